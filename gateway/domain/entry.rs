@@ -1,0 +1,78 @@
+//! What goes into the journal: everything the gateway must still know after a power cut.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Evidence, EvidenceId, IncidentId, Press, Record, Reply, SinkId, SourceId, Stamp};
+
+/// One fact in the journal. A batch of entries is written together or not at all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "kebab-case")]
+pub enum Entry {
+    /// A press was accepted; `stale` ones (old retained messages) are recorded and alarm nobody.
+    Press {
+        source: SourceId,
+        stamp: Stamp,
+        press: Press,
+        stale: bool,
+        incident: Option<IncidentId>,
+    },
+    /// An incident changed; every sink owes the grid this record.
+    Change(Box<Record>),
+    /// A reply was taken (`id` remembered, so that the same one has one effect).
+    Reply { reply: Reply, at: Timestamp },
+    /// A sink has settled a record.
+    Settled(Settled),
+    /// A piece of evidence is on disk and synced.
+    Evidence { incident: IncidentId, evidence: Evidence },
+    /// Somebody looked at evidence (P10).
+    Look { evidence: EvidenceId, by: String, at: Timestamp },
+    /// An unreadable payload is in the quarantine file.
+    Quarantine(Quarantined),
+}
+
+/// How a sink settled a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settled {
+    pub sink: SinkId,
+    /// Journal sequence number of the [`Entry::Change`].
+    pub change: u64,
+    pub outcome: Outcome,
+    pub at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    Delivered,
+    /// Refused for good; the answer is kept. Never for an emergency.
+    Dead {
+        answer: String,
+    },
+    /// Given up to make room or by age, with the reason.
+    Shed {
+        reason: String,
+    },
+}
+
+/// One payload in quarantine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quarantined {
+    pub origin: String,
+    pub reason: String,
+    /// As received, cut at the source's bound; base64-free: lossy UTF-8 for reading.
+    pub text: String,
+    /// As received, lower-case hex, cut at the source's bound.
+    pub hex: String,
+    pub at: Timestamp,
+}
+
+/// What the desk must remember of presses after a restart.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeenPress {
+    pub source: SourceId,
+    pub press: Press,
+    /// When it was taken, gateway time.
+    pub taken_at: Timestamp,
+    pub incident: Option<IncidentId>,
+}

@@ -1,0 +1,189 @@
+//! The event the grid receives: CloudEvents 1.0, rendered from a record by a pure function.
+
+use jiff::{Timestamp, tz::TimeZone};
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Detail, Evidence, EvidenceId, Grid, Incident, IncidentId, Kind, ObjectCount, Place,
+    PreRollLimit, Record, Route, Severity, SiteId, SourceRef, Stage, Tier, Title, What,
+};
+
+/// What rendering needs to know of the site.
+#[derive(Clone, Debug)]
+pub struct EventContext {
+    pub site: SiteId,
+    /// Times are written with this zone's offset.
+    pub timezone: TimeZone,
+    /// Without it, evidence has no `url`.
+    pub public_url: Option<String>,
+}
+
+/// A CloudEvents 1.0 event in structured JSON.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// Always `1.0`.
+    pub specversion: String,
+    /// `<incident id>.<revision>`: the same change always has the same id.
+    pub id: String,
+    /// `urn:gridpost:<site id>`.
+    pub source: String,
+    /// `io.gridpost.incident.<what>.v1`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The incident's id.
+    pub subject: String,
+    /// When the change happened, RFC 3339 with offset.
+    pub time: String,
+    /// Always `application/json`.
+    pub datacontenttype: String,
+    pub data: EventData,
+}
+
+/// The incident's whole state after the change. What is absent is absent, never null.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct EventData {
+    pub incident: IncidentId,
+    pub revision: u32,
+    pub what: What,
+    pub stage: Stage,
+    pub active: bool,
+    pub kind: Kind,
+    pub severity: Severity,
+    pub title: Title,
+    pub site: SiteId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<Grid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    pub began_at: String,
+    pub opened_at: String,
+    pub changed_at: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+    pub sources: Vec<SourceRef>,
+    pub objects: Vec<ObjectCount>,
+    pub evidence: Vec<EventEvidence>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<EventDeadline>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
+    pub clock: EventClock,
+    pub why: String,
+    #[serde(default, skip_serializing_if = "Detail::is_empty")]
+    pub detail: Detail,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct EventEvidence {
+    pub id: EvidenceId,
+    pub media_type: String,
+    pub sha256: String,
+    pub bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_roll_ms: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_roll_limit: Option<PreRollLimit>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct EventDeadline {
+    pub tier: Tier,
+    pub accept_by: String,
+    pub finish_by: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct EventClock {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    pub gateway: String,
+    pub error_ms: u64,
+}
+
+impl EventContext {
+    /// The event of a record. The same record always gives the same bytes.
+    pub fn event(&self, record: &Record) -> Event {
+        let incident = &record.incident;
+        Event {
+            specversion: "1.0".into(),
+            id: record.event_id(),
+            source: format!("urn:gridpost:{}", self.site),
+            kind: format!("io.gridpost.incident.{}.v1", record.what.as_str()),
+            subject: incident.id.to_string(),
+            time: self.time(incident.changed_at),
+            datacontenttype: "application/json".into(),
+            data: self.data(record.what, incident),
+        }
+    }
+
+    /// The `data` of an event; also what `GET /api/v1/incidents` lists.
+    pub fn data(&self, what: What, incident: &Incident) -> EventData {
+        EventData {
+            incident: incident.id,
+            revision: incident.revision,
+            what,
+            stage: incident.stage,
+            active: incident.active,
+            kind: incident.kind,
+            severity: incident.severity,
+            title: incident.title.clone(),
+            site: self.site.clone(),
+            grid: incident.grid.clone(),
+            place: incident.place.clone(),
+            began_at: self.time(incident.began_at),
+            opened_at: self.time(incident.opened_at),
+            changed_at: self.time(incident.changed_at),
+            ended_at: incident.ended_at.map(|at| self.time(at)),
+            sources: incident.sources.clone(),
+            objects: incident.objects.clone(),
+            evidence: incident.evidence.iter().map(|evidence| self.evidence(evidence)).collect(),
+            deadline: incident.deadline.as_ref().map(|deadline| EventDeadline {
+                tier: deadline.tier,
+                accept_by: self.time(deadline.accept_by),
+                finish_by: self.time(deadline.finish_by),
+            }),
+            route: incident.route.clone(),
+            clock: EventClock {
+                device: incident.clock.device.map(|at| self.time(at)),
+                gateway: self.time(incident.clock.gateway),
+                error_ms: incident.clock.error_ms,
+            },
+            why: incident.why.clone(),
+            detail: incident.detail.clone(),
+        }
+    }
+
+    fn evidence(&self, evidence: &Evidence) -> EventEvidence {
+        EventEvidence {
+            id: evidence.id,
+            media_type: evidence.media_type.clone(),
+            sha256: evidence.sha256.clone(),
+            bytes: evidence.bytes,
+            starts_at: evidence.starts_at.map(|at| self.time(at)),
+            ends_at: evidence.ends_at.map(|at| self.time(at)),
+            pre_roll_ms: evidence.pre_roll_ms,
+            pre_roll_limit: evidence.pre_roll_limit,
+            url: self.public_url.as_ref().map(|base| {
+                format!("{}/api/v1/evidence/{}", base.trim_end_matches('/'), evidence.id)
+            }),
+        }
+    }
+
+    /// RFC 3339 with the site's offset, to the millisecond.
+    pub fn time(&self, at: Timestamp) -> String {
+        let offset = self.timezone.to_offset(at);
+        format!("{:.3}", at.display_with_offset(offset))
+    }
+}
+
+/// JSON Schema of the event, generated from the types above.
+pub fn event_schema() -> Schema {
+    schemars::schema_for!(Event)
+}

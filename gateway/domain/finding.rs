@@ -1,0 +1,41 @@
+//! What a rule says about observations: a happening begins, goes on, ends.
+
+use jiff::Timestamp;
+
+use super::{ClockError, Detail, Kind, ObjectCount, RuleId, Severity, Shot, SourceId, Title};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Begins,
+    Continues,
+    Ends,
+}
+
+/// Findings with the same `key` are one happening, from `Begins` to `Ends`.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Unique per rule and source; the desk keeps one live incident a key.
+    pub key: String,
+    pub phase: Phase,
+    /// None for presses and faults, which no configured rule stands behind.
+    pub rule: Option<RuleId>,
+    pub source: SourceId,
+    pub kind: Kind,
+    pub severity: Severity,
+    /// Overrides the kind's standard title.
+    pub title: Option<Title>,
+    /// First evidence of it, corrected source time.
+    pub began_at: Timestamp,
+    /// Corrected source time of this finding (for `Ends`: when it was last true).
+    pub at: Timestamp,
+    pub clock: ClockError,
+    pub objects: Vec<ObjectCount>,
+    /// One sentence of why, in English, with the numbers that fulfilled the rule.
+    pub why: String,
+    pub detail: Detail,
+    /// A picture that shows it, if this finding has one.
+    pub shot: Option<Shot>,
+    /// Worth a change of its own at the grid (more people, longer by a step), subject to
+    /// the desk's at most one `updated` in 10 s.
+    pub notable: bool,
+}

@@ -1,0 +1,325 @@
+//! The incident: what the grid hears of, as one value that is its whole state.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{EvidenceId, Grid, IncidentId, Place, RuleId, SourceId, SourceKind};
+
+/// Free fields, per kind; documented beside the code that fills them.
+pub type Detail = BTreeMap<String, serde_json::Value>;
+
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    EmergencyButton,
+    Intrusion,
+    Line,
+    Loiter,
+    Crowd,
+    FireLane,
+    Waterside,
+    Rain,
+    WaterLevel,
+    Report,
+    Patrol,
+    DeviceSilent,
+    DeviceBattery,
+    DeviceTamper,
+    CameraSilent,
+    CameraBlind,
+    CameraMoved,
+    CameraFrozen,
+    DetectorDegraded,
+    SinkDown,
+    DiskLow,
+    ClockSkew,
+    Loss,
+}
+
+impl Kind {
+    /// As in the contract, e.g. `emergency-button`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EmergencyButton => "emergency-button",
+            Self::Intrusion => "intrusion",
+            Self::Line => "line",
+            Self::Loiter => "loiter",
+            Self::Crowd => "crowd",
+            Self::FireLane => "fire-lane",
+            Self::Waterside => "waterside",
+            Self::Rain => "rain",
+            Self::WaterLevel => "water-level",
+            Self::Report => "report",
+            Self::Patrol => "patrol",
+            Self::DeviceSilent => "device-silent",
+            Self::DeviceBattery => "device-battery",
+            Self::DeviceTamper => "device-tamper",
+            Self::CameraSilent => "camera-silent",
+            Self::CameraBlind => "camera-blind",
+            Self::CameraMoved => "camera-moved",
+            Self::CameraFrozen => "camera-frozen",
+            Self::DetectorDegraded => "detector-degraded",
+            Self::SinkDown => "sink-down",
+            Self::DiskLow => "disk-low",
+            Self::ClockSkew => "clock-skew",
+            Self::Loss => "loss",
+        }
+    }
+}
+
+/// 1 emergency, 2 alert, 3 and 4 notice. Smaller is more urgent.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct Severity(#[schemars(range(min = 1, max = 4))] u8);
+
+impl Severity {
+    pub const EMERGENCY: Self = Self(1);
+    pub const ALERT: Self = Self(2);
+    pub const NOTICE: Self = Self(3);
+    pub const MINOR: Self = Self(4);
+
+    pub fn level(self) -> u8 {
+        self.0
+    }
+    /// In which of the three lanes its records travel.
+    pub fn class(self) -> Class {
+        match self.0 {
+            1 => Class::Emergency,
+            2 => Class::Alert,
+            _ => Class::Notice,
+        }
+    }
+}
+
+impl TryFrom<u8> for Severity {
+    type Error = String;
+    fn try_from(level: u8) -> Result<Self, String> {
+        if (1..=4).contains(&level) {
+            Ok(Self(level))
+        } else {
+            Err(format!("severity {level}: expected 1 (emergency), 2 (alert), 3 or 4 (notice)"))
+        }
+    }
+}
+
+impl From<Severity> for u8 {
+    fn from(severity: Severity) -> u8 {
+        severity.0
+    }
+}
+
+/// The order in which records leave (P3): emergency before alert before notice.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    Emergency,
+    Alert,
+    Notice,
+}
+
+/// How far the case has come with the grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    Opened,
+    Accepted,
+    Dispatched,
+    Handled,
+    Verified,
+    Closed,
+    Dismissed,
+}
+
+/// What one record tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    Opened,
+    Updated,
+    Ended,
+    Accepted,
+    Dispatched,
+    Handled,
+    Verified,
+    Closed,
+    Dismissed,
+    Reopened,
+}
+
+impl What {
+    /// As in the event's `type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Updated => "updated",
+            Self::Ended => "ended",
+            Self::Accepted => "accepted",
+            Self::Dispatched => "dispatched",
+            Self::Handled => "handled",
+            Self::Verified => "verified",
+            Self::Closed => "closed",
+            Self::Dismissed => "dismissed",
+            Self::Reopened => "reopened",
+        }
+    }
+}
+
+/// For the officer's eye; Chinese first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Title {
+    pub zh: String,
+    pub en: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceRef {
+    pub id: SourceId,
+    pub kind: SourceKind,
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ObjectCount {
+    pub label: String,
+    /// The most seen at once.
+    pub count: u32,
+    /// 0..1.
+    pub score_max: f32,
+}
+
+/// Why a clip begins later than asked (P8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PreRollLimit {
+    /// The stream itself began (or began anew) later.
+    StreamBegan,
+    /// The ring's byte bound was reached.
+    RingBytes,
+}
+
+/// One file, on disk and synced before any record names it (P5).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    pub id: EvidenceId,
+    /// `image/jpeg` or `video/mp4`.
+    pub media_type: String,
+    /// Lower-case hex.
+    pub sha256: String,
+    pub bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub starts_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub ends_at: Option<Timestamp>,
+    /// Measured, counted back from `began_at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_roll_ms: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_roll_limit: Option<PreRollLimit>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// Minutes.
+    Urgent,
+    /// 2 hours.
+    Small,
+    /// 2 days.
+    Slow,
+    /// 7 days.
+    Complex,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Deadline {
+    pub tier: Tier,
+    #[schemars(with = "String")]
+    pub accept_by: Timestamp,
+    #[schemars(with = "String")]
+    pub finish_by: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Route {
+    pub department: String,
+    pub item: String,
+}
+
+/// What the clocks said when it began (P9).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClockError {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub device: Option<Timestamp>,
+    #[schemars(with = "String")]
+    pub gateway: Timestamp,
+    pub error_ms: u64,
+}
+
+/// The whole state of one incident; what the journal keeps and the event shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    pub id: IncidentId,
+    /// 1, 2, 3 … without gaps; one a record.
+    pub revision: u32,
+    pub stage: Stage,
+    /// Still going on.
+    pub active: bool,
+    pub kind: Kind,
+    pub severity: Severity,
+    pub title: Title,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<Grid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    pub began_at: Timestamp,
+    pub opened_at: Timestamp,
+    pub changed_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    pub sources: Vec<SourceRef>,
+    pub objects: Vec<ObjectCount>,
+    pub evidence: Vec<Evidence>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Deadline>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<Route>,
+    pub clock: ClockError,
+    pub why: String,
+    #[serde(default, skip_serializing_if = "Detail::is_empty")]
+    pub detail: Detail,
+    /// The rule that opened it; the desk's, not the grid's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<RuleId>,
+    /// The happening it stands for ([`super::Finding::key`]); the desk's, not the grid's.
+    pub key: String,
+}
+
+/// A change of an incident on its way to the journal and the sinks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub what: What,
+    /// State after the change; `incident.changed_at` is the event's time.
+    pub incident: Incident,
+}
+
+impl Record {
+    /// CloudEvents id, also the Idempotency-Key: `<incident>.<revision>`.
+    pub fn event_id(&self) -> String {
+        format!("{}.{}", self.incident.id, self.incident.revision)
+    }
+    pub fn class(&self) -> Class {
+        self.incident.severity.class()
+    }
+}

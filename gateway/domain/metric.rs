@@ -1,0 +1,75 @@
+//! The names of all metrics; the registry that counts them lives in `runtime`.
+
+/// Counters only rise; gauges are set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    Counter,
+    Gauge,
+}
+
+macro_rules! metrics {
+    ($($variant:ident $kind:ident $name:literal [$label:literal] $help:literal;)+) => {
+        /// Every metric, each with at most one label.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Metric { $(#[doc = $help] $variant,)+ }
+        impl Metric {
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+            /// Prometheus name, unit last.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+            /// Name of its label; empty for none.
+            pub fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label,)+ }
+            }
+            pub fn help(self) -> &'static str {
+                match self { $(Self::$variant => $help,)+ }
+            }
+            pub fn kind(self) -> MetricKind {
+                match self { $(Self::$variant => MetricKind::$kind,)+ }
+            }
+        }
+    };
+}
+
+metrics! {
+    CameraConnects Counter "gridpost_camera_connects_total" ["camera"] "Sessions opened with the camera.";
+    CameraFailures Counter "gridpost_camera_failures_total" ["camera"] "Connections that failed or broke.";
+    CameraPackets Counter "gridpost_camera_packets_total" ["camera"] "Video packets received.";
+    CameraBadPackets Counter "gridpost_camera_bad_packets_total" ["camera"] "Packets that could not be decoded.";
+    CameraFrames Counter "gridpost_camera_frames_total" ["camera"] "Pictures decoded.";
+    CameraSkipped Counter "gridpost_camera_skipped_frames_total" ["camera"] "Pictures skipped because detection was busy.";
+    CameraDetected Counter "gridpost_camera_detected_frames_total" ["camera"] "Pictures the detector looked at.";
+    CameraUp Gauge "gridpost_camera_up" ["camera"] "1 while packets arrive.";
+    RingBytes Gauge "gridpost_ring_bytes" ["camera"] "Bytes of packets kept for clips.";
+    SignalsAccepted Counter "gridpost_signals_accepted_total" ["kind"] "Signals on disk and acknowledged.";
+    SignalsDuplicate Counter "gridpost_signals_duplicate_total" ["source"] "Signals seen before.";
+    SignalsUnreadable Counter "gridpost_signals_unreadable_total" ["origin"] "Payloads that could not be read, quarantined.";
+    SignalsRefused Counter "gridpost_signals_refused_total" ["origin"] "Connections or packets refused (users, size, protocol).";
+    Incidents Counter "gridpost_incidents_total" ["kind"] "Incidents opened.";
+    Delivered Counter "gridpost_delivered_total" ["sink"] "Records delivered.";
+    DeliveryFailures Counter "gridpost_delivery_failures_total" ["sink"] "Tries that failed and will be repeated.";
+    DeadLettered Counter "gridpost_dead_lettered_total" ["sink"] "Records refused for good.";
+    Pending Gauge "gridpost_pending_records" ["sink"] "Records not settled by the sink.";
+    StoreSyncs Counter "gridpost_store_syncs_total" [""] "fdatasync calls of the journal.";
+    StoreRecords Counter "gridpost_store_records_total" [""] "Records appended to the journal.";
+    StoreErrors Counter "gridpost_store_errors_total" [""] "Write or sync errors of the store.";
+    StoreAvailable Gauge "gridpost_store_available" [""] "1 while the store can write.";
+    DetectorUp Gauge "gridpost_detector_up" [""] "1 while the detector is loaded.";
+    EvidenceFailed Counter "gridpost_evidence_failures_total" ["source"] "Snapshots or clips that could not be made.";
+    MemoryBytes Gauge "gridpost_memory_bytes" [""] "Resident memory of the process.";
+}
+
+/// Counts; cheap enough for every packet.
+pub trait Meter: Send + Sync {
+    fn add(&self, metric: Metric, label: &str, n: u64);
+    fn set(&self, metric: Metric, label: &str, value: f64);
+}
+
+/// Counts nothing: for tests of a single room.
+pub struct NoMeter;
+
+impl Meter for NoMeter {
+    fn add(&self, _: Metric, _: &str, _: u64) {}
+    fn set(&self, _: Metric, _: &str, _: f64) {}
+}

@@ -1,0 +1,32 @@
+//! The nouns of the gateway: pure data, no I/O, no tokio; every other room speaks in these.
+
+mod entry;
+mod event;
+mod finding;
+mod ids;
+mod incident;
+mod metric;
+mod observation;
+mod picture;
+mod place;
+mod receipt;
+mod stream;
+mod time;
+mod track;
+
+pub use entry::{Entry, Outcome, Quarantined, SeenPress, Settled};
+pub use event::{Event, EventContext, EventData, event_schema};
+pub use finding::{Finding, Phase};
+pub use ids::{EvidenceId, IncidentId, RuleId, SinkId, SiteId, SourceId};
+pub use incident::{
+    Class, ClockError, Deadline, Detail, Evidence, Incident, Kind, ObjectCount, PreRollLimit,
+    Record, Route, Severity, SourceRef, Stage, Tier, Title, What,
+};
+pub use metric::{Meter, Metric, MetricKind, NoMeter};
+pub use observation::{Body, Envelope, Fault, Observation, Press, Reply, ReplyTo, Unreadable};
+pub use picture::{Picture, Shot};
+pub use place::{Grid, Place, SourceInfo, SourceKind};
+pub use receipt::{Answer, Receipt};
+pub use stream::{Codec, Packet, StopFlag, StreamParams};
+pub use time::{Clock, Now, Stamp};
+pub use track::{Bbox, Detection, Track, TrackFrame};

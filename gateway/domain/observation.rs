@@ -1,0 +1,105 @@
+//! What a source said or vision saw, at a time; everything enters the middle as one of these.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Evidence, IncidentId, Kind, Receipt, SourceId, Stamp, TrackFrame};
+
+/// One thing said or seen.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    pub source: SourceId,
+    pub stamp: Stamp,
+    pub body: Body,
+}
+
+/// An observation and the promise that hangs on it.
+#[derive(Debug)]
+pub struct Envelope {
+    pub observation: Observation,
+    pub receipt: Receipt,
+}
+
+#[derive(Clone, Debug)]
+pub enum Body {
+    Press(Press),
+    Tracks(TrackFrame),
+    Reply(Reply),
+    /// A part of the gateway or a device broke or mended.
+    Fault(Fault),
+    /// Evidence of an incident has been written and synced.
+    Evidence {
+        incident: IncidentId,
+        evidence: Box<Evidence>,
+    },
+    /// Snapshot or clip could not be made; the incident must not wait for it.
+    EvidenceFailed {
+        incident: IncidentId,
+        reason: String,
+    },
+    /// A payload nobody could read: to the quarantine, then acknowledged.
+    Unreadable(Unreadable),
+}
+
+/// An emergency button was pressed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Press {
+    /// The device's own id of this press, if it gives one.
+    pub id: Option<String>,
+    /// What the device said its time was.
+    pub at: Option<Timestamp>,
+    /// Percent.
+    pub battery: Option<u8>,
+    /// Came as a retained MQTT message of a broker: may be old.
+    pub retained: bool,
+    /// How it came: `intake`, a broker's id, `replay`.
+    pub via: String,
+}
+
+/// Something is wrong with a part (`broken`), or right again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    pub kind: Kind,
+    pub broken: bool,
+    /// One clear sentence for people; English, no secrets.
+    pub text: String,
+}
+
+/// Raw bytes that no codec could read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unreadable {
+    /// Where it came in: `intake btn/1`, `broker upstream gridpost/…`.
+    pub origin: String,
+    /// What was wrong, where, and what was expected.
+    pub reason: String,
+    /// The first bytes of it, bounded by the source.
+    pub payload: Vec<u8>,
+}
+
+/// The grid's answer to an incident.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reply {
+    pub incident: IncidentId,
+    pub to: ReplyTo,
+    /// Who answered.
+    pub by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The sender's own id of this reply: the same one twice has one effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplyTo {
+    Accepted,
+    Dispatched,
+    Handled,
+    Verified,
+    Closed,
+    Dismissed,
+    Reopened,
+}

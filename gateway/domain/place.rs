@@ -1,0 +1,62 @@
+//! Where things are: a point, a grid 网格, and what is known of each source.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::SourceId;
+
+/// A point in WGS 84, with the words an officer would use for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Place {
+    /// Degrees east, WGS 84.
+    pub lon: f64,
+    /// Degrees north, WGS 84.
+    pub lat: f64,
+    /// Address in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// A grid 网格: a named, coded area with its head 网格长.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Grid {
+    pub code: String,
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub community: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub township: Option<String>,
+    /// Name of the grid head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+}
+
+/// What sort of device a source is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceKind {
+    Camera,
+    Drone,
+    Button,
+    Gauge,
+    /// The gateway itself, for faults of its parts.
+    Gateway,
+    /// A device that no configuration knows.
+    Unknown,
+}
+
+/// All that the configuration says of a source that an incident needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceInfo {
+    pub id: SourceId,
+    pub kind: SourceKind,
+    pub name: String,
+    pub place: Option<Place>,
+    /// Named, or found from `place` by point in polygon.
+    pub grid: Option<Arc<Grid>>,
+    /// Whom to call, what to know; shown in the incident's `detail`.
+    pub contact: Option<String>,
+    pub note: Option<String>,
+}

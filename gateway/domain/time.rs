@@ -1,0 +1,76 @@
+//! Time: what a device says, what our wall says, and what only ever goes forward.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// An instant on this box, read once from the [`Clock`] and passed on as an argument.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Wall clock; may be stepped by NTP or be wrong by years at boot.
+    pub wall: Timestamp,
+    /// Milliseconds since the process started; never steps back.
+    pub mono_ms: u64,
+}
+
+/// Where `now` comes from: the real one and the simulated one live in `runtime`.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Now;
+}
+
+/// When an observation was made, with what is known about how right that is (P9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// Corrected source time: what rules, incidents and clips run on.
+    pub at: Timestamp,
+    /// What the device's own clock said, if it said anything.
+    pub device: Option<Timestamp>,
+    /// This gateway's wall clock on arrival.
+    pub gateway: Timestamp,
+    /// This gateway's monotonic clock on arrival, milliseconds.
+    pub mono_ms: u64,
+    /// Known error of `at`, milliseconds.
+    pub error_ms: u64,
+}
+
+/// A device clock further off than this is not believed for `at`; `error_ms` still tells the distance.
+const TRUST_DEVICE_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+
+impl Stamp {
+    /// A stamp for something that has no clock of its own.
+    pub fn of_gateway(now: Now) -> Self {
+        Self { at: now.wall, device: None, gateway: now.wall, mono_ms: now.mono_ms, error_ms: 0 }
+    }
+
+    /// A stamp for a device that states its time. One within ten minutes of ours is
+    /// believed; one beyond that (1970 after a battery change, next year) is kept for the
+    /// record, and arrival counts instead.
+    pub fn of_device(device: Option<Timestamp>, now: Now) -> Self {
+        let Some(device) = device else {
+            return Self::of_gateway(now);
+        };
+        let off = device.duration_since(now.wall).abs();
+        Self {
+            at: if off <= TRUST_DEVICE_WITHIN { device } else { now.wall },
+            device: Some(device),
+            gateway: now.wall,
+            mono_ms: now.mono_ms,
+            error_ms: u64::try_from(off.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wild_device_clock_is_kept_but_not_believed() {
+        let now = Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 5 };
+        let near: Timestamp = "2026-07-01T02:59:58Z".parse().unwrap();
+        assert_eq!(Stamp::of_device(Some(near), now).at, near);
+        let epoch = Stamp::of_device(Some(Timestamp::UNIX_EPOCH), now);
+        assert_eq!(epoch.at, now.wall);
+        assert_eq!(epoch.device, Some(Timestamp::UNIX_EPOCH));
+        assert!(epoch.error_ms > 1_000_000_000_000);
+    }
+}

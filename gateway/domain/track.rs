@@ -1,0 +1,77 @@
+//! What vision saw: boxes in relative coordinates, and boxes that are the same thing over time.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Picture;
+
+/// A box in 0..1 of the picture's width and height, `x0 < x1`, `y0 < y1`, origin top left.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Bbox {
+    pub x0: f32,
+    pub y0: f32,
+    pub x1: f32,
+    pub y1: f32,
+}
+
+impl Bbox {
+    pub fn new(x0: f32, y0: f32, x1: f32, y1: f32) -> Self {
+        Self { x0, y0, x1, y1 }
+    }
+
+    /// Share of the picture that it covers, 0..1.
+    pub fn area(&self) -> f32 {
+        (self.x1 - self.x0).max(0.0) * (self.y1 - self.y0).max(0.0)
+    }
+
+    /// Intersection over union, 0..1.
+    pub fn iou(&self, other: &Self) -> f32 {
+        let both = Self {
+            x0: self.x0.max(other.x0),
+            y0: self.y0.max(other.y0),
+            x1: self.x1.min(other.x1),
+            y1: self.y1.min(other.y1),
+        }
+        .area();
+        let either = self.area() + other.area() - both;
+        if either > 0.0 { both / either } else { 0.0 }
+    }
+
+    /// Where it stands: the middle of its lower edge.
+    pub fn foot(&self) -> (f32, f32) {
+        ((self.x0 + self.x1) / 2.0, self.y1)
+    }
+}
+
+/// One thing in one picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detection {
+    /// From the model's label list, e.g. `person`.
+    pub label: Arc<str>,
+    /// 0..1.
+    pub score: f32,
+    pub bbox: Bbox,
+}
+
+/// One thing followed over pictures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Track {
+    /// Unique within a camera's session; never reused.
+    pub id: u64,
+    pub label: Arc<str>,
+    /// Score of the latest detection, 0..1.
+    pub score: f32,
+    pub bbox: Bbox,
+    /// False while it is only predicted (not seen in this picture).
+    pub seen: bool,
+}
+
+/// All that is known of one picture of one camera.
+#[derive(Clone, Debug)]
+pub struct TrackFrame {
+    pub tracks: Vec<Track>,
+    /// The pixels, kept only for as long as a snapshot may want them.
+    pub picture: Option<Picture>,
+}

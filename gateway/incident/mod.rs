@@ -1,0 +1,1 @@
+//! findings become changes of incidents; pure.

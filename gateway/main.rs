@@ -1,0 +1,3 @@
+//! Arguments → config → runtime → exit code, nothing else.
+
+fn main() {}

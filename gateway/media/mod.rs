@@ -1,0 +1,1 @@
+//! packets become pictures and clips; ffmpeg-next lives only here.

@@ -1,0 +1,1 @@
+//! records go to the grid.

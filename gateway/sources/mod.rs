@@ -1,0 +1,1 @@
+//! the outside becomes packets or observations.

@@ -1,0 +1,1 @@
+//! the point of no loss.

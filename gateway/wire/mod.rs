@@ -1,0 +1,1 @@
+//! what sources and sinks share of the network: MQTT client, TLS, back-off, secrets.

@@ -1,0 +1,1 @@
+//! The daemon as a black box: one test binary with modules, so that linking is paid once.
