@@ -1,1 +1,9 @@
-//! What was typed becomes what is checked.
+//! What was typed becomes what is checked; composes each part's own section; the only reader of the environment.
+
+pub mod env;
+mod grids;
+mod problem;
+mod read;
+
+pub use grids::Grids;
+pub use problem::Problem;
