@@ -4,6 +4,8 @@ pub mod env;
 mod grids;
 mod problem;
 mod read;
+mod site;
 
 pub use grids::Grids;
 pub use problem::Problem;
+pub use site::{ButtonConfig, SiteConfig};
