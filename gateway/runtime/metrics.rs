@@ -1,0 +1,117 @@
+//! The registry behind the metric names of `domain`, and its Prometheus text.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    sync::{Arc, Mutex},
+};
+
+use crate::domain::{Meter, Metric, MetricKind};
+
+/// More label values than this of one metric are a mistake or an attack (unknown devices);
+/// further ones are counted under `other`.
+const LABELS_MAX: usize = 2_000;
+
+/// Counts for the whole process.
+#[derive(Default)]
+pub struct Registry {
+    values: Mutex<BTreeMap<Metric, BTreeMap<String, f64>>>,
+}
+
+impl Registry {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self::default())
+    }
+
+    fn change(&self, metric: Metric, label: &str, change: impl FnOnce(&mut f64)) {
+        let mut values = self.values.lock().expect("no panic while metrics are held");
+        let series = values.entry(metric).or_default();
+        let label =
+            if series.len() >= LABELS_MAX && !series.contains_key(label) { "other" } else { label };
+        match series.get_mut(label) {
+            Some(value) => change(value),
+            None => change(series.entry(label.to_owned()).or_default()),
+        }
+    }
+
+    /// One value, for readiness and tests; 0 where nothing was counted.
+    pub fn get(&self, metric: Metric, label: &str) -> f64 {
+        let values = self.values.lock().expect("no panic while metrics are held");
+        values.get(&metric).and_then(|series| series.get(label)).copied().unwrap_or(0.0)
+    }
+
+    /// Prometheus text exposition format 0.0.4.
+    pub fn text(&self) -> String {
+        self.set(Metric::MemoryBytes, "", resident_bytes());
+        let values = self.values.lock().expect("no panic while metrics are held");
+        let mut out = String::new();
+        for metric in Metric::ALL {
+            let kind = match metric.kind() {
+                MetricKind::Counter => "counter",
+                MetricKind::Gauge => "gauge",
+            };
+            // Writing to a String cannot fail.
+            let _ =
+                writeln!(out, "# HELP {0} {1}\n# TYPE {0} {kind}", metric.name(), metric.help());
+            for (label, value) in values.get(metric).into_iter().flatten() {
+                let _ = if metric.label().is_empty() {
+                    writeln!(out, "{} {value}", metric.name())
+                } else {
+                    writeln!(
+                        out,
+                        "{}{{{}=\"{}\"}} {value}",
+                        metric.name(),
+                        metric.label(),
+                        escape(label)
+                    )
+                };
+            }
+        }
+        out
+    }
+}
+
+impl Meter for Registry {
+    fn add(&self, metric: Metric, label: &str, n: u64) {
+        self.change(metric, label, |value| *value += n as f64);
+    }
+    fn set(&self, metric: Metric, label: &str, to: f64) {
+        self.change(metric, label, |value| *value = to);
+    }
+}
+
+fn escape(label: &str) -> String {
+    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// Resident memory from /proc; 0 where there is none.
+pub fn resident_bytes() -> f64 {
+    std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split_whitespace().nth(1)?.parse::<f64>().ok())
+        .map_or(0.0, |pages| pages * rustix::param::page_size() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_prometheus_with_escaped_labels() {
+        let registry = Registry::default();
+        registry.add(Metric::CameraFrames, "a\"b", 2);
+        registry.add(Metric::CameraFrames, "a\"b", 1);
+        let text = registry.text();
+        assert!(text.contains("gridpost_camera_frames_total{camera=\"a\\\"b\"} 3\n"), "{text}");
+        assert!(text.contains("# TYPE gridpost_memory_bytes gauge\ngridpost_memory_bytes "));
+    }
+
+    #[test]
+    fn labels_are_bounded() {
+        let registry = Registry::default();
+        for n in 0..LABELS_MAX + 10 {
+            registry.add(Metric::SignalsDuplicate, &n.to_string(), 1);
+        }
+        assert_eq!(registry.get(Metric::SignalsDuplicate, "other"), 10.0);
+    }
+}
