@@ -1,0 +1,62 @@
+# Everything a newcomer types. `make demo` and `make test` do what is missing, and nothing twice.
+# Dependencies build once, optimised, in the dev profile; only `make bench` builds for release.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench build setup setup-test models clips fmt lint docs deny clean
+
+# Debian's own, for its GStreamer bindings: another python3 may be first on PATH.
+PYTHON ?= /usr/bin/python3
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+CARGO_DENY := 0.20.2
+TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gridpost
+
+help: ## what can be done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+demo: build models ## see it work: camera, button, grid; until Ctrl-C, or SECONDS=40
+	@$(PYTHON) tests/rig/demo.py --gateway $(TARGET)/debug/gridpost $(if $(SECONDS),--seconds $(SECONDS))
+
+test: setup-test models clips ## all tests
+	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --no-fail-fast; else cargo test --no-fail-fast; fi
+
+bench: setup models clips ## the figures of gateway/README.md, as a table
+	@cargo bench --bench bench
+
+build: setup ## the program, in target/debug
+	@cargo build
+
+setup: ## system packages for building and the demo
+	@tests/rig/setup.sh demo
+
+setup-test: ## and those that only tests need
+	@tests/rig/setup.sh test
+
+models: setup ## ONNX Runtime and the default model, in models/cache
+	@$(PYTHON) models/fetch
+
+clips: setup # the clips that tests play
+	@tests/rig/clip.sh h264 >/dev/null
+	@tests/rig/clip.sh h265 >/dev/null
+
+fmt: ## write all code in one style
+	@cargo fmt
+
+lint: ## the linter; a warning fails
+	@cargo clippy --all-targets -- -D warnings
+
+docs: ## the pages of the code; a warning fails
+	@RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items
+
+deny: ## licences and origins of all dependencies
+	@deny=$$(command -v cargo-deny || echo $(TOOLS)/bin/cargo-deny); \
+	if [ "$$($$deny --version 2>/dev/null)" != "cargo-deny $(CARGO_DENY)" ]; then \
+		deny=$(TOOLS)/bin/cargo-deny; \
+		[ "$$($$deny --version 2>/dev/null)" = "cargo-deny $(CARGO_DENY)" ] || { \
+			echo "deny: building cargo-deny $(CARGO_DENY) into $(TOOLS), once (some minutes)" >&2; \
+			nice cargo install --quiet --locked cargo-deny --version $(CARGO_DENY) --root $(TOOLS); } || \
+			{ echo "deny: cargo-deny $(CARGO_DENY) could not be built; the reason is above" >&2; exit 1; }; \
+	fi; \
+	$$deny --log-level error check --config .cargo/deny.toml licenses bans sources
+
+clean: ## what was built; models and packages stay
+	@cargo clean

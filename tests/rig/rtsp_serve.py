@@ -1,0 +1,182 @@
+#!/usr/bin/python3
+"""rtsp_serve.py [options] MOUNT=FILE.mp4 ...: a real RTSP server on loopback that loops recorded files as live cameras.
+
+Needs Debian's /usr/bin/python3 with python3-gi and gir1.2-gst-rtsp-server-1.0 (make setup).
+
+Prints one rtsp:// address a line, then READY. Ends on SIGTERM, SIGINT, or when its stdin is a pipe that closes, so it
+never outlives the test that started it. All clients of a mount share one live stream over TCP or UDP; it starts at the
+file's beginning when the first client comes. At the file's end it goes on from its beginning with timestamps that
+keep rising, as a camera's do, and RTCP sender reports are sent.
+
+MOUNT=launch:PIPELINE serves any GStreamer pipeline instead, e.g. a stream without pictures:
+    tone=launch:audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0"""
+import argparse
+import os
+import signal
+import stat
+import sys
+import threading
+
+try:
+    import gi
+    gi.require_version("Gst", "1.0")
+    gi.require_version("GstApp", "1.0")
+    gi.require_version("GstRtsp", "1.0")
+    gi.require_version("GstRtspServer", "1.0")
+    from gi.repository import GLib, Gst, GstApp, GstRtsp, GstRtspServer  # noqa: F401 (GstApp: methods of appsink)
+except (ImportError, ValueError) as error:
+    sys.exit(f"rtsp_serve.py: {error}; run it with /usr/bin/python3 after `make setup`")
+
+ROLE = "viewer"
+WAIT_STEP_S = 0.02       # how exactly a frame is on time; a frame lasts 0.04 s at least
+QUEUE_BYTES = 4_000_000  # of appsrc; a media that nobody plays any more must not take all the memory
+
+
+class Clip:
+    """The access units of one file, in memory: (offset, decode time, size in ns, keyframe, bytes)."""
+
+    def __init__(self, path):
+        for codec in ("h264", "h265"):
+            self.codec, self.units, self.caps = codec, [], None
+            if self.read(path, codec):
+                return
+        raise ValueError(f"{path} holds neither H.264 nor H.265 in MP4")
+
+    def read(self, path, codec):
+        pipeline = Gst.parse_launch(
+            f"filesrc name=file ! qtdemux ! {codec}parse ! video/x-{codec},stream-format=byte-stream,alignment=au "
+            "! appsink name=sink sync=false max-buffers=64")
+        pipeline.get_by_name("file").set_property("location", path)
+        sink = pipeline.get_by_name("sink")
+        pipeline.set_state(Gst.State.PLAYING)
+        try:
+            while sample := sink.try_pull_sample(5 * Gst.SECOND):
+                buffer = sample.get_buffer()
+                self.caps = sample.get_caps()
+                pts, dts = buffer.pts, buffer.dts
+                self.units.append((pts, pts if dts == Gst.CLOCK_TIME_NONE else dts,
+                                   buffer.extract_dup(0, buffer.get_size())))
+        finally:
+            pipeline.set_state(Gst.State.NULL)
+        if len(self.units) < 2:
+            return False
+        first = min(pts for pts, _, _ in self.units)
+        self.units = [(pts - first, max(dts - first, 0), data) for pts, dts, data in self.units]
+        last = max(pts for pts, _, _ in self.units)
+        self.frame_ns = round(last / (len(self.units) - 1))
+        self.length_ns = last + self.frame_ns
+        return True
+
+
+class LoopFactory(GstRtspServer.RTSPMediaFactory):
+    """One live stream for all clients of a mount, fed from a clip."""
+
+    def __init__(self, clip):
+        super().__init__()
+        self.clip = clip
+        self.set_launch(f"( appsrc name=feed is-live=true format=time block=false max-bytes={QUEUE_BYTES} "
+                        f"! {clip.codec}parse ! rtp{clip.codec}pay name=pay0 pt=96 config-interval=-1 )")
+        self.connect("media-configure", self.on_media)
+
+    def on_media(self, _factory, media):
+        feed = media.get_element().get_by_name_recurse_up("feed")
+        feed.set_property("caps", self.clip.caps)
+        ended = threading.Event()
+        media.connect("unprepared", lambda _media: ended.set())
+        threading.Thread(target=self.push, args=(feed, ended), daemon=True).start()
+
+    def push(self, feed, ended):
+        """Hands over each access unit when its time has come on the stream's own clock, for ever."""
+        start, turn, position = None, 0, 0
+        while not ended.is_set():
+            now = feed.get_current_running_time()
+            if now == Gst.CLOCK_TIME_NONE:       # not playing yet
+                ended.wait(WAIT_STEP_S)
+                continue
+            if start is None:
+                start = now
+            pts, dts, data = self.clip.units[position]
+            base = start + turn * self.clip.length_ns
+            if base + dts > now:
+                ended.wait(min((base + dts - now) / Gst.SECOND, 0.5))
+                continue
+            buffer = Gst.Buffer.new_wrapped(data)
+            buffer.pts, buffer.dts, buffer.duration = base + pts, base + dts, self.clip.frame_ns
+            if feed.emit("push-buffer", buffer) != Gst.FlowReturn.OK:
+                if ended.is_set():
+                    return
+                ended.wait(WAIT_STEP_S)          # flushing while it is paused: the same unit again
+                continue
+            position += 1
+            if position == len(self.clip.units):
+                turn, position = turn + 1, 0
+
+
+def factory_of(text):
+    if text.startswith("launch:"):
+        factory = GstRtspServer.RTSPMediaFactory()
+        factory.set_launch(f"( {text.removeprefix('launch:')} )")
+    else:
+        if not os.path.isfile(text):
+            sys.exit(f"rtsp_serve.py: there is no file {text}; tests/rig/clip.sh makes one")
+        try:
+            factory = LoopFactory(Clip(text))
+        except (ValueError, GLib.Error) as error:
+            sys.exit(f"rtsp_serve.py: {error}")
+    factory.set_shared(True)
+    return factory
+
+
+def protect(server, factories, user, password, kind):
+    auth = GstRtspServer.RTSPAuth()
+    token = GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", ROLE)
+    if kind == "digest":
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        auth.add_digest(user, password, token)
+    else:
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+    server.set_auth(auth)
+    for factory in factories:
+        permissions = GstRtspServer.RTSPPermissions()
+        for permission in ("media.factory.access", "media.factory.construct"):
+            permissions.add_permission_for_role(ROLE, permission, True)
+        factory.set_permissions(permissions)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("mounts", nargs="+", metavar="MOUNT=FILE")
+    parser.add_argument("--port", type=int, default=0, help="0 (default): a free one; it is in the printed addresses")
+    parser.add_argument("--user", help="asks clients for this user …")
+    parser.add_argument("--password", default="", help="… and this password")
+    parser.add_argument("--auth", choices=("basic", "digest"), default="digest")
+    options = parser.parse_args()
+    if not all(name and value for name, _, value in (mount.partition("=") for mount in options.mounts)):
+        parser.error("each mount is NAME=FILE.mp4")
+    Gst.init(None)
+    server = GstRtspServer.RTSPServer()
+    server.set_address("127.0.0.1")
+    server.set_service(str(options.port))
+    mounts = {name: factory_of(value) for name, _, value in (mount.partition("=") for mount in options.mounts)}
+    if options.user is not None:
+        protect(server, mounts.values(), options.user, options.password, options.auth)
+    for name, factory in mounts.items():
+        server.get_mount_points().add_factory("/" + name, factory)
+    if not server.attach(None):
+        sys.exit(f"rtsp_serve.py: cannot listen on 127.0.0.1:{options.port}; is the port taken?")
+    loop = GLib.MainLoop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, number, loop.quit)
+    if stat.S_ISFIFO(os.fstat(0).st_mode):
+        GLib.io_add_watch(0, GLib.PRIORITY_DEFAULT, GLib.IOCondition.IN | GLib.IOCondition.HUP,
+                          lambda fd, _condition: bool(os.read(fd, 4096)) or loop.quit())
+    GLib.timeout_add_seconds(10, lambda: server.get_session_pool().cleanup() or True)   # clients that went silently
+    for name in mounts:
+        print(f"rtsp://127.0.0.1:{server.get_bound_port()}/{name}", flush=True)
+    print("READY", flush=True)
+    loop.run()
+
+
+if __name__ == "__main__":
+    main()
