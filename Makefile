@@ -56,7 +56,7 @@ deny: ## licences and origins of all dependencies
 			nice cargo install --quiet --locked cargo-deny --version $(CARGO_DENY) --root $(TOOLS); } || \
 			{ echo "deny: cargo-deny $(CARGO_DENY) could not be built; the reason is above" >&2; exit 1; }; \
 	fi; \
-	$$deny --log-level error check --config .cargo/deny.toml licenses bans sources
+	$$deny --log-level error --config .cargo/deny.toml check licenses bans sources
 
 clean: ## what was built; models and packages stay
 	@cargo clean

@@ -221,9 +221,9 @@ class Worker(threading.Thread):
                 file.write(video)
             told = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries",
                                    "stream=codec_name,width,height:format=duration", "-of", "json", CLIP],
-                                  capture_output=True, text=True, check=False)
+                                  capture_output=True, text=True, check=False, start_new_session=True)
             played = subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-xerror", "-i", CLIP, "-f", "null", "-"],
-                                    capture_output=True, text=True, check=False)
+                                    capture_output=True, text=True, check=False, start_new_session=True)
             if told.returncode or played.returncode or played.stderr.strip():
                 raise Problem(f"the clip does not play: {(told.stderr + played.stderr).strip()[:200]}")
             shape = json.loads(told.stdout)

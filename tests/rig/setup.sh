@@ -71,10 +71,8 @@ check_rust() {
     stop "Rust $have is too old; install $need or newer, e.g. with rustup, and run this again" 2
 }
 
-if [ ${#missing[@]} -eq 0 ]; then
-  check_rust
-  exit 0
-fi
+check_rust
+[ ${#missing[@]} -gt 0 ] || exit 0
 
 # ---- something is missing ------------------------------------------------------------------------------------------
 id=unknown like='' version=0
@@ -159,5 +157,4 @@ fi
 case " ${missing[*]} " in
   *' mosquitto '*) command -v systemctl >/dev/null && "${as_root[@]}" systemctl --quiet disable mosquitto.service >/dev/null 2>&1 ;;
 esac
-check_rust
 say "done"
