@@ -50,7 +50,13 @@ class Clip:
         sink = pipeline.get_by_name("sink")
         pipeline.set_state(Gst.State.PLAYING)
         try:
-            while sample := sink.try_pull_sample(5 * Gst.SECOND):
+            bus = pipeline.get_bus()
+            while not sink.is_eos():
+                sample = sink.try_pull_sample(Gst.SECOND // 20)
+                if sample is None:
+                    if bus.pop_filtered(Gst.MessageType.ERROR):     # another codec, or not a clip at all
+                        break
+                    continue
                 buffer = sample.get_buffer()
                 self.caps = sample.get_caps()
                 pts, dts = buffer.pts, buffer.dts
