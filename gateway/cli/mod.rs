@@ -1,1 +1,1 @@
-//! one file a subcommand.
+//! One file a subcommand.

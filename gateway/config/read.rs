@@ -1,5 +1,7 @@
 //! TOML text → sections as serde types, with every mistake found in one go and its line.
 
+use std::path::{Path, PathBuf};
+
 use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
@@ -16,8 +18,13 @@ pub(crate) struct Document<'t> {
     text: &'t str,
     root: Value<'t>,
     environment: &'t dyn Environment,
+    /// Relative paths in the file are relative to this folder.
+    base: PathBuf,
     problems: Vec<Problem>,
 }
+
+/// Keys whose text is a path, beside everything that ends in `_file`.
+const PATH_KEYS: &[&str] = &["path", "grids", "buttons", "library", "catalog"];
 
 impl<'t> Document<'t> {
     /// A text that is not TOML is one problem; everything else is found section by section.
@@ -27,9 +34,14 @@ impl<'t> Document<'t> {
         environment: &'t dyn Environment,
     ) -> Result<Self, Problem> {
         match toml_span::parse(text) {
-            Ok(root) => {
-                Ok(Self { file: file.to_owned(), text, root, environment, problems: Vec::new() })
-            }
+            Ok(root) => Ok(Self {
+                file: file.to_owned(),
+                text,
+                root,
+                environment,
+                base: Path::new(file).parent().map(Path::to_path_buf).unwrap_or_default(),
+                problems: Vec::new(),
+            }),
             Err(error) => Err(Problem {
                 file: file.to_owned(),
                 line: line_of(text, error.span.start),
@@ -151,7 +163,11 @@ impl<'t> Document<'t> {
         let mut broken = Vec::new();
         let json = match self.root.pointer(&pointer) {
             None => Json::Object(Map::new()),
-            Some(value) => to_json(value, self.environment, &mut Vec::new(), &mut broken),
+            Some(value) => {
+                let mut json = to_json(value, self.environment, &mut Vec::new(), &mut broken);
+                self.resolve_paths(&mut json);
+                json
+            }
         };
         let failed_before = !broken.is_empty();
         for (tail, message) in broken {
@@ -202,6 +218,19 @@ impl<'t> Document<'t> {
                 Some(key) => object.remove(&key),
                 None => return None,
             };
+        }
+    }
+
+    /// Makes paths absolute or relative to the working directory; `-` (stdout) and urls stay.
+    fn resolve_paths(&self, json: &mut Json) {
+        let Json::Object(object) = json else { return };
+        for (key, value) in object.iter_mut() {
+            let Json::String(text) = value else { continue };
+            let names_path = key.ends_with("_file") || PATH_KEYS.contains(&key.as_str());
+            let names_clip = key == "url" && !text.contains("://") && !text.is_empty();
+            if (names_path && text != "-") || names_clip {
+                *text = self.base.join(&*text).to_string_lossy().into_owned();
+            }
         }
     }
 

@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_dropped_receipt_says_lost_and_a_settled_one_says_it_once() {
-        let (tx, rx) = mpsc::channel();
+        let (tx, rx) = mpsc::sync_channel(2);
         let tell = move |answer| tx.send(matches!(answer, Answer::Stored)).unwrap();
         drop(Receipt::new(tell.clone()));
         Receipt::new(tell).settle(Answer::Stored);

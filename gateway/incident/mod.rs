@@ -1,1 +1,9 @@
-//! findings become changes of incidents; pure.
+//! Findings become changes of incidents; the one owner of live incidents. Pure: no I/O, `now` is an argument.
+
+mod deadline;
+mod desk;
+mod live;
+mod presses;
+mod titles;
+
+pub use desk::{Desk, Directory, Job, Outcome};

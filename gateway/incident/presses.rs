@@ -1,0 +1,168 @@
+//! Which presses have been seen: identity of a press as the contract says, bounded and pure.
+
+use std::collections::{HashMap, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::{IncidentId, Now, Press, SeenPress, SourceId};
+
+/// Remembered for 7 days and at most this many; a button that repeats itself later is a new call.
+const PRESSES_MAX: usize = 100_000;
+const REMEMBER: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Without an id, any press of a device within this time is the same press.
+const SAME_WITHIN: SignedDuration = SignedDuration::from_secs(3);
+/// A retained message older (or newer) than this does not alarm.
+const RETAINED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    New,
+    /// Seen before; its incident, if it made one.
+    Same,
+    /// An old retained message: recorded, alarms nobody.
+    Stale,
+}
+
+#[derive(PartialEq, Eq, Hash, Clone)]
+enum Identity {
+    Id(SourceId, String),
+    At(SourceId, Timestamp),
+}
+
+#[derive(Default)]
+pub(super) struct Presses {
+    seen: HashMap<Identity, Timestamp>,
+    order: VecDeque<(Timestamp, Identity)>,
+    last: HashMap<SourceId, Timestamp>,
+}
+
+impl Presses {
+    pub(super) fn restore(&mut self, seen: &SeenPress) {
+        self.remember(&seen.source, &seen.press, seen.taken_at);
+    }
+
+    /// Judges a press and remembers it.
+    pub(super) fn judge(&mut self, now: Now, source: &SourceId, press: &Press) -> Verdict {
+        let verdict = self.verdict(now, source, press);
+        if verdict != Verdict::Same {
+            self.remember(source, press, now.wall);
+        }
+        verdict
+    }
+
+    fn verdict(&self, now: Now, source: &SourceId, press: &Press) -> Verdict {
+        let known = identities(source, press).any(|identity| self.seen.contains_key(&identity));
+        let just_now = press.id.is_none()
+            && self
+                .last
+                .get(source)
+                .is_some_and(|last| now.wall.duration_since(*last).abs() <= SAME_WITHIN);
+        let recent =
+            press.at.is_some_and(|at| at.duration_since(now.wall).abs() <= RETAINED_WITHIN);
+        match (known || just_now, press.retained && !recent) {
+            (true, _) => Verdict::Same,
+            (false, true) => Verdict::Stale,
+            (false, false) => Verdict::New,
+        }
+    }
+
+    fn remember(&mut self, source: &SourceId, press: &Press, at: Timestamp) {
+        for identity in identities(source, press) {
+            if self.seen.insert(identity.clone(), at).is_none() {
+                self.order.push_back((at, identity));
+            }
+        }
+        if self.last.len() < PRESSES_MAX || self.last.contains_key(source) {
+            self.last.insert(source.clone(), at);
+        }
+        while self.order.len() > PRESSES_MAX
+            || self.order.front().is_some_and(|(seen, _)| at.duration_since(*seen) > REMEMBER)
+        {
+            if let Some((_, identity)) = self.order.pop_front() {
+                self.seen.remove(&identity);
+            }
+        }
+    }
+}
+
+/// By its id if it has one; else by the time it states.
+fn identities(source: &SourceId, press: &Press) -> impl Iterator<Item = Identity> + use<> {
+    let identity = match (&press.id, press.at) {
+        (Some(id), _) => Some(Identity::Id(source.clone(), id.clone())),
+        (None, Some(at)) => Some(Identity::At(source.clone(), at)),
+        (None, None) => None,
+    };
+    identity.into_iter()
+}
+
+/// What is told to the journal of one press.
+pub(super) fn entry(
+    source: &SourceId,
+    stamp: crate::domain::Stamp,
+    press: &Press,
+    stale: bool,
+    incident: Option<IncidentId>,
+) -> crate::domain::Entry {
+    crate::domain::Entry::Press {
+        source: source.clone(),
+        stamp,
+        press: press.clone(),
+        stale,
+        incident,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identity_of_a_press() {
+        let start: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
+        let now = |s: i64| Now { wall: start + SignedDuration::from_secs(s), mono_ms: 0 };
+        let press = |id: Option<&str>, at: Option<i64>, retained: bool| Press {
+            id: id.map(Into::into),
+            at: at.map(|s| start + SignedDuration::from_secs(s)),
+            battery: None,
+            retained,
+            via: "t".into(),
+        };
+        let table = [
+            (0, "a", press(Some("1"), None, false), Verdict::New),
+            (1, "a", press(Some("1"), None, false), Verdict::Same),
+            (1, "a", press(Some("2"), None, false), Verdict::New),
+            (1, "b", press(Some("1"), None, false), Verdict::New),
+            (10, "c", press(None, Some(9), false), Verdict::New),
+            (60, "c", press(None, Some(9), false), Verdict::Same),
+            (12, "d", press(None, None, false), Verdict::New),
+            (14, "d", press(None, None, false), Verdict::Same),
+            (16, "d", press(None, None, false), Verdict::New),
+            (100, "e", press(Some("9"), Some(90), true), Verdict::New),
+            (9999, "e", press(Some("9"), Some(90), true), Verdict::Same),
+            (9999, "e", press(Some("8"), Some(90), true), Verdict::Stale),
+            (9999, "e", press(Some("7"), None, true), Verdict::Stale),
+        ];
+        let mut presses = Presses::default();
+        for (n, (at, source, press, expected)) in table.into_iter().enumerate() {
+            assert_eq!(presses.judge(now(at), &source.into(), &press), expected, "row {n}");
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let start: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
+        let mut presses = Presses::default();
+        let now = Now { wall: start, mono_ms: 0 };
+        for n in 0..PRESSES_MAX + 5 {
+            let press = Press {
+                id: Some(n.to_string()),
+                at: None,
+                battery: None,
+                retained: false,
+                via: "t".into(),
+            };
+            presses.judge(now, &"a".into(), &press);
+        }
+        assert_eq!(presses.seen.len(), PRESSES_MAX);
+    }
+}
