@@ -186,6 +186,9 @@ impl<'a, 'g> Reading<'a, 'g> {
                         "{name}: was being created when the power failed; it held nothing"
                     ));
                 }
+                // The next write creates it anew. Nothing may be appended to the segment before
+                // it while its file is there: that one would not count as the newest (J6).
+                self.out.sealed = true;
                 self.out.sizes.remove(&number);
                 return false;
             }

@@ -262,3 +262,20 @@ fn j11_an_index_ahead_of_the_journal_is_told_and_no_seq_is_used_twice() {
     assert!(last > 22 && before.iter().all(|&seq| seq < last));
     store.close_blocking().unwrap();
 }
+
+#[test]
+fn j5_a_segment_torn_while_it_was_created_is_made_anew_before_anything_is_appended() {
+    let folder = tempdir().unwrap();
+    filled(folder.path(), 2);
+    let path = segment_paths(folder.path()).pop().unwrap();
+    let before = fs::metadata(&path).unwrap().len();
+    let next = journal::segment_path(&folder.path().join("journal"), 2);
+    fs::write(&next, b"GRIDPJNL torn").unwrap();
+    let Opened { store, report, .. } = reopen(folder.path(), &["a"]);
+    assert!(report.iter().any(|line| line.contains("was being created")), "{report:?}");
+    put(&store, vec![change(record(IncidentId::new(), 1, Severity::NOTICE))]);
+    store.close_blocking().unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().len(), before);
+    assert_eq!(ids(&reopen(folder.path(), &["a"]).store).len(), 3);
+    assert!(check(folder.path()).sound);
+}
