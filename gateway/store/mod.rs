@@ -1,1 +1,372 @@
-//! the point of no loss.
+//! The point of no loss: a journal of our own is the truth, everything else here is derived from it.
+//!
+//! `format` (the numbered invariants J1–J11) → `journal` (append, sync) → `writer` (one thread,
+//! group commit, receipts) → `state` (what the journal adds up to) → `index` (the same in sled,
+//! for a quick start). `recover` reads it all back at start, `check` offline.
+
+mod check;
+mod config;
+mod disk;
+mod due;
+mod error;
+mod evidence;
+mod facts;
+mod folder;
+mod format;
+mod index;
+mod journal;
+mod ledger;
+mod open;
+mod recover;
+mod retain;
+mod shared;
+mod state;
+mod tidy;
+mod writer;
+
+#[cfg(test)]
+mod fake_disk;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_faults;
+#[cfg(test)]
+mod tests_model;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+pub use self::{
+    check::{Report, check, read_ledger},
+    config::Config,
+    due::Lane,
+    error::{EvidenceError, OpenError, SettleError, Unavailable},
+    evidence::NewEvidence,
+    ledger::{Ledger, Sums},
+    open::{Opened, Restored, open},
+    tidy::Tidied,
+};
+use self::{
+    disk::Disk,
+    facts::{Fact, SettledFact},
+    folder::Layout,
+    shared::{Shared, lock},
+    tidy::SteadyClock,
+    writer::Job,
+};
+use crate::domain::{
+    Answer, Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Outcome, Receipt, Record,
+    Settled, SinkId,
+};
+
+/// A due record that the disk does not give back now is asked for again after this.
+const UNREADABLE_RETRY: Duration = Duration::from_secs(60);
+
+/// Entries that are written together or not at all, and what to answer once they are on disk.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub entries: Vec<Entry>,
+    pub receipts: Vec<(Receipt, Answer)>,
+}
+
+/// A record on its way to a sink; give it back with `settle` or `release`.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// Journal sequence number of the change: [`Settled::change`].
+    pub seq: u64,
+    /// The most urgent class its incident ever had; may be above the record's own.
+    pub class: Class,
+    pub record: Record,
+}
+
+/// Which incidents a list shows.
+#[derive(Clone, Debug)]
+pub struct IncidentFilter {
+    pub active: Option<bool>,
+    pub kind: Option<Kind>,
+    /// Changed at or after this.
+    pub since: Option<Timestamp>,
+    pub limit: usize,
+}
+
+impl Default for IncidentFilter {
+    fn default() -> Self {
+        Self { active: None, kind: None, since: None, limit: 100 }
+    }
+}
+
+/// Room that the store takes and leaves, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    pub journal_bytes: u64,
+    /// Of the file system; `None` where it cannot be asked.
+    pub free_bytes: Option<u64>,
+    pub min_free_bytes: u64,
+}
+
+/// A cheap handle; all clones are one store.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    queue: mpsc::Sender<Job>,
+    shared: Arc<Shared>,
+    layout: Layout,
+    disk: Arc<dyn Disk>,
+    config: Config,
+    /// Taken by whoever closes.
+    thread: Mutex<Option<JoinHandle<bool>>>,
+    steady: Mutex<SteadyClock>,
+}
+
+impl Store {
+    /// Strictly first in, first out; waits while the queue is full (back-pressure). Receipts
+    /// are settled only after the batch *and everything before it* is synced; an empty batch
+    /// waits its turn the same way. If the disk fails, receipts answer `Lost`, and the
+    /// entries are kept and written when it works again. Must not be cancelled while it waits:
+    /// then the batch was never taken.
+    pub async fn commit(&self, batch: Batch) {
+        if let Some(job) = self.job(batch) {
+            // A closed store drops the job, and so the receipts answer `Lost`.
+            drop(self.inner.queue.send(job).await);
+        }
+    }
+
+    /// As [`Self::commit`], and waits until it is on disk. Never from async code.
+    pub fn commit_blocking(&self, batch: Batch) -> Result<(), Unavailable> {
+        let facts = self.facts(batch.entries);
+        self.write_blocking(facts, batch.receipts)
+    }
+
+    fn write_blocking(
+        &self,
+        facts: Vec<Fact>,
+        mut receipts: Vec<(Receipt, Answer)>,
+    ) -> Result<(), Unavailable> {
+        let (tell, told) = oneshot::channel();
+        let receipt = Receipt::new(move |answer| drop(tell.send(answer)));
+        receipts.push((receipt, Answer::Stored));
+        if let Some(job) = refuse_too_large(Job::new(facts, receipts)) {
+            drop(self.inner.queue.blocking_send(job));
+        }
+        match told.blocking_recv() {
+            Ok(Answer::Stored) => Ok(()),
+            Ok(Answer::Refused(reason)) => Err(Unavailable(reason)),
+            _ => Err(Unavailable(self.is_available().err().unwrap_or("it is closed".into()))),
+        }
+    }
+
+    fn job(&self, batch: Batch) -> Option<Job> {
+        let facts = self.facts(batch.entries);
+        refuse_too_large(Job::new(facts, batch.receipts))
+    }
+
+    /// A settlement that is not owed (any more) is left out here, so that none is written twice.
+    fn facts(&self, entries: Vec<Entry>) -> Vec<Fact> {
+        let fact = |entry| match entry {
+            Entry::Settled(settled) => self.claim(settled).ok(),
+            entry => Some(Fact::Entry(entry)),
+        };
+        entries.into_iter().filter_map(fact).collect()
+    }
+
+    fn claim(&self, settled: Settled) -> Result<Fact, SettleError> {
+        let mut state = lock(&self.inner.shared.state);
+        let pending = state.due.pending.get(&settled.change).ok_or(SettleError::NotDue)?;
+        let (kind, class) = (pending.kind, pending.class);
+        if class == Class::Emergency && settled.outcome != Outcome::Delivered {
+            tracing::error!(sink = %settled.sink, seq = settled.change, outcome = ?settled.outcome, "an emergency is never given up; it stays pending");
+            return Err(SettleError::EmergencyKept);
+        }
+        if !state.due.claim(&settled.sink, settled.change) {
+            return Err(SettleError::NotDue);
+        }
+        Ok(Fact::Settled(SettledFact { settled, kind }))
+    }
+
+    /// The next record that this sink has not settled and nobody has in flight: most urgent
+    /// class first, then in the order of the journal. Waits until there is one; may be
+    /// cancelled.
+    pub async fn next_due(&self, sink: &SinkId, lane: Lane) -> Due {
+        loop {
+            let rung = self.inner.shared.wake.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            let unreadable = match self.take(sink, lane) {
+                Ok(Some(due)) => return due,
+                Ok(None) => None,
+                Err(seq) => Some(seq),
+            };
+            let Some(seq) = unreadable else {
+                rung.await;
+                continue;
+            };
+            // Stays pending, and so in the ledger; back in the queue after a while.
+            let (store, sink) = (self.clone(), sink.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(UNREADABLE_RETRY).await;
+                store.release(&sink, seq);
+            });
+        }
+    }
+
+    /// As [`Self::next_due`], without waiting.
+    pub fn try_next_due(&self, sink: &SinkId, lane: Lane) -> Option<Due> {
+        loop {
+            match self.take(sink, lane) {
+                Ok(due) => return due,
+                // Stays in flight until the next start; the others go on.
+                Err(_) => continue,
+            }
+        }
+    }
+
+    /// The error is the seq of a record that is due and cannot be read.
+    fn take(&self, sink: &SinkId, lane: Lane) -> Result<Option<Due>, u64> {
+        let taken = lock(&self.inner.shared.state).due.take(sink, lane);
+        let Some((seq, class, location)) = taken else { return Ok(None) };
+        let reason = match self.inner.shared.reader.read(location) {
+            Ok(fact) => match fact.into_record() {
+                Some(record) => return Ok(Some(Due { seq, class, record })),
+                None => "it is no record of an incident".into(),
+            },
+            Err(error) => error.to_string(),
+        };
+        self.inner.shared.meter.add(crate::domain::Metric::StoreErrors, "", 1);
+        tracing::error!(%sink, seq, reason, "a record that is due cannot be read; it stays pending");
+        Err(seq)
+    }
+
+    /// Writes down how a record was settled; returns once that is queued. What is refused
+    /// stays as it was.
+    pub async fn settle(&self, settled: Settled) -> Result<(), SettleError> {
+        let fact = self.claim(settled)?;
+        if let Some(job) = refuse_too_large(Job::new(vec![fact], Vec::new())) {
+            drop(self.inner.queue.send(job).await);
+        }
+        Ok(())
+    }
+
+    /// Not delivered now: available again, to either of the sink's couriers.
+    pub fn release(&self, sink: &SinkId, seq: u64) {
+        if lock(&self.inner.shared.state).due.release(sink, seq) {
+            self.inner.shared.wake.notify_waiters();
+        }
+    }
+
+    /// The latest state of incidents, newest first. Reads from disk: a few microseconds each.
+    pub fn incidents(&self, filter: &IncidentFilter) -> Vec<Record> {
+        let locations: Vec<_> = {
+            let state = lock(&self.inner.shared.state);
+            let briefs = state.by_age.values().rev().filter_map(|id| state.incidents.get(id));
+            briefs
+                .filter(|brief| {
+                    filter.active.is_none_or(|active| active == brief.active)
+                        && filter.kind.is_none_or(|kind| kind == brief.kind)
+                        && filter.since.is_none_or(|since| since <= brief.changed_at)
+                })
+                .take(filter.limit)
+                .map(|brief| brief.location)
+                .collect()
+        };
+        locations.into_iter().filter_map(|location| self.record_at(location)).collect()
+    }
+
+    /// The latest state of one incident.
+    pub fn incident(&self, id: IncidentId) -> Option<Record> {
+        let location = lock(&self.inner.shared.state).incidents.get(&id)?.location;
+        self.record_at(location)
+    }
+
+    fn record_at(&self, location: journal::Location) -> Option<Record> {
+        match self.inner.shared.reader.read(location) {
+            Ok(fact) => fact.into_record(),
+            Err(error) => {
+                tracing::error!(%error, "an incident cannot be read back");
+                None
+            }
+        }
+    }
+
+    /// What became of every record (P4).
+    pub fn ledger(&self) -> Ledger {
+        lock(&self.inner.shared.state).ledger.clone()
+    }
+
+    /// The error is the reason, for people.
+    pub fn is_available(&self) -> Result<(), String> {
+        self.inner.shared.trouble().map_or(Ok(()), Err)
+    }
+
+    pub fn space(&self) -> Space {
+        Space {
+            journal_bytes: self.inner.shared.journal_bytes(),
+            free_bytes: evidence::free_bytes(&self.inner.layout.root).ok(),
+            min_free_bytes: self.inner.config.min_free_bytes,
+        }
+    }
+
+    /// A place to write a snapshot or clip to. Refused when only the presses' reserve is left.
+    pub fn new_evidence(&self, id: EvidenceId, ext: &str) -> Result<NewEvidence, EvidenceError> {
+        evidence::begin(&self.inner.layout, self.inner.config.min_free_bytes, id, ext)
+    }
+
+    /// Synced and in its place (P5): sha256 in lower-case hex, and bytes. Blocks on the disk.
+    pub fn finish_evidence(&self, new: NewEvidence) -> Result<(String, u64), EvidenceError> {
+        evidence::finish(&*self.inner.disk, new)
+    }
+
+    /// The file of a piece of evidence and what the records say of it.
+    pub fn evidence_path(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)> {
+        let location = lock(&self.inner.shared.state).evidence.get(&id)?.location;
+        let described = match self.inner.shared.reader.read(location).ok()? {
+            Fact::Entry(Entry::Evidence { evidence, .. }) => evidence,
+            fact => fact.into_record()?.incident.evidence.into_iter().find(|e| e.id == id)?,
+        };
+        let path = evidence::find(&self.inner.layout, &described)?;
+        Some((path, described))
+    }
+
+    /// Writes what is queued, syncs, and waits for the writer's end; later commits are lost
+    /// to their senders. The error says that something could not be written.
+    pub async fn close(&self) -> Result<(), Unavailable> {
+        let store = self.clone();
+        let closed = tokio::task::spawn_blocking(move || store.close_blocking()).await;
+        closed.unwrap_or_else(|_| Err(Unavailable("the writer panicked".into())))
+    }
+
+    /// As [`Self::close`]. Never from async code.
+    pub fn close_blocking(&self) -> Result<(), Unavailable> {
+        self.inner.shared.close();
+        // Wakes a writer that waits for work; with a full queue it does not wait.
+        drop(self.inner.queue.try_send(Job::default()));
+        let Some(thread) = lock(&self.inner.thread).take() else { return Ok(()) };
+        match thread.join() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Unavailable(self.is_available().err().unwrap_or_default())),
+            Err(_) => Err(Unavailable("the writer panicked".into())),
+        }
+    }
+}
+
+/// What is too large for a record can never be kept: sending it again would not help.
+fn refuse_too_large(job: Result<Job, (String, Vec<(Receipt, Answer)>)>) -> Option<Job> {
+    let (reason, receipts) = match job {
+        Ok(job) => return Some(job),
+        Err(refused) => refused,
+    };
+    tracing::error!(reason, "an entry cannot be kept and was refused");
+    for (receipt, _) in receipts {
+        receipt.settle(Answer::Refused(reason.clone()));
+    }
+    None
+}

@@ -1,0 +1,159 @@
+//! `gridpost store check|ledger`, offline: verifies frames, CRCs, the hash chain and evidence, changing nothing.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::{self, File},
+    path::Path,
+};
+
+use super::{
+    OpenError,
+    evidence::{self, sha256},
+    facts::Fact,
+    folder::{self, Layout},
+    format::FORMAT_VERSION,
+    ledger::Ledger,
+    recover::{Ground, Recovered, recover},
+    state::State,
+};
+use crate::domain::{Entry, Evidence, EvidenceId};
+
+/// What the check found, in plain words.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Nothing is damaged or missing.
+    pub sound: bool,
+    pub lines: Vec<String>,
+}
+
+/// Verifies every record of the journal, its chain, and every file of evidence it names.
+pub fn check(path: &Path) -> Report {
+    let layout = Layout::new(path);
+    let mut report = Report { sound: true, lines: Vec::new() };
+    if !layout.journal().is_dir() {
+        report.bad(format!("{}: no gridpost data folder (no journal in it)", path.display()));
+        return report;
+    }
+    match fs::read_to_string(path.join("format")).map(|text| folder::read_format(&layout, &text)) {
+        Ok(Ok(version)) if version <= FORMAT_VERSION => {
+            report.lines.push(format!("format {version}"));
+        }
+        Ok(Ok(version)) => report.bad(format!(
+            "format {version} is newer than this gridpost knows ({FORMAT_VERSION}); check it with the version that wrote it"
+        )),
+        Ok(Err(error)) => report.bad(error.to_string()),
+        Err(error) => report.bad(format!("the file `format` cannot be read: {error}; the next start writes it")),
+    }
+    if let Some(pid) = folder::holder(&layout) {
+        report.lines.push(format!("process {pid} is using this folder: what it writes meanwhile may show here as unfinished"));
+    }
+    let mut pieces = Pieces::default();
+    match read(&layout, &mut |fact| pieces.see(fact)) {
+        Err(error) => report.bad(error.to_string()),
+        Ok((state, found)) => {
+            report.sound &= found.damaged == 0;
+            report.lines.extend(found.told);
+            report.lines.push(format!(
+                "{} records in {} segments, the last one is {}",
+                found.records,
+                found.sizes.len(),
+                found.end.seq
+            ));
+            report.lines.push(if state.ledger.holds() {
+                "the ledger adds up".into()
+            } else {
+                report.sound = false;
+                "the ledger does not add up".into()
+            });
+        }
+    }
+    report.evidence(&layout, &pieces);
+    report.lines.push(if report.sound { "sound" } else { "NOT sound" }.into());
+    report
+}
+
+/// The ledger, counted from the journal of a folder that may be in use.
+pub fn read_ledger(path: &Path) -> Result<Ledger, OpenError> {
+    let layout = Layout::new(path);
+    read(&layout, &mut |_| {}).map(|(state, _)| state.ledger)
+}
+
+fn read(layout: &Layout, see: &mut dyn FnMut(&Fact)) -> Result<(State, Recovered), OpenError> {
+    let ground =
+        Ground { journal: layout.journal(), quarantine: layout.quarantine(), repair: None };
+    let mut state = State::default();
+    let mut twice = 0u64;
+    let mut settled = HashSet::new();
+    let mut found = recover(&ground, None, 0, &mut |seq, location, fact| {
+        if let Fact::Settled(fact) = &fact {
+            let of = (fact.settled.sink.clone(), fact.settled.change);
+            twice += u64::from(!settled.insert(of));
+        }
+        see(&fact);
+        state.apply(seq, location, &fact);
+    })
+    .map_err(OpenError::io("read the journal in", layout.journal()))?;
+    if twice > 0 {
+        found.damaged += 1;
+        found.told.push(format!("{twice} settlements were written twice"));
+    }
+    let lost = state.ledger.balance();
+    if lost > 0 {
+        found.told.push(format!("{lost} deliveries were lost with their records"));
+    }
+    Ok((state, found))
+}
+
+/// Evidence that the records name.
+#[derive(Default)]
+struct Pieces {
+    named: HashMap<EvidenceId, Evidence>,
+    gone: HashSet<EvidenceId>,
+}
+
+impl Pieces {
+    fn see(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Entry(Entry::Evidence { evidence, .. }) => self.name(evidence),
+            Fact::Entry(Entry::Change(record)) => {
+                record.incident.evidence.iter().for_each(|evidence| self.name(evidence));
+            }
+            Fact::Gone(gone) => {
+                self.gone.insert(gone.evidence);
+            }
+            _ => {}
+        }
+    }
+
+    fn name(&mut self, evidence: &Evidence) {
+        self.named.entry(evidence.id).or_insert_with(|| evidence.clone());
+    }
+}
+
+impl Report {
+    fn bad(&mut self, line: String) {
+        self.sound = false;
+        self.lines.push(line);
+    }
+
+    fn evidence(&mut self, layout: &Layout, pieces: &Pieces) {
+        let mut right = 0;
+        for (id, stated) in pieces.named.iter().filter(|(id, _)| !pieces.gone.contains(id)) {
+            let found = evidence::find(layout, stated)
+                .map(|path| File::open(&path).and_then(|file| sha256(&file)));
+            match found {
+                None => self.bad(format!("evidence {id}: its file is missing")),
+                Some(Err(error)) => self.bad(format!("evidence {id}: cannot be read: {error}")),
+                Some(Ok((sha256, _))) if sha256 != stated.sha256 => {
+                    self.bad(format!("evidence {id}: its file was changed after it was recorded"));
+                }
+                Some(Ok(_)) => right += 1,
+            }
+        }
+        let named = pieces.named.len();
+        self.lines.push(format!(
+            "evidence: {right} files right, {named} named, {} removed by age",
+            pieces.gone.len()
+        ));
+    }
+}

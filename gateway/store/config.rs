@@ -1,0 +1,58 @@
+//! `[data]`: where the gateway keeps what must not be lost, and how much room it may take.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where everything that must survive a power cut is kept, and its bounds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The data folder; relative to the configuration file. Default `data`.
+    #[serde(default = "default_path")]
+    pub path: PathBuf,
+    /// Most bytes the journal may take before its oldest part leaves (never what is still
+    /// to be delivered). Default 4 GiB.
+    #[serde(default = "default_max_bytes")]
+    pub max_bytes: u64,
+    /// Bytes of the file system kept free for presses: below it no new snapshot or clip is
+    /// written. Default 512 MiB.
+    #[serde(default = "default_min_free_bytes")]
+    pub min_free_bytes: u64,
+    /// Days a snapshot or clip is kept once its incident is finished and delivered. Default 30.
+    #[serde(default = "default_evidence_days")]
+    #[schemars(range(min = 1))]
+    pub evidence_days: u32,
+}
+
+impl Config {
+    /// The defaults, in this folder.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            path: default_path(),
+            max_bytes: default_max_bytes(),
+            min_free_bytes: default_min_free_bytes(),
+            evidence_days: default_evidence_days(),
+        }
+    }
+}
+
+fn default_path() -> PathBuf {
+    "data".into()
+}
+fn default_max_bytes() -> u64 {
+    4 << 30
+}
+fn default_min_free_bytes() -> u64 {
+    512 << 20
+}
+fn default_evidence_days() -> u32 {
+    30
+}

@@ -1,0 +1,164 @@
+//! What a record's payload says: the entries of the domain, and the store's own notes about itself.
+
+use serde::{Deserialize, Serialize};
+
+use super::{format::PAYLOAD_BYTES_MAX, ledger::Ledger};
+use crate::domain::{
+    Class, Entry, EvidenceId, IncidentId, Kind, Record, SeenPress, Settled, SinkId,
+};
+
+/// One record's meaning. Its kind byte is in the frame, so that a reader can skip what it does
+/// not know; payloads are JSON, readable with any tool after a disaster.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Fact {
+    /// Kinds 1 press, 2 change, 3 reply, 5 evidence, 6 look, 7 quarantine.
+    Entry(Entry),
+    /// Kind 4.
+    Settled(SettledFact),
+    /// Kind 16.
+    Standing(Standing),
+    /// Kind 17.
+    Carried(Carried),
+    /// Kind 18.
+    Retired(Retired),
+    /// Kind 19.
+    Gone(Gone),
+}
+
+/// A settlement, with the kind of what it settles: its change may have left with its segment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct SettledFact {
+    #[serde(flatten)]
+    pub(super) settled: Settled,
+    pub(super) kind: Kind,
+}
+
+/// Where the store stands: from here on, changes are owed to these sinks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Standing {
+    pub(super) occasion: Occasion,
+    pub(super) sinks: Vec<SinkId>,
+    pub(super) ledger: Ledger,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Occasion {
+    Opened,
+    Segment,
+    Closed,
+}
+
+/// Something of a leaving segment that is still needed, written again; it keeps its first seq.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "carried", rename_all = "kebab-case")]
+pub(super) enum Carried {
+    Change {
+        seq: u64,
+        /// Sinks that have not settled it.
+        owed: Vec<SinkId>,
+        /// The most urgent class its incident ever had.
+        top: Class,
+        /// Seq of the first change of its incident.
+        first: u64,
+        record: Box<Record>,
+    },
+    Press {
+        seq: u64,
+        press: SeenPress,
+    },
+    Reply {
+        seq: u64,
+        incident: IncidentId,
+        id: String,
+    },
+}
+
+/// Segments up to this number are not needed any more and were, or will be, removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Retired {
+    pub(super) through: u64,
+}
+
+/// A piece of evidence was removed on purpose.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Gone {
+    pub(super) evidence: EvidenceId,
+    pub(super) reason: String,
+}
+
+/// A fact as bytes, made before it is queued so that the writer only frames and writes.
+#[derive(Clone, Debug)]
+pub(super) struct Payload {
+    pub(super) kind: u8,
+    pub(super) version: u8,
+    pub(super) bytes: Vec<u8>,
+}
+
+const VERSION: u8 = 1;
+
+impl Fact {
+    fn kind(&self) -> u8 {
+        match self {
+            Self::Entry(Entry::Press { .. }) => 1,
+            Self::Entry(Entry::Change(_)) => 2,
+            Self::Entry(Entry::Reply { .. }) => 3,
+            Self::Entry(Entry::Settled(_)) | Self::Settled(_) => 4,
+            Self::Entry(Entry::Evidence { .. }) => 5,
+            Self::Entry(Entry::Look { .. }) => 6,
+            Self::Entry(Entry::Quarantine(_)) => 7,
+            Self::Standing(_) => 16,
+            Self::Carried(_) => 17,
+            Self::Retired(_) => 18,
+            Self::Gone(_) => 19,
+        }
+    }
+
+    /// The error is for people: what is too large, and what is allowed.
+    pub(super) fn encode(&self) -> Result<Payload, String> {
+        let bytes = match self {
+            Self::Entry(entry) => serde_json::to_vec(entry),
+            Self::Settled(fact) => serde_json::to_vec(fact),
+            Self::Standing(fact) => serde_json::to_vec(fact),
+            Self::Carried(fact) => serde_json::to_vec(fact),
+            Self::Retired(fact) => serde_json::to_vec(fact),
+            Self::Gone(fact) => serde_json::to_vec(fact),
+        }
+        .map_err(|error| format!("cannot be written as JSON: {error}"))?;
+        if bytes.len() > PAYLOAD_BYTES_MAX {
+            return Err(format!(
+                "is {} bytes as JSON; at most {PAYLOAD_BYTES_MAX} can be kept",
+                bytes.len()
+            ));
+        }
+        Ok(Payload { kind: self.kind(), version: VERSION, bytes })
+    }
+
+    pub(super) fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Self, String> {
+        fn json<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, String> {
+            serde_json::from_slice(payload).map_err(|error| error.to_string())
+        }
+        if version != VERSION {
+            return Err(format!("version {version} of kind {kind} is not known here"));
+        }
+        match kind {
+            1 | 2 | 3 | 5 | 6 | 7 => json(payload).map(Self::Entry),
+            4 => json(payload).map(Self::Settled),
+            16 => json(payload).map(Self::Standing),
+            17 => json(payload).map(Self::Carried),
+            18 => json(payload).map(Self::Retired),
+            19 => json(payload).map(Self::Gone),
+            _ => Err(format!("kind {kind} is not known here")),
+        }
+    }
+
+    /// The record of an incident in it, if it is one.
+    pub(super) fn into_record(self) -> Option<Record> {
+        match self {
+            Self::Entry(Entry::Change(record)) | Self::Carried(Carried::Change { record, .. }) => {
+                Some(*record)
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The journal's bytes: how a segment and a record look on disk, and how they are told from damage.
+//!
+//! # Invariants of the journal
+//!
+//! Files `journal/00000001.log`, `00000002.log` …; numbers are little-endian.
+//!
+//! ```text
+//! segment header (68 bytes)            record header (68 bytes), then the payload
+//!  0  8  "GRIDPJNL"                     0  4  mark F5 47 50 FF (never inside a payload: not UTF-8)
+//!  8  4  format version                 4  4  bytes of payload, at most 1 MiB
+//! 12  4  zero                           8  1  kind (see facts.rs)
+//! 16  8  number of this segment         9  1  version of that kind
+//! 24  8  seq of its first record       10  2  flags: 1 = first of its batch, 2 = last of it
+//! 32 32  hash of the record before     12  8  seq: 1, 2, 3 … over all segments, never reused
+//! 64  4  CRC32C of bytes 0..64         20  8  durable: highest seq known synced at writing
+//!                                      28 32  hash (sha256) of the whole record before
+//!                                      60  4  CRC32C of the payload
+//!                                      64  4  CRC32C of bytes 0..64
+//! ```
+//!
+//! - **J1** A record is whole only if mark, length, both CRCs and a rising seq agree. Nothing
+//!   else is ever served.
+//! - **J2** Each record holds the hash of the one before, across segments: what was changed,
+//!   removed or inserted later is found by `check`.
+//! - **J3** A group (what arrived while a sync ran) is one write and one `fdatasync`. Nothing of
+//!   it is seen by a sink, the index or a receipt before that sync has returned.
+//! - **J4** A batch is served whole or not at all: an unfinished one at the end is cut with the tail.
+//! - **J5** A segment is created, given its header, synced, and its folder synced, before its
+//!   first record; the segment before was synced to its end.
+//! - **J6** Recovery cuts only what was never acknowledged: an unreadable place in the newest
+//!   segment that no later record's `durable` (and not the index) says was synced. Any other
+//!   unreadable place is left where it is, copied to `quarantine/`, told, and the rest is served.
+//! - **J7** A missing segment is told; what is there is served. Segments leave only oldest first,
+//!   after what is still pending or live in them was written again (`Carried`) and synced with a
+//!   `Retired` record. A crash in between leaves both copies, which say the same.
+//! - **J8** Each segment begins with a `Standing` record (sinks and ledger), so that sums survive
+//!   the segments they were counted from. Opening and closing write one too.
+//! - **J9** After a write or sync error nothing of that group counts: the file is cut back to its
+//!   synced length, what was acknowledged is read again, and writing goes on in a new segment.
+//! - **J10** A settlement is written at most once per record and sink.
+//! - **J11** The index is written from what is synced and names its place in the journal; one that
+//!   is missing, damaged, or ahead of the journal is rebuilt and changes nothing but the time of
+//!   the start.
+
+use sha2::{Digest, Sha256};
+
+/// Of the segment header and of the file `format`.
+pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const SEGMENT_HEADER_BYTES: usize = 68;
+pub(super) const RECORD_HEADER_BYTES: usize = 68;
+/// A record of an incident is 1–3 KB and a quarantined payload is bounded at its source; a
+/// length above this is damage.
+pub(super) const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+
+const SEGMENT_MAGIC: &[u8; 8] = b"GRIDPJNL";
+const MARK: [u8; 4] = [0xF5, b'G', b'P', 0xFF];
+pub(super) const FLAG_FIRST: u16 = 1;
+pub(super) const FLAG_LAST: u16 = 2;
+
+/// sha256 of a whole record.
+pub(super) type Hash = [u8; 32];
+/// The "record before" the very first one.
+pub(super) const NO_HASH: Hash = [0; 32];
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SegmentHeader {
+    pub(super) number: u64,
+    pub(super) first_seq: u64,
+    pub(super) prev: Hash,
+}
+
+impl SegmentHeader {
+    pub(super) fn encode(&self) -> [u8; SEGMENT_HEADER_BYTES] {
+        let mut bytes = [0; SEGMENT_HEADER_BYTES];
+        bytes[..8].copy_from_slice(SEGMENT_MAGIC);
+        bytes[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.number.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.first_seq.to_le_bytes());
+        bytes[32..64].copy_from_slice(&self.prev);
+        let crc = crc32c::crc32c(&bytes[..64]);
+        bytes[64..].copy_from_slice(&crc.to_le_bytes());
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, String> {
+        let Some(bytes) = bytes.get(..SEGMENT_HEADER_BYTES) else {
+            return Err(format!("only {} bytes, shorter than a header", bytes.len()));
+        };
+        if &bytes[..8] != SEGMENT_MAGIC || u32_at(bytes, 64) != crc32c::crc32c(&bytes[..64]) {
+            return Err("the header is damaged".into());
+        }
+        let version = u32_at(bytes, 8);
+        if version != FORMAT_VERSION {
+            return Err(format!("format {version}, expected {FORMAT_VERSION}"));
+        }
+        Ok(Self {
+            number: u64_at(bytes, 16),
+            first_seq: u64_at(bytes, 24),
+            prev: hash_at(bytes, 32),
+        })
+    }
+}
+
+/// What stands before a payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) kind: u8,
+    pub(super) version: u8,
+    pub(super) flags: u16,
+    pub(super) seq: u64,
+    pub(super) durable: u64,
+    pub(super) prev: Hash,
+}
+
+/// Appends one record to `out` and returns its hash.
+pub(super) fn encode(head: &Head, payload: &[u8], out: &mut Vec<u8>) -> Hash {
+    assert!(payload.len() <= PAYLOAD_BYTES_MAX, "payloads are bounded before they are queued");
+    let start = out.len();
+    out.extend_from_slice(&MARK);
+    out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+    out.extend_from_slice(&[head.kind, head.version]);
+    out.extend_from_slice(&head.flags.to_le_bytes());
+    out.extend_from_slice(&head.seq.to_le_bytes());
+    out.extend_from_slice(&head.durable.to_le_bytes());
+    out.extend_from_slice(&head.prev);
+    out.extend_from_slice(&crc32c::crc32c(payload).to_le_bytes());
+    let crc = crc32c::crc32c(&out[start..]);
+    out.extend_from_slice(&crc.to_le_bytes());
+    out.extend_from_slice(payload);
+    hash(&out[start..])
+}
+
+pub(super) fn hash(record: &[u8]) -> Hash {
+    Sha256::digest(record).into()
+}
+
+/// The record at the start of `bytes`: its head and its whole length. The error says what is
+/// wrong, for people.
+pub(super) fn decode(bytes: &[u8]) -> Result<(Head, usize), String> {
+    let (head, payload_bytes, crc) = decode_head(bytes)?;
+    let len = RECORD_HEADER_BYTES + payload_bytes;
+    let Some(payload) = bytes.get(RECORD_HEADER_BYTES..len) else {
+        return Err(format!("ends {} bytes early", len - bytes.len()));
+    };
+    if crc32c::crc32c(payload) != crc {
+        return Err("its payload does not match its CRC".into());
+    }
+    Ok((head, len))
+}
+
+fn decode_head(bytes: &[u8]) -> Result<(Head, usize, u32), String> {
+    let Some(bytes) = bytes.get(..RECORD_HEADER_BYTES) else {
+        return Err(format!("only {} bytes, shorter than a header", bytes.len()));
+    };
+    if bytes[..4] != MARK {
+        return Err("no record begins here".into());
+    }
+    if u32_at(bytes, 64) != crc32c::crc32c(&bytes[..64]) {
+        return Err("its header does not match its CRC".into());
+    }
+    let payload_bytes = u32_at(bytes, 4) as usize;
+    if payload_bytes > PAYLOAD_BYTES_MAX {
+        return Err(format!("claims {payload_bytes} bytes, above {PAYLOAD_BYTES_MAX}"));
+    }
+    let head = Head {
+        kind: bytes[8],
+        version: bytes[9],
+        flags: u16::from_le_bytes([bytes[10], bytes[11]]),
+        seq: u64_at(bytes, 12),
+        durable: u64_at(bytes, 20),
+        prev: hash_at(bytes, 28),
+    };
+    Ok((head, payload_bytes, u32_at(bytes, 60)))
+}
+
+/// A whole record in a segment's bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Frame {
+    pub(super) offset: usize,
+    pub(super) len: usize,
+    pub(super) head: Head,
+}
+
+/// A stretch of a segment's bytes in which no record can be read.
+#[derive(Clone, Debug)]
+pub(super) struct Damage {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    /// The last whole record before it (0: none).
+    pub(super) after_seq: u64,
+    pub(super) reason: String,
+}
+
+/// All whole records of `bytes[start..]`, and the stretches between them. `seq` of the first
+/// must be above `after_seq`.
+pub(super) fn walk(bytes: &[u8], start: usize, after_seq: u64) -> (Vec<Frame>, Vec<Damage>) {
+    let (mut frames, mut damage) = (Vec::new(), Vec::new());
+    let (mut at, mut last) = (start, after_seq);
+    while at < bytes.len() {
+        match decode(&bytes[at..]) {
+            Ok((head, len)) if head.seq > last => {
+                last = head.seq;
+                frames.push(Frame { offset: at, len, head });
+                at += len;
+            }
+            broken => {
+                let reason = match broken {
+                    Ok((head, _)) => format!("record {} comes after record {last}", head.seq),
+                    Err(reason) => reason,
+                };
+                let to = next_whole(bytes, at, last).unwrap_or(bytes.len());
+                damage.push(Damage { from: at, to, after_seq: last, reason });
+                at = to;
+            }
+        }
+    }
+    (frames, damage)
+}
+
+/// Where the next whole record above `last` begins, after the unreadable place `at`.
+fn next_whole(bytes: &[u8], at: usize, last: u64) -> Option<usize> {
+    let mut from = at + 1;
+    while from + RECORD_HEADER_BYTES <= bytes.len() {
+        let step = bytes[from..].iter().position(|&byte| byte == MARK[0])?;
+        from += step;
+        if decode(&bytes[from..]).is_ok_and(|(head, _)| head.seq > last) {
+            return Some(from);
+        }
+        from += 1;
+    }
+    None
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+}
+fn hash_at(bytes: &[u8], at: usize) -> Hash {
+    bytes[at..at + 32].try_into().expect("32 bytes")
+}
+
+/// Lower-case hex, as in the event's `sha256`.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn journal(payloads: &[&str]) -> (Vec<u8>, Vec<usize>) {
+        let (mut out, mut prev, mut starts) = (Vec::new(), NO_HASH, Vec::new());
+        for (i, payload) in payloads.iter().enumerate() {
+            starts.push(out.len());
+            let seq = i as u64 + 1;
+            let head = Head { kind: 1, version: 1, flags: 3, seq, durable: seq - 1, prev };
+            prev = encode(&head, payload.as_bytes(), &mut out);
+        }
+        (out, starts)
+    }
+
+    #[test]
+    fn j1_any_flipped_bit_hides_exactly_its_own_record() {
+        let (bytes, starts) = journal(&["one", "二", "three and more"]);
+        for bit in 0..bytes.len() * 8 {
+            let mut bent = bytes.clone();
+            bent[bit / 8] ^= 1 << (bit % 8);
+            let hit = starts.iter().rposition(|&start| start <= bit / 8).unwrap() as u64 + 1;
+            let (frames, damage) = walk(&bent, 0, 0);
+            let seqs: Vec<u64> = frames.iter().map(|frame| frame.head.seq).collect();
+            let left: Vec<u64> = (1..=3).filter(|&seq| seq != hit).collect();
+            assert_eq!((seqs, damage.len()), (left, 1), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn j1_any_cut_leaves_the_whole_records_before_it() {
+        let (bytes, starts) = journal(&["one", "two", "three"]);
+        for len in 0..bytes.len() {
+            let (frames, damage) = walk(&bytes[..len], 0, 0);
+            let ends = starts[1..].iter().filter(|&&end| end <= len).count();
+            assert_eq!(frames.len(), ends, "cut at {len}");
+            assert_eq!(damage.is_empty(), starts.contains(&len), "cut at {len}");
+        }
+    }
+
+    #[test]
+    fn a_segment_header_survives_and_a_bent_one_is_refused() {
+        let header = SegmentHeader { number: 7, first_seq: 99, prev: [3; 32] };
+        let bytes = header.encode();
+        assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
+        for bit in 0..bytes.len() * 8 {
+            let mut bent = bytes;
+            bent[bit / 8] ^= 1 << (bit % 8);
+            assert!(SegmentHeader::decode(&bent).is_err(), "bit {bit}");
+        }
+    }
+}

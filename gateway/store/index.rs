@@ -1,0 +1,312 @@
+//! The index: the state kept in sled for a quick start. Derived from the journal; no promise rests on it (J11).
+
+use std::{
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+
+use super::{
+    due::Pending,
+    ledger::Ledger,
+    recover::Checkpoint,
+    shared::{Shared, lock},
+    state::{Brief, Held, Key, Piece, State},
+};
+use crate::domain::{EvidenceId, IncidentId, SeenPress, SinkId};
+
+/// The index may lag behind by this: what changes again meanwhile is written once.
+const LAG: Duration = Duration::from_millis(200);
+/// After an error the index is dropped; it is built anew after this.
+const REBUILD_AFTER: Duration = Duration::from_secs(10);
+/// sled's own page cache: everything is read once, at start.
+const CACHE_BYTES: u64 = 16 << 20;
+/// Of the index's own layout; another number is rebuilt.
+const INDEX_VERSION: u32 = 1;
+const META: &[u8] = b"m";
+
+/// What is not a list: written with every batch, so that a batch is all or nothing.
+#[derive(Serialize, Deserialize)]
+struct Meta {
+    version: u32,
+    checkpoint: Checkpoint,
+    ledger: Ledger,
+    sinks: Vec<SinkId>,
+    latest: Option<jiff::Timestamp>,
+    standing: u64,
+    /// Sum of the hashes of all other pairs: sled after a power failure is not believed.
+    digest: String,
+}
+
+type Problem = String;
+type Pair = (Vec<u8>, Option<Vec<u8>>);
+
+/// An open index and the sum of its pairs.
+pub(super) struct Index {
+    db: sled::Db,
+    digest: u128,
+}
+
+fn open_db(path: &Path) -> Result<sled::Db, Problem> {
+    guarded(|| sled::Config::new().path(path).cache_capacity(CACHE_BYTES).open())
+}
+
+/// sled has asserts of its own; one of them must not take the gateway down.
+fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, Problem> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("sled panicked".into()),
+    }
+}
+
+/// Reads the state back. The error says why the index is worth nothing.
+pub(super) fn load(path: &Path) -> Result<(Index, State), Problem> {
+    let db = open_db(path)?;
+    let mut state = State::default();
+    let (mut digest, mut meta) = (0u128, None);
+    let mut pairs = db.iter();
+    while let Some(pair) = guarded(|| pairs.next().transpose())? {
+        let (key, value) = pair;
+        if key == META {
+            meta = Some(json::<Meta>(&value)?);
+            continue;
+        }
+        digest = digest.wrapping_add(pair_hash(&key, &value));
+        put(&mut state, &key, &value)?;
+    }
+    let meta = meta.ok_or("it is empty")?;
+    if meta.version != INDEX_VERSION {
+        return Err(format!("it has version {}, expected {INDEX_VERSION}", meta.version));
+    }
+    if meta.digest != format!("{digest:032x}") {
+        return Err("it does not add up".into());
+    }
+    state.checkpoint = Some(meta.checkpoint);
+    state.ledger = meta.ledger;
+    state.sinks = meta.sinks;
+    state.latest = meta.latest;
+    state.standing = meta.standing;
+    state.touched.clear();
+    Ok((Index { db, digest }, state))
+}
+
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+}
+
+fn pair_hash(key: &[u8], value: &[u8]) -> u128 {
+    let hash = Sha256::new().chain_update((key.len() as u64).to_le_bytes());
+    let hash = hash.chain_update(key).chain_update(value).finalize();
+    u128::from_le_bytes(hash[..16].try_into().expect("16 of 32 bytes"))
+}
+
+impl Key {
+    fn bytes(self) -> Vec<u8> {
+        match self {
+            Self::Due(seq) => [b"d", &seq.to_be_bytes()[..]].concat(),
+            Self::Press(seq) => [b"p", &seq.to_be_bytes()[..]].concat(),
+            Self::Reply(seq) => [b"r", &seq.to_be_bytes()[..]].concat(),
+            Self::Incident(id) => [b"i", &id.0.as_bytes()[..]].concat(),
+            Self::Evidence(id) => [b"e", &id.0.as_bytes()[..]].concat(),
+        }
+    }
+}
+
+/// A value copied out of the state, so that it is serialised without holding the lock.
+enum Value {
+    Due(Pending),
+    Incident(Brief),
+    Press(Held<SeenPress>),
+    Reply(Held<(IncidentId, String)>),
+    Evidence(Piece),
+}
+
+impl Value {
+    fn of(state: &State, key: Key) -> Option<Self> {
+        match key {
+            Key::Due(seq) => state.due.pending.get(&seq).cloned().map(Self::Due),
+            Key::Incident(id) => state.incidents.get(&id).cloned().map(Self::Incident),
+            Key::Press(seq) => state.presses.get(&seq).cloned().map(Self::Press),
+            Key::Reply(seq) => state.replies.get(&seq).cloned().map(Self::Reply),
+            Key::Evidence(id) => state.evidence.get(&id).cloned().map(Self::Evidence),
+        }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Due(value) => serde_json::to_vec(value),
+            Self::Incident(value) => serde_json::to_vec(value),
+            Self::Press(value) => serde_json::to_vec(value),
+            Self::Reply(value) => serde_json::to_vec(value),
+            Self::Evidence(value) => serde_json::to_vec(value),
+        }
+        .expect("plain structs with string keys are always JSON")
+    }
+}
+
+fn put(state: &mut State, key: &[u8], value: &[u8]) -> Result<(), Problem> {
+    let (&tag, id) = key.split_first().ok_or("an empty key")?;
+    let seq = || id.try_into().map(u64::from_be_bytes).map_err(|_| "a bad key".to_owned());
+    let uuid = || uuid::Uuid::from_slice(id).map_err(|error| error.to_string());
+    match tag {
+        b'd' => state.due.insert(seq()?, json(value)?),
+        b'i' => state.put_brief(IncidentId(uuid()?), json(value)?),
+        b'e' => state.put_piece(EvidenceId(uuid()?), json(value)?),
+        b'p' => {
+            let held: Held<SeenPress> = json(value)?;
+            state.press(seq()?, held.segment, held.value);
+        }
+        b'r' => {
+            let held: Held<(IncidentId, String)> = json(value)?;
+            state.reply(seq()?, held.segment, held.value);
+        }
+        _ => return Err(format!("an unknown key, tag {tag}")),
+    }
+    Ok(())
+}
+
+/// What changed, copied out under the lock.
+struct Work {
+    values: Vec<(Key, Option<Value>)>,
+    meta: Meta,
+}
+
+impl Work {
+    fn take(state: &mut State) -> Option<Self> {
+        let checkpoint = state.checkpoint.clone()?;
+        let touched = std::mem::take(&mut state.touched);
+        let values = touched.into_iter().map(|key| (key, Value::of(state, key))).collect();
+        let meta = Meta {
+            version: INDEX_VERSION,
+            checkpoint,
+            ledger: state.ledger.clone(),
+            sinks: state.sinks.clone(),
+            latest: state.latest,
+            standing: state.standing,
+            digest: String::new(),
+        };
+        Some(Self { values, meta })
+    }
+}
+
+impl Index {
+    fn write(&mut self, work: Work) -> Result<(), Problem> {
+        let Work { values, mut meta } = work;
+        let pairs: Vec<Pair> = values
+            .into_iter()
+            .map(|(key, value)| (key.bytes(), value.map(|value| value.bytes())))
+            .collect();
+        let (db, mut digest) = (&self.db, self.digest);
+        guarded(|| {
+            let mut batch = sled::Batch::default();
+            for (key, value) in pairs {
+                if let Some(old) = db.get(&key)? {
+                    digest = digest.wrapping_sub(pair_hash(&key, &old));
+                }
+                match value {
+                    Some(value) => {
+                        digest = digest.wrapping_add(pair_hash(&key, &value));
+                        batch.insert(key, value);
+                    }
+                    None => batch.remove(key),
+                }
+            }
+            meta.digest = format!("{digest:032x}");
+            batch.insert(META, serde_json::to_vec(&meta).expect("plain struct"));
+            db.apply_batch(batch)
+        })?;
+        self.digest = digest;
+        Ok(())
+    }
+}
+
+/// The thread that keeps the index up with the state.
+pub(super) struct Indexer {
+    stop: Arc<(Mutex<bool>, Condvar)>,
+    thread: JoinHandle<()>,
+}
+
+impl Indexer {
+    /// `index`: the one that was loaded; without it a new one is built.
+    pub(super) fn start(
+        path: PathBuf,
+        index: Option<Index>,
+        shared: Arc<Shared>,
+    ) -> std::io::Result<Self> {
+        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let seen = Arc::clone(&stop);
+        let thread = thread::Builder::new()
+            .name("store-index".into())
+            .spawn(move || run(&path, index, &shared, &seen))?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Writes what is left and ends.
+    pub(super) fn stop(self) {
+        *lock(&self.stop.0) = true;
+        self.stop.1.notify_all();
+        if self.thread.join().is_err() {
+            tracing::warn!("the index thread panicked; the index will be rebuilt");
+        }
+    }
+}
+
+fn run(path: &Path, mut index: Option<Index>, shared: &Shared, stop: &(Mutex<bool>, Condvar)) {
+    let mut rebuild_at = Instant::now();
+    loop {
+        let (stopped, _) = stop
+            .1
+            .wait_timeout_while(lock(&stop.0), LAG, |stopped| !*stopped)
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let last = *stopped;
+        drop(stopped);
+        if index.is_none() && (last || rebuild_at <= Instant::now()) {
+            index = build(path, shared);
+        }
+        let work = index.as_ref().and_then(|_| Work::take(&mut lock(&shared.state)));
+        if let (Some(open), Some(work)) = (&mut index, work)
+            && let Err(problem) = open.write(work)
+        {
+            tracing::warn!(%problem, "the index failed; it is dropped and built anew");
+            index = None;
+        }
+        if index.is_none() {
+            // Nothing reads it now: let nothing pile up for it.
+            lock(&shared.state).touched.clear();
+            rebuild_at = Instant::now() + REBUILD_AFTER;
+        }
+        if last {
+            break;
+        }
+    }
+    if let Some(index) = index
+        && let Err(problem) = guarded(|| index.db.flush())
+    {
+        tracing::warn!(%problem, "the index could not be flushed; it may be rebuilt at the next start");
+    }
+}
+
+/// An empty index, and everything marked as to be written.
+fn build(path: &Path, shared: &Shared) -> Option<Index> {
+    let made = match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.to_string()),
+        _ => open_db(path),
+    };
+    match made {
+        Ok(db) => {
+            let mut state = lock(&shared.state);
+            state.touched = state.keys();
+            Some(Index { db, digest: 0 })
+        }
+        Err(problem) => {
+            tracing::warn!(%problem, path = %path.display(), "no index for now; the next start will take longer");
+            None
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Appending to the journal: one writer's view of the newest segment (invariants in format.rs).
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    disk::{Disk, Handle},
+    error::ReadError,
+    facts::{Fact, Payload},
+    format::{
+        self, FLAG_FIRST, FLAG_LAST, Hash, Head, NO_HASH, RECORD_HEADER_BYTES,
+        SEGMENT_HEADER_BYTES, SegmentHeader,
+    },
+};
+
+/// Where a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Location {
+    pub(super) segment: u64,
+    pub(super) offset: u64,
+    /// Header and payload.
+    pub(super) len: u32,
+}
+
+/// Up to where everything is on disk and synced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    /// Newest segment; 0 before the first.
+    pub(super) segment: u64,
+    /// Its synced length.
+    pub(super) offset: u64,
+    pub(super) seq: u64,
+    pub(super) hash: Hash,
+    /// Where the last record is, if there is one.
+    pub(super) last: Option<Location>,
+}
+
+impl End {
+    pub(super) const EMPTY: Self =
+        Self { segment: 0, offset: 0, seq: 0, hash: NO_HASH, last: None };
+}
+
+pub(super) fn segment_path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{number:08}.log"))
+}
+
+/// The numbers of all segments in the folder, in order.
+pub(super) fn segments(folder: &Path) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in folder.read_dir()? {
+        let name = entry?.file_name();
+        let number: Option<u64> =
+            name.to_str().and_then(|name| name.strip_suffix(".log")?.parse().ok());
+        numbers.extend(number.filter(|&number| number > 0));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+pub(super) struct Journal {
+    folder: PathBuf,
+    disk: Arc<dyn Disk>,
+    segment_bytes: u64,
+    end: End,
+    file: Option<Handle>,
+    /// Bytes of each segment, oldest first.
+    pub(super) sizes: BTreeMap<u64, u64>,
+    /// The newest segment may not be continued (J6, J9).
+    sealed: bool,
+    buffer: Vec<u8>,
+}
+
+impl Journal {
+    pub(super) fn new(
+        folder: PathBuf,
+        disk: Arc<dyn Disk>,
+        segment_bytes: u64,
+        end: End,
+        sizes: BTreeMap<u64, u64>,
+        sealed: bool,
+    ) -> Self {
+        Self { folder, disk, segment_bytes, end, file: None, sizes, sealed, buffer: Vec::new() }
+    }
+
+    pub(super) fn end(&self) -> &End {
+        &self.end
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.sizes.values().sum()
+    }
+
+    /// Would these bytes begin a new segment?
+    pub(super) fn must_roll(&self, payload_bytes: usize) -> bool {
+        let fresh = self.end.offset <= SEGMENT_HEADER_BYTES as u64;
+        self.end.segment == 0
+            || self.sealed
+            || (!fresh && self.end.offset + payload_bytes as u64 > self.segment_bytes)
+    }
+
+    /// Begins the next segment (J5).
+    pub(super) fn roll(&mut self) -> io::Result<()> {
+        let number = self.end.segment + 1;
+        let path = segment_path(&self.folder, number);
+        // Left by a creation that failed half way: nothing was ever written behind its header.
+        match self.disk.remove(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let header =
+            SegmentHeader { number, first_seq: self.end.seq + 1, prev: self.end.hash }.encode();
+        let handle = self.disk.create(&path)?;
+        self.disk.write_at(&handle, &header, 0)?;
+        self.disk.sync_all(&handle)?;
+        self.disk.sync_folder(&self.folder)?;
+        self.end.segment = number;
+        self.end.offset = header.len() as u64;
+        self.sizes.insert(number, self.end.offset);
+        self.file = Some(handle);
+        self.sealed = false;
+        Ok(())
+    }
+
+    /// Writes batches as one group and syncs it (J3). On error nothing of it counts, and
+    /// [`Self::reopen`] must succeed before the next try.
+    pub(super) fn append(&mut self, batches: &[&[Payload]]) -> io::Result<Vec<(u64, Location)>> {
+        let mut places = Vec::new();
+        let (mut seq, mut hash) = (self.end.seq, self.end.hash);
+        self.buffer.clear();
+        for batch in batches {
+            for (i, payload) in batch.iter().enumerate() {
+                let offset = self.buffer.len();
+                seq += 1;
+                let first = if i == 0 { FLAG_FIRST } else { 0 };
+                let last = if i + 1 == batch.len() { FLAG_LAST } else { 0 };
+                let head = Head {
+                    kind: payload.kind,
+                    version: payload.version,
+                    flags: first | last,
+                    seq,
+                    durable: self.end.seq,
+                    prev: hash,
+                };
+                hash = format::encode(&head, &payload.bytes, &mut self.buffer);
+                let location = Location {
+                    segment: self.end.segment,
+                    offset: self.end.offset + offset as u64,
+                    len: (RECORD_HEADER_BYTES + payload.bytes.len()) as u32,
+                };
+                places.push((seq, location));
+            }
+        }
+        if self.file.is_none() {
+            let path = segment_path(&self.folder, self.end.segment);
+            self.file = Some(self.disk.open(&path)?);
+        }
+        let handle = self.file.as_ref().expect("opened just above");
+        self.disk.write_at(handle, &self.buffer, self.end.offset)?;
+        self.disk.sync_data(handle)?;
+        self.end.offset += self.buffer.len() as u64;
+        self.end.seq = seq;
+        self.end.hash = hash;
+        self.end.last = places.last().map(|&(_, location)| location).or(self.end.last);
+        self.sizes.insert(self.end.segment, self.end.offset);
+        Ok(places)
+    }
+
+    /// After an error (J9): cuts the newest segment back to what was synced and reads that
+    /// again. Returns what of it has become unreadable, in words.
+    pub(super) fn reopen(&mut self) -> io::Result<Vec<String>> {
+        self.file = None;
+        if self.end.segment == 0 {
+            return Ok(Vec::new());
+        }
+        let path = segment_path(&self.folder, self.end.segment);
+        let handle = self.disk.open(&path)?;
+        self.disk.set_len(&handle, self.end.offset)?;
+        self.disk.sync_all(&handle)?;
+        let mut bytes = vec![0; self.end.offset as usize];
+        handle.file.read_exact_at(&mut bytes, 0)?;
+        let (_, damage) = format::walk(&bytes, SEGMENT_HEADER_BYTES, 0);
+        // A sync that failed may have dropped pages that look clean: never write there again.
+        self.sealed = self.end.offset > SEGMENT_HEADER_BYTES as u64 || !damage.is_empty();
+        Ok(damage
+            .iter()
+            .map(|damage| {
+                format!(
+                    "{}: bytes {}..{} were acknowledged and cannot be read any more: {}",
+                    path.display(),
+                    damage.from,
+                    damage.to,
+                    damage.reason
+                )
+            })
+            .collect())
+    }
+
+    /// Removes a segment that a synced `Retired` record names (J7).
+    pub(super) fn remove(&mut self, number: u64) -> io::Result<()> {
+        self.disk.remove(&segment_path(&self.folder, number))?;
+        self.disk.sync_folder(&self.folder)?;
+        self.sizes.remove(&number);
+        Ok(())
+    }
+}
+
+/// Reads single records back; any thread.
+pub(super) struct Reader {
+    folder: PathBuf,
+}
+
+impl Reader {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    pub(super) fn read(&self, location: Location) -> Result<Fact, ReadError> {
+        let bytes = self.bytes(location)?;
+        let damaged = |seq, reason| ReadError::Damaged {
+            seq,
+            segment: location.segment,
+            offset: location.offset,
+            reason,
+        };
+        let (head, len) = format::decode(&bytes).map_err(|reason| damaged(0, reason))?;
+        if len != bytes.len() {
+            return Err(damaged(head.seq, "its length changed".into()));
+        }
+        Fact::decode(head.kind, head.version, &bytes[RECORD_HEADER_BYTES..])
+            .map_err(|reason| damaged(head.seq, reason))
+    }
+
+    /// The whole record as it is on disk, unchecked.
+    pub(super) fn bytes(&self, location: Location) -> Result<Vec<u8>, ReadError> {
+        let path = segment_path(&self.folder, location.segment);
+        let mut bytes = vec![0; location.len as usize];
+        File::open(&path)
+            .and_then(|file| file.read_exact_at(&mut bytes, location.offset))
+            .map_err(|source| ReadError::Io { path, source })?;
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,94 @@
+//! The ledger: what became of every record, per sink and kind, so that nothing vanishes unseen (P4).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Kind, SinkId};
+
+/// Counts of records. The sum holds at every instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Owed to this sink, since the store was made.
+    pub accepted: u64,
+    pub delivered: u64,
+    /// On disk and not settled yet, in flight included; counted from the queue itself.
+    pub pending: u64,
+    /// Dead-lettered: refused for good, the answer kept.
+    pub dead: u64,
+    /// Given up with a reason.
+    pub shed: u64,
+    /// Accepted, then made unreadable by the disk before it was delivered; told at start.
+    pub lost: u64,
+}
+
+impl Sums {
+    /// P4: accepted = delivered + pending + dead + shed (+ what the disk destroyed).
+    pub fn holds(&self) -> bool {
+        self.accepted == self.settled() + self.pending + self.lost
+    }
+
+    fn settled(&self) -> u64 {
+        self.delivered + self.dead + self.shed
+    }
+}
+
+/// What became of every record.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Records made, per kind, whether or not any sink was configured.
+    pub accepted: BTreeMap<Kind, u64>,
+    /// A sink that left the configuration stays here, with what it still owes.
+    pub sinks: BTreeMap<SinkId, BTreeMap<Kind, Sums>>,
+}
+
+impl Ledger {
+    /// Does the sum hold everywhere?
+    pub fn holds(&self) -> bool {
+        self.sinks.values().flat_map(BTreeMap::values).all(Sums::holds)
+    }
+
+    /// All kinds of one sink together.
+    pub fn of(&self, sink: &SinkId) -> Sums {
+        let mut sum = Sums::default();
+        for part in self.sinks.get(sink).into_iter().flat_map(BTreeMap::values) {
+            sum.accepted += part.accepted;
+            sum.delivered += part.delivered;
+            sum.pending += part.pending;
+            sum.dead += part.dead;
+            sum.shed += part.shed;
+            sum.lost += part.lost;
+        }
+        sum
+    }
+
+    pub(super) fn sums(&mut self, sink: &SinkId, kind: Kind) -> &mut Sums {
+        self.sinks.entry(sink.clone()).or_default().entry(kind).or_default()
+    }
+
+    /// Takes over the sums of a `Standing` record; what is pending is counted, never believed.
+    pub(super) fn stand_on(&mut self, standing: &Self) {
+        self.accepted.clone_from(&standing.accepted);
+        for (sink, kinds) in &standing.sinks {
+            for (&kind, &stated) in kinds {
+                let sums = self.sums(sink, kind);
+                *sums = Sums { pending: sums.pending, ..stated };
+            }
+        }
+    }
+
+    /// After a whole recount: what is neither settled nor pending was destroyed by the disk.
+    /// Returns how much that is more than was known.
+    pub(super) fn balance(&mut self) -> u64 {
+        let mut found = 0;
+        for sums in self.sinks.values_mut().flat_map(BTreeMap::values_mut) {
+            let rest = sums.settled() + sums.pending;
+            // A record can also come back (its segment was missing and is there again).
+            sums.accepted = sums.accepted.max(rest);
+            let lost = sums.accepted - rest;
+            found += lost.saturating_sub(sums.lost);
+            sums.lost = lost;
+        }
+        found
+    }
+}

@@ -1,0 +1,336 @@
+//! Reading the journal back at start: what is whole is served, what is torn is cut, what is damaged is told.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    disk::Disk,
+    facts::Fact,
+    format::{
+        self, Damage, FLAG_FIRST, FLAG_LAST, Frame, Hash, RECORD_HEADER_BYTES,
+        SEGMENT_HEADER_BYTES, SegmentHeader, hex,
+    },
+    journal::{End, Location, Reader, segment_path, segments},
+};
+
+/// All damaged stretches kept for inspection together; beyond it they are only told.
+const QUARANTINE_BYTES_MAX: u64 = 64 << 20;
+
+/// A place in the journal up to which the index is complete.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Checkpoint {
+    pub(super) seq: u64,
+    pub(super) location: Location,
+    /// Hex of the record's hash: the index must not be applied to another journal.
+    pub(super) hash: String,
+}
+
+impl Checkpoint {
+    pub(super) fn of(end: &End) -> Option<Self> {
+        let location = end.last?;
+        Some(Self { seq: end.seq, location, hash: hex(&end.hash) })
+    }
+
+    /// Is the record it names there, unchanged? Its hash if so.
+    pub(super) fn find(&self, journal: &Path) -> Option<Hash> {
+        let bytes = Reader::new(journal.into()).bytes(self.location).ok()?;
+        let (head, len) = format::decode(&bytes).ok()?;
+        let hash = format::hash(&bytes);
+        (len == bytes.len() && head.seq == self.seq && hex(&hash) == self.hash).then_some(hash)
+    }
+}
+
+/// Where to read and whether to mend.
+pub(super) struct Ground<'a> {
+    pub(super) journal: PathBuf,
+    pub(super) quarantine: PathBuf,
+    /// `None` changes nothing on disk.
+    pub(super) repair: Option<&'a dyn Disk>,
+}
+
+pub(super) struct Recovered {
+    pub(super) end: End,
+    pub(super) sizes: BTreeMap<u64, u64>,
+    /// The newest segment ends in damage that must stay: continue in a new one.
+    pub(super) sealed: bool,
+    /// What was found and done, one sentence each.
+    pub(super) told: Vec<String>,
+    /// How many of those sentences are damage, and not the normal cut after a power failure.
+    pub(super) damaged: usize,
+    pub(super) records: u64,
+    pub(super) retired_through: u64,
+}
+
+/// Reads from the checkpoint (or the beginning) to the end and hands every whole record to
+/// `visit`. `floor` is the highest seq that the index saw synced (0: unknown).
+pub(super) fn recover(
+    ground: &Ground<'_>,
+    from: Option<(&Checkpoint, Hash)>,
+    floor: u64,
+    visit: &mut dyn FnMut(u64, Location, Fact),
+) -> io::Result<Recovered> {
+    let numbers = segments(&ground.journal)?;
+    let mut reading = Reading::new(ground, floor, visit);
+    for &number in &numbers {
+        let bytes = fs::metadata(segment_path(&ground.journal, number))?.len();
+        reading.out.sizes.insert(number, bytes);
+    }
+    if let Some((checkpoint, hash)) = from {
+        reading.start_at(checkpoint, hash);
+    }
+    let start = reading.out.end.segment;
+    for &number in numbers.iter().filter(|&&number| number >= start) {
+        reading.segment(number, Some(&number) == numbers.last())?;
+    }
+    if from.is_none() {
+        let oldest = numbers.first().copied().unwrap_or(1);
+        let retired = reading.out.retired_through;
+        if oldest > retired + 1 {
+            reading.damage(format!("segments {}..{} are missing", retired + 1, oldest - 1));
+        }
+    }
+    Ok(reading.finish())
+}
+
+struct Reading<'a, 'g> {
+    ground: &'a Ground<'g>,
+    floor: u64,
+    visit: &'a mut dyn FnMut(u64, Location, Fact),
+    out: Recovered,
+    /// Hash of the record before, where it is known.
+    prev: Option<Hash>,
+    /// Byte in the first segment from which to read; 0 for its beginning.
+    skip: usize,
+}
+
+impl<'a, 'g> Reading<'a, 'g> {
+    fn new(
+        ground: &'a Ground<'g>,
+        floor: u64,
+        visit: &'a mut dyn FnMut(u64, Location, Fact),
+    ) -> Self {
+        let out = Recovered {
+            end: End::EMPTY,
+            sizes: BTreeMap::new(),
+            sealed: false,
+            told: Vec::new(),
+            damaged: 0,
+            records: 0,
+            retired_through: 0,
+        };
+        Self { ground, floor, visit, out, prev: None, skip: 0 }
+    }
+
+    fn start_at(&mut self, checkpoint: &Checkpoint, hash: Hash) {
+        let location = checkpoint.location;
+        self.skip = (location.offset + u64::from(location.len)) as usize;
+        self.prev = Some(hash);
+        self.out.end = End {
+            segment: location.segment,
+            offset: self.skip as u64,
+            seq: checkpoint.seq,
+            hash,
+            last: Some(location),
+        };
+    }
+
+    fn damage(&mut self, text: String) {
+        self.out.damaged += 1;
+        self.out.told.push(text);
+    }
+
+    fn segment(&mut self, number: u64, newest: bool) -> io::Result<()> {
+        let path = segment_path(&self.ground.journal, number);
+        let bytes = fs::read(&path)?;
+        let resumed = std::mem::take(&mut self.skip);
+        let start = resumed.max(SEGMENT_HEADER_BYTES.min(bytes.len()));
+        let (mut frames, damage) = format::walk(&bytes, start, self.out.end.seq);
+        if resumed == 0 && !self.header(number, newest, &bytes, frames.is_empty()) {
+            return Ok(());
+        }
+        let mut end = bytes.len();
+        if newest && let Some(cut) = self.tail(&mut frames, &damage) {
+            self.cut(&path, &bytes, cut)?;
+            end = cut;
+        }
+        for damage in damage.iter().filter(|damage| damage.from < end) {
+            self.keep_damage(number, &path, &bytes, damage);
+            self.out.sealed = newest && damage.to == bytes.len();
+        }
+        for frame in &frames {
+            let after = damage.iter().any(|damage| damage.to == frame.offset);
+            self.frame(number, &bytes, frame, after);
+        }
+        self.out.end.segment = number;
+        self.out.end.offset = end as u64;
+        self.out.sizes.insert(number, end as u64);
+        Ok(())
+    }
+
+    /// Judges a segment's first bytes. False: this file counts as not created yet (J5).
+    fn header(&mut self, number: u64, newest: bool, bytes: &[u8], empty: bool) -> bool {
+        let before = self.out.end.segment;
+        let name = format!("{number:08}.log");
+        match SegmentHeader::decode(bytes) {
+            Err(reason) if newest && empty => {
+                if bytes.len() > SEGMENT_HEADER_BYTES {
+                    self.keep(number, bytes, 0, bytes.len());
+                    self.damage(format!("{name}: {reason}, and holds no whole record"));
+                } else {
+                    self.out.told.push(format!(
+                        "{name}: was being created when the power failed; it held nothing"
+                    ));
+                }
+                // The next write creates it anew. Nothing may be appended to the segment before
+                // it while its file is there: that one would not count as the newest (J6).
+                self.out.sealed = true;
+                self.out.sizes.remove(&number);
+                return false;
+            }
+            Err(reason) => {
+                self.prev = None;
+                self.damage(format!("{name}: {reason}; its whole records are served"));
+            }
+            Ok(header) if header.number != number => {
+                self.prev = None;
+                self.damage(format!("{name}: says it is segment {}", header.number));
+            }
+            Ok(header) if before == 0 => self.prev = Some(header.prev),
+            Ok(_) => {}
+        }
+        if before != 0 && number != before + 1 {
+            self.prev = None;
+            self.damage(format!("segments {}..{} are missing", before + 1, number - 1));
+        }
+        true
+    }
+
+    /// Where the newest segment must be cut, if it must (J4, J6); frames behind it are dropped.
+    fn tail(&mut self, frames: &mut Vec<Frame>, damage: &[Damage]) -> Option<usize> {
+        let torn = damage.iter().find(|damage| {
+            let later = frames.iter().filter(|frame| frame.offset >= damage.to);
+            let synced = later.map(|frame| frame.head.durable).max().unwrap_or(0).max(self.floor);
+            synced <= damage.after_seq
+        });
+        let mut cut = torn.map(|damage| damage.from);
+        if let Some(cut) = cut {
+            frames.retain(|frame| frame.offset < cut);
+        }
+        let unfinished = |frame: &Frame| frame.head.seq > self.floor;
+        if frames.last().is_some_and(|last| last.head.flags & FLAG_LAST == 0 && unfinished(last)) {
+            while let Some(frame) = frames.pop_if(|frame| unfinished(frame)) {
+                cut = Some(frame.offset);
+                if frame.head.flags & FLAG_FIRST != 0 {
+                    break;
+                }
+            }
+        }
+        cut
+    }
+
+    fn cut(&mut self, path: &Path, bytes: &[u8], cut: usize) -> io::Result<()> {
+        let rest = &bytes[cut..];
+        self.out.told.push(format!(
+            "{}: its last {} bytes were never acknowledged (the power failed, or the process was killed, while they were written) and are cut",
+            path.display(),
+            rest.len()
+        ));
+        let Some(disk) = self.ground.repair else { return Ok(()) };
+        if rest.iter().any(|&byte| byte != 0) {
+            let number = self.out.sizes.last_key_value().map_or(0, |(&number, _)| number);
+            self.keep(number, bytes, cut, bytes.len());
+        }
+        let handle = disk.open(path)?;
+        disk.set_len(&handle, cut as u64)?;
+        disk.sync_all(&handle)
+    }
+
+    fn keep_damage(&mut self, number: u64, path: &Path, bytes: &[u8], damage: &Damage) {
+        self.damage(format!(
+            "{}: bytes {}..{} (after record {}) are damaged: {}; they were set aside and the rest is served",
+            path.display(),
+            damage.from,
+            damage.to,
+            damage.after_seq,
+            damage.reason
+        ));
+        self.keep(number, bytes, damage.from, damage.to);
+    }
+
+    /// Copies unreadable bytes to the quarantine, as far as it has room. Best effort: the
+    /// bytes themselves stay where they are, or were never acknowledged.
+    fn keep(&mut self, number: u64, bytes: &[u8], from: usize, to: usize) {
+        if self.ground.repair.is_none() {
+            return;
+        }
+        let folder = &self.ground.quarantine;
+        let path = folder.join(format!("{number:08}-{from}.bin"));
+        let used: u64 = folder
+            .read_dir()
+            .map(|files| files.flatten().flat_map(|f| f.metadata()).map(|m| m.len()).sum())
+            .unwrap_or(0);
+        if !path.exists()
+            && used + (to - from) as u64 <= QUARANTINE_BYTES_MAX
+            && let Err(error) = fs::write(&path, &bytes[from..to])
+        {
+            self.out
+                .told
+                .push(format!("cannot set damaged bytes aside: {}: {error}", path.display()));
+        }
+    }
+
+    fn frame(&mut self, number: u64, bytes: &[u8], frame: &Frame, after_damage: bool) {
+        let Frame { offset, len, ref head } = *frame;
+        let whole = &bytes[offset..offset + len];
+        let expected = self.out.end.seq + 1;
+        if !after_damage {
+            if self.prev.is_some_and(|prev| prev != head.prev) {
+                self.damage(format!(
+                    "record {}: does not continue the record before it; something between was removed or changed",
+                    head.seq
+                ));
+            } else if head.seq != expected && self.out.records > 0 && self.prev.is_some() {
+                self.damage(format!("records {expected}..{} are missing", head.seq - 1));
+            }
+        }
+        let location = Location { segment: number, offset: offset as u64, len: len as u32 };
+        let hash = format::hash(whole);
+        self.prev = Some(hash);
+        self.out.end = End {
+            segment: number,
+            offset: (offset + len) as u64,
+            seq: head.seq,
+            hash,
+            last: Some(location),
+        };
+        self.out.records += 1;
+        match Fact::decode(head.kind, head.version, &whole[RECORD_HEADER_BYTES..]) {
+            Ok(fact) => {
+                if let Fact::Retired(retired) = &fact {
+                    self.out.retired_through = retired.through;
+                }
+                (self.visit)(head.seq, location, fact);
+            }
+            Err(reason) => {
+                self.damage(format!("record {}: cannot be understood: {reason}", head.seq))
+            }
+        }
+    }
+
+    fn finish(mut self) -> Recovered {
+        if self.floor > self.out.end.seq {
+            self.damage(format!(
+                "the index has seen record {} synced, the journal ends at {}: the records between are gone",
+                self.floor, self.out.end.seq
+            ));
+            // A seq is never used twice (J1), not even one that is lost.
+            self.out.end.seq = self.floor;
+        }
+        self.out
+    }
+}

@@ -1,0 +1,354 @@
+//! What the journal adds up to, in memory and bounded; the index is this, kept for a quick start.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    due::{DueBook, Pending},
+    facts::{Carried, Fact, SettledFact, Standing},
+    journal::Location,
+    ledger::Ledger,
+    recover::Checkpoint,
+};
+use crate::domain::{
+    Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Outcome, Record, SeenPress, SinkId, Stage,
+};
+
+/// As the contract says (DESIGN §6); about 30 MB at most.
+const PRESSES_MAX: usize = 100_000;
+/// A reply that is sent again comes within hours, and few come a day.
+const REPLIES_MAX: usize = 100_000;
+/// About 20 MB. What is older is in the journal and not listed; live incidents stay.
+const INCIDENTS_MAX: usize = 100_000;
+/// Two pieces an incident.
+const EVIDENCE_MAX: usize = 200_000;
+
+/// The latest state of an incident, as far as lists and filters need it; the rest is on disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Brief {
+    /// Seq of its first change: the order of lists, whatever the clocks said.
+    pub(super) first: u64,
+    pub(super) location: Location,
+    pub(super) revision: u32,
+    pub(super) kind: Kind,
+    /// The most urgent class it ever had.
+    pub(super) top: Class,
+    pub(super) active: bool,
+    /// Closed or dismissed.
+    pub(super) finished: bool,
+    pub(super) changed_at: Timestamp,
+}
+
+/// Where a piece of evidence is described.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Piece {
+    pub(super) seq: u64,
+    pub(super) incident: IncidentId,
+    pub(super) location: Location,
+}
+
+/// A press or reply, and the segment that holds it (for retention).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Held<T> {
+    pub(super) segment: u64,
+    pub(super) value: T,
+}
+
+/// Names one value of the state in the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Key {
+    Due(u64),
+    Incident(IncidentId),
+    Press(u64),
+    Reply(u64),
+    Evidence(EvidenceId),
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) due: DueBook,
+    pub(super) incidents: HashMap<IncidentId, Brief>,
+    /// By age: `Brief::first`.
+    pub(super) by_age: BTreeMap<u64, IncidentId>,
+    pub(super) presses: BTreeMap<u64, Held<SeenPress>>,
+    pub(super) replies: BTreeMap<u64, Held<(IncidentId, String)>>,
+    pub(super) evidence: HashMap<EvidenceId, Piece>,
+    pub(super) evidence_by_age: BTreeSet<(u64, EvidenceId)>,
+    pub(super) ledger: Ledger,
+    /// Changes are owed to these.
+    pub(super) sinks: Vec<SinkId>,
+    /// The latest time that any record carries.
+    pub(super) latest: Option<Timestamp>,
+    /// Seq of the last `Standing`: what is older is in its sums.
+    pub(super) standing: u64,
+    /// Everything up to here is in this state, and synced.
+    pub(super) checkpoint: Option<Checkpoint>,
+    /// Changed since the index was last written.
+    pub(super) touched: BTreeSet<Key>,
+}
+
+impl State {
+    /// Takes in one synced record.
+    pub(super) fn apply(&mut self, seq: u64, location: Location, fact: &Fact) {
+        match fact {
+            Fact::Entry(entry) => self.entry(seq, location, entry),
+            Fact::Settled(fact) => self.settled(fact),
+            Fact::Standing(standing) => self.standing(seq, standing),
+            Fact::Carried(carried) => self.carried(location, carried),
+            Fact::Retired(_) => {}
+            Fact::Gone(gone) => self.forget_evidence(gone.evidence),
+        }
+    }
+
+    fn entry(&mut self, seq: u64, location: Location, entry: &Entry) {
+        match entry {
+            Entry::Press { source, stamp, press, incident, .. } => {
+                let (source, press) = (source.clone(), press.clone());
+                let seen =
+                    SeenPress { source, press, taken_at: stamp.gateway, incident: *incident };
+                self.seen_at(stamp.gateway);
+                self.press(seq, location.segment, seen);
+            }
+            Entry::Change(record) => self.change(seq, location, record),
+            Entry::Reply { reply, at } => {
+                self.seen_at(*at);
+                if let Some(id) = &reply.id {
+                    self.reply(seq, location.segment, (reply.incident, id.clone()));
+                }
+            }
+            Entry::Evidence { incident, evidence } => {
+                self.piece(seq, *incident, location, evidence);
+            }
+            // Settlements are always written as `Fact::Settled`.
+            Entry::Settled(_) | Entry::Look { .. } | Entry::Quarantine(_) => {}
+        }
+    }
+
+    fn change(&mut self, seq: u64, location: Location, record: &Record) {
+        let kind = record.incident.kind;
+        *self.ledger.accepted.entry(kind).or_default() += 1;
+        let top = self.brief(seq, None, location, record);
+        for sink in &self.sinks {
+            let sums = self.ledger.sums(sink, kind);
+            sums.accepted += 1;
+            sums.pending += 1;
+        }
+        if !self.sinks.is_empty() {
+            let (incident, owed) = (record.incident.id, self.sinks.clone());
+            self.due.insert(seq, Pending { incident, kind, class: top, location, owed });
+            self.touched.insert(Key::Due(seq));
+        }
+        for evidence in &record.incident.evidence {
+            self.piece(seq, record.incident.id, location, evidence);
+        }
+        self.seen_at(record.incident.changed_at);
+    }
+
+    /// Keeps the incident's latest state; returns its highest class. `carried`: its first seq
+    /// and highest class as they were known before.
+    fn brief(
+        &mut self,
+        seq: u64,
+        carried: Option<(u64, Class)>,
+        location: Location,
+        record: &Record,
+    ) -> Class {
+        let incident = &record.incident;
+        let old = self.incidents.get(&incident.id);
+        let (first, before) = match (old, carried) {
+            (Some(old), _) => (old.first, old.top),
+            (None, Some((first, top))) => (first, top),
+            (None, None) => (seq, record.class()),
+        };
+        let top = before.min(record.class()).min(carried.map_or(before, |(_, top)| top));
+        if old.is_some_and(|old| old.top != top) {
+            for seq in self.due.promote(incident.id, top) {
+                self.touched.insert(Key::Due(seq));
+            }
+        }
+        if self.incidents.get(&incident.id).is_none_or(|old| old.revision <= incident.revision) {
+            let brief = Brief {
+                first,
+                location,
+                revision: incident.revision,
+                kind: incident.kind,
+                top,
+                active: incident.active,
+                finished: matches!(incident.stage, Stage::Closed | Stage::Dismissed),
+                changed_at: incident.changed_at,
+            };
+            self.put_brief(incident.id, brief);
+        }
+        top
+    }
+
+    pub(super) fn put_brief(&mut self, id: IncidentId, brief: Brief) {
+        self.by_age.insert(brief.first, id);
+        self.incidents.insert(id, brief);
+        self.touched.insert(Key::Incident(id));
+        if self.incidents.len() > INCIDENTS_MAX {
+            // The oldest finished one; were all of them live, the oldest that is no emergency.
+            let finished = |id: &&IncidentId| self.incidents.get(*id).is_some_and(|b| b.finished);
+            let calm = |id: &&IncidentId| {
+                self.incidents.get(*id).is_some_and(|b| b.top != Class::Emergency)
+            };
+            let oldest =
+                self.by_age.values().find(finished).or_else(|| self.by_age.values().find(calm));
+            if let Some(&id) = oldest {
+                self.forget_incident(id);
+            }
+        }
+    }
+
+    fn forget_incident(&mut self, id: IncidentId) {
+        if let Some(brief) = self.incidents.remove(&id) {
+            self.by_age.remove(&brief.first);
+            self.touched.insert(Key::Incident(id));
+        }
+    }
+
+    fn piece(&mut self, seq: u64, incident: IncidentId, location: Location, evidence: &Evidence) {
+        // The newest record that names it: the older ones leave first.
+        let seq = self.evidence.get(&evidence.id).map_or(seq, |old| old.seq);
+        self.put_piece(evidence.id, Piece { seq, incident, location });
+    }
+
+    pub(super) fn put_piece(&mut self, id: EvidenceId, piece: Piece) {
+        self.forget_evidence(id);
+        self.evidence_by_age.insert((piece.seq, id));
+        self.evidence.insert(id, piece);
+        self.touched.insert(Key::Evidence(id));
+        if self.evidence.len() > EVIDENCE_MAX
+            && let Some(&(_, oldest)) = self.evidence_by_age.first()
+        {
+            self.forget_evidence(oldest);
+        }
+    }
+
+    fn forget_evidence(&mut self, id: EvidenceId) {
+        if let Some(piece) = self.evidence.remove(&id) {
+            self.evidence_by_age.remove(&(piece.seq, id));
+            self.touched.insert(Key::Evidence(id));
+        }
+    }
+
+    pub(super) fn press(&mut self, seq: u64, segment: u64, value: SeenPress) {
+        self.presses.insert(seq, Held { segment, value });
+        self.touched.insert(Key::Press(seq));
+        if self.presses.len() > PRESSES_MAX
+            && let Some((oldest, _)) = self.presses.pop_first()
+        {
+            self.touched.insert(Key::Press(oldest));
+        }
+    }
+
+    pub(super) fn reply(&mut self, seq: u64, segment: u64, value: (IncidentId, String)) {
+        self.replies.insert(seq, Held { segment, value });
+        self.touched.insert(Key::Reply(seq));
+        if self.replies.len() > REPLIES_MAX
+            && let Some((oldest, _)) = self.replies.pop_first()
+        {
+            self.touched.insert(Key::Reply(oldest));
+        }
+    }
+
+    fn settled(&mut self, fact: &SettledFact) {
+        let settled = &fact.settled;
+        let known = self.due.settled(&settled.sink, settled.change);
+        self.touched.insert(Key::Due(settled.change));
+        let sums = self.ledger.sums(&settled.sink, fact.kind);
+        if known {
+            sums.pending -= 1;
+        } else if settled.change > self.standing {
+            // Its change is unreadable, but it was there: it has been settled.
+            sums.accepted += 1;
+            *self.ledger.accepted.entry(fact.kind).or_default() += 1;
+        }
+        let sums = self.ledger.sums(&settled.sink, fact.kind);
+        match settled.outcome {
+            Outcome::Delivered => sums.delivered += 1,
+            Outcome::Dead { .. } => sums.dead += 1,
+            Outcome::Shed { .. } => sums.shed += 1,
+        }
+        self.seen_at(settled.at);
+    }
+
+    fn standing(&mut self, seq: u64, standing: &Standing) {
+        self.sinks.clone_from(&standing.sinks);
+        self.ledger.stand_on(&standing.ledger);
+        self.standing = seq;
+    }
+
+    fn carried(&mut self, location: Location, carried: &Carried) {
+        match carried {
+            Carried::Change { seq, owed, top, first, record } => {
+                self.brief(*seq, Some((*first, *top)), location, record);
+                // Owed to nobody: only the latest state of a live incident.
+                if !owed.is_empty() {
+                    self.owe_again(*seq, location, owed, *top, record);
+                }
+                for evidence in &record.incident.evidence {
+                    self.piece(*seq, record.incident.id, location, evidence);
+                }
+            }
+            Carried::Press { seq, press } => self.press(*seq, location.segment, press.clone()),
+            Carried::Reply { seq, incident, id } => {
+                self.reply(*seq, location.segment, (*incident, id.clone()));
+            }
+        }
+    }
+
+    fn owe_again(
+        &mut self,
+        seq: u64,
+        location: Location,
+        owed: &[SinkId],
+        class: Class,
+        record: &Record,
+    ) {
+        self.touched.insert(Key::Due(seq));
+        if let Some(pending) = self.due.pending.get_mut(&seq) {
+            pending.location = location;
+            return;
+        }
+        let (incident, kind) = (record.incident.id, record.incident.kind);
+        for sink in owed {
+            self.ledger.sums(sink, kind).pending += 1;
+        }
+        self.due.insert(seq, Pending { incident, kind, class, location, owed: owed.to_vec() });
+    }
+
+    fn seen_at(&mut self, at: Timestamp) {
+        self.latest = Some(self.latest.map_or(at, |latest| latest.max(at)));
+    }
+
+    /// Forgets what only segments up to `through` described (they are leaving).
+    pub(super) fn forget_segments(&mut self, through: u64) {
+        let incidents: Vec<IncidentId> = self
+            .incidents
+            .iter()
+            .filter(|(_, brief)| brief.location.segment <= through)
+            .map(|(&id, _)| id)
+            .collect();
+        incidents.into_iter().for_each(|id| self.forget_incident(id));
+        let pieces: Vec<EvidenceId> = self
+            .evidence
+            .iter()
+            .filter(|(_, piece)| piece.location.segment <= through)
+            .map(|(&id, _)| id)
+            .collect();
+        pieces.into_iter().for_each(|id| self.forget_evidence(id));
+    }
+
+    /// The names of everything: for an index that begins anew.
+    pub(super) fn keys(&self) -> BTreeSet<Key> {
+        let due = self.due.pending.keys().map(|&seq| Key::Due(seq));
+        let incidents = self.incidents.keys().map(|&id| Key::Incident(id));
+        let presses = self.presses.keys().map(|&seq| Key::Press(seq));
+        let replies = self.replies.keys().map(|&seq| Key::Reply(seq));
+        let evidence = self.evidence.keys().map(|&id| Key::Evidence(id));
+        due.chain(incidents).chain(presses).chain(replies).chain(evidence).collect()
+    }
+}

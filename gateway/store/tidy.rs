@@ -1,0 +1,123 @@
+//! Old evidence leaves: finished, delivered, and past its days, on a clock that has proved steady (P5, P9).
+
+use std::{fs, io};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Store, evidence,
+    facts::{Fact, Gone},
+    shared::lock,
+};
+use crate::domain::{EvidenceId, Now};
+
+/// A clock that was set wrong is set right by NTP within minutes of the uplink; one that has
+/// run evenly for this long is believed with the deletion of evidence.
+const STEADY: SignedDuration = SignedDuration::from_hours(1);
+/// Wall and monotonic time may drift apart by this between two looks.
+const DRIFT: SignedDuration = SignedDuration::from_secs(60);
+/// One record in the journal names one piece; a look removes at most this many.
+const PIECES_A_LOOK: usize = 1000;
+
+/// What one look removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tidied {
+    pub pieces: usize,
+    pub bytes: u64,
+}
+
+/// Tells whether the wall clock has gone evenly since this was made.
+#[derive(Default)]
+pub(super) struct SteadyClock {
+    /// When the even stretch began, and the last look.
+    since: Option<(Now, Now)>,
+}
+
+impl SteadyClock {
+    pub(super) fn look(&mut self, now: Now) -> bool {
+        let Some((began, last)) = self.since else {
+            self.since = Some((now, now));
+            return false;
+        };
+        let wall = now.wall.duration_since(last.wall);
+        let mono = millis(now.mono_ms.saturating_sub(last.mono_ms));
+        if (wall - mono).abs() > DRIFT {
+            self.since = Some((now, now));
+            return false;
+        }
+        self.since = Some((began, now));
+        millis(now.mono_ms.saturating_sub(began.mono_ms)) >= STEADY
+    }
+}
+
+fn millis(ms: u64) -> SignedDuration {
+    SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX))
+}
+
+impl Store {
+    /// Removes evidence that is older than `evidence_days`, whose incident is finished, and
+    /// that no undelivered record names. To be called every few minutes; blocks on the disk.
+    pub fn tidy(&self, now: Now) -> io::Result<Tidied> {
+        let mut tidied = Tidied::default();
+        if !lock(&self.inner.steady).look(now) {
+            return Ok(tidied);
+        }
+        let keep = SignedDuration::from_hours(24 * i64::from(self.inner.config.evidence_days));
+        let mut old = evidence::files(&self.inner.layout)?;
+        old.retain(|(id, _)| {
+            made_at(*id).is_some_and(|made| now.wall.duration_since(made) > keep)
+                && !self.is_needed(*id)
+        });
+        old.truncate(PIECES_A_LOOK);
+        if old.is_empty() {
+            return Ok(tidied);
+        }
+        let gone = |&(evidence, _): &(EvidenceId, _)| {
+            let reason = format!("older than {} days", self.inner.config.evidence_days);
+            Fact::Gone(Gone { evidence, reason })
+        };
+        // On record first, removed after: a crash in between leaves a file too many.
+        self.write_blocking(old.iter().map(gone).collect(), Vec::new())
+            .map_err(io::Error::other)?;
+        for (_, path) in old {
+            tidied.bytes += fs::metadata(&path)?.len();
+            self.inner.disk.remove(&path)?;
+            tidied.pieces += 1;
+        }
+        Ok(tidied)
+    }
+
+    /// Is its incident unfinished, or still owed to anybody?
+    fn is_needed(&self, id: EvidenceId) -> bool {
+        let state = lock(&self.inner.shared.state);
+        let Some(piece) = state.evidence.get(&id) else { return false };
+        let live = state.incidents.get(&piece.incident).is_some_and(|brief| !brief.finished);
+        live || state.due.of_incident(piece.incident)
+    }
+}
+
+/// Evidence ids are UUIDv7: they carry the time they were made.
+fn made_at(id: EvidenceId) -> Option<Timestamp> {
+    let (seconds, _) = id.0.get_timestamp()?.to_unix();
+    Timestamp::from_second(i64::try_from(seconds).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(wall_s: i64, mono_s: u64) -> Now {
+        Now { wall: Timestamp::from_second(wall_s).unwrap(), mono_ms: mono_s * 1000 }
+    }
+
+    #[test]
+    fn p9_a_stepped_clock_ages_nothing_out_for_an_hour() {
+        let mut clock = SteadyClock::default();
+        assert!(!clock.look(at(0, 0)), "the first look knows nothing");
+        assert!(!clock.look(at(3000, 3000)));
+        assert!(clock.look(at(3600, 3600)));
+        assert!(!clock.look(at(1_000_000_000, 3700)), "a step of years");
+        assert!(!clock.look(at(1_000_003_000, 6700)));
+        assert!(clock.look(at(1_000_003_600, 7300)));
+    }
+}

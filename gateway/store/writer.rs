@@ -1,0 +1,267 @@
+//! The one thread that writes the journal: group commit, receipts after the sync, and its own way back from a failing disk.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+
+use super::{
+    facts::{Fact, Occasion, Payload, Retired, Standing},
+    folder::Lock,
+    index::Indexer,
+    journal::Journal,
+    recover::Checkpoint,
+    retain,
+    shared::{Shared, lock},
+};
+use crate::domain::{Answer, Metric, Receipt, SinkId};
+
+/// Batches that wait for the disk; a batch is a few records. Full: senders wait.
+pub(super) const QUEUE_BATCHES: usize = 1024;
+/// One sync carries at most this; larger groups only make the first of them wait longer.
+const GROUP_BYTES_MAX: usize = 4 << 20;
+/// A segment leaves only if at most this part of it has to be written again; otherwise the
+/// journal would chase its own tail. It stays above its bound instead, and says so.
+const CARRIED_SHARE_MAX: u64 = 4;
+
+/// What waits in the queue: encoded before, so that the writer only frames and writes.
+#[derive(Default)]
+pub(super) struct Job {
+    pub(super) facts: Vec<Fact>,
+    pub(super) payloads: Vec<Payload>,
+    pub(super) receipts: Vec<(Receipt, Answer)>,
+}
+
+impl Job {
+    /// The error says which fact cannot be kept, and why.
+    pub(super) fn new(
+        facts: Vec<Fact>,
+        receipts: Vec<(Receipt, Answer)>,
+    ) -> Result<Self, (String, Vec<(Receipt, Answer)>)> {
+        match facts.iter().map(Fact::encode).collect() {
+            Ok(payloads) => Ok(Self { facts, payloads, receipts }),
+            Err(reason) => Err((reason, receipts)),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.payloads.iter().map(|payload| payload.bytes.len() + 68).sum()
+    }
+}
+
+pub(super) struct Writer {
+    pub(super) journal: Journal,
+    pub(super) shared: Arc<Shared>,
+    pub(super) queue: mpsc::Receiver<Job>,
+    pub(super) max_bytes: u64,
+    /// First and longest wait between tries while the disk fails.
+    pub(super) retry: (Duration, Duration),
+    /// Taken out of the queue, not on disk yet; always written first.
+    pub(super) kept: VecDeque<Job>,
+    pub(super) indexer: Option<Indexer>,
+    pub(super) sinks: Vec<SinkId>,
+    /// Held until the very end, so that nobody opens a folder that is still written.
+    pub(super) _lock: Lock,
+}
+
+impl Writer {
+    /// Until the store closes, or all its handles are gone. False: something was not written.
+    pub(super) fn run(mut self) -> bool {
+        self.kept.push_front(self.standing(Occasion::Opened));
+        let mut fine = true;
+        loop {
+            if self.kept.is_empty() {
+                if self.shared.is_closing() {
+                    self.queue.close();
+                }
+                let Some(job) = self.queue.blocking_recv() else { break };
+                self.kept.push_back(job);
+            }
+            self.gather();
+            if let Err(error) = self.write_group().and_then(|()| self.retain())
+                && !self.recover(&error)
+            {
+                fine = false;
+                break;
+            }
+        }
+        if fine {
+            self.kept.push_back(self.standing(Occasion::Closed));
+            fine = self.write_group().is_ok();
+        }
+        if let Some(indexer) = self.indexer.take() {
+            indexer.stop();
+        }
+        if !self.shared.is_closing() {
+            self.shared.set_trouble(Some("the store has ended".into()));
+        }
+        fine
+    }
+
+    fn standing(&self, occasion: Occasion) -> Job {
+        let ledger = lock(&self.shared.state).ledger.clone();
+        let standing = Standing { occasion, sinks: self.sinks.clone(), ledger };
+        Job::new(vec![Fact::Standing(standing)], Vec::new())
+            .map_err(|(reason, _)| reason)
+            .expect("a ledger is a few hundred numbers a sink")
+    }
+
+    /// What has arrived meanwhile shares the next sync.
+    fn gather(&mut self) {
+        let mut bytes: usize = self.kept.iter().map(Job::bytes).sum();
+        while bytes < GROUP_BYTES_MAX
+            && self.kept.len() < QUEUE_BATCHES
+            && let Ok(job) = self.queue.try_recv()
+        {
+            bytes += job.bytes();
+            self.kept.push_back(job);
+        }
+    }
+
+    /// Writes as much of `kept` as fits one group, syncs, and only then tells (J3).
+    fn write_group(&mut self) -> io::Result<()> {
+        let (mut count, mut bytes) = (0, 0);
+        for job in &self.kept {
+            if count > 0 && bytes + job.bytes() > GROUP_BYTES_MAX {
+                break;
+            }
+            bytes += job.bytes();
+            count += 1;
+        }
+        // The sums of a `Standing` are those at its own place: it goes out before the group.
+        if bytes > 0 && self.journal.must_roll(bytes) {
+            self.journal.roll()?;
+            let standing = self.standing(Occasion::Segment);
+            self.append(&[&standing])?;
+        }
+        if bytes > 0 {
+            let jobs: Vec<Job> = self.kept.drain(..count).collect();
+            let written = self.append(&jobs.iter().collect::<Vec<_>>());
+            if let Err(error) = written {
+                for job in jobs.into_iter().rev() {
+                    self.kept.push_front(job);
+                }
+                return Err(error);
+            }
+            jobs.into_iter().for_each(settle);
+        } else {
+            self.kept.drain(..count).for_each(settle);
+        }
+        Ok(())
+    }
+
+    /// One write, one sync; then the state has it.
+    fn append(&mut self, jobs: &[&Job]) -> io::Result<()> {
+        let batches: Vec<&[Payload]> = jobs.iter().map(|job| &job.payloads[..]).collect();
+        let places = self.journal.append(&batches)?;
+        let facts = jobs.iter().flat_map(|job| &job.facts);
+        {
+            let mut state = lock(&self.shared.state);
+            for (&(seq, location), fact) in places.iter().zip(facts) {
+                state.apply(seq, location, fact);
+            }
+            state.checkpoint = Checkpoint::of(self.journal.end());
+        }
+        self.shared.meter.add(Metric::StoreSyncs, "", 1);
+        self.shared.meter.add(Metric::StoreRecords, "", places.len() as u64);
+        self.shared.journal_bytes.store(self.journal.bytes(), Ordering::Relaxed);
+        self.shared.announce();
+        Ok(())
+    }
+
+    /// The disk failed: nobody is acknowledged, nothing is forgotten, and it is tried again
+    /// until it works (true) or the store closes (false).
+    fn recover(&mut self, error: &io::Error) -> bool {
+        self.fail(error);
+        while let Ok(job) = self.queue.try_recv() {
+            self.kept.push_back(job);
+            if self.kept.len() >= 2 * QUEUE_BATCHES {
+                break;
+            }
+        }
+        // Receipts dropped unsettled answer `Lost`: the devices send again, and the second
+        // copy finds the first in front of it.
+        for job in &mut self.kept {
+            job.receipts.clear();
+        }
+        self.kept.retain(|job| !job.facts.is_empty());
+        let (mut wait, longest) = self.retry;
+        loop {
+            self.shared.wait(wait);
+            let last = self.shared.is_closing();
+            match self.resume() {
+                Ok(()) => {
+                    tracing::info!("the store can write again; nothing that waited was lost");
+                    self.shared.set_trouble(None);
+                    return true;
+                }
+                Err(error) if last => {
+                    tracing::error!(%error, batches = self.kept.len(), "the store closes with records that were never acknowledged and could not be written");
+                    return false;
+                }
+                Err(error) => self.fail(&error),
+            }
+            wait = (wait * 2).min(longest);
+        }
+    }
+
+    fn fail(&self, error: &io::Error) {
+        tracing::error!(%error, waiting = self.kept.len(), "the store cannot write; nothing is acknowledged until it can");
+        self.shared.meter.add(Metric::StoreErrors, "", 1);
+        self.shared.set_trouble(Some(error.to_string()));
+    }
+
+    fn resume(&mut self) -> io::Result<()> {
+        for damage in self.journal.reopen()? {
+            tracing::error!(damage, "the disk lost what it had synced");
+        }
+        while !self.kept.is_empty() {
+            self.write_group()?;
+        }
+        Ok(())
+    }
+
+    /// Above its bound, the journal lets its oldest segments go, never what is still needed (J7).
+    fn retain(&mut self) -> io::Result<()> {
+        while self.journal.bytes() > self.max_bytes && self.journal.sizes.len() > 2 {
+            let Some((&oldest, &size)) = self.journal.sizes.first_key_value() else { break };
+            let carried = retain::carry(&lock(&self.shared.state), oldest);
+            let mut facts = match carried.read(&self.shared.reader) {
+                Ok(facts) => facts,
+                Err(error) => {
+                    tracing::error!(%error, segment = oldest, "the oldest segment holds something that is needed and cannot be read: it stays");
+                    break;
+                }
+            };
+            facts.push(Fact::Retired(Retired { through: oldest }));
+            let Ok(job) = Job::new(facts, Vec::new()) else { break };
+            if job.bytes() as u64 > size / CARRIED_SHARE_MAX {
+                break;
+            }
+            if self.journal.must_roll(job.bytes()) {
+                self.journal.roll()?;
+                let standing = self.standing(Occasion::Segment);
+                self.append(&[&standing])?;
+            }
+            self.append(&[&job])?;
+            lock(&self.shared.state).forget_segments(oldest);
+            self.journal.remove(oldest)?;
+            self.shared.journal_bytes.store(self.journal.bytes(), Ordering::Relaxed);
+            tracing::info!(
+                segment = oldest,
+                "a segment that nothing needs any more has left the journal"
+            );
+        }
+        Ok(())
+    }
+}
+
+fn settle(job: Job) {
+    for (receipt, answer) in job.receipts {
+        receipt.settle(answer);
+    }
+}
