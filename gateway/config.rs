@@ -1,11 +1,79 @@
 //! What was typed becomes what is checked; composes each part's own section; the only reader of the environment.
 
+mod check;
 pub mod env;
 mod grids;
 mod problem;
 mod read;
 mod site;
 
+use std::{path::Path, sync::Arc};
+
+use schemars::{JsonSchema, Schema};
+use serde::Deserialize;
+
+use crate::{domain::SourceInfo, store};
+
 pub use grids::Grids;
 pub use problem::Problem;
 pub use site::{ButtonConfig, SiteConfig};
+
+/// A checked configuration.
+pub struct Config {
+    pub site: SiteConfig,
+    pub data: store::Config,
+    pub buttons: Vec<ButtonConfig>,
+    pub grids: Arc<Grids>,
+    /// Every source that the configuration knows, with its place and grid.
+    pub sources: Vec<SourceInfo>,
+}
+
+/// The file as a whole, for its JSON Schema.
+#[derive(Deserialize, JsonSchema)]
+#[allow(dead_code, reason = "read section by section; this is its shape for the schema")]
+struct Shape {
+    /// One police room and where it is.
+    site: SiteConfig,
+    /// Where everything is kept.
+    data: store::Config,
+    /// Emergency buttons.
+    #[serde(default)]
+    button: Vec<ButtonConfig>,
+}
+
+/// JSON Schema of the configuration.
+pub fn schema() -> Schema {
+    schemars::schema_for!(Shape)
+}
+
+/// Reads and checks a configuration: all problems at once, and the configuration unless one
+/// of them is an error.
+pub fn load(path: &Path, environment: &dyn env::Environment) -> (Option<Config>, Vec<Problem>) {
+    let file = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&file, &text, environment),
+        Err(error) => {
+            let message = format!("cannot be read: {error}");
+            let problem =
+                Problem { file, line: 0, key: String::new(), message, hint: None, warning: false };
+            (None, vec![problem])
+        }
+    }
+}
+
+/// As [`load`], from a text; relative paths are relative to the folder of `file`.
+pub fn parse(
+    file: &str,
+    text: &str,
+    environment: &dyn env::Environment,
+) -> (Option<Config>, Vec<Problem>) {
+    let mut document = match read::Document::parse(file, text, environment) {
+        Ok(document) => document,
+        Err(problem) => return (None, vec![problem]),
+    };
+    let config = check::check(&mut document);
+    let mut problems = document.into_problems();
+    problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    let wrong = problems.iter().any(|problem| !problem.warning);
+    (config.filter(|_| !wrong), problems)
+}

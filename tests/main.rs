@@ -1,3 +1,10 @@
 //! The daemon as a black box: one test binary with modules, so that linking is paid once.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    unreachable_pub,
+    reason = "tests say what they expect by failing"
+)]
+
 mod architecture;

@@ -60,22 +60,14 @@ impl<'t> Document<'t> {
     /// Reports a mistake at a key, e.g. `["camera", "2", "url"]`; falls back to the nearest
     /// enclosing table where the key itself is absent.
     pub(crate) fn problem(&mut self, path: &[&str], message: String, hint: Option<String>) {
-        self.report(path, message, hint, false);
-    }
-
-    pub(crate) fn warning(&mut self, path: &[&str], message: String, hint: Option<String>) {
-        self.report(path, message, hint, true);
+        let line = self.line(path);
+        let (file, key) = (self.file.clone(), dotted(path));
+        self.problems.push(Problem { file, line, key, message, hint, warning: false });
     }
 
     /// A problem in another file that this one names.
     pub(crate) fn foreign(&mut self, problem: Problem) {
         self.problems.push(problem);
-    }
-
-    fn report(&mut self, path: &[&str], message: String, hint: Option<String>, warning: bool) {
-        let line = self.line(path);
-        let key = dotted(path);
-        self.problems.push(Problem { file: self.file.clone(), line, key, message, hint, warning });
     }
 
     fn line(&self, path: &[&str]) -> usize {
@@ -141,15 +133,6 @@ impl<'t> Document<'t> {
             );
         }
         count
-    }
-
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.root.as_table().is_some_and(|table| table.contains_key(name))
-    }
-
-    /// The text at a path, as typed, before anything is checked.
-    pub(crate) fn text_at(&self, path: &[&str]) -> Option<&str> {
-        self.root.pointer(&format!("/{}", path.join("/")))?.as_str()
     }
 
     /// One section as its type. Every unknown key, wrong type and missing key is reported;

@@ -84,11 +84,11 @@ struct Row {
 
 /// A row that could not be read: its line and why.
 pub(crate) type BadRow = (usize, String);
+/// The good rows with their lines, and the bad ones.
+pub(crate) type Rows = (Vec<(usize, ButtonConfig)>, Vec<BadRow>);
 
 /// The buttons of a CSV file; a bad row is told with its line, the good ones are kept.
-pub(crate) fn read_buttons(
-    path: &Path,
-) -> Result<(Vec<(usize, ButtonConfig)>, Vec<BadRow>), String> {
+pub(crate) fn read_buttons(path: &Path) -> Result<Rows, String> {
     let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
     // Spreadsheets put a byte order mark in front.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);

@@ -265,10 +265,9 @@ impl Desk {
         self.finding(now, finding, outcome);
         let id = self.by_key.get(&format!("press/{source}")).copied();
         // Another press is never held back by the ten seconds between updates.
-        if let (Some(_), Some(live)) = (known, id.and_then(|id| self.live.get_mut(&id))) {
-            if live.dirty {
-                outcome.entries.push(live.record(now, What::Updated));
-            }
+        let again = known.and(id).and_then(|id| self.live.get_mut(&id));
+        if let Some(live) = again.filter(|live| live.dirty) {
+            outcome.entries.push(live.record(now, What::Updated));
         }
         outcome.entries.insert(0, presses::entry(source, stamp, press, false, id));
         self.battery(now, source, stamp, press.battery, outcome);

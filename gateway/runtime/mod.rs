@@ -8,3 +8,4 @@ mod slot;
 pub use clock::{RealClock, SimulatedClock};
 pub use health::Health;
 pub use metrics::Registry;
+pub use slot::Slots;

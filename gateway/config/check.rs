@@ -1,0 +1,214 @@
+//! What is wrong between the keys: names used twice, places without a grid, zones nobody knows.
+
+use std::{collections::HashSet, path::Path, sync::Arc};
+
+use super::{
+    ButtonConfig, Config, Grids, SiteConfig,
+    problem::{Problem, did_you_mean},
+    read::Document,
+    site::read_buttons,
+};
+use crate::{
+    domain::{Grid, Place, SourceInfo, SourceKind},
+    store,
+};
+
+/// Sections that are read today.
+const SECTIONS: &[&str] = &["site", "data", "button"];
+
+pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
+    document.check_sections(SECTIONS);
+    let site = document.section::<SiteConfig>(&["site"], &[]);
+    let data = document.section::<store::Config>(&["data"], &[]);
+    let mut buttons = Vec::new();
+    for index in 0..document.count("button") {
+        let index = index.to_string();
+        buttons
+            .extend(document.section::<ButtonConfig>(&["button", &index], &[]).map(|b| (index, b)));
+    }
+    let mut site = site?;
+    check_site(document, &mut site);
+    let grids = read_grids(document, &site);
+    let mut known = HashSet::new();
+    for (index, button) in &buttons {
+        if !known.insert(button.id.clone()) {
+            let message =
+                format!("`{}` is used twice; every source needs an id of its own", button.id);
+            document.problem(&["button", index, "id"], message, None);
+        }
+    }
+    let mut sources = Vec::new();
+    let default = site.place;
+    for (index, button) in &buttons {
+        match source(button, default, &grids) {
+            Ok(source) => sources.push(source),
+            Err((key, message, hint)) => document.problem(&["button", index, key], message, hint),
+        }
+    }
+    let mut all: Vec<ButtonConfig> = buttons.into_iter().map(|(_, button)| button).collect();
+    for (line, button) in listed_buttons(document, &site) {
+        let file = site.buttons.as_deref().unwrap_or(Path::new("")).display().to_string();
+        let mut tell = |key: &str, message: String, hint| {
+            document.foreign(Problem {
+                file: file.clone(),
+                line,
+                key: key.into(),
+                message,
+                hint,
+                warning: false,
+            });
+        };
+        if !known.insert(button.id.clone()) {
+            tell("id", format!("`{}` is used twice", button.id), None);
+            continue;
+        }
+        match source(&button, default, &grids) {
+            Ok(source) => sources.push(source),
+            Err((key, message, hint)) => tell(key, message, hint),
+        }
+        all.push(button);
+    }
+    Some(Config { site, data: data?, buttons: all, grids: Arc::new(grids), sources })
+}
+
+fn check_site(document: &mut Document<'_>, site: &mut SiteConfig) {
+    let fit = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if site.id.is_empty() || !site.id.chars().all(fit) {
+        let message = format!(
+            "`{}`: expected letters, digits, `-`, `_` or `.` (it is part of topics)",
+            site.id
+        );
+        document.problem(&["site", "id"], message, None);
+    }
+    if site.name.is_empty() {
+        site.name.clone_from(&site.id);
+    }
+    if jiff::tz::TimeZone::get(&site.timezone).is_err() {
+        let names: Vec<String> =
+            jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
+        let hint = did_you_mean(&site.timezone, names.iter().map(String::as_str));
+        let message =
+            format!("no time zone is called `{}`; expected one like Asia/Shanghai", site.timezone);
+        document.problem(&["site", "timezone"], message, hint);
+    }
+    if let Some(Err(message)) = site.place.map(on_earth) {
+        document.problem(&["site", "place"], message, None);
+    }
+}
+
+fn on_earth([lon, lat]: [f64; 2]) -> Result<(), String> {
+    if (-180.0..=180.0).contains(&lon) && (-90.0..=90.0).contains(&lat) {
+        return Ok(());
+    }
+    Err(format!("[{lon}, {lat}] is not on earth; expected [lon, lat] in degrees"))
+}
+
+fn read_grids(document: &mut Document<'_>, site: &SiteConfig) -> Grids {
+    let Some(path) = &site.grids else { return Grids::default() };
+    let (grids, problems) = Grids::read(path);
+    for problem in problems {
+        document.problem(&["site", "grids"], format!("{}: {problem}", path.display()), None);
+    }
+    grids
+}
+
+fn listed_buttons(document: &mut Document<'_>, site: &SiteConfig) -> Vec<(usize, ButtonConfig)> {
+    let Some(path) = &site.buttons else { return Vec::new() };
+    match read_buttons(path) {
+        Ok((buttons, bad)) => {
+            for (line, message) in bad {
+                let file = path.display().to_string();
+                document.foreign(Problem {
+                    file,
+                    line,
+                    key: String::new(),
+                    message,
+                    hint: None,
+                    warning: false,
+                });
+            }
+            buttons
+        }
+        Err(message) => {
+            document.problem(&["site", "buttons"], format!("{}: {message}", path.display()), None);
+            Vec::new()
+        }
+    }
+}
+
+/// Which key, what is wrong, what was meant.
+type Wrong = (&'static str, String, Option<String>);
+
+fn source(
+    button: &ButtonConfig,
+    site: Option<[f64; 2]>,
+    grids: &Grids,
+) -> Result<SourceInfo, Wrong> {
+    if let Some(Err(message)) = button.place.map(on_earth) {
+        return Err(("place", message, None));
+    }
+    let place = button.place.or(site).map(|[lon, lat]| Place { lon, lat, text: None });
+    Ok(SourceInfo {
+        id: button.id.as_str().into(),
+        kind: SourceKind::Button,
+        name: if button.name.is_empty() { button.id.clone() } else { button.name.clone() },
+        grid: grid(button.grid.as_deref(), place.as_ref(), grids)?,
+        place,
+        contact: button.contact.clone(),
+        note: button.note.clone(),
+    })
+}
+
+/// The grid that is named, or else the one that the place lies in.
+fn grid(
+    code: Option<&str>,
+    place: Option<&Place>,
+    grids: &Grids,
+) -> Result<Option<Arc<Grid>>, Wrong> {
+    match code {
+        None => Ok(place.and_then(|place| grids.at(place))),
+        Some(code) => grids.by_code(code).map(Some).ok_or_else(|| {
+            let hint = did_you_mean(code, grids.codes());
+            ("grid", format!("no grid has the code `{code}`"), hint)
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{env::FixedEnvironment, parse};
+
+    #[test]
+    fn ten_mistakes_are_told_in_one_go() {
+        let text = "[site]\nid = \"a b\"\ntimezone = \"Asia/Shanghia\"\nplace = [30.9, 113.9]\ngrids = \"nowhere.geojson\"\ncolour = 1\n\n[data]\npath = 7\n\n[[button]]\nid = \"x\"\ngrid = \"G9\"\n\n[[button]]\nid = \"x\"\nnmae = \"y\"\n\n[[buton]]\nid = \"z\"\n\n[sites]\n";
+        let (config, problems) = parse("a.toml", text, &FixedEnvironment::default());
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert!(config.is_none());
+        for part in [
+            "site.colour: unknown key",
+            "data.path: invalid type",
+            "button[2].nmae: unknown key (did you mean `name`?)",
+            "buton: unknown section",
+            "sites: unknown section",
+        ] {
+            assert!(lines.iter().any(|line| line.contains(part)), "{part} not in {lines:#?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_between_keys_is_told() {
+        let text = "[site]\nid = \"a b\"\ntimezone = \"Asia/Shanghia\"\nplace = [30.9, 113.9]\ngrids = \"nowhere.geojson\"\n\n[data]\npath = \"d\"\n\n[[button]]\nid = \"x\"\ngrid = \"G9\"\n\n[[button]]\nid = \"x\"\n";
+        let (_, problems) = parse("a.toml", text, &FixedEnvironment::default());
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        for part in [
+            "a.toml:2: error: site.id",
+            "a.toml:3: error: site.timezone: no time zone is called `Asia/Shanghia`; expected one like Asia/Shanghai (did you mean `Asia/Shanghai`?)",
+            "site.place: [30.9, 113.9] is not on earth",
+            "site.grids: nowhere.geojson: cannot be read",
+            "button[1].grid: no grid has the code `G9`",
+            "button[2].id: `x` is used twice",
+        ] {
+            assert!(lines.iter().any(|line| line.contains(part)), "{part} not in {lines:#?}");
+        }
+    }
+}
