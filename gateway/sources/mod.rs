@@ -1,1 +1,4 @@
-//! the outside becomes packets or observations.
+//! The outside becomes packets or observations.
+
+pub mod codecs;
+pub mod intake;

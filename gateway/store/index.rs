@@ -54,8 +54,22 @@ pub(super) struct Index {
 }
 
 fn open_db(path: &Path) -> Result<sled::Db, Problem> {
-    guarded(|| sled::Config::new().path(path).cache_capacity(CACHE_BYTES).open())
+    let started = Instant::now();
+    loop {
+        let opened = guarded(|| sled::Config::new().path(path).cache_capacity(CACHE_BYTES).open());
+        match opened {
+            // sled lets go of its lock in a thread of its own, a moment after it was dropped.
+            Err(problem) if problem.contains("lock") && started.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            opened => return opened,
+        }
+    }
 }
+
+/// The data folder is ours alone (it has a lock of its own), so a held index lock is our own
+/// last one on its way out.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// sled has asserts of its own; one of them must not take the gateway down.
 fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, Problem> {

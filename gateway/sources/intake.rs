@@ -1,0 +1,153 @@
+//! The built-in MQTT listener: a device straight at the gateway; its PUBACK is given after the fsync.
+
+mod session;
+
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, mpsc, watch},
+};
+
+use crate::domain::{Clock, Envelope, Meter, Metric, SiteId};
+
+/// `[intake]`: where devices connect without a broker.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address and port; default `127.0.0.1:1883`. Beyond loopback only with `users_file` or
+    /// `allow_anonymous = true`.
+    #[serde(default = "listen")]
+    pub listen: SocketAddr,
+    /// File of `name:password` lines.
+    #[serde(default)]
+    pub users_file: Option<PathBuf>,
+    /// Lets devices in without a name. Default false; on loopback without users it is needed too.
+    #[serde(default)]
+    pub allow_anonymous: bool,
+    /// Connections at once. Default 512.
+    #[serde(default = "connections_max")]
+    pub connections_max: usize,
+}
+
+fn listen() -> SocketAddr {
+    ([127, 0, 0, 1], 1883).into()
+}
+
+fn connections_max() -> usize {
+    512
+}
+
+impl Config {
+    /// What is wrong with it: key and message.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if self.users_file.is_none() && !self.allow_anonymous {
+            problems.push((
+                "users_file",
+                "who may connect? give users_file, or allow_anonymous = true".to_owned(),
+            ));
+        }
+        if let Some(path) = &self.users_file {
+            if let Err(error) = read_users(path) {
+                problems.push(("users_file", error));
+            }
+        }
+        problems
+    }
+}
+
+/// Name → password.
+type Users = HashMap<String, String>;
+
+fn read_users(path: &PathBuf) -> Result<Users, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| {
+            let pair = line.trim().split_once(':').filter(|(name, _)| !name.is_empty());
+            pair.map(|(name, password)| (name.to_owned(), password.to_owned()))
+                .ok_or_else(|| format!("{}:{}: expected name:password", path.display(), number + 1))
+        })
+        .collect()
+}
+
+/// What every connection shares.
+struct Shared {
+    site: SiteId,
+    users: Users,
+    anonymous: bool,
+    envelopes: mpsc::Sender<Envelope>,
+    clock: Arc<dyn Clock>,
+    meter: Arc<dyn Meter>,
+}
+
+/// A bound listener that nobody serves yet.
+pub struct Intake {
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    connections: Arc<Semaphore>,
+}
+
+impl Intake {
+    /// The error names the address, or the file of users and its line.
+    pub async fn bind(
+        config: &Config,
+        site: SiteId,
+        envelopes: mpsc::Sender<Envelope>,
+        clock: Arc<dyn Clock>,
+        meter: Arc<dyn Meter>,
+    ) -> Result<Self, String> {
+        let users = config.users_file.as_ref().map(read_users).transpose()?.unwrap_or_default();
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|error| format!("intake: cannot listen on {}: {error}", config.listen))?;
+        let anonymous = config.allow_anonymous;
+        Ok(Self {
+            listener,
+            shared: Arc::new(Shared { site, users, anonymous, envelopes, clock, meter }),
+            connections: Arc::new(Semaphore::new(config.connections_max)),
+        })
+    }
+
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.listener.local_addr().ok()
+    }
+
+    /// Accepts until told to stop; connections beyond the bound are closed at once and counted.
+    pub async fn serve(self, mut stop: watch::Receiver<bool>) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                _ = stop.wait_for(|stop| *stop) => return,
+            };
+            let Ok((stream, peer)) = accepted else {
+                // Out of file descriptors: the next try must not spin.
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            };
+            let Ok(permit) = self.connections.clone().try_acquire_owned() else {
+                self.shared.meter.add(Metric::SignalsRefused, "intake", 1);
+                tracing::warn!(%peer, "intake: too many connections; closed");
+                continue;
+            };
+            let (shared, mut stop) = (self.shared.clone(), stop.clone());
+            tokio::spawn(async move {
+                let _permit = permit;
+                tokio::select! {
+                    ended = session::run(stream, &shared) => {
+                        if let Err(reason) = ended {
+                            shared.meter.add(Metric::SignalsRefused, "intake", 1);
+                            tracing::warn!(%peer, reason, "intake: connection closed");
+                        }
+                    }
+                    _ = stop.wait_for(|stop| *stop) => {}
+                }
+            });
+        }
+    }
+}
