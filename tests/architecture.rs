@@ -125,7 +125,6 @@ fn each_foreign_package_has_one_home() {
         ("sled", "store/"),
         ("crc32c", "store/"),
         ("rumqttc", "wire/mqtt.rs"),
-        ("rustls", "wire/"),
         ("mqtt_protocol_core", "sources/intake"),
         ("reqwest", "sinks/http.rs"),
         ("axum", "console/"),

@@ -1,1 +1,128 @@
-//! the web API.
+//! The web API: reads snapshots through its `Backend`, owns no state; replies enter by the front door.
+
+mod evidence;
+mod routes;
+mod token;
+
+use std::{future::Future, net::SocketAddr, path::PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::domain::{Answer, EventContext, Evidence, EvidenceId, IncidentId, Kind, Record, Reply};
+
+pub use token::load_or_make as load_or_make_token;
+
+/// `[web]`: where the API listens.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Address and port; default `127.0.0.1:8686`.
+    #[serde(default = "listen")]
+    pub listen: SocketAddr,
+    /// How others reach it, for the `url` of evidence in events; without it there is none.
+    #[serde(default)]
+    pub public_url: Option<String>,
+    /// File of the bearer token, made on first start; default `token` in the data folder.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+    /// Lets it listen beyond loopback without TLS: everything, the token too, is then readable
+    /// on the way. For a reverse proxy on a network of its own. Default false.
+    #[serde(default)]
+    pub allow_plain_http_beyond_loopback: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: listen(),
+            public_url: None,
+            token_file: None,
+            allow_plain_http_beyond_loopback: false,
+        }
+    }
+}
+
+fn listen() -> SocketAddr {
+    ([127, 0, 0, 1], 8686).into()
+}
+
+impl Config {
+    /// What is wrong with it: key and message.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if !self.listen.ip().is_loopback() && !self.allow_plain_http_beyond_loopback {
+            problems.push((
+                "listen",
+                format!(
+                    "{} is beyond loopback without TLS: put a TLS proxy in front, or set allow_plain_http_beyond_loopback = true",
+                    self.listen
+                ),
+            ));
+        }
+        if let Some(url) = self.public_url.as_deref().filter(|url| !url.starts_with("http")) {
+            problems.push(("public_url", format!("`{url}`: expected http://… or https://…")));
+        }
+        problems
+    }
+}
+
+/// Which incidents a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub active: Option<bool>,
+    pub kind: Option<Kind>,
+    pub since: Option<jiff::Timestamp>,
+    pub limit: usize,
+}
+
+/// What the console can see and say; the runtime makes it.
+pub trait Backend: Clone + Send + Sync + 'static {
+    /// Reasons not to be ready; empty is ready.
+    fn ready(&self) -> Vec<String>;
+    /// Prometheus text.
+    fn metrics(&self) -> String;
+    /// Newest first.
+    fn incidents(&self, filter: &Filter) -> Vec<Record>;
+    fn incident(&self, id: IncidentId) -> Option<Record>;
+    fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)>;
+    /// Somebody looks at evidence: journaled (P10).
+    fn look(&self, id: EvidenceId, by: &str) -> impl Future<Output = ()> + Send;
+    /// By the front door, like a reply over MQTT; answers when it is on disk.
+    fn reply(&self, reply: Reply) -> impl Future<Output = Answer> + Send;
+    fn context(&self) -> EventContext;
+}
+
+/// A bound listener that nobody serves yet.
+pub struct Console {
+    listener: TcpListener,
+    token: String,
+}
+
+impl Console {
+    pub async fn bind(config: &Config, token: String) -> Result<Self, String> {
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|error| format!("web: cannot listen on {}: {error}", config.listen))?;
+        Ok(Self { listener, token })
+    }
+
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.listener.local_addr().ok()
+    }
+
+    /// Serves until told to stop.
+    pub async fn serve<B: Backend>(self, backend: B, mut stop: watch::Receiver<bool>) {
+        let app = routes::router(backend, self.token);
+        let served = axum::serve(self.listener, app);
+        tokio::select! {
+            ended = std::future::IntoFuture::into_future(served) => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "web: ended");
+                }
+            }
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+}

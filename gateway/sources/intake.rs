@@ -50,10 +50,8 @@ impl Config {
                 "who may connect? give users_file, or allow_anonymous = true".to_owned(),
             ));
         }
-        if let Some(path) = &self.users_file {
-            if let Err(error) = read_users(path) {
-                problems.push(("users_file", error));
-            }
+        if let Some(Err(error)) = self.users_file.as_ref().map(read_users) {
+            problems.push(("users_file", error));
         }
         problems
     }

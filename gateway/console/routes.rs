@@ -1,0 +1,147 @@
+//! The addresses: health and metrics for machines, incidents, evidence and replies behind the token.
+
+use std::{collections::HashMap, sync::Arc};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, Query, Request, State},
+    http::{StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde_json::{Value, json};
+
+use super::{Backend, Filter, evidence, token};
+use crate::domain::{Answer, Kind, Record, Reply, What};
+
+/// A reply is a few hundred bytes.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Incidents in one answer.
+const LIST_DEFAULT: usize = 100;
+const LIST_MAX: usize = 1_000;
+
+pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
+    let token: Arc<str> = token.into();
+    let guarded = Router::new()
+        .route("/api/v1/incidents", get(incidents::<B>))
+        .route("/api/v1/incidents/{id}", get(incident::<B>))
+        .route("/api/v1/evidence/{id}", get(evidence::serve::<B>))
+        .route("/api/v1/replies", post(replies::<B>))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(move |request: Request, next: Next| {
+            let token = token.clone();
+            async move {
+                let given = request.headers().get(header::AUTHORIZATION);
+                if token::carries(given.and_then(|value| value.to_str().ok()), &token) {
+                    next.run(request).await
+                } else {
+                    let mut answer =
+                        problem(StatusCode::UNAUTHORIZED, "bearer token missing or wrong");
+                    let how = header::HeaderValue::from_static("Bearer");
+                    answer.headers_mut().insert(header::WWW_AUTHENTICATE, how);
+                    answer
+                }
+            }
+        }));
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz::<B>))
+        .route("/metrics", get(metrics::<B>))
+        .merge(guarded)
+        .fallback(|| async { problem(StatusCode::NOT_FOUND, "no such address") })
+        .layer(middleware::map_response(|mut response: Response| async {
+            let sniff = header::HeaderValue::from_static("nosniff");
+            response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, sniff);
+            response
+        }))
+        .with_state(backend)
+}
+
+/// `{"error": …}`, for people.
+pub(super) fn problem(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({ "error": message }))).into_response()
+}
+
+async fn readyz<B: Backend>(State(backend): State<B>) -> Response {
+    let reasons = backend.ready();
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": reasons.is_empty(), "reasons": reasons }))).into_response()
+}
+
+async fn metrics<B: Backend>(State(backend): State<B>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], backend.metrics()).into_response()
+}
+
+async fn incidents<B: Backend>(
+    State(backend): State<B>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    match filter(&query) {
+        Ok(filter) => {
+            let list: Vec<Value> =
+                backend.incidents(&filter).iter().map(|record| shown(&backend, record)).collect();
+            Json(json!({ "incidents": list })).into_response()
+        }
+        Err(message) => problem(StatusCode::BAD_REQUEST, &message),
+    }
+}
+
+fn filter(query: &HashMap<String, String>) -> Result<Filter, String> {
+    let mut filter = Filter { limit: LIST_DEFAULT, ..Filter::default() };
+    for (key, value) in query {
+        let expected = |what: &str| format!("{key}={value}: expected {what}");
+        match key.as_str() {
+            "active" => filter.active = Some(value.parse().map_err(|_| expected("true or false"))?),
+            "kind" => {
+                let kind = serde_json::from_value::<Kind>(Value::from(value.as_str()));
+                filter.kind = Some(kind.map_err(|_| expected("a kind such as emergency-button"))?);
+            }
+            "since" => {
+                filter.since = Some(value.parse().map_err(|_| expected("a time in RFC 3339"))?);
+            }
+            "limit" => {
+                let limit: usize = value.parse().map_err(|_| expected("a number"))?;
+                filter.limit = limit.min(LIST_MAX);
+            }
+            _ => return Err(format!("{key}: known are active, kind, since, limit")),
+        }
+    }
+    Ok(filter)
+}
+
+fn shown<B: Backend>(backend: &B, record: &Record) -> Value {
+    json!(backend.context().data(record.what, &record.incident))
+}
+
+async fn incident<B: Backend>(State(backend): State<B>, Path(id): Path<String>) -> Response {
+    let found = id.parse().ok().and_then(|id| backend.incident(id));
+    match found {
+        Some(record) => Json(shown(&backend, &record)).into_response(),
+        None => problem(StatusCode::NOT_FOUND, "no such incident"),
+    }
+}
+
+async fn replies<B: Backend>(State(backend): State<B>, body: Bytes) -> Response {
+    let reply: Reply = match serde_json::from_slice(&body) {
+        Ok(reply) => reply,
+        Err(error) => {
+            let message =
+                format!("not a reply: {error}; expected {{\"incident\", \"to\", \"by\"}}");
+            return problem(StatusCode::BAD_REQUEST, &message);
+        }
+    };
+    match backend.reply(reply).await {
+        Answer::Changed(incident) => {
+            let data = backend.context().data(What::Updated, &incident);
+            Json(json!(data)).into_response()
+        }
+        Answer::Stored => StatusCode::NO_CONTENT.into_response(),
+        Answer::Refused(reason) => problem(StatusCode::CONFLICT, &reason),
+        Answer::NoSuchIncident => problem(StatusCode::NOT_FOUND, "no such incident"),
+        Answer::Lost => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "the store cannot write; send it again")
+        }
+    }
+}

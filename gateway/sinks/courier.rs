@@ -1,0 +1,131 @@
+//! The courier of one lane of one sink: next → deliver → settle; retries for ever, never out of order in bulk.
+
+use std::{sync::Arc, time::Duration};
+
+use rand::Rng;
+use tokio::time::{Instant, sleep_until};
+
+use super::{DeliverError, Delivery, Due, Lane, Outbox, Sink};
+use crate::domain::{Clock, EventContext, Meter, Metric, Outcome, Settled, SinkId};
+
+/// Waits between tries: doubled from the first to the last, then jittered down by up to half.
+const BACKOFF_MS_FIRST: u64 = 250;
+const BACKOFF_MS_MAX: u64 = 60_000;
+/// After this many failed tries in a row the sink counts as down.
+const TRIES_UNTIL_DOWN: u32 = 3;
+/// An emergency that the other end refuses is asked for again this often.
+const REFUSED_EMERGENCY_EVERY: Duration = Duration::from_secs(3600);
+/// Emergencies that wait for their next try while newer ones are tried at once. More wait in
+/// the store, where they are not lost.
+const WAITING_MAX: usize = 256;
+
+/// Tells the rest of the gateway how the sink is: `Some(why)` when down, `None` when well again.
+pub type Report = Arc<dyn Fn(Option<String>) + Send + Sync>;
+
+/// Everything one lane needs.
+pub struct Courier<S, O> {
+    pub sink: SinkId,
+    pub lane: Lane,
+    pub connection: S,
+    pub outbox: O,
+    pub context: EventContext,
+    pub clock: Arc<dyn Clock>,
+    pub meter: Arc<dyn Meter>,
+    pub report: Report,
+}
+
+/// One that failed and is tried again at its time.
+struct Waiting {
+    due: Due,
+    tries: u32,
+    at: Instant,
+}
+
+impl<S: Sink, O: Outbox> Courier<S, O> {
+    /// Runs until it is dropped; whatever was in flight then is in the store still.
+    pub async fn run(mut self) {
+        let mut waiting: Vec<Waiting> = Vec::new();
+        let mut failures = 0u32;
+        // Bulk keeps its order: nothing is taken while one waits for its next try.
+        let waiting_max = if self.lane == Lane::Emergency { WAITING_MAX } else { 1 };
+        loop {
+            let next_try = waiting.iter().map(|one| one.at).min();
+            let (due, tries) = tokio::select! {
+                // A new emergency is tried at once, whatever older ones wait for.
+                due = self.outbox.next_due(&self.sink, self.lane), if waiting.len() < waiting_max => (due, 0),
+                () = sleep_until(next_try.unwrap_or_else(far)), if next_try.is_some() => {
+                    let first = waiting.iter().position(|one| Some(one.at) == next_try).unwrap_or(0);
+                    let one = waiting.remove(first);
+                    (one.due, one.tries)
+                }
+            };
+            match self.attempt(&due).await {
+                Ok(outcome) => {
+                    self.settle(&due, outcome).await;
+                    if failures >= TRIES_UNTIL_DOWN {
+                        tracing::info!(sink = %self.sink, "sink: works again");
+                        (self.report)(None);
+                    }
+                    failures = 0;
+                }
+                Err((reason, after)) => {
+                    failures = failures.saturating_add(1);
+                    self.meter.add(Metric::DeliveryFailures, self.sink.as_str(), 1);
+                    if failures == TRIES_UNTIL_DOWN {
+                        tracing::warn!(sink = %self.sink, reason, "sink: down; trying for ever");
+                        (self.report)(Some(reason));
+                    }
+                    let wait = after.unwrap_or_else(|| backoff(tries));
+                    waiting.push(Waiting {
+                        due,
+                        tries: tries.saturating_add(1),
+                        at: Instant::now() + wait,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Ok: settled so. Err: why not, and when again if that is not up to the back-off.
+    async fn attempt(&mut self, due: &Due) -> Result<Outcome, (String, Option<Duration>)> {
+        let event = self.context.event(&due.record);
+        let body = serde_json::to_vec(&event)
+            .map_err(|error| (format!("event cannot be written: {error}"), None))?;
+        let kind = due.record.incident.kind.as_str();
+        let delivery = Delivery { event_id: event.id, kind, body: body.into() };
+        match self.connection.deliver(&delivery).await {
+            Ok(()) => Ok(Outcome::Delivered),
+            Err(DeliverError::Reject { answer }) if due.emergency => {
+                tracing::error!(sink = %self.sink, event = delivery.event_id, answer, "an EMERGENCY was refused; asked again hourly");
+                Err((format!("refuses an emergency: {answer}"), Some(REFUSED_EMERGENCY_EVERY)))
+            }
+            Err(DeliverError::Reject { answer }) => {
+                tracing::error!(sink = %self.sink, event = delivery.event_id, answer, "refused for good; dead-lettered");
+                Ok(Outcome::Dead { answer })
+            }
+            Err(DeliverError::Retry { reason, after_ms }) => {
+                tracing::debug!(sink = %self.sink, event = delivery.event_id, reason, "not delivered; again later");
+                Err((reason, after_ms.map(|ms| Duration::from_millis(ms.min(BACKOFF_MS_MAX)))))
+            }
+        }
+    }
+
+    async fn settle(&self, due: &Due, outcome: Outcome) {
+        let metric = match outcome {
+            Outcome::Delivered => Metric::Delivered,
+            _ => Metric::DeadLettered,
+        };
+        self.meter.add(metric, self.sink.as_str(), 1);
+        let at = self.clock.now().wall;
+        self.outbox.settle(Settled { sink: self.sink.clone(), change: due.seq, outcome, at }).await;
+    }
+}
+
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(86_400)
+}
+
+fn backoff(tries: u32) -> Duration {
+    let full = BACKOFF_MS_FIRST.saturating_mul(1 << tries.min(16)).min(BACKOFF_MS_MAX);
+    Duration::from_millis(rand::rng().random_range(full / 2..=full))
+}

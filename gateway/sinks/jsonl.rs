@@ -1,0 +1,93 @@
+//! The `jsonl` sink: one event a line, synced before it counts as delivered; `-` is stdout.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio::{
+    fs::{File, OpenOptions},
+    io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt},
+};
+
+use super::{DeliverError, Delivery, Sink};
+
+/// `[[sink]] kind = "jsonl"`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the sink in the ledger.
+    pub id: String,
+    /// The file, made when missing and appended to; `-` is stdout.
+    pub path: PathBuf,
+}
+
+pub struct Jsonl {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Jsonl {
+    pub(super) fn new(config: &Config) -> Self {
+        Self { path: config.path.clone(), file: None }
+    }
+
+    async fn append(&mut self, line: &[u8]) -> std::io::Result<()> {
+        if self.path.as_os_str() == "-" {
+            let mut stdout = tokio::io::stdout();
+            stdout.write_all(line).await?;
+            return stdout.flush().await;
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(open(&self.path).await?),
+        };
+        file.write_all(line).await?;
+        file.flush().await?;
+        file.sync_data().await
+    }
+}
+
+/// A line torn by a power cut is ended first, so that the next event stands on its own.
+async fn open(path: &PathBuf) -> std::io::Result<File> {
+    if let Some(folder) = path.parent() {
+        tokio::fs::create_dir_all(folder).await?;
+    }
+    let mut file = OpenOptions::new().create(true).append(true).read(true).open(path).await?;
+    if file.metadata().await?.len() > 0 {
+        file.seek(std::io::SeekFrom::End(-1)).await?;
+        if file.read_u8().await? != b'\n' {
+            file.write_all(b"\n").await?;
+        }
+    }
+    Ok(file)
+}
+
+impl Sink for Jsonl {
+    async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
+        let line = [&delivery.body[..], b"\n"].concat();
+        let done = self.append(&line).await;
+        done.map_err(|error| {
+            self.file = None;
+            DeliverError::retry(format!("{}: {error}", self.path.display()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_torn_line_is_ended_before_the_next_event() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/events.jsonl");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "{\"a\":1}\n{\"b\":").unwrap();
+        let mut sink = Jsonl::new(&Config { id: "x".into(), path: path.clone() });
+        let delivery = Delivery { event_id: "1".into(), kind: "crowd", body: r#"{"c":3}"#.into() };
+        sink.deliver(&delivery).await.unwrap();
+        sink.deliver(&delivery).await.unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "{\"a\":1}\n{\"b\":\n{\"c\":3}\n{\"c\":3}\n");
+    }
+}
