@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -77,7 +78,13 @@ fn read_pid(file: &mut File) -> String {
 pub(super) fn enter(layout: &Layout, disk: &dyn Disk) -> Result<Lock, OpenError> {
     let root = &layout.root;
     let fresh = !root.exists();
-    for folder in [root.clone(), layout.journal(), layout.unfinished(), layout.quarantine()] {
+    // Pictures and names: nobody else's business on this box.
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(root)
+        .map_err(OpenError::io("create the folder", root))?;
+    for folder in [layout.journal(), layout.unfinished(), layout.quarantine()] {
         fs::create_dir_all(&folder).map_err(OpenError::io("create the folder", &folder))?;
     }
     let lock = take_lock(layout)?;

@@ -51,6 +51,8 @@ type Pair = (Vec<u8>, Option<Vec<u8>>);
 pub(super) struct Index {
     db: sled::Db,
     digest: u128,
+    /// Seq of the checkpoint in it; 0 while it holds none.
+    written: u64,
 }
 
 fn open_db(path: &Path) -> Result<sled::Db, Problem> {
@@ -107,7 +109,8 @@ pub(super) fn load(path: &Path) -> Result<(Index, State), Problem> {
     state.latest = meta.latest;
     state.standing = meta.standing;
     state.touched.clear();
-    Ok((Index { db, digest }, state))
+    let written = state.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.seq);
+    Ok((Index { db, digest, written }, state))
 }
 
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
@@ -192,8 +195,12 @@ struct Work {
 }
 
 impl Work {
-    fn take(state: &mut State) -> Option<Self> {
+    /// `None`: nothing has changed since `written`.
+    fn take(state: &mut State, written: u64) -> Option<Self> {
         let checkpoint = state.checkpoint.clone()?;
+        if checkpoint.seq == written && state.touched.is_empty() {
+            return None;
+        }
         let touched = std::mem::take(&mut state.touched);
         let values = touched.into_iter().map(|key| (key, Value::of(state, key))).collect();
         let meta = Meta {
@@ -216,7 +223,7 @@ impl Index {
             .into_iter()
             .map(|(key, value)| (key.bytes(), value.map(|value| value.bytes())))
             .collect();
-        let (db, mut digest) = (&self.db, self.digest);
+        let (db, mut digest, written) = (&self.db, self.digest, meta.checkpoint.seq);
         guarded(|| {
             let mut batch = sled::Batch::default();
             for (key, value) in pairs {
@@ -236,6 +243,7 @@ impl Index {
             db.apply_batch(batch)
         })?;
         self.digest = digest;
+        self.written = written;
         Ok(())
     }
 }
@@ -283,7 +291,8 @@ fn run(path: &Path, mut index: Option<Index>, shared: &Shared, stop: &(Mutex<boo
         if index.is_none() && (last || rebuild_at <= Instant::now()) {
             index = build(path, shared);
         }
-        let work = index.as_ref().and_then(|_| Work::take(&mut lock(&shared.state)));
+        let work =
+            index.as_ref().and_then(|index| Work::take(&mut lock(&shared.state), index.written));
         if let (Some(open), Some(work)) = (&mut index, work)
             && let Err(problem) = open.write(work)
         {
@@ -316,11 +325,19 @@ fn build(path: &Path, shared: &Shared) -> Option<Index> {
         Ok(db) => {
             let mut state = lock(&shared.state);
             state.touched = state.keys();
-            Some(Index { db, digest: 0 })
+            Some(Index { db, digest: 0, written: 0 })
         }
         Err(problem) => {
             tracing::warn!(%problem, path = %path.display(), "no index for now; the next start will take longer");
             None
         }
     }
+}
+
+#[cfg(test)]
+pub(super) fn lose_one_due(path: &Path) {
+    let db = open_db(path).expect("a good index");
+    let (key, _) = db.scan_prefix(b"d").next().expect("something is due").expect("readable");
+    db.remove(key).expect("writable");
+    db.flush().expect("writable");
 }

@@ -161,7 +161,9 @@ impl Store {
         match told.blocking_recv() {
             Ok(Answer::Stored) => Ok(()),
             Ok(Answer::Refused(reason)) => Err(Unavailable(reason)),
-            _ => Err(Unavailable(self.is_available().err().unwrap_or("it is closed".into()))),
+            _ => Err(Unavailable(self.is_available().err().unwrap_or(
+                "it was not written; it is closed, or the disk failed just now".into(),
+            ))),
         }
     }
 

@@ -20,7 +20,7 @@ use super::{
     index::{self, Index, Indexer},
     journal::{Journal, Reader, segment_path},
     recover::{Checkpoint, Ground, Recovered, recover},
-    shared::Shared,
+    shared::{Ending, Shared},
     state::{Brief, State},
     tidy::SteadyClock,
     writer::{QUEUE_BATCHES, Writer},
@@ -136,7 +136,10 @@ pub(super) fn open_with(
     };
     let thread = thread::Builder::new()
         .name("store-writer".into())
-        .spawn(move || writer.run())
+        .spawn(move || {
+            let _told = Ending(Arc::clone(&writer.shared));
+            writer.run()
+        })
         .map_err(start)?;
     let inner = Inner {
         queue,

@@ -1,8 +1,7 @@
 //! What the handles, the writer and the index thread share.
 
-use std::sync::Arc;
 use std::sync::{
-    Condvar, Mutex, MutexGuard, PoisonError,
+    Arc, Condvar, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -15,6 +14,17 @@ use crate::domain::{Meter, Metric};
 /// other threads go on.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// However the writer's thread ends, a panic included, it is told.
+pub(super) struct Ending(pub(super) Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if !self.0.is_closing() {
+            self.0.set_trouble(Some("its writer has ended; restart the gateway".into()));
+        }
+    }
 }
 
 pub(super) struct Shared {

@@ -214,6 +214,56 @@ fn j6_a_bent_last_record_that_was_synced_is_told_and_never_overwritten() {
 }
 
 #[test]
+fn j6_a_flipped_bit_in_the_newest_segment_is_not_taken_for_a_torn_tail() {
+    let folder = tempdir().unwrap();
+    let all = filled(folder.path(), 5);
+    let path = segment_paths(folder.path()).pop().unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let (frames, _) = walk(&bytes, SEGMENT_HEADER_BYTES, 0);
+    let hit = frames.iter().filter(|frame| frame.head.kind == 2).nth(2).unwrap();
+    bytes[hit.offset + 5] ^= 128;
+    fs::write(&path, &bytes).unwrap();
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let Opened { store, report, .. } = reopen(folder.path(), &["a"]);
+    assert!(report.iter().any(|line| line.contains("damaged")), "{report:?}");
+    assert_eq!(ids(&store), [all[0], all[1], all[3], all[4]]);
+    let set_aside = folder.path().join("quarantine").read_dir().unwrap().count();
+    assert_eq!(set_aside, 1);
+    assert_eq!(store.ledger().of(&sink("a")).lost, 1);
+    store.close_blocking().unwrap();
+    assert_eq!(reopen(folder.path(), &["a"]).store.ledger().of(&sink("a")).lost, 1);
+}
+
+#[test]
+fn j9_after_a_failed_sync_the_file_is_cut_back_and_a_new_segment_begun() {
+    let folder = tempdir().unwrap();
+    let disk = Arc::new(FakeDisk::new(7));
+    let opened = open_with(&config(folder.path()), &[], Arc::new(NoMeter), tuning(disk.clone()));
+    let store = opened.unwrap().store;
+    put(&store, vec![press("0")]);
+    let synced = fs::metadata(&segment_paths(folder.path())[0]).unwrap().len();
+    disk.fail(Op::Sync, 1, EIO);
+    assert!(store.commit_blocking(Batch { entries: vec![press("1")], receipts: vec![] }).is_err());
+    put(&store, vec![press("2")]);
+    let paths = segment_paths(folder.path());
+    assert_eq!(paths.len(), 2);
+    assert_eq!(fs::metadata(&paths[0]).unwrap().len(), synced);
+    store.close_blocking().unwrap();
+    assert_eq!(reopen(folder.path(), &[]).restored.presses.len(), 3);
+}
+
+#[test]
+fn j11_an_index_that_silently_lost_something_is_not_believed() {
+    let folder = tempdir().unwrap();
+    let all = filled(folder.path(), 5);
+    super::index::lose_one_due(&folder.path().join("index"));
+    let Opened { store, report, .. } = reopen(folder.path(), &["a"]);
+    assert!(report.iter().any(|line| line.contains("does not add up")), "{report:?}");
+    assert_eq!(ids(&store), all);
+    store.close_blocking().unwrap();
+}
+
+#[test]
 fn j7_a_missing_segment_is_told_and_the_rest_is_served() {
     for victim in [0, 1, 2] {
         let folder = tempdir().unwrap();

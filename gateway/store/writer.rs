@@ -96,9 +96,6 @@ impl Writer {
         if let Some(indexer) = self.indexer.take() {
             indexer.stop();
         }
-        if !self.shared.is_closing() {
-            self.shared.set_trouble(Some("the store has ended".into()));
-        }
         fine
     }
 
