@@ -12,7 +12,7 @@ use std::{path::Path, sync::Arc};
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
-use crate::{domain::SourceInfo, store};
+use crate::{console, domain::SourceInfo, sinks, sources::intake, store};
 
 pub use grids::Grids;
 pub use problem::Problem;
@@ -22,6 +22,10 @@ pub use site::{ButtonConfig, SiteConfig};
 pub struct Config {
     pub site: SiteConfig,
     pub data: store::Config,
+    pub web: console::Config,
+    /// Absent: devices come through brokers only.
+    pub intake: Option<intake::Config>,
+    pub sinks: Vec<sinks::Config>,
     pub buttons: Vec<ButtonConfig>,
     pub grids: Arc<Grids>,
     /// Every source that the configuration knows, with its place and grid.
@@ -35,7 +39,17 @@ struct Shape {
     /// One police room and where it is.
     site: SiteConfig,
     /// Where everything is kept.
+    #[serde(default)]
     data: store::Config,
+    /// Where the API listens.
+    #[serde(default)]
+    web: console::Config,
+    /// The built-in MQTT listener; absent, there is none.
+    #[serde(default)]
+    intake: Option<intake::Config>,
+    /// Where events go.
+    #[serde(default)]
+    sink: Vec<sinks::Config>,
     /// Emergency buttons.
     #[serde(default)]
     button: Vec<ButtonConfig>,

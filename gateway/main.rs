@@ -1,3 +1,7 @@
 //! Arguments → config → runtime → exit code, nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gridpost::cli::main()
+}

@@ -1,1 +1,104 @@
-//! One file a subcommand.
+//! The command line: one file a subcommand; exit 0 fine, 2 bad usage or config, 1 anything else.
+
+mod check;
+mod run;
+mod schema;
+mod store;
+
+use std::{io::IsTerminal, path::Path, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{
+    self, Config, Problem,
+    env::{Environment, ProcessEnvironment},
+};
+
+/// gridpost 网格哨所: the edge gateway of a community police room.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+    /// More on stderr: -v debug, -vv trace. `GRIDPOST_LOG` takes a tracing filter instead.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway until SIGINT or SIGTERM.
+    Run(run::Args),
+    /// Find every mistake in a configuration; touches nothing.
+    Check(check::Args),
+    /// JSON Schema of the configuration and of the event.
+    Schema(schema::Args),
+    /// Look into a data folder.
+    Store(store::Args),
+}
+
+/// What a command ends with.
+pub(crate) enum Failure {
+    /// Exit 2: bad usage, config, model or library.
+    Usage(String),
+    /// Exit 1.
+    Other(String),
+}
+
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    log_to_stderr(args.verbose);
+    let outcome = match args.command {
+        Command::Run(args) => run::main(&args),
+        Command::Check(args) => check::main(&args),
+        Command::Schema(args) => schema::main(&args),
+        Command::Store(args) => store::main(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => fail(&message, 2),
+        Err(Failure::Other(message)) => fail(&message, 1),
+    }
+}
+
+fn fail(message: &str, code: u8) -> ExitCode {
+    eprintln!("gridpost: {message}");
+    ExitCode::from(code)
+}
+
+fn log_to_stderr(verbose: u8) {
+    let level = match verbose {
+        0 => "gridpost=info,warn",
+        1 => "gridpost=debug,info",
+        _ => "trace",
+    };
+    let filter = ProcessEnvironment.get("GRIDPOST_LOG").unwrap_or_else(|| level.into());
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_target(false)
+        .init();
+}
+
+/// Reads and checks a configuration; every problem goes to stderr, and errors end the command.
+pub(crate) fn load(path: &Path) -> Result<Config, Failure> {
+    let (config, problems) = config::load(path, &ProcessEnvironment);
+    for problem in &problems {
+        eprintln!("{problem}");
+    }
+    config.ok_or_else(|| Failure::Usage(summary(path, &problems)))
+}
+
+pub(crate) fn summary(path: &Path, problems: &[Problem]) -> String {
+    let errors = problems.iter().filter(|problem| !problem.warning).count();
+    let warnings = problems.len() - errors;
+    format!("{}: {errors} error(s), {warnings} warning(s)", path.display())
+}
+
+/// One line of data on stdout.
+pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
+    use std::io::Write;
+    writeln!(std::io::stdout().lock(), "{line}")
+        .map_err(|error| Failure::Other(format!("cannot write to stdout: {error}")))
+}

@@ -9,17 +9,32 @@ use super::{
     site::read_buttons,
 };
 use crate::{
+    console,
     domain::{Grid, Place, SourceInfo, SourceKind},
+    sinks,
+    sources::intake,
     store,
 };
 
 /// Sections that are read today.
-const SECTIONS: &[&str] = &["site", "data", "button"];
+const SECTIONS: &[&str] = &["site", "data", "web", "intake", "button", "sink"];
 
 pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     document.check_sections(SECTIONS);
     let site = document.section::<SiteConfig>(&["site"], &[]);
     let data = document.section::<store::Config>(&["data"], &[]);
+    let web = document.section::<console::Config>(&["web"], &[]);
+    let intake =
+        document.has("intake").then(|| document.section::<intake::Config>(&["intake"], &[]));
+    let sinks = sinks(document);
+    for (section, problems) in [
+        ("web", web.as_ref().map(console::Config::problems)),
+        ("intake", intake.as_ref().and_then(Option::as_ref).map(intake::Config::problems)),
+    ] {
+        for (key, message) in problems.into_iter().flatten() {
+            document.problem(&[section, key], message, None);
+        }
+    }
     let mut buttons = Vec::new();
     for index in 0..document.count("button") {
         let index = index.to_string();
@@ -68,7 +83,53 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         }
         all.push(button);
     }
-    Some(Config { site, data: data?, buttons: all, grids: Arc::new(grids), sources })
+    Some(Config {
+        site,
+        data: data?,
+        web: web?,
+        intake: intake.flatten(),
+        sinks,
+        buttons: all,
+        grids: Arc::new(grids),
+        sources,
+    })
+}
+
+/// Each `[[sink]]` by its kind, so that a mistake in it keeps its place.
+fn sinks(document: &mut Document<'_>) -> Vec<sinks::Config> {
+    let mut found = Vec::new();
+    let mut ids = HashSet::new();
+    for index in 0..document.count("sink") {
+        let index = index.to_string();
+        let path = ["sink", index.as_str()];
+        let kind = document.text_at(&["sink", &index, "kind"]);
+        let sink = match kind.as_deref() {
+            Some("http") => document.section(&path, &["kind"]).map(sinks::Config::Http),
+            Some("jsonl") => document.section(&path, &["kind"]).map(sinks::Config::Jsonl),
+            other => {
+                let message = match other {
+                    Some(other) => {
+                        format!("unknown kind `{other}`; known are {}", sinks::KINDS.join(", "))
+                    }
+                    None => format!("is missing; one of {}", sinks::KINDS.join(", ")),
+                };
+                let hint =
+                    other.and_then(|other| did_you_mean(other, sinks::KINDS.iter().copied()));
+                document.problem(&["sink", &index, "kind"], message, hint);
+                None
+            }
+        };
+        let Some(sink) = sink else { continue };
+        if !ids.insert(sink.id()) {
+            document.problem(
+                &["sink", &index, "id"],
+                format!("`{}` is used twice", sink.id()),
+                None,
+            );
+        }
+        found.push(sink);
+    }
+    found
 }
 
 fn check_site(document: &mut Document<'_>, site: &mut SiteConfig) {

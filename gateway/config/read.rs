@@ -135,6 +135,15 @@ impl<'t> Document<'t> {
         count
     }
 
+    /// The text at a path, as typed, before anything is checked.
+    pub(crate) fn text_at(&self, path: &[&str]) -> Option<String> {
+        Some(self.root.pointer(&format!("/{}", path.join("/")))?.as_str()?.to_owned())
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.root.as_table().is_some_and(|table| table.contains_key(name))
+    }
+
     /// One section as its type. Every unknown key, wrong type and missing key is reported;
     /// None if anything was wrong with it. `drop` names keys read elsewhere (a tag).
     pub(crate) fn section<T: DeserializeOwned + JsonSchema>(

@@ -32,6 +32,11 @@ impl Receipt {
         Self(None)
     }
 
+    /// Whether somebody waits for the answer.
+    pub fn is_awaited(&self) -> bool {
+        self.0.is_some()
+    }
+
     pub fn settle(mut self, answer: Answer) {
         if let Some(tell) = self.0.take() {
             tell(answer);

@@ -1,11 +1,18 @@
 //! The only place that knows everyone: makes the channels, starts the parts, stops them.
 
+mod backend;
 mod clock;
 mod health;
+mod junction;
 mod metrics;
+mod offline;
+mod outbox;
 mod slot;
+mod topology;
 
 pub use clock::{RealClock, SimulatedClock};
 pub use health::Health;
 pub use metrics::Registry;
+pub use offline::{store_check, store_ledger};
 pub use slot::Slots;
+pub use topology::run;

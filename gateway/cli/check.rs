@@ -1,0 +1,34 @@
+//! `gridpost check`: every mistake in a configuration in one go; touches nothing.
+
+use std::path::PathBuf;
+
+use super::{Failure, print_line, summary};
+use crate::config::{self, env::ProcessEnvironment};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The configuration, TOML.
+    #[arg(short, long)]
+    config: PathBuf,
+}
+
+pub(crate) fn main(args: &Args) -> Result<(), Failure> {
+    let (config, problems) = config::load(&args.config, &ProcessEnvironment);
+    for problem in &problems {
+        print_line(&problem.to_string())?;
+    }
+    match config {
+        Some(config) => {
+            let warnings = problems.len();
+            print_line(&format!(
+                "{}: fine{} ({} buttons, {} sinks, {} grids)",
+                args.config.display(),
+                if warnings > 0 { format!(", {warnings} warning(s)") } else { String::new() },
+                config.buttons.len(),
+                config.sinks.len(),
+                config.grids.len(),
+            ))
+        }
+        None => Err(Failure::Usage(summary(&args.config, &problems))),
+    }
+}

@@ -1,0 +1,32 @@
+//! `gridpost schema`: JSON Schema of the configuration and of the event, from the types themselves.
+
+use super::{Failure, print_line};
+use crate::{config, domain};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Which; both without it, as `{"config": …, "event": …}`.
+    #[arg(value_enum)]
+    which: Option<Which>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Which {
+    Config,
+    Event,
+}
+
+pub(crate) fn main(args: &Args) -> Result<(), Failure> {
+    let schema = match args.which {
+        Some(Which::Config) => serde_json::to_value(config::schema()),
+        Some(Which::Event) => serde_json::to_value(domain::event_schema()),
+        None => serde_json::to_value(serde_json::json!({
+            "config": config::schema(),
+            "event": domain::event_schema(),
+        })),
+    };
+    let text = schema
+        .and_then(|schema| serde_json::to_string_pretty(&schema))
+        .map_err(|error| Failure::Other(error.to_string()))?;
+    print_line(&text)
+}

@@ -1,0 +1,77 @@
+//! The gateway as the console sees it.
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Health, Registry};
+use crate::{
+    console::{self, Filter},
+    domain::{
+        Answer, Body, Clock, Entry, Envelope, EventContext, Evidence, EvidenceId, IncidentId,
+        Observation, Receipt, Record, Reply, SourceId, Stamp,
+    },
+    store::{Batch, IncidentFilter, Store},
+};
+
+#[derive(Clone)]
+pub(super) struct Backend {
+    pub(super) store: Store,
+    pub(super) health: Health,
+    pub(super) registry: Arc<Registry>,
+    pub(super) context: EventContext,
+    pub(super) envelopes: mpsc::Sender<Envelope>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl console::Backend for Backend {
+    fn ready(&self) -> Vec<String> {
+        let mut reasons = self.health.reasons();
+        if let Err(reason) = self.store.is_available() {
+            reasons.push(format!("store: {reason}"));
+        }
+        reasons
+    }
+
+    fn metrics(&self) -> String {
+        self.registry.text()
+    }
+
+    fn incidents(&self, filter: &Filter) -> Vec<Record> {
+        let Filter { active, kind, since, limit } = filter.clone();
+        self.store.incidents(&IncidentFilter { active, kind, since, limit })
+    }
+
+    fn incident(&self, id: IncidentId) -> Option<Record> {
+        self.store.incident(id)
+    }
+
+    fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)> {
+        self.store.evidence_path(id)
+    }
+
+    async fn look(&self, evidence: EvidenceId, by: &str) {
+        let look = Entry::Look { evidence, by: by.into(), at: self.clock.now().wall };
+        self.store.commit(Batch { entries: vec![look], receipts: Vec::new() }).await;
+    }
+
+    async fn reply(&self, reply: Reply) -> Answer {
+        let (tell, told) = oneshot::channel();
+        let observation = Observation {
+            source: SourceId::from(reply.by.as_str()),
+            stamp: Stamp::of_gateway(self.clock.now()),
+            body: Body::Reply(reply),
+        };
+        let receipt = Receipt::new(move |answer| {
+            let _ = tell.send(answer);
+        });
+        if self.envelopes.send(Envelope { observation, receipt }).await.is_err() {
+            return Answer::Lost;
+        }
+        told.await.unwrap_or(Answer::Lost)
+    }
+
+    fn context(&self) -> EventContext {
+        self.context.clone()
+    }
+}

@@ -1,0 +1,110 @@
+//! The junction: the one task that owns the desk; each observation becomes a batch for the store, in order.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{RealClock, Registry};
+use crate::{
+    domain::{Body, Clock, Entry, Envelope, Meter, Metric, Receipt, What},
+    incident::{Desk, Outcome},
+    store::{Batch, Store},
+};
+
+/// What is silent ends, and what is held is told, with at most this delay.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Waits for the word to stop, without holding on to the channel's lock.
+async fn told(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+pub(super) struct Junction {
+    desk: Desk,
+    store: Store,
+    clock: Arc<RealClock>,
+    meter: Arc<Registry>,
+}
+
+impl Junction {
+    pub(super) fn new(
+        desk: Desk,
+        store: Store,
+        clock: Arc<RealClock>,
+        meter: Arc<Registry>,
+    ) -> Self {
+        Self { desk, store, clock, meter }
+    }
+
+    /// Until told to stop; then what already arrived is still taken.
+    pub(super) async fn run(
+        mut self,
+        begun: Outcome,
+        mut inbox: mpsc::Receiver<Envelope>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        self.commit(begun, Receipt::none()).await;
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                Some(envelope) = inbox.recv() => self.take(envelope).await,
+                _ = ticks.tick() => {
+                    let outcome = self.desk.tick(self.clock.now(), Vec::new());
+                    self.commit(outcome, Receipt::none()).await;
+                }
+                () = told(&mut stop) => break,
+            }
+        }
+        inbox.close();
+        while let Some(envelope) = inbox.recv().await {
+            self.take(envelope).await;
+        }
+    }
+
+    async fn take(&mut self, envelope: Envelope) {
+        let Envelope { observation, receipt } = envelope;
+        let outcome = self.desk.apply(self.clock.now(), &observation, Vec::new());
+        let kind = match observation.body {
+            Body::Press(_) => "press",
+            Body::Reply(_) => "reply",
+            Body::Fault(_) => "fault",
+            Body::Unreadable(_) => "unreadable",
+            _ => "vision",
+        };
+        if outcome.entries.is_empty() && kind == "press" {
+            self.meter.add(Metric::SignalsDuplicate, observation.source.as_str(), 1);
+        }
+        self.meter.add(Metric::SignalsAccepted, kind, 1);
+        self.commit(outcome, receipt).await;
+    }
+
+    /// An answer without entries waits its turn too: a repeated press is acknowledged only
+    /// after the first one is on disk.
+    async fn commit(&self, outcome: Outcome, receipt: Receipt) {
+        for entry in &outcome.entries {
+            if let Entry::Change(record) = entry {
+                let incident = &record.incident;
+                if record.what == What::Opened {
+                    self.meter.add(Metric::Incidents, incident.kind.as_str(), 1);
+                }
+                tracing::info!(
+                    incident = %incident.id,
+                    what = record.what.as_str(),
+                    kind = incident.kind.as_str(),
+                    severity = incident.severity.level(),
+                    title = incident.title.zh,
+                    "incident"
+                );
+            }
+        }
+        if !outcome.entries.is_empty() || receipt.is_awaited() {
+            let receipts = vec![(receipt, outcome.answer)];
+            self.store.commit(Batch { entries: outcome.entries, receipts }).await;
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A real HTTP receiver: keeps every event it took, answers as the test says, deduplicates like the grid.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
+use serde_json::Value;
+
+use super::wait_for;
+
+/// What to answer to an event.
+pub(crate) type Answer = Box<dyn Fn(&Value) -> u16 + Send + Sync>;
+
+struct Inner {
+    events: Mutex<Vec<Value>>,
+    headers: Mutex<Vec<HeaderMap>>,
+    answer: Mutex<Answer>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Receiver {
+    inner: Arc<Inner>,
+    pub(crate) url: String,
+}
+
+impl Receiver {
+    pub(crate) async fn start() -> Self {
+        let inner = Arc::new(Inner {
+            events: Mutex::default(),
+            headers: Mutex::default(),
+            answer: Mutex::new(Box::new(|_| 200)),
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/events", listener.local_addr().unwrap());
+        let app = Router::new().route("/events", post(take)).with_state(inner.clone());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { inner, url }
+    }
+
+    /// From now on, answer so; events answered with other than 2xx are not kept.
+    pub(crate) fn answer(&self, answer: impl Fn(&Value) -> u16 + Send + Sync + 'static) {
+        *self.inner.answer.lock().unwrap() = Box::new(answer);
+    }
+
+    pub(crate) fn events(&self) -> Vec<Value> {
+        self.inner.events.lock().unwrap().clone()
+    }
+
+    pub(crate) fn headers(&self) -> Vec<HeaderMap> {
+        self.inner.headers.lock().unwrap().clone()
+    }
+
+    /// The highest revision of each incident: what the grid knows in effect.
+    pub(crate) fn state(&self) -> BTreeMap<String, Value> {
+        let mut state: BTreeMap<String, Value> = BTreeMap::new();
+        for event in self.events() {
+            let data = &event["data"];
+            let id = data["incident"].as_str().unwrap().to_owned();
+            let newer = state
+                .get(&id)
+                .is_none_or(|old| old["revision"].as_u64() < data["revision"].as_u64());
+            if newer {
+                state.insert(id, data.clone());
+            }
+        }
+        state
+    }
+
+    /// Waits for an event whose data fulfils a condition.
+    pub(crate) async fn wait(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        wait_for(what, || {
+            let found = self.events().into_iter().find(|event| wanted(&event["data"]));
+            async move { found }
+        })
+        .await
+    }
+}
+
+async fn take(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    let Ok(event) = serde_json::from_slice::<Value>(&body) else {
+        return StatusCode::BAD_REQUEST;
+    };
+    let code = (inner.answer.lock().unwrap())(&event);
+    if (200..300).contains(&code) {
+        inner.events.lock().unwrap().push(event);
+        inner.headers.lock().unwrap().push(headers);
+    }
+    StatusCode::from_u16(code).unwrap()
+}
