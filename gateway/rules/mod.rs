@@ -1,1 +1,51 @@
-//! observations become findings; pure.
+//! Observations become findings: five rules over tracks, on the observation's time. Pure.
+
+mod config;
+mod schedule;
+mod watch;
+mod zone;
+
+use jiff::tz::TimeZone;
+
+use crate::domain::{Body, Finding, Now, Observation, SourceId};
+
+pub use config::{Config, Direction, RuleKind};
+use watch::Watch;
+pub use zone::mask_problems;
+
+/// Ignore-masks of one camera: polygons in 0..1.
+pub type Masks = Vec<Vec<[f32; 2]>>;
+
+/// All rules of the site, one watch a rule and camera.
+pub struct Rules {
+    watches: Vec<Watch>,
+}
+
+impl Rules {
+    /// `cameras` with their masks; a rule that names none watches all.
+    pub fn new(rules: &[Config], cameras: &[(SourceId, Masks)], zone: &TimeZone) -> Self {
+        let mut watches = Vec::new();
+        for rule in rules {
+            for (camera, masks) in cameras {
+                if rule.cameras.is_empty() || rule.cameras.iter().any(|id| id == camera.as_str()) {
+                    watches.push(Watch::new(rule, camera.clone(), masks, zone.clone()));
+                }
+            }
+        }
+        Self { watches }
+    }
+
+    pub fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>) {
+        let Body::Tracks(frame) = &observation.body else { return };
+        for watch in self.watches.iter_mut().filter(|watch| watch.camera == observation.source) {
+            watch.observe(observation.stamp, frame, findings);
+        }
+    }
+
+    /// Ends what has been silent: a camera that stopped sending ends nothing by itself.
+    pub fn tick(&mut self, now: Now, findings: &mut Vec<Finding>) {
+        for watch in &mut self.watches {
+            watch.tick(now, findings);
+        }
+    }
+}

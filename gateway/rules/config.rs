@@ -1,0 +1,181 @@
+//! `[[rule]]`: what an installer types, with defaults per kind, and what is wrong with it.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{schedule::Schedule, zone::polygon_problem};
+use crate::domain::{Kind, Severity};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuleKind {
+    /// Someone is in the zone.
+    Intrusion,
+    /// Someone crosses the line.
+    Line,
+    /// Someone stays in the zone for `dwell_s`.
+    Loiter,
+    /// At least `count` are in the zone.
+    Crowd,
+    /// A vehicle stands in the zone for `dwell_s`.
+    FireLane,
+}
+
+/// Which way over the line, seen along it from its first point to its second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    #[default]
+    Both,
+    LeftToRight,
+    RightToLeft,
+}
+
+/// `[[rule]]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub id: String,
+    pub kind: RuleKind,
+    /// Cameras by id; default all.
+    #[serde(default)]
+    pub cameras: Vec<String>,
+    /// Polygon `[[x, y], …]` in 0..1 of the picture; where a thing stands decides. Default the
+    /// whole picture.
+    #[serde(default)]
+    pub zone: Vec<[f32; 2]>,
+    /// `[[x, y], [x, y]]` in 0..1 (kind line).
+    #[serde(default)]
+    pub line: Vec<[f32; 2]>,
+    /// Kind line. Default both.
+    #[serde(default)]
+    pub direction: Direction,
+    /// Default `person`; fire-lane: car, truck, bus, motorcycle.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// 0..1. Default 0.5.
+    #[serde(default = "min_score")]
+    pub min_score: f32,
+    /// Share of the picture's area, 0..1. Default 0.
+    #[serde(default)]
+    pub min_size: f32,
+    /// Seconds until it counts. Default intrusion 0, loiter 60, crowd 2, fire-lane 120.
+    #[serde(default)]
+    pub dwell_s: Option<f64>,
+    /// Kind crowd. Default 5.
+    #[serde(default = "count")]
+    pub count: u32,
+    /// Weekly windows in the site's time zone, e.g. `Mon-Fri 22:00-06:00`. Default always.
+    #[serde(default)]
+    pub schedule: Vec<String>,
+    /// Seconds after an end in which no new one opens. Default 30.
+    #[serde(default = "cooldown_s")]
+    pub cooldown_s: f64,
+    /// Seconds that it may be unseen and still be the same happening. Default 5.
+    #[serde(default = "clear_s")]
+    pub clear_s: f64,
+    /// 1 emergency, 2 alert, 3 and 4 notice. Default loiter and crowd 3, others 2.
+    #[serde(default)]
+    pub severity: Option<Severity>,
+}
+
+fn min_score() -> f32 {
+    0.5
+}
+fn count() -> u32 {
+    5
+}
+fn cooldown_s() -> f64 {
+    30.0
+}
+fn clear_s() -> f64 {
+    5.0
+}
+
+impl Config {
+    pub(super) fn dwell_ms(&self) -> i64 {
+        let default = match self.kind {
+            RuleKind::Intrusion | RuleKind::Line => 0.0,
+            RuleKind::Crowd => 2.0,
+            RuleKind::Loiter => 60.0,
+            RuleKind::FireLane => 120.0,
+        };
+        millis(self.dwell_s.unwrap_or(default))
+    }
+
+    pub(super) fn counts(&self, label: &str) -> bool {
+        if self.labels.is_empty() {
+            return match self.kind {
+                RuleKind::FireLane => ["car", "truck", "bus", "motorcycle"].contains(&label),
+                _ => label == "person",
+            };
+        }
+        self.labels.iter().any(|wanted| wanted == label)
+    }
+
+    pub(super) fn kind_of_incident(&self) -> Kind {
+        match self.kind {
+            RuleKind::Intrusion => Kind::Intrusion,
+            RuleKind::Line => Kind::Line,
+            RuleKind::Loiter => Kind::Loiter,
+            RuleKind::Crowd => Kind::Crowd,
+            RuleKind::FireLane => Kind::FireLane,
+        }
+    }
+
+    pub(super) fn severity(&self) -> Severity {
+        self.severity.unwrap_or(match self.kind {
+            RuleKind::Loiter | RuleKind::Crowd => Severity::NOTICE,
+            _ => Severity::ALERT,
+        })
+    }
+
+    /// What is wrong with it: key and message. `labels` are those that the model knows.
+    pub fn problems(&self, labels: &[String]) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if let Some(problem) = polygon_problem(&self.zone).filter(|_| !self.zone.is_empty()) {
+            problems.push(("zone", problem));
+        }
+        match (self.kind, self.line.len()) {
+            (RuleKind::Line, 2)
+            | (RuleKind::Intrusion | RuleKind::Loiter | RuleKind::Crowd | RuleKind::FireLane, 0) => {
+            }
+            (RuleKind::Line, n) => {
+                problems.push(("line", format!("{n} points; expected two, [[x, y], [x, y]]")))
+            }
+            _ => problems
+                .push(("line", "only kind = \"line\" has a line; did you mean `zone`?".into())),
+        }
+        if self.line.iter().flatten().any(|v| !(0.0..=1.0).contains(v)) {
+            problems.push(("line", "a point lies outside 0..1 of the picture".into()));
+        }
+        for (key, value) in [("min_score", self.min_score), ("min_size", self.min_size)] {
+            if !(0.0..=1.0).contains(&value) {
+                problems.push((key, format!("{value}: expected 0..1")));
+            }
+        }
+        let seconds = [
+            ("dwell_s", self.dwell_s.unwrap_or(0.0)),
+            ("cooldown_s", self.cooldown_s),
+            ("clear_s", self.clear_s),
+        ];
+        for (key, value) in seconds {
+            if !(0.0..=86_400.0).contains(&value) {
+                problems.push((key, format!("{value}: expected seconds, 0 to 86400")));
+            }
+        }
+        if let Err(problem) = Schedule::parse(&self.schedule) {
+            problems.push(("schedule", problem));
+        }
+        for label in
+            self.labels.iter().filter(|label| !labels.is_empty() && !labels.contains(label))
+        {
+            problems.push(("labels", format!("the model does not know `{label}`")));
+        }
+        problems
+    }
+}
+
+pub(super) fn millis(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64
+}

@@ -1,0 +1,47 @@
+//! Non-maximum suppression: one box a thing. Pure.
+
+use crate::domain::Detection;
+
+/// Boxes of one label that overlap more than this are one thing.
+const IOU_MAX: f32 = 0.5;
+/// More candidates than this in one picture are noise; the best are kept (P11).
+const CANDIDATES_MAX: usize = 300;
+
+/// Keeps the best box of each heap of overlapping boxes of one label.
+pub(super) fn suppress(mut candidates: Vec<Detection>) -> Vec<Detection> {
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+    candidates.truncate(CANDIDATES_MAX);
+    let mut kept: Vec<Detection> = Vec::new();
+    for candidate in candidates {
+        let covered = kept.iter().any(|other| {
+            other.label == candidate.label && other.bbox.iou(&candidate.bbox) > IOU_MAX
+        });
+        if !covered {
+            kept.push(candidate);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Bbox;
+
+    #[test]
+    fn one_box_a_thing_and_labels_apart() {
+        let one = |label: &str, score: f32, x: f32| Detection {
+            label: label.into(),
+            score,
+            bbox: Bbox::new(x, 0.1, x + 0.2, 0.5),
+        };
+        let kept = suppress(vec![
+            one("person", 0.6, 0.11),
+            one("person", 0.9, 0.1),
+            one("car", 0.5, 0.1),
+            one("person", 0.7, 0.6),
+        ]);
+        let scores: Vec<f32> = kept.iter().map(|one| one.score).collect();
+        assert_eq!(scores, [0.9, 0.7, 0.5]);
+    }
+}

@@ -1,0 +1,189 @@
+//! The catalogue of models: what a file must be, what goes in and what comes out.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+/// `models/catalog.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Catalog {
+    #[serde(rename = "model")]
+    pub models: Vec<ModelSpec>,
+}
+
+/// One model.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSpec {
+    pub name: String,
+    #[serde(default)]
+    pub title: String,
+    pub family: Family,
+    pub head: Head,
+    #[serde(default)]
+    pub default: bool,
+    /// Relative to `cache/` beside the catalogue.
+    pub file: PathBuf,
+    pub sha256: String,
+    #[serde(default)]
+    pub bytes: u64,
+    #[serde(default)]
+    pub licence: String,
+    #[serde(default)]
+    pub source: String,
+    /// `labels[i]` names score i; an empty one is left out.
+    pub labels: Vec<String>,
+    pub input: Input,
+    pub outputs: Outputs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    Ssd,
+    Yolo,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Head {
+    SsdDecoded,
+    Yolox,
+    Yolov8,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    pub name: String,
+    pub width: u32,
+    pub height: u32,
+    pub layout: Layout,
+    pub dtype: Dtype,
+    pub color: Color,
+    pub resize: Resize,
+    pub mean: [f32; 3],
+    pub std: [f32; 3],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    Nchw,
+    Nhwc,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    F32,
+    U8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Color {
+    Rgb,
+    Bgr,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Resize {
+    Stretch,
+    Letterbox,
+}
+
+/// Names of the output tensors: `boxes` and `scores` (ssd), or `predictions` (yolo).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outputs {
+    #[serde(default)]
+    pub boxes: Option<String>,
+    #[serde(default)]
+    pub scores: Option<String>,
+    #[serde(default)]
+    pub predictions: Option<String>,
+}
+
+impl Catalog {
+    /// Reads `catalog.toml` of a models folder; the error is one sentence.
+    pub fn read(models: &Path) -> Result<Self, String> {
+        let path = models.join("catalog.toml");
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            format!("the catalogue of models {} cannot be read: {error}", path.display())
+        })?;
+        Self::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let catalog: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        for model in &catalog.models {
+            let outputs = &model.outputs;
+            let fits = match model.head {
+                Head::SsdDecoded => {
+                    model.family == Family::Ssd
+                        && outputs.boxes.is_some()
+                        && outputs.scores.is_some()
+                }
+                Head::Yolox | Head::Yolov8 => {
+                    model.family == Family::Yolo && outputs.predictions.is_some()
+                }
+            };
+            if !fits {
+                return Err(format!(
+                    "model {}: family, head and outputs do not fit together (ssd: boxes and scores; yolo: predictions)",
+                    model.name
+                ));
+            }
+        }
+        Ok(catalog)
+    }
+
+    /// The named model, or the default one.
+    pub fn get(&self, name: Option<&str>) -> Result<&ModelSpec, String> {
+        let found = match name {
+            Some(name) => self.models.iter().find(|model| model.name == name),
+            None => self.models.iter().find(|model| model.default).or(self.models.first()),
+        };
+        found.ok_or_else(|| {
+            let known: Vec<&str> = self.models.iter().map(|model| model.name.as_str()).collect();
+            format!(
+                "no model is called {:?}; the catalogue has {}",
+                name.unwrap_or(""),
+                known.join(", ")
+            )
+        })
+    }
+}
+
+impl ModelSpec {
+    /// Where its file is in a models folder.
+    pub fn path(&self, models: &Path) -> PathBuf {
+        models.join("cache").join(&self.file)
+    }
+
+    /// Its file, if it is there and is what the catalogue says; the error is one sentence.
+    pub fn verify(&self, models: &Path) -> Result<PathBuf, String> {
+        let path = self.path(models);
+        let bytes = std::fs::read(&path).map_err(|error| {
+            format!(
+                "model {} is not there ({}: {error}); run `gridpost models fetch`",
+                self.name,
+                path.display()
+            )
+        })?;
+        let sha256: String =
+            Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        if sha256 != self.sha256 {
+            return Err(format!(
+                "model file {} is not what the catalogue says (sha256 {sha256}, expected {}); remove it and run `gridpost models fetch`",
+                path.display(),
+                self.sha256
+            ));
+        }
+        Ok(path)
+    }
+}

@@ -1,0 +1,215 @@
+//! The detector: the only home of ort. A missing or wrong library or model is one clear sentence.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ort::{environment::Environment, session::Session, value::TensorRef};
+
+use super::{
+    boxes,
+    catalog::{Dtype, Head, Layout, ModelSpec},
+    heads::{self, Context, Tensor},
+    preprocess,
+};
+use crate::domain::{Detection, Picture};
+
+/// Candidates below this are never reported; rules ask for more.
+const MIN_SCORE: f32 = 0.3;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DetectError {
+    #[error("the ONNX Runtime library {path}: {reason}")]
+    Library { path: PathBuf, reason: String },
+    #[error("{0}")]
+    Model(String),
+    #[error("detection failed: {0}")]
+    Run(String),
+}
+
+/// Where the time of one picture went.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timing {
+    pub before: Duration,
+    pub run: Duration,
+    pub after: Duration,
+}
+
+/// A model, ready to look.
+pub struct Detector {
+    session: Session,
+    spec: ModelSpec,
+    labels: Vec<Arc<str>>,
+    buffer: Vec<f32>,
+    timing: Timing,
+    // The session needs it; kept for as long as the session lives.
+    _environment: Environment,
+}
+
+impl Detector {
+    /// Verifies the file, loads the library and the model, and looks once at a grey picture so
+    /// that the first real one is not slow.
+    pub fn load(
+        spec: &ModelSpec,
+        models: &Path,
+        library: Option<&Path>,
+        threads: usize,
+    ) -> Result<Self, DetectError> {
+        let file = spec.verify(models).map_err(DetectError::Model)?;
+        let library =
+            library.map_or_else(|| models.join("cache/libonnxruntime.so"), Path::to_path_buf);
+        let environment = environment(&library)?;
+        let wrong = |error: &dyn std::fmt::Display| {
+            DetectError::Model(format!(
+                "{} is not a model that ONNX Runtime can load: {error}",
+                file.display()
+            ))
+        };
+        let session = Session::builder(&environment)
+            .map_err(|error| wrong(&error))?
+            .with_intra_threads(threads.max(1))
+            .map_err(|error| wrong(&error))?
+            .commit_from_file(&file)
+            .map_err(|error| wrong(&error))?;
+        let labels = spec.labels.iter().map(|label| label.as_str().into()).collect();
+        let mut detector = Self {
+            session,
+            spec: spec.clone(),
+            labels,
+            buffer: Vec::new(),
+            timing: Timing::default(),
+            _environment: environment,
+        };
+        let (width, height) = (spec.input.width, spec.input.height);
+        let rgb = vec![128u8; width as usize * height as usize * 3].into();
+        detector.detect(&Picture { width, height, rgb, at: jiff::Timestamp::UNIX_EPOCH })?;
+        Ok(detector)
+    }
+
+    /// Everything seen in the picture, best first.
+    pub fn detect(&mut self, picture: &Picture) -> Result<Vec<Detection>, DetectError> {
+        let started = Instant::now();
+        let input = &self.spec.input;
+        let fit = preprocess::fit(input, picture.width, picture.height);
+        preprocess::fill(picture, input, fit, &mut self.buffer);
+        let (w, h) = (input.width as usize, input.height as usize);
+        let shape = match input.layout {
+            Layout::Nchw => [1, 3, h, w],
+            Layout::Nhwc => [1, h, w, 3],
+        };
+        let prepared = Instant::now();
+        let failed = |error: ort::Error| DetectError::Run(error.to_string());
+        let name = input.name.as_str();
+        let bytes: Vec<u8>;
+        let outputs = match input.dtype {
+            Dtype::F32 => {
+                let tensor =
+                    TensorRef::from_array_view((shape, &self.buffer[..])).map_err(failed)?;
+                self.session.run(ort::inputs![name => tensor]).map_err(failed)?
+            }
+            Dtype::U8 => {
+                bytes = self.buffer.iter().map(|value| *value as u8).collect();
+                let tensor = TensorRef::from_array_view((shape, &bytes[..])).map_err(failed)?;
+                self.session.run(ort::inputs![name => tensor]).map_err(failed)?
+            }
+        };
+        let ran = Instant::now();
+        let wanted = &self.spec.outputs;
+        let names: Vec<&str> = match self.spec.head {
+            Head::SsdDecoded => {
+                [&wanted.boxes, &wanted.scores].into_iter().flatten().map(String::as_str).collect()
+            }
+            _ => wanted.predictions.iter().map(String::as_str).collect(),
+        };
+        let mut tensors = Vec::new();
+        for name in names {
+            let value = outputs
+                .get(name)
+                .ok_or_else(|| DetectError::Run(format!("the model has no output `{name}`")))?;
+            let (shape, data) = value.try_extract_tensor::<f32>().map_err(failed)?;
+            tensors.push(Tensor { shape, data });
+        }
+        let context = Context { input, labels: &self.labels, fit, min_score: MIN_SCORE };
+        let candidates =
+            heads::decode(self.spec.head, &context, &tensors).map_err(DetectError::Run)?;
+        let found = boxes::suppress(candidates);
+        self.timing =
+            Timing { before: prepared - started, run: ran - prepared, after: ran.elapsed() };
+        Ok(found)
+    }
+
+    /// Of the last picture.
+    pub fn last_timing(&self) -> Timing {
+        self.timing
+    }
+}
+
+/// Loads the library once; a wrong file is told, and a later try can succeed.
+fn environment(library: &Path) -> Result<Environment, DetectError> {
+    let told = |reason: String| DetectError::Library { path: library.to_path_buf(), reason };
+    if let Err(error) = std::fs::metadata(library) {
+        return Err(told(format!("cannot be read: {error}; run `gridpost models fetch`")));
+    }
+    // ort asserts on some mismatches; that must not take the gateway down.
+    let loaded = catch_unwind(AssertUnwindSafe(|| {
+        let builder = ort::init_from(library).map_err(|error| error.to_string())?;
+        builder
+            .with_name("gridpost")
+            .with_telemetry(false)
+            .build()
+            .map_err(|error| error.to_string())
+    }));
+    match loaded {
+        Ok(Ok(environment)) => Ok(environment),
+        Ok(Err(error)) => Err(told(format!("cannot be used: {error}"))),
+        Err(_) => Err(told("is not an ONNX Runtime of a version that fits".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::Digest;
+
+    use super::*;
+    use crate::vision::Catalog;
+
+    fn models() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
+    }
+
+    #[test]
+    fn the_default_model_loads_and_sees_nobody_on_grey() {
+        let catalog = Catalog::read(&models()).unwrap();
+        let spec = catalog.get(None).unwrap();
+        let mut detector = Detector::load(spec, &models(), None, 1).unwrap();
+        let rgb = vec![90u8; 640 * 360 * 3].into();
+        let grey = Picture { width: 640, height: 360, rgb, at: jiff::Timestamp::UNIX_EPOCH };
+        assert!(detector.detect(&grey).unwrap().is_empty());
+        assert!(detector.last_timing().run > Duration::ZERO);
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_one_clear_sentence() {
+        let catalog = Catalog::read(&models()).unwrap();
+        let mut spec = catalog.get(None).unwrap().clone();
+        let folder = tempfile::tempdir().unwrap();
+        let told = |spec: &ModelSpec, models: &Path, library: Option<&Path>| {
+            Detector::load(spec, models, library, 1).err().unwrap().to_string()
+        };
+        assert!(told(&spec, folder.path(), None).contains("is not there"));
+        let library = folder.path().join("lib.so");
+        let said = told(&spec, &models(), Some(&library));
+        assert!(said.contains("lib.so: cannot be read"), "{said}");
+        std::fs::create_dir(folder.path().join("cache")).unwrap();
+        std::fs::write(spec.path(folder.path()), "not a model").unwrap();
+        assert!(told(&spec, folder.path(), None).contains("is not what the catalogue says"));
+        let bytes = std::fs::read(spec.path(folder.path())).unwrap();
+        spec.sha256 = sha2::Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        let real = models().join("cache/libonnxruntime.so");
+        let said = told(&spec, folder.path(), Some(&real));
+        assert!(said.contains("is not a model that ONNX Runtime can load"), "{said}");
+    }
+}
