@@ -1,1 +1,13 @@
-//! packets become pictures and clips; ffmpeg-next lives only here.
+//! Packets become pictures, clips and snapshots; ffmpeg-next lives only here.
+
+mod clip;
+mod decode;
+mod ring;
+mod session;
+mod snapshot;
+
+pub use clip::{ClipInfo, write_clip};
+pub use decode::Decoder;
+pub use ring::{Cut, Ring};
+pub use session::{Request, Seen, Session, redact};
+pub use snapshot::jpeg_with_boxes;

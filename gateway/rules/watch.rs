@@ -94,10 +94,8 @@ impl Watch {
         let fulfilled = active && self.enough(&fulfilling, at, &mut since);
         if fulfilled {
             self.feed(stamp, since, &fulfilling, frame, findings);
-        } else if let Some(happening) = &self.happening {
-            if at.duration_since(happening.last) > clear {
-                self.end(findings);
-            }
+        } else if self.happening.as_ref().is_some_and(|one| at.duration_since(one.last) > clear) {
+            self.end(findings);
         }
     }
 
@@ -299,6 +297,7 @@ fn objects(who: &[&Track]) -> Vec<ObjectCount> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::type_complexity, reason = "tables")]
     use super::*;
     use crate::domain::{Bbox, Body, Observation};
     use crate::rules::Rules;

@@ -1,0 +1,52 @@
+//! A clip: the packets themselves in an MP4, not re-encoded, the index in front so that it seeks.
+
+use std::path::Path;
+
+use ffmpeg_next as ffmpeg;
+use jiff::Timestamp;
+
+use super::ring::Cut;
+
+/// What was written.
+#[derive(Clone, Copy, Debug)]
+pub struct ClipInfo {
+    pub starts_at: Timestamp,
+    pub ends_at: Timestamp,
+    pub packets: usize,
+}
+
+/// Writes the file; syncing it is the store's work. Blocks.
+pub fn write_clip(path: &Path, cut: &Cut) -> Result<ClipInfo, String> {
+    let told = |error: ffmpeg::Error| format!("clip cannot be written: {error}");
+    let mut output = ffmpeg::format::output_as(path, "mp4").map_err(told)?;
+    {
+        let mut stream =
+            output.add_stream(ffmpeg::encoder::find(ffmpeg::codec::Id::None)).map_err(told)?;
+        stream.set_parameters(cut.format.parameters.clone());
+        stream.set_time_base(cut.format.time_base);
+    }
+    let mut options = ffmpeg::Dictionary::new();
+    options.set("movflags", "+faststart");
+    output.write_header_with(options).map_err(told)?;
+    let time_base = output.stream(0).map_or(cut.format.time_base, |stream| stream.time_base());
+    let (Some(first), Some(last)) = (cut.packets.first(), cut.packets.last()) else {
+        return Err("no packets".into());
+    };
+    let stamp = |packet: &ffmpeg::Packet| packet.dts().or(packet.pts()).unwrap_or(0);
+    let zero = stamp(&first.packet);
+    let mut before = i64::MIN;
+    for seen in &cut.packets {
+        let mut packet = seen.packet.clone();
+        // A camera that repeats a time stamp would make a file that cannot be written.
+        let dts = (stamp(&packet) - zero).max(before.saturating_add(1));
+        before = dts;
+        packet.set_dts(Some(dts));
+        packet.set_pts(Some(packet.pts().map_or(dts, |pts| pts - zero).max(dts)));
+        packet.set_stream(0);
+        packet.set_position(-1);
+        packet.rescale_ts(cut.format.time_base, time_base);
+        packet.write_interleaved(&mut output).map_err(told)?;
+    }
+    output.write_trailer().map_err(told)?;
+    Ok(ClipInfo { starts_at: first.at, ends_at: last.at, packets: cut.packets.len() })
+}

@@ -1,0 +1,207 @@
+//! One connection to a camera (or one reading of a file): packets with their time, until it breaks.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use ffmpeg_next as ffmpeg;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::StopFlag;
+
+/// Arrival and stream time may drift apart by this much before the stream is anchored anew.
+const DRIFT_MS_MAX: i64 = 1_000;
+
+/// What to open and how patient to be.
+#[derive(Clone)]
+pub struct Request {
+    /// With credentials; never printed.
+    pub url: String,
+    /// `tcp` or `udp`, for RTSP.
+    pub transport: &'static str,
+    pub connect_ms: u64,
+    pub stall_ms: u64,
+    pub stop: StopFlag,
+}
+
+/// A coded picture and what is known of it.
+#[derive(Clone)]
+pub struct Seen {
+    pub(super) packet: ffmpeg::Packet,
+    /// Source time of its picture.
+    pub at: Timestamp,
+    pub key: bool,
+    pub bytes: usize,
+    /// Milliseconds since the first packet of the session, by the stream's own clock.
+    pub stream_ms: i64,
+}
+
+/// Shared with FFmpeg's interrupt callback: no call blocks beyond the deadline or a stop.
+struct Deadline {
+    started: Instant,
+    by_ms: AtomicU64,
+}
+
+impl Deadline {
+    fn set(&self, in_ms: u64) {
+        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.by_ms.store(now.saturating_add(in_ms), Ordering::Relaxed);
+    }
+    fn passed(&self) -> bool {
+        self.started.elapsed().as_millis() > u128::from(self.by_ms.load(Ordering::Relaxed))
+    }
+}
+
+pub struct Session {
+    input: ffmpeg::format::context::Input,
+    stream: usize,
+    pub(super) parameters: ffmpeg::codec::Parameters,
+    pub(super) time_base: ffmpeg::Rational,
+    deadline: Arc<Deadline>,
+    request: Request,
+    first_pts: Option<i64>,
+    anchor: Option<(Timestamp, i64)>,
+}
+
+impl Session {
+    /// Connects and finds the video. The error is one sentence without credentials.
+    pub fn open(request: &Request) -> Result<Self, String> {
+        ffmpeg::init().map_err(|error| format!("FFmpeg cannot start: {error}"))?;
+        ffmpeg::util::log::set_level(ffmpeg::util::log::Level::Quiet);
+        let deadline = Arc::new(Deadline {
+            started: Instant::now(),
+            by_ms: AtomicU64::new(request.connect_ms),
+        });
+        let mut options = ffmpeg::Dictionary::new();
+        if request.url.starts_with("rtsp") {
+            options.set("rtsp_transport", request.transport);
+            options.set("max_delay", "500000");
+        }
+        let (watch, stop) = (deadline.clone(), request.stop.clone());
+        let interrupt = move || stop.is_raised() || watch.passed();
+        let input =
+            ffmpeg::format::input_with_interrupt_and_dictionary(&request.url, interrupt, options)
+                .map_err(|error| explain(error, &deadline, &request.url))?;
+        let video = input.streams().best(ffmpeg::media::Type::Video);
+        let Some(video) = video else {
+            let kinds: Vec<String> =
+                input.streams().map(|s| format!("{:?}", s.parameters().medium())).collect();
+            return Err(format!("no video in it (streams: {})", kinds.join(", ")));
+        };
+        let (stream, parameters, time_base) =
+            (video.index(), video.parameters(), video.time_base());
+        let codec = parameters.id();
+        if !matches!(codec, ffmpeg::codec::Id::H264 | ffmpeg::codec::Id::HEVC) {
+            return Err(format!(
+                "its video is {codec:?}; H.264 or H.265 is needed (set the camera to H.264)"
+            ));
+        }
+        let request = request.clone();
+        Ok(Self {
+            input,
+            stream,
+            parameters,
+            time_base,
+            deadline,
+            request,
+            first_pts: None,
+            anchor: None,
+        })
+    }
+
+    /// The next packet of the video; None at the end of a file. `now` is the wall clock.
+    pub fn next(&mut self, now: impl Fn() -> Timestamp) -> Result<Option<Seen>, String> {
+        loop {
+            self.deadline.set(self.request.stall_ms);
+            let mut packet = ffmpeg::Packet::empty();
+            match packet.read(&mut self.input) {
+                Ok(()) if packet.stream() == self.stream => {
+                    return Ok(Some(self.seen(packet, now())));
+                }
+                Ok(()) => {}
+                Err(ffmpeg::Error::Eof) => return Ok(None),
+                Err(error) => return Err(explain(error, &self.deadline, &self.request.url)),
+            }
+        }
+    }
+
+    /// Source time: the stream's own steps from an anchor, so that network jitter does not
+    /// show; anchored anew when the two clocks have drifted apart.
+    fn seen(&mut self, packet: ffmpeg::Packet, now: Timestamp) -> Seen {
+        let pts = packet.pts().or(packet.dts()).unwrap_or(0);
+        let first = *self.first_pts.get_or_insert(pts);
+        let ticks = i128::from(pts - first) * i128::from(self.time_base.numerator()) * 1000;
+        let stream_ms =
+            i64::try_from(ticks / i128::from(self.time_base.denominator().max(1))).unwrap_or(0);
+        let (base, from) = *self.anchor.get_or_insert((now, stream_ms));
+        let mut at = base + SignedDuration::from_millis(stream_ms - from);
+        let live = self.request.url.contains("://");
+        if live && at.duration_since(now).abs().as_millis() > i128::from(DRIFT_MS_MAX) {
+            self.anchor = Some((now, stream_ms));
+            at = now;
+        }
+        Seen { at, key: packet.is_key(), bytes: packet.size(), stream_ms, packet }
+    }
+}
+
+fn explain(error: ffmpeg::Error, deadline: &Deadline, url: &str) -> String {
+    let server = url.starts_with("rtsp");
+    match error {
+        _ if deadline.passed() => "timed out".into(),
+        ffmpeg::Error::HttpUnauthorized => "401: user name or password is wrong or missing".into(),
+        ffmpeg::Error::HttpForbidden => "403: not allowed with this user".into(),
+        ffmpeg::Error::HttpNotFound => "404: the camera has no stream of this path".into(),
+        ffmpeg::Error::InvalidData if server => {
+            "answers, but not with RTSP that can be read".into()
+        }
+        ffmpeg::Error::InvalidData => "is not a video that can be read".into(),
+        other => other.to_string(),
+    }
+}
+
+/// A url as it may be printed: without user and password.
+pub fn redact(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.has_host() => {
+            let _ = parsed.set_username("");
+            let _ = parsed.set_password(None);
+            parsed.to_string()
+        }
+        _ => match url.split_once("://").zip(url.rsplit_once('@')) {
+            Some(((scheme, _), (_, tail))) => format!("{scheme}://{tail}"),
+            None => url.to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_never_show() {
+        assert_eq!(redact("rtsp://u:p%40ss@192.0.2.1:554/a?b=1"), "rtsp://192.0.2.1:554/a?b=1");
+        assert_eq!(redact("rtsp://u:p@ss@[bad/a"), "rtsp://[bad/a");
+        assert_eq!(redact("clip.mp4"), "clip.mp4");
+    }
+
+    #[test]
+    fn rubbish_is_one_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.mp4");
+        std::fs::write(&path, "not a video").unwrap();
+        let request = |url: &str| Request {
+            url: url.into(),
+            transport: "tcp",
+            connect_ms: 2_000,
+            stall_ms: 2_000,
+            stop: StopFlag::default(),
+        };
+        let told = Session::open(&request(&path.to_string_lossy())).err().unwrap();
+        assert_eq!(told, "is not a video that can be read");
+    }
+}
