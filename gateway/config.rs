@@ -7,12 +7,21 @@ mod problem;
 mod read;
 mod site;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
-use crate::{console, domain::SourceInfo, sinks, sources::intake, store};
+use crate::{
+    console,
+    domain::SourceInfo,
+    rules, sinks,
+    sources::{camera, intake},
+    store, vision,
+};
 
 pub use grids::Grids;
 pub use problem::Problem;
@@ -26,6 +35,13 @@ pub struct Config {
     /// Absent: devices come through brokers only.
     pub intake: Option<intake::Config>,
     pub sinks: Vec<sinks::Config>,
+    pub model: vision::Config,
+    pub cameras: Vec<camera::Config>,
+    pub rules: Vec<rules::Config>,
+    /// Folder of the catalogue and `cache/`.
+    pub models_dir: PathBuf,
+    /// From the environment; the configuration's own goes first.
+    pub library: Option<PathBuf>,
     pub buttons: Vec<ButtonConfig>,
     pub grids: Arc<Grids>,
     /// Every source that the configuration knows, with its place and grid.
@@ -47,6 +63,15 @@ struct Shape {
     /// The built-in MQTT listener; absent, there is none.
     #[serde(default)]
     intake: Option<intake::Config>,
+    /// What looks at the pictures.
+    #[serde(default)]
+    model: vision::Config,
+    /// Cameras and recorded clips.
+    #[serde(default)]
+    camera: Vec<camera::Config>,
+    /// What is an incident.
+    #[serde(default)]
+    rule: Vec<rules::Config>,
     /// Where events go.
     #[serde(default)]
     sink: Vec<sinks::Config>,

@@ -1,9 +1,12 @@
 //! What is wrong between the keys: names used twice, places without a grid, zones nobody knows.
 
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
 use std::{collections::HashSet, path::Path, sync::Arc};
 
 use super::{
-    ButtonConfig, Config, Grids, SiteConfig,
+    ButtonConfig, Config, Grids, SiteConfig, env,
     problem::{Problem, did_you_mean},
     read::Document,
     site::read_buttons,
@@ -11,13 +14,14 @@ use super::{
 use crate::{
     console,
     domain::{Grid, Place, SourceInfo, SourceKind},
-    sinks,
-    sources::intake,
-    store,
+    rules, sinks,
+    sources::{camera, intake},
+    store, vision,
 };
 
 /// Sections that are read today.
-const SECTIONS: &[&str] = &["site", "data", "web", "intake", "button", "sink"];
+const SECTIONS: &[&str] =
+    &["site", "data", "web", "model", "intake", "camera", "button", "rule", "sink"];
 
 pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     document.check_sections(SECTIONS);
@@ -27,6 +31,18 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let intake =
         document.has("intake").then(|| document.section::<intake::Config>(&["intake"], &[]));
     let sinks = sinks(document);
+    let model = document.section::<vision::Config>(&["model"], &[]);
+    let cameras = each::<camera::Config>(document, "camera");
+    let rules = each::<rules::Config>(document, "rule");
+    for (index, camera) in &cameras {
+        for (key, message) in camera.problems() {
+            document.problem(&["camera", index, key], message, None);
+        }
+        if let Some(message) = rules::mask_problems(&camera.mask) {
+            document.problem(&["camera", index, "mask"], message, None);
+        }
+    }
+    check_rules(document, &rules, &cameras);
     for (section, problems) in [
         ("web", web.as_ref().map(console::Config::problems)),
         ("intake", intake.as_ref().and_then(Option::as_ref).map(intake::Config::problems)),
@@ -54,6 +70,25 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     }
     let mut sources = Vec::new();
     let default = site.place;
+    for (index, camera) in &cameras {
+        if !known.insert(camera.id.clone()) {
+            let message =
+                format!("`{}` is used twice; every source needs an id of its own", camera.id);
+            document.problem(&["camera", index, "id"], message, None);
+        }
+        let place = ButtonConfig {
+            id: camera.id.clone(),
+            name: camera.name.clone(),
+            place: camera.place,
+            grid: camera.grid.clone(),
+            contact: None,
+            note: None,
+        };
+        match source(&place, default, &grids) {
+            Ok(source) => sources.push(SourceInfo { kind: SourceKind::Camera, ..source }),
+            Err((key, message, hint)) => document.problem(&["camera", index, key], message, hint),
+        }
+    }
     for (index, button) in &buttons {
         match source(button, default, &grids) {
             Ok(source) => sources.push(source),
@@ -89,10 +124,51 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         web: web?,
         intake: intake.flatten(),
         sinks,
+        model: model?,
+        cameras: cameras.into_iter().map(|(_, camera)| camera).collect(),
+        rules: rules.into_iter().map(|(_, rule)| rule).collect(),
+        models_dir: document.variable(env::MODELS).unwrap_or_else(|| "models".into()).into(),
+        library: document.variable(env::ORT_LIBRARY).map(Into::into),
         buttons: all,
         grids: Arc::new(grids),
         sources,
     })
+}
+
+/// All `[[name]]`, each with its index as text.
+fn each<T: DeserializeOwned + JsonSchema>(
+    document: &mut Document<'_>,
+    name: &str,
+) -> Vec<(String, T)> {
+    let mut found = Vec::new();
+    for index in 0..document.count(name) {
+        let index = index.to_string();
+        found.extend(document.section::<T>(&[name, &index], &[]).map(|item| (index, item)));
+    }
+    found
+}
+
+fn check_rules(
+    document: &mut Document<'_>,
+    rules: &[(String, rules::Config)],
+    cameras: &[(String, camera::Config)],
+) {
+    let mut ids = HashSet::new();
+    for (index, rule) in rules {
+        if !ids.insert(&rule.id) {
+            document.problem(&["rule", index, "id"], format!("`{}` is used twice", rule.id), None);
+        }
+        for (key, message) in rule.problems(&[]) {
+            document.problem(&["rule", index, key], message, None);
+        }
+        for id in &rule.cameras {
+            if !cameras.iter().any(|(_, camera)| camera.id == *id) {
+                let hint = did_you_mean(id, cameras.iter().map(|(_, camera)| camera.id.as_str()));
+                let message = format!("no camera is called `{id}`");
+                document.problem(&["rule", index, "cameras"], message, hint);
+            }
+        }
+    }
 }
 
 /// Each `[[sink]]` by its kind, so that a mistake in it keeps its place.

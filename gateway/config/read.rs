@@ -140,6 +140,11 @@ impl<'t> Document<'t> {
         Some(self.root.pointer(&format!("/{}", path.join("/")))?.as_str()?.to_owned())
     }
 
+    /// A variable of the environment.
+    pub(crate) fn variable(&self, name: &str) -> Option<String> {
+        self.environment.get(name)
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.root.as_table().is_some_and(|table| table.contains_key(name))
     }

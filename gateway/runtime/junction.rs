@@ -1,16 +1,22 @@
 //! The junction: the one task that owns the desk; each observation becomes a batch for the store, in order.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        mpsc::{SyncSender, TrySendError},
+    },
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval},
 };
 
-use super::{RealClock, Registry};
+use super::{RealClock, Registry, middle::Middle};
 use crate::{
-    domain::{Body, Clock, Entry, Envelope, Meter, Metric, Receipt, What},
-    incident::{Desk, Outcome},
+    domain::{Body, Clock, Entry, Envelope, Meter, Metric, Observation, Receipt, Stamp, What},
+    incident::{Job, Outcome},
     store::{Batch, Store},
 };
 
@@ -23,7 +29,8 @@ async fn told(stop: &mut watch::Receiver<bool>) {
 }
 
 pub(super) struct Junction {
-    desk: Desk,
+    middle: Middle,
+    jobs: Option<SyncSender<Job>>,
     store: Store,
     clock: Arc<RealClock>,
     meter: Arc<Registry>,
@@ -31,12 +38,13 @@ pub(super) struct Junction {
 
 impl Junction {
     pub(super) fn new(
-        desk: Desk,
+        middle: Middle,
+        jobs: Option<SyncSender<Job>>,
         store: Store,
         clock: Arc<RealClock>,
         meter: Arc<Registry>,
     ) -> Self {
-        Self { desk, store, clock, meter }
+        Self { middle, jobs, store, clock, meter }
     }
 
     /// Until told to stop; then what already arrived is still taken.
@@ -54,7 +62,7 @@ impl Junction {
                 biased;
                 Some(envelope) = inbox.recv() => self.take(envelope).await,
                 _ = ticks.tick() => {
-                    let outcome = self.desk.tick(self.clock.now(), Vec::new());
+                    let outcome = self.middle.tick(self.clock.now());
                     self.commit(outcome, Receipt::none()).await;
                 }
                 () = told(&mut stop) => break,
@@ -68,7 +76,7 @@ impl Junction {
 
     async fn take(&mut self, envelope: Envelope) {
         let Envelope { observation, receipt } = envelope;
-        let outcome = self.desk.apply(self.clock.now(), &observation, Vec::new());
+        let outcome = self.middle.apply(self.clock.now(), &observation);
         let kind = match observation.body {
             Body::Press(_) => "press",
             Body::Reply(_) => "reply",
@@ -85,7 +93,26 @@ impl Junction {
 
     /// An answer without entries waits its turn too: a repeated press is acknowledged only
     /// after the first one is on disk.
-    async fn commit(&self, outcome: Outcome, receipt: Receipt) {
+    async fn commit(&mut self, mut outcome: Outcome, receipt: Receipt) {
+        // A worker that is far behind makes no evidence for this one; its incident goes on.
+        for job in std::mem::take(&mut outcome.jobs) {
+            let Some(jobs) = &self.jobs else { continue };
+            let job = match jobs.try_send(job) {
+                Ok(()) => continue,
+                Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => job,
+            };
+            let (incident, source) = match job {
+                Job::Snapshot { incident, source, .. } | Job::Clip { incident, source, .. } => {
+                    (incident, source)
+                }
+            };
+            self.meter.add(Metric::EvidenceFailed, source.as_str(), 1);
+            let now = self.clock.now();
+            let body =
+                Body::EvidenceFailed { incident, reason: "the evidence worker is busy".into() };
+            let failed = Observation { source, stamp: Stamp::of_gateway(now), body };
+            outcome.entries.extend(self.middle.apply(now, &failed).entries);
+        }
         for entry in &outcome.entries {
             if let Entry::Change(record) = entry {
                 let incident = &record.incident;

@@ -1,12 +1,18 @@
 //! The only place that knows everyone: makes the channels, starts the parts, stops them.
 
 mod backend;
+mod camera;
 mod clock;
+mod exhibits;
+mod eyes;
 mod health;
 mod junction;
 mod metrics;
+mod middle;
 mod offline;
 mod outbox;
+mod report;
+mod sight;
 mod slot;
 mod topology;
 

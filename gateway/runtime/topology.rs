@@ -1,6 +1,6 @@
 //! All channels, tasks and capacities of a running gateway, on one screen.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -11,18 +11,20 @@ use tokio::{
 };
 
 use super::{
-    Health, RealClock, Registry, backend::Backend, junction::Junction, outbox::StoreOutbox,
+    Health, RealClock, Registry, backend::Backend, eyes::Eyes, junction::Junction, middle::Middle,
+    outbox::StoreOutbox, report::Reporter,
 };
 use crate::{
     config::Config,
     console::{self, Console},
     domain::{
         Body, Clock, Envelope, EventContext, Fault, Kind, Meter, Observation, Receipt, SinkId,
-        SourceId, Stamp,
+        SourceId, Stamp, StopFlag,
     },
     incident::{Desk, Directory},
+    rules::Rules,
     sinks::{Courier, Lane, Report},
-    sources::intake::Intake,
+    sources::{camera, intake::Intake},
     store::{self, Opened, Store},
 };
 
@@ -30,6 +32,8 @@ use crate::{
 const ENVELOPES_MAX: usize = 256;
 /// Everything must be down within 5 s of SIGTERM; the rest is for the process itself.
 const STOP_WITHIN: Duration = Duration::from_millis(4_500);
+/// Snapshots and clips that wait for the evidence worker.
+const JOBS_MAX: usize = 64;
 /// Old evidence is looked for this often.
 const TIDY_EVERY: Duration = Duration::from_secs(300);
 
@@ -88,10 +92,30 @@ async fn live(
         envelopes,
         stop: stop.clone(),
     };
-    let junction = Junction::new(desk, store.clone(), clock, parts.registry.clone());
+    let masks: Vec<_> = parts
+        .config
+        .cameras
+        .iter()
+        .map(|camera| (camera.id.as_str().into(), camera.mask.clone()))
+        .collect();
+    let rules = Rules::new(&parts.config.rules, &masks, &parts.context.timezone);
+    let (jobs, work) = std::sync::mpsc::sync_channel(JOBS_MAX);
+    let middle = Middle { rules, desk };
+    let junction = Junction::new(middle, Some(jobs), store.clone(), clock, parts.registry.clone());
     let junction = tokio::spawn(junction.run(begun, inbox, stop));
     let couriers = start_couriers(&parts)?;
     let addresses = parts.start_doors().await?;
+    let stop_threads = StopFlag::default();
+    let eyes = Eyes {
+        config: &parts.config,
+        store: parts.store.clone(),
+        registry: parts.registry.clone(),
+        health: parts.health.clone(),
+        clock: parts.clock.clone(),
+        report: Reporter { envelopes: parts.envelopes.clone(), clock: parts.clock.clone() },
+        stop: stop_threads.clone(),
+    };
+    eyes.start(work)?;
     start_tidy(&parts);
     write_addresses(&parts, &addresses);
     tracing::info!(site = %parts.context.site, web = ?addresses.web, intake = ?addresses.intake, "gateway runs");
@@ -100,6 +124,7 @@ async fn live(
     wait_for_stop().await?;
     tracing::info!("stopping; a second signal stops at once");
     let _ = stop_tell.send(true);
+    stop_threads.raise();
     let graceful = async {
         let _ = junction.await;
         couriers.iter().for_each(tokio::task::JoinHandle::abort);
@@ -119,8 +144,13 @@ fn directory(config: &Config) -> Directory {
     Directory {
         sources: config.sources.iter().map(|info| (info.id.clone(), info.clone())).collect(),
         auto_close_after_s: config.site.auto_close_after_s,
-        ..Directory::default()
+        clip_max_s: seconds(config, |camera| camera.clip_max_s),
+        post_roll_s: seconds(config, |camera| camera.post_roll_s),
     }
+}
+
+fn seconds(config: &Config, of: impl Fn(&camera::Config) -> u64) -> HashMap<SourceId, u64> {
+    config.cameras.iter().map(|camera| (camera.id.as_str().into(), of(camera))).collect()
 }
 
 /// Where the doors are, for people and tests.

@@ -1,4 +1,5 @@
 //! The outside becomes packets or observations.
 
+pub mod camera;
 pub mod codecs;
 pub mod intake;

@@ -1,0 +1,101 @@
+//! The evidence worker: snapshots and clips to disk, synced, then told to the desk by the front door.
+
+use std::{
+    collections::HashMap,
+    fs,
+    sync::{Arc, Mutex, mpsc::Receiver},
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::report::Reporter;
+use crate::{
+    domain::{Body, Evidence, EvidenceId, Meter, Metric, Shot, SourceId, Stamp},
+    incident::Job,
+    media::{Ring, jpeg_with_boxes, write_clip},
+    store::Store,
+};
+
+pub(super) struct Exhibits {
+    pub(super) store: Store,
+    pub(super) rings: HashMap<SourceId, (Arc<Mutex<Ring>>, u64)>,
+    pub(super) meter: Arc<dyn Meter>,
+    pub(super) report: Reporter,
+}
+
+impl Exhibits {
+    pub(super) fn run(self, jobs: &Receiver<Job>) {
+        while let Ok(job) = jobs.recv() {
+            let (incident, source) = match &job {
+                Job::Snapshot { incident, source, .. } | Job::Clip { incident, source, .. } => {
+                    (*incident, source.clone())
+                }
+            };
+            let made = match job {
+                Job::Snapshot { id, shot, .. } => self.snapshot(id, &shot),
+                Job::Clip { id, began_at, until, .. } => self.clip(id, &source, began_at, until),
+            };
+            let body = match made {
+                Ok(evidence) => Body::Evidence { incident, evidence: Box::new(evidence) },
+                Err(reason) => {
+                    self.meter.add(Metric::EvidenceFailed, source.as_str(), 1);
+                    tracing::warn!(%incident, %source, reason, "evidence could not be made");
+                    Body::EvidenceFailed { incident, reason }
+                }
+            };
+            let stamp = Stamp::of_gateway(self.report.clock.now());
+            if !self.report.send(&source, stamp, body) {
+                return;
+            }
+        }
+    }
+
+    fn snapshot(&self, id: EvidenceId, shot: &Shot) -> Result<Evidence, String> {
+        let bytes = jpeg_with_boxes(shot)?;
+        let new = self.store.new_evidence(id, "jpg").map_err(|error| error.to_string())?;
+        fs::write(&new.path, &bytes).map_err(|error| format!("snapshot: {error}"))?;
+        let (sha256, bytes) = self.store.finish_evidence(new).map_err(|error| error.to_string())?;
+        let at = Some(shot.picture.at);
+        let media_type = "image/jpeg".into();
+        Ok(Evidence {
+            id,
+            media_type,
+            sha256,
+            bytes,
+            starts_at: at,
+            ends_at: None,
+            pre_roll_ms: None,
+            pre_roll_limit: None,
+        })
+    }
+
+    fn clip(
+        &self,
+        id: EvidenceId,
+        source: &SourceId,
+        began_at: Timestamp,
+        until: Timestamp,
+    ) -> Result<Evidence, String> {
+        let (ring, pre_roll_s) = self.rings.get(source).ok_or("no such camera")?;
+        let from = began_at - SignedDuration::from_secs(i64::try_from(*pre_roll_s).unwrap_or(5));
+        let cut = ring
+            .lock()
+            .map_err(|_| "ring lost")?
+            .cut(from, until)
+            .ok_or("no packets of that time are left")?;
+        let new = self.store.new_evidence(id, "mp4").map_err(|error| error.to_string())?;
+        let info = write_clip(&new.path, &cut)?;
+        let (sha256, bytes) = self.store.finish_evidence(new).map_err(|error| error.to_string())?;
+        let pre_roll = began_at.duration_since(info.starts_at);
+        Ok(Evidence {
+            id,
+            media_type: "video/mp4".into(),
+            sha256,
+            bytes,
+            starts_at: Some(info.starts_at),
+            ends_at: Some(info.ends_at),
+            pre_roll_ms: i64::try_from(pre_roll.as_millis()).ok(),
+            pre_roll_limit: cut.limit,
+        })
+    }
+}

@@ -1,0 +1,132 @@
+//! `[[camera]]`: what an installer types of a camera or a recorded clip, and its full url when it is opened.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// How RTSP carries its packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    #[default]
+    Tcp,
+    Udp,
+}
+
+impl Transport {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        }
+    }
+}
+
+/// `[[camera]]`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub id: String,
+    /// Name for people. Default: the id.
+    #[serde(default)]
+    pub name: String,
+    /// `rtsp://…` (credentials may stand in it, or come by `${NAME}`), or a video file.
+    pub url: String,
+    /// User name, where it is not in the url.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// File with the password, where it is not in the url; read at each connection.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// `[lon, lat]`, degrees, WGS 84.
+    #[serde(default)]
+    pub place: Option<[f64; 2]>,
+    /// Code of its grid, where the place is not known.
+    #[serde(default)]
+    pub grid: Option<String>,
+    /// RTSP over `tcp` (default) or `udp`.
+    #[serde(default)]
+    pub transport: Transport,
+    /// Seconds of clip before a happening began. Default 5.
+    #[serde(default = "five")]
+    pub pre_roll_s: u64,
+    /// Seconds of clip after it ended. Default 5.
+    #[serde(default = "five")]
+    pub post_roll_s: u64,
+    /// Longest clip after the beginning, seconds. Default 30.
+    #[serde(default = "clip_max_s")]
+    pub clip_max_s: u64,
+    /// Bytes of packets kept for clips. Default 64 MiB.
+    #[serde(default = "ring_max_bytes")]
+    pub ring_max_bytes: usize,
+    /// Pictures a second that are looked at. Default 5.
+    #[serde(default = "five_fps")]
+    pub detect_fps: f64,
+    /// Polygons in 0..1 in which nothing counts.
+    #[serde(default)]
+    pub mask: Vec<Vec<[f32; 2]>>,
+    /// Seconds to wait for the camera's answer. Default 10.
+    #[serde(default = "ten")]
+    pub connect_timeout_s: u64,
+    /// Seconds without a packet after which it is connected anew. Default 10.
+    #[serde(default = "ten")]
+    pub stall_timeout_s: u64,
+}
+
+fn five() -> u64 {
+    5
+}
+fn five_fps() -> f64 {
+    5.0
+}
+fn ten() -> u64 {
+    10
+}
+fn clip_max_s() -> u64 {
+    30
+}
+fn ring_max_bytes() -> usize {
+    64 << 20
+}
+
+impl Config {
+    /// A file rather than a live stream.
+    pub fn is_clip(&self) -> bool {
+        !self.url.contains("://")
+    }
+
+    /// The url with credentials; read when it is needed, so that a changed password is used.
+    pub fn full_url(&self) -> Result<String, String> {
+        let Some(username) = &self.username else { return Ok(self.url.clone()) };
+        let mut url = url::Url::parse(&self.url).map_err(|error| format!("url: {error}"))?;
+        let password = match &self.password_file {
+            Some(path) => Some(
+                std::fs::read_to_string(path)
+                    .map_err(|error| format!("password_file {}: {error}", path.display()))?,
+            ),
+            None => None,
+        };
+        let set =
+            url.set_username(username).and(url.set_password(password.as_deref().map(str::trim)));
+        set.map_err(|()| "url cannot carry a user name".to_owned())?;
+        Ok(url.into())
+    }
+
+    /// What is wrong with it: key and message.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if self.is_clip() && !std::path::Path::new(&self.url).is_file() {
+            let hint = "expected rtsp://… or a video file that exists";
+            problems.push(("url", format!("{}: {hint}", self.url)));
+        } else if !self.is_clip()
+            && !["rtsp://", "rtsps://"].iter().any(|s| self.url.starts_with(s))
+        {
+            problems.push(("url", "expected rtsp://…, rtsps://… or a video file".into()));
+        }
+        if !(0.1..=60.0).contains(&self.detect_fps) {
+            problems.push(("detect_fps", format!("{}: expected 0.1 to 60", self.detect_fps)));
+        }
+        problems
+    }
+}
