@@ -9,4 +9,6 @@
 
 mod architecture;
 mod button;
+mod camera;
+mod configs;
 mod world;

@@ -1,9 +1,11 @@
 //! The command line: one file a subcommand; exit 0 fine, 2 bad usage or config, 1 anything else.
 
 mod check;
+mod models;
 mod run;
 mod schema;
 mod store;
+mod watch;
 
 use std::{io::IsTerminal, path::Path, process::ExitCode};
 
@@ -29,6 +31,10 @@ struct Args {
 enum Command {
     /// Run the gateway until SIGINT or SIGTERM.
     Run(run::Args),
+    /// Watch cameras with no configuration at all; events as JSON lines on stdout.
+    Watch(watch::Args),
+    /// The models of the catalogue: list, fetch, verify.
+    Models(models::Args),
     /// Find every mistake in a configuration; touches nothing.
     Check(check::Args),
     /// JSON Schema of the configuration and of the event.
@@ -50,6 +56,8 @@ pub fn main() -> ExitCode {
     log_to_stderr(args.verbose);
     let outcome = match args.command {
         Command::Run(args) => run::main(&args),
+        Command::Watch(args) => watch::main(&args),
+        Command::Models(args) => models::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),

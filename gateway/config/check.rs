@@ -43,6 +43,12 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         }
     }
     check_rules(document, &rules, &cameras);
+    let users =
+        intake.as_ref().and_then(Option::as_ref).and_then(|intake| intake.users_file.as_ref());
+    if let Some(path) = users.filter(|path| !path.is_file()) {
+        // On the installer's desk it may not be there yet; `run` refuses to open the intake without.
+        document.warning(&["intake", "users_file"], format!("{} is not there", path.display()));
+    }
     for (section, problems) in [
         ("web", web.as_ref().map(console::Config::problems)),
         ("intake", intake.as_ref().and_then(Option::as_ref).map(intake::Config::problems)),

@@ -65,6 +65,13 @@ impl<'t> Document<'t> {
         self.problems.push(Problem { file, line, key, message, hint, warning: false });
     }
 
+    /// Told, but nothing stops because of it.
+    pub(crate) fn warning(&mut self, path: &[&str], message: String) {
+        let line = self.line(path);
+        let (file, key) = (self.file.clone(), dotted(path));
+        self.problems.push(Problem { file, line, key, message, hint: None, warning: true });
+    }
+
     /// A problem in another file that this one names.
     pub(crate) fn foreign(&mut self, problem: Problem) {
         self.problems.push(problem);
@@ -150,7 +157,7 @@ impl<'t> Document<'t> {
     }
 
     /// One section as its type. Every unknown key, wrong type and missing key is reported;
-    /// None if anything was wrong with it. `drop` names keys read elsewhere (a tag).
+    /// None if it cannot be made even without the wrong keys. `drop` names keys read elsewhere (a tag).
     pub(crate) fn section<T: DeserializeOwned + JsonSchema>(
         &mut self,
         path: &[&str],
@@ -166,7 +173,6 @@ impl<'t> Document<'t> {
                 json
             }
         };
-        let failed_before = !broken.is_empty();
         for (tail, message) in broken {
             let full: Vec<&str> =
                 path.iter().copied().chain(tail.iter().map(String::as_str)).collect();
@@ -185,19 +191,19 @@ impl<'t> Document<'t> {
             .and_then(Json::as_object)
             .map(|properties| properties.keys().cloned().collect())
             .unwrap_or_default();
-        let mut clean = !failed_before & self.report_missing(path, &object, schema.get("required"));
+        self.report_missing(path, &object, schema.get("required"));
         // Serde stops at the first mistake: report it, take the key out, and ask again.
         loop {
             let error = match serde_path_to_error::deserialize::<_, T>(Json::Object(object.clone()))
             {
-                Ok(value) => return clean.then_some(value),
+                // What was wrong has been told; the rest is checked all the same.
+                Ok(value) => return Some(value),
                 Err(error) => error,
             };
             let message = error.inner().to_string();
             if message.starts_with("missing field") {
                 return None;
             }
-            clean = false;
             let tail: Vec<String> = error
                 .path()
                 .iter()
@@ -236,7 +242,7 @@ impl<'t> Document<'t> {
         path: &[&str],
         object: &Map<String, Json>,
         required: Option<&Json>,
-    ) -> bool {
+    ) {
         let missing: Vec<&str> = required
             .and_then(Json::as_array)
             .into_iter()
@@ -248,7 +254,6 @@ impl<'t> Document<'t> {
             let full: Vec<&str> = path.iter().copied().chain([*key]).collect();
             self.problem(&full, "is missing".into(), None);
         }
-        missing.is_empty()
     }
 
     fn serde_problem(

@@ -19,6 +19,6 @@ mod topology;
 pub use clock::{RealClock, SimulatedClock};
 pub use health::Health;
 pub use metrics::Registry;
-pub use offline::{store_check, store_ledger};
+pub use offline::{models_list, models_verify, store_check, store_ledger};
 pub use slot::Slots;
 pub use topology::run;

@@ -50,7 +50,8 @@ impl Config {
                 "who may connect? give users_file, or allow_anonymous = true".to_owned(),
             ));
         }
-        if let Some(Err(error)) = self.users_file.as_ref().map(read_users) {
+        let users = self.users_file.as_ref().filter(|path| path.is_file());
+        if let Some(Err(error)) = users.map(read_users) {
             problems.push(("users_file", error));
         }
         problems

@@ -3,7 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -147,11 +147,19 @@ impl Detector {
     }
 }
 
+/// ONNX Runtime allows one environment a process: made at the first success, shared by every
+/// later model.
+static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
+
 /// Loads the library once; a wrong file is told, and a later try can succeed.
 fn environment(library: &Path) -> Result<Environment, DetectError> {
     let told = |reason: String| DetectError::Library { path: library.to_path_buf(), reason };
     if let Err(error) = std::fs::metadata(library) {
         return Err(told(format!("cannot be read: {error}; run `gridpost models fetch`")));
+    }
+    let mut shared = ENVIRONMENT.lock().map_err(|_| told("was lost in a fault".into()))?;
+    if let Some(environment) = &*shared {
+        return Ok(environment.clone());
     }
     // ort asserts on some mismatches; that must not take the gateway down.
     let loaded = catch_unwind(AssertUnwindSafe(|| {
@@ -163,7 +171,10 @@ fn environment(library: &Path) -> Result<Environment, DetectError> {
             .map_err(|error| error.to_string())
     }));
     match loaded {
-        Ok(Ok(environment)) => Ok(environment),
+        Ok(Ok(environment)) => {
+            *shared = Some(environment.clone());
+            Ok(environment)
+        }
         Ok(Err(error)) => Err(told(format!("cannot be used: {error}"))),
         Err(_) => Err(told("is not an ONNX Runtime of a version that fits".into())),
     }

@@ -1,0 +1,56 @@
+//! `gridpost models`: what the catalogue has, fetch it, verify it.
+
+use std::{path::PathBuf, process::Command};
+
+use super::{Failure, print_line};
+use crate::{
+    config::env::{Environment, MODELS, ORT_LIBRARY, ProcessEnvironment},
+    runtime,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(clap::Subcommand)]
+enum What {
+    /// Every model of the catalogue, and whether its file is here.
+    List,
+    /// Bring a model and the ONNX Runtime library (the default model without a name).
+    Fetch { name: Option<String> },
+    /// Verify the file's hash and load the model with the ONNX Runtime library.
+    Verify { name: Option<String> },
+}
+
+/// The models folder, from the environment or the working directory.
+pub(crate) fn folder() -> PathBuf {
+    ProcessEnvironment.get(MODELS).unwrap_or_else(|| "models".into()).into()
+}
+
+pub(crate) fn main(args: &Args) -> Result<(), Failure> {
+    let models = folder();
+    let library = ProcessEnvironment.get(ORT_LIBRARY).map(PathBuf::from);
+    match &args.what {
+        What::List => {
+            let lines = runtime::models_list(&models).map_err(Failure::Usage)?;
+            lines.iter().try_for_each(|line| print_line(line))
+        }
+        What::Fetch { name } => {
+            let script = models.join("fetch");
+            let status = Command::new(&script).args(name).status().map_err(|error| {
+                Failure::Other(format!("{} cannot be run: {error}", script.display()))
+            })?;
+            if status.success() {
+                Ok(())
+            } else {
+                Err(Failure::Other("models fetch failed".into()))
+            }
+        }
+        What::Verify { name } => {
+            let line = runtime::models_verify(&models, name.clone(), library.as_deref());
+            print_line(&line.map_err(Failure::Usage)?)
+        }
+    }
+}
