@@ -1,8 +1,8 @@
 # Everything a newcomer types. `make demo` and `make test` do what is missing, and nothing twice.
-# Dependencies build once, optimised, in the dev profile; only `make bench` builds for release.
+# Dependencies build once, optimised, in the dev profile.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build setup setup-test models clips fmt lint docs deny clean
+.PHONY: help demo test build setup setup-test models clips fmt lint docs deny clean
 
 # Debian's own, for its GStreamer bindings: another python3 may be first on PATH.
 PYTHON ?= /usr/bin/python3
@@ -19,8 +19,6 @@ demo: build models ## see it work: camera, button, grid; until Ctrl-C, or SECOND
 test: setup-test models clips ## all tests
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --no-fail-fast; else cargo test --no-fail-fast; fi
 
-bench: setup models clips ## the figures of gateway/README.md, as a table
-	@cargo bench --bench bench
 
 build: setup ## the program, in target/debug
 	@cargo build
