@@ -19,7 +19,7 @@ use crate::{
     console,
     domain::SourceInfo,
     rules, sinks,
-    sources::{camera, intake},
+    sources::{camera, intake, mqtt},
     store, vision,
 };
 
@@ -34,6 +34,8 @@ pub struct Config {
     pub web: console::Config,
     /// Absent: devices come through brokers only.
     pub intake: Option<intake::Config>,
+    /// Brokers that devices report to.
+    pub mqtt: Vec<mqtt::Config>,
     pub sinks: Vec<sinks::Config>,
     pub model: vision::Config,
     pub cameras: Vec<camera::Config>,
@@ -72,6 +74,9 @@ struct Shape {
     /// What is an incident.
     #[serde(default)]
     rule: Vec<rules::Config>,
+    /// Brokers that devices report to.
+    #[serde(default)]
+    mqtt: Vec<mqtt::Config>,
     /// Where events go.
     #[serde(default)]
     sink: Vec<sinks::Config>,

@@ -39,7 +39,10 @@ fn ten_mistakes_are_ten_lines_with_place_and_exit_2() {
         (14, "rule[1].kind: unknown value `intrusoin`"),
         (18, "rule[2].cameras: no camera is called `b`"),
         (19, "rule[2].schedule: `Mon`"),
-        (22, "sink[1].kind: unknown kind `htp`; known are http, jsonl (did you mean `http`?)"),
+        (
+            22,
+            "sink[1].kind: unknown kind `htp`; known are http, jsonl, mqtt (did you mean `http`?)",
+        ),
         (23, "snik: unknown section"),
     ] {
         let place = format!("bad.toml:{line}: error: {part}");

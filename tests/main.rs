@@ -8,6 +8,7 @@
 )]
 
 mod architecture;
+mod broker;
 mod button;
 mod camera;
 mod configs;

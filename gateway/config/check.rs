@@ -15,13 +15,13 @@ use crate::{
     console,
     domain::{Grid, Place, SourceInfo, SourceKind},
     rules, sinks,
-    sources::{camera, intake},
+    sources::{camera, intake, mqtt},
     store, vision,
 };
 
 /// Sections that are read today.
 const SECTIONS: &[&str] =
-    &["site", "data", "web", "model", "intake", "camera", "button", "rule", "sink"];
+    &["site", "data", "web", "model", "intake", "mqtt", "camera", "button", "rule", "sink"];
 
 pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     document.check_sections(SECTIONS);
@@ -43,6 +43,16 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         }
     }
     check_rules(document, &rules, &cameras);
+    let brokers = each::<mqtt::Config>(document, "mqtt");
+    for (index, broker) in &brokers {
+        if !["mqtt", "mqtts"].contains(&broker.url.scheme()) {
+            document.problem(
+                &["mqtt", index, "url"],
+                "expected mqtt://host:port or mqtts://host:port".into(),
+                None,
+            );
+        }
+    }
     let users =
         intake.as_ref().and_then(Option::as_ref).and_then(|intake| intake.users_file.as_ref());
     if let Some(path) = users.filter(|path| !path.is_file()) {
@@ -129,6 +139,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         data: data?,
         web: web?,
         intake: intake.flatten(),
+        mqtt: brokers.into_iter().map(|(_, broker)| broker).collect(),
         sinks,
         model: model?,
         cameras: cameras.into_iter().map(|(_, camera)| camera).collect(),
@@ -187,6 +198,7 @@ fn sinks(document: &mut Document<'_>) -> Vec<sinks::Config> {
         let kind = document.text_at(&["sink", &index, "kind"]);
         let sink = match kind.as_deref() {
             Some("http") => document.section(&path, &["kind"]).map(sinks::Config::Http),
+            Some("mqtt") => document.section(&path, &["kind"]).map(sinks::Config::Mqtt),
             Some("jsonl") => document.section(&path, &["kind"]).map(sinks::Config::Jsonl),
             other => {
                 let message = match other {

@@ -24,7 +24,7 @@ use crate::{
     incident::{Desk, Directory},
     rules::Rules,
     sinks::{Courier, Lane, Report},
-    sources::{camera, intake::Intake},
+    sources::{camera, intake::Intake, mqtt},
     store::{self, Opened, Store},
 };
 
@@ -179,6 +179,16 @@ impl Parts {
             clock: self.clock.clone(),
         };
         tokio::spawn(console.serve(backend, self.stop.clone()));
+        for config in &self.config.mqtt {
+            let source = mqtt::Source {
+                config: config.clone(),
+                site: self.context.site.clone(),
+                envelopes: self.envelopes.clone(),
+                clock: self.clock.clone(),
+                meter: self.registry.clone(),
+            };
+            tokio::spawn(source.run(self.stop.clone()));
+        }
         if let Some(config) = &self.config.intake {
             let site = self.context.site.clone();
             let meter: Arc<dyn Meter> = self.registry.clone();
@@ -199,7 +209,7 @@ fn start_couriers(parts: &Parts) -> Result<Vec<tokio::task::JoinHandle<()>>, Str
             let courier = Courier {
                 sink: sink.id(),
                 lane,
-                connection: sink.build()?,
+                connection: sink.build(&parts.context.site, lane)?,
                 outbox: StoreOutbox(parts.store.clone()),
                 context: parts.context.clone(),
                 clock: parts.clock.clone(),

@@ -110,7 +110,7 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
         }
     }
 
-    async fn settle(&self, due: &Due, outcome: Outcome) {
+    async fn settle(&mut self, due: &Due, outcome: Outcome) {
         let metric = match outcome {
             Outcome::Delivered => Metric::Delivered,
             _ => Metric::DeadLettered,

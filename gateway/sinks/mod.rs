@@ -3,6 +3,7 @@
 mod courier;
 mod http;
 mod jsonl;
+mod mqtt;
 
 use std::future::Future;
 
@@ -10,11 +11,12 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::domain::{Record, Settled, SinkId};
+use crate::domain::{Record, Settled, SinkId, SiteId};
 
 pub use courier::{Courier, Report};
 pub use http::Config as HttpConfig;
 pub use jsonl::Config as JsonlConfig;
+pub use mqtt::Config as MqttConfig;
 
 /// `[[sink]]`, by its `kind`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -24,24 +26,28 @@ pub enum Config {
     Http(http::Config),
     /// One event a line, in a file or on stdout.
     Jsonl(jsonl::Config),
+    /// One event a message at a broker, QoS 1.
+    Mqtt(mqtt::Config),
 }
 
 /// The kinds there are, for messages.
-pub const KINDS: &[&str] = &["http", "jsonl"];
+pub const KINDS: &[&str] = &["http", "jsonl", "mqtt"];
 
 impl Config {
     pub fn id(&self) -> SinkId {
         match self {
             Self::Http(config) => config.id.as_str().into(),
             Self::Jsonl(config) => config.id.as_str().into(),
+            Self::Mqtt(config) => config.id.as_str().into(),
         }
     }
 
     /// A connection of its own for one lane.
-    pub fn build(&self) -> Result<AnySink, String> {
+    pub fn build(&self, site: &SiteId, lane: Lane) -> Result<AnySink, String> {
         Ok(match self {
             Self::Http(config) => AnySink::Http(http::Http::new(config)?),
             Self::Jsonl(config) => AnySink::Jsonl(jsonl::Jsonl::new(config)),
+            Self::Mqtt(config) => AnySink::Mqtt(Box::new(mqtt::Mqtt::new(config, site, lane))),
         })
     }
 }
@@ -85,6 +91,7 @@ pub trait Sink: Send {
 pub enum AnySink {
     Http(http::Http),
     Jsonl(jsonl::Jsonl),
+    Mqtt(Box<mqtt::Mqtt>),
 }
 
 impl Sink for AnySink {
@@ -92,6 +99,7 @@ impl Sink for AnySink {
         match self {
             Self::Http(sink) => sink.deliver(delivery).await,
             Self::Jsonl(sink) => sink.deliver(delivery).await,
+            Self::Mqtt(sink) => sink.deliver(delivery).await,
         }
     }
 }

@@ -3,3 +3,4 @@
 pub mod camera;
 pub mod codecs;
 pub mod intake;
+pub mod mqtt;

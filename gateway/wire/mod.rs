@@ -1,1 +1,3 @@
-//! what sources and sinks share of the network: MQTT client, TLS, back-off, secrets.
+//! What sources and sinks share of the network: the MQTT client.
+
+pub mod mqtt;

@@ -1,5 +1,6 @@
 //! The world around the gateway, made of the real things: the binary itself, a receiver, a broker, an RTSP server.
 
+mod broker;
 mod gateway;
 mod receiver;
 
@@ -9,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use broker::Broker;
 pub(crate) use gateway::{Gateway, gridpost};
 pub(crate) use receiver::Receiver;
 
@@ -32,6 +34,11 @@ pub(crate) async fn wait_for<T, F: Future<Output = Option<T>>>(
 
 pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A port that was free a moment ago, for servers that cannot choose one themselves.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 pub(crate) fn http() -> reqwest::Client {

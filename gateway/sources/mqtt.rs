@@ -1,0 +1,138 @@
+//! A broker as a source: a lasting session, each message acknowledged after it is on disk, in order.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use rand::Rng;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::codecs::{self, Message};
+use crate::{
+    domain::{Answer, Body, Clock, Envelope, Meter, Metric, Receipt, SiteId},
+    wire::mqtt::{Broker, Subscriber},
+};
+
+/// Waits between connections: doubled, capped, jittered down by up to half.
+const BACKOFF_MS_FIRST: u64 = 250;
+const BACKOFF_MS_MAX: u64 = 60_000;
+
+/// `[[mqtt]]`: a broker that devices report to.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub id: String,
+    /// `mqtt://host:port` or `mqtts://host:port`.
+    pub url: url::Url,
+    /// Must stay the same for the broker to keep what came while we were away. Default
+    /// `gridpost-<site>-<id>`.
+    #[serde(default)]
+    pub client_id: Option<String>,
+    #[serde(default)]
+    pub username: Option<String>,
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// PEM of the authority that signed the broker's certificate; needed for mqtts.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Default `gridpost/<site>/button/+` and `gridpost/<site>/reply`.
+    #[serde(default)]
+    pub topics: Vec<String>,
+}
+
+/// Everything one broker needs.
+pub struct Source {
+    pub config: Config,
+    pub site: SiteId,
+    pub envelopes: mpsc::Sender<Envelope>,
+    pub clock: Arc<dyn Clock>,
+    pub meter: Arc<dyn Meter>,
+}
+
+impl Source {
+    /// For ever, until told to stop.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.connect_for_ever() => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    async fn connect_for_ever(&self) {
+        let mut tries = 0u32;
+        loop {
+            let mut got = false;
+            let reason = match self.session(&mut got).await {
+                Ok(()) => return,
+                Err(reason) => reason,
+            };
+            tries = if got { 0 } else { tries.saturating_add(1) };
+            if tries <= 1 {
+                tracing::warn!(
+                    broker = self.config.id,
+                    reason,
+                    "broker: no connection; trying for ever"
+                );
+            }
+            let full = BACKOFF_MS_FIRST.saturating_mul(1 << tries.min(16)).min(BACKOFF_MS_MAX);
+            let wait = rand::rng().random_range(full / 2..=full);
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+        }
+    }
+
+    /// Ok when the gateway stops. An unstored message ends the connection without its
+    /// acknowledgement, so that the broker sends it again.
+    async fn session(&self, got: &mut bool) -> Result<(), String> {
+        let config = &self.config;
+        let broker = Broker {
+            url: config.url.clone(),
+            client_id: config
+                .client_id
+                .clone()
+                .unwrap_or_else(|| format!("gridpost-{}-{}", self.site, config.id)),
+            username: config.username.clone(),
+            password_file: config.password_file.clone(),
+            ca_file: config.ca_file.clone(),
+        };
+        let topics = if config.topics.is_empty() {
+            vec![
+                format!("gridpost/{}/button/+", self.site),
+                format!("gridpost/{}/reply", self.site),
+            ]
+        } else {
+            config.topics.clone()
+        };
+        let mut subscriber = Subscriber::new(&broker, &topics)?;
+        loop {
+            let message = subscriber.next().await?;
+            *got = true;
+            let read = Message {
+                topic: &message.topic,
+                payload: &message.payload,
+                retained: message.retained,
+                via: &config.id,
+            };
+            let observation = codecs::decode(&self.site, &read, self.clock.now());
+            if let Body::Unreadable(unreadable) = &observation.body {
+                self.meter.add(Metric::SignalsUnreadable, &config.id, 1);
+                tracing::warn!(
+                    broker = config.id,
+                    topic = message.topic,
+                    reason = unreadable.reason,
+                    "broker: unreadable payload, quarantined"
+                );
+            }
+            let (tell, told) = oneshot::channel();
+            let receipt = Receipt::new(move |answer| {
+                let _ = tell.send(!matches!(answer, Answer::Lost));
+            });
+            if self.envelopes.send(Envelope { observation, receipt }).await.is_err() {
+                return Ok(());
+            }
+            if !told.await.unwrap_or(false) {
+                return Err("a message could not be stored; the broker must send it again".into());
+            }
+            subscriber.acknowledge(&message)?;
+        }
+    }
+}

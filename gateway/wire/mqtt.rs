@@ -1,0 +1,162 @@
+//! The MQTT client: the only home of rumqttc. Acknowledges when told to; a publish counts at its PUBACK.
+
+use std::{path::PathBuf, time::Duration};
+
+use bytes::Bytes;
+use rumqttc::{
+    AsyncClient, Event, EventLoop, Incoming, MqttOptions, Publish, QoS, TlsConfiguration, Transport,
+};
+
+/// A press is a few hundred bytes; what is larger is refused by the protocol.
+const PACKET_BYTES_MAX: usize = 256 * 1024;
+/// Requests between us and the event loop.
+const REQUESTS_MAX: usize = 64;
+/// Publications of a broker that wait for the disk.
+const IN_FLIGHT_MAX: u16 = 64;
+
+/// Where and as whom to connect.
+#[derive(Clone, Debug)]
+pub struct Broker {
+    /// `mqtt://host:port` or `mqtts://host:port`; no credentials in it.
+    pub url: url::Url,
+    pub client_id: String,
+    pub username: Option<String>,
+    pub password_file: Option<PathBuf>,
+    /// PEM of the authority that signed the broker's certificate (mqtts).
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Broker {
+    /// The error names the file or the url's part that is wrong.
+    fn options(&self, keep_session: bool) -> Result<MqttOptions, String> {
+        let tls = match self.url.scheme() {
+            "mqtt" => false,
+            "mqtts" => true,
+            other => return Err(format!("url scheme `{other}`: expected mqtt:// or mqtts://")),
+        };
+        let host = self.url.host_str().ok_or("url without a host")?;
+        let port = self.url.port().unwrap_or(if tls { 8883 } else { 1883 });
+        let mut options = MqttOptions::new(&self.client_id, host, port);
+        options
+            .set_keep_alive(Duration::from_secs(30))
+            .set_clean_session(!keep_session)
+            .set_manual_acks(keep_session)
+            .set_inflight(IN_FLIGHT_MAX)
+            .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
+        if let Some(username) = &self.username {
+            let password = self.password_file.as_ref().map(read).transpose()?.unwrap_or_default();
+            options.set_credentials(username, String::from_utf8_lossy(&password).trim());
+        }
+        if tls {
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let path = self.ca_file.as_ref().ok_or("mqtts:// needs ca_file")?;
+            let ca = read(path)?;
+            options.set_transport(Transport::Tls(TlsConfiguration::Simple {
+                ca,
+                alpn: None,
+                client_auth: None,
+            }));
+        }
+        Ok(options)
+    }
+}
+
+fn read(path: &PathBuf) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))
+}
+
+/// One message of a broker; acknowledge it when it is on disk.
+pub struct Message {
+    pub topic: String,
+    pub payload: Bytes,
+    pub retained: bool,
+    publish: Publish,
+}
+
+/// A lasting session: what came while we were away is sent to us again.
+pub struct Subscriber {
+    client: AsyncClient,
+    events: EventLoop,
+    topics: Vec<String>,
+}
+
+impl Subscriber {
+    pub fn new(broker: &Broker, topics: &[String]) -> Result<Self, String> {
+        let (client, events) = AsyncClient::new(broker.options(true)?, REQUESTS_MAX);
+        Ok(Self { client, events, topics: topics.to_vec() })
+    }
+
+    /// The next message; subscribes at each connection. An error ends this connection.
+    pub async fn next(&mut self) -> Result<Message, String> {
+        loop {
+            match self.events.poll().await.map_err(|error| error.to_string())? {
+                Event::Incoming(Incoming::ConnAck(_)) => {
+                    for topic in &self.topics {
+                        self.client
+                            .try_subscribe(topic, QoS::AtLeastOnce)
+                            .map_err(|e| e.to_string())?;
+                    }
+                }
+                Event::Incoming(Incoming::Publish(publish)) => {
+                    return Ok(Message {
+                        topic: publish.topic.clone(),
+                        payload: publish.payload.clone(),
+                        retained: publish.retain,
+                        publish,
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub fn acknowledge(&self, message: &Message) -> Result<(), String> {
+        self.client.try_ack(&message.publish).map_err(|error| error.to_string())
+    }
+}
+
+/// One publication at a time; `Ok` is the broker's PUBACK.
+pub struct Publisher {
+    broker: Broker,
+    connection: Option<(AsyncClient, EventLoop)>,
+}
+
+impl Publisher {
+    pub fn new(broker: Broker) -> Self {
+        Self { broker, connection: None }
+    }
+
+    /// Any failure drops the connection; the next call makes a new one.
+    pub async fn publish(
+        &mut self,
+        topic: &str,
+        payload: Bytes,
+        within: Duration,
+    ) -> Result<(), String> {
+        let done = tokio::time::timeout(within, self.attempt(topic, payload)).await;
+        let done = done.unwrap_or_else(|_| Err(format!("no PUBACK within {within:?}")));
+        if done.is_err() {
+            self.connection = None;
+        }
+        done
+    }
+
+    async fn attempt(&mut self, topic: &str, payload: Bytes) -> Result<(), String> {
+        let (client, events) = match &mut self.connection {
+            Some(connection) => connection,
+            None => {
+                let (client, events) = AsyncClient::new(self.broker.options(false)?, REQUESTS_MAX);
+                self.connection.insert((client, events))
+            }
+        };
+        client
+            .try_publish(topic, QoS::AtLeastOnce, false, payload)
+            .map_err(|error| error.to_string())?;
+        loop {
+            match events.poll().await.map_err(|error| error.to_string())? {
+                Event::Incoming(Incoming::PubAck(_)) => return Ok(()),
+                _ => continue,
+            }
+        }
+    }
+}
