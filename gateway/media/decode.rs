@@ -39,6 +39,24 @@ impl Decoder {
             self.times.pop_front();
         }
         self.decoder.send_packet(&seen.packet).map_err(|error| error.to_string())?;
+        self.drain(seen.at, want)
+    }
+
+    /// At the end of a file: the pictures that are still inside.
+    pub fn finish(
+        &mut self,
+        want: &mut dyn FnMut(Timestamp) -> bool,
+    ) -> Result<(Vec<Picture>, u64), String> {
+        self.decoder.send_eof().map_err(|error| error.to_string())?;
+        let last = self.times.back().map_or(Timestamp::UNIX_EPOCH, |(_, at)| *at);
+        self.drain(last, want)
+    }
+
+    fn drain(
+        &mut self,
+        otherwise: Timestamp,
+        want: &mut dyn FnMut(Timestamp) -> bool,
+    ) -> Result<(Vec<Picture>, u64), String> {
         let mut frame = ffmpeg::frame::Video::empty();
         let (mut pictures, mut decoded) = (Vec::new(), 0);
         while self.decoder.receive_frame(&mut frame).is_ok() {
@@ -46,7 +64,7 @@ impl Decoder {
             let at = frame
                 .pts()
                 .and_then(|pts| self.times.iter().find(|(known, _)| *known == pts))
-                .map_or(seen.at, |(_, at)| *at);
+                .map_or(otherwise, |(_, at)| *at);
             if want(at) {
                 pictures.push(self.picture(&frame, at)?);
             }

@@ -2,12 +2,14 @@
 
 mod clip;
 mod decode;
+mod gate;
 mod ring;
 mod session;
 mod snapshot;
 
 pub use clip::{ClipInfo, write_clip};
 pub use decode::Decoder;
+pub use gate::Gate;
 pub use ring::{Cut, Ring};
 pub use session::{Request, Seen, Session, redact};
 pub use snapshot::jpeg_with_boxes;

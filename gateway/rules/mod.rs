@@ -1,6 +1,7 @@
 //! Observations become findings: five rules over tracks, on the observation's time. Pure.
 
 mod config;
+mod explain;
 mod schedule;
 mod watch;
 mod zone;
@@ -40,6 +41,13 @@ impl Rules {
         for watch in self.watches.iter_mut().filter(|watch| watch.camera == observation.source) {
             watch.observe(observation.stamp, frame, findings);
         }
+    }
+
+    /// Why each rule did or did not count what was seen: a sentence each, asked after `observe`.
+    pub fn explain(&self, observation: &Observation) -> Vec<String> {
+        let Body::Tracks(frame) = &observation.body else { return Vec::new() };
+        let watches = self.watches.iter().filter(|watch| watch.camera == observation.source);
+        watches.flat_map(|watch| watch.explain(observation.stamp.at, frame)).collect()
     }
 
     /// Ends what has been silent: a camera that stopped sending ends nothing by itself.

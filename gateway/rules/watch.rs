@@ -21,8 +21,8 @@ const STANDS_WITHIN: f32 = 0.02;
 /// A happening that was longer by this much is worth an update.
 const LONGER_MS: i64 = 30_000;
 
-struct Seen {
-    since: Timestamp,
+pub(super) struct Seen {
+    pub(super) since: Timestamp,
     last: Timestamp,
     foot: (f32, f32),
     /// Where it began to stand (fire lane).
@@ -30,8 +30,8 @@ struct Seen {
     crossed: bool,
 }
 
-struct Happening {
-    began_at: Timestamp,
+pub(super) struct Happening {
+    pub(super) began_at: Timestamp,
     last: Timestamp,
     most: u32,
     told_ms: i64,
@@ -42,16 +42,16 @@ struct Happening {
 
 pub(super) struct Watch {
     pub(super) camera: SourceId,
-    rule: Config,
+    pub(super) rule: Config,
     id: RuleId,
-    zone: Zone,
-    masks: Vec<Polygon<f64>>,
-    schedule: Schedule,
-    timezone: TimeZone,
-    seen: HashMap<u64, Seen>,
-    enough_since: Option<Timestamp>,
-    happening: Option<Happening>,
-    ended_at: Option<Timestamp>,
+    pub(super) zone: Zone,
+    pub(super) masks: Vec<Polygon<f64>>,
+    pub(super) schedule: Schedule,
+    pub(super) timezone: TimeZone,
+    pub(super) seen: HashMap<u64, Seen>,
+    pub(super) enough_since: Option<Timestamp>,
+    pub(super) happening: Option<Happening>,
+    pub(super) ended_at: Option<Timestamp>,
 }
 
 impl Watch {

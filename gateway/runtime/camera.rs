@@ -7,13 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
 
 use super::{Slots, report::Reporter};
 use crate::{
     domain::{Clock, Fault, Kind, Meter, Metric, SourceId, StopFlag},
-    media::{Decoder, Request, Ring, Session, redact},
+    media::{Decoder, Gate, Request, Ring, Session, redact},
     sources::camera,
 };
 
@@ -93,8 +92,7 @@ impl Camera {
         self.meter.add(Metric::CameraConnects, id, 1);
         self.ring.lock().map_err(|_| "ring lost")?.begin(&session);
         let mut decoder = Decoder::new(&session)?;
-        let every = SignedDuration::from_millis((1000.0 / config.detect_fps) as i64);
-        let mut next_look: Option<Timestamp> = None;
+        let mut gate = Gate::new(config.detect_fps);
         let started = Instant::now();
         while let Some(seen) = session.next(|| self.clock.now().wall)? {
             if *got == 0 {
@@ -121,16 +119,7 @@ impl Camera {
                 ring.bytes()
             };
             self.meter.set(Metric::RingBytes, id, bytes as f64);
-            let mut want = |at: Timestamp| {
-                let due =
-                    next_look.is_none_or(|next| at >= next || next.duration_since(at) > every * 2);
-                if due {
-                    // A tenth earlier, so that 10 fps looked at 5 times takes every second one.
-                    next_look = Some(at + every * 9 / 10);
-                }
-                due
-            };
-            match decoder.push(&seen, &mut want) {
+            match decoder.push(&seen, &mut |at| gate.wants(at)) {
                 Ok((pictures, decoded)) => {
                     self.meter.add(Metric::CameraFrames, id, decoded);
                     pictures.into_iter().for_each(|picture| self.slots.put(self.index, picture));

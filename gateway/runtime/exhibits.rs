@@ -20,34 +20,39 @@ pub(super) struct Exhibits {
     pub(super) store: Store,
     pub(super) rings: HashMap<SourceId, (Arc<Mutex<Ring>>, u64)>,
     pub(super) meter: Arc<dyn Meter>,
-    pub(super) report: Reporter,
 }
 
 impl Exhibits {
-    pub(super) fn run(self, jobs: &Receiver<Job>) {
+    /// Until nobody gives jobs any more, or the gateway stops.
+    pub(super) fn run(self, jobs: &Receiver<Job>, report: &Reporter) {
         while let Ok(job) = jobs.recv() {
-            let (incident, source) = match &job {
-                Job::Snapshot { incident, source, .. } | Job::Clip { incident, source, .. } => {
-                    (*incident, source.clone())
-                }
-            };
-            let made = match job {
-                Job::Snapshot { id, shot, .. } => self.snapshot(id, &shot),
-                Job::Clip { id, began_at, until, .. } => self.clip(id, &source, began_at, until),
-            };
-            let body = match made {
-                Ok(evidence) => Body::Evidence { incident, evidence: Box::new(evidence) },
-                Err(reason) => {
-                    self.meter.add(Metric::EvidenceFailed, source.as_str(), 1);
-                    tracing::warn!(%incident, %source, reason, "evidence could not be made");
-                    Body::EvidenceFailed { incident, reason }
-                }
-            };
-            let stamp = Stamp::of_gateway(self.report.clock.now());
-            if !self.report.send(&source, stamp, body) {
+            let (source, body) = self.make(job);
+            if !report.send(&source, Stamp::of_gateway(report.clock.now()), body) {
                 return;
             }
         }
+    }
+
+    /// The evidence, written and synced, or why there is none: what to tell the desk.
+    pub(super) fn make(&self, job: Job) -> (SourceId, Body) {
+        let (incident, source) = match &job {
+            Job::Snapshot { incident, source, .. } | Job::Clip { incident, source, .. } => {
+                (*incident, source.clone())
+            }
+        };
+        let made = match job {
+            Job::Snapshot { id, shot, .. } => self.snapshot(id, &shot),
+            Job::Clip { id, began_at, until, .. } => self.clip(id, &source, began_at, until),
+        };
+        let body = match made {
+            Ok(evidence) => Body::Evidence { incident, evidence: Box::new(evidence) },
+            Err(reason) => {
+                self.meter.add(Metric::EvidenceFailed, source.as_str(), 1);
+                tracing::warn!(%incident, %source, reason, "evidence could not be made");
+                Body::EvidenceFailed { incident, reason }
+            }
+        };
+        (source, body)
     }
 
     fn snapshot(&self, id: EvidenceId, shot: &Shot) -> Result<Evidence, String> {

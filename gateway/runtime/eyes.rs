@@ -14,6 +14,7 @@ use crate::{
     domain::{Clock, Meter, SourceId, StopFlag},
     incident::Job,
     media::Ring,
+    sources::camera,
     store::Store,
 };
 
@@ -39,8 +40,7 @@ impl Eyes<'_> {
         let slots = Slots::new(ids.clone(), meter.clone());
         let mut rings = HashMap::new();
         for (index, config) in self.config.cameras.iter().enumerate() {
-            let seconds = config.pre_roll_s + config.clip_max_s + config.post_roll_s + RING_SPARE_S;
-            let ring = Arc::new(Mutex::new(Ring::new(seconds, config.ring_max_bytes)));
+            let ring = ring(config);
             rings.insert(ids[index].clone(), (ring.clone(), config.pre_roll_s));
             let camera = Camera {
                 index,
@@ -54,13 +54,9 @@ impl Eyes<'_> {
             };
             spawn(&format!("cam-{}", config.id), move || camera.run())?;
         }
-        let exhibits = Exhibits {
-            store: self.store,
-            rings,
-            meter: meter.clone(),
-            report: self.report.clone(),
-        };
-        spawn("evidence", move || exhibits.run(&jobs))?;
+        let exhibits = Exhibits { store: self.store, rings, meter: meter.clone() };
+        let report = self.report.clone();
+        spawn("evidence", move || exhibits.run(&jobs, &report))?;
         if self.config.cameras.is_empty() {
             return Ok(());
         }
@@ -77,6 +73,12 @@ impl Eyes<'_> {
         };
         spawn("vision", move || sight.run())
     }
+}
+
+/// Packets enough for the longest clip of this camera.
+pub(super) fn ring(config: &camera::Config) -> Arc<Mutex<Ring>> {
+    let seconds = config.pre_roll_s + config.clip_max_s + config.post_roll_s + RING_SPARE_S;
+    Arc::new(Mutex::new(Ring::new(seconds, config.ring_max_bytes)))
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), String> {

@@ -1,9 +1,15 @@
 //! The junction as a pure value: rules and desk together, one observation in, what must happen out.
 
+use std::collections::HashMap;
+
+use jiff::tz::TimeZone;
+
 use crate::{
-    domain::{Now, Observation},
-    incident::{Desk, Outcome},
+    config::Config,
+    domain::{EventContext, Now, Observation, SourceId},
+    incident::{Desk, Directory, Outcome},
     rules::Rules,
+    sources::camera,
 };
 
 /// Owned by one task; no lock, no I/O.
@@ -13,6 +19,19 @@ pub(super) struct Middle {
 }
 
 impl Middle {
+    /// Empty, for this configuration.
+    pub(super) fn new(config: &Config, context: &EventContext) -> Self {
+        let masks: Vec<_> = config
+            .cameras
+            .iter()
+            .map(|camera| (camera.id.as_str().into(), camera.mask.clone()))
+            .collect();
+        Self {
+            rules: Rules::new(&config.rules, &masks, &context.timezone),
+            desk: Desk::new(directory(config)),
+        }
+    }
+
     pub(super) fn apply(&mut self, now: Now, observation: &Observation) -> Outcome {
         let mut findings = Vec::new();
         self.rules.observe(observation, &mut findings);
@@ -25,4 +44,26 @@ impl Middle {
         self.rules.tick(now, &mut findings);
         self.desk.tick(now, findings)
     }
+}
+
+/// What rendering needs to know of the site.
+pub(super) fn context(config: &Config) -> EventContext {
+    EventContext {
+        site: config.site.id.as_str().into(),
+        timezone: TimeZone::get(&config.site.timezone).unwrap_or(TimeZone::UTC),
+        public_url: config.web.public_url.clone(),
+    }
+}
+
+fn directory(config: &Config) -> Directory {
+    Directory {
+        sources: config.sources.iter().map(|info| (info.id.clone(), info.clone())).collect(),
+        auto_close_after_s: config.site.auto_close_after_s,
+        clip_max_s: seconds(config, |camera| camera.clip_max_s),
+        post_roll_s: seconds(config, |camera| camera.post_roll_s),
+    }
+}
+
+fn seconds(config: &Config, of: impl Fn(&camera::Config) -> u64) -> HashMap<SourceId, u64> {
+    config.cameras.iter().map(|camera| (camera.id.as_str().into(), of(camera))).collect()
 }

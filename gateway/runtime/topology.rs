@@ -1,8 +1,7 @@
 //! All channels, tasks and capacities of a running gateway, on one screen.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use jiff::tz::TimeZone;
 use serde_json::json;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -11,8 +10,13 @@ use tokio::{
 };
 
 use super::{
-    Health, RealClock, Registry, backend::Backend, eyes::Eyes, junction::Junction, middle::Middle,
-    outbox::StoreOutbox, report::Reporter,
+    Health, RealClock, Registry,
+    backend::Backend,
+    eyes::Eyes,
+    junction::Junction,
+    middle::{self, Middle},
+    outbox::StoreOutbox,
+    report::Reporter,
 };
 use crate::{
     config::Config,
@@ -21,10 +25,8 @@ use crate::{
         Body, Clock, Envelope, EventContext, Fault, Kind, Meter, Observation, Receipt, SinkId,
         SourceId, Stamp, StopFlag,
     },
-    incident::{Desk, Directory},
-    rules::Rules,
     sinks::{Courier, Lane, Report},
-    sources::{camera, intake::Intake, mqtt},
+    sources::{intake::Intake, mqtt},
     store::{self, Opened, Store},
 };
 
@@ -75,13 +77,10 @@ async fn live(
     let Opened { store, restored, .. } = opened;
     let (stop_tell, stop) = watch::channel(false);
     let (envelopes, inbox) = mpsc::channel(ENVELOPES_MAX);
-    let context = EventContext {
-        site: config.site.id.as_str().into(),
-        timezone: TimeZone::get(&config.site.timezone).unwrap_or(TimeZone::UTC),
-        public_url: config.web.public_url.clone(),
-    };
-    let mut desk = Desk::new(directory(&config));
-    let begun = desk.restore(clock.now(), restored.live, &restored.presses, restored.replies);
+    let context = middle::context(&config);
+    let mut middle = Middle::new(&config, &context);
+    let begun =
+        middle.desk.restore(clock.now(), restored.live, &restored.presses, restored.replies);
     let parts = Parts {
         config,
         store: store.clone(),
@@ -92,15 +91,7 @@ async fn live(
         envelopes,
         stop: stop.clone(),
     };
-    let masks: Vec<_> = parts
-        .config
-        .cameras
-        .iter()
-        .map(|camera| (camera.id.as_str().into(), camera.mask.clone()))
-        .collect();
-    let rules = Rules::new(&parts.config.rules, &masks, &parts.context.timezone);
     let (jobs, work) = std::sync::mpsc::sync_channel(JOBS_MAX);
-    let middle = Middle { rules, desk };
     let junction = Junction::new(middle, Some(jobs), store.clone(), clock, parts.registry.clone());
     let junction = tokio::spawn(junction.run(begun, inbox, stop));
     let couriers = start_couriers(&parts)?;
@@ -138,19 +129,6 @@ async fn live(
     }
     let _ = std::fs::remove_file(parts.config.data.path.join("run.json"));
     Ok(())
-}
-
-fn directory(config: &Config) -> Directory {
-    Directory {
-        sources: config.sources.iter().map(|info| (info.id.clone(), info.clone())).collect(),
-        auto_close_after_s: config.site.auto_close_after_s,
-        clip_max_s: seconds(config, |camera| camera.clip_max_s),
-        post_roll_s: seconds(config, |camera| camera.post_roll_s),
-    }
-}
-
-fn seconds(config: &Config, of: impl Fn(&camera::Config) -> u64) -> HashMap<SourceId, u64> {
-    config.cameras.iter().map(|camera| (camera.id.as_str().into(), of(camera))).collect()
 }
 
 /// Where the doors are, for people and tests.

@@ -4,3 +4,4 @@ pub mod camera;
 pub mod codecs;
 pub mod intake;
 pub mod mqtt;
+pub mod recorded;

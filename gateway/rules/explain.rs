@@ -1,0 +1,91 @@
+//! Why a rule did or did not count what was seen: one sentence a track and rule, for `replay --explain`.
+
+use jiff::Timestamp;
+
+use super::{config::RuleKind, watch::Watch, zone::masked};
+use crate::domain::{Track, TrackFrame};
+
+impl Watch {
+    /// What this rule thinks of each track, in the order of the tracks; asked after `observe`.
+    pub(super) fn explain(&self, at: Timestamp, frame: &TrackFrame) -> Vec<String> {
+        let state = self.state(at);
+        frame
+            .tracks
+            .iter()
+            .map(|track| {
+                let (x, y) = track.bbox.foot();
+                format!(
+                    "{} #{} {:.2} at ({x:.2}, {y:.2}), {:.1} % of the picture: rule {}: {}; {state}",
+                    track.label,
+                    track.id,
+                    track.score,
+                    track.bbox.area() * 100.0,
+                    self.rule.id,
+                    self.verdict(track, at)
+                )
+            })
+            .collect()
+    }
+
+    fn verdict(&self, track: &Track, at: Timestamp) -> String {
+        let rule = &self.rule;
+        if !rule.counts(&track.label) {
+            return "this label is not asked for".into();
+        }
+        if !track.seen {
+            return "only predicted, not seen in this picture".into();
+        }
+        if track.score < rule.min_score {
+            return format!("score is below min_score {}", rule.min_score);
+        }
+        if track.bbox.area() < rule.min_size {
+            return format!("smaller than min_size {}", rule.min_size);
+        }
+        if masked(&self.masks, track.bbox.foot()) {
+            return "stands in an ignore-mask".into();
+        }
+        if rule.kind == RuleKind::Line {
+            return "watched for a crossing".into();
+        }
+        if !self.zone.holds(track.bbox.foot()) {
+            return "outside the zone".into();
+        }
+        let stayed = self
+            .seen
+            .get(&track.id)
+            .map_or(0.0, |seen| at.duration_since(seen.since).as_secs_f64());
+        let dwell = rule.dwell_ms() as f64 / 1000.0;
+        match rule.kind {
+            RuleKind::Crowd => "counts".into(),
+            RuleKind::FireLane if stayed < dwell => {
+                format!("stands for {stayed:.1} of {dwell:.1} s")
+            }
+            _ if stayed < dwell => format!("in the zone for {stayed:.1} of {dwell:.1} s"),
+            _ => "counts".into(),
+        }
+    }
+
+    fn state(&self, at: Timestamp) -> String {
+        if !self.schedule.holds(at, &self.timezone) {
+            return "its schedule is off now".into();
+        }
+        if let Some(happening) = &self.happening {
+            let lasted = at.duration_since(happening.began_at).as_secs_f64();
+            return format!("a happening is on, {lasted:.1} s");
+        }
+        if let Some(ended) = self.ended_at {
+            let passed = at.duration_since(ended).as_secs_f64();
+            if passed < self.rule.cooldown_s {
+                return format!("cool-down, {passed:.1} of {:.1} s", self.rule.cooldown_s);
+            }
+        }
+        match (self.rule.kind, self.enough_since) {
+            (RuleKind::Crowd, None) => format!("fewer than {}", self.rule.count),
+            (RuleKind::Crowd, Some(since)) => {
+                let held = at.duration_since(since).as_secs_f64();
+                format!("{} or more for {held:.1} s", self.rule.count)
+            }
+            _ => "nothing happens".into(),
+        }
+    }
+}
