@@ -2,13 +2,13 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 
 use sha2::{Digest, Sha256};
 
-use crate::world::{Gateway, Receiver, http, root, wait_for};
+use crate::world::{Gateway, Receiver, http, root, street, wait_for};
 
 struct RtspServer {
     child: Child,
@@ -47,11 +47,6 @@ impl Drop for RtspServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn street(codec: &str) -> PathBuf {
-    let output = Command::new(root().join("tests/rig/clip.sh")).arg(codec).output().unwrap();
-    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 }
 
 fn config(receiver: &Receiver, camera: &str) -> String {

@@ -12,4 +12,5 @@ mod broker;
 mod button;
 mod camera;
 mod configs;
+mod replay;
 mod world;

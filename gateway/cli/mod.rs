@@ -2,6 +2,7 @@
 
 mod check;
 mod models;
+mod replay;
 mod run;
 mod schema;
 mod store;
@@ -33,6 +34,8 @@ enum Command {
     Run(run::Args),
     /// Watch cameras with no configuration at all; events as JSON lines on stdout.
     Watch(watch::Args),
+    /// Play recordings through the same pipeline on a simulated clock; events on stdout.
+    Replay(replay::Args),
     /// The models of the catalogue: list, fetch, verify.
     Models(models::Args),
     /// Find every mistake in a configuration; touches nothing.
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
     let outcome = match args.command {
         Command::Run(args) => run::main(&args),
         Command::Watch(args) => watch::main(&args),
+        Command::Replay(args) => replay::main(&args),
         Command::Models(args) => models::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Schema(args) => schema::main(&args),

@@ -94,6 +94,7 @@ impl Camera {
         let mut decoder = Decoder::new(&session)?;
         let mut gate = Gate::new(config.detect_fps);
         let started = Instant::now();
+        let all = config.speed == camera::Speed::Max;
         while let Some(seen) = session.next(|| self.clock.now().wall)? {
             if *got == 0 {
                 tracing::info!(camera = id, url = redact(&config.url), "camera: stream runs");
@@ -105,7 +106,7 @@ impl Camera {
                 }
             }
             *got += 1;
-            if config.is_clip() {
+            if config.is_clip() && !all {
                 let due = Duration::from_millis(u64::try_from(seen.stream_ms).unwrap_or(0));
                 self.wait(due.saturating_sub(started.elapsed()));
             }
@@ -122,7 +123,13 @@ impl Camera {
             match decoder.push(&seen, &mut |at| gate.wants(at)) {
                 Ok((pictures, decoded)) => {
                     self.meter.add(Metric::CameraFrames, id, decoded);
-                    pictures.into_iter().for_each(|picture| self.slots.put(self.index, picture));
+                    for picture in pictures {
+                        if all {
+                            self.slots.put_waiting(self.index, picture, &self.stop);
+                        } else {
+                            self.slots.put(self.index, picture);
+                        }
+                    }
                 }
                 Err(error) => {
                     self.meter.add(Metric::CameraBadPackets, id, 1);

@@ -11,14 +11,18 @@ mod metrics;
 mod middle;
 mod offline;
 mod outbox;
+mod player;
+mod replay;
 mod report;
 mod sight;
 mod slot;
 mod topology;
 
+pub use crate::sources::recorded::Recorded;
 pub use clock::{RealClock, SimulatedClock};
 pub use health::Health;
 pub use metrics::Registry;
 pub use offline::{models_list, models_verify, store_check, store_ledger};
+pub use replay::{Played, Replay, Told, replay};
 pub use slot::Slots;
 pub use topology::run;

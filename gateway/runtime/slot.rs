@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use crate::domain::{Meter, Metric, Picture, SourceId};
+use crate::domain::{Meter, Metric, Picture, SourceId, StopFlag};
+
+/// One who waits looks whether it should stop at least this often.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 struct Places {
     /// One a camera; at most one picture waits in each (P11).
@@ -20,6 +23,7 @@ pub struct Slots {
     cameras: Vec<SourceId>,
     places: Mutex<Places>,
     filled: Condvar,
+    taken: Condvar,
     meter: Arc<dyn Meter>,
 }
 
@@ -30,6 +34,7 @@ impl Slots {
             cameras,
             places: Mutex::new(Places { waiting, turn: 0, closed: false }),
             filled: Condvar::new(),
+            taken: Condvar::new(),
             meter,
         })
     }
@@ -46,6 +51,22 @@ impl Slots {
         self.filled.notify_one();
     }
 
+    /// Puts a picture once the place is empty; false when `stop` was raised first.
+    pub fn put_waiting(&self, camera: usize, picture: Picture, stop: &StopFlag) -> bool {
+        let mut places = self.places.lock().expect("no panic while slots are held");
+        while places.waiting[camera].is_some() {
+            if stop.is_raised() || places.closed {
+                return false;
+            }
+            (places, _) =
+                self.taken.wait_timeout(places, PATIENCE).expect("no panic while slots are held");
+        }
+        places.waiting[camera] = Some(picture);
+        drop(places);
+        self.filled.notify_one();
+        true
+    }
+
     /// The next picture in turn; None when closed, or when nothing came in `patience`.
     pub fn take(&self, patience: Duration) -> Option<(usize, Picture)> {
         let places = self.places.lock().expect("no panic while slots are held");
@@ -60,6 +81,7 @@ impl Slots {
             let camera = (places.turn + step) % count;
             if let Some(picture) = places.waiting[camera].take() {
                 places.turn = camera + 1;
+                self.taken.notify_all();
                 return Some((camera, picture));
             }
         }

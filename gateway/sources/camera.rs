@@ -23,6 +23,17 @@ impl Transport {
     }
 }
 
+/// How fast a recorded clip is played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Speed {
+    /// As it was recorded; what vision cannot keep up with is skipped, as with a live camera.
+    #[default]
+    Real,
+    /// As fast as vision can look; no picture that is wanted is skipped.
+    Max,
+}
+
 /// `[[camera]]`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +59,9 @@ pub struct Config {
     /// RTSP over `tcp` (default) or `udp`.
     #[serde(default)]
     pub transport: Transport,
+    /// For a video file: `real` (default) or `max`, as fast as it can be looked at.
+    #[serde(default)]
+    pub speed: Speed,
     /// Seconds of clip before a happening began. Default 5.
     #[serde(default = "five")]
     pub pre_roll_s: u64,
@@ -123,6 +137,10 @@ impl Config {
             && !["rtsp://", "rtsps://"].iter().any(|s| self.url.starts_with(s))
         {
             problems.push(("url", "expected rtsp://…, rtsps://… or a video file".into()));
+        }
+        if !self.is_clip() && self.speed == Speed::Max {
+            problems
+                .push(("speed", "a live stream has its own speed; expected a video file".into()));
         }
         if !(0.1..=60.0).contains(&self.detect_fps) {
             problems.push(("detect_fps", format!("{}: expected 0.1 to 60", self.detect_fps)));

@@ -45,3 +45,10 @@ pub(crate) fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()
 }
+
+/// The walkers of vtest as a clip in this codec (`h264`, `h265`); made once.
+pub(crate) fn street(codec: &str) -> PathBuf {
+    let output =
+        std::process::Command::new(root().join("tests/rig/clip.sh")).arg(codec).output().unwrap();
+    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+}

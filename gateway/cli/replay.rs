@@ -1,0 +1,144 @@
+//! `gridpost replay`: the same pipeline over recorded input on a simulated clock; events as JSON lines.
+
+use std::path::{Path, PathBuf};
+
+use super::{Failure, load, print_line};
+use crate::{
+    config::Config,
+    runtime::{self, Recorded, Replay, Told},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The configuration, TOML. Its sinks, listeners and live cameras are left alone.
+    #[arg(short, long)]
+    config: PathBuf,
+    /// Play this clip as that camera. Cameras whose url is a file need none.
+    #[arg(long, value_name = "ID=CLIP", value_parser = pair)]
+    camera: Vec<(String, PathBuf)>,
+    /// Recorded signals, a JSON line each: {"at":…,"via":"mqtt","topic":…,"payload":…}.
+    #[arg(long, value_name = "FILE.jsonl")]
+    signals: Option<PathBuf>,
+    /// `max`, or how many times real time (1 is real time).
+    #[arg(long, default_value = "max", value_parser = speed)]
+    speed: Speed,
+    /// Say on stderr, look by look, what was seen by this camera and what each rule made of it.
+    #[arg(long, value_name = "CAMERA")]
+    explain: Option<String>,
+    /// When the clock starts, RFC 3339: each clip's first frame. Default: the first signal's
+    /// time, else noon of 2026-01-01 at the site.
+    #[arg(long, value_name = "TIME")]
+    start: Option<jiff::Timestamp>,
+    /// Keep snapshots, clips and journal here. Default: a temporary folder, gone at the end.
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+}
+
+fn pair(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((id, clip)) if !id.is_empty() && Path::new(clip).is_file() => {
+            Ok((id.into(), clip.into()))
+        }
+        Some((_, clip)) => Err(format!("{clip}: no such file")),
+        None => Err("expected ID=CLIP".into()),
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Speed(Option<f64>);
+
+fn speed(text: &str) -> Result<Speed, String> {
+    match (text, text.parse::<f64>()) {
+        ("max", _) => Ok(Speed(None)),
+        (_, Ok(times)) if (0.01..=10_000.0).contains(&times) => Ok(Speed(Some(times))),
+        _ => Err("expected max, or a number from 0.01 to 10000".into()),
+    }
+}
+
+pub(crate) fn main(args: &Args) -> Result<(), Failure> {
+    let mut config = load(&args.config)?;
+    for (id, clip) in &args.camera {
+        let index = camera(&config, id)?;
+        config.cameras[index].url = clip.to_string_lossy().into_owned();
+    }
+    if let Some(id) = &args.explain {
+        camera(&config, id)?;
+    }
+    let recorded = match &args.signals {
+        Some(path) => read(path)?,
+        None => Recorded::default(),
+    };
+    let file = args.signals.as_deref().unwrap_or(Path::new("")).display();
+    for (line, reason) in &recorded.unreadable {
+        eprintln!("{file}:{line}: {reason}");
+    }
+    for camera in config.cameras.iter().filter(|camera| !camera.is_clip()) {
+        let hint = format!("--camera {}=CLIP plays a file", camera.id);
+        tracing::warn!(camera = camera.id, hint, "not played: replay opens no live stream");
+    }
+    if config.cameras.iter().any(|camera| camera.is_clip()) {
+        let library = config.library.as_deref();
+        runtime::models_verify(
+            &config.models_dir,
+            config.model.name.clone(),
+            config.model.library.as_deref().or(library),
+        )
+        .map_err(Failure::Usage)?;
+    } else if recorded.signals.is_empty() {
+        let hint = "give --camera ID=CLIP or --signals FILE.jsonl";
+        return Err(Failure::Usage(format!("nothing to replay: {hint}")));
+    }
+    let temporary = match &args.data {
+        Some(_) => None,
+        None => Some(tempfile::tempdir().map_err(|error| {
+            Failure::Other(format!("no temporary folder can be made: {error}"))
+        })?),
+    };
+    config.data.path = match (&args.data, &temporary) {
+        (Some(path), _) => path.clone(),
+        (None, Some(folder)) => folder.path().to_owned(),
+        (None, None) => return Err(Failure::Other("no data folder".into())),
+    };
+    let told = Told {
+        event: &mut |line| {
+            print_line(line).map_err(|failure| match failure {
+                Failure::Usage(message) | Failure::Other(message) => message,
+            })
+        },
+        explanation: &mut |line| eprintln!("{line}"),
+    };
+    let replay = Replay {
+        config,
+        signals: recorded.signals,
+        start: args.start,
+        speed: args.speed.0,
+        explain: args.explain.as_deref().map(Into::into),
+    };
+    let played = runtime::replay(replay, told).map_err(Failure::Other)?;
+    tracing::info!(
+        pictures = played.pictures,
+        signals = played.signals,
+        unreadable = played.unreadable,
+        events = played.events,
+        "replayed"
+    );
+    match recorded.unreadable.len() {
+        0 => Ok(()),
+        lines => Err(Failure::Other(format!("{file}: {lines} line(s) could not be read"))),
+    }
+}
+
+/// Where it stands in the configuration.
+fn camera(config: &Config, id: &str) -> Result<usize, Failure> {
+    config.cameras.iter().position(|camera| camera.id == id).ok_or_else(|| {
+        let known: Vec<&str> = config.cameras.iter().map(|camera| camera.id.as_str()).collect();
+        let known = known.join(", ");
+        Failure::Usage(format!("no camera `{id}` in the configuration; it has: {known}"))
+    })
+}
+
+fn read(path: &Path) -> Result<Recorded, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("{}: cannot be read: {error}", path.display())))?;
+    Ok(Recorded::parse(&text))
+}

@@ -1,0 +1,231 @@
+//! Recorded input through the same pipeline, one step at a time, on a simulated clock.
+
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use super::{
+    Registry, SimulatedClock,
+    exhibits::Exhibits,
+    eyes,
+    middle::{self, Middle},
+    player::{Look, Player},
+    sight,
+};
+use crate::{
+    config::Config,
+    domain::{Body, Clock, Entry, EventContext, Meter, Observation, SourceId, Stamp},
+    incident::Outcome,
+    sources::recorded::Signal,
+    store::{self, Batch, Store},
+    vision::Detector,
+};
+
+/// As the running gateway ticks.
+const TICK: SignedDuration = SignedDuration::from_millis(250);
+/// After the last input the clock goes on for so long beyond the longest clip, so that
+/// happenings end and their clips are cut.
+const AFTER: SignedDuration = SignedDuration::from_secs(60);
+/// Where the clock starts when nothing says otherwise: noon of this day at the site.
+const START: jiff::civil::DateTime = jiff::civil::datetime(2026, 1, 1, 12, 0, 0, 0);
+
+/// What to replay and how.
+pub struct Replay {
+    /// Cameras that have a clip as their `url` are played; all others stay dark.
+    pub config: Config,
+    /// By time.
+    pub signals: Vec<Signal>,
+    /// Default: the first signal's time, else a fixed noon.
+    pub start: Option<Timestamp>,
+    /// Times real; absent, as fast as it goes.
+    pub speed: Option<f64>,
+    /// The camera whose every look is explained.
+    pub explain: Option<SourceId>,
+}
+
+/// Where events and explanations go.
+pub struct Told<'t> {
+    pub event: &'t mut dyn FnMut(&str) -> Result<(), String>,
+    pub explanation: &'t mut dyn FnMut(&str),
+}
+
+/// What was played.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Played {
+    pub pictures: u64,
+    pub signals: u64,
+    pub unreadable: u64,
+    pub events: u64,
+}
+
+/// Plays everything to its end. The data folder of the configuration is used as it is.
+pub fn replay(replay: Replay, told: Told<'_>) -> Result<Played, String> {
+    let Replay { config, signals, start, speed, explain } = replay;
+    let context = middle::context(&config);
+    let first = signals.first().map(Signal::at);
+    let start = start.or(first).unwrap_or_else(|| noon(&context.timezone));
+    let clock = SimulatedClock::at(start);
+    let registry = Registry::new();
+    let meter: Arc<dyn Meter> = registry;
+    let opened =
+        store::open(&config.data, &[], meter.clone()).map_err(|error| error.to_string())?;
+    let clips: Vec<_> = config.cameras.iter().filter(|camera| camera.is_clip()).collect();
+    let detector = match clips.is_empty() {
+        true => None,
+        false => Some(sight::load(&config.model, &config.models_dir, config.library.as_deref())?),
+    };
+    let mut players = Vec::new();
+    let mut rings = std::collections::HashMap::new();
+    for camera in &clips {
+        let ring = eyes::ring(camera);
+        rings.insert(SourceId::from(camera.id.as_str()), (ring.clone(), camera.pre_roll_s));
+        players.push(Player::open(camera, ring, clock.now().wall)?);
+    }
+    let longest = clips.iter().map(|camera| camera.clip_max_s + camera.post_roll_s).max();
+    let mut stage = Stage {
+        middle: Middle::new(&config, &context),
+        exhibits: Exhibits { store: opened.store.clone(), rings, meter },
+        store: opened.store.clone(),
+        context,
+        next_tick: start,
+        pace: speed.map(|speed| (Instant::now(), start, speed)),
+        clock,
+        detector,
+        explain,
+        told,
+        played: Played::default(),
+    };
+    stage.play(&mut players, &signals)?;
+    let longest = i64::try_from(longest.unwrap_or(0)).unwrap_or(0);
+    stage.advance(stage.clock.now().wall + AFTER + SignedDuration::from_secs(longest))?;
+    let played = stage.played;
+    drop(stage);
+    opened.store.close_blocking().map_err(|error| error.to_string())?;
+    Ok(played)
+}
+
+fn noon(zone: &TimeZone) -> Timestamp {
+    START.to_zoned(zone.clone()).map_or(Timestamp::UNIX_EPOCH, |noon| noon.timestamp())
+}
+
+struct Stage<'t> {
+    middle: Middle,
+    exhibits: Exhibits,
+    store: Store,
+    context: EventContext,
+    clock: Arc<SimulatedClock>,
+    next_tick: Timestamp,
+    /// Real start, simulated start, and how many times real.
+    pace: Option<(Instant, Timestamp, f64)>,
+    detector: Option<Detector>,
+    explain: Option<SourceId>,
+    told: Told<'t>,
+    played: Played,
+}
+
+impl Stage<'_> {
+    /// All inputs, merged by their time; a signal goes before a picture of the same time.
+    fn play(&mut self, players: &mut [Player], signals: &[Signal]) -> Result<(), String> {
+        let mut signals = signals.iter().peekable();
+        loop {
+            let player =
+                players.iter_mut().filter(|player| !player.is_over()).min_by_key(|one| one.due());
+            let due = player.as_ref().map(|player| player.due());
+            if let Some(signal) = signals.next_if(|signal| due.is_none_or(|due| signal.at() <= due))
+            {
+                self.advance(signal.at())?;
+                let observation = signal.observation(&self.context.site, self.clock.now());
+                self.played.signals += 1;
+                if let Body::Unreadable(unreadable) = &observation.body {
+                    self.played.unreadable += 1;
+                    let (origin, reason) = (&unreadable.origin, &unreadable.reason);
+                    tracing::warn!(origin, reason, at = %signal.at(), "unreadable payload, quarantined");
+                }
+                self.apply(&observation)?;
+                continue;
+            }
+            let Some(player) = player else { return Ok(()) };
+            self.advance(player.due())?;
+            for look in player.step()? {
+                self.look(player, look)?;
+            }
+        }
+    }
+
+    fn look(&mut self, player: &mut Player, look: Look) -> Result<(), String> {
+        let Some(detector) = &mut self.detector else { return Ok(()) };
+        let detections = detector.detect(&look).map_err(|error| error.to_string())?;
+        self.played.pictures += 1;
+        let observation = player.observe(look, &detections, self.clock.now());
+        self.apply(&observation)?;
+        if self.explain.as_ref() == Some(&player.id) {
+            let since = observation.stamp.at.duration_since(player.began_at).as_secs_f64();
+            for line in self.middle.rules.explain(&observation) {
+                (self.told.explanation)(&format!("{} {since:8.3} s: {line}", player.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// The clock goes on to `until`, with a tick wherever the running gateway has one.
+    fn advance(&mut self, until: Timestamp) -> Result<(), String> {
+        while self.next_tick <= until {
+            self.clock.advance_to(self.next_tick);
+            self.next_tick += TICK;
+            let outcome = self.middle.tick(self.clock.now());
+            self.commit(outcome)?;
+        }
+        self.clock.advance_to(until);
+        if let Some((began, from, speed)) = self.pace {
+            let real = until.duration_since(from).as_secs_f64().max(0.0) / speed;
+            thread::sleep(Duration::from_secs_f64(real).saturating_sub(began.elapsed()));
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, observation: &Observation) -> Result<(), String> {
+        let outcome = self.middle.apply(self.clock.now(), observation);
+        self.commit(outcome)
+    }
+
+    /// On disk, then on stdout; the evidence it asks for is made at once.
+    fn commit(&mut self, mut outcome: Outcome) -> Result<(), String> {
+        loop {
+            let mut jobs = std::mem::take(&mut outcome.jobs).into_iter();
+            let records: Vec<_> = outcome
+                .entries
+                .iter()
+                .filter_map(|entry| match entry {
+                    Entry::Change(record) => Some(record.clone()),
+                    _ => None,
+                })
+                .collect();
+            if !outcome.entries.is_empty() {
+                let batch = Batch { entries: outcome.entries, receipts: Vec::new() };
+                self.store.commit_blocking(batch).map_err(|error| error.to_string())?;
+            }
+            for record in records {
+                let event = self.context.event(&record);
+                let line = serde_json::to_string(&event).map_err(|error| error.to_string())?;
+                (self.told.event)(&line)?;
+                self.played.events += 1;
+            }
+            outcome = Outcome::default();
+            for job in jobs.by_ref() {
+                let (source, body) = self.exhibits.make(job);
+                let now = self.clock.now();
+                let stamp = Stamp::of_gateway(now);
+                let more = self.middle.apply(now, &Observation { source, stamp, body });
+                outcome.entries.extend(more.entries);
+                outcome.jobs.extend(more.jobs);
+            }
+            if outcome.entries.is_empty() && outcome.jobs.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
