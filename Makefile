@@ -2,7 +2,7 @@
 # Dependencies build once, optimised, in the dev profile.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build setup setup-test models clips fmt lint docs deny clean
+.PHONY: help demo test build setup setup-test models clips bench fmt lint docs deny clean
 
 # Debian's own, for its GStreamer bindings: another python3 may be first on PATH.
 PYTHON ?= /usr/bin/python3
@@ -35,6 +35,9 @@ models: setup ## ONNX Runtime and the default model, in models/cache
 clips: setup # the clips that tests play
 	@tests/rig/clip.sh h264 >/dev/null
 	@tests/rig/clip.sh h265 >/dev/null
+
+bench: setup-test models clips ## speed and size on this machine, as a table (release build)
+	@cargo bench --bench bench
 
 fmt: ## write all code in one style
 	@cargo fmt

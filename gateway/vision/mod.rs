@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use catalog::{Catalog, ModelSpec};
+pub use catalog::{Catalog, Layout, ModelSpec};
 pub use detect::{DetectError, Detector, Timing};
 pub use track::Tracker;
 

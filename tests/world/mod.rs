@@ -3,6 +3,7 @@
 mod broker;
 mod gateway;
 mod receiver;
+mod rtsp;
 
 use std::{
     future::Future,
@@ -13,6 +14,7 @@ use std::{
 pub(crate) use broker::Broker;
 pub(crate) use gateway::{Gateway, gridpost};
 pub(crate) use receiver::Receiver;
+pub(crate) use rtsp::RtspServer;
 
 /// How long a fact may take before a test gives up; generous, since machines here are shared.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

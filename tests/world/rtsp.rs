@@ -1,0 +1,49 @@
+//! A real RTSP server with one looping camera and a user; ended with the test.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use super::root;
+
+/// GStreamer's RTSP server, user `viewer`, password `s3cret`.
+pub(crate) struct RtspServer {
+    child: Child,
+    url: String,
+}
+
+impl RtspServer {
+    pub(crate) fn start(port: u16, file: &Path) -> Self {
+        let mut child = Command::new("/usr/bin/python3")
+            .arg(root().join("tests/rig/rtsp_serve.py"))
+            .args(["--port", &port.to_string(), "--user", "viewer", "--password", "s3cret"])
+            .arg(format!("camera={}", file.display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let said: Vec<String> =
+            lines.map(Result::unwrap).take_while(|line| line.trim() != "READY").collect();
+        let url = said.into_iter().find(|line| line.starts_with("rtsp://")).expect("it started");
+        Self { child, url }
+    }
+
+    pub(crate) fn with_user(&self, user: &str) -> String {
+        self.url.replace("rtsp://", &format!("rtsp://{user}@"))
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.url.split(':').nth(2).unwrap().split('/').next().unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for RtspServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
