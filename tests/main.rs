@@ -13,4 +13,5 @@ mod button;
 mod camera;
 mod configs;
 mod replay;
+mod tls;
 mod world;

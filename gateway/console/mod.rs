@@ -1,5 +1,6 @@
 //! The web API: reads snapshots through its `Backend`, owns no state; replies enter by the front door.
 
+mod door;
 mod evidence;
 mod routes;
 mod token;
@@ -10,7 +11,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::domain::{Answer, EventContext, Evidence, EvidenceId, IncidentId, Kind, Record, Reply};
+use door::Door;
+
+use crate::{
+    domain::{Answer, EventContext, Evidence, EvidenceId, IncidentId, Kind, Record, Reply},
+    wire::tls::ServerTls,
+};
 
 pub use token::load_or_make as load_or_make_token;
 
@@ -27,6 +33,13 @@ pub struct Config {
     /// File of the bearer token, made on first start; default `token` in the data folder.
     #[serde(default)]
     pub token_file: Option<PathBuf>,
+    /// PEM of the certificate chain; with it the listener speaks TLS only. Read at each
+    /// handshake, so that a renewed one is used.
+    #[serde(default)]
+    pub tls_cert_file: Option<PathBuf>,
+    /// PEM of its private key.
+    #[serde(default)]
+    pub tls_key_file: Option<PathBuf>,
     /// Lets it listen beyond loopback without TLS: everything, the token too, is then readable
     /// on the way. For a reverse proxy on a network of its own. Default false.
     #[serde(default)]
@@ -39,6 +52,8 @@ impl Default for Config {
             listen: listen(),
             public_url: None,
             token_file: None,
+            tls_cert_file: None,
+            tls_key_file: None,
             allow_plain_http_beyond_loopback: false,
         }
     }
@@ -52,14 +67,23 @@ impl Config {
     /// What is wrong with it: key and message.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
-        if !self.listen.ip().is_loopback() && !self.allow_plain_http_beyond_loopback {
+        let plain = self.tls_cert_file.is_none();
+        if plain && !self.listen.ip().is_loopback() && !self.allow_plain_http_beyond_loopback {
             problems.push((
                 "listen",
                 format!(
-                    "{} is beyond loopback without TLS: put a TLS proxy in front, or set allow_plain_http_beyond_loopback = true",
+                    "{} is beyond loopback without TLS: give tls_cert_file and tls_key_file, or set allow_plain_http_beyond_loopback = true",
                     self.listen
                 ),
             ));
+        }
+        match ServerTls::of(&self.tls_cert_file, &self.tls_key_file) {
+            Ok(tls) => {
+                if let Some(Err(reason)) = tls.map(|tls| tls.check()) {
+                    problems.push(("tls_cert_file", reason));
+                }
+            }
+            Err(problem) => problems.push(problem),
         }
         if let Some(url) = self.public_url.as_deref().filter(|url| !url.starts_with("http")) {
             problems.push(("public_url", format!("`{url}`: expected http://… or https://…")));
@@ -97,6 +121,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
 /// A bound listener that nobody serves yet.
 pub struct Console {
     listener: TcpListener,
+    tls: Option<ServerTls>,
     token: String,
 }
 
@@ -105,7 +130,9 @@ impl Console {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| format!("web: cannot listen on {}: {error}", config.listen))?;
-        Ok(Self { listener, token })
+        let tls = ServerTls::of(&config.tls_cert_file, &config.tls_key_file)
+            .map_err(|(key, reason)| format!("web: {key}: {reason}"))?;
+        Ok(Self { listener, tls, token })
     }
 
     pub fn local_addr(&self) -> Option<SocketAddr> {
@@ -115,7 +142,11 @@ impl Console {
     /// Serves until told to stop.
     pub async fn serve<B: Backend>(self, backend: B, mut stop: watch::Receiver<bool>) {
         let app = routes::router(backend, self.token);
-        let served = axum::serve(self.listener, app);
+        let door = match Door::open(self.listener, self.tls) {
+            Ok(door) => door,
+            Err(error) => return tracing::error!(%error, "web: cannot listen"),
+        };
+        let served = axum::serve(door, app);
         tokio::select! {
             ended = std::future::IntoFuture::into_future(served) => {
                 if let Err(error) = ended {

@@ -145,7 +145,7 @@ impl Parts {
         let console = Console::bind(web, token).await?;
         let mut addresses =
             Addresses { web: console.local_addr().map(|at| at.to_string()), intake: None };
-        if !web.listen.ip().is_loopback() {
+        if web.tls_cert_file.is_none() && !web.listen.ip().is_loopback() {
             tracing::warn!(listen = %web.listen, "web: PLAIN HTTP BEYOND LOOPBACK, as configured; the token can be read on the way");
         }
         let backend = Backend {

@@ -11,7 +11,10 @@ use tokio::{
     sync::{Semaphore, mpsc, watch},
 };
 
-use crate::domain::{Clock, Envelope, Meter, Metric, SiteId};
+use crate::{
+    domain::{Clock, Envelope, Meter, Metric, SiteId},
+    wire::tls::{ServerTls, accept},
+};
 
 /// `[intake]`: where devices connect without a broker.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -27,6 +30,13 @@ pub struct Config {
     /// Lets devices in without a name. Default false; on loopback without users it is needed too.
     #[serde(default)]
     pub allow_anonymous: bool,
+    /// PEM of the certificate chain; with it the listener speaks TLS only. Read at each
+    /// handshake, so that a renewed one is used.
+    #[serde(default)]
+    pub tls_cert_file: Option<PathBuf>,
+    /// PEM of its private key.
+    #[serde(default)]
+    pub tls_key_file: Option<PathBuf>,
     /// Connections at once. Default 512.
     #[serde(default = "connections_max")]
     pub connections_max: usize,
@@ -49,6 +59,14 @@ impl Config {
                 "users_file",
                 "who may connect? give users_file, or allow_anonymous = true".to_owned(),
             ));
+        }
+        match ServerTls::of(&self.tls_cert_file, &self.tls_key_file) {
+            Ok(tls) => {
+                if let Some(Err(reason)) = tls.map(|tls| tls.check()) {
+                    problems.push(("tls_cert_file", reason));
+                }
+            }
+            Err(problem) => problems.push(problem),
         }
         let users = self.users_file.as_ref().filter(|path| path.is_file());
         if let Some(Err(error)) = users.map(read_users) {
@@ -88,6 +106,7 @@ struct Shared {
 /// A bound listener that nobody serves yet.
 pub struct Intake {
     listener: TcpListener,
+    tls: Option<ServerTls>,
     shared: Arc<Shared>,
     connections: Arc<Semaphore>,
 }
@@ -105,9 +124,12 @@ impl Intake {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| format!("intake: cannot listen on {}: {error}", config.listen))?;
+        let tls = ServerTls::of(&config.tls_cert_file, &config.tls_key_file)
+            .map_err(|(key, reason)| format!("intake: {key}: {reason}"))?;
         let anonymous = config.allow_anonymous;
         Ok(Self {
             listener,
+            tls,
             shared: Arc::new(Shared { site, users, anonymous, envelopes, clock, meter }),
             connections: Arc::new(Semaphore::new(config.connections_max)),
         })
@@ -134,11 +156,11 @@ impl Intake {
                 tracing::warn!(%peer, "intake: too many connections; closed");
                 continue;
             };
-            let (shared, mut stop) = (self.shared.clone(), stop.clone());
+            let (shared, tls, mut stop) = (self.shared.clone(), self.tls.clone(), stop.clone());
             tokio::spawn(async move {
                 let _permit = permit;
                 tokio::select! {
-                    ended = session::run(stream, &shared) => {
+                    ended = async { session::run(accept(tls.as_ref(), stream).await?, &shared).await } => {
                         if let Err(reason) = ended {
                             shared.meter.add(Metric::SignalsRefused, "intake", 1);
                             tracing::warn!(%peer, reason, "intake: connection closed");

@@ -17,11 +17,16 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// `more`: further lines of its configuration.
+    pub(crate) async fn start_with(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         fs::write(
             folder.path().join("mosquitto.conf"),
-            format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n"),
+            format!("listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n{more}"),
         )
         .unwrap();
         let child = spawn(&folder);

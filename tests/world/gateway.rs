@@ -49,8 +49,18 @@ impl Gateway {
     }
 
     pub(crate) async fn start_in(folder: TempDir, config: &str, env: &[(&str, &str)]) -> Self {
+        Self::start_with(folder, config, env, "").await
+    }
+
+    /// `tls`: lines for both listeners, `[web]` and `[intake]`.
+    pub(crate) async fn start_with(
+        folder: TempDir,
+        config: &str,
+        env: &[(&str, &str)],
+        tls: &str,
+    ) -> Self {
         let text = format!(
-            "{config}\n[data]\npath = \"data\"\nmin_free_bytes = 1048576\n\n[web]\nlisten = \"127.0.0.1:0\"\n\n[intake]\nlisten = \"127.0.0.1:0\"\nallow_anonymous = true\n"
+            "{config}\n[data]\npath = \"data\"\nmin_free_bytes = 1048576\n\n[web]\nlisten = \"127.0.0.1:0\"\n{tls}\n[intake]\nlisten = \"127.0.0.1:0\"\nallow_anonymous = true\n{tls}"
         );
         let file = folder.path().join("gridpost.toml");
         fs::write(&file, text).unwrap();

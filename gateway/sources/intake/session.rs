@@ -16,7 +16,6 @@ use mqtt_protocol_core::mqtt::{
 use subtle::ConstantTimeEq;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
     sync::mpsc,
     time::{Instant, timeout},
 };
@@ -25,6 +24,7 @@ use super::Shared;
 use crate::{
     domain::{Answer, Body, Envelope, Metric, Receipt},
     sources::codecs::{self, Message},
+    wire::tls::Wire,
 };
 
 /// A packet larger than this is no press; the connection is closed.
@@ -42,7 +42,7 @@ struct Answered {
 }
 
 struct Session<'s> {
-    stream: TcpStream,
+    stream: Box<dyn Wire>,
     connection: Connection<Server>,
     shared: &'s Shared,
     connected: bool,
@@ -53,9 +53,7 @@ struct Session<'s> {
 }
 
 /// Until the device leaves (Ok) or is put out (the reason).
-pub(super) async fn run(stream: TcpStream, shared: &Shared) -> Result<(), String> {
-    // A PUBACK is a few bytes that somebody waits for.
-    let _ = stream.set_nodelay(true);
+pub(super) async fn run(stream: Box<dyn Wire>, shared: &Shared) -> Result<(), String> {
     let (answered, mut answers) = mpsc::channel(IN_FLIGHT_MAX);
     let mut connection = Connection::new(Version::Undetermined);
     connection.set_auto_ping_response(true);
@@ -125,7 +123,11 @@ impl Session<'_> {
                 Event::NotifyPacketReceived(packet) => Box::pin(self.packet(packet)).await?,
                 Event::RequestSendPacket { packet, .. } => {
                     let bytes = packet.to_continuous_buffer();
-                    let sent = timeout(CONNECT_WITHIN, self.stream.write_all(&bytes)).await;
+                    let send = async {
+                        self.stream.write_all(&bytes).await?;
+                        self.stream.flush().await
+                    };
+                    let sent = timeout(CONNECT_WITHIN, send).await;
                     sent.map_err(|_| "does not read its answers".to_owned())?
                         .map_err(|error| format!("write: {error}"))?;
                 }

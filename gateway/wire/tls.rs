@@ -1,0 +1,99 @@
+//! TLS as a server: certificate and key from PEM files, read anew at each handshake, so that a renewed one is used.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+
+/// Who has not finished the handshake within this time is closed.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+
+/// A connection, plain or not.
+pub trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+/// Certificate chain and private key of a listener.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    cert_file: PathBuf,
+    key_file: PathBuf,
+}
+
+impl ServerTls {
+    /// Both files or none; the error is the key that is missing and why.
+    pub fn of(
+        cert_file: &Option<PathBuf>,
+        key_file: &Option<PathBuf>,
+    ) -> Result<Option<Self>, (&'static str, String)> {
+        match (cert_file, key_file) {
+            (None, None) => Ok(None),
+            (Some(cert), Some(key)) => {
+                Ok(Some(Self { cert_file: cert.clone(), key_file: key.clone() }))
+            }
+            (Some(_), None) => Err(("tls_key_file", "tls_cert_file needs tls_key_file too".into())),
+            (None, Some(_)) => {
+                Err(("tls_cert_file", "tls_key_file needs tls_cert_file too".into()))
+            }
+        }
+    }
+
+    /// Reads both files; the error names the one that is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        self.acceptor().map(drop)
+    }
+
+    fn acceptor(&self) -> Result<TlsAcceptor, String> {
+        let read = |path: &PathBuf| {
+            std::fs::read(path)
+                .map_err(|error| format!("{}: cannot be read: {error}", path.display()))
+        };
+        let chain: Vec<_> = rustls_pemfile::certs(&mut &read(&self.cert_file)?[..])
+            .collect::<Result<_, _>>()
+            .map_err(|error| format!("{}: {error}", self.cert_file.display()))?;
+        if chain.is_empty() {
+            return Err(format!(
+                "{}: no certificate in it; expected PEM with BEGIN CERTIFICATE",
+                self.cert_file.display()
+            ));
+        }
+        let key = rustls_pemfile::private_key(&mut &read(&self.key_file)?[..])
+            .map_err(|error| format!("{}: {error}", self.key_file.display()))?
+            .ok_or_else(|| {
+                format!(
+                    "{}: no private key in it; expected PEM with BEGIN PRIVATE KEY",
+                    self.key_file.display()
+                )
+            })?;
+        let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(|error| {
+                format!(
+                    "{} and {} do not fit: {error}",
+                    self.cert_file.display(),
+                    self.key_file.display()
+                )
+            })?;
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}
+
+/// The handshake, where there is one; the error is one sentence.
+pub async fn accept(tls: Option<&ServerTls>, stream: TcpStream) -> Result<Box<dyn Wire>, String> {
+    // A PUBACK is a few bytes that somebody waits for.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return Ok(Box::new(stream)) };
+    let accepted = timeout(HANDSHAKE_WITHIN, tls.acceptor()?.accept(stream)).await;
+    match accepted {
+        Ok(Ok(stream)) => Ok(Box::new(stream)),
+        Ok(Err(error)) => Err(format!("TLS handshake: {error}")),
+        Err(_) => Err("TLS handshake: timed out".into()),
+    }
+}
