@@ -45,6 +45,8 @@ async fn watched(codec: &str) {
         .unwrap();
     assert_eq!(part.status(), 206);
     assert_eq!(&part.bytes().await.unwrap()[..], b"ftyp");
+    let tag: &[u8] = if codec == "h265" { b"hvc1" } else { b"avc1" };
+    assert!(bytes.windows(4).any(|four| four == tag), "no {tag:?} in the clip");
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &bytes).unwrap();
     let played = Command::new("ffmpeg")
@@ -87,6 +89,13 @@ async fn p7_a_camera_that_goes_away_is_found_again_and_a_wrong_password_is_said(
         (gateway.metric("gridpost_camera_packets_total").await > 10.0).then_some(())
     })
     .await;
+    // The server's RTCP reports carry this machine's clock: the offset is small, and is there.
+    let off = wait_for("RTCP time", || async {
+        let off = gateway.metric("gridpost_camera_clock_offset_seconds").await;
+        (off != 0.0).then_some(off)
+    })
+    .await;
+    assert!(off.abs() < 5.0, "{off}");
     wait_for("the 401", || async { gateway.log().contains("401").then_some(()) }).await;
     drop(server);
     wait_for("the loss", || async {

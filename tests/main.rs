@@ -8,10 +8,12 @@
 )]
 
 mod architecture;
+mod bad_streams;
 mod broker;
 mod button;
 mod camera;
 mod configs;
+mod playback;
 mod replay;
 mod tls;
 mod world;

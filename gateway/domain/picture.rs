@@ -14,6 +14,8 @@ pub struct Picture {
     pub rgb: Arc<[u8]>,
     /// Corrected source time of the exposure.
     pub at: Timestamp,
+    /// What the camera's own clock said of it (RTCP), if it did.
+    pub device: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Picture {

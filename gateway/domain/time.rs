@@ -3,6 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::Picture;
+
 /// An instant on this box, read once from the [`Clock`] and passed on as an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
@@ -39,6 +41,18 @@ impl Stamp {
     /// A stamp for something that has no clock of its own.
     pub fn of_gateway(now: Now) -> Self {
         Self { at: now.wall, device: None, gateway: now.wall, mono_ms: now.mono_ms, error_ms: 0 }
+    }
+
+    /// A stamp for a picture: its own time, and how far the camera's clock is off ours.
+    pub fn of_picture(picture: &Picture, now: Now) -> Self {
+        let off =
+            picture.device.map_or(0, |device| device.duration_since(picture.at).abs().as_millis());
+        Self {
+            at: picture.at,
+            device: picture.device,
+            error_ms: u64::try_from(off).unwrap_or(u64::MAX),
+            ..Self::of_gateway(now)
+        }
     }
 
     /// A stamp for a device that states its time. One within ten minutes of ours is

@@ -5,7 +5,7 @@ use std::path::Path;
 use ffmpeg_next as ffmpeg;
 use jiff::Timestamp;
 
-use super::ring::Cut;
+use super::{ffi, ring::Cut};
 
 /// What was written.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +24,9 @@ pub fn write_clip(path: &Path, cut: &Cut) -> Result<ClipInfo, String> {
             output.add_stream(ffmpeg::encoder::find(ffmpeg::codec::Id::None)).map_err(told)?;
         stream.set_parameters(cut.format.parameters.clone());
         stream.set_time_base(cut.format.time_base);
+        if cut.format.parameters.id() == ffmpeg::codec::Id::HEVC {
+            ffi::tag_hvc1(&mut stream);
+        }
     }
     let mut options = ffmpeg::Dictionary::new();
     options.set("movflags", "+faststart");

@@ -12,10 +12,13 @@ use crate::domain::Picture;
 /// Pictures inside the decoder whose time is remembered.
 const PENDING_MAX: usize = 64;
 
+/// Source time, and what the camera's own clock said.
+type Times = (Timestamp, Option<Timestamp>);
+
 pub struct Decoder {
     decoder: ffmpeg::decoder::Video,
     scaler: Option<scaling::Context>,
-    times: VecDeque<(i64, Timestamp)>,
+    times: VecDeque<(i64, Times)>,
 }
 
 impl Decoder {
@@ -34,12 +37,12 @@ impl Decoder {
         want: &mut dyn FnMut(Timestamp) -> bool,
     ) -> Result<(Vec<Picture>, u64), String> {
         let pts = seen.packet.pts().or(seen.packet.dts()).unwrap_or(0);
-        self.times.push_back((pts, seen.at));
+        self.times.push_back((pts, (seen.at, seen.device)));
         if self.times.len() > PENDING_MAX {
             self.times.pop_front();
         }
         self.decoder.send_packet(&seen.packet).map_err(|error| error.to_string())?;
-        self.drain(seen.at, want)
+        self.drain((seen.at, seen.device), want)
     }
 
     /// At the end of a file: the pictures that are still inside.
@@ -48,31 +51,35 @@ impl Decoder {
         want: &mut dyn FnMut(Timestamp) -> bool,
     ) -> Result<(Vec<Picture>, u64), String> {
         self.decoder.send_eof().map_err(|error| error.to_string())?;
-        let last = self.times.back().map_or(Timestamp::UNIX_EPOCH, |(_, at)| *at);
+        let last = self.times.back().map_or((Timestamp::UNIX_EPOCH, None), |(_, times)| *times);
         self.drain(last, want)
     }
 
     fn drain(
         &mut self,
-        otherwise: Timestamp,
+        otherwise: Times,
         want: &mut dyn FnMut(Timestamp) -> bool,
     ) -> Result<(Vec<Picture>, u64), String> {
         let mut frame = ffmpeg::frame::Video::empty();
         let (mut pictures, mut decoded) = (Vec::new(), 0);
         while self.decoder.receive_frame(&mut frame).is_ok() {
             decoded += 1;
-            let at = frame
+            let (at, device) = frame
                 .pts()
                 .and_then(|pts| self.times.iter().find(|(known, _)| *known == pts))
-                .map_or(otherwise, |(_, at)| *at);
+                .map_or(otherwise, |(_, times)| *times);
             if want(at) {
-                pictures.push(self.picture(&frame, at)?);
+                pictures.push(self.picture(&frame, (at, device))?);
             }
         }
         Ok((pictures, decoded))
     }
 
-    fn picture(&mut self, frame: &ffmpeg::frame::Video, at: Timestamp) -> Result<Picture, String> {
+    fn picture(
+        &mut self,
+        frame: &ffmpeg::frame::Video,
+        (at, device): Times,
+    ) -> Result<Picture, String> {
         let (format, width, height) = (frame.format(), frame.width(), frame.height());
         let fits = self.scaler.as_ref().is_some_and(|scaler| {
             let input = scaler.input();
@@ -102,6 +109,6 @@ impl Decoder {
             packed.extend_from_slice(&line[..row.min(line.len())]);
         }
         packed.resize(row * height as usize, 0);
-        Ok(Picture { width, height, rgb: packed.into(), at })
+        Ok(Picture { width, height, rgb: packed.into(), at, device })
     }
 }

@@ -2,6 +2,7 @@
 
 mod clip;
 mod decode;
+mod ffi;
 mod gate;
 mod ring;
 mod session;

@@ -16,6 +16,12 @@ use crate::domain::StopFlag;
 /// Arrival and stream time may drift apart by this much before the stream is anchored anew.
 const DRIFT_MS_MAX: i64 = 1_000;
 
+/// A camera's clock within this of ours is believed for the time of its pictures.
+const TRUST_MS_MAX: i64 = 2_000;
+
+/// A file may end this much before what its header says.
+const SHORT_S_MAX: f64 = 2.0;
+
 /// What to open and how patient to be.
 #[derive(Clone)]
 pub struct Request {
@@ -34,6 +40,8 @@ pub struct Seen {
     pub(super) packet: ffmpeg::Packet,
     /// Source time of its picture.
     pub at: Timestamp,
+    /// What the camera's own clock said of it, once an RTCP sender report has come.
+    pub device: Option<Timestamp>,
     pub key: bool,
     pub bytes: usize,
     /// Milliseconds since the first packet of the session, by the stream's own clock.
@@ -65,6 +73,8 @@ pub struct Session {
     request: Request,
     first_pts: Option<i64>,
     anchor: Option<(Timestamp, i64)>,
+    /// Stream time of the latest picture read, milliseconds.
+    read_ms: i64,
 }
 
 impl Session {
@@ -110,6 +120,7 @@ impl Session {
             request,
             first_pts: None,
             anchor: None,
+            read_ms: 0,
         })
     }
 
@@ -123,9 +134,22 @@ impl Session {
                     return Ok(Some(self.seen(packet, now())));
                 }
                 Ok(()) => {}
-                Err(ffmpeg::Error::Eof) => return Ok(None),
+                Err(ffmpeg::Error::Eof) => {
+                    self.tell_if_short();
+                    return Ok(None);
+                }
                 Err(error) => return Err(explain(error, &self.deadline, &self.request.url)),
             }
+        }
+    }
+
+    /// A file that says it is longer than what could be read was cut off.
+    fn tell_if_short(&self) {
+        let says_s = self.input.duration() as f64 / f64::from(ffmpeg::ffi::AV_TIME_BASE);
+        let read_s = self.read_ms as f64 / 1000.0;
+        if !self.request.url.contains("://") && says_s - read_s > SHORT_S_MAX {
+            let clip = &self.request.url;
+            tracing::warn!(clip, "the clip is cut off: {read_s:.1} of its {says_s:.1} s are there");
         }
     }
 
@@ -137,6 +161,7 @@ impl Session {
         let ticks = i128::from(pts - first) * i128::from(self.time_base.numerator()) * 1000;
         let stream_ms =
             i64::try_from(ticks / i128::from(self.time_base.denominator().max(1))).unwrap_or(0);
+        self.read_ms = self.read_ms.max(stream_ms);
         let (base, from) = *self.anchor.get_or_insert((now, stream_ms));
         let mut at = base + SignedDuration::from_millis(stream_ms - from);
         let live = self.request.url.contains("://");
@@ -144,8 +169,24 @@ impl Session {
             self.anchor = Some((now, stream_ms));
             at = now;
         }
-        Seen { at, key: packet.is_key(), bytes: packet.size(), stream_ms, packet }
+        // A clock that is right takes the way of the packet out of the time; a wrong one is only
+        // told: time that jumps when the first report comes would make dwell out of nothing.
+        let device = reference_time(&packet);
+        let near = device.filter(|device| {
+            live && device.duration_since(now).abs().as_millis() <= i128::from(TRUST_MS_MAX)
+        });
+        let at = near.unwrap_or(at);
+        Seen { at, device, key: packet.is_key(), bytes: packet.size(), stream_ms, packet }
     }
+}
+
+/// Wall time that FFmpeg made of RTCP sender reports: an `AVProducerReferenceTime`, whose first
+/// field is microseconds since 1970 (libavutil, avcodec/defs.h).
+fn reference_time(packet: &ffmpeg::Packet) -> Option<Timestamp> {
+    let found =
+        packet.side_data().find(|data| data.kind() == ffmpeg::packet::side_data::Type::PRFT)?;
+    let micros = i64::from_ne_bytes(found.data().get(..8)?.try_into().ok()?);
+    Timestamp::from_microsecond(micros).ok()
 }
 
 fn explain(error: ffmpeg::Error, deadline: &Deadline, url: &str) -> String {

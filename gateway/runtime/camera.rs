@@ -119,6 +119,10 @@ impl Camera {
                 ring.push(seen.clone());
                 ring.bytes()
             };
+            if let Some(device) = seen.device {
+                let off = device.duration_since(self.clock.now().wall).as_secs_f64();
+                self.meter.set(Metric::CameraClock, id, off);
+            }
             self.meter.set(Metric::RingBytes, id, bytes as f64);
             match decoder.push(&seen, &mut |at| gate.wants(at)) {
                 Ok((pictures, decoded)) => {

@@ -119,7 +119,7 @@ impl Player {
         detections: &[Detection],
         now: Now,
     ) -> Observation {
-        let stamp = Stamp { at: look.at, ..Stamp::of_gateway(now) };
+        let stamp = Stamp::of_picture(&look, now);
         let tracks = self.tracker.update(look.at, detections);
         let picture = (!tracks.is_empty()).then_some(look);
         let body = Body::Tracks(TrackFrame { tracks, picture });

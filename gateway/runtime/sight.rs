@@ -92,7 +92,7 @@ impl Sight {
             self.meter.add(Metric::CameraDetected, id.as_str(), 1);
             let tracks = trackers[camera].update(picture.at, &detections);
             let now = self.report.clock.now();
-            let stamp = Stamp { at: picture.at, ..Stamp::of_gateway(now) };
+            let stamp = Stamp::of_picture(&picture, now);
             let picture = (!tracks.is_empty()).then_some(picture);
             if !self.report.send(id, stamp, Body::Tracks(TrackFrame { tracks, picture })) {
                 return;

@@ -100,7 +100,13 @@ mod tests {
     use crate::runtime::metrics::Registry;
 
     fn picture(n: u32) -> Picture {
-        Picture { width: n, height: 1, rgb: Arc::new([]), at: jiff::Timestamp::UNIX_EPOCH }
+        Picture {
+            width: n,
+            height: 1,
+            rgb: Arc::new([]),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            device: None,
+        }
     }
 
     #[test]

@@ -85,7 +85,13 @@ impl Detector {
         };
         let (width, height) = (spec.input.width, spec.input.height);
         let rgb = vec![128u8; width as usize * height as usize * 3].into();
-        detector.detect(&Picture { width, height, rgb, at: jiff::Timestamp::UNIX_EPOCH })?;
+        detector.detect(&Picture {
+            width,
+            height,
+            rgb,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            device: None,
+        })?;
         Ok(detector)
     }
 
@@ -197,7 +203,8 @@ mod tests {
         let spec = catalog.get(None).unwrap();
         let mut detector = Detector::load(spec, &models(), None, 1).unwrap();
         let rgb = vec![90u8; 640 * 360 * 3].into();
-        let grey = Picture { width: 640, height: 360, rgb, at: jiff::Timestamp::UNIX_EPOCH };
+        let grey =
+            Picture { width: 640, height: 360, rgb, at: jiff::Timestamp::UNIX_EPOCH, device: None };
         assert!(detector.detect(&grey).unwrap().is_empty());
         assert!(detector.last_timing().run > Duration::ZERO);
     }

@@ -121,7 +121,7 @@ mod tests {
 
     fn picture(width: u32, height: u32) -> Picture {
         let rgb: Arc<[u8]> = (0..width * height).flat_map(|_| [10u8, 20, 30]).collect();
-        Picture { width, height, rgb, at: jiff::Timestamp::UNIX_EPOCH }
+        Picture { width, height, rgb, at: jiff::Timestamp::UNIX_EPOCH, device: None }
     }
 
     #[test]

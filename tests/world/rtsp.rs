@@ -16,10 +16,19 @@ pub(crate) struct RtspServer {
 
 impl RtspServer {
     pub(crate) fn start(port: u16, file: &Path) -> Self {
+        Self::serve(port, &file.display().to_string())
+    }
+
+    /// A GStreamer pipeline instead of a file.
+    pub(crate) fn launch(pipeline: &str) -> Self {
+        Self::serve(0, &format!("launch:{pipeline}"))
+    }
+
+    fn serve(port: u16, what: &str) -> Self {
         let mut child = Command::new("/usr/bin/python3")
             .arg(root().join("tests/rig/rtsp_serve.py"))
             .args(["--port", &port.to_string(), "--user", "viewer", "--password", "s3cret"])
-            .arg(format!("camera={}", file.display()))
+            .arg(format!("camera={what}"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
