@@ -1,11 +1,12 @@
 //! One connection to a camera (or one reading of a file): packets with their time, until it breaks.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use ffmpeg_next as ffmpeg;
@@ -21,6 +22,11 @@ const TRUST_MS_MAX: i64 = 2_000;
 
 /// A file may end this much before what its header says.
 const SHORT_S_MAX: f64 = 2.0;
+
+/// Packets of the probing, at most: ten seconds at 50 pictures a second.
+const HELD_PACKETS_MAX: usize = 500;
+/// A packet that took longer to come was not waiting for us.
+const WAITED: Duration = Duration::from_millis(8);
 
 /// What to open and how patient to be.
 #[derive(Clone)]
@@ -75,6 +81,8 @@ pub struct Session {
     anchor: Option<(Timestamp, i64)>,
     /// Stream time of the latest picture read, milliseconds.
     read_ms: i64,
+    /// Came while the stream was probed, not handed on yet.
+    held: VecDeque<ffmpeg::Packet>,
 }
 
 impl Session {
@@ -121,18 +129,29 @@ impl Session {
             first_pts: None,
             anchor: None,
             read_ms: 0,
+            held: VecDeque::new(),
         })
     }
 
     /// The next packet of the video; None at the end of a file. `now` is the wall clock.
     pub fn next(&mut self, now: impl Fn() -> Timestamp) -> Result<Option<Seen>, String> {
+        if let Some(packet) = self.held.pop_front() {
+            return Ok(Some(self.seen(packet, now(), true)));
+        }
+        let Some(packet) = self.read()? else { return Ok(None) };
+        if self.anchor.is_none() && self.is_live() {
+            self.catch_up(&packet, &now)?;
+        }
+        let waited = !self.held.is_empty();
+        Ok(Some(self.seen(packet, now(), waited)))
+    }
+
+    fn read(&mut self) -> Result<Option<ffmpeg::Packet>, String> {
         loop {
             self.deadline.set(self.request.stall_ms);
             let mut packet = ffmpeg::Packet::empty();
             match packet.read(&mut self.input) {
-                Ok(()) if packet.stream() == self.stream => {
-                    return Ok(Some(self.seen(packet, now())));
-                }
+                Ok(()) if packet.stream() == self.stream => return Ok(Some(packet)),
                 Ok(()) => {}
                 Err(ffmpeg::Error::Eof) => {
                     self.tell_if_short();
@@ -143,29 +162,59 @@ impl Session {
         }
     }
 
+    /// Seconds of packets came while FFmpeg looked what the stream is, and are handed over at
+    /// once. The first one that we had to wait for arrives now; the others were before it.
+    fn catch_up(
+        &mut self,
+        first: &ffmpeg::Packet,
+        now: &impl Fn() -> Timestamp,
+    ) -> Result<(), String> {
+        let mut anchor = (now(), self.stream_ms(first));
+        while self.held.len() < HELD_PACKETS_MAX {
+            let asked = Instant::now();
+            let Some(packet) = self.read()? else { break };
+            anchor = (now(), self.stream_ms(&packet));
+            self.held.push_back(packet);
+            if asked.elapsed() > WAITED {
+                break;
+            }
+        }
+        self.anchor = Some(anchor);
+        Ok(())
+    }
+
+    fn is_live(&self) -> bool {
+        self.request.url.contains("://")
+    }
+
+    /// Milliseconds since the first packet, by the stream's own clock.
+    fn stream_ms(&mut self, packet: &ffmpeg::Packet) -> i64 {
+        let pts = packet.pts().or(packet.dts()).unwrap_or(0);
+        let first = *self.first_pts.get_or_insert(pts);
+        let ticks = i128::from(pts - first) * i128::from(self.time_base.numerator()) * 1000;
+        i64::try_from(ticks / i128::from(self.time_base.denominator().max(1))).unwrap_or(0)
+    }
+
     /// A file that says it is longer than what could be read was cut off.
     fn tell_if_short(&self) {
         let says_s = self.input.duration() as f64 / f64::from(ffmpeg::ffi::AV_TIME_BASE);
         let read_s = self.read_ms as f64 / 1000.0;
-        if !self.request.url.contains("://") && says_s - read_s > SHORT_S_MAX {
+        if !self.is_live() && says_s - read_s > SHORT_S_MAX {
             let clip = &self.request.url;
             tracing::warn!(clip, "the clip is cut off: {read_s:.1} of its {says_s:.1} s are there");
         }
     }
 
     /// Source time: the stream's own steps from an anchor, so that network jitter does not
-    /// show; anchored anew when the two clocks have drifted apart.
-    fn seen(&mut self, packet: ffmpeg::Packet, now: Timestamp) -> Seen {
-        let pts = packet.pts().or(packet.dts()).unwrap_or(0);
-        let first = *self.first_pts.get_or_insert(pts);
-        let ticks = i128::from(pts - first) * i128::from(self.time_base.numerator()) * 1000;
-        let stream_ms =
-            i64::try_from(ticks / i128::from(self.time_base.denominator().max(1))).unwrap_or(0);
+    /// show; anchored anew when the two clocks have drifted apart. What `waited` in the probing
+    /// says nothing about arrival.
+    fn seen(&mut self, packet: ffmpeg::Packet, now: Timestamp, waited: bool) -> Seen {
+        let stream_ms = self.stream_ms(&packet);
         self.read_ms = self.read_ms.max(stream_ms);
         let (base, from) = *self.anchor.get_or_insert((now, stream_ms));
         let mut at = base + SignedDuration::from_millis(stream_ms - from);
-        let live = self.request.url.contains("://");
-        if live && at.duration_since(now).abs().as_millis() > i128::from(DRIFT_MS_MAX) {
+        let live = self.is_live();
+        if live && !waited && at.duration_since(now).abs().as_millis() > i128::from(DRIFT_MS_MAX) {
             self.anchor = Some((now, stream_ms));
             at = now;
         }
@@ -173,7 +222,7 @@ impl Session {
         // told: time that jumps when the first report comes would make dwell out of nothing.
         let device = reference_time(&packet);
         let near = device.filter(|device| {
-            live && device.duration_since(now).abs().as_millis() <= i128::from(TRUST_MS_MAX)
+            live && device.duration_since(at).abs().as_millis() <= i128::from(TRUST_MS_MAX)
         });
         let at = near.unwrap_or(at);
         Seen { at, device, key: packet.is_key(), bytes: packet.size(), stream_ms, packet }
