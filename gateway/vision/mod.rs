@@ -5,6 +5,8 @@ mod catalog;
 mod detect;
 mod heads;
 mod preprocess;
+#[cfg(test)]
+mod tests_graph;
 mod track;
 
 use std::path::PathBuf;
