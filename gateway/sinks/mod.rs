@@ -4,6 +4,8 @@ mod courier;
 mod http;
 mod jsonl;
 mod mqtt;
+#[cfg(test)]
+mod tests_courier;
 
 use std::future::Future;
 
