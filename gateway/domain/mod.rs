@@ -10,7 +10,7 @@ mod observation;
 mod picture;
 mod place;
 mod receipt;
-mod stream;
+mod stop;
 mod time;
 mod track;
 
@@ -27,6 +27,6 @@ pub use observation::{Body, Envelope, Fault, Observation, Press, Reply, ReplyTo,
 pub use picture::{Picture, Shot};
 pub use place::{Grid, Place, SourceInfo, SourceKind};
 pub use receipt::{Answer, Receipt};
-pub use stream::{Codec, Packet, StopFlag, StreamParams};
+pub use stop::StopFlag;
 pub use time::{Clock, Now, Stamp};
 pub use track::{Bbox, Detection, Track, TrackFrame};

@@ -18,15 +18,14 @@ pub struct ClipInfo {
 /// Writes the file; syncing it is the store's work. Blocks.
 pub fn write_clip(path: &Path, cut: &Cut) -> Result<ClipInfo, String> {
     let told = |error: ffmpeg::Error| format!("clip cannot be written: {error}");
+    let parameters = cut.format.parameters.get();
     let mut output = ffmpeg::format::output_as(path, "mp4").map_err(told)?;
     {
         let mut stream =
             output.add_stream(ffmpeg::encoder::find(ffmpeg::codec::Id::None)).map_err(told)?;
-        stream.set_parameters(cut.format.parameters.clone());
+        stream.set_parameters(parameters.clone());
         stream.set_time_base(cut.format.time_base);
-        if cut.format.parameters.id() == ffmpeg::codec::Id::HEVC {
-            ffi::tag_hvc1(&mut stream);
-        }
+        ffi::set_mp4_tag(&mut stream);
     }
     let mut options = ffmpeg::Dictionary::new();
     options.set("movflags", "+faststart");

@@ -23,9 +23,10 @@ pub struct Decoder {
 
 impl Decoder {
     pub fn new(session: &Session) -> Result<Self, String> {
-        let decoder = ffmpeg::codec::Context::from_parameters(session.parameters.clone())
-            .and_then(|context| context.decoder().video())
-            .map_err(|error| format!("no decoder: {error}"))?;
+        let decoder =
+            ffmpeg::codec::Context::from_parameters(session.format().parameters.get().clone())
+                .and_then(|context| context.decoder().video())
+                .map_err(|error| format!("no decoder: {error}"))?;
         Ok(Self { decoder, scaler: None, times: VecDeque::new() })
     }
 

@@ -3,10 +3,13 @@
 mod clip;
 mod decode;
 mod ffi;
+mod format;
 mod gate;
 mod ring;
 mod session;
 mod snapshot;
+#[cfg(test)]
+mod tests_change;
 
 pub use clip::{ClipInfo, write_clip};
 pub use decode::Decoder;

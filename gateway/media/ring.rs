@@ -1,33 +1,25 @@
 //! The last minute of packets of a camera, always from a key frame on; bounded in seconds and bytes.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
-use ffmpeg_next as ffmpeg;
 use jiff::{SignedDuration, Timestamp};
 
-use super::session::{Seen, Session};
+use super::{format::Format, session::Seen};
 use crate::domain::PreRollLimit;
 
-/// Packets of one camera, newest last.
+/// Packets of one camera, newest last. A camera that connects anew, or changes its stream, begins
+/// a new run behind the old one: what was seen before the cable was cut is still evidence.
 pub struct Ring {
     seconds: i64,
     bytes_max: usize,
     packets: VecDeque<Seen>,
     bytes: usize,
-    format: Option<Format>,
     cut_by_bytes: bool,
 }
 
-/// What a clip of these packets must know.
-#[derive(Clone)]
-pub(super) struct Format {
-    pub(super) parameters: ffmpeg::codec::Parameters,
-    pub(super) time_base: ffmpeg::Rational,
-}
-
-/// Packets for a clip, the first a key frame.
+/// Packets for a clip, all of one run, the first a key frame.
 pub struct Cut {
-    pub(super) format: Format,
+    pub(super) format: Arc<Format>,
     pub(super) packets: Vec<Seen>,
     /// Why it begins later than asked, if it does.
     pub limit: Option<PreRollLimit>,
@@ -36,27 +28,13 @@ pub struct Cut {
 impl Ring {
     pub fn new(seconds: u64, bytes_max: usize) -> Self {
         let seconds = i64::try_from(seconds).unwrap_or(60);
-        Self {
-            seconds,
-            bytes_max,
-            packets: VecDeque::new(),
-            bytes: 0,
-            format: None,
-            cut_by_bytes: false,
-        }
-    }
-
-    /// A new session: older packets cannot be in one clip with it.
-    pub fn begin(&mut self, session: &Session) {
-        self.packets.clear();
-        self.bytes = 0;
-        self.cut_by_bytes = false;
-        self.format =
-            Some(Format { parameters: session.parameters.clone(), time_base: session.time_base });
+        Self { seconds, bytes_max, packets: VecDeque::new(), bytes: 0, cut_by_bytes: false }
     }
 
     pub fn push(&mut self, seen: Seen) {
-        if self.packets.is_empty() && !seen.key {
+        // A run begins with a key frame.
+        let goes_on = self.packets.back().is_some_and(|last| same_run(last, &seen));
+        if !goes_on && !seen.key {
             return;
         }
         self.bytes += seen.bytes;
@@ -85,22 +63,32 @@ impl Ring {
         self.bytes
     }
 
-    /// From the last key frame at or before `from` up to `until`.
-    pub fn cut(&self, from: Timestamp, until: Timestamp) -> Option<Cut> {
-        let format = self.format.clone()?;
-        let start = self.packets.iter().rposition(|seen| seen.key && seen.at <= from);
+    /// From the last key frame at or before `from` up to `until`, as far as the run goes in which
+    /// `began_at` lies.
+    pub fn cut(&self, from: Timestamp, began_at: Timestamp, until: Timestamp) -> Option<Cut> {
+        let key_by =
+            |at: Timestamp| self.packets.iter().rposition(|seen| seen.key && seen.at <= at);
+        let inside = key_by(began_at).unwrap_or(0);
+        let format = self.packets.get(inside)?.format.clone();
+        let of_run = |seen: &Seen| Arc::ptr_eq(&seen.format, &format);
+        let run = self.packets.iter().position(of_run)?;
+        let start = key_by(from).filter(|start| *start >= run);
         let limit = match start {
             Some(_) => None,
-            None if self.cut_by_bytes => Some(PreRollLimit::RingBytes),
+            None if run == 0 && self.cut_by_bytes => Some(PreRollLimit::RingBytes),
             None => Some(PreRollLimit::StreamBegan),
         };
         let packets: Vec<Seen> = self
             .packets
             .iter()
-            .skip(start.unwrap_or(0))
-            .take_while(|seen| seen.at <= until)
+            .skip(start.unwrap_or(run))
+            .take_while(|seen| of_run(seen) && seen.at <= until)
             .cloned()
             .collect();
         (!packets.is_empty()).then_some(Cut { format, packets, limit })
     }
+}
+
+fn same_run(one: &Seen, other: &Seen) -> bool {
+    Arc::ptr_eq(&one.format, &other.format)
 }

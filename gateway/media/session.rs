@@ -12,10 +12,14 @@ use std::{
 use ffmpeg_next as ffmpeg;
 use jiff::{SignedDuration, Timestamp};
 
+use super::format::{Format, FormatWatch};
 use crate::domain::StopFlag;
 
 /// Arrival and stream time may drift apart by this much before the stream is anchored anew.
 const DRIFT_MS_MAX: i64 = 1_000;
+
+/// Stream time that goes back, or forward by more than this at once, is another stream to a clip.
+const STEP_MS_MAX: i64 = 5_000;
 
 /// A camera's clock within this of ours is believed for the time of its pictures.
 const TRUST_MS_MAX: i64 = 2_000;
@@ -44,6 +48,8 @@ pub struct Request {
 #[derive(Clone)]
 pub struct Seen {
     pub(super) packet: ffmpeg::Packet,
+    /// The run of packets that it belongs to.
+    pub(super) format: Arc<Format>,
     /// Source time of its picture.
     pub at: Timestamp,
     /// What the camera's own clock said of it, once an RTCP sender report has come.
@@ -73,8 +79,12 @@ impl Deadline {
 pub struct Session {
     input: ffmpeg::format::context::Input,
     stream: usize,
-    pub(super) parameters: ffmpeg::codec::Parameters,
-    pub(super) time_base: ffmpeg::Rational,
+    time_base: ffmpeg::Rational,
+    watch: FormatWatch,
+    /// What the stream became, until it is asked for.
+    change: Option<String>,
+    /// Stream time of the packet before, milliseconds.
+    before_ms: Option<i64>,
     deadline: Arc<Deadline>,
     request: Request,
     first_pts: Option<i64>,
@@ -122,8 +132,10 @@ impl Session {
         Ok(Self {
             input,
             stream,
-            parameters,
             time_base,
+            watch: FormatWatch::new(parameters, time_base),
+            change: None,
+            before_ms: None,
             deadline,
             request,
             first_pts: None,
@@ -183,6 +195,15 @@ impl Session {
         Ok(())
     }
 
+    pub(super) fn format(&self) -> Arc<Format> {
+        self.watch.format()
+    }
+
+    /// What the stream became with the latest packet, if it changed: one sentence, told once.
+    pub fn take_change(&mut self) -> Option<String> {
+        self.change.take()
+    }
+
     fn is_live(&self) -> bool {
         self.request.url.contains("://")
     }
@@ -211,6 +232,13 @@ impl Session {
     fn seen(&mut self, packet: ffmpeg::Packet, now: Timestamp, waited: bool) -> Seen {
         let stream_ms = self.stream_ms(&packet);
         self.read_ms = self.read_ms.max(stream_ms);
+        let step = self.before_ms.replace(stream_ms).map_or(0, |before| stream_ms - before);
+        if let Some(change) = self.watch.look(&packet) {
+            self.change = Some(change);
+        } else if step.abs() > STEP_MS_MAX {
+            self.watch.split();
+            self.change = Some(format!("its clock stepped by {:.1} s", step as f64 / 1000.0));
+        }
         let (base, from) = *self.anchor.get_or_insert((now, stream_ms));
         let mut at = base + SignedDuration::from_millis(stream_ms - from);
         let live = self.is_live();
@@ -225,7 +253,8 @@ impl Session {
             live && device.duration_since(at).abs().as_millis() <= i128::from(TRUST_MS_MAX)
         });
         let at = near.unwrap_or(at);
-        Seen { at, device, key: packet.is_key(), bytes: packet.size(), stream_ms, packet }
+        let format = self.watch.format();
+        Seen { at, device, key: packet.is_key(), bytes: packet.size(), stream_ms, format, packet }
     }
 }
 

@@ -7,20 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand::Rng;
-
 use super::{Slots, report::Reporter};
 use crate::{
     domain::{Clock, Fault, Kind, Meter, Metric, SourceId, StopFlag},
     media::{Decoder, Gate, Request, Ring, Session, redact},
-    sources::camera,
+    sources::{camera, reconnect::Reconnect},
 };
-
-/// Waits between connections: doubled, capped, jittered down by up to half.
-const BACKOFF_MS_FIRST: u64 = 500;
-const BACKOFF_MS_MAX: u64 = 60_000;
-/// Silent for so long, a camera is an incident.
-const SILENT_AFTER: Duration = Duration::from_secs(15);
 
 pub(super) struct Camera {
     pub(super) index: usize,
@@ -36,15 +28,12 @@ pub(super) struct Camera {
 impl Camera {
     /// Until stopped. A panic inside is one more failure of this camera, and of no other (P7).
     pub(super) fn run(self) {
-        let id = self.config.id.clone();
-        let source = SourceId::from(id.as_str());
-        let mut tries = 0u32;
-        let mut silent_since = Instant::now();
-        let mut told = false;
+        let id = self.config.id.as_str();
+        let mut reconnect = Reconnect::new(Instant::now());
         while !self.stop.is_raised() {
-            let mut got = 0u64;
-            let ended = catch_unwind(AssertUnwindSafe(|| self.session(&mut got, &mut told)));
-            self.meter.set(Metric::CameraUp, &id, 0.0);
+            let mut got = false;
+            let ended = catch_unwind(AssertUnwindSafe(|| self.session(&mut got, &mut reconnect)));
+            self.meter.set(Metric::CameraUp, id, 0.0);
             let reason = match ended {
                 Ok(Ok(())) => {
                     tracing::info!(camera = id, "clip ended");
@@ -56,30 +45,25 @@ impl Camera {
             if self.stop.is_raised() {
                 return;
             }
-            if got > 0 {
-                (tries, silent_since) = (0, Instant::now());
+            self.meter.add(Metric::CameraFailures, id, 1);
+            let lost = reconnect.lost(Instant::now(), got);
+            if lost.first {
+                let url = redact(&self.config.url);
+                tracing::warn!(camera = id, url, reason, "camera: no stream; trying for ever");
             }
-            self.meter.add(Metric::CameraFailures, &id, 1);
-            if tries == 0 {
-                tracing::warn!(
-                    camera = id,
-                    url = redact(&self.config.url),
-                    reason,
-                    "camera: no stream; trying for ever"
-                );
+            if lost.tell {
+                self.tell_silent(true, reason);
             }
-            if silent_since.elapsed() >= SILENT_AFTER && !told {
-                told = true;
-                self.report
-                    .fault(&source, Fault { kind: Kind::CameraSilent, broken: true, text: reason });
-            }
-            let full = BACKOFF_MS_FIRST.saturating_mul(1 << tries.min(16)).min(BACKOFF_MS_MAX);
-            tries = tries.saturating_add(1);
-            self.wait(Duration::from_millis(rand::rng().random_range(full / 2..=full)));
+            self.wait(lost.wait);
         }
     }
 
-    fn session(&self, got: &mut u64, told: &mut bool) -> Result<(), String> {
+    fn tell_silent(&self, broken: bool, text: String) {
+        let source = SourceId::from(self.config.id.as_str());
+        self.report.fault(&source, Fault { kind: Kind::CameraSilent, broken, text });
+    }
+
+    fn session(&self, got: &mut bool, reconnect: &mut Reconnect) -> Result<(), String> {
         let config = &self.config;
         let id = config.id.as_str();
         let mut session = Session::open(&Request {
@@ -90,22 +74,21 @@ impl Camera {
             stop: self.stop.clone(),
         })?;
         self.meter.add(Metric::CameraConnects, id, 1);
-        self.ring.lock().map_err(|_| "ring lost")?.begin(&session);
         let mut decoder = Decoder::new(&session)?;
         let mut gate = Gate::new(config.detect_fps);
         let started = Instant::now();
         let all = config.speed == camera::Speed::Max;
         while let Some(seen) = session.next(|| self.clock.now().wall)? {
-            if *got == 0 {
+            if !std::mem::replace(got, true) {
                 tracing::info!(camera = id, url = redact(&config.url), "camera: stream runs");
                 self.meter.set(Metric::CameraUp, id, 1.0);
-                if std::mem::take(told) {
-                    let text = "packets arrive again".to_owned();
-                    self.report
-                        .fault(&id.into(), Fault { kind: Kind::CameraSilent, broken: false, text });
+                if reconnect.works() {
+                    self.tell_silent(false, "packets arrive again".into());
                 }
             }
-            *got += 1;
+            if let Some(change) = session.take_change() {
+                tracing::info!(camera = id, change, "camera: its stream changed");
+            }
             if config.is_clip() && !all {
                 let due = Duration::from_millis(u64::try_from(seen.stream_ms).unwrap_or(0));
                 self.wait(due.saturating_sub(started.elapsed()));

@@ -86,7 +86,7 @@ impl Exhibits {
         let cut = ring
             .lock()
             .map_err(|_| "ring lost")?
-            .cut(from, until)
+            .cut(from, began_at, until)
             .ok_or("no packets of that time are left")?;
         let new = self.store.new_evidence(id, "mp4").map_err(|error| error.to_string())?;
         let info = write_clip(&new.path, &cut)?;

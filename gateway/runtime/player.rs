@@ -47,7 +47,6 @@ impl Player {
             stop: StopFlag::default(),
         })
         .map_err(told)?;
-        ring.lock().map_err(|_| "ring lost")?.begin(&session);
         let decoder = Decoder::new(&session).map_err(told)?;
         let next = session.next(|| start).map_err(told)?;
         Ok(Self {

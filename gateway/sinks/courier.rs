@@ -2,15 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rand::Rng;
 use tokio::time::{Instant, sleep_until};
 
 use super::{DeliverError, Delivery, Due, Lane, Outbox, Sink};
-use crate::domain::{Clock, EventContext, Meter, Metric, Outcome, Settled, SinkId};
+use crate::{
+    domain::{Clock, EventContext, Meter, Metric, Outcome, Settled, SinkId},
+    wire::backoff::{BACKOFF_MS_MAX, backoff},
+};
 
-/// Waits between tries: doubled from the first to the last, then jittered down by up to half.
+/// The first wait between tries; see [`crate::wire::backoff`].
 const BACKOFF_MS_FIRST: u64 = 250;
-const BACKOFF_MS_MAX: u64 = 60_000;
 /// After this many failed tries in a row the sink counts as down.
 const TRIES_UNTIL_DOWN: u32 = 3;
 /// An emergency that the other end refuses is asked for again this often.
@@ -75,7 +76,7 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
                         tracing::warn!(sink = %self.sink, reason, "sink: down; trying for ever");
                         (self.report)(Some(reason));
                     }
-                    let wait = after.unwrap_or_else(|| backoff(tries));
+                    let wait = after.unwrap_or_else(|| backoff(BACKOFF_MS_FIRST, tries));
                     waiting.push(Waiting {
                         due,
                         tries: tries.saturating_add(1),
@@ -123,9 +124,4 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
 
 fn far() -> Instant {
     Instant::now() + Duration::from_secs(86_400)
-}
-
-fn backoff(tries: u32) -> Duration {
-    let full = BACKOFF_MS_FIRST.saturating_mul(1 << tries.min(16)).min(BACKOFF_MS_MAX);
-    Duration::from_millis(rand::rng().random_range(full / 2..=full))
 }

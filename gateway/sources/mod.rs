@@ -4,4 +4,5 @@ pub mod camera;
 pub mod codecs;
 pub mod intake;
 pub mod mqtt;
+pub mod reconnect;
 pub mod recorded;

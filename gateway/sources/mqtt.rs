@@ -1,8 +1,7 @@
 //! A broker as a source: a lasting session, each message acknowledged after it is on disk, in order.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
-use rand::Rng;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -10,12 +9,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::codecs::{self, Message};
 use crate::{
     domain::{Answer, Body, Clock, Envelope, Meter, Metric, Receipt, SiteId},
-    wire::mqtt::{Broker, Subscriber},
+    wire::{
+        backoff::backoff,
+        mqtt::{Broker, Subscriber},
+    },
 };
 
-/// Waits between connections: doubled, capped, jittered down by up to half.
+/// The first wait between connections; see [`crate::wire::backoff`].
 const BACKOFF_MS_FIRST: u64 = 250;
-const BACKOFF_MS_MAX: u64 = 60_000;
 
 /// `[[mqtt]]`: a broker that devices report to.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -74,9 +75,7 @@ impl Source {
                     "broker: no connection; trying for ever"
                 );
             }
-            let full = BACKOFF_MS_FIRST.saturating_mul(1 << tries.min(16)).min(BACKOFF_MS_MAX);
-            let wait = rand::rng().random_range(full / 2..=full);
-            tokio::time::sleep(Duration::from_millis(wait)).await;
+            tokio::time::sleep(backoff(BACKOFF_MS_FIRST, tries)).await;
         }
     }
 

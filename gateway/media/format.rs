@@ -1,0 +1,64 @@
+//! What a clip must know of the packets in it, and the moment when a stream becomes another one.
+
+use std::sync::Arc;
+
+use ffmpeg_next as ffmpeg;
+
+use super::ffi::{HeaderFinder, Shared, new_header};
+
+/// Codec, size, parameter sets and time base of a run of packets. Packets that point to the
+/// same one can be in one clip; others cannot.
+pub(super) struct Format {
+    pub(super) parameters: Shared,
+    pub(super) time_base: ffmpeg::Rational,
+}
+
+/// Watches the parameter sets of one session.
+pub(super) struct FormatWatch {
+    format: Arc<Format>,
+    finder: Option<HeaderFinder>,
+    /// Parameter sets of `format`, as the finder writes them.
+    header: Option<Vec<u8>>,
+}
+
+impl FormatWatch {
+    pub(super) fn new(parameters: ffmpeg::codec::Parameters, time_base: ffmpeg::Rational) -> Self {
+        let format = Arc::new(Format { parameters: Shared::new(parameters), time_base });
+        let mut finder = HeaderFinder::new(&format.parameters);
+        let sdp = ffmpeg::Packet::copy(format.parameters.header());
+        let header = finder.as_mut().and_then(|finder| finder.find(&sdp));
+        Self { format, finder, header }
+    }
+
+    pub(super) fn format(&self) -> Arc<Format> {
+        self.format.clone()
+    }
+
+    /// What follows cannot be in one clip with what came before, though it looks the same (the
+    /// camera's clock stepped).
+    pub(super) fn split(&mut self) {
+        let parameters = Shared::new(self.format.parameters.get().clone());
+        self.format = Arc::new(Format { parameters, time_base: self.format.time_base });
+    }
+
+    /// Looks at the next packet; says what changed, if something did.
+    pub(super) fn look(&mut self, packet: &ffmpeg::Packet) -> Option<String> {
+        let found = match &mut self.finder {
+            Some(finder) => finder.find(packet),
+            None => new_header(packet).filter(|found| found != self.format.parameters.header()),
+        }?;
+        if self.header.as_ref() == Some(&found) {
+            return None;
+        }
+        let parameters = self.format.parameters.with_header(&found, packet)?;
+        let (before, after) = (self.format.parameters.size(), parameters.size());
+        // Parameter sets that came nowhere but in the packets are no change.
+        let first =
+            self.header.replace(found).is_none() && self.format.parameters.header().is_empty();
+        self.format = Arc::new(Format { parameters, time_base: self.format.time_base });
+        (!first).then(|| match before == after {
+            true => format!("new codec parameters, {}x{} as before", after.0, after.1),
+            false => format!("{}x{} became {}x{}", before.0, before.1, after.0, after.1),
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! A stream that becomes another one in mid-flight: each clip has the header that its packets need.
+
+use std::{path::Path, process::Command};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Cut, Request, Ring, Seen, Session, write_clip};
+use crate::domain::{PreRollLimit, StopFlag};
+
+fn ffmpeg(args: &[&str]) -> String {
+    let done = Command::new("ffmpeg").args(["-v", "error", "-y"]).args(args).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "ffmpeg {args:?}: {said}");
+    said
+}
+
+/// Four seconds of a test picture of this size as MPEG-TS, from `at_s` on.
+fn part(folder: &Path, encoder: &str, size: &str, at_s: u32) -> Vec<u8> {
+    let path = folder.join(format!("{size}-{at_s}.ts")).display().to_string();
+    let input = format!("testsrc=size={size}:rate=10:duration=4");
+    let offset = at_s.to_string();
+    let quick = ["-g", "10", "-bf", "0", "-pix_fmt", "yuv420p", "-preset", "ultrafast"];
+    let mut args = vec!["-f", "lavfi", "-i", &input, "-c:v", encoder];
+    args.extend(quick);
+    args.extend(["-output_ts_offset", &offset, "-muxdelay", "0", &path]);
+    if encoder == "libx265" {
+        args.splice(6..6, ["-x265-params", "log-level=none"]);
+    }
+    ffmpeg(&args);
+    std::fs::read(path).unwrap()
+}
+
+fn start() -> Timestamp {
+    "2026-07-01T03:00:00Z".parse().unwrap()
+}
+
+fn at(seconds: f64) -> Timestamp {
+    start() + SignedDuration::from_millis((seconds * 1000.0) as i64)
+}
+
+/// All packets of a file, and what was said of changes.
+fn packets(path: &Path) -> (Vec<Seen>, Vec<String>) {
+    let mut session = Session::open(&Request {
+        url: path.display().to_string(),
+        transport: "tcp",
+        connect_ms: 10_000,
+        stall_ms: 10_000,
+        stop: StopFlag::default(),
+    })
+    .unwrap();
+    let (mut seen, mut changes) = (Vec::new(), Vec::new());
+    while let Some(next) = session.next(start).unwrap() {
+        seen.push(next);
+        changes.extend(session.take_change());
+    }
+    (seen, changes)
+}
+
+/// Size by the file's header, and pictures that play without a complaint.
+fn plays(folder: &Path, cut: &Cut) -> (String, usize) {
+    let path = folder.join("cut.mp4");
+    write_clip(&path, cut).unwrap();
+    let path = path.display().to_string();
+    let probe = Command::new("ffprobe")
+        .args([
+            "-v",
+            "error",
+            "-count_frames",
+            "-show_entries",
+            "stream=width,height,nb_read_frames",
+        ])
+        .args(["-of", "csv=p=0", &path])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(probe.stdout).unwrap();
+    assert_eq!(ffmpeg(&["-i", &path, "-f", "null", "-"]), "");
+    let mut fields = said.trim().split(',');
+    let size = format!("{}x{}", fields.next().unwrap(), fields.next().unwrap());
+    (size, fields.next().unwrap().parse().unwrap())
+}
+
+fn changes_size(encoder: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = part(folder.path(), encoder, "640x480", 0);
+    bytes.extend(part(folder.path(), encoder, "320x240", 4));
+    let path = folder.path().join("both.ts");
+    std::fs::write(&path, bytes).unwrap();
+    let (seen, changes) = packets(&path);
+    assert_eq!(changes, ["640x480 became 320x240"]);
+    assert_eq!(seen.len(), 80);
+    let mut ring = Ring::new(60, 64 << 20);
+    seen.into_iter().for_each(|seen| ring.push(seen));
+    let asked =
+        |from: f64, began: f64, until: f64| ring.cut(at(from), at(began), at(until)).unwrap();
+    // Before the change, up to it; after it, from it on.
+    let before = asked(1.5, 3.0, 6.0);
+    assert_eq!(before.limit, None);
+    assert_eq!(plays(folder.path(), &before), ("640x480".into(), 30));
+    let after = asked(2.0, 5.0, 7.0);
+    assert_eq!(after.limit, Some(PreRollLimit::StreamBegan));
+    let (size, pictures) = plays(folder.path(), &after);
+    assert_eq!(size, "320x240");
+    assert!((30..=31).contains(&pictures), "{pictures}");
+}
+
+#[test]
+fn h264_changes_its_size() {
+    changes_size("libx264");
+}
+
+#[test]
+fn h265_changes_its_size() {
+    changes_size("libx265");
+}
+
+/// Same size, another profile: the picture would be garbage with the old header.
+#[test]
+fn only_the_codec_parameters_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bytes = part(folder.path(), "libx264", "320x240", 0);
+    let path = folder.path().join("cabac.ts").display().to_string();
+    let input = "testsrc=size=320x240:rate=10:duration=4";
+    let args = ["-f", "lavfi", "-i", input, "-c:v", "libx264", "-g", "10", "-bf", "0", "-pix_fmt"];
+    let more = ["yuv420p", "-profile:v", "high", "-output_ts_offset", "4", "-muxdelay", "0", &path];
+    ffmpeg(&[&args[..], &more[..]].concat());
+    bytes.extend(std::fs::read(&path).unwrap());
+    let both = folder.path().join("both.ts");
+    std::fs::write(&both, bytes).unwrap();
+    let (seen, changes) = packets(&both);
+    assert_eq!(changes, ["new codec parameters, 320x240 as before"]);
+    let mut ring = Ring::new(60, 64 << 20);
+    seen.into_iter().for_each(|seen| ring.push(seen));
+    let after = ring.cut(at(2.0), at(5.0), at(7.0)).unwrap();
+    assert_eq!(plays(folder.path(), &after).0, "320x240");
+}
+
+/// A new connection begins a new run; what came before it can still be cut.
+#[test]
+fn a_clip_of_what_was_seen_before_the_camera_went_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("one.ts");
+    std::fs::write(&path, part(folder.path(), "libx264", "320x240", 0)).unwrap();
+    let mut ring = Ring::new(60, 64 << 20);
+    for session in 0..2 {
+        let (mut seen, changes) = packets(&path);
+        assert!(changes.is_empty(), "{changes:?}");
+        for seen in &mut seen {
+            seen.at += SignedDuration::from_secs(session * 20);
+        }
+        seen.into_iter().skip(usize::from(session == 1) * 5).for_each(|seen| ring.push(seen));
+    }
+    let before = ring.cut(at(0.5), at(2.5), at(12.0)).unwrap();
+    assert_eq!((before.packets.len(), before.limit), (40, None));
+    // The second one begins with its first key frame, one second in.
+    let after = ring.cut(at(18.0), at(22.5), at(40.0)).unwrap();
+    assert_eq!((after.packets.len(), after.limit), (30, Some(PreRollLimit::StreamBegan)));
+    assert_eq!(plays(folder.path(), &after).1, 30);
+}
