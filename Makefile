@@ -2,7 +2,7 @@
 # Dependencies build once, optimised, in the dev profile.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build setup setup-test models clips bench fmt lint docs deny clean
+.PHONY: help demo test build setup setup-test models clips bench schema fmt lint docs deny clean
 
 # Debian's own, for its GStreamer bindings: another python3 may be first on PATH.
 PYTHON ?= /usr/bin/python3
@@ -38,6 +38,10 @@ clips: setup # the clips that tests play
 
 bench: setup-test models clips ## speed and size on this machine, as a table (release build)
 	@cargo bench --bench bench
+
+schema: build ## the JSON Schemas in config/schema, from the types
+	@$(TARGET)/debug/gridpost schema event >config/schema/event.v1.json
+	@$(TARGET)/debug/gridpost schema config >config/schema/config.json
 
 fmt: ## write all code in one style
 	@cargo fmt

@@ -155,3 +155,44 @@ fn watch_prints_events_of_a_clip_as_json_lines() {
     assert_eq!(event["data"]["kind"], "intrusion");
     assert!(event["time"].as_str().unwrap().ends_with("+00:00"));
 }
+
+/// A camera whose resolution somebody changes: one connection, one running gateway, and the clip of
+/// what comes after has the new size.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_changes_its_resolution_is_watched_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = folder.path().join("changes.ts");
+    let mut bytes = Vec::new();
+    for (size, at, seconds) in [("768:576", "0", "6"), ("384:288", "6", "20")] {
+        let part = folder.path().join("part.ts");
+        let made = Command::new("ffmpeg")
+            .args(["-v", "error", "-y", "-i"])
+            .arg(street("h264"))
+            .args(["-t", seconds, "-vf", &format!("scale={size}"), "-c:v", "libx264", "-g", "10"])
+            .args(["-bf", "0", "-output_ts_offset", at, "-muxdelay", "0"])
+            .arg(&part)
+            .status();
+        assert!(made.unwrap().success());
+        bytes.extend(std::fs::read(&part).unwrap());
+    }
+    std::fs::write(&clip, bytes).unwrap();
+    let server = RtspServer::launch(&format!(
+        "filesrc location={} ! tsdemux ! h264parse ! rtph264pay name=pay0 pt=96 config-interval=-1",
+        clip.display()
+    ));
+    let receiver = Receiver::start().await;
+    let gateway = Gateway::start(&config(&receiver, &server.with_user("viewer:s3cret"))).await;
+    wait_for("the word on the change", || {
+        let told = gateway.log().contains("768x576 became 384x288");
+        async move { told.then_some(()) }
+    })
+    .await;
+    let frames = gateway.metric("gridpost_camera_frames_total").await;
+    wait_for("pictures after the change", || async {
+        (gateway.metric("gridpost_camera_frames_total").await > frames + 20.0).then_some(())
+    })
+    .await;
+    assert_eq!(gateway.metric("gridpost_camera_connects_total").await, 1.0);
+    let is_clip = |data: &serde_json::Value| data["evidence"][1]["media_type"] == "video/mp4";
+    receiver.wait("a clip", is_clip).await;
+}

@@ -108,6 +108,30 @@ async fn a_broker_over_tls_and_one_with_the_wrong_authority() {
     .await;
 }
 
+/// A grid platform with a certificate of its own authority: the sink that knows it delivers, the
+/// one that does not is down, and says why.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_platform_over_tls_with_its_own_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path());
+    let receiver = Receiver::start_tls(folder.path()).await;
+    let ca = folder.path().join("ca.pem");
+    let sink = |id: &str, more: &str| {
+        let url = &receiver.url;
+        format!("\n[[sink]]\nid = \"{id}\"\nkind = \"http\"\nurl = \"{url}\"\n{more}")
+    };
+    let known = sink("knows", &format!("ca_file = \"{}\"\n", ca.display()));
+    let text = format!("[site]\nid = \"demo\"\n{known}{}", sink("stranger", ""));
+    let gateway = Gateway::start(&text).await;
+    assert!(publish(gateway.intake.unwrap(), "1", &[]));
+    receiver.wait("the press", |data| data["sources"][0]["id"] == "b-1").await;
+    let down = |data: &serde_json::Value| {
+        data["kind"] == "sink-down" && data["why"].as_str().unwrap().contains("certificate")
+    };
+    let down = receiver.wait("the word on the stranger", down).await;
+    assert_eq!(down["data"]["sources"][0]["id"], "stranger");
+}
+
 #[test]
 fn half_a_pair_and_a_file_without_a_certificate_are_named_by_check() {
     let folder = tempfile::tempdir().unwrap();

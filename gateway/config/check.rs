@@ -3,7 +3,11 @@
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use std::{collections::HashSet, path::Path, sync::Arc};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     ButtonConfig, Config, Grids, SiteConfig, env,
@@ -42,7 +46,14 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
             document.problem(&["camera", index, "mask"], message, None);
         }
     }
-    check_rules(document, &rules, &cameras);
+    let models_dir: PathBuf =
+        document.variable(env::MODELS).unwrap_or_else(|| "models".into()).into();
+    let labels = model.as_ref().map_or(Ok(Vec::new()), |model| model.labels(&models_dir));
+    let labels = labels.unwrap_or_else(|message| {
+        document.problem(&["model", "name"], message, None);
+        Vec::new()
+    });
+    check_rules(document, &rules, &cameras, &labels);
     let brokers = each::<mqtt::Config>(document, "mqtt");
     for (index, broker) in &brokers {
         if !["mqtt", "mqtts"].contains(&broker.url.scheme()) {
@@ -144,7 +155,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         model: model?,
         cameras: cameras.into_iter().map(|(_, camera)| camera).collect(),
         rules: rules.into_iter().map(|(_, rule)| rule).collect(),
-        models_dir: document.variable(env::MODELS).unwrap_or_else(|| "models".into()).into(),
+        models_dir,
         library: document.variable(env::ORT_LIBRARY).map(Into::into),
         buttons: all,
         grids: Arc::new(grids),
@@ -169,14 +180,21 @@ fn check_rules(
     document: &mut Document<'_>,
     rules: &[(String, rules::Config)],
     cameras: &[(String, camera::Config)],
+    labels: &[String],
 ) {
     let mut ids = HashSet::new();
     for (index, rule) in rules {
         if !ids.insert(&rule.id) {
             document.problem(&["rule", index, "id"], format!("`{}` is used twice", rule.id), None);
         }
-        for (key, message) in rule.problems(&[]) {
+        for (key, message) in rule.problems() {
             document.problem(&["rule", index, key], message, None);
+        }
+        let unknown = |label: &&String| !labels.is_empty() && !labels.contains(label);
+        for label in rule.labels.iter().filter(unknown) {
+            let hint = did_you_mean(label, labels.iter().map(String::as_str));
+            let message = format!("the model does not know `{label}`");
+            document.problem(&["rule", index, "labels"], message, hint);
         }
         for id in &rule.cameras {
             if !cameras.iter().any(|(_, camera)| camera.id == *id) {

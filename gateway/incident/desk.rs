@@ -113,7 +113,7 @@ impl Desk {
             let mut live = resumed(incident, now);
             if ends {
                 live.incident.active = false;
-                live.incident.ended_at = Some(live.last_at);
+                live.incident.ended_at = Some(live.last_at.max(live.incident.began_at));
                 live.incident.detail.insert("ended_by".into(), "restart".into());
                 outcome.entries.push(live.record(now, What::Ended));
             }

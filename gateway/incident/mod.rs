@@ -4,6 +4,8 @@ mod deadline;
 mod desk;
 mod live;
 mod presses;
+#[cfg(test)]
+mod tests_random;
 mod titles;
 
 pub use desk::{Desk, Directory, Job, Outcome};

@@ -59,6 +59,10 @@ pub struct Config {
     /// Share of the picture's area, 0..1. Default 0.
     #[serde(default)]
     pub min_size: f32,
+    /// Share of the picture's area, 0..1; a larger box is not one thing (some models draw one
+    /// around a group). Default 1.
+    #[serde(default = "max_size")]
+    pub max_size: f32,
     /// Seconds until it counts. Default intrusion 0, loiter 60, crowd 2, fire-lane 120.
     #[serde(default)]
     pub dwell_s: Option<f64>,
@@ -81,6 +85,9 @@ pub struct Config {
 
 fn min_score() -> f32 {
     0.5
+}
+fn max_size() -> f32 {
+    1.0
 }
 fn count() -> u32 {
     5
@@ -113,6 +120,11 @@ impl Config {
         self.labels.iter().any(|wanted| wanted == label)
     }
 
+    /// Whether a box of this size (share of the picture) can be one of the things looked for.
+    pub(super) fn fits(&self, area: f32) -> bool {
+        (self.min_size..=self.max_size).contains(&area)
+    }
+
     pub(super) fn kind_of_incident(&self) -> Kind {
         match self.kind {
             RuleKind::Intrusion => Kind::Intrusion,
@@ -130,8 +142,8 @@ impl Config {
         })
     }
 
-    /// What is wrong with it: key and message. `labels` are those that the model knows.
-    pub fn problems(&self, labels: &[String]) -> Vec<(&'static str, String)> {
+    /// What is wrong with it: key and message.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if let Some(problem) = polygon_problem(&self.zone).filter(|_| !self.zone.is_empty()) {
             problems.push(("zone", problem));
@@ -149,10 +161,18 @@ impl Config {
         if self.line.iter().flatten().any(|v| !(0.0..=1.0).contains(v)) {
             problems.push(("line", "a point lies outside 0..1 of the picture".into()));
         }
-        for (key, value) in [("min_score", self.min_score), ("min_size", self.min_size)] {
+        for (key, value) in [
+            ("min_score", self.min_score),
+            ("min_size", self.min_size),
+            ("max_size", self.max_size),
+        ] {
             if !(0.0..=1.0).contains(&value) {
                 problems.push((key, format!("{value}: expected 0..1")));
             }
+        }
+        if self.min_size > self.max_size {
+            let message = format!("{} is less than min_size {}", self.max_size, self.min_size);
+            problems.push(("max_size", message));
         }
         let seconds = [
             ("dwell_s", self.dwell_s.unwrap_or(0.0)),
@@ -166,11 +186,6 @@ impl Config {
         }
         if let Err(problem) = Schedule::parse(&self.schedule) {
             problems.push(("schedule", problem));
-        }
-        for label in
-            self.labels.iter().filter(|label| !labels.is_empty() && !labels.contains(label))
-        {
-            problems.push(("labels", format!("the model does not know `{label}`")));
         }
         problems
     }

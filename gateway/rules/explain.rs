@@ -41,6 +41,9 @@ impl Watch {
         if track.bbox.area() < rule.min_size {
             return format!("smaller than min_size {}", rule.min_size);
         }
+        if !rule.fits(track.bbox.area()) {
+            return format!("larger than max_size {}", rule.max_size);
+        }
         if masked(&self.masks, track.bbox.foot()) {
             return "stands in an ignore-mask".into();
         }

@@ -114,7 +114,7 @@ impl Watch {
     fn counts(&self, track: &Track) -> bool {
         track.seen
             && track.score >= self.rule.min_score
-            && track.bbox.area() >= self.rule.min_size
+            && self.rule.fits(track.bbox.area())
             && self.rule.counts(&track.label)
             && !masked(&self.masks, track.bbox.foot())
     }
@@ -309,7 +309,7 @@ mod tests {
 
     fn check_label(rule: &str, label: &str, rows: &[(f64, &[(u64, f32, f32)])]) -> Vec<String> {
         let config: Config = toml::from_str(&format!("id = \"r\"\n{rule}")).unwrap();
-        assert_eq!(config.problems(&[]), []);
+        assert_eq!(config.problems(), []);
         let mut rules = Rules::new(
             &[config],
             &[("c".into(), vec![vec![[0.0, 0.0], [0.1, 0.0], [0.1, 1.0], [0.0, 1.0]]])],

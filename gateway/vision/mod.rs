@@ -33,6 +33,18 @@ pub struct Config {
     pub library: Option<PathBuf>,
 }
 
+impl Config {
+    /// The labels of the chosen model, if there is a catalogue in this folder; the error is one
+    /// sentence about `name`.
+    pub fn labels(&self, models: &std::path::Path) -> Result<Vec<String>, String> {
+        match Catalog::read(models) {
+            Ok(catalog) => Ok(catalog.get(self.name.as_deref())?.labels.clone()),
+            // Not there yet on the installer's desk; what is wrong with it the detector tells.
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self { name: None, threads: threads(), library: None }

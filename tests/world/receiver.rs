@@ -2,6 +2,8 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
+    path::Path,
     sync::{Arc, Mutex},
 };
 
@@ -11,8 +13,12 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
     routing::post,
+    serve::Listener,
 };
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::Value;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::wait_for;
 
@@ -33,16 +39,40 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (receiver, app) = Self::app(&format!("http://{address}"));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        receiver
+    }
+
+    /// Over TLS, with `cert.pem` and `key.pem` of this folder.
+    pub(crate) async fn start_tls(folder: &Path) -> Self {
+        let pem = |name: &str| folder.join(name);
+        let certificates = CertificateDer::pem_file_iter(pem("cert.pem")).unwrap();
+        let key = PrivateKeyDer::from_pem_file(pem("key.pem")).unwrap();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let config = rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(certificates.map(Result::unwrap).collect(), key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (receiver, app) = Self::app(&format!("https://localhost:{port}"));
+        let listener = Tls { listener, acceptor };
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        receiver
+    }
+
+    fn app(base: &str) -> (Self, Router) {
         let inner = Arc::new(Inner {
             events: Mutex::default(),
             headers: Mutex::default(),
             answer: Mutex::new(Box::new(|_| 200)),
         });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/events", listener.local_addr().unwrap());
         let app = Router::new().route("/events", post(take)).with_state(inner.clone());
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { inner, url }
+        (Self { inner, url: format!("{base}/events") }, app)
     }
 
     /// From now on, answer so; events answered with other than 2xx are not kept.
@@ -94,4 +124,28 @@ async fn take(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) 
         inner.headers.lock().unwrap().push(headers);
     }
     StatusCode::from_u16(code).unwrap()
+}
+
+struct Tls {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl Listener for Tls {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, peer) = self.listener.accept().await.unwrap();
+            // A client that does not trust us goes away.
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, peer);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
 }

@@ -95,6 +95,11 @@ mod tests {
             ),
             (
                 "x",
+                r#"{"device":"b","event":"press","at":"2099-12-31T23:59:59Z"}"#,
+                format!("b None {at} None"),
+            ),
+            (
+                "x",
                 r#"{"device":"b","event":"ping"}"#,
                 r#"unreadable: event "ping": expected "press""#.into(),
             ),
