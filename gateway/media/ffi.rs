@@ -76,7 +76,7 @@ impl Shared {
                 && !parser.is_null()
                 && ffi::avcodec_parameters_to_context(context, parameters) >= 0
             {
-                (*parser).flags |= ffi::PARSER_FLAG_COMPLETE_FRAMES as i32;
+                (*parser).flags |= ffi::PARSER_FLAG_COMPLETE_FRAMES;
                 let (mut out, mut out_size) = (std::ptr::null_mut(), 0);
                 let seen = packet.as_ptr();
                 ffi::av_parser_parse2(
