@@ -71,6 +71,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         document.warning(&["intake", "users_file"], format!("{} is not there", path.display()));
     }
     for (section, problems) in [
+        ("data", data.as_ref().map(store::Config::problems)),
         ("web", web.as_ref().map(console::Config::problems)),
         ("intake", intake.as_ref().and_then(Option::as_ref).map(intake::Config::problems)),
     ] {

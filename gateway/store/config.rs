@@ -5,6 +5,12 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// A smaller one is mostly its own beginning; a larger one takes long to read at start.
+const SEGMENT_BYTES_MIN: u64 = 64 << 10;
+const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+/// The journal is one that is written, one that leaves, and what lies between.
+const SEGMENTS_MIN: u64 = 4;
+
 /// Where everything that must survive a power cut is kept, and its bounds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -16,6 +22,10 @@ pub struct Config {
     /// to be delivered). Default 4 GiB.
     #[serde(default = "default_max_bytes")]
     pub max_bytes: u64,
+    /// Bytes of one journal file: the step in which room is given back. Default 16 MiB.
+    #[serde(default = "default_segment_bytes")]
+    #[schemars(range(min = 65_536))]
+    pub segment_bytes: u64,
     /// Bytes of the file system kept free for presses: below it no new snapshot or clip is
     /// written. Default 512 MiB.
     #[serde(default = "default_min_free_bytes")]
@@ -31,6 +41,24 @@ impl Config {
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), ..Self::default() }
     }
+
+    /// What is wrong with it: key and message.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&self.segment_bytes) {
+            let expected = format!("expected {SEGMENT_BYTES_MIN} to {SEGMENT_BYTES_MAX}");
+            problems.push(("segment_bytes", format!("{}: {expected}", self.segment_bytes)));
+        } else if self.max_bytes < SEGMENTS_MIN * self.segment_bytes {
+            let least = SEGMENTS_MIN * self.segment_bytes;
+            let message =
+                format!("{}: expected at least {least}, {SEGMENTS_MIN} segments", self.max_bytes);
+            problems.push(("max_bytes", message));
+        }
+        if self.evidence_days == 0 {
+            problems.push(("evidence_days", "0: expected at least 1 day".into()));
+        }
+        problems
+    }
 }
 
 impl Default for Config {
@@ -38,6 +66,7 @@ impl Default for Config {
         Self {
             path: default_path(),
             max_bytes: default_max_bytes(),
+            segment_bytes: default_segment_bytes(),
             min_free_bytes: default_min_free_bytes(),
             evidence_days: default_evidence_days(),
         }
@@ -49,6 +78,9 @@ fn default_path() -> PathBuf {
 }
 fn default_max_bytes() -> u64 {
     4 << 30
+}
+fn default_segment_bytes() -> u64 {
+    16 << 20
 }
 fn default_min_free_bytes() -> u64 {
     512 << 20

@@ -27,8 +27,6 @@ use super::{
 };
 use crate::domain::{Class, IncidentId, Meter, Record, SeenPress, SinkId};
 
-/// Of one journal file: read whole at recovery, and the step in which room is given back.
-const SEGMENT_BYTES: u64 = 16 << 20;
 /// Live incidents that are restored besides all emergencies.
 const LIVE_MAX: usize = 10_000;
 /// With an index, this much of the newest journal is still looked through for damage at
@@ -61,18 +59,13 @@ pub struct Restored {
 
 /// What tests shrink or break.
 pub(super) struct Tuning {
-    pub(super) segment_bytes: u64,
     pub(super) retry: (Duration, Duration),
     pub(super) disk: Arc<dyn Disk>,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self {
-            segment_bytes: SEGMENT_BYTES,
-            retry: (RETRY_FIRST, RETRY_MAX),
-            disk: Arc::new(RealDisk),
-        }
+        Self { retry: (RETRY_FIRST, RETRY_MAX), disk: Arc::new(RealDisk) }
     }
 }
 
@@ -111,10 +104,10 @@ pub(super) fn open_with(
 
     let reader = Reader::new(layout.journal());
     let restored = restore(&state, &reader);
-    let Tuning { segment_bytes, retry, disk } = tuning;
+    let Tuning { retry, disk } = tuning;
     let Recovered { end, sizes, sealed, told, .. } = found;
     let journal =
-        Journal::new(layout.journal(), Arc::clone(&disk), segment_bytes, end, sizes, sealed);
+        Journal::new(layout.journal(), Arc::clone(&disk), config.segment_bytes, end, sizes, sealed);
     let shared = Arc::new(Shared::new(state, reader, meter));
     shared.announce();
     let start = OpenError::io("start a thread for", &layout.root);

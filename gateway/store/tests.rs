@@ -33,7 +33,7 @@ pub(super) fn sink(name: &str) -> SinkId {
 
 pub(super) fn tuning(disk: Arc<dyn Disk>) -> Tuning {
     let retry = (Duration::from_millis(2), Duration::from_millis(10));
-    Tuning { segment_bytes: 8 << 10, retry, disk }
+    Tuning { retry, disk }
 }
 
 /// Small segments, a real disk.
@@ -44,7 +44,7 @@ pub(super) fn reopen(folder: &Path, sinks: &[&str]) -> Opened {
 }
 
 pub(super) fn config(folder: &Path) -> Config {
-    Config { min_free_bytes: 0, ..Config::at(folder) }
+    Config { min_free_bytes: 0, segment_bytes: 8 << 10, ..Config::at(folder) }
 }
 
 pub(super) fn record(id: IncidentId, revision: u32, severity: Severity) -> Record {

@@ -1,7 +1,10 @@
 //! The world around the gateway, made of the real things: the binary itself, a receiver, a broker, an RTSP server.
 
 mod broker;
+mod disk_log;
 mod gateway;
+mod load;
+mod night;
 mod receiver;
 mod rtsp;
 
@@ -12,7 +15,10 @@ use std::{
 };
 
 pub(crate) use broker::Broker;
+pub(crate) use disk_log::{Disk, library};
 pub(crate) use gateway::{Gateway, gridpost};
+pub(crate) use load::Load;
+pub(crate) use night::{End, House};
 pub(crate) use receiver::Receiver;
 pub(crate) use rtsp::RtspServer;
 
@@ -53,4 +59,14 @@ pub(crate) fn street(codec: &str) -> PathBuf {
     let output =
         std::process::Command::new(root().join("tests/rig/clip.sh")).arg(codec).output().unwrap();
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
+}
+
+/// A number from the environment, for seeds and for how long a proof runs.
+pub(crate) fn env_number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Of this run, or the one to be replayed.
+pub(crate) fn seed() -> u64 {
+    env_number("GRIDPOST_SEED").unwrap_or_else(rand::random)
 }

@@ -1,7 +1,7 @@
 //! A real HTTP receiver: keeps every event it took, answers as the test says, deduplicates like the grid.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex},
@@ -17,7 +17,10 @@ use axum::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::Value;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::wait_for;
@@ -29,6 +32,9 @@ struct Inner {
     events: Mutex<Vec<Value>>,
     headers: Mutex<Vec<HeaderMap>>,
     answer: Mutex<Answer>,
+    /// Emergencies, in the order in which their first revision came.
+    opened: Mutex<Vec<String>>,
+    arrived: Notify,
 }
 
 #[derive(Clone)]
@@ -70,6 +76,8 @@ impl Receiver {
             events: Mutex::default(),
             headers: Mutex::default(),
             answer: Mutex::new(Box::new(|_| 200)),
+            opened: Mutex::default(),
+            arrived: Notify::new(),
         });
         let app = Router::new().route("/events", post(take)).with_state(inner.clone());
         (Self { inner, url: format!("{base}/events") }, app)
@@ -82,6 +90,24 @@ impl Receiver {
 
     pub(crate) fn events(&self) -> Vec<Value> {
         self.inner.events.lock().unwrap().clone()
+    }
+
+    /// The incident that was the nth to be opened; waits for it for as long as it takes.
+    pub(crate) async fn opened(&self, n: usize) -> String {
+        loop {
+            let arrived = self.inner.arrived.notified();
+            if let Some(id) = self.inner.opened.lock().unwrap().get(n) {
+                return id.clone();
+            }
+            arrived.await;
+        }
+    }
+
+    /// Sources of all incidents so far.
+    pub(crate) fn sources(&self) -> BTreeSet<String> {
+        let events = self.inner.events.lock().unwrap();
+        let source = |event: &Value| event["data"]["sources"][0]["id"].as_str().map(str::to_owned);
+        events.iter().filter_map(source).collect()
     }
 
     pub(crate) fn headers(&self) -> Vec<HeaderMap> {
@@ -120,6 +146,12 @@ async fn take(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) 
     };
     let code = (inner.answer.lock().unwrap())(&event);
     if (200..300).contains(&code) {
+        let data = &event["data"];
+        if data["revision"] == 1 && data["kind"] == "emergency-button" {
+            let id = data["incident"].as_str().unwrap_or_default().to_owned();
+            inner.opened.lock().unwrap().push(id);
+            inner.arrived.notify_waiters();
+        }
         inner.events.lock().unwrap().push(event);
         inner.headers.lock().unwrap().push(headers);
     }
