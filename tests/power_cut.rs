@@ -2,7 +2,7 @@
 //!
 //! `GRIDPOST_SEED=n` replays a night (as far as threads allow), `GRIDPOST_CUTS=n` makes it longer.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{collections::BTreeMap, fs, path::Path, process::Command, time::Duration};
 
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ async fn the_log_of_the_disk_is_complete() {
     fs::create_dir(house.data()).unwrap();
     let mut disk = Disk::of(&house.data());
     let mut child = house.spawn("seeing.toml", 0);
-    let load = Load::start("b", 4, 2, &house.receiver);
+    let load = Load::start("b", 4, 2, Duration::ZERO, &house.receiver);
     load.at(house.port(&mut child).await);
     let with_clip = |data: &Value| data["evidence"][1]["media_type"] == "video/mp4";
     house.receiver.wait("a clip", with_clip).await;

@@ -131,7 +131,7 @@ impl Source {
             if !told.await.unwrap_or(false) {
                 return Err("a message could not be stored; the broker must send it again".into());
             }
-            subscriber.acknowledge(&message)?;
+            subscriber.acknowledge(&message).await?;
         }
     }
 }

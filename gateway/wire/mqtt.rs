@@ -1,6 +1,6 @@
 //! The MQTT client: the only home of rumqttc. Acknowledges when told to; a publish counts at its PUBACK.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::VecDeque, path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use rumqttc::{
@@ -13,6 +13,9 @@ const PACKET_BYTES_MAX: usize = 256 * 1024;
 const REQUESTS_MAX: usize = 64;
 /// Publications of a broker that wait for the disk.
 const IN_FLIGHT_MAX: u16 = 64;
+/// Publications read while an acknowledgement waited for its turn. On a resumed session
+/// mosquitto sends all that was ever in flight at once, whatever its own window says.
+const ARRIVED_MESSAGES_MAX: usize = 10_000;
 
 /// Where and as whom to connect.
 #[derive(Clone, Debug)]
@@ -78,40 +81,57 @@ pub struct Subscriber {
     client: AsyncClient,
     events: EventLoop,
     topics: Vec<String>,
+    arrived: VecDeque<Message>,
 }
 
 impl Subscriber {
     pub fn new(broker: &Broker, topics: &[String]) -> Result<Self, String> {
         let (client, events) = AsyncClient::new(broker.options(true)?, REQUESTS_MAX);
-        Ok(Self { client, events, topics: topics.to_vec() })
+        Ok(Self { client, events, topics: topics.to_vec(), arrived: VecDeque::new() })
     }
 
     /// The next message; subscribes at each connection. An error ends this connection.
     pub async fn next(&mut self) -> Result<Message, String> {
         loop {
-            match self.events.poll().await.map_err(|error| error.to_string())? {
-                Event::Incoming(Incoming::ConnAck(_)) => {
-                    for topic in &self.topics {
-                        self.client
-                            .try_subscribe(topic, QoS::AtLeastOnce)
-                            .map_err(|e| e.to_string())?;
-                    }
-                }
-                Event::Incoming(Incoming::Publish(publish)) => {
-                    return Ok(Message {
-                        topic: publish.topic.clone(),
-                        payload: publish.payload.clone(),
-                        retained: publish.retain,
-                        publish,
-                    });
-                }
-                _ => {}
+            if let Some(message) = self.arrived.pop_front() {
+                return Ok(message);
             }
+            self.poll().await?;
         }
     }
 
-    pub fn acknowledge(&self, message: &Message) -> Result<(), String> {
-        self.client.try_ack(&message.publish).map_err(|error| error.to_string())
+    async fn poll(&mut self) -> Result<(), String> {
+        match self.events.poll().await.map_err(|error| error.to_string())? {
+            Event::Incoming(Incoming::ConnAck(_)) => {
+                for topic in &self.topics {
+                    self.client
+                        .try_subscribe(topic, QoS::AtLeastOnce)
+                        .map_err(|error| error.to_string())?;
+                }
+            }
+            Event::Incoming(Incoming::Publish(publish)) => {
+                if self.arrived.len() >= ARRIVED_MESSAGES_MAX {
+                    return Err(format!("it sent {ARRIVED_MESSAGES_MAX} messages at once"));
+                }
+                self.arrived.push_back(Message {
+                    topic: publish.topic.clone(),
+                    payload: publish.payload.clone(),
+                    retained: publish.retain,
+                    publish,
+                });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Waits its turn behind what else is to be sent. The event loop prefers reading to sending:
+    /// given up when its queue is full, a backlog larger than that queue would never end.
+    pub async fn acknowledge(&mut self, message: &Message) -> Result<(), String> {
+        while self.client.try_ack(&message.publish).is_err() {
+            self.poll().await?;
+        }
+        Ok(())
     }
 }
 

@@ -35,10 +35,12 @@ pub(crate) struct Load {
 
 impl Load {
     /// So many buttons and officers, each button press by a device of its own name; where the broker is, [`Self::at`] says.
+    /// `pace`: the least time between two presses of a button.
     pub(crate) fn start(
         prefix: &'static str,
         buttons: usize,
         officers: usize,
+        pace: Duration,
         receiver: &Receiver,
     ) -> Self {
         let (port, at) = watch::channel(None);
@@ -55,8 +57,10 @@ impl Load {
                     let name = format!("{prefix}-{press}");
                     let topic = format!("gridpost/demo/button/{name}");
                     let payload = format!("{{\"event\":\"press\",\"id\":\"{press}\"}}");
+                    let next = tokio::time::Instant::now() + pace;
                     device.send(&topic, &payload).await;
                     told.lock().unwrap().presses.insert(name);
+                    tokio::time::sleep_until(next).await;
                 }
             });
         }
