@@ -27,7 +27,7 @@ use crate::{
     },
     sinks::{Courier, Lane, Report},
     sources::{intake::Intake, mqtt},
-    store::{self, Opened, Store},
+    store::{self, Opened, Store, Subscriber},
 };
 
 /// Observations between sources and the junction. Full, a source waits, and so does its device.
@@ -55,7 +55,7 @@ struct Parts {
 pub fn run(config: Config) -> Result<(), String> {
     let clock = RealClock::start();
     let registry = Registry::new();
-    let sinks: Vec<SinkId> = config.sinks.iter().map(|sink| sink.id()).collect();
+    let sinks: Vec<Subscriber> = config.sinks.iter().map(|sink| sink.id().into()).collect();
     let meter: Arc<dyn Meter> = registry.clone();
     let opened = store::open(&config.data, &sinks, meter).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -12,6 +12,7 @@ use super::{
     facts::Fact,
     folder::{self, Layout},
     format::FORMAT_VERSION,
+    journal::Location,
     ledger::Ledger,
     recover::{Ground, Recovered, recover},
     state::State,
@@ -48,7 +49,7 @@ pub fn check(path: &Path) -> Report {
         report.lines.push(format!("process {pid} is using this folder: what it writes meanwhile may show here as unfinished"));
     }
     let mut pieces = Pieces::default();
-    match read(&layout, &mut |fact| pieces.see(fact)) {
+    match read(&layout, &mut |_, _, fact| pieces.see(fact)) {
         Err(error) => report.bad(error.to_string()),
         Ok((state, found)) => {
             report.sound &= found.damaged == 0;
@@ -75,10 +76,13 @@ pub fn check(path: &Path) -> Report {
 /// The ledger, counted from the journal of a folder that may be in use.
 pub fn read_ledger(path: &Path) -> Result<Ledger, OpenError> {
     let layout = Layout::new(path);
-    read(&layout, &mut |_| {}).map(|(state, _)| state.ledger)
+    read(&layout, &mut |_, _, _| {}).map(|(state, _)| state.ledger)
 }
 
-fn read(layout: &Layout, see: &mut dyn FnMut(&Fact)) -> Result<(State, Recovered), OpenError> {
+/// Every record of a journal, in order: its seq, its place, its meaning.
+pub(super) type See<'s> = dyn FnMut(u64, Location, &Fact) + 's;
+
+pub(super) fn read(layout: &Layout, see: &mut See<'_>) -> Result<(State, Recovered), OpenError> {
     let ground =
         Ground { journal: layout.journal(), quarantine: layout.quarantine(), repair: None };
     let mut state = State::default();
@@ -89,7 +93,10 @@ fn read(layout: &Layout, see: &mut dyn FnMut(&Fact)) -> Result<(State, Recovered
             let of = (fact.settled.sink.clone(), fact.settled.change);
             twice += u64::from(!settled.insert(of));
         }
-        see(&fact);
+        if let Fact::Retried(retried) = &fact {
+            settled.remove(&(retried.sink.clone(), retried.change));
+        }
+        see(seq, location, &fact);
         state.apply(seq, location, &fact);
     })
     .map_err(OpenError::io("read the journal in", layout.journal()))?;

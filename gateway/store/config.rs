@@ -30,6 +30,13 @@ pub struct Config {
     /// written. Default 512 MiB.
     #[serde(default = "default_min_free_bytes")]
     pub min_free_bytes: u64,
+    /// Most bytes all snapshots and clips may take; beyond it the oldest go that are finished and
+    /// delivered, and if there are none, no new one is made. Default 20 GiB.
+    #[serde(default = "default_evidence_max_bytes")]
+    pub evidence_max_bytes: u64,
+    /// Most bytes of unreadable payloads that are kept to be looked at. Default 64 MiB.
+    #[serde(default = "default_quarantine_max_bytes")]
+    pub quarantine_max_bytes: u64,
     /// Days a snapshot or clip is kept once its incident is finished and delivered. Default 30.
     #[serde(default = "default_evidence_days")]
     #[schemars(range(min = 1))]
@@ -68,6 +75,8 @@ impl Default for Config {
             max_bytes: default_max_bytes(),
             segment_bytes: default_segment_bytes(),
             min_free_bytes: default_min_free_bytes(),
+            evidence_max_bytes: default_evidence_max_bytes(),
+            quarantine_max_bytes: default_quarantine_max_bytes(),
             evidence_days: default_evidence_days(),
         }
     }
@@ -84,6 +93,12 @@ fn default_segment_bytes() -> u64 {
 }
 fn default_min_free_bytes() -> u64 {
     512 << 20
+}
+fn default_evidence_max_bytes() -> u64 {
+    20 << 30
+}
+fn default_quarantine_max_bytes() -> u64 {
+    64 << 20
 }
 fn default_evidence_days() -> u32 {
     30

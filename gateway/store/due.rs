@@ -5,18 +5,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::journal::Location;
-use crate::domain::{Class, IncidentId, Kind, SinkId};
+use crate::domain::{Class, EvidenceId, IncidentId, Kind, SinkId};
 
-/// Which of a sink's two slots asks.
+/// Looked through for a piece whose record has arrived. Records leave in the same order, so
+/// that of an older piece is among the first to be delivered.
+const PIECES_LOOKED_AT: usize = 64;
+
+/// Which of a sink's slots asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// Emergencies only: a slot of their own, which nothing else can fill.
     Emergency,
     /// Alerts, then notices.
     Bulk,
+    /// Snapshots and clips, each after the record that names it.
+    Evidence,
 }
 
-/// A record that at least one sink has not settled.
+/// A record, or a piece of evidence, that at least one sink has not settled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Pending {
     pub(super) incident: IncidentId,
@@ -25,12 +31,17 @@ pub(super) struct Pending {
     pub(super) class: Class,
     pub(super) location: Location,
     pub(super) owed: Vec<SinkId>,
+    /// The file itself is owed, and not a record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) piece: Option<EvidenceId>,
 }
 
-/// One sink's queue. A record is in exactly one of the three sets while it is owed.
+/// One sink's queue. What is owed is in exactly one of the four sets.
 #[derive(Default)]
 struct SinkDue {
     available: BTreeSet<(Class, u64)>,
+    /// Evidence, in a set of its own.
+    pieces: BTreeSet<(Class, u64)>,
     /// Handed to a courier.
     in_flight: HashSet<u64>,
     /// Settled by the courier, the settlement not synced yet.
@@ -48,10 +59,22 @@ impl DueBook {
     pub(super) fn insert(&mut self, seq: u64, pending: Pending) {
         for sink in &pending.owed {
             let due = self.sinks.entry(sink.clone()).or_default();
-            due.available.insert((pending.class, seq));
+            due.open(pending.piece.is_some()).insert((pending.class, seq));
         }
         self.by_incident.insert((pending.incident, seq));
         self.pending.insert(seq, pending);
+    }
+
+    /// Owed to more sinks than before, or again.
+    pub(super) fn owe(&mut self, seq: u64, pending: Pending) {
+        let Some(known) = self.pending.get_mut(&seq) else { return self.insert(seq, pending) };
+        for sink in pending.owed {
+            if !known.owed.contains(&sink) {
+                let due = self.sinks.entry(sink.clone()).or_default();
+                due.open(known.piece.is_some()).insert((known.class, seq));
+                known.owed.push(sink);
+            }
+        }
     }
 
     /// The incident became more urgent: so do all its records that wait. Returns their seqs.
@@ -66,8 +89,9 @@ impl DueBook {
             let old = std::mem::replace(&mut pending.class, class);
             for sink in &pending.owed {
                 let Some(due) = self.sinks.get_mut(sink) else { continue };
-                if due.available.remove(&(old, *seq)) {
-                    due.available.insert((class, *seq));
+                let open = due.open(pending.piece.is_some());
+                if open.remove(&(old, *seq)) {
+                    open.insert((class, *seq));
                 }
             }
         }
@@ -80,7 +104,7 @@ impl DueBook {
         let Some(at) = pending.owed.iter().position(|owed| owed == sink) else { return false };
         pending.owed.swap_remove(at);
         if let Some(due) = self.sinks.get_mut(sink) {
-            due.available.remove(&(pending.class, seq));
+            due.open(pending.piece.is_some()).remove(&(pending.class, seq));
             due.in_flight.remove(&seq);
             due.settling.remove(&seq);
         }
@@ -93,14 +117,21 @@ impl DueBook {
 
     /// The next record for this lane goes into flight.
     pub(super) fn take(&mut self, sink: &SinkId, lane: Lane) -> Option<(u64, Class, Location)> {
-        let due = self.sinks.get_mut(sink)?;
-        let &(class, seq) = match lane {
+        let due = self.sinks.get(sink)?;
+        let (class, seq) = match lane {
             Lane::Emergency => {
-                due.available.first().filter(|(class, _)| *class == Class::Emergency)
+                due.available.first().filter(|(class, _)| *class == Class::Emergency).copied()
             }
-            Lane::Bulk => due.available.range((Class::Alert, 0)..).next(),
+            Lane::Bulk => due.available.range((Class::Alert, 0)..).next().copied(),
+            Lane::Evidence => due
+                .pieces
+                .iter()
+                .take(PIECES_LOOKED_AT)
+                .find(|(_, seq)| self.is_named_there(sink, *seq))
+                .copied(),
         }?;
-        due.available.remove(&(class, seq));
+        let due = self.sinks.get_mut(sink)?;
+        due.open(lane == Lane::Evidence).remove(&(class, seq));
         due.in_flight.insert(seq);
         let location = self.pending.get(&seq)?.location;
         Some((seq, class, location))
@@ -110,7 +141,7 @@ impl DueBook {
     pub(super) fn release(&mut self, sink: &SinkId, seq: u64) -> bool {
         let Some(pending) = self.pending.get(&seq) else { return false };
         let Some(due) = self.sinks.get_mut(sink) else { return false };
-        due.in_flight.remove(&seq) && due.available.insert((pending.class, seq))
+        due.in_flight.remove(&seq) && due.open(pending.piece.is_some()).insert((pending.class, seq))
     }
 
     /// The courier says it is done: nobody gets it again, and it is settled once (J10).
@@ -120,11 +151,40 @@ impl DueBook {
             return false;
         }
         let Some(due) = self.sinks.get_mut(sink) else { return false };
-        let had = due.in_flight.remove(&seq) | due.available.remove(&(pending.class, seq));
-        had && due.settling.insert(seq)
+        let open = due.open(pending.piece.is_some()).remove(&(pending.class, seq));
+        (due.in_flight.remove(&seq) | open) && due.settling.insert(seq)
     }
 
-    pub(super) fn of_incident(&self, incident: IncidentId) -> bool {
-        self.by_incident.range((incident, 0)..=(incident, u64::MAX)).next().is_some()
+    /// Has the sink every record of the piece's incident that was written so far?
+    fn is_named_there(&self, sink: &SinkId, piece: u64) -> bool {
+        let Some(pending) = self.pending.get(&piece) else { return false };
+        self.of_incident(pending.incident)
+            .all(|pending| pending.piece.is_some() || !pending.owed.contains(sink))
+    }
+
+    /// The oldest notices that nobody has in flight, at most so many: sink and seq.
+    pub(super) fn notices(&self, most: usize) -> Vec<(SinkId, u64)> {
+        let of = |(sink, due): (&SinkId, &SinkDue)| -> Vec<(SinkId, u64)> {
+            let from = (Class::Notice, 0);
+            let records = due.available.range(from..).chain(due.pieces.range(from..));
+            records.take(most).map(|&(_, seq)| (sink.clone(), seq)).collect()
+        };
+        let mut found: Vec<(SinkId, u64)> = self.sinks.iter().flat_map(of).collect();
+        found.sort_by_key(|&(_, seq)| seq);
+        found.truncate(most);
+        found
+    }
+
+    /// All that is owed of this incident.
+    pub(super) fn of_incident(&self, incident: IncidentId) -> impl Iterator<Item = &Pending> {
+        self.by_incident
+            .range((incident, 0)..=(incident, u64::MAX))
+            .filter_map(|(_, seq)| self.pending.get(seq))
+    }
+}
+
+impl SinkDue {
+    fn open(&mut self, piece: bool) -> &mut BTreeSet<(Class, u64)> {
+        if piece { &mut self.pieces } else { &mut self.available }
     }
 }

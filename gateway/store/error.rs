@@ -56,6 +56,8 @@ pub enum SettleError {
 pub enum EvidenceError {
     #[error("only {free_bytes} bytes are free and {min_free_bytes} are kept for presses")]
     LowSpace { free_bytes: u64, min_free_bytes: u64 },
+    #[error("evidence takes {bytes} bytes already and may take {max_bytes}")]
+    Bound { bytes: u64, max_bytes: u64 },
     #[error("cannot {action} {}: {source}", path.display())]
     Io { path: PathBuf, action: &'static str, source: io::Error },
 }

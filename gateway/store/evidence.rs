@@ -104,6 +104,12 @@ pub(super) fn files(layout: &Layout) -> io::Result<Vec<(EvidenceId, PathBuf)>> {
     Ok(files)
 }
 
+/// Bytes of all finished pieces.
+pub(super) fn bytes(layout: &Layout) -> u64 {
+    let files = files(layout).unwrap_or_default();
+    files.iter().filter_map(|(_, path)| fs::metadata(path).ok()).map(|file| file.len()).sum()
+}
+
 /// Removes what was being written when the power failed; no record names it.
 pub(super) fn clear_unfinished(layout: &Layout) -> io::Result<usize> {
     let mut removed = 0;

@@ -1,10 +1,13 @@
 //! What a record's payload says: the entries of the domain, and the store's own notes about itself.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{format::PAYLOAD_BYTES_MAX, ledger::Ledger};
 use crate::domain::{
-    Class, Entry, EvidenceId, IncidentId, Kind, Record, SeenPress, Settled, SinkId,
+    Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Record, SeenPress, Settled, SinkId,
 };
 
 /// One record's meaning. Its kind byte is in the frame, so that a reader can skip what it does
@@ -23,6 +26,10 @@ pub(super) enum Fact {
     Retired(Retired),
     /// Kind 19.
     Gone(Gone),
+    /// Kind 20.
+    Retried(Retried),
+    /// Kind 21.
+    Forked(Forked),
 }
 
 /// A settlement, with the kind of what it settles: its change may have left with its segment.
@@ -31,6 +38,9 @@ pub(super) struct SettledFact {
     #[serde(flatten)]
     pub(super) settled: Settled,
     pub(super) kind: Kind,
+    /// It was the file that was settled, and not a record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) piece: Option<EvidenceId>,
 }
 
 /// Where the store stands: from here on, changes are owed to these sinks.
@@ -38,6 +48,9 @@ pub(super) struct SettledFact {
 pub(super) struct Standing {
     pub(super) occasion: Occasion,
     pub(super) sinks: Vec<SinkId>,
+    /// Those of them that carry evidence too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) carriers: Vec<SinkId>,
     pub(super) ledger: Ledger,
 }
 
@@ -47,6 +60,8 @@ pub(super) enum Occasion {
     Opened,
     Segment,
     Closed,
+    /// The configuration was changed while running.
+    Changed,
 }
 
 /// Something of a leaving segment that is still needed, written again; it keeps its first seq.
@@ -61,7 +76,21 @@ pub(super) enum Carried {
         top: Class,
         /// Seq of the first change of its incident.
         first: u64,
+        /// Sinks that refused it, with their answers.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        dead: BTreeMap<SinkId, String>,
         record: Box<Record>,
+    },
+    /// A file that is owed, or was refused.
+    Piece {
+        seq: u64,
+        owed: Vec<SinkId>,
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        dead: BTreeMap<SinkId, String>,
+        top: Class,
+        incident: IncidentId,
+        kind: Kind,
+        evidence: Evidence,
     },
     Press {
         seq: u64,
@@ -85,6 +114,21 @@ pub(super) struct Retired {
 pub(super) struct Gone {
     pub(super) evidence: EvidenceId,
     pub(super) reason: String,
+}
+
+/// A dead letter is to be sent again: pending once more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Retried {
+    pub(super) sink: SinkId,
+    pub(super) change: u64,
+    pub(super) at: Timestamp,
+}
+
+/// This folder is a copy from a backup: the box it came from may have gone on. From here on
+/// its incidents continue at revisions that the other one cannot have used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Forked {
+    pub(super) at: Timestamp,
 }
 
 /// A fact as bytes, made before it is queued so that the writer only frames and writes.
@@ -111,6 +155,8 @@ impl Fact {
             Self::Carried(_) => 17,
             Self::Retired(_) => 18,
             Self::Gone(_) => 19,
+            Self::Retried(_) => 20,
+            Self::Forked(_) => 21,
         }
     }
 
@@ -123,6 +169,8 @@ impl Fact {
             Self::Carried(fact) => serde_json::to_vec(fact),
             Self::Retired(fact) => serde_json::to_vec(fact),
             Self::Gone(fact) => serde_json::to_vec(fact),
+            Self::Retried(fact) => serde_json::to_vec(fact),
+            Self::Forked(fact) => serde_json::to_vec(fact),
         }
         .map_err(|error| format!("cannot be written as JSON: {error}"))?;
         if bytes.len() > PAYLOAD_BYTES_MAX {
@@ -148,6 +196,8 @@ impl Fact {
             17 => json(payload).map(Self::Carried),
             18 => json(payload).map(Self::Retired),
             19 => json(payload).map(Self::Gone),
+            20 => json(payload).map(Self::Retried),
+            21 => json(payload).map(Self::Forked),
             _ => Err(format!("kind {kind} is not known here")),
         }
     }
@@ -158,6 +208,15 @@ impl Fact {
             Self::Entry(Entry::Change(record)) | Self::Carried(Carried::Change { record, .. }) => {
                 Some(*record)
             }
+            _ => None,
+        }
+    }
+
+    /// The piece of evidence it describes, if it is about one.
+    pub(super) fn into_evidence(self) -> Option<Evidence> {
+        match self {
+            Self::Entry(Entry::Evidence { evidence, .. })
+            | Self::Carried(Carried::Piece { evidence, .. }) => Some(evidence),
             _ => None,
         }
     }

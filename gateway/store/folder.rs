@@ -43,6 +43,10 @@ impl Layout {
     pub(super) fn quarantine(&self) -> PathBuf {
         self.root.join("quarantine")
     }
+    /// Let go when there is no room left, for the presses.
+    pub(super) fn reserve(&self) -> PathBuf {
+        self.root.join("reserve")
+    }
     fn lock(&self) -> PathBuf {
         self.root.join("lock")
     }
@@ -145,10 +149,15 @@ pub(super) fn read_format(layout: &Layout, text: &str) -> Result<u32, OpenError>
         .ok_or_else(|| OpenError::Format { path: layout.root.clone(), text: text.trim().into() })
 }
 
-/// Brings the folder up, one version a step. Version 1 is the first, so there is no step yet;
-/// a later one converts `found` → `found + 1` here and writes the new number last.
-fn migrate(_layout: &Layout, _disk: &dyn Disk, found: u32) -> Result<(), OpenError> {
-    debug_assert_eq!(found, FORMAT_VERSION, "there is nothing older than version 1");
+/// Brings the folder up, one version a step; the new number is written last, so that a step
+/// that was cut off is done again.
+fn migrate(layout: &Layout, disk: &dyn Disk, found: u32) -> Result<(), OpenError> {
+    if found == FORMAT_VERSION {
+        return Ok(());
+    }
+    // 1 → 2: the journal is read as it is; the index, which knew less, is rebuilt from it.
+    write_format(layout, disk).map_err(OpenError::io("write", layout.format()))?;
+    tracing::info!(folder = %layout.root.display(), from = found, to = FORMAT_VERSION, "the data folder was migrated");
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The index: the state kept in sled for a quick start. Derived from the journal; no promise rests on it (J11).
 
 use std::{
+    collections::BTreeMap,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -13,7 +14,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use super::{
+    dead::DeadLetter,
     due::Pending,
+    journal::Location,
     ledger::Ledger,
     recover::Checkpoint,
     shared::{Shared, lock},
@@ -28,7 +31,7 @@ const REBUILD_AFTER: Duration = Duration::from_secs(10);
 /// sled's own page cache: everything is read once, at start.
 const CACHE_BYTES: u64 = 16 << 20;
 /// Of the index's own layout; another number is rebuilt.
-const INDEX_VERSION: u32 = 1;
+const INDEX_VERSION: u32 = 2;
 const META: &[u8] = b"m";
 
 /// What is not a list: written with every batch, so that a batch is all or nothing.
@@ -38,6 +41,9 @@ struct Meta {
     checkpoint: Checkpoint,
     ledger: Ledger,
     sinks: Vec<SinkId>,
+    carriers: Vec<SinkId>,
+    forked: Option<Location>,
+    quarantined: BTreeMap<u64, u64>,
     latest: Option<jiff::Timestamp>,
     standing: u64,
     /// Sum of the hashes of all other pairs: sled after a power failure is not believed.
@@ -106,6 +112,9 @@ pub(super) fn load(path: &Path) -> Result<(Index, State), Problem> {
     state.checkpoint = Some(meta.checkpoint);
     state.ledger = meta.ledger;
     state.sinks = meta.sinks;
+    state.carriers = meta.carriers;
+    state.forked = meta.forked;
+    state.quarantined = meta.quarantined;
     state.latest = meta.latest;
     state.standing = meta.standing;
     state.touched.clear();
@@ -131,6 +140,7 @@ impl Key {
             Self::Reply(seq) => [b"r", &seq.to_be_bytes()[..]].concat(),
             Self::Incident(id) => [b"i", &id.0.as_bytes()[..]].concat(),
             Self::Evidence(id) => [b"e", &id.0.as_bytes()[..]].concat(),
+            Self::Dead(seq) => [b"x", &seq.to_be_bytes()[..]].concat(),
         }
     }
 }
@@ -142,6 +152,7 @@ enum Value {
     Press(Held<SeenPress>),
     Reply(Held<(IncidentId, String)>),
     Evidence(Piece),
+    Dead(DeadLetter),
 }
 
 impl Value {
@@ -152,6 +163,7 @@ impl Value {
             Key::Press(seq) => state.presses.get(&seq).cloned().map(Self::Press),
             Key::Reply(seq) => state.replies.get(&seq).cloned().map(Self::Reply),
             Key::Evidence(id) => state.evidence.get(&id).cloned().map(Self::Evidence),
+            Key::Dead(seq) => state.dead.get(&seq).cloned().map(Self::Dead),
         }
     }
 
@@ -162,6 +174,7 @@ impl Value {
             Self::Press(value) => serde_json::to_vec(value),
             Self::Reply(value) => serde_json::to_vec(value),
             Self::Evidence(value) => serde_json::to_vec(value),
+            Self::Dead(value) => serde_json::to_vec(value),
         }
         .expect("plain structs with string keys are always JSON")
     }
@@ -175,6 +188,7 @@ fn put(state: &mut State, key: &[u8], value: &[u8]) -> Result<(), Problem> {
         b'd' => state.due.insert(seq()?, json(value)?),
         b'i' => state.put_brief(IncidentId(uuid()?), json(value)?),
         b'e' => state.put_piece(EvidenceId(uuid()?), json(value)?),
+        b'x' => state.put_letter(seq()?, json(value)?),
         b'p' => {
             let held: Held<SeenPress> = json(value)?;
             state.press(seq()?, held.segment, held.value);
@@ -208,6 +222,9 @@ impl Work {
             checkpoint,
             ledger: state.ledger.clone(),
             sinks: state.sinks.clone(),
+            carriers: state.carriers.clone(),
+            forked: state.forked,
+            quarantined: state.quarantined.clone(),
             latest: state.latest,
             standing: state.standing,
             digest: String::new(),

@@ -40,12 +40,16 @@ pub struct Ledger {
     pub accepted: BTreeMap<Kind, u64>,
     /// A sink that left the configuration stays here, with what it still owes.
     pub sinks: BTreeMap<SinkId, BTreeMap<Kind, Sums>>,
+    /// Snapshots and clips that go along, for sinks that carry them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evidence: BTreeMap<SinkId, Sums>,
 }
 
 impl Ledger {
     /// Does the sum hold everywhere?
     pub fn holds(&self) -> bool {
-        self.sinks.values().flat_map(BTreeMap::values).all(Sums::holds)
+        let records = self.sinks.values().flat_map(BTreeMap::values);
+        records.chain(self.evidence.values()).all(Sums::holds)
     }
 
     /// All kinds of one sink together.
@@ -66,6 +70,14 @@ impl Ledger {
         self.sinks.entry(sink.clone()).or_default().entry(kind).or_default()
     }
 
+    /// Of a record of this kind, or of evidence.
+    pub(super) fn sums_of(&mut self, sink: &SinkId, kind: Kind, is_piece: bool) -> &mut Sums {
+        match is_piece {
+            true => self.evidence.entry(sink.clone()).or_default(),
+            false => self.sums(sink, kind),
+        }
+    }
+
     /// Takes over the sums of a `Standing` record; what is pending is counted, never believed.
     pub(super) fn stand_on(&mut self, standing: &Self) {
         self.accepted.clone_from(&standing.accepted);
@@ -75,13 +87,18 @@ impl Ledger {
                 *sums = Sums { pending: sums.pending, ..stated };
             }
         }
+        for (sink, &stated) in &standing.evidence {
+            let sums = self.evidence.entry(sink.clone()).or_default();
+            *sums = Sums { pending: sums.pending, ..stated };
+        }
     }
 
     /// After a whole recount: what is neither settled nor pending was destroyed by the disk.
     /// Returns how much that is more than was known.
     pub(super) fn balance(&mut self) -> u64 {
         let mut found = 0;
-        for sums in self.sinks.values_mut().flat_map(BTreeMap::values_mut) {
+        let records = self.sinks.values_mut().flat_map(BTreeMap::values_mut);
+        for sums in records.chain(self.evidence.values_mut()) {
             let rest = sums.settled() + sums.pending;
             // A record can also come back (its segment was missing and is there again).
             sums.accepted = sums.accepted.max(rest);

@@ -4,8 +4,11 @@
 //! group commit, receipts) → `state` (what the journal adds up to) → `index` (the same in sled,
 //! for a quick start). `recover` reads it all back at start, `check` offline.
 
+mod backup;
 mod check;
 mod config;
+mod dead;
+mod deliver;
 mod disk;
 mod due;
 mod error;
@@ -16,9 +19,11 @@ mod format;
 mod index;
 mod journal;
 mod ledger;
+mod list;
 mod open;
 mod recover;
 mod retain;
+mod room;
 mod shared;
 mod state;
 mod tidy;
@@ -29,45 +34,52 @@ mod fake_disk;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_deliver;
+#[cfg(test)]
 mod tests_faults;
 #[cfg(test)]
 mod tests_model;
+#[cfg(test)]
+mod tests_room;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering, mpsc::RecvTimeoutError},
     thread::JoinHandle,
     time::Duration,
 };
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 pub use self::{
+    backup::{backup, restore},
     check::{Report, check, read_ledger},
     config::Config,
     due::Lane,
     error::{EvidenceError, OpenError, SettleError, Unavailable},
     evidence::NewEvidence,
     ledger::{Ledger, Sums},
-    open::{Opened, Restored, open},
+    list::{Letter, letters, pending, quarantine, shed},
+    open::{Opened, Restored, open, open_as_it_was},
+    room::{Looked, Room},
     tidy::Tidied,
 };
 use self::{
     disk::Disk,
-    facts::{Fact, SettledFact},
+    facts::Fact,
     folder::Layout,
     shared::{Shared, lock},
     tidy::SteadyClock,
     writer::Job,
 };
 use crate::domain::{
-    Answer, Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Outcome, Receipt, Record,
-    Settled, SinkId,
+    Answer, Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Quarantined, Receipt, Record,
+    SinkId,
 };
 
-/// A due record that the disk does not give back now is asked for again after this.
-const UNREADABLE_RETRY: Duration = Duration::from_secs(60);
+/// How often a thread that waits for the disk looks whether that still works.
+const TROUBLE_LOOK: Duration = Duration::from_millis(100);
 
 /// Entries that are written together or not at all, and what to answer once they are on disk.
 #[derive(Debug, Default)]
@@ -84,6 +96,31 @@ pub struct Due {
     /// The most urgent class its incident ever had; may be above the record's own.
     pub class: Class,
     pub record: Record,
+}
+
+/// A file on its way to a sink; give it back with `settle` or `release`.
+#[derive(Clone, Debug)]
+pub struct DuePiece {
+    /// Journal sequence number under which it is owed: [`Settled::change`].
+    pub seq: u64,
+    pub incident: IncidentId,
+    pub evidence: Evidence,
+    /// `None`: the file is gone.
+    pub path: Option<PathBuf>,
+}
+
+/// A sink as the store sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    pub id: SinkId,
+    /// Snapshots and clips are owed to it too, and not only records.
+    pub evidence: bool,
+}
+
+impl From<SinkId> for Subscriber {
+    fn from(id: SinkId) -> Self {
+        Self { id, evidence: false }
+    }
 }
 
 /// Which incidents a list shows.
@@ -109,6 +146,7 @@ pub struct Space {
     /// Of the file system; `None` where it cannot be asked.
     pub free_bytes: Option<u64>,
     pub min_free_bytes: u64,
+    pub evidence_bytes: u64,
 }
 
 /// A cheap handle; all clones are one store.
@@ -141,7 +179,8 @@ impl Store {
         }
     }
 
-    /// As [`Self::commit`], and waits until it is on disk. Never from async code.
+    /// As [`Self::commit`], and waits until it is on disk. While the disk fails it does not wait:
+    /// the batch is then written later, or never if the process ends. Never from async code.
     pub fn commit_blocking(&self, batch: Batch) -> Result<(), Unavailable> {
         let facts = self.facts(batch.entries);
         self.write_blocking(facts, batch.receipts)
@@ -152,13 +191,19 @@ impl Store {
         facts: Vec<Fact>,
         mut receipts: Vec<(Receipt, Answer)>,
     ) -> Result<(), Unavailable> {
-        let (tell, told) = oneshot::channel();
-        let receipt = Receipt::new(move |answer| drop(tell.send(answer)));
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let receipt = Receipt::new(move |answer| drop(tell.try_send(answer)));
         receipts.push((receipt, Answer::Stored));
         if let Some(job) = refuse_too_large(Job::new(facts, receipts)) {
             drop(self.inner.queue.blocking_send(job));
         }
-        match told.blocking_recv() {
+        let answer = loop {
+            match told.recv_timeout(TROUBLE_LOOK) {
+                Err(RecvTimeoutError::Timeout) if self.is_available().is_ok() => {}
+                answer => break answer,
+            }
+        };
+        match answer {
             Ok(Answer::Stored) => Ok(()),
             Ok(Answer::Refused(reason)) => Err(Unavailable(reason)),
             _ => Err(Unavailable(self.is_available().err().unwrap_or(
@@ -176,93 +221,21 @@ impl Store {
     fn facts(&self, entries: Vec<Entry>) -> Vec<Fact> {
         let fact = |entry| match entry {
             Entry::Settled(settled) => self.claim(settled).ok(),
+            Entry::Quarantine(payload) => Some(Fact::Entry(self.bounded(payload))),
             entry => Some(Fact::Entry(entry)),
         };
         entries.into_iter().filter_map(fact).collect()
     }
 
-    fn claim(&self, settled: Settled) -> Result<Fact, SettleError> {
-        let mut state = lock(&self.inner.shared.state);
-        let pending = state.due.pending.get(&settled.change).ok_or(SettleError::NotDue)?;
-        let (kind, class) = (pending.kind, pending.class);
-        if class == Class::Emergency && settled.outcome != Outcome::Delivered {
-            tracing::error!(sink = %settled.sink, seq = settled.change, outcome = ?settled.outcome, "an emergency is never given up; it stays pending");
-            return Err(SettleError::EmergencyKept);
+    /// Beyond its bound the quarantine keeps what was wrong, and not the bytes.
+    fn bounded(&self, mut payload: Quarantined) -> Entry {
+        let used = lock(&self.inner.shared.state).quarantined_bytes();
+        let bytes = (payload.text.len() + payload.hex.len()) as u64;
+        if used + bytes > self.inner.config.quarantine_max_bytes {
+            payload.reason.push_str(" (the quarantine is full: the payload itself was not kept)");
+            (payload.text, payload.hex) = Default::default();
         }
-        if !state.due.claim(&settled.sink, settled.change) {
-            return Err(SettleError::NotDue);
-        }
-        Ok(Fact::Settled(SettledFact { settled, kind }))
-    }
-
-    /// The next record that this sink has not settled and nobody has in flight: most urgent
-    /// class first, then in the order of the journal. Waits until there is one; may be
-    /// cancelled.
-    pub async fn next_due(&self, sink: &SinkId, lane: Lane) -> Due {
-        loop {
-            let rung = self.inner.shared.wake.notified();
-            tokio::pin!(rung);
-            rung.as_mut().enable();
-            let unreadable = match self.take(sink, lane) {
-                Ok(Some(due)) => return due,
-                Ok(None) => None,
-                Err(seq) => Some(seq),
-            };
-            let Some(seq) = unreadable else {
-                rung.await;
-                continue;
-            };
-            // Stays pending, and so in the ledger; back in the queue after a while.
-            let (store, sink) = (self.clone(), sink.clone());
-            tokio::spawn(async move {
-                tokio::time::sleep(UNREADABLE_RETRY).await;
-                store.release(&sink, seq);
-            });
-        }
-    }
-
-    /// As [`Self::next_due`], without waiting.
-    pub fn try_next_due(&self, sink: &SinkId, lane: Lane) -> Option<Due> {
-        loop {
-            match self.take(sink, lane) {
-                Ok(due) => return due,
-                // Stays in flight until the next start; the others go on.
-                Err(_) => continue,
-            }
-        }
-    }
-
-    /// The error is the seq of a record that is due and cannot be read.
-    fn take(&self, sink: &SinkId, lane: Lane) -> Result<Option<Due>, u64> {
-        let taken = lock(&self.inner.shared.state).due.take(sink, lane);
-        let Some((seq, class, location)) = taken else { return Ok(None) };
-        let reason = match self.inner.shared.reader.read(location) {
-            Ok(fact) => match fact.into_record() {
-                Some(record) => return Ok(Some(Due { seq, class, record })),
-                None => "it is no record of an incident".into(),
-            },
-            Err(error) => error.to_string(),
-        };
-        self.inner.shared.meter.add(crate::domain::Metric::StoreErrors, "", 1);
-        tracing::error!(%sink, seq, reason, "a record that is due cannot be read; it stays pending");
-        Err(seq)
-    }
-
-    /// Writes down how a record was settled; returns once that is queued. What is refused
-    /// stays as it was.
-    pub async fn settle(&self, settled: Settled) -> Result<(), SettleError> {
-        let fact = self.claim(settled)?;
-        if let Some(job) = refuse_too_large(Job::new(vec![fact], Vec::new())) {
-            drop(self.inner.queue.send(job).await);
-        }
-        Ok(())
-    }
-
-    /// Not delivered now: available again, to either of the sink's couriers.
-    pub fn release(&self, sink: &SinkId, seq: u64) {
-        if lock(&self.inner.shared.state).due.release(sink, seq) {
-            self.inner.shared.wake.notify_waiters();
-        }
+        Entry::Quarantine(payload)
     }
 
     /// The latest state of incidents, newest first. Reads from disk: a few microseconds each.
@@ -314,17 +287,25 @@ impl Store {
             journal_bytes: self.inner.shared.journal_bytes(),
             free_bytes: evidence::free_bytes(&self.inner.layout.root).ok(),
             min_free_bytes: self.inner.config.min_free_bytes,
+            evidence_bytes: self.inner.shared.gauge.evidence_bytes.load(Ordering::Relaxed),
         }
     }
 
     /// A place to write a snapshot or clip to. Refused when only the presses' reserve is left.
     pub fn new_evidence(&self, id: EvidenceId, ext: &str) -> Result<NewEvidence, EvidenceError> {
-        evidence::begin(&self.inner.layout, self.inner.config.min_free_bytes, id, ext)
+        let config = &self.inner.config;
+        let bytes = self.inner.shared.gauge.evidence_bytes.load(Ordering::Relaxed);
+        if bytes >= config.evidence_max_bytes {
+            return Err(EvidenceError::Bound { bytes, max_bytes: config.evidence_max_bytes });
+        }
+        evidence::begin(&self.inner.layout, config.min_free_bytes, id, ext)
     }
 
     /// Synced and in its place (P5): sha256 in lower-case hex, and bytes. Blocks on the disk.
     pub fn finish_evidence(&self, new: NewEvidence) -> Result<(String, u64), EvidenceError> {
-        evidence::finish(&*self.inner.disk, new)
+        let (sha256, bytes) = evidence::finish(&*self.inner.disk, new)?;
+        self.inner.shared.gauge.evidence_bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok((sha256, bytes))
     }
 
     /// The file of a piece of evidence and what the records say of it.

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     fs,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::{
-    Config, Inner, OpenError, Store,
+    Config, Inner, OpenError, Store, Subscriber,
     disk::{Disk, RealDisk},
     evidence,
     folder::{self, Layout},
@@ -20,15 +20,19 @@ use super::{
     index::{self, Index, Indexer},
     journal::{Journal, Reader, segment_path},
     recover::{Checkpoint, Ground, Recovered, recover},
+    room::Gauge,
     shared::{Ending, Shared},
     state::{Brief, State},
     tidy::SteadyClock,
     writer::{QUEUE_BATCHES, Writer},
 };
-use crate::domain::{Class, IncidentId, Meter, Record, SeenPress, SinkId};
+use crate::domain::{Class, IncidentId, Meter, Record, SeenPress};
 
 /// Live incidents that are restored besides all emergencies.
 const LIVE_MAX: usize = 10_000;
+/// A box restored from a backup continues an incident so many revisions later: those between
+/// may have been used by the box that the backup was taken of, and a receiver knows them.
+pub(super) const FORK_REVISIONS: u32 = 1000;
 /// With an index, this much of the newest journal is still looked through for damage at
 /// start (a fraction of a second); `check` looks through all of it.
 const SCRUB_BYTES: u64 = 64 << 20;
@@ -72,13 +76,32 @@ impl Default for Tuning {
 /// Opens (or makes) the store of this folder. From here on, changes are owed to `sinks`; what
 /// is still owed to others stays pending until they are configured again. A sink seen for the
 /// first time is owed only what comes from now on.
-pub fn open(config: &Config, sinks: &[SinkId], meter: Arc<dyn Meter>) -> Result<Opened, OpenError> {
+pub fn open(
+    config: &Config,
+    sinks: &[Subscriber],
+    meter: Arc<dyn Meter>,
+) -> Result<Opened, OpenError> {
     open_with(config, sinks, meter, Tuning::default())
 }
 
 pub(super) fn open_with(
     config: &Config,
-    sinks: &[SinkId],
+    sinks: &[Subscriber],
+    meter: Arc<dyn Meter>,
+    tuning: Tuning,
+) -> Result<Opened, OpenError> {
+    begin(config, Some(sinks), meter, tuning)
+}
+
+/// Opens it for the same sinks as before: for commands that write a word into a folder that
+/// no gateway is using.
+pub fn open_as_it_was(config: &Config, meter: Arc<dyn Meter>) -> Result<Opened, OpenError> {
+    begin(config, None, meter, Tuning::default())
+}
+
+fn begin(
+    config: &Config,
+    sinks: Option<&[Subscriber]>,
     meter: Arc<dyn Meter>,
     tuning: Tuning,
 ) -> Result<Opened, OpenError> {
@@ -102,13 +125,17 @@ pub(super) fn open_with(
         "store opened"
     );
 
+    let sinks = sinks.map_or_else(|| state.subscribers(), <[Subscriber]>::to_vec);
     let reader = Reader::new(layout.journal());
     let restored = restore(&state, &reader);
     let Tuning { retry, disk } = tuning;
     let Recovered { end, sizes, sealed, told, .. } = found;
     let journal =
         Journal::new(layout.journal(), Arc::clone(&disk), config.segment_bytes, end, sizes, sealed);
-    let shared = Arc::new(Shared::new(state, reader, meter));
+    let gauge = Gauge::new(config);
+    gauge.evidence_bytes.store(evidence::bytes(&layout), Ordering::Relaxed);
+    let shared = Arc::new(Shared::new(state, reader, meter, gauge));
+    shared.journal_bytes.store(journal.bytes(), Ordering::Relaxed);
     shared.announce();
     let start = OpenError::io("start a thread for", &layout.root);
     let indexer = match Indexer::start(layout.index(), index, Arc::clone(&shared)) {
@@ -120,11 +147,12 @@ pub(super) fn open_with(
         journal,
         shared: Arc::clone(&shared),
         queue: receiver,
-        max_bytes: config.max_bytes,
+        reserve: layout.reserve(),
+        disk: Arc::clone(&disk),
         retry,
         kept: VecDeque::new(),
         indexer: Some(indexer),
-        sinks: sinks.to_vec(),
+        sinks,
         _lock: lock,
     };
     let thread = thread::Builder::new()
@@ -264,10 +292,18 @@ fn restore(state: &State, reader: &Reader) -> Restored {
         others <= LIVE_MAX
     };
     let newest_first = state.by_age.values().rev().filter_map(|id| state.incidents.get(id));
+    let forked = state.forked.map(|at| (at.segment, at.offset));
     let mut live: Vec<Record> = newest_first
         .filter(|brief| wanted(brief))
         .filter_map(|brief| match reader.read(brief.location) {
-            Ok(fact) => fact.into_record(),
+            Ok(fact) => {
+                let mut record = fact.into_record()?;
+                // Not changed since this folder came from a backup.
+                if forked.is_some_and(|at| (brief.location.segment, brief.location.offset) < at) {
+                    record.incident.revision += FORK_REVISIONS;
+                }
+                Some(record)
+            }
             Err(error) => {
                 tracing::error!(%error, "a live incident cannot be read back");
                 None

@@ -1,6 +1,6 @@
 //! What a leaving segment still holds that is needed: it is written again before the segment goes (J7).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{
     error::ReadError,
@@ -8,48 +8,80 @@ use super::{
     journal::{Location, Reader},
     state::State,
 };
-use crate::domain::{Class, SinkId};
+use crate::domain::{Class, IncidentId, Kind, SinkId};
 
 /// Found under the lock, read without it.
 pub(super) struct Load {
-    changes: Vec<Needed>,
+    needed: BTreeMap<(u64, bool), Needed>,
     rest: Vec<Carried>,
 }
 
 struct Needed {
     seq: u64,
     owed: Vec<SinkId>,
+    dead: BTreeMap<SinkId, String>,
     top: Class,
     first: u64,
+    incident: IncidentId,
+    kind: Kind,
+    is_piece: bool,
     location: Location,
 }
 
-/// Pending records, live incidents, presses and replies in this segment.
+/// Pending records and files, dead letters, live incidents, presses and replies in this segment.
 pub(super) fn carry(state: &State, segment: u64) -> Load {
-    let mut changes: Vec<Needed> = state
-        .due
-        .pending
-        .iter()
-        .filter(|(_, pending)| pending.location.segment == segment)
-        .map(|(&seq, pending)| Needed {
-            seq,
-            owed: pending.owed.clone(),
-            top: pending.class,
-            first: state.incidents.get(&pending.incident).map_or(seq, |brief| brief.first),
-            location: pending.location,
-        })
-        .collect();
-    let pending: HashSet<u64> = changes.iter().map(|needed| needed.location.offset).collect();
-    for brief in state.incidents.values() {
+    let first =
+        |incident: &IncidentId, seq| state.incidents.get(incident).map_or(seq, |brief| brief.first);
+    let mut needed = BTreeMap::new();
+    for (&seq, pending) in &state.due.pending {
+        if pending.location.segment == segment {
+            let owed = Needed {
+                seq,
+                owed: pending.owed.clone(),
+                dead: BTreeMap::new(),
+                top: pending.class,
+                first: first(&pending.incident, seq),
+                incident: pending.incident,
+                kind: pending.kind,
+                is_piece: pending.piece.is_some(),
+                location: pending.location,
+            };
+            needed.insert((seq, false), owed);
+        }
+    }
+    for (&seq, letter) in &state.dead {
+        if letter.location.segment == segment {
+            let refused = Needed {
+                seq,
+                owed: Vec::new(),
+                dead: BTreeMap::new(),
+                top: letter.class,
+                first: first(&letter.incident, seq),
+                incident: letter.incident,
+                kind: letter.kind,
+                is_piece: letter.piece.is_some(),
+                location: letter.location,
+            };
+            needed.entry((seq, false)).or_insert(refused).dead.clone_from(&letter.answers);
+        }
+    }
+    let there: HashSet<u64> = needed.values().map(|needed| needed.location.offset).collect();
+    for (&incident, brief) in &state.incidents {
         let here = brief.location.segment == segment && !brief.finished;
-        if here && !pending.contains(&brief.location.offset) {
-            changes.push(Needed {
+        if here && !there.contains(&brief.location.offset) {
+            let live = Needed {
                 seq: brief.first,
                 owed: Vec::new(),
+                dead: BTreeMap::new(),
                 top: brief.top,
                 first: brief.first,
+                incident,
+                kind: brief.kind,
+                is_piece: false,
                 location: brief.location,
-            });
+            };
+            // Its first change may be needed too, under the same seq.
+            needed.insert((brief.first, true), live);
         }
     }
     let presses = state.presses.iter().filter(|(_, held)| held.segment == segment);
@@ -61,19 +93,29 @@ pub(super) fn carry(state: &State, segment: u64) -> Load {
             Carried::Reply { seq, incident, id }
         }))
         .collect();
-    Load { changes, rest }
+    Load { needed, rest }
 }
 
 impl Load {
     pub(super) fn read(self, reader: &Reader) -> Result<Vec<Fact>, ReadError> {
         let mut facts: Vec<Fact> = self.rest.into_iter().map(Fact::Carried).collect();
-        for Needed { seq, owed, top, first, location } in self.changes {
-            // What is no record of an incident cannot be pending or live.
-            if let Some(record) = reader.read(location)?.into_record() {
-                let record = Box::new(record);
-                facts.push(Fact::Carried(Carried::Change { seq, owed, top, first, record }));
-            }
+        for needed in self.needed.into_values() {
+            let fact = reader.read(needed.location)?;
+            // What is neither cannot be pending, refused or live.
+            facts.extend(needed.carried(fact).map(Fact::Carried));
         }
         Ok(facts)
+    }
+}
+
+impl Needed {
+    fn carried(self, fact: Fact) -> Option<Carried> {
+        let Self { seq, owed, dead, top, first, incident, kind, .. } = self;
+        if self.is_piece {
+            let evidence = fact.into_evidence()?;
+            return Some(Carried::Piece { seq, owed, dead, top, incident, kind, evidence });
+        }
+        let record = Box::new(fact.into_record()?);
+        Some(Carried::Change { seq, owed, top, first, dead, record })
     }
 }

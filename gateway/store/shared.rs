@@ -7,7 +7,7 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-use super::{journal::Reader, state::State};
+use super::{journal::Reader, room::Gauge, state::State};
 use crate::domain::{Meter, Metric};
 
 /// A lock holder that panicked left nothing half done that is not checked elsewhere; all
@@ -39,10 +39,11 @@ pub(super) struct Shared {
     closing: Mutex<bool>,
     closing_rung: Condvar,
     pub(super) journal_bytes: AtomicU64,
+    pub(super) gauge: Gauge,
 }
 
 impl Shared {
-    pub(super) fn new(state: State, reader: Reader, meter: Arc<dyn Meter>) -> Self {
+    pub(super) fn new(state: State, reader: Reader, meter: Arc<dyn Meter>, gauge: Gauge) -> Self {
         meter.set(Metric::StoreAvailable, "", 1.0);
         Self {
             state: Mutex::new(state),
@@ -53,6 +54,7 @@ impl Shared {
             closing: Mutex::new(false),
             closing_rung: Condvar::new(),
             journal_bytes: AtomicU64::new(0),
+            gauge,
         }
     }
 

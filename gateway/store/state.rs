@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    Subscriber,
+    dead::DeadLetter,
     due::{DueBook, Pending},
     facts::{Carried, Fact, SettledFact, Standing},
     journal::Location,
@@ -47,6 +49,8 @@ pub(super) struct Piece {
     pub(super) seq: u64,
     pub(super) incident: IncidentId,
     pub(super) location: Location,
+    /// A record has named it: from then on its file may be owed.
+    pub(super) named: bool,
 }
 
 /// A press or reply, and the segment that holds it (for retention).
@@ -64,6 +68,7 @@ pub(super) enum Key {
     Press(u64),
     Reply(u64),
     Evidence(EvidenceId),
+    Dead(u64),
 }
 
 #[derive(Default)]
@@ -76,9 +81,16 @@ pub(super) struct State {
     pub(super) replies: BTreeMap<u64, Held<(IncidentId, String)>>,
     pub(super) evidence: HashMap<EvidenceId, Piece>,
     pub(super) evidence_by_age: BTreeSet<(u64, EvidenceId)>,
+    pub(super) dead: BTreeMap<u64, DeadLetter>,
     pub(super) ledger: Ledger,
     /// Changes are owed to these.
     pub(super) sinks: Vec<SinkId>,
+    /// And evidence to these of them.
+    pub(super) carriers: Vec<SinkId>,
+    /// Where the journal was copied to another box; what lies before it may have gone on there.
+    pub(super) forked: Option<Location>,
+    /// Bytes of quarantined payloads in each segment.
+    pub(super) quarantined: BTreeMap<u64, u64>,
     /// The latest time that any record carries.
     pub(super) latest: Option<Timestamp>,
     /// Seq of the last `Standing`: what is older is in its sums.
@@ -99,6 +111,8 @@ impl State {
             Fact::Carried(carried) => self.carried(location, carried),
             Fact::Retired(_) => {}
             Fact::Gone(gone) => self.forget_evidence(gone.evidence),
+            Fact::Retried(retried) => self.retried(retried),
+            Fact::Forked(_) => self.forked = Some(location),
         }
     }
 
@@ -119,10 +133,14 @@ impl State {
                 }
             }
             Entry::Evidence { incident, evidence } => {
-                self.piece(seq, *incident, location, evidence);
+                self.piece(seq, *incident, location, evidence, false);
+            }
+            Entry::Quarantine(kept) => {
+                let bytes = (kept.text.len() + kept.hex.len()) as u64;
+                *self.quarantined.entry(location.segment).or_default() += bytes;
             }
             // Settlements are always written as `Fact::Settled`.
-            Entry::Settled(_) | Entry::Look { .. } | Entry::Quarantine(_) => {}
+            Entry::Settled(_) | Entry::Look { .. } => {}
         }
     }
 
@@ -137,11 +155,13 @@ impl State {
         }
         if !self.sinks.is_empty() {
             let (incident, owed) = (record.incident.id, self.sinks.clone());
-            self.due.insert(seq, Pending { incident, kind, class: top, location, owed });
+            let pending = Pending { incident, kind, class: top, location, owed, piece: None };
+            self.due.insert(seq, pending);
             self.touched.insert(Key::Due(seq));
         }
         for evidence in &record.incident.evidence {
-            self.piece(seq, record.incident.id, location, evidence);
+            self.owe_piece(record, top, evidence.id);
+            self.piece(seq, record.incident.id, location, evidence, true);
         }
         self.seen_at(record.incident.changed_at);
     }
@@ -209,10 +229,36 @@ impl State {
         }
     }
 
-    fn piece(&mut self, seq: u64, incident: IncidentId, location: Location, evidence: &Evidence) {
+    /// The first record that names a piece makes its file owed, under the seq of its own entry.
+    fn owe_piece(&mut self, record: &Record, class: Class, id: EvidenceId) {
+        let Some(piece) = self.evidence.get(&id).filter(|piece| !piece.named) else { return };
+        if self.carriers.is_empty() {
+            return;
+        }
+        for sink in &self.carriers {
+            let sums = self.ledger.evidence.entry(sink.clone()).or_default();
+            sums.accepted += 1;
+            sums.pending += 1;
+        }
+        let (incident, kind) = (record.incident.id, record.incident.kind);
+        let (owed, location) = (self.carriers.clone(), piece.location);
+        self.touched.insert(Key::Due(piece.seq));
+        let pending = Pending { incident, kind, class, location, owed, piece: Some(id) };
+        self.due.insert(piece.seq, pending);
+    }
+
+    fn piece(
+        &mut self,
+        seq: u64,
+        incident: IncidentId,
+        location: Location,
+        evidence: &Evidence,
+        named: bool,
+    ) {
         // The newest record that names it: the older ones leave first.
-        let seq = self.evidence.get(&evidence.id).map_or(seq, |old| old.seq);
-        self.put_piece(evidence.id, Piece { seq, incident, location });
+        let old = self.evidence.get(&evidence.id);
+        let (seq, named) = old.map_or((seq, named), |old| (old.seq, old.named || named));
+        self.put_piece(evidence.id, Piece { seq, incident, location, named });
     }
 
     pub(super) fn put_piece(&mut self, id: EvidenceId, piece: Piece) {
@@ -255,18 +301,21 @@ impl State {
     }
 
     fn settled(&mut self, fact: &SettledFact) {
-        let settled = &fact.settled;
+        let (settled, is_piece) = (&fact.settled, fact.piece.is_some());
+        self.bury(fact);
         let known = self.due.settled(&settled.sink, settled.change);
         self.touched.insert(Key::Due(settled.change));
-        let sums = self.ledger.sums(&settled.sink, fact.kind);
+        let sums = self.ledger.sums_of(&settled.sink, fact.kind, is_piece);
         if known {
             sums.pending -= 1;
         } else if settled.change > self.standing {
             // Its change is unreadable, but it was there: it has been settled.
             sums.accepted += 1;
-            *self.ledger.accepted.entry(fact.kind).or_default() += 1;
+            if !is_piece {
+                *self.ledger.accepted.entry(fact.kind).or_default() += 1;
+            }
         }
-        let sums = self.ledger.sums(&settled.sink, fact.kind);
+        let sums = self.ledger.sums_of(&settled.sink, fact.kind, is_piece);
         match settled.outcome {
             Outcome::Delivered => sums.delivered += 1,
             Outcome::Dead { .. } => sums.dead += 1,
@@ -277,21 +326,35 @@ impl State {
 
     fn standing(&mut self, seq: u64, standing: &Standing) {
         self.sinks.clone_from(&standing.sinks);
+        self.carriers.clone_from(&standing.carriers);
         self.ledger.stand_on(&standing.ledger);
         self.standing = seq;
     }
 
     fn carried(&mut self, location: Location, carried: &Carried) {
         match carried {
-            Carried::Change { seq, owed, top, first, record } => {
+            Carried::Change { seq, owed, top, first, dead, record } => {
                 self.brief(*seq, Some((*first, *top)), location, record);
                 // Owed to nobody: only the latest state of a live incident.
-                if !owed.is_empty() {
-                    self.owe_again(*seq, location, owed, *top, record);
-                }
+                let (incident, kind) = (record.incident.id, record.incident.kind);
+                let (class, owed) = (*top, owed.clone());
+                let pending = Pending { incident, kind, class, location, owed, piece: None };
+                self.again(*seq, pending, dead);
                 for evidence in &record.incident.evidence {
-                    self.piece(*seq, record.incident.id, location, evidence);
+                    self.piece(*seq, record.incident.id, location, evidence, true);
                 }
+            }
+            Carried::Piece { seq, owed, dead, top, incident, kind, evidence } => {
+                let pending = Pending {
+                    incident: *incident,
+                    kind: *kind,
+                    class: *top,
+                    location,
+                    owed: owed.clone(),
+                    piece: Some(evidence.id),
+                };
+                self.again(*seq, pending, dead);
+                self.piece(*seq, *incident, location, evidence, true);
             }
             Carried::Press { seq, press } => self.press(*seq, location.segment, press.clone()),
             Carried::Reply { seq, incident, id } => {
@@ -300,24 +363,31 @@ impl State {
         }
     }
 
-    fn owe_again(
-        &mut self,
-        seq: u64,
-        location: Location,
-        owed: &[SinkId],
-        class: Class,
-        record: &Record,
-    ) {
-        self.touched.insert(Key::Due(seq));
-        if let Some(pending) = self.due.pending.get_mut(&seq) {
-            pending.location = location;
+    /// What a leaving segment held and is still owed, or was refused, lies at a new place.
+    fn again(&mut self, seq: u64, pending: Pending, dead: &BTreeMap<SinkId, String>) {
+        if !dead.is_empty() {
+            let letter = DeadLetter {
+                incident: pending.incident,
+                kind: pending.kind,
+                class: pending.class,
+                location: pending.location,
+                piece: pending.piece,
+                answers: dead.clone(),
+            };
+            self.put_letter(seq, letter);
+        }
+        if pending.owed.is_empty() {
             return;
         }
-        let (incident, kind) = (record.incident.id, record.incident.kind);
-        for sink in owed {
-            self.ledger.sums(sink, kind).pending += 1;
+        self.touched.insert(Key::Due(seq));
+        if let Some(known) = self.due.pending.get_mut(&seq) {
+            known.location = pending.location;
+            return;
         }
-        self.due.insert(seq, Pending { incident, kind, class, location, owed: owed.to_vec() });
+        for sink in &pending.owed {
+            self.ledger.sums_of(sink, pending.kind, pending.piece.is_some()).pending += 1;
+        }
+        self.due.insert(seq, pending);
     }
 
     fn seen_at(&mut self, at: Timestamp) {
@@ -340,6 +410,28 @@ impl State {
             .map(|(&id, _)| id)
             .collect();
         pieces.into_iter().for_each(|id| self.forget_evidence(id));
+        let letters: Vec<u64> = self
+            .dead
+            .iter()
+            .filter(|(_, letter)| letter.location.segment <= through)
+            .map(|(&seq, _)| seq)
+            .collect();
+        for seq in letters {
+            self.dead.remove(&seq);
+            self.touched.insert(Key::Dead(seq));
+        }
+        self.quarantined = self.quarantined.split_off(&(through + 1));
+    }
+
+    /// The sinks of the last `Standing`.
+    pub(super) fn subscribers(&self) -> Vec<Subscriber> {
+        let of = |id: &SinkId| Subscriber { id: id.clone(), evidence: self.carriers.contains(id) };
+        self.sinks.iter().map(of).collect()
+    }
+
+    /// Bytes of payloads nobody could read, in the journal.
+    pub(super) fn quarantined_bytes(&self) -> u64 {
+        self.quarantined.values().sum()
     }
 
     /// The names of everything: for an index that begins anew.
@@ -349,6 +441,7 @@ impl State {
         let presses = self.presses.keys().map(|&seq| Key::Press(seq));
         let replies = self.replies.keys().map(|&seq| Key::Reply(seq));
         let evidence = self.evidence.keys().map(|&id| Key::Evidence(id));
-        due.chain(incidents).chain(presses).chain(replies).chain(evidence).collect()
+        let dead = self.dead.keys().map(|&seq| Key::Dead(seq));
+        due.chain(incidents).chain(presses).chain(replies).chain(evidence).chain(dead).collect()
     }
 }

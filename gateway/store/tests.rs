@@ -17,8 +17,8 @@ use super::{
     *,
 };
 use crate::domain::{
-    ClockError, Detail, Incident, NoMeter, Now, Press, Reply, ReplyTo, Severity, Stage, Stamp,
-    Title, What,
+    ClockError, Detail, Incident, NoMeter, Now, Outcome, Press, Reply, ReplyTo, Settled, Severity,
+    Stage, Stamp, Title, What,
 };
 
 pub(super) const KIND: Kind = Kind::Rain;
@@ -38,7 +38,7 @@ pub(super) fn tuning(disk: Arc<dyn Disk>) -> Tuning {
 
 /// Small segments, a real disk.
 pub(super) fn reopen(folder: &Path, sinks: &[&str]) -> Opened {
-    let sinks: Vec<SinkId> = sinks.iter().map(|name| sink(name)).collect();
+    let sinks: Vec<Subscriber> = sinks.iter().map(|name| sink(name).into()).collect();
     let disk = Arc::new(RealDisk);
     open_with(&config(folder), &sinks, Arc::new(NoMeter), tuning(disk)).unwrap()
 }
@@ -107,7 +107,7 @@ pub(super) fn due(store: &Store, name: &str, lane: Lane) -> Vec<Due> {
     all
 }
 
-fn deliver(store: &Store, name: &str, seq: u64) {
+pub(super) fn deliver(store: &Store, name: &str, seq: u64) {
     let done = settled(name, seq, Outcome::Delivered);
     put(store, vec![Entry::Settled(done)]);
 }
@@ -122,7 +122,7 @@ pub(super) fn receipt(answers: &Answers, number: usize) -> (Receipt, Answer) {
     (Receipt::new(note), Answer::Stored)
 }
 
-fn fresh(sinks: &[&str]) -> (TempDir, Store) {
+pub(super) fn fresh(sinks: &[&str]) -> (TempDir, Store) {
     let folder = tempdir().unwrap();
     let store = reopen(folder.path(), sinks).store;
     (folder, store)
@@ -352,7 +352,7 @@ fn p5_old_evidence_leaves_only_when_finished_and_delivered() {
 fn p11_the_journal_keeps_its_bound_and_everything_that_is_needed() {
     let folder = tempdir().unwrap();
     let config = Config { max_bytes: 40 << 10, ..config(folder.path()) };
-    let sinks = [sink("a")];
+    let sinks = [sink("a").into()];
     let open =
         || open_with(&config, &sinks, Arc::new(NoMeter), tuning(Arc::new(RealDisk))).unwrap();
     let store = open().store;
@@ -449,6 +449,6 @@ fn a_newer_or_foreign_folder_is_refused_in_plain_words() {
         fs::write(folder.path().join("format"), text).unwrap();
         open(&config(folder.path()), &[], Arc::new(NoMeter)).err().unwrap().to_string()
     };
-    assert!(refusal("gridpost-store 2\n").contains("newer gridpost (format 2"));
+    assert!(refusal("gridpost-store 3\n").contains("newer gridpost (format 3"));
     assert!(refusal("something else").contains("is this a gridpost data folder?"));
 }

@@ -48,7 +48,7 @@ fn p1_a_failing_disk_acknowledges_nothing_and_nothing_is_lost_when_it_mends() {
         let disk = Arc::new(FakeDisk::new(7));
         let opened = open_with(
             &config(folder.path()),
-            &[sink("a")],
+            &[sink("a").into()],
             Arc::new(NoMeter),
             tuning(disk.clone()),
         );

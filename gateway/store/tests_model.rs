@@ -18,7 +18,7 @@ use super::{
     tests::{KIND, change, press, record, settled, sink, tuning},
     *,
 };
-use crate::domain::{NoMeter, Severity, Stage};
+use crate::domain::{NoMeter, Outcome, Severity, Stage};
 
 const SINKS: [&str; 2] = ["a", "b"];
 const LIVES: usize = 6;
@@ -72,7 +72,7 @@ fn run(seed: u64) {
 
 impl Model {
     fn open(&mut self, folder: &Path, disk: Arc<FakeDisk>) -> Store {
-        let sinks = SINKS.map(sink);
+        let sinks = SINKS.map(|name| sink(name).into());
         let config = Config { max_bytes: 48 << 10, min_free_bytes: 0, ..Config::at(folder) };
         let opened = open_with(&config, &sinks, Arc::new(NoMeter), tuning(disk)).unwrap();
         let damage = opened.report.iter().find(|line| {
@@ -94,7 +94,12 @@ impl Model {
         for _ in 0..self.rng.random_range(20..120) {
             match self.rng.random_range(0..10) {
                 0..5 => self.send(&store, &runtime),
-                5..8 => self.deliver(&store, &runtime),
+                5..7 => self.deliver(&store, &runtime),
+                7 if self.rng.random_bool(0.3) => {
+                    // An answer only comes if the disk works.
+                    let _ = store.retry(None, None, super::tests::noon());
+                }
+                7 => self.deliver(&store, &runtime),
                 8 => {
                     let op =
                         [Op::Write, Op::Sync, Op::Create, Op::Folder][self.rng.random_range(0..4)];
@@ -179,9 +184,29 @@ impl Model {
                 store.release(&sink(name), due.seq);
                 return;
             }
+            let refused = self.rng.random_bool(0.1);
+            if refused {
+                let dead = Outcome::Dead { answer: "422".into() };
+                let taken = runtime.block_on(store.settle(settled(name, due.seq, dead)));
+                assert_eq!(taken.is_err(), due.class == Class::Emergency, "seed {}", self.seed);
+                if taken.is_ok() {
+                    continue;
+                }
+            }
             *self.got.get_mut(name).unwrap().entry(due.record.event_id()).or_default() += 1;
             runtime.block_on(store.settle(settled(name, due.seq, Outcome::Delivered))).unwrap();
         }
+    }
+
+    /// Events that this sink refused and that could be sent again.
+    fn dead(store: &Store, name: &str) -> HashSet<String> {
+        let state = lock(&store.inner.shared.state);
+        let letters = state.dead.values().filter(|l| l.answers.contains_key(&sink(name)));
+        let read = |letter: &super::dead::DeadLetter| {
+            let fact = store.inner.shared.reader.read(letter.location).unwrap();
+            fact.into_record().unwrap().event_id()
+        };
+        letters.map(read).collect()
     }
 
     /// After a power cut: what is there is a prefix of what was handed over, whole batches,
@@ -212,9 +237,12 @@ impl Model {
                 .map(|due| due.record.event_id())
                 .collect();
             assert_eq!(pending.len() as u64, ledger.of(&sink(name)).pending, "seed {seed}");
+            let dead = Self::dead(store, name);
+            assert_eq!(dead.len() as u64, ledger.of(&sink(name)).dead, "seed {seed}");
             for event in &survivors {
                 let got = self.got[name].contains_key(*event);
-                assert!(got || pending.contains(*event), "seed {seed}: {event} is lost to {name}");
+                let kept = pending.contains(*event) || dead.contains(*event);
+                assert!(got || kept, "seed {seed}: {event} is lost to {name}");
             }
             let strangers = pending.iter().find(|event| !survivors.contains(event));
             assert_eq!(strangers, None, "seed {seed}");
@@ -236,6 +264,7 @@ impl Model {
         let store = self.open(folder, Arc::new(FakeDisk::new(1)));
         self.compare(&store);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        store.retry(None, None, super::tests::noon()).unwrap();
         for name in SINKS {
             for lane in [Lane::Emergency, Lane::Bulk] {
                 while let Some(due) = store.try_next_due(&sink(name), lane) {
@@ -249,7 +278,7 @@ impl Model {
         let ledger = store.ledger();
         for name in SINKS {
             let sums = ledger.of(&sink(name));
-            assert_eq!((sums.pending, sums.lost), (0, 0), "seed {seed}");
+            assert_eq!((sums.pending, sums.dead, sums.lost), (0, 0, 0), "seed {seed}");
             assert_eq!(sums.accepted as usize, self.got[name].len(), "seed {seed}");
         }
         store.close_blocking().unwrap();

@@ -1,6 +1,6 @@
 //! Old evidence leaves: finished, delivered, and past its days, on a clock that has proved steady (P5, P9).
 
-use std::{fs, io};
+use std::{fs, io, path::PathBuf, sync::atomic::Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,6 +18,8 @@ const STEADY: SignedDuration = SignedDuration::from_hours(1);
 const DRIFT: SignedDuration = SignedDuration::from_secs(60);
 /// One record in the journal names one piece; a look removes at most this many.
 const PIECES_A_LOOK: usize = 1000;
+/// Above its bound, evidence shrinks by this part more, so that not every piece is a look.
+const SHRINK_BY_PART: u64 = 20;
 
 /// What one look removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,41 +60,81 @@ impl Store {
     /// Removes evidence that is older than `evidence_days`, whose incident is finished, and
     /// that no undelivered record names. To be called every few minutes; blocks on the disk.
     pub fn tidy(&self, now: Now) -> io::Result<Tidied> {
-        let mut tidied = Tidied::default();
         if !lock(&self.inner.steady).look(now) {
-            return Ok(tidied);
+            return Ok(Tidied::default());
         }
-        let keep = SignedDuration::from_hours(24 * i64::from(self.inner.config.evidence_days));
-        let mut old = evidence::files(&self.inner.layout)?;
-        old.retain(|(id, _)| {
-            made_at(*id).is_some_and(|made| now.wall.duration_since(made) > keep)
-                && !self.is_needed(*id)
+        let days = self.inner.config.evidence_days;
+        let keep = SignedDuration::from_hours(24 * i64::from(days));
+        let mut old = self.deliverable_oldest_first()?;
+        old.retain(|(made, ..)| now.wall.duration_since(*made) > keep);
+        self.remove(old, &format!("older than {days} days"))
+    }
+
+    /// Removes the oldest pieces that nobody needs until all are within their bound.
+    pub(super) fn shrink_evidence(&self) -> io::Result<usize> {
+        let most = self.inner.config.evidence_max_bytes;
+        let mut excess = self
+            .inner
+            .shared
+            .gauge
+            .evidence_bytes
+            .load(Ordering::Relaxed)
+            .saturating_sub(most - most / SHRINK_BY_PART);
+        let mut leaving = self.deliverable_oldest_first()?;
+        leaving.retain(|(_, _, path)| {
+            let wanted = excess > 0;
+            let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
+            excess = excess.saturating_sub(bytes);
+            wanted
         });
-        old.truncate(PIECES_A_LOOK);
-        if old.is_empty() {
+        self.remove(leaving, &format!("to stay within {most} bytes")).map(|tidied| tidied.pieces)
+    }
+
+    /// Pieces that are finished and delivered, with the time they were made.
+    fn deliverable_oldest_first(&self) -> io::Result<Vec<(Timestamp, EvidenceId, PathBuf)>> {
+        let files = evidence::files(&self.inner.layout)?;
+        let mut pieces: Vec<_> = files
+            .into_iter()
+            .filter(|(id, _)| !self.is_needed(*id))
+            .filter_map(|(id, path)| Some((made_at(id)?, id, path)))
+            .collect();
+        pieces.sort_by_key(|&(_, id, _)| id);
+        Ok(pieces)
+    }
+
+    fn remove(
+        &self,
+        mut leaving: Vec<(Timestamp, EvidenceId, PathBuf)>,
+        reason: &str,
+    ) -> io::Result<Tidied> {
+        let mut tidied = Tidied::default();
+        leaving.truncate(PIECES_A_LOOK);
+        if leaving.is_empty() {
             return Ok(tidied);
         }
-        let gone = |&(evidence, _): &(EvidenceId, _)| {
-            let reason = format!("older than {} days", self.inner.config.evidence_days);
-            Fact::Gone(Gone { evidence, reason })
+        let gone = |&(_, evidence, _): &(Timestamp, EvidenceId, PathBuf)| {
+            Fact::Gone(Gone { evidence, reason: reason.into() })
         };
         // On record first, removed after: a crash in between leaves a file too many.
-        self.write_blocking(old.iter().map(gone).collect(), Vec::new())
+        self.write_blocking(leaving.iter().map(gone).collect(), Vec::new())
             .map_err(io::Error::other)?;
-        for (_, path) in old {
-            tidied.bytes += fs::metadata(&path)?.len();
+        for (_, _, path) in leaving {
+            let bytes = fs::metadata(&path)?.len();
             self.inner.disk.remove(&path)?;
+            let held = &self.inner.shared.gauge.evidence_bytes;
+            held.fetch_sub(bytes.min(held.load(Ordering::Relaxed)), Ordering::Relaxed);
+            tidied.bytes += bytes;
             tidied.pieces += 1;
         }
         Ok(tidied)
     }
 
-    /// Is its incident unfinished, or still owed to anybody?
+    /// Is its incident unfinished, or anything of it still owed to anybody?
     fn is_needed(&self, id: EvidenceId) -> bool {
         let state = lock(&self.inner.shared.state);
         let Some(piece) = state.evidence.get(&id) else { return false };
         let live = state.incidents.get(&piece.incident).is_some_and(|brief| !brief.finished);
-        live || state.due.of_incident(piece.incident)
+        live || state.due.of_incident(piece.incident).next().is_some()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     io,
+    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -10,15 +11,18 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
+    Subscriber,
+    disk::Disk,
     facts::{Fact, Occasion, Payload, Retired, Standing},
     folder::Lock,
     index::Indexer,
     journal::Journal,
     recover::Checkpoint,
     retain,
+    room::no_room,
     shared::{Shared, lock},
 };
-use crate::domain::{Answer, Metric, Receipt, SinkId};
+use crate::domain::{Answer, Metric, Receipt};
 
 /// Batches that wait for the disk; a batch is a few records. Full: senders wait.
 pub(super) const QUEUE_BATCHES: usize = 1024;
@@ -34,6 +38,8 @@ pub(super) struct Job {
     pub(super) facts: Vec<Fact>,
     pub(super) payloads: Vec<Payload>,
     pub(super) receipts: Vec<(Receipt, Answer)>,
+    /// From here on, changes are owed to these; such a job carries nothing else.
+    pub(super) sinks: Option<Vec<Subscriber>>,
 }
 
 impl Job {
@@ -43,7 +49,7 @@ impl Job {
         receipts: Vec<(Receipt, Answer)>,
     ) -> Result<Self, (String, Vec<(Receipt, Answer)>)> {
         match facts.iter().map(Fact::encode).collect() {
-            Ok(payloads) => Ok(Self { facts, payloads, receipts }),
+            Ok(payloads) => Ok(Self { facts, payloads, receipts, sinks: None }),
             Err(reason) => Err((reason, receipts)),
         }
     }
@@ -57,13 +63,15 @@ pub(super) struct Writer {
     pub(super) journal: Journal,
     pub(super) shared: Arc<Shared>,
     pub(super) queue: mpsc::Receiver<Job>,
-    pub(super) max_bytes: u64,
+    /// Let go when a write finds no room.
+    pub(super) reserve: PathBuf,
+    pub(super) disk: Arc<dyn Disk>,
     /// First and longest wait between tries while the disk fails.
     pub(super) retry: (Duration, Duration),
     /// Taken out of the queue, not on disk yet; always written first.
     pub(super) kept: VecDeque<Job>,
     pub(super) indexer: Option<Indexer>,
-    pub(super) sinks: Vec<SinkId>,
+    pub(super) sinks: Vec<Subscriber>,
     /// Held until the very end, so that nobody opens a folder that is still written.
     pub(super) _lock: Lock,
 }
@@ -101,7 +109,10 @@ impl Writer {
 
     fn standing(&self, occasion: Occasion) -> Job {
         let ledger = lock(&self.shared.state).ledger.clone();
-        let standing = Standing { occasion, sinks: self.sinks.clone(), ledger };
+        let ids = |all: &mut dyn Iterator<Item = &Subscriber>| all.map(|s| s.id.clone()).collect();
+        let sinks = ids(&mut self.sinks.iter());
+        let carriers = ids(&mut self.sinks.iter().filter(|sink| sink.evidence));
+        let standing = Standing { occasion, sinks, carriers, ledger };
         Job::new(vec![Fact::Standing(standing)], Vec::new())
             .map_err(|(reason, _)| reason)
             .expect("a ledger is a few hundred numbers a sink")
@@ -121,8 +132,9 @@ impl Writer {
 
     /// Writes as much of `kept` as fits one group, syncs, and only then tells (J3).
     fn write_group(&mut self) -> io::Result<()> {
+        self.change_sinks()?;
         let (mut count, mut bytes) = (0, 0);
-        for job in &self.kept {
+        for job in self.kept.iter().take_while(|job| job.sinks.is_none()) {
             if count > 0 && bytes + job.bytes() > GROUP_BYTES_MAX {
                 break;
             }
@@ -147,6 +159,24 @@ impl Writer {
             jobs.into_iter().for_each(settle);
         } else {
             self.kept.drain(..count).for_each(settle);
+        }
+        Ok(())
+    }
+
+    /// What was asked for before it is written already; what comes after it is owed to the new ones.
+    fn change_sinks(&mut self) -> io::Result<()> {
+        while let Some(sinks) = self.kept.front().and_then(|job| job.sinks.clone()) {
+            let before = std::mem::replace(&mut self.sinks, sinks);
+            let standing = self.standing(Occasion::Changed);
+            let written = match self.journal.must_roll(standing.bytes()) {
+                true => self.journal.roll().and_then(|()| self.append(&[&standing])),
+                false => self.append(&[&standing]),
+            };
+            if let Err(error) = written {
+                self.sinks = before;
+                return Err(error);
+            }
+            self.kept.pop_front();
         }
         Ok(())
     }
@@ -185,7 +215,7 @@ impl Writer {
         for job in &mut self.kept {
             job.receipts.clear();
         }
-        self.kept.retain(|job| !job.facts.is_empty());
+        self.kept.retain(|job| !job.facts.is_empty() || job.sinks.is_some());
         let (mut wait, longest) = self.retry;
         loop {
             self.shared.wait(wait);
@@ -210,6 +240,16 @@ impl Writer {
         tracing::error!(%error, waiting = self.kept.len(), "the store cannot write; nothing is acknowledged until it can");
         self.shared.meter.add(Metric::StoreErrors, "", 1);
         self.shared.set_trouble(Some(error.to_string()));
+        if no_room(error) {
+            self.shared.gauge.is_full();
+            match self.disk.remove(&self.reserve) {
+                Ok(()) => tracing::error!(
+                    "no room is left: the reserve is let go, only presses are taken from now on"
+                ),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => tracing::error!(%error, "the reserve cannot be let go"),
+            }
+        }
     }
 
     fn resume(&mut self) -> io::Result<()> {
@@ -224,7 +264,8 @@ impl Writer {
 
     /// Above its bound, the journal lets its oldest segments go, never what is still needed (J7).
     fn retain(&mut self) -> io::Result<()> {
-        while self.journal.bytes() > self.max_bytes && self.journal.sizes.len() > 2 {
+        let most = self.shared.gauge.journal_max_bytes.load(Ordering::Relaxed);
+        while self.journal.bytes() > most && self.journal.sizes.len() > 2 {
             let Some((&oldest, &size)) = self.journal.sizes.first_key_value() else { break };
             let carried = retain::carry(&lock(&self.shared.state), oldest);
             let mut facts = match carried.read(&self.shared.reader) {

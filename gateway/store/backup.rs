@@ -1,0 +1,134 @@
+//! `gridpost store backup|restore`: a copy of a folder that may be in use, and a copy that becomes a folder again.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    Config, check,
+    disk::{Disk, RealDisk},
+    evidence,
+    facts::{Fact, Forked},
+    folder::{self, Layout},
+    journal::{segment_path, segments},
+    open::open_as_it_was,
+};
+use crate::domain::NoMeter;
+
+/// A journal that lets segments go while it is copied is begun anew, at most so often.
+const TRIES_MAX: usize = 5;
+
+/// Copies journal and evidence of `from` to `to`, which must be empty or not there. The
+/// gateway may run: the journal only grows at its end, so that any copy of it is a state that a
+/// power cut might have left. What is found is verified; the lines are for people.
+pub fn backup(from: &Path, to: &Path) -> Result<Vec<String>, String> {
+    let (source, target) = (Layout::new(from), Layout::new(to));
+    if !source.journal().is_dir() {
+        return Err(format!("{}: no gridpost data folder (no journal in it)", from.display()));
+    }
+    must_be_empty(to)?;
+    let told = |error: io::Error| format!("{}: the backup failed: {error}", to.display());
+    let mut tries = 0;
+    loop {
+        make(&target).map_err(told)?;
+        match copy(&source, &target) {
+            Ok(()) => break,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES_MAX => {
+                tries += 1;
+                fs::remove_dir_all(to).map_err(told)?;
+            }
+            Err(error) => return Err(told(error)),
+        }
+    }
+    finish(&target).map_err(told)?;
+    let report = check(to);
+    if report.sound { Ok(report.lines) } else { Err(report.lines.join("; ")) }
+}
+
+/// Makes a data folder of a backup. From then on its incidents continue at revisions which
+/// the box that was backed up cannot have used, so that nothing is sent twice in effect.
+pub fn restore(from: &Path, to: &Path, at: Timestamp) -> Result<Vec<String>, String> {
+    let report = check(from);
+    if !report.sound {
+        return Err(format!("{}: {}", from.display(), report.lines.join("; ")));
+    }
+    if let Some(pid) = folder::holder(&Layout::new(from)) {
+        return Err(format!(
+            "{}: process {pid} is using it; a folder in use is no backup: `gridpost store backup` makes one",
+            from.display()
+        ));
+    }
+    must_be_empty(to)?;
+    let told = |error: io::Error| format!("{}: the restore failed: {error}", to.display());
+    let target = Layout::new(to);
+    make(&target).map_err(told)?;
+    copy(&Layout::new(from), &target).map_err(told)?;
+    finish(&target).map_err(told)?;
+    // Opened once for this note alone; the sinks stay who they were.
+    let config = Config { min_free_bytes: 0, ..Config::at(to) };
+    let opened = open_as_it_was(&config, Arc::new(NoMeter)).map_err(|error| error.to_string())?;
+    let noted = opened.store.write_blocking(vec![Fact::Forked(Forked { at })], Vec::new());
+    noted.and_then(|()| opened.store.close_blocking()).map_err(|error| error.to_string())?;
+    Ok(report.lines)
+}
+
+fn must_be_empty(path: &Path) -> Result<(), String> {
+    match path.read_dir().map(|mut files| files.next().is_some()) {
+        Ok(true) => Err(format!("{}: not empty; choose a new folder", path.display())),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(format!("{}: {error}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn make(target: &Layout) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&target.root)?;
+    for folder in [target.journal(), target.unfinished(), target.quarantine()] {
+        fs::create_dir_all(folder)?;
+    }
+    Ok(())
+}
+
+/// The journal first: whatever it names is on disk already (P5). Evidence that leaves
+/// meanwhile is named as gone in the journal's later part, which the copy does not have: such a
+/// copy is begun anew.
+fn copy(source: &Layout, target: &Layout) -> io::Result<()> {
+    let numbers = segments(&source.journal())?;
+    for &number in &numbers {
+        fs::copy(segment_path(&source.journal(), number), segment_path(&target.journal(), number))?;
+    }
+    let oldest = segments(&source.journal())?.first().copied();
+    if oldest != numbers.first().copied() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "its oldest segment left meanwhile"));
+    }
+    for (_, path) in evidence::files(source)? {
+        let Some(name) = path.file_name() else { continue };
+        let to = target.evidence().join(name);
+        // A piece never changes: the same file in both places costs no room.
+        if fs::hard_link(&path, &to).is_err() {
+            fs::copy(&path, &to)?;
+        }
+    }
+    fs::copy(source.root.join("format"), target.root.join("format"))?;
+    Ok(())
+}
+
+/// Everything of it on disk, for a stick that is pulled out next.
+fn finish(target: &Layout) -> io::Result<()> {
+    let disk = RealDisk;
+    for folder in [target.journal(), target.evidence(), target.root.clone()] {
+        let files: Vec<PathBuf> =
+            folder.read_dir()?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+        for path in files.iter().filter(|path| path.is_file()) {
+            disk.sync_all(&disk.open(path)?)?;
+        }
+        disk.sync_folder(&folder)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Dead letters: what a sink refused for good, kept with its answer, so that it can be looked at and sent again.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    due::Pending,
+    facts::{Retried, SettledFact},
+    journal::Location,
+    state::{Key, State},
+};
+use crate::domain::{Class, EvidenceId, IncidentId, Kind, Outcome, SinkId};
+
+/// About 5 MB. Older ones stay counted in the ledger and readable in the journal; only sending
+/// them again is over.
+const LETTERS_MAX: usize = 10_000;
+
+/// One record or piece of evidence, and who refused it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct DeadLetter {
+    pub(super) incident: IncidentId,
+    pub(super) kind: Kind,
+    pub(super) class: Class,
+    pub(super) location: Location,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) piece: Option<EvidenceId>,
+    pub(super) answers: BTreeMap<SinkId, String>,
+}
+
+impl State {
+    /// Keeps what is just being settled as dead; to be called while it is still pending.
+    pub(super) fn bury(&mut self, fact: &SettledFact) {
+        let Outcome::Dead { answer } = &fact.settled.outcome else { return };
+        let seq = fact.settled.change;
+        let Some(pending) = self.due.pending.get(&seq) else { return };
+        let letter = DeadLetter {
+            incident: pending.incident,
+            kind: pending.kind,
+            class: pending.class,
+            location: pending.location,
+            piece: pending.piece,
+            answers: BTreeMap::from([(fact.settled.sink.clone(), answer.clone())]),
+        };
+        self.put_letter(seq, letter);
+    }
+
+    /// Adds its answers to those that are known; the newer location counts.
+    pub(super) fn put_letter(&mut self, seq: u64, letter: DeadLetter) {
+        match self.dead.get_mut(&seq) {
+            Some(known) => {
+                known.location = letter.location;
+                known.answers.extend(letter.answers);
+            }
+            None => {
+                self.dead.insert(seq, letter);
+            }
+        }
+        self.touched.insert(Key::Dead(seq));
+        if self.dead.len() > LETTERS_MAX
+            && let Some((oldest, _)) = self.dead.pop_first()
+        {
+            self.touched.insert(Key::Dead(oldest));
+        }
+    }
+
+    /// Pending once more. A letter that is not kept any more stays dead.
+    pub(super) fn retried(&mut self, retried: &Retried) {
+        let Some(letter) = self.dead.get_mut(&retried.change) else { return };
+        if letter.answers.remove(&retried.sink).is_none() {
+            return;
+        }
+        let (piece, kind) = (letter.piece, letter.kind);
+        let pending = Pending {
+            incident: letter.incident,
+            kind,
+            class: letter.class,
+            location: letter.location,
+            owed: vec![retried.sink.clone()],
+            piece,
+        };
+        if letter.answers.is_empty() {
+            self.dead.remove(&retried.change);
+        }
+        self.due.owe(retried.change, pending);
+        self.touched.extend([Key::Dead(retried.change), Key::Due(retried.change)]);
+        let sums = self.ledger.sums_of(&retried.sink, kind, piece.is_some());
+        sums.dead = sums.dead.saturating_sub(1);
+        sums.pending += 1;
+    }
+}

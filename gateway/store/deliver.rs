@@ -1,0 +1,180 @@
+//! What leaves the store and how it is given back: due records and files, settlements, dead letters sent again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    Due, DuePiece, Lane, SettleError, Store, Subscriber, evidence,
+    facts::{Fact, Retried, SettledFact},
+    refuse_too_large,
+    shared::lock,
+    writer::Job,
+};
+use crate::domain::{Class, Metric, Outcome, Settled, SinkId};
+
+/// A due record that the disk does not give back now is asked for again after this.
+const UNREADABLE_RETRY: Duration = Duration::from_secs(60);
+
+/// One thing that is due, read from the journal.
+struct Taken {
+    seq: u64,
+    class: Class,
+    fact: Fact,
+}
+
+impl Store {
+    /// The next record that this sink has not settled and nobody has in flight: most urgent
+    /// class first, then in the order of the journal. Waits until there is one; may be
+    /// cancelled.
+    pub async fn next_due(&self, sink: &SinkId, lane: Lane) -> Due {
+        loop {
+            let Taken { seq, class, fact } = self.next(sink, lane).await;
+            if let Some(record) = fact.into_record() {
+                return Due { seq, class, record };
+            }
+            self.set_aside(sink, seq, "it is no record of an incident");
+        }
+    }
+
+    /// The next snapshot or clip for this sink, once the record that names it has arrived
+    /// there. Waits until there is one; may be cancelled.
+    pub async fn next_piece(&self, sink: &SinkId) -> DuePiece {
+        loop {
+            let Taken { seq, fact, .. } = self.next(sink, Lane::Evidence).await;
+            let incident = lock(&self.inner.shared.state).due.pending.get(&seq).map(|p| p.incident);
+            if let (Some(incident), Some(evidence)) = (incident, fact.into_evidence()) {
+                let path = evidence::find(&self.inner.layout, &evidence);
+                return DuePiece { seq, incident, evidence, path };
+            }
+            self.set_aside(sink, seq, "it is no piece of evidence");
+        }
+    }
+
+    /// As [`Self::next_due`], without waiting.
+    pub fn try_next_due(&self, sink: &SinkId, lane: Lane) -> Option<Due> {
+        loop {
+            // What cannot be read stays in flight until the next start; the others go on.
+            let Ok(taken) = self.take(sink, lane) else { continue };
+            let Taken { seq, class, fact } = taken?;
+            if let Some(record) = fact.into_record() {
+                return Some(Due { seq, class, record });
+            }
+        }
+    }
+
+    async fn next(&self, sink: &SinkId, lane: Lane) -> Taken {
+        loop {
+            let rung = self.inner.shared.wake.notified();
+            tokio::pin!(rung);
+            rung.as_mut().enable();
+            match self.take(sink, lane) {
+                Ok(Some(taken)) => return taken,
+                Ok(None) => rung.await,
+                Err((seq, reason)) => self.set_aside(sink, seq, &reason),
+            }
+        }
+    }
+
+    /// The error is the seq of what is due and cannot be read, and why.
+    fn take(&self, sink: &SinkId, lane: Lane) -> Result<Option<Taken>, (u64, String)> {
+        let taken = lock(&self.inner.shared.state).due.take(sink, lane);
+        let Some((seq, class, location)) = taken else { return Ok(None) };
+        match self.inner.shared.reader.read(location) {
+            Ok(fact) => Ok(Some(Taken { seq, class, fact })),
+            Err(error) => {
+                // Its segment may just have left, and it was written again elsewhere.
+                let moved = lock(&self.inner.shared.state)
+                    .due
+                    .pending
+                    .get(&seq)
+                    .map(|pending| pending.location)
+                    .filter(|now| *now != location);
+                match moved.map(|location| self.inner.shared.reader.read(location)) {
+                    Some(Ok(fact)) => Ok(Some(Taken { seq, class, fact })),
+                    _ => Err((seq, error.to_string())),
+                }
+            }
+        }
+    }
+
+    /// Stays pending, and so in the ledger; back in the queue after a while.
+    fn set_aside(&self, sink: &SinkId, seq: u64, reason: &str) {
+        self.inner.shared.meter.add(Metric::StoreErrors, "", 1);
+        tracing::error!(%sink, seq, reason, "what is due cannot be read; it stays pending");
+        let (store, sink) = (self.clone(), sink.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(UNREADABLE_RETRY).await;
+            store.release(&sink, seq);
+        });
+    }
+
+    /// Writes down how something was settled; returns once that is queued. What is refused
+    /// stays as it was.
+    pub async fn settle(&self, settled: Settled) -> Result<(), SettleError> {
+        let fact = self.claim(settled)?;
+        if let Some(job) = refuse_too_large(Job::new(vec![fact], Vec::new())) {
+            drop(self.inner.queue.send(job).await);
+        }
+        Ok(())
+    }
+
+    pub(super) fn claim(&self, settled: Settled) -> Result<Fact, SettleError> {
+        let mut state = lock(&self.inner.shared.state);
+        let pending = state.due.pending.get(&settled.change).ok_or(SettleError::NotDue)?;
+        let (kind, class, piece) = (pending.kind, pending.class, pending.piece);
+        // The file of an emergency may be refused for good, its record never; neither is shed.
+        let may_end = match &settled.outcome {
+            Outcome::Delivered => true,
+            Outcome::Dead { .. } => class != Class::Emergency || piece.is_some(),
+            Outcome::Shed { .. } => class != Class::Emergency,
+        };
+        if !may_end {
+            tracing::error!(sink = %settled.sink, seq = settled.change, outcome = ?settled.outcome, "an emergency is never given up; it stays pending");
+            return Err(SettleError::EmergencyKept);
+        }
+        if !state.due.claim(&settled.sink, settled.change) {
+            return Err(SettleError::NotDue);
+        }
+        Ok(Fact::Settled(SettledFact { settled, kind, piece }))
+    }
+
+    /// Not delivered now: available again, to any of the sink's couriers.
+    pub fn release(&self, sink: &SinkId, seq: u64) {
+        if lock(&self.inner.shared.state).due.release(sink, seq) {
+            self.inner.shared.wake.notify_waiters();
+        }
+    }
+
+    /// From here on, changes are owed to these sinks. What is owed to one that left stays
+    /// pending; a new one is owed only what comes from now on. Blocks while the queue is full.
+    pub fn set_sinks_blocking(&self, sinks: Vec<Subscriber>) {
+        drop(self.inner.queue.blocking_send(Job { sinks: Some(sinks), ..Job::default() }));
+    }
+
+    /// As [`Self::set_sinks_blocking`].
+    pub async fn set_sinks(&self, sinks: Vec<Subscriber>) {
+        drop(self.inner.queue.send(Job { sinks: Some(sinks), ..Job::default() }).await);
+    }
+
+    /// Sends dead letters again: those of this sink (or of all), and of this seq (or all).
+    /// Returns how many, once that is on disk. Never from async code.
+    pub fn retry(
+        &self,
+        sink: Option<&SinkId>,
+        change: Option<u64>,
+        at: Timestamp,
+    ) -> Result<usize, super::Unavailable> {
+        let facts: Vec<Fact> = lock(&self.inner.shared.state)
+            .dead
+            .iter()
+            .filter(|(seq, _)| change.is_none_or(|wanted| wanted == **seq))
+            .flat_map(|(&seq, letter)| letter.answers.keys().map(move |of| (seq, of.clone())))
+            .filter(|(_, of)| sink.is_none_or(|wanted| wanted == of))
+            .map(|(change, sink)| Fact::Retried(Retried { sink, change, at }))
+            .collect();
+        let count = facts.len();
+        self.write_blocking(facts, Vec::new())?;
+        Ok(count)
+    }
+}

@@ -1,0 +1,129 @@
+//! P11: what goes, in which order, when room runs low, and that presses go through when all else has stopped.
+
+use std::{collections::HashSet, fs, sync::Arc};
+
+use tempfile::tempdir;
+
+use super::{
+    disk::RealDisk,
+    evidence,
+    fake_disk::{ENOSPC, FakeDisk, Op},
+    open::open_with,
+    tests::{change, config, due, fresh, noon, press, put, receipt, record, sink, tuning},
+    *,
+};
+use crate::domain::{NoMeter, Now, Quarantined, Severity};
+
+fn now() -> Now {
+    Now { wall: noon(), mono_ms: 1 }
+}
+
+#[test]
+fn p11_notices_are_shed_with_a_reason_and_nothing_more_urgent_is() {
+    let folder = tempdir().unwrap();
+    let free = evidence::free_bytes(folder.path()).unwrap();
+    // A disk that has less than half of what is asked for, for as long as this test lasts.
+    let config = Config { min_free_bytes: 4 * free, ..config(folder.path()) };
+    let sinks = [sink("a").into()];
+    let open =
+        || open_with(&config, &sinks, Arc::new(NoMeter), tuning(Arc::new(RealDisk))).unwrap();
+    let store = open().store;
+    for severity in [Severity::EMERGENCY, Severity::ALERT, Severity::NOTICE, Severity::MINOR] {
+        put(&store, vec![change(record(IncidentId::new(), 1, severity))]);
+    }
+    assert!(store.new_evidence(EvidenceId::new(), "jpg").is_err());
+    let flying = store.try_next_due(&sink("a"), Lane::Bulk).unwrap();
+    assert_eq!(flying.class, Class::Alert);
+    let looked = store.look_at_room(now()).unwrap();
+    assert_eq!((looked.room, looked.shed), (Room::Tight, 2));
+    assert!(looked.short.unwrap().contains("are free"));
+    store.release(&sink("a"), flying.seq);
+    let sums = store.ledger().of(&sink("a"));
+    assert_eq!(sums, Sums { accepted: 4, pending: 2, shed: 2, ..Sums::default() });
+    let classes =
+        |lane| -> Vec<Class> { due(&store, "a", lane).iter().map(|due| due.class).collect() };
+    assert_eq!(classes(Lane::Emergency), [Class::Emergency]);
+    assert_eq!(classes(Lane::Bulk), [Class::Alert]);
+    assert_eq!(store.look_at_room(now()).unwrap().shed, 0);
+    store.close_blocking().unwrap();
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let store = open().store;
+    assert_eq!(store.ledger().of(&sink("a")), sums, "the recount says the same");
+}
+
+#[test]
+fn p11_a_full_disk_lets_the_reserve_go_and_takes_presses_until_there_is_room() {
+    let folder = tempdir().unwrap();
+    let disk = Arc::new(FakeDisk::new(1));
+    let config = Config { min_free_bytes: 64 << 10, ..config(folder.path()) };
+    let store = open_with(&config, &[], Arc::new(NoMeter), tuning(disk.clone())).unwrap().store;
+    assert_eq!(store.look_at_room(now()).unwrap().room, Room::Fine);
+    let reserve = folder.path().join("reserve");
+    assert_eq!(fs::metadata(&reserve).unwrap().len(), 8 << 10, "an eighth of what is kept free");
+    let answers = Default::default();
+    disk.fail(Op::Write, 1, ENOSPC);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let batch = Batch { entries: vec![press("1")], receipts: vec![receipt(&answers, 1)] };
+    runtime.block_on(store.commit(batch));
+    // A second one may still come into the same failure.
+    while store.commit_blocking(Batch { entries: vec![press("2")], receipts: vec![] }).is_err() {}
+    assert_eq!(*answers.lock().unwrap(), [(1, false)], "not acknowledged, and yet not forgotten");
+    assert!(!reserve.exists(), "the reserve was let go");
+    assert_eq!(store.room(), Room::Full);
+    // There is room (the fake disk has all of the real one): the next look finds it.
+    assert_eq!(store.look_at_room(now()).unwrap().room, Room::Fine);
+    store.look_at_room(now()).unwrap();
+    assert!(reserve.exists(), "and keeps a reserve again");
+    assert_eq!(store.ledger().accepted.len(), 0);
+}
+
+#[test]
+fn p11_a_quarantine_that_is_full_keeps_the_reasons() {
+    let folder = tempdir().unwrap();
+    let config = Config { quarantine_max_bytes: 10_000, ..config(folder.path()) };
+    let store =
+        open_with(&config, &[], Arc::new(NoMeter), tuning(Arc::new(RealDisk))).unwrap().store;
+    for _ in 0..5 {
+        let payload = Quarantined {
+            origin: "intake x".into(),
+            reason: "not JSON".into(),
+            text: "y".repeat(1000),
+            hex: "79".repeat(1000),
+            at: noon(),
+        };
+        put(&store, vec![Entry::Quarantine(payload)]);
+    }
+    store.close_blocking().unwrap();
+    let kept = quarantine(folder.path()).unwrap();
+    let bytes: Vec<usize> = kept.iter().map(|kept| kept.text.len()).collect();
+    assert_eq!(bytes, [1000, 1000, 1000, 0, 0]);
+    assert!(kept[4].reason.contains("was not kept"), "{}", kept[4].reason);
+}
+
+#[test]
+fn p11_evidence_keeps_its_bound_by_the_oldest_that_nobody_needs() {
+    let (folder, store) = fresh(&[]);
+    store.close_blocking().unwrap();
+    let config = Config { evidence_max_bytes: 120, ..config(folder.path()) };
+    let store =
+        open_with(&config, &[], Arc::new(NoMeter), tuning(Arc::new(RealDisk))).unwrap().store;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let new = store.new_evidence(EvidenceId::new(), "jpg").unwrap();
+        ids.push(new.id());
+        fs::write(&new.path, [0; 50]).unwrap();
+        store.finish_evidence(new).unwrap();
+    }
+    assert!(matches!(
+        store.new_evidence(EvidenceId::new(), "jpg"),
+        Err(EvidenceError::Bound { bytes: 150, max_bytes: 120 })
+    ));
+    assert_eq!(store.look_at_room(now()).unwrap().pieces, 1);
+    let left = evidence::files(&folder::Layout::new(folder.path())).unwrap();
+    assert_eq!(
+        left.iter().map(|(id, _)| *id).collect::<HashSet<_>>(),
+        HashSet::from([ids[1], ids[2]])
+    );
+    assert_eq!(store.space().evidence_bytes, 100);
+    assert!(store.new_evidence(EvidenceId::new(), "jpg").is_ok());
+}
