@@ -23,7 +23,9 @@ pub use incident::{
     Record, Route, Severity, SourceRef, Stage, Tier, Title, What,
 };
 pub use metric::{Meter, Metric, MetricKind, NoMeter};
-pub use observation::{Body, Envelope, Fault, Observation, Press, Reply, ReplyTo, Unreadable};
+pub use observation::{
+    Body, Envelope, Fault, Loss, Observation, Press, Reply, ReplyTo, Unreadable,
+};
 pub use picture::{Picture, Shot};
 pub use place::{Grid, Place, SourceInfo, SourceKind};
 pub use receipt::{Answer, Receipt};

@@ -28,6 +28,8 @@ pub enum Body {
     Reply(Reply),
     /// A part of the gateway or a device broke or mended.
     Fault(Fault),
+    /// A sink will not get something; its id is the source.
+    Loss(Loss),
     /// Evidence of an incident has been written and synced.
     Evidence {
         incident: IncidentId,
@@ -62,6 +64,19 @@ pub struct Press {
 pub struct Fault {
     pub kind: Kind,
     pub broken: bool,
+    /// One clear sentence for people; English, no secrets.
+    pub text: String,
+}
+
+/// What a sink will never get, since the store was made; or the word that no more is lost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loss {
+    /// Refused for good, with the answer kept: `gridpost store list`.
+    pub dead: u64,
+    /// Given up to make room.
+    pub shed: u64,
+    /// Nothing more has been lost for a while.
+    pub over: bool,
     /// One clear sentence for people; English, no secrets.
     pub text: String,
 }

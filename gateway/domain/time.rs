@@ -14,6 +14,28 @@ pub struct Now {
     pub mono_ms: u64,
 }
 
+/// This program was written after this: a wall clock that says less is wrong, as at boot of a
+/// box without a battery.
+const WRITTEN: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+impl Now {
+    /// When something that an earlier process noted by its wall clock happened, on this process's
+    /// monotonic clock, milliseconds (below zero: before its start). What was noted under a clock
+    /// that was wrong, or is ahead of this one, counts as just now: it is kept too long rather
+    /// than too short (P9).
+    pub fn mono_of(self, noted: Timestamp) -> i64 {
+        let age = self.wall.duration_since(noted).as_millis();
+        let known = noted >= WRITTEN && age > 0;
+        let age = if known { i64::try_from(age).unwrap_or(i64::MAX) } else { 0 };
+        self.mono().saturating_sub(age)
+    }
+
+    /// Milliseconds of the monotonic clock, to reckon with what lies before its start.
+    pub fn mono(self) -> i64 {
+        i64::try_from(self.mono_ms).unwrap_or(i64::MAX)
+    }
+}
+
 /// Where `now` comes from: the real one and the simulated one live in `runtime`.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Now;
@@ -76,6 +98,17 @@ impl Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn p9_what_a_wrong_clock_noted_counts_as_just_now() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let now = Now { wall: at("2026-07-01T00:00:10Z"), mono_ms: 5_000 };
+        assert_eq!(now.mono_of(at("2026-07-01T00:00:00Z")), -5_000);
+        assert_eq!(now.mono_of(at("1970-01-01T00:00:09Z")), 5_000, "noted under a wrong clock");
+        assert_eq!(now.mono_of(at("2026-07-02T00:00:00Z")), 5_000, "noted ahead of this one");
+        let boot = Now { wall: at("1970-01-01T00:00:00Z"), mono_ms: 0 };
+        assert_eq!(boot.mono_of(at("2026-07-01T00:00:00Z")), 0, "this one is wrong");
+    }
 
     #[test]
     fn a_wild_device_clock_is_kept_but_not_believed() {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::domain::{
     Answer, Body, ClockError, Detail, Entry, Evidence, EvidenceId, Fault, Finding, Incident,
-    IncidentId, Kind, Now, Observation, Phase, Press, Quarantined, Record, Reply, SeenPress,
+    IncidentId, Kind, Loss, Now, Observation, Phase, Press, Quarantined, Record, Reply, SeenPress,
     Severity, Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage, Stamp, What,
 };
 
@@ -100,7 +100,7 @@ impl Desk {
         presses: &[SeenPress],
         replies: Vec<(IncidentId, String)>,
     ) -> Outcome {
-        presses.iter().for_each(|press| self.presses.restore(press));
+        presses.iter().for_each(|press| self.presses.restore(now, press));
         replies.into_iter().for_each(|reply| self.remember_reply(reply));
         let mut outcome = Outcome::default();
         for record in live {
@@ -112,8 +112,7 @@ impl Desk {
             }
             let mut live = resumed(incident, now);
             if ends {
-                live.incident.active = false;
-                live.incident.ended_at = Some(live.last_at.max(live.incident.began_at));
+                live.end(now, live.last_at.max(live.incident.began_at));
                 live.incident.detail.insert("ended_by".into(), "restart".into());
                 outcome.entries.push(live.record(now, What::Ended));
             }
@@ -134,6 +133,7 @@ impl Desk {
             Body::Press(press) => self.press(now, source, stamp, press, &mut outcome),
             Body::Reply(reply) => self.reply(now, reply, &mut outcome),
             Body::Fault(fault) => self.fault(now, source, stamp, fault, &mut outcome),
+            Body::Loss(loss) => self.loss(now, source, stamp, loss, &mut outcome),
             Body::Evidence { incident, evidence } => {
                 self.evidence(now, *incident, evidence, &mut outcome);
             }
@@ -176,10 +176,9 @@ impl Desk {
             }
             cut_clip(&self.directory, live, now.wall, &mut outcome);
             let incident = &live.incident;
-            let age = SignedDuration::from_secs(
-                i64::try_from(self.directory.auto_close_after_s).unwrap_or(i64::MAX),
-            );
-            let old = incident.ended_at.is_some_and(|ended| now.wall.duration_since(ended) > age);
+            let age_ms = i64::try_from(self.directory.auto_close_after_s.saturating_mul(1000));
+            let age_ms = age_ms.unwrap_or(i64::MAX);
+            let old = live.ended_ms.is_some_and(|ended| now.mono() - ended > age_ms);
             let open = !matches!(incident.stage, Stage::Closed | Stage::Dismissed);
             if old && open && incident.severity != Severity::EMERGENCY {
                 live.incident.stage = Stage::Closed;
@@ -300,24 +299,34 @@ impl Desk {
     ) {
         let severity = match fault.kind {
             Kind::DeviceBattery => Severity::MINOR,
+            // It must not be among the notices that are given up to make room.
+            Kind::DiskLow => Severity::ALERT,
             _ => Severity::NOTICE,
         };
         let finding = Finding {
-            key: format!("fault/{}/{source}", fault.kind.as_str()),
             phase: if fault.broken { Phase::Begins } else { Phase::Ends },
-            rule: None,
-            source: source.clone(),
-            kind: fault.kind,
             severity,
-            title: None,
-            began_at: stamp.at,
-            at: stamp.at,
-            clock: clock_error(stamp),
-            objects: Vec::new(),
-            why: fault.text.clone(),
-            detail: Detail::new(),
-            shot: None,
-            notable: false,
+            ..of_a_part(source, stamp, fault.kind, &fault.text)
+        };
+        self.finding(now, finding, outcome);
+    }
+
+    /// Severity 2, so that the word of a loss is not among what is given up next.
+    fn loss(
+        &mut self,
+        now: Now,
+        source: &SourceId,
+        stamp: Stamp,
+        loss: &Loss,
+        outcome: &mut Outcome,
+    ) {
+        let detail = [("dead_lettered", loss.dead), ("shed", loss.shed)];
+        let finding = Finding {
+            phase: if loss.over { Phase::Ends } else { Phase::Begins },
+            severity: Severity::ALERT,
+            detail: detail.into_iter().map(|(name, n)| (name.into(), n.into())).collect(),
+            notable: true,
+            ..of_a_part(source, stamp, Kind::Loss, &loss.text)
         };
         self.finding(now, finding, outcome);
     }
@@ -338,8 +347,7 @@ impl Desk {
                 if live.hold_until_ms.is_some() {
                     outcome.entries.push(live.record(now, What::Opened));
                 }
-                live.incident.active = false;
-                live.incident.ended_at = Some(live.last_at.max(live.incident.began_at));
+                live.end(now, live.last_at.max(live.incident.began_at));
                 outcome.entries.push(live.record(now, What::Ended));
                 self.by_key.remove(&finding.key);
             }
@@ -452,8 +460,7 @@ impl Desk {
                 // A press is over when a person says so; what a camera sees ends by itself.
                 let over = matches!(stage, Stage::Closed | Stage::Dismissed);
                 if over && live.incident.active && live.incident.kind == Kind::EmergencyButton {
-                    live.incident.active = false;
-                    live.incident.ended_at = Some(now.wall);
+                    live.end(now, now.wall.max(live.incident.began_at));
                     self.by_key.remove(&live.incident.key);
                 }
                 outcome.entries.push(Entry::Reply { reply: reply.clone(), at: now.wall });
@@ -497,6 +504,27 @@ impl Desk {
     }
 }
 
+/// What is found of a part of the gateway, or of a device's health.
+fn of_a_part(source: &SourceId, stamp: Stamp, kind: Kind, why: &str) -> Finding {
+    Finding {
+        key: format!("fault/{}/{source}", kind.as_str()),
+        phase: Phase::Begins,
+        rule: None,
+        source: source.clone(),
+        kind,
+        severity: Severity::NOTICE,
+        title: None,
+        began_at: stamp.at,
+        at: stamp.at,
+        clock: clock_error(stamp),
+        objects: Vec::new(),
+        why: why.into(),
+        detail: Detail::new(),
+        shot: None,
+        notable: false,
+    }
+}
+
 fn clock_error(stamp: Stamp) -> ClockError {
     ClockError { device: stamp.device, gateway: stamp.gateway, error_ms: stamp.error_ms }
 }
@@ -504,6 +532,7 @@ fn clock_error(stamp: Stamp) -> ClockError {
 fn resumed(incident: Incident, now: Now) -> Live {
     Live {
         last_at: incident.ended_at.unwrap_or(incident.changed_at),
+        ended_ms: incident.ended_at.map(|at| now.mono_of(at)),
         incident,
         told: true,
         hold_until_ms: None,

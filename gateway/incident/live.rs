@@ -22,6 +22,8 @@ pub(super) struct Live {
     /// Something worth an `updated` has changed since the last record.
     pub(super) dirty: bool,
     pub(super) told_at_ms: u64,
+    /// When it ended, monotonic milliseconds; below zero before this process.
+    pub(super) ended_ms: Option<i64>,
     /// Last time it was true, source time.
     pub(super) last_at: Timestamp,
     /// Quality of the snapshot it has, and the id under which the next better one is made.
@@ -36,6 +38,13 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// It goes on no longer.
+    pub(super) fn end(&mut self, now: Now, at: Timestamp) {
+        self.incident.active = false;
+        self.incident.ended_at = Some(at);
+        self.ended_ms = Some(now.mono());
+    }
+
     /// A record of the state after one more revision.
     pub(super) fn record(&mut self, now: Now, what: What) -> Entry {
         self.incident.revision += 1;

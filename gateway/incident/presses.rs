@@ -8,9 +8,9 @@ use crate::domain::{IncidentId, Now, Press, SeenPress, SourceId};
 
 /// Remembered for 7 days and at most this many; a button that repeats itself later is a new call.
 const PRESSES_MAX: usize = 100_000;
-const REMEMBER: SignedDuration = SignedDuration::from_hours(7 * 24);
+const REMEMBER_MS: i64 = 7 * 24 * 3_600_000;
 /// Without an id, any press of a device within this time is the same press.
-const SAME_WITHIN: SignedDuration = SignedDuration::from_secs(3);
+const SAME_WITHIN_MS: i64 = 3_000;
 /// A retained message older (or newer) than this does not alarm.
 const RETAINED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
@@ -29,34 +29,36 @@ enum Identity {
     At(SourceId, Timestamp),
 }
 
+/// Times are those of the monotonic clock ([`Now::mono_of`]): a wall clock that is set forgets
+/// no press and makes none out of a repeated one (P9).
 #[derive(Default)]
 pub(super) struct Presses {
-    seen: HashMap<Identity, Timestamp>,
-    order: VecDeque<(Timestamp, Identity)>,
-    last: HashMap<SourceId, Timestamp>,
+    seen: HashMap<Identity, i64>,
+    order: VecDeque<(i64, Identity)>,
+    last: HashMap<SourceId, i64>,
 }
 
 impl Presses {
-    pub(super) fn restore(&mut self, seen: &SeenPress) {
-        self.remember(&seen.source, &seen.press, seen.taken_at);
+    pub(super) fn restore(&mut self, now: Now, seen: &SeenPress) {
+        self.remember(&seen.source, &seen.press, now.mono_of(seen.taken_at));
     }
 
     /// Judges a press and remembers it.
     pub(super) fn judge(&mut self, now: Now, source: &SourceId, press: &Press) -> Verdict {
+        self.forget(now.mono());
         let verdict = self.verdict(now, source, press);
         if verdict != Verdict::Same {
-            self.remember(source, press, now.wall);
+            self.remember(source, press, now.mono());
         }
         verdict
     }
 
     fn verdict(&self, now: Now, source: &SourceId, press: &Press) -> Verdict {
-        let known = identities(source, press).any(|identity| self.seen.contains_key(&identity));
+        let fresh = |at: &i64| now.mono() - at <= REMEMBER_MS;
+        let known =
+            identities(source, press).any(|identity| self.seen.get(&identity).is_some_and(fresh));
         let just_now = press.id.is_none()
-            && self
-                .last
-                .get(source)
-                .is_some_and(|last| now.wall.duration_since(*last).abs() <= SAME_WITHIN);
+            && self.last.get(source).is_some_and(|last| now.mono() - last <= SAME_WITHIN_MS);
         let recent =
             press.at.is_some_and(|at| at.duration_since(now.wall).abs() <= RETAINED_WITHIN);
         match (known || just_now, press.retained && !recent) {
@@ -66,19 +68,25 @@ impl Presses {
         }
     }
 
-    fn remember(&mut self, source: &SourceId, press: &Press, at: Timestamp) {
+    fn remember(&mut self, source: &SourceId, press: &Press, at: i64) {
         for identity in identities(source, press) {
-            if self.seen.insert(identity.clone(), at).is_none() {
-                self.order.push_back((at, identity));
-            }
+            self.seen.insert(identity.clone(), at);
+            self.order.push_back((at, identity));
         }
         if self.last.len() < PRESSES_MAX || self.last.contains_key(source) {
             self.last.insert(source.clone(), at);
         }
+        self.forget(at);
+    }
+
+    fn forget(&mut self, now: i64) {
         while self.order.len() > PRESSES_MAX
-            || self.order.front().is_some_and(|(seen, _)| at.duration_since(*seen) > REMEMBER)
+            || self.order.front().is_some_and(|(seen, _)| now - seen > REMEMBER_MS)
         {
-            if let Some((_, identity)) = self.order.pop_front() {
+            // One that was seen again since is remembered for that.
+            if let Some((at, identity)) = self.order.pop_front()
+                && self.seen.get(&identity) == Some(&at)
+            {
                 self.seen.remove(&identity);
             }
         }
@@ -119,7 +127,10 @@ mod tests {
     #[test]
     fn identity_of_a_press() {
         let start: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
-        let now = |s: i64| Now { wall: start + SignedDuration::from_secs(s), mono_ms: 0 };
+        let now = |s: i64| Now {
+            wall: start + SignedDuration::from_secs(s),
+            mono_ms: s.unsigned_abs() * 1000,
+        };
         let press = |id: Option<&str>, at: Option<i64>, retained: bool| Press {
             id: id.map(Into::into),
             at: at.map(|s| start + SignedDuration::from_secs(s)),
@@ -146,6 +157,38 @@ mod tests {
         for (n, (at, source, press, expected)) in table.into_iter().enumerate() {
             assert_eq!(presses.judge(now(at), &source.into(), &press), expected, "row {n}");
         }
+    }
+
+    #[test]
+    fn p9_a_clock_that_is_set_makes_no_new_press_and_forgets_none() {
+        let press = |id: &str| Press {
+            id: Some(id.into()),
+            at: None,
+            battery: None,
+            retained: false,
+            via: "t".into(),
+        };
+        let at = |wall: &str, s: u64| Now { wall: wall.parse().unwrap(), mono_ms: s * 1000 };
+        let mut presses = Presses::default();
+        let boot = at("1970-01-01T00:00:05Z", 5);
+        assert_eq!(presses.judge(boot, &"a".into(), &press("1")), Verdict::New);
+        let set = at("2026-07-01T00:00:00Z", 8);
+        assert_eq!(presses.judge(set, &"a".into(), &press("1")), Verdict::Same);
+        let back = at("2026-06-01T00:00:00Z", 9);
+        assert_eq!(presses.judge(back, &"a".into(), &press("1")), Verdict::Same);
+        // After a restart, from what the journal holds: one noted in 1970, one a week ago and more.
+        let mut presses = Presses::default();
+        let seen = |taken_at: &str, id: &str| SeenPress {
+            source: "a".into(),
+            press: press(id),
+            taken_at: taken_at.parse().unwrap(),
+            incident: None,
+        };
+        presses.restore(set, &seen("1970-01-01T00:00:05Z", "1"));
+        presses.restore(set, &seen("2026-06-20T00:00:00Z", "2"));
+        presses.restore(set, &seen("2026-06-25T00:00:00Z", "3"));
+        let verdicts = ["1", "2", "3"].map(|id| presses.judge(set, &"a".into(), &press(id)));
+        assert_eq!(verdicts, [Verdict::Same, Verdict::New, Verdict::Same]);
     }
 
     #[test]

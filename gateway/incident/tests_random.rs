@@ -22,6 +22,7 @@ const AUTO_CLOSE_S: u64 = 1_800;
 struct Witness {
     latest: BTreeMap<IncidentId, Record>,
     updated_at_ms: HashMap<IncidentId, u64>,
+    ended_ms: HashMap<IncidentId, i64>,
     presses: Vec<SeenPress>,
     replies: Vec<(IncidentId, String)>,
 }
@@ -56,8 +57,11 @@ impl Witness {
         let by_us = incident.detail.get("by").is_some_and(|by| by == "gridpost");
         if record.what == What::Closed && by_us {
             assert!(incident.severity != Severity::EMERGENCY, "an emergency closed by itself");
-            let since = now.wall.duration_since(incident.ended_at.unwrap());
-            assert!(since.as_secs() >= AUTO_CLOSE_S as i64, "closed after {since}");
+            let since = now.mono() - self.ended_ms.get(&id).unwrap();
+            assert!(since >= AUTO_CLOSE_S as i64 * 1000, "closed after {since} ms");
+        }
+        if incident.ended_at.is_some() {
+            self.ended_ms.entry(id).or_insert(now.mono());
         }
         match self.latest.get(&id) {
             None => {
@@ -340,6 +344,11 @@ impl World {
         };
         let live: Vec<Record> = before.values().filter(closed).cloned().collect();
         let replies = self.witness.replies.clone();
+        let now = self.now;
+        let ended = |record: &Record| record.incident.ended_at.map(|at| now.mono_of(at));
+        let latest = &self.witness.latest;
+        self.witness.ended_ms =
+            latest.iter().filter_map(|(id, record)| Some((*id, ended(record)?))).collect();
         let outcome = self.desk.restore(self.now, live, &self.witness.presses, replies);
         self.outcome(outcome);
         for (id, record) in &before {
