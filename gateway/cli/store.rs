@@ -1,9 +1,9 @@
-//! `gridpost store`: look into a data folder, running or not.
+//! `gridpost store`: look into a data folder, running or not; send dead letters again; back up and restore.
 
 use std::path::PathBuf;
 
 use super::{Failure, print_line};
-use crate::runtime;
+use crate::runtime::{self, Listed};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -11,36 +11,88 @@ pub(crate) struct Args {
     what: What,
 }
 
+#[derive(clap::Args)]
+struct Folder {
+    /// The data folder.
+    #[arg(short, long)]
+    data: PathBuf,
+}
+
 #[derive(clap::Subcommand)]
 enum What {
     /// Verify every record, the chain of hashes and the evidence; says in plain words what is wrong.
-    Check {
-        /// The data folder.
-        #[arg(short, long)]
-        data: PathBuf,
-    },
+    Check(Folder),
     /// Accepted, delivered, pending, dead-lettered and shed, per kind and sink; recounted from the journal.
-    Ledger {
-        /// The data folder.
-        #[arg(short, long)]
-        data: PathBuf,
+    Ledger(Folder),
+    /// What a sink refused for good (dead letters), a line each; with an option, something else.
+    List {
+        #[command(flatten)]
+        folder: Folder,
+        /// What waits instead, the most urgent first (at most 1000).
+        #[arg(long, conflicts_with_all = ["shed", "quarantine"])]
+        pending: bool,
+        /// What was given up to make room, with the reason.
+        #[arg(long, conflicts_with = "quarantine")]
+        shed: bool,
+        /// Payloads that nobody could read.
+        #[arg(long)]
+        quarantine: bool,
+    },
+    /// Send dead letters again: all, or those of a sink, or one by the number that `list` shows.
+    Retry {
+        #[command(flatten)]
+        folder: Folder,
+        #[arg(long)]
+        sink: Option<String>,
+        #[arg(long, value_name = "NUMBER")]
+        number: Option<u64>,
+    },
+    /// Copy journal and evidence, while the gateway runs, to a folder that is empty or not there.
+    Backup {
+        #[command(flatten)]
+        folder: Folder,
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+    },
+    /// Make a data folder of a backup, on this box or another.
+    Restore {
+        /// The backup.
+        #[arg(long, value_name = "FOLDER")]
+        from: PathBuf,
+        #[command(flatten)]
+        folder: Folder,
     },
 }
 
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
-    match &args.what {
-        What::Check { data } => {
+    let lines = match &args.what {
+        What::Check(Folder { data }) => {
             let (sound, lines) = runtime::store_check(data);
-            lines.iter().try_for_each(|line| print_line(line))?;
-            if sound {
-                Ok(())
-            } else {
-                Err(Failure::Other(format!("{}: not sound", data.display())))
-            }
+            print(&lines)?;
+            return match sound {
+                true => Ok(()),
+                false => Err(Failure::Other(format!("{}: not sound", data.display()))),
+            };
         }
-        What::Ledger { data } => {
-            let lines = runtime::store_ledger(data).map_err(Failure::Other)?;
-            lines.iter().try_for_each(|line| print_line(line))
+        What::Ledger(Folder { data }) => runtime::store_ledger(data),
+        What::List { folder, pending, shed, quarantine } => {
+            let what = match (pending, shed, quarantine) {
+                (true, ..) => Listed::Pending,
+                (_, true, _) => Listed::Shed,
+                (.., true) => Listed::Quarantine,
+                _ => Listed::Dead,
+            };
+            runtime::store_list(&folder.data, what)
         }
-    }
+        What::Retry { folder, sink, number } => {
+            runtime::store_retry(&folder.data, sink.as_deref(), *number)
+        }
+        What::Backup { folder, to } => runtime::store_backup(&folder.data, to),
+        What::Restore { from, folder } => runtime::store_restore(from, &folder.data),
+    };
+    print(&lines.map_err(Failure::Other)?)
+}
+
+fn print(lines: &[String]) -> Result<(), Failure> {
+    lines.iter().try_for_each(|line| print_line(line))
 }

@@ -16,13 +16,17 @@ mod replay;
 mod report;
 mod sight;
 mod slot;
+mod storeroom;
 mod topology;
 
 pub use crate::sources::recorded::Recorded;
 pub use clock::{RealClock, SimulatedClock};
 pub use health::Health;
 pub use metrics::Registry;
-pub use offline::{models_list, models_verify, store_check, store_ledger};
+pub use offline::{models_list, models_verify};
 pub use replay::{Played, Replay, Told, replay};
 pub use slot::Slots;
+pub use storeroom::{
+    Listed, store_backup, store_check, store_ledger, store_list, store_restore, store_retry,
+};
 pub use topology::run;

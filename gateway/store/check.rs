@@ -9,10 +9,10 @@ use std::{
 use super::{
     OpenError,
     evidence::{self, sha256},
-    facts::Fact,
+    facts::{Fact, STANDING_KIND},
     folder::{self, Layout},
-    format::FORMAT_VERSION,
-    journal::Location,
+    format::{self, FLAG_FIRST, FLAG_LAST, FORMAT_VERSION, SEGMENT_HEADER_BYTES, SegmentHeader},
+    journal::{Location, segment_path, segments},
     ledger::Ledger,
     recover::{Ground, Recovered, recover},
     state::State,
@@ -27,7 +27,11 @@ pub struct Report {
     pub lines: Vec<String>,
 }
 
-/// Verifies every record of the journal, its chain, and every file of evidence it names.
+/// What a person can do about what was found, beside the line that says it.
+const ADVICE: &str = "what can be done: the gateway goes on with everything else as it is. Bytes that were synced do not change by themselves: look at the disk (dmesg, smartctl), and if what is damaged matters, make a folder of the last backup (gridpost store restore). The folder `index` may be deleted at any time";
+
+/// Verifies every record of the journal, its chain, and every file of evidence it names: all
+/// invariants of `format.rs` that can be seen from outside.
 pub fn check(path: &Path) -> Report {
     let layout = Layout::new(path);
     let mut report = Report { sound: true, lines: Vec::new() };
@@ -54,6 +58,9 @@ pub fn check(path: &Path) -> Report {
         Ok((state, found)) => {
             report.sound &= found.damaged == 0;
             report.lines.extend(found.told);
+            for line in structure(&layout) {
+                report.bad(line);
+            }
             report.lines.push(format!(
                 "{} records in {} segments, the last one is {}",
                 found.records,
@@ -69,8 +76,48 @@ pub fn check(path: &Path) -> Report {
         }
     }
     report.evidence(&layout, &pieces);
+    if !report.sound {
+        report.lines.push(ADVICE.into());
+    }
     report.lines.push(if report.sound { "sound" } else { "NOT sound" }.into());
     report
+}
+
+/// J4, J5, J8: how batches and segments are put together. Beside a damaged place nothing is said.
+fn structure(layout: &Layout) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for number in segments(&layout.journal()).unwrap_or_default() {
+        let path = segment_path(&layout.journal(), number);
+        let Ok(bytes) = fs::read(&path) else { continue };
+        let (frames, damage) = format::walk(&bytes, SEGMENT_HEADER_BYTES.min(bytes.len()), 0);
+        let (Some(first), true) = (frames.first(), damage.is_empty()) else { continue };
+        let name = path.display();
+        if first.head.kind != STANDING_KIND {
+            wrong.push(format!("{name}: does not begin with sinks and ledger (J8)"));
+        }
+        if let Ok(header) = SegmentHeader::decode(&bytes)
+            && header.first_seq != first.head.seq
+        {
+            let (said, is) = (header.first_seq, first.head.seq);
+            wrong.push(format!(
+                "{name}: says it begins with record {said}, and begins with {is} (J5)"
+            ));
+        }
+        let mut open = false;
+        for frame in &frames {
+            let seq = frame.head.seq;
+            if (frame.head.flags & FLAG_FIRST != 0) == open {
+                wrong.push(format!("{name}: record {seq} stands in no whole batch (J4)"));
+            }
+            open = frame.head.flags & FLAG_LAST == 0;
+            if frame.head.durable >= seq {
+                wrong.push(format!(
+                    "{name}: record {seq} claims to be synced before it was written (J3)"
+                ));
+            }
+        }
+    }
+    wrong
 }
 
 /// The ledger, counted from the journal of a folder that may be in use.

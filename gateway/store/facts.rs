@@ -140,6 +140,8 @@ pub(super) struct Payload {
 }
 
 const VERSION: u8 = 1;
+/// Each segment begins with one (J8).
+pub(super) const STANDING_KIND: u8 = 16;
 
 impl Fact {
     fn kind(&self) -> u8 {
@@ -151,7 +153,7 @@ impl Fact {
             Self::Entry(Entry::Evidence { .. }) => 5,
             Self::Entry(Entry::Look { .. }) => 6,
             Self::Entry(Entry::Quarantine(_)) => 7,
-            Self::Standing(_) => 16,
+            Self::Standing(_) => STANDING_KIND,
             Self::Carried(_) => 17,
             Self::Retired(_) => 18,
             Self::Gone(_) => 19,
@@ -192,7 +194,7 @@ impl Fact {
         match kind {
             1 | 2 | 3 | 5 | 6 | 7 => json(payload).map(Self::Entry),
             4 => json(payload).map(Self::Settled),
-            16 => json(payload).map(Self::Standing),
+            STANDING_KIND => json(payload).map(Self::Standing),
             17 => json(payload).map(Self::Carried),
             18 => json(payload).map(Self::Retired),
             19 => json(payload).map(Self::Gone),

@@ -341,6 +341,11 @@ impl Store {
     }
 }
 
+/// Who holds this data folder, if anybody does: the process id as it was written.
+pub fn holder(path: &std::path::Path) -> Option<String> {
+    folder::holder(&Layout::new(path))
+}
+
 /// What is too large for a record can never be kept: sending it again would not help.
 fn refuse_too_large(job: Result<Job, (String, Vec<(Receipt, Answer)>)>) -> Option<Job> {
     let (reason, receipts) = match job {

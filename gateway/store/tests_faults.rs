@@ -12,7 +12,7 @@ use super::{
     tests::{change, config, due, press, put, receipt, record, reopen, sink, tuning},
     *,
 };
-use crate::domain::{NoMeter, Severity};
+use crate::domain::{NoMeter, Outcome, Severity};
 
 fn segment_paths(folder: &std::path::Path) -> Vec<PathBuf> {
     let journal = folder.join("journal");
@@ -328,4 +328,64 @@ fn j5_a_segment_torn_while_it_was_created_is_made_anew_before_anything_is_append
     assert_eq!(fs::metadata(&path).unwrap().len(), before);
     assert_eq!(ids(&reopen(folder.path(), &["a"]).store).len(), 3);
     assert!(check(folder.path()).sound);
+}
+
+/// A folder whose journal holds just these batches, every frame and hash right.
+fn written(facts: &[Vec<Fact>]) -> tempfile::TempDir {
+    let folder = tempdir().unwrap();
+    reopen(folder.path(), &["a"]).store.close_blocking().unwrap();
+    let layout = folder::Layout::new(folder.path());
+    fs::remove_dir_all(layout.journal()).unwrap();
+    fs::remove_dir_all(layout.index()).unwrap();
+    fs::create_dir(layout.journal()).unwrap();
+    let disk = Arc::new(disk::RealDisk);
+    let (end, sizes) = (journal::End::EMPTY, Default::default());
+    let mut journal = journal::Journal::new(layout.journal(), disk, 1 << 20, end, sizes, false);
+    journal.roll().unwrap();
+    for batch in facts {
+        let payloads: Vec<_> = batch.iter().map(|fact| fact.encode().unwrap()).collect();
+        journal.append(&[&payloads]).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn j8_a_segment_that_does_not_begin_with_its_sums_is_found() {
+    let standing = Fact::Standing(facts::Standing {
+        occasion: facts::Occasion::Opened,
+        sinks: vec![sink("a")],
+        carriers: Vec::new(),
+        ledger: Ledger::default(),
+    });
+    let entry = || Fact::Entry(press("1"));
+    let right = written(&[vec![standing.clone()], vec![entry()]]);
+    assert!(check(right.path()).sound, "{:?}", check(right.path()));
+    let wrong = check(written(&[vec![entry()], vec![standing]]).path());
+    assert!(!wrong.sound);
+    assert!(wrong.lines.iter().any(|line| line.contains("(J8)")), "{wrong:?}");
+    assert!(wrong.lines.iter().any(|line| line.contains("what can be done")), "{wrong:?}");
+}
+
+#[test]
+fn j10_a_settlement_is_taken_once_and_one_that_was_written_twice_is_found() {
+    let standing = Fact::Standing(facts::Standing {
+        occasion: facts::Occasion::Opened,
+        sinks: vec![sink("a")],
+        carriers: Vec::new(),
+        ledger: Ledger::default(),
+    });
+    let settled = || {
+        let settled = super::tests::settled("a", 2, Outcome::Delivered);
+        Fact::Settled(facts::SettledFact { settled, kind: super::tests::KIND, piece: None })
+    };
+    let change = Fact::Entry(change(record(IncidentId::new(), 1, Severity::NOTICE)));
+    let twice = written(&[vec![standing], vec![change], vec![settled()], vec![settled()]]);
+    let wrong = check(twice.path());
+    assert!(wrong.lines.iter().any(|line| line.contains("written twice")), "{wrong:?}");
+    // The store itself takes it once, whoever asks: see `p4_the_ledger_adds_up…`.
+    let store = reopen(twice.path(), &["a"]).store;
+    let again = super::tests::settled("a", 2, Outcome::Delivered);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert_eq!(runtime.block_on(store.settle(again)), Err(SettleError::NotDue));
+    store.close_blocking().unwrap();
 }
