@@ -258,6 +258,13 @@ impl Store {
         Ok(())
     }
 
+    /// From its place in the queue on, changes are owed to these. What a sink that is not among
+    /// them still owes stays pending, and is due again when it comes back.
+    pub async fn set_sinks(&self, sinks: Vec<SinkId>) {
+        let job = Job { sinks: Some(sinks), ..Job::default() };
+        drop(self.inner.queue.send(job).await);
+    }
+
     /// Not delivered now: available again, to either of the sink's couriers.
     pub fn release(&self, sink: &SinkId, seq: u64) {
         if lock(&self.inner.shared.state).due.release(sink, seq) {

@@ -34,6 +34,8 @@ pub(super) struct Job {
     pub(super) facts: Vec<Fact>,
     pub(super) payloads: Vec<Payload>,
     pub(super) receipts: Vec<(Receipt, Answer)>,
+    /// From its place on, changes are owed to these; it carries nothing else.
+    pub(super) sinks: Option<Vec<SinkId>>,
 }
 
 impl Job {
@@ -43,7 +45,7 @@ impl Job {
         receipts: Vec<(Receipt, Answer)>,
     ) -> Result<Self, (String, Vec<(Receipt, Answer)>)> {
         match facts.iter().map(Fact::encode).collect() {
-            Ok(payloads) => Ok(Self { facts, payloads, receipts }),
+            Ok(payloads) => Ok(Self { facts, payloads, receipts, sinks: None }),
             Err(reason) => Err((reason, receipts)),
         }
     }
@@ -121,8 +123,14 @@ impl Writer {
 
     /// Writes as much of `kept` as fits one group, syncs, and only then tells (J3).
     fn write_group(&mut self) -> io::Result<()> {
+        if let Some(sinks) = self.kept.front().and_then(|job| job.sinks.clone()) {
+            return self.write_sinks(sinks);
+        }
         let (mut count, mut bytes) = (0, 0);
         for job in &self.kept {
+            if job.sinks.is_some() {
+                break;
+            }
             if count > 0 && bytes + job.bytes() > GROUP_BYTES_MAX {
                 break;
             }
@@ -148,6 +156,18 @@ impl Writer {
         } else {
             self.kept.drain(..count).for_each(settle);
         }
+        Ok(())
+    }
+
+    /// The sums of a `Standing` are those at its own place: it is a group of its own.
+    fn write_sinks(&mut self, sinks: Vec<SinkId>) -> io::Result<()> {
+        self.sinks = sinks;
+        let standing = self.standing(Occasion::Segment);
+        if self.journal.must_roll(standing.bytes()) {
+            self.journal.roll()?;
+        }
+        self.append(&[&standing])?;
+        self.kept.pop_front();
         Ok(())
     }
 
@@ -185,7 +205,7 @@ impl Writer {
         for job in &mut self.kept {
             job.receipts.clear();
         }
-        self.kept.retain(|job| !job.facts.is_empty());
+        self.kept.retain(|job| !job.facts.is_empty() || job.sinks.is_some());
         let (mut wait, longest) = self.retry;
         loop {
             self.shared.wait(wait);
