@@ -8,7 +8,7 @@ mod token;
 use std::{future::Future, net::SocketAddr, path::PathBuf};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
 
 use door::Door;
@@ -21,7 +21,7 @@ use crate::{
 pub use token::load_or_make as load_or_make_token;
 
 /// `[web]`: where the API listens.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Address and port; default `127.0.0.1:8686`.

@@ -5,7 +5,7 @@ mod session;
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, mpsc, watch},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// `[intake]`: where devices connect without a broker.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Address and port; default `127.0.0.1:1883`. Beyond loopback only with `users_file` or
