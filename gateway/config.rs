@@ -54,6 +54,20 @@ pub struct Config {
     shape: diff::Shape,
 }
 
+impl Config {
+    /// Its `[web]` cannot be had: the running one's stays, and differs again the next time.
+    pub fn keep_web(&mut self, running: &Self) {
+        self.web.clone_from(&running.web);
+        self.shape.keep("web", &running.shape);
+    }
+
+    /// As [`Self::keep_web`], for `[intake]`.
+    pub fn keep_intake(&mut self, running: &Self) {
+        self.intake.clone_from(&running.intake);
+        self.shape.keep("intake", &running.shape);
+    }
+}
+
 /// The file as a whole, for its JSON Schema.
 #[derive(Deserialize, JsonSchema)]
 #[allow(dead_code, reason = "read section by section; this is its shape for the schema")]

@@ -58,6 +58,7 @@ metrics! {
     StoreAvailable Gauge "gridpost_store_available" [""] "1 while the store can write.";
     DetectorUp Gauge "gridpost_detector_up" [""] "1 while the detector is loaded.";
     EvidenceFailed Counter "gridpost_evidence_failures_total" ["source"] "Snapshots or clips that could not be made.";
+    ConfigReloads Counter "gridpost_config_reloads_total" ["outcome"] "Reloads of the configuration: done, wrong, refused.";
     MemoryBytes Gauge "gridpost_memory_bytes" [""] "Resident memory of the process.";
 }
 

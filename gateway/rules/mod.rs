@@ -36,6 +36,24 @@ impl Rules {
         Self { watches }
     }
 
+    /// The configuration changed. A rule that still watches its camera for the same kind goes on
+    /// with what it has seen; what nobody watches any more ends.
+    pub fn replace(
+        &mut self,
+        rules: &[Config],
+        cameras: &[(SourceId, Masks)],
+        zone: &TimeZone,
+        findings: &mut Vec<Finding>,
+    ) {
+        let mut old = std::mem::replace(self, Self::new(rules, cameras, zone)).watches;
+        for watch in &mut self.watches {
+            if let Some(at) = old.iter().position(|one| one.is_same(watch)) {
+                watch.go_on(old.swap_remove(at));
+            }
+        }
+        old.into_iter().for_each(|watch| watch.retire(findings));
+    }
+
     pub fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>) {
         let Body::Tracks(frame) = &observation.body else { return };
         for watch in self.watches.iter_mut().filter(|watch| watch.camera == observation.source) {

@@ -9,12 +9,13 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::{MissedTickBehavior, interval},
 };
 
-use super::{RealClock, Registry, middle::Middle};
+use super::{RealClock, Registry, middle::Middle, progress::Beat};
 use crate::{
+    config::Config,
     domain::{Body, Clock, Entry, Envelope, Meter, Metric, Observation, Receipt, Stamp, What},
     incident::{Job, Outcome},
     store::{Batch, Store},
@@ -28,12 +29,19 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// Another configuration for rules and desk; answered when it counts and is on its way to disk.
+pub(super) struct NewConfig {
+    pub(super) config: Arc<Config>,
+    pub(super) done: oneshot::Sender<()>,
+}
+
 pub(super) struct Junction {
     middle: Middle,
     jobs: Option<SyncSender<Job>>,
     store: Store,
     clock: Arc<RealClock>,
     meter: Arc<Registry>,
+    beat: Beat,
 }
 
 impl Junction {
@@ -43,8 +51,9 @@ impl Junction {
         store: Store,
         clock: Arc<RealClock>,
         meter: Arc<Registry>,
+        beat: Beat,
     ) -> Self {
-        Self { middle, jobs, store, clock, meter }
+        Self { middle, jobs, store, clock, meter, beat }
     }
 
     /// Until told to stop; then what already arrived is still taken.
@@ -52,6 +61,7 @@ impl Junction {
         mut self,
         begun: Outcome,
         mut inbox: mpsc::Receiver<Envelope>,
+        mut configs: mpsc::Receiver<NewConfig>,
         mut stop: watch::Receiver<bool>,
     ) {
         self.commit(begun, Receipt::none()).await;
@@ -60,11 +70,18 @@ impl Junction {
         loop {
             tokio::select! {
                 biased;
-                Some(envelope) = inbox.recv() => self.take(envelope).await,
+                // First, since an inbox that is never empty would starve it; it is rare.
                 _ = ticks.tick() => {
                     let outcome = self.middle.tick(self.clock.now());
                     self.commit(outcome, Receipt::none()).await;
+                    self.beat.beat();
                 }
+                Some(new) = configs.recv() => {
+                    let outcome = self.middle.reload(self.clock.now(), &new.config);
+                    self.commit(outcome, Receipt::none()).await;
+                    let _ = new.done.send(());
+                }
+                Some(envelope) = inbox.recv() => self.take(envelope).await,
                 () = told(&mut stop) => break,
             }
         }

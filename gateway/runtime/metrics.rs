@@ -34,6 +34,14 @@ impl Registry {
         }
     }
 
+    /// What is gone has no figure any more: a camera that was removed is not down.
+    pub fn forget(&self, metrics: &[Metric], label: &str) {
+        let mut values = self.values.lock().expect("no panic while metrics are held");
+        for metric in metrics {
+            values.get_mut(metric).map(|series| series.remove(label));
+        }
+    }
+
     /// One value, for readiness and tests; 0 where nothing was counted.
     pub fn get(&self, metric: Metric, label: &str) -> f64 {
         let values = self.values.lock().expect("no panic while metrics are held");

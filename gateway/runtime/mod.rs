@@ -3,6 +3,8 @@
 mod backend;
 mod camera;
 mod clock;
+mod couriers;
+mod doors;
 mod exhibits;
 mod eyes;
 mod health;
@@ -12,10 +14,13 @@ mod middle;
 mod offline;
 mod outbox;
 mod player;
+mod progress;
+mod reload;
 mod replay;
 mod report;
 mod sight;
 mod slot;
+mod systemd;
 mod topology;
 
 pub use crate::sources::recorded::Recorded;
@@ -25,4 +30,4 @@ pub use metrics::Registry;
 pub use offline::{models_list, models_verify, store_check, store_ledger};
 pub use replay::{Played, Replay, Told, replay};
 pub use slot::Slots;
-pub use topology::run;
+pub use topology::{Reread, run};
