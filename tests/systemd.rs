@@ -1,34 +1,38 @@
 //! systemd at the other end of its socket: ready, reloading, stopping, and a watchdog that a hung part does not feed.
 
-use std::{os::unix::net::UnixDatagram, path::Path, time::Duration};
+use std::{collections::VecDeque, os::unix::net::UnixDatagram, path::Path, time::Duration};
 
 use serde_json::json;
 
 use crate::world::{Gateway, library, wait_for};
 
-/// What systemd would hear.
-struct Notified(UnixDatagram);
+/// What systemd hears, in order.
+struct Notified {
+    socket: UnixDatagram,
+    /// Not looked at yet.
+    heard: VecDeque<String>,
+}
 
 impl Notified {
     fn bind(path: &Path) -> Self {
         let socket = UnixDatagram::bind(path).unwrap();
         socket.set_nonblocking(true).unwrap();
-        Self(socket)
+        Self { socket, heard: VecDeque::new() }
     }
 
-    /// All messages since the last time.
-    fn heard(&self) -> Vec<String> {
-        let mut heard = Vec::new();
+    /// The next message, if there is one.
+    fn next(&mut self) -> Option<String> {
         let mut room = [0u8; 1024];
-        while let Ok(bytes) = self.0.recv(&mut room) {
-            heard.push(String::from_utf8_lossy(&room[..bytes]).into_owned());
+        while let Ok(bytes) = self.socket.recv(&mut room) {
+            self.heard.push_back(String::from_utf8_lossy(&room[..bytes]).into_owned());
         }
-        heard
+        self.heard.pop_front()
     }
 
-    async fn hears(&self, what: &str) -> String {
+    /// Waits for a message that begins so; passes over others.
+    async fn hears(&mut self, what: &str) -> String {
         wait_for(what, || {
-            let found = self.heard().into_iter().find(|said| said.starts_with(what));
+            let found = std::iter::from_fn(|| self.next()).find(|said| said.starts_with(what));
             async move { found }
         })
         .await
@@ -41,16 +45,10 @@ const SITE: &str = "[site]\nid = \"demo\"\n";
 async fn systemd_hears_ready_reloading_stopping_and_a_watchdog_that_is_fed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
-    let systemd = Notified::bind(&path);
+    let mut systemd = Notified::bind(&path);
     let env = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "600000")];
     let mut gateway = Gateway::start_in(folder, SITE, &env).await;
-    let mut heard = systemd.heard();
-    wait_for("READY=1", || {
-        heard.extend(systemd.heard());
-        let ready = heard.iter().any(|said| said.starts_with("READY=1"));
-        async move { ready.then_some(()) }
-    })
-    .await;
+    systemd.hears("READY=1").await;
     for _ in 0..3 {
         systemd.hears("WATCHDOG=1").await;
     }
@@ -69,7 +67,7 @@ async fn systemd_hears_ready_reloading_stopping_and_a_watchdog_that_is_fed() {
 async fn with_disk(control: &str) -> (Gateway, Notified) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
-    let systemd = Notified::bind(&path);
+    let mut systemd = Notified::bind(&path);
     let file = folder.path().join("control");
     std::fs::write(&file, "-").unwrap();
     let data = folder.path().join("data");
@@ -102,13 +100,12 @@ async fn with_disk(control: &str) -> (Gateway, Notified) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_hangs_stops_the_feeding_and_is_named() {
-    let (gateway, systemd) = with_disk("s").await;
+    let (gateway, mut systemd) = with_disk("s").await;
     let stuck = systemd.hears("STATUS=stuck").await;
     assert!(stuck.contains("the store has made no progress"), "{stuck}");
-    systemd.heard();
-    // Five times the watchdog's bound.
+    // Five times the watchdog's bound: nothing is what there is to see.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(systemd.heard(), Vec::<String>::new(), "fed all the same");
+    assert_eq!(systemd.next(), None, "fed all the same");
     let (status, ready) = gateway.get("/readyz").await;
     assert_eq!(status, 503, "{ready}");
     assert!(ready["reasons"].to_string().contains("progress: the store"), "{ready}");
@@ -116,7 +113,7 @@ async fn a_store_that_hangs_stops_the_feeding_and_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_fails_and_is_retried_is_no_hang() {
-    let (gateway, systemd) = with_disk("e").await;
+    let (gateway, mut systemd) = with_disk("e").await;
     wait_for("the store to say so", || async {
         let (_, ready) = gateway.get("/readyz").await;
         ready["reasons"].to_string().contains("store:").then_some(())
