@@ -199,10 +199,7 @@ impl Eyes {
     /// The detector is there while there is a camera.
     fn open_or_close(&mut self, config: &Config) -> Result<(), String> {
         if self.cameras.is_empty() {
-            if let Some(stop) = self.vision.take() {
-                stop.raise();
-                self.shared.health.good("detector");
-            }
+            self.vision.take().iter().for_each(StopFlag::raise);
             return Ok(());
         }
         if self.vision.is_some() {

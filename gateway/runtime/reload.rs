@@ -60,12 +60,12 @@ impl House {
     pub(super) async fn serve_reloads(
         &mut self,
         mut asked: mpsc::Receiver<ReloadAsked>,
-        mut hang_up: Signal,
+        mut hang_up: Option<Signal>,
     ) {
         loop {
             let answer = tokio::select! {
                 Some(answer) = asked.recv() => Some(answer),
-                _ = hang_up.recv() => None,
+                () = next(&mut hang_up) => None,
             };
             self.systemd.reloading();
             let reloaded = self.reload().await;
@@ -219,6 +219,14 @@ impl House {
         }
         self.config = new;
         kept
+    }
+}
+
+/// The next SIGHUP; for ever where none is listened for.
+async fn next(hang_up: &mut Option<Signal>) {
+    match hang_up {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }
 

@@ -110,6 +110,15 @@ impl Sight {
                 return;
             }
         }
+        // The last camera left: nobody misses a detector any more.
+        if self.slots.is_empty() {
+            self.health.good("detector");
+            if told {
+                let text = "no camera is left to look at".to_owned();
+                self.report
+                    .fault(&own, Fault { kind: Kind::DetectorDegraded, broken: false, text });
+            }
+        }
     }
 
     /// The old detector looks on until the new one is there; a new one that cannot be loaded

@@ -72,6 +72,10 @@ impl Slots {
         self.held().of(camera).is_some()
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.held().rows.is_empty()
+    }
+
     /// Another number whenever a camera came or left.
     pub fn changes(&self) -> u64 {
         self.held().changes

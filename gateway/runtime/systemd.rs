@@ -22,8 +22,9 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The store is asked this often whether it answers.
 const ASK_EVERY: Duration = Duration::from_secs(1);
-/// The store's writer syncs in milliseconds; a disk that takes longer than this for one hangs.
-const STORE_STUCK_AFTER: Duration = Duration::from_secs(15);
+/// The store's writer syncs in milliseconds, on a worn memory card in seconds; what takes longer
+/// hangs.
+const STORE_STUCK_AFTER: Duration = Duration::from_secs(20);
 
 /// The line to systemd (sd_notify); without `NOTIFY_SOCKET` it says nothing.
 pub(super) struct Systemd {
@@ -152,5 +153,72 @@ pub(super) async fn ask_store(store: Store, progress: Progress, mut stop: watch:
             () = tokio::time::sleep(ASK_EVERY) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{config::env::FixedEnvironment, runtime::SimulatedClock};
+
+    /// Time goes on by itself while everybody waits: no real second passes.
+    #[tokio::test(start_paused = true)]
+    async fn a_junction_that_hangs_is_not_fed_for_and_is_when_it_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let ear = UnixDatagram::bind(&path).unwrap();
+        ear.set_nonblocking(true).unwrap();
+        let environment = FixedEnvironment::new([
+            ("NOTIFY_SOCKET", path.to_str().unwrap()),
+            ("WATCHDOG_USEC", "3000000"),
+        ]);
+        let systemd = Arc::new(Systemd::new(&environment));
+        let clock = SimulatedClock::at(Timestamp::UNIX_EPOCH);
+        let (progress, health) = (Progress::new(clock.clone()), Health::default());
+        let junction = progress.part("the junction", Duration::from_secs(10));
+        let (_stop, stopped) = watch::channel(false);
+        let (own, of) = (systemd.clone(), health.clone());
+        tokio::spawn(async move { super::watch(&own, progress, of, stopped).await });
+        let mut seconds = 0;
+        // So many seconds in which it beats or does not; how often the watchdog was fed.
+        let mut pass = async |count: u64, beats: bool| {
+            let mut fed = 0;
+            for _ in 0..count {
+                seconds += 1;
+                clock.advance_to(Timestamp::UNIX_EPOCH + Duration::from_secs(seconds));
+                if beats {
+                    junction.beat();
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                let mut room = [0u8; 256];
+                while let Ok(bytes) = ear.recv(&mut room) {
+                    fed += usize::from(&room[..bytes] == b"WATCHDOG=1");
+                }
+            }
+            fed
+        };
+        assert!(pass(30, true).await >= 29, "fed while it beats");
+        assert!(pass(10, false).await >= 9, "within its bound it may be busy");
+        pass(2, false).await;
+        assert_eq!(pass(30, false).await, 0, "it hangs");
+        assert_eq!(health.reasons().len(), 1, "{:?}", health.reasons());
+        pass(1, true).await;
+        assert!(pass(10, true).await >= 9, "it goes on");
+        assert!(health.reasons().is_empty());
+    }
+
+    #[test]
+    fn the_watchdog_of_another_process_is_not_ours() {
+        let of = |pid: &str| {
+            let environment =
+                FixedEnvironment::new([("WATCHDOG_USEC", "3000000"), ("WATCHDOG_PID", pid)]);
+            Systemd::new(&environment).watchdog
+        };
+        assert_eq!(of(&std::process::id().to_string()), Some(Duration::from_secs(3)));
+        assert_eq!(of("1"), None);
     }
 }

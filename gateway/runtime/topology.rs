@@ -38,7 +38,7 @@ const STOP_WITHIN: Duration = Duration::from_millis(4_500);
 /// Old evidence is looked for this often.
 const TIDY_EVERY: Duration = Duration::from_secs(300);
 /// The junction ticks four times a second; it may wait for the disk, which is watched itself.
-const JUNCTION_STUCK_AFTER: Duration = Duration::from_secs(15);
+const JUNCTION_STUCK_AFTER: Duration = Duration::from_secs(20);
 
 /// What every part is given.
 #[derive(Clone)]
@@ -130,7 +130,8 @@ async fn live(
     start_watch(&shared, &systemd, stop);
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
-    let hang_up = listen(SignalKind::hangup())?;
+    // Without a file there is nothing to read anew: a closed terminal ends it, as usual.
+    let hang_up = reread.as_ref().map(|_| listen(SignalKind::hangup())).transpose()?;
     doors.write_addresses(&config);
     tracing::info!(site = %shared.site, "gateway runs");
     systemd.ready();
