@@ -15,7 +15,7 @@ use std::{
 use rumqttc::{AsyncClient, Event, EventLoop, Incoming, MqttOptions, QoS};
 use serde_json::{Value, json};
 
-use crate::world::{Broker, Gateway, Receiver, RtspServer, gridpost, street, wait_for};
+use crate::world::{Broker, Gateway, Receiver, RtspServer, gridpost, root, street, wait_for};
 
 /// A press waits for one sync; what it may wait beside that is this machine, shared with others.
 const PRESS_WITHIN: Duration = Duration::from_secs(3);
@@ -430,8 +430,15 @@ async fn buttons_grids_and_brokers_are_swapped_while_it_runs() {
     let unknown = receiver.wait("the press", |data| data["what"] == "opened").await;
     assert_eq!(unknown["data"]["sources"][0]["name"], "b-9");
     let csv = gateway.folder.path().join("buttons.csv");
-    fs::write(&csv, "id,name,lon,lat,grid,contact,note\nb-10,张秀英,,,,,\n").unwrap();
-    let site = base.replace("id = \"demo\"\n", "id = \"demo\"\nbuttons = \"buttons.csv\"\n");
+    let row = |name: &str| {
+        format!("id,name,lon,lat,grid,contact,note\nb-10,{name},113.9128,30.9221,,,\n")
+    };
+    fs::write(&csv, row("张秀英")).unwrap();
+    let lists = format!(
+        "id = \"demo\"\nbuttons = \"buttons.csv\"\ngrids = \"{}/config/grids/community.geojson\"\n",
+        root().display()
+    );
+    let site = base.replace("id = \"demo\"\n", &lists);
     let with_broker =
         format!("{site}\n[[mqtt]]\nid = \"city\"\nurl = \"mqtt://127.0.0.1:{}\"\n", broker.port);
     let answer = reload_to(&gateway, &with_broker).await;
@@ -455,11 +462,19 @@ async fn buttons_grids_and_brokers_are_swapped_while_it_runs() {
     })
     .await;
     assert_eq!(named["data"]["sources"][0]["name"], "张秀英", "{named}");
+    assert_eq!(named["data"]["grid"]["code"], "420100-QB-01", "{named}");
     // The csv alone changed: its buttons differ.
-    fs::write(&csv, "id,name,lon,lat,grid,contact,note\nb-10,李建国,,,,,\n").unwrap();
+    fs::write(&csv, row("李建国")).unwrap();
     let (_, answer) = reload(&gateway).await;
     assert_eq!(
         answer["difference"],
         json!([{ "section": "button", "id": "b-10", "change": "changed", "keys": ["name"] }])
     );
+    // Another time zone: events carry it from now on.
+    let zone = with_broker.replace("id = \"demo\"\n", "id = \"demo\"\ntimezone = \"UTC\"\n");
+    reload_to(&gateway, &zone).await;
+    press(&gateway, "b-11").await;
+    let event = receiver.wait("a press after that", |d| d["sources"][0]["id"] == "b-11").await;
+    assert!(named["time"].as_str().unwrap().ends_with("+08:00"), "{named}");
+    assert!(!event["time"].as_str().unwrap().ends_with("+08:00"), "{event}");
 }

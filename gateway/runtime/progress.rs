@@ -88,6 +88,10 @@ impl Beat {
 
 impl Drop for Beat {
     fn drop(&mut self) {
+        // A part that panicked should be alive and is not: it stays on the list, and silent.
+        if std::thread::panicking() {
+            return;
+        }
         self.shared.parts().1.remove(&self.id);
     }
 }
@@ -119,6 +123,20 @@ mod tests {
         assert_eq!(progress.stuck(), None, "a camera that was removed is not stuck");
         at(22);
         assert!(progress.stuck().is_some());
+    }
+
+    #[test]
+    fn a_part_that_panicked_is_stuck_for_good() {
+        let clock = SimulatedClock::at(Timestamp::UNIX_EPOCH);
+        let progress = Progress::new(clock.clone());
+        let vision = progress.part("vision", BOUND);
+        let died = std::thread::spawn(move || {
+            vision.beat();
+            panic!("as a bug would");
+        });
+        assert!(died.join().is_err());
+        clock.advance_to(Timestamp::UNIX_EPOCH + Duration::from_secs(11));
+        assert_eq!(progress.stuck().unwrap(), "vision has made no progress for 11 s");
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl House {
             let id = sink.id();
             if all || difference.of("sink").any(|item| item.id == id.as_str()) {
                 sinks.push(Built::new(sink, &context).map_err(|message| Problem {
-                    file: String::new(),
+                    file: "configuration".into(),
                     line: 0,
                     key: format!("sink {id}"),
                     message,
