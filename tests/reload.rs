@@ -27,9 +27,8 @@ fn sink(id: &str, receiver: &Receiver) -> String {
 }
 
 fn camera(id: &str, url: &str, more: &str) -> String {
-    format!(
-        "\n[[camera]]\nid = \"{id}\"\nurl = \"{url}\"\nclip_max_s = 3\npre_roll_s = 1\n{more}\n"
-    )
+    // So long that the clip of a camera that leaves is cut after that.
+    format!("\n[[camera]]\nid = \"{id}\"\nurl = \"{url}\"\nclip_max_s = 120\n{more}\n")
 }
 
 /// Another text in the file, with the same `[data]`, `[web]` and `[intake]`.
