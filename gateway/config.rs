@@ -1,6 +1,7 @@
 //! What was typed becomes what is checked; composes each part's own section; the only reader of the environment.
 
 mod check;
+mod diff;
 pub mod env;
 mod grids;
 mod problem;
@@ -23,6 +24,7 @@ use crate::{
     store, vision,
 };
 
+pub use diff::{Change, Difference, Item};
 pub use grids::Grids;
 pub use problem::Problem;
 pub use site::{ButtonConfig, SiteConfig};
@@ -48,6 +50,22 @@ pub struct Config {
     pub grids: Arc<Grids>,
     /// Every source that the configuration knows, with its place and grid.
     pub sources: Vec<SourceInfo>,
+    /// For [`Difference`].
+    shape: diff::Shape,
+}
+
+impl Config {
+    /// Its `[web]` cannot be had: the running one's stays, and differs again the next time.
+    pub fn keep_web(&mut self, running: &Self) {
+        self.web.clone_from(&running.web);
+        self.shape.keep("web", &running.shape);
+    }
+
+    /// As [`Self::keep_web`], for `[intake]`.
+    pub fn keep_intake(&mut self, running: &Self) {
+        self.intake.clone_from(&running.intake);
+        self.shape.keep("intake", &running.shape);
+    }
 }
 
 /// The file as a whole, for its JSON Schema.
@@ -119,5 +137,9 @@ pub fn parse(
     let mut problems = document.into_problems();
     problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     let wrong = problems.iter().any(|problem| !problem.warning);
-    (config.filter(|_| !wrong), problems)
+    let config = config.filter(|_| !wrong).map(|mut config| {
+        config.shape = diff::Shape::of(&config);
+        config
+    });
+    (config, problems)
 }

@@ -1,9 +1,12 @@
-//! `gridpost run`: the gateway, until SIGINT or SIGTERM.
+//! `gridpost run`: the gateway, until SIGINT or SIGTERM; SIGHUP reads the configuration anew.
 
 use std::path::PathBuf;
 
 use super::{Failure, load};
-use crate::runtime;
+use crate::{
+    config::{self, env::ProcessEnvironment},
+    runtime,
+};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -14,5 +17,7 @@ pub(crate) struct Args {
 
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let config = load(&args.config)?;
-    runtime::run(config).map_err(Failure::Other)
+    let path = args.config.clone();
+    let reread = move || config::load(&path, &ProcessEnvironment);
+    runtime::run(config, Some(Box::new(reread)), &ProcessEnvironment).map_err(Failure::Other)
 }

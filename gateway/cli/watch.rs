@@ -40,7 +40,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     config.models_dir = models::folder();
     runtime::models_verify(&config.models_dir, None, None).map_err(Failure::Usage)?;
     tracing::info!(data = %args.data.display(), "evidence and journal are kept here");
-    runtime::run(config).map_err(Failure::Other)
+    runtime::run(config, None, &FixedEnvironment::default()).map_err(Failure::Other)
 }
 
 /// As a TOML string.

@@ -161,6 +161,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         buttons: all,
         grids: Arc::new(grids),
         sources,
+        shape: super::diff::Shape::default(),
     })
 }
 

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// `[site]`: one police room and where it is.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteConfig {
     /// Short name in every event (`urn:gridpost:<id>`) and topic: letters, digits, `-`, `_`, `.`.
@@ -41,7 +41,7 @@ fn auto_close_after_s() -> u64 {
 }
 
 /// `[[button]]`: an emergency button, and whom to call.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ButtonConfig {
     /// As the device names itself in a press.

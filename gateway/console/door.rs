@@ -22,7 +22,10 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub(super) fn open(listener: TcpListener, tls: Option<ServerTls>) -> std::io::Result<Self> {
+    pub(super) fn open(
+        listener: Arc<TcpListener>,
+        tls: Option<ServerTls>,
+    ) -> std::io::Result<Self> {
         let address = listener.local_addr()?;
         let (tell, ready) = mpsc::channel(CONNECTIONS_MAX);
         let handshakes = Arc::new(Semaphore::new(CONNECTIONS_MAX));

@@ -5,10 +5,10 @@ mod evidence;
 mod routes;
 mod token;
 
-use std::{future::Future, net::SocketAddr, path::PathBuf};
+use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
 
 use door::Door;
@@ -21,7 +21,7 @@ use crate::{
 pub use token::load_or_make as load_or_make_token;
 
 /// `[web]`: where the API listens.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Address and port; default `127.0.0.1:8686`.
@@ -116,11 +116,25 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// By the front door, like a reply over MQTT; answers when it is on disk.
     fn reply(&self, reply: Reply) -> impl Future<Output = Answer> + Send;
     fn context(&self) -> EventContext;
+    /// Reads the configuration anew; answers when it counts, or was refused.
+    fn reload(&self) -> impl Future<Output = Reloaded> + Send;
+}
+
+/// What became of a reload. The body says what differs, or everything that is wrong.
+#[derive(Clone, Debug)]
+pub enum Reloaded {
+    Done(serde_json::Value),
+    /// The new file is wrong; the old configuration goes on.
+    Wrong(serde_json::Value),
+    /// The new file asks for what needs a restart; the old configuration goes on.
+    Refused(serde_json::Value),
+    /// The gateway stops.
+    Stopping,
 }
 
 /// A bound listener that nobody serves yet.
 pub struct Console {
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     tls: Option<ServerTls>,
     token: String,
 }
@@ -130,30 +144,32 @@ impl Console {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| format!("web: cannot listen on {}: {error}", config.listen))?;
+        Self::on(Arc::new(listener), config, token)
+    }
+
+    /// As [`Self::bind`], on a listener that is there: another console may serve it until now.
+    pub fn on(listener: Arc<TcpListener>, config: &Config, token: String) -> Result<Self, String> {
         let tls = ServerTls::of(&config.tls_cert_file, &config.tls_key_file)
             .map_err(|(key, reason)| format!("web: {key}: {reason}"))?;
         Ok(Self { listener, tls, token })
     }
 
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.listener.local_addr().ok()
+    pub fn listener(&self) -> Arc<TcpListener> {
+        self.listener.clone()
     }
 
-    /// Serves until told to stop.
+    /// Serves until told to stop; what is being answered then is answered.
     pub async fn serve<B: Backend>(self, backend: B, mut stop: watch::Receiver<bool>) {
         let app = routes::router(backend, self.token);
         let door = match Door::open(self.listener, self.tls) {
             Ok(door) => door,
             Err(error) => return tracing::error!(%error, "web: cannot listen"),
         };
-        let served = axum::serve(door, app);
-        tokio::select! {
-            ended = std::future::IntoFuture::into_future(served) => {
-                if let Err(error) = ended {
-                    tracing::error!(%error, "web: ended");
-                }
-            }
-            _ = stop.wait_for(|stop| *stop) => {}
+        let served = axum::serve(door, app).with_graceful_shutdown(async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+        });
+        if let Err(error) = served.await {
+            tracing::error!(%error, "web: ended");
         }
     }
 }

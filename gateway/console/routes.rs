@@ -13,7 +13,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Backend, Filter, evidence, token};
+use super::{Backend, Filter, Reloaded, evidence, token};
 use crate::domain::{Answer, Kind, Record, Reply, What};
 
 /// A reply is a few hundred bytes.
@@ -29,6 +29,7 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
         .route("/api/v1/incidents/{id}", get(incident::<B>))
         .route("/api/v1/evidence/{id}", get(evidence::serve::<B>))
         .route("/api/v1/replies", post(replies::<B>))
+        .route("/api/v1/reload", post(reload::<B>))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(move |request: Request, next: Next| {
             let token = token.clone();
@@ -121,6 +122,19 @@ async fn incident<B: Backend>(State(backend): State<B>, Path(id): Path<String>) 
         Some(record) => Json(shown(&backend, &record)).into_response(),
         None => problem(StatusCode::NOT_FOUND, "no such incident"),
     }
+}
+
+/// 422 with every problem where the file is wrong, 409 where it asks for what needs a restart.
+async fn reload<B: Backend>(State(backend): State<B>) -> Response {
+    let (status, body) = match backend.reload().await {
+        Reloaded::Done(body) => (StatusCode::OK, body),
+        Reloaded::Wrong(body) => (StatusCode::UNPROCESSABLE_ENTITY, body),
+        Reloaded::Refused(body) => (StatusCode::CONFLICT, body),
+        Reloaded::Stopping => {
+            return problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops");
+        }
+    };
+    (status, Json(body)).into_response()
 }
 
 async fn replies<B: Backend>(State(backend): State<B>, body: Bytes) -> Response {

@@ -47,6 +47,7 @@ metrics! {
     SignalsDuplicate Counter "gridpost_signals_duplicate_total" ["source"] "Signals seen before.";
     SignalsUnreadable Counter "gridpost_signals_unreadable_total" ["origin"] "Payloads that could not be read, quarantined.";
     SignalsRefused Counter "gridpost_signals_refused_total" ["origin"] "Connections or packets refused (users, size, protocol).";
+    SignalsNotTaken Counter "gridpost_signals_not_taken_total" ["source"] "Observations not taken, nor acknowledged, while the disk had room for presses alone.";
     Incidents Counter "gridpost_incidents_total" ["kind"] "Incidents opened.";
     Delivered Counter "gridpost_delivered_total" ["sink"] "Records delivered.";
     DeliveryFailures Counter "gridpost_delivery_failures_total" ["sink"] "Tries that failed and will be repeated.";
@@ -56,8 +57,13 @@ metrics! {
     StoreRecords Counter "gridpost_store_records_total" [""] "Records appended to the journal.";
     StoreErrors Counter "gridpost_store_errors_total" [""] "Write or sync errors of the store.";
     StoreAvailable Gauge "gridpost_store_available" [""] "1 while the store can write.";
+    StoreRoom Gauge "gridpost_store_room" [""] "0 fine, 1 low (no new evidence), 2 tight (notices are given up), 3 full (only presses).";
+    StoreJournalBytes Gauge "gridpost_store_journal_bytes" [""] "Bytes of the journal.";
+    StoreEvidenceBytes Gauge "gridpost_store_evidence_bytes" [""] "Bytes of snapshots and clips.";
+    StoreFreeBytes Gauge "gridpost_store_free_bytes" [""] "Free bytes of the data folder's file system.";
     DetectorUp Gauge "gridpost_detector_up" [""] "1 while the detector is loaded.";
     EvidenceFailed Counter "gridpost_evidence_failures_total" ["source"] "Snapshots or clips that could not be made.";
+    ConfigReloads Counter "gridpost_config_reloads_total" ["outcome"] "Reloads of the configuration: done, wrong, refused.";
     MemoryBytes Gauge "gridpost_memory_bytes" [""] "Resident memory of the process.";
 }
 

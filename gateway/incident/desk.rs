@@ -582,3 +582,10 @@ fn cut_clip(directory: &Directory, live: &mut Live, wall: Timestamp, outcome: &m
     let (incident, began_at) = (live.incident.id, live.incident.began_at);
     outcome.jobs.push(Job::Clip { incident, id: EvidenceId::new(), source, began_at, until });
 }
+
+impl Desk {
+    /// The configuration changed: from now on sources are looked up here.
+    pub fn set_directory(&mut self, directory: Directory) {
+        self.directory = directory;
+    }
+}

@@ -31,6 +31,12 @@ impl Ring {
         Self { seconds, bytes_max, packets: VecDeque::new(), bytes: 0, cut_by_bytes: false }
     }
 
+    /// Other bounds from now on; what is kept stays as far as they allow, with the next packet.
+    pub fn resize(&mut self, seconds: u64, bytes_max: usize) {
+        self.seconds = i64::try_from(seconds).unwrap_or(60);
+        self.bytes_max = bytes_max;
+    }
+
     pub fn push(&mut self, seen: Seen) {
         // A run begins with a key frame.
         let goes_on = self.packets.back().is_some_and(|last| same_run(last, &seen));

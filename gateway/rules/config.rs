@@ -1,12 +1,12 @@
 //! `[[rule]]`: what an installer types, with defaults per kind, and what is wrong with it.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{schedule::Schedule, zone::polygon_problem};
 use crate::domain::{Kind, Severity};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleKind {
     /// Someone is in the zone.
@@ -22,7 +22,7 @@ pub enum RuleKind {
 }
 
 /// Which way over the line, seen along it from its first point to its second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Direction {
     #[default]
@@ -32,7 +32,7 @@ pub enum Direction {
 }
 
 /// `[[rule]]`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub id: String,

@@ -36,6 +36,24 @@ impl Rules {
         Self { watches }
     }
 
+    /// The configuration changed. A rule that still watches its camera for the same kind goes on
+    /// with what it has seen; what nobody watches any more ends.
+    pub fn replace(
+        &mut self,
+        rules: &[Config],
+        cameras: &[(SourceId, Masks)],
+        zone: &TimeZone,
+        findings: &mut Vec<Finding>,
+    ) {
+        let mut old = std::mem::replace(self, Self::new(rules, cameras, zone)).watches;
+        for watch in &mut self.watches {
+            if let Some(at) = old.iter().position(|one| one.is_same(watch)) {
+                watch.go_on(old.swap_remove(at));
+            }
+        }
+        old.into_iter().for_each(|watch| watch.retire(findings));
+    }
+
     pub fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>) {
         let Body::Tracks(frame) = &observation.body else { return };
         for watch in self.watches.iter_mut().filter(|watch| watch.camera == observation.source) {
@@ -55,5 +73,71 @@ impl Rules {
         for watch in &mut self.watches {
             watch.tick(now, findings);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::domain::{Bbox, Phase, Stamp, Track, TrackFrame};
+
+    const RULE: &str = "id = \"r\"\nkind = \"intrusion\"\nclear_s = 2\n";
+
+    fn rule(more: &str) -> Config {
+        toml::from_str(&format!("{RULE}{more}")).unwrap()
+    }
+
+    fn cameras(ids: &[&str]) -> Vec<(SourceId, Masks)> {
+        ids.iter().map(|id| (SourceId::from(*id), Masks::new())).collect()
+    }
+
+    /// One person at this second of these cameras; what is said.
+    fn see(rules: &mut Rules, second: i64, ids: &[&str]) -> Vec<Finding> {
+        let wall = Timestamp::from_second(1_782_820_800 + second).unwrap();
+        let now = Now { wall, mono_ms: u64::try_from(second * 1000).unwrap() };
+        let mut findings = Vec::new();
+        for id in ids {
+            let bbox = Bbox::new(0.4, 0.4, 0.6, 0.8);
+            let track = Track { id: 1, label: "person".into(), score: 0.9, bbox, seen: true };
+            let body = Body::Tracks(TrackFrame { tracks: vec![track], picture: None });
+            let source = SourceId::from(*id);
+            let observation = Observation { source, stamp: Stamp::of_gateway(now), body };
+            rules.observe(&observation, &mut findings);
+        }
+        findings
+    }
+
+    #[test]
+    fn a_reload_goes_on_with_what_is_seen_and_ends_what_nobody_watches() {
+        let both = cameras(&["a", "b"]);
+        let mut rules = Rules::new(&[rule("")], &both, &TimeZone::UTC);
+        assert_eq!(see(&mut rules, 0, &["a", "b"]).len(), 2);
+        let mut said = Vec::new();
+        // Another score, another zone: the same happenings.
+        let other = rule("min_score = 0.4\nzone = [[0.0, 0.0], [1.0, 1.0], [0.0, 1.0]]\n");
+        rules.replace(&[other], &both, &TimeZone::UTC, &mut said);
+        assert!(said.is_empty(), "{said:?}");
+        let phases: Vec<Phase> =
+            see(&mut rules, 1, &["a", "b"]).iter().map(|one| one.phase).collect();
+        assert_eq!(phases, [Phase::Continues, Phase::Continues]);
+        // One camera leaves: its happening ends, and says why; the other goes on.
+        rules.replace(&[rule("")], &cameras(&["b"]), &TimeZone::UTC, &mut said);
+        assert_eq!(said.len(), 1);
+        assert_eq!((said[0].phase, said[0].source.as_str()), (Phase::Ends, "a"));
+        assert_eq!(said[0].detail["ended_by"], "reload");
+        assert_eq!(see(&mut rules, 2, &["a", "b"])[0].phase, Phase::Continues);
+        // A schedule that does not hold now: it ends by itself.
+        let never = rule("schedule = [\"Mon 00:00-00:01\"]\n");
+        rules.replace(&[never], &cameras(&["b"]), &TimeZone::UTC, &mut said);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!(see(&mut rules, 5, &["b"])[0].phase, Phase::Ends);
+        // Another kind under the same id is another question.
+        rules.replace(&[rule("")], &cameras(&["b"]), &TimeZone::UTC, &mut said);
+        assert_eq!(see(&mut rules, 60, &["b"])[0].phase, Phase::Begins);
+        let crowd = toml::from_str("id = \"r\"\nkind = \"crowd\"\n").unwrap();
+        rules.replace(&[crowd], &cameras(&["b"]), &TimeZone::UTC, &mut said);
+        assert_eq!(said.len(), 2, "{said:?}");
     }
 }

@@ -72,6 +72,29 @@ impl Watch {
         }
     }
 
+    /// The same question asked of the same camera, perhaps with other bounds.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.camera == other.camera && self.id == other.id && self.rule.kind == other.rule.kind
+    }
+
+    /// Takes over what the one before it has seen.
+    pub(super) fn go_on(&mut self, before: Self) {
+        let Self { seen, enough_since, happening, ended_at, .. } = before;
+        self.seen = seen;
+        self.enough_since = enough_since;
+        self.happening = happening;
+        self.ended_at = ended_at;
+    }
+
+    /// Nobody looks any more: what was going on ends, and says why.
+    pub(super) fn retire(mut self, findings: &mut Vec<Finding>) {
+        let before = findings.len();
+        self.end(findings);
+        for finding in &mut findings[before..] {
+            finding.detail.insert("ended_by".into(), "reload".into());
+        }
+    }
+
     pub(super) fn observe(
         &mut self,
         stamp: Stamp,

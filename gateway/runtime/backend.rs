@@ -2,11 +2,11 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Health, Registry};
+use super::{Health, Registry, metrics::ledger_text};
 use crate::{
-    console::{self, Filter},
+    console::{self, Filter, Reloaded},
     domain::{
         Answer, Body, Clock, Entry, Envelope, EventContext, Evidence, EvidenceId, IncidentId,
         Observation, Receipt, Record, Reply, SourceId, Stamp,
@@ -14,14 +14,19 @@ use crate::{
     store::{Batch, IncidentFilter, Store},
 };
 
+/// Somebody asks for the configuration to be read anew, and where the answer goes.
+pub(super) type ReloadAsked = oneshot::Sender<Reloaded>;
+
 #[derive(Clone)]
 pub(super) struct Backend {
     pub(super) store: Store,
     pub(super) health: Health,
     pub(super) registry: Arc<Registry>,
-    pub(super) context: EventContext,
+    /// As the latest configuration has it.
+    pub(super) context: watch::Receiver<EventContext>,
     pub(super) envelopes: mpsc::Sender<Envelope>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) reloads: mpsc::Sender<ReloadAsked>,
 }
 
 impl console::Backend for Backend {
@@ -34,7 +39,7 @@ impl console::Backend for Backend {
     }
 
     fn metrics(&self) -> String {
-        self.registry.text()
+        self.registry.text() + &ledger_text(&self.store.ledger())
     }
 
     fn incidents(&self, filter: &Filter) -> Vec<Record> {
@@ -72,6 +77,14 @@ impl console::Backend for Backend {
     }
 
     fn context(&self) -> EventContext {
-        self.context.clone()
+        self.context.borrow().clone()
+    }
+
+    async fn reload(&self) -> Reloaded {
+        let (tell, told) = oneshot::channel();
+        if self.reloads.send(tell).await.is_err() {
+            return Reloaded::Stopping;
+        }
+        told.await.unwrap_or(Reloaded::Stopping)
     }
 }

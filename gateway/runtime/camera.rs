@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Slots, report::Reporter};
+use super::{Slots, progress::Beat, report::Reporter};
 use crate::{
     domain::{Clock, Fault, Kind, Meter, Metric, SourceId, StopFlag},
     media::{Decoder, Gate, Request, Ring, Session, redact},
@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(super) struct Camera {
-    pub(super) index: usize,
+    pub(super) id: SourceId,
     pub(super) config: camera::Config,
     pub(super) ring: Arc<Mutex<Ring>>,
     pub(super) slots: Arc<Slots>,
@@ -23,6 +23,7 @@ pub(super) struct Camera {
     pub(super) meter: Arc<dyn Meter>,
     pub(super) stop: StopFlag,
     pub(super) report: Reporter,
+    pub(super) beat: Beat,
 }
 
 impl Camera {
@@ -30,10 +31,15 @@ impl Camera {
     pub(super) fn run(self) {
         let id = self.config.id.as_str();
         let mut reconnect = Reconnect::new(Instant::now());
+        self.meter.set(Metric::CameraUp, id, 0.0);
         while !self.stop.is_raised() {
             let mut got = false;
+            self.beat.beat();
             let ended = catch_unwind(AssertUnwindSafe(|| self.session(&mut got, &mut reconnect)));
-            self.meter.set(Metric::CameraUp, id, 0.0);
+            // Told to stop, the figure is up to whoever told it: it may be gone, or another's.
+            if !self.stop.is_raised() {
+                self.meter.set(Metric::CameraUp, id, 0.0);
+            }
             let reason = match ended {
                 Ok(Ok(())) => {
                     tracing::info!(camera = id, "clip ended");
@@ -59,8 +65,7 @@ impl Camera {
     }
 
     fn tell_silent(&self, broken: bool, text: String) {
-        let source = SourceId::from(self.config.id.as_str());
-        self.report.fault(&source, Fault { kind: Kind::CameraSilent, broken, text });
+        self.report.fault(&self.id, Fault { kind: Kind::CameraSilent, broken, text });
     }
 
     fn session(&self, got: &mut bool, reconnect: &mut Reconnect) -> Result<(), String> {
@@ -96,6 +101,7 @@ impl Camera {
             if self.stop.is_raised() {
                 return Err("stopped".into());
             }
+            self.beat.beat();
             self.meter.add(Metric::CameraPackets, id, 1);
             let bytes = {
                 let mut ring = self.ring.lock().map_err(|_| "ring lost")?;
@@ -112,9 +118,10 @@ impl Camera {
                     self.meter.add(Metric::CameraFrames, id, decoded);
                     for picture in pictures {
                         if all {
-                            self.slots.put_waiting(self.index, picture, &self.stop);
+                            self.slots.put_waiting(&self.id, picture, &self.stop);
+                            self.beat.beat();
                         } else {
-                            self.slots.put(self.index, picture);
+                            self.slots.put(&self.id, picture);
                         }
                     }
                 }
@@ -134,6 +141,7 @@ impl Camera {
             if left.is_zero() {
                 return;
             }
+            self.beat.beat();
             thread::sleep(left.min(Duration::from_millis(50)));
         }
     }

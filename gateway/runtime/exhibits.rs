@@ -3,12 +3,16 @@
 use std::{
     collections::HashMap,
     fs,
-    sync::{Arc, Mutex, mpsc::Receiver},
+    sync::{
+        Arc, Mutex,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::report::Reporter;
+use super::{progress::Beat, report::Reporter};
 use crate::{
     domain::{Body, Evidence, EvidenceId, Meter, Metric, Shot, SourceId, Stamp},
     incident::Job,
@@ -16,16 +20,28 @@ use crate::{
     store::Store,
 };
 
+/// Each camera's packets, and its seconds of pre-roll; cameras come and leave.
+pub(super) type Rings = Arc<Mutex<HashMap<SourceId, (Arc<Mutex<Ring>>, u64)>>>;
+
+/// The worker shows that it is alive at least this often.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+
 pub(super) struct Exhibits {
     pub(super) store: Store,
-    pub(super) rings: HashMap<SourceId, (Arc<Mutex<Ring>>, u64)>,
+    pub(super) rings: Rings,
     pub(super) meter: Arc<dyn Meter>,
 }
 
 impl Exhibits {
     /// Until nobody gives jobs any more, or the gateway stops.
-    pub(super) fn run(self, jobs: &Receiver<Job>, report: &Reporter) {
-        while let Ok(job) = jobs.recv() {
+    pub(super) fn run(self, jobs: &Receiver<Job>, report: &Reporter, beat: &Beat) {
+        loop {
+            beat.beat();
+            let job = match jobs.recv_timeout(BEAT_EVERY) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             let (source, body) = self.make(job);
             if !report.send(&source, Stamp::of_gateway(report.clock.now()), body) {
                 return;
@@ -81,8 +97,9 @@ impl Exhibits {
         began_at: Timestamp,
         until: Timestamp,
     ) -> Result<Evidence, String> {
-        let (ring, pre_roll_s) = self.rings.get(source).ok_or("no such camera")?;
-        let from = began_at - SignedDuration::from_secs(i64::try_from(*pre_roll_s).unwrap_or(5));
+        let known = self.rings.lock().map_err(|_| "rings lost")?.get(source).cloned();
+        let (ring, pre_roll_s) = known.ok_or("no such camera")?;
+        let from = began_at - SignedDuration::from_secs(i64::try_from(pre_roll_s).unwrap_or(5));
         let cut = ring
             .lock()
             .map_err(|_| "ring lost")?

@@ -1,90 +1,248 @@
-//! Starts what sees: a thread a camera, one for the detector, one for evidence.
+//! What sees: a thread a camera, one for the detector, one for evidence; cameras come and leave one by one.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Arc, Mutex, mpsc},
-    thread,
+    thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use super::{
-    Health, Registry, Slots, camera::Camera, exhibits::Exhibits, report::Reporter, sight::Sight,
+    Slots,
+    camera::Camera,
+    exhibits::{Exhibits, Rings},
+    report::Reporter,
+    sight::{NextModel, Sight},
+    topology::Shared,
 };
 use crate::{
-    config::Config,
-    domain::{Clock, Meter, SourceId, StopFlag},
+    config::{Change, Config, Difference},
+    domain::{Fault, Kind, Meter, Metric, SourceId, StopFlag},
     incident::Job,
     media::Ring,
     sources::camera,
-    store::Store,
 };
 
 /// Seconds of packets beyond the longest clip: GOPs, and a busy evidence worker.
 const RING_SPARE_S: u64 = 20;
+/// A detection takes under a second, loading a model and its first run some; a slow disk adds.
+const VISION_STUCK_AFTER: Duration = Duration::from_secs(120);
+/// A clip is written in a second or two.
+const EVIDENCE_STUCK_AFTER: Duration = Duration::from_secs(120);
+/// Beside its own time-outs, a camera's thread may wait for the name of its host.
+const CAMERA_SPARE: Duration = Duration::from_secs(120);
+/// Keys of a camera that others use: its session goes on when only these change.
+const NOT_OF_SESSION: &[&str] =
+    &["name", "place", "grid", "mask", "pre_roll_s", "post_roll_s", "clip_max_s", "ring_max_bytes"];
 
-/// What the seeing parts share.
-pub(super) struct Eyes<'c> {
-    pub(super) config: &'c Config,
-    pub(super) store: Store,
-    pub(super) registry: Arc<Registry>,
-    pub(super) health: Health,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) report: Reporter,
-    pub(super) stop: StopFlag,
+struct Running {
+    stop: StopFlag,
+    thread: JoinHandle<()>,
+    ring: Arc<Mutex<Ring>>,
 }
 
-impl Eyes<'_> {
-    pub(super) fn start(self, jobs: mpsc::Receiver<Job>) -> Result<(), String> {
-        let ids: Vec<SourceId> =
-            self.config.cameras.iter().map(|camera| camera.id.as_str().into()).collect();
-        let meter: Arc<dyn Meter> = self.registry.clone();
-        let slots = Slots::new(ids.clone(), meter.clone());
-        let mut rings = HashMap::new();
-        for (index, config) in self.config.cameras.iter().enumerate() {
-            let ring = ring(config);
-            rings.insert(ids[index].clone(), (ring.clone(), config.pre_roll_s));
-            let camera = Camera {
-                index,
-                config: config.clone(),
-                ring,
-                slots: slots.clone(),
-                clock: self.clock.clone(),
-                meter: meter.clone(),
-                stop: self.stop.clone(),
-                report: self.report.clone(),
-            };
-            spawn(&format!("cam-{}", config.id), move || camera.run())?;
+/// Owns all seeing threads.
+pub(super) struct Eyes {
+    shared: Shared,
+    slots: Arc<Slots>,
+    rings: Rings,
+    cameras: BTreeMap<SourceId, Running>,
+    vision: Option<StopFlag>,
+    next_model: NextModel,
+}
+
+impl Eyes {
+    pub(super) fn start(
+        shared: &Shared,
+        config: &Config,
+        jobs: mpsc::Receiver<Job>,
+    ) -> Result<Self, String> {
+        let meter: Arc<dyn Meter> = shared.registry.clone();
+        let mut eyes = Self {
+            shared: shared.clone(),
+            slots: Slots::new(meter.clone()),
+            rings: Rings::default(),
+            cameras: BTreeMap::new(),
+            vision: None,
+            next_model: NextModel::default(),
+        };
+        for camera in &config.cameras {
+            eyes.start_camera(camera, None)?;
         }
-        let exhibits = Exhibits { store: self.store, rings, meter: meter.clone() };
-        let report = self.report.clone();
-        spawn("evidence", move || exhibits.run(&jobs, &report))?;
-        if self.config.cameras.is_empty() {
+        let exhibits = Exhibits { store: shared.store.clone(), rings: eyes.rings.clone(), meter };
+        let (report, beat) =
+            (eyes.report(), shared.progress.part("evidence", EVIDENCE_STUCK_AFTER));
+        spawn("evidence", move || exhibits.run(&jobs, &report, &beat))?;
+        eyes.open_or_close(config)?;
+        Ok(eyes)
+    }
+
+    /// Touches the cameras that differ and no other. The error is about the process itself: it
+    /// has no room for a thread.
+    pub(super) fn change(
+        &mut self,
+        config: &Config,
+        difference: &Difference,
+    ) -> Result<(), String> {
+        for item in difference.of("camera").filter(|item| item.change == Change::Removed) {
+            self.remove(&item.id.as_str().into());
+        }
+        for camera in &config.cameras {
+            let Some(item) = difference.of("camera").find(|item| item.id == camera.id) else {
+                continue;
+            };
+            let of_session = |key: &String| !NOT_OF_SESSION.contains(&key.as_str());
+            let id = SourceId::from(camera.id.as_str());
+            match self.cameras.get(&id) {
+                Some(running) if !item.keys.iter().any(of_session) => {
+                    resize(&running.ring, camera);
+                    self.keep_ring(&id, &running.ring, camera);
+                }
+                _ => {
+                    let before = self.cameras.remove(&id);
+                    self.start_camera(camera, before)?;
+                }
+            }
+        }
+        if difference.of("model").next().is_some() {
+            let mut next = self.next_model.lock().expect("no panic while the model is held");
+            *next = Some(config.model.clone());
+        }
+        self.open_or_close(config)
+    }
+
+    pub(super) fn stop(&self) {
+        self.cameras.values().for_each(|running| running.stop.raise());
+        self.vision.iter().for_each(StopFlag::raise);
+    }
+
+    fn report(&self) -> Reporter {
+        Reporter { envelopes: self.shared.envelopes.clone(), clock: self.shared.clock.clone() }
+    }
+
+    /// After another session of the same camera, it keeps the ring, and begins when that has
+    /// ended: many cameras give out one session at a time.
+    fn start_camera(
+        &mut self,
+        config: &camera::Config,
+        before: Option<Running>,
+    ) -> Result<(), String> {
+        let id = SourceId::from(config.id.as_str());
+        let ring = match &before {
+            Some(before) => before.ring.clone(),
+            None => ring(config),
+        };
+        resize(&ring, config);
+        self.keep_ring(&id, &ring, config);
+        self.slots.join(&id);
+        let timeouts = Duration::from_secs(config.connect_timeout_s + config.stall_timeout_s);
+        let stop = StopFlag::default();
+        let name = format!("camera {id}");
+        let camera = Camera {
+            id: id.clone(),
+            config: config.clone(),
+            ring: ring.clone(),
+            slots: self.slots.clone(),
+            clock: self.shared.clock.clone(),
+            meter: self.shared.registry.clone(),
+            stop: stop.clone(),
+            report: self.report(),
+            beat: self.shared.progress.part(&name, timeouts + CAMERA_SPARE),
+        };
+        let thread = spawn(&format!("cam-{id}"), move || {
+            if let Some(before) = before {
+                before.stop.raise();
+                let _ = before.thread.join();
+            }
+            camera.run();
+        })?;
+        self.cameras.insert(id, Running { stop, thread, ring });
+        Ok(())
+    }
+
+    fn keep_ring(&self, id: &SourceId, ring: &Arc<Mutex<Ring>>, config: &camera::Config) {
+        let mut rings = self.rings.lock().expect("no panic while the rings are held");
+        rings.insert(id.clone(), (ring.clone(), config.pre_roll_s));
+    }
+
+    /// Its thread ends; its packets stay for as long as a clip of its last incident may be cut.
+    fn remove(&mut self, id: &SourceId) {
+        let Some(Running { stop, thread, ring }) = self.cameras.remove(id) else { return };
+        stop.raise();
+        self.slots.leave(id);
+        let (slots, rings, registry) =
+            (self.slots.clone(), self.rings.clone(), self.shared.registry.clone());
+        let (report, id) = (self.report(), id.clone());
+        let tidied = spawn(&format!("gone-{id}"), move || {
+            let _ = thread.join();
+            // It may have come back meanwhile, under the same name.
+            let is_back = || slots.holds(&id);
+            if !is_back() {
+                registry.forget(
+                    &[Metric::CameraUp, Metric::CameraClock, Metric::RingBytes],
+                    id.as_str(),
+                );
+                let text = "removed from the configuration".to_owned();
+                report.fault(&id, Fault { kind: Kind::CameraSilent, broken: false, text });
+            }
+            thread::sleep(Duration::from_secs(RING_SPARE_S));
+            let mut rings = rings.lock().expect("no panic while the rings are held");
+            if rings.get(&id).is_some_and(|(kept, _)| Arc::ptr_eq(kept, &ring)) {
+                rings.remove(&id);
+            }
+        });
+        if let Err(error) = tidied {
+            tracing::warn!(error, "what a removed camera leaves stays in memory");
+        }
+    }
+
+    /// The detector is there while there is a camera.
+    fn open_or_close(&mut self, config: &Config) -> Result<(), String> {
+        if self.cameras.is_empty() {
+            self.vision.take().iter().for_each(StopFlag::raise);
             return Ok(());
         }
+        if self.vision.is_some() {
+            return Ok(());
+        }
+        let stop = StopFlag::default();
         let sight = Sight {
-            config: self.config.model.clone(),
-            models: self.config.models_dir.clone(),
-            library: self.config.library.clone(),
-            cameras: ids,
-            slots,
-            health: self.health,
-            meter,
-            report: self.report,
-            stop: self.stop,
+            config: config.model.clone(),
+            models: config.models_dir.clone(),
+            library: config.library.clone(),
+            next: self.next_model.clone(),
+            slots: self.slots.clone(),
+            health: self.shared.health.clone(),
+            meter: self.shared.registry.clone(),
+            report: self.report(),
+            stop: stop.clone(),
+            beat: self.shared.progress.part("vision", VISION_STUCK_AFTER),
         };
-        spawn("vision", move || sight.run())
+        spawn("vision", move || sight.run())?;
+        self.vision = Some(stop);
+        Ok(())
     }
 }
 
 /// Packets enough for the longest clip of this camera.
 pub(super) fn ring(config: &camera::Config) -> Arc<Mutex<Ring>> {
-    let seconds = config.pre_roll_s + config.clip_max_s + config.post_roll_s + RING_SPARE_S;
-    Arc::new(Mutex::new(Ring::new(seconds, config.ring_max_bytes)))
+    Arc::new(Mutex::new(Ring::new(ring_s(config), config.ring_max_bytes)))
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), String> {
+fn ring_s(config: &camera::Config) -> u64 {
+    config.pre_roll_s + config.clip_max_s + config.post_roll_s + RING_SPARE_S
+}
+
+fn resize(ring: &Arc<Mutex<Ring>>, config: &camera::Config) {
+    // A ring whose holder panicked is lost for clips, and said so there.
+    if let Ok(mut ring) = ring.lock() {
+        ring.resize(ring_s(config), config.ring_max_bytes);
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
     thread::Builder::new()
         .name(name.into())
         .spawn(work)
-        .map(drop)
         .map_err(|error| format!("thread {name} cannot start: {error}"))
 }

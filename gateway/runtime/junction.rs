@@ -9,15 +9,18 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::{MissedTickBehavior, interval},
 };
 
-use super::{RealClock, Registry, middle::Middle};
+use super::{RealClock, Registry, middle::Middle, progress::Beat};
 use crate::{
-    domain::{Body, Clock, Entry, Envelope, Meter, Metric, Observation, Receipt, Stamp, What},
+    config::Config,
+    domain::{
+        Body, Clock, Entry, Envelope, Kind, Meter, Metric, Observation, Receipt, Stamp, What,
+    },
     incident::{Job, Outcome},
-    store::{Batch, Store},
+    store::{Batch, Room, Store},
 };
 
 /// What is silent ends, and what is held is told, with at most this delay.
@@ -28,12 +31,29 @@ async fn told(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// What is taken when a full disk has left only the reserve: presses, the word that it is full,
+/// and what was under way already.
+fn goes_into_the_reserve(body: &Body) -> bool {
+    match body {
+        Body::Press(_) | Body::Evidence { .. } | Body::EvidenceFailed { .. } => true,
+        Body::Fault(fault) => fault.kind == Kind::DiskLow,
+        Body::Tracks(_) | Body::Reply(_) | Body::Loss(_) | Body::Unreadable(_) => false,
+    }
+}
+
+/// Another configuration for rules and desk; answered when it counts and is on its way to disk.
+pub(super) struct NewConfig {
+    pub(super) config: Arc<Config>,
+    pub(super) done: oneshot::Sender<()>,
+}
+
 pub(super) struct Junction {
     middle: Middle,
     jobs: Option<SyncSender<Job>>,
     store: Store,
     clock: Arc<RealClock>,
     meter: Arc<Registry>,
+    beat: Beat,
 }
 
 impl Junction {
@@ -43,8 +63,9 @@ impl Junction {
         store: Store,
         clock: Arc<RealClock>,
         meter: Arc<Registry>,
+        beat: Beat,
     ) -> Self {
-        Self { middle, jobs, store, clock, meter }
+        Self { middle, jobs, store, clock, meter, beat }
     }
 
     /// Until told to stop; then what already arrived is still taken.
@@ -52,6 +73,7 @@ impl Junction {
         mut self,
         begun: Outcome,
         mut inbox: mpsc::Receiver<Envelope>,
+        mut configs: mpsc::Receiver<NewConfig>,
         mut stop: watch::Receiver<bool>,
     ) {
         self.commit(begun, Receipt::none()).await;
@@ -60,11 +82,21 @@ impl Junction {
         loop {
             tokio::select! {
                 biased;
-                Some(envelope) = inbox.recv() => self.take(envelope).await,
+                // First, since an inbox that is never empty would starve it; it is rare.
                 _ = ticks.tick() => {
-                    let outcome = self.middle.tick(self.clock.now());
-                    self.commit(outcome, Receipt::none()).await;
+                    // With room for presses alone, nothing is ended or updated until there is more.
+                    if self.store.room() != Room::Full {
+                        let outcome = self.middle.tick(self.clock.now());
+                        self.commit(outcome, Receipt::none()).await;
+                    }
+                    self.beat.beat();
                 }
+                Some(new) = configs.recv() => {
+                    let outcome = self.middle.reload(self.clock.now(), &new.config);
+                    self.commit(outcome, Receipt::none()).await;
+                    let _ = new.done.send(());
+                }
+                Some(envelope) = inbox.recv() => self.take(envelope).await,
                 () = told(&mut stop) => break,
             }
         }
@@ -76,6 +108,11 @@ impl Junction {
 
     async fn take(&mut self, envelope: Envelope) {
         let Envelope { observation, receipt } = envelope;
+        if self.store.room() == Room::Full && !goes_into_the_reserve(&observation.body) {
+            // Its receipt is dropped: whoever sent it is not acknowledged and sends again.
+            self.meter.add(Metric::SignalsNotTaken, observation.source.as_str(), 1);
+            return;
+        }
         let outcome = self.middle.apply(self.clock.now(), &observation);
         let kind = match observation.body {
             Body::Press(_) => "press",

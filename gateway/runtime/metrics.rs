@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::domain::{Meter, Metric, MetricKind};
+use crate::{
+    domain::{Meter, Metric, MetricKind},
+    store::Ledger,
+};
 
 /// More label values than this of one metric are a mistake or an attack (unknown devices);
 /// further ones are counted under `other`.
@@ -31,6 +34,14 @@ impl Registry {
         match series.get_mut(label) {
             Some(value) => change(value),
             None => change(series.entry(label.to_owned()).or_default()),
+        }
+    }
+
+    /// What is gone has no figure any more: a camera that was removed is not down.
+    pub fn forget(&self, metrics: &[Metric], label: &str) {
+        let mut values = self.values.lock().expect("no panic while metrics are held");
+        for metric in metrics {
+            values.get_mut(metric).map(|series| series.remove(label));
         }
     }
 
@@ -78,6 +89,35 @@ impl Meter for Registry {
     fn set(&self, metric: Metric, label: &str, to: f64) {
         self.change(metric, label, |value| *value = to);
     }
+}
+
+/// The ledger in the same format: what became of every record, by sink and kind (P4).
+pub(super) fn ledger_text(ledger: &Ledger) -> String {
+    let mut out = String::from(
+        "# HELP gridpost_ledger_records What became of all records owed to a sink: accepted is the sum of the others.\n# TYPE gridpost_ledger_records gauge\n",
+    );
+    let kinds = ledger.sinks.iter().flat_map(|(sink, kinds)| {
+        kinds.iter().map(move |(kind, sums)| (sink, kind.as_str(), sums))
+    });
+    let evidence = ledger.evidence.iter().map(|(sink, sums)| (sink, "evidence", sums));
+    for (sink, kind, sums) in kinds.chain(evidence) {
+        let sink = escape(sink.as_str());
+        for (state, count) in [
+            ("accepted", sums.accepted),
+            ("delivered", sums.delivered),
+            ("pending", sums.pending),
+            ("dead", sums.dead),
+            ("shed", sums.shed),
+            ("lost", sums.lost),
+        ] {
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                out,
+                "gridpost_ledger_records{{sink=\"{sink}\",kind=\"{kind}\",state=\"{state}\"}} {count}"
+            );
+        }
+    }
+    out
 }
 
 fn escape(label: &str) -> String {

@@ -8,7 +8,7 @@ use crate::{
     config::Config,
     domain::{EventContext, Now, Observation, SourceId},
     incident::{Desk, Directory, Outcome},
-    rules::Rules,
+    rules::{Masks, Rules},
     sources::camera,
 };
 
@@ -21,13 +21,8 @@ pub(super) struct Middle {
 impl Middle {
     /// Empty, for this configuration.
     pub(super) fn new(config: &Config, context: &EventContext) -> Self {
-        let masks: Vec<_> = config
-            .cameras
-            .iter()
-            .map(|camera| (camera.id.as_str().into(), camera.mask.clone()))
-            .collect();
         Self {
-            rules: Rules::new(&config.rules, &masks, &context.timezone),
+            rules: Rules::new(&config.rules, &masks(config), &context.timezone),
             desk: Desk::new(directory(config)),
         }
     }
@@ -36,6 +31,15 @@ impl Middle {
         let mut findings = Vec::new();
         self.rules.observe(observation, &mut findings);
         self.desk.apply(now, observation, findings)
+    }
+
+    /// Another configuration: rules, masks, schedules and sources are those of it from now on.
+    pub(super) fn reload(&mut self, now: Now, config: &Config) -> Outcome {
+        let mut findings = Vec::new();
+        let zone = context(config).timezone;
+        self.rules.replace(&config.rules, &masks(config), &zone, &mut findings);
+        self.desk.set_directory(directory(config));
+        self.desk.tick(now, findings)
     }
 
     /// Ends what has been silent; called a few times a second.
@@ -53,6 +57,11 @@ pub(super) fn context(config: &Config) -> EventContext {
         timezone: TimeZone::get(&config.site.timezone).unwrap_or(TimeZone::UTC),
         public_url: config.web.public_url.clone(),
     }
+}
+
+fn masks(config: &Config) -> Vec<(SourceId, Masks)> {
+    let mask = |camera: &camera::Config| (camera.id.as_str().into(), camera.mask.clone());
+    config.cameras.iter().map(mask).collect()
 }
 
 fn directory(config: &Config) -> Directory {

@@ -3,6 +3,8 @@
 mod backend;
 mod camera;
 mod clock;
+mod couriers;
+mod doors;
 mod exhibits;
 mod eyes;
 mod health;
@@ -12,11 +14,15 @@ mod middle;
 mod offline;
 mod outbox;
 mod player;
+mod progress;
+mod reload;
 mod replay;
 mod report;
+mod room;
 mod sight;
 mod slot;
 mod storeroom;
+mod systemd;
 mod topology;
 
 pub use crate::sources::recorded::Recorded;
@@ -29,4 +35,4 @@ pub use slot::Slots;
 pub use storeroom::{
     Listed, store_backup, store_check, store_ledger, store_list, store_restore, store_retry,
 };
-pub use topology::run;
+pub use topology::{Reread, run};

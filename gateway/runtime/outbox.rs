@@ -1,13 +1,34 @@
 //! The store as the sinks see it: where records come from and go back to.
 
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
+
 use crate::{
     domain::{Class, Settled, SinkId},
     sinks::{Due, Lane, Outbox},
     store::{self, SettleError, Store},
 };
 
+/// One courier's; it knows what the courier holds, so that nothing stays with one that ended.
 #[derive(Clone)]
-pub(super) struct StoreOutbox(pub(super) Store);
+pub(super) struct StoreOutbox {
+    store: Store,
+    held: Arc<Mutex<HashSet<u64>>>,
+}
+
+impl StoreOutbox {
+    pub(super) fn new(store: Store) -> Self {
+        Self { store, held: Arc::default() }
+    }
+
+    /// The courier has ended: what it had and did not settle is due again.
+    pub(super) fn give_back(&self, sink: &SinkId) {
+        let held = std::mem::take(&mut *self.held.lock().expect("no panic while it is held"));
+        held.into_iter().for_each(|seq| self.store.release(sink, seq));
+    }
+}
 
 impl Outbox for StoreOutbox {
     async fn next_due(&self, sink: &SinkId, lane: Lane) -> Due {
@@ -15,16 +36,23 @@ impl Outbox for StoreOutbox {
             Lane::Emergency => store::Lane::Emergency,
             Lane::Bulk => store::Lane::Bulk,
         };
-        let due = self.0.next_due(sink, lane).await;
+        let due = self.store.next_due(sink, lane).await;
+        self.held.lock().expect("no panic while it is held").insert(due.seq);
         Due { seq: due.seq, emergency: due.class == Class::Emergency, record: due.record }
     }
 
     async fn settle(&self, settled: Settled) {
         let (sink, change) = (settled.sink.clone(), settled.change);
-        match self.0.settle(settled).await {
-            Ok(()) | Err(SettleError::NotDue) => {}
-            // It became an emergency while it was under way: never given up, asked again.
-            Err(SettleError::EmergencyKept) => self.0.release(&sink, change),
-        }
+        let (store, held) = (self.store.clone(), self.held.clone());
+        // In a task of its own: a courier may be ended at any await, a settlement must not be.
+        let settling = tokio::spawn(async move {
+            match store.settle(settled).await {
+                Ok(()) | Err(SettleError::NotDue) => {}
+                // It became an emergency while it was under way: never given up, asked again.
+                Err(SettleError::EmergencyKept) => store.release(&sink, change),
+            }
+            held.lock().expect("no panic while it is held").remove(&change);
+        });
+        let _ = settling.await;
     }
 }

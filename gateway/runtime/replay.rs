@@ -88,7 +88,11 @@ pub fn replay(replay: Replay, told: Told<'_>) -> Result<Played, String> {
     let longest = clips.iter().map(|camera| camera.clip_max_s + camera.post_roll_s).max();
     let mut stage = Stage {
         middle: Middle::new(&config, &context),
-        exhibits: Exhibits { store: opened.store.clone(), rings, meter },
+        exhibits: Exhibits {
+            store: opened.store.clone(),
+            rings: Arc::new(std::sync::Mutex::new(rings)),
+            meter,
+        },
         store: opened.store.clone(),
         context,
         next_tick: start,

@@ -1,12 +1,13 @@
 //! The vision worker: one detector for all cameras, fair by turns; without one it waits until there is.
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use super::{Health, Slots, report::Reporter};
+use super::{Health, Slots, progress::Beat, report::Reporter};
 use crate::{
     domain::{Body, Fault, Kind, Meter, Metric, SourceId, Stamp, StopFlag, TrackFrame},
     vision::{Catalog, Config, Detector, Tracker},
@@ -15,16 +16,20 @@ use crate::{
 /// A missing model or library is looked for this often.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
 
+/// Another `[model]`, until the worker takes it.
+pub(super) type NextModel = Arc<Mutex<Option<Config>>>;
+
 pub(super) struct Sight {
     pub(super) config: Config,
     pub(super) models: PathBuf,
     pub(super) library: Option<PathBuf>,
-    pub(super) cameras: Vec<SourceId>,
+    pub(super) next: NextModel,
     pub(super) slots: Arc<Slots>,
     pub(super) health: Health,
     pub(super) meter: Arc<dyn Meter>,
     pub(super) report: Reporter,
     pub(super) stop: StopFlag,
+    pub(super) beat: Beat,
 }
 
 /// Reads the catalogue, verifies and loads; the error is one sentence.
@@ -40,13 +45,16 @@ pub(super) fn load(
 }
 
 impl Sight {
-    pub(super) fn run(self) {
-        let mut trackers: Vec<Tracker> = self.cameras.iter().map(|_| Tracker::new()).collect();
+    pub(super) fn run(mut self) {
+        let mut trackers: HashMap<SourceId, Tracker> = HashMap::new();
+        let mut changes = 0;
         let mut detector: Option<Detector> = None;
         let mut next_try = Instant::now();
         let mut told = false;
         let own = SourceId::from("detector");
         while !self.stop.is_raised() {
+            self.beat.beat();
+            self.take_model(&mut detector, &mut next_try);
             if detector.is_none() && Instant::now() >= next_try {
                 match load(&self.config, &self.models, self.library.as_deref()) {
                     Ok(loaded) => {
@@ -88,14 +96,53 @@ impl Sight {
                     continue;
                 }
             };
-            let id = &self.cameras[camera];
-            self.meter.add(Metric::CameraDetected, id.as_str(), 1);
-            let tracks = trackers[camera].update(picture.at, &detections);
+            let now = self.slots.changes();
+            if std::mem::replace(&mut changes, now) != now {
+                trackers.retain(|known, _| self.slots.holds(known));
+            }
+            self.meter.add(Metric::CameraDetected, camera.as_str(), 1);
+            let tracks =
+                trackers.entry(camera.clone()).or_default().update(picture.at, &detections);
             let now = self.report.clock.now();
             let stamp = Stamp::of_picture(&picture, now);
             let picture = (!tracks.is_empty()).then_some(picture);
-            if !self.report.send(id, stamp, Body::Tracks(TrackFrame { tracks, picture })) {
+            if !self.report.send(&camera, stamp, Body::Tracks(TrackFrame { tracks, picture })) {
                 return;
+            }
+        }
+        // The last camera left: nobody misses a detector any more.
+        if self.slots.is_empty() {
+            self.health.good("detector");
+            if told {
+                let text = "no camera is left to look at".to_owned();
+                self.report
+                    .fault(&own, Fault { kind: Kind::DetectorDegraded, broken: false, text });
+            }
+        }
+    }
+
+    /// The old detector looks on until the new one is there; a new one that cannot be loaded
+    /// changes nothing but is said.
+    fn take_model(&mut self, detector: &mut Option<Detector>, next_try: &mut Instant) {
+        let next = self.next.lock().expect("no panic while the model is held").take();
+        let Some(config) = next else { return };
+        if detector.is_none() {
+            (self.config, *next_try) = (config, Instant::now());
+            return;
+        }
+        match load(&config, &self.models, self.library.as_deref()) {
+            Ok(loaded) => {
+                *detector = Some(loaded);
+                self.config = config;
+                self.health.good("model");
+                tracing::info!("detector: the new model looks from now on");
+            }
+            Err(reason) => {
+                self.health.bad("model", &format!("the old one looks on: {reason}"));
+                tracing::error!(
+                    reason,
+                    "detector: the new model cannot be loaded; the old one looks on"
+                );
             }
         }
     }

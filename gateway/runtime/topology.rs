@@ -2,123 +2,168 @@
 
 use std::{sync::Arc, time::Duration};
 
-use serde_json::json;
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
     time::timeout,
 };
 
 use super::{
     Health, RealClock, Registry,
-    backend::Backend,
+    couriers::{Built, Couriers, subscribers},
+    doors::{Bound, Doors},
     eyes::Eyes,
     junction::Junction,
     middle::{self, Middle},
-    outbox::StoreOutbox,
-    report::Reporter,
+    progress::Progress,
+    reload::House,
+    room::RoomWatch,
+    systemd::{self, Systemd},
 };
 use crate::{
-    config::Config,
-    console::{self, Console},
-    domain::{
-        Body, Clock, Envelope, EventContext, Fault, Kind, Meter, Observation, Receipt, SinkId,
-        SourceId, Stamp, StopFlag,
-    },
-    sinks::{Courier, Lane, Report},
-    sources::{intake::Intake, mqtt},
-    store::{self, Opened, Store, Subscriber},
+    config::{Config, Problem, env::Environment},
+    domain::{Clock, Envelope, Meter, SiteId},
+    store::{self, Opened, Store},
 };
 
 /// Observations between sources and the junction. Full, a source waits, and so does its device.
 const ENVELOPES_MAX: usize = 256;
-/// Everything must be down within 5 s of SIGTERM; the rest is for the process itself.
-const STOP_WITHIN: Duration = Duration::from_millis(4_500);
 /// Snapshots and clips that wait for the evidence worker.
 const JOBS_MAX: usize = 64;
-/// Old evidence is looked for this often.
-const TIDY_EVERY: Duration = Duration::from_secs(300);
+/// Those who ask for a reload, and wait for the one before them.
+const RELOADS_MAX: usize = 4;
+/// Configurations on their way to the junction: a reload waits until it has taken one.
+const CONFIGS_MAX: usize = 1;
+/// Everything must be down within 5 s of SIGTERM; the rest is for the process itself.
+const STOP_WITHIN: Duration = Duration::from_millis(4_500);
+/// The junction ticks four times a second; it may wait for the disk, which is watched itself.
+const JUNCTION_STUCK_AFTER: Duration = Duration::from_secs(20);
 
 /// What every part is given.
-struct Parts {
-    config: Config,
-    store: Store,
-    clock: Arc<dyn Clock>,
-    registry: Arc<Registry>,
-    health: Health,
-    context: EventContext,
-    envelopes: mpsc::Sender<Envelope>,
-    stop: watch::Receiver<bool>,
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) site: SiteId,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) health: Health,
+    pub(super) envelopes: mpsc::Sender<Envelope>,
+    pub(super) progress: Progress,
 }
 
-/// Runs until SIGINT or SIGTERM. The error is one sentence.
-pub fn run(config: Config) -> Result<(), String> {
+/// Reads and checks the configuration anew.
+pub type Reread = Box<dyn Fn() -> (Option<Config>, Vec<Problem>) + Send + Sync>;
+
+/// Runs until SIGINT or SIGTERM. The error is one sentence. Without `reread` there is no file,
+/// and so no reload.
+pub fn run(
+    config: Config,
+    reread: Option<Reread>,
+    environment: &dyn Environment,
+) -> Result<(), String> {
     let clock = RealClock::start();
     let registry = Registry::new();
-    let sinks: Vec<Subscriber> = config.sinks.iter().map(|sink| sink.id().into()).collect();
+    let sinks = subscribers(&config.sinks);
     let meter: Arc<dyn Meter> = registry.clone();
+    let systemd = Systemd::new(environment);
     let opened = store::open(&config.data, &sinks, meter).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start: {error}"))?;
-    let outcome = runtime.block_on(live(config, opened, clock, registry));
+    let outcome = runtime.block_on(live(config, reread, systemd, opened, clock, registry));
     runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
 }
 
 async fn live(
     config: Config,
+    reread: Option<Reread>,
+    systemd: Systemd,
     opened: Opened,
     clock: Arc<RealClock>,
     registry: Arc<Registry>,
 ) -> Result<(), String> {
     let Opened { store, restored, .. } = opened;
-    let (stop_tell, stop) = watch::channel(false);
-    let (envelopes, inbox) = mpsc::channel(ENVELOPES_MAX);
     let context = middle::context(&config);
     let mut middle = Middle::new(&config, &context);
     let begun =
         middle.desk.restore(clock.now(), restored.live, &restored.presses, restored.replies);
-    let parts = Parts {
-        config,
+
+    let (stop_tell, stop) = watch::channel(false);
+    let (envelopes, inbox) = mpsc::channel(ENVELOPES_MAX);
+    let (jobs, work) = std::sync::mpsc::sync_channel(JOBS_MAX);
+    let (configs, new_configs) = mpsc::channel(CONFIGS_MAX);
+    let (reloads, reloads_asked) = mpsc::channel(RELOADS_MAX);
+    let (context_tell, context_told) = watch::channel(context.clone());
+    let systemd = Arc::new(systemd);
+    let shared = Shared {
+        site: context.site.clone(),
         store: store.clone(),
         clock: clock.clone(),
-        registry,
+        registry: registry.clone(),
         health: Health::default(),
-        context,
         envelopes,
-        stop: stop.clone(),
+        progress: Progress::new(clock.clone()),
     };
-    let (jobs, work) = std::sync::mpsc::sync_channel(JOBS_MAX);
-    let junction = Junction::new(middle, Some(jobs), store.clone(), clock, parts.registry.clone());
-    let junction = tokio::spawn(junction.run(begun, inbox, stop));
-    let couriers = start_couriers(&parts)?;
-    let addresses = parts.start_doors().await?;
-    let stop_threads = StopFlag::default();
-    let eyes = Eyes {
-        config: &parts.config,
-        store: parts.store.clone(),
-        registry: parts.registry.clone(),
-        health: parts.health.clone(),
-        clock: parts.clock.clone(),
-        report: Reporter { envelopes: parts.envelopes.clone(), clock: parts.clock.clone() },
-        stop: stop_threads.clone(),
-    };
-    eyes.start(work)?;
-    start_tidy(&parts);
-    write_addresses(&parts, &addresses);
-    tracing::info!(site = %parts.context.site, web = ?addresses.web, intake = ?addresses.intake, "gateway runs");
-    drop(parts.envelopes);
 
-    wait_for_stop().await?;
+    let beat = shared.progress.part("the junction", JUNCTION_STUCK_AFTER);
+    let junction = Junction::new(middle, Some(jobs), store.clone(), clock, registry, beat);
+    let junction = tokio::spawn(junction.run(begun, inbox, new_configs, stop.clone()));
+    let mut couriers = Couriers::default();
+    for sink in &config.sinks {
+        couriers.start(Built::new(sink, &context)?, &shared, &context);
+    }
+    let mut doors = Doors::default();
+    let intake = match &config.intake {
+        Some(intake) => Some(Some(doors.bind_intake(None, intake, &shared).await?)),
+        None => None,
+    };
+    let bound = Bound { web: Some(doors.bind_web(None, &config).await?), intake };
+    doors.open(bound, &shared, &context_told, &reloads).await;
+    config.mqtt.iter().for_each(|broker| doors.start_broker(broker, &shared));
+    warn_if_plain(&config);
+    let eyes = Eyes::start(&shared, &config, work)?;
+    tokio::spawn(RoomWatch::new(&shared, config.data.path.clone()).run(stop.clone()));
+    start_watch(&shared, &systemd, stop);
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    // Without a file there is nothing to read anew: a closed terminal ends it, as usual.
+    let hang_up = reread.as_ref().map(|_| listen(SignalKind::hangup())).transpose()?;
+    doors.write_addresses(&config);
+    tracing::info!(site = %shared.site, "gateway runs");
+    systemd.ready();
+
+    let mut house = House {
+        config: Arc::new(config),
+        shared,
+        couriers,
+        doors,
+        eyes,
+        configs,
+        context: context_tell,
+        reloads,
+        systemd: systemd.clone(),
+        reread,
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = house.serve_reloads(reloads_asked, hang_up) => {}
+    }
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        std::process::exit(1);
+    });
     tracing::info!("stopping; a second signal stops at once");
+    systemd.stopping();
     let _ = stop_tell.send(true);
-    stop_threads.raise();
+    house.doors.close();
+    house.eyes.stop();
     let graceful = async {
         let _ = junction.await;
-        couriers.iter().for_each(tokio::task::JoinHandle::abort);
+        house.couriers.abort();
         store.close().await
     };
     let closed = timeout(STOP_WITHIN, graceful).await;
@@ -127,147 +172,24 @@ async fn live(
         Ok(Err(error)) => tracing::error!(%error, "stopped, but the store could not write"),
         Err(_) => tracing::error!("stopped after {STOP_WITHIN:?} with work unfinished"),
     }
-    let _ = std::fs::remove_file(parts.config.data.path.join("run.json"));
+    let _ = std::fs::remove_file(house.config.data.path.join("run.json"));
     Ok(())
 }
 
-/// Where the doors are, for people and tests.
-struct Addresses {
-    web: Option<String>,
-    intake: Option<String>,
-}
-
-impl Parts {
-    async fn start_doors(&self) -> Result<Addresses, String> {
-        let web = &self.config.web;
-        let default = self.config.data.path.join("token");
-        let token = console::load_or_make_token(web.token_file.as_ref().unwrap_or(&default))?;
-        let console = Console::bind(web, token).await?;
-        let mut addresses =
-            Addresses { web: console.local_addr().map(|at| at.to_string()), intake: None };
-        if web.tls_cert_file.is_none() && !web.listen.ip().is_loopback() {
-            tracing::warn!(listen = %web.listen, "web: PLAIN HTTP BEYOND LOOPBACK, as configured; the token can be read on the way");
-        }
-        let backend = Backend {
-            store: self.store.clone(),
-            health: self.health.clone(),
-            registry: self.registry.clone(),
-            context: self.context.clone(),
-            envelopes: self.envelopes.clone(),
-            clock: self.clock.clone(),
-        };
-        tokio::spawn(console.serve(backend, self.stop.clone()));
-        for config in &self.config.mqtt {
-            let source = mqtt::Source {
-                config: config.clone(),
-                site: self.context.site.clone(),
-                envelopes: self.envelopes.clone(),
-                clock: self.clock.clone(),
-                meter: self.registry.clone(),
-            };
-            tokio::spawn(source.run(self.stop.clone()));
-        }
-        if let Some(config) = &self.config.intake {
-            let site = self.context.site.clone();
-            let meter: Arc<dyn Meter> = self.registry.clone();
-            let intake =
-                Intake::bind(config, site, self.envelopes.clone(), self.clock.clone(), meter)
-                    .await?;
-            addresses.intake = intake.local_addr().map(|at| at.to_string());
-            tokio::spawn(intake.serve(self.stop.clone()));
-        }
-        Ok(addresses)
+pub(super) fn warn_if_plain(config: &Config) {
+    let web = &config.web;
+    if web.tls_cert_file.is_none() && !web.listen.ip().is_loopback() {
+        tracing::warn!(listen = %web.listen, "web: PLAIN HTTP BEYOND LOOPBACK, as configured; the token can be read on the way");
     }
 }
 
-fn start_couriers(parts: &Parts) -> Result<Vec<tokio::task::JoinHandle<()>>, String> {
-    let mut couriers = Vec::new();
-    for sink in &parts.config.sinks {
-        for lane in [Lane::Emergency, Lane::Bulk] {
-            let courier = Courier {
-                sink: sink.id(),
-                lane,
-                connection: sink.build(&parts.context.site, lane)?,
-                outbox: StoreOutbox(parts.store.clone()),
-                context: parts.context.clone(),
-                clock: parts.clock.clone(),
-                meter: parts.registry.clone(),
-                report: sink_report(parts, sink.id()),
-            };
-            couriers.push(tokio::spawn(courier.run()));
-        }
-    }
-    Ok(couriers)
+fn start_watch(shared: &Shared, systemd: &Arc<Systemd>, stop: watch::Receiver<bool>) {
+    let Shared { store, progress, health, .. } = shared.clone();
+    tokio::spawn(systemd::ask_store(store, progress.clone(), stop.clone()));
+    let systemd = systemd.clone();
+    tokio::spawn(async move { systemd::watch(&systemd, progress, health, stop).await });
 }
 
-/// A sink that is down is an incident like any other, and a reason not to be ready.
-fn sink_report(parts: &Parts, sink: SinkId) -> Report {
-    let envelopes = parts.envelopes.downgrade();
-    let (clock, health) = (parts.clock.clone(), parts.health.clone());
-    Arc::new(move |why: Option<String>| {
-        let part = format!("sink {sink}");
-        match &why {
-            Some(why) => health.bad(&part, why),
-            None => health.good(&part),
-        }
-        let Some(envelopes) = envelopes.upgrade() else { return };
-        let fault = Fault {
-            kind: Kind::SinkDown,
-            broken: why.is_some(),
-            text: why.unwrap_or_else(|| "works again".into()),
-        };
-        let observation = Observation {
-            source: SourceId::from(sink.as_str()),
-            stamp: Stamp::of_gateway(clock.now()),
-            body: Body::Fault(fault),
-        };
-        tokio::spawn(async move {
-            let _ = envelopes.send(Envelope { observation, receipt: Receipt::none() }).await;
-        });
-    })
-}
-
-fn start_tidy(parts: &Parts) {
-    let (store, clock) = (parts.store.clone(), parts.clock.clone());
-    let mut stop = parts.stop.clone();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(TIDY_EVERY) => {}
-                _ = stop.wait_for(|stop| *stop) => return,
-            }
-            let (store, now) = (store.clone(), clock.now());
-            match tokio::task::spawn_blocking(move || store.tidy(now)).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "old evidence could not be removed"),
-                Err(error) => tracing::error!(%error, "tidy ended badly"),
-            }
-        }
-    });
-}
-
-/// `run.json` in the data folder says where a running gateway listens; gone when it stops.
-fn write_addresses(parts: &Parts, addresses: &Addresses) {
-    let said =
-        json!({ "pid": std::process::id(), "web": addresses.web, "intake": addresses.intake });
-    let path = parts.config.data.path.join("run.json");
-    let whole = path.with_extension("json.new");
-    let written =
-        std::fs::write(&whole, said.to_string()).and_then(|()| std::fs::rename(&whole, &path));
-    if let Err(error) = written {
-        tracing::warn!(%error, "run.json could not be written");
-    }
-}
-
-/// The first signal stops gracefully, the second at once.
-async fn wait_for_stop() -> Result<(), String> {
-    let listen = |kind| signal(kind).map_err(|error| format!("cannot listen for signals: {error}"));
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-    tokio::spawn(async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        std::process::exit(1);
-    });
-    Ok(())
+fn listen(kind: SignalKind) -> Result<Signal, String> {
+    signal(kind).map_err(|error| format!("cannot listen for signals: {error}"))
 }

@@ -40,6 +40,39 @@ struct Waiting {
     due: Due,
     tries: u32,
     at: Instant,
+    /// Refused, and asked again hourly: nothing queues behind it.
+    refused: bool,
+}
+
+/// When a try is due, the oldest one goes (P2); whose turn it was takes the oldest's turn.
+fn due_now(waiting: &mut Vec<Waiting>, at: Instant) -> Option<Waiting> {
+    let fired = waiting.iter().position(|one| one.at == at)?;
+    if waiting[fired].refused {
+        return Some(waiting.remove(fired));
+    }
+    let in_line = waiting.iter().enumerate().filter(|(_, one)| !one.refused);
+    let (oldest, _) = in_line.min_by_key(|(_, one)| one.due.seq)?;
+    let turn = (waiting[fired].at, waiting[fired].tries);
+    (waiting[fired].at, waiting[fired].tries) = (waiting[oldest].at, waiting[oldest].tries);
+    (waiting[oldest].at, waiting[oldest].tries) = turn;
+    Some(waiting.remove(oldest))
+}
+
+/// A new one goes at once, unless an older one of its incident waits: then that one does, and
+/// the new one right after it.
+fn in_turn(waiting: &mut [Waiting], due: Due) -> Waiting {
+    let new = Waiting { due, tries: 0, at: Instant::now(), refused: false };
+    let incident = new.due.record.incident.id;
+    let older = waiting
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| !one.refused && one.due.record.incident.id == incident)
+        .min_by_key(|(_, one)| one.due.seq)
+        .map(|(at, _)| at);
+    match older {
+        Some(older) => std::mem::replace(&mut waiting[older], new),
+        None => new,
+    }
 }
 
 impl<S: Sink, O: Outbox> Courier<S, O> {
@@ -51,13 +84,14 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
         let waiting_max = if self.lane == Lane::Emergency { WAITING_MAX } else { 1 };
         loop {
             let next_try = waiting.iter().map(|one| one.at).min();
-            let (due, tries) = tokio::select! {
+            let Waiting { due, tries, .. } = tokio::select! {
                 // A new emergency is tried at once, whatever older ones wait for.
-                due = self.outbox.next_due(&self.sink, self.lane), if waiting.len() < waiting_max => (due, 0),
+                due = self.outbox.next_due(&self.sink, self.lane), if waiting.len() < waiting_max => in_turn(&mut waiting, due),
                 () = sleep_until(next_try.unwrap_or_else(far)), if next_try.is_some() => {
-                    let first = waiting.iter().position(|one| Some(one.at) == next_try).unwrap_or(0);
-                    let one = waiting.remove(first);
-                    (one.due, one.tries)
+                    match next_try.and_then(|at| due_now(&mut waiting, at)) {
+                        Some(one) => one,
+                        None => continue,
+                    }
                 }
             };
             match self.attempt(&due).await {
@@ -66,6 +100,11 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
                     if failures >= TRIES_UNTIL_DOWN {
                         tracing::info!(sink = %self.sink, "sink: works again");
                         (self.report)(None);
+                    }
+                    // The sink takes again: what waited for that leaves now, oldest first.
+                    if failures > 0 {
+                        let in_line = waiting.iter_mut().filter(|one| !one.refused);
+                        in_line.for_each(|one| one.at = Instant::now());
                     }
                     failures = 0;
                 }
@@ -81,6 +120,7 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
                         due,
                         tries: tries.saturating_add(1),
                         at: Instant::now() + wait,
+                        refused: after == Some(REFUSED_EMERGENCY_EVERY),
                     });
                 }
             }

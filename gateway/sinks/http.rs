@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use reqwest::{Client, StatusCode, header};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{DeliverError, Delivery, Sink};
 
@@ -12,7 +12,7 @@ use super::{DeliverError, Delivery, Sink};
 const ANSWER_BYTES_MAX: usize = 1024;
 
 /// `[[sink]] kind = "http"`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Name of the sink in the ledger.

@@ -11,7 +11,7 @@ use std::future::Future;
 
 use bytes::Bytes;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{Record, Settled, SinkId, SiteId};
 
@@ -21,7 +21,7 @@ pub use jsonl::Config as JsonlConfig;
 pub use mqtt::Config as MqttConfig;
 
 /// `[[sink]]`, by its `kind`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Config {
     /// CloudEvents over HTTP, one a POST.

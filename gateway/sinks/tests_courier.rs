@@ -202,7 +202,8 @@ async fn p3_a_new_emergency_is_tried_at_once_whatever_an_older_one_waits_for() {
     }
     assert!(sent.elapsed() < Duration::from_millis(10), "{:?}", sent.elapsed());
     assert_eq!(world.outcomes(), [(2, Outcome::Delivered)]);
-    assert_eq!(world.log.lock().unwrap().len(), before + 1);
+    // It got through, so the older one may be tried once more.
+    assert!((before + 1..=before + 2).contains(&world.log.lock().unwrap().len()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,4 +217,28 @@ async fn the_other_end_says_when_within_a_minute() {
     sleep(Duration::from_secs(100)).await;
     let at: Vec<u64> = world.log.lock().unwrap().iter().map(|(_, at)| at.as_secs()).collect();
     assert_eq!(at, [0, 7, 67]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p2_emergencies_that_wait_leave_in_their_order_and_an_incident_in_that_of_its_revisions() {
+    let world = start(Lane::Emergency, |_, tries| if tries < 6 { down() } else { Ok(()) });
+    for seq in 1..=8 {
+        world.give.send(due(seq, Severity::EMERGENCY)).await.unwrap();
+    }
+    sleep(Duration::from_secs(3600)).await;
+    let delivered: Vec<u64> = world.outcomes().iter().map(|(seq, _)| *seq).collect();
+    assert_eq!(delivered, [1, 2, 3, 4, 5, 6, 7, 8]);
+
+    // The sink is back when the second revision comes: the first one waits, and goes first.
+    let world =
+        start(Lane::Emergency, |seq, tries| if seq == 1 && tries < 8 { down() } else { Ok(()) });
+    let first = due(1, Severity::EMERGENCY);
+    let mut second = due(2, Severity::EMERGENCY);
+    second.record.incident.id = first.record.incident.id;
+    world.give.send(first).await.unwrap();
+    sleep(Duration::from_secs(10)).await;
+    world.give.send(second).await.unwrap();
+    sleep(Duration::from_secs(3600)).await;
+    let delivered: Vec<u64> = world.outcomes().iter().map(|(seq, _)| *seq).collect();
+    assert_eq!(delivered, [1, 2]);
 }

@@ -5,7 +5,7 @@ mod session;
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, mpsc, watch},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// `[intake]`: where devices connect without a broker.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Address and port; default `127.0.0.1:1883`. Beyond loopback only with `users_file` or
@@ -105,7 +105,7 @@ struct Shared {
 
 /// A bound listener that nobody serves yet.
 pub struct Intake {
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     tls: Option<ServerTls>,
     shared: Arc<Shared>,
     connections: Arc<Semaphore>,
@@ -120,10 +120,22 @@ impl Intake {
         clock: Arc<dyn Clock>,
         meter: Arc<dyn Meter>,
     ) -> Result<Self, String> {
-        let users = config.users_file.as_ref().map(read_users).transpose()?.unwrap_or_default();
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| format!("intake: cannot listen on {}: {error}", config.listen))?;
+        Self::on(Arc::new(listener), config, site, envelopes, clock, meter)
+    }
+
+    /// As [`Self::bind`], on a listener that is there: another intake may serve it until now.
+    pub fn on(
+        listener: Arc<TcpListener>,
+        config: &Config,
+        site: SiteId,
+        envelopes: mpsc::Sender<Envelope>,
+        clock: Arc<dyn Clock>,
+        meter: Arc<dyn Meter>,
+    ) -> Result<Self, String> {
+        let users = config.users_file.as_ref().map(read_users).transpose()?.unwrap_or_default();
         let tls = ServerTls::of(&config.tls_cert_file, &config.tls_key_file)
             .map_err(|(key, reason)| format!("intake: {key}: {reason}"))?;
         let anonymous = config.allow_anonymous;
@@ -135,8 +147,8 @@ impl Intake {
         })
     }
 
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.listener.local_addr().ok()
+    pub fn listener(&self) -> Arc<TcpListener> {
+        self.listener.clone()
     }
 
     /// Accepts until told to stop; connections beyond the bound are closed at once and counted.

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::codecs::{self, Message};
@@ -19,7 +19,7 @@ use crate::{
 const BACKOFF_MS_FIRST: u64 = 250;
 
 /// `[[mqtt]]`: a broker that devices report to.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub id: String,

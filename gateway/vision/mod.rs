@@ -12,14 +12,14 @@ mod track;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use catalog::{Catalog, Layout, ModelSpec};
 pub use detect::{DetectError, Detector, Timing};
 pub use track::Tracker;
 
 /// `[model]`: what looks at the pictures.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Name in the catalogue; default the catalogue's own default.

@@ -1,0 +1,242 @@
+//! A change without a restart: read, compare, prepare what can fail, then touch only what differs.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::json;
+use tokio::{
+    signal::unix::Signal,
+    sync::{mpsc, oneshot, watch},
+};
+
+use super::{
+    backend::ReloadAsked,
+    couriers::{Built, Couriers, subscribers},
+    doors::{Bound, Doors},
+    eyes::Eyes,
+    junction::NewConfig,
+    middle,
+    systemd::Systemd,
+    topology::{Reread, Shared, warn_if_plain},
+};
+use crate::{
+    config::{Change, Config, Difference, Problem},
+    console::Reloaded,
+    domain::{EventContext, Meter, Metric},
+};
+
+/// Owns every part that can be started and stopped on its own.
+pub(super) struct House {
+    /// As it runs now.
+    pub(super) config: Arc<Config>,
+    pub(super) shared: Shared,
+    pub(super) couriers: Couriers,
+    pub(super) doors: Doors,
+    pub(super) eyes: Eyes,
+    pub(super) configs: mpsc::Sender<NewConfig>,
+    pub(super) context: watch::Sender<EventContext>,
+    pub(super) reloads: mpsc::Sender<ReloadAsked>,
+    pub(super) systemd: Arc<Systemd>,
+    pub(super) reread: Option<Reread>,
+}
+
+/// A part that goes on as it was, though its section changed.
+#[derive(Debug, Serialize)]
+struct Kept {
+    section: &'static str,
+    why: String,
+}
+
+/// Everything that can fail has been done for it; nothing has been touched.
+struct Prepared {
+    context: EventContext,
+    sinks: Vec<Built>,
+    bound: Bound,
+    kept: Vec<Kept>,
+}
+
+impl House {
+    /// One after the other, for ever.
+    pub(super) async fn serve_reloads(
+        &mut self,
+        mut asked: mpsc::Receiver<ReloadAsked>,
+        mut hang_up: Option<Signal>,
+    ) {
+        loop {
+            let answer = tokio::select! {
+                Some(answer) = asked.recv() => Some(answer),
+                () = next(&mut hang_up) => None,
+            };
+            self.systemd.reloading();
+            let reloaded = self.reload().await;
+            self.systemd.ready();
+            let outcome = match &reloaded {
+                Reloaded::Done(_) => "done",
+                Reloaded::Wrong(_) => "wrong",
+                Reloaded::Refused(_) | Reloaded::Stopping => "refused",
+            };
+            self.shared.registry.add(Metric::ConfigReloads, outcome, 1);
+            if let Some(answer) = answer {
+                let _ = answer.send(reloaded);
+            }
+        }
+    }
+
+    async fn reload(&mut self) -> Reloaded {
+        let Some(reread) = &self.reread else {
+            let error = "there is no configuration file to read: this gateway was started by `gridpost watch`";
+            tracing::error!("reload: {error}");
+            return Reloaded::Refused(json!({ "applied": false, "error": error }));
+        };
+        // A few small files: no longer than a look into them.
+        let (config, problems) = tokio::task::block_in_place(reread);
+        let Some(mut new) = config else { return wrong(problems) };
+        for problem in &problems {
+            tracing::warn!("reload: {problem}");
+        }
+        let difference = Difference::between(&self.config, &new);
+        let frozen = difference.frozen();
+        if !frozen.is_empty() {
+            for sentence in &frozen {
+                tracing::error!("reload: {sentence}");
+            }
+            tracing::error!("reload: refused; everything goes on as it was");
+            return Reloaded::Refused(
+                json!({ "applied": false, "error": frozen.join("; "), "difference": difference }),
+            );
+        }
+        let prepared = match self.prepare(&mut new, &difference).await {
+            Ok(prepared) => prepared,
+            Err(problem) => return wrong(vec![problem]),
+        };
+        let kept = self.apply(new, prepared, &difference).await;
+        if difference.is_empty() {
+            tracing::info!("reload: nothing differs");
+        }
+        difference.0.iter().for_each(|item| tracing::info!("reload: {item}"));
+        kept.iter().for_each(|kept| {
+            tracing::error!("reload: {} goes on as it was: {}", kept.section, kept.why);
+        });
+        let warnings = problems;
+        Reloaded::Done(
+            json!({ "applied": true, "difference": difference, "kept": kept, "warnings": warnings }),
+        )
+    }
+
+    /// Connections of sinks and listeners. A listener that cannot be bound stays the old one, and
+    /// `new` says so; a sink that cannot be built is a mistake in the file.
+    async fn prepare(
+        &mut self,
+        new: &mut Config,
+        difference: &Difference,
+    ) -> Result<Prepared, Problem> {
+        let mut kept = Vec::new();
+        let mut bound = Bound::default();
+        if difference.of("web").next().is_some() {
+            match self.doors.bind_web(Some(&self.config), new).await {
+                Ok(console) => bound.web = Some(console),
+                Err(why) => {
+                    new.keep_web(&self.config);
+                    kept.push(Kept { section: "web", why });
+                }
+            }
+        }
+        if difference.of("intake").next().is_some() {
+            let old = self.config.intake.as_ref();
+            match &new.intake {
+                None => bound.intake = Some(None),
+                Some(config) => match self.doors.bind_intake(old, config, &self.shared).await {
+                    Ok(intake) => bound.intake = Some(Some(intake)),
+                    Err(why) => {
+                        new.keep_intake(&self.config);
+                        kept.push(Kept { section: "intake", why });
+                    }
+                },
+            }
+        }
+        let context = middle::context(new);
+        // Events carry the zone and the address of evidence: a courier has them from its start.
+        let all = difference.changed("site", "", "timezone")
+            || self.config.web.public_url != new.web.public_url;
+        let mut sinks = Vec::new();
+        for sink in &new.sinks {
+            let id = sink.id();
+            if all || difference.of("sink").any(|item| item.id == id.as_str()) {
+                sinks.push(Built::new(sink, &context).map_err(|message| Problem {
+                    file: "configuration".into(),
+                    line: 0,
+                    key: format!("sink {id}"),
+                    message,
+                    hint: None,
+                    warning: false,
+                })?);
+            }
+        }
+        Ok(Prepared { context, sinks, bound, kept })
+    }
+
+    /// Cannot fail but for a process without room for a thread, and then says so.
+    async fn apply(
+        &mut self,
+        new: Config,
+        prepared: Prepared,
+        difference: &Difference,
+    ) -> Vec<Kept> {
+        let Prepared { context, sinks, bound, mut kept } = prepared;
+        let new = Arc::new(new);
+        let ids = subscribers(&new.sinks);
+        // First of all: whatever happens from now on is owed to the sinks of the new file.
+        if difference.of("sink").any(|item| item.change != Change::Changed) {
+            self.shared.store.set_sinks(ids).await;
+        }
+        let (done, taken) = oneshot::channel();
+        let _ = self.configs.send(NewConfig { config: new.clone(), done }).await;
+        let _ = taken.await;
+        self.context.send_replace(context.clone());
+        for item in difference.of("sink").filter(|item| item.change == Change::Removed) {
+            let why = "removed from the configuration; what it is owed stays pending";
+            self.couriers.stop(&item.id.as_str().into(), &self.shared, why).await;
+        }
+        for built in sinks {
+            self.couriers.stop(built.sink(), &self.shared, "its configuration changed").await;
+            self.couriers.start(built, &self.shared, &context);
+        }
+        for item in difference.of("mqtt") {
+            self.doors.stop_broker(&item.id).await;
+            if let Some(broker) = new.mqtt.iter().find(|broker| broker.id == item.id) {
+                self.doors.start_broker(broker, &self.shared);
+            }
+        }
+        if let Err(why) = self.eyes.change(&new, difference) {
+            kept.push(Kept { section: "camera", why });
+        }
+        let moved = bound.web.is_some() || bound.intake.is_some();
+        let context = self.context.subscribe();
+        self.doors.open(bound, &self.shared, &context, &self.reloads).await;
+        if moved {
+            self.doors.write_addresses(&new);
+            warn_if_plain(&new);
+        }
+        self.config = new;
+        kept
+    }
+}
+
+/// The next SIGHUP; for ever where none is listened for.
+async fn next(hang_up: &mut Option<Signal>) {
+    match hang_up {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Every problem as `check` tells it, in the log and in the answer.
+fn wrong(problems: Vec<Problem>) -> Reloaded {
+    for problem in &problems {
+        tracing::error!("reload: {problem}");
+    }
+    let errors = problems.iter().filter(|problem| !problem.warning).count();
+    let error = format!("{errors} error(s) in the new configuration; everything goes on as it was");
+    tracing::error!("reload: {error}");
+    Reloaded::Wrong(json!({ "applied": false, "error": error, "problems": problems }))
+}
