@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -57,35 +58,61 @@ impl State {
             }
         }
         self.touched.insert(Key::Dead(seq));
-        if self.dead.len() > LETTERS_MAX
-            && let Some((oldest, _)) = self.dead.pop_first()
-        {
-            self.touched.insert(Key::Dead(oldest));
+        if self.dead.len() > LETTERS_MAX {
+            let asked = |seq: &&u64| self.retrying.iter().any(|(asked, _)| asked == *seq);
+            if let Some(oldest) = self.dead.keys().find(|seq| !asked(seq)).copied() {
+                self.dead.remove(&oldest);
+                self.touched.insert(Key::Dead(oldest));
+            }
         }
     }
 
-    /// Pending once more. A letter that is not kept any more stays dead.
+    /// The letters that are asked for and not on their way already: each is asked for once.
+    pub(super) fn ask_again(
+        &mut self,
+        wanted: impl Fn(u64, &SinkId) -> bool,
+        at: Timestamp,
+    ) -> Vec<Retried> {
+        let letters = self.dead.iter().flat_map(|(&change, letter)| {
+            letter.answers.keys().map(move |sink| (change, sink, letter))
+        });
+        let asked: Vec<Retried> = letters
+            .filter(|&(change, sink, _)| wanted(change, sink))
+            .filter(|&(change, sink, _)| !self.retrying.contains(&(change, sink.clone())))
+            .map(|(change, sink, letter)| {
+                let (sink, kind, piece) = (sink.clone(), letter.kind, letter.piece);
+                Retried { sink, change, kind, piece, at }
+            })
+            .collect();
+        self.retrying.extend(asked.iter().map(|one| (one.change, one.sink.clone())));
+        asked
+    }
+
+    /// Pending once more. While the journal is read back, the letter itself may be unknown: it
+    /// lies in a segment that has left, and what became of it was written again further on.
     pub(super) fn retried(&mut self, retried: &Retried) {
+        self.retrying.remove(&(retried.change, retried.sink.clone()));
+        let sums = self.ledger.sums_of(&retried.sink, retried.kind, retried.piece.is_some());
+        sums.dead = sums.dead.saturating_sub(1);
         let Some(letter) = self.dead.get_mut(&retried.change) else { return };
         if letter.answers.remove(&retried.sink).is_none() {
             return;
         }
-        let (piece, kind) = (letter.piece, letter.kind);
+        // Its incident may have become more urgent since.
+        let top = self.incidents.get(&letter.incident).map_or(letter.class, |brief| brief.top);
         let pending = Pending {
             incident: letter.incident,
-            kind,
-            class: letter.class,
+            kind: letter.kind,
+            class: letter.class.min(top),
             location: letter.location,
             owed: vec![retried.sink.clone()],
-            piece,
+            piece: letter.piece,
         };
         if letter.answers.is_empty() {
             self.dead.remove(&retried.change);
         }
         self.due.owe(retried.change, pending);
         self.touched.extend([Key::Dead(retried.change), Key::Due(retried.change)]);
-        let sums = self.ledger.sums_of(&retried.sink, kind, piece.is_some());
-        sums.dead = sums.dead.saturating_sub(1);
-        sums.pending += 1;
+        self.ledger.sums_of(&retried.sink, retried.kind, retried.piece.is_some()).pending += 1;
     }
 }

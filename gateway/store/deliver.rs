@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Due, DuePiece, Lane, SettleError, Store, Subscriber, evidence,
-    facts::{Fact, Retried, SettledFact},
+    facts::{Fact, SettledFact},
     refuse_too_large,
     shared::lock,
     writer::Job,
@@ -165,14 +165,11 @@ impl Store {
         change: Option<u64>,
         at: Timestamp,
     ) -> Result<usize, super::Unavailable> {
-        let facts: Vec<Fact> = lock(&self.inner.shared.state)
-            .dead
-            .iter()
-            .filter(|(seq, _)| change.is_none_or(|wanted| wanted == **seq))
-            .flat_map(|(&seq, letter)| letter.answers.keys().map(move |of| (seq, of.clone())))
-            .filter(|(_, of)| sink.is_none_or(|wanted| wanted == of))
-            .map(|(change, sink)| Fact::Retried(Retried { sink, change, at }))
-            .collect();
+        let wanted = |number: u64, of: &SinkId| {
+            change.is_none_or(|change| change == number) && sink.is_none_or(|sink| sink == of)
+        };
+        let asked = lock(&self.inner.shared.state).ask_again(wanted, at);
+        let facts: Vec<Fact> = asked.into_iter().map(Fact::Retried).collect();
         let count = facts.len();
         self.write_blocking(facts, Vec::new())?;
         Ok(count)

@@ -116,11 +116,15 @@ pub(super) struct Gone {
     pub(super) reason: String,
 }
 
-/// A dead letter is to be sent again: pending once more.
+/// A dead letter is to be sent again: pending once more. Written once for each time it was
+/// refused, and with the kind of what it is about, whose change may have left with its segment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Retried {
     pub(super) sink: SinkId,
     pub(super) change: u64,
+    pub(super) kind: Kind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) piece: Option<EvidenceId>,
     pub(super) at: Timestamp,
 }
 

@@ -1,6 +1,6 @@
 //! What the journal adds up to, in memory and bounded; the index is this, kept for a quick start.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,8 @@ pub(super) struct State {
     pub(super) evidence: HashMap<EvidenceId, Piece>,
     pub(super) evidence_by_age: BTreeSet<(u64, EvidenceId)>,
     pub(super) dead: BTreeMap<u64, DeadLetter>,
+    /// Asked to be sent again, and not written yet.
+    pub(super) retrying: HashSet<(u64, SinkId)>,
     pub(super) ledger: Ledger,
     /// Changes are owed to these.
     pub(super) sinks: Vec<SinkId>,
