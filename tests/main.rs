@@ -16,6 +16,7 @@ mod configs;
 mod kill;
 mod playback;
 mod power_cut;
+mod priorities;
 mod replay;
 mod tls;
 mod world;
