@@ -19,5 +19,6 @@ mod playback;
 mod power_cut;
 mod priorities;
 mod replay;
+mod soak;
 mod tls;
 mod world;

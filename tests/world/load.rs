@@ -41,6 +41,17 @@ impl Load {
         officers: usize,
         receiver: &Receiver,
     ) -> Self {
+        Self::start_paced(prefix, buttons, officers, receiver, Duration::ZERO)
+    }
+
+    /// The same, with a pause after each press of a button.
+    pub(crate) fn start_paced(
+        prefix: &'static str,
+        buttons: usize,
+        officers: usize,
+        receiver: &Receiver,
+        pause: Duration,
+    ) -> Self {
         let (port, at) = watch::channel(None);
         let told = Arc::new(Mutex::new(Told::default()));
         let pressed = Arc::new(AtomicU64::new(0));
@@ -57,6 +68,9 @@ impl Load {
                     let payload = format!("{{\"event\":\"press\",\"id\":\"{press}\"}}");
                     device.send(&topic, &payload).await;
                     told.lock().unwrap().presses.insert(name);
+                    if !pause.is_zero() {
+                        tokio::time::sleep(pause).await;
+                    }
                 }
             });
         }
