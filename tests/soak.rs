@@ -175,12 +175,14 @@ async fn p7_p11_soak_stays_flat_while_everything_flaps() {
     })
     .await;
     calm(&gateway).await;
+    let mut told = false;
     let after = wait_for("handles and threads to be as before", || {
         let now = sample(pid, began);
         let flat = now.handles <= before.handles + HANDLES_SPARE
             && now.threads <= before.threads + THREADS_SPARE;
-        if !flat {
+        if !flat && !told {
             println!("not flat yet: {now:?}, before: {before:?}");
+            told = true;
         }
         async move { flat.then_some(now) }
     })

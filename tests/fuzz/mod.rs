@@ -90,14 +90,14 @@ fn mutate(seeds: &[Vec<u8>], random: &mut StdRng) -> Vec<u8> {
     bytes
 }
 
-/// Inputs that once broke something: `tests/fuzz/found/<target>-<what>`.
+/// Inputs that once broke something: `tests/fuzz/found/<what>-<target>`.
 fn found(target: &Target) -> Vec<Vec<u8>> {
     let files = fs::read_dir(root().join("tests/fuzz/found")).into_iter().flatten();
     let paths = files.map(|file| file.unwrap().path());
     let mut paths: Vec<PathBuf> = paths
         .filter(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.rsplit_once('-').is_some_and(|(of, _)| of == target.name)
+            name.rsplit_once('-').is_some_and(|(_, of)| of == target.name)
         })
         .collect();
     paths.sort();
