@@ -97,7 +97,7 @@ async fn serve(mut stream: TcpStream, inner: Arc<Inner>) -> std::io::Result<()> 
         }
         stream.write_all(ANSWER).await?;
         let taken = inner.taken.fetch_add(1, Ordering::Relaxed) + 1;
-        if taken % MARK_EVERY == 0 {
+        if taken.is_multiple_of(MARK_EVERY) {
             inner.marks.lock().unwrap().push((taken, Instant::now()));
             *inner.body.lock().unwrap() = buffer[head..head + length].to_vec();
         }
