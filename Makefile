@@ -2,12 +2,16 @@
 # Dependencies build once, optimised, in the dev profile.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build setup setup-test models clips bench schema fmt lint docs deny clean
+.PHONY: help demo test prove fuzz soak build setup setup-test models clips bench schema fmt lint docs deny clean
 
 # Debian's own, for its GStreamer bindings: another python3 may be first on PATH.
 PYTHON ?= /usr/bin/python3
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 CARGO_DENY := 0.20.2
+# What `make prove` does; CI gives smaller numbers.
+CUTS ?= 300
+KILLS ?= 200
+BACKLOG ?= 100000
 TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gridpost
 
 help: ## what can be done
@@ -19,6 +23,15 @@ demo: build models ## see it work: camera, button, grid; until Ctrl-C, or SECOND
 test: setup-test models clips ## all tests
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --no-fail-fast; else cargo test --no-fail-fast; fi
 
+prove: setup-test models clips ## the slow proofs in full: CUTS=300 power cuts, KILLS=200 kill -9, BACKLOG=100000 notices
+	@GRIDPOST_CUTS=$(CUTS) GRIDPOST_KILLS=$(KILLS) GRIDPOST_BACKLOG=$(BACKLOG) cargo nextest run --no-fail-fast \
+		--success-output immediate -E 'test(/^(power_cut|kill|priorities)::/)'
+
+fuzz: setup ## every decoder of outside bytes, guided by coverage: SECONDS=60 each, ONLY="session config"
+	@tests/fuzz/guided/run.sh $(or $(SECONDS),60) $(ONLY)
+
+soak: setup-test models clips ## camera, broker and sink flap, MINUTES=10; memory, file handles and threads as a table
+	@GRIDPOST_SOAK_SECONDS=$$(( $(or $(MINUTES),10) * 60 )) cargo nextest run --no-capture -E 'test(/^soak::/)'
 
 build: setup ## the program, in target/debug
 	@cargo build
@@ -36,8 +49,8 @@ clips: setup # the clips that tests play
 	@tests/rig/clip.sh h264 >/dev/null
 	@tests/rig/clip.sh h265 >/dev/null
 
-bench: setup-test models clips ## speed and size on this machine, as a table (release build)
-	@cargo bench --bench bench
+bench: setup-test models clips ## speed and size on this machine, as a table (release build); ONLY="press crowd drain history"
+	@GRIDPOST_BENCH_ONLY="$(ONLY)" cargo bench --bench bench
 
 schema: build ## the JSON Schemas in config/schema, from the types
 	@$(TARGET)/debug/gridpost schema event >config/schema/event.v1.json

@@ -123,6 +123,13 @@ pub fn load(path: &Path, environment: &dyn env::Environment) -> (Option<Config>,
     }
 }
 
+/// The button list as bytes, for the fuzzer: how many rows were good, how many bad.
+#[doc(hidden)]
+pub fn fuzz_buttons(bytes: &[u8]) -> (usize, usize) {
+    let (good, bad) = site::parse_buttons(bytes);
+    (good.len(), bad.len())
+}
+
 /// As [`load`], from a text; relative paths are relative to the folder of `file`.
 pub fn parse(
     file: &str,

@@ -11,12 +11,20 @@
     reason = "a bench says what it expects by failing, and prints"
 )]
 
+#[path = "bench/crowd.rs"]
+mod crowd;
 #[path = "bench/detection.rs"]
 mod detection;
+#[path = "bench/drain.rs"]
+mod drain;
+#[path = "bench/history.rs"]
+mod history;
 #[path = "bench/press.rs"]
 mod press;
 #[path = "bench/size.rs"]
 mod size;
+#[path = "bench/till.rs"]
+mod till;
 mod world;
 
 use std::time::Duration;
@@ -37,11 +45,33 @@ fn main() {
     if std::env::args().any(|arg| arg == "--bare") {
         return detection::bare();
     }
+    let syncs = std::env::args().skip_while(|arg| arg != "--syncs").nth(1);
+    if let Some(folder) = syncs {
+        return crowd::bare_syncs(folder.as_ref());
+    }
+    // All of it, or only what is named: `make bench ONLY="press drain"`.
+    let only = std::env::var("GRIDPOST_BENCH_ONLY").unwrap_or_default();
+    let wanted = |part: &str| only.is_empty() || only.split_whitespace().any(|one| one == part);
     println!("| what | figure |\n|---|---|");
-    detection::run();
+    if wanted("detection") {
+        detection::run();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        press::run().await;
-        size::run().await;
+        if wanted("press") {
+            press::run().await;
+        }
+        if wanted("crowd") {
+            crowd::run().await;
+        }
+        if wanted("drain") {
+            drain::run().await;
+        }
+        if wanted("history") {
+            history::run().await;
+        }
+        if wanted("size") {
+            size::run().await;
+        }
     });
 }

@@ -33,7 +33,8 @@ impl Grids {
         }
     }
 
-    fn parse(text: &str) -> (Self, Vec<String>) {
+    /// As [`Self::read`], from a text.
+    pub fn parse(text: &str) -> (Self, Vec<String>) {
         let collection: FeatureCollection = match text.parse::<GeoJson>() {
             Ok(GeoJson::FeatureCollection(collection)) => collection,
             Ok(_) => return (Self::default(), vec!["expected a GeoJSON FeatureCollection".into()]),

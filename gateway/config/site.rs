@@ -90,8 +90,12 @@ pub(crate) type Rows = (Vec<(usize, ButtonConfig)>, Vec<BadRow>);
 /// The buttons of a CSV file; a bad row is told with its line, the good ones are kept.
 pub(crate) fn read_buttons(path: &Path) -> Result<Rows, String> {
     let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    Ok(parse_buttons(&bytes))
+}
+
+pub(super) fn parse_buttons(bytes: &[u8]) -> Rows {
     // Spreadsheets put a byte order mark in front.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
     let mut buttons = Vec::new();
     let mut bad = Vec::new();
@@ -110,7 +114,7 @@ pub(crate) fn read_buttons(path: &Path) -> Result<Rows, String> {
             }
         }
     }
-    Ok((buttons, bad))
+    (buttons, bad)
 }
 
 fn button(row: Row) -> Result<ButtonConfig, String> {

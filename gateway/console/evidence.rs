@@ -93,6 +93,14 @@ enum Range {
     Ignored,
 }
 
+/// From, and up to but without; None: outside, or nothing that is understood.
+pub(super) fn part(text: &str, size: u64) -> Option<(u64, u64)> {
+    match parse_range(text, size) {
+        Range::Part(start, end) => Some((start, end)),
+        Range::Outside | Range::Ignored => None,
+    }
+}
+
 fn parse_range(text: &str, size: u64) -> Range {
     let Some((from, to)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-'))
     else {

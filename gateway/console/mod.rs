@@ -20,6 +20,12 @@ use crate::{
 
 pub use token::load_or_make as load_or_make_token;
 
+/// What a Range header asks of a file of so many bytes, for the fuzzer.
+#[doc(hidden)]
+pub fn fuzz_range(text: &str, size: u64) -> Option<(u64, u64)> {
+    evidence::part(text, size)
+}
+
 /// `[web]`: where the API listens.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -2,7 +2,12 @@
 
 mod session;
 
-use std::{collections::HashMap, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +18,7 @@ use tokio::{
 
 use crate::{
     domain::{Clock, Envelope, Meter, Metric, SiteId},
-    wire::tls::{ServerTls, accept},
+    wire::tls::{ServerTls, Wire, accept},
 };
 
 /// `[intake]`: where devices connect without a broker.
@@ -82,6 +87,10 @@ type Users = HashMap<String, String>;
 fn read_users(path: &PathBuf) -> Result<Users, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
+    parse_users(path, &text)
+}
+
+fn parse_users(path: &Path, text: &str) -> Result<Users, String> {
     text.lines()
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
@@ -91,6 +100,25 @@ fn read_users(path: &PathBuf) -> Result<Users, String> {
                 .ok_or_else(|| format!("{}:{}: expected name:password", path.display(), number + 1))
         })
         .collect()
+}
+
+/// How many users a text names, for the fuzzer.
+#[doc(hidden)]
+pub fn fuzz_users(text: &str) -> Result<usize, String> {
+    parse_users(Path::new("users"), text).map(|users| users.len())
+}
+
+/// One connection over anything that can be read and written, anonymous, for the fuzzer.
+#[doc(hidden)]
+pub async fn fuzz_session(
+    stream: impl Wire + 'static,
+    envelopes: mpsc::Sender<Envelope>,
+    clock: Arc<dyn Clock>,
+    meter: Arc<dyn Meter>,
+) -> Result<(), String> {
+    let (site, users) = ("fuzz".into(), Users::new());
+    let shared = Shared { site, users, anonymous: true, envelopes, clock, meter };
+    session::run(Box::new(stream), &shared).await
 }
 
 /// What every connection shares.

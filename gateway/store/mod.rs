@@ -16,6 +16,8 @@ mod evidence;
 mod facts;
 mod folder;
 mod format;
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod journal;
 mod ledger;

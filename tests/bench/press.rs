@@ -54,17 +54,16 @@ impl Button {
     }
 }
 
-fn floor(folder: &std::path::Path) -> Vec<Duration> {
-    let mut file = File::create(folder.join("floor")).unwrap();
-    (0..PRESSES)
-        .map(|_| {
-            std::thread::sleep(PAUSE);
-            let started = Instant::now();
-            file.write_all(&[7u8; 512]).unwrap();
-            file.sync_data().unwrap();
-            started.elapsed()
-        })
-        .collect()
+/// A bare append and sync, in the gateway's own folder.
+struct Floor(File);
+
+impl Floor {
+    fn append(&mut self) -> Duration {
+        let started = Instant::now();
+        self.0.write_all(&[7u8; 512]).unwrap();
+        self.0.sync_data().unwrap();
+        started.elapsed()
+    }
 }
 
 fn say(what: &str, times: &mut [Duration]) {
@@ -89,12 +88,20 @@ pub(crate) async fn run() {
     let gateway = Gateway::start(&config).await;
     let mut button = Button::connect(gateway.intake.unwrap());
     button.press(PRESSES);
-    let mut sent = Vec::new();
-    let mut acknowledged = Vec::new();
+    let broker = Broker::start().await;
+    let mut plain = Button::connect(broker.port);
+    let mut floor = Floor(File::create(gateway.folder.path().join("floor")).unwrap());
+    let (mut sent, mut acknowledged) = (Vec::new(), Vec::new());
+    let (mut synced, mut round) = (Vec::new(), Vec::new());
+    // By turns: what else this machine does meanwhile hits all three alike.
     for number in 0..PRESSES {
         tokio::time::sleep(PAUSE).await;
         sent.push(Instant::now());
         acknowledged.push(button.press(number));
+        tokio::time::sleep(PAUSE).await;
+        synced.push(floor.append());
+        tokio::time::sleep(PAUSE).await;
+        round.push(plain.press(number));
     }
     wait_for("all presses at the grid", || {
         let all = arrived.lock().unwrap().len() > PRESSES;
@@ -104,17 +111,17 @@ pub(crate) async fn run() {
     let arrived = arrived.lock().unwrap().clone();
     let mut delivered: Vec<Duration> =
         (0..PRESSES).map(|n| arrived[&format!("b{n}")].duration_since(sent[n])).collect();
-    let mut synced = floor(gateway.folder.path());
-    let broker = Broker::start().await;
-    let mut button = Button::connect(broker.port);
-    let mut round: Vec<Duration> = (0..PRESSES)
-        .map(|number| {
-            std::thread::sleep(PAUSE);
-            button.press(number)
-        })
-        .collect();
     say("floor: append 512 B + fdatasync, p50 · p99", &mut synced);
     say("floor: mosquitto, QoS 1 round trip (not on disk)", &mut round);
     say("press at the intake → PUBACK (on disk)", &mut acknowledged);
+    let mut against = |share: f64, times: &mut [Duration]| {
+        let floors = quantile(&mut synced, share) + quantile(&mut round, share);
+        quantile(times, share) / floors
+    };
+    let (p50, p99) = (against(0.5, &mut acknowledged), against(0.99, &mut acknowledged));
+    row(
+        "the same, against the sum of both floors, p50 · p99",
+        &format!("{p50:.2} × (goal 1.25) · {p99:.2} × (goal 2)"),
+    );
     say("press at the intake → event at an HTTP sink", &mut delivered);
 }

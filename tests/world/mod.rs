@@ -1,5 +1,6 @@
 //! The world around the gateway, made of the real things: the binary itself, a receiver, a broker, an RTSP server.
 
+pub(crate) mod backlog;
 mod broker;
 mod disk_log;
 mod gateway;
@@ -14,7 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use broker::Broker;
+pub(crate) use backlog::waiting;
+pub(crate) use broker::{Broker, Grid};
 pub(crate) use disk_log::{Disk, library};
 pub(crate) use gateway::{Gateway, gridpost};
 pub(crate) use load::Load;

@@ -25,7 +25,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::wait_for;
 
-/// What to answer to an event.
+/// What to answer to an event; 0 is no answer at all, the request hangs.
 pub(crate) type Answer = Box<dyn Fn(&Value) -> u16 + Send + Sync>;
 
 struct Inner {
@@ -150,6 +150,9 @@ async fn take(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) 
         return StatusCode::BAD_REQUEST;
     };
     let code = (inner.answer.lock().unwrap())(&event);
+    if code == 0 {
+        return std::future::pending().await;
+    }
     if (200..300).contains(&code) {
         let data = &event["data"];
         if data["revision"] == 1 && data["kind"] == "emergency-button" {

@@ -1,0 +1,365 @@
+//! Everything that reads bytes from outside: what is fed to it, from which seeds, and what must hold.
+//!
+//! Shared by the bounded tests of `make test` (mod.rs) and by the guided fuzzer of `make fuzz` (guided/).
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use gridpost::{
+    config::{self, Grids, env::FixedEnvironment},
+    console,
+    domain::{Answer, Body, Clock, Envelope, NoMeter, Now, Place},
+    sources::{
+        codecs::{self, Message},
+        intake,
+        recorded::Recorded,
+    },
+    store::fuzzing,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// The largest input, bytes: larger ones only take longer.
+pub const INPUT_BYTES_MAX: usize = 16 * 1024;
+/// A quarantined payload is cut at this.
+const QUARANTINE_BYTES_MAX: usize = 64 * 1024;
+
+/// One decoder.
+pub struct Target {
+    pub name: &'static str,
+    /// Panics if something does not hold.
+    pub run: fn(&[u8]),
+    /// Good inputs, to be broken.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+}
+
+pub const TARGETS: &[Target] = &[
+    Target { name: "press", run: press, seeds: presses },
+    Target { name: "reply", run: reply, seeds: replies },
+    Target { name: "session", run: session, seeds: sessions },
+    Target { name: "journal_bytes", run: journal_bytes, seeds: journals },
+    Target { name: "journal_records", run: journal_records, seeds: records },
+    Target { name: "config", run: config_text, seeds: configs },
+    Target { name: "grids", run: grids, seeds: geojson },
+    Target { name: "buttons", run: buttons, seeds: csv },
+    Target { name: "signals", run: signals, seeds: jsonl },
+    Target { name: "range", run: range, seeds: ranges },
+    Target { name: "users", run: users, seeds: user_files },
+];
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Now {
+        Now { wall: "2026-07-01T03:00:00Z".parse().expect("a time"), mono_ms: 1 }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The topic is the first line, the payload the rest.
+fn decode(topic: &str, payload: &[u8]) {
+    let message = Message { topic, payload, retained: payload.len() % 2 == 1, via: "fuzz" };
+    let observation = codecs::decode(&"fuzz".into(), &message, Still.now());
+    match observation.body {
+        Body::Unreadable(unreadable) => {
+            assert!(unreadable.payload.len() <= QUARANTINE_BYTES_MAX);
+            assert!(!unreadable.reason.is_empty());
+        }
+        Body::Press(press) => {
+            assert!(press.battery.is_none_or(|percent| percent <= 100));
+            assert!(press.id.is_none_or(|id| id.chars().count() <= 128));
+            assert!(!observation.source.as_str().is_empty());
+        }
+        Body::Reply(_) => {}
+        other => panic!("a message became {other:?}"),
+    }
+}
+
+fn press(bytes: &[u8]) {
+    let split = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+    decode(&text(&bytes[..split]), &bytes[split..]);
+}
+
+fn presses() -> Vec<Vec<u8>> {
+    [
+        r#"gridpost/fuzz/button/b9
+{"event":"press"}"#,
+        r#"x
+{"device":"btn-0686","event":"press","id":"7","at":"2026-07-01T10:59:58+08:00","battery":87}"#,
+        r#"x
+{"device":7,"event":"press","id":1e300,"at":"-009999-01-02T01:59:59Z","battery":-1}"#,
+        r#"
+{"device":"","event":"press","id":"\ud83d\ude00","at":"9999-12-31T23:59:59.999999999Z[Asia/Shanghai]"}"#,
+    ]
+    .map(|seed| seed.as_bytes().to_vec())
+    .into()
+}
+
+fn reply(bytes: &[u8]) {
+    decode("gridpost/fuzz/reply", bytes);
+}
+
+fn replies() -> Vec<Vec<u8>> {
+    [
+        r#"{"incident":"01900000-0000-7000-8000-000000000000","to":"closed","by":"李建国","id":"r1"}"#,
+        r#"{"incident":"01900000-0000-7000-8000-000000000000","to":"reopened","by":"x","note":"误报"}"#,
+    ]
+    .map(|seed| seed.as_bytes().to_vec())
+    .into()
+}
+
+/// A device's bytes through an in-memory connection, cut into pieces by the first byte. Whatever
+/// they are, the session ends, and acknowledges no more than it was answered for.
+fn session(bytes: &[u8]) {
+    let Some((step, bytes)) = bytes.split_first() else { return };
+    let step = usize::from(*step).max(1);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        // Time-outs come at once when nothing else can happen.
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let (device, gateway) = tokio::io::duplex(INPUT_BYTES_MAX * 4);
+        let (envelopes, mut inbox) = tokio::sync::mpsc::channel::<Envelope>(4);
+        let store = tokio::spawn(async move {
+            let mut taken = 0;
+            while let Some(envelope) = inbox.recv().await {
+                taken += 1;
+                // The disk fails for one in sixteen.
+                if taken % 16 != 0 {
+                    envelope.receipt.settle(Answer::Stored);
+                }
+            }
+        });
+        let session = intake::fuzz_session(gateway, envelopes, Arc::new(Still), Arc::new(NoMeter));
+        let session = tokio::spawn(session);
+        let (mut answers, mut send) = tokio::io::split(device);
+        let answers = tokio::spawn(async move {
+            let mut said = Vec::new();
+            let _ = answers.read_to_end(&mut said).await;
+        });
+        for piece in bytes.chunks(step) {
+            if send.write_all(piece).await.is_err() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let _ = send.shutdown().await;
+        drop(send);
+        let patient = std::time::Duration::from_secs(1 << 20);
+        let ended = tokio::time::timeout(patient, session).await;
+        // The error is the reason why the device was put out; a panic is not.
+        let _ = ended.expect("the session never ends").expect("the session panicked");
+        answers.await.expect("the answers can be read");
+        store.await.expect("no envelope is left behind");
+    });
+}
+
+fn sessions() -> Vec<Vec<u8>> {
+    let connect311 = b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04fuzz";
+    let connect5 = b"\x10\x11\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x04fuzz";
+    let press = br#"{"device":"b","event":"press","id":"1"}"#;
+    let publish = |flags: u8, v5: bool| {
+        let mut body = b"\x00\x03a/b".to_vec();
+        if flags & 6 != 0 {
+            body.extend_from_slice(b"\x00\x07");
+        }
+        if v5 {
+            // Properties: payload format 1, a topic alias, a user property.
+            body.extend_from_slice(b"\x0c\x01\x01\x23\x00\x01\x26\x00\x01k\x00\x01v");
+        }
+        body.extend_from_slice(press);
+        let mut packet = vec![0x30 | flags, body.len() as u8];
+        packet.extend(body);
+        packet
+    };
+    let subscribe = b"\x82\x06\x00\x08\x00\x01#\x01";
+    let subscribe5 = b"\x82\x07\x00\x08\x00\x00\x01#\x01";
+    let pubrel = b"\x62\x02\x00\x07";
+    let (ping, disconnect) = (b"\xc0\x00", b"\xe0\x00");
+    let user = b"\x10\x16\x00\x04MQTT\x04\xc2\x00\x3c\x00\x04fuzz\x00\x01u\x00\x01p";
+    let old = [&[64][..], connect311, &publish(0, false), &publish(2, false), &publish(4, false)];
+    let new = [&[7][..], connect5, &publish(0, true), &publish(2, true), &publish(4, true)];
+    vec![
+        [&old.concat()[..], pubrel, subscribe, ping, disconnect].concat(),
+        [&new.concat()[..], pubrel, subscribe5, ping, disconnect].concat(),
+        [&[255][..], user, &publish(0x0b, false)].concat(),
+    ]
+}
+
+fn scratch(name: &str) -> PathBuf {
+    // Memory where there is some: a sync costs nothing there.
+    let shm = Path::new("/dev/shm");
+    let base = if shm.is_dir() { shm.to_path_buf() } else { std::env::temp_dir() };
+    base.join(format!("gridpost-fuzz-{name}-{}", std::process::id()))
+}
+
+fn journal_bytes(bytes: &[u8]) {
+    fuzzing::walk(bytes);
+    let folder = scratch("bytes");
+    fuzzing::recover_folder(&folder, bytes);
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+/// One payload a line, its kind in front; framed and summed as if it had been written so.
+fn lines(bytes: &[u8]) -> Vec<(u8, &[u8])> {
+    let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| line.split_first());
+    lines.map(|(kind, payload)| (kind.wrapping_sub(b'a' - 1), payload)).collect()
+}
+
+fn journal_records(bytes: &[u8]) {
+    let segment = fuzzing::segment(1, &lines(bytes));
+    let folder = scratch("records");
+    fuzzing::recover_folder(&folder, &segment);
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+fn journals() -> Vec<Vec<u8>> {
+    let whole = fuzzing::segment(1, &lines(&records()[0]));
+    let torn = whole[..whole.len() - 9].to_vec();
+    // The same records a second time: their seqs do not rise.
+    let again = [&whole[..], &whole[68..]].concat();
+    vec![whole, torn, again, fuzzing::segment(7, &[(1, b"{}")]), Vec::new()]
+}
+
+/// `a` is kind 1 (press) … `g` kind 7 (quarantine), `p` kind 16 (standing) … `s` kind 19 (gone).
+fn records() -> Vec<Vec<u8>> {
+    let record = r#"{"what":"opened","incident":{"id":"01900000-0000-7000-8000-000000000001","revision":1,"stage":"opened","active":true,"kind":"intrusion","severity":3,"title":{"zh":"一","en":"one"},"began_at":"2026-07-01T04:00:00Z","opened_at":"2026-07-01T04:00:00Z","changed_at":"2026-07-01T04:00:00Z","sources":[{"id":"c","kind":"camera","name":"c"}],"objects":[{"label":"person","count":1,"score_max":0.5}],"evidence":[{"id":"01900000-0000-7000-8000-000000000002","media_type":"image/jpeg","sha256":"00","bytes":1}],"clock":{"gateway":"2026-07-01T04:00:00Z","error_ms":0},"why":"w","key":"k"}}"#;
+    let emergency = record
+        .replace("\"severity\":3", "\"severity\":1")
+        .replace("\"revision\":1", "\"revision\":2");
+    let change = format!("b{{\"entry\":\"change\",{}", &record[1..]);
+    let all = [
+        r#"p{"occasion":"opened","sinks":["grid","file"],"ledger":{"accepted":{},"sinks":{}}}"#.to_owned(),
+        r#"a{"entry":"press","source":"b","stamp":{"at":"2026-07-01T04:00:00Z","device":null,"gateway":"2026-07-01T04:00:00Z","mono_ms":1,"error_ms":0},"press":{"id":"1","at":null,"battery":87,"retained":false,"via":"intake"},"stale":false,"incident":null}"#.into(),
+        change.clone(),
+        format!("b{{\"entry\":\"change\",{}", &emergency[1..]),
+        r#"d{"sink":"grid","change":3,"outcome":"delivered","at":"2026-07-01T04:00:00Z","kind":"intrusion"}"#.into(),
+        r#"d{"sink":"file","change":4,"outcome":{"dead":{"answer":"422"}},"at":"2026-07-01T04:00:00Z","kind":"intrusion"}"#.into(),
+        r#"c{"entry":"reply","reply":{"incident":"01900000-0000-7000-8000-000000000001","to":"accepted","by":"x","id":"r"},"at":"2026-07-01T04:00:00Z"}"#.into(),
+        r#"f{"entry":"look","evidence":"01900000-0000-7000-8000-000000000002","by":"api","at":"2026-07-01T04:00:00Z"}"#.into(),
+        r#"g{"entry":"quarantine","origin":"o","reason":"r","text":"t","hex":"00","at":"2026-07-01T04:00:00Z"}"#.into(),
+        r#"p{"occasion":"segment","sinks":["grid"],"ledger":{"accepted":{"intrusion":2},"sinks":{"grid":{"intrusion":{"accepted":2,"delivered":1,"pending":1,"dead":0,"shed":0,"lost":0}}}}}"#.into(),
+        format!("q{{\"carried\":\"change\",\"seq\":3,\"owed\":[\"grid\"],\"top\":\"notice\",\"first\":3,\"record\":{record}}}"),
+        r#"q{"carried":"reply","seq":7,"incident":"01900000-0000-7000-8000-000000000001","id":"r"}"#.into(),
+        r#"r{"through":0}"#.into(),
+        r#"s{"evidence":"01900000-0000-7000-8000-000000000002","reason":"age"}"#.into(),
+    ];
+    vec![all.join("\n").into_bytes(), format!("{}\n{change}\n{}", all[0], all[4]).into_bytes()]
+}
+
+fn config_text(bytes: &[u8]) {
+    let text = text(bytes);
+    // What it names is looked for on this disk: only below a folder that is not there.
+    let environment = FixedEnvironment::new([("NAME", "/nowhere/value"), ("OTHER", "")]);
+    let (config, problems) = config::parse("/nowhere/fuzz.toml", &text, &environment);
+    let wrong = problems.iter().any(|problem| !problem.warning);
+    assert_eq!(config.is_none(), wrong, "a configuration is refused without a word");
+    let lines = text.lines().count().max(1);
+    for problem in problems {
+        assert!(!problem.to_string().is_empty());
+        let here = problem.file.ends_with("fuzz.toml");
+        assert!(!here || problem.line <= lines + 1, "line {} of {lines}", problem.line);
+    }
+}
+
+fn configs() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // The guided fuzzer's package lies below this one.
+    let config = folder.ancestors().map(|up| up.join("config")).find(|config| config.is_dir());
+    let files =
+        config.into_iter().flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten());
+    let files = files.filter_map(|file| Some(file.ok()?.path()));
+    let mut seeds: Vec<Vec<u8>> = files
+        .filter(|path| path.extension().is_some_and(|ext| ext == "toml"))
+        .filter_map(|path| std::fs::read(path).ok())
+        .collect();
+    seeds.sort();
+    seeds.push(b"[site]\nid = \"x\"\nplace = [113.9, 30.9]\n[[camera]]\nid = \"c\"\nurl = \"rtsp://u:${NAME}@h/1\"\nmask = [[[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]]]\n[[rule]]\nid = \"r\"\nkind = \"intrusion\"\nzone = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]\nschedule = \"22:00-06:00\"\n[[sink]]\nid = \"s\"\nkind = \"http\"\nurl = \"http://h\"\n[[button]]\nid = \"b\"\n".to_vec());
+    seeds
+}
+
+fn grids(bytes: &[u8]) {
+    let (grids, problems) = Grids::parse(&text(bytes));
+    assert!(!grids.is_empty() || !problems.is_empty(), "nothing, and not a word about it");
+    for (lon, lat) in [(0.0, 0.0), (1.5, 1.5), (113.9, 30.9), (-180.0, 90.0)] {
+        let found = grids.at(&Place { lon, lat, text: None });
+        assert!(found.is_none_or(|grid| grids.by_code(&grid.code).is_some()));
+    }
+}
+
+fn geojson() -> Vec<Vec<u8>> {
+    vec![
+        br#"{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"code":"G1","name":"x","head":"y"},"geometry":{"type":"Polygon","coordinates":[[[0,0],[2,0],[2,2],[0,2],[0,0]],[[0.5,0.5],[1,0.5],[1,1],[0.5,0.5]]]}}]}"#.to_vec(),
+        br#"{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"code":1,"name":"x"},"geometry":{"type":"MultiPolygon","coordinates":[[[[0,0],[2,0],[2,2],[0,0]]],[]]}},{"type":"Feature","properties":null,"geometry":{"type":"Point","coordinates":[1,2,3]}}]}"#.to_vec(),
+    ]
+}
+
+fn buttons(bytes: &[u8]) {
+    let (good, bad) = config::fuzz_buttons(bytes);
+    assert!(good + bad <= bytes.len());
+}
+
+fn csv() -> Vec<Vec<u8>> {
+    [
+        "\u{feff}id,name,lon,lat,grid,contact,note\nb1,张,113.9,30.9,,x,\nb2,\"a\"\"b\n\",1e400,-0,,,\n",
+        "id\r\nb1\r\n\r\nb1\r\n",
+    ]
+    .map(|seed| seed.as_bytes().to_vec())
+    .into()
+}
+
+fn signals(bytes: &[u8]) {
+    let recorded = Recorded::parse(&text(bytes));
+    let times: Vec<_> = recorded.signals.iter().map(|signal| signal.at()).collect();
+    assert!(times.is_sorted(), "signals are played in the order of their time");
+    for signal in &recorded.signals {
+        let _ = signal.observation(&"fuzz".into(), Still.now());
+    }
+}
+
+fn jsonl() -> Vec<Vec<u8>> {
+    vec![
+        br#"{"at":"2026-07-01T10:00:02+08:00","via":"mqtt","topic":"b","payload":{"event":"press"},"retained":true}
+{"at":"2026-07-01T10:00:01+08:00","via":"tcp","listener":"sl651","hex":"7e 7E"}
+{"at":"2026-07-01T10:00:01+08:00","via":"mqtt","topic":"gridpost/fuzz/reply","payload":"{}"}"#
+            .to_vec(),
+    ]
+}
+
+fn range(bytes: &[u8]) {
+    let Some((size, header)) = bytes.split_first_chunk::<8>() else { return };
+    let size = u64::from_le_bytes(*size);
+    if let Some((start, end)) = console::fuzz_range(&text(header), size) {
+        assert!(start < end && end <= size, "{start}..{end} of {size}");
+    }
+}
+
+fn ranges() -> Vec<Vec<u8>> {
+    let header = |size: u64, range: &str| [&size.to_le_bytes()[..], range.as_bytes()].concat();
+    vec![
+        header(100, "bytes=0-"),
+        header(u64::MAX, "bytes=18446744073709551614-18446744073709551615"),
+        header(0, "bytes=-0"),
+        header(5, "bytes= 1 - 3 "),
+    ]
+}
+
+fn users(bytes: &[u8]) {
+    let text = text(bytes);
+    match intake::fuzz_users(&text) {
+        Ok(count) => assert!(count <= text.lines().count()),
+        Err(reason) => assert!(reason.starts_with("users:"), "{reason}"),
+    }
+}
+
+fn user_files() -> Vec<Vec<u8>> {
+    ["# who\nname:password\n\nother:pass:word\n", "name\n", ":x\n"]
+        .map(|seed| seed.as_bytes().to_vec())
+        .into()
+}
