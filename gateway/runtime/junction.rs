@@ -132,7 +132,11 @@ impl Junction {
 
     async fn take(&mut self, envelope: Envelope) {
         let Envelope { observation, receipt } = envelope;
-        if self.store.room() == Room::Full && !goes_into_the_reserve(&observation.body) {
+        let full = self.store.room() == Room::Full && !goes_into_the_reserve(&observation.body);
+        // A press waits for a failing disk to mend; a person who replies must hear of it.
+        let failing =
+            matches!(observation.body, Body::Reply(_)) && self.store.is_available().is_err();
+        if full || failing {
             // Its receipt is dropped: whoever sent it is not acknowledged and sends again.
             self.meter.add(Metric::SignalsNotTaken, observation.source.as_str(), 1);
             return;

@@ -30,6 +30,9 @@
 //! - **J6** Recovery cuts only what was never acknowledged: an unreadable place in the newest
 //!   segment that no later record's `durable` (and not the index) says was synced. Any other
 //!   unreadable place is left where it is, copied to `quarantine/`, told, and the rest is served.
+//!   In a segment with such a place nothing is cut: an unfinished tail is passed over and a new
+//!   segment begun, whose first seq says from where on the old one does not count. Reading twice
+//!   serves the same.
 //! - **J7** A missing segment is told; what is there is served. Segments leave only oldest first,
 //!   after what is still pending or live in them was written again (`Carried`) and synced with a
 //!   `Retired` record. A crash in between leaves both copies, which say the same.

@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs::{self, File},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -84,8 +85,10 @@ pub(super) fn recover(
         reading.start_at(checkpoint, hash);
     }
     let start = reading.out.end.segment;
-    for &number in numbers.iter().filter(|&&number| number >= start) {
-        reading.segment(number, Some(&number) == numbers.last())?;
+    for (at, &number) in numbers.iter().enumerate().filter(|&(_, &number)| number >= start) {
+        let next = numbers.get(at + 1);
+        let next_seq = next.and_then(|&next| first_seq(&segment_path(&ground.journal, next)));
+        reading.segment(number, next.is_none(), next_seq)?;
     }
     if from.is_none() {
         let oldest = numbers.first().copied().unwrap_or(1);
@@ -95,6 +98,13 @@ pub(super) fn recover(
         }
     }
     Ok(reading.finish())
+}
+
+/// With which record a segment says it begins.
+fn first_seq(path: &Path) -> Option<u64> {
+    let mut bytes = [0; SEGMENT_HEADER_BYTES];
+    File::open(path).and_then(|mut file| file.read_exact(&mut bytes)).ok()?;
+    SegmentHeader::decode(&bytes).ok().map(|header| header.first_seq)
 }
 
 struct Reading<'a, 'g> {
@@ -144,23 +154,35 @@ impl<'a, 'g> Reading<'a, 'g> {
         self.out.told.push(text);
     }
 
-    fn segment(&mut self, number: u64, newest: bool) -> io::Result<()> {
+    /// `next_seq`: with which the segment after it begins. What this one holds from there on
+    /// was passed over when that one was begun, and never counted.
+    fn segment(&mut self, number: u64, newest: bool, next_seq: Option<u64>) -> io::Result<()> {
         let path = segment_path(&self.ground.journal, number);
         let bytes = fs::read(&path)?;
         let resumed = std::mem::take(&mut self.skip);
         let start = resumed.max(SEGMENT_HEADER_BYTES.min(bytes.len()));
-        let (mut frames, damage) = format::walk(&bytes, start, self.out.end.seq);
+        let (mut frames, mut damage) = format::walk(&bytes, start, self.out.end.seq);
+        if let Some(next_seq) = next_seq {
+            frames.retain(|frame| frame.head.seq < next_seq);
+            damage.retain(|damage| damage.after_seq + 1 < next_seq);
+        }
         if resumed == 0 && !self.header(number, newest, &bytes, frames.is_empty()) {
             return Ok(());
         }
         let mut end = bytes.len();
-        if newest && let Some(cut) = self.tail(&mut frames, &damage) {
-            self.cut(&path, &bytes, cut)?;
-            end = cut;
+        let cut = if newest { self.tail(&mut frames, &damage) } else { None };
+        damage.retain(|damage| cut.is_none_or(|cut| damage.from < cut));
+        if let Some(cut) = cut {
+            if damage.is_empty() {
+                self.cut(&path, &bytes, cut)?;
+                end = cut;
+            } else {
+                self.pass_over(&path, &bytes, cut);
+            }
         }
-        for damage in damage.iter().filter(|damage| damage.from < end) {
+        for damage in &damage {
             self.keep_damage(number, &path, &bytes, damage);
-            self.out.sealed = newest && damage.to == bytes.len();
+            self.out.sealed |= newest && damage.to == bytes.len();
         }
         for frame in &frames {
             let after = damage.iter().any(|damage| damage.to == frame.offset);
@@ -231,6 +253,17 @@ impl<'a, 'g> Reading<'a, 'g> {
             }
         }
         cut
+    }
+
+    /// As [`Self::cut`], but the bytes stay: they may hold the very word that vouches for what
+    /// lies behind a damaged place, and without it the next recovery would take that for torn.
+    fn pass_over(&mut self, path: &Path, bytes: &[u8], cut: usize) {
+        self.out.told.push(format!(
+            "{}: its last {} bytes were never acknowledged and are passed over",
+            path.display(),
+            bytes.len() - cut
+        ));
+        self.out.sealed = true;
     }
 
     fn cut(&mut self, path: &Path, bytes: &[u8], cut: usize) -> io::Result<()> {

@@ -64,9 +64,10 @@ impl Store {
             return Ok(Tidied::default());
         }
         let days = self.inner.config.evidence_days;
-        let keep = SignedDuration::from_hours(24 * i64::from(days));
+        let keep_ms = i64::from(days) * 24 * 3_600_000;
         let mut old = self.deliverable_oldest_first()?;
-        old.retain(|(made, ..)| now.wall.duration_since(*made) > keep);
+        // One that was made under a wrong clock is of no age: only the bound in bytes ends it.
+        old.retain(|(made, ..)| now.mono().saturating_sub(now.mono_of(*made)) > keep_ms);
         self.remove(old, &format!("older than {days} days"))
     }
 

@@ -149,14 +149,17 @@ impl Writer {
         }
         if bytes > 0 {
             let jobs: Vec<Job> = self.kept.drain(..count).collect();
-            let written = self.append(&jobs.iter().collect::<Vec<_>>());
+            let written = self.write(&jobs.iter().collect::<Vec<_>>());
             if let Err(error) = written {
                 for job in jobs.into_iter().rev() {
                     self.kept.push_front(job);
                 }
                 return Err(error);
             }
+            // Somebody waits for these: couriers that are woken first would run before the
+            // session that has a PUBACK to give.
             jobs.into_iter().for_each(settle);
+            self.shared.announce();
         } else {
             self.kept.drain(..count).for_each(settle);
         }
@@ -181,8 +184,15 @@ impl Writer {
         Ok(())
     }
 
-    /// One write, one sync; then the state has it.
+    /// As [`Self::write`], and the couriers know.
     fn append(&mut self, jobs: &[&Job]) -> io::Result<()> {
+        self.write(jobs)?;
+        self.shared.announce();
+        Ok(())
+    }
+
+    /// One write, one sync; then the state has it.
+    fn write(&mut self, jobs: &[&Job]) -> io::Result<()> {
         let batches: Vec<&[Payload]> = jobs.iter().map(|job| &job.payloads[..]).collect();
         let places = self.journal.append(&batches)?;
         let facts = jobs.iter().flat_map(|job| &job.facts);
@@ -196,7 +206,6 @@ impl Writer {
         self.shared.meter.add(Metric::StoreSyncs, "", 1);
         self.shared.meter.add(Metric::StoreRecords, "", places.len() as u64);
         self.shared.journal_bytes.store(self.journal.bytes(), Ordering::Relaxed);
-        self.shared.announce();
         Ok(())
     }
 
