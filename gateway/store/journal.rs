@@ -6,7 +6,7 @@ use std::{
     io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use super::{
         self, FLAG_FIRST, FLAG_LAST, Hash, Head, NO_HASH, RECORD_HEADER_BYTES,
         SEGMENT_HEADER_BYTES, SegmentHeader,
     },
+    shared::lock,
 };
 
 /// Where a record is.
@@ -215,11 +216,30 @@ impl Journal {
 /// Reads single records back; any thread.
 pub(super) struct Reader {
     folder: PathBuf,
+    /// The segment that was read last: a backlog is read in order.
+    open: Mutex<Option<(u64, Arc<File>)>>,
 }
 
 impl Reader {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self { folder, open: Mutex::default() }
+    }
+
+    fn file(&self, segment: u64) -> io::Result<Arc<File>> {
+        if let Some((number, file)) = &*lock(&self.open)
+            && *number == segment
+        {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(File::open(segment_path(&self.folder, segment))?);
+        *lock(&self.open) = Some((segment, Arc::clone(&file)));
+        Ok(file)
+    }
+
+    /// To be told when a segment is created or removed: its number may be that of a file that
+    /// was thrown away before anything counted in it (J5).
+    pub(super) fn forget(&self) {
+        *lock(&self.open) = None;
     }
 
     pub(super) fn read(&self, location: Location) -> Result<Fact, ReadError> {
@@ -240,11 +260,13 @@ impl Reader {
 
     /// The whole record as it is on disk, unchecked.
     pub(super) fn bytes(&self, location: Location) -> Result<Vec<u8>, ReadError> {
-        let path = segment_path(&self.folder, location.segment);
         let mut bytes = vec![0; location.len as usize];
-        File::open(&path)
+        self.file(location.segment)
             .and_then(|file| file.read_exact_at(&mut bytes, location.offset))
-            .map_err(|source| ReadError::Io { path, source })?;
+            .map_err(|source| {
+                let path = segment_path(&self.folder, location.segment);
+                ReadError::Io { path, source }
+            })?;
         Ok(bytes)
     }
 }

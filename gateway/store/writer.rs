@@ -143,7 +143,7 @@ impl Writer {
         }
         // The sums of a `Standing` are those at its own place: it goes out before the group.
         if bytes > 0 && self.journal.must_roll(bytes) {
-            self.journal.roll()?;
+            self.roll()?;
             let standing = self.standing(Occasion::Segment);
             self.append(&[&standing])?;
         }
@@ -172,7 +172,7 @@ impl Writer {
             let before = std::mem::replace(&mut self.sinks, sinks);
             let standing = self.standing(Occasion::Changed);
             let written = match self.journal.must_roll(standing.bytes()) {
-                true => self.journal.roll().and_then(|()| self.append(&[&standing])),
+                true => self.roll().and_then(|()| self.append(&[&standing])),
                 false => self.append(&[&standing]),
             };
             if let Err(error) = written {
@@ -182,6 +182,12 @@ impl Writer {
             self.kept.pop_front();
         }
         Ok(())
+    }
+
+    fn roll(&mut self) -> io::Result<()> {
+        let rolled = self.journal.roll();
+        self.shared.reader.forget();
+        rolled
     }
 
     /// As [`Self::write`], and the couriers know.
@@ -290,13 +296,14 @@ impl Writer {
                 break;
             }
             if self.journal.must_roll(job.bytes()) {
-                self.journal.roll()?;
+                self.roll()?;
                 let standing = self.standing(Occasion::Segment);
                 self.append(&[&standing])?;
             }
             self.append(&[&job])?;
             lock(&self.shared.state).forget_segments(oldest);
             self.journal.remove(oldest)?;
+            self.shared.reader.forget();
             self.shared.journal_bytes.store(self.journal.bytes(), Ordering::Relaxed);
             tracing::info!(
                 segment = oldest,
