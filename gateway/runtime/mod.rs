@@ -12,6 +12,7 @@ mod middle;
 mod offline;
 mod outbox;
 mod player;
+mod presence;
 mod replay;
 mod report;
 mod sight;

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{Class, Settled, SinkId},
-    sinks::{Due, Lane, Outbox},
+    sinks::{Due, Lane, Outbox, Piece},
     store::{self, SettleError, Store},
 };
 
@@ -17,6 +17,11 @@ impl Outbox for StoreOutbox {
         };
         let due = self.0.next_due(sink, lane).await;
         Due { seq: due.seq, emergency: due.class == Class::Emergency, record: due.record }
+    }
+
+    async fn next_piece(&self, _: &SinkId) -> Piece {
+        // the store's half comes with it
+        std::future::pending().await
     }
 
     async fn settle(&self, settled: Settled) {

@@ -16,6 +16,7 @@ use super::{
     junction::Junction,
     middle::{self, Middle},
     outbox::StoreOutbox,
+    presence,
     report::Reporter,
 };
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
         Body, Clock, Envelope, EventContext, Fault, Kind, Meter, Observation, Receipt, SinkId,
         SourceId, Stamp, StopFlag,
     },
-    sinks::{Courier, Lane, Report},
+    sinks::{Circuit, Courier, EvidenceCourier, Lane, Report},
     sources::{intake::Intake, mqtt},
     store::{self, Opened, Store},
 };
@@ -40,15 +41,15 @@ const JOBS_MAX: usize = 64;
 const TIDY_EVERY: Duration = Duration::from_secs(300);
 
 /// What every part is given.
-struct Parts {
-    config: Config,
-    store: Store,
-    clock: Arc<dyn Clock>,
-    registry: Arc<Registry>,
-    health: Health,
-    context: EventContext,
+pub(super) struct Parts {
+    pub(super) config: Config,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) health: Health,
+    pub(super) context: EventContext,
     envelopes: mpsc::Sender<Envelope>,
-    stop: watch::Receiver<bool>,
+    pub(super) stop: watch::Receiver<bool>,
 }
 
 /// Runs until SIGINT or SIGTERM. The error is one sentence.
@@ -94,7 +95,8 @@ async fn live(
     let (jobs, work) = std::sync::mpsc::sync_channel(JOBS_MAX);
     let junction = Junction::new(middle, Some(jobs), store.clone(), clock, parts.registry.clone());
     let junction = tokio::spawn(junction.run(begun, inbox, stop));
-    let couriers = start_couriers(&parts)?;
+    let couriers = start_couriers(&parts);
+    let presences = presence::start(&parts);
     let addresses = parts.start_doors().await?;
     let stop_threads = StopFlag::default();
     let eyes = Eyes {
@@ -119,6 +121,9 @@ async fn live(
     let graceful = async {
         let _ = junction.await;
         couriers.iter().for_each(tokio::task::JoinHandle::abort);
+        for presence in presences {
+            let _ = presence.await;
+        }
         store.close().await
     };
     let closed = timeout(STOP_WITHIN, graceful).await;
@@ -180,24 +185,37 @@ impl Parts {
     }
 }
 
-fn start_couriers(parts: &Parts) -> Result<Vec<tokio::task::JoinHandle<()>>, String> {
+fn start_couriers(parts: &Parts) -> Vec<tokio::task::JoinHandle<()>> {
     let mut couriers = Vec::new();
     for sink in &parts.config.sinks {
+        let meter: Arc<dyn Meter> = parts.registry.clone();
+        let circuit = Circuit::new(sink.id(), meter, sink_report(parts, sink.id()));
         for lane in [Lane::Emergency, Lane::Bulk] {
             let courier = Courier {
                 sink: sink.id(),
                 lane,
-                connection: sink.build(&parts.context.site, lane)?,
+                connection: sink.build(&parts.context.site, lane),
                 outbox: StoreOutbox(parts.store.clone()),
                 context: parts.context.clone(),
                 clock: parts.clock.clone(),
                 meter: parts.registry.clone(),
-                report: sink_report(parts, sink.id()),
+                circuit: circuit.clone(),
+            };
+            couriers.push(tokio::spawn(courier.run()));
+        }
+        if let Some(connection) = sink.uploader() {
+            let courier = EvidenceCourier {
+                sink: sink.id(),
+                connection,
+                outbox: StoreOutbox(parts.store.clone()),
+                clock: parts.clock.clone(),
+                meter: parts.registry.clone(),
+                circuit,
             };
             couriers.push(tokio::spawn(courier.run()));
         }
     }
-    Ok(couriers)
+    couriers
 }
 
 /// A sink that is down is an incident like any other, and a reason not to be ready.

@@ -11,7 +11,7 @@ use tokio::{
     time::{Duration, Instant, sleep},
 };
 
-use super::{Courier, DeliverError, Delivery, Due, Lane, Outbox, Sink};
+use super::{Circuit, Courier, DeliverError, Delivery, Due, Lane, Outbox, Piece, Sink};
 use crate::domain::{
     Clock, ClockError, Detail, EventContext, Incident, IncidentId, Kind, NoMeter, Now, Outcome,
     Record, Settled, Severity, SinkId, Stage, Title, What,
@@ -74,6 +74,10 @@ impl Outbox for Box {
         }
     }
 
+    async fn next_piece(&self, _: &SinkId) -> Piece {
+        std::future::pending().await
+    }
+
     async fn settle(&self, settled: Settled) {
         self.settled.lock().unwrap().push((settled.change, settled.outcome));
     }
@@ -119,7 +123,11 @@ fn start(lane: Lane, answer: Answer) -> World {
         context: EventContext { site: "s".into(), timezone: TimeZone::UTC, public_url: None },
         clock: Arc::new(Still),
         meter: Arc::new(NoMeter),
-        report: Arc::new(move |why| said_of.lock().unwrap().push(why.is_some())),
+        circuit: Circuit::new(
+            "grid".into(),
+            Arc::new(NoMeter),
+            Arc::new(move |why| said_of.lock().unwrap().push(why.is_some())),
+        ),
     };
     tokio::spawn(courier.run());
     World { give, settled, log, said }
