@@ -2,24 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::world::{Broker, Gateway, Receiver, gridpost, http, wait_for};
-
-/// An authority and a certificate of `localhost`, as PEM files in the folder.
-fn certificates(folder: &Path) {
-    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    params.distinguished_name.push(rcgen::DnType::CommonName, "gridpost test authority");
-    let ca_key = rcgen::KeyPair::generate().unwrap();
-    let ca = params.self_signed(&ca_key).unwrap();
-    let issuer = rcgen::Issuer::new(params, ca_key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let certificate =
-        rcgen::CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap();
-    fs::write(folder.join("ca.pem"), ca.pem()).unwrap();
-    fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
-    fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
-}
+use crate::world::{Broker, Gateway, Receiver, certificates, gridpost, http, wait_for};
 
 fn config(receiver: &Receiver, more: &str) -> String {
     format!(

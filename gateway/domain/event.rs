@@ -5,8 +5,8 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Detail, Evidence, EvidenceId, Grid, HeartbeatData, Incident, IncidentId, Kind, ObjectCount, Place,
-    PreRollLimit, Record, Route, Severity, SiteId, SourceRef, Stage, Tier, Title, What,
+    Detail, Evidence, EvidenceId, Grid, HeartbeatData, Incident, IncidentId, Kind, ObjectCount,
+    Place, PreRollLimit, Record, Route, Severity, SiteId, SourceRef, Stage, Tier, Title, What,
 };
 
 /// What rendering needs to know of the site.

@@ -111,11 +111,8 @@ mod tests {
 
     #[test]
     fn a_heartbeat_after_a_clock_step_says_when_it_really_began() {
-        let context = EventContext {
-            site: "a".into(),
-            timezone: jiff::tz::TimeZone::UTC,
-            public_url: None,
-        };
+        let context =
+            EventContext { site: "a".into(), timezone: jiff::tz::TimeZone::UTC, public_url: None };
         let now = Now { wall: "2026-07-01T04:00:10Z".parse().unwrap(), mono_ms: 10_000 };
         let run = Uuid::nil();
         let beat = context.heartbeat(run, 3, now, HeartbeatFacts::default());

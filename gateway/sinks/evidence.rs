@@ -40,7 +40,8 @@ impl<O: Outbox> EvidenceCourier<O> {
                 tracing::debug!(sink = %self.sink, evidence = %id, reason, "not uploaded; again later");
                 self.meter.add(Metric::EvidenceUploadFailures, self.sink.as_str(), 1);
                 circuit.failed(&format!("evidence: {reason}"));
-                let asked = after_ms.map(|ms| std::time::Duration::from_millis(ms.min(BACKOFF_MS_MAX)));
+                let asked =
+                    after_ms.map(|ms| std::time::Duration::from_millis(ms.min(BACKOFF_MS_MAX)));
                 sleep(asked.unwrap_or_else(|| backoff(BACKOFF_MS_FIRST, tries))).await;
                 tries = tries.saturating_add(1);
             };
@@ -56,7 +57,9 @@ impl<O: Outbox> EvidenceCourier<O> {
             Some(path) => {
                 match self.connection.upload(piece.incident, &piece.evidence, path).await {
                     Ok(()) => return Ok(Outcome::Delivered),
-                    Err(DeliverError::Retry { reason, after_ms }) => return Err((reason, after_ms)),
+                    Err(DeliverError::Retry { reason, after_ms }) => {
+                        return Err((reason, after_ms));
+                    }
                     Err(DeliverError::Reject { answer }) => answer,
                 }
             }

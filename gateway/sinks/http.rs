@@ -74,7 +74,8 @@ impl Config {
         let mut problems = Vec::new();
         let web = |url: &url::Url| ["http", "https"].contains(&url.scheme());
         if !web(&self.url) {
-            problems.push(("url", format!("`{}`: expected http://… or https://…", self.url.scheme())));
+            problems
+                .push(("url", format!("`{}`: expected http://… or https://…", self.url.scheme())));
         }
         problems.extend(self.tls().problem());
         match &self.evidence_url {

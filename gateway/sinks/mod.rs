@@ -11,7 +11,10 @@ mod presence;
 #[cfg(test)]
 mod tests_courier;
 
-use std::{future::Future, path::{Path, PathBuf}};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use schemars::JsonSchema;

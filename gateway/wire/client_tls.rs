@@ -73,9 +73,9 @@ impl ClientTls {
         let (Some(cert), Some(key)) = (&self.cert_file, &self.key_file) else {
             return Ok(builder.with_no_client_auth());
         };
-        builder
-            .with_client_auth_cert(authorities(cert)?, private_key(key)?)
-            .map_err(|error| format!("{} and {} do not fit: {error}", cert.display(), key.display()))
+        builder.with_client_auth_cert(authorities(cert)?, private_key(key)?).map_err(|error| {
+            format!("{} and {} do not fit: {error}", cert.display(), key.display())
+        })
     }
 }
 

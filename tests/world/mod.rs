@@ -1,12 +1,15 @@
 //! The world around the gateway, made of the real things: the binary itself, a receiver, a broker, an RTSP server.
 
 mod broker;
+mod certs;
 mod disk_log;
+mod fault;
 mod gateway;
 mod load;
 mod night;
 mod receiver;
 mod rtsp;
+mod shelf;
 
 use std::{
     future::Future,
@@ -14,13 +17,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use broker::Broker;
+pub(crate) use broker::{Broker, Listener, press};
+pub(crate) use certs::certificates;
 pub(crate) use disk_log::{Disk, library};
+pub(crate) use fault::{Fault, Mode};
 pub(crate) use gateway::{Gateway, gridpost};
 pub(crate) use load::Load;
 pub(crate) use night::{End, House};
-pub(crate) use receiver::Receiver;
+pub(crate) use receiver::{Receiver, acceptor};
 pub(crate) use rtsp::RtspServer;
+pub(crate) use shelf::Trouble;
 
 /// How long a fact may take before a test gives up; generous, since machines here are shared.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -82,7 +82,8 @@ impl Link {
         {
             return Ok(Some(token.clone()));
         }
-        let wrong = |what: &str| DeliverError::retry(format!("token_file {}: {what}", path.display()));
+        let wrong =
+            |what: &str| DeliverError::retry(format!("token_file {}: {what}", path.display()));
         let text = std::fs::read_to_string(path)
             .map_err(|error| wrong(&format!("cannot be read: {error}")))?;
         let text = text.trim();

@@ -163,7 +163,9 @@ fn held(headers: &HeaderMap, size: u64) -> u64 {
 /// The file from this byte on, if it is still what was recorded.
 async fn open(path: &Path, size: u64, from: u64) -> Result<File, DeliverError> {
     let told = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => DeliverError::Reject { answer: super::super::evidence::MISSING.into() },
+        std::io::ErrorKind::NotFound => {
+            DeliverError::Reject { answer: super::super::evidence::MISSING.into() }
+        }
         _ => DeliverError::retry(format!("{}: cannot be read: {error}", path.display())),
     };
     let mut file = File::open(path).await.map_err(told)?;

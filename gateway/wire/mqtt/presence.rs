@@ -24,7 +24,12 @@ impl Presence {
     /// Reads the files of this moment; connects at the first [`Self::connected`].
     pub fn open(broker: &Broker, will: Said) -> Result<Self, String> {
         let mut options = broker.options(false)?;
-        options.set_last_will(LastWill::new(will.topic, will.payload, QoS::AtLeastOnce, will.retain));
+        options.set_last_will(LastWill::new(
+            will.topic,
+            will.payload,
+            QoS::AtLeastOnce,
+            will.retain,
+        ));
         let (client, events) = broker.client(options);
         Ok(Self { client, events })
     }
