@@ -85,7 +85,7 @@ async fn wrong_authority(folder: &Path, id: &'static str, first: Option<&Path>) 
     let mend = Box::new(move |_: &Receiver| {
         fs::copy(&right, &file).unwrap();
     });
-    let why = if first.is_some() { "UnknownIssuer" } else { "cannot be read" };
+    let why = if first.is_some() { "invalid peer certificate" } else { "cannot be read" };
     Case { id, receiver, section, why, mend }
 }
 

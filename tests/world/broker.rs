@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{free_port, wait_for};
+use super::{PATIENCE, free_port, wait_for};
 
 pub(crate) struct Broker {
     child: Child,
@@ -98,12 +98,23 @@ pub(crate) struct Listener {
 impl Listener {
     /// Returns when the broker has confirmed the subscription.
     pub(crate) async fn start(port: u16, topic: &str, options: &[&str]) -> Self {
-        let mut child = Command::new("mosquitto_sub")
-            .args(["-h", "localhost", "-p", &port.to_string(), "-q", "1", "-d", "-F", "@%t %p"])
+        // Line by line, although it is not a terminal.
+        let mut child = Command::new("stdbuf")
+            .args([
+                "-oL",
+                "mosquitto_sub",
+                "-h",
+                "localhost",
+                "-p",
+                &port.to_string(),
+                "-q",
+                "1",
+                "-d",
+                "-F",
+                "heard %t %p",
+            ])
             .args(["-t", topic])
             .args(options)
-            // Line by line, although it is not a terminal.
-            .env("LC_ALL", "C")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -118,7 +129,8 @@ impl Listener {
                 if line.contains("SUBACK") || line.starts_with("Subscribed") {
                     tell.take().map(|tell| tell.send(()));
                 }
-                let Some((topic, payload)) = line.strip_prefix('@').and_then(|l| l.split_once(' '))
+                let Some((topic, payload)) =
+                    line.strip_prefix("heard ").and_then(|l| l.split_once(' '))
                 else {
                     continue;
                 };
@@ -127,7 +139,8 @@ impl Listener {
                 }
             }
         });
-        told.await.expect("mosquitto_sub ended before it had subscribed");
+        let told = tokio::time::timeout(PATIENCE, told).await.expect("no SUBACK in time");
+        told.expect("mosquitto_sub ended before it had subscribed");
         let options = options.iter().map(|&option| option.to_owned()).collect();
         Self { child, port, options, heard }
     }

@@ -50,7 +50,9 @@ impl Fault {
 
 async fn listen(port: u16, target: u16, mut mode: watch::Receiver<Mode>) {
     loop {
-        mode.wait_for(|mode| *mode != Mode::Refuse).await.unwrap();
+        if mode.wait_for(|mode| *mode != Mode::Refuse).await.is_err() {
+            return;
+        }
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         loop {
             let stream = tokio::select! {
