@@ -42,7 +42,7 @@ pub struct Event {
 }
 
 /// What the feed carries, by the event's `type`: an incident's state, or a heartbeat
-/// (`io.gridpost.heartbeat.v1`, id `<run>.<seq>`, subject the run). For the schema.
+/// (`io.gridpost.heartbeat.v1`, id `<run>.<seq>`, subject the run).
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 #[allow(dead_code, reason = "the shape for the schema")]
