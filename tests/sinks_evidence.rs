@@ -229,6 +229,25 @@ async fn refused_for_good_is_dead_and_everything_else_is_tried_again() {
         .await;
 }
 
+/// A receiver that thanks for the file before it has it is not believed.
+#[tokio::test(flavor = "multi_thread")]
+async fn p5_an_answer_that_comes_before_the_file_is_no_delivery() {
+    let world = World::start().await;
+    // More than the buffers of a connection hold.
+    let (piece, content) = world.clip(64_000_000);
+    world.receiver.shelf.refuse(Some(201));
+    world.give.send(piece.clone()).await.unwrap();
+    wait_for("the sink to be down", || async {
+        (!world.said.lock().unwrap().is_empty()).then_some(())
+    })
+    .await;
+    assert!(world.settled.lock().unwrap().is_empty(), "it took the word for the deed");
+    world.receiver.shelf.refuse(None);
+    assert_eq!(world.outcome().await, Outcome::Delivered);
+    let there = world.receiver.shelf.piece(&piece.evidence.id.to_string());
+    assert!(there == Some(content), "not the same bytes");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_gone_or_not_what_was_recorded_is_dead_with_the_reason() {
     let world = World::start().await;
