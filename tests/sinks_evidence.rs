@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 use gridpost::{
@@ -59,6 +60,7 @@ struct World {
     give: mpsc::Sender<Piece>,
     settled: Arc<Mutex<Vec<(u64, Outcome)>>>,
     up: Arc<Up>,
+    circuit: Arc<Circuit>,
     said: Arc<Mutex<Vec<Option<String>>>>,
     courier: JoinHandle<()>,
 }
@@ -79,17 +81,18 @@ impl World {
         let (up, said) = (Arc::new(Up::default()), Arc::<Mutex<Vec<_>>>::default());
         let heard = said.clone();
         let report = Arc::new(move |why| heard.lock().unwrap().push(why));
+        let circuit = Circuit::new(config.id(), up.clone(), report);
         let courier = EvidenceCourier {
             sink: config.id(),
             connection: config.uploader().unwrap(),
             outbox,
             clock: RealClock::start(),
             meter: Arc::new(NoMeter),
-            circuit: Circuit::new(config.id(), up.clone(), report),
+            circuit: circuit.clone(),
         };
         let courier = tokio::spawn(courier.run());
         let folder = tempfile::tempdir().unwrap();
-        Self { receiver, folder, give, settled, up, said, courier }
+        Self { receiver, folder, give, settled, up, circuit, said, courier }
     }
 
     /// A clip of so many bytes, on disk.
@@ -246,6 +249,34 @@ async fn p5_an_answer_that_comes_before_the_file_is_no_delivery() {
     assert_eq!(world.outcome().await, Outcome::Delivered);
     let there = world.receiver.shelf.piece(&piece.evidence.id.to_string());
     assert!(there == Some(content), "not the same bytes");
+}
+
+/// While an emergency is under way a clip in the middle of its upload stands still, for longer than
+/// would count as a stall, and goes on after it, on the same connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn p3_evidence_leaves_the_line_to_an_emergency() {
+    let world = World::start().await;
+    let (piece, content) = world.clip(64_000_000);
+    world.receiver.shelf.slow(Duration::from_millis(1));
+    world.give.send(piece.clone()).await.unwrap();
+    let id = piece.evidence.id.to_string();
+    let there = || world.receiver.shelf.piece(&id).map_or(0, |bytes| bytes.len());
+    wait_for("the upload to begin", || async { (there() > 0).then_some(()) }).await;
+    let emergency = world.circuit.urgent();
+    // What was in the buffers arrives; then nothing does.
+    let mut still = (there(), Instant::now());
+    wait_for("the upload to stand still", || {
+        if there() != still.0 {
+            still = (there(), Instant::now());
+        }
+        let stands = still.1.elapsed() > Duration::from_millis(2_500);
+        async move { stands.then_some(()) }
+    })
+    .await;
+    assert!(there() < content.len(), "it went on beside the emergency");
+    drop(emergency);
+    assert_eq!(world.outcome().await, Outcome::Delivered);
+    assert_eq!(world.brought(), [content.len()], "one upload, not broken by the wait");
 }
 
 #[tokio::test(flavor = "multi_thread")]

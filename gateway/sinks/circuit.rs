@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use tokio::sync::watch;
+
 use crate::domain::{Meter, Metric, SinkId};
 
 /// After this many failed tries in a row a lane, and with it the sink, counts as down.
@@ -20,17 +22,37 @@ pub struct Circuit {
     meter: Arc<dyn Meter>,
     report: Report,
     down: Mutex<BTreeMap<&'static str, String>>,
+    /// Emergencies that are being delivered at this moment.
+    urgent: watch::Sender<usize>,
 }
 
 impl Circuit {
     pub fn new(sink: SinkId, meter: Arc<dyn Meter>, report: Report) -> Arc<Self> {
         meter.set(Metric::SinkUp, sink.as_str(), 1.0);
-        Arc::new(Self { sink, meter, report, down: Mutex::default() })
+        Arc::new(Self {
+            sink,
+            meter,
+            report,
+            down: Mutex::default(),
+            urgent: watch::Sender::new(0),
+        })
     }
 
     /// A lane of it, working until it says otherwise.
     pub(super) fn lane(self: &Arc<Self>, name: &'static str) -> LaneCircuit {
         LaneCircuit { circuit: self.clone(), name, failures: 0 }
+    }
+
+    /// An emergency is under way until this is dropped: evidence leaves the line to it (P3), for
+    /// on a thin uplink a clip would fill every queue on the way.
+    pub fn urgent(self: &Arc<Self>) -> Urgent {
+        self.urgent.send_modify(|under_way| *under_way += 1);
+        Urgent(self.clone())
+    }
+
+    /// Tells how many emergencies are under way.
+    pub(super) fn watch(&self) -> watch::Receiver<usize> {
+        self.urgent.subscribe()
     }
 
     fn change(&self, lane: &'static str, why: Option<&str>) {
@@ -59,6 +81,15 @@ impl Circuit {
             }
             _ => {}
         }
+    }
+}
+
+/// See [`Circuit::urgent`].
+pub struct Urgent(Arc<Circuit>);
+
+impl Drop for Urgent {
+    fn drop(&mut self) {
+        self.0.urgent.send_modify(|under_way| *under_way -= 1);
     }
 }
 

@@ -82,7 +82,10 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
             .map_err(|error| (format!("event cannot be written: {error}"), None))?;
         let kind = due.record.incident.kind.as_str();
         let delivery = Delivery { event_id: event.id, kind, body: body.into() };
-        match self.connection.deliver(&delivery).await {
+        let urgent = (self.lane == Lane::Emergency).then(|| self.circuit.urgent());
+        let answer = self.connection.deliver(&delivery).await;
+        drop(urgent);
+        match answer {
             Ok(()) => Ok(Outcome::Delivered),
             Err(DeliverError::Reject { answer }) if due.emergency => {
                 tracing::error!(sink = %self.sink, event = delivery.event_id, answer, "an EMERGENCY was refused; asked again hourly");

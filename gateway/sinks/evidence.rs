@@ -28,6 +28,7 @@ impl<O: Outbox> EvidenceCourier<O> {
     /// arrived is asked for by the next one.
     pub async fn run(mut self) {
         let mut circuit = self.circuit.lane("evidence");
+        self.connection.yield_to(self.circuit.watch());
         loop {
             let piece = self.outbox.next_piece(&self.sink).await;
             let mut tries = 0u32;

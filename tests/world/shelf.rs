@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -34,6 +35,8 @@ struct Inner {
     head: Option<(u16, Option<u64>)>,
     /// Answers to PUT so, and keeps nothing.
     refuse: Option<u16>,
+    /// Takes so long over each piece of a body that comes.
+    slow: Option<Duration>,
 }
 
 #[derive(Clone, Default)]
@@ -67,6 +70,10 @@ impl Shelf {
 
     pub(crate) fn answer_head(&self, answer: Option<(u16, Option<u64>)>) {
         self.0.lock().unwrap().head = answer;
+    }
+
+    pub(crate) fn slow(&self, pause: Duration) {
+        self.0.lock().unwrap().slow = Some(pause);
     }
 
     pub(crate) fn refuse(&self, code: Option<u16>) {
@@ -121,6 +128,10 @@ async fn take(
             inner.puts[nth].1 += kept;
             kept == max
         };
+        let slow = shelf.0.lock().unwrap().slow;
+        if let Some(pause) = slow {
+            tokio::time::sleep(pause).await;
+        }
         match trouble {
             // Ends the connection's task, quietly.
             Some(Trouble::Drop(_)) if stop => std::panic::resume_unwind(Box::new("dropped")),

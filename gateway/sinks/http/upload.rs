@@ -18,6 +18,7 @@ use reqwest::{
 use tokio::{
     fs::File,
     io::{AsyncReadExt, AsyncSeekExt, SeekFrom},
+    sync::watch,
 };
 
 use super::{
@@ -33,6 +34,8 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub struct Uploader {
     link: Link,
     base: url::Url,
+    /// Emergencies under way; while there is one, nothing is sent.
+    urgent: watch::Receiver<usize>,
 }
 
 /// How an upload ended that did not break.
@@ -44,7 +47,11 @@ enum Put {
 
 impl Uploader {
     pub(in crate::sinks) fn new(config: &Config, base: url::Url) -> Self {
-        Self { link: Link::new(config), base }
+        Self { link: Link::new(config), base, urgent: watch::channel(0).1 }
+    }
+
+    pub(in crate::sinks) fn yield_to(&mut self, urgent: watch::Receiver<usize>) {
+        self.urgent = urgent;
     }
 
     /// Ok when the other end has all of it.
@@ -104,14 +111,14 @@ impl Uploader {
             .header("Repr-Digest", format!("sha-256=:{}:", digest(&evidence.sha256)?))
             .header("Idempotency-Key", evidence.id.to_string())
             .header("Gridpost-Incident", incident.to_string())
-            .body(stream(file, size - from, progress.clone()));
+            .body(stream(file, size - from, progress.clone(), self.urgent.clone()));
         if from > 0 {
             let range = format!("bytes {from}-{}/{size}", size - 1);
             request = request.header(header::CONTENT_RANGE, range);
         }
         let answer = tokio::select! {
             answer = request.send() => answer.map_err(|error| self.link.broken(error))?,
-            () = stalled(&progress, self.link.within) => {
+            () = stalled(&progress, self.link.within, &self.urgent) => {
                 let sent = from + progress.load(Ordering::Relaxed);
                 return Err(DeliverError::retry(format!(
                     "evidence: no progress within {:?} at byte {sent} of {size}", self.link.within
@@ -180,27 +187,38 @@ async fn open(path: &Path, size: u64, from: u64) -> Result<File, DeliverError> {
 }
 
 /// Never more than one chunk in memory; `progress` counts what was handed to the network.
-fn stream(file: File, bytes: u64, progress: Arc<AtomicU64>) -> Body {
-    let state = (file.take(bytes), progress);
-    Body::wrap_stream(try_unfold(state, |(mut file, progress)| async move {
+fn stream(
+    file: File,
+    bytes: u64,
+    progress: Arc<AtomicU64>,
+    urgent: watch::Receiver<usize>,
+) -> Body {
+    let state = (file.take(bytes), progress, urgent);
+    Body::wrap_stream(try_unfold(state, |(mut file, progress, mut urgent)| async move {
+        // Whoever counts them is gone only when the gateway stops.
+        let _ = urgent.wait_for(|under_way| *under_way == 0).await;
         let mut chunk = vec![0; CHUNK_BYTES];
         let read = file.read(&mut chunk).await?;
         chunk.truncate(read);
         progress.fetch_add(read as u64, Ordering::Relaxed);
-        let next = (read > 0).then(|| (Bytes::from(chunk), (file, progress)));
+        let next = (read > 0).then(|| (Bytes::from(chunk), (file, progress, urgent)));
         Ok::<_, std::io::Error>(next)
     }))
 }
 
-/// Ends when nothing went on for so long.
-async fn stalled(progress: &AtomicU64, within: std::time::Duration) {
+/// Ends when nothing went on for so long, though it could have.
+async fn stalled(
+    progress: &AtomicU64,
+    within: std::time::Duration,
+    urgent: &watch::Receiver<usize>,
+) {
     let mut before = None;
     loop {
-        let now = progress.load(Ordering::Relaxed);
-        if before == Some(now) {
+        let now = Some(progress.load(Ordering::Relaxed)).filter(|_| *urgent.borrow() == 0);
+        if before.is_some() && before == now {
             return;
         }
-        before = Some(now);
+        before = now;
         tokio::time::sleep(within).await;
     }
 }
