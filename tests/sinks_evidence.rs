@@ -176,7 +176,10 @@ async fn p5_after_a_break_or_a_stall_in_the_middle_only_the_rest_is_sent() {
         let world = World::start().await;
         let (piece, content) = world.clip(SIZE);
         world.receiver.shelf.trouble(trouble);
+        let began = Instant::now();
         world.delivered(&piece, &content).await;
+        // `timeout_s` without progress, and not the kernel's half minute.
+        assert!(began.elapsed() < Duration::from_secs(20), "{trouble:?}: {:?}", began.elapsed());
         let (Trouble::Drop(kept) | Trouble::Stall(kept)) = trouble;
         assert_eq!(world.brought(), [kept, SIZE - kept], "{trouble:?}");
         let puts = world.receiver.shelf.puts();
