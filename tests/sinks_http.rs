@@ -70,7 +70,7 @@ async fn expired(folder: &Path) -> Case {
     let section = section("expired", &receiver.url, "ca_file = \"ca.pem\"\n");
     let new = acceptor(folder, "cert.pem", "key.pem", false);
     let mend = Box::new(move |receiver: &Receiver| receiver.renew(new.clone()));
-    Case { id: "expired", receiver, section, why: "expired", mend }
+    Case { id: "expired", receiver, section, why: "the server's certificate has expired", mend }
 }
 
 /// The file with its authority is not there, then it is another's, then it is right.
@@ -85,7 +85,7 @@ async fn wrong_authority(folder: &Path, id: &'static str, first: Option<&Path>) 
     let mend = Box::new(move |_: &Receiver| {
         fs::copy(&right, &file).unwrap();
     });
-    let why = if first.is_some() { "invalid peer certificate" } else { "cannot be read" };
+    let why = if first.is_some() { "no authority that we trust" } else { "cannot be read" };
     Case { id, receiver, section, why, mend }
 }
 
@@ -104,7 +104,13 @@ async fn unknown_client(folder: &Path, other: &Path) -> Case {
             fs::copy(at.join(from), at.join(to)).unwrap();
         }
     });
-    Case { id: "mutual", receiver, section, why: "", mend }
+    Case {
+        id: "mutual",
+        receiver,
+        section,
+        why: "the server does not accept us; see client_cert_file",
+        mend,
+    }
 }
 
 fn in_three_seconds() -> Vec<(&'static str, String)> {

@@ -79,6 +79,31 @@ impl ClientTls {
     }
 }
 
+/// What the TLS library says, in words that an installer can act on; its own words follow.
+pub fn explain(reason: String) -> String {
+    let means = [
+        ("certificate expired", "the server's certificate has expired, or our clock is ahead"),
+        (
+            "certificate not valid yet",
+            "the server's certificate is not valid yet, or our clock is behind",
+        ),
+        (
+            "certificate not valid for name",
+            "the server's certificate is for another name than the url's",
+        ),
+        (
+            "UnknownIssuer",
+            "no authority that we trust signed the server's certificate; see ca_file",
+        ),
+        ("BadSignature", "no authority that we trust signed the server's certificate; see ca_file"),
+        ("received fatal alert", "the server does not accept us; see client_cert_file"),
+    ];
+    match means.iter().find(|(mark, _)| reason.contains(mark)) {
+        Some((_, meaning)) => format!("{meaning} ({reason})"),
+        None => reason,
+    }
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))
 }

@@ -6,11 +6,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rumqttc::{
-    AsyncClient, Event, EventLoop, Incoming, MqttOptions, Publish, QoS, TlsConfiguration, Transport,
+    AsyncClient, ConnectionError, Event, EventLoop, Incoming, MqttOptions, Publish, QoS,
+    TlsConfiguration, Transport,
 };
 use tokio::time::Instant;
 
-use super::client_tls::ClientTls;
+use super::client_tls::{ClientTls, explain};
 
 pub use presence::{Presence, Said};
 
@@ -80,6 +81,11 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))
 }
 
+/// Why there is no connection, or no longer one.
+fn broken(error: ConnectionError) -> String {
+    explain(error.to_string())
+}
+
 /// One message of a broker; acknowledge it when it is on disk.
 pub struct Message {
     pub topic: String,
@@ -104,7 +110,7 @@ impl Subscriber {
     /// The next message; subscribes at each connection. An error ends this connection.
     pub async fn next(&mut self) -> Result<Message, String> {
         loop {
-            match self.events.poll().await.map_err(|error| error.to_string())? {
+            match self.events.poll().await.map_err(broken)? {
                 Event::Incoming(Incoming::ConnAck(_)) => {
                     for topic in &self.topics {
                         self.client
@@ -186,7 +192,7 @@ impl Publisher {
             .try_publish(topic, QoS::AtLeastOnce, false, payload)
             .map_err(|error| error.to_string())?;
         loop {
-            match events.poll().await.map_err(|error| error.to_string())? {
+            match events.poll().await.map_err(broken)? {
                 Event::Incoming(Incoming::PubAck(_)) => {
                     *used = Instant::now();
                     return Ok(());

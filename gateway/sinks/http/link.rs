@@ -9,7 +9,7 @@ use reqwest::{
 };
 
 use super::{Config, DeliverError};
-use crate::wire::fresh::Stamp;
+use crate::wire::{client_tls::explain, fresh::Stamp};
 
 /// What is kept of an answer that refuses something, bytes.
 const ANSWER_BYTES_MAX: usize = 1024;
@@ -109,7 +109,7 @@ impl Link {
         } else {
             format!("the connection broke before an answer: {}", chain(&error))
         };
-        DeliverError::retry(why)
+        DeliverError::retry(explain(why))
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use rumqttc::{AsyncClient, Event, EventLoop, Incoming, LastWill, QoS};
 
-use super::Broker;
+use super::{Broker, broken};
 
 /// One message at QoS 1.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl Presence {
     /// that is shorter than a slow connection.
     pub async fn connected(&mut self) -> Result<(), String> {
         loop {
-            let event = self.events.poll().await.map_err(|error| error.to_string())?;
+            let event = self.events.poll().await.map_err(broken)?;
             if matches!(event, Event::Incoming(Incoming::ConnAck(_))) {
                 return Ok(());
             }
@@ -56,7 +56,7 @@ impl Presence {
     /// Cancelling loses nothing once it is connected.
     pub async fn acknowledged(&mut self) -> Result<(), String> {
         loop {
-            let event = self.events.poll().await.map_err(|error| error.to_string())?;
+            let event = self.events.poll().await.map_err(broken)?;
             if matches!(event, Event::Incoming(Incoming::PubAck(_))) {
                 return Ok(());
             }
