@@ -203,7 +203,7 @@ async fn p2_p7_each_sick_sink_is_told_by_name_and_cause_and_delivers_once_mended
 
 /// What is refused for good is kept with the answer, and what comes after it goes through.
 #[tokio::test(flavor = "multi_thread")]
-async fn p4_a_notice_that_is_refused_is_dead_lettered_and_an_emergency_is_not() {
+async fn p4_a_notice_that_is_refused_is_dead_lettered_and_what_follows_goes_through() {
     let (well, wrong) = (Receiver::start().await, Receiver::start().await);
     wrong.answer(|event| if event["data"]["kind"] == "sink-down" { 400 } else { 200 });
     let gone = Fault::start(Mode::Refuse, wrong.port);
@@ -225,9 +225,9 @@ async fn p4_a_notice_that_is_refused_is_dead_lettered_and_an_emergency_is_not() 
     wrong.wait("the next press", |data| data["sources"][0]["id"] == "b-2").await;
 }
 
-/// P6: nothing that a sink needs is there, and the gateway starts; `check` says what is missing.
+/// A file that is not there yet is a warning; what can never work is an error.
 #[tokio::test(flavor = "multi_thread")]
-async fn p6_missing_files_are_warnings_of_check_and_half_a_pair_is_an_error() {
+async fn missing_files_are_warnings_of_check_and_half_a_pair_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     certificates(folder.path());
     let file = folder.path().join("gridpost.toml");
