@@ -1,6 +1,7 @@
 //! Evidence upward over a real network: streamed, continued after a break, judged like an event.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -11,11 +12,15 @@ use gridpost::{
     runtime::RealClock,
     sinks::{Circuit, Config, Due, EvidenceCourier, Lane, Outbox, Piece},
 };
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use crate::world::{Receiver, Trouble, wait_for};
+use crate::{
+    reload::reload_to,
+    world::{Gateway, Receiver, Trouble, free_port, gridpost, street, wait_for},
+};
 
 /// The store's place.
 #[derive(Clone)]
@@ -98,7 +103,7 @@ impl World {
     /// A clip of so many bytes, on disk.
     fn clip(&self, bytes: usize) -> (Piece, Vec<u8>) {
         let content: Vec<u8> = (0..bytes).map(|n| (n * 31 % 251) as u8).collect();
-        let sha256 = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = sha256(&content);
         let id = EvidenceId::new();
         let path = self.folder.path().join(id.to_string());
         std::fs::write(&path, &content).unwrap();
@@ -143,6 +148,10 @@ impl Drop for World {
     fn drop(&mut self) {
         self.courier.abort();
     }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn header<'a>(headers: &'a axum::http::HeaderMap, name: &str) -> Option<&'a str> {
@@ -299,4 +308,130 @@ async fn a_file_that_is_gone_or_not_what_was_recorded_is_dead_with_the_reason() 
     dead(piece, "its file is missing").await;
     assert!(world.brought().is_empty());
     assert!(!Path::new(&path).exists());
+}
+
+const SITE: &str = "[site]\nid = \"demo\"\n";
+const PICTURES: &str = "send_pictures = true\n";
+
+/// A sink with this receiver's address, whether or not it listens yet.
+fn sink(id: &str, port: u16) -> String {
+    let at = format!("http://127.0.0.1:{port}");
+    format!(
+        "\n[[sink]]\nid = \"{id}\"\nkind = \"http\"\nurl = \"{at}/events\"\nevidence_url = \"{at}/evidence\"\n{PICTURES}"
+    )
+}
+
+/// Walkers, as fast as they can be looked at.
+fn camera() -> String {
+    format!(
+        "\n[[camera]]\nid = \"street\"\nurl = \"{}\"\nclip_max_s = 3\npost_roll_s = 1\nspeed = \"max\"\n\n[[rule]]\nid = \"walkers\"\nkind = \"intrusion\"\n",
+        street("h264").display()
+    )
+}
+
+/// The evidence that the events of a receiver name, by id.
+fn named(events: &[Value]) -> Vec<&Value> {
+    let pieces = events.iter().flat_map(|event| event["data"]["evidence"].as_array().unwrap());
+    let mut seen = BTreeSet::new();
+    pieces.filter(|piece| seen.insert(piece["id"].as_str().unwrap())).collect()
+}
+
+/// Until there is a clip, and everything that the records name is on the shelf, as they say it.
+async fn on_the_shelf(receiver: &Receiver) {
+    wait_for("what the records name on the shelf", || {
+        let events = receiver.events();
+        let pieces = named(&events);
+        let there = |piece: &&Value| {
+            let bytes = receiver.shelf.piece(piece["id"].as_str().unwrap()).unwrap_or_default();
+            piece["sha256"] == sha256(&bytes)
+        };
+        let has_clip = pieces.iter().any(|piece| piece["media_type"] == "video/mp4");
+        let done = (has_clip && pieces.iter().all(there)).then_some(());
+        async move { done }
+    })
+    .await
+}
+
+/// This sink's line of the ledger, once it is as wanted; the sums hold at every look.
+async fn ledger(gateway: &Gateway, sink: &str, wanted: impl Fn(&str) -> bool) -> String {
+    wait_for("the ledger's line of evidence", || {
+        let data = gateway.data().display().to_string();
+        let told = gridpost(&["store", "ledger", "--data", &data]).stdout;
+        assert!(told.contains("the sums hold"), "{told}");
+        let start = format!("{sink} (evidence files): ");
+        let line = told.lines().find_map(|line| line.strip_prefix(&start)).map(str::to_owned);
+        let line = line.filter(|line| wanted(line));
+        async move { line }
+    })
+    .await
+}
+
+/// Exactly what the records name, each once.
+fn all_delivered(line: &str, receiver: &Receiver) -> bool {
+    let pieces = named(&receiver.events()).len();
+    line.starts_with(&format!("accepted {pieces} = delivered {pieces} + pending 0 "))
+}
+
+/// The whole way through the real gateway: camera, disk, record, file; and over a kill to a sink
+/// that was away.
+#[tokio::test(flavor = "multi_thread")]
+async fn p5_pictures_go_up_after_their_records_and_over_a_kill() {
+    let (grid, port) = (Receiver::start().await, free_port());
+    // A record that comes for the first time, and its picture is there already.
+    let (early, named_before) = (Arc::<Mutex<Vec<Value>>>::default(), Mutex::new(BTreeSet::new()));
+    let (seen, shelf) = (early.clone(), grid.shelf.clone());
+    let refused = Mutex::new(0);
+    grid.answer(move |event| {
+        for piece in named(std::slice::from_ref(event)) {
+            let id = piece["id"].as_str().unwrap().to_owned();
+            if !named_before.lock().unwrap().contains(&id) && shelf.piece(&id).is_some() {
+                seen.lock().unwrap().push(event.clone());
+            }
+            // The first two tries fail: the file has time enough to come too early.
+            let mut refused = refused.lock().unwrap();
+            if *refused < 2 {
+                *refused += 1;
+                return 503;
+            }
+            named_before.lock().unwrap().insert(id);
+        }
+        200
+    });
+    let sinks = format!("{SITE}{}{}", sink("grid", grid.port), sink("district", port));
+    let gateway = Gateway::start(&(sinks.clone() + &camera())).await;
+    on_the_shelf(&grid).await;
+    let owed = ledger(&gateway, "grid", |line| line.contains(" pending 0 ")).await;
+    assert!(!owed.starts_with("accepted 0 "), "{owed}");
+    assert!(early.lock().unwrap().is_empty(), "before its record: {early:?}");
+    let away = ledger(&gateway, "district", |line| line.contains(" delivered 0 ")).await;
+    assert!(!away.contains(" pending 0 "), "{away}");
+
+    let folder = gateway.kill().await;
+    let district = Receiver::start_at(port).await;
+    let mut gateway = Gateway::start_in(folder, &sinks, &[]).await;
+    on_the_shelf(&district).await;
+    ledger(&gateway, "district", |line| all_delivered(line, &district)).await;
+    assert!(gateway.stop().await.success());
+    let check = gridpost(&["store", "check", "--data", &gateway.data().display().to_string()]);
+    assert_eq!(check.code, 0, "{}{}", check.stdout, check.stderr);
+}
+
+/// A sink that carries pictures from a reload on, and one that is changed with a piece in hand.
+#[tokio::test(flavor = "multi_thread")]
+async fn p5_reload_begins_pictures_and_loses_none_in_hand() {
+    let grid = Receiver::start().await;
+    let with = format!("{SITE}{}", sink("grid", grid.port));
+    let at = with.find("evidence_url").unwrap();
+    let gateway = Gateway::start(&with[..at]).await;
+    let answer = reload_to(&gateway, &with).await;
+    assert_eq!(answer["difference"][0]["keys"], json!(["evidence_url", "send_pictures"]));
+    grid.shelf.refuse(Some(503));
+    reload_to(&gateway, &(with.clone() + &camera())).await;
+    wait_for("a file that is refused", || async { (!grid.shelf.puts().is_empty()).then_some(()) })
+        .await;
+    let changed = with.replace(PICTURES, &format!("{PICTURES}timeout_s = 4\n"));
+    reload_to(&gateway, &(changed + &camera())).await;
+    grid.shelf.refuse(None);
+    on_the_shelf(&grid).await;
+    ledger(&gateway, "grid", |line| all_delivered(line, &grid)).await;
 }

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::world::{Broker, Gateway, Listener, Receiver, press, wait_for};
+use crate::{
+    reload::reload_to,
+    world::{Broker, Gateway, Listener, Receiver, press, wait_for},
+};
 
 fn config(broker: &Broker, receiver: &Receiver, heartbeat_s: u64) -> String {
     format!(
@@ -125,4 +128,57 @@ async fn without_heartbeats_the_last_will_is_there_still() {
     drop(gateway);
     status(&listener, "the last will", |said| said["online"] == false).await;
     assert!(listener.heard("gridpost/demo/heartbeat").is_empty());
+}
+
+/// One run with one count: another interval and another zone take hold, a sink that leaves is
+/// told offline, one that comes back is online, and no heartbeat is sent twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn reload_takes_presence_along_with_its_sink() {
+    let broker = Broker::start().await;
+    let receiver = Receiver::start().await;
+    let listener = Listener::start(broker.port, "gridpost/demo/#", &[]).await;
+    let mut gateway = Gateway::start(&config(&broker, &receiver, 3600)).await;
+    let online = status(&listener, "online", |said| said["online"] == true).await;
+    let published = || listener.heard("gridpost/demo/heartbeat");
+    let both = config(&broker, &receiver, 1);
+    reload_to(&gateway, &both).await;
+    let first = beats(|| receiver.heartbeats(), 2).await;
+    assert_eq!(first[0]["data"]["seq"], 1, "an hour's interval has none yet");
+    beats(published, 2).await;
+
+    let without = &both[..both.find("\n[[sink]]\nid = \"district\"").unwrap()];
+    reload_to(&gateway, without).await;
+    let offline = status(&listener, "the goodbye", |said| said["online"] == false).await;
+    let why = offline["reason"].as_str().unwrap();
+    assert!(why.starts_with("removed from the configuration"), "{why}");
+    assert_eq!(offline["run"], online["run"]);
+    let (there, gone) = (receiver.heartbeats().len(), published().len());
+    beats(|| receiver.heartbeats(), there + 2).await;
+    assert_eq!(published().len(), gone, "a removed sink still gets heartbeats");
+    let figures = crate::world::http().get(format!("{}/metrics", gateway.web)).send().await;
+    let figures = figures.unwrap().text().await.unwrap();
+    assert!(figures.contains("gridpost_sink_up{sink=\"grid\"} 1"), "{figures}");
+    assert!(!figures.contains("gridpost_sink_up{sink=\"district\"}"), "{figures}");
+
+    reload_to(&gateway, &both).await;
+    let again = status(&listener, "online again", |said| said["online"] == true).await;
+    assert_eq!(again["run"], online["run"], "a reload is no new run");
+    beats(published, gone + 1).await;
+
+    let utc = both.replace("id = \"demo\"\n", "id = \"demo\"\ntimezone = \"UTC\"\n");
+    reload_to(&gateway, &utc).await;
+    let at_utc = |beat: &Value| beat["data"]["at"].as_str().unwrap().ends_with("+00:00");
+    let beat = wait_for("a heartbeat in the new zone", || {
+        let found = published().into_iter().find(at_utc);
+        async move { found }
+    })
+    .await;
+    assert_eq!(beat["data"]["run"], online["run"]);
+    for heard in [published(), receiver.heartbeats()] {
+        let seqs: Vec<u64> = heard.iter().map(|b| b["data"]["seq"].as_u64().unwrap()).collect();
+        assert!(seqs.windows(2).all(|two| two[0] < two[1]), "said twice: {seqs:?}");
+    }
+    assert!(gateway.stop().await.success());
+    let stopped = status(&listener, "the goodbye", |said| said["reason"] == "stopped").await;
+    assert_eq!(stopped["online"], false);
 }
