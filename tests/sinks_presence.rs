@@ -178,6 +178,14 @@ async fn reload_takes_presence_along_with_its_sink() {
         let seqs: Vec<u64> = heard.iter().map(|b| b["data"]["seq"].as_u64().unwrap()).collect();
         assert!(seqs.windows(2).all(|two| two[0] < two[1]), "said twice: {seqs:?}");
     }
+    // A presence that is made anew while there are no heartbeats has missed none.
+    let failures = || gateway.metric("gridpost_heartbeat_failures_total");
+    let online =
+        || listener.heard("gridpost/demo/status").iter().filter(|s| s["online"] == true).count();
+    let (missed, said) = (failures().await, online());
+    reload_to(&gateway, &config(&broker, &receiver, 0)).await;
+    wait_for("online once more", || async { (online() > said).then_some(()) }).await;
+    assert_eq!(failures().await, missed);
     assert!(gateway.stop().await.success());
     let stopped = status(&listener, "the goodbye", |said| said["reason"] == "stopped").await;
     assert_eq!(stopped["online"], false);
