@@ -167,8 +167,12 @@ async fn a_sink_that_is_down_is_an_incident_and_a_reason_not_to_be_ready() {
     assert_eq!(gateway.get("/readyz").await.0, 200);
     assert!(publish(&gateway, "x", &press("1"), "311", "1"));
     wait_for("not ready", || async { (gateway.get("/readyz").await.0 == 503).then_some(()) }).await;
-    let (_, list) = gateway.get("/api/v1/incidents?kind=sink-down").await;
-    assert_eq!(list["incidents"][0]["active"], true);
+    // It is listed once it is on disk, which may be a moment after the readiness.
+    wait_for("the incident", || async {
+        let (_, list) = gateway.get("/api/v1/incidents?kind=sink-down").await;
+        (list["incidents"][0]["active"] == true).then_some(())
+    })
+    .await;
     receiver.answer(|_| 200);
     receiver.wait("the press in spite of it all", |data| data["kind"] == "emergency-button").await;
     wait_for("ready again", || async { (gateway.get("/readyz").await.0 == 200).then_some(()) })

@@ -43,7 +43,7 @@ async fn reload(gateway: &Gateway) -> (u16, Value) {
     gateway.post("/api/v1/reload", &json!({})).await
 }
 
-async fn reload_to(gateway: &Gateway, config: &str) -> Value {
+pub(crate) async fn reload_to(gateway: &Gateway, config: &str) -> Value {
     rewrite(gateway, config);
     let (status, answer) = reload(gateway).await;
     assert_eq!((status, &answer["applied"]), (200, &json!(true)), "{answer}");

@@ -56,12 +56,11 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     check_rules(document, &rules, &cameras, &labels);
     let brokers = each::<mqtt::Config>(document, "mqtt");
     for (index, broker) in &brokers {
-        if !["mqtt", "mqtts"].contains(&broker.url.scheme()) {
-            document.problem(
-                &["mqtt", index, "url"],
-                "expected mqtt://host:port or mqtts://host:port".into(),
-                None,
-            );
+        for (key, message) in broker.problems() {
+            document.problem(&["mqtt", index, key], message, None);
+        }
+        for (key, message) in broker.warnings() {
+            document.warning(&["mqtt", index, key], message);
         }
     }
     let users =
@@ -240,6 +239,13 @@ fn sinks(document: &mut Document<'_>) -> Vec<sinks::Config> {
                 format!("`{}` is used twice", sink.id()),
                 None,
             );
+        }
+        for (key, message) in sink.problems() {
+            document.problem(&["sink", &index, key], message, None);
+        }
+        // On the installer's desk a file may not be there yet; `run` asks for it again and again.
+        for (key, message) in sink.warnings() {
+            document.warning(&["sink", &index, key], message);
         }
         found.push(sink);
     }

@@ -30,10 +30,18 @@ pub struct SiteConfig {
     /// never an emergency. Default a day.
     #[serde(default = "auto_close_after_s")]
     pub auto_close_after_s: u64,
+    /// Seconds between two heartbeat events to each http and mqtt sink, so that silence is an
+    /// alarm at the other end; 0 sends none. Default 60.
+    #[serde(default = "heartbeat_s")]
+    pub heartbeat_s: u64,
 }
 
 fn timezone() -> String {
     "Asia/Shanghai".into()
+}
+
+fn heartbeat_s() -> u64 {
+    60
 }
 
 fn auto_close_after_s() -> u64 {

@@ -5,8 +5,8 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Detail, Evidence, EvidenceId, Grid, Incident, IncidentId, Kind, ObjectCount, Place,
-    PreRollLimit, Record, Route, Severity, SiteId, SourceRef, Stage, Tier, Title, What,
+    Detail, Evidence, EvidenceId, Grid, HeartbeatData, Incident, IncidentId, Kind, ObjectCount,
+    Place, PreRollLimit, Record, Route, Severity, SiteId, SourceRef, Stage, Tier, Title, What,
 };
 
 /// What rendering needs to know of the site.
@@ -37,7 +37,18 @@ pub struct Event {
     pub time: String,
     /// Always `application/json`.
     pub datacontenttype: String,
+    #[schemars(with = "AnyData")]
     pub data: EventData,
+}
+
+/// What the feed carries, by the event's `type`: an incident's state, or a heartbeat
+/// (`io.gridpost.heartbeat.v1`, id `<run>.<seq>`, subject the run).
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "the shape for the schema")]
+enum AnyData {
+    Incident(Box<EventData>),
+    Heartbeat(HeartbeatData),
 }
 
 /// The incident's whole state after the change. What is absent is absent, never null.

@@ -52,6 +52,10 @@ metrics! {
     Delivered Counter "gridpost_delivered_total" ["sink"] "Records delivered.";
     DeliveryFailures Counter "gridpost_delivery_failures_total" ["sink"] "Tries that failed and will be repeated.";
     DeadLettered Counter "gridpost_dead_lettered_total" ["sink"] "Records refused for good.";
+    SinkUp Gauge "gridpost_sink_up" ["sink"] "0 after three failures in a row in one of its lanes, until that lane works again.";
+    EvidenceDelivered Counter "gridpost_evidence_delivered_total" ["sink"] "Pictures and clips carried upward.";
+    EvidenceUploadFailures Counter "gridpost_evidence_upload_failures_total" ["sink"] "Uploads that failed or broke and will be continued.";
+    HeartbeatFailures Counter "gridpost_heartbeat_failures_total" ["sink"] "Heartbeats that did not get through; they are not sent again.";
     Pending Gauge "gridpost_pending_records" ["sink"] "Records not settled by the sink.";
     StoreSyncs Counter "gridpost_store_syncs_total" [""] "fdatasync calls of the journal.";
     StoreRecords Counter "gridpost_store_records_total" [""] "Records appended to the journal.";

@@ -3,6 +3,7 @@
 mod entry;
 mod event;
 mod finding;
+mod heartbeat;
 mod ids;
 mod incident;
 mod metric;
@@ -17,6 +18,7 @@ mod track;
 pub use entry::{Entry, Outcome, Quarantined, SeenPress, Settled};
 pub use event::{Event, EventContext, EventData, event_schema};
 pub use finding::{Finding, Phase};
+pub use heartbeat::{Heartbeat, HeartbeatData, HeartbeatFacts, HeartbeatSums, started_at};
 pub use ids::{EvidenceId, IncidentId, RuleId, SinkId, SiteId, SourceId};
 pub use incident::{
     Class, ClockError, Deadline, Detail, Evidence, Incident, Kind, ObjectCount, PreRollLimit,

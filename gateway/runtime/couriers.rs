@@ -1,89 +1,127 @@
-//! The couriers of each sink: two lanes, started and stopped together, without touching another sink's.
+//! What goes to each sink: two lanes, evidence and its presence, started and stopped together, without touching another sink's.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::task::JoinHandle;
 
-use super::{outbox::StoreOutbox, topology::Shared};
+use super::{
+    outbox::StoreOutbox,
+    presence::{Heart, Present},
+    topology::Shared,
+};
 use crate::{
+    config::SiteConfig,
     domain::{
-        Body, Envelope, EventContext, Fault, Kind, Observation, Receipt, SinkId, SourceId, Stamp,
+        Body, Envelope, EventContext, Fault, Kind, Metric, Observation, Receipt, SinkId, SourceId,
+        Stamp,
     },
-    sinks::{self, AnySink, Courier, Lane, Report},
+    sinks::{self, Circuit, Courier, EvidenceCourier, Lane, Report},
     store::Subscriber,
 };
 
 /// The sinks as the store sees them.
 pub(super) fn subscribers(sinks: &[sinks::Config]) -> Vec<Subscriber> {
-    sinks.iter().map(|sink| sink.id().into()).collect()
+    let of = |sink: &sinks::Config| Subscriber { id: sink.id(), evidence: sink.carries_evidence() };
+    sinks.iter().map(of).collect()
 }
 
-/// One lane at work.
+/// One courier at work.
 struct Running {
     task: JoinHandle<()>,
     outbox: StoreOutbox,
 }
 
-/// A sink's connections, made and not used yet: making them can fail, starting them cannot.
-pub(super) struct Built {
-    sink: SinkId,
-    connections: Vec<(Lane, AnySink)>,
-}
-
-impl Built {
-    pub(super) fn sink(&self) -> &SinkId {
-        &self.sink
-    }
-
-    /// The error names the sink.
-    pub(super) fn new(config: &sinks::Config, context: &EventContext) -> Result<Self, String> {
-        let sink = config.id();
-        let build = |lane| Ok((lane, config.build(&context.site, lane)?));
-        let connections = [Lane::Emergency, Lane::Bulk].into_iter().map(build).collect();
-        let told = |error: String| format!("sink {sink}: {error}");
-        Ok(Self { connections: Result::map_err(connections, told)?, sink })
-    }
+/// Everything that goes to one sink.
+struct AtSink {
+    couriers: Vec<Running>,
+    presence: Present,
 }
 
 /// All couriers by sink.
-#[derive(Default)]
-pub(super) struct Couriers(BTreeMap<SinkId, Vec<Running>>);
+pub(super) struct Couriers {
+    sinks: BTreeMap<SinkId, AtSink>,
+    heart: Heart,
+}
 
 impl Couriers {
-    pub(super) fn start(&mut self, built: Built, shared: &Shared, context: &EventContext) {
-        let Built { sink, connections } = built;
-        let start = |(lane, connection)| {
+    pub(super) fn new(heart: Heart) -> Self {
+        Self { sinks: BTreeMap::new(), heart }
+    }
+
+    /// Nothing is read or reached by it: it cannot fail.
+    pub(super) fn start(
+        &mut self,
+        config: &sinks::Config,
+        shared: &Shared,
+        context: &EventContext,
+    ) {
+        let sink = config.id();
+        let circuit = Circuit::new(sink.clone(), shared.registry.clone(), report(shared, &sink));
+        let mut couriers = Vec::new();
+        for lane in [Lane::Emergency, Lane::Bulk] {
             let outbox = StoreOutbox::new(shared.store.clone());
             let courier = Courier {
                 sink: sink.clone(),
                 lane,
-                connection,
+                connection: config.build(&context.site, lane),
                 outbox: outbox.clone(),
                 context: context.clone(),
                 clock: shared.clock.clone(),
                 meter: shared.registry.clone(),
-                report: report(shared, &sink),
+                circuit: circuit.clone(),
             };
-            Running { task: tokio::spawn(courier.run()), outbox }
-        };
-        let running = connections.into_iter().map(start).collect();
-        self.0.insert(sink, running);
+            couriers.push(Running { task: tokio::spawn(courier.run()), outbox });
+        }
+        if let Some(connection) = config.uploader() {
+            let outbox = StoreOutbox::new(shared.store.clone());
+            let courier = EvidenceCourier {
+                sink: sink.clone(),
+                connection,
+                outbox: outbox.clone(),
+                clock: shared.clock.clone(),
+                meter: shared.registry.clone(),
+                circuit,
+            };
+            couriers.push(Running { task: tokio::spawn(courier.run()), outbox });
+        }
+        let presence = self.heart.at(config, shared, context);
+        self.sinks.insert(sink, AtSink { couriers, presence });
     }
 
-    /// What the sink had in hand is due again; that it was down is over, with this reason.
+    /// What the sink had in hand is due again; that it was down is over, with this reason, which
+    /// is also the last that it hears of us.
     pub(super) async fn stop(&mut self, sink: &SinkId, shared: &Shared, why: &str) {
-        for Running { task, outbox } in self.0.remove(sink).into_iter().flatten() {
+        let Some(AtSink { couriers, presence }) = self.sinks.remove(sink) else { return };
+        presence.leave(why);
+        for Running { task, outbox } in couriers {
             task.abort();
             let _ = task.await;
             outbox.give_back(sink);
         }
         shared.health.good(&part(sink));
+        shared.registry.forget(&[Metric::SinkUp], sink.as_str());
         let fault = Fault { kind: Kind::SinkDown, broken: false, text: why.into() };
         let _ = shared.envelopes.send(envelope(shared, sink, fault)).await;
+        presence.gone().await;
     }
 
-    pub(super) fn abort(&self) {
-        self.0.values().flatten().for_each(|running| running.task.abort());
+    /// Heartbeats as this configuration wants them, from now on.
+    pub(super) fn beat(&self, site: &SiteConfig, context: &EventContext) {
+        self.heart.change(site, context);
+    }
+
+    /// The gateway stops: goodbyes begin while the rest is finished.
+    pub(super) fn leave(&self) {
+        self.sinks.values().for_each(|sink| sink.presence.leave("stopped"));
+    }
+
+    /// Returns when the goodbyes are said, or have been given up.
+    pub(super) async fn close(self) {
+        let running = self.sinks.values().flat_map(|sink| &sink.couriers);
+        running.for_each(|running| running.task.abort());
+        for sink in self.sinks.into_values() {
+            sink.presence.gone().await;
+        }
     }
 }
 

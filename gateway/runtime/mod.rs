@@ -14,6 +14,7 @@ mod middle;
 mod offline;
 mod outbox;
 mod player;
+mod presence;
 mod progress;
 mod reload;
 mod replay;

@@ -7,8 +7,8 @@ use std::{
 
 use crate::{
     domain::{Class, Settled, SinkId},
-    sinks::{Due, Lane, Outbox},
-    store::{self, SettleError, Store},
+    sinks::{Due, Lane, Outbox, Piece},
+    store::{self, DuePiece, SettleError, Store},
 };
 
 /// One courier's; it knows what the courier holds, so that nothing stays with one that ended.
@@ -21,6 +21,10 @@ pub(super) struct StoreOutbox {
 impl StoreOutbox {
     pub(super) fn new(store: Store) -> Self {
         Self { store, held: Arc::default() }
+    }
+
+    fn hold(&self, seq: u64) {
+        self.held.lock().expect("no panic while it is held").insert(seq);
     }
 
     /// The courier has ended: what it had and did not settle is due again.
@@ -37,8 +41,14 @@ impl Outbox for StoreOutbox {
             Lane::Bulk => store::Lane::Bulk,
         };
         let due = self.store.next_due(sink, lane).await;
-        self.held.lock().expect("no panic while it is held").insert(due.seq);
+        self.hold(due.seq);
         Due { seq: due.seq, emergency: due.class == Class::Emergency, record: due.record }
+    }
+
+    async fn next_piece(&self, sink: &SinkId) -> Piece {
+        let DuePiece { seq, incident, evidence, path } = self.store.next_piece(sink).await;
+        self.hold(seq);
+        Piece { seq, incident, evidence, path }
     }
 
     async fn settle(&self, settled: Settled) {

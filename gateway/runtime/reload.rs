@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{
     backend::ReloadAsked,
-    couriers::{Built, Couriers, subscribers},
+    couriers::{Couriers, subscribers},
     doors::{Bound, Doors},
     eyes::Eyes,
     junction::NewConfig,
@@ -50,7 +50,6 @@ struct Kept {
 /// Everything that can fail has been done for it; nothing has been touched.
 struct Prepared {
     context: EventContext,
-    sinks: Vec<Built>,
     bound: Bound,
     kept: Vec<Kept>,
 }
@@ -105,10 +104,7 @@ impl House {
                 json!({ "applied": false, "error": frozen.join("; "), "difference": difference }),
             );
         }
-        let prepared = match self.prepare(&mut new, &difference).await {
-            Ok(prepared) => prepared,
-            Err(problem) => return wrong(vec![problem]),
-        };
+        let prepared = self.prepare(&mut new, &difference).await;
         let kept = self.apply(new, prepared, &difference).await;
         if difference.is_empty() {
             tracing::info!("reload: nothing differs");
@@ -123,13 +119,8 @@ impl House {
         )
     }
 
-    /// Connections of sinks and listeners. A listener that cannot be bound stays the old one, and
-    /// `new` says so; a sink that cannot be built is a mistake in the file.
-    async fn prepare(
-        &mut self,
-        new: &mut Config,
-        difference: &Difference,
-    ) -> Result<Prepared, Problem> {
+    /// Listeners: one that cannot be bound stays the old one, and `new` says so.
+    async fn prepare(&mut self, new: &mut Config, difference: &Difference) -> Prepared {
         let mut kept = Vec::new();
         let mut bound = Bound::default();
         if difference.of("web").next().is_some() {
@@ -154,25 +145,7 @@ impl House {
                 },
             }
         }
-        let context = middle::context(new);
-        // Events carry the zone and the address of evidence: a courier has them from its start.
-        let all = difference.changed("site", "", "timezone")
-            || self.config.web.public_url != new.web.public_url;
-        let mut sinks = Vec::new();
-        for sink in &new.sinks {
-            let id = sink.id();
-            if all || difference.of("sink").any(|item| item.id == id.as_str()) {
-                sinks.push(Built::new(sink, &context).map_err(|message| Problem {
-                    file: "configuration".into(),
-                    line: 0,
-                    key: format!("sink {id}"),
-                    message,
-                    hint: None,
-                    warning: false,
-                })?);
-            }
-        }
-        Ok(Prepared { context, sinks, bound, kept })
+        Prepared { context: middle::context(new), bound, kept }
     }
 
     /// Cannot fail but for a process without room for a thread, and then says so.
@@ -182,12 +155,11 @@ impl House {
         prepared: Prepared,
         difference: &Difference,
     ) -> Vec<Kept> {
-        let Prepared { context, sinks, bound, mut kept } = prepared;
+        let Prepared { context, bound, mut kept } = prepared;
         let new = Arc::new(new);
-        let ids = subscribers(&new.sinks);
         // First of all: whatever happens from now on is owed to the sinks of the new file.
-        if difference.of("sink").any(|item| item.change != Change::Changed) {
-            self.shared.store.set_sinks(ids).await;
+        if difference.of("sink").next().is_some() {
+            self.shared.store.set_sinks(subscribers(&new.sinks)).await;
         }
         let (done, taken) = oneshot::channel();
         let _ = self.configs.send(NewConfig { config: new.clone(), done }).await;
@@ -197,9 +169,16 @@ impl House {
             let why = "removed from the configuration; what it is owed stays pending";
             self.couriers.stop(&item.id.as_str().into(), &self.shared, why).await;
         }
-        for built in sinks {
-            self.couriers.stop(built.sink(), &self.shared, "its configuration changed").await;
-            self.couriers.start(built, &self.shared, &context);
+        self.couriers.beat(&new.site, &context);
+        // Events carry the zone and the address of evidence: a courier has them from its start.
+        let all = difference.changed("site", "", "timezone")
+            || self.config.web.public_url != new.web.public_url;
+        for sink in &new.sinks {
+            let id = sink.id();
+            if all || difference.of("sink").any(|item| item.id == id.as_str()) {
+                self.couriers.stop(&id, &self.shared, "its configuration changed").await;
+                self.couriers.start(sink, &self.shared, &context);
+            }
         }
         for item in difference.of("mqtt") {
             self.doors.stop_broker(&item.id).await;

@@ -10,11 +10,12 @@ use tokio::{
 
 use super::{
     Health, RealClock, Registry,
-    couriers::{Built, Couriers, subscribers},
+    couriers::{Couriers, subscribers},
     doors::{Bound, Doors},
     eyes::Eyes,
     junction::Junction,
     middle::{self, Middle},
+    presence::Heart,
     progress::Progress,
     reload::House,
     room::RoomWatch,
@@ -111,10 +112,8 @@ async fn live(
     let beat = shared.progress.part("the junction", JUNCTION_STUCK_AFTER);
     let junction = Junction::new(middle, Some(jobs), store.clone(), clock, registry, beat);
     let junction = tokio::spawn(junction.run(begun, inbox, new_configs, stop.clone()));
-    let mut couriers = Couriers::default();
-    for sink in &config.sinks {
-        couriers.start(Built::new(sink, &context)?, &shared, &context);
-    }
+    let mut couriers = Couriers::new(Heart::start(&config.site, &context, &shared));
+    config.sinks.iter().for_each(|sink| couriers.start(sink, &shared, &context));
     let mut doors = Doors::default();
     let intake = match &config.intake {
         Some(intake) => Some(Some(doors.bind_intake(None, intake, &shared).await?)),
@@ -161,9 +160,10 @@ async fn live(
     let _ = stop_tell.send(true);
     house.doors.close();
     house.eyes.stop();
+    house.couriers.leave();
     let graceful = async {
         let _ = junction.await;
-        house.couriers.abort();
+        house.couriers.close().await;
         store.close().await
     };
     let closed = timeout(STOP_WITHIN, graceful).await;

@@ -4,26 +4,22 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{DeliverError, Delivery, Due, Lane, Outbox, Sink};
+use super::{Circuit, DeliverError, Delivery, Due, Lane, Outbox, Sink};
 use crate::{
     domain::{Clock, EventContext, Meter, Metric, Outcome, Settled, SinkId},
     wire::backoff::{BACKOFF_MS_MAX, backoff},
 };
 
 /// The first wait between tries; see [`crate::wire::backoff`].
-const BACKOFF_MS_FIRST: u64 = 250;
-/// After this many failed tries in a row the sink counts as down.
-const TRIES_UNTIL_DOWN: u32 = 3;
+pub(super) const BACKOFF_MS_FIRST: u64 = 250;
 /// An emergency that the other end refuses is asked for again this often.
 const REFUSED_EMERGENCY_EVERY: Duration = Duration::from_secs(3600);
 /// Emergencies that wait for their next try while newer ones are tried at once. More wait in
 /// the store, where they are not lost.
 const WAITING_MAX: usize = 256;
 
-/// Tells the rest of the gateway how the sink is: `Some(why)` when down, `None` when well again.
-pub type Report = Arc<dyn Fn(Option<String>) + Send + Sync>;
-
-/// Everything one lane needs.
+/// Everything one lane needs. In flight is at most one delivery a lane (P11): two a sink, and one
+/// piece of evidence beside them.
 pub struct Courier<S, O> {
     pub sink: SinkId,
     pub lane: Lane,
@@ -32,7 +28,7 @@ pub struct Courier<S, O> {
     pub context: EventContext,
     pub clock: Arc<dyn Clock>,
     pub meter: Arc<dyn Meter>,
-    pub report: Report,
+    pub circuit: Arc<Circuit>,
 }
 
 /// One that failed and is tried again at its time.
@@ -79,7 +75,7 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
     /// Runs until it is dropped; whatever was in flight then is in the store still.
     pub async fn run(mut self) {
         let mut waiting: Vec<Waiting> = Vec::new();
-        let mut failures = 0u32;
+        let mut circuit = self.circuit.lane(self.lane.name());
         // Bulk keeps its order: nothing is taken while one waits for its next try.
         let waiting_max = if self.lane == Lane::Emergency { WAITING_MAX } else { 1 };
         loop {
@@ -97,24 +93,15 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
             match self.attempt(&due).await {
                 Ok(outcome) => {
                     self.settle(&due, outcome).await;
-                    if failures >= TRIES_UNTIL_DOWN {
-                        tracing::info!(sink = %self.sink, "sink: works again");
-                        (self.report)(None);
-                    }
                     // The sink takes again: what waited for that leaves now, oldest first.
-                    if failures > 0 {
+                    if circuit.works() {
                         let in_line = waiting.iter_mut().filter(|one| !one.refused);
                         in_line.for_each(|one| one.at = Instant::now());
                     }
-                    failures = 0;
                 }
                 Err((reason, after)) => {
-                    failures = failures.saturating_add(1);
                     self.meter.add(Metric::DeliveryFailures, self.sink.as_str(), 1);
-                    if failures == TRIES_UNTIL_DOWN {
-                        tracing::warn!(sink = %self.sink, reason, "sink: down; trying for ever");
-                        (self.report)(Some(reason));
-                    }
+                    circuit.failed(&reason);
                     let wait = after.unwrap_or_else(|| backoff(BACKOFF_MS_FIRST, tries));
                     waiting.push(Waiting {
                         due,
@@ -134,7 +121,10 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
             .map_err(|error| (format!("event cannot be written: {error}"), None))?;
         let kind = due.record.incident.kind.as_str();
         let delivery = Delivery { event_id: event.id, kind, body: body.into() };
-        match self.connection.deliver(&delivery).await {
+        let urgent = (self.lane == Lane::Emergency).then(|| self.circuit.urgent());
+        let answer = self.connection.deliver(&delivery).await;
+        drop(urgent);
+        match answer {
             Ok(()) => Ok(Outcome::Delivered),
             Err(DeliverError::Reject { answer }) if due.emergency => {
                 tracing::error!(sink = %self.sink, event = delivery.event_id, answer, "an EMERGENCY was refused; asked again hourly");

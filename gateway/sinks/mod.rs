@@ -1,24 +1,35 @@
 //! Records go to the grid: each sink its own, each with two lanes.
 
+mod circuit;
 mod courier;
+mod evidence;
+mod heartbeat;
 mod http;
 mod jsonl;
 mod mqtt;
+mod presence;
 #[cfg(test)]
 mod tests_courier;
 
-use std::future::Future;
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Record, Settled, SinkId, SiteId};
+use crate::domain::{Evidence, IncidentId, Record, Settled, SinkId, SiteId};
 
-pub use courier::{Courier, Report};
-pub use http::Config as HttpConfig;
+pub use circuit::{Circuit, Report};
+pub use courier::Courier;
+pub use evidence::EvidenceCourier;
+pub use heartbeat::{Beat, Facts, Pulse, Rhythm};
+pub use http::{Config as HttpConfig, Uploader};
 pub use jsonl::Config as JsonlConfig;
 pub use mqtt::Config as MqttConfig;
+pub use presence::Presence;
 
 /// `[[sink]]`, by its `kind`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -44,14 +55,53 @@ impl Config {
         }
     }
 
-    /// A connection of its own for one lane.
-    pub fn build(&self, site: &SiteId, lane: Lane) -> Result<AnySink, String> {
-        Ok(match self {
-            Self::Http(config) => AnySink::Http(http::Http::new(config)?),
+    /// A connection of its own for one lane. Nothing is read or reached yet (P6).
+    pub fn build(&self, site: &SiteId, lane: Lane) -> AnySink {
+        match self {
+            Self::Http(config) => AnySink::Http(Box::new(http::Http::new(config))),
             Self::Jsonl(config) => AnySink::Jsonl(jsonl::Jsonl::new(config)),
             Self::Mqtt(config) => AnySink::Mqtt(Box::new(mqtt::Mqtt::new(config, site, lane))),
-        })
+        }
     }
+
+    /// Snapshots and clips go to this sink too.
+    pub fn carries_evidence(&self) -> bool {
+        matches!(self, Self::Http(config) if config.carries_evidence())
+    }
+
+    /// A connection of its own for them, if they go to this sink.
+    pub fn uploader(&self) -> Option<Uploader> {
+        match self {
+            Self::Http(config) if config.carries_evidence() => {
+                config.evidence_url.clone().map(|base| Uploader::new(config, base))
+            }
+            _ => None,
+        }
+    }
+
+    /// What can never work: key and message.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Http(config) => config.problems(),
+            Self::Jsonl(_) => Vec::new(),
+            Self::Mqtt(config) => config.problems(),
+        }
+    }
+
+    /// What would not work now, and may by the time it is needed: key and message.
+    pub fn warnings(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Http(config) => config.warnings(),
+            Self::Jsonl(_) => Vec::new(),
+            Self::Mqtt(config) => config.warnings(),
+        }
+    }
+}
+
+/// A secret that is not there yet: a warning.
+fn missing(key: &'static str, file: Option<&Path>) -> Option<(&'static str, String)> {
+    let path = file.filter(|path| !path.is_file())?;
+    Some((key, format!("{} is not there", path.display())))
 }
 
 /// One event on its way.
@@ -91,7 +141,7 @@ pub trait Sink: Send {
 
 /// One of the sinks there are.
 pub enum AnySink {
-    Http(http::Http),
+    Http(Box<http::Http>),
     Jsonl(jsonl::Jsonl),
     Mqtt(Box<mqtt::Mqtt>),
 }
@@ -113,6 +163,15 @@ pub enum Lane {
     Bulk,
 }
 
+impl Lane {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Emergency => "emergency",
+            Self::Bulk => "bulk",
+        }
+    }
+}
+
 /// A record that a sink owes the grid.
 #[derive(Clone, Debug)]
 pub struct Due {
@@ -123,9 +182,23 @@ pub struct Due {
     pub record: Record,
 }
 
+/// A piece of evidence that a sink owes the grid, after the record that names it.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// Number in the journal under which it is settled.
+    pub seq: u64,
+    pub incident: IncidentId,
+    pub evidence: Evidence,
+    /// None: the file is gone.
+    pub path: Option<PathBuf>,
+}
+
 /// Where records come from and go back to; the runtime makes it of the store.
 pub trait Outbox: Clone + Send + Sync + 'static {
     /// Waits for the next record; cancelling takes none.
     fn next_due(&self, sink: &SinkId, lane: Lane) -> impl Future<Output = Due> + Send;
+    /// Waits for the next piece of evidence; cancelling takes none.
+    fn next_piece(&self, sink: &SinkId) -> impl Future<Output = Piece> + Send;
+    /// Of a record, or of a piece: `change` is its `seq`.
     fn settle(&self, settled: Settled) -> impl Future<Output = ()> + Send;
 }

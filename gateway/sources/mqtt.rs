@@ -11,6 +11,7 @@ use crate::{
     domain::{Answer, Body, Clock, Envelope, Meter, Metric, Receipt, SiteId},
     wire::{
         backoff::backoff,
+        client_tls::ClientTls,
         mqtt::{Broker, Subscriber},
     },
 };
@@ -33,12 +34,48 @@ pub struct Config {
     pub username: Option<String>,
     #[serde(default)]
     pub password_file: Option<PathBuf>,
-    /// PEM of the authority that signed the broker's certificate; needed for mqtts.
+    /// PEM file of the authority that signed the broker's certificate, in place of the web's own
+    /// (mqtts). Like the other files, read at each connection, so that it can be renewed.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// PEM file of our own certificate chain, where the broker asks for one (mutual TLS).
+    #[serde(default)]
+    pub client_cert_file: Option<PathBuf>,
+    /// PEM file of its private key.
+    #[serde(default)]
+    pub client_key_file: Option<PathBuf>,
     /// Default `gridpost/<site>/button/+` and `gridpost/<site>/reply`.
     #[serde(default)]
     pub topics: Vec<String>,
+}
+
+impl Config {
+    fn tls(&self) -> ClientTls {
+        ClientTls {
+            ca_file: self.ca_file.clone(),
+            cert_file: self.client_cert_file.clone(),
+            key_file: self.client_key_file.clone(),
+            web_too: false,
+        }
+    }
+
+    /// What can never work: key and message.
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems: Vec<_> = self.tls().problem().into_iter().collect();
+        if !["mqtt", "mqtts"].contains(&self.url.scheme()) {
+            problems.push(("url", "expected mqtt://host:port or mqtts://host:port".into()));
+        }
+        problems
+    }
+
+    /// What would not work now, and may by the time it is needed: key and message.
+    pub fn warnings(&self) -> Vec<(&'static str, String)> {
+        let mut warnings: Vec<_> = self.tls().warning().into_iter().collect();
+        if let Some(path) = self.password_file.as_ref().filter(|path| !path.is_file()) {
+            warnings.push(("password_file", format!("{} is not there", path.display())));
+        }
+        warnings
+    }
 }
 
 /// Everything one broker needs.
@@ -91,7 +128,7 @@ impl Source {
                 .unwrap_or_else(|| format!("gridpost-{}-{}", self.site, config.id)),
             username: config.username.clone(),
             password_file: config.password_file.clone(),
-            ca_file: config.ca_file.clone(),
+            tls: config.tls(),
         };
         let topics = if config.topics.is_empty() {
             vec![

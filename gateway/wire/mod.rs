@@ -1,5 +1,7 @@
-//! What sources and sinks share of the network: the MQTT client, TLS as a server, back-off.
+//! What sources and sinks share of the network: the MQTT client, TLS at both ends, files that change, back-off.
 
 pub mod backoff;
+pub mod client_tls;
+pub mod fresh;
 pub mod mqtt;
 pub mod tls;

@@ -1,11 +1,19 @@
 //! The MQTT client: the only home of rumqttc. Acknowledges when told to; a publish counts at its PUBACK.
 
-use std::{collections::VecDeque, path::PathBuf, time::Duration};
+mod presence;
+
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rumqttc::{
-    AsyncClient, Event, EventLoop, Incoming, MqttOptions, Publish, QoS, TlsConfiguration, Transport,
+    AsyncClient, ConnectionError, Event, EventLoop, Incoming, MqttOptions, Publish, QoS,
+    TlsConfiguration, Transport,
 };
+use tokio::time::Instant;
+
+use super::client_tls::{ClientTls, explain};
+
+pub use presence::{Presence, Said};
 
 /// A press is a few hundred bytes; what is larger is refused by the protocol.
 const PACKET_BYTES_MAX: usize = 256 * 1024;
@@ -17,6 +25,12 @@ const IN_FLIGHT_MAX: u16 = 64;
 /// mosquitto sends all that was ever in flight at once, whatever its own window says.
 const ARRIVED_MESSAGES_MAX: usize = 10_000;
 
+/// Silent for longer than this, a connection is dead to the broker.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Unused for so long, a connection is not trusted: on the way, NAT forgets it silently, and the
+/// broker ends one that nobody polls after one and a half keep-alives.
+const IDLE_MAX: Duration = Duration::from_secs(20);
+
 /// Where and as whom to connect.
 #[derive(Clone, Debug)]
 pub struct Broker {
@@ -25,12 +39,13 @@ pub struct Broker {
     pub client_id: String,
     pub username: Option<String>,
     pub password_file: Option<PathBuf>,
-    /// PEM of the authority that signed the broker's certificate (mqtts).
-    pub ca_file: Option<PathBuf>,
+    /// For mqtts.
+    pub tls: ClientTls,
 }
 
 impl Broker {
-    /// The error names the file or the url's part that is wrong.
+    /// Reads the files of this moment, so that renewed ones are used at the next connection. The
+    /// error names the file or the url's part that is wrong.
     fn options(&self, keep_session: bool) -> Result<MqttOptions, String> {
         let tls = match self.url.scheme() {
             "mqtt" => false,
@@ -41,7 +56,7 @@ impl Broker {
         let port = self.url.port().unwrap_or(if tls { 8883 } else { 1883 });
         let mut options = MqttOptions::new(&self.client_id, host, port);
         options
-            .set_keep_alive(Duration::from_secs(30))
+            .set_keep_alive(KEEP_ALIVE)
             .set_clean_session(!keep_session)
             .set_manual_acks(keep_session)
             .set_inflight(IN_FLIGHT_MAX)
@@ -51,21 +66,27 @@ impl Broker {
             options.set_credentials(username, String::from_utf8_lossy(&password).trim());
         }
         if tls {
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            let path = self.ca_file.as_ref().ok_or("mqtts:// needs ca_file")?;
-            let ca = read(path)?;
-            options.set_transport(Transport::Tls(TlsConfiguration::Simple {
-                ca,
-                alpn: None,
-                client_auth: None,
-            }));
+            let tls = Arc::new(self.tls.config()?);
+            options.set_transport(Transport::Tls(TlsConfiguration::Rustls(tls)));
         }
         Ok(options)
+    }
+
+    fn client(&self, options: MqttOptions) -> (AsyncClient, EventLoop) {
+        let (client, mut events) = AsyncClient::new(options, REQUESTS_MAX);
+        // A publication is small and somebody waits for its PUBACK.
+        events.network_options.set_tcp_nodelay(true);
+        (client, events)
     }
 }
 
 fn read(path: &PathBuf) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))
+}
+
+/// Why there is no connection, or no longer one.
+fn broken(error: ConnectionError) -> String {
+    explain(error.to_string())
 }
 
 /// One message of a broker; acknowledge it when it is on disk.
@@ -86,7 +107,7 @@ pub struct Subscriber {
 
 impl Subscriber {
     pub fn new(broker: &Broker, topics: &[String]) -> Result<Self, String> {
-        let (client, events) = AsyncClient::new(broker.options(true)?, REQUESTS_MAX);
+        let (client, events) = broker.client(broker.options(true)?);
         Ok(Self { client, events, topics: topics.to_vec(), arrived: VecDeque::new() })
     }
 
@@ -101,7 +122,7 @@ impl Subscriber {
     }
 
     async fn poll(&mut self) -> Result<(), String> {
-        match self.events.poll().await.map_err(|error| error.to_string())? {
+        match self.events.poll().await.map_err(broken)? {
             Event::Incoming(Incoming::ConnAck(_)) => {
                 for topic in &self.topics {
                     self.client
@@ -135,10 +156,17 @@ impl Subscriber {
     }
 }
 
-/// One publication at a time; `Ok` is the broker's PUBACK.
+/// One publication at a time; `Ok` is the broker's PUBACK. Between two it is not polled.
 pub struct Publisher {
     broker: Broker,
-    connection: Option<(AsyncClient, EventLoop)>,
+    connection: Option<Connection>,
+}
+
+struct Connection {
+    client: AsyncClient,
+    events: EventLoop,
+    /// The last PUBACK.
+    used: Instant,
 }
 
 impl Publisher {
@@ -154,7 +182,7 @@ impl Publisher {
         within: Duration,
     ) -> Result<(), String> {
         let done = tokio::time::timeout(within, self.attempt(topic, payload)).await;
-        let done = done.unwrap_or_else(|_| Err(format!("no PUBACK within {within:?}")));
+        let done = done.unwrap_or_else(|_| Err(self.silence(within)));
         if done.is_err() {
             self.connection = None;
         }
@@ -162,21 +190,42 @@ impl Publisher {
     }
 
     async fn attempt(&mut self, topic: &str, payload: Bytes) -> Result<(), String> {
-        let (client, events) = match &mut self.connection {
-            Some(connection) => connection,
-            None => {
-                let (client, events) = AsyncClient::new(self.broker.options(false)?, REQUESTS_MAX);
-                self.connection.insert((client, events))
+        let kept = self.connection.take().filter(|kept| kept.used.elapsed() < IDLE_MAX);
+        if let Some(kept) = kept {
+            // A broker that was restarted meanwhile closed it: that is no failure of the broker.
+            self.connection = Some(kept);
+            if self.publish_once(topic, payload.clone()).await.is_ok() {
+                return Ok(());
             }
+            self.connection = None;
+        }
+        let (client, events) = self.broker.client(self.broker.options(false)?);
+        self.connection = Some(Connection { client, events, used: Instant::now() });
+        self.publish_once(topic, payload).await
+    }
+
+    async fn publish_once(&mut self, topic: &str, payload: Bytes) -> Result<(), String> {
+        let Some(Connection { client, events, used }) = &mut self.connection else {
+            return Err("no connection".into());
         };
         client
             .try_publish(topic, QoS::AtLeastOnce, false, payload)
             .map_err(|error| error.to_string())?;
         loop {
-            match events.poll().await.map_err(|error| error.to_string())? {
-                Event::Incoming(Incoming::PubAck(_)) => return Ok(()),
+            match events.poll().await.map_err(broken)? {
+                Event::Incoming(Incoming::PubAck(_)) => {
+                    *used = Instant::now();
+                    return Ok(());
+                }
                 _ => continue,
             }
         }
+    }
+
+    /// How far it had come when the time was up.
+    fn silence(&self, within: Duration) -> String {
+        let connected = self.connection.as_ref().is_some_and(|c| c.events.network.is_some());
+        let what = if connected { "no PUBACK" } else { "no connection" };
+        format!("{what} within {within:?}")
     }
 }

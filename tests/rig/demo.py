@@ -142,6 +142,9 @@ class Grid:
         try:
             event = json.loads(body)
             data = event["data"]
+            if event["type"] == "io.gridpost.heartbeat.v1":
+                print(f"{data['at'][11:19]}  heartbeat {data['seq']}, faults: {'; '.join(data['faults']) or 'none'}", flush=True)
+                return 204
             number, incident, revision, what = event["id"], data["incident"], data["revision"], data["what"]
             title, kind, changed = data["title"]["zh"], data["kind"], data["changed_at"]
         except (ValueError, KeyError, TypeError) as error:

@@ -1,8 +1,9 @@
-//! A real mosquitto of its own: free port, own folder, ended with the test.
+//! A real mosquitto of its own, and its real clients: free port, own folder, ended with the test.
 
 use std::{
     collections::HashMap,
     fs,
+    io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -13,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use super::{free_port, wait_for};
+use super::{PATIENCE, free_port, wait_for};
 
 pub(crate) struct Broker {
     child: Child,
@@ -158,5 +159,97 @@ impl Grid {
 impl Drop for Grid {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// A press by mosquitto_pub at an intake or a broker; whether it was acknowledged.
+pub(crate) fn press(port: u16, device: &str, id: &str) -> bool {
+    let payload = format!(r#"{{"device":"{device}","event":"press","id":"{id}"}}"#);
+    let topic = format!("gridpost/demo/button/{device}");
+    Command::new("mosquitto_pub")
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-q", "1", "-t", &topic, "-m", &payload])
+        .status()
+        .unwrap()
+        .success()
+}
+
+/// mosquitto_sub on a topic: all it heard, as JSON.
+pub(crate) struct Listener {
+    child: Child,
+    port: u16,
+    options: Vec<String>,
+    heard: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl Listener {
+    /// Returns when the broker has confirmed the subscription.
+    pub(crate) async fn start(port: u16, topic: &str, options: &[&str]) -> Self {
+        // Line by line, although it is not a terminal.
+        let mut child = Command::new("stdbuf")
+            .args([
+                "-oL",
+                "mosquitto_sub",
+                "-h",
+                "localhost",
+                "-p",
+                &port.to_string(),
+                "-q",
+                "1",
+                "-d",
+                "-F",
+                "heard %t %p",
+            ])
+            .args(["-t", topic])
+            .args(options)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let heard: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
+        let kept = heard.clone();
+        std::thread::spawn(move || {
+            let mut tell = Some(tell);
+            for line in lines.map_while(Result::ok) {
+                if line.contains("SUBACK") || line.starts_with("Subscribed") {
+                    tell.take().map(|tell| tell.send(()));
+                }
+                let Some((topic, payload)) =
+                    line.strip_prefix("heard ").and_then(|l| l.split_once(' '))
+                else {
+                    continue;
+                };
+                if let Ok(payload) = serde_json::from_str(payload) {
+                    kept.lock().unwrap().push((topic.to_owned(), payload));
+                }
+            }
+        });
+        let told = tokio::time::timeout(PATIENCE, told).await.expect("no SUBACK in time");
+        told.expect("mosquitto_sub ended before it had subscribed");
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        Self { child, port, options, heard }
+    }
+
+    pub(crate) fn heard(&self, topic: &str) -> Vec<Value> {
+        let heard = self.heard.lock().unwrap();
+        heard.iter().filter(|(of, _)| of == topic).map(|(_, payload)| payload.clone()).collect()
+    }
+
+    /// With the same options.
+    pub(crate) fn publish(&self, topic: &str, payload: &str) {
+        let status = Command::new("mosquitto_pub")
+            .args(["-h", "localhost", "-p", &self.port.to_string(), "-q", "1", "-t", topic])
+            .args(["-m", payload])
+            .args(&self.options)
+            .status();
+        assert!(status.unwrap().success());
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

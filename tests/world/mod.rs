@@ -2,12 +2,15 @@
 
 pub(crate) mod backlog;
 mod broker;
+mod certs;
 mod disk_log;
+mod fault;
 mod gateway;
 mod load;
 mod night;
 mod receiver;
 mod rtsp;
+mod shelf;
 
 use std::{
     future::Future,
@@ -16,13 +19,16 @@ use std::{
 };
 
 pub(crate) use backlog::waiting;
-pub(crate) use broker::{Broker, Grid};
+pub(crate) use broker::{Broker, Grid, Listener, press};
+pub(crate) use certs::certificates;
 pub(crate) use disk_log::{Disk, library};
+pub(crate) use fault::{Fault, Mode};
 pub(crate) use gateway::{Gateway, gridpost};
 pub(crate) use load::Load;
 pub(crate) use night::{End, House};
-pub(crate) use receiver::Receiver;
+pub(crate) use receiver::{Receiver, acceptor};
 pub(crate) use rtsp::RtspServer;
+pub(crate) use shelf::Trouble;
 
 /// How long a fact may take before a test gives up; generous, since machines here are shared.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

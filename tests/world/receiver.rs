@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex},
+    time::Instant,
 };
 
 use axum::{
@@ -23,15 +24,22 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::wait_for;
+use super::{shelf::Shelf, wait_for};
 
-/// What to answer to an event; 0 is no answer at all, the request hangs.
-pub(crate) type Answer = Box<dyn Fn(&Value) -> u16 + Send + Sync>;
+/// Status and headers of an answer; status 0 is no answer at all, the request hangs.
+pub(crate) type Said = (u16, Vec<(&'static str, String)>);
+
+/// What to answer to an event that came with these headers.
+type Answer = Box<dyn Fn(&Value, &HeaderMap) -> Said + Send + Sync>;
 
 struct Inner {
     events: Mutex<Vec<Value>>,
     headers: Mutex<Vec<HeaderMap>>,
     answer: Mutex<Answer>,
+    /// Kept apart: no test that counts events means these.
+    heartbeats: Mutex<Vec<Value>>,
+    /// Every event that came, taken or not: when, and its id.
+    tries: Mutex<Vec<(Instant, String)>>,
     /// Emergencies, in the order in which their first revision came.
     opened: Mutex<Vec<String>>,
     arrived: Notify,
@@ -40,6 +48,9 @@ struct Inner {
 #[derive(Clone)]
 pub(crate) struct Receiver {
     inner: Arc<Inner>,
+    tls: Option<Arc<Mutex<TlsAcceptor>>>,
+    pub(crate) shelf: Shelf,
+    pub(crate) port: u16,
     pub(crate) url: String,
 }
 
@@ -59,38 +70,64 @@ impl Receiver {
 
     /// Over TLS, with `cert.pem` and `key.pem` of this folder.
     pub(crate) async fn start_tls(folder: &Path) -> Self {
-        let pem = |name: &str| folder.join(name);
-        let certificates = CertificateDer::pem_file_iter(pem("cert.pem")).unwrap();
-        let key = PrivateKeyDer::from_pem_file(pem("key.pem")).unwrap();
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let config = rustls::ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(certificates.map(Result::unwrap).collect(), key)
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Self::start_tls_with(acceptor(folder, "cert.pem", "key.pem", false)).await
+    }
+
+    pub(crate) async fn start_tls_with(acceptor: TlsAcceptor) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (receiver, app) = Self::app(&format!("https://localhost:{port}"));
+        let (mut receiver, app) = Self::app(&format!("https://localhost:{port}"));
+        let acceptor = Arc::new(Mutex::new(acceptor));
+        receiver.tls = Some(acceptor.clone());
         let listener = Tls { listener, acceptor };
         tokio::spawn(async move { axum::serve(listener, app).await });
         receiver
+    }
+
+    /// From the next connection on.
+    pub(crate) fn renew(&self, acceptor: TlsAcceptor) {
+        *self.tls.as_ref().unwrap().lock().unwrap() = acceptor;
     }
 
     fn app(base: &str) -> (Self, Router) {
         let inner = Arc::new(Inner {
             events: Mutex::default(),
             headers: Mutex::default(),
-            answer: Mutex::new(Box::new(|_| 200)),
+            answer: Mutex::new(Box::new(|_, _| (200, Vec::new()))),
+            heartbeats: Mutex::default(),
+            tries: Mutex::default(),
             opened: Mutex::default(),
             arrived: Notify::new(),
         });
-        let app = Router::new().route("/events", post(take)).with_state(inner.clone());
-        (Self { inner, url: format!("{base}/events") }, app)
+        let shelf = Shelf::default();
+        let app = Router::new()
+            .route("/events", post(take))
+            .with_state(inner.clone())
+            .merge(shelf.routes());
+        let port = base.rsplit(':').next().unwrap().parse().unwrap();
+        (Self { inner, tls: None, shelf, port, url: format!("{base}/events") }, app)
     }
 
     /// From now on, answer so; events answered with other than 2xx are not kept.
     pub(crate) fn answer(&self, answer: impl Fn(&Value) -> u16 + Send + Sync + 'static) {
+        self.answer_with(move |event, _| (answer(event), Vec::new()));
+    }
+
+    pub(crate) fn answer_with(
+        &self,
+        answer: impl Fn(&Value, &HeaderMap) -> Said + Send + Sync + 'static,
+    ) {
         *self.inner.answer.lock().unwrap() = Box::new(answer);
+    }
+
+    pub(crate) fn heartbeats(&self) -> Vec<Value> {
+        self.inner.heartbeats.lock().unwrap().clone()
+    }
+
+    /// When each event came that has this id, taken or not.
+    pub(crate) fn tries(&self, id: &str) -> Vec<Instant> {
+        let tries = self.inner.tries.lock().unwrap();
+        tries.iter().filter(|(_, of)| of == id).map(|(at, _)| *at).collect()
     }
 
     pub(crate) fn events(&self) -> Vec<Value> {
@@ -145,11 +182,21 @@ impl Receiver {
     }
 }
 
-async fn take(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> StatusCode {
+async fn take(
+    State(inner): State<Arc<Inner>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, HeaderMap) {
     let Ok(event) = serde_json::from_slice::<Value>(&body) else {
-        return StatusCode::BAD_REQUEST;
+        return (StatusCode::BAD_REQUEST, HeaderMap::new());
     };
-    let code = (inner.answer.lock().unwrap())(&event);
+    if event["type"] == "io.gridpost.heartbeat.v1" {
+        inner.heartbeats.lock().unwrap().push(event);
+        return (StatusCode::OK, HeaderMap::new());
+    }
+    let id = event["id"].as_str().unwrap_or_default().to_owned();
+    inner.tries.lock().unwrap().push((Instant::now(), id));
+    let (code, said) = (inner.answer.lock().unwrap())(&event, &headers);
     if code == 0 {
         return std::future::pending().await;
     }
@@ -163,12 +210,34 @@ async fn take(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) 
         inner.events.lock().unwrap().push(event);
         inner.headers.lock().unwrap().push(headers);
     }
-    StatusCode::from_u16(code).unwrap()
+    let said =
+        said.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+    (StatusCode::from_u16(code).unwrap(), said.collect())
+}
+
+/// With these PEM files of the folder; `ask`: clients must show one that `ca.pem` signed.
+pub(crate) fn acceptor(folder: &Path, cert: &str, key: &str, ask: bool) -> TlsAcceptor {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let certificates = |name: &str| -> Vec<CertificateDer<'static>> {
+        CertificateDer::pem_file_iter(folder.join(name)).unwrap().map(Result::unwrap).collect()
+    };
+    let key = PrivateKeyDer::from_pem_file(folder.join(key)).unwrap();
+    let builder = rustls::ServerConfig::builder();
+    let builder = if ask {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(certificates("ca.pem"));
+        let verifier = rustls::server::WebPkiClientVerifier::builder(Arc::new(roots));
+        builder.with_client_cert_verifier(verifier.build().unwrap())
+    } else {
+        builder.with_no_client_auth()
+    };
+    let config = builder.with_single_cert(certificates(cert), key).unwrap();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 struct Tls {
     listener: TcpListener,
-    acceptor: TlsAcceptor,
+    acceptor: Arc<Mutex<TlsAcceptor>>,
 }
 
 impl Listener for Tls {
@@ -179,7 +248,8 @@ impl Listener for Tls {
         loop {
             let (stream, peer) = self.listener.accept().await.unwrap();
             // A client that does not trust us goes away.
-            if let Ok(stream) = self.acceptor.accept(stream).await {
+            let acceptor = self.acceptor.lock().unwrap().clone();
+            if let Ok(stream) = acceptor.accept(stream).await {
                 return (stream, peer);
             }
         }

@@ -1,0 +1,82 @@
+//! The courier of a sink's evidence: next piece → upload → settle; one at a time, bulk class, for ever.
+
+use std::sync::Arc;
+
+use tokio::time::sleep;
+
+use super::{Circuit, DeliverError, Outbox, Piece, Uploader, courier::BACKOFF_MS_FIRST};
+use crate::{
+    domain::{Clock, Meter, Metric, Outcome, Settled, SinkId},
+    wire::backoff::{BACKOFF_MS_MAX, backoff},
+};
+
+/// What is kept of a piece whose file is gone.
+pub(super) const MISSING: &str = "its file is missing";
+
+/// Everything it needs; its connection is its own, so that it is in no event's way.
+pub struct EvidenceCourier<O> {
+    pub sink: SinkId,
+    pub connection: Uploader,
+    pub outbox: O,
+    pub clock: Arc<dyn Clock>,
+    pub meter: Arc<dyn Meter>,
+    pub circuit: Arc<Circuit>,
+}
+
+impl<O: Outbox> EvidenceCourier<O> {
+    /// Runs until it is dropped; a piece under way then is in the store still, and what of it has
+    /// arrived is asked for by the next one.
+    pub async fn run(mut self) {
+        let mut circuit = self.circuit.lane("evidence");
+        self.connection.yield_to(self.circuit.watch());
+        loop {
+            let piece = self.outbox.next_piece(&self.sink).await;
+            let mut tries = 0u32;
+            let outcome = loop {
+                let (reason, after_ms) = match self.attempt(&piece).await {
+                    Ok(outcome) => break outcome,
+                    Err(failure) => failure,
+                };
+                let id = piece.evidence.id;
+                tracing::debug!(sink = %self.sink, evidence = %id, reason, "not uploaded; again later");
+                self.meter.add(Metric::EvidenceUploadFailures, self.sink.as_str(), 1);
+                circuit.failed(&format!("evidence: {reason}"));
+                let asked =
+                    after_ms.map(|ms| std::time::Duration::from_millis(ms.min(BACKOFF_MS_MAX)));
+                sleep(asked.unwrap_or_else(|| backoff(BACKOFF_MS_FIRST, tries))).await;
+                tries = tries.saturating_add(1);
+            };
+            circuit.works();
+            self.settle(&piece, outcome).await;
+        }
+    }
+
+    /// Ok: settled so. Err: why not, and when again if the other end said so, milliseconds.
+    async fn attempt(&mut self, piece: &Piece) -> Result<Outcome, (String, Option<u64>)> {
+        let answer = match &piece.path {
+            None => MISSING.to_owned(),
+            Some(path) => {
+                match self.connection.upload(piece.incident, &piece.evidence, path).await {
+                    Ok(()) => return Ok(Outcome::Delivered),
+                    Err(DeliverError::Retry { reason, after_ms }) => {
+                        return Err((reason, after_ms));
+                    }
+                    Err(DeliverError::Reject { answer }) => answer,
+                }
+            }
+        };
+        let id = piece.evidence.id;
+        tracing::error!(sink = %self.sink, evidence = %id, answer, "evidence cannot be uploaded; dead-lettered");
+        Ok(Outcome::Dead { answer })
+    }
+
+    async fn settle(&self, piece: &Piece, outcome: Outcome) {
+        let metric = match outcome {
+            Outcome::Delivered => Metric::EvidenceDelivered,
+            _ => Metric::DeadLettered,
+        };
+        self.meter.add(metric, self.sink.as_str(), 1);
+        let (sink, at) = (self.sink.clone(), self.clock.now().wall);
+        self.outbox.settle(Settled { sink, change: piece.seq, outcome, at }).await;
+    }
+}

@@ -1,0 +1,207 @@
+//! That the gateway is there, told to each sink on a connection of its own: heartbeats, and at brokers a last will.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use serde_json::json;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+use uuid::Uuid;
+
+use super::{Beat, Config, Delivery, Sink, http::Http, mqtt};
+use crate::{
+    domain::{Clock, EventContext, Meter, Metric, SinkId, started_at},
+    wire::{
+        backoff::backoff,
+        mqtt::{Presence as Connection, Said},
+    },
+};
+
+/// The first wait between connections; see [`crate::wire::backoff`].
+const BACKOFF_MS_FIRST: u64 = 500;
+/// A goodbye that takes longer is not waited for; the last will tells it then.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
+
+/// What one sink's presence needs.
+pub struct Presence {
+    pub context: EventContext,
+    pub run: Uuid,
+    pub clock: Arc<dyn Clock>,
+    pub meter: Arc<dyn Meter>,
+    pub beats: watch::Receiver<Beat>,
+    /// Its own; why it ends is what it says when it leaves.
+    pub stop: watch::Receiver<Option<String>>,
+}
+
+impl Presence {
+    /// Until it is stopped; then says goodbye where there is a will to call off. A file has no
+    /// use for it.
+    pub async fn run(self, sink: Config) {
+        match sink {
+            Config::Http(config) => {
+                let id = SinkId::from(config.id.as_str());
+                self.post(id, Http::new(&config)).await;
+            }
+            Config::Mqtt(config) => self.stay(config).await,
+            Config::Jsonl(_) => {}
+        }
+    }
+
+    /// Best effort: one that fails is dropped, and so is one that is overtaken meanwhile.
+    async fn post(mut self, sink: SinkId, mut http: Http) {
+        let mut heard = self.beats.borrow_and_update().seq;
+        loop {
+            tokio::select! {
+                new = self.beats.changed() => if new.is_err() { return },
+                () = stopped(&mut self.stop) => return,
+            }
+            let beat = self.beats.borrow_and_update().clone();
+            self.missed(&sink, (beat.seq - heard).saturating_sub(1), "overtaken by the next one");
+            heard = beat.seq;
+            let delivery = Delivery { event_id: beat.event_id, kind: "heartbeat", body: beat.body };
+            let sent = tokio::select! {
+                sent = http.deliver(&delivery) => sent,
+                () = stopped(&mut self.stop) => return,
+            };
+            if let Err(error) = sent {
+                self.missed(&sink, 1, &error.to_string());
+            }
+        }
+    }
+
+    fn missed(&self, sink: &SinkId, beats: u64, reason: &str) {
+        if beats > 0 {
+            tracing::debug!(%sink, reason, "heartbeat did not get through");
+            self.meter.add(Metric::HeartbeatFailures, sink.as_str(), beats);
+        }
+    }
+
+    /// A connection that is made again for ever.
+    async fn stay(mut self, config: mqtt::Config) {
+        let sink = SinkId::from(config.id.as_str());
+        // What was said before it began is not for it to say again.
+        self.beats.mark_unchanged();
+        let mut tries = 0u32;
+        loop {
+            let mut connected = false;
+            let ended = self.session(&sink, &config, &mut connected).await;
+            let Err(reason) = ended else { return };
+            if connected || tries == 0 {
+                tracing::warn!(%sink, reason, "presence: no connection; trying for ever");
+            }
+            tries = if connected { 0 } else { tries.saturating_add(1) };
+            let wait = sleep(backoff(BACKOFF_MS_FIRST, tries));
+            tokio::pin!(wait);
+            loop {
+                tokio::select! {
+                    () = &mut wait => break,
+                    new = self.beats.changed() => if new.is_err() { return } else { self.lose(&sink) },
+                    () = stopped(&mut self.stop) => return,
+                }
+            }
+        }
+    }
+
+    /// Ok when it is stopped.
+    async fn session(
+        &mut self,
+        sink: &SinkId,
+        config: &mqtt::Config,
+        connected: &mut bool,
+    ) -> Result<(), String> {
+        let mut connection = Connection::open(
+            &config.broker(&self.context.site, "presence"),
+            self.status(false, Some("the connection broke without a goodbye")),
+        )?;
+        {
+            let connecting = timeout(config.within(), connection.connected());
+            tokio::pin!(connecting);
+            loop {
+                tokio::select! {
+                    done = &mut connecting => break done.map_err(|_| "no connection in time")??,
+                    new = self.beats.changed() => if new.is_err() { return Ok(()) } else { self.lose(sink) },
+                    () = stopped(&mut self.stop) => return Ok(()),
+                }
+            }
+        }
+        *connected = true;
+        connection.say(self.status(true, None))?;
+        // What was said and not acknowledged yet; the status is one of them, no heartbeat.
+        let (mut unheard, mut status_unheard) = (0u64, true);
+        let topic = format!("gridpost/{}/heartbeat", self.context.site);
+        loop {
+            tokio::select! {
+                heard = connection.acknowledged() => {
+                    if heard.is_err() {
+                        self.missed(sink, unheard, "the connection broke");
+                    }
+                    heard?;
+                    // A broker acknowledges in order, and the status was first.
+                    if !std::mem::take(&mut status_unheard) {
+                        unheard = unheard.saturating_sub(1);
+                    }
+                }
+                new = self.beats.changed() => {
+                    if new.is_err() {
+                        return Ok(());
+                    }
+                    let payload = self.beats.borrow_and_update().body.clone();
+                    match connection.say(Said { topic: topic.clone(), payload, retain: false }) {
+                        Ok(()) => unheard += 1,
+                        Err(reason) => self.missed(sink, 1, &reason),
+                    }
+                }
+                () = stopped(&mut self.stop) => break,
+            }
+        }
+        self.goodbye(connection, unheard + u64::from(status_unheard)).await;
+        Ok(())
+    }
+
+    /// What could not be sent while there was no connection.
+    fn lose(&mut self, sink: &SinkId) {
+        self.beats.borrow_and_update();
+        self.missed(sink, 1, "no connection");
+    }
+
+    async fn goodbye(&self, mut connection: Connection, unheard: u64) {
+        let why = self.stop.borrow().clone().unwrap_or_else(|| "stopped".into());
+        let said = async {
+            connection.say(self.status(false, Some(&why)))?;
+            for _ in 0..=unheard {
+                connection.acknowledged().await?;
+            }
+            connection.leave().await;
+            Ok::<(), String>(())
+        };
+        if !matches!(timeout(GOODBYE_WITHIN, said).await, Ok(Ok(()))) {
+            tracing::debug!("presence: no time for a goodbye; the last will tells it");
+        }
+    }
+
+    /// Retained at the broker, for whoever asks: `gridpost/<site>/status`.
+    fn status(&self, online: bool, reason: Option<&str>) -> Said {
+        let now = self.clock.now();
+        let mut status = json!({
+            "online": online,
+            "site": self.context.site,
+            "run": self.run,
+            "since": self.context.time(started_at(now)),
+        });
+        if let Some(reason) = reason {
+            status["reason"] = reason.into();
+        }
+        Said {
+            topic: format!("gridpost/{}/status", self.context.site),
+            payload: Bytes::from(status.to_string()),
+            retain: true,
+        }
+    }
+}
+
+/// Returns at the stop, and without its guard, so that the rest can use what it borrowed.
+async fn stopped(stop: &mut watch::Receiver<Option<String>>) {
+    let _ = stop.wait_for(Option::is_some).await;
+}

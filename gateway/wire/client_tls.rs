@@ -1,0 +1,130 @@
+//! TLS as a client: whom to trust and who we are, from PEM files that may be renewed while we run.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer},
+};
+
+/// The files; nothing is read before a connection is made.
+#[derive(Clone, Debug, Default)]
+pub struct ClientTls {
+    /// Authorities to trust; without it, the web's own.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate chain (mutual TLS), with `key_file`.
+    pub cert_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
+    /// The web's own authorities count beside those of `ca_file`.
+    pub web_too: bool,
+}
+
+impl ClientTls {
+    /// All files, for [`super::fresh::Stamp`].
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.ca_file, &self.cert_file, &self.key_file].into_iter().flatten()
+    }
+
+    /// Half a pair can never work: the key that is missing and why.
+    pub fn problem(&self) -> Option<(&'static str, String)> {
+        match (&self.cert_file, &self.key_file) {
+            (Some(_), None) => Some((
+                "client_cert_file",
+                "client_cert_file needs client_key_file too, the PEM of its private key".into(),
+            )),
+            (None, Some(_)) => Some((
+                "client_key_file",
+                "client_key_file needs client_cert_file too, the PEM of its certificate".into(),
+            )),
+            _ => None,
+        }
+    }
+
+    /// What could not be used if we connected now; the files may still come, so these are warnings.
+    pub fn warning(&self) -> Option<(&'static str, String)> {
+        if let Some(Err(reason)) = self.ca_file.as_deref().map(|path| authorities(path).map(drop)) {
+            return Some(("ca_file", reason));
+        }
+        match self.config() {
+            Err(reason) if self.cert_file.is_some() => Some(("client_cert_file", reason)),
+            _ => None,
+        }
+    }
+
+    /// Reads the files; the error names the one that is wrong and what was expected.
+    pub fn config(&self) -> Result<ClientConfig, String> {
+        let mut roots = RootCertStore::empty();
+        if self.ca_file.is_none() || self.web_too {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        if let Some(path) = &self.ca_file {
+            for authority in authorities(path)? {
+                roots.add(authority).map_err(|error| format!("{}: {error}", path.display()))?;
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots);
+        let (Some(cert), Some(key)) = (&self.cert_file, &self.key_file) else {
+            return Ok(builder.with_no_client_auth());
+        };
+        builder.with_client_auth_cert(authorities(cert)?, private_key(key)?).map_err(|error| {
+            format!("{} and {} do not fit: {error}", cert.display(), key.display())
+        })
+    }
+}
+
+/// What the TLS library says, in words that an installer can act on; its own words follow.
+pub fn explain(reason: String) -> String {
+    let means = [
+        ("certificate expired", "the server's certificate has expired, or our clock is ahead"),
+        (
+            "certificate not valid yet",
+            "the server's certificate is not valid yet, or our clock is behind",
+        ),
+        (
+            "certificate not valid for name",
+            "the server's certificate is for another name than the url's",
+        ),
+        (
+            "UnknownIssuer",
+            "no authority that we trust signed the server's certificate; see ca_file",
+        ),
+        ("BadSignature", "no authority that we trust signed the server's certificate; see ca_file"),
+        ("received fatal alert", "the server does not accept us; see client_cert_file"),
+    ];
+    match means.iter().find(|(mark, _)| reason.contains(mark)) {
+        Some((_, meaning)) => format!("{meaning} ({reason})"),
+        None => reason,
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))
+}
+
+/// All certificates of a PEM file; none is an error.
+fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Vec<_> = rustls_pemfile::certs(&mut &read(path)?[..])
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    if found.is_empty() {
+        let path = path.display();
+        return Err(format!("{path}: no certificate in it; expected PEM with BEGIN CERTIFICATE"));
+    }
+    Ok(found)
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    rustls_pemfile::private_key(&mut &read(path)?[..])
+        .map_err(|error| format!("{}: {error}", path.display()))?
+        .ok_or_else(|| {
+            let path = path.display();
+            format!("{path}: no private key in it; expected PEM with BEGIN PRIVATE KEY")
+        })
+}
