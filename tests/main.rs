@@ -26,6 +26,7 @@ mod sinks_http;
 mod sinks_mqtt;
 mod sinks_presence;
 mod soak;
+mod store_commands;
 mod systemd;
 mod tls;
 mod upstream;
