@@ -107,6 +107,11 @@ impl Journal {
             || (!fresh && self.end.offset + payload_bytes as u64 > self.segment_bytes)
     }
 
+    /// Has the newest segment nothing but its header?
+    pub(super) fn is_empty_segment(&self) -> bool {
+        self.end.segment > 0 && self.end.offset <= SEGMENT_HEADER_BYTES as u64
+    }
+
     /// Begins the next segment (J5).
     pub(super) fn roll(&mut self) -> io::Result<()> {
         let number = self.end.segment + 1;

@@ -73,7 +73,7 @@ use self::{
     folder::Layout,
     shared::{Shared, lock},
     tidy::SteadyClock,
-    writer::Job,
+    writer::{Job, Pen},
 };
 use crate::domain::{
     Answer, Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Quarantined, Receipt, Record,
@@ -159,6 +159,7 @@ pub struct Store {
 
 struct Inner {
     queue: mpsc::Sender<Job>,
+    pen: Arc<Mutex<Pen>>,
     shared: Arc<Shared>,
     layout: Layout,
     disk: Arc<dyn Disk>,
@@ -176,8 +177,47 @@ impl Store {
     /// then the batch was never taken.
     pub async fn commit(&self, batch: Batch) {
         if let Some(job) = self.job(batch) {
-            // A closed store drops the job, and so the receipts answer `Lost`.
-            drop(self.inner.queue.send(job).await);
+            self.send(job).await;
+        }
+    }
+
+    /// As [`Self::commit`], for whoever has nothing else to do meanwhile: where nothing waits
+    /// before it and the disk is quick, it is written and synced at once, on this thread.
+    pub async fn commit_alone(&self, batch: Batch) {
+        let Some(job) = self.job(batch) else { return };
+        match Pen::write_alone(&self.inner.pen, &self.inner.shared, job) {
+            Err(job) => self.send(job).await,
+            Ok(()) => {
+                let thread = lock(&self.inner.pen).needs_the_thread();
+                if thread {
+                    self.wake_writer();
+                }
+            }
+        }
+    }
+
+    /// Into the queue. A closed store drops the job, and so the receipts answer `Lost`.
+    async fn send(&self, job: Job) {
+        if let Ok(place) = self.inner.queue.reserve().await {
+            // Between these two nothing can be cancelled: the count stays right.
+            self.inner.shared.coming.fetch_add(1, Ordering::SeqCst);
+            place.send(job);
+        }
+    }
+
+    /// As [`Self::send`]. Never from async code.
+    fn send_blocking(&self, job: Job) {
+        self.inner.shared.coming.fetch_add(1, Ordering::SeqCst);
+        if self.inner.queue.blocking_send(job).is_err() {
+            self.inner.shared.coming.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// A writer that waits for work looks around; with a full queue it does not wait.
+    fn wake_writer(&self) {
+        if let Ok(place) = self.inner.queue.try_reserve() {
+            self.inner.shared.coming.fetch_add(1, Ordering::SeqCst);
+            place.send(Job::default());
         }
     }
 
@@ -197,7 +237,7 @@ impl Store {
         let receipt = Receipt::new(move |answer| drop(tell.try_send(answer)));
         receipts.push((receipt, Answer::Stored));
         if let Some(job) = refuse_too_large(Job::new(facts, receipts)) {
-            drop(self.inner.queue.blocking_send(job));
+            self.send_blocking(job);
         }
         let answer = loop {
             match told.recv_timeout(TROUBLE_LOOK) {
@@ -332,8 +372,7 @@ impl Store {
     /// As [`Self::close`]. Never from async code.
     pub fn close_blocking(&self) -> Result<(), Unavailable> {
         self.inner.shared.close();
-        // Wakes a writer that waits for work; with a full queue it does not wait.
-        drop(self.inner.queue.try_send(Job::default()));
+        self.wake_writer();
         let Some(thread) = lock(&self.inner.thread).take() else { return Ok(()) };
         match thread.join() {
             Ok(true) => Ok(()),

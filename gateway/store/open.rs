@@ -15,6 +15,7 @@ use super::{
     Config, Inner, OpenError, Store, Subscriber,
     disk::{Disk, RealDisk},
     evidence,
+    facts::Occasion,
     folder::{self, Layout},
     format::{self, SEGMENT_HEADER_BYTES},
     index::{self, Index, Indexer},
@@ -24,7 +25,7 @@ use super::{
     shared::{Ending, Shared},
     state::{Brief, State},
     tidy::SteadyClock,
-    writer::{QUEUE_BATCHES, Writer},
+    writer::{Pen, QUEUE_BATCHES, Writer},
 };
 use crate::domain::{Class, IncidentId, Meter, Record, SeenPress};
 
@@ -143,16 +144,24 @@ fn begin(
         Err(error) => return Err(start(error)),
     };
     let (queue, receiver) = mpsc::channel(QUEUE_BATCHES);
-    let writer = Writer {
+    let mut pen = Pen {
         journal,
         shared: Arc::clone(&shared),
-        queue: receiver,
         reserve: layout.reserve(),
         disk: Arc::clone(&disk),
         retry,
         kept: VecDeque::new(),
-        indexer: Some(indexer),
         sinks,
+        failed: None,
+    };
+    // Before anything else: what comes after it is owed to these sinks.
+    pen.kept.push_back(pen.standing(Occasion::Opened));
+    let pen = Arc::new(Mutex::new(pen));
+    let writer = Writer {
+        pen: Arc::clone(&pen),
+        shared: Arc::clone(&shared),
+        queue: receiver,
+        indexer: Some(indexer),
         _lock: lock,
     };
     let thread = thread::Builder::new()
@@ -164,6 +173,7 @@ fn begin(
         .map_err(start)?;
     let inner = Inner {
         queue,
+        pen,
         shared,
         layout,
         disk,

@@ -155,7 +155,11 @@ impl Model {
             }
         };
         let receipts = vec![(Receipt::new(note), Answer::Stored)];
-        runtime.block_on(store.commit(Batch { entries, receipts }));
+        let batch = Batch { entries, receipts };
+        match self.rng.random_bool(0.5) {
+            true => runtime.block_on(store.commit(batch)),
+            false => runtime.block_on(store.commit_alone(batch)),
+        }
     }
 
     fn next_change(&mut self) -> Record {
