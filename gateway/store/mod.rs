@@ -188,6 +188,9 @@ impl Store {
         match Pen::write_alone(&self.inner.pen, &self.inner.shared, job) {
             Err(job) => self.send(job).await,
             Ok(()) => {
+                // On this thread the session that has a PUBACK to give goes before the couriers.
+                tokio::task::yield_now().await;
+                self.inner.shared.announce();
                 let thread = lock(&self.inner.pen).needs_the_thread();
                 if thread {
                     self.wake_writer();

@@ -141,7 +141,7 @@ impl Pen {
         }
         pen.kept.push_back(job);
         // It stays the first in line, and nothing is written before the thread has seen to it (J9).
-        pen.failed = pen.write_group().err();
+        pen.failed = pen.write_quietly().err();
         Ok(())
     }
 
@@ -181,8 +181,15 @@ impl Pen {
         }
     }
 
-    /// Writes as much of `kept` as fits one group, syncs, and only then tells (J3).
+    /// As [`Self::write_quietly`], and the couriers know.
     fn write_group(&mut self) -> io::Result<()> {
+        let written = self.write_quietly();
+        self.shared.announce();
+        written
+    }
+
+    /// Writes as much of `kept` as fits one group, syncs, and only then tells (J3).
+    fn write_quietly(&mut self) -> io::Result<()> {
         self.change_sinks()?;
         let (mut count, mut bytes) = (0, 0);
         for job in self.kept.iter().take_while(|job| job.sinks.is_none()) {
@@ -207,7 +214,6 @@ impl Pen {
             // Somebody waits for these: couriers that are woken first would run before the
             // session that has a PUBACK to give.
             jobs.into_iter().for_each(settle);
-            self.shared.announce();
         } else {
             self.kept.drain(..count).for_each(settle);
         }
