@@ -191,8 +191,8 @@ impl Store {
                 // On this thread the session that has a PUBACK to give goes before the couriers.
                 tokio::task::yield_now().await;
                 self.inner.shared.announce();
-                let thread = lock(&self.inner.pen).needs_the_thread();
-                if thread {
+                // Held by the thread, it is awake; this one must never wait for it.
+                if self.inner.pen.try_lock().is_ok_and(|pen| pen.needs_the_thread()) {
                     self.wake_writer();
                 }
             }
