@@ -28,6 +28,8 @@ async fn watched(codec: &str) {
     let is_clip = |data: &serde_json::Value| data["evidence"][1]["media_type"] == "video/mp4";
     let with_clip = receiver.wait("its clip", is_clip).await;
     let clip = &with_clip["data"]["evidence"][1];
+    // One stream is one run, however often its parameter sets are sent: else the clip ends early.
+    assert!(!gateway.log().contains("its stream changed"), "{clip}");
     // P8: the measured pre-roll, and why it is short where it is.
     let measured = clip["pre_roll_ms"].as_i64().unwrap();
     assert!(measured >= 2000 || clip["pre_roll_limit"] == "stream-began", "{clip}");

@@ -1,6 +1,6 @@
 //! What a clip must know of the packets in it, and the moment when a stream becomes another one.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use ffmpeg_next as ffmpeg;
 
@@ -11,6 +11,30 @@ use super::ffi::{HeaderFinder, Shared, new_header};
 pub(super) struct Format {
     pub(super) parameters: Shared,
     pub(super) time_base: ffmpeg::Rational,
+}
+
+/// Servers send the same parameter sets once or twice over, in any order, all or some of them
+/// (GStreamer's `config-interval` adds its own to those of the file).
+fn says_nothing_new(known: &[u8], found: &[u8]) -> bool {
+    let known: BTreeSet<&[u8]> = units(known).collect();
+    units(found).all(|unit| known.contains(unit))
+}
+
+/// The NAL units behind start codes (Annex B of H.264 and H.265); bytes without one are one unit.
+fn units(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut starts: Vec<usize> =
+        (0..header.len()).filter(|&at| header[at..].starts_with(&[0, 0, 1])).collect();
+    if starts.is_empty() && !header.is_empty() {
+        return vec![header].into_iter();
+    }
+    starts.push(header.len());
+    let unit = |pair: &[usize]| {
+        // Zeros before the next start code belong to it, or to nothing.
+        let unit = &header[pair[0] + 3..pair[1]];
+        let end = unit.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        &unit[..end]
+    };
+    starts.windows(2).map(unit).filter(|unit| !unit.is_empty()).collect::<Vec<_>>().into_iter()
 }
 
 /// Watches the parameter sets of one session.
@@ -47,7 +71,7 @@ impl FormatWatch {
             Some(finder) => finder.find(packet),
             None => new_header(packet).filter(|found| found != self.format.parameters.header()),
         }?;
-        if self.header.as_ref() == Some(&found) {
+        if self.header.as_ref().is_some_and(|known| says_nothing_new(known, &found)) {
             return None;
         }
         let parameters = self.format.parameters.with_header(&found, packet)?;
@@ -60,5 +84,21 @@ impl FormatWatch {
             true => format!("new codec parameters, {}x{} as before", after.0, after.1),
             false => format!("{}x{} became {}x{}", before.0, before.1, after.0, after.1),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_parameter_sets_in_another_order_or_number_are_no_change() {
+        let known = [0, 0, 0, 1, 0x67, 9, 8, 0, 0, 0, 1, 0x68, 7];
+        let twice = [&known[..], &[0, 0, 1, 0x68, 7, 0, 0, 1, 0x67, 9, 8]].concat();
+        assert!(says_nothing_new(&known, &twice));
+        assert!(says_nothing_new(&known, &[0, 0, 1, 0x68, 7, 0]));
+        assert!(!says_nothing_new(&known, &[0, 0, 1, 0x68, 6]));
+        assert!(!says_nothing_new(&known, &[0, 0, 1, 0x67, 9, 8, 0, 0, 1, 0x68, 6]));
+        assert!(says_nothing_new(&[1, 2], &[1, 2]) && !says_nothing_new(&[1, 2], &[1, 3]));
     }
 }
