@@ -100,7 +100,7 @@ impl Junction {
         mut configs: mpsc::Receiver<NewConfig>,
         mut stop: watch::Receiver<bool>,
     ) {
-        self.commit(begun, Receipt::none(), false).await;
+        self.commit(begun, Receipt::none()).await;
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -111,27 +111,26 @@ impl Junction {
                     // With room for presses alone, nothing is ended or updated until there is more.
                     if self.store.room() != Room::Full {
                         let outcome = self.middle.tick(self.clock.now());
-                        self.commit(outcome, Receipt::none(), false).await;
+                        self.commit(outcome, Receipt::none()).await;
                     }
                     self.beat.beat();
                 }
                 Some(new) = configs.recv() => {
                     let outcome = self.middle.reload(self.clock.now(), &new.config);
-                    self.commit(outcome, Receipt::none(), false).await;
+                    self.commit(outcome, Receipt::none()).await;
                     let _ = new.done.send(());
                 }
-                Some(envelope) = inbox.recv() => self.take(envelope, inbox.is_empty()).await,
+                Some(envelope) = inbox.recv() => self.take(envelope).await,
                 () = told(&mut stop) => break,
             }
         }
         inbox.close();
         while let Some(envelope) = inbox.recv().await {
-            self.take(envelope, false).await;
+            self.take(envelope).await;
         }
     }
 
-    /// `alone`: nothing waits behind it.
-    async fn take(&mut self, envelope: Envelope, alone: bool) {
+    async fn take(&mut self, envelope: Envelope) {
         let Envelope { observation, receipt } = envelope;
         let full = self.store.room() == Room::Full && !goes_into_the_reserve(&observation.body);
         // A press waits for a failing disk to mend; a person who replies must hear of it.
@@ -154,12 +153,12 @@ impl Junction {
             self.meter.add(Metric::SignalsDuplicate, observation.source.as_str(), 1);
         }
         self.meter.add(Metric::SignalsAccepted, kind, 1);
-        self.commit(outcome, receipt, alone && kind == "press").await;
+        self.commit(outcome, receipt).await;
     }
 
     /// An answer without entries waits its turn too: a repeated press is acknowledged only
     /// after the first one is on disk.
-    async fn commit(&mut self, mut outcome: Outcome, receipt: Receipt, alone: bool) {
+    async fn commit(&mut self, mut outcome: Outcome, receipt: Receipt) {
         // A worker that is far behind makes no evidence for this one; its incident goes on.
         for job in std::mem::take(&mut outcome.jobs) {
             let Some(jobs) = &self.jobs else { continue };
@@ -182,11 +181,7 @@ impl Junction {
         let told: Vec<Told> = outcome.entries.iter().filter_map(Told::of).collect();
         if !outcome.entries.is_empty() || receipt.is_awaited() {
             let receipts = vec![(receipt, outcome.answer)];
-            let batch = Batch { entries: outcome.entries, receipts };
-            match alone {
-                true => self.store.commit_alone(batch).await,
-                false => self.store.commit(batch).await,
-            }
+            self.store.commit(Batch { entries: outcome.entries, receipts }).await;
         }
         // A line on stderr costs a tenth of a press: it is written while the disk syncs.
         for Told { incident, what, kind, severity, title } in told {

@@ -114,7 +114,7 @@ impl Store {
     pub async fn settle(&self, settled: Settled) -> Result<(), SettleError> {
         let fact = self.claim(settled)?;
         if let Some(job) = refuse_too_large(Job::new(vec![fact], Vec::new())) {
-            self.send(job).await;
+            drop(self.inner.queue.send(job).await);
         }
         Ok(())
     }
@@ -149,12 +149,12 @@ impl Store {
     /// From here on, changes are owed to these sinks. What is owed to one that left stays
     /// pending; a new one is owed only what comes from now on. Blocks while the queue is full.
     pub fn set_sinks_blocking(&self, sinks: Vec<Subscriber>) {
-        self.send_blocking(Job { sinks: Some(sinks), ..Job::default() });
+        drop(self.inner.queue.blocking_send(Job { sinks: Some(sinks), ..Job::default() }));
     }
 
     /// As [`Self::set_sinks_blocking`].
     pub async fn set_sinks(&self, sinks: Vec<Subscriber>) {
-        self.send(Job { sinks: Some(sinks), ..Job::default() }).await;
+        drop(self.inner.queue.send(Job { sinks: Some(sinks), ..Job::default() }).await);
     }
 
     /// Sends dead letters again: those of this sink (or of all), and of this seq (or all).

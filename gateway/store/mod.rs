@@ -73,7 +73,7 @@ use self::{
     folder::Layout,
     shared::{Shared, lock},
     tidy::SteadyClock,
-    writer::{Job, Pen},
+    writer::Job,
 };
 use crate::domain::{
     Answer, Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Quarantined, Receipt, Record,
@@ -93,7 +93,7 @@ pub struct Batch {
 /// A record on its way to a sink; give it back with `settle` or `release`.
 #[derive(Clone, Debug)]
 pub struct Due {
-    /// Journal sequence number of the change: [`Settled::change`].
+    /// Journal sequence number of the change: [`crate::domain::Settled::change`].
     pub seq: u64,
     /// The most urgent class its incident ever had; may be above the record's own.
     pub class: Class,
@@ -103,7 +103,7 @@ pub struct Due {
 /// A file on its way to a sink; give it back with `settle` or `release`.
 #[derive(Clone, Debug)]
 pub struct DuePiece {
-    /// Journal sequence number under which it is owed: [`Settled::change`].
+    /// Journal sequence number under which it is owed: [`crate::domain::Settled::change`].
     pub seq: u64,
     pub incident: IncidentId,
     pub evidence: Evidence,
@@ -159,7 +159,6 @@ pub struct Store {
 
 struct Inner {
     queue: mpsc::Sender<Job>,
-    pen: Arc<Mutex<Pen>>,
     shared: Arc<Shared>,
     layout: Layout,
     disk: Arc<dyn Disk>,
@@ -177,50 +176,8 @@ impl Store {
     /// then the batch was never taken.
     pub async fn commit(&self, batch: Batch) {
         if let Some(job) = self.job(batch) {
-            self.send(job).await;
-        }
-    }
-
-    /// As [`Self::commit`], for whoever has nothing else to do meanwhile: where nothing waits
-    /// before it and the disk is quick, it is written and synced at once, on this thread.
-    pub async fn commit_alone(&self, batch: Batch) {
-        let Some(job) = self.job(batch) else { return };
-        match Pen::write_alone(&self.inner.pen, &self.inner.shared, job) {
-            Err(job) => self.send(job).await,
-            Ok(()) => {
-                // On this thread the session that has a PUBACK to give goes before the couriers.
-                tokio::task::yield_now().await;
-                self.inner.shared.announce();
-                // Held by the thread, it is awake; this one must never wait for it.
-                if self.inner.pen.try_lock().is_ok_and(|pen| pen.needs_the_thread()) {
-                    self.wake_writer();
-                }
-            }
-        }
-    }
-
-    /// Into the queue. A closed store drops the job, and so the receipts answer `Lost`.
-    async fn send(&self, job: Job) {
-        if let Ok(place) = self.inner.queue.reserve().await {
-            // Between these two nothing can be cancelled: the count stays right.
-            self.inner.shared.coming.fetch_add(1, Ordering::SeqCst);
-            place.send(job);
-        }
-    }
-
-    /// As [`Self::send`]. Never from async code.
-    fn send_blocking(&self, job: Job) {
-        self.inner.shared.coming.fetch_add(1, Ordering::SeqCst);
-        if self.inner.queue.blocking_send(job).is_err() {
-            self.inner.shared.coming.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
-
-    /// A writer that waits for work looks around; with a full queue it does not wait.
-    fn wake_writer(&self) {
-        if let Ok(place) = self.inner.queue.try_reserve() {
-            self.inner.shared.coming.fetch_add(1, Ordering::SeqCst);
-            place.send(Job::default());
+            // A closed store drops the job, and so the receipts answer `Lost`.
+            drop(self.inner.queue.send(job).await);
         }
     }
 
@@ -240,7 +197,7 @@ impl Store {
         let receipt = Receipt::new(move |answer| drop(tell.try_send(answer)));
         receipts.push((receipt, Answer::Stored));
         if let Some(job) = refuse_too_large(Job::new(facts, receipts)) {
-            self.send_blocking(job);
+            drop(self.inner.queue.blocking_send(job));
         }
         let answer = loop {
             match told.recv_timeout(TROUBLE_LOOK) {
@@ -375,7 +332,8 @@ impl Store {
     /// As [`Self::close`]. Never from async code.
     pub fn close_blocking(&self) -> Result<(), Unavailable> {
         self.inner.shared.close();
-        self.wake_writer();
+        // Wakes a writer that waits for work; with a full queue it does not wait.
+        drop(self.inner.queue.try_send(Job::default()));
         let Some(thread) = lock(&self.inner.thread).take() else { return Ok(()) };
         match thread.join() {
             Ok(true) => Ok(()),

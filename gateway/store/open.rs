@@ -15,7 +15,6 @@ use super::{
     Config, Inner, OpenError, Store, Subscriber,
     disk::{Disk, RealDisk},
     evidence,
-    facts::Occasion,
     folder::{self, Layout},
     format::{self, SEGMENT_HEADER_BYTES},
     index::{self, Index, Indexer},
@@ -25,7 +24,7 @@ use super::{
     shared::{Ending, Shared},
     state::{Brief, State},
     tidy::SteadyClock,
-    writer::{Pen, QUEUE_BATCHES, Writer},
+    writer::{QUEUE_BATCHES, Writer},
 };
 use crate::domain::{Class, IncidentId, Meter, Record, SeenPress};
 
@@ -144,24 +143,16 @@ fn begin(
         Err(error) => return Err(start(error)),
     };
     let (queue, receiver) = mpsc::channel(QUEUE_BATCHES);
-    let mut pen = Pen {
+    let writer = Writer {
         journal,
         shared: Arc::clone(&shared),
+        queue: receiver,
         reserve: layout.reserve(),
         disk: Arc::clone(&disk),
         retry,
         kept: VecDeque::new(),
-        sinks,
-        failed: None,
-    };
-    // Before anything else: what comes after it is owed to these sinks.
-    pen.kept.push_back(pen.standing(Occasion::Opened));
-    let pen = Arc::new(Mutex::new(pen));
-    let writer = Writer {
-        pen: Arc::clone(&pen),
-        shared: Arc::clone(&shared),
-        queue: receiver,
         indexer: Some(indexer),
+        sinks,
         _lock: lock,
     };
     let thread = thread::Builder::new()
@@ -173,7 +164,6 @@ fn begin(
         .map_err(start)?;
     let inner = Inner {
         queue,
-        pen,
         shared,
         layout,
         disk,

@@ -15,7 +15,7 @@ use std::{
 
 use rand::RngCore;
 
-use super::{Config, Store, disk::Disk, evidence, facts::Fact, shared::lock};
+use super::{Config, Store, disk::Disk, evidence, facts::Fact, shared::lock, writer::Job};
 use crate::domain::{Now, Outcome, Settled};
 
 /// The most that is kept for presses when nothing else is left: some 10,000 of them.
@@ -179,7 +179,7 @@ impl Store {
         }
         if room >= Room::Tight || before != room {
             // Wakes the writer, which lets segments go.
-            self.wake_writer();
+            drop(self.inner.queue.try_send(Job::default()));
         }
         looked.short = (!short.is_empty()).then(|| short.join("; "));
         Ok(looked)

@@ -40,19 +40,7 @@ pub(super) struct Shared {
     closing_rung: Condvar,
     pub(super) journal_bytes: AtomicU64,
     pub(super) gauge: Gauge,
-    /// Jobs that were handed over and are not in the writer's line yet: nobody overtakes them.
-    pub(super) coming: AtomicU64,
-    /// What a write with its sync takes on this disk, microseconds, smoothed.
-    sync_us: AtomicU64,
 }
-
-/// Up to here a sync may be waited for on a thread of the async runtime; on a slower disk the
-/// change of threads that this saves would not be noticed anyway.
-const QUICK_SYNC_US: u64 = 1_500;
-/// Until the first sync was measured.
-const SYNC_US_AT_START: u64 = QUICK_SYNC_US;
-/// How much of the smoothed time is the last one's: one in so many.
-const SYNC_SMOOTHING: u64 = 8;
 
 impl Shared {
     pub(super) fn new(state: State, reader: Reader, meter: Arc<dyn Meter>, gauge: Gauge) -> Self {
@@ -67,8 +55,6 @@ impl Shared {
             closing_rung: Condvar::new(),
             journal_bytes: AtomicU64::new(0),
             gauge,
-            coming: AtomicU64::new(0),
-            sync_us: AtomicU64::new(SYNC_US_AT_START),
         }
     }
 
@@ -79,17 +65,6 @@ impl Shared {
     pub(super) fn set_trouble(&self, reason: Option<String>) {
         self.meter.set(Metric::StoreAvailable, "", if reason.is_none() { 1.0 } else { 0.0 });
         *lock(&self.trouble) = reason;
-    }
-
-    pub(super) fn a_sync_took(&self, time: std::time::Duration) {
-        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let before = self.sync_us.load(Ordering::Relaxed);
-        let after = before - before / SYNC_SMOOTHING + us / SYNC_SMOOTHING;
-        self.sync_us.store(after, Ordering::Relaxed);
-    }
-
-    pub(super) fn syncs_are_quick(&self) -> bool {
-        self.sync_us.load(Ordering::Relaxed) < QUICK_SYNC_US
     }
 
     pub(super) fn close(&self) {

@@ -137,11 +137,7 @@ fn p1_receipts_are_settled_in_order_after_everything_before_them() {
         // Every third is empty: a copy of a press that is on its way to disk.
         let entries = if number % 3 == 2 { vec![] } else { vec![press(&number.to_string())] };
         let receipts = vec![receipt(&answers, number)];
-        let batch = Batch { entries, receipts };
-        match number % 2 {
-            0 => runtime.block_on(store.commit(batch)),
-            _ => runtime.block_on(store.commit_alone(batch)),
-        }
+        runtime.block_on(store.commit(Batch { entries, receipts }));
     }
     store.close_blocking().unwrap();
     let expected: Vec<_> = (0..50).map(|number| (number, true)).collect();

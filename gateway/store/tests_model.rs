@@ -155,11 +155,7 @@ impl Model {
             }
         };
         let receipts = vec![(Receipt::new(note), Answer::Stored)];
-        let batch = Batch { entries, receipts };
-        match self.rng.random_bool(0.5) {
-            true => runtime.block_on(store.commit(batch)),
-            false => runtime.block_on(store.commit_alone(batch)),
-        }
+        runtime.block_on(store.commit(Batch { entries, receipts }));
     }
 
     fn next_change(&mut self) -> Record {

@@ -1,11 +1,11 @@
-//! Writing the journal: one thread with group commit, a lone batch at once; receipts after the sync; its own way back from a failing disk.
+//! The one thread that writes the journal: group commit, receipts after the sync, and its own way back from a failing disk.
 
 use std::{
     collections::VecDeque,
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, atomic::Ordering},
-    time::{Duration, Instant},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use tokio::sync::mpsc;
@@ -59,11 +59,10 @@ impl Job {
     }
 }
 
-/// The journal's one end. Whoever holds its lock writes: the thread, or for a lone batch the
-/// one who brings it ([`Pen::write_alone`]), which saves two changes of thread.
-pub(super) struct Pen {
+pub(super) struct Writer {
     pub(super) journal: Journal,
     pub(super) shared: Arc<Shared>,
+    pub(super) queue: mpsc::Receiver<Job>,
     /// Let go when a write finds no room.
     pub(super) reserve: PathBuf,
     pub(super) disk: Arc<dyn Disk>,
@@ -71,16 +70,8 @@ pub(super) struct Pen {
     pub(super) retry: (Duration, Duration),
     /// Taken out of the queue, not on disk yet; always written first.
     pub(super) kept: VecDeque<Job>,
-    pub(super) sinks: Vec<Subscriber>,
-    /// Why a batch could not be written alone; for the thread, which finds the way back.
-    pub(super) failed: Option<io::Error>,
-}
-
-pub(super) struct Writer {
-    pub(super) pen: Arc<Mutex<Pen>>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) queue: mpsc::Receiver<Job>,
     pub(super) indexer: Option<Indexer>,
+    pub(super) sinks: Vec<Subscriber>,
     /// Held until the very end, so that nobody opens a folder that is still written.
     pub(super) _lock: Lock,
 }
@@ -88,77 +79,35 @@ pub(super) struct Writer {
 impl Writer {
     /// Until the store closes, or all its handles are gone. False: something was not written.
     pub(super) fn run(mut self) -> bool {
-        let pen = Arc::clone(&self.pen);
-        let fine = loop {
-            let waits = lock(&pen).kept.is_empty();
-            let job = match waits {
-                true => {
-                    if self.shared.is_closing() {
-                        self.queue.close();
-                    }
-                    let Some(job) = self.queue.blocking_recv() else { break true };
-                    Some(job)
+        self.kept.push_front(self.standing(Occasion::Opened));
+        let mut fine = true;
+        loop {
+            if self.kept.is_empty() {
+                if self.shared.is_closing() {
+                    self.queue.close();
                 }
-                false => None,
-            };
-            let mut pen = lock(&pen);
-            if let Some(job) = job {
-                pen.take(job);
+                let Some(job) = self.queue.blocking_recv() else { break };
+                self.kept.push_back(job);
             }
-            pen.gather(&mut self.queue);
-            let written = match pen.failed.take() {
-                Some(error) => Err(error),
-                None => pen.write_group().and_then(|()| pen.retain()),
-            };
-            if let Err(error) = written
-                && !pen.recover(&error, &mut self.queue)
+            self.gather();
+            if let Err(error) = self.write_group().and_then(|()| self.retain())
+                && !self.recover(&error)
             {
-                break false;
+                fine = false;
+                break;
             }
-        };
-        let mut pen = lock(&pen);
-        let closed = fine && {
-            let standing = pen.standing(Occasion::Closed);
-            pen.kept.push_back(standing);
-            pen.write_group().is_ok()
-        };
-        drop(pen);
+        }
+        if fine {
+            self.kept.push_back(self.standing(Occasion::Closed));
+            fine = self.write_group().is_ok();
+        }
         if let Some(indexer) = self.indexer.take() {
             indexer.stop();
         }
-        closed
-    }
-}
-
-impl Pen {
-    /// Writes and syncs a batch that nothing waits before, here and now, and answers it. The
-    /// error gives the job back: something waits, or the disk is slow or fails.
-    pub(super) fn write_alone(pen: &Mutex<Self>, shared: &Shared, job: Job) -> Result<(), Job> {
-        let Ok(mut pen) = pen.try_lock() else { return Err(job) };
-        let busy = !pen.kept.is_empty() || shared.coming.load(Ordering::SeqCst) > 0;
-        if busy || shared.is_closing() || shared.trouble().is_some() || !shared.syncs_are_quick() {
-            return Err(job);
-        }
-        pen.kept.push_back(job);
-        // It stays the first in line, and nothing is written before the thread has seen to it (J9).
-        pen.failed = pen.write_quietly().err();
-        Ok(())
+        fine
     }
 
-    /// Has it work for the thread: something that failed, or segments that may leave?
-    pub(super) fn needs_the_thread(&self) -> bool {
-        let most = self.shared.gauge.journal_max_bytes.load(Ordering::Relaxed);
-        !self.kept.is_empty() || self.journal.bytes() > most
-    }
-
-    /// Out of the queue: from here on whoever holds the pen sees it.
-    fn take(&mut self, job: Job) {
-        self.kept.push_back(job);
-        self.shared.coming.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    /// Who is owed what from here on, and the sums so far.
-    pub(super) fn standing(&self, occasion: Occasion) -> Job {
+    fn standing(&self, occasion: Occasion) -> Job {
         let ledger = lock(&self.shared.state).ledger.clone();
         let ids = |all: &mut dyn Iterator<Item = &Subscriber>| all.map(|s| s.id.clone()).collect();
         let sinks = ids(&mut self.sinks.iter());
@@ -170,26 +119,19 @@ impl Pen {
     }
 
     /// What has arrived meanwhile shares the next sync.
-    fn gather(&mut self, queue: &mut mpsc::Receiver<Job>) {
+    fn gather(&mut self) {
         let mut bytes: usize = self.kept.iter().map(Job::bytes).sum();
         while bytes < GROUP_BYTES_MAX
             && self.kept.len() < QUEUE_BATCHES
-            && let Ok(job) = queue.try_recv()
+            && let Ok(job) = self.queue.try_recv()
         {
             bytes += job.bytes();
-            self.take(job);
+            self.kept.push_back(job);
         }
     }
 
-    /// As [`Self::write_quietly`], and the couriers know.
-    fn write_group(&mut self) -> io::Result<()> {
-        let written = self.write_quietly();
-        self.shared.announce();
-        written
-    }
-
     /// Writes as much of `kept` as fits one group, syncs, and only then tells (J3).
-    fn write_quietly(&mut self) -> io::Result<()> {
+    fn write_group(&mut self) -> io::Result<()> {
         self.change_sinks()?;
         let (mut count, mut bytes) = (0, 0);
         for job in self.kept.iter().take_while(|job| job.sinks.is_none()) {
@@ -214,6 +156,7 @@ impl Pen {
             // Somebody waits for these: couriers that are woken first would run before the
             // session that has a PUBACK to give.
             jobs.into_iter().for_each(settle);
+            self.shared.announce();
         } else {
             self.kept.drain(..count).for_each(settle);
         }
@@ -267,9 +210,7 @@ impl Pen {
     /// One write, one sync; then the state has it.
     fn write(&mut self, jobs: &[&Job]) -> io::Result<()> {
         let batches: Vec<&[Payload]> = jobs.iter().map(|job| &job.payloads[..]).collect();
-        let began = Instant::now();
         let places = self.journal.append(&batches)?;
-        self.shared.a_sync_took(began.elapsed());
         let facts = jobs.iter().flat_map(|job| &job.facts);
         {
             let mut state = lock(&self.shared.state);
@@ -286,10 +227,10 @@ impl Pen {
 
     /// The disk failed: nobody is acknowledged, nothing is forgotten, and it is tried again
     /// until it works (true) or the store closes (false).
-    fn recover(&mut self, error: &io::Error, queue: &mut mpsc::Receiver<Job>) -> bool {
+    fn recover(&mut self, error: &io::Error) -> bool {
         self.fail(error);
-        while let Ok(job) = queue.try_recv() {
-            self.take(job);
+        while let Ok(job) = self.queue.try_recv() {
+            self.kept.push_back(job);
             if self.kept.len() >= 2 * QUEUE_BATCHES {
                 break;
             }
