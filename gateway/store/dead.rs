@@ -29,20 +29,21 @@ pub(super) struct DeadLetter {
     pub(super) answers: BTreeMap<SinkId, String>,
 }
 
+impl DeadLetter {
+    pub(super) fn of(pending: &Pending, answers: BTreeMap<SinkId, String>) -> Self {
+        let &Pending { incident, kind, class, location, piece, .. } = pending;
+        Self { incident, kind, class, location, piece, answers }
+    }
+}
+
 impl State {
     /// Keeps what is just being settled as dead; to be called while it is still pending.
     pub(super) fn bury(&mut self, fact: &SettledFact) {
         let Outcome::Dead { answer } = &fact.settled.outcome else { return };
         let seq = fact.settled.change;
         let Some(pending) = self.due.pending.get(&seq) else { return };
-        let letter = DeadLetter {
-            incident: pending.incident,
-            kind: pending.kind,
-            class: pending.class,
-            location: pending.location,
-            piece: pending.piece,
-            answers: BTreeMap::from([(fact.settled.sink.clone(), answer.clone())]),
-        };
+        let answers = BTreeMap::from([(fact.settled.sink.clone(), answer.clone())]);
+        let letter = DeadLetter::of(pending, answers);
         self.put_letter(seq, letter);
     }
 

@@ -147,12 +147,7 @@ impl Store {
     }
 
     /// From here on, changes are owed to these sinks. What is owed to one that left stays
-    /// pending; a new one is owed only what comes from now on. Blocks while the queue is full.
-    pub fn set_sinks_blocking(&self, sinks: Vec<Subscriber>) {
-        drop(self.inner.queue.blocking_send(Job { sinks: Some(sinks), ..Job::default() }));
-    }
-
-    /// As [`Self::set_sinks_blocking`].
+    /// pending; a new one is owed only what comes from now on. Waits while the queue is full.
     pub async fn set_sinks(&self, sinks: Vec<Subscriber>) {
         drop(self.inner.queue.send(Job { sinks: Some(sinks), ..Job::default() }).await);
     }

@@ -105,8 +105,7 @@ pub(super) fn files(layout: &Layout) -> io::Result<Vec<(EvidenceId, PathBuf)>> {
 }
 
 /// Bytes of all finished pieces.
-pub(super) fn bytes(layout: &Layout) -> u64 {
-    let files = files(layout).unwrap_or_default();
+pub(super) fn bytes(files: &[(EvidenceId, PathBuf)]) -> u64 {
     files.iter().filter_map(|(_, path)| fs::metadata(path).ok()).map(|file| file.len()).sum()
 }
 

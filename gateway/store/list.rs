@@ -20,7 +20,7 @@ pub struct Letter {
     pub kind: Kind,
     /// The most urgent class its incident ever had.
     pub class: Class,
-    /// The record; for evidence, the last one that is known of its incident is not looked up.
+    /// None for evidence, and for what cannot be read.
     pub record: Option<Record>,
     pub evidence: Option<EvidenceId>,
     /// The answer that refused it, or the reason for giving it up; empty for what waits.

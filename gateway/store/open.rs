@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     fs,
+    path::PathBuf,
     sync::{Arc, Mutex, atomic::Ordering},
     thread,
     time::{Duration, Instant},
@@ -26,7 +27,7 @@ use super::{
     tidy::SteadyClock,
     writer::{QUEUE_BATCHES, Writer},
 };
-use crate::domain::{Class, IncidentId, Meter, Record, SeenPress};
+use crate::domain::{Class, EvidenceId, IncidentId, Meter, Record, SeenPress};
 
 /// Live incidents that are restored besides all emergencies.
 const LIVE_MAX: usize = 10_000;
@@ -113,7 +114,9 @@ fn begin(
 
     let (index, mut state, mut found) = read_all(&layout, &*tuning.disk)?;
     drop_retired(&layout, &*tuning.disk, &mut state, &mut found);
-    found.told.extend(missing_evidence(&layout, &state));
+    // Looked through once: for what is missing, and for the room that it takes.
+    let files = evidence::files(&layout).ok();
+    found.told.extend(files.iter().flat_map(|files| missing_evidence(files, &state)));
     for line in &found.told {
         tracing::warn!(folder = %layout.root.display(), "{line}");
     }
@@ -133,7 +136,7 @@ fn begin(
     let journal =
         Journal::new(layout.journal(), Arc::clone(&disk), config.segment_bytes, end, sizes, sealed);
     let gauge = Gauge::new(config);
-    gauge.evidence_bytes.store(evidence::bytes(&layout), Ordering::Relaxed);
+    gauge.evidence_bytes.store(evidence::bytes(&files.unwrap_or_default()), Ordering::Relaxed);
     let shared = Arc::new(Shared::new(state, reader, meter, gauge));
     shared.journal_bytes.store(journal.bytes(), Ordering::Relaxed);
     shared.announce();
@@ -273,9 +276,8 @@ fn drop_retired(layout: &Layout, disk: &dyn Disk, state: &mut State, found: &mut
 }
 
 /// Records that name files which are not there (P5).
-fn missing_evidence(layout: &Layout, state: &State) -> Vec<String> {
-    let Ok(files) = evidence::files(layout) else { return Vec::new() };
-    let there: std::collections::HashSet<_> = files.into_iter().map(|(id, _)| id).collect();
+fn missing_evidence(files: &[(EvidenceId, PathBuf)], state: &State) -> Vec<String> {
+    let there: std::collections::HashSet<_> = files.iter().map(|(id, _)| *id).collect();
     let missing = state.evidence.keys().filter(|id| !there.contains(id));
     missing
         .map(|id| format!("evidence {id}: its file is missing; its records are served"))

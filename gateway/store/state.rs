@@ -368,15 +368,7 @@ impl State {
     /// What a leaving segment held and is still owed, or was refused, lies at a new place.
     fn again(&mut self, seq: u64, pending: Pending, dead: &BTreeMap<SinkId, String>) {
         if !dead.is_empty() {
-            let letter = DeadLetter {
-                incident: pending.incident,
-                kind: pending.kind,
-                class: pending.class,
-                location: pending.location,
-                piece: pending.piece,
-                answers: dead.clone(),
-            };
-            self.put_letter(seq, letter);
+            self.put_letter(seq, DeadLetter::of(&pending, dead.clone()));
         }
         if pending.owed.is_empty() {
             return;

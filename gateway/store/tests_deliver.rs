@@ -185,10 +185,11 @@ fn p4_dead_letters_are_kept_with_their_answer_and_can_be_sent_again() {
 fn p2_sinks_may_change_while_the_store_runs() {
     let (folder, store) = fresh(&["a"]);
     let one = || put(&store, vec![change(record(IncidentId::new(), 1, Severity::NOTICE))]);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     one();
-    store.set_sinks_blocking(vec![sink("b").into()]);
+    runtime.block_on(store.set_sinks(vec![sink("b").into()]));
     one();
-    store.set_sinks_blocking(vec![sink("a").into(), sink("b").into()]);
+    runtime.block_on(store.set_sinks(vec![sink("a").into(), sink("b").into()]));
     one();
     let counts = |store: &Store| ["a", "b"].map(|name| due(store, name, Lane::Bulk).len());
     assert_eq!(counts(&store), [2, 2]);
