@@ -1,0 +1,95 @@
+//! Snapshots and clips of an incident: when one is asked for, and what happens when it is there.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{super::live::Live, Desk, Directory, Job, Outcome};
+use crate::domain::{Entry, Evidence, EvidenceId, IncidentId, Now, SourceId, What};
+
+impl Desk {
+    pub(super) fn evidence(
+        &mut self,
+        now: Now,
+        id: IncidentId,
+        evidence: &Evidence,
+        outcome: &mut Outcome,
+    ) {
+        outcome.entries.push(Entry::Evidence { incident: id, evidence: evidence.clone() });
+        let Some(live) = self.live.get_mut(&id) else { return };
+        if evidence.media_type == "image/jpeg" {
+            // One snapshot is listed: the best.
+            live.incident.evidence.retain(|old| old.media_type != "image/jpeg");
+            live.incident.evidence.insert(0, evidence.clone());
+            live.making_snapshot = false;
+        } else {
+            live.incident.evidence.push(evidence.clone());
+        }
+        live.dirty = true;
+        if live.hold_until_ms.is_some() {
+            outcome.entries.push(live.record(now, What::Opened));
+        } else if live.may_update(now)
+            || (evidence.media_type == "video/mp4" && live.told && !live.incident.active)
+        {
+            // The clip of an ended happening is the last thing to say: it goes at once.
+            outcome.entries.push(live.record(now, What::Updated));
+        }
+    }
+
+    pub(super) fn evidence_failed(
+        &mut self,
+        now: Now,
+        id: IncidentId,
+        reason: &str,
+        outcome: &mut Outcome,
+    ) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        live.making_snapshot = false;
+        live.incident.detail.insert("evidence_failed".into(), reason.into());
+        live.dirty = true;
+        if live.hold_until_ms.is_some() {
+            outcome.entries.push(live.record(now, What::Opened));
+        }
+    }
+}
+
+pub(super) fn take_snapshot(live: &mut Live, now: Now, outcome: &mut Outcome) {
+    if live.making_snapshot {
+        return;
+    }
+    let Some(shot) = live.shot.take() else { return };
+    let id = EvidenceId::new();
+    live.best = shot.quality;
+    live.snapshot = Some(id);
+    live.making_snapshot = true;
+    live.last_snapshot_ms = now.mono_ms;
+    let source = live.incident.sources[0].id.clone();
+    outcome.jobs.push(Job::Snapshot { incident: live.incident.id, id, source, shot });
+}
+
+/// One clip a happening: cut when it has ended and its post-roll is over, or at its greatest length.
+pub(super) fn cut_clip(
+    directory: &Directory,
+    live: &mut Live,
+    wall: Timestamp,
+    outcome: &mut Outcome,
+) {
+    if !live.clip_due || !live.told {
+        return;
+    }
+    let source = live.incident.sources[0].id.clone();
+    let seconds = |map: &HashMap<SourceId, u64>, default: u64| {
+        SignedDuration::from_secs(
+            i64::try_from(map.get(&source).copied().unwrap_or(default)).unwrap_or(0),
+        )
+    };
+    let longest = live.incident.began_at + seconds(&directory.clip_max_s, 30);
+    let ended = live.incident.ended_at.map(|at| at + seconds(&directory.post_roll_s, 5));
+    let until = ended.map_or(longest, |ended| ended.min(longest));
+    if wall < until {
+        return;
+    }
+    live.clip_due = false;
+    let (incident, began_at) = (live.incident.id, live.incident.began_at);
+    outcome.jobs.push(Job::Clip { incident, id: EvidenceId::new(), source, began_at, until });
+}

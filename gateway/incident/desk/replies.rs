@@ -1,0 +1,83 @@
+//! The grid's answers: each moves a case one step, the same one twice has one effect.
+
+use super::{super::deadline, Desk, Outcome};
+use crate::domain::{Answer, Entry, IncidentId, Kind, Now, Reply, Stage, What};
+
+/// Replies remembered, so that the same one twice has one effect.
+const REPLIES_MAX: usize = 10_000;
+/// Closed incidents kept in memory for late replies (reopened, repeated).
+const CLOSED_MAX: usize = 1_000;
+
+impl Desk {
+    pub(super) fn reply(&mut self, now: Now, reply: &Reply, outcome: &mut Outcome) {
+        let Some(live) = self.live.get_mut(&reply.incident) else {
+            outcome.answer = Answer::NoSuchIncident;
+            return;
+        };
+        let memo = reply.id.clone().map(|id| (reply.incident, id));
+        let again = memo.as_ref().is_some_and(|memo| self.replies.contains(memo));
+        match deadline::step(live.incident.stage, reply.to) {
+            _ if again => {}
+            // A reply without an id that asks for the stage it has: the same one twice.
+            Err(_)
+                if reply.id.is_none()
+                    && format!("{:?}", live.incident.stage) == format!("{:?}", reply.to) => {}
+            Err(reason) => {
+                outcome.answer = Answer::Refused(reason);
+                return;
+            }
+            Ok((stage, what)) => {
+                if live.hold_until_ms.is_some() {
+                    outcome.entries.push(live.record(now, What::Opened));
+                }
+                live.incident.stage = stage;
+                live.incident.detail.insert("by".into(), reply.by.clone().into());
+                if let Some(note) = &reply.note {
+                    live.incident.detail.insert("note_of_reply".into(), note.clone().into());
+                }
+                // A press is over when a person says so; what a camera sees ends by itself.
+                let over = matches!(stage, Stage::Closed | Stage::Dismissed);
+                if over && live.incident.active && live.incident.kind == Kind::EmergencyButton {
+                    live.end(now, now.wall.max(live.incident.began_at));
+                    self.by_key.remove(&live.incident.key);
+                }
+                outcome.entries.push(Entry::Reply { reply: reply.clone(), at: now.wall });
+                outcome.entries.push(live.record(now, what));
+                outcome.answer = Answer::Changed(Box::new(live.incident.clone()));
+                if over && !live.incident.active {
+                    self.retire(reply.incident);
+                }
+                if let Some(memo) = memo {
+                    self.remember_reply(memo);
+                }
+                return;
+            }
+        }
+        outcome.answer = Answer::Changed(Box::new(live.incident.clone()));
+    }
+
+    pub(super) fn remember_reply(&mut self, memo: (IncidentId, String)) {
+        if self.replies.insert(memo.clone()) {
+            self.reply_order.push_back(memo);
+        }
+        while self.reply_order.len() > REPLIES_MAX {
+            if let Some(old) = self.reply_order.pop_front() {
+                self.replies.remove(&old);
+            }
+        }
+    }
+
+    /// Closed: kept a while for replies that come late, then forgotten here (the store has it).
+    pub(super) fn retire(&mut self, id: IncidentId) {
+        self.closed.push_back(id);
+        while self.closed.len() > CLOSED_MAX {
+            let Some(old) = self.closed.pop_front() else { break };
+            let still_closed = self.live.get(&old).is_some_and(|live| {
+                matches!(live.incident.stage, Stage::Closed | Stage::Dismissed)
+            });
+            if still_closed {
+                self.live.remove(&old);
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What devices and parts say: presses, their batteries, faults and losses become findings.
+
+use super::{
+    super::presses::{self, Verdict},
+    Desk, Outcome,
+};
+use crate::domain::{
+    ClockError, Detail, Fault, Finding, Kind, Loss, Now, Phase, Press, Severity, SourceId, Stamp,
+    What,
+};
+
+/// A button at or below this should be changed, percent.
+const BATTERY_LOW_PERCENT: u8 = 15;
+
+impl Desk {
+    pub(super) fn press(
+        &mut self,
+        now: Now,
+        source: &SourceId,
+        stamp: Stamp,
+        press: &Press,
+        outcome: &mut Outcome,
+    ) {
+        let verdict = self.presses.judge(now, source, press);
+        if verdict == Verdict::Same {
+            return;
+        }
+        let key = format!("press/{source}");
+        let stale = verdict == Verdict::Stale;
+        let known = self.by_key.get(&key).copied();
+        if stale {
+            outcome.entries.push(presses::entry(source, stamp, press, true, None));
+            return;
+        }
+        let info = self.source(source);
+        let mut detail = Detail::new();
+        if let Some(battery) = press.battery {
+            detail.insert("battery".into(), battery.into());
+        }
+        detail.insert("via".into(), press.via.clone().into());
+        for (name, text) in [("contact", &info.contact), ("note", &info.note)] {
+            if let Some(text) = text {
+                detail.insert(name.into(), text.clone().into());
+            }
+        }
+        let count = known
+            .and_then(|id| self.live.get(&id))
+            .and_then(|live| live.incident.detail.get("presses")?.as_u64())
+            .unwrap_or(0)
+            + 1;
+        detail.insert("presses".into(), count.into());
+        let finding = Finding {
+            key,
+            phase: Phase::Begins,
+            rule: None,
+            source: source.clone(),
+            kind: Kind::EmergencyButton,
+            severity: Severity::EMERGENCY,
+            title: None,
+            began_at: stamp.at,
+            at: stamp.at,
+            clock: clock_error(stamp),
+            objects: Vec::new(),
+            why: format!("{source} was pressed ({count} so far)"),
+            detail,
+            shot: None,
+            notable: true,
+        };
+        self.finding(now, finding, outcome);
+        let id = self.by_key.get(&format!("press/{source}")).copied();
+        // Another press is never held back by the ten seconds between updates.
+        let again = known.and(id).and_then(|id| self.live.get_mut(&id));
+        if let Some(live) = again.filter(|live| live.dirty) {
+            outcome.entries.push(live.record(now, What::Updated));
+        }
+        outcome.entries.insert(0, presses::entry(source, stamp, press, false, id));
+        self.battery(now, source, stamp, press.battery, outcome);
+    }
+
+    pub(super) fn battery(
+        &mut self,
+        now: Now,
+        source: &SourceId,
+        stamp: Stamp,
+        battery: Option<u8>,
+        outcome: &mut Outcome,
+    ) {
+        let Some(percent) = battery else { return };
+        let fault = Fault {
+            kind: Kind::DeviceBattery,
+            broken: percent <= BATTERY_LOW_PERCENT,
+            text: format!("battery of {source} at {percent} %"),
+        };
+        self.fault(now, source, stamp, &fault, outcome);
+    }
+
+    pub(super) fn fault(
+        &mut self,
+        now: Now,
+        source: &SourceId,
+        stamp: Stamp,
+        fault: &Fault,
+        outcome: &mut Outcome,
+    ) {
+        let severity = match fault.kind {
+            Kind::DeviceBattery => Severity::MINOR,
+            // It must not be among the notices that are given up to make room.
+            Kind::DiskLow => Severity::ALERT,
+            _ => Severity::NOTICE,
+        };
+        let finding = Finding {
+            phase: if fault.broken { Phase::Begins } else { Phase::Ends },
+            severity,
+            ..of_a_part(source, stamp, fault.kind, &fault.text)
+        };
+        self.finding(now, finding, outcome);
+    }
+
+    /// Severity 2, so that the word of a loss is not among what is given up next.
+    pub(super) fn loss(
+        &mut self,
+        now: Now,
+        source: &SourceId,
+        stamp: Stamp,
+        loss: &Loss,
+        outcome: &mut Outcome,
+    ) {
+        let detail = [("dead_lettered", loss.dead), ("shed", loss.shed)];
+        let finding = Finding {
+            phase: if loss.over { Phase::Ends } else { Phase::Begins },
+            severity: Severity::ALERT,
+            detail: detail.into_iter().map(|(name, n)| (name.into(), n.into())).collect(),
+            notable: true,
+            ..of_a_part(source, stamp, Kind::Loss, &loss.text)
+        };
+        self.finding(now, finding, outcome);
+    }
+}
+
+/// What is found of a part of the gateway, or of a device's health.
+pub(super) fn of_a_part(source: &SourceId, stamp: Stamp, kind: Kind, why: &str) -> Finding {
+    Finding {
+        key: format!("fault/{}/{source}", kind.as_str()),
+        phase: Phase::Begins,
+        rule: None,
+        source: source.clone(),
+        kind,
+        severity: Severity::NOTICE,
+        title: None,
+        began_at: stamp.at,
+        at: stamp.at,
+        clock: clock_error(stamp),
+        objects: Vec::new(),
+        why: why.into(),
+        detail: Detail::new(),
+        shot: None,
+        notable: false,
+    }
+}
+
+pub(super) fn clock_error(stamp: Stamp) -> ClockError {
+    ClockError { device: stamp.device, gateway: stamp.gateway, error_ms: stamp.error_ms }
+}
