@@ -1,5 +1,7 @@
 //! The names of all metrics; the registry that counts them lives in `runtime`.
 
+use std::time::Duration;
+
 /// Counters only rise; gauges are set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
@@ -9,7 +11,7 @@ pub enum MetricKind {
 
 macro_rules! metrics {
     ($($variant:ident $kind:ident $name:literal [$label:literal] $help:literal;)+) => {
-        /// Every metric, each with at most one label.
+        /// Every metric, with at most two labels.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Metric { $(#[doc = $help] $variant,)+ }
         impl Metric {
@@ -18,7 +20,7 @@ macro_rules! metrics {
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
-            /// Name of its label; empty for none.
+            /// Names of its labels, with a comma between; empty for none.
             pub fn label(self) -> &'static str {
                 match self { $(Self::$variant => $label,)+ }
             }
@@ -40,6 +42,17 @@ metrics! {
     CameraFrames Counter "gridpost_camera_frames_total" ["camera"] "Pictures decoded.";
     CameraSkipped Counter "gridpost_camera_skipped_frames_total" ["camera"] "Pictures skipped because detection was busy.";
     CameraDetected Counter "gridpost_camera_detected_frames_total" ["camera"] "Pictures the detector looked at.";
+    CameraLookSeconds Counter "gridpost_camera_look_seconds_total" ["camera"] "Processor time of key frames decoded while asleep.";
+    CameraAwakeSeconds Counter "gridpost_camera_awake_seconds_total" ["camera"] "Processor time of decoding while awake.";
+    CameraDetectSeconds Counter "gridpost_camera_detect_seconds_total" ["camera"] "Time the detector spent on its pictures.";
+    CameraRuns Counter "gridpost_camera_detector_runs_total" ["camera"] "Runs of the model: the whole picture and crops.";
+    CameraLooks Counter "gridpost_camera_looks_total" ["camera"] "Key frames looked at while asleep.";
+    CameraWakes Counter "gridpost_camera_wakes_total" ["camera,cause"] "Times it woke, by cause.";
+    CameraLevel Gauge "gridpost_camera_level" ["camera"] "0 packets only, 1 asleep (looks now and then), 2 awake (decodes everything).";
+    CameraGop Gauge "gridpost_camera_gop_seconds" ["camera"] "Between its two latest key frames.";
+    CameraLag Gauge "gridpost_camera_lag_seconds" ["camera"] "How far behind the stream its decoding is.";
+    CameraRing Gauge "gridpost_camera_ring_seconds" ["camera"] "Packets kept for clips and replay.";
+    CameraQueue Gauge "gridpost_camera_queue" ["camera"] "Pictures that wait for the detector.";
     CameraUp Gauge "gridpost_camera_up" ["camera"] "1 while packets arrive.";
     CameraClock Gauge "gridpost_camera_clock_offset_seconds" ["camera"] "The camera's own clock (RTCP) minus ours; absent while it says nothing.";
     RingBytes Gauge "gridpost_ring_bytes" ["camera"] "Bytes of packets kept for clips.";
@@ -75,7 +88,17 @@ metrics! {
 pub trait Meter: Send + Sync {
     fn add(&self, metric: Metric, label: &str, n: u64);
     fn set(&self, metric: Metric, label: &str, value: f64);
+    /// Adds to a counter of seconds; one who only counts need not care.
+    fn spend(&self, _: Metric, _: &str, _: Duration) {}
 }
+
+/// The value of two labels.
+pub fn label_pair(one: &str, other: &str) -> String {
+    format!("{one}{LABEL_BREAK}{other}")
+}
+
+/// Stands between the values of two labels; in no id.
+pub const LABEL_BREAK: char = '\u{1f}';
 
 /// Counts nothing: for tests of a single room.
 pub struct NoMeter;

@@ -6,6 +6,8 @@ mod finding;
 mod heartbeat;
 mod ids;
 mod incident;
+mod look;
+mod luma;
 mod metric;
 mod observation;
 mod picture;
@@ -24,7 +26,9 @@ pub use incident::{
     Class, ClockError, Deadline, Detail, Evidence, Incident, Kind, ObjectCount, PreRollLimit,
     Record, Route, Severity, SourceRef, Stage, Tier, Title, What,
 };
-pub use metric::{Meter, Metric, MetricKind, NoMeter};
+pub use look::{Look, Sighting};
+pub use luma::{LUMA_COLUMNS_MAX, Luma};
+pub use metric::{LABEL_BREAK, Meter, Metric, MetricKind, NoMeter, label_pair};
 pub use observation::{
     Body, Envelope, Fault, Loss, Observation, Press, Reply, ReplyTo, Unreadable,
 };

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Picture;
+use super::{Look, Picture};
 
 /// An instant on this box, read once from the [`Clock`] and passed on as an argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,14 +67,18 @@ impl Stamp {
 
     /// A stamp for a picture: its own time, and how far the camera's clock is off ours.
     pub fn of_picture(picture: &Picture, now: Now) -> Self {
-        let off =
-            picture.device.map_or(0, |device| device.duration_since(picture.at).abs().as_millis());
-        Self {
-            at: picture.at,
-            device: picture.device,
-            error_ms: u64::try_from(off).unwrap_or(u64::MAX),
-            ..Self::of_gateway(now)
-        }
+        Self::of_camera(picture.at, picture.device, now)
+    }
+
+    /// Likewise for a look, with a picture or without.
+    pub fn of_look(look: &Look, now: Now) -> Self {
+        Self::of_camera(look.at, look.device, now)
+    }
+
+    fn of_camera(at: Timestamp, device: Option<Timestamp>, now: Now) -> Self {
+        let off = device.map_or(0, |device| device.duration_since(at).abs().as_millis());
+        let error_ms = u64::try_from(off).unwrap_or(u64::MAX);
+        Self { at, device, error_ms, ..Self::of_gateway(now) }
     }
 
     /// A stamp for a device that states its time. One within ten minutes of ours is

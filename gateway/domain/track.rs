@@ -39,6 +39,41 @@ impl Bbox {
         if either > 0.0 { both / either } else { 0.0 }
     }
 
+    /// The least box that holds both.
+    pub fn around(&self, other: &Self) -> Self {
+        Self {
+            x0: self.x0.min(other.x0),
+            y0: self.y0.min(other.y0),
+            x1: self.x1.max(other.x1),
+            y1: self.y1.max(other.y1),
+        }
+    }
+
+    /// Share of the smaller of the two that lies in the other, 0..1.
+    pub fn overlap(&self, other: &Self) -> f32 {
+        let both = Self {
+            x0: self.x0.max(other.x0),
+            y0: self.y0.max(other.y0),
+            x1: self.x1.min(other.x1),
+            y1: self.y1.min(other.y1),
+        };
+        let least = self.area().min(other.area());
+        if least > 0.0 && both.x1 > both.x0 && both.y1 > both.y0 {
+            both.area() / least
+        } else {
+            0.0
+        }
+    }
+
+    /// The middle of it.
+    pub fn centre(&self) -> (f32, f32) {
+        ((self.x0 + self.x1) / 2.0, (self.y0 + self.y1) / 2.0)
+    }
+
+    pub fn holds(&self, (x, y): (f32, f32)) -> bool {
+        (self.x0..=self.x1).contains(&x) && (self.y0..=self.y1).contains(&y)
+    }
+
     /// Where it stands: the middle of its lower edge.
     pub fn foot(&self) -> (f32, f32) {
         ((self.x0 + self.x1) / 2.0, self.y1)

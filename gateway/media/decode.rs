@@ -1,13 +1,17 @@
-//! Packets become pictures: decode everything, convert only what is wanted.
+//! Packets become frames, frames become pictures or a picture in little; only what is asked for is converted.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use ffmpeg::software::scaling;
 use ffmpeg_next as ffmpeg;
 use jiff::Timestamp;
 
-use super::session::{Seen, Session};
-use crate::domain::Picture;
+use super::{
+    ffi::Scaler,
+    format::Format,
+    session::{Seen, Session},
+};
+use crate::domain::{Luma, Picture};
 
 /// Pictures inside the decoder whose time is remembered.
 const PENDING_MAX: usize = 64;
@@ -15,75 +19,148 @@ const PENDING_MAX: usize = 64;
 /// Source time, and what the camera's own clock said.
 type Times = (Timestamp, Option<Timestamp>);
 
+/// How much of the loop filter (a fifth of the time of decoding) is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filter {
+    /// Where no other picture is made from the result.
+    Safe,
+    /// Everywhere: a little blocky, and it adds up until the next key frame.
+    None,
+}
+
 pub struct Decoder {
     decoder: ffmpeg::decoder::Video,
-    scaler: Option<scaling::Context>,
+    format: Arc<Format>,
+    painter: Painter,
     times: VecDeque<(i64, Times)>,
+}
+
+/// Makes pictures in colour of frames.
+#[derive(Default)]
+pub struct Painter {
+    scaler: Option<Scaler>,
+}
+
+/// One decoded picture, as the decoder made it.
+pub struct Frame {
+    inner: ffmpeg::frame::Video,
+    pub at: Timestamp,
+    pub device: Option<Timestamp>,
 }
 
 impl Decoder {
     pub fn new(session: &Session) -> Result<Self, String> {
-        let decoder =
-            ffmpeg::codec::Context::from_parameters(session.format().parameters.get().clone())
-                .and_then(|context| context.decoder().video())
-                .map_err(|error| format!("no decoder: {error}"))?;
-        Ok(Self { decoder, scaler: None, times: VecDeque::new() })
+        Self::of_format(&session.format())
     }
 
-    /// Pictures that came out and that `want` wants (by their time), and how many came out at
-    /// all. A corrupt packet is an error; the decoder goes on with the next.
-    pub fn push(
-        &mut self,
-        seen: &Seen,
-        want: &mut dyn FnMut(Timestamp) -> bool,
-    ) -> Result<(Vec<Picture>, u64), String> {
+    /// For the run of packets that this one belongs to.
+    pub fn of(seen: &Seen) -> Result<Self, String> {
+        Self::of_format(&seen.format)
+    }
+
+    fn of_format(format: &Arc<Format>) -> Result<Self, String> {
+        let decoder = ffmpeg::codec::Context::from_parameters(format.parameters.get().clone())
+            .and_then(|context| context.decoder().video())
+            .map_err(|error| format!("no decoder: {error}"))?;
+        let mut decoder = Self {
+            decoder,
+            format: format.clone(),
+            painter: Painter::default(),
+            times: VecDeque::new(),
+        };
+        decoder.filter(Filter::Safe);
+        Ok(decoder)
+    }
+
+    /// Whether packets of this run can be given to it.
+    pub fn fits(&self, seen: &Seen) -> bool {
+        Arc::ptr_eq(&self.format, &seen.format)
+    }
+
+    /// Whether it was opened for the same parameters, though for another run or camera.
+    pub fn is_like(&self, seen: &Seen) -> bool {
+        self.fits(seen) || self.format.is_same_as(&seen.format)
+    }
+
+    /// From the next picture on.
+    pub fn filter(&mut self, filter: Filter) {
+        self.decoder.skip_loop_filter(match filter {
+            Filter::Safe => ffmpeg::codec::discard::Discard::NonReference,
+            Filter::None => ffmpeg::codec::discard::Discard::All,
+        });
+    }
+
+    /// Forgets what it has; what comes next begins with a key frame.
+    pub fn begin(&mut self, seen: &Seen) {
+        self.decoder.flush();
+        self.times.clear();
+        self.format = seen.format.clone();
+    }
+
+    /// A corrupt packet is an error; the decoder goes on with the next.
+    pub fn send(&mut self, seen: &Seen) -> Result<(), String> {
         let pts = seen.packet.pts().or(seen.packet.dts()).unwrap_or(0);
         self.times.push_back((pts, (seen.at, seen.device)));
         if self.times.len() > PENDING_MAX {
             self.times.pop_front();
         }
-        self.decoder.send_packet(&seen.packet).map_err(|error| error.to_string())?;
-        self.drain((seen.at, seen.device), want)
+        self.decoder.send_packet(&seen.packet).map_err(|error| error.to_string())
     }
 
-    /// At the end of a file: the pictures that are still inside.
-    pub fn finish(
-        &mut self,
-        want: &mut dyn FnMut(Timestamp) -> bool,
-    ) -> Result<(Vec<Picture>, u64), String> {
-        self.decoder.send_eof().map_err(|error| error.to_string())?;
+    /// What came out since; None when it wants more.
+    pub fn receive(&mut self) -> Option<Frame> {
+        let mut inner = ffmpeg::frame::Video::empty();
+        self.decoder.receive_frame(&mut inner).ok()?;
         let last = self.times.back().map_or((Timestamp::UNIX_EPOCH, None), |(_, times)| *times);
-        self.drain(last, want)
+        let (at, device) = inner
+            .pts()
+            .and_then(|pts| self.times.iter().find(|(known, _)| *known == pts))
+            .map_or(last, |(_, times)| *times);
+        Some(Frame { inner, at, device })
     }
 
-    fn drain(
+    /// A key frame by itself. The decoder is as new afterwards.
+    pub fn still(&mut self, seen: &Seen) -> Result<Frame, String> {
+        self.begin(seen);
+        let sent = self.send(seen);
+        let _ = self.decoder.send_eof();
+        let frame = self.receive();
+        self.begin(seen);
+        sent?;
+        frame.ok_or_else(|| "the key frame gives no picture".into())
+    }
+
+    /// At the end of a file: what is still inside comes with `receive`.
+    pub fn end(&mut self) {
+        let _ = self.decoder.send_eof();
+    }
+
+    /// Pictures that came out and that `want` wants (by their time), and how many came out at
+    /// all.
+    pub fn push(
         &mut self,
-        otherwise: Times,
+        seen: &Seen,
         want: &mut dyn FnMut(Timestamp) -> bool,
     ) -> Result<(Vec<Picture>, u64), String> {
-        let mut frame = ffmpeg::frame::Video::empty();
+        self.send(seen)?;
         let (mut pictures, mut decoded) = (Vec::new(), 0);
-        while self.decoder.receive_frame(&mut frame).is_ok() {
+        while let Some(frame) = self.receive() {
             decoded += 1;
-            let (at, device) = frame
-                .pts()
-                .and_then(|pts| self.times.iter().find(|(known, _)| *known == pts))
-                .map_or(otherwise, |(_, times)| *times);
-            if want(at) {
-                pictures.push(self.picture(&frame, (at, device))?);
+            if want(frame.at) {
+                pictures.push(self.painter.picture(&frame)?);
             }
         }
         Ok((pictures, decoded))
     }
+}
 
-    fn picture(
-        &mut self,
-        frame: &ffmpeg::frame::Video,
-        (at, device): Times,
-    ) -> Result<Picture, String> {
-        let (format, width, height) = (frame.format(), frame.width(), frame.height());
+impl Painter {
+    /// In colour, at full size.
+    pub fn picture(&mut self, frame: &Frame) -> Result<Picture, String> {
+        let inner = &frame.inner;
+        let (format, width, height) = (inner.format(), inner.width(), inner.height());
         let fits = self.scaler.as_ref().is_some_and(|scaler| {
-            let input = scaler.input();
+            let input = scaler.0.input();
             (input.format, input.width, input.height) == (format, width, height)
         });
         if !fits {
@@ -97,11 +174,11 @@ impl Decoder {
                 height,
                 scaling::Flags::BILINEAR,
             );
-            self.scaler = Some(scaler.map_err(|error| error.to_string())?);
+            self.scaler = Some(Scaler(scaler.map_err(|error| error.to_string())?));
         }
         let mut rgb = ffmpeg::frame::Video::empty();
         if let Some(scaler) = &mut self.scaler {
-            scaler.run(frame, &mut rgb).map_err(|error| error.to_string())?;
+            scaler.0.run(inner, &mut rgb).map_err(|error| error.to_string())?;
         }
         let (row, stride) = (width as usize * 3, rgb.stride(0));
         let data = rgb.data(0);
@@ -110,6 +187,34 @@ impl Decoder {
             packed.extend_from_slice(&line[..row.min(line.len())]);
         }
         packed.resize(row * height as usize, 0);
+        let (at, device) = (frame.at, frame.device);
         Ok(Picture { width, height, rgb: packed.into(), at, device })
+    }
+}
+
+impl Frame {
+    /// In little. All pictures of H.264 and H.265 have brightness first, in 8 bits or more.
+    pub fn luma(&self) -> Luma {
+        let (width, height) = (self.inner.width() as usize, self.inner.height() as usize);
+        let (plane, stride) = (self.inner.data(0), self.inner.stride(0));
+        match bytes_a_sample(self.inner.format()) {
+            1 => Luma::of_plane(plane, width, height, stride, self.at),
+            _ => {
+                // 10 bits in little-endian pairs: the upper eight of them.
+                let eight: Vec<u8> = plane
+                    .chunks_exact(2)
+                    .map(|pair| (u16::from_le_bytes([pair[0], pair[1]]) >> 2) as u8)
+                    .collect();
+                Luma::of_plane(&eight, width, height, stride / 2, self.at)
+            }
+        }
+    }
+}
+
+fn bytes_a_sample(format: ffmpeg::format::Pixel) -> usize {
+    use ffmpeg::format::Pixel;
+    match format {
+        Pixel::YUV420P10LE | Pixel::YUV422P10LE | Pixel::YUV444P10LE => 2,
+        _ => 1,
     }
 }

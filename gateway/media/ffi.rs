@@ -17,6 +17,12 @@ pub(super) fn set_mp4_tag(stream: &mut ffmpeg::format::stream::StreamMut<'_>) {
     }
 }
 
+/// A converter that goes with its camera from one thread to another.
+pub(super) struct Scaler(pub(super) ffmpeg::software::scaling::Context);
+
+// SAFETY: an SwsContext is bound to no thread; it is used by its owner alone, through `&mut`.
+unsafe impl Send for Scaler {}
+
 /// Parameters that several threads read.
 pub(super) struct Shared(ffmpeg::codec::Parameters);
 

@@ -13,6 +13,14 @@ pub(super) struct Format {
     pub(super) time_base: ffmpeg::Rational,
 }
 
+impl Format {
+    /// Whether a decoder for one decodes the other: codec, size and parameter sets.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        let (one, two) = (&self.parameters, &other.parameters);
+        one.get().id() == two.get().id() && one.size() == two.size() && one.header() == two.header()
+    }
+}
+
 /// Servers send the same parameter sets once or twice over, in any order, all or some of them
 /// (GStreamer's `config-interval` adds its own to those of the file).
 fn says_nothing_new(known: &[u8], found: &[u8]) -> bool {

@@ -1,50 +1,309 @@
-//! Which pictures are looked at: so many a second of stream time, whatever the camera's rate.
+//! When a camera is looked at: asleep on key frames, awake on everything. Pure, on the pictures' own time.
+//!
+//! Asleep, a key frame is looked at every so often. One that differs wakes the camera, and what
+//! lies since the look before is replayed from the ring; so what happened between two looks is
+//! seen with its own time. Awake until nothing has moved for a while, or what moves has long
+//! been nothing that counts.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Decides by the picture's own time, so that replay looks at the same pictures as the live camera.
+use super::rate::Rate;
+
+/// What moves and is nothing keeps a camera awake for so long.
+const FUTILE_AFTER: SignedDuration = SignedDuration::from_secs(15);
+/// Key frames further apart than this cannot be slept on: what is missed is gone from the ring,
+/// or found too late to help.
+const GOP_MAX: SignedDuration = SignedDuration::from_secs(10);
+/// A camera with things that stay looks at them again after so long.
+const VERIFY_EVERY: SignedDuration = SignedDuration::from_secs(10);
+/// The whole picture is looked at this often while awake.
+const WHOLE_EVERY: SignedDuration = SignedDuration::from_secs(1);
+
+/// How a camera is to be looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct GateConfig {
+    /// Everything is decoded and looked at.
+    pub full: bool,
+    pub look_every: SignedDuration,
+    pub quiet_after: SignedDuration,
+    /// Looks a second while awake.
+    pub fps: f64,
+}
+
+/// Why a camera is awake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The first look at a scene, or another scene (its size changed, or it came back).
+    Start,
+    /// A look differed from the background.
+    Change,
+    /// The detector found somebody in a restless scene.
+    Seen,
+    /// A sign that has proved right for this camera (the size of packets).
+    Signal,
+    /// Key frames are too far apart to sleep on.
+    LongGop,
+    /// The configuration asks for it.
+    Full,
+}
+
+impl Cause {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Change => "change",
+            Self::Seen => "seen",
+            Self::Signal => "signal",
+            Self::LongGop => "long-gop",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// Why it fell asleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing has moved for a while.
+    Quiet,
+    /// It moves on, and the detector finds nothing in it.
+    Futile,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Asleep,
+    Awake { cause: Cause, moved_at: Timestamp, found_at: Timestamp },
+}
+
 pub struct Gate {
-    every: SignedDuration,
-    next: Option<Timestamp>,
+    config: GateConfig,
+    state: State,
+    rate: Rate,
+    /// Of the latest picture that vision was told of, asleep or awake.
+    told_at: Option<Timestamp>,
+    looked_at: Option<Timestamp>,
+    whole_at: Option<Timestamp>,
+    verified_at: Option<Timestamp>,
+    key_at: Option<Timestamp>,
+    gop: Option<SignedDuration>,
+    holds: bool,
 }
 
 impl Gate {
-    /// `fps`: looks a second.
-    pub fn new(fps: f64) -> Self {
-        Self { every: SignedDuration::from_millis((1000.0 / fps) as i64), next: None }
+    pub fn new(config: GateConfig) -> Self {
+        Self {
+            rate: Rate::new(config.fps),
+            config,
+            state: State::Asleep,
+            told_at: None,
+            looked_at: None,
+            whole_at: None,
+            verified_at: None,
+            key_at: None,
+            gop: None,
+            holds: false,
+        }
     }
 
-    /// Whether the picture of this time is looked at.
-    pub fn wants(&mut self, at: Timestamp) -> bool {
-        let due = self.next.is_none_or(|next| {
-            // A stream whose time stepped back by more than two looks begins anew.
-            at >= next || next.duration_since(at) > self.every * 2
-        });
+    /// 1 asleep (it looks now and then), 2 awake.
+    pub fn level(&self) -> u8 {
+        if self.awake().is_some() { 2 } else { 1 }
+    }
+
+    /// Why it is awake, if it is.
+    pub fn awake(&self) -> Option<Cause> {
+        match self.state {
+            State::Asleep => None,
+            State::Awake { cause, .. } => Some(cause),
+        }
+    }
+
+    /// Of the latest picture that vision was told of.
+    pub fn told_at(&self) -> Option<Timestamp> {
+        self.told_at
+    }
+
+    /// Between the two latest key frames.
+    pub fn gop(&self) -> Option<SignedDuration> {
+        self.gop
+    }
+
+    /// A key frame has come; what it says of the stream.
+    pub fn key(&mut self, at: Timestamp) {
+        if let Some(before) = self.key_at.replace(at) {
+            let gop = at.duration_since(before);
+            self.gop = (gop > SignedDuration::ZERO).then_some(gop).or(self.gop);
+        }
+    }
+
+    /// A connection began anew, or the stream became another one.
+    pub fn begin(&mut self, at: Timestamp) {
+        (self.key_at, self.gop, self.looked_at) = (None, None, None);
+        // A clock that stepped back: what vision was told of is another time.
+        self.told_at = self.told_at.filter(|told| *told <= at);
+    }
+
+    /// No key frame for so long that one cannot sleep on them, by now.
+    pub fn cannot_sleep(&self, now: Timestamp) -> bool {
+        let open = self.key_at.is_some_and(|key| now.duration_since(key) > GOP_MAX);
+        open || self.gop.is_some_and(|gop| gop > GOP_MAX)
+    }
+
+    /// Whether this key frame is looked at, asleep.
+    pub fn wants_look(&self, at: Timestamp) -> bool {
+        self.looked_at.is_none_or(|looked| {
+            let since = at.duration_since(looked);
+            // A twentieth earlier: cameras are not exact. Time that steps back looks at once.
+            since >= self.config.look_every * 19 / 20 || since < SignedDuration::ZERO
+        })
+    }
+
+    /// It was looked at, and nothing is different.
+    pub fn looked(&mut self, at: Timestamp) {
+        (self.looked_at, self.told_at) = (Some(at), Some(at));
+    }
+
+    /// Whether what stays in the scene is due to be looked at again.
+    pub fn verifies(&mut self, at: Timestamp) -> bool {
+        let due = self.holds && is_due(self.verified_at, at, VERIFY_EVERY);
         if due {
-            // A tenth earlier, so that 10 fps looked at 5 times takes every second one.
-            self.next = Some(at + self.every * 9 / 10);
+            self.verified_at = Some(at);
         }
         due
     }
+
+    /// From now on everything is decoded.
+    pub fn wake(&mut self, cause: Cause, at: Timestamp) {
+        if self.awake().is_none() {
+            self.state = State::Awake { cause, moved_at: at, found_at: at };
+            (self.rate, self.whole_at) = (Rate::new(self.config.fps), None);
+        }
+    }
+
+    /// Whether the picture of this time is looked at, awake. What vision was told of is past.
+    pub fn wants(&mut self, at: Timestamp) -> bool {
+        self.told_at.is_none_or(|told| at > told) && self.rate.wants(at)
+    }
+
+    /// Whether the whole of it is, besides where something differs.
+    pub fn wants_whole(&mut self, at: Timestamp) -> bool {
+        let due = self.config.full || is_due(self.whole_at, at, WHOLE_EVERY);
+        if due {
+            (self.whole_at, self.verified_at) = (Some(at), Some(at));
+        }
+        due
+    }
+
+    /// A picture was looked at, awake; whether the camera may sleep after it, and why.
+    pub fn watched(&mut self, at: Timestamp, moves: bool) -> Option<Rest> {
+        (self.told_at, self.looked_at) = (Some(at), Some(at));
+        let no_sleep = self.cannot_sleep(at);
+        let State::Awake { cause, moved_at, found_at, .. } = &mut self.state else { return None };
+        if moves {
+            *moved_at = at;
+        }
+        if self.config.full {
+            *cause = Cause::Full;
+            return None;
+        }
+        if no_sleep {
+            *cause = Cause::LongGop;
+            return None;
+        }
+        if *cause == Cause::LongGop {
+            *cause = Cause::Start;
+        }
+        let quiet = at.duration_since(*moved_at) >= self.config.quiet_after;
+        let futile = at.duration_since(*found_at) >= FUTILE_AFTER;
+        let rest = match (quiet, futile) {
+            (true, _) => Some(Rest::Quiet),
+            (_, true) => Some(Rest::Futile),
+            _ => None,
+        };
+        if rest.is_some() {
+            self.state = State::Asleep;
+        }
+        rest
+    }
+
+    /// Vision has seen the picture of this time: something that counts is there, or nothing.
+    pub fn sighted(&mut self, at: Timestamp, holds: bool) {
+        self.holds = holds;
+        if let State::Awake { found_at, .. } = &mut self.state
+            && holds
+        {
+            *found_at = (*found_at).max(at);
+        }
+    }
+}
+
+fn is_due(last: Option<Timestamp>, at: Timestamp, every: SignedDuration) -> bool {
+    last.is_none_or(|last| at.duration_since(last) >= every || at < last)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn looks(fps: f64, stream_fps: i64, ms: &[i64]) -> usize {
-        let mut gate = Gate::new(fps);
-        let whole: Vec<i64> = (0..stream_fps * 4).map(|n| n * 1000 / stream_fps).collect();
-        let times = if ms.is_empty() { &whole } else { ms };
-        let at = |ms: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_millis(100_000 + ms);
-        times.iter().filter(|ms| gate.wants(at(**ms))).count()
+    fn gate(full: bool) -> Gate {
+        let seconds = SignedDuration::from_secs;
+        Gate::new(GateConfig { full, look_every: seconds(2), quiet_after: seconds(3), fps: 5.0 })
+    }
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_700_000_000_000 + ms).unwrap()
     }
 
     #[test]
-    fn so_many_a_second_and_a_step_back_is_no_blindness() {
-        assert_eq!(looks(5.0, 10, &[]), 20);
-        assert_eq!(looks(5.0, 25, &[]), 20);
-        assert_eq!(looks(10.0, 5, &[]), 20);
-        assert_eq!(looks(5.0, 10, &[0, 50, 200, -60_000, -59_800]), 4);
+    fn asleep_it_looks_now_and_then_and_awake_until_it_is_quiet() {
+        let mut gate = gate(false);
+        assert!(gate.wants_look(at(0)));
+        gate.looked(at(0));
+        assert!(!gate.wants_look(at(1_000)) && gate.wants_look(at(1_950)));
+        assert!(gate.wants_look(at(-5_000)), "time stepped back");
+        gate.wake(Cause::Change, at(2_000));
+        assert_eq!((gate.level(), gate.awake()), (2, Some(Cause::Change)));
+        assert!(!gate.wants(at(0)), "vision knows it");
+        assert!(gate.wants(at(200)) && !gate.wants(at(240)));
+        assert_eq!(gate.watched(at(2_200), true), None);
+        gate.sighted(at(2_200), true);
+        assert_eq!(gate.watched(at(5_000), false), None);
+        assert_eq!(gate.watched(at(5_200), false), Some(Rest::Quiet));
+        assert_eq!(gate.level(), 1);
+        assert!(!gate.wants_look(at(6_000)) && gate.wants_look(at(7_200)));
+    }
+
+    #[test]
+    fn what_moves_and_is_nothing_is_given_up_and_what_counts_is_not() {
+        for (holds, rest) in [(false, Some(Rest::Futile)), (true, None)] {
+            let mut gate = gate(false);
+            gate.wake(Cause::Change, at(0));
+            let mut last = None;
+            for n in 0..100 {
+                last = gate.watched(at(n * 200), true);
+                gate.sighted(at(n * 200), holds);
+                if last.is_some() {
+                    break;
+                }
+            }
+            assert_eq!(last, rest);
+        }
+    }
+
+    #[test]
+    fn long_gops_and_full_never_sleep_and_say_so() {
+        let mut full = gate(true);
+        full.wake(Cause::Start, at(0));
+        assert_eq!(full.watched(at(60_000), false), None);
+        assert_eq!(full.awake(), Some(Cause::Full));
+        let mut long = gate(false);
+        long.key(at(0));
+        long.wake(Cause::Start, at(0));
+        assert_eq!(long.watched(at(11_000), false), None, "no key frame for 11 s");
+        assert_eq!(long.awake(), Some(Cause::LongGop));
+        long.key(at(20_000));
+        assert_eq!(long.watched(at(20_200), false), None);
+        long.key(at(22_000));
+        assert_eq!(long.watched(at(22_200), false), Some(Rest::Quiet), "short ones again");
     }
 }

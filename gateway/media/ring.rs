@@ -1,4 +1,7 @@
 //! The last minute of packets of a camera, always from a key frame on; bounded in seconds and bytes.
+//!
+//! Packets are numbered as they come. Who decodes asks by number, so that a camera that is looked
+//! at holds no packets of its own, and one that sleeps can be replayed from any key frame kept.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -15,6 +18,8 @@ pub struct Ring {
     packets: VecDeque<Seen>,
     bytes: usize,
     cut_by_bytes: bool,
+    /// Number of the first packet kept; it counts on for as long as the ring lives.
+    first: u64,
 }
 
 /// Packets for a clip, all of one run, the first a key frame.
@@ -28,7 +33,14 @@ pub struct Cut {
 impl Ring {
     pub fn new(seconds: u64, bytes_max: usize) -> Self {
         let seconds = i64::try_from(seconds).unwrap_or(60);
-        Self { seconds, bytes_max, packets: VecDeque::new(), bytes: 0, cut_by_bytes: false }
+        Self {
+            seconds,
+            bytes_max,
+            packets: VecDeque::new(),
+            bytes: 0,
+            cut_by_bytes: false,
+            first: 0,
+        }
     }
 
     /// Other bounds from now on; what is kept stays as far as they allow, with the next packet.
@@ -54,15 +66,49 @@ impl Ring {
                 break;
             }
             self.cut_by_bytes = by_bytes;
-            for seen in self.packets.drain(..=second_key) {
-                self.bytes -= seen.bytes;
-            }
+            self.leave(second_key + 1);
         }
-        // One group larger than everything: it cannot be kept.
-        if self.bytes > self.bytes_max {
-            self.packets.clear();
-            (self.bytes, self.cut_by_bytes) = (0, true);
+        // One group larger than everything: no clip can begin in it, but who decodes goes on.
+        while self.bytes > self.bytes_max && self.packets.len() > 1 {
+            self.cut_by_bytes = true;
+            self.leave(1);
         }
+    }
+
+    fn leave(&mut self, count: usize) {
+        for seen in self.packets.drain(..count) {
+            self.bytes -= seen.bytes;
+        }
+        self.first += count as u64;
+    }
+
+    /// The packet of this number; None if it has not come, or has left.
+    pub fn get(&self, number: u64) -> Option<&Seen> {
+        self.packets.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
+    }
+
+    /// Numbers of what is kept: from the first up to the next that will come.
+    pub fn numbers(&self) -> std::ops::Range<u64> {
+        self.first..self.first + self.packets.len() as u64
+    }
+
+    /// The last key frame at or before `at`, else the first one kept.
+    pub fn key_by(&self, at: Timestamp) -> Option<u64> {
+        let by = self.packets.iter().rposition(|seen| seen.key && seen.at <= at);
+        let first = || self.packets.iter().position(|seen| seen.key);
+        by.or_else(first).map(|index| self.first + index as u64)
+    }
+
+    /// The newest key frame.
+    pub fn last_key(&self) -> Option<u64> {
+        let last = self.packets.iter().rposition(|seen| seen.key);
+        last.map(|index| self.first + index as u64)
+    }
+
+    /// Seconds between the first packet and the last.
+    pub fn held_s(&self) -> f64 {
+        let ends = self.packets.front().zip(self.packets.back());
+        ends.map_or(0.0, |(first, last)| last.at.duration_since(first.at).as_secs_f64())
     }
 
     pub fn bytes(&self) -> usize {
@@ -74,14 +120,16 @@ impl Ring {
     pub fn cut(&self, from: Timestamp, began_at: Timestamp, until: Timestamp) -> Option<Cut> {
         let key_by =
             |at: Timestamp| self.packets.iter().rposition(|seen| seen.key && seen.at <= at);
-        let inside = key_by(began_at).unwrap_or(0);
+        // What came before the first key frame of a group that was too large is no clip.
+        let first = self.packets.iter().position(|seen| seen.key)?;
+        let inside = key_by(began_at).unwrap_or(first);
         let format = self.packets.get(inside)?.format.clone();
         let of_run = |seen: &Seen| Arc::ptr_eq(&seen.format, &format);
-        let run = self.packets.iter().position(of_run)?;
+        let run = self.packets.iter().position(|seen| of_run(seen) && seen.key)?;
         let start = key_by(from).filter(|start| *start >= run);
         let limit = match start {
             Some(_) => None,
-            None if run == 0 && self.cut_by_bytes => Some(PreRollLimit::RingBytes),
+            None if run == first && self.cut_by_bytes => Some(PreRollLimit::RingBytes),
             None => Some(PreRollLimit::StreamBegan),
         };
         let packets: Vec<Seen> = self

@@ -60,6 +60,22 @@ pub struct Seen {
     pub stream_ms: i64,
 }
 
+/// The run of packets that can be decoded, and cut into a clip, as one.
+#[derive(Clone)]
+pub struct Run(Arc<Format>);
+
+impl Run {
+    pub fn holds(&self, seen: &Seen) -> bool {
+        Arc::ptr_eq(&self.0, &seen.format)
+    }
+}
+
+impl Seen {
+    pub fn run(&self) -> Run {
+        Run(self.format.clone())
+    }
+}
+
 /// Shared with FFmpeg's interrupt callback: no call blocks beyond the deadline or a stop.
 struct Deadline {
     started: Instant,

@@ -1,24 +1,45 @@
-//! One camera's thread: connect for ever, packets to the ring, pictures to the frame lane.
+//! One camera's reading thread: connect for ever, packets to the ring; who decodes is told of them.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
     thread,
     time::{Duration, Instant},
 };
 
-use super::{Slots, progress::Beat, report::Reporter};
+use super::{
+    lookout::Lookout,
+    progress::Beat,
+    report::Reporter,
+    rota::{Rota, Watched},
+};
 use crate::{
     domain::{Clock, Fault, Kind, Meter, Metric, SourceId, StopFlag},
-    media::{Decoder, Gate, Request, Ring, Session, redact},
+    media::{Pool, Request, Ring, Seen, Session, redact},
     sources::{camera, reconnect::Reconnect},
 };
+
+/// A clip that is played as fast as it can be looked at runs ahead by this many packets at most.
+const AHEAD_PACKETS_MAX: u64 = 100;
+
+/// What a stream is for.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Role {
+    /// Clips are cut from it, and it is looked at.
+    Both,
+    /// Only clips: another stream of the same camera is looked at.
+    Clips,
+    /// It is looked at, and nothing is kept of it.
+    Looks,
+}
 
 pub(super) struct Camera {
     pub(super) id: SourceId,
     pub(super) config: camera::Config,
     pub(super) ring: Arc<Mutex<Ring>>,
-    pub(super) slots: Arc<Slots>,
+    pub(super) role: Role,
+    pub(super) rota: Arc<Rota>,
+    pub(super) pool: Arc<Pool>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) meter: Arc<dyn Meter>,
     pub(super) stop: StopFlag,
@@ -29,7 +50,7 @@ pub(super) struct Camera {
 impl Camera {
     /// Until stopped. A panic inside is one more failure of this camera, and of no other (P7).
     pub(super) fn run(self) {
-        let id = self.config.id.as_str();
+        let id = self.label();
         let mut reconnect = Reconnect::new(Instant::now());
         self.meter.set(Metric::CameraUp, id, 0.0);
         while !self.stop.is_raised() {
@@ -42,7 +63,7 @@ impl Camera {
             }
             let reason = match ended {
                 Ok(Ok(())) => {
-                    tracing::info!(camera = id, "clip ended");
+                    tracing::info!(camera = %self.id, "clip ended");
                     return;
                 }
                 Ok(Err(reason)) => reason,
@@ -54,8 +75,8 @@ impl Camera {
             self.meter.add(Metric::CameraFailures, id, 1);
             let lost = reconnect.lost(Instant::now(), got);
             if lost.first {
-                let url = redact(&self.config.url);
-                tracing::warn!(camera = id, url, reason, "camera: no stream; trying for ever");
+                let url = redact(self.url());
+                tracing::warn!(camera = %self.id, url, reason, "camera: no stream; trying for ever");
             }
             if lost.tell {
                 self.tell_silent(true, reason);
@@ -64,35 +85,77 @@ impl Camera {
         }
     }
 
+    /// A stream that is only looked at has figures of its own.
+    fn label(&self) -> &str {
+        if self.role == Role::Looks { "" } else { self.config.id.as_str() }
+    }
+
+    fn url(&self) -> &str {
+        match (self.role, &self.config.detect_url) {
+            (Role::Looks, Some(url)) => url,
+            _ => &self.config.url,
+        }
+    }
+
+    fn full_url(&self) -> Result<String, String> {
+        match (self.role, self.config.full_detect_url()) {
+            (Role::Looks, Some(url)) => url,
+            _ => self.config.full_url(),
+        }
+    }
+
     fn tell_silent(&self, broken: bool, text: String) {
-        self.report.fault(&self.id, Fault { kind: Kind::CameraSilent, broken, text });
+        // Clips go on without the stream that is looked at, and the other way round.
+        let (kind, text) = match self.role {
+            Role::Looks => (Kind::DetectorDegraded, format!("its detect_url: {text}")),
+            _ => (Kind::CameraSilent, text),
+        };
+        self.report.fault(&self.id, Fault { kind, broken, text });
+    }
+
+    /// Who decodes this session, in place of one that failed.
+    fn watched(&self) -> Option<Arc<Watched>> {
+        if self.role == Role::Clips {
+            return None;
+        }
+        if let Some(watched) = self.rota.of(&self.id) {
+            let mine = watched.lookout.lock().is_ok_and(|one| one.reads(&self.ring));
+            if mine {
+                return Some(watched);
+            }
+        }
+        let patient = self.config.speed == camera::Speed::Max;
+        let (ring, pool) = (self.ring.clone(), self.pool.clone());
+        let lookout = Lookout::new(&self.config, ring, pool, self.meter.clone(), patient);
+        let watched = Watched::new(self.id.clone(), lookout);
+        self.rota.join(watched.clone());
+        Some(watched)
     }
 
     fn session(&self, got: &mut bool, reconnect: &mut Reconnect) -> Result<(), String> {
         let config = &self.config;
-        let id = config.id.as_str();
+        let id = self.label();
         let mut session = Session::open(&Request {
-            url: config.full_url()?,
+            url: self.full_url()?,
             transport: config.transport.as_str(),
             connect_ms: config.connect_timeout_s * 1000,
             stall_ms: config.stall_timeout_s * 1000,
             stop: self.stop.clone(),
         })?;
         self.meter.add(Metric::CameraConnects, id, 1);
-        let mut decoder = Decoder::new(&session)?;
-        let mut gate = Gate::new(config.detect_fps);
+        let watched = self.watched();
         let started = Instant::now();
         let all = config.speed == camera::Speed::Max;
         while let Some(seen) = session.next(|| self.clock.now().wall)? {
             if !std::mem::replace(got, true) {
-                tracing::info!(camera = id, url = redact(&config.url), "camera: stream runs");
+                tracing::info!(camera = %self.id, url = redact(self.url()), "camera: stream runs");
                 self.meter.set(Metric::CameraUp, id, 1.0);
                 if reconnect.works() {
                     self.tell_silent(false, "packets arrive again".into());
                 }
             }
             if let Some(change) = session.take_change() {
-                tracing::info!(camera = id, change, "camera: its stream changed");
+                tracing::info!(camera = %self.id, change, "camera: its stream changed");
             }
             if config.is_clip() && !all {
                 let due = Duration::from_millis(u64::try_from(seen.stream_ms).unwrap_or(0));
@@ -102,36 +165,58 @@ impl Camera {
                 return Err("stopped".into());
             }
             self.beat.beat();
-            self.meter.add(Metric::CameraPackets, id, 1);
-            let bytes = {
-                let mut ring = self.ring.lock().map_err(|_| "ring lost")?;
-                ring.push(seen.clone());
-                ring.bytes()
-            };
-            if let Some(device) = seen.device {
-                let off = device.duration_since(self.clock.now().wall).as_secs_f64();
-                self.meter.set(Metric::CameraClock, id, off);
-            }
-            self.meter.set(Metric::RingBytes, id, bytes as f64);
-            match decoder.push(&seen, &mut |at| gate.wants(at)) {
-                Ok((pictures, decoded)) => {
-                    self.meter.add(Metric::CameraFrames, id, decoded);
-                    for picture in pictures {
-                        if all {
-                            self.slots.put_waiting(&self.id, picture, &self.stop);
-                            self.beat.beat();
-                        } else {
-                            self.slots.put(&self.id, picture);
-                        }
-                    }
+            self.keep(&seen)?;
+            if let Some(watched) = &watched {
+                if watched.lookout.is_poisoned() {
+                    return Err("a fault inside the gateway (see the log)".into());
                 }
-                Err(error) => {
-                    self.meter.add(Metric::CameraBadPackets, id, 1);
-                    tracing::debug!(camera = id, error, "a packet that cannot be decoded");
+                if seen.key || watched.eager.load(Ordering::Relaxed) {
+                    self.rota.ask(&self.id);
+                }
+                if all {
+                    self.wait_for(watched, AHEAD_PACKETS_MAX);
                 }
             }
         }
+        if let Some(watched) = watched.filter(|_| config.is_clip()) {
+            self.wait_for(&watched, 0);
+            if let Ok(mut lookout) = watched.lookout.lock() {
+                lookout.end();
+            }
+            self.rota.ask(&self.id);
+        }
         if config.is_clip() { Ok(()) } else { Err("the camera ended the stream".into()) }
+    }
+
+    fn keep(&self, seen: &Seen) -> Result<(), String> {
+        let id = self.label();
+        self.meter.add(Metric::CameraPackets, id, 1);
+        let (bytes, held_s) = {
+            let mut ring = self.ring.lock().map_err(|_| "ring lost")?;
+            ring.push(seen.clone());
+            (ring.bytes(), ring.held_s())
+        };
+        if let Some(device) = seen.device {
+            let off = device.duration_since(self.clock.now().wall).as_secs_f64();
+            self.meter.set(Metric::CameraClock, id, off);
+        }
+        self.meter.set(Metric::RingBytes, id, bytes as f64);
+        self.meter.set(Metric::CameraRing, id, held_s);
+        Ok(())
+    }
+
+    /// Until those who decode are within so many packets.
+    fn wait_for(&self, watched: &Watched, packets: u64) {
+        let behind = || watched.lookout.lock().map_or(0, |lookout| lookout.pending());
+        while behind() > packets && !self.stop.is_raised() {
+            self.rota.ask(&self.id);
+            self.rota.wait_idle(&self.id, Duration::from_millis(50));
+            self.beat.beat();
+            if behind() > packets {
+                // They wait for the detector.
+                thread::sleep(Duration::from_millis(2));
+            }
+        }
     }
 
     fn wait(&self, time: Duration) {

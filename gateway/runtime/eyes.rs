@@ -1,4 +1,4 @@
-//! What sees: a thread a camera, one for the detector, one for evidence; cameras come and leave one by one.
+//! What sees: a reading thread a stream, a few that decode, one for the detector, one for evidence.
 
 use std::{
     collections::BTreeMap,
@@ -9,9 +9,11 @@ use std::{
 
 use super::{
     Slots,
-    camera::Camera,
+    camera::{Camera, Role},
     exhibits::{Exhibits, Rings},
+    lookers::Looker,
     report::Reporter,
+    rota::Rota,
     sight::{NextModel, Sight},
     topology::Shared,
 };
@@ -19,7 +21,7 @@ use crate::{
     config::{Change, Config, Difference},
     domain::{Fault, Kind, Meter, Metric, SourceId, StopFlag},
     incident::Job,
-    media::Ring,
+    media::{Pool, Ring},
     sources::camera,
 };
 
@@ -31,13 +33,19 @@ const VISION_STUCK_AFTER: Duration = Duration::from_secs(120);
 const EVIDENCE_STUCK_AFTER: Duration = Duration::from_secs(120);
 /// Beside its own time-outs, a camera's thread may wait for the name of its host.
 const CAMERA_SPARE: Duration = Duration::from_secs(120);
+/// A slice of decoding takes well under a second; a slow box adds.
+const LOOKER_STUCK_AFTER: Duration = Duration::from_secs(60);
+/// Threads that decode, at most.
+const LOOKERS_MAX: usize = 8;
+/// Packets that are kept of a stream that is only looked at: enough to replay.
+const LOOKS_RING_S: u64 = 30;
 /// Keys of a camera that others use: its session goes on when only these change.
 const NOT_OF_SESSION: &[&str] =
     &["name", "place", "grid", "mask", "pre_roll_s", "post_roll_s", "clip_max_s", "ring_max_bytes"];
 
 struct Running {
     stop: StopFlag,
-    thread: JoinHandle<()>,
+    threads: Vec<JoinHandle<()>>,
     ring: Arc<Mutex<Ring>>,
 }
 
@@ -46,6 +54,8 @@ pub(super) struct Eyes {
     shared: Shared,
     slots: Arc<Slots>,
     rings: Rings,
+    rota: Arc<Rota>,
+    pool: Arc<Pool>,
     cameras: BTreeMap<SourceId, Running>,
     vision: Option<StopFlag>,
     next_model: NextModel,
@@ -62,6 +72,8 @@ impl Eyes {
             shared: shared.clone(),
             slots: Slots::new(meter.clone()),
             rings: Rings::default(),
+            rota: Arc::default(),
+            pool: Arc::new(Pool::new(lookers())),
             cameras: BTreeMap::new(),
             vision: None,
             next_model: NextModel::default(),
@@ -135,29 +147,53 @@ impl Eyes {
         resize(&ring, config);
         self.keep_ring(&id, &ring, config);
         self.slots.join(&id);
-        let timeouts = Duration::from_secs(config.connect_timeout_s + config.stall_timeout_s);
         let stop = StopFlag::default();
-        let name = format!("camera {id}");
-        let camera = Camera {
-            id: id.clone(),
+        let mut streams = vec![(Role::Both, ring.clone())];
+        if config.detect_url.is_some() {
+            let looks = Arc::new(Mutex::new(Ring::new(LOOKS_RING_S, config.ring_max_bytes)));
+            streams = vec![(Role::Clips, ring.clone()), (Role::Looks, looks)];
+        }
+        let mut before: Vec<Running> = before.into_iter().collect();
+        let mut threads = Vec::new();
+        for (role, ring) in streams {
+            let camera = self.camera(config, role, ring, stop.clone());
+            let name = if role == Role::Looks { format!("see-{id}") } else { format!("cam-{id}") };
+            let before = std::mem::take(&mut before);
+            threads.push(spawn(&name, move || {
+                for before in before {
+                    before.stop.raise();
+                    before.threads.into_iter().for_each(|thread| drop(thread.join()));
+                }
+                camera.run();
+            })?);
+        }
+        self.cameras.insert(id, Running { stop, threads, ring });
+        Ok(())
+    }
+
+    fn camera(
+        &self,
+        config: &camera::Config,
+        role: Role,
+        ring: Arc<Mutex<Ring>>,
+        stop: StopFlag,
+    ) -> Camera {
+        let timeouts = Duration::from_secs(config.connect_timeout_s + config.stall_timeout_s);
+        let looks = if role == Role::Looks { " (detect_url)" } else { "" };
+        let name = format!("camera {}{looks}", config.id);
+        Camera {
+            id: config.id.as_str().into(),
             config: config.clone(),
-            ring: ring.clone(),
-            slots: self.slots.clone(),
+            ring,
+            role,
+            rota: self.rota.clone(),
+            pool: self.pool.clone(),
             clock: self.shared.clock.clone(),
             meter: self.shared.registry.clone(),
-            stop: stop.clone(),
+            stop,
             report: self.report(),
             beat: self.shared.progress.part(&name, timeouts + CAMERA_SPARE),
-        };
-        let thread = spawn(&format!("cam-{id}"), move || {
-            if let Some(before) = before {
-                before.stop.raise();
-                let _ = before.thread.join();
-            }
-            camera.run();
-        })?;
-        self.cameras.insert(id, Running { stop, thread, ring });
-        Ok(())
+        }
     }
 
     fn keep_ring(&self, id: &SourceId, ring: &Arc<Mutex<Ring>>, config: &camera::Config) {
@@ -167,19 +203,31 @@ impl Eyes {
 
     /// Its thread ends; its packets stay for as long as a clip of its last incident may be cut.
     fn remove(&mut self, id: &SourceId) {
-        let Some(Running { stop, thread, ring }) = self.cameras.remove(id) else { return };
+        let Some(Running { stop, threads, ring }) = self.cameras.remove(id) else { return };
         stop.raise();
         self.slots.leave(id);
+        if let Some(watched) = self.rota.of(id) {
+            self.rota.leave(&watched);
+        }
         let (slots, rings, registry) =
             (self.slots.clone(), self.rings.clone(), self.shared.registry.clone());
         let (report, id) = (self.report(), id.clone());
         let tidied = spawn(&format!("gone-{id}"), move || {
-            let _ = thread.join();
+            threads.into_iter().for_each(|thread| drop(thread.join()));
             // It may have come back meanwhile, under the same name.
             let is_back = || slots.holds(&id);
             if !is_back() {
                 registry.forget(
-                    &[Metric::CameraUp, Metric::CameraClock, Metric::RingBytes],
+                    &[
+                        Metric::CameraUp,
+                        Metric::CameraClock,
+                        Metric::CameraLevel,
+                        Metric::CameraGop,
+                        Metric::CameraLag,
+                        Metric::CameraQueue,
+                        Metric::CameraRing,
+                        Metric::RingBytes,
+                    ],
                     id.as_str(),
                 );
                 let text = "removed from the configuration".to_owned();
@@ -212,16 +260,28 @@ impl Eyes {
             library: config.library.clone(),
             next: self.next_model.clone(),
             slots: self.slots.clone(),
+            rota: self.rota.clone(),
             health: self.shared.health.clone(),
             meter: self.shared.registry.clone(),
             report: self.report(),
             stop: stop.clone(),
             beat: self.shared.progress.part("vision", VISION_STUCK_AFTER),
         };
+        for n in 0..lookers() {
+            let (rota, slots) = (self.rota.clone(), self.slots.clone());
+            let beat = self.shared.progress.part(&format!("decoding {n}"), LOOKER_STUCK_AFTER);
+            let looker = Looker { rota, slots, stop: stop.clone(), beat };
+            spawn(&format!("decode-{n}"), move || looker.run())?;
+        }
         spawn("vision", move || sight.run())?;
         self.vision = Some(stop);
         Ok(())
     }
+}
+
+/// One a processor: decoding is all they do.
+fn lookers() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(LOOKERS_MAX)
 }
 
 /// Packets enough for the longest clip of this camera.

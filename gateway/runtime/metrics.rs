@@ -4,10 +4,11 @@ use std::{
     collections::BTreeMap,
     fmt::Write,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use crate::{
-    domain::{Meter, Metric, MetricKind},
+    domain::{LABEL_BREAK, Meter, Metric, MetricKind},
     store::Ledger,
 };
 
@@ -68,13 +69,12 @@ impl Registry {
                 let _ = if metric.label().is_empty() {
                     writeln!(out, "{} {value}", metric.name())
                 } else {
-                    writeln!(
-                        out,
-                        "{}{{{}=\"{}\"}} {value}",
-                        metric.name(),
-                        metric.label(),
-                        escape(label)
-                    )
+                    let names = metric.label().split(',');
+                    let pairs: Vec<String> = names
+                        .zip(label.split(LABEL_BREAK))
+                        .map(|(name, value)| format!("{name}=\"{}\"", escape(value)))
+                        .collect();
+                    writeln!(out, "{}{{{}}} {value}", metric.name(), pairs.join(","))
                 };
             }
         }
@@ -88,6 +88,9 @@ impl Meter for Registry {
     }
     fn set(&self, metric: Metric, label: &str, to: f64) {
         self.change(metric, label, |value| *value = to);
+    }
+    fn spend(&self, metric: Metric, label: &str, time: Duration) {
+        self.change(metric, label, |value| *value += time.as_secs_f64());
     }
 }
 

@@ -1,21 +1,19 @@
-//! One recorded camera in a replay: packets by their time, pictures that the gate wants, tracks.
+//! One recorded camera in a replay: packets by their time, looks as the running gateway has them, tracks.
 
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
+use super::lookout::{Lookout, Step};
 use crate::{
-    domain::{Body, Detection, Now, Observation, Picture, SourceId, Stamp, StopFlag, TrackFrame},
-    media::{Decoder, Gate, Request, Ring, Seen, Session},
+    domain::{Body, Look, Meter, Now, Observation, SourceId, Stamp, StopFlag, TrackFrame},
+    media::{Pool, Request, Ring, Seen, Session},
     sources::camera,
-    vision::Tracker,
+    vision::{Attention, DetectError, Detector},
 };
 
 /// A file answers at once; a broken network folder must not hang a replay for ever.
 const PATIENCE_MS: u64 = 60_000;
-
-/// A picture that the gate wants looked at.
-pub(super) type Look = Picture;
 
 pub(super) struct Player {
     pub(super) id: SourceId,
@@ -23,13 +21,11 @@ pub(super) struct Player {
     pub(super) began_at: Timestamp,
     clip: String,
     session: Session,
-    decoder: Decoder,
-    gate: Gate,
+    lookout: Lookout,
     ring: Arc<Mutex<Ring>>,
-    tracker: Tracker,
+    attention: Attention,
     next: Option<Seen>,
     due: Timestamp,
-    bad_packets: u64,
 }
 
 impl Player {
@@ -37,6 +33,8 @@ impl Player {
         camera: &camera::Config,
         ring: Arc<Mutex<Ring>>,
         start: Timestamp,
+        pool: Arc<Pool>,
+        meter: Arc<dyn Meter>,
     ) -> Result<Self, String> {
         let told = |error| format!("camera {}: {}: {error}", camera.id, camera.url);
         let mut session = Session::open(&Request {
@@ -47,21 +45,28 @@ impl Player {
             stop: StopFlag::default(),
         })
         .map_err(told)?;
-        let decoder = Decoder::new(&session).map_err(told)?;
         let next = session.next(|| start).map_err(told)?;
         Ok(Self {
             id: camera.id.as_str().into(),
             began_at: start,
             clip: camera.url.clone(),
             session,
-            decoder,
-            gate: Gate::new(camera.detect_fps),
+            lookout: Lookout::new(camera, ring.clone(), pool, meter, true),
             ring,
-            tracker: Tracker::new(),
+            attention: Attention::default(),
             next,
             due: start,
-            bad_packets: 0,
         })
+    }
+
+    /// Its reasons are asked for.
+    pub(super) fn explain(&mut self) {
+        self.lookout.explain();
+    }
+
+    /// What the gate decided since, and why.
+    pub(super) fn words(&mut self) -> Vec<(Timestamp, String)> {
+        self.lookout.take_words()
     }
 
     /// When its next packet is due; never goes back, whatever the order of pictures.
@@ -73,41 +78,35 @@ impl Player {
         self.next.is_none()
     }
 
-    /// Takes the packet that is due; the pictures that came out and are wanted.
-    pub(super) fn step(&mut self) -> Result<Vec<Look>, String> {
-        let Some(seen) = self.next.take() else { return Ok(Vec::new()) };
-        self.ring.lock().map_err(|_| "ring lost")?.push(seen.clone());
-        let gate = &mut self.gate;
-        let mut looks = match self.decoder.push(&seen, &mut |at| gate.wants(at)) {
-            Ok((looks, _)) => looks,
-            Err(_) => {
-                self.bad_packets += 1;
-                Vec::new()
-            }
-        };
+    /// Takes the packet that is due.
+    pub(super) fn step(&mut self) -> Result<(), String> {
+        let Some(seen) = self.next.take() else { return Ok(()) };
+        self.ring.lock().map_err(|_| "ring lost")?.push(seen);
         let start = self.began_at;
         match self.session.next(|| start) {
             Ok(Some(next)) => {
                 self.due = self.due.max(next.at);
                 self.next = Some(next);
             }
-            Ok(None) => self.end(&mut looks, None),
+            Ok(None) => self.lookout.end(),
             // What is left of a damaged recording has been played; that is said, not hidden.
-            Err(reason) => self.end(&mut looks, Some(reason)),
+            Err(reason) => {
+                let (camera, clip) = (&self.id, &self.clip);
+                tracing::warn!(%camera, clip, reason, "the clip is damaged; what came before was played");
+                self.lookout.end();
+            }
         }
-        Ok(looks)
+        Ok(())
     }
 
-    fn end(&mut self, looks: &mut Vec<Look>, broken: Option<String>) {
-        let gate = &mut self.gate;
-        if let Ok((last, _)) = self.decoder.finish(&mut |at| gate.wants(at)) {
-            looks.extend(last);
-        }
-        let (camera, clip, bad_packets) = (&self.id, &self.clip, self.bad_packets);
-        if let Some(reason) = broken {
-            tracing::warn!(%camera, clip, reason, "the clip is damaged; what came before was played");
-        } else if bad_packets > 0 {
-            tracing::warn!(%camera, clip, bad_packets, "the clip has packets that cannot be decoded");
+    /// The next look that the packets so far lead to.
+    pub(super) fn look(&mut self) -> Option<Look> {
+        loop {
+            match self.lookout.step(true) {
+                Step::Idle => return None,
+                Step::Went => {}
+                Step::Look(look) => return Some(*look),
+            }
         }
     }
 
@@ -115,13 +114,15 @@ impl Player {
     pub(super) fn observe(
         &mut self,
         look: Look,
-        detections: &[Detection],
+        detector: &mut Detector,
         now: Now,
-    ) -> Observation {
-        let stamp = Stamp::of_picture(&look, now);
-        let tracks = self.tracker.update(look.at, detections);
-        let picture = (!tracks.is_empty()).then_some(look);
+    ) -> Result<Observation, DetectError> {
+        let stamp = Stamp::of_look(&look, now);
+        let seen = self.attention.look(detector, &look)?;
+        self.lookout.sighted(look.at, seen.sighting);
+        let tracks = seen.tracks;
+        let picture = look.picture.filter(|_| !tracks.is_empty());
         let body = Body::Tracks(TrackFrame { tracks, picture });
-        Observation { source: self.id.clone(), stamp, body }
+        Ok(Observation { source: self.id.clone(), stamp, body })
     }
 }

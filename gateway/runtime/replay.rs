@@ -13,13 +13,14 @@ use super::{
     exhibits::Exhibits,
     eyes,
     middle::{self, Middle},
-    player::{Look, Player},
+    player::Player,
     sight,
 };
 use crate::{
     config::Config,
-    domain::{Body, Clock, Entry, EventContext, Meter, Observation, SourceId, Stamp},
+    domain::{Body, Clock, Entry, EventContext, Look, Meter, Observation, SourceId, Stamp},
     incident::Outcome,
+    media::Pool,
     sources::recorded::Signal,
     store::{self, Batch, Store},
     vision::Detector,
@@ -78,12 +79,17 @@ pub fn replay(replay: Replay, told: Told<'_>) -> Result<Played, String> {
         true => None,
         false => Some(sight::load(&config.model, &config.models_dir, config.library.as_deref())?),
     };
+    let pool = Arc::new(Pool::new(1));
     let mut players = Vec::new();
     let mut rings = std::collections::HashMap::new();
     for camera in &clips {
         let ring = eyes::ring(camera);
         rings.insert(SourceId::from(camera.id.as_str()), (ring.clone(), camera.pre_roll_s));
-        players.push(Player::open(camera, ring, clock.now().wall)?);
+        let mut player = Player::open(camera, ring, clock.now().wall, pool.clone(), meter.clone())?;
+        if explain.as_ref() == Some(&player.id) {
+            player.explain();
+        }
+        players.push(player);
     }
     let longest = clips.iter().map(|camera| camera.clip_max_s + camera.post_roll_s).max();
     let mut stage = Stage {
@@ -154,17 +160,22 @@ impl Stage<'_> {
             }
             let Some(player) = player else { return Ok(()) };
             self.advance(player.due())?;
-            for look in player.step()? {
+            player.step()?;
+            while let Some(look) = player.look() {
                 self.look(player, look)?;
+            }
+            for (at, word) in player.words() {
+                let since = at.duration_since(player.began_at).as_secs_f64();
+                (self.told.explanation)(&format!("{} {since:8.3} s: gate {word}", player.id));
             }
         }
     }
 
     fn look(&mut self, player: &mut Player, look: Look) -> Result<(), String> {
         let Some(detector) = &mut self.detector else { return Ok(()) };
-        let detections = detector.detect(&look).map_err(|error| error.to_string())?;
-        self.played.pictures += 1;
-        let observation = player.observe(look, &detections, self.clock.now());
+        self.played.pictures += u64::from(look.picture.is_some());
+        let observation =
+            player.observe(look, detector, self.clock.now()).map_err(|error| error.to_string())?;
         self.apply(&observation)?;
         if self.explain.as_ref() == Some(&player.id) {
             let since = observation.stamp.at.duration_since(player.began_at).as_secs_f64();

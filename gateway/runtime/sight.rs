@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Health, Slots, progress::Beat, report::Reporter};
+use super::{Health, Slots, progress::Beat, report::Reporter, rota::Rota};
 use crate::{
     domain::{Body, Fault, Kind, Meter, Metric, SourceId, Stamp, StopFlag, TrackFrame},
-    vision::{Catalog, Config, Detector, Tracker},
+    vision::{Attention, Catalog, Config, Detector},
 };
 
 /// A missing model or library is looked for this often.
@@ -25,6 +25,7 @@ pub(super) struct Sight {
     pub(super) library: Option<PathBuf>,
     pub(super) next: NextModel,
     pub(super) slots: Arc<Slots>,
+    pub(super) rota: Arc<Rota>,
     pub(super) health: Health,
     pub(super) meter: Arc<dyn Meter>,
     pub(super) report: Reporter,
@@ -46,7 +47,7 @@ pub(super) fn load(
 
 impl Sight {
     pub(super) fn run(mut self) {
-        let mut trackers: HashMap<SourceId, Tracker> = HashMap::new();
+        let mut attentions: HashMap<SourceId, Attention> = HashMap::new();
         let mut changes = 0;
         let mut detector: Option<Detector> = None;
         let mut next_try = Instant::now();
@@ -84,28 +85,38 @@ impl Sight {
                     }
                 }
             }
-            let Some((camera, picture)) = self.slots.take(Duration::from_millis(250)) else {
+            let Some((camera, look)) = self.slots.take(Duration::from_millis(250)) else {
                 continue;
             };
+            // There is room again for who decodes.
+            self.rota.ask(&camera);
             let Some(eyes) = &mut detector else { continue };
-            let detections = match eyes.detect(&picture) {
-                Ok(detections) => detections,
+            let now = self.slots.changes();
+            if std::mem::replace(&mut changes, now) != now {
+                attentions.retain(|known, _| self.slots.holds(known));
+            }
+            let started = Instant::now();
+            let attention = attentions.entry(camera.clone()).or_default();
+            let seen = match attention.look(eyes, &look) {
+                Ok(seen) => seen,
                 Err(error) => {
                     tracing::error!(%error, "detector: failed; loading it anew");
                     detector = None;
                     continue;
                 }
             };
-            let now = self.slots.changes();
-            if std::mem::replace(&mut changes, now) != now {
-                trackers.retain(|known, _| self.slots.holds(known));
+            if seen.runs > 0 {
+                self.meter.add(Metric::CameraDetected, camera.as_str(), 1);
+                self.meter.add(Metric::CameraRuns, camera.as_str(), seen.runs);
+                self.meter.spend(Metric::CameraDetectSeconds, camera.as_str(), started.elapsed());
             }
-            self.meter.add(Metric::CameraDetected, camera.as_str(), 1);
-            let tracks =
-                trackers.entry(camera.clone()).or_default().update(picture.at, &detections);
-            let now = self.report.clock.now();
-            let stamp = Stamp::of_picture(&picture, now);
-            let picture = (!tracks.is_empty()).then_some(picture);
+            if let Some(watched) = self.rota.of(&camera) {
+                watched.answer(look.at, seen.sighting);
+                self.rota.ask(&camera);
+            }
+            let stamp = Stamp::of_look(&look, self.report.clock.now());
+            let tracks = seen.tracks;
+            let picture = look.picture.filter(|_| !tracks.is_empty());
             if !self.report.send(&camera, stamp, Body::Tracks(TrackFrame { tracks, picture })) {
                 return;
             }

@@ -1,19 +1,20 @@
-//! The frame lane: one place a camera, newest wins, every skip counted; one reader serves all fairly.
+//! The frame lane: a few places a camera, in order; one reader serves all fairly, every skip counted.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Condvar, Mutex, MutexGuard},
     time::Duration,
 };
 
-use crate::domain::{Meter, Metric, Picture, SourceId, StopFlag};
+use crate::domain::{Look, Meter, Metric, SourceId};
 
-/// One who waits looks whether it should stop at least this often.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// Looks of one camera that wait for the detector. A picture of 1080p has 6 MB.
+const LOOKS_MAX: usize = 4;
 
 struct Place {
     camera: SourceId,
-    /// At most one picture waits in it (P11).
-    waiting: Option<Picture>,
+    /// At most [`LOOKS_MAX`] (P11).
+    waiting: VecDeque<Look>,
 }
 
 #[derive(Default)]
@@ -32,29 +33,23 @@ impl Places {
     }
 }
 
-/// Pictures on their way from the camera threads to the vision worker.
+/// Looks on their way from those who decode to the vision worker.
 pub struct Slots {
     places: Mutex<Places>,
     filled: Condvar,
-    taken: Condvar,
     meter: Arc<dyn Meter>,
 }
 
 impl Slots {
     pub fn new(meter: Arc<dyn Meter>) -> Arc<Self> {
-        Arc::new(Self {
-            places: Mutex::default(),
-            filled: Condvar::new(),
-            taken: Condvar::new(),
-            meter,
-        })
+        Arc::new(Self { places: Mutex::default(), filled: Condvar::new(), meter })
     }
 
     /// A camera gets its place; one that has it keeps it.
     pub fn join(&self, camera: &SourceId) {
         let mut places = self.held();
         if places.of(camera).is_none() {
-            places.rows.push(Place { camera: camera.clone(), waiting: None });
+            places.rows.push(Place { camera: camera.clone(), waiting: VecDeque::new() });
             places.changes += 1;
         }
     }
@@ -64,8 +59,6 @@ impl Slots {
         let mut places = self.held();
         places.rows.retain(|place| place.camera != *camera);
         places.changes += 1;
-        drop(places);
-        self.taken.notify_all();
     }
 
     pub fn holds(&self, camera: &SourceId) -> bool {
@@ -81,52 +74,44 @@ impl Slots {
         self.held().changes
     }
 
-    /// Puts a picture; one that nobody took is counted as skipped.
-    pub fn put(&self, camera: &SourceId, picture: Picture) {
-        let old = self.held().of(camera).and_then(|place| place.waiting.replace(picture));
-        if old.is_some() {
+    /// Whether another look of this camera may wait.
+    pub fn has_room(&self, camera: &SourceId) -> bool {
+        self.held().of(camera).is_none_or(|place| place.waiting.len() < LOOKS_MAX)
+    }
+
+    /// Puts a look; where there is no room, the oldest is skipped and counted.
+    pub fn put(&self, camera: &SourceId, look: Look) {
+        let mut places = self.held();
+        let Some(place) = places.of(camera) else { return };
+        let skipped = place.waiting.len() >= LOOKS_MAX;
+        if skipped {
+            place.waiting.pop_front();
+        }
+        place.waiting.push_back(look);
+        let waiting = place.waiting.len() as f64;
+        drop(places);
+        if skipped {
             self.meter.add(Metric::CameraSkipped, camera.as_str(), 1);
         }
+        self.meter.set(Metric::CameraQueue, camera.as_str(), waiting);
         self.filled.notify_one();
     }
 
-    /// Puts a picture once the place is empty; false when `stop` was raised first, or it left.
-    pub fn put_waiting(&self, camera: &SourceId, picture: Picture, stop: &StopFlag) -> bool {
-        let mut places = self.held();
-        loop {
-            let closed = places.closed;
-            let Some(place) = places.of(camera) else { return false };
-            if place.waiting.is_none() {
-                place.waiting = Some(picture);
-                break;
-            }
-            if stop.is_raised() || closed {
-                return false;
-            }
-            (places, _) =
-                self.taken.wait_timeout(places, PATIENCE).expect("no panic while slots are held");
-        }
-        drop(places);
-        self.filled.notify_one();
-        true
-    }
-
-    /// The next picture in turn; None when closed, or when nothing came in `patience`.
-    pub fn take(&self, patience: Duration) -> Option<(SourceId, Picture)> {
+    /// The next look in turn; None when closed, or when nothing came in `patience`.
+    pub fn take(&self, patience: Duration) -> Option<(SourceId, Look)> {
         let (mut places, _) = self
             .filled
             .wait_timeout_while(self.held(), patience, |places| {
-                !places.closed && places.rows.iter().all(|place| place.waiting.is_none())
+                !places.closed && places.rows.iter().all(|place| place.waiting.is_empty())
             })
             .expect("no panic while slots are held");
         let count = places.rows.len();
         for step in 0..count {
             let at = (places.turn + step) % count;
-            if let Some(picture) = places.rows[at].waiting.take() {
+            if let Some(look) = places.rows[at].waiting.pop_front() {
                 let camera = places.rows[at].camera.clone();
                 places.turn = at + 1;
-                self.taken.notify_all();
-                return Some((camera, picture));
+                return Some((camera, look));
             }
         }
         None
@@ -145,55 +130,51 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::metrics::Registry;
+    use crate::{domain::Picture, runtime::metrics::Registry};
 
-    fn picture(n: u32) -> Picture {
-        Picture {
-            width: n,
-            height: 1,
-            rgb: Arc::new([]),
-            at: jiff::Timestamp::UNIX_EPOCH,
-            device: None,
-        }
+    fn look(n: u32) -> Look {
+        let rgb = Arc::new([]);
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        Look::of(Picture { width: n, height: 1, rgb, at, device: None })
+    }
+
+    fn number(taken: Option<(SourceId, Look)>) -> Option<(SourceId, u32)> {
+        taken.map(|(camera, look)| (camera, look.picture.unwrap().width))
     }
 
     #[test]
-    fn newest_wins_skips_are_counted_and_turns_are_fair() {
+    fn turns_are_fair_in_order_and_skips_are_counted() {
         let registry = Registry::new();
         let slots = Slots::new(registry.clone());
         let (a, b): (SourceId, SourceId) = ("a".into(), "b".into());
         slots.join(&a);
         slots.join(&b);
-        slots.put(&a, picture(1));
-        slots.put(&a, picture(2));
-        slots.put(&b, picture(3));
-        let (camera, first) = slots.take(Duration::ZERO).unwrap();
-        assert_eq!((camera, first.width), (a.clone(), 2));
-        slots.put(&a, picture(4));
-        assert_eq!(slots.take(Duration::ZERO).unwrap().0, b);
-        assert_eq!(slots.take(Duration::ZERO).unwrap().0, a);
-        assert!(slots.take(Duration::ZERO).is_none());
+        for n in 1..=5 {
+            assert_eq!(slots.has_room(&a), n <= 4);
+            slots.put(&a, look(n));
+        }
+        slots.put(&b, look(9));
+        let next = || number(slots.take(Duration::ZERO));
+        assert_eq!(next(), Some((a.clone(), 2)));
+        assert_eq!(next(), Some((b.clone(), 9)));
+        assert_eq!(next(), Some((a.clone(), 3)));
+        assert!(slots.has_room(&a));
+        assert_eq!((next(), next(), next()), (Some((a.clone(), 4)), Some((a, 5)), None));
         assert_eq!(registry.get(Metric::CameraSkipped, "a"), 1.0);
     }
 
     #[test]
-    fn a_camera_that_leaves_takes_its_picture_along_and_frees_who_waits() {
-        let registry = Registry::new();
-        let slots = Slots::new(registry.clone());
+    fn a_camera_that_leaves_takes_its_looks_along() {
+        let slots = Slots::new(Registry::new());
         let (a, b): (SourceId, SourceId) = ("a".into(), "b".into());
         slots.join(&a);
         slots.join(&b);
-        slots.put(&a, picture(1));
-        slots.put(&b, picture(2));
-        let (own, gone) = (slots.clone(), a.clone());
-        let waits =
-            std::thread::spawn(move || own.put_waiting(&gone, picture(3), &StopFlag::default()));
+        slots.put(&a, look(1));
         let before = slots.changes();
         slots.leave(&a);
-        assert!(!waits.join().unwrap());
         assert_ne!(slots.changes(), before);
-        slots.put(&a, picture(4));
-        assert_eq!(slots.take(Duration::ZERO).unwrap().1.width, 2);
-        assert!(slots.take(Duration::ZERO).is_none());
+        slots.put(&a, look(4));
+        assert!(number(slots.take(Duration::ZERO)).is_none());
+        assert!(slots.has_room(&a), "nobody waits for one that left");
     }
 }

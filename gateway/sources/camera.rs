@@ -34,6 +34,17 @@ pub enum Speed {
     Max,
 }
 
+/// How much of a camera's stream is decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Decode {
+    /// Key frames now and then; everything, from before it began, once something has changed.
+    #[default]
+    Adaptive,
+    /// Everything, always. For a camera that turns.
+    Full,
+}
+
 /// `[[camera]]`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +88,20 @@ pub struct Config {
     /// Pictures a second that are looked at. Default 5.
     #[serde(default = "five_fps")]
     pub detect_fps: f64,
+    /// `adaptive` (default): asleep on key frames while nothing changes, and what was slept through
+    /// is replayed when something has. `full`: everything is decoded, always.
+    #[serde(default)]
+    pub decode: Decode,
+    /// Seconds between key frames that are looked at while asleep, at least. Default 2.
+    #[serde(default = "two_s")]
+    pub look_every_s: f64,
+    /// Seconds without motion after which it falls asleep. Default 2.
+    #[serde(default = "two_s")]
+    pub quiet_after_s: f64,
+    /// Another stream of the same view that is looked at instead (a smaller one, or one with key
+    /// frames closer together); clips still come from `url`.
+    #[serde(default)]
+    pub detect_url: Option<String>,
     /// Polygons in 0..1 in which nothing counts.
     #[serde(default)]
     pub mask: Vec<Vec<[f32; 2]>>,
@@ -90,6 +115,9 @@ pub struct Config {
 
 fn five() -> u64 {
     5
+}
+fn two_s() -> f64 {
+    2.0
 }
 fn five_fps() -> f64 {
     5.0
@@ -112,8 +140,17 @@ impl Config {
 
     /// The url with credentials; read when it is needed, so that a changed password is used.
     pub fn full_url(&self) -> Result<String, String> {
-        let Some(username) = &self.username else { return Ok(self.url.clone()) };
-        let mut url = url::Url::parse(&self.url).map_err(|error| format!("url: {error}"))?;
+        self.with_credentials(&self.url)
+    }
+
+    /// `detect_url` likewise.
+    pub fn full_detect_url(&self) -> Option<Result<String, String>> {
+        self.detect_url.as_ref().map(|url| self.with_credentials(url))
+    }
+
+    fn with_credentials(&self, url: &str) -> Result<String, String> {
+        let Some(username) = &self.username else { return Ok(url.to_owned()) };
+        let mut url = url::Url::parse(url).map_err(|error| format!("url: {error}"))?;
         let password = match &self.password_file {
             Some(path) => Some(
                 std::fs::read_to_string(path)
@@ -141,6 +178,19 @@ impl Config {
         if !self.is_clip() && self.speed == Speed::Max {
             problems
                 .push(("speed", "a live stream has its own speed; expected a video file".into()));
+        }
+        for (key, seconds) in
+            [("look_every_s", self.look_every_s), ("quiet_after_s", self.quiet_after_s)]
+        {
+            if !(0.2..=60.0).contains(&seconds) {
+                problems.push((key, format!("{seconds}: expected 0.2 to 60 seconds")));
+            }
+        }
+        if let Some(url) = &self.detect_url
+            && (self.is_clip() || !["rtsp://", "rtsps://"].iter().any(|s| url.starts_with(s)))
+        {
+            let message = "expected rtsp://… or rtsps://…, beside a url that is a live stream too";
+            problems.push(("detect_url", message.into()));
         }
         if !(0.1..=60.0).contains(&self.detect_fps) {
             problems.push(("detect_fps", format!("{}: expected 0.1 to 60", self.detect_fps)));

@@ -23,6 +23,22 @@ pub(super) fn suppress(mut candidates: Vec<Detection>) -> Vec<Detection> {
     kept
 }
 
+/// A box that lies in another of the same label by more than this is a part of the same thing.
+const INSIDE_MAX: f32 = 0.7;
+
+/// What several looks at one picture found: a thing and its parts are one.
+pub(super) fn merge(found: Vec<Detection>) -> Vec<Detection> {
+    let found = suppress(found);
+    let inside = |one: &Detection| {
+        found.iter().any(|other| {
+            other.label == one.label
+                && other.score > one.score
+                && other.bbox.overlap(&one.bbox) > INSIDE_MAX
+        })
+    };
+    found.iter().filter(|one| !inside(one)).cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

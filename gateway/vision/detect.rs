@@ -13,9 +13,9 @@ use super::{
     boxes,
     catalog::{Dtype, Head, Layout, ModelSpec},
     heads::{self, Context, Tensor},
-    preprocess,
+    preprocess::{self, Area},
 };
-use crate::domain::{Detection, Picture};
+use crate::domain::{Bbox, Detection, Picture};
 
 /// Candidates below this are never reported; rules ask for more.
 const MIN_SCORE: f32 = 0.3;
@@ -97,10 +97,25 @@ impl Detector {
 
     /// Everything seen in the picture, best first.
     pub fn detect(&mut self, picture: &Picture) -> Result<Vec<Detection>, DetectError> {
+        self.detect_in(picture, Bbox::new(0.0, 0.0, 1.0, 1.0))
+    }
+
+    /// The size of what the model takes, pixels: a smaller part of a picture shows it no more.
+    pub fn input_size(&self) -> (u32, u32) {
+        (self.spec.input.width, self.spec.input.height)
+    }
+
+    /// Everything seen in this part of the picture, best first; boxes are of the whole picture.
+    pub fn detect_in(
+        &mut self,
+        picture: &Picture,
+        part: Bbox,
+    ) -> Result<Vec<Detection>, DetectError> {
         let started = Instant::now();
         let input = &self.spec.input;
-        let fit = preprocess::fit(input, picture.width, picture.height);
-        preprocess::fill(picture, input, fit, &mut self.buffer);
+        let area = Area::of(picture, part);
+        let fit = preprocess::fit(input, area.width as u32, area.height as u32);
+        preprocess::fill(picture, area, input, fit, &mut self.buffer);
         let (w, h) = (input.width as usize, input.height as usize);
         let shape = match input.layout {
             Layout::Nchw => [1, 3, h, w],
@@ -141,7 +156,10 @@ impl Detector {
         let context = Context { input, labels: &self.labels, fit, min_score: MIN_SCORE };
         let candidates =
             heads::decode(self.spec.head, &context, &tensors).map_err(DetectError::Run)?;
-        let found = boxes::suppress(candidates);
+        let mut found = boxes::suppress(candidates);
+        for one in &mut found {
+            one.bbox = area.back(picture, one.bbox);
+        }
         self.timing =
             Timing { before: prepared - started, run: ran - prepared, after: ran.elapsed() };
         Ok(found)

@@ -1,9 +1,11 @@
 //! Pictures become tracks: the catalogue of models, the detector, and what is the same thing over time.
 
+mod attention;
 mod boxes;
 mod catalog;
 mod detect;
 mod heads;
+mod motion;
 mod preprocess;
 #[cfg(test)]
 mod tests_graph;
@@ -14,9 +16,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use attention::{Attention, Seen};
 pub use catalog::{Catalog, Layout, ModelSpec};
 pub use detect::{DetectError, Detector, Timing};
-pub use track::Tracker;
+pub use motion::{Change, Scene};
 
 /// `[model]`: what looks at the pictures.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

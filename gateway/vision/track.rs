@@ -9,7 +9,7 @@ use crate::domain::{Bbox, Detection, Track};
 /// Below this overlap (with the predicted box) two boxes are two things.
 const IOU_MIN: f32 = 0.2;
 /// A strong detection may begin a track; weaker ones only go on with one (ByteTrack's idea).
-const BEGIN_SCORE: f32 = 0.45;
+pub(super) const BEGIN_SCORE: f32 = 0.45;
 /// Seen this often before it counts: one flicker of the detector is nobody.
 const HITS_MIN: u32 = 2;
 /// Unseen for longer, it is gone.
@@ -32,18 +32,14 @@ struct One {
 
 /// Follows the things of one camera.
 #[derive(Default)]
-pub struct Tracker {
+pub(super) struct Tracker {
     tracks: Vec<One>,
     next: u64,
 }
 
 impl Tracker {
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Takes what was seen at `at`; returns confirmed tracks, unseen ones at their predicted place.
-    pub fn update(&mut self, at: Timestamp, detections: &[Detection]) -> Vec<Track> {
+    pub(super) fn update(&mut self, at: Timestamp, detections: &[Detection]) -> Vec<Track> {
         self.tracks.retain(|track| {
             at.duration_since(track.seen_at).as_millis() <= i128::from(LOST_AFTER_MS)
         });
@@ -151,7 +147,7 @@ mod tests {
 
     #[test]
     fn one_walker_keeps_its_id_through_jitter_weak_scores_and_a_gap() {
-        let mut tracker = Tracker::new();
+        let mut tracker = Tracker::default();
         let mut ids = HashSet::new();
         for n in 0..40i64 {
             let hidden = (15..20).contains(&n);
@@ -167,7 +163,7 @@ mod tests {
 
     #[test]
     fn two_who_pass_in_lanes_stay_two_and_a_flicker_is_nobody() {
-        let mut tracker = Tracker::new();
+        let mut tracker = Tracker::default();
         let mut ids = HashSet::new();
         for n in 0..20i64 {
             let x = 0.04 * n as f32;
@@ -175,7 +171,7 @@ mod tests {
             ids.extend(tracker.update(at(n * 200), &seen).iter().map(|track| track.id));
         }
         assert_eq!(ids.len(), 2);
-        let mut tracker = Tracker::new();
+        let mut tracker = Tracker::default();
         assert!(tracker.update(at(0), &[person(0.5, 0.5, 0.9)]).is_empty());
         assert!(tracker.update(at(200), &[]).is_empty());
     }
@@ -185,7 +181,7 @@ mod tests {
         let seed: u64 = rand::rng().random();
         println!("seed {seed}");
         let mut random = StdRng::seed_from_u64(seed);
-        let mut tracker = Tracker::new();
+        let mut tracker = Tracker::default();
         let (mut time, mut highest, mut alive) = (0i64, 0, HashSet::new());
         for _ in 0..2_000 {
             time += random.random_range(-50..900);

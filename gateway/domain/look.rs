@@ -1,0 +1,39 @@
+//! One moment of a camera on its way from the gate to vision.
+
+use jiff::Timestamp;
+
+use super::{Bbox, Picture};
+
+/// What vision is asked to look at.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Corrected source time.
+    pub at: Timestamp,
+    /// What the camera's own clock said of it, if it did.
+    pub device: Option<Timestamp>,
+    /// Absent: nothing has changed since the look before; who was there is there still.
+    pub picture: Option<Picture>,
+    /// Where something differs, in 0..1 of the picture; small things are looked for here.
+    pub regions: Vec<Bbox>,
+    /// The whole picture is looked at too.
+    pub whole: bool,
+    /// What has long been there is looked for once more.
+    pub verify: bool,
+}
+
+impl Look {
+    /// A picture that is looked at as a whole, with nothing known of what differs.
+    pub fn of(picture: Picture) -> Self {
+        let (at, device) = (picture.at, picture.device);
+        Self { at, device, picture: Some(picture), regions: Vec::new(), whole: true, verify: true }
+    }
+}
+
+/// What vision answers the gate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sighting {
+    /// Something is there that counts.
+    pub holds: bool,
+    /// And it was not there before.
+    pub fresh: bool,
+}

@@ -1,0 +1,83 @@
+//! A picture in little: mean brightness of square blocks, for telling whether anything changed.
+
+use jiff::Timestamp;
+
+/// Blocks across a picture, at most: a person of 20 by 50 pixels at 1080p covers a dozen of them.
+pub const LUMA_COLUMNS_MAX: usize = 240;
+
+/// Brightness 0..255 of each block, row by row, top first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Luma {
+    pub columns: usize,
+    pub rows: usize,
+    pub mean: Vec<f32>,
+    /// Mean difference of neighbouring pixels at full size, 0..255: how much fine detail there is.
+    pub sharpness: f32,
+    /// Corrected source time of the exposure.
+    pub at: Timestamp,
+}
+
+impl Luma {
+    /// From a plane of 8-bit brightness, `stride` bytes a row.
+    pub fn of_plane(
+        plane: &[u8],
+        width: usize,
+        height: usize,
+        stride: usize,
+        at: Timestamp,
+    ) -> Self {
+        let block = width.div_ceil(LUMA_COLUMNS_MAX).max(2);
+        let (columns, rows) = ((width / block).max(1), (height / block).max(1));
+        let mut mean = Vec::with_capacity(columns * rows);
+        let mut sums = vec![0u32; columns];
+        let (mut gradient, mut counted) = (0u64, 0u64);
+        for row in 0..rows {
+            sums.fill(0);
+            for y in row * block..(row * block + block).min(height) {
+                let Some(line) = plane.get(y * stride..y * stride + width) else { continue };
+                for (sum, pixels) in sums.iter_mut().zip(line.chunks(block)) {
+                    *sum += pixels.iter().map(|&pixel| u32::from(pixel)).sum::<u32>();
+                }
+                // One line of four says enough.
+                if y % 4 == 0 {
+                    let steps = line.iter().zip(&line[1..]);
+                    gradient += steps.map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>();
+                    counted += width as u64;
+                }
+            }
+            let pixels = (block * block.min(height - row * block)) as f32;
+            mean.extend(sums.iter().map(|&sum| sum as f32 / pixels));
+        }
+        let sharpness = gradient as f32 / counted.max(1) as f32;
+        Self { columns, rows, mean, sharpness, at }
+    }
+
+    /// Whether the blocks of the two lie over each other.
+    pub fn fits(&self, other: &Self) -> bool {
+        (self.columns, self.rows) == (other.columns, other.rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_means_whatever_the_size_and_stride() {
+        for (width, height, stride) in [(1920, 1080, 1984), (640, 360, 640), (3, 2, 8), (7, 1, 7)] {
+            let plane: Vec<u8> =
+                (0..stride * height).map(|at| if at % stride < width { 50 } else { 255 }).collect();
+            let luma = Luma::of_plane(&plane, width, height, stride, Timestamp::UNIX_EPOCH);
+            assert!(luma.columns <= LUMA_COLUMNS_MAX);
+            assert_eq!(luma.mean.len(), luma.columns * luma.rows);
+            assert!(luma.mean.iter().all(|mean| (mean - 50.0).abs() < 0.01), "{width}x{height}");
+            assert_eq!(luma.sharpness, 0.0);
+        }
+    }
+
+    #[test]
+    fn a_short_plane_does_no_harm() {
+        let luma = Luma::of_plane(&[9; 100], 64, 64, 64, Timestamp::UNIX_EPOCH);
+        assert_eq!(luma.mean.len(), luma.columns * luma.rows);
+    }
+}

@@ -1,0 +1,411 @@
+//! One camera's packets become looks: the gate decides, the scene compares, decoders are lent. Synchronous.
+//!
+//! Live, two workers drive it beside the camera's reading thread; a replay drives it step by step.
+//! It reads the ring by number and decides on the pictures' own time alone, so both see the same.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    domain::{Look, Luma, Meter, Metric, Sighting, SourceId, label_pair},
+    media::{
+        Cause, Decoder, Filter, Frame, Gate, GateConfig, Painter, Pool, Rest, Ring, Run, Seen,
+    },
+    sources::camera,
+    vision::{Change, Scene},
+};
+
+/// Behind the stream by more than this, the loop filter is left out to catch up.
+const HURRY_AFTER: SignedDuration = SignedDuration::from_secs(4);
+/// Behind by more, looks that the detector has no room for are skipped.
+const SKIP_AFTER: SignedDuration = SignedDuration::from_secs(6);
+/// Behind by more, decoding goes on at the newest key frame.
+const JUMP_AFTER: SignedDuration = SignedDuration::from_secs(15);
+/// A scene more of which is restless than this is looked at by the detector, asleep too.
+const RESTLESS: f32 = 0.005;
+/// Reasons kept for who asks, at most.
+const WORDS_MAX: usize = 1_000;
+
+/// What came of a step.
+pub(super) enum Step {
+    /// Everything that has come was dealt with.
+    Idle,
+    /// Something was done; there may be more.
+    Went,
+    /// For vision. Its answer is given to [`Lookout::sighted`] before or after the next step.
+    Look(Box<Look>),
+}
+
+pub(super) struct Lookout {
+    id: SourceId,
+    ring: Arc<Mutex<Ring>>,
+    pool: Arc<Pool>,
+    meter: Arc<dyn Meter>,
+    gate: Gate,
+    scene: Scene,
+    fps: f64,
+    /// Number of the next packet to deal with.
+    next: u64,
+    decoder: Option<Decoder>,
+    painter: Painter,
+    /// Came out of the decoder and were not looked at yet.
+    frames: VecDeque<Frame>,
+    /// Nothing is skipped, however long it takes.
+    patient: bool,
+    explains: bool,
+    words: Vec<(Timestamp, String)>,
+    luma_told: Option<Box<dyn FnMut(&Luma) + Send>>,
+    slept_at: Option<Timestamp>,
+    run: Option<Run>,
+    ended: bool,
+}
+
+impl Lookout {
+    pub(super) fn new(
+        config: &camera::Config,
+        ring: Arc<Mutex<Ring>>,
+        pool: Arc<Pool>,
+        meter: Arc<dyn Meter>,
+        patient: bool,
+    ) -> Self {
+        let seconds = |seconds: f64| SignedDuration::from_millis((seconds * 1000.0) as i64);
+        let gate = Gate::new(GateConfig {
+            full: config.decode == camera::Decode::Full,
+            look_every: seconds(config.look_every_s),
+            quiet_after: seconds(config.quiet_after_s),
+            fps: config.detect_fps,
+        });
+        let next = ring.lock().map_or(0, |ring| ring.numbers().end);
+        Self {
+            id: config.id.as_str().into(),
+            ring,
+            pool,
+            meter,
+            gate,
+            scene: Scene::default(),
+            fps: config.detect_fps,
+            next,
+            decoder: None,
+            painter: Painter::default(),
+            frames: VecDeque::new(),
+            patient,
+            explains: false,
+            words: Vec::new(),
+            luma_told: None,
+            slept_at: None,
+            run: None,
+            ended: false,
+        }
+    }
+
+    /// Reasons are noted from now on.
+    pub(super) fn explain(&mut self) {
+        self.explains = true;
+    }
+
+    /// Each look asleep is shown to this too, and each second of those awake.
+    pub(super) fn show(&mut self, told: Box<dyn FnMut(&Luma) + Send>) {
+        self.luma_told = Some(told);
+    }
+
+    /// What was decided since, and why.
+    pub(super) fn take_words(&mut self) -> Vec<(Timestamp, String)> {
+        std::mem::take(&mut self.words)
+    }
+
+    /// Whether it wants to know of each packet, or of key frames alone.
+    pub(super) fn is_eager(&self) -> bool {
+        self.gate.awake().is_some() || !self.frames.is_empty()
+    }
+
+    /// Whether this is the ring that it reads.
+    pub(super) fn reads(&self, ring: &Arc<Mutex<Ring>>) -> bool {
+        Arc::ptr_eq(&self.ring, ring)
+    }
+
+    /// Packets that have come and were not dealt with.
+    pub(super) fn pending(&self) -> u64 {
+        let end = self.ring.lock().map_or(0, |ring| ring.numbers().end);
+        end.saturating_sub(self.next)
+    }
+
+    /// The recording is at its end: what is still inside the decoder comes out.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// What vision said of the look of this time.
+    pub(super) fn sighted(&mut self, at: Timestamp, sighting: Sighting) {
+        self.gate.sighted(at, sighting.holds);
+        // Where nothing is restless, nothing can come that differs not: that was a flicker.
+        let restless = self.scene.unrest() > RESTLESS;
+        let asleep = restless && self.slept_at.is_some_and(|slept| at > slept);
+        if asleep && sighting.fresh && self.gate.awake().is_none() {
+            self.wake(Cause::Seen, at);
+        }
+    }
+
+    /// The next thing to do. `room`: vision takes another picture.
+    pub(super) fn step(&mut self, room: bool) -> Step {
+        if let Some(frame) = self.frames.front() {
+            let behind = self.behind(frame.at);
+            if !room && (self.patient || behind < SKIP_AFTER) {
+                return Step::Idle;
+            }
+            let Some(frame) = self.frames.pop_front() else { return Step::Went };
+            if !room {
+                self.meter.add(Metric::CameraSkipped, self.id.as_str(), 1);
+                return Step::Went;
+            }
+            return self.watch(&frame);
+        }
+        let Some(seen) = self.packet() else {
+            if std::mem::take(&mut self.ended)
+                && let Some(decoder) = &mut self.decoder
+            {
+                decoder.end();
+                self.receive();
+                return Step::Went;
+            }
+            return Step::Idle;
+        };
+        if !self.run.as_ref().is_some_and(|run| run.holds(&seen)) {
+            self.run = Some(seen.run());
+            self.gate.begin(seen.at);
+        }
+        if seen.key {
+            self.gate.key(seen.at);
+            if let Some(gop) = self.gate.gop() {
+                self.meter.set(Metric::CameraGop, self.id.as_str(), gop.as_secs_f64());
+            }
+        }
+        if self.gate.awake().is_some() {
+            self.decode(&seen);
+            return Step::Went;
+        }
+        if self.gate.cannot_sleep(seen.at) {
+            self.wake(Cause::LongGop, seen.at);
+            return Step::Went;
+        }
+        match seen.key && self.gate.wants_look(seen.at) {
+            true => self.look(&seen),
+            false => Step::Went,
+        }
+    }
+
+    fn packet(&mut self) -> Option<Seen> {
+        let ring = self.ring.lock().ok()?;
+        let kept = ring.numbers();
+        let newest = kept.end.checked_sub(1).and_then(|last| ring.get(last)).map(|seen| seen.at);
+        let mut from = self.next.max(kept.start);
+        let behind = |number: u64| {
+            let at = ring.get(number).map(|seen| seen.at);
+            newest.zip(at).map_or(SignedDuration::ZERO, |(new, at)| new.duration_since(at))
+        };
+        if self.gate.awake().is_some() && !self.patient && behind(from) > JUMP_AFTER {
+            let key = ring.last_key().filter(|key| *key > from).unwrap_or(from);
+            let lost = behind(from).as_secs_f64() - behind(key).as_secs_f64();
+            self.meter.add(Metric::CameraSkipped, self.id.as_str(), (lost * self.fps) as u64);
+            from = key;
+        }
+        let seen = ring.get(from).cloned();
+        if seen.is_some() {
+            self.next = from + 1;
+        }
+        seen
+    }
+
+    /// How far the newest packet is ahead of this time.
+    fn behind(&self, at: Timestamp) -> SignedDuration {
+        let Ok(ring) = self.ring.lock() else { return SignedDuration::ZERO };
+        let newest = ring.numbers().end.checked_sub(1).and_then(|last| ring.get(last));
+        newest.map_or(SignedDuration::ZERO, |newest| newest.at.duration_since(at))
+    }
+
+    fn say(&mut self, at: Timestamp, text: impl FnOnce() -> String) {
+        if self.explains && self.words.len() < WORDS_MAX {
+            self.words.push((at, text()));
+        }
+    }
+
+    /// From the last key frame that vision knows, or this one.
+    fn wake(&mut self, cause: Cause, at: Timestamp) {
+        let from = self.gate.told_at().map_or(at, |told| told.min(at));
+        let key = self.ring.lock().ok().and_then(|ring| {
+            let key = ring.key_by(from)?;
+            Some((key, ring.get(key)?.at))
+        });
+        self.gate.wake(cause, at);
+        let label = label_pair(self.id.as_str(), cause.as_str());
+        self.meter.add(Metric::CameraWakes, &label, 1);
+        self.meter.set(Metric::CameraLevel, self.id.as_str(), 2.0);
+        if let Some((number, key_at)) = key {
+            self.next = number;
+            let back = at.duration_since(key_at).as_secs_f64();
+            self.say(at, || {
+                format!("wakes: {}; replays {back:.1} s from the key frame", cause.as_str())
+            });
+        }
+    }
+
+    /// A key frame, asleep.
+    fn look(&mut self, seen: &Seen) -> Step {
+        let id = self.id.clone();
+        let started = Instant::now();
+        let frame = self.pool.still(seen);
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.meter.add(Metric::CameraBadPackets, id.as_str(), 1);
+                tracing::debug!(camera = %id, error, "a key frame that cannot be decoded");
+                return Step::Went;
+            }
+        };
+        let luma = frame.luma();
+        self.meter.add(Metric::CameraLooks, id.as_str(), 1);
+        self.meter.add(Metric::CameraFrames, id.as_str(), 1);
+        self.meter.spend(Metric::CameraLookSeconds, id.as_str(), started.elapsed());
+        if let Some(told) = &mut self.luma_told {
+            told(&luma);
+        }
+        let at = frame.at;
+        let Some(change) = self.scene.compare(&luma) else {
+            self.scene.take(&luma);
+            self.wake(Cause::Start, at);
+            return Step::Went;
+        };
+        if !change.is_none() {
+            self.say(at, || describe("look differs", &change));
+            self.wake(Cause::Change, at);
+            return Step::Went;
+        }
+        if change.light {
+            self.say(at, || describe("the light changed, nothing else", &change));
+            self.scene.take(&luma);
+        } else {
+            self.scene.learn(&luma);
+        }
+        self.gate.looked(at);
+        let restless = self.scene.unrest() > RESTLESS;
+        let verify = self.gate.verifies(at) || restless;
+        let picture = if verify { self.painter.picture(&frame).ok() } else { None };
+        let device = frame.device;
+        Step::Look(Box::new(Look {
+            at,
+            device,
+            picture,
+            regions: Vec::new(),
+            whole: verify,
+            verify,
+        }))
+    }
+
+    fn decode(&mut self, seen: &Seen) {
+        let id = self.id.clone();
+        if self.decoder.as_ref().is_some_and(|decoder| !decoder.fits(seen)) {
+            self.decoder = None;
+        }
+        if self.decoder.is_none() {
+            if !seen.key {
+                return;
+            }
+            match self.pool.lend(seen) {
+                Ok(decoder) => self.decoder = Some(decoder),
+                Err(error) => {
+                    self.meter.add(Metric::CameraBadPackets, id.as_str(), 1);
+                    tracing::debug!(camera = %id, error, "no decoder");
+                    return;
+                }
+            }
+        }
+        let lag = self.behind(seen.at);
+        self.meter.set(Metric::CameraLag, id.as_str(), lag.as_secs_f64());
+        let Some(decoder) = &mut self.decoder else { return };
+        if seen.key {
+            let hurry = !self.patient && lag > HURRY_AFTER;
+            let long = self.gate.awake() == Some(Cause::LongGop);
+            decoder.filter(if hurry || long { Filter::None } else { Filter::Safe });
+        }
+        let started = Instant::now();
+        if let Err(error) = decoder.send(seen) {
+            self.meter.add(Metric::CameraBadPackets, id.as_str(), 1);
+            tracing::debug!(camera = %id, error, "a packet that cannot be decoded");
+        }
+        self.receive();
+        self.spent(started.elapsed());
+    }
+
+    fn receive(&mut self) {
+        let Some(decoder) = &mut self.decoder else { return };
+        while let Some(frame) = decoder.receive() {
+            self.meter.add(Metric::CameraFrames, self.id.as_str(), 1);
+            if self.gate.wants(frame.at) {
+                self.frames.push_back(frame);
+            }
+        }
+    }
+
+    fn spent(&self, time: Duration) {
+        self.meter.spend(Metric::CameraAwakeSeconds, self.id.as_str(), time);
+    }
+
+    /// A picture, awake.
+    fn watch(&mut self, frame: &Frame) -> Step {
+        let started = Instant::now();
+        let (at, device) = (frame.at, frame.device);
+        let luma = frame.luma();
+        let moved = self.scene.moved(&luma);
+        let change = self.scene.compare(&luma).unwrap_or_else(|| {
+            self.scene.take(&luma);
+            Change::default()
+        });
+        let mut regions = change.regions.clone();
+        regions.extend(moved.regions.iter().copied());
+        let whole = self.gate.wants_whole(at);
+        if whole && let Some(told) = &mut self.luma_told {
+            told(&luma);
+        }
+        let wanted = whole || !regions.is_empty();
+        let picture = if wanted { self.painter.picture(frame).ok() } else { None };
+        if let Some(rest) = self.gate.watched(at, !moved.is_none()) {
+            self.sleep(at, &luma, rest, &change);
+        }
+        self.spent(started.elapsed());
+        Step::Look(Box::new(Look { at, device, picture, regions, whole, verify: false }))
+    }
+
+    fn sleep(&mut self, at: Timestamp, luma: &Luma, rest: Rest, change: &Change) {
+        match rest {
+            Rest::Quiet => {
+                self.say(at, || describe("sleeps: nothing moves", change));
+                self.scene.take(luma);
+            }
+            Rest::Futile => {
+                self.say(at, || describe("sleeps: what moves is nothing that counts", change));
+                self.scene.bear_with(luma);
+            }
+        }
+        if let Some(decoder) = self.decoder.take() {
+            self.pool.give_back(decoder);
+        }
+        self.frames.clear();
+        self.painter = Painter::default();
+        self.slept_at = Some(at);
+        self.meter.set(Metric::CameraLevel, self.id.as_str(), 1.0);
+    }
+}
+
+fn describe(what: &str, change: &Change) -> String {
+    let places: Vec<String> = change
+        .regions
+        .iter()
+        .map(|one| format!("({:.2}, {:.2})–({:.2}, {:.2})", one.x0, one.y0, one.x1, one.y1))
+        .collect();
+    let light = if change.light { ", light" } else { "" };
+    format!("{what}: {:.1} % of the blocks{light} {}", change.share * 100.0, places.join(" "))
+}

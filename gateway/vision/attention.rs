@@ -1,0 +1,202 @@
+//! What is looked at in a picture of one camera, and what is known to be there still.
+//!
+//! Small things are looked for in crops around what differs, at the picture's own resolution;
+//! the whole picture now and then. What was found and has not changed since is there still: the
+//! gate tells where something differs, and nothing differs where nobody moved.
+
+use super::{
+    boxes,
+    detect::{DetectError, Detector},
+    track::{BEGIN_SCORE, Tracker},
+};
+use crate::domain::{Bbox, Detection, Look, Sighting, Track};
+
+/// What differs is seen with this much of its own size around it.
+const MARGIN: f32 = 0.6;
+/// Crops of one picture, at most; more of them are the whole picture.
+const CROPS_MAX: usize = 3;
+/// A crop this large shows no more than the whole picture.
+const CROP_SHARE_MAX: f32 = 0.6;
+/// Two crops whose common box is at most so much larger than both together are one.
+const JOIN: f32 = 1.15;
+/// Overlap by which a detection is the thing that was there.
+const SAME_IOU: f32 = 0.3;
+/// Looked for this often in vain while nothing changed, it was never there.
+const VAIN_MAX: u8 = 3;
+
+struct Kept {
+    detection: Detection,
+    /// Looks that found it; one alone may be a flicker of the model.
+    hits: u32,
+    vain: u8,
+}
+
+/// What one camera's pictures are remembered by.
+#[derive(Default)]
+pub struct Attention {
+    tracker: Tracker,
+    kept: Vec<Kept>,
+}
+
+/// What a look showed.
+pub struct Seen {
+    pub tracks: Vec<Track>,
+    pub sighting: Sighting,
+    /// Runs of the model.
+    pub runs: u64,
+}
+
+impl Attention {
+    /// Looks where it should and follows what is there.
+    pub fn look(&mut self, detector: &mut Detector, look: &Look) -> Result<Seen, DetectError> {
+        let (mut found, mut runs, mut whole) = (Vec::new(), 0, false);
+        if let Some(picture) = &look.picture {
+            let mut wanted = look.regions.clone();
+            if look.verify {
+                wanted.extend(self.kept.iter().map(|kept| kept.detection.bbox));
+            }
+            let size = (picture.width, picture.height);
+            let crops = crops(&wanted, size, detector.input_size());
+            whole = look.whole || crops.is_none();
+            if whole {
+                found.extend(detector.detect(picture)?);
+                runs += 1;
+            }
+            for crop in crops.into_iter().flatten() {
+                let seen = detector.detect_in(picture, crop)?;
+                found.extend(seen.into_iter().filter(|one| is_whole(one, crop)));
+                runs += 1;
+            }
+        }
+        let found = boxes::merge(found);
+        let known = |one: &Detection| self.kept.iter().any(|kept| is_same(&kept.detection, one));
+        let fresh = found.iter().any(|one| one.score >= BEGIN_SCORE && !known(one));
+        let there = self.remember(look, whole, found);
+        let tracks = self.tracker.update(look.at, &there);
+        let sighting = Sighting { holds: !there.is_empty(), fresh };
+        Ok(Seen { tracks, sighting, runs })
+    }
+
+    /// What is there: what was found now, and what has not changed since it was found twice.
+    fn remember(&mut self, look: &Look, whole: bool, found: Vec<Detection>) -> Vec<Detection> {
+        let mut hits = vec![1; found.len()];
+        self.kept.retain_mut(|kept| {
+            let old = &kept.detection;
+            if let Some(at) = found.iter().position(|one| is_same(old, one)) {
+                hits[at] = hits[at].max(kept.hits + 1);
+                return false;
+            }
+            // Somebody else stands there now, or it was a part of what was found.
+            if found.iter().any(|one| one.bbox.overlap(&old.bbox) > 0.6) {
+                return false;
+            }
+            let (middle, bbox) = (old.bbox.centre(), old.bbox);
+            let changed = |region: &Bbox| region.holds(middle) || region.overlap(&bbox) > 0.2;
+            if look.regions.iter().any(changed) {
+                return false;
+            }
+            kept.vain += u8::from(look.verify || (whole && kept.hits == 1));
+            kept.vain < if kept.hits == 1 { 1 } else { VAIN_MAX }
+        });
+        let stays = self.kept.iter().filter(|kept| kept.hits > 1);
+        let there = stays.map(|kept| kept.detection.clone()).chain(found.iter().cloned()).collect();
+        let new = found.into_iter().zip(hits);
+        self.kept.extend(new.map(|(detection, hits)| Kept { detection, hits, vain: 0 }));
+        there
+    }
+}
+
+fn is_same(one: &Detection, other: &Detection) -> bool {
+    one.label == other.label && one.bbox.iou(&other.bbox) >= SAME_IOU
+}
+
+/// Not cut off by the crop's edge, unless that is the picture's own.
+fn is_whole(one: &Detection, crop: Bbox) -> bool {
+    const EDGE: f32 = 0.004;
+    let b = one.bbox;
+    let cut = |inner: f32, edge: f32, limit: f32| {
+        (inner - edge).abs() < EDGE && (edge - limit).abs() > EDGE
+    };
+    !(cut(b.x0, crop.x0, 0.0)
+        || cut(b.y0, crop.y0, 0.0)
+        || cut(b.x1, crop.x1, 1.0)
+        || cut(b.y1, crop.y1, 1.0))
+}
+
+/// Where to look for what differs; None: the whole picture shows it as well.
+fn crops(regions: &[Bbox], (w, h): (u32, u32), input: (u32, u32)) -> Option<Vec<Bbox>> {
+    let (w, h) = (w as f32, h as f32);
+    let mut crops: Vec<Bbox> = regions
+        .iter()
+        .filter(|region| region.area() > 0.0)
+        .map(|region| {
+            // A square in pixels, as models see the world, not smaller than their input.
+            let side = ((region.x1 - region.x0) * w).max((region.y1 - region.y0) * h)
+                * (1.0 + 2.0 * MARGIN);
+            let side = side.max(input.0.max(input.1) as f32);
+            let (cx, cy) = region.centre();
+            square(cx, cy, side / w, side / h)
+        })
+        .collect();
+    let mut at = 0;
+    while at < crops.len() {
+        let joins = (at + 1..crops.len()).find(|&other| {
+            let both = crops[at].around(&crops[other]);
+            both.area() <= (crops[at].area() + crops[other].area()) * JOIN
+        });
+        match joins {
+            Some(other) => {
+                let joined = crops.swap_remove(other);
+                crops[at] = crops[at].around(&joined);
+                at = 0;
+            }
+            None => at += 1,
+        }
+    }
+    let all: f32 = crops.iter().map(Bbox::area).sum();
+    (crops.len() <= CROPS_MAX && all <= CROP_SHARE_MAX).then_some(crops)
+}
+
+/// Round this middle, moved into the picture rather than cut.
+fn square(cx: f32, cy: f32, w: f32, h: f32) -> Bbox {
+    let along = |c: f32, size: f32| {
+        let size = size.min(1.0);
+        let start = (c - size / 2.0).clamp(0.0, 1.0 - size);
+        (start, start + size)
+    };
+    let ((x0, x1), (y0, y1)) = (along(cx, w), along(cy, h));
+    Bbox::new(x0, y0, x1, y1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_far_person_gets_a_crop_at_full_size_and_a_crowd_the_whole_picture() {
+        let small = Bbox::new(0.9, 0.1, 0.91, 0.14);
+        let crops_of = |regions: &[Bbox]| crops(regions, (1920, 1080), (300, 300));
+        let crop = crops_of(&[small]).unwrap()[0];
+        let side = |from: f32, to: f32, pixels: f32| ((to - from) * pixels).round();
+        assert_eq!(side(crop.x0, crop.x1, 1920.0), 300.0);
+        assert_eq!(side(crop.y0, crop.y1, 1080.0), 300.0);
+        assert!(crop.holds(small.centre()) && crop.x1 <= 1.0 && crop.y0 >= 0.0);
+        assert_eq!(crops_of(&[small, Bbox::new(0.92, 0.12, 0.93, 0.16)]).unwrap().len(), 1);
+        assert_eq!(crops_of(&[small, Bbox::new(0.1, 0.8, 0.12, 0.9)]).unwrap().len(), 2);
+        assert_eq!(crops_of(&[Bbox::new(0.0, 0.0, 0.9, 0.9)]), None);
+        assert_eq!(crops_of(&[]), Some(Vec::new()));
+    }
+
+    #[test]
+    fn what_a_crop_cuts_off_is_left_to_another_look() {
+        let one = |x0: f32| Detection {
+            label: "person".into(),
+            score: 0.9,
+            bbox: Bbox::new(x0, 0.4, x0 + 0.05, 0.5),
+        };
+        let crop = Bbox::new(0.2, 0.2, 0.6, 0.6);
+        assert!(is_whole(&one(0.3), crop));
+        assert!(!is_whole(&one(0.2), crop));
+        assert!(is_whole(&one(0.0), Bbox::new(0.0, 0.2, 0.4, 0.6)), "the picture's own edge");
+    }
+}
