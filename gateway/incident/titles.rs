@@ -28,6 +28,7 @@ fn words(kind: Kind) -> (&'static str, &'static str) {
         Kind::CameraBlind => ("摄像头被遮挡", "camera blind"),
         Kind::CameraMoved => ("摄像头被移动", "camera moved"),
         Kind::CameraFrozen => ("摄像头画面冻结", "camera frozen"),
+        Kind::CameraUnfocused => ("摄像头画面模糊", "camera out of focus"),
         Kind::DetectorDegraded => ("智能识别不可用", "detector degraded"),
         Kind::SinkDown => ("上报通道中断", "sink down"),
         Kind::DiskLow => ("磁盘空间不足", "disk low"),

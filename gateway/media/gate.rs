@@ -83,6 +83,7 @@ pub struct Gate {
     told_at: Option<Timestamp>,
     looked_at: Option<Timestamp>,
     whole_at: Option<Timestamp>,
+    second_at: Option<Timestamp>,
     verified_at: Option<Timestamp>,
     key_at: Option<Timestamp>,
     gop: Option<SignedDuration>,
@@ -98,6 +99,7 @@ impl Gate {
             told_at: None,
             looked_at: None,
             whole_at: None,
+            second_at: None,
             verified_at: None,
             key_at: None,
             gop: None,
@@ -190,6 +192,15 @@ impl Gate {
         let due = self.config.full || is_due(self.whole_at, at, WHOLE_EVERY);
         if due {
             (self.whole_at, self.verified_at) = (Some(at), Some(at));
+        }
+        due
+    }
+
+    /// Whether a second has passed, awake, since this was asked and answered yes.
+    pub fn is_second(&mut self, at: Timestamp) -> bool {
+        let due = is_due(self.second_at, at, WHOLE_EVERY);
+        if due {
+            self.second_at = Some(at);
         }
         due
     }

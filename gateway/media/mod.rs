@@ -9,6 +9,7 @@ mod pool;
 mod rate;
 mod ring;
 mod session;
+mod signal;
 mod snapshot;
 #[cfg(test)]
 mod tests_change;
@@ -20,4 +21,5 @@ pub use pool::Pool;
 pub use rate::Rate;
 pub use ring::{Cut, Ring};
 pub use session::{Request, Run, Seen, Session, redact};
+pub use signal::Signal;
 pub use snapshot::jpeg_with_boxes;

@@ -63,7 +63,7 @@ impl Camera {
             }
             let reason = match ended {
                 Ok(Ok(())) => {
-                    tracing::info!(camera = %self.id, "clip ended");
+                    tracing::info!(camera = self.config.id, "clip ended");
                     return;
                 }
                 Ok(Err(reason)) => reason,
@@ -76,7 +76,12 @@ impl Camera {
             let lost = reconnect.lost(Instant::now(), got);
             if lost.first {
                 let url = redact(self.url());
-                tracing::warn!(camera = %self.id, url, reason, "camera: no stream; trying for ever");
+                tracing::warn!(
+                    camera = self.config.id,
+                    url,
+                    reason,
+                    "camera: no stream; trying for ever"
+                );
             }
             if lost.tell {
                 self.tell_silent(true, reason);
@@ -148,14 +153,18 @@ impl Camera {
         let all = config.speed == camera::Speed::Max;
         while let Some(seen) = session.next(|| self.clock.now().wall)? {
             if !std::mem::replace(got, true) {
-                tracing::info!(camera = %self.id, url = redact(self.url()), "camera: stream runs");
+                tracing::info!(
+                    camera = self.config.id,
+                    url = redact(self.url()),
+                    "camera: stream runs"
+                );
                 self.meter.set(Metric::CameraUp, id, 1.0);
                 if reconnect.works() {
                     self.tell_silent(false, "packets arrive again".into());
                 }
             }
             if let Some(change) = session.take_change() {
-                tracing::info!(camera = %self.id, change, "camera: its stream changed");
+                tracing::info!(camera = self.config.id, change, "camera: its stream changed");
             }
             if config.is_clip() && !all {
                 let due = Duration::from_millis(u64::try_from(seen.stream_ms).unwrap_or(0));

@@ -270,7 +270,8 @@ impl Eyes {
         for n in 0..lookers() {
             let (rota, slots) = (self.rota.clone(), self.slots.clone());
             let beat = self.shared.progress.part(&format!("decoding {n}"), LOOKER_STUCK_AFTER);
-            let looker = Looker { rota, slots, stop: stop.clone(), beat };
+            let (report, stop) = (self.report(), stop.clone());
+            let looker = Looker { rota, slots, report, stop, beat };
             spawn(&format!("decode-{n}"), move || looker.run())?;
         }
         spawn("vision", move || sight.run())?;

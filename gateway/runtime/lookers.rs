@@ -8,11 +8,15 @@ use std::{
 
 use super::{
     Slots,
-    lookout::Step,
+    lookout::{Lookout, Step},
     progress::Beat,
+    report::Reporter,
     rota::{Rota, Watched},
 };
-use crate::domain::StopFlag;
+use crate::{
+    domain::{Fault, StopFlag},
+    vision::Word,
+};
 
 /// Steps before the next camera has its turn: a second of video, or a few pictures.
 const STEPS_MAX: usize = 30;
@@ -22,6 +26,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) struct Looker {
     pub(super) rota: Arc<Rota>,
     pub(super) slots: Arc<Slots>,
+    pub(super) report: Reporter,
     pub(super) stop: StopFlag,
     pub(super) beat: Beat,
 }
@@ -44,6 +49,16 @@ impl Looker {
     /// Whether there is more to do.
     fn turn(&self, watched: &Arc<Watched>) -> bool {
         let Ok(mut lookout) = watched.lookout.lock() else { return false };
+        let more = self.steps(watched, &mut lookout);
+        let faults = lookout.take_faults();
+        drop(lookout);
+        for Word { kind, broken, text } in faults {
+            self.report.fault(&watched.id, Fault { kind, broken, text });
+        }
+        more
+    }
+
+    fn steps(&self, watched: &Arc<Watched>, lookout: &mut Lookout) -> bool {
         for _ in 0..STEPS_MAX {
             if let Some((at, sighting)) = watched.take_answer() {
                 lookout.sighted(at, sighting);

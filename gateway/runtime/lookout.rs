@@ -15,9 +15,10 @@ use crate::{
     domain::{Look, Luma, Meter, Metric, Sighting, SourceId, label_pair},
     media::{
         Cause, Decoder, Filter, Frame, Gate, GateConfig, Painter, Pool, Rest, Ring, Run, Seen,
+        Signal,
     },
     sources::camera,
-    vision::{Change, Scene},
+    vision::{Change, Health, Scene, Word},
 };
 
 /// Behind the stream by more than this, the loop filter is left out to catch up.
@@ -48,6 +49,9 @@ pub(super) struct Lookout {
     meter: Arc<dyn Meter>,
     gate: Gate,
     scene: Scene,
+    signal: Signal,
+    /// Since it woke, something differed.
+    differed: bool,
     fps: f64,
     /// Number of the next packet to deal with.
     next: u64,
@@ -59,7 +63,9 @@ pub(super) struct Lookout {
     patient: bool,
     explains: bool,
     words: Vec<(Timestamp, String)>,
-    luma_told: Option<Box<dyn FnMut(&Luma) + Send>>,
+    health: Health,
+    /// What began to be wrong with the picture, or is right again, until it is asked for.
+    faults: Vec<Word>,
     slept_at: Option<Timestamp>,
     run: Option<Run>,
     ended: bool,
@@ -88,6 +94,8 @@ impl Lookout {
             meter,
             gate,
             scene: Scene::default(),
+            signal: Signal::default(),
+            differed: false,
             fps: config.detect_fps,
             next,
             decoder: None,
@@ -96,7 +104,8 @@ impl Lookout {
             patient,
             explains: false,
             words: Vec::new(),
-            luma_told: None,
+            health: Health::default(),
+            faults: Vec::new(),
             slept_at: None,
             run: None,
             ended: false,
@@ -108,9 +117,9 @@ impl Lookout {
         self.explains = true;
     }
 
-    /// Each look asleep is shown to this too, and each second of those awake.
-    pub(super) fn show(&mut self, told: Box<dyn FnMut(&Luma) + Send>) {
-        self.luma_told = Some(told);
+    /// What is wrong with its picture since, or right again.
+    pub(super) fn take_faults(&mut self) -> Vec<Word> {
+        std::mem::take(&mut self.faults)
     }
 
     /// What was decided since, and why.
@@ -120,7 +129,7 @@ impl Lookout {
 
     /// Whether it wants to know of each packet, or of key frames alone.
     pub(super) fn is_eager(&self) -> bool {
-        self.gate.awake().is_some() || !self.frames.is_empty()
+        self.gate.awake().is_some() || !self.frames.is_empty() || self.signal.is_trusted()
     }
 
     /// Whether this is the ring that it reads.
@@ -192,10 +201,14 @@ impl Lookout {
             self.wake(Cause::LongGop, seen.at);
             return Step::Went;
         }
-        match seen.key && self.gate.wants_look(seen.at) {
-            true => self.look(&seen),
-            false => Step::Went,
+        if seen.key {
+            return if self.gate.wants_look(seen.at) { self.look(&seen) } else { Step::Went };
         }
+        // Once there is a background: what comes before the first look is no sign.
+        if self.gate.told_at().is_some() && self.signal.packet(seen.bytes) {
+            self.wake(Cause::Signal, seen.at);
+        }
+        Step::Went
     }
 
     fn packet(&mut self) -> Option<Seen> {
@@ -241,6 +254,7 @@ impl Lookout {
             Some((key, ring.get(key)?.at))
         });
         self.gate.wake(cause, at);
+        self.differed = false;
         let label = label_pair(self.id.as_str(), cause.as_str());
         self.meter.add(Metric::CameraWakes, &label, 1);
         self.meter.set(Metric::CameraLevel, self.id.as_str(), 2.0);
@@ -270,20 +284,19 @@ impl Lookout {
         self.meter.add(Metric::CameraLooks, id.as_str(), 1);
         self.meter.add(Metric::CameraFrames, id.as_str(), 1);
         self.meter.spend(Metric::CameraLookSeconds, id.as_str(), started.elapsed());
-        if let Some(told) = &mut self.luma_told {
-            told(&luma);
-        }
         let at = frame.at;
         let Some(change) = self.scene.compare(&luma) else {
             self.scene.take(&luma);
             self.wake(Cause::Start, at);
             return Step::Went;
         };
+        self.signal.looked(!change.is_none());
         if !change.is_none() {
             self.say(at, || describe("look differs", &change));
             self.wake(Cause::Change, at);
             return Step::Went;
         }
+        self.faults.extend(self.health.look(&luma));
         if change.light {
             self.say(at, || describe("the light changed, nothing else", &change));
             self.scene.take(&luma);
@@ -366,20 +379,27 @@ impl Lookout {
         });
         let mut regions = change.regions.clone();
         regions.extend(moved.regions.iter().copied());
+        self.differed |= !regions.is_empty();
         let whole = self.gate.wants_whole(at);
-        if whole && let Some(told) = &mut self.luma_told {
-            told(&luma);
+        if self.gate.is_second(at) {
+            self.faults.extend(self.health.look(&luma));
         }
         let wanted = whole || !regions.is_empty();
         let picture = if wanted { self.painter.picture(frame).ok() } else { None };
+        let cause = self.gate.awake().unwrap_or(Cause::Start);
         if let Some(rest) = self.gate.watched(at, !moved.is_none()) {
-            self.sleep(at, &luma, rest, &change);
+            self.sleep(at, &luma, rest, &change, cause);
         }
         self.spent(started.elapsed());
         Step::Look(Box::new(Look { at, device, picture, regions, whole, verify: false }))
     }
 
-    fn sleep(&mut self, at: Timestamp, luma: &Luma, rest: Rest, change: &Change) {
+    fn sleep(&mut self, at: Timestamp, luma: &Luma, rest: Rest, change: &Change, cause: Cause) {
+        if cause == Cause::Signal {
+            let (differed, precision) = (self.differed, self.signal.precision());
+            self.signal.looked(differed);
+            self.say(at, || format!("the sign was right: {differed}; right so far {precision:.2}"));
+        }
         match rest {
             Rest::Quiet => {
                 self.say(at, || describe("sleeps: nothing moves", change));

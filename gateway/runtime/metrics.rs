@@ -52,6 +52,12 @@ impl Registry {
         values.get(&metric).and_then(|series| series.get(label)).copied().unwrap_or(0.0)
     }
 
+    /// Label values that have a figure.
+    pub fn labels(&self, metric: Metric) -> Vec<String> {
+        let values = self.values.lock().expect("no panic while metrics are held");
+        values.get(&metric).into_iter().flat_map(|series| series.keys().cloned()).collect()
+    }
+
     /// Prometheus text exposition format 0.0.4.
     pub fn text(&self) -> String {
         self.set(Metric::MemoryBytes, "", resident_bytes());

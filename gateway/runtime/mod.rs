@@ -26,6 +26,7 @@ mod rota;
 mod sight;
 mod slot;
 mod storeroom;
+mod strain;
 mod systemd;
 mod topology;
 

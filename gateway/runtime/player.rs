@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use super::lookout::{Lookout, Step};
 use crate::{
-    domain::{Body, Look, Meter, Now, Observation, SourceId, Stamp, StopFlag, TrackFrame},
+    domain::{Body, Fault, Look, Meter, Now, Observation, SourceId, Stamp, StopFlag, TrackFrame},
     media::{Pool, Request, Ring, Seen, Session},
     sources::camera,
-    vision::{Attention, DetectError, Detector},
+    vision::{Attention, DetectError, Detector, Word},
 };
 
 /// A file answers at once; a broken network folder must not hang a replay for ever.
@@ -67,6 +67,16 @@ impl Player {
     /// What the gate decided since, and why.
     pub(super) fn words(&mut self) -> Vec<(Timestamp, String)> {
         self.lookout.take_words()
+    }
+
+    /// What is wrong with its picture since, or right again.
+    pub(super) fn faults(&mut self, now: Now) -> Vec<Observation> {
+        let of = |word: Word| Observation {
+            source: self.id.clone(),
+            stamp: Stamp::of_gateway(now),
+            body: Body::Fault(Fault { kind: word.kind, broken: word.broken, text: word.text }),
+        };
+        self.lookout.take_faults().into_iter().map(of).collect()
     }
 
     /// When its next packet is due; never goes back, whatever the order of pictures.

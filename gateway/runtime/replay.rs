@@ -164,6 +164,9 @@ impl Stage<'_> {
             while let Some(look) = player.look() {
                 self.look(player, look)?;
             }
+            for observation in player.faults(self.clock.now()) {
+                self.apply(&observation)?;
+            }
             for (at, word) in player.words() {
                 let since = at.duration_since(player.began_at).as_secs_f64();
                 (self.told.explanation)(&format!("{} {since:8.3} s: gate {word}", player.id));

@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Health, Slots, progress::Beat, report::Reporter, rota::Rota};
+use super::{
+    Health, Registry, Slots, progress::Beat, report::Reporter, rota::Rota, strain::Strain,
+};
 use crate::{
     domain::{Body, Fault, Kind, Meter, Metric, SourceId, Stamp, StopFlag, TrackFrame},
     vision::{Attention, Catalog, Config, Detector},
@@ -15,6 +17,9 @@ use crate::{
 
 /// A missing model or library is looked for this often.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
+
+/// Whether too much is skipped is looked at this often.
+const STRAIN_EVERY: Duration = Duration::from_secs(10);
 
 /// Another `[model]`, until the worker takes it.
 pub(super) type NextModel = Arc<Mutex<Option<Config>>>;
@@ -27,7 +32,7 @@ pub(super) struct Sight {
     pub(super) slots: Arc<Slots>,
     pub(super) rota: Arc<Rota>,
     pub(super) health: Health,
-    pub(super) meter: Arc<dyn Meter>,
+    pub(super) meter: Arc<Registry>,
     pub(super) report: Reporter,
     pub(super) stop: StopFlag,
     pub(super) beat: Beat,
@@ -53,6 +58,7 @@ impl Sight {
         let mut next_try = Instant::now();
         let mut told = false;
         let own = SourceId::from("detector");
+        let (mut strain, mut strain_at) = (Strain::default(), Instant::now());
         while !self.stop.is_raised() {
             self.beat.beat();
             self.take_model(&mut detector, &mut next_try);
@@ -83,6 +89,13 @@ impl Sight {
                             );
                         }
                     }
+                }
+            }
+            if strain_at.elapsed() >= STRAIN_EVERY {
+                strain_at = Instant::now();
+                for (camera, fault) in strain.look(&self.meter) {
+                    tracing::warn!(%camera, broken = fault.broken, "{}", fault.text);
+                    self.report.fault(&camera, fault);
                 }
             }
             let Some((camera, look)) = self.slots.take(Duration::from_millis(250)) else {

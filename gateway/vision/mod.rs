@@ -5,6 +5,7 @@ mod boxes;
 mod catalog;
 mod detect;
 mod heads;
+mod health;
 mod motion;
 mod preprocess;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use attention::{Attention, Seen};
 pub use catalog::{Catalog, Layout, ModelSpec};
 pub use detect::{DetectError, Detector, Timing};
+pub use health::{Health, Word};
 pub use motion::{Change, Scene};
 
 /// `[model]`: what looks at the pictures.

@@ -1,0 +1,81 @@
+//! Looks that were skipped, camera by camera: a few are nothing, many for long are an incident.
+
+use std::collections::BTreeMap;
+
+use super::Registry;
+use crate::domain::{Fault, Kind, Metric, SourceId};
+
+/// More than this share skipped is too much.
+const SHARE_MAX: f64 = 0.1;
+/// So many times in a row, it is told; so many times not at all, it is over. Asked every 10 s.
+const TIMES: u8 = 3;
+
+#[derive(Default)]
+struct One {
+    skipped: f64,
+    seen: f64,
+    bad: u8,
+    good: u8,
+    told: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Strain(BTreeMap<String, One>);
+
+impl Strain {
+    /// Compares the figures with those of the time before; who began to suffer, or is well again.
+    pub(super) fn look(&mut self, registry: &Registry) -> Vec<(SourceId, Fault)> {
+        let mut faults = Vec::new();
+        for camera in registry.labels(Metric::CameraSkipped) {
+            let one = self.0.entry(camera.clone()).or_default();
+            let skipped = registry.get(Metric::CameraSkipped, &camera);
+            let seen = registry.get(Metric::CameraDetected, &camera);
+            let (lost, got) = (skipped - one.skipped, seen - one.seen);
+            (one.skipped, one.seen) = (skipped, seen);
+            let bad = lost > SHARE_MAX * (lost + got);
+            one.bad = if bad { one.bad.saturating_add(1) } else { 0 };
+            one.good = if lost == 0.0 { one.good.saturating_add(1) } else { 0 };
+            let broken = match one.told {
+                false if one.bad >= TIMES => true,
+                true if one.good >= TIMES => false,
+                _ => continue,
+            };
+            one.told = broken;
+            let text = match broken {
+                true => format!(
+                    "the box is overloaded: {lost:.0} of {:.0} looks at this camera were skipped in the last 10 s",
+                    lost + got
+                ),
+                false => "no look is skipped any more".to_owned(),
+            };
+            let fault = Fault { kind: Kind::DetectorDegraded, broken, text };
+            faults.push((camera.as_str().into(), fault));
+        }
+        faults
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Meter;
+
+    #[test]
+    fn sustained_skipping_is_told_once_and_over_once() {
+        let registry = Registry::new();
+        let mut strain = Strain::default();
+        let mut step = |skipped: u64| {
+            registry.add(Metric::CameraSkipped, "a", skipped);
+            registry.add(Metric::CameraDetected, "a", 50);
+            let said = strain.look(&registry);
+            said.into_iter().map(|(_, fault)| fault.broken).collect::<Vec<bool>>()
+        };
+        let skipped = [1, 2, 20, 20, 20, 20, 1, 0, 0, 20, 0, 0, 0, 0];
+        let said: Vec<(usize, bool)> = skipped
+            .into_iter()
+            .enumerate()
+            .flat_map(|(n, skipped)| step(skipped).into_iter().map(move |broken| (n, broken)))
+            .collect();
+        assert_eq!(said, [(4, true), (12, false)]);
+    }
+}
