@@ -10,7 +10,7 @@ use std::{
 use super::{Health, Slots, progress::Beat, report::Reporter};
 use crate::{
     domain::{Body, Fault, Kind, Meter, Metric, SourceId, Stamp, StopFlag, TrackFrame},
-    vision::{Catalog, Config, Detector, Tracker},
+    vision::{self, Catalog, Config, Detector, Tracker},
 };
 
 /// A missing model or library is looked for this often.
@@ -41,7 +41,8 @@ pub(super) fn load(
     let catalog = Catalog::read(models)?;
     let spec = catalog.get(config.name.as_deref())?;
     let library = config.library.as_deref().or(library);
-    Detector::load(spec, models, library, config.threads).map_err(|error| error.to_string())
+    let spec = vision::choose(config, spec, models, library)?;
+    Detector::load(&spec, models, library, config.threads).map_err(|error| error.to_string())
 }
 
 impl Sight {
