@@ -48,6 +48,7 @@ models: setup ## ONNX Runtime and the default model, in models/cache
 clips: setup # the clips that tests play
 	@tests/rig/clip.sh h264 >/dev/null
 	@tests/rig/clip.sh h265 >/dev/null
+	@$(PYTHON) tests/rig/scenes.py all >/dev/null
 
 bench: setup-test models clips ## speed and size on this machine, as a table (release build); ONLY="press crowd drain history"
 	@GRIDPOST_BENCH_ONLY="$(ONLY)" cargo bench --bench bench

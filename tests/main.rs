@@ -16,6 +16,7 @@ mod configs;
 mod full_disk;
 mod fuzz;
 mod kill;
+mod models;
 mod playback;
 mod power_cut;
 mod priorities;

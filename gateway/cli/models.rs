@@ -1,4 +1,4 @@
-//! `gridpost models`: what the catalogue has, fetch it, verify it.
+//! `gridpost models`: what the catalogue has, fetch it, verify it, measure it.
 
 use std::{path::PathBuf, process::Command};
 
@@ -22,6 +22,8 @@ enum What {
     Fetch { name: Option<String> },
     /// Verify the file's hash and load the model with the ONNX Runtime library.
     Verify { name: Option<String> },
+    /// Run the 32-bit and the 8-bit variant on this processor and keep which is faster.
+    Bench { name: Option<String> },
 }
 
 /// The models folder, from the environment or the working directory.
@@ -51,6 +53,10 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         What::Verify { name } => {
             let line = runtime::models_verify(&models, name.clone(), library.as_deref());
             print_line(&line.map_err(Failure::Usage)?)
+        }
+        What::Bench { name } => {
+            let lines = runtime::models_bench(&models, name.as_deref(), library.as_deref());
+            lines.map_err(Failure::Usage)?.iter().try_for_each(|line| print_line(line))
         }
     }
 }

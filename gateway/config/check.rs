@@ -53,6 +53,9 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         document.problem(&["model", "name"], message, None);
         Vec::new()
     });
+    if let Some(message) = model.as_ref().and_then(|model| model.variant_problem(&models_dir)) {
+        document.problem(&["model", "variant"], message, None);
+    }
     check_rules(document, &rules, &cameras, &labels);
     let brokers = each::<mqtt::Config>(document, "mqtt");
     for (index, broker) in &brokers {

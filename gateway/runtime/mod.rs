@@ -34,7 +34,7 @@ pub use crate::sources::recorded::Recorded;
 pub use clock::{RealClock, SimulatedClock};
 pub use health::Health;
 pub use metrics::Registry;
-pub use offline::{models_list, models_verify};
+pub use offline::{models_bench, models_list, models_verify};
 pub use replay::{Played, Replay, Told, replay};
 pub use slot::Slots;
 pub use storeroom::{

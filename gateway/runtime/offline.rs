@@ -17,6 +17,11 @@ pub fn models_list(models: &Path) -> Result<Vec<String>, String> {
                 Err(_) if !model.path(models).exists() => "not fetched".to_owned(),
                 Err(reason) => reason,
             };
+            let state = match model.in_int8() {
+                Some(int8) if int8.verify(models).is_ok() => format!("{state}; in 8 bits too"),
+                Some(_) => format!("{state}; its 8-bit variant is not here"),
+                None => state,
+            };
             let default = if model.default { " (default)" } else { "" };
             format!("{}{default}: {}; {}; {state}", model.name, model.title, model.licence)
         })
@@ -31,4 +36,34 @@ pub fn models_verify(
 ) -> Result<String, String> {
     let config = vision::Config { name, ..vision::Config::default() };
     load(&config, models, library).map(|_| "the model loads and answers".into())
+}
+
+/// Runs both variants of a model on this processor; one line each, and which of them `auto` takes.
+pub fn models_bench(
+    models: &Path,
+    name: Option<&str>,
+    library: Option<&Path>,
+) -> Result<Vec<String>, String> {
+    let catalog = Catalog::read(models)?;
+    let spec = catalog.get(name)?;
+    let config = vision::Config::default();
+    let speeds =
+        vision::measure(&config, spec, models, library).map_err(|error| error.to_string())?;
+    let chosen = vision::choose(&config, spec, models, library)?;
+    let taken = |is: bool| if is { "  <- taken by variant = \"auto\"" } else { "" };
+    let is_int8 = chosen.file != spec.file;
+    Ok(vec![
+        format!(
+            "{} fp32: {:.2} ms a run on one thread{}",
+            spec.name,
+            speeds.fp32_ms,
+            taken(!is_int8)
+        ),
+        format!(
+            "{} int8: {:.2} ms a run on one thread{}",
+            spec.name,
+            speeds.int8_ms,
+            taken(is_int8)
+        ),
+    ])
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     domain::{Body, Fault, Kind, Meter, Metric, SourceId, Stamp, StopFlag, TrackFrame},
-    vision::{Attention, Catalog, Config, Detector},
+    vision::{self, Attention, Catalog, Config, Detector},
 };
 
 /// A missing model or library is looked for this often.
@@ -47,7 +47,8 @@ pub(super) fn load(
     let catalog = Catalog::read(models)?;
     let spec = catalog.get(config.name.as_deref())?;
     let library = config.library.as_deref().or(library);
-    Detector::load(spec, models, library, config.threads).map_err(|error| error.to_string())
+    let spec = vision::choose(config, spec, models, library)?;
+    Detector::load(&spec, models, library, config.threads).map_err(|error| error.to_string())
 }
 
 impl Sight {

@@ -37,6 +37,22 @@ pub struct ModelSpec {
     pub labels: Vec<String>,
     pub input: Input,
     pub outputs: Outputs,
+    /// The same model in 8 bits.
+    #[serde(default)]
+    pub int8: Option<Int8>,
+}
+
+/// What differs in the 8-bit variant: the file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Int8 {
+    pub file: PathBuf,
+    pub sha256: String,
+    #[serde(default)]
+    pub bytes: u64,
+    /// For `models/quantise.py`: between which values each tensor lies.
+    #[serde(default)]
+    pub ranges: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -160,6 +176,13 @@ impl Catalog {
 }
 
 impl ModelSpec {
+    /// Its 8-bit variant as an entry of its own.
+    pub fn in_int8(&self) -> Option<Self> {
+        let int8 = self.int8.clone()?;
+        let (file, sha256, bytes) = (int8.file, int8.sha256, int8.bytes);
+        Some(Self { file, sha256, bytes, int8: None, ..self.clone() })
+    }
+
     /// Where its file is in a models folder.
     pub fn path(&self, models: &Path) -> PathBuf {
         models.join("cache").join(&self.file)

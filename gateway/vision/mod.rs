@@ -11,6 +11,7 @@ mod preprocess;
 #[cfg(test)]
 mod tests_graph;
 mod track;
+mod variant;
 
 use std::path::PathBuf;
 
@@ -22,6 +23,7 @@ pub use catalog::{Catalog, Layout, ModelSpec};
 pub use detect::{DetectError, Detector, Timing};
 pub use health::{Health, Word};
 pub use motion::{Change, Scene};
+pub use variant::{Speeds, Variant, choose, measure};
 
 /// `[model]`: what looks at the pictures.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +32,10 @@ pub struct Config {
     /// Name in the catalogue; default the catalogue's own default.
     #[serde(default)]
     pub name: Option<String>,
+    /// `auto` (default): the faster of the model's 32-bit and 8-bit variants on this processor,
+    /// measured once; `fp32`; `int8`.
+    #[serde(default)]
+    pub variant: Variant,
     /// Threads of one detection. Default 1.
     #[serde(default = "threads")]
     pub threads: usize,
@@ -48,11 +54,18 @@ impl Config {
             Err(_) => Ok(Vec::new()),
         }
     }
+
+    /// What is wrong with `variant`, in one sentence, if there is a catalogue in this folder.
+    pub fn variant_problem(&self, models: &std::path::Path) -> Option<String> {
+        let catalog = Catalog::read(models).ok()?;
+        let spec = catalog.get(self.name.as_deref()).ok()?;
+        (self.variant == Variant::Int8 && spec.int8.is_none()).then(|| variant::no_int8(spec))
+    }
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { name: None, threads: threads(), library: None }
+        Self { name: None, variant: Variant::Auto, threads: threads(), library: None }
     }
 }
 

@@ -69,6 +69,16 @@ pub(crate) fn street(codec: &str) -> PathBuf {
     PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
 }
 
+/// A made scene of `tests/rig/scenes.py`, and what happens when in it; made once.
+#[allow(dead_code, reason = "for the tests of the engine that looks only now and then")]
+pub(crate) fn scene(name: &str) -> (PathBuf, serde_json::Value) {
+    let script = root().join("tests/rig/scenes.py");
+    let output = std::process::Command::new("/usr/bin/python3").arg(script).arg(name).output();
+    let clip = PathBuf::from(String::from_utf8(output.unwrap().stdout).unwrap().trim());
+    let truth = std::fs::read(format!("{}.json", clip.display())).unwrap();
+    (clip, serde_json::from_slice(&truth).unwrap())
+}
+
 /// A number from the environment, for seeds and for how long a proof runs.
 pub(crate) fn env_number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

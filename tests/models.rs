@@ -1,0 +1,89 @@
+//! The model in 8 bits sees what the model in 32 bits sees, on pictures that it was not calibrated on.
+
+use std::process::Command;
+
+use gridpost::{
+    domain::{Detection, Picture},
+    vision::{Catalog, Detector, ModelSpec},
+};
+
+use crate::world::{gridpost, root, street};
+
+/// Of what one sees for sure the other must see so much, and say so little that the one does not.
+const SEEN_MIN: f64 = 0.95;
+const EXTRA_MAX: f64 = 0.05;
+
+/// Frames of the street by number; calibrated was on every 20th from the 5th on.
+fn pictures(cut: &str, width: u32, height: u32) -> Vec<Picture> {
+    let clip = street("h264");
+    let filter = format!("select=eq(mod(n\\,40)\\,15),{cut}null");
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-i"])
+        .arg(&clip)
+        .args(["-vf", &filter, "-vsync", "0", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
+        .output()
+        .unwrap();
+    let bytes = width as usize * height as usize * 3;
+    assert_eq!(output.stdout.len() % bytes, 0, "{}", String::from_utf8_lossy(&output.stderr));
+    let at = jiff::Timestamp::UNIX_EPOCH;
+    output
+        .stdout
+        .chunks(bytes)
+        .map(|rgb| Picture { width, height, rgb: rgb.to_vec().into(), at, device: None })
+        .collect()
+}
+
+fn same(a: &Detection, b: &Detection) -> bool {
+    a.label == b.label && a.bbox.iou(&b.bbox) > 0.5
+}
+
+/// (seen for sure by the one and by the other too; for sure by the one; by the other alone)
+fn compare(sure: &[Detection], other: &[Detection]) -> (usize, usize, usize) {
+    let persons = |all: &[Detection], score: f32| -> Vec<Detection> {
+        let is = |one: &&Detection| &*one.label == "person" && one.score >= score;
+        all.iter().filter(is).cloned().collect()
+    };
+    let (certain, suspected) = (persons(sure, 0.5), persons(sure, 0.3));
+    // A score on the edge is no loss: it falls on either side of it.
+    let found = certain.iter().filter(|one| persons(other, 0.45).iter().any(|two| same(one, two)));
+    let extra = persons(other, 0.5)
+        .iter()
+        .filter(|one| !suspected.iter().any(|two| same(one, two)))
+        .count();
+    (found.count(), certain.len(), extra)
+}
+
+#[test]
+fn eight_bits_see_what_thirty_two_see() {
+    let models = root().join("models");
+    let spec = Catalog::read(&models).unwrap().get(None).unwrap().clone();
+    let load = |spec: &ModelSpec| Detector::load(spec, &models, None, 1).unwrap();
+    let (mut fp32, mut int8) = (load(&spec), load(&spec.in_int8().unwrap()));
+    let mut looks = pictures("", 768, 576);
+    looks.extend(pictures("crop=400:400:300:100,", 400, 400));
+    assert_eq!(looks.len(), 40);
+    let (mut found, mut sure, mut extra) = (0, 0, 0);
+    for picture in &looks {
+        let (a, b) = (fp32.detect(picture).unwrap(), int8.detect(picture).unwrap());
+        let one = compare(&a, &b);
+        found += one.0;
+        sure += one.1;
+        extra += one.2;
+    }
+    println!("8 bits see {found} of {sure}, and {extra} more");
+    assert!(sure > 80, "the street is full of people: {sure}");
+    assert!(found as f64 >= SEEN_MIN * sure as f64, "only {found} of {sure}");
+    assert!(extra as f64 <= EXTRA_MAX * sure as f64, "{extra} that nobody else sees, of {sure}");
+}
+
+/// Two lines of figures, one of them marked; the choice is the same when asked again.
+#[test]
+fn models_bench_says_which_one_looks() {
+    let first = gridpost(&["models", "bench"]);
+    assert_eq!(first.code, 0, "{}", first.stderr);
+    let lines: Vec<&str> = first.stdout.lines().collect();
+    assert_eq!(lines.len(), 2, "{}", first.stdout);
+    assert_eq!(lines.iter().filter(|line| line.contains("<- taken")).count(), 1);
+    let listed = gridpost(&["models", "list"]);
+    assert!(listed.stdout.contains("in 8 bits too"), "{}", listed.stdout);
+}
