@@ -15,6 +15,7 @@ mod camera;
 mod configs;
 mod full_disk;
 mod fuzz;
+mod gate;
 mod kill;
 mod models;
 mod playback;

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand; exit 0 fine, 2 bad usage or config, 1 anything else.
 
+mod cameras;
 mod check;
 mod models;
 mod replay;
@@ -36,6 +37,8 @@ enum Command {
     Watch(watch::Args),
     /// Play recordings through the same pipeline on a simulated clock; events on stdout.
     Replay(replay::Args),
+    /// What each camera does and costs: asleep or awake, wakes by cause, looks that were skipped.
+    Cameras(cameras::Args),
     /// The models of the catalogue: list, fetch, verify.
     Models(models::Args),
     /// Find every mistake in a configuration; touches nothing.
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::main(&args),
         Command::Watch(args) => watch::main(&args),
         Command::Replay(args) => replay::main(&args),
+        Command::Cameras(args) => cameras::main(&args),
         Command::Models(args) => models::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Schema(args) => schema::main(&args),

@@ -19,13 +19,17 @@ pub struct Look {
     pub whole: bool,
     /// What has long been there is looked for once more.
     pub verify: bool,
+    /// Asked by a camera that sleeps on a restless scene: if somebody new is there it wakes, and
+    /// will show this moment again, with what led to it.
+    pub probe: bool,
 }
 
 impl Look {
     /// A picture that is looked at as a whole, with nothing known of what differs.
     pub fn of(picture: Picture) -> Self {
         let (at, device) = (picture.at, picture.device);
-        Self { at, device, picture: Some(picture), regions: Vec::new(), whole: true, verify: true }
+        let (picture, regions) = (Some(picture), Vec::new());
+        Self { at, device, picture, regions, whole: true, verify: true, probe: false }
     }
 }
 
@@ -34,6 +38,8 @@ impl Look {
 pub struct Sighting {
     /// Something is there that counts.
     pub holds: bool,
-    /// And it was not there before.
+    /// Something that counts was found where something differs.
+    pub found: bool,
+    /// Something is there that was not there before.
     pub fresh: bool,
 }

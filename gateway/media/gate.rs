@@ -162,7 +162,12 @@ impl Gate {
 
     /// It was looked at, and nothing is different.
     pub fn looked(&mut self, at: Timestamp) {
-        (self.looked_at, self.told_at) = (Some(at), Some(at));
+        self.looked_at = Some(at);
+    }
+
+    /// Vision was told of it, and it need not be shown again.
+    pub fn told(&mut self, at: Timestamp) {
+        self.told_at = Some(at);
     }
 
     /// Whether what stays in the scene is due to be looked at again.
@@ -237,11 +242,12 @@ impl Gate {
         rest
     }
 
-    /// Vision has seen the picture of this time: something that counts is there, or nothing.
-    pub fn sighted(&mut self, at: Timestamp, holds: bool) {
+    /// Vision has seen the picture of this time: something that counts is there,
+    /// and was found where something differs.
+    pub fn sighted(&mut self, at: Timestamp, holds: bool, found: bool) {
         self.holds = holds;
         if let State::Awake { found_at, .. } = &mut self.state
-            && holds
+            && found
         {
             *found_at = (*found_at).max(at);
         }
@@ -270,6 +276,7 @@ mod tests {
         let mut gate = gate(false);
         assert!(gate.wants_look(at(0)));
         gate.looked(at(0));
+        gate.told(at(0));
         assert!(!gate.wants_look(at(1_000)) && gate.wants_look(at(1_950)));
         assert!(gate.wants_look(at(-5_000)), "time stepped back");
         gate.wake(Cause::Change, at(2_000));
@@ -277,7 +284,7 @@ mod tests {
         assert!(!gate.wants(at(0)), "vision knows it");
         assert!(gate.wants(at(200)) && !gate.wants(at(240)));
         assert_eq!(gate.watched(at(2_200), true), None);
-        gate.sighted(at(2_200), true);
+        gate.sighted(at(2_200), true, true);
         assert_eq!(gate.watched(at(5_000), false), None);
         assert_eq!(gate.watched(at(5_200), false), Some(Rest::Quiet));
         assert_eq!(gate.level(), 1);
@@ -292,7 +299,7 @@ mod tests {
             let mut last = None;
             for n in 0..100 {
                 last = gate.watched(at(n * 200), true);
-                gate.sighted(at(n * 200), holds);
+                gate.sighted(at(n * 200), holds, holds);
                 if last.is_some() {
                     break;
                 }

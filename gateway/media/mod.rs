@@ -13,6 +13,8 @@ mod signal;
 mod snapshot;
 #[cfg(test)]
 mod tests_change;
+#[cfg(test)]
+mod tests_ring;
 
 pub use clip::{ClipInfo, write_clip};
 pub use decode::{Decoder, Filter, Frame, Painter};

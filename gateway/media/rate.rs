@@ -1,28 +1,28 @@
 //! Which pictures are looked at: so many a second of stream time, whatever the camera's rate.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-/// Decides by the picture's own time, so that replay looks at the same pictures as the live camera.
+/// Decides by the picture's own time: the first picture in each slot of a grid that is the same for
+/// everybody, so that replay, and a camera that slept, look at the same pictures as one that did not.
 pub struct Rate {
-    every: SignedDuration,
-    next: Option<Timestamp>,
+    fps: f64,
+    slot: Option<i64>,
 }
 
 impl Rate {
     /// `fps`: looks a second.
     pub fn new(fps: f64) -> Self {
-        Self { every: SignedDuration::from_millis((1000.0 / fps) as i64), next: None }
+        Self { fps, slot: None }
     }
 
     /// Whether the picture of this time is looked at.
     pub fn wants(&mut self, at: Timestamp) -> bool {
-        let due = self.next.is_none_or(|next| {
-            // A stream whose time stepped back by more than two looks begins anew.
-            at >= next || next.duration_since(at) > self.every * 2
-        });
+        // A hundredth later: pictures at 40 ms steps must not fall before and after an edge by turns.
+        let slot = ((at.as_millisecond() as f64 / 1000.0 + 0.01) * self.fps).floor() as i64;
+        // Time that stepped back is wanted too, unless it is only the order of pictures.
+        let due = self.slot.is_none_or(|last| slot > last || last - slot > 2);
         if due {
-            // A tenth earlier, so that 10 fps looked at 5 times takes every second one.
-            self.next = Some(at + self.every * 9 / 10);
+            self.slot = Some(slot);
         }
         due
     }
@@ -30,6 +30,8 @@ impl Rate {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
 
     fn looks(fps: f64, stream_fps: i64, ms: &[i64]) -> usize {

@@ -66,7 +66,8 @@ pub(super) struct Lookout {
     health: Health,
     /// What began to be wrong with the picture, or is right again, until it is asked for.
     faults: Vec<Word>,
-    slept_at: Option<Timestamp>,
+    /// The look of a restless scene that vision was asked about.
+    asked: Option<Timestamp>,
     run: Option<Run>,
     ended: bool,
 }
@@ -86,6 +87,7 @@ impl Lookout {
             quiet_after: seconds(config.quiet_after_s),
             fps: config.detect_fps,
         });
+        meter.set(Metric::CameraLevel, &config.id, 0.0);
         let next = ring.lock().map_or(0, |ring| ring.numbers().end);
         Self {
             id: config.id.as_str().into(),
@@ -106,7 +108,7 @@ impl Lookout {
             words: Vec::new(),
             health: Health::default(),
             faults: Vec::new(),
-            slept_at: None,
+            asked: None,
             run: None,
             ended: false,
         }
@@ -150,12 +152,12 @@ impl Lookout {
 
     /// What vision said of the look of this time.
     pub(super) fn sighted(&mut self, at: Timestamp, sighting: Sighting) {
-        self.gate.sighted(at, sighting.holds);
-        // Where nothing is restless, nothing can come that differs not: that was a flicker.
-        let restless = self.scene.unrest() > RESTLESS;
-        let asleep = restless && self.slept_at.is_some_and(|slept| at > slept);
-        if asleep && sighting.fresh && self.gate.awake().is_none() {
-            self.wake(Cause::Seen, at);
+        self.gate.sighted(at, sighting.holds, sighting.found);
+        if self.asked.take_if(|asked| *asked == at).is_some() && self.gate.awake().is_none() {
+            match sighting.fresh {
+                true => self.wake(Cause::Seen, at),
+                false => self.gate.told(at),
+            }
         }
     }
 
@@ -304,7 +306,12 @@ impl Lookout {
             self.scene.learn(&luma);
         }
         self.gate.looked(at);
+        // Where nothing is restless, nothing can come that does not differ: no need to ask.
         let restless = self.scene.unrest() > RESTLESS;
+        match restless {
+            true => self.asked = Some(at),
+            false => self.gate.told(at),
+        }
         let verify = self.gate.verifies(at) || restless;
         let picture = if verify { self.painter.picture(&frame).ok() } else { None };
         let device = frame.device;
@@ -315,6 +322,7 @@ impl Lookout {
             regions: Vec::new(),
             whole: verify,
             verify,
+            probe: restless,
         }))
     }
 
@@ -384,14 +392,23 @@ impl Lookout {
         if self.gate.is_second(at) {
             self.faults.extend(self.health.look(&luma));
         }
-        let wanted = whole || !regions.is_empty();
-        let picture = if wanted { self.painter.picture(frame).ok() } else { None };
+        // Where something differs, a crop and the whole picture see more than either.
+        let whole = whole || !regions.is_empty();
+        let picture = if whole { self.painter.picture(frame).ok() } else { None };
         let cause = self.gate.awake().unwrap_or(Cause::Start);
         if let Some(rest) = self.gate.watched(at, !moved.is_none()) {
             self.sleep(at, &luma, rest, &change, cause);
         }
         self.spent(started.elapsed());
-        Step::Look(Box::new(Look { at, device, picture, regions, whole, verify: false }))
+        Step::Look(Box::new(Look {
+            at,
+            device,
+            picture,
+            regions,
+            whole,
+            verify: false,
+            probe: false,
+        }))
     }
 
     fn sleep(&mut self, at: Timestamp, luma: &Luma, rest: Rest, change: &Change, cause: Cause) {
@@ -415,7 +432,6 @@ impl Lookout {
         }
         self.frames.clear();
         self.painter = Painter::default();
-        self.slept_at = Some(at);
         self.meter.set(Metric::CameraLevel, self.id.as_str(), 1.0);
     }
 }

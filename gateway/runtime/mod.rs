@@ -2,6 +2,7 @@
 
 mod backend;
 mod camera;
+mod cameras;
 mod clock;
 mod couriers;
 mod doors;
@@ -31,6 +32,7 @@ mod systemd;
 mod topology;
 
 pub use crate::sources::recorded::Recorded;
+pub use cameras::{CameraState, CameraTable, camera_table};
 pub use clock::{RealClock, SimulatedClock};
 pub use health::Health;
 pub use metrics::Registry;

@@ -126,13 +126,13 @@ impl Player {
         look: Look,
         detector: &mut Detector,
         now: Now,
-    ) -> Result<Observation, DetectError> {
+    ) -> Result<Option<Observation>, DetectError> {
         let stamp = Stamp::of_look(&look, now);
         let seen = self.attention.look(detector, &look)?;
         self.lookout.sighted(look.at, seen.sighting);
-        let tracks = seen.tracks;
+        let Some(tracks) = seen.tracks else { return Ok(None) };
         let picture = look.picture.filter(|_| !tracks.is_empty());
         let body = Body::Tracks(TrackFrame { tracks, picture });
-        Ok(Observation { source: self.id.clone(), stamp, body })
+        Ok(Some(Observation { source: self.id.clone(), stamp, body }))
     }
 }

@@ -179,6 +179,7 @@ impl Stage<'_> {
         self.played.pictures += u64::from(look.picture.is_some());
         let observation =
             player.observe(look, detector, self.clock.now()).map_err(|error| error.to_string())?;
+        let Some(observation) = observation else { return Ok(()) };
         self.apply(&observation)?;
         if self.explain.as_ref() == Some(&player.id) {
             let since = observation.stamp.at.duration_since(player.began_at).as_secs_f64();

@@ -129,7 +129,7 @@ impl Sight {
                 self.rota.ask(&camera);
             }
             let stamp = Stamp::of_look(&look, self.report.clock.now());
-            let tracks = seen.tracks;
+            let Some(tracks) = seen.tracks else { continue };
             let picture = look.picture.filter(|_| !tracks.is_empty());
             if !self.report.send(&camera, stamp, Body::Tracks(TrackFrame { tracks, picture })) {
                 return;

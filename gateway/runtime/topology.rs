@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Health, RealClock, Registry,
+    Health, RealClock, Registry, cameras,
     couriers::{Couriers, subscribers},
     doors::{Bound, Doors},
     eyes::Eyes,
@@ -125,6 +125,7 @@ async fn live(
     warn_if_plain(&config);
     let eyes = Eyes::start(&shared, &config, work)?;
     tokio::spawn(RoomWatch::new(&shared, config.data.path.clone()).run(stop.clone()));
+    tokio::spawn(cameras::keep(shared.clone(), config.data.path.clone(), stop.clone()));
     start_watch(&shared, &systemd, stop);
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;

@@ -40,7 +40,8 @@ pub struct Attention {
 
 /// What a look showed.
 pub struct Seen {
-    pub tracks: Vec<Track>,
+    /// None: this moment will be shown again, and nothing is to be said of it yet.
+    pub tracks: Option<Vec<Track>>,
     pub sighting: Sighting,
     /// Runs of the model.
     pub runs: u64,
@@ -71,10 +72,17 @@ impl Attention {
         let found = boxes::merge(found);
         let known = |one: &Detection| self.kept.iter().any(|kept| is_same(&kept.detection, one));
         let fresh = found.iter().any(|one| one.score >= BEGIN_SCORE && !known(one));
+        let differs =
+            |one: &Detection| look.regions.iter().any(|region| region.overlap(&one.bbox) > 0.2);
+        let moves = found.iter().any(differs);
+        if look.probe && fresh {
+            let sighting = Sighting { holds: true, found: moves, fresh };
+            return Ok(Seen { tracks: None, sighting, runs });
+        }
         let there = self.remember(look, whole, found);
         let tracks = self.tracker.update(look.at, &there);
-        let sighting = Sighting { holds: !there.is_empty(), fresh };
-        Ok(Seen { tracks, sighting, runs })
+        let sighting = Sighting { holds: !there.is_empty(), found: moves, fresh };
+        Ok(Seen { tracks: Some(tracks), sighting, runs })
     }
 
     /// What is there: what was found now, and what has not changed since it was found twice.

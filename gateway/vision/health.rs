@@ -13,7 +13,7 @@ use crate::domain::{Kind, Luma};
 /// A fault is one that stays.
 const SURE_AFTER: SignedDuration = SignedDuration::from_secs(8);
 /// No sensor gives the same picture twice for so long.
-const FROZEN_AFTER: SignedDuration = SignedDuration::from_secs(20);
+const FROZEN_AFTER: SignedDuration = SignedDuration::from_secs(12);
 /// Blocks of a covered lens differ by less than this (standard deviation, levels).
 const FLAT: f32 = 4.0;
 /// Two pictures of one sensor differ by more than this somewhere (levels of a block).

@@ -1,8 +1,9 @@
 //! What changed in a scene: blocks against a background that learns, light told apart. Pure.
 //!
 //! All on [`Luma`] blocks. The background keeps a mean and a mean deviation per block; a block
-//! differs when it is off by more than [`LEVELS_MIN`] and by more than [`DEVIATIONS`] of its own
-//! deviation. When a quarter of the picture differs at once, each tile is fitted by gain and
+//! differs when it is off by more than [`LEVELS_MIN`], by more than [`DEVIATIONS`] of its own
+//! deviation, and by more than the noise of this picture (its median difference, which people do
+//! not change). When a quarter of the picture differs at once, each tile is fitted by gain and
 //! offset (least squares) and only what the fit leaves counts: a lamp, a cloud and infrared
 //! change tiles, people change blocks.
 
@@ -12,12 +13,16 @@ use crate::domain::{Bbox, Luma};
 const LEVELS_MIN: f32 = 4.0;
 /// And by this many of its usual deviations.
 const DEVIATIONS: f32 = 6.0;
+/// And by this many standard deviations of the noise all over the picture: 1.48 times the median
+/// of the differences (Hampel's estimate). Few blocks of noise exceed it, and none together.
+const SIGMAS: f32 = 4.5;
+const SIGMA_OF_MEDIAN: f32 = 1.4826;
+/// No sensor is noisier, levels of a block: more is the light, or another view.
+const NOISE_MAX: f32 = 12.0;
 /// Fewer blocks together are noise.
 const BLOCKS_MIN: usize = 3;
 /// More than this share of the picture at once may be light.
 const LIGHT_SHARE: f32 = 0.25;
-/// What a fit by light leaves of a change that was light, as a share of the picture.
-const LEFT_BY_LIGHT: f32 = 0.01;
 /// Blocks a side of a tile in which light has one gain and one offset.
 const TILE: usize = 12;
 /// Regions told apart, at most; more of them are one (P11).
@@ -122,27 +127,36 @@ impl Scene {
     }
 
     fn change(&self, from: &Luma, to: &Luma) -> Change {
-        let mut differs = self.flags(from.mean.iter().zip(&to.mean).map(|(was, now)| now - was));
+        let off: Vec<f32> = from.mean.iter().zip(&to.mean).map(|(was, now)| now - was).collect();
+        let mut differs = self.flags(&off);
         let mut share = part(&differs);
         let mut light = false;
         if share > LIGHT_SHARE {
-            let left = self.flags(after_light(from, to).into_iter());
+            let left = self.flags(&after_light(from, to));
             let rest = part(&left);
             light = rest < share / 4.0;
             if light {
-                share = if rest < LEFT_BY_LIGHT { 0.0 } else { rest };
-                differs = left;
-                if share == 0.0 {
-                    return Change { regions: Vec::new(), share, light };
-                }
+                (share, differs) = (rest, left);
             }
         }
         Change { regions: regions(&differs, to.columns, to.rows), share, light }
     }
 
-    fn flags(&self, off: impl Iterator<Item = f32>) -> Vec<bool> {
-        off.zip(&self.deviation).map(|(off, deviation)| off.abs() > limit(*deviation)).collect()
+    fn flags(&self, off: &[f32]) -> Vec<bool> {
+        let noise = (SIGMAS * SIGMA_OF_MEDIAN * median(off)).min(NOISE_MAX);
+        let over = |off: f32, deviation: f32| off.abs() > limit(deviation).max(noise);
+        off.iter().zip(&self.deviation).map(|(off, deviation)| over(*off, *deviation)).collect()
     }
+}
+
+/// Of the sizes.
+fn median(off: &[f32]) -> f32 {
+    let mut sizes: Vec<f32> = off.iter().map(|off| off.abs()).collect();
+    let middle = sizes.len() / 2;
+    if sizes.is_empty() {
+        return 0.0;
+    }
+    *sizes.select_nth_unstable_by(middle, f32::total_cmp).1
 }
 
 fn limit(deviation: f32) -> f32 {
@@ -219,4 +233,126 @@ fn regions(flags: &[bool], columns: usize, rows: usize) -> Vec<Bbox> {
         *other = other.around(&last);
     }
     boxes
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    const W: usize = 160;
+    const H: usize = 90;
+
+    struct World {
+        random: StdRng,
+        ground: Vec<f32>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let seed: u64 = rand::rng().random();
+            println!("seed {seed}");
+            let mut random = StdRng::seed_from_u64(seed);
+            let ground = (0..W * H).map(|_| random.random_range(40.0..160.0)).collect();
+            Self { random, ground }
+        }
+
+        fn show(&mut self, noise: f32, of: impl Fn(f32, usize, usize) -> f32) -> Luma {
+            let noisy = |(n, ground): (usize, &f32)| {
+                of(*ground, n % W, n / W) + self.random.random_range(-noise..=noise)
+            };
+            let mean = self.ground.iter().enumerate().map(noisy).collect();
+            let at = jiff::Timestamp::UNIX_EPOCH;
+            Luma { columns: W, rows: H, mean, sharpness: 9.0, at }
+        }
+    }
+
+    fn empty(ground: f32, _: usize, _: usize) -> f32 {
+        ground
+    }
+
+    /// Three blocks wide and six high.
+    fn person(at: usize) -> impl Fn(f32, usize, usize) -> f32 {
+        move |ground, x, y| {
+            if (at..at + 3).contains(&x) && (30..36).contains(&y) { 15.0 } else { ground }
+        }
+    }
+
+    #[test]
+    fn a_small_person_is_found_where_he_is_and_noise_is_nobody() {
+        let mut world = World::new();
+        let mut scene = Scene::default();
+        assert_eq!(scene.compare(&world.show(1.0, empty)), None, "no background yet");
+        scene.take(&world.show(1.0, empty));
+        for noise in [1.0, 1.0, 3.0, 6.0] {
+            let luma = world.show(noise, empty);
+            assert!(scene.compare(&luma).unwrap().is_none(), "noise {noise}");
+            scene.learn(&luma);
+        }
+        let change = scene.compare(&world.show(1.0, person(70))).unwrap();
+        assert_eq!(change.regions.len(), 1, "{change:?}");
+        assert!(change.regions[0].holds((71.5 / W as f32, 33.0 / H as f32)));
+        assert!(change.regions[0].area() < 0.01 && !change.light);
+    }
+
+    #[test]
+    fn light_is_told_from_people_and_people_are_seen_in_it() {
+        let mut world = World::new();
+        let mut scene = Scene::default();
+        scene.take(&world.show(0.5, empty));
+        // A lamp: brighter to the left, and the contrast with it.
+        let lamp =
+            |ground: f32, x: usize, _: usize| ground * (1.6 - 0.6 * x as f32 / W as f32) + 10.0;
+        let change = scene.compare(&world.show(0.5, lamp)).unwrap();
+        assert!(change.light && change.is_none(), "{:?}", change.regions);
+        let both = |ground: f32, x: usize, y: usize| person(70)(lamp(ground, x, y), x, y);
+        let change = scene.compare(&world.show(0.5, both)).unwrap();
+        assert!(change.light && !change.is_none());
+        let middle = (71.5 / W as f32, 33.0 / H as f32);
+        assert!(change.regions.iter().any(|region| region.holds(middle)), "{change:?}");
+    }
+
+    #[test]
+    fn a_tree_is_borne_with_and_forgiven_when_it_is_still() {
+        let mut world = World::new();
+        let mut scene = Scene::default();
+        scene.take(&world.show(0.5, empty));
+        let tree = |ground: f32, x: usize, y: usize| {
+            if (100..120).contains(&x) && y < 20 { ground - 25.0 } else { ground }
+        };
+        let waving = world.show(0.5, tree);
+        assert!(!scene.compare(&waving).unwrap().is_none());
+        scene.bear_with(&waving);
+        assert!(scene.compare(&waving).unwrap().is_none());
+        assert!(scene.unrest() > 0.005);
+        assert!(!scene.compare(&world.show(0.5, person(30))).unwrap().is_none());
+        for _ in 0..40 {
+            scene.learn(&world.show(0.5, empty));
+        }
+        assert_eq!(scene.unrest(), 0.0);
+        assert!(!scene.compare(&waving).unwrap().is_none(), "it counts again");
+    }
+
+    #[test]
+    fn what_moves_is_what_differs_from_the_picture_before() {
+        let mut world = World::new();
+        let mut scene = Scene::default();
+        scene.take(&world.show(0.5, empty));
+        assert!(scene.moved(&world.show(0.5, person(20))).is_none(), "nothing before it");
+        assert!(scene.moved(&world.show(0.5, person(20))).is_none(), "he stands");
+        assert!(!scene.moved(&world.show(0.5, person(24))).is_none(), "he walks");
+    }
+
+    #[test]
+    fn another_size_of_picture_is_another_scene() {
+        let mut world = World::new();
+        let mut scene = Scene::default();
+        scene.take(&world.show(0.5, empty));
+        let other = Luma { columns: 2, rows: 2, mean: vec![1.0; 4], ..world.show(0.5, empty) };
+        assert_eq!(scene.compare(&other), None);
+        assert!(scene.moved(&other).is_none());
+        scene.learn(&other);
+        assert!(scene.compare(&other).unwrap().is_none());
+    }
 }

@@ -1,0 +1,80 @@
+//! `gridpost cameras`: what each camera does and costs, as a table for people.
+
+use std::path::PathBuf;
+
+use super::{Failure, load, print_line};
+use crate::runtime::{self, CameraState};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The configuration, TOML.
+    #[arg(short, long)]
+    config: PathBuf,
+    /// A JSON document a line, with everything that is known.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn main(args: &Args) -> Result<(), Failure> {
+    let config = load(&args.config)?;
+    let table = runtime::camera_table(&config).map_err(Failure::Other)?;
+    if args.json {
+        for camera in &table.cameras {
+            let line = serde_json::to_string(camera)
+                .map_err(|error| Failure::Other(format!("cannot be written as JSON: {error}")))?;
+            print_line(&line)?;
+        }
+        return Ok(());
+    }
+    print_line(&format!(
+        "{:<16} {:<7} {:>6} {:>6} {:>7} {:>7} {:>7} {:>6} {:>6} {:>6} {:>9}  wakes by cause",
+        "camera",
+        "state",
+        "looks",
+        "seen",
+        "skipped",
+        "look %",
+        "awake %",
+        "det %",
+        "gop s",
+        "lag s",
+        "ring"
+    ))?;
+    for camera in &table.cameras {
+        print_line(&line(camera, table.up_s))?;
+    }
+    print_line(&format!(
+        "{} cameras; % of one core since the start, {:.0} s before {:.0}",
+        table.cameras.len(),
+        table.up_s,
+        table.at
+    ))
+}
+
+fn line(camera: &CameraState, up_s: f64) -> String {
+    let state = match (camera.up, camera.level) {
+        (false, _) => "silent",
+        (_, 2) => "awake",
+        (_, 1) => "asleep",
+        _ => "packets",
+    };
+    let percent = |seconds: f64| seconds / up_s.max(0.001) * 100.0;
+    let wakes: Vec<String> =
+        camera.wakes.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
+    format!(
+        "{:<16} {:<7} {:>6} {:>6} {:>7} {:>7.2} {:>7.2} {:>6.2} {:>6.1} {:>6.1} {:>4.0}s{:>3.0}MB  {}",
+        camera.id,
+        state,
+        camera.looks,
+        camera.detected,
+        camera.skipped,
+        percent(camera.look_s),
+        percent(camera.awake_s),
+        percent(camera.detect_s),
+        camera.gop_s,
+        camera.lag_s,
+        camera.ring_s,
+        camera.ring_bytes / 1e6,
+        wakes.join(", ")
+    )
+}

@@ -1,0 +1,108 @@
+//! Random packets through the ring: its bounds, its numbers, and what a cut promises.
+
+use std::sync::Arc;
+
+use ffmpeg_next as ffmpeg;
+use jiff::{SignedDuration, Timestamp};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::{ffi::Shared, format::Format, ring::Ring, session::Seen};
+use crate::domain::PreRollLimit;
+
+fn format() -> Arc<Format> {
+    let parameters = Shared::new(ffmpeg::codec::Parameters::new());
+    Arc::new(Format { parameters, time_base: ffmpeg::Rational(1, 1000) })
+}
+
+fn seen(format: &Arc<Format>, at: Timestamp, key: bool, bytes: usize) -> Seen {
+    let packet = ffmpeg::Packet::empty();
+    Seen { packet, format: format.clone(), at, device: None, key, bytes, stream_ms: 0 }
+}
+
+#[test]
+fn p8_p11_the_ring_keeps_its_bounds_and_a_cut_its_promise() {
+    let seed: u64 = std::env::var("GRIDPOST_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(|| rand::rng().random());
+    println!("GRIDPOST_SEED={seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    for _ in 0..60 {
+        let (seconds, bytes_max) =
+            (random.random_range(3..40), random.random_range(20_000..400_000));
+        let mut ring = Ring::new(seconds, bytes_max);
+        let mut run = format();
+        let mut at = Timestamp::from_second(1_700_000_000).unwrap();
+        let gop = random.random_range(5..120);
+        let (mut largest, mut longest_gop) = (0, 0i64);
+        let mut since_key = 0i64;
+        for n in 0..1_500 {
+            // A clock that steps, forward or back, and a camera that connects anew.
+            at += SignedDuration::from_millis(match random.random_range(0..400) {
+                0 => random.random_range(-4_000..20_000),
+                _ => 40,
+            });
+            if random.random_range(0..500) == 0 {
+                run = format();
+            }
+            let key = n % gop == 0 || random.random_range(0..300) == 0;
+            let bytes = random.random_range(100..if key { 20_000 } else { 3_000 });
+            largest = largest.max(bytes);
+            since_key = if key { 0 } else { since_key + 40 };
+            longest_gop = longest_gop.max(since_key);
+            ring.push(seen(&run, at, key, bytes));
+            let numbers = ring.numbers();
+            let kept: Vec<&Seen> = numbers.clone().filter_map(|number| ring.get(number)).collect();
+            assert_eq!(kept.len() as u64, numbers.end - numbers.start, "numbers have no gap");
+            assert!(ring.get(numbers.end).is_none());
+            assert_eq!(kept.iter().map(|seen| seen.bytes).sum::<usize>(), ring.bytes());
+            assert!(ring.bytes() <= bytes_max.max(largest), "{} of {bytes_max}", ring.bytes());
+            if let Some(key) = ring.last_key() {
+                assert!(ring.get(key).unwrap().key);
+            }
+            if n % 37 == 0 {
+                check_cut(&ring, &mut random, &kept, at);
+            }
+        }
+    }
+}
+
+fn check_cut(ring: &Ring, random: &mut StdRng, kept: &[&Seen], newest: Timestamp) {
+    let back = |ms: i64| newest - SignedDuration::from_millis(ms);
+    let began = back(random.random_range(0..10_000));
+    let from = began - SignedDuration::from_secs(random.random_range(0..8));
+    let until = began + SignedDuration::from_secs(random.random_range(0..10));
+    let Some(cut) = ring.cut(from, began, until) else { return };
+    let first = cut.packets.first().unwrap();
+    assert!(first.key, "a clip begins with a key frame");
+    assert!(cut.packets.iter().all(|seen| Arc::ptr_eq(&seen.format, &cut.format)), "one run");
+    assert!(cut.packets.iter().all(|seen| seen.at <= until));
+    match cut.limit {
+        None => assert!(first.at <= from, "the pre-roll that was asked for"),
+        Some(limit) => {
+            // It says why, and there really is no earlier key frame of this run.
+            let earlier = |seen: &&&Seen| {
+                seen.key && seen.at <= from && Arc::ptr_eq(&seen.format, &cut.format)
+            };
+            assert!(kept.iter().find(earlier).is_none_or(|seen| seen.at >= first.at), "{limit:?}");
+            assert!(matches!(limit, PreRollLimit::RingBytes | PreRollLimit::StreamBegan));
+        }
+    }
+}
+
+#[test]
+fn a_group_larger_than_the_ring_is_no_clip_but_can_be_decoded_on() {
+    let mut ring = Ring::new(60, 10_000);
+    let run = format();
+    let at = |n: i64| Timestamp::from_millisecond(1_700_000_000_000 + n * 40).unwrap();
+    for n in 0..500 {
+        ring.push(seen(&run, at(n), n == 0, 100));
+    }
+    assert!(ring.bytes() <= 10_000);
+    assert_eq!(ring.numbers().end, 500, "each packet had its number");
+    assert!(ring.get(499).is_some() && ring.last_key().is_none());
+    assert!(ring.cut(at(400), at(450), at(499)).is_none(), "no clip without a key frame");
+    ring.push(seen(&run, at(500), true, 100));
+    let cut = ring.cut(at(400), at(500), at(500)).unwrap();
+    assert_eq!((cut.packets.len(), cut.limit), (1, Some(PreRollLimit::RingBytes)));
+}

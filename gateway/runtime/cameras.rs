@@ -1,0 +1,125 @@
+//! What is known of each camera, for people: written beside the journal by a running gateway, read by `gridpost cameras`.
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::{Registry, topology::Shared};
+use crate::{
+    config::Config,
+    domain::{LABEL_BREAK, Metric},
+};
+
+const WRITE_EVERY: Duration = Duration::from_secs(2);
+const FILE: &str = "cameras.json";
+
+/// One camera's figures since the gateway started.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct CameraState {
+    pub id: String,
+    pub up: bool,
+    /// 0 packets only, 1 asleep, 2 awake.
+    pub level: u8,
+    /// Times it woke, by cause.
+    pub wakes: BTreeMap<String, u64>,
+    pub looks: u64,
+    /// Pictures the detector looked at, and runs of the model for them.
+    pub detected: u64,
+    pub runs: u64,
+    pub skipped: u64,
+    pub look_s: f64,
+    pub awake_s: f64,
+    pub detect_s: f64,
+    pub gop_s: f64,
+    pub lag_s: f64,
+    pub ring_s: f64,
+    pub ring_bytes: f64,
+    pub queue: u64,
+}
+
+/// All cameras, and when this was written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CameraTable {
+    pub at: Timestamp,
+    /// Seconds since the gateway started.
+    pub up_s: f64,
+    pub cameras: Vec<CameraState>,
+}
+
+/// Writes the table every few seconds, until told to stop.
+pub(super) async fn keep(
+    shared: Shared,
+    data: std::path::PathBuf,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let now = shared.clock.now();
+        let table = CameraTable {
+            at: now.wall,
+            up_s: now.mono_ms as f64 / 1000.0,
+            cameras: states(&shared.registry),
+        };
+        let path = data.join(FILE);
+        let written = tokio::task::spawn_blocking(move || write(&path, &table)).await;
+        if let Ok(Err(error)) = written {
+            // A disk in trouble is told by those who need it.
+            tracing::debug!(%error, "cameras.json could not be written");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(WRITE_EVERY) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+fn write(path: &Path, table: &CameraTable) -> Result<(), String> {
+    let text = serde_json::to_string(table).map_err(|error| error.to_string())?;
+    let whole = path.with_extension("json.new");
+    fs::write(&whole, text)
+        .and_then(|()| fs::rename(&whole, path))
+        .map_err(|error| error.to_string())
+}
+
+fn states(registry: &Registry) -> Vec<CameraState> {
+    let mut wakes: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for label in registry.labels(Metric::CameraWakes) {
+        if let Some((camera, cause)) = label.split_once(LABEL_BREAK) {
+            let count = registry.get(Metric::CameraWakes, &label) as u64;
+            wakes.entry(camera.into()).or_default().insert(cause.into(), count);
+        }
+    }
+    let of = |id: String| {
+        let get = |metric| registry.get(metric, &id);
+        let count = |metric| get(metric) as u64;
+        CameraState {
+            up: get(Metric::CameraUp) > 0.0,
+            level: get(Metric::CameraLevel) as u8,
+            wakes: wakes.get(&id).cloned().unwrap_or_default(),
+            looks: count(Metric::CameraLooks),
+            detected: count(Metric::CameraDetected),
+            runs: count(Metric::CameraRuns),
+            skipped: count(Metric::CameraSkipped),
+            look_s: get(Metric::CameraLookSeconds),
+            awake_s: get(Metric::CameraAwakeSeconds),
+            detect_s: get(Metric::CameraDetectSeconds),
+            gop_s: get(Metric::CameraGop),
+            lag_s: get(Metric::CameraLag),
+            ring_s: get(Metric::CameraRing),
+            ring_bytes: get(Metric::RingBytes),
+            queue: count(Metric::CameraQueue),
+            id,
+        }
+    };
+    registry.labels(Metric::CameraUp).into_iter().filter(|id| !id.is_empty()).map(of).collect()
+}
+
+/// What a gateway on this data folder wrote last; the error is one sentence.
+pub fn camera_table(config: &Config) -> Result<CameraTable, String> {
+    let path = config.data.path.join(FILE);
+    let text = fs::read_to_string(&path).map_err(|error| {
+        format!("{}: {error}; a running gateway writes it every 2 s", path.display())
+    })?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
