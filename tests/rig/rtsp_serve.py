@@ -48,8 +48,9 @@ class Clip:
         raise ValueError(f"{path} holds neither H.264 nor H.265 in MP4")
 
     def read(self, path, codec):
+        # Parameter sets with each key frame: a mount may begin at any of them.
         pipeline = Gst.parse_launch(
-            f"filesrc name=file ! qtdemux ! {codec}parse ! video/x-{codec},stream-format=byte-stream,alignment=au "
+            f"filesrc name=file ! qtdemux ! {codec}parse config-interval=-1 ! video/x-{codec},stream-format=byte-stream,alignment=au "
             "! appsink name=sink sync=false max-buffers=64")
         pipeline.get_by_name("file").set_property("location", path)
         sink = pipeline.get_by_name("sink")

@@ -120,12 +120,14 @@ def run_material(name, seconds):
             served = server.percent()
             server.stop()
         for one in running:
-            if not isinstance(one, Gateway) and one.said.strip().startswith("{"):
-                said = json.loads(one.said.strip().splitlines()[-1])
-                looks = f", {said['looks']} looks" if said["looks"] else ""
-                rows[one.label]["note"] += f"{said['moving']} of {said['pictures']} with motion{looks}"
+            lines = [line for line in one.said.splitlines() if line.startswith("{")]
+            if not isinstance(one, Gateway) and lines:
+                said = json.loads(lines[-1])
+                looks = f", {said['looks']} looks, persons in {said['persons']}" if said["looks"] else ""
+                rows[one.label]["note"] += f"motion in {said['moving']} of {said['pictures']} pictures{looks}"
             elif one.label == "Debian's motion":
-                rows[one.label]["note"] += f"{one.said.count('Motion detected')} events"
+                with open(os.path.join(folder, "motion.log"), encoding="utf-8", errors="replace") as file:
+                    rows[one.label]["note"] += f"{file.read().count('Motion detected')} events"
     print_table(f"{name}: {seconds:.0f} s, all at once (RTSP server beside them {served:.1f} %)",
                 ("what", "CPU, % of a core", "without detection", "peak MiB", "what it saw"),
                 [(row["label"], f"{row['total']:.2f}", f"{row['apart']:.2f}", f"{row['peak']:.0f}", row["note"])

@@ -12,7 +12,6 @@ import argparse
 import json
 import signal
 import subprocess
-import sys
 import time
 
 import cv2
@@ -89,30 +88,23 @@ def main():
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=width * height * 3)
 
     def stop(*_):
-        raise KeyboardInterrupt
+        decoder.terminate()          # its pipe ends, and so does the loop
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     motion, detector = Motion(width, height), Detector(options.model) if options.model else None
     counts = {"pictures": 0, "moving": 0, "looks": 0, "persons": 0}
     began = time.monotonic()
-    try:
-        while True:
-            data = decoder.stdout.read(width * height * 3 // 2)
-            if len(data) < width * height * 3 // 2:
-                break
-            yuv = np.frombuffer(data, np.uint8)
-            boxes = motion.boxes(yuv[:width * height].reshape(height, width))
-            counts["pictures"] += 1
-            counts["moving"] += bool(boxes)
-            if boxes and detector:
-                counts["looks"] += 1
-                counts["persons"] += detector.persons(yuv, boxes, width, height)
-    except KeyboardInterrupt:
-        pass
-    decoder.terminate()
+    while len(data := decoder.stdout.read(width * height * 3 // 2)) == width * height * 3 // 2:
+        yuv = np.frombuffer(data, np.uint8)
+        boxes = motion.boxes(yuv[:width * height].reshape(height, width))
+        counts["pictures"] += 1
+        counts["moving"] += bool(boxes)
+        if boxes and detector:
+            counts["looks"] += 1
+            counts["persons"] += detector.persons(yuv, boxes, width, height)
     decoder.wait()
     print(json.dumps({**counts, "seconds": round(time.monotonic() - began, 1)}), flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -66,7 +66,7 @@ def matched(full, other, within):
 
 def run(_seconds):
     looks = [("full", {"decode": "full"}), ("adaptive", {"decode": "adaptive"})] if knows("decode") else [("today", {})]
-    rows, table = [], {}
+    rows, table, goals = [], {}, []
     for name in ("appear", "idle", "night"):
         clip, truth = material.build(name), material.truth_of(name)
         people = [span for span in truth if span[0] != "lamp"]
@@ -74,6 +74,8 @@ def run(_seconds):
         for mode, one in got.items():
             for _, start, end in people:
                 hit = [at for at in one.began if start - 0.3 <= at <= end + 0.3]
+                if mode == "adaptive" and end - start >= 2 and not hit:
+                    print(f"\n{name}: adaptive misses what is visible from {start:.2f} to {end:.2f} s")
                 table.setdefault((name, mode), []).append((round((end - start) * 2) / 2, bool(hit), hit and hit[0] - start))
             false = sum(not any(start - 1 <= at <= end + 1 for _, start, end in people) for at in one.began)
             rows.append((name, mode, f"{sum(hit for _, hit, _ in table[name, mode])} of {len(people)}", false,
@@ -85,6 +87,11 @@ def run(_seconds):
             rows.append((name, "adaptive of full", f"{len(near)} of {len(offs)} incidents",
                          f"{found:.1f} of {whole:.1f} person-seconds ({100 * found / whole if whole else 0:.1f} %)",
                          f"start off by {max(near, default=0):.2f} s at most, {share(near, 0.5):.2f} s in the middle"))
+            goals += [(f"{name}: incidents of 2 s and more (the GOP, look_every_s)", "all",
+                       tally(table[name, "adaptive"], 2)),
+                      (f"{name}: start of the incident against full", "0.2 s at most", f"{max(near, default=0):.2f} s"),
+                      (f"{name}: person-seconds of full", "99 % at least",
+                       f"{100 * found / whole if whole else 0:.1f} %")]
             if got["adaptive"].explained:
                 print(f"\n{name}: {len(got['adaptive'].explained)} lines of waking and sleeping; the first: "
                       f"{got['adaptive'].explained[0]}")
@@ -100,6 +107,9 @@ def run(_seconds):
         by_length.append((mode, *cells))
     print_table("Recall by how long somebody was visible, at eight phases of the GOP (how late it says he came, median)",
                 ("decode", *(f"{length:g} s" for length in lengths)), by_length)
-    print_table("Targets", ("what", "target"), [("incidents visible for 2 s (the GOP, look_every_s) or longer", "all"),
-                                               ("start of the incident against full", "0.2 s at most"),
-                                               ("person-seconds of full", "99 % at least")])
+    print_table("Against the targets", ("what", "target", "measured"), goals)
+
+
+def tally(appearances, seconds_min):
+    of = [hit for seconds, hit, _ in appearances if seconds >= seconds_min]
+    return f"{sum(of)} of {len(of)}"
