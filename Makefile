@@ -2,7 +2,7 @@
 # Dependencies build once, optimised, in the dev profile.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove fuzz soak build setup setup-test models clips bench schema fmt lint docs deny clean
+.PHONY: help demo test prove fuzz soak build setup setup-test setup-bench models clips bench bench-media schema fmt lint docs deny clean
 
 # Debian's own, for its GStreamer bindings: another python3 may be first on PATH.
 PYTHON ?= /usr/bin/python3
@@ -42,6 +42,9 @@ setup: ## system packages for building and the demo
 setup-test: ## and those that only tests need
 	@tests/rig/setup.sh test
 
+setup-bench: ## and those that only `make bench-media` needs
+	@tests/rig/setup.sh bench
+
 models: setup ## ONNX Runtime and the default model, in models/cache
 	@$(PYTHON) models/fetch
 
@@ -52,6 +55,12 @@ clips: setup # the clips that tests play
 
 bench: setup-test models clips ## speed and size on this machine, as a table (release build); ONLY="press crowd drain history"
 	@GRIDPOST_BENCH_ONLY="$(ONLY)" cargo bench --bench bench
+
+bench-media: setup-bench models ## gridpost beside its rivals on made streams; ONLY="rivals recall", SECONDS=30, CAMERAS="1 16"
+	@cargo build --release
+	@$(PYTHON) tests/bench/media/material.py >/dev/null
+	@GRIDPOST_BENCH_SECONDS="$(if $(filter command line,$(origin SECONDS)),$(SECONDS))" GRIDPOST_BENCH_CAMERAS="$(CAMERAS)" \
+		$(PYTHON) tests/bench/media/bench.py $(ONLY)
 
 schema: build ## the JSON Schemas in config/schema, from the types
 	@$(TARGET)/debug/gridpost schema event >config/schema/event.v1.json

@@ -21,6 +21,7 @@ mod models;
 mod playback;
 mod power_cut;
 mod priorities;
+mod recall;
 mod reload;
 mod replay;
 mod sinks_evidence;

@@ -8,6 +8,10 @@ never outlives the test that started it. All clients of a mount share one live s
 file's beginning when the first client comes. At the file's end it goes on from its beginning with timestamps that
 keep rising, as a camera's do, and RTCP sender reports are sent.
 
+MOUNT=FILE.mp4@SECONDS begins at the first key frame from there on, so that many cameras can share one file without
+showing the same at the same time. --tell prints a line at the beginning and at each turn of a mount, as long as
+somebody reads them: TURN MOUNT SECONDS, the wall clock's at which the file's first frame was or would have been sent.
+
 MOUNT=launch:PIPELINE serves any GStreamer pipeline instead, e.g. a stream without pictures:
     tone=launch:audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0"""
 import argparse
@@ -16,6 +20,7 @@ import signal
 import stat
 import sys
 import threading
+import time
 
 try:
     import gi
@@ -37,14 +42,15 @@ class Clip:
 
     def __init__(self, path):
         for codec in ("h264", "h265"):
-            self.codec, self.units, self.caps = codec, [], None
+            self.codec, self.units, self.keys, self.caps = codec, [], [], None
             if self.read(path, codec):
                 return
         raise ValueError(f"{path} holds neither H.264 nor H.265 in MP4")
 
     def read(self, path, codec):
+        # Parameter sets with each key frame: a mount may begin at any of them.
         pipeline = Gst.parse_launch(
-            f"filesrc name=file ! qtdemux ! {codec}parse ! video/x-{codec},stream-format=byte-stream,alignment=au "
+            f"filesrc name=file ! qtdemux ! {codec}parse config-interval=-1 ! video/x-{codec},stream-format=byte-stream,alignment=au "
             "! appsink name=sink sync=false max-buffers=64")
         pipeline.get_by_name("file").set_property("location", path)
         sink = pipeline.get_by_name("sink")
@@ -62,6 +68,8 @@ class Clip:
                 pts, dts = buffer.pts, buffer.dts
                 self.units.append((pts, pts if dts == Gst.CLOCK_TIME_NONE else dts,
                                    buffer.extract_dup(0, buffer.get_size())))
+                if not buffer.has_flags(Gst.BufferFlags.DELTA_UNIT):
+                    self.keys.append(len(self.units) - 1)
         finally:
             pipeline.set_state(Gst.State.NULL)
         if len(self.units) < 2:
@@ -77,9 +85,10 @@ class Clip:
 class LoopFactory(GstRtspServer.RTSPMediaFactory):
     """One live stream for all clients of a mount, fed from a clip."""
 
-    def __init__(self, clip):
+    def __init__(self, clip, begin_s=0.0):
         super().__init__()
-        self.clip = clip
+        self.clip, self.name = clip, None
+        self.begin = next((at for at in clip.keys if clip.units[at][0] >= begin_s * Gst.SECOND), 0)
         self.set_launch(f"( appsrc name=feed is-live=true format=time block=false max-bytes={QUEUE_BYTES} "
                         f"! {clip.codec}parse ! rtp{clip.codec}pay name=pay0 pt=96 config-interval=-1 )")
         self.connect("media-configure", self.on_media)
@@ -93,14 +102,15 @@ class LoopFactory(GstRtspServer.RTSPMediaFactory):
 
     def push(self, feed, ended):
         """Hands over each access unit when its time has come on the stream's own clock, for ever."""
-        start, turn, position = None, 0, 0
+        start, turn, position = None, 0, self.begin
         while not ended.is_set():
             now = feed.get_current_running_time()
             if now == Gst.CLOCK_TIME_NONE:       # not playing yet
                 ended.wait(WAIT_STEP_S)
                 continue
             if start is None:
-                start = now
+                start = now - self.clip.units[position][1]
+                self.tell(start, now)
             pts, dts, data = self.clip.units[position]
             base = start + turn * self.clip.length_ns
             if base + dts > now:
@@ -116,6 +126,14 @@ class LoopFactory(GstRtspServer.RTSPMediaFactory):
             position += 1
             if position == len(self.clip.units):
                 turn, position = turn + 1, 0
+                self.tell(start + turn * self.clip.length_ns, now)
+
+    def tell(self, first_frame, now):
+        if self.name is not None:
+            print(f"TURN {self.name} {time.time() + (first_frame - now) / Gst.SECOND:.3f}", flush=True)
+
+
+CLIPS = {}          # many mounts of one file share its bytes
 
 
 def factory_of(text):
@@ -123,10 +141,12 @@ def factory_of(text):
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(f"( {text.removeprefix('launch:')} )")
     else:
+        text, _, begin = text.partition("@") if not os.path.exists(text) else (text, "", "")
         if not os.path.isfile(text):
             sys.exit(f"rtsp_serve.py: there is no file {text}; tests/rig/clip.sh makes one")
         try:
-            factory = LoopFactory(Clip(text))
+            CLIPS[text] = CLIPS.get(text) or Clip(text)
+            factory = LoopFactory(CLIPS[text], float(begin or 0))
         except (ValueError, GLib.Error) as error:
             sys.exit(f"rtsp_serve.py: {error}")
     factory.set_shared(True)
@@ -154,6 +174,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("mounts", nargs="+", metavar="MOUNT=FILE")
     parser.add_argument("--port", type=int, default=0, help="0 (default): a free one; it is in the printed addresses")
+    parser.add_argument("--tell", action="store_true", help="print when each turn of each mount began")
     parser.add_argument("--user", help="asks clients for this user …")
     parser.add_argument("--password", default="", help="… and this password")
     parser.add_argument("--auth", choices=("basic", "digest"), default="digest")
@@ -168,6 +189,8 @@ def main():
     if options.user is not None:
         protect(server, mounts.values(), options.user, options.password, options.auth)
     for name, factory in mounts.items():
+        if options.tell and isinstance(factory, LoopFactory):
+            factory.name = name
         server.get_mount_points().add_factory("/" + name, factory)
     if not server.attach(None):
         sys.exit(f"rtsp_serve.py: cannot listen on 127.0.0.1:{options.port}; is the port taken?")

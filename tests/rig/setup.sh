@@ -1,12 +1,13 @@
 #!/bin/bash
-# tests/rig/setup.sh [demo|test]: installs the system packages that building and the demo need; test adds what tests need.
+# tests/rig/setup.sh [demo|test|bench]: installs the system packages that building and the demo need; test adds what
+# tests need, bench what `make bench-media` needs.
 #
 # Says what it installs and why, and how much, before it does. With everything there it is silent and quick.
 # On a system without these packages it prints what is needed and ends with 2.
 set -uo pipefail
 
 set_name=${1:-demo}
-case $set_name in demo | test) ;; *) echo "usage: setup.sh [demo|test]" >&2; exit 2 ;; esac
+case $set_name in demo | test | bench) ;; *) echo "usage: setup.sh [demo|test|bench]" >&2; exit 2 ;; esac
 
 # package | found when this command exists (else: when dpkg has the package) | why
 demo_packages='
@@ -36,11 +37,17 @@ mosquitto|mosquitto|a real MQTT broker for the tests; it is not left running as 
 chromium|chromium|plays the clips of incidents
 '
 
+bench_packages='
+motion|motion|one of those that the bench compares with; it is not left running as a service
+linux-perf|perf|says where the time goes
+'
+
 say() { printf 'setup: %s\n' "$*" >&2; }
 stop() { say "$1"; exit "${2:-1}"; }
 
 wanted=$demo_packages
 [ "$set_name" = test ] && wanted+=$test_packages
+[ "$set_name" = bench ] && wanted+=$bench_packages
 
 # One dpkg-query for all: a call for each would take longer than everything else here.
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 2>/dev/null | sed -n 's/^installed //p')
@@ -156,5 +163,6 @@ if ! install; then
 fi
 case " ${missing[*]} " in
   *' mosquitto '*) command -v systemctl >/dev/null && "${as_root[@]}" systemctl --quiet disable mosquitto.service >/dev/null 2>&1 ;;
+  *' motion '*) command -v systemctl >/dev/null && "${as_root[@]}" systemctl --quiet disable motion.service >/dev/null 2>&1 ;;
 esac
 say "done"
