@@ -42,6 +42,7 @@ metrics! {
     CameraDetected Counter "gridpost_camera_detected_frames_total" ["camera"] "Pictures the detector looked at.";
     CameraUp Gauge "gridpost_camera_up" ["camera"] "1 while packets arrive.";
     CameraClock Gauge "gridpost_camera_clock_offset_seconds" ["camera"] "The camera's own clock (RTCP) minus ours; absent while it says nothing.";
+    DronePoses Counter "gridpost_drone_poses_total" ["drone"] "Sets of telemetry read from the drone's video (KLV).";
     RingBytes Gauge "gridpost_ring_bytes" ["camera"] "Bytes of packets kept for clips.";
     SignalsAccepted Counter "gridpost_signals_accepted_total" ["kind"] "Signals on disk and acknowledged.";
     SignalsDuplicate Counter "gridpost_signals_duplicate_total" ["source"] "Signals seen before.";

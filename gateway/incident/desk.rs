@@ -1,10 +1,14 @@
 //! The desk: observations and findings in, journal entries and evidence jobs out; revisions without gaps.
 
 mod evidence;
+mod flights;
 mod replies;
 mod signals;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -12,14 +16,15 @@ use evidence::{cut_clip, take_snapshot};
 
 use super::{
     deadline,
+    flight::Flights,
     live::{Live, SNAPSHOT_WAIT_MS, UPDATE_EVERY_MS},
     presses::Presses,
     titles,
 };
 use crate::domain::{
-    Answer, Body, Detail, Entry, EvidenceId, Finding, Incident, IncidentId, Kind, Now, Observation,
-    Phase, Quarantined, Record, SeenPress, Severity, Shot, SourceId, SourceInfo, SourceKind,
-    SourceRef, Stage, What,
+    Answer, Areas, Body, Detail, DroneInfo, Entry, EvidenceId, Finding, Incident, IncidentId, Kind,
+    Now, Observation, Phase, Quarantined, Record, SeenPress, Severity, Shot, SourceId, SourceInfo,
+    SourceKind, SourceRef, Stage, What,
 };
 
 /// What the desk knows of sources: the configuration, looked up by id.
@@ -32,6 +37,10 @@ pub struct Directory {
     pub clip_max_s: HashMap<SourceId, u64>,
     /// Per camera: seconds of clip after the end.
     pub post_roll_s: HashMap<SourceId, u64>,
+    /// By their ids.
+    pub drones: HashMap<SourceId, DroneInfo>,
+    /// The grids, for what moves.
+    pub areas: Option<Arc<dyn Areas>>,
 }
 
 /// Work for the evidence worker; it answers with [`Body::Evidence`] or [`Body::EvidenceFailed`].
@@ -59,11 +68,13 @@ pub struct Outcome {
     pub entries: Vec<Entry>,
     pub jobs: Vec<Job>,
     pub answer: Answer,
+    /// It was said before, or came too late to count.
+    pub repeated: bool,
 }
 
 impl Default for Outcome {
     fn default() -> Self {
-        Self { entries: Vec::new(), jobs: Vec::new(), answer: Answer::Stored }
+        Self { entries: Vec::new(), jobs: Vec::new(), answer: Answer::Stored, repeated: false }
     }
 }
 
@@ -75,6 +86,7 @@ pub struct Desk {
     replies: HashSet<(IncidentId, String)>,
     reply_order: VecDeque<(IncidentId, String)>,
     closed: VecDeque<IncidentId>,
+    flights: Flights,
 }
 
 impl Desk {
@@ -87,6 +99,7 @@ impl Desk {
             replies: HashSet::new(),
             reply_order: VecDeque::new(),
             closed: VecDeque::new(),
+            flights: Flights::default(),
         }
     }
 
@@ -146,7 +159,8 @@ impl Desk {
                 hex: unreadable.payload.iter().map(|byte| format!("{byte:02x}")).collect(),
                 at: now.wall,
             })),
-            Body::Tracks(_) => {}
+            Body::Pose(pose) => self.pose(now, source, stamp, pose, &mut outcome),
+            Body::Tracks(frame) => self.saw(now, source, stamp, frame, &mut outcome),
         }
         for finding in findings {
             self.finding(now, finding, &mut outcome);
@@ -160,6 +174,7 @@ impl Desk {
         for finding in findings {
             self.finding(now, finding, &mut outcome);
         }
+        self.end_flights(now, &mut outcome);
         let mut over = Vec::new();
         for (id, live) in &mut self.live {
             if live.hold_until_ms.is_some_and(|until| now.mono_ms >= until) {
@@ -208,6 +223,7 @@ impl Desk {
     }
 
     fn finding(&mut self, now: Now, mut finding: Finding, outcome: &mut Outcome) {
+        self.locate(&mut finding);
         let known = self.by_key.get(&finding.key).copied();
         match (known.and_then(|id| self.live.get_mut(&id)), finding.phase) {
             (None, Phase::Ends) => {}
@@ -234,7 +250,12 @@ impl Desk {
         let info = self.source(&finding.source);
         let id = IncidentId::new();
         let camera = matches!(info.kind, SourceKind::Camera | SourceKind::Drone)
-            && !finding.key.starts_with("fault/");
+            && !finding.key.starts_with("fault/")
+            && finding.kind != Kind::Patrol;
+        let (place, grid) = self.place(&finding, &info);
+        if info.kind == SourceKind::Drone && finding.kind != Kind::Patrol {
+            self.flights.opened(&finding.source, &id.to_string());
+        }
         let incident = Incident {
             id,
             revision: 0,
@@ -243,8 +264,8 @@ impl Desk {
             kind: finding.kind,
             severity: finding.severity,
             title: finding.title.take().unwrap_or_else(|| titles::title(finding.kind, &info)),
-            grid: info.grid.as_deref().cloned(),
-            place: info.place.clone(),
+            grid,
+            place,
             began_at: finding.began_at,
             opened_at: finding.at,
             changed_at: now.wall,

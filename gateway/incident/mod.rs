@@ -2,8 +2,12 @@
 
 mod deadline;
 mod desk;
+mod flight;
 mod live;
+mod patrol;
 mod presses;
+#[cfg(test)]
+mod tests_flight;
 #[cfg(test)]
 mod tests_random;
 mod titles;

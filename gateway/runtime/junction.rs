@@ -38,7 +38,9 @@ fn goes_into_the_reserve(body: &Body) -> bool {
     match body {
         Body::Press(_) | Body::Evidence { .. } | Body::EvidenceFailed { .. } => true,
         Body::Fault(fault) => fault.kind == Kind::DiskLow,
-        Body::Tracks(_) | Body::Reply(_) | Body::Loss(_) | Body::Unreadable(_) => false,
+        Body::Tracks(_) | Body::Pose(_) | Body::Reply(_) | Body::Loss(_) | Body::Unreadable(_) => {
+            false
+        }
     }
 }
 
@@ -147,9 +149,10 @@ impl Junction {
             Body::Reply(_) => "reply",
             Body::Fault(_) => "fault",
             Body::Unreadable(_) => "unreadable",
+            Body::Pose(_) => "pose",
             _ => "vision",
         };
-        if outcome.entries.is_empty() && kind == "press" {
+        if (outcome.entries.is_empty() && kind == "press") || outcome.repeated {
             self.meter.add(Metric::SignalsDuplicate, observation.source.as_str(), 1);
         }
         self.meter.add(Metric::SignalsAccepted, kind, 1);

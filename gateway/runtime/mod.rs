@@ -5,6 +5,8 @@ mod camera;
 mod clock;
 mod couriers;
 mod doors;
+mod drone;
+mod drones;
 mod exhibits;
 mod eyes;
 mod health;
