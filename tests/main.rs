@@ -13,6 +13,7 @@ mod broker;
 mod button;
 mod camera;
 mod configs;
+mod drone;
 mod full_disk;
 mod fuzz;
 mod kill;

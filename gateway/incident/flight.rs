@@ -17,6 +17,8 @@ use crate::domain::{
 const POSES_MAX: usize = 300;
 /// What one message leaves out is as it was said within this.
 const PART_MS_MAX: i64 = 5_000;
+/// What a drone that has landed shows afterwards is no flight, until this.
+const LANDED_MS_MAX: i64 = 600_000;
 /// An older pose says nothing of where the camera looks now; DJI sends one every 2 s.
 const POSE_MS_MAX: i64 = 4_000;
 /// KLV is of the picture itself: while it comes, DJI's pose is not looked at.
@@ -123,7 +125,7 @@ impl Flights {
         craft.sightings =
             seen.iter().map(|track| craft.sighting(ground, stamp.at, track)).collect();
         let on_ground = craft.poses.back().is_some_and(|(at, pose)| {
-            pose.airborne == Some(false) && ms_between(*at, stamp.at).abs() < PART_MS_MAX
+            pose.airborne == Some(false) && ms_between(*at, stamp.at).abs() < LANDED_MS_MAX
         });
         if on_ground {
             return;

@@ -130,8 +130,10 @@ impl Session {
                 input.streams().map(|s| format!("{:?}", s.parameters().medium())).collect();
             return Err(format!("no video in it (streams: {})", kinds.join(", ")));
         };
+        // A copy: the stream's own would hold the whole connection open for as long as the ring
+        // holds a packet of it, and a port that listens could not be opened again.
         let (stream, parameters, time_base) =
-            (video.index(), video.parameters(), video.time_base());
+            (video.index(), video.parameters().clone(), video.time_base());
         let codec = parameters.id();
         if !matches!(codec, ffmpeg::codec::Id::H264 | ffmpeg::codec::Id::HEVC) {
             return Err(format!(

@@ -166,9 +166,8 @@ impl Drone {
                     }
                     telemetry.handed_on = Some(at);
                     let now = self.clock.now();
-                    let off = said
-                        .device
-                        .map_or(0, |device| device.duration_since(now.wall).abs().as_millis());
+                    let off =
+                        said.device.map_or(0, |device| device.duration_since(at).abs().as_millis());
                     let stamp = Stamp {
                         at,
                         device: said.device,
