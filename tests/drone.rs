@@ -42,7 +42,7 @@ impl Drop for Uav {
 }
 
 /// Bare ground, then the street with its walkers.
-fn film(folder: &Path, empty_s: u32, street_s: u32) -> PathBuf {
+pub(crate) fn film(folder: &Path, empty_s: u32, street_s: u32) -> PathBuf {
     let out = folder.join("film.ts");
     let status = Command::new("/usr/bin/python3")
         .arg(root().join("tests/devices/drone.py"))

@@ -28,6 +28,7 @@ mod sinks_mqtt;
 mod sinks_presence;
 mod soak;
 mod store_commands;
+mod story_police_room;
 mod systemd;
 mod tls;
 mod upstream;

@@ -114,7 +114,7 @@ impl View {
     /// The place of a point of the picture (0..1 from its left and top), with its error. None
     /// where the ray, or one that is off by a standard deviation, does not reach the ground.
     pub fn spot(&self, (x, y): (f64, f64), errors: &Errors) -> Option<Spot> {
-        if !(self.height_m > 0.0) {
+        if self.height_m.is_nan() || self.height_m <= 0.0 {
             return None;
         }
         let [north, east, slant_m] = self.offset(x, y)?;
