@@ -2,11 +2,12 @@
 
 mod evidence;
 mod flights;
+mod join;
 mod replies;
 mod signals;
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -17,6 +18,7 @@ use evidence::{cut_clip, take_snapshot};
 use super::{
     deadline,
     flight::Flights,
+    fusion::Join,
     live::{Live, SNAPSHOT_WAIT_MS, UPDATE_EVERY_MS},
     presses::Presses,
     titles,
@@ -41,6 +43,10 @@ pub struct Directory {
     pub drones: HashMap<SourceId, DroneInfo>,
     /// The grids, for what moves.
     pub areas: Option<Arc<dyn Areas>>,
+    /// Whose place is their own, and not only the site's.
+    pub placed: HashSet<SourceId>,
+    /// Rules by which happenings are one.
+    pub joins: HashSet<Join>,
 }
 
 /// Work for the evidence worker; it answers with [`Body::Evidence`] or [`Body::EvidenceFailed`].
@@ -87,6 +93,9 @@ pub struct Desk {
     reply_order: VecDeque<(IncidentId, String)>,
     closed: VecDeque<IncidentId>,
     flights: Flights,
+    /// Live incidents that a later one may be one with, presses aside: few, however many cases
+    /// are open. A press must not look at all of them.
+    near: BTreeSet<IncidentId>,
 }
 
 impl Desk {
@@ -100,6 +109,7 @@ impl Desk {
             reply_order: VecDeque::new(),
             closed: VecDeque::new(),
             flights: Flights::default(),
+            near: BTreeSet::new(),
         }
     }
 
@@ -229,6 +239,7 @@ impl Desk {
             (None, Phase::Ends) => {}
             (None, _) => self.open(now, finding, outcome),
             (Some(live), Phase::Begins | Phase::Continues) => {
+                live.open_keys.insert(finding.key.clone());
                 let rose = live.absorb(&mut finding);
                 if rose && live.told {
                     outcome.entries.push(live.record(now, What::Updated));
@@ -236,17 +247,27 @@ impl Desk {
             }
             (Some(live), Phase::Ends) => {
                 live.absorb(&mut finding);
+                live.open_keys.remove(&finding.key);
+                // Another eye still sees it.
+                if !live.open_keys.is_empty() {
+                    return;
+                }
                 if live.hold_until_ms.is_some() {
                     outcome.entries.push(live.record(now, What::Opened));
                 }
                 live.end(now, live.last_at.max(live.incident.began_at));
                 outcome.entries.push(live.record(now, What::Ended));
-                self.by_key.remove(&finding.key);
+                let (id, joined) = (live.incident.id, live.incident.sources.len() > 1);
+                self.forget_keys(id, &finding.key, joined);
             }
         }
     }
 
     fn open(&mut self, now: Now, mut finding: Finding, outcome: &mut Outcome) {
+        if self.join(now, &mut finding, outcome) {
+            return;
+        }
+        let fused = self.fused(&mut finding);
         let info = self.source(&finding.source);
         let id = IncidentId::new();
         let camera = matches!(info.kind, SourceKind::Camera | SourceKind::Drone)
@@ -286,6 +307,8 @@ impl Desk {
         live.last_at = finding.at;
         live.clip_due = camera;
         live.absorb(&mut finding);
+        let mut folded = Outcome::default();
+        self.fuse(now, fused, &mut live, &mut folded);
         self.by_key.insert(finding.key, id);
         if live.shot.is_some() {
             live.hold_until_ms = Some(now.mono_ms + SNAPSHOT_WAIT_MS);
@@ -294,10 +317,14 @@ impl Desk {
             outcome.entries.push(live.record(now, What::Opened));
         }
         self.live.insert(id, live);
+        outcome.entries.append(&mut folded.entries);
+        self.keep_near(id);
+        self.raise_others(now, id, outcome);
     }
 }
 
 fn resumed(incident: Incident, now: Now) -> Live {
+    let open_keys = incident.active.then(|| incident.key.clone()).into_iter().collect();
     Live {
         last_at: incident.ended_at.unwrap_or(incident.changed_at),
         ended_ms: incident.ended_at.map(|at| now.mono_of(at)),
@@ -311,6 +338,8 @@ fn resumed(incident: Incident, now: Now) -> Live {
         making_snapshot: false,
         last_snapshot_ms: 0,
         clip_due: false,
+        clip_source: None,
+        open_keys,
         shot: None,
     }
 }

@@ -1,12 +1,12 @@
 //! The junction as a pure value: rules and desk together, one observation in, what must happen out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::tz::TimeZone;
 
 use crate::{
     config::Config,
-    domain::{EventContext, Now, Observation, SourceId},
+    domain::{EventContext, Now, Observation, SourceId, SourceInfo},
     incident::{Desk, Directory, Outcome},
     rules::{self, Masks, Rules},
     sources::{camera, drone},
@@ -85,7 +85,18 @@ fn directory(config: &Config) -> Directory {
         post_roll_s: seconds(config, |camera| camera.post_roll_s, |drone| drone.post_roll_s),
         drones: config.drones.iter().map(|one| (one.id.as_str().into(), one.info())).collect(),
         areas: Some(config.grids.clone()),
+        placed: placed(config),
+        joins: config.site.join.iter().copied().collect(),
     }
+}
+
+/// Who is at exactly the site's own place has none of its own.
+fn placed(config: &Config) -> HashSet<SourceId> {
+    let site = config.site.place;
+    let own = |info: &&SourceInfo| {
+        info.place.as_ref().is_some_and(|place| Some([place.lon, place.lat]) != site)
+    };
+    config.sources.iter().filter(own).map(|info| info.id.clone()).collect()
 }
 
 fn seconds(
