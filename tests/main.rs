@@ -15,6 +15,7 @@ mod camera;
 mod configs;
 mod drone;
 mod full_disk;
+mod fusion;
 mod fuzz;
 mod kill;
 mod playback;
