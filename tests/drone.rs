@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::Value;
 
-use crate::world::{Broker, Gateway, Receiver, free_port, http, root, street, wait_for};
+use crate::{
+    reload::reload_to,
+    world::{Broker, Gateway, Receiver, free_port, http, press, root, street, wait_for},
+};
 
 const GRID_1: &str = "113.9131,30.9220";
 const GRID_3: &str = "113.9131,30.9265";
@@ -279,7 +282,7 @@ async fn bad_telemetry_is_told_kept_and_counted_and_the_good_half_still_counts()
         .map(|((kind, _), port)| format!("[[drone]]\nid = \"{kind}\"\nlisten = \"udp://127.0.0.1:{port}\"\nflight_end_s = 5\nstall_timeout_s = 2\ndetect_fps = 0.2\n"))
         .collect();
     let text = config(&receiver, &drones).replace("cameras = [\"uav-1\"]", "cameras = [\"sum\"]");
-    let gateway = Gateway::start(&text).await;
+    let mut gateway = Gateway::start(&text).await;
     let mut all: Vec<Uav> = kinds
         .iter()
         .zip(&ports)
@@ -350,13 +353,131 @@ async fn bad_telemetry_is_told_kept_and_counted_and_the_good_half_still_counts()
     }
     let repeated = "gridpost_signals_duplicate_total{source=\"replay\"}";
     assert!(text.lines().any(|line| line.starts_with(repeated)), "{text}");
-    let kept = std::fs::read_dir(gateway.data())
-        .unwrap()
-        .flatten()
-        .find(|entry| entry.file_name().to_string_lossy().contains("quarantine"));
-    assert!(
-        kept.is_some(),
-        "raw bytes are kept: {:?}",
-        std::fs::read_dir(gateway.data()).unwrap().flatten().collect::<Vec<_>>()
+    assert!(gateway.stop().await.success());
+    let kept = gridpost::store::quarantine(&gateway.data()).unwrap();
+    let bad: Vec<_> = kinds.iter().filter(|(_, reason)| !reason.is_empty()).collect();
+    // One of many is kept, as it came.
+    assert_eq!(kept.len(), bad.len(), "{kept:#?}");
+    for (kind, reason) in bad {
+        let of = |one: &&gridpost::domain::Quarantined| one.origin == format!("drone {kind} klv");
+        let one = kept.iter().find(of).unwrap();
+        assert!(one.reason.contains(reason) && one.hex.starts_with("060e2b34"), "{one:?}");
+    }
+}
+
+fn say(port: u16, topic: &str, payload: &str, more: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("payload");
+    std::fs::write(&file, payload).unwrap();
+    let status = Command::new("mosquitto_pub")
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-q", "1", "-t", topic, "-f"])
+        .arg(&file)
+        .args(more)
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_dji_telemetry_is_told_and_kept_and_disturbs_neither_flight_nor_press() {
+    let (broker, receiver) = (Broker::start().await, Receiver::start().await);
+    // Before anybody listens: a retained position of last week.
+    let topic = "thing/product/1581F5/osd";
+    let old =
+        r#"{"timestamp":1782000000000,"data":{"latitude":30.9,"longitude":113.9,"mode_code":5}}"#;
+    say(broker.port, topic, old, &["-r"]);
+    let drone = format!(
+        "[[mqtt]]\nid = \"dji\"\nurl = \"mqtt://127.0.0.1:{}\"\ntopics = [\"thing/product/+/osd\", \"gridpost/demo/button/+\"]\n\n[[drone]]\nid = \"uav-1\"\nserial = \"1581F5\"\nflight_end_s = 10\n",
+        broker.port
     );
+    let mut gateway = Gateway::start(&config(&receiver, &drone)).await;
+    let unreadable = || gateway.metric("gridpost_signals_unreadable_total");
+    wait_for("the retained one", || async { (unreadable().await >= 1.0).then_some(()) }).await;
+    let now = gateway_ms();
+    let long = format!("{{\"timestamp\":{now},\"data\":{{\"x\":\"{}\"}}}}", "y".repeat(70_000));
+    let bad = [
+        (format!("{{\"timestamp\":{now},\"data\":{{\"latitude\":30.9"), "not JSON"),
+        (
+            format!("{{\"timestamp\":{now},\"data\":{{\"latitude\":0,\"longitude\":0}}}}"),
+            "Null Island",
+        ),
+        (
+            format!("{{\"timestamp\":{now},\"data\":{{\"latitude\":113.9,\"longitude\":30.9}}}}"),
+            "swapped",
+        ),
+        (long, "at most 65536"),
+    ];
+    for (payload, _) in &bad {
+        say(broker.port, topic, payload, &[]);
+    }
+    // A dock reports at the same broker; it is no drone, and no mistake.
+    let dock = format!(
+        "{{\"timestamp\":{now},\"data\":{{\"latitude\":30.9,\"longitude\":113.9,\"rainfall\":1}}}}"
+    );
+    say(broker.port, "thing/product/dock-1/osd", &dock, &[]);
+    assert!(press(broker.port, "btn-1", "p1"));
+    receiver.wait("the press", |data| data["kind"] == "emergency-button").await;
+    let at = broker.port.to_string();
+    let _osd = Uav::start(&[
+        "osd",
+        "--port",
+        &at,
+        "--serial",
+        "1581F5",
+        "--start",
+        GRID_1,
+        "--end",
+        GRID_3,
+        "--seconds",
+        "3",
+    ]);
+    let over = |data: &Value| data["kind"] == "patrol" && data["what"] == "ended";
+    let patrol = receiver.wait("the flight", over).await["data"].clone();
+    assert_eq!(patrol["detail"]["ended_by"], "landed", "{patrol:#}");
+    let started = patrol["began_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert!(started.as_millisecond() >= now, "not by the retained one: {patrol:#}");
+    let counted = gateway.metric("gridpost_signals_unreadable_total").await;
+    assert_eq!(counted, 5.0, "the retained one and four");
+    for (_, reason) in bad {
+        assert!(gateway.log().contains(reason), "{reason} not in\n{}", gateway.log());
+    }
+    assert!(gateway.stop().await.success());
+    let kept = gridpost::store::quarantine(&gateway.data()).unwrap();
+    assert_eq!(kept.len(), 5, "{kept:#?}");
+    assert!(kept.iter().any(|one| one.text.contains("\"latitude\":113.9")), "the raw bytes");
+}
+
+fn gateway_ms() -> i64 {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_brings_a_drone_moves_its_port_and_takes_it_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let film = film(folder.path(), 4, 1);
+    let receiver = Receiver::start().await;
+    let gateway = Gateway::start(&config(&receiver, "").replace("\"uav-1\"", "")).await;
+    let ports = [free_port(), free_port()];
+    for port in ports {
+        let drone = format!(
+            "[[drone]]\nid = \"uav-1\"\nlisten = \"udp://127.0.0.1:{port}\"\nstall_timeout_s = 1\nflight_end_s = 5\n"
+        );
+        reload_to(&gateway, &config(&receiver, &drone)).await;
+        let _uav = klv_flight(&format!("udp://127.0.0.1:{port}"), &film);
+        wait_for("its pictures", || async {
+            let text = http().get(format!("{}/metrics", gateway.web)).send().await.unwrap();
+            let up = "gridpost_camera_up{camera=\"uav-1\"} 1";
+            text.text().await.unwrap().contains(up).then_some(())
+        })
+        .await;
+    }
+    // The first port is free again, as soon as its listener has gone.
+    wait_for("the old port", || async { std::net::UdpSocket::bind(("127.0.0.1", ports[0])).ok() })
+        .await;
+    let answer = reload_to(&gateway, &config(&receiver, "").replace("\"uav-1\"", "")).await;
+    assert!(answer.to_string().contains("removed"), "{answer}");
+    wait_for("the new port", || async { std::net::UdpSocket::bind(("127.0.0.1", ports[1])).ok() })
+        .await;
+    let over = |data: &Value| data["kind"] == "patrol" && data["detail"]["ended_by"] == "removed";
+    receiver.wait("the flight that nobody follows any more", over).await;
 }

@@ -242,6 +242,9 @@ fn check_drones(document: &mut Document<'_>, drones: &[(String, drone::Config)])
         for (key, message) in drone.problems() {
             document.problem(&["drone", index, key], message, None);
         }
+        for (key, message) in drone.warnings() {
+            document.warning(&["drone", index, key], message);
+        }
         if let Some((transport, port)) = drone.port().filter(|port| !ports.insert(*port)) {
             let message = format!("another drone listens at {transport} port {port}");
             document.problem(&["drone", index, "listen"], message, None);

@@ -234,12 +234,18 @@ impl Desk {
 
     fn finding(&mut self, now: Now, mut finding: Finding, outcome: &mut Outcome) {
         self.locate(&mut finding);
+        let late = self.late_place(&finding);
         let known = self.by_key.get(&finding.key).copied();
         match (known.and_then(|id| self.live.get_mut(&id)), finding.phase) {
             (None, Phase::Ends) => {}
             (None, _) => self.open(now, finding, outcome),
             (Some(live), Phase::Begins | Phase::Continues) => {
-                live.open_keys.insert(finding.key.clone());
+                if !live.open_keys.contains(&finding.key) {
+                    live.open_keys.insert(finding.key.clone());
+                }
+                if let Some((place, grid)) = late.filter(|_| live.incident.place.is_none()) {
+                    (live.incident.place, live.incident.grid) = (Some(place), grid);
+                }
                 let rose = live.absorb(&mut finding);
                 if rose && live.told {
                     outcome.entries.push(live.record(now, What::Updated));

@@ -178,7 +178,11 @@ impl Session {
             let mut packet = ffmpeg::Packet::empty();
             match packet.read(&mut self.input) {
                 Ok(()) if packet.stream() == self.stream => return Ok(Some(packet)),
-                Ok(()) => self.klv.iter_mut().for_each(|klv| klv.take(&packet)),
+                Ok(()) => {
+                    // A program may get its telemetry after it began.
+                    self.klv = self.klv.take().or_else(|| Klv::find(&self.input));
+                    self.klv.iter_mut().for_each(|klv| klv.take(&packet));
+                }
                 Err(ffmpeg::Error::Eof) => {
                     self.tell_if_short();
                     return Ok(None);

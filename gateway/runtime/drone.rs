@@ -20,8 +20,10 @@ use crate::{
     sources::{codecs::klv, drone, reconnect::Reconnect},
 };
 
-/// Poses handed on are so far apart; a drone may send thirty a second.
-const POSE_EVERY_MS: i64 = 100;
+/// Poses handed on: so many a second of our own time, and so many at once after a silence (what
+/// came while the stream was probed). A drone may send thirty a second, and a mad one any number.
+const POSES_PER_S: f64 = 10.0;
+const POSES_AT_ONCE_MAX: f64 = 60.0;
 /// Of what cannot be read, one is kept in so long; the others are counted.
 const KEEP_BAD_EVERY: Duration = Duration::from_secs(10);
 /// Beside its own time-outs, its thread may wait for a lock.
@@ -46,10 +48,38 @@ pub(super) struct Drone {
 }
 
 /// What is known of the telemetry of one session.
-#[derive(Default)]
 struct Telemetry {
+    /// Poses that may be handed on, as of `counted`.
+    left: f64,
+    counted: Instant,
+    /// Source time of the latest that was handed on.
     handed_on: Option<Timestamp>,
     kept_bad: Option<Instant>,
+}
+
+impl Telemetry {
+    fn new() -> Self {
+        let (left, counted) = (POSES_AT_ONCE_MAX, Instant::now());
+        Self { left, counted, handed_on: None, kept_bad: None }
+    }
+
+    /// Whether this one is handed on: evenly by its own time, and bounded by ours.
+    fn takes(&mut self, at: Timestamp) -> bool {
+        let passed_s = self.counted.elapsed().as_secs_f64();
+        self.counted = Instant::now();
+        self.left = (self.left + passed_s * POSES_PER_S).min(POSES_AT_ONCE_MAX);
+        let every = SignedDuration::from_secs_f64(0.9 / POSES_PER_S);
+        // Time that went back is another stream, not one that is too fast.
+        let soon = self.handed_on.is_some_and(|before| {
+            (SignedDuration::ZERO..every).contains(&at.duration_since(before))
+        });
+        if soon || self.left < 1.0 {
+            return false;
+        }
+        self.left -= 1.0;
+        self.handed_on = Some(at);
+        true
+    }
 }
 
 impl Drone {
@@ -111,7 +141,7 @@ impl Drone {
         self.meter.add(Metric::CameraConnects, id, 1);
         let mut decoder = Decoder::new(&session)?;
         let mut gate = Gate::new(config.detect_fps);
-        let mut telemetry = Telemetry::default();
+        let mut telemetry = Telemetry::new();
         while let Some(seen) = session.next(|| self.clock.now().wall)? {
             if !std::mem::replace(got, true) {
                 tracing::info!(drone = id, feed = config.shown(), "drone: its feed runs");
@@ -155,16 +185,9 @@ impl Drone {
             match said {
                 Ok(said) => {
                     self.meter.add(Metric::DronePoses, self.config.id.as_str(), 1);
-                    let every = SignedDuration::from_millis(POSE_EVERY_MS);
-                    let since = |before: Timestamp| at.duration_since(before);
-                    // Time that went back is another stream, not one that is too fast.
-                    let soon = telemetry.handed_on.is_some_and(|before| {
-                        (SignedDuration::ZERO..every).contains(&since(before))
-                    });
-                    if soon {
+                    if !telemetry.takes(at) {
                         continue;
                     }
-                    telemetry.handed_on = Some(at);
                     let now = self.clock.now();
                     let off =
                         said.device.map_or(0, |device| device.duration_since(at).abs().as_millis());
@@ -204,5 +227,22 @@ impl Drone {
             }
             thread::sleep(left.min(Duration::from_millis(50)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mad_drone_hands_on_no_more_than_others_whatever_its_clock_says() {
+        let mut telemetry = Telemetry::new();
+        let at = |ms: i64| Timestamp::from_millisecond(1_782_874_800_000 + ms).unwrap();
+        // Thirty a second for a second: ten; and five seconds that waited in the probing: fifty.
+        assert_eq!((0..30).filter(|n| telemetry.takes(at(n * 33))).count(), 10);
+        assert_eq!((0..49).filter(|n| telemetry.takes(at(2_000 + n * 100))).count(), 49);
+        // Ten thousand at once with a clock that leaps forth and back.
+        let many = (0..10_000).filter(|n| telemetry.takes(at(n % 2 * 1_000_000 + n))).count();
+        assert!(many < 20, "{many}");
     }
 }

@@ -17,8 +17,8 @@ use super::{RealClock, Registry, middle::Middle, progress::Beat};
 use crate::{
     config::Config,
     domain::{
-        Body, Clock, Entry, Envelope, IncidentId, Kind, Meter, Metric, Observation, Receipt, Stamp,
-        What,
+        Answer, Body, Clock, Entry, Envelope, IncidentId, Kind, Meter, Metric, Observation,
+        Receipt, Stamp, What,
     },
     incident::{Job, Outcome},
     store::{Batch, Room, Store},
@@ -139,6 +139,10 @@ impl Junction {
         let failing =
             matches!(observation.body, Body::Reply(_)) && self.store.is_available().is_err();
         if full || failing {
+            // Where a drone is needs no disk: it is not asked for again, and its broker goes on.
+            if matches!(observation.body, Body::Pose(_)) {
+                receipt.settle(Answer::Stored);
+            }
             // Its receipt is dropped: whoever sent it is not acknowledged and sends again.
             self.meter.add(Metric::SignalsNotTaken, observation.source.as_str(), 1);
             return;

@@ -27,9 +27,10 @@ pub struct Config {
     /// by `${NAME}`).
     #[serde(default)]
     pub url: Option<String>,
-    /// Where it, or its dock, pushes to us: `rtmp://0.0.0.0:1935/live/KEY`, `srt://0.0.0.0:9710`
-    /// (with `?passphrase=` of 10 to 79 characters it is encrypted and only who has it gets in), or
-    /// `udp://0.0.0.0:9711` for MPEG-TS, from anybody who reaches the port. Each needs a port of its own.
+    /// Where it, or its dock, pushes to us: `srt://0.0.0.0:9710?passphrase=…` (10 to 79 characters:
+    /// encrypted, and only who has it gets in), `rtmp://0.0.0.0:1935/live/KEY` or
+    /// `udp://0.0.0.0:9711` for MPEG-TS. RTMP and UDP take pictures from anybody who reaches the
+    /// port (the key is no lock): for a network of your own. Each needs a port of its own.
     #[serde(default)]
     pub listen: Option<String>,
     /// User name, where it is not in the url.
@@ -233,6 +234,17 @@ impl Config {
         Some((transport, url.port()?))
     }
 
+    /// What works and may be regretted: key and message.
+    pub fn warnings(&self) -> Vec<(&'static str, String)> {
+        let listened = self.listen.as_ref().and_then(|listen| url::Url::parse(listen).ok());
+        let open = listened.filter(|url| {
+            let here = ["127.0.0.1", "localhost", "[::1]"].contains(&url.host_str().unwrap_or(""));
+            !here && !url.query_pairs().any(|(key, _)| key == "passphrase")
+        });
+        let message = "anybody who reaches this port can send pictures as this drone; srt with ?passphrase= lets in only who has it";
+        open.map(|_| ("listen", message.to_owned())).into_iter().collect()
+    }
+
     /// What is wrong with it: key and message.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
@@ -319,6 +331,14 @@ mod tests {
     fn what_cannot_work_is_told() {
         assert!(check("listen = \"srt://0.0.0.0:9710?passphrase=0123456789\"").is_empty());
         assert!(check("serial = \"1581F5\"").is_empty());
+        let warned = |listen: &str| {
+            let text = format!("id = \"uav\"\nlisten = \"{listen}\"");
+            toml::from_str::<Config>(&text).unwrap().warnings().len()
+        };
+        assert_eq!(warned("udp://127.0.0.1:1"), 0);
+        assert_eq!(warned("srt://0.0.0.0:1?passphrase=0123456789"), 0);
+        assert_eq!(warned("srt://0.0.0.0:1"), 1);
+        assert_eq!(warned("rtmp://0.0.0.0:1935/live/key"), 1);
         for (keys, part) in [
             ("", "url: expected `url`, `listen` or `serial`"),
             ("url = \"rtsp://h/1\"\nlisten = \"udp://0.0.0.0:1\"", "listen: there is `url` too"),

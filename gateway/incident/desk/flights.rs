@@ -84,6 +84,14 @@ impl Desk {
         finding.detail.insert("ground".into(), said);
     }
 
+    /// Telemetry may come after the pictures: an incident that has no place yet gets it then.
+    pub(super) fn late_place(&self, finding: &Finding) -> Option<(Place, Option<Grid>)> {
+        self.directory.drones.get(&finding.source)?;
+        let info = self.directory.sources.get(&finding.source)?;
+        let (place, grid) = self.place(finding, info);
+        Some((place?, grid))
+    }
+
     /// Where an incident is: for what moves, where it was seen; else where the source is.
     pub(super) fn place(
         &self,

@@ -38,11 +38,12 @@ pub fn sets(bytes: &[u8]) -> Vec<Result<Said, String>> {
         let ours = bytes[at..].starts_with(&KEY);
         match framed(bytes, at) {
             Ok((inside, end)) => {
-                if ours {
-                    found.push(set(&bytes[at..end], inside - at).map_err(|why| place(at, &why)));
-                }
                 other |= !ours;
-                at = end;
+                let said = ours.then(|| set(&bytes[at..end], inside - at));
+                // One that was cut short reaches into the next, which may be whole.
+                let whole = !matches!(said, Some(Err(_)));
+                found.extend(said.map(|said| said.map_err(|why| place(at, &why))));
+                at = if whole { end } else { at + UNIVERSAL.len() };
             }
             Err(why) => {
                 if ours {
