@@ -20,7 +20,7 @@ use crate::{
     console,
     domain::SourceInfo,
     rules, sinks,
-    sources::{camera, intake, mqtt},
+    sources::{camera, drone, intake, mqtt},
     store, vision,
 };
 
@@ -41,6 +41,7 @@ pub struct Config {
     pub sinks: Vec<sinks::Config>,
     pub model: vision::Config,
     pub cameras: Vec<camera::Config>,
+    pub drones: Vec<drone::Config>,
     pub rules: Vec<rules::Config>,
     /// Folder of the catalogue and `cache/`.
     pub models_dir: PathBuf,
@@ -89,6 +90,9 @@ struct Shape {
     /// Cameras and recorded clips.
     #[serde(default)]
     camera: Vec<camera::Config>,
+    /// Drones: feeds that come and go, and move.
+    #[serde(default)]
+    drone: Vec<drone::Config>,
     /// What is an incident.
     #[serde(default)]
     rule: Vec<rules::Config>,

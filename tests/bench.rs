@@ -17,6 +17,8 @@ mod crowd;
 mod detection;
 #[path = "bench/drain.rs"]
 mod drain;
+#[path = "bench/drone_codecs.rs"]
+mod drone_codecs;
 #[path = "bench/history.rs"]
 mod history;
 #[path = "bench/press.rs"]
@@ -55,6 +57,9 @@ fn main() {
     println!("| what | figure |\n|---|---|");
     if wanted("detection") {
         detection::run();
+    }
+    if wanted("drone_codecs") {
+        drone_codecs::run();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {

@@ -13,6 +13,7 @@ fn every_example_passes_check() {
             .args(["check", "-c", &format!("config/{name}.toml")])
             .current_dir(root())
             .envs([("GATE_PASSWORD", "x"), ("DIKE_PASSWORD", "x"), ("LOWROAD_PASSWORD", "x")])
+            .env("UAV_KEY", "0123456789")
             .output()
             .unwrap();
         assert_eq!(
@@ -39,7 +40,7 @@ fn ten_mistakes_are_ten_lines_with_place_and_exit_2() {
         (10, "camera[1].url: expected rtsp://"),
         (11, "camera[1].mask: polygon 1: 2 points"),
         (14, "rule[1].kind: unknown value `intrusoin`"),
-        (18, "rule[2].cameras: no camera is called `b`"),
+        (18, "rule[2].cameras: no camera or drone is called `b`"),
         (19, "rule[2].schedule: `Mon`"),
         (
             22,

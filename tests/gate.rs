@@ -103,6 +103,21 @@ fn gate_recall_equals_full() {
             both_s += seen.iter().map(|one| overlap(*one, full)).sum::<f64>();
         }
     }
+    // Nobody is made up, and who is there for a GOP is there soon after he is visible.
+    let spans: Vec<(f64, f64)> = truth["spans"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|span| (span["from_s"].as_f64().unwrap(), span["to_s"].as_f64().unwrap()))
+        .collect();
+    let near = |one: &(f64, f64)| {
+        spans.iter().any(|span| overlap(*one, (span.0 - 0.2, span.1 + 0.2)) > 0.0)
+    };
+    assert!(seen.iter().all(near), "{seen:?} of {spans:?}");
+    for span in spans.iter().filter(|span| span.1 - span.0 + 0.001 >= gop_s) {
+        let late = seen.iter().map(|one| one.0 - span.0).find(|late| (-0.2..0.6).contains(late));
+        assert!(late.is_some(), "{span:?} of {seen:?}");
+    }
     println!("visible ms: there, found by full, found by adaptive\n{table:#?}");
     println!("full {all_s:.1} s, of which adaptive {both_s:.1} s");
     assert!(all_s > 20.0 && both_s >= 0.99 * all_s, "{both_s:.2} of {all_s:.2} s");

@@ -19,13 +19,14 @@ use crate::{
     console,
     domain::{Grid, Place, SourceInfo, SourceKind},
     rules, sinks,
-    sources::{camera, intake, mqtt},
+    sources::{camera, drone, intake, mqtt},
     store, vision,
 };
 
 /// Sections that are read today.
-const SECTIONS: &[&str] =
-    &["site", "data", "web", "model", "intake", "mqtt", "camera", "button", "rule", "sink"];
+const SECTIONS: &[&str] = &[
+    "site", "data", "web", "model", "intake", "mqtt", "camera", "drone", "button", "rule", "sink",
+];
 
 pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     document.check_sections(SECTIONS);
@@ -37,6 +38,8 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let sinks = sinks(document);
     let model = document.section::<vision::Config>(&["model"], &[]);
     let cameras = each::<camera::Config>(document, "camera");
+    let drones = each::<drone::Config>(document, "drone");
+    check_drones(document, &drones);
     let rules = each::<rules::Config>(document, "rule");
     for (index, camera) in &cameras {
         for (key, message) in camera.problems() {
@@ -56,7 +59,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     if let Some(message) = model.as_ref().and_then(|model| model.variant_problem(&models_dir)) {
         document.problem(&["model", "variant"], message, None);
     }
-    check_rules(document, &rules, &cameras, &labels);
+    check_rules(document, &rules, &cameras, &drones, &labels);
     let brokers = each::<mqtt::Config>(document, "mqtt");
     for (index, broker) in &brokers {
         for (key, message) in broker.problems() {
@@ -119,6 +122,26 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
             Err((key, message, hint)) => document.problem(&["camera", index, key], message, hint),
         }
     }
+    for (index, drone) in &drones {
+        if !known.insert(drone.id.clone()) {
+            let message =
+                format!("`{}` is used twice; every source needs an id of its own", drone.id);
+            document.problem(&["drone", index, "id"], message, None);
+        }
+        let place = ButtonConfig {
+            id: drone.id.clone(),
+            name: drone.name.clone(),
+            place: drone.place,
+            grid: drone.grid.clone(),
+            contact: None,
+            note: None,
+        };
+        // The site's own place is nothing that a drone is at.
+        match source(&place, None, &grids) {
+            Ok(source) => sources.push(SourceInfo { kind: SourceKind::Drone, ..source }),
+            Err((key, message, hint)) => document.problem(&["drone", index, key], message, hint),
+        }
+    }
     for (index, button) in &buttons {
         match source(button, default, &grids) {
             Ok(source) => sources.push(source),
@@ -157,6 +180,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         sinks,
         model: model?,
         cameras: cameras.into_iter().map(|(_, camera)| camera).collect(),
+        drones: drones.into_iter().map(|(_, drone)| drone).collect(),
         rules: rules.into_iter().map(|(_, rule)| rule).collect(),
         models_dir,
         library: document.variable(env::ORT_LIBRARY).map(Into::into),
@@ -184,6 +208,7 @@ fn check_rules(
     document: &mut Document<'_>,
     rules: &[(String, rules::Config)],
     cameras: &[(String, camera::Config)],
+    drones: &[(String, drone::Config)],
     labels: &[String],
 ) {
     let mut ids = HashSet::new();
@@ -200,12 +225,36 @@ fn check_rules(
             let message = format!("the model does not know `{label}`");
             document.problem(&["rule", index, "labels"], message, hint);
         }
+        let eyes = || {
+            let cameras = cameras.iter().map(|(_, camera)| camera.id.as_str());
+            cameras.chain(drones.iter().map(|(_, drone)| drone.id.as_str()))
+        };
         for id in &rule.cameras {
-            if !cameras.iter().any(|(_, camera)| camera.id == *id) {
-                let hint = did_you_mean(id, cameras.iter().map(|(_, camera)| camera.id.as_str()));
-                let message = format!("no camera is called `{id}`");
+            if !eyes().any(|eye| eye == id) {
+                let hint = did_you_mean(id, eyes());
+                let message = format!("no camera or drone is called `{id}`");
                 document.problem(&["rule", index, "cameras"], message, hint);
             }
+        }
+    }
+}
+
+fn check_drones(document: &mut Document<'_>, drones: &[(String, drone::Config)]) {
+    let (mut ports, mut serials) = (HashSet::new(), HashSet::new());
+    for (index, drone) in drones {
+        for (key, message) in drone.problems() {
+            document.problem(&["drone", index, key], message, None);
+        }
+        for (key, message) in drone.warnings() {
+            document.warning(&["drone", index, key], message);
+        }
+        if let Some((transport, port)) = drone.port().filter(|port| !ports.insert(*port)) {
+            let message = format!("another drone listens at {transport} port {port}");
+            document.problem(&["drone", index, "listen"], message, None);
+        }
+        if let Some(serial) = drone.serial.as_ref().filter(|serial| !serials.insert(*serial)) {
+            let message = format!("another drone has the serial number `{serial}`");
+            document.problem(&["drone", index, "serial"], message, None);
         }
     }
 }

@@ -34,6 +34,7 @@ impl Shape {
         config.intake.iter().for_each(|intake| shape.put("intake", "", intake));
         config.mqtt.iter().for_each(|broker| shape.put("mqtt", &broker.id, broker));
         config.cameras.iter().for_each(|camera| shape.put("camera", &camera.id, camera));
+        config.drones.iter().for_each(|drone| shape.put("drone", &drone.id, drone));
         config.buttons.iter().for_each(|button| shape.put("button", &button.id, button));
         config.rules.iter().for_each(|rule| shape.put("rule", &rule.id, rule));
         config.sinks.iter().for_each(|sink| shape.put("sink", sink.id().as_str(), sink));

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use geo::{BoundingRect, Contains, MultiPolygon, Rect};
 use geojson::{FeatureCollection, GeoJson};
 
-use crate::domain::{Grid, Place};
+use crate::domain::{Areas, Grid, Place};
 
 /// Larger files are a mistake (a whole province), not a community.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -82,6 +82,12 @@ impl Grids {
 
     pub fn is_empty(&self) -> bool {
         self.areas.is_empty()
+    }
+}
+
+impl Areas for Grids {
+    fn at(&self, place: &Place) -> Option<Arc<Grid>> {
+        Self::at(self, place)
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::incident::Join;
+
 /// `[site]`: one police room and where it is.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +36,16 @@ pub struct SiteConfig {
     /// alarm at the other end; 0 sends none. Default 60.
     #[serde(default = "heartbeat_s")]
     pub heartbeat_s: u64,
+    /// Rules by which several happenings are one, by place and time: `seen-by-several` (cameras and
+    /// drones see one person), `button-and-eye` (a press, and who is seen beside it), `rain-and-water` (a
+    /// person at the water while it rains hard is an alert). Default all; only sources with a place of
+    /// their own are joined, and never two emergencies.
+    #[serde(default = "join")]
+    pub join: Vec<Join>,
+}
+
+fn join() -> Vec<Join> {
+    Join::ALL.to_vec()
 }
 
 fn timezone() -> String {

@@ -25,11 +25,11 @@ pub struct Look {
 }
 
 impl Look {
-    /// A picture that is looked at as a whole, with nothing known of what differs.
+    /// A picture of a camera that moves: everything differs, and nobody is where he was.
     pub fn of(picture: Picture) -> Self {
         let (at, device) = (picture.at, picture.device);
-        let (picture, regions) = (Some(picture), Vec::new());
-        Self { at, device, picture, regions, whole: true, verify: true, probe: false }
+        let (picture, regions) = (Some(picture), vec![Bbox::new(0.0, 0.0, 1.0, 1.0)]);
+        Self { at, device, picture, regions, whole: true, verify: false, probe: false }
     }
 }
 

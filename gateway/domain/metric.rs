@@ -55,6 +55,7 @@ metrics! {
     CameraQueue Gauge "gridpost_camera_queue" ["camera"] "Pictures that wait for the detector.";
     CameraUp Gauge "gridpost_camera_up" ["camera"] "1 while packets arrive.";
     CameraClock Gauge "gridpost_camera_clock_offset_seconds" ["camera"] "The camera's own clock (RTCP) minus ours; absent while it says nothing.";
+    DronePoses Counter "gridpost_drone_poses_total" ["drone"] "Sets of telemetry read from the drone's video (KLV).";
     RingBytes Gauge "gridpost_ring_bytes" ["camera"] "Bytes of packets kept for clips.";
     SignalsAccepted Counter "gridpost_signals_accepted_total" ["kind"] "Signals on disk and acknowledged.";
     SignalsDuplicate Counter "gridpost_signals_duplicate_total" ["source"] "Signals seen before.";

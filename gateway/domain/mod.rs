@@ -1,8 +1,11 @@
 //! The nouns of the gateway: pure data, no I/O, no tokio; every other room speaks in these.
 
+mod areas;
 mod entry;
 mod event;
 mod finding;
+mod flight;
+mod ground;
 mod heartbeat;
 mod ids;
 mod incident;
@@ -17,9 +20,12 @@ mod stop;
 mod time;
 mod track;
 
+pub use areas::Areas;
 pub use entry::{Entry, Outcome, Quarantined, SeenPress, Settled};
 pub use event::{Event, EventContext, EventData, event_schema};
 pub use finding::{Finding, Phase};
+pub use flight::{DroneInfo, Gaze, Pose, Telemetry};
+pub use ground::{Errors, Spot, View, bearing_deg, distance_m, moved, turned};
 pub use heartbeat::{Heartbeat, HeartbeatData, HeartbeatFacts, HeartbeatSums, started_at};
 pub use ids::{EvidenceId, IncidentId, RuleId, SinkId, SiteId, SourceId};
 pub use incident::{

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, IncidentId, Kind, Receipt, SourceId, Stamp, TrackFrame};
+use super::{Evidence, IncidentId, Kind, Pose, Receipt, SourceId, Stamp, TrackFrame};
 
 /// One thing said or seen.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Envelope {
 pub enum Body {
     Press(Press),
     Tracks(TrackFrame),
+    /// Where a drone is and looks.
+    Pose(Box<Pose>),
     Reply(Reply),
     /// A part of the gateway or a device broke or mended.
     Fault(Fault),

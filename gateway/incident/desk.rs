@@ -1,10 +1,15 @@
 //! The desk: observations and findings in, journal entries and evidence jobs out; revisions without gaps.
 
 mod evidence;
+mod flights;
+mod join;
 mod replies;
 mod signals;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -12,14 +17,16 @@ use evidence::{cut_clip, take_snapshot};
 
 use super::{
     deadline,
+    flight::Flights,
+    fusion::Join,
     live::{Live, SNAPSHOT_WAIT_MS, UPDATE_EVERY_MS},
     presses::Presses,
     titles,
 };
 use crate::domain::{
-    Answer, Body, Detail, Entry, EvidenceId, Finding, Incident, IncidentId, Kind, Now, Observation,
-    Phase, Quarantined, Record, SeenPress, Severity, Shot, SourceId, SourceInfo, SourceKind,
-    SourceRef, Stage, What,
+    Answer, Areas, Body, Detail, DroneInfo, Entry, EvidenceId, Finding, Incident, IncidentId, Kind,
+    Now, Observation, Phase, Quarantined, Record, SeenPress, Severity, Shot, SourceId, SourceInfo,
+    SourceKind, SourceRef, Stage, What,
 };
 
 /// What the desk knows of sources: the configuration, looked up by id.
@@ -32,6 +39,14 @@ pub struct Directory {
     pub clip_max_s: HashMap<SourceId, u64>,
     /// Per camera: seconds of clip after the end.
     pub post_roll_s: HashMap<SourceId, u64>,
+    /// By their ids.
+    pub drones: HashMap<SourceId, DroneInfo>,
+    /// The grids, for what moves.
+    pub areas: Option<Arc<dyn Areas>>,
+    /// Whose place is their own, and not only the site's.
+    pub placed: HashSet<SourceId>,
+    /// Rules by which happenings are one.
+    pub joins: HashSet<Join>,
 }
 
 /// Work for the evidence worker; it answers with [`Body::Evidence`] or [`Body::EvidenceFailed`].
@@ -59,11 +74,13 @@ pub struct Outcome {
     pub entries: Vec<Entry>,
     pub jobs: Vec<Job>,
     pub answer: Answer,
+    /// It was said before, or came too late to count.
+    pub repeated: bool,
 }
 
 impl Default for Outcome {
     fn default() -> Self {
-        Self { entries: Vec::new(), jobs: Vec::new(), answer: Answer::Stored }
+        Self { entries: Vec::new(), jobs: Vec::new(), answer: Answer::Stored, repeated: false }
     }
 }
 
@@ -75,6 +92,10 @@ pub struct Desk {
     replies: HashSet<(IncidentId, String)>,
     reply_order: VecDeque<(IncidentId, String)>,
     closed: VecDeque<IncidentId>,
+    flights: Flights,
+    /// Live incidents that a later one may be one with, presses aside: few, however many cases
+    /// are open. A press must not look at all of them.
+    near: BTreeSet<IncidentId>,
 }
 
 impl Desk {
@@ -87,6 +108,8 @@ impl Desk {
             replies: HashSet::new(),
             reply_order: VecDeque::new(),
             closed: VecDeque::new(),
+            flights: Flights::default(),
+            near: BTreeSet::new(),
         }
     }
 
@@ -146,7 +169,8 @@ impl Desk {
                 hex: unreadable.payload.iter().map(|byte| format!("{byte:02x}")).collect(),
                 at: now.wall,
             })),
-            Body::Tracks(_) => {}
+            Body::Pose(pose) => self.pose(now, source, stamp, pose, &mut outcome),
+            Body::Tracks(frame) => self.saw(now, source, stamp, frame, &mut outcome),
         }
         for finding in findings {
             self.finding(now, finding, &mut outcome);
@@ -160,6 +184,7 @@ impl Desk {
         for finding in findings {
             self.finding(now, finding, &mut outcome);
         }
+        self.end_flights(now, &mut outcome);
         let mut over = Vec::new();
         for (id, live) in &mut self.live {
             if live.hold_until_ms.is_some_and(|until| now.mono_ms >= until) {
@@ -208,11 +233,19 @@ impl Desk {
     }
 
     fn finding(&mut self, now: Now, mut finding: Finding, outcome: &mut Outcome) {
+        self.locate(&mut finding);
+        let late = self.late_place(&finding);
         let known = self.by_key.get(&finding.key).copied();
         match (known.and_then(|id| self.live.get_mut(&id)), finding.phase) {
             (None, Phase::Ends) => {}
             (None, _) => self.open(now, finding, outcome),
             (Some(live), Phase::Begins | Phase::Continues) => {
+                if !live.open_keys.contains(&finding.key) {
+                    live.open_keys.insert(finding.key.clone());
+                }
+                if let Some((place, grid)) = late.filter(|_| live.incident.place.is_none()) {
+                    (live.incident.place, live.incident.grid) = (Some(place), grid);
+                }
                 let rose = live.absorb(&mut finding);
                 if rose && live.told {
                     outcome.entries.push(live.record(now, What::Updated));
@@ -220,21 +253,36 @@ impl Desk {
             }
             (Some(live), Phase::Ends) => {
                 live.absorb(&mut finding);
+                live.open_keys.remove(&finding.key);
+                // Another eye still sees it.
+                if !live.open_keys.is_empty() {
+                    return;
+                }
                 if live.hold_until_ms.is_some() {
                     outcome.entries.push(live.record(now, What::Opened));
                 }
                 live.end(now, live.last_at.max(live.incident.began_at));
                 outcome.entries.push(live.record(now, What::Ended));
-                self.by_key.remove(&finding.key);
+                let (id, joined) = (live.incident.id, live.incident.sources.len() > 1);
+                self.forget_keys(id, &finding.key, joined);
             }
         }
     }
 
     fn open(&mut self, now: Now, mut finding: Finding, outcome: &mut Outcome) {
+        if self.join(now, &mut finding, outcome) {
+            return;
+        }
+        let fused = self.fused(&mut finding);
         let info = self.source(&finding.source);
         let id = IncidentId::new();
         let camera = matches!(info.kind, SourceKind::Camera | SourceKind::Drone)
-            && !finding.key.starts_with("fault/");
+            && !finding.key.starts_with("fault/")
+            && finding.kind != Kind::Patrol;
+        let (place, grid) = self.place(&finding, &info);
+        if info.kind == SourceKind::Drone && finding.kind != Kind::Patrol {
+            self.flights.opened(&finding.source, &id.to_string());
+        }
         let incident = Incident {
             id,
             revision: 0,
@@ -243,8 +291,8 @@ impl Desk {
             kind: finding.kind,
             severity: finding.severity,
             title: finding.title.take().unwrap_or_else(|| titles::title(finding.kind, &info)),
-            grid: info.grid.as_deref().cloned(),
-            place: info.place.clone(),
+            grid,
+            place,
             began_at: finding.began_at,
             opened_at: finding.at,
             changed_at: now.wall,
@@ -265,6 +313,8 @@ impl Desk {
         live.last_at = finding.at;
         live.clip_due = camera;
         live.absorb(&mut finding);
+        let mut folded = Outcome::default();
+        self.fuse(now, fused, &mut live, &mut folded);
         self.by_key.insert(finding.key, id);
         if live.shot.is_some() {
             live.hold_until_ms = Some(now.mono_ms + SNAPSHOT_WAIT_MS);
@@ -273,10 +323,14 @@ impl Desk {
             outcome.entries.push(live.record(now, What::Opened));
         }
         self.live.insert(id, live);
+        outcome.entries.append(&mut folded.entries);
+        self.keep_near(id);
+        self.raise_others(now, id, outcome);
     }
 }
 
 fn resumed(incident: Incident, now: Now) -> Live {
+    let open_keys = incident.active.then(|| incident.key.clone()).into_iter().collect();
     Live {
         last_at: incident.ended_at.unwrap_or(incident.changed_at),
         ended_ms: incident.ended_at.map(|at| now.mono_of(at)),
@@ -290,6 +344,8 @@ fn resumed(incident: Incident, now: Now) -> Live {
         making_snapshot: false,
         last_snapshot_ms: 0,
         clip_due: false,
+        clip_source: None,
+        open_keys,
         shot: None,
     }
 }

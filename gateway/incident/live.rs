@@ -1,9 +1,12 @@
 //! One live incident: its state, what it still waits for, and when it may next be told.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
+use super::fusion;
 use crate::domain::{
-    Entry, EvidenceId, Finding, Incident, Now, ObjectCount, Record, Severity, Shot, What,
+    Entry, EvidenceId, Finding, Incident, Now, ObjectCount, Record, Severity, Shot, SourceId, What,
 };
 
 /// At most one `updated` in this time, unless the severity rises.
@@ -33,6 +36,10 @@ pub(super) struct Live {
     pub(super) last_snapshot_ms: u64,
     /// A clip is still to be cut (camera incidents).
     pub(super) clip_due: bool,
+    /// Whose clip, where it is not the first source's.
+    pub(super) clip_source: Option<SourceId>,
+    /// Keys of findings that go on; it ends with the last of them.
+    pub(super) open_keys: BTreeSet<String>,
     /// A better picture than the one on disk, not yet written.
     pub(super) shot: Option<Shot>,
 }
@@ -58,23 +65,16 @@ impl Live {
 
     /// Takes over what a finding says; true when the severity rose.
     pub(super) fn absorb(&mut self, finding: &mut Finding) -> bool {
-        let incident = &mut self.incident;
-        for object in &finding.objects {
-            match incident.objects.iter_mut().find(|known| known.label == object.label) {
-                Some(known) => {
-                    self.dirty |= object.count > known.count;
-                    known.count = known.count.max(object.count);
-                    known.score_max = known.score_max.max(object.score_max);
-                }
-                None => {
-                    incident.objects.push(ObjectCount { ..object.clone() });
-                    self.dirty = true;
-                }
-            }
-        }
+        self.count(&finding.objects);
         self.dirty |= finding.notable;
-        incident.why.clone_from(&finding.why);
+        let incident = &mut self.incident;
         incident.detail.append(&mut finding.detail);
+        let joined = fusion::sentences(&incident.detail);
+        // What was joined adds to the story and does not tell it anew.
+        if incident.key == finding.key || joined.is_empty() {
+            let all = std::iter::once(&finding.why).chain(&joined);
+            incident.why = all.map(String::as_str).collect::<Vec<_>>().join("; ");
+        }
         self.last_at = self.last_at.max(finding.at);
         if let Some(shot) = finding.shot.take() {
             let than = self.shot.as_ref().map_or(self.best * BETTER, |shot| shot.quality);
@@ -83,6 +83,24 @@ impl Live {
             }
         }
         self.raise(finding.severity)
+    }
+
+    /// The most of each label that was seen at once.
+    pub(super) fn count(&mut self, objects: &[ObjectCount]) {
+        for object in objects {
+            let known = self.incident.objects.iter_mut().find(|known| known.label == object.label);
+            match known {
+                Some(known) => {
+                    self.dirty |= object.count > known.count;
+                    known.count = known.count.max(object.count);
+                    known.score_max = known.score_max.max(object.score_max);
+                }
+                None => {
+                    self.incident.objects.push(object.clone());
+                    self.dirty = true;
+                }
+            }
+        }
     }
 
     pub(super) fn raise(&mut self, severity: Severity) -> bool {

@@ -2,10 +2,18 @@
 
 mod deadline;
 mod desk;
+mod flight;
+mod fusion;
 mod live;
+mod patrol;
 mod presses;
+#[cfg(test)]
+mod tests_flight;
+#[cfg(test)]
+mod tests_fusion;
 #[cfg(test)]
 mod tests_random;
 mod titles;
 
 pub use desk::{Desk, Directory, Job, Outcome};
+pub use fusion::Join;

@@ -2,16 +2,19 @@
 //!
 //! `GRIDPOST_SEED=n` replays one.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
-use super::{Desk, Directory, Job, Outcome};
+use super::{Desk, Directory, Job, Join, Outcome};
 use crate::domain::{
-    Answer, Body, ClockError, Detail, Entry, Evidence, Fault, Finding, Incident, IncidentId, Kind,
-    Now, ObjectCount, Observation, Phase, Picture, Press, Record, Reply, ReplyTo, SeenPress,
-    Severity, Shot, SourceId, SourceInfo, SourceKind, Stage, Stamp, What,
+    Answer, Body, ClockError, Detail, Entry, Evidence, Fault, Finding, Grid, Incident, IncidentId,
+    Kind, Now, ObjectCount, Observation, Phase, Picture, Place, Press, Record, Reply, ReplyTo,
+    SeenPress, Severity, Shot, SourceId, SourceInfo, SourceKind, Stage, Stamp, What,
 };
 
 const STEPS: usize = 600;
@@ -63,6 +66,7 @@ impl Witness {
         if incident.ended_at.is_some() {
             self.ended_ms.entry(id).or_insert(now.mono());
         }
+        self.fused(record);
         match self.latest.get(&id) {
             None => {
                 assert_eq!((record.what, incident.revision), (What::Opened, 1), "{record:?}");
@@ -77,6 +81,31 @@ impl Witness {
         let same = |other: &&Record| other.incident.active && other.incident.key == incident.key;
         let active = self.latest.values().filter(same).count();
         assert!(active <= 1, "{active} incidents for {}", incident.key);
+    }
+
+    /// Never two emergencies in one; what was joined is listed, and where it went is there.
+    fn fused(&self, record: &Record) {
+        let incident = &record.incident;
+        let buttons = incident.sources.iter().filter(|one| one.kind == SourceKind::Button).count();
+        assert!(buttons <= 1, "two people in one emergency: {record:?}");
+        let unique: HashSet<_> = incident.sources.iter().map(|source| &source.id).collect();
+        assert_eq!(unique.len(), incident.sources.len(), "a source twice: {record:?}");
+        let fusion = incident.detail.get("fusion").and_then(|fusion| fusion.as_array());
+        let joined = fusion.into_iter().flatten().filter(|one| one.get("source").is_some()).count();
+        assert_eq!(joined + 1, incident.sources.len(), "{record:?}");
+        for rule in fusion.into_iter().flatten() {
+            assert!(incident.why.contains(rule["rule"].as_str().unwrap()), "{record:?}");
+        }
+        if buttons == 0 && incident.kind != Kind::Rain {
+            assert!(incident.kind != Kind::EmergencyButton || incident.sources.len() == 1);
+        }
+        if let Some(into) = incident.detail.get("joined_to") {
+            assert!(!incident.active, "{record:?}");
+            let into: IncidentId = into.as_str().unwrap().parse().unwrap();
+            // Told in the same batch, before or after.
+            let target = self.latest.get(&into);
+            assert!(target.is_none_or(|one| one.incident.kind == Kind::EmergencyButton));
+        }
     }
 
     fn after(&self, now: Now, before: &Record, record: &Record) {
@@ -117,13 +146,22 @@ struct World {
 }
 
 fn directory() -> Directory {
+    // Two cameras and two buttons within a few metres, so that all that may be joined is.
     let info = |id: &str, kind| {
+        let lat = 30.92 + 0.000_05 * id.len() as f64;
+        let grid = Grid {
+            code: "G1".into(),
+            name: "G1".into(),
+            community: None,
+            township: None,
+            head: None,
+        };
         let info = SourceInfo {
             id: id.into(),
             kind,
             name: id.into(),
-            place: None,
-            grid: None,
+            place: Some(Place { lon: 113.91, lat, text: None }),
+            grid: Some(Arc::new(grid)),
             contact: None,
             note: None,
         };
@@ -134,11 +172,16 @@ fn directory() -> Directory {
             info("cam-1", SourceKind::Camera),
             info("cam-2", SourceKind::Camera),
             info("btn-1", SourceKind::Button),
+            info("btn-22", SourceKind::Button),
+            info("gauge-1", SourceKind::Gauge),
         ]
         .into(),
+        placed: ["cam-1", "cam-2", "btn-1", "btn-22"].map(SourceId::from).into(),
+        joins: Join::ALL.into(),
         auto_close_after_s: AUTO_CLOSE_S,
         clip_max_s: HashMap::new(),
         post_roll_s: HashMap::new(),
+        ..Directory::default()
     }
 }
 
@@ -182,7 +225,8 @@ impl World {
         let passed = SignedDuration::from_millis(ms as i64) + SignedDuration::from_secs(step);
         self.now.wall += passed;
         match self.random.random_range(0..20) {
-            0..8 => self.finding(),
+            0..7 => self.finding(),
+            7 => self.rain(),
             8..11 => self.press(),
             11..13 => self.reply(),
             13..16 => self.evidence(),
@@ -207,7 +251,7 @@ impl World {
             phase,
             rule: Some(rule.into()),
             source: source.into(),
-            kind: Kind::Intrusion,
+            kind: if rule == "yard" { Kind::Intrusion } else { Kind::Waterside },
             severity: Severity::try_from(self.random.random_range(1..=4)).unwrap(),
             title: None,
             began_at: at,
@@ -227,6 +271,30 @@ impl World {
         self.apply(source, Body::Tracks(frame), vec![finding]);
     }
 
+    fn rain(&mut self) {
+        let phases = [Phase::Begins, Phase::Continues, Phase::Ends];
+        let phase = *phases.choose(&mut self.random).unwrap();
+        let finding = Finding {
+            key: "rain/gauge-1".into(),
+            phase,
+            rule: None,
+            source: "gauge-1".into(),
+            kind: Kind::Rain,
+            severity: Severity::try_from(self.random.random_range(1..=4)).unwrap(),
+            title: None,
+            began_at: self.now.wall,
+            at: self.now.wall,
+            clock: ClockError { device: None, gateway: self.now.wall, error_ms: 0 },
+            objects: Vec::new(),
+            why: "random rain".into(),
+            detail: Detail::new(),
+            shot: None,
+            notable: true,
+        };
+        let frame = crate::domain::TrackFrame { tracks: Vec::new(), picture: None };
+        self.apply("gauge-1", Body::Tracks(frame), vec![finding]);
+    }
+
     fn press(&mut self) {
         let again = self.sent.choose(&mut self.random).cloned();
         if let Some((source, press)) = again.filter(|_| self.random.random_bool(0.4)) {
@@ -236,7 +304,7 @@ impl World {
             assert_eq!(self.witness.presses.len(), before);
             return;
         }
-        let source = *["btn-1", "btn-unknown"].choose(&mut self.random).unwrap();
+        let source = *["btn-1", "btn-22", "btn-unknown"].choose(&mut self.random).unwrap();
         let press = Press {
             id: Some(format!("{}", self.random.random::<u32>())),
             at: Some(self.now.wall),
@@ -381,16 +449,21 @@ fn the_story_of_each_incident_holds_together() {
     let replay: Option<u64> = std::env::var("GRIDPOST_SEED").ok().and_then(|n| n.parse().ok());
     let seeds: Vec<u64> =
         replay.map_or_else(|| (0..40).map(|_| rand::random()).collect(), |n| vec![n]);
-    let mut whats = HashSet::new();
+    let (mut whats, mut rules) = (HashSet::new(), HashSet::new());
     for seed in seeds {
         println!("GRIDPOST_SEED={seed}");
         let mut world = World::new(seed);
         for _ in 0..STEPS {
             world.step();
         }
+        for record in world.witness.latest.values() {
+            let fusion = record.incident.detail.get("fusion").and_then(|list| list.as_array());
+            rules.extend(fusion.into_iter().flatten().map(|one| one["rule"].to_string()));
+        }
         whats.extend(world.witness.latest.values().map(|record| record.what.as_str()));
     }
     if replay.is_none() {
         assert!(whats.len() >= 6, "too little happened: {whats:?}");
+        assert_eq!(rules.len(), Join::ALL.len(), "a rule never joined anything: {rules:?}");
     }
 }

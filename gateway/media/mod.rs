@@ -5,6 +5,7 @@ mod decode;
 mod ffi;
 mod format;
 mod gate;
+mod klv;
 mod pool;
 mod rate;
 mod ring;

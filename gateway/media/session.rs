@@ -12,7 +12,10 @@ use std::{
 use ffmpeg_next as ffmpeg;
 use jiff::{SignedDuration, Timestamp};
 
-use super::format::{Format, FormatWatch};
+use super::{
+    format::{Format, FormatWatch},
+    klv::Klv,
+};
 use crate::domain::StopFlag;
 
 /// Arrival and stream time may drift apart by this much before the stream is anchored anew.
@@ -94,6 +97,7 @@ impl Deadline {
 
 pub struct Session {
     input: ffmpeg::format::context::Input,
+    klv: Option<Klv>,
     stream: usize,
     time_base: ffmpeg::Rational,
     watch: FormatWatch,
@@ -114,6 +118,11 @@ pub struct Session {
 impl Session {
     /// Connects and finds the video. The error is one sentence without credentials.
     pub fn open(request: &Request) -> Result<Self, String> {
+        Self::open_with(request, &[])
+    }
+
+    /// As [`Self::open`], with further options of FFmpeg (to listen, what formats are taken).
+    pub fn open_with(request: &Request, more: &[(&str, &str)]) -> Result<Self, String> {
         ffmpeg::init().map_err(|error| format!("FFmpeg cannot start: {error}"))?;
         ffmpeg::util::log::set_level(ffmpeg::util::log::Level::Quiet);
         let deadline = Arc::new(Deadline {
@@ -125,6 +134,7 @@ impl Session {
             options.set("rtsp_transport", request.transport);
             options.set("max_delay", "500000");
         }
+        more.iter().for_each(|(key, value)| options.set(key, value));
         let (watch, stop) = (deadline.clone(), request.stop.clone());
         let interrupt = move || stop.is_raised() || watch.passed();
         let input =
@@ -136,8 +146,10 @@ impl Session {
                 input.streams().map(|s| format!("{:?}", s.parameters().medium())).collect();
             return Err(format!("no video in it (streams: {})", kinds.join(", ")));
         };
+        // A copy: the stream's own would hold the whole connection open for as long as the ring
+        // holds a packet of it, and a port that listens could not be opened again.
         let (stream, parameters, time_base) =
-            (video.index(), video.parameters(), video.time_base());
+            (video.index(), video.parameters().clone(), video.time_base());
         let codec = parameters.id();
         if !matches!(codec, ffmpeg::codec::Id::H264 | ffmpeg::codec::Id::HEVC) {
             return Err(format!(
@@ -145,8 +157,10 @@ impl Session {
             ));
         }
         let request = request.clone();
+        let klv = Klv::find(&input);
         Ok(Self {
             input,
+            klv,
             stream,
             time_base,
             watch: FormatWatch::new(parameters, time_base),
@@ -180,7 +194,11 @@ impl Session {
             let mut packet = ffmpeg::Packet::empty();
             match packet.read(&mut self.input) {
                 Ok(()) if packet.stream() == self.stream => return Ok(Some(packet)),
-                Ok(()) => {}
+                Ok(()) => {
+                    // A program may get its telemetry after it began.
+                    self.klv = self.klv.take().or_else(|| Klv::find(&self.input));
+                    self.klv.iter_mut().for_each(|klv| klv.take(&packet));
+                }
                 Err(ffmpeg::Error::Eof) => {
                     self.tell_if_short();
                     return Ok(None);
@@ -220,6 +238,23 @@ impl Session {
         self.change.take()
     }
 
+    /// KLV packets that came with the pictures so far, each with the time of its picture (`now`
+    /// for one without a time of its own).
+    pub fn take_klv(&mut self, now: Timestamp) -> Vec<(Timestamp, Vec<u8>)> {
+        let zero = self.first_pts.zip(self.anchor).map(|(first, (base, from))| {
+            let first_ms = ticks_ms(first, self.time_base);
+            (first_ms, base, from)
+        });
+        let packets = self.klv.as_mut().map(Klv::packets).unwrap_or_default();
+        let at = |ms: Option<i64>| match zero.zip(ms) {
+            Some(((first_ms, base, from), ms)) => {
+                base + SignedDuration::from_millis(ms - first_ms - from)
+            }
+            None => now,
+        };
+        packets.into_iter().map(|(ms, bytes)| (at(ms), bytes)).collect()
+    }
+
     fn is_live(&self) -> bool {
         self.request.url.contains("://")
     }
@@ -228,8 +263,7 @@ impl Session {
     fn stream_ms(&mut self, packet: &ffmpeg::Packet) -> i64 {
         let pts = packet.pts().or(packet.dts()).unwrap_or(0);
         let first = *self.first_pts.get_or_insert(pts);
-        let ticks = i128::from(pts - first) * i128::from(self.time_base.numerator()) * 1000;
-        i64::try_from(ticks / i128::from(self.time_base.denominator().max(1))).unwrap_or(0)
+        ticks_ms(pts - first, self.time_base)
     }
 
     /// A file that says it is longer than what could be read was cut off.
@@ -272,6 +306,11 @@ impl Session {
         let format = self.watch.format();
         Seen { at, device, key: packet.is_key(), bytes: packet.size(), stream_ms, format, packet }
     }
+}
+
+pub(super) fn ticks_ms(ticks: i64, base: ffmpeg::Rational) -> i64 {
+    let ticks = i128::from(ticks) * i128::from(base.numerator()) * 1000;
+    i64::try_from(ticks / i128::from(base.denominator().max(1))).unwrap_or(0)
 }
 
 /// Wall time that FFmpeg made of RTCP sender reports: an `AVProducerReferenceTime`, whose first

@@ -10,6 +10,7 @@ use std::{
 use super::{
     Slots,
     camera::{Camera, Role},
+    drones::Drones,
     exhibits::{Exhibits, Rings},
     lookers::Looker,
     report::Reporter,
@@ -57,6 +58,7 @@ pub(super) struct Eyes {
     rota: Arc<Rota>,
     pool: Arc<Pool>,
     cameras: BTreeMap<SourceId, Running>,
+    drones: Drones,
     vision: Option<StopFlag>,
     next_model: NextModel,
 }
@@ -75,12 +77,14 @@ impl Eyes {
             rota: Arc::default(),
             pool: Arc::new(Pool::new(lookers())),
             cameras: BTreeMap::new(),
+            drones: Drones::default(),
             vision: None,
             next_model: NextModel::default(),
         };
         for camera in &config.cameras {
             eyes.start_camera(camera, None)?;
         }
+        eyes.drones.change(shared, (&eyes.slots, &eyes.rings), config, None)?;
         let exhibits = Exhibits { store: shared.store.clone(), rings: eyes.rings.clone(), meter };
         let (report, beat) =
             (eyes.report(), shared.progress.part("evidence", EVIDENCE_STUCK_AFTER));
@@ -116,6 +120,8 @@ impl Eyes {
                 }
             }
         }
+        let lanes = (&self.slots, &self.rings);
+        self.drones.change(&self.shared, lanes, config, Some(difference))?;
         if difference.of("model").next().is_some() {
             let mut next = self.next_model.lock().expect("no panic while the model is held");
             *next = Some(config.model.clone());
@@ -125,6 +131,7 @@ impl Eyes {
 
     pub(super) fn stop(&self) {
         self.cameras.values().for_each(|running| running.stop.raise());
+        self.drones.stop();
         self.vision.iter().for_each(StopFlag::raise);
     }
 
@@ -246,7 +253,7 @@ impl Eyes {
 
     /// The detector is there while there is a camera.
     fn open_or_close(&mut self, config: &Config) -> Result<(), String> {
-        if self.cameras.is_empty() {
+        if self.cameras.is_empty() && self.drones.is_empty() {
             self.vision.take().iter().for_each(StopFlag::raise);
             return Ok(());
         }

@@ -17,8 +17,8 @@ use super::{RealClock, Registry, middle::Middle, progress::Beat};
 use crate::{
     config::Config,
     domain::{
-        Body, Clock, Entry, Envelope, IncidentId, Kind, Meter, Metric, Observation, Receipt, Stamp,
-        What,
+        Answer, Body, Clock, Entry, Envelope, IncidentId, Kind, Meter, Metric, Observation,
+        Receipt, Stamp, What,
     },
     incident::{Job, Outcome},
     store::{Batch, Room, Store},
@@ -38,7 +38,9 @@ fn goes_into_the_reserve(body: &Body) -> bool {
     match body {
         Body::Press(_) | Body::Evidence { .. } | Body::EvidenceFailed { .. } => true,
         Body::Fault(fault) => fault.kind == Kind::DiskLow,
-        Body::Tracks(_) | Body::Reply(_) | Body::Loss(_) | Body::Unreadable(_) => false,
+        Body::Tracks(_) | Body::Pose(_) | Body::Reply(_) | Body::Loss(_) | Body::Unreadable(_) => {
+            false
+        }
     }
 }
 
@@ -137,6 +139,10 @@ impl Junction {
         let failing =
             matches!(observation.body, Body::Reply(_)) && self.store.is_available().is_err();
         if full || failing {
+            // Where a drone is needs no disk: it is not asked for again, and its broker goes on.
+            if matches!(observation.body, Body::Pose(_)) {
+                receipt.settle(Answer::Stored);
+            }
             // Its receipt is dropped: whoever sent it is not acknowledged and sends again.
             self.meter.add(Metric::SignalsNotTaken, observation.source.as_str(), 1);
             return;
@@ -147,9 +153,10 @@ impl Junction {
             Body::Reply(_) => "reply",
             Body::Fault(_) => "fault",
             Body::Unreadable(_) => "unreadable",
+            Body::Pose(_) => "pose",
             _ => "vision",
         };
-        if outcome.entries.is_empty() && kind == "press" {
+        if (outcome.entries.is_empty() && kind == "press") || outcome.repeated {
             self.meter.add(Metric::SignalsDuplicate, observation.source.as_str(), 1);
         }
         self.meter.add(Metric::SignalsAccepted, kind, 1);

@@ -1,15 +1,15 @@
 //! The junction as a pure value: rules and desk together, one observation in, what must happen out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::tz::TimeZone;
 
 use crate::{
     config::Config,
-    domain::{EventContext, Now, Observation, SourceId},
+    domain::{EventContext, Now, Observation, SourceId, SourceInfo},
     incident::{Desk, Directory, Outcome},
-    rules::{Masks, Rules},
-    sources::camera,
+    rules::{self, Masks, Rules},
+    sources::{camera, drone},
 };
 
 /// Owned by one task; no lock, no I/O.
@@ -22,7 +22,7 @@ impl Middle {
     /// Empty, for this configuration.
     pub(super) fn new(config: &Config, context: &EventContext) -> Self {
         Self {
-            rules: Rules::new(&config.rules, &masks(config), &context.timezone),
+            rules: Rules::new(&rules(config), &masks(config), &context.timezone),
             desk: Desk::new(directory(config)),
         }
     }
@@ -37,7 +37,7 @@ impl Middle {
     pub(super) fn reload(&mut self, now: Now, config: &Config) -> Outcome {
         let mut findings = Vec::new();
         let zone = context(config).timezone;
-        self.rules.replace(&config.rules, &masks(config), &zone, &mut findings);
+        self.rules.replace(&rules(config), &masks(config), &zone, &mut findings);
         self.desk.set_directory(directory(config));
         self.desk.tick(now, findings)
     }
@@ -61,18 +61,50 @@ pub(super) fn context(config: &Config) -> EventContext {
 
 fn masks(config: &Config) -> Vec<(SourceId, Masks)> {
     let mask = |camera: &camera::Config| (camera.id.as_str().into(), camera.mask.clone());
-    config.cameras.iter().map(mask).collect()
+    let drones = config.drones.iter().map(|drone| (drone.id.as_str().into(), Masks::new()));
+    config.cameras.iter().map(mask).chain(drones).collect()
+}
+
+/// A rule that names no camera watches all of them, and no drone: a zone of the picture means
+/// nothing where the picture moves, unless somebody says so.
+fn rules(config: &Config) -> Vec<rules::Config> {
+    let cameras: Vec<String> = config.cameras.iter().map(|camera| camera.id.clone()).collect();
+    let mut rules = config.rules.clone();
+    for rule in rules.iter_mut().filter(|rule| rule.cameras.is_empty()) {
+        rule.cameras.clone_from(&cameras);
+    }
+    rules.retain(|rule| !rule.cameras.is_empty());
+    rules
 }
 
 fn directory(config: &Config) -> Directory {
     Directory {
         sources: config.sources.iter().map(|info| (info.id.clone(), info.clone())).collect(),
         auto_close_after_s: config.site.auto_close_after_s,
-        clip_max_s: seconds(config, |camera| camera.clip_max_s),
-        post_roll_s: seconds(config, |camera| camera.post_roll_s),
+        clip_max_s: seconds(config, |camera| camera.clip_max_s, |drone| drone.clip_max_s),
+        post_roll_s: seconds(config, |camera| camera.post_roll_s, |drone| drone.post_roll_s),
+        drones: config.drones.iter().map(|one| (one.id.as_str().into(), one.info())).collect(),
+        areas: Some(config.grids.clone()),
+        placed: placed(config),
+        joins: config.site.join.iter().copied().collect(),
     }
 }
 
-fn seconds(config: &Config, of: impl Fn(&camera::Config) -> u64) -> HashMap<SourceId, u64> {
-    config.cameras.iter().map(|camera| (camera.id.as_str().into(), of(camera))).collect()
+/// Who is at exactly the site's own place has none of its own.
+fn placed(config: &Config) -> HashSet<SourceId> {
+    let site = config.site.place;
+    let own = |info: &&SourceInfo| {
+        info.place.as_ref().is_some_and(|place| Some([place.lon, place.lat]) != site)
+    };
+    config.sources.iter().filter(own).map(|info| info.id.clone()).collect()
+}
+
+fn seconds(
+    config: &Config,
+    of: impl Fn(&camera::Config) -> u64,
+    of_drone: impl Fn(&drone::Config) -> u64,
+) -> HashMap<SourceId, u64> {
+    let cameras = config.cameras.iter().map(|camera| (camera.id.as_str().into(), of(camera)));
+    let drones = config.drones.iter().map(|drone| (drone.id.as_str().into(), of_drone(drone)));
+    cameras.chain(drones).collect()
 }

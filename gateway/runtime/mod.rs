@@ -6,6 +6,8 @@ mod cameras;
 mod clock;
 mod couriers;
 mod doors;
+mod drone;
+mod drones;
 mod exhibits;
 mod eyes;
 mod health;

@@ -2,6 +2,7 @@
 
 pub mod camera;
 pub mod codecs;
+pub mod drone;
 pub mod intake;
 pub mod mqtt;
 pub mod reconnect;

@@ -162,5 +162,7 @@ fuzzed! {
     p7_fuzz_buttons "buttons"
     p7_fuzz_signals "signals"
     p7_fuzz_range "range"
+    p7_fuzz_klv "klv"
+    p7_fuzz_osd "osd"
     p7_fuzz_users "users"
 }

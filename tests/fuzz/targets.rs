@@ -2,6 +2,9 @@
 //!
 //! Shared by the bounded tests of `make test` (mod.rs) and by the guided fuzzer of `make fuzz` (guided/).
 
+#[path = "drones.rs"]
+mod drones;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -45,6 +48,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "buttons", run: buttons, seeds: csv },
     Target { name: "signals", run: signals, seeds: jsonl },
     Target { name: "range", run: range, seeds: ranges },
+    Target { name: "klv", run: drones::klv, seeds: drones::klv_seeds },
+    Target { name: "osd", run: drones::osd, seeds: drones::osd_seeds },
     Target { name: "users", run: users, seeds: user_files },
 ];
 
@@ -74,7 +79,7 @@ fn decode(topic: &str, payload: &[u8]) {
             assert!(press.id.is_none_or(|id| id.chars().count() <= 128));
             assert!(!observation.source.as_str().is_empty());
         }
-        Body::Reply(_) => {}
+        Body::Reply(_) | Body::Pose(_) => {}
         other => panic!("a message became {other:?}"),
     }
 }

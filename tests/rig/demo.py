@@ -2,7 +2,8 @@
 """demo.py [--seconds N] [--gateway PATH]: the whole way once, on this machine alone (`make demo` calls it).
 
 A street scene is served as a live RTSP camera; the gateway watches it with config/demo.toml; a small grid receiver
-prints what reaches it and accepts each incident; an emergency button is pressed over MQTT a few seconds in.
+prints what reaches it and accepts each incident; an emergency button is pressed over MQTT a few seconds in; a drone
+flies from one grid to another (MPEG-TS with KLV over UDP) and finds somebody. Its flight is left as GeoJSON.
 It goes on until Ctrl-C. With --seconds it ends by itself, and with 0 only if a camera incident with a clip that plays
 and the button both arrived. All ports are free ones, on loopback; all that it starts ends with it."""
 import argparse
@@ -26,6 +27,8 @@ import urllib.request
 import uuid
 from datetime import datetime, timezone
 
+import demo_drone
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 TARGET = os.environ.get("CARGO_TARGET_DIR") or os.path.join(REPOSITORY, "target")
@@ -33,6 +36,7 @@ WORK = os.path.join(TARGET, "demo")
 DATA = os.path.join(WORK, "data")
 LOG = os.path.join(WORK, "gateway.log")
 CLIP = os.path.join(WORK, "last-clip.mp4")
+FLIGHT = os.path.join(WORK, "flight.geojson")
 
 BUTTON = "btn-0686"
 PRESS_AFTER_S = 5         # so that one sees the camera first
@@ -48,6 +52,7 @@ LISTEN_WEB = 'listen = "127.0.0.1:8686"'
 LISTEN_INTAKE = 'listen = "127.0.0.1:1883"'
 PUBLIC_URL = 'public_url = "http://127.0.0.1:8686"'
 CAMERA_URL = 'url = "rtsp://127.0.0.1:8554/square"'
+DRONE_LISTEN = 'listen = "udp://127.0.0.1:9711"'
 SINK_URL = 'url = "http://127.0.0.1:9000/events"'
 DATA_PATH = 'path = "../data/demo"'
 
@@ -243,7 +248,7 @@ class Gateway:
     """The gateway with config/demo.toml, moved to free ports and a data folder of its own."""
 
     def __init__(self, binary, camera_url, sink_url):
-        self.web, self.intake = free_port(), free_port()
+        self.web, self.intake, self.drone = free_port(), free_port(), free_port()
         self.base = f"http://127.0.0.1:{self.web}"
         # The whole folder, since the config names files beside it.
         folder = os.path.join(WORK, "config")
@@ -255,6 +260,7 @@ class Gateway:
                          (LISTEN_INTAKE, f'listen = "127.0.0.1:{self.intake}"'),
                          (PUBLIC_URL, f'public_url = "{self.base}"'),
                          (CAMERA_URL, f'url = "{camera_url}"'),
+                         (DRONE_LISTEN, f'listen = "udp://127.0.0.1:{self.drone}"'),
                          (SINK_URL, f'url = "{sink_url}"'),
                          (DATA_PATH, f"path = {json.dumps(DATA)}")):
             if text.count(old) != 1:
@@ -348,6 +354,16 @@ def summary(grid, worker, pressed, seconds):
     return missing
 
 
+def flight(grid, seconds):
+    """Leaves the drone's flight as GeoJSON; gives what is missing, where there was time for it."""
+    with grid.lock:
+        incidents = json.loads(json.dumps(list(grid.incidents.values())))
+    lacking = demo_drone.leave(incidents, FLIGHT)
+    if lacking is None:
+        say(demo_drone.told(FLIGHT))
+    return [lacking] if lacking and seconds >= demo_drone.NEEDED_S else []
+
+
 def demo(options):
     os.makedirs(WORK, exist_ok=True)
     lock = open(os.path.join(WORK, ".lock"), "w", encoding="ascii")
@@ -357,7 +373,7 @@ def demo(options):
         raise Problem(f"another demo runs in {os.path.relpath(WORK)}; stop it first") from None
     for old in (DATA, os.path.join(WORK, "config")):
         shutil.rmtree(old, ignore_errors=True)
-    camera = gateway = None
+    camera = gateway = drone = None
     began = ended = time.monotonic()
     try:
         camera = Camera()
@@ -365,6 +381,7 @@ def demo(options):
         gateway = Gateway(options.gateway, camera.url, grid.url)
         gateway.wait_ready()
         worker = Worker(grid, gateway.base)
+        drone = demo_drone.Drone(start, WORK, gateway.drone)
         began = time.monotonic()
         until = None if options.seconds is None else began + options.seconds
         say(f"the gateway watches {camera.url}; events come to {grid.url}; buttons press at 127.0.0.1:{gateway.intake}")
@@ -386,6 +403,7 @@ def demo(options):
             time.sleep(0.1)
         took = end(gateway.process)
         missing = summary(grid, worker, pressed, ended - began)
+        missing += flight(grid, ended - began)
         if took is None:
             missing.append(f"the gateway did not stop within {STOP_TIMEOUT_S} s")
         if options.seconds is None:
@@ -396,7 +414,7 @@ def demo(options):
             say(f"the gateway's last words:\n{tail(LOG)}")
         return 1 if missing else 0
     finally:
-        for child in (gateway, camera):
+        for child in (drone, gateway, camera):
             if child is not None:
                 end(child.process)
 

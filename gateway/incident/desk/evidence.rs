@@ -77,7 +77,8 @@ pub(super) fn cut_clip(
     if !live.clip_due || !live.told {
         return;
     }
-    let source = live.incident.sources[0].id.clone();
+    let first = &live.incident.sources[0].id;
+    let source = live.clip_source.as_ref().unwrap_or(first).clone();
     let seconds = |map: &HashMap<SourceId, u64>, default: u64| {
         SignedDuration::from_secs(
             i64::try_from(map.get(&source).copied().unwrap_or(default)).unwrap_or(0),

@@ -39,12 +39,13 @@ impl Desk {
                 let over = matches!(stage, Stage::Closed | Stage::Dismissed);
                 if over && live.incident.active && live.incident.kind == Kind::EmergencyButton {
                     live.end(now, now.wall.max(live.incident.began_at));
-                    self.by_key.remove(&live.incident.key);
                 }
                 outcome.entries.push(Entry::Reply { reply: reply.clone(), at: now.wall });
                 outcome.entries.push(live.record(now, what));
                 outcome.answer = Answer::Changed(Box::new(live.incident.clone()));
                 if over && !live.incident.active {
+                    let (key, many) = (live.incident.key.clone(), live.incident.sources.len() > 1);
+                    self.forget_keys(reply.incident, &key, many);
                     self.retire(reply.incident);
                 }
                 if let Some(memo) = memo {

@@ -1,5 +1,7 @@
 //! Topic and bytes become an observation, or a reason why they cannot; one file a device dialect.
 
+mod dji;
+pub mod klv;
 mod native;
 
 use crate::domain::{Body, Now, Observation, Reply, SiteId, SourceId, Stamp, Unreadable};
@@ -21,6 +23,8 @@ pub struct Message<'m> {
 pub fn decode(site: &SiteId, message: &Message<'_>, now: Now) -> Observation {
     let read = if message.topic == format!("gridpost/{site}/reply") {
         reply(message, now)
+    } else if message.topic.starts_with("thing/product/") {
+        dji::osd(message, now)
     } else {
         native::press(message, now)
     };

@@ -1,0 +1,112 @@
+//! What a drone says of itself: where it is, how high, where its camera looks; and what the site knows of it.
+
+use super::{SourceId, ground::Errors};
+
+/// How a pose came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Telemetry {
+    /// MISB ST 0601 inside the video's transport stream: it has the time of the pictures.
+    Klv,
+    /// DJI Cloud API over MQTT, on the aircraft's own clock.
+    Osd,
+}
+
+impl Telemetry {
+    /// As an incident's `detail` says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Klv => "klv",
+            Self::Osd => "osd",
+        }
+    }
+}
+
+/// Where a camera looks, as three turns of a camera that looks north along the horizon: to the
+/// right about the vertical, up, then clockwise about its own line of sight. Degrees.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gaze {
+    /// From true north, clockwise, 0..360.
+    pub azimuth_deg: f64,
+    /// Above the horizon; straight down is −90.
+    pub elevation_deg: f64,
+    pub roll_deg: f64,
+}
+
+/// One message of telemetry. A part may be absent: DJI sends its properties in several messages,
+/// and a drone without a fix has no position.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pose {
+    pub via: Telemetry,
+    /// `[lon, lat]`, degrees, WGS 84.
+    pub position: Option<[f64; 2]>,
+    /// Above mean sea level, metres (ST 0601 tag 15).
+    pub msl_m: Option<f64>,
+    /// Above the WGS 84 ellipsoid, metres (DJI `height`, ST 0601 tag 75).
+    pub ellipsoid_m: Option<f64>,
+    /// Above the point of take-off, metres (DJI `elevation`).
+    pub above_start_m: Option<f64>,
+    pub look: Option<Gaze>,
+    /// Field of view, horizontal and vertical, degrees.
+    pub fov_deg: Option<[f64; 2]>,
+    /// DJI `zoom_factor`: the field of view is that of the configuration, narrowed by it.
+    pub zoom: Option<f64>,
+    /// The ground it looks at, above mean sea level, metres (ST 0601 tag 25).
+    pub ground_msl_m: Option<f64>,
+    /// Whether it is in the air, where it says so (DJI `mode_code`).
+    pub airborne: Option<bool>,
+    /// Percent.
+    pub battery: Option<u8>,
+}
+
+impl Pose {
+    /// Nothing known yet.
+    pub fn empty(via: Telemetry) -> Self {
+        Self {
+            via,
+            position: None,
+            msl_m: None,
+            ellipsoid_m: None,
+            above_start_m: None,
+            look: None,
+            fov_deg: None,
+            zoom: None,
+            ground_msl_m: None,
+            airborne: None,
+            battery: None,
+        }
+    }
+
+    /// What this one does not say is as `before` said it.
+    pub fn completed_by(mut self, before: &Self) -> Self {
+        self.position = self.position.or(before.position);
+        self.msl_m = self.msl_m.or(before.msl_m);
+        self.ellipsoid_m = self.ellipsoid_m.or(before.ellipsoid_m);
+        self.above_start_m = self.above_start_m.or(before.above_start_m);
+        self.look = self.look.or(before.look);
+        self.fov_deg = self.fov_deg.or(before.fov_deg);
+        self.zoom = self.zoom.or(before.zoom);
+        self.ground_msl_m = self.ground_msl_m.or(before.ground_msl_m);
+        self.airborne = self.airborne.or(before.airborne);
+        self.battery = self.battery.or(before.battery);
+        self
+    }
+}
+
+/// What the configuration says of a drone that the middle needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DroneInfo {
+    pub id: SourceId,
+    /// Serial number by which it names itself in DJI topics.
+    pub serial: Option<String>,
+    /// Field of view at zoom 1, where telemetry does not say it; degrees.
+    pub fov_deg: [f64; 2],
+    /// Ground of the site above mean sea level, metres, where telemetry does not say it.
+    pub ground_msl_m: Option<f64>,
+    /// Mean sea level above the ellipsoid here, metres.
+    pub geoid_m: f64,
+    /// Pictures come so much later than telemetry by MQTT, milliseconds.
+    pub video_delay_ms: u64,
+    /// A flight is over after so much silence, milliseconds.
+    pub flight_end_ms: u64,
+    pub errors: Errors,
+}

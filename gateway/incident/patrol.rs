@@ -1,0 +1,290 @@
+//! One flight as a happening of kind `patrol`: its time, its way, the grids it covered, what was seen.
+//!
+//! `detail` of it: `track` (GeoJSON Feature, a LineString of lon, lat and height above the
+//! ellipsoid in metres, with `coordTimes`), `grids` (code, name, seconds looked at), `seen`
+//! (label, most at once, when first, grids), `incidents`, `distance_m`, `flown_s`, `telemetry`,
+//! `pictures`, `battery` (percent), and after the end `ended_by` (landed, silent, removed).
+
+use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
+
+use geo::{Coord, LineString, SimplifyIdx};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::flight::Sighting;
+use crate::domain::{
+    ClockError, Detail, DroneInfo, Finding, Grid, Kind, Now, ObjectCount, Phase, Pose, Severity,
+    SourceId, Stamp, distance_m,
+};
+
+/// Points of the way in memory; beyond, every second one goes.
+const WAY_POINTS_MAX: usize = 4_000;
+/// Points of the way in a record.
+const TOLD_POINTS_MAX: usize = 250;
+/// A step shorter than this is hovering, metres.
+const STEP_M_MIN: f64 = 2.0;
+/// A grid counts as looked at until the next pose, but no longer than this, seconds.
+const LOOK_S_MAX: f64 = 5.0;
+/// Without news, the grid hears of a flight so often, seconds.
+const TELL_EVERY_S: i64 = 60;
+/// Labels, grids and incidents remembered of one flight.
+const KEPT_MAX: usize = 100;
+/// Score from which something counts as seen.
+const SCORE_MIN: f32 = 0.5;
+
+struct Seen {
+    most: u32,
+    score: f32,
+    first: Timestamp,
+    grids: BTreeSet<String>,
+}
+
+pub(super) struct Patrol {
+    began_at: Timestamp,
+    last: Timestamp,
+    clock: ClockError,
+    mono_ms: u64,
+    /// Lon, lat, metres above the ellipsoid where known, when.
+    way: Vec<([f64; 2], Option<f64>, Timestamp)>,
+    distance_m: f64,
+    grids: BTreeMap<String, (Arc<Grid>, f64)>,
+    over: Option<(Timestamp, Option<Arc<Grid>>)>,
+    seen: BTreeMap<String, Seen>,
+    incidents: Vec<String>,
+    telemetry: BTreeSet<&'static str>,
+    pictures: u64,
+    battery: Option<u8>,
+    told: bool,
+    told_at: Timestamp,
+    /// A grid, a label or an incident that the grid has not heard of.
+    news: bool,
+}
+
+impl Patrol {
+    pub(super) fn begin(stamp: Stamp, now: Now) -> Self {
+        let Stamp { at, device, gateway, error_ms, .. } = stamp;
+        Self {
+            began_at: at,
+            last: at,
+            clock: ClockError { device, gateway, error_ms },
+            mono_ms: now.mono_ms,
+            way: Vec::new(),
+            distance_m: 0.0,
+            grids: BTreeMap::new(),
+            over: None,
+            seen: BTreeMap::new(),
+            incidents: Vec::new(),
+            telemetry: BTreeSet::new(),
+            pictures: 0,
+            battery: None,
+            told: false,
+            told_at: at,
+            news: false,
+        }
+    }
+
+    pub(super) fn silent_ms(&self, now: Now) -> u64 {
+        now.mono_ms.saturating_sub(self.mono_ms)
+    }
+
+    pub(super) fn began_over(&self) -> Option<[f64; 2]> {
+        self.way.first().map(|(position, ..)| *position)
+    }
+
+    /// The drone is here, and looks into this grid.
+    pub(super) fn fly(
+        &mut self,
+        at: Timestamp,
+        now: Now,
+        drone: &DroneInfo,
+        pose: &Pose,
+        covered: Option<Arc<Grid>>,
+    ) {
+        self.heard(at, now);
+        self.telemetry.insert(pose.via.as_str());
+        self.battery = pose.battery.or(self.battery);
+        if let Some(position) = pose.position {
+            let step = self.way.last().map(|(before, ..)| distance_m(*before, position));
+            if step.is_none_or(|step| step >= STEP_M_MIN) {
+                self.distance_m += step.unwrap_or(0.0);
+                let height = pose.ellipsoid_m.or(pose.msl_m.map(|msl| msl + drone.geoid_m));
+                self.way.push((position, height, at));
+            }
+            if self.way.len() > WAY_POINTS_MAX {
+                let mut n = 0;
+                self.way.retain(|_| {
+                    n += 1;
+                    n % 2 == 1
+                });
+            }
+        }
+        if let Some((since, Some(grid))) = self.over.take() {
+            let seconds = at.duration_since(since).as_secs_f64().clamp(0.0, LOOK_S_MAX);
+            if let Some((_, sum)) = self.grids.get_mut(&grid.code) {
+                *sum += seconds;
+            }
+        }
+        if let Some(grid) = &covered {
+            let room = self.grids.len() < KEPT_MAX;
+            if room && !self.grids.contains_key(&grid.code) {
+                self.grids.insert(grid.code.clone(), (grid.clone(), 0.0));
+                self.news = true;
+            }
+        }
+        self.over = Some((at, covered));
+    }
+
+    /// The drone looked, and saw this.
+    pub(super) fn saw(&mut self, at: Timestamp, now: Now, sightings: &[Sighting]) {
+        self.heard(at, now);
+        self.pictures += 1;
+        let sure = || sightings.iter().filter(|one| one.score >= SCORE_MIN);
+        for one in sure() {
+            let count = sure().filter(|other| other.label == one.label).count();
+            let known = self.seen.contains_key(&*one.label);
+            if !known && self.seen.len() >= KEPT_MAX {
+                continue;
+            }
+            self.news |= !known;
+            let seen = self.seen.entry(one.label.to_string()).or_insert(Seen {
+                most: 0,
+                score: 0.0,
+                first: at,
+                grids: BTreeSet::new(),
+            });
+            seen.most = seen.most.max(u32::try_from(count).unwrap_or(u32::MAX));
+            seen.score = seen.score.max(one.score);
+            seen.grids.extend(one.grid.iter().map(|grid| grid.code.clone()));
+        }
+    }
+
+    pub(super) fn opened(&mut self, incident: &str) {
+        if self.incidents.len() < KEPT_MAX {
+            self.incidents.push(incident.into());
+            self.news = true;
+        }
+    }
+
+    fn heard(&mut self, at: Timestamp, now: Now) {
+        self.last = self.last.max(at);
+        self.mono_ms = now.mono_ms;
+    }
+
+    /// What the desk must hear now: the beginning, news, and a word a minute.
+    pub(super) fn tell(&mut self, drone: &DroneInfo, findings: &mut Vec<Finding>) {
+        let due = self.last.duration_since(self.told_at).as_secs() >= TELL_EVERY_S;
+        let phase = match self.told {
+            false => Phase::Begins,
+            true if due || self.news => Phase::Continues,
+            true => return,
+        };
+        (self.told, self.told_at, self.news) = (true, self.last, false);
+        findings.push(self.finding(&drone.id, phase, ""));
+    }
+
+    pub(super) fn finding(&self, drone: &SourceId, phase: Phase, ended_by: &str) -> Finding {
+        let flown_s = self.last.duration_since(self.began_at).as_secs_f64().max(0.0);
+        let labels: Vec<&str> = self.seen.keys().map(String::as_str).collect();
+        let why = format!(
+            "{drone} flew {flown_s:.0} s and {:.0} m over {} grids; it saw {}",
+            self.distance_m,
+            self.grids.len(),
+            if labels.is_empty() { "nothing that it knows".into() } else { labels.join(", ") }
+        );
+        let mut detail = self.detail(flown_s);
+        if phase == Phase::Ends {
+            detail.insert("ended_by".into(), ended_by.into());
+        }
+        let object = |(label, seen): (&String, &Seen)| ObjectCount {
+            label: label.clone(),
+            count: seen.most,
+            score_max: seen.score,
+        };
+        Finding {
+            key: format!("patrol/{drone}"),
+            phase,
+            rule: None,
+            source: drone.clone(),
+            kind: Kind::Patrol,
+            severity: Severity::MINOR,
+            title: None,
+            began_at: self.began_at,
+            at: self.last,
+            clock: self.clock.clone(),
+            objects: self.seen.iter().map(object).collect(),
+            why,
+            detail,
+            shot: None,
+            notable: true,
+        }
+    }
+
+    fn detail(&self, flown_s: f64) -> Detail {
+        let grids: Vec<Value> = self
+            .grids
+            .values()
+            .map(|(grid, seconds)| {
+                json!({ "code": grid.code, "name": grid.name, "looked_at_s": tenths(*seconds) })
+            })
+            .collect();
+        let seen: Vec<Value> = self
+            .seen
+            .iter()
+            .map(|(label, seen)| {
+                json!({ "label": label, "count": seen.most, "first": seen.first.to_string(), "grids": seen.grids })
+            })
+            .collect();
+        let mut detail = Detail::from([
+            ("flown_s".into(), tenths(flown_s)),
+            ("distance_m".into(), tenths(self.distance_m)),
+            ("grids".into(), grids.into()),
+            ("seen".into(), seen.into()),
+            ("incidents".into(), self.incidents.clone().into()),
+            ("telemetry".into(), json!(self.telemetry)),
+            ("pictures".into(), self.pictures.into()),
+        ]);
+        if let Some(battery) = self.battery {
+            detail.insert("battery".into(), battery.into());
+        }
+        if let Some(track) = self.track() {
+            detail.insert("track".into(), track);
+        }
+        detail
+    }
+
+    /// The way as GeoJSON (RFC 7946), with as few points as say it.
+    fn track(&self) -> Option<Value> {
+        let coord = |([x, y], ..): &([f64; 2], Option<f64>, Timestamp)| Coord { x: *x, y: *y };
+        let line = LineString::new(self.way.iter().map(coord).collect());
+        // A metre first; doubled until it fits.
+        let mut tolerance_deg = 1e-5;
+        let mut kept: Vec<usize> = line.simplify_idx(tolerance_deg);
+        while kept.len() > TOLD_POINTS_MAX {
+            tolerance_deg *= 2.0;
+            kept = line.simplify_idx(tolerance_deg);
+        }
+        let points: Vec<_> = kept.iter().filter_map(|index| self.way.get(*index)).collect();
+        let position = |(position, height, _): &&([f64; 2], Option<f64>, Timestamp)| {
+            let round = |deg: f64| (deg * 1e7).round() / 1e7;
+            let mut numbers = vec![json!(round(position[0])), json!(round(position[1]))];
+            numbers.extend(height.map(tenths));
+            Value::from(numbers)
+        };
+        let times: Vec<String> = points.iter().map(|(.., at)| at.to_string()).collect();
+        let geometry = match points.as_slice() {
+            [] => return None,
+            [one] => json!({ "type": "Point", "coordinates": position(one) }),
+            many => {
+                let coordinates: Vec<Value> = many.iter().map(position).collect();
+                json!({ "type": "LineString", "coordinates": coordinates })
+            }
+        };
+        Some(
+            json!({ "type": "Feature", "geometry": geometry, "properties": { "coordTimes": times } }),
+        )
+    }
+}
+
+fn tenths(number: f64) -> Value {
+    json!((number * 10.0).round() / 10.0)
+}

@@ -1,0 +1,243 @@
+//! One happening, one incident, as the grid hears of it: a person seen by three, a press with its camera, rain at the water.
+
+use std::{collections::HashMap, sync::Arc};
+
+use jiff::SignedDuration;
+
+use super::{Desk, Directory, Job, Join, Outcome};
+use crate::domain::{
+    Body, ClockError, Detail, Entry, Finding, Grid, Incident, Kind, Now, ObjectCount, Observation,
+    Phase, Place, Press, Record, Reply, ReplyTo, Severity, SourceId, SourceInfo, SourceKind, Stamp,
+    TrackFrame, What, moved,
+};
+
+struct Site {
+    desk: Desk,
+    now: Now,
+    records: Vec<Record>,
+    jobs: Vec<Job>,
+}
+
+/// Sources on a line to the east, metres apart as given, all in one grid.
+fn directory(sources: &[(&str, SourceKind, f64)], joins: &[Join]) -> Directory {
+    let grid =
+        Grid { code: "G1".into(), name: "G1".into(), community: None, township: None, head: None };
+    let info = |(id, kind, east_m): &(&str, SourceKind, f64)| {
+        let [lon, lat] = moved([113.91, 30.92], 0.0, *east_m);
+        let info = SourceInfo {
+            id: (*id).into(),
+            kind: *kind,
+            name: (*id).into(),
+            place: Some(Place { lon, lat, text: None }),
+            grid: Some(Arc::new(grid.clone())),
+            contact: None,
+            note: None,
+        };
+        (info.id.clone(), info)
+    };
+    Directory {
+        sources: sources.iter().map(info).collect(),
+        placed: sources.iter().map(|(id, ..)| SourceId::from(*id)).collect(),
+        joins: joins.iter().copied().collect(),
+        auto_close_after_s: 86_400,
+        clip_max_s: HashMap::from([("cam-1".into(), 20)]),
+        ..Directory::default()
+    }
+}
+
+impl Site {
+    fn new(sources: &[(&str, SourceKind, f64)]) -> Self {
+        let now = Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 1_000 };
+        let desk = Desk::new(directory(sources, &Join::ALL));
+        Self { desk, now, records: Vec::new(), jobs: Vec::new() }
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now.mono_ms += seconds * 1000;
+        self.now.wall += SignedDuration::from_secs(i64::try_from(seconds).unwrap());
+        let outcome = self.desk.tick(self.now, Vec::new());
+        self.take(outcome);
+    }
+
+    fn take(&mut self, outcome: Outcome) {
+        for entry in outcome.entries {
+            if let Entry::Change(record) = entry {
+                self.records.push(*record);
+            }
+        }
+        self.jobs.extend(outcome.jobs);
+    }
+
+    fn apply(&mut self, source: &str, body: Body, findings: Vec<Finding>) {
+        let stamp = Stamp::of_gateway(self.now);
+        let observation = Observation { source: source.into(), stamp, body };
+        let outcome = self.desk.apply(self.now, &observation, findings);
+        self.take(outcome);
+    }
+
+    fn say(&mut self, source: &str, kind: Kind, severity: u8, phase: Phase) {
+        let objects = match kind {
+            Kind::Rain => Vec::new(),
+            _ => vec![ObjectCount { label: "person".into(), count: 1, score_max: 0.9 }],
+        };
+        let finding = Finding {
+            key: format!("{}/{source}", kind.as_str()),
+            phase,
+            rule: None,
+            source: source.into(),
+            kind,
+            severity: Severity::try_from(severity).unwrap(),
+            title: None,
+            began_at: self.now.wall,
+            at: self.now.wall,
+            clock: ClockError { device: None, gateway: self.now.wall, error_ms: 0 },
+            objects,
+            why: format!("{source} says {}", kind.as_str()),
+            detail: Detail::new(),
+            shot: None,
+            notable: false,
+        };
+        let frame = TrackFrame { tracks: Vec::new(), picture: None };
+        self.apply(source, Body::Tracks(frame), vec![finding]);
+    }
+
+    fn press(&mut self, button: &str) {
+        let id = format!("{button}-{}", self.now.mono_ms);
+        let press =
+            Press { id: Some(id), at: None, battery: None, retained: false, via: "test".into() };
+        self.apply(button, Body::Press(press), Vec::new());
+    }
+
+    fn latest(&self, kind: Kind) -> &Incident {
+        let of_kind = |record: &&Record| record.incident.kind == kind;
+        &self.records.iter().rev().find(of_kind).unwrap().incident
+    }
+
+    fn opened(&self) -> usize {
+        self.records.iter().filter(|record| record.what == What::Opened).count()
+    }
+}
+
+fn sources(incident: &Incident) -> Vec<&str> {
+    incident.sources.iter().map(|source| source.id.as_str()).collect()
+}
+
+#[test]
+fn one_person_seen_by_two_cameras_is_one_incident_until_the_last_loses_sight() {
+    let mut site =
+        Site::new(&[("cam-1", SourceKind::Camera, 0.0), ("cam-2", SourceKind::Camera, 40.0)]);
+    site.say("cam-1", Kind::Intrusion, 3, Phase::Begins);
+    site.pass(15);
+    site.say("cam-2", Kind::Loiter, 2, Phase::Begins);
+    assert_eq!(site.opened(), 1);
+    let one = site.latest(Kind::Intrusion);
+    assert_eq!(sources(one), ["cam-1", "cam-2"]);
+    assert_eq!(one.severity, Severity::ALERT, "the more urgent of the two");
+    assert_eq!(one.why, "cam-1 says intrusion; cam-2 joined by seen-by-several, 40 m apart");
+    assert_eq!(one.detail["fusion"][0]["rule"], "seen-by-several");
+    // The first camera loses sight: it goes on; sees again: the same one; then both lose it.
+    site.say("cam-1", Kind::Intrusion, 3, Phase::Ends);
+    site.pass(1);
+    assert!(site.latest(Kind::Intrusion).active);
+    site.say("cam-1", Kind::Intrusion, 3, Phase::Begins);
+    site.say("cam-2", Kind::Loiter, 2, Phase::Ends);
+    assert!(site.latest(Kind::Intrusion).active);
+    site.say("cam-1", Kind::Intrusion, 3, Phase::Ends);
+    assert!(!site.latest(Kind::Intrusion).active);
+    assert_eq!(site.opened(), 1);
+    // A minute later it is another person.
+    site.pass(60);
+    site.say("cam-2", Kind::Loiter, 2, Phase::Begins);
+    assert_eq!(site.opened(), 2);
+}
+
+#[test]
+fn a_press_takes_the_camera_at_its_door_and_two_presses_stay_two() {
+    let mut site = Site::new(&[
+        ("cam-1", SourceKind::Camera, 0.0),
+        ("btn-1", SourceKind::Button, 12.0),
+        ("btn-2", SourceKind::Button, 14.0),
+    ]);
+    site.say("cam-1", Kind::Loiter, 3, Phase::Begins);
+    let seen = site.latest(Kind::Loiter).id;
+    site.pass(20);
+    site.press("btn-1");
+    let press = site.latest(Kind::EmergencyButton).clone();
+    let first = site.records.iter().find(|record| record.incident.id == press.id).unwrap();
+    assert_eq!(first.what, What::Opened);
+    assert_eq!(sources(&first.incident), ["btn-1", "cam-1"], "in its first record");
+    assert!(press.why.ends_with("cam-1 joined by button-and-eye, 12 m apart"), "{}", press.why);
+    let folded = site.latest(Kind::Loiter);
+    assert_eq!((folded.id, folded.active), (seen, false));
+    assert_eq!(folded.detail["joined_to"], press.id.to_string());
+    // The neighbour presses: an emergency of her own, beside the same camera.
+    site.press("btn-2");
+    let second = site.latest(Kind::EmergencyButton).clone();
+    assert_ne!(second.id, press.id);
+    assert_eq!(sources(&second), ["btn-2"]);
+    // The camera goes on seeing: it is part of the press, and its clip is the press's evidence.
+    site.say("cam-1", Kind::Loiter, 3, Phase::Continues);
+    site.pass(25);
+    assert_eq!(site.opened(), 3);
+    let clip_of = |job: &Job| match job {
+        Job::Clip { incident, source, .. } => Some((*incident, source.to_string())),
+        Job::Snapshot { .. } => None,
+    };
+    let clips: Vec<_> = site.jobs.iter().filter_map(clip_of).collect();
+    assert!(clips.contains(&(press.id, "cam-1".into())), "{clips:?}");
+    // What the camera loses does not end an emergency; a person does, and then it is over.
+    site.say("cam-1", Kind::Loiter, 3, Phase::Ends);
+    assert!(site.latest(Kind::EmergencyButton).active);
+    let reply =
+        Reply { incident: press.id, to: ReplyTo::Closed, by: "x".into(), note: None, id: None };
+    site.apply("grid", Body::Reply(reply), Vec::new());
+    let closed = site.records.iter().rev().find(|record| record.incident.id == press.id).unwrap();
+    assert!(!closed.incident.active);
+}
+
+#[test]
+fn who_comes_to_the_button_after_the_press_belongs_to_it() {
+    let mut site =
+        Site::new(&[("cam-1", SourceKind::Camera, 0.0), ("btn-1", SourceKind::Button, 12.0)]);
+    site.press("btn-1");
+    site.pass(120);
+    site.say("cam-1", Kind::Intrusion, 3, Phase::Begins);
+    site.pass(11);
+    assert_eq!(site.opened(), 1);
+    assert_eq!(sources(site.latest(Kind::EmergencyButton)), ["btn-1", "cam-1"]);
+    site.pass(900);
+    site.say("cam-1", Kind::Intrusion, 3, Phase::Ends);
+    // Another day's visitor, while the old case is still open.
+    site.say("cam-1", Kind::Loiter, 3, Phase::Begins);
+    assert_eq!(site.opened(), 2);
+}
+
+#[test]
+fn rain_makes_an_alert_of_a_person_at_the_water_whichever_came_first() {
+    for rain_first in [true, false] {
+        let mut site =
+            Site::new(&[("cam-1", SourceKind::Camera, 0.0), ("gauge", SourceKind::Gauge, 500.0)]);
+        if rain_first {
+            site.say("gauge", Kind::Rain, 2, Phase::Begins);
+            site.say("cam-1", Kind::Waterside, 3, Phase::Begins);
+        } else {
+            site.say("cam-1", Kind::Waterside, 3, Phase::Begins);
+            site.say("gauge", Kind::Rain, 2, Phase::Begins);
+        }
+        let person = site.latest(Kind::Waterside);
+        let rain = site.latest(Kind::Rain);
+        assert_eq!(person.severity, Severity::ALERT, "{rain_first}");
+        assert!(person.why.contains(&format!("raised by rain-and-water: {}", rain.id)));
+        assert_eq!(site.opened(), 2, "two things that go on, each with its end");
+    }
+}
+
+#[test]
+fn a_rule_that_the_site_switched_off_joins_nothing() {
+    let sources = [("cam-1", SourceKind::Camera, 0.0), ("cam-2", SourceKind::Camera, 10.0)];
+    let mut site = Site::new(&sources);
+    site.desk = Desk::new(directory(&sources, &[Join::ButtonAndEye]));
+    site.say("cam-1", Kind::Intrusion, 3, Phase::Begins);
+    site.say("cam-2", Kind::Intrusion, 3, Phase::Begins);
+    assert_eq!(site.opened(), 2);
+}
