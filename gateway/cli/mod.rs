@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand; exit 0 fine, 2 bad usage or config, 1 anything else.
 
 mod check;
+mod devices;
 mod models;
 mod replay;
 mod run;
@@ -40,6 +41,8 @@ enum Command {
     Models(models::Args),
     /// Find every mistake in a configuration; touches nothing.
     Check(check::Args),
+    /// Every button and what is wrong with it.
+    Devices(devices::Args),
     /// JSON Schema of the configuration and of the event.
     Schema(schema::Args),
     /// Look into a data folder.
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::main(&args),
         Command::Models(args) => models::main(&args),
         Command::Check(args) => check::main(&args),
+        Command::Devices(args) => devices::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),
     };

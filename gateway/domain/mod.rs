@@ -1,5 +1,6 @@
 //! The nouns of the gateway: pure data, no I/O, no tokio; every other room speaks in these.
 
+mod device;
 mod entry;
 mod event;
 mod finding;
@@ -15,6 +16,9 @@ mod stop;
 mod time;
 mod track;
 
+pub use device::{
+    Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceTable, Word,
+};
 pub use entry::{Entry, Outcome, Quarantined, SeenPress, Settled};
 pub use event::{Event, EventContext, EventData, event_schema};
 pub use finding::{Finding, Phase};

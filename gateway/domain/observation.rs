@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, IncidentId, Kind, Receipt, SourceId, Stamp, TrackFrame};
+use super::{DeviceReport, Evidence, IncidentId, Kind, Receipt, SourceId, Stamp, TrackFrame};
 
 /// One thing said or seen.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Envelope {
 #[derive(Clone, Debug)]
 pub enum Body {
     Press(Press),
+    /// What a device said of itself.
+    Device(DeviceReport),
     Tracks(TrackFrame),
     Reply(Reply),
     /// A part of the gateway or a device broke or mended.

@@ -1,11 +1,16 @@
 //! Findings become changes of incidents; the one owner of live incidents. Pure: no I/O, `now` is an argument.
 
+mod config;
 mod deadline;
 mod desk;
 mod live;
 mod presses;
+mod supervise;
+#[cfg(test)]
+mod tests_devices;
 #[cfg(test)]
 mod tests_random;
 mod titles;
 
+pub use config::{Config, TestWindow};
 pub use desk::{Desk, Directory, Job, Outcome};

@@ -139,6 +139,7 @@ fn directory() -> Directory {
         auto_close_after_s: AUTO_CLOSE_S,
         clip_max_s: HashMap::new(),
         post_roll_s: HashMap::new(),
+        ..Directory::default()
     }
 }
 

@@ -4,6 +4,7 @@ mod backend;
 mod camera;
 mod clock;
 mod couriers;
+mod devices;
 mod doors;
 mod exhibits;
 mod eyes;
@@ -28,6 +29,7 @@ mod topology;
 
 pub use crate::sources::recorded::Recorded;
 pub use clock::{RealClock, SimulatedClock};
+pub use devices::{device_models, device_table};
 pub use health::Health;
 pub use metrics::Registry;
 pub use offline::{models_list, models_verify};
