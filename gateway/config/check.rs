@@ -343,6 +343,10 @@ fn sinks(document: &mut Document<'_>) -> Vec<sinks::Config> {
         let path = ["sink", index.as_str()];
         let kind = document.text_at(&["sink", &index, "kind"]);
         let sink = match kind.as_deref() {
+            Some("answer") => document.section(&path, &["kind"]).map(sinks::Config::Answer),
+            Some("webhook") => document
+                .section(&path, &["kind"])
+                .map(|config| sinks::Config::Webhook(Box::new(config))),
             Some("http") => document.section(&path, &["kind"]).map(sinks::Config::Http),
             Some("mqtt") => document.section(&path, &["kind"]).map(sinks::Config::Mqtt),
             Some("jsonl") => document.section(&path, &["kind"]).map(sinks::Config::Jsonl),
