@@ -80,18 +80,22 @@ pub(super) fn count(table: &DeviceTable, meter: &Registry) {
 pub fn device_table(config: &Config) -> DeviceTable {
     let mut table = read(&config.data.path);
     let directory = middle::directory(config);
-    for id in directory.devices.keys() {
+    for (id, info) in &directory.devices {
         if !table.devices.iter().any(|device| device.id == id.as_str()) {
-            let name = directory.sources.get(id).map_or(id.as_str(), |source| &source.name);
-            let state = DeviceState {
+            let source = directory.sources.get(id);
+            let name = source.map_or(id.as_str(), |source| &source.name);
+            table.devices.push(DeviceState {
                 id: id.to_string(),
                 name: name.into(),
                 known: true,
+                grid: source.and_then(|source| Some(source.grid.as_ref()?.code.clone())),
+                model: info.model.clone(),
+                silent_after_s: info.silent_after_s,
                 ..DeviceState::default()
-            };
-            table.devices.push(state);
+            });
         }
     }
+    table.devices.sort_by(|a, b| a.id.cmp(&b.id));
     table
 }
 

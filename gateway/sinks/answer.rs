@@ -191,9 +191,10 @@ impl Answer {
         let data = &event.data;
         match data.what {
             What::Opened | What::Reopened => Some(When::Received),
+            // One that is not remembered was answered by an earlier process, or too late to be said.
             What::Updated => {
                 let again =
-                    presses(event) > self.answered.get(&data.incident).copied().unwrap_or(u64::MAX);
+                    presses(event) > self.answered.get(&data.incident).copied().unwrap_or(1);
                 again.then_some(When::Received)
             }
             What::Accepted | What::Dispatched => Some(When::Coming),
