@@ -59,7 +59,7 @@ async fn settled(gateway: &Gateway, receiver: &Receiver, mark: &str, port: u16) 
 const MARK: &str = "\n[[device_model]]\nid = \"mark\"\ntopic = \"factory/+/up\"\naction = \"/data/type\"\npress = [\"1\"]\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn zigbee2mqtt_with_its_retained_words_repetitions_and_a_bridge_that_dies() {
+async fn zigbee2mqtt_with_its_retained_words_and_repetitions_over_a_restart() {
     let broker = Broker::start().await;
     play("zigbee2mqtt.py", broker.port, &["retained"]);
     let receiver = Receiver::start().await;
@@ -90,7 +90,18 @@ async fn zigbee2mqtt_with_its_retained_words_repetitions_and_a_bridge_that_dies(
     let b301 = device(&gateway, "b-301", |one| one["online"] == true).await;
     assert_eq!(b301["states"][0], "unheard", "only retained words: {b301}");
     device(&gateway, "b-302", |one| one["link"] == 51 && one["through"] == "zigbee2mqtt").await;
-    assert_eq!(gateway.metric("gridpost_devices").await, 8.0 + 1.0, "eight of them, and the mark");
+    let (_, table) = gateway.get("/api/v1/devices").await;
+    let ids: Vec<_> = table["devices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        ids,
+        ["b-301", "b-302", "b-303", "b-304", "b-305", "b-306", "lamp", "mark-1"],
+        "the bridge is no device"
+    );
     // A retained press, heard anew at each connection, alarms nobody.
     let folder = gateway.kill().await;
     let gateway = Gateway::start_in(folder, &config(&broker, &receiver, &more), &[]).await;
@@ -214,4 +225,44 @@ async fn a_reload_knows_the_new_button_and_keeps_the_brokers_connection() {
     assert!(!gateway.log().contains("no connection"), "{}", gateway.log());
     let states: BTreeMap<String, Value> = receiver.state();
     assert_eq!(states.len(), 2, "{states:#?}");
+}
+
+/// A camera ten metres from the button, played from a clip.
+#[test]
+fn the_clip_of_that_minute_goes_with_the_press_where_the_site_allows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let config = write(
+        "a.toml",
+        "[site]\nid = \"demo\"\npictures_with_presses = true\npictures_within_m = 30\n\n[[camera]]\nid = \"square\"\nurl = \"rtsp://192.0.2.1/never-opened\"\nplace = [113.9131, 30.9223]\npre_roll_s = 2\n\n[[button]]\nid = \"near\"\nplace = [113.9132, 30.9223]\n\n[[button]]\nid = \"far\"\nplace = [113.9190, 30.9223]\n",
+    );
+    let press = |second: u32, id: &str| {
+        format!(
+            "{{\"at\":\"2026-07-01T10:00:{second:02}+08:00\",\"via\":\"mqtt\",\"topic\":\"x\",\"payload\":{{\"device\":\"{id}\",\"event\":\"press\",\"id\":\"1\"}}}}\n"
+        )
+    };
+    let lines = [press(0, "far"), press(6, "near"), press(7, "far")].concat();
+    let signals = write("signals.jsonl", &lines);
+    let camera = format!("square={}", crate::world::street("h264").display());
+    let played = gridpost(&["replay", "-c", &config, "--camera", &camera, "--signals", &signals]);
+    assert_eq!(played.code, 0, "{}", played.stderr);
+    let events: Vec<Value> =
+        played.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let clips = |id: &str| {
+        let of = events.iter().filter(|event| event["data"]["sources"][0]["id"] == id);
+        of.flat_map(|event| event["data"]["evidence"].as_array().unwrap().clone())
+            .collect::<Vec<_>>()
+    };
+    let clip = &clips("near")[0];
+    assert_eq!(clip["media_type"], "video/mp4", "{clip}");
+    assert!(
+        clip["starts_at"].as_str().unwrap() < "2026-07-01T10:00:06",
+        "it begins before the press: {clip}"
+    );
+    assert!(clip["ends_at"].as_str().unwrap() > "2026-07-01T10:00:20", "{clip}");
+    assert!(clips("far").is_empty(), "500 m away");
 }

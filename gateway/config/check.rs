@@ -524,4 +524,29 @@ mod tests {
             assert!(lines.iter().any(|line| line.contains(part)), "{part} not in {lines:#?}");
         }
     }
+
+    #[test]
+    fn the_nearest_cameras_of_a_press_and_none_where_the_site_says_nothing() {
+        let camera = |id: &str, lon: f64| {
+            format!(
+                "[[camera]]\nid = \"{id}\"\nurl = \"rtsp://h/{id}\"\nplace = [{lon}, 30.9223]\n"
+            )
+        };
+        let text = |site: &str| {
+            format!(
+                "[site]\nid = \"x\"\n{site}\n{}{}{}[[button]]\nid = \"b\"\nplace = [113.9131, 30.9223]\n[[button]]\nid = \"c\"\ncameras = [\"far\"]\n",
+                camera("far", 113.9190),
+                camera("near", 113.9133),
+                camera("here", 113.9131),
+            )
+        };
+        let of = |site: &str, id: &str| {
+            let (config, problems) = parse("a.toml", &text(site), &FixedEnvironment::default());
+            let config = config.unwrap_or_else(|| panic!("{problems:?}"));
+            config.press_cameras.get(id).cloned().unwrap_or_default()
+        };
+        assert_eq!(of("pictures_with_presses = true", "b"), ["here", "near"]);
+        assert_eq!(of("pictures_with_presses = true", "c"), ["far"], "named in its line");
+        assert!(of("", "b").is_empty() && of("", "c").is_empty(), "nobody allowed it");
+    }
 }

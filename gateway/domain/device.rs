@@ -24,6 +24,8 @@ pub struct DeviceReport {
     /// What stands between it and us (a Zigbee coordinator, a broker): while that is gone, its
     /// devices are not silent, only unheard.
     pub through: Option<SourceId>,
+    /// It is no device but what stands between devices and us: a broker, a coordinator.
+    pub carrier: bool,
     /// How it came: `intake`, a broker's id, `replay`.
     pub via: String,
     /// A broker's retained message: tells a state, and not that the device is alive now.

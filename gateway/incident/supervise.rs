@@ -139,12 +139,7 @@ impl Fleet {
         report: &DeviceReport,
         config: &Config,
     ) {
-        let own_carrier = report.via == id.as_str() || self.carriers.contains_key(id);
-        let beyond = report.through.as_ref().filter(|_| !self.devices.contains_key(id));
-        if let Some(through) = beyond {
-            self.carriers.entry(through.clone()).or_default();
-        }
-        if own_carrier {
+        if report.carrier {
             return self.carrier(now, id, &report.word);
         }
         let device = self.device(now, id);

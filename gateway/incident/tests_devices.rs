@@ -185,9 +185,14 @@ fn an_open_silence_stays_one_incident_over_a_restart() {
 #[test]
 fn a_broker_that_is_away_is_one_incident_and_its_devices_are_not_silent() {
     let mut world = World::new(&["a", "b"]);
-    let through = |word| DeviceReport { word, via: "district".into(), ..DeviceReport::default() };
+    let through = |word| DeviceReport {
+        word,
+        carrier: true,
+        via: "district".into(),
+        ..DeviceReport::default()
+    };
     world.report("district", through(Word::Online));
-    world.report("a", through(Word::Alive));
+    world.report("a", DeviceReport { via: "district".into(), ..DeviceReport::default() });
     world.alive("b");
     world.pass(20 * HOUR);
     world.alive("b");
@@ -385,4 +390,24 @@ fn the_cameras_near_a_press_are_asked_for_its_minute() {
     };
     assert_eq!((of, source.as_str(), *began_at), (&incident.id, "gate", incident.began_at));
     assert_eq!(until.duration_since(*began_at), SignedDuration::from_secs(20));
+}
+
+/// A coordinator speaks of itself before any of its devices does.
+#[test]
+fn a_coordinator_is_no_device_and_time_stands_still_behind_it() {
+    let mut world = World::new(&["a"]);
+    let bridge = |word| DeviceReport { word, carrier: true, ..DeviceReport::default() };
+    let behind = || DeviceReport { through: Some("zigbee2mqtt".into()), ..DeviceReport::default() };
+    world.report("zigbee2mqtt", bridge(Word::Online));
+    world.report("a", behind());
+    world.pass(24 * HOUR);
+    world.report("zigbee2mqtt", bridge(Word::Offline));
+    world.pass(10 * HOUR);
+    assert_eq!(world.told(), ["device-silent zigbee2mqtt opened"], "and not of its button");
+    assert_eq!(world.desk.devices(world.now).devices.len(), 1);
+    world.report("zigbee2mqtt", bridge(Word::Online));
+    world.pass(HOUR / 2);
+    assert_eq!(world.told(), ["device-silent zigbee2mqtt ended"]);
+    world.pass(HOUR);
+    assert_eq!(world.told(), ["device-silent a opened"]);
 }

@@ -129,7 +129,8 @@ impl Source {
 
     /// Whether we hear it: while we do not, none of its devices is silent.
     async fn say(&self, word: Word) -> Result<(), mpsc::error::SendError<Envelope>> {
-        let report = DeviceReport { word, via: self.config.id.clone(), ..DeviceReport::default() };
+        let via = self.config.id.clone();
+        let report = DeviceReport { word, carrier: true, via, ..DeviceReport::default() };
         let observation = Observation {
             source: self.config.id.as_str().into(),
             stamp: Stamp::of_gateway(self.clock.now()),

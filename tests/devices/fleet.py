@@ -2,7 +2,8 @@
 """A district's native buttons: they beat, one is pressed, some are silent, one is mad.
 
     fleet.py PORT beat COUNT SILENT [EVERY_S]   buttons btn-0001 … beat for ever; every (COUNT // SILENT)-th never does
-    fleet.py PORT mad COUNT DEVICE [QOS]        one device says COUNT heartbeats as fast as it can
+    fleet.py PORT mad COUNT DEVICE [QOS]        one device says COUNT messages as fast as it can;
+                                            every 500th is a press with an id of its own
 """
 
 import json
@@ -23,8 +24,9 @@ def main():
         device, qos = sys.argv[4], int(sys.argv[5]) if len(sys.argv) > 5 else 0
         body = json.dumps({"device": device, "event": "heartbeat", "battery": 80})
         began = time.monotonic()
-        for _ in range(count):
-            client.send(f"gridpost/demo/button/{device}", body, qos)
+        for n in range(count):
+            press = json.dumps({"device": device, "event": "press", "id": f"mad-{n}"})
+            client.send(f"gridpost/demo/button/{device}", press if n % 500 == 499 else body, qos)
             client.settle(left=1000)
         client.settle()
         print(json.dumps({"sent": count, "seconds": time.monotonic() - began}), flush=True)

@@ -26,7 +26,7 @@ class Client:
         self.socket = socket.create_connection((host, port), timeout=30)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.next_id = 0
-        self.unacked = set()
+        self.unacked = []
         flags, payload = 0x02, text(client)
         if will:
             topic, message, retain = will
@@ -61,7 +61,7 @@ class Client:
         body = text(topic)
         if qos:
             self.next_id = self.next_id % 65535 + 1
-            self.unacked.add(self.next_id)
+            self.unacked.append(self.next_id)
             body += struct.pack("!H", self.next_id)
         body += raw
         head = 0x30 | qos << 1 | (1 if retain else 0)
@@ -71,7 +71,9 @@ class Client:
         while len(self.unacked) > left:
             kind, body = self.packet()
             if kind & 0xF0 == 0x40:
-                self.unacked.discard(struct.unpack("!H", body[:2])[0])
+                # In the order in which they were sent (MQTT-4.6.0-2).
+                said, expected = struct.unpack("!H", body[:2])[0], self.unacked.pop(0)
+                assert said == expected, f"PUBACK {said}; expected {expected}"
 
     def publish(self, topic, payload, qos=1, retain=False):
         """Returns when it is acknowledged."""

@@ -61,6 +61,8 @@ struct Known {
 impl Known {
     fn source(&self, name: &str) -> SourceId {
         self.id.clone().unwrap_or_else(|| {
+            // A topic may be empty where a name should be.
+            let name = if name.is_empty() { "nameless" } else { name };
             SourceId::from(name.chars().take(said::ID_CHARS_MAX).collect::<String>())
         })
     }
