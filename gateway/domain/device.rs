@@ -25,7 +25,7 @@ pub struct DeviceReport {
     /// devices are not silent, only unheard.
     pub through: Option<SourceId>,
     /// It is no device but what stands between devices and us: a broker, a coordinator.
-    pub carrier: bool,
+    pub hub: bool,
     /// How it came: `intake`, a broker's id, `replay`.
     pub via: String,
     /// A broker's retained message: tells a state, and not that the device is alive now.

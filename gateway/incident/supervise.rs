@@ -12,23 +12,23 @@ use super::config::Config;
 use crate::domain::{
     Ailment, DeviceInfo, DeviceReport, DeviceTable, Now, SourceId, SourceInfo, Word,
 };
-use device::{Carrier, Device, carrier_of, new};
+use device::{Device, Hub, hub_of, new};
 
 /// Devices that no configuration knows are kept and shown, at most these: the quietest go first.
 const UNKNOWN_DEVICES_MAX: usize = 1_000;
 /// A broker or coordinator may be gone for so long: it restarts, and is updated.
-const CARRIER_GONE_MS: i64 = 60_000;
-/// After our own absence, or a carrier's, nothing is called silent before so long (or its own
+const HUB_GONE_MS: i64 = 60_000;
+/// After our own absence, or a hub's, nothing is called silent before so long (or its own
 /// allowance, if that is less): what was said meanwhile nobody heard.
 const GRACE_MS: i64 = 30 * 60_000;
-/// When so many, and half of those behind one carrier, are silent, it is the carrier that is
+/// When so many, and half of those behind one hub, are silent, it is the hub that is
 /// broken: one incident.
 const MASS_DEVICES_MIN: usize = 20;
 /// Bad readings in a row: one alone is a bus that passed by.
 const WEAK_READINGS_MIN: u32 = 3;
 /// A battery is well again at so much above the limit, percent.
 const BATTERY_HYSTERESIS_PERCENT: u8 = 5;
-/// The carrier of those who have never been heard.
+/// The hub of those who have never been heard.
 const NOWHERE: &str = "devices";
 
 /// What is found to be wrong, or right again.
@@ -44,7 +44,7 @@ pub(super) struct Verdict {
 #[derive(Default)]
 pub(super) struct Fleet {
     devices: BTreeMap<SourceId, Device>,
-    carriers: HashMap<SourceId, Carrier>,
+    hubs: HashMap<SourceId, Hub>,
     unknown: usize,
     started_ms: i64,
 }
@@ -139,8 +139,8 @@ impl Fleet {
         report: &DeviceReport,
         config: &Config,
     ) {
-        if report.carrier {
-            return self.carrier(now, id, &report.word);
+        if report.hub {
+            return self.hub(now, id, &report.word);
         }
         let device = self.device(now, id);
         let state = &mut device.state;
@@ -174,13 +174,13 @@ impl Fleet {
     }
 
     /// A broker or coordinator comes and goes: while it is gone, time stands still for its devices.
-    fn carrier(&mut self, now: Now, id: &SourceId, word: &Word) {
-        let carrier = self.carriers.entry(id.clone()).or_default();
-        match (word, carrier.down_ms) {
-            (Word::Offline, None) => carrier.down_ms = Some(now.mono()),
+    fn hub(&mut self, now: Now, id: &SourceId, word: &Word) {
+        let hub = self.hubs.entry(id.clone()).or_default();
+        match (word, hub.down_ms) {
+            (Word::Offline, None) => hub.down_ms = Some(now.mono()),
             (Word::Online, Some(since)) => {
-                carrier.down_ms = None;
-                carrier.up_ms = now.mono();
+                hub.down_ms = None;
+                hub.up_ms = now.mono();
                 let behind = self.devices.values_mut().filter(|device| device.is_behind(id));
                 for device in behind {
                     device.heard_ms += now.mono() - since.max(device.heard_ms);
@@ -210,17 +210,17 @@ impl Fleet {
         let mut verdicts = Vec::new();
         let counts = self.counts(now);
         for id in
-            counts.keys().filter(|id| !self.carriers.contains_key(*id)).cloned().collect::<Vec<_>>()
+            counts.keys().filter(|id| !self.hubs.contains_key(*id)).cloned().collect::<Vec<_>>()
         {
-            self.carriers.insert(id, Carrier::default());
+            self.hubs.insert(id, Hub::default());
         }
-        for (id, carrier) in &mut self.carriers {
+        for (id, hub) in &mut self.hubs {
             let (silent, of) = counts.get(id).copied().unwrap_or_default();
-            carrier.count(now, silent, of);
-            let gone = carrier.down_ms.is_some_and(|since| now.mono() - since > CARRIER_GONE_MS);
-            let broken = gone || carrier.mass;
-            if broken != carrier.told {
-                carrier.told = broken;
+            hub.count(now, silent, of);
+            let gone = hub.down_ms.is_some_and(|since| now.mono() - since > HUB_GONE_MS);
+            let broken = gone || hub.mass;
+            if broken != hub.told {
+                hub.told = broken;
                 let why = match (gone, broken) {
                     (true, _) => {
                         format!("{id} is gone: none of the devices behind it can be heard")
@@ -236,11 +236,10 @@ impl Fleet {
                 verdicts.push(Verdict { source, ailment, broken, why });
             }
         }
-        let (carriers, started_ms) = (&self.carriers, self.started_ms);
+        let (hubs, started_ms) = (&self.hubs, self.started_ms);
         let devices = self.devices.iter_mut();
-        devices.for_each(|(id, device)| {
-            device.tell(id, now, config, carriers, started_ms, &mut verdicts)
-        });
+        devices
+            .for_each(|(id, device)| device.tell(id, now, config, hubs, started_ms, &mut verdicts));
         verdicts
     }
 
@@ -248,20 +247,20 @@ impl Fleet {
     pub(super) fn look_at(&mut self, now: Now, id: &SourceId, config: &Config) -> Vec<Verdict> {
         let mut verdicts = Vec::new();
         if let Some(device) = self.devices.get_mut(id) {
-            device.tell(id, now, config, &self.carriers, self.started_ms, &mut verdicts);
+            device.tell(id, now, config, &self.hubs, self.started_ms, &mut verdicts);
         }
         verdicts
     }
 
-    /// Behind each carrier: how many of the watched devices are silent, and how many there are.
+    /// Behind each hub: how many of the watched devices are silent, and how many there are.
     fn counts(&self, now: Now) -> BTreeMap<SourceId, (usize, usize)> {
         let mut counts: BTreeMap<SourceId, (usize, usize)> = BTreeMap::new();
         let mut watched = 0;
         for device in self.devices.values().filter(|device| device.state.known) {
-            let judged = device.silent(now, &self.carriers, self.started_ms);
+            let judged = device.silent(now, &self.hubs, self.started_ms);
             let Some(silent) = judged else { continue };
             watched += 1;
-            let count = counts.entry(carrier_of(&device.state)).or_default();
+            let count = counts.entry(hub_of(&device.state)).or_default();
             count.0 += usize::from(silent);
             count.1 += 1;
         }
@@ -273,9 +272,9 @@ impl Fleet {
     pub(super) fn table(&self, now: Now, config: &Config) -> DeviceTable {
         let row = |device: &Device| {
             let mut state = device.state.clone();
-            state.silent_ms = u64::try_from(device.silent_for(now, &self.carriers)).unwrap_or(0);
+            state.silent_ms = u64::try_from(device.silent_for(now, &self.hubs)).unwrap_or(0);
             let ails = |ailment: &Ailment| {
-                device.judge(now, *ailment, config, &self.carriers, self.started_ms) == Some(true)
+                device.judge(now, *ailment, config, &self.hubs, self.started_ms) == Some(true)
             };
             state.ailments = Ailment::ALL.into_iter().filter(ails).collect();
             state

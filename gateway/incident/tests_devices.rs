@@ -185,12 +185,8 @@ fn an_open_silence_stays_one_incident_over_a_restart() {
 #[test]
 fn a_broker_that_is_away_is_one_incident_and_its_devices_are_not_silent() {
     let mut world = World::new(&["a", "b"]);
-    let through = |word| DeviceReport {
-        word,
-        carrier: true,
-        via: "district".into(),
-        ..DeviceReport::default()
-    };
+    let through =
+        |word| DeviceReport { word, hub: true, via: "district".into(), ..DeviceReport::default() };
     world.report("district", through(Word::Online));
     world.report("a", DeviceReport { via: "district".into(), ..DeviceReport::default() });
     world.alive("b");
@@ -396,7 +392,7 @@ fn the_cameras_near_a_press_are_asked_for_its_minute() {
 #[test]
 fn a_coordinator_is_no_device_and_time_stands_still_behind_it() {
     let mut world = World::new(&["a"]);
-    let bridge = |word| DeviceReport { word, carrier: true, ..DeviceReport::default() };
+    let bridge = |word| DeviceReport { word, hub: true, ..DeviceReport::default() };
     let behind = || DeviceReport { through: Some("zigbee2mqtt".into()), ..DeviceReport::default() };
     world.report("zigbee2mqtt", bridge(Word::Online));
     world.report("a", behind());

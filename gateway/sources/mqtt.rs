@@ -130,7 +130,7 @@ impl Source {
     /// Whether we hear it: while we do not, none of its devices is silent.
     async fn say(&self, word: Word) -> Result<(), mpsc::error::SendError<Envelope>> {
         let via = self.config.id.clone();
-        let report = DeviceReport { word, carrier: true, via, ..DeviceReport::default() };
+        let report = DeviceReport { word, hub: true, via, ..DeviceReport::default() };
         let observation = Observation {
             source: self.config.id.as_str().into(),
             stamp: Stamp::of_gateway(self.clock.now()),

@@ -1,4 +1,4 @@
-//! One device and one carrier as they are judged: silent, low, open, badly received; and the words for it.
+//! One device and one hub as they are judged: silent, low, open, badly received; and the words for it.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ pub(super) struct Device {
 }
 
 #[derive(Default)]
-pub(super) struct Carrier {
+pub(super) struct Hub {
     /// Since when it is gone, monotonic milliseconds.
     pub(super) down_ms: Option<i64>,
     /// Since when it is there.
@@ -29,7 +29,7 @@ pub(super) struct Carrier {
     pub(super) told: bool,
 }
 
-impl Carrier {
+impl Hub {
     /// They come back one after the other: the rest is told one by one when none is left, or when
     /// it has been few for a while.
     pub(super) fn count(&mut self, now: Now, silent: usize, of: usize) {
@@ -50,7 +50,7 @@ pub(super) fn new(id: &SourceId, now: Now) -> Device {
     Device { state, heard_ms: now.mono(), told: [None; 4] }
 }
 
-pub(super) fn carrier_of(state: &DeviceState) -> SourceId {
+pub(super) fn hub_of(state: &DeviceState) -> SourceId {
     match (&state.through, state.via.as_str()) {
         (Some(through), _) => through.clone(),
         (None, "") => NOWHERE.into(),
@@ -64,23 +64,23 @@ impl Device {
         self.state.heard_at = Some(now.wall);
     }
 
-    pub(super) fn is_behind(&self, carrier: &SourceId) -> bool {
-        self.state.through.as_ref() == Some(carrier) || self.state.via == carrier.as_str()
+    pub(super) fn is_behind(&self, hub: &SourceId) -> bool {
+        self.state.through.as_ref() == Some(hub) || self.state.via == hub.as_str()
     }
 
-    /// The carriers between it and us.
-    pub(super) fn carriers<'c>(
+    /// The hubs between it and us.
+    pub(super) fn hubs<'c>(
         &self,
-        all: &'c HashMap<SourceId, Carrier>,
-    ) -> impl Iterator<Item = &'c Carrier> {
+        all: &'c HashMap<SourceId, Hub>,
+    ) -> impl Iterator<Item = &'c Hub> {
         let via = SourceId::from(self.state.via.as_str());
         let through = self.state.through.as_ref().and_then(|through| all.get(through));
         all.get(&via).into_iter().chain(through)
     }
 
     /// For how long it could have been heard and was not, milliseconds.
-    pub(super) fn silent_for(&self, now: Now, carriers: &HashMap<SourceId, Carrier>) -> i64 {
-        let down = self.carriers(carriers).filter_map(|carrier| carrier.down_ms).min();
+    pub(super) fn silent_for(&self, now: Now, hubs: &HashMap<SourceId, Hub>) -> i64 {
+        let down = self.hubs(hubs).filter_map(|hub| hub.down_ms).min();
         down.unwrap_or(now.mono()).saturating_sub(self.heard_ms).max(0)
     }
 
@@ -88,46 +88,45 @@ impl Device {
     pub(super) fn silent(
         &self,
         now: Now,
-        carriers: &HashMap<SourceId, Carrier>,
+        hubs: &HashMap<SourceId, Hub>,
         started_ms: i64,
     ) -> Option<bool> {
         if self.state.online == Some(false) {
             return Some(true);
         }
         let allowed_ms = i64::try_from(self.state.silent_after_s?.saturating_mul(1_000)).ok()?;
-        if self.silent_for(now, carriers) <= allowed_ms {
+        if self.silent_for(now, hubs) <= allowed_ms {
             return Some(false);
         }
-        let there = self.carriers(carriers).all(|carrier| carrier.down_ms.is_none());
-        let up_ms = self.carriers(carriers).map(|carrier| carrier.up_ms).max().unwrap_or(0);
+        let there = self.hubs(hubs).all(|hub| hub.down_ms.is_none());
+        let up_ms = self.hubs(hubs).map(|hub| hub.up_ms).max().unwrap_or(0);
         let listened = now.mono() - up_ms.max(started_ms);
         (there && listened >= allowed_ms.min(GRACE_MS)).then_some(true)
     }
 
-    /// Says what has changed; a silence that its carrier is to blame for waits.
+    /// Says what has changed; a silence that its hub is to blame for waits.
     pub(super) fn tell(
         &mut self,
         id: &SourceId,
         now: Now,
         config: &Config,
-        carriers: &HashMap<SourceId, Carrier>,
+        hubs: &HashMap<SourceId, Hub>,
         started_ms: i64,
         verdicts: &mut Vec<Verdict>,
     ) {
         for ailment in Ailment::ALL {
-            let Some(broken) = self.judge(now, ailment, config, carriers, started_ms) else {
+            let Some(broken) = self.judge(now, ailment, config, hubs, started_ms) else {
                 continue;
             };
             if self.told[ailment as usize] == Some(broken) {
                 continue;
             }
-            let mass =
-                || carriers.get(&carrier_of(&self.state)).is_some_and(|carrier| carrier.mass);
+            let mass = || hubs.get(&hub_of(&self.state)).is_some_and(|hub| hub.mass);
             if ailment == Ailment::Silent && broken && mass() {
                 continue;
             }
             self.told[ailment as usize] = Some(broken);
-            let why = self.why(ailment, broken, now, carriers);
+            let why = self.why(ailment, broken, now, hubs);
             verdicts.push(Verdict { source: id.clone(), ailment, broken, why });
         }
     }
@@ -137,14 +136,14 @@ impl Device {
         now: Now,
         ailment: Ailment,
         config: &Config,
-        carriers: &HashMap<SourceId, Carrier>,
+        hubs: &HashMap<SourceId, Hub>,
         started_ms: i64,
     ) -> Option<bool> {
         let state = &self.state;
         match ailment {
             // A stranger that goes away is none of ours.
             Ailment::Silent | Ailment::Weak if !state.known => Some(false),
-            Ailment::Silent => self.silent(now, carriers, started_ms),
+            Ailment::Silent => self.silent(now, hubs, started_ms),
             Ailment::Battery => match state.battery {
                 Some(percent) => {
                     let low = config.battery_low_percent;
@@ -169,7 +168,7 @@ impl Device {
         ailment: Ailment,
         broken: bool,
         now: Now,
-        carriers: &HashMap<SourceId, Carrier>,
+        hubs: &HashMap<SourceId, Hub>,
     ) -> String {
         let state = &self.state;
         let id = &state.id;
@@ -177,11 +176,11 @@ impl Device {
             |value: Option<u8>| value.map_or("low".to_owned(), |value| format!("at {value} %"));
         match (ailment, broken) {
             (Ailment::Silent, true) if state.online == Some(false) => {
-                format!("{id} is gone, says {}", carrier_of(state))
+                format!("{id} is gone, says {}", hub_of(state))
             }
             (Ailment::Silent, true) => format!(
                 "{id} was not heard for {} (allowed {}){}",
-                span(self.silent_for(now, carriers) / 1_000),
+                span(self.silent_for(now, hubs) / 1_000),
                 span(i64::try_from(state.silent_after_s.unwrap_or(0)).unwrap_or(0)),
                 if state.heard_at.is_none() { ", and has never been heard" } else { "" },
             ),

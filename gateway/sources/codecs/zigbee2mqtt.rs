@@ -21,7 +21,7 @@ pub(super) fn read(
     if let Some(about) = rest.strip_prefix("bridge/") {
         // The coordinator itself: with it, all of its buttons are deaf.
         let mut said = Said::of(base.into(), message);
-        said.report.carrier = true;
+        said.report.hub = true;
         if about == "state" {
             said.report.word = word_of(message)?;
         }
