@@ -6,9 +6,11 @@ pub mod env;
 mod grids;
 mod problem;
 mod read;
+mod registry;
 mod site;
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -19,15 +21,16 @@ use serde::Deserialize;
 use crate::{
     console,
     domain::SourceInfo,
-    rules, sinks,
-    sources::{camera, drone, intake, mqtt},
+    incident, rules, sinks,
+    sources::{camera, codecs::ModelConfig, drone, intake, mqtt},
     store, vision,
 };
 
 pub use diff::{Change, Difference, Item};
 pub use grids::Grids;
 pub use problem::Problem;
-pub use site::{ButtonConfig, SiteConfig};
+pub use registry::ButtonConfig;
+pub use site::SiteConfig;
 
 /// A checked configuration.
 pub struct Config {
@@ -48,6 +51,11 @@ pub struct Config {
     /// From the environment; the configuration's own goes first.
     pub library: Option<PathBuf>,
     pub buttons: Vec<ButtonConfig>,
+    /// How devices are watched over.
+    pub devices: incident::Config,
+    pub device_models: Vec<ModelConfig>,
+    /// Button → cameras whose clips go with its presses; empty where the site does not allow it.
+    pub press_cameras: HashMap<String, Vec<String>>,
     pub grids: Arc<Grids>,
     /// Every source that the configuration knows, with its place and grid.
     pub sources: Vec<SourceInfo>,
@@ -105,6 +113,12 @@ struct Shape {
     /// Emergency buttons.
     #[serde(default)]
     button: Vec<ButtonConfig>,
+    /// How devices are watched over.
+    #[serde(default)]
+    devices: incident::Config,
+    /// Models of devices, and how a foreign JSON is read.
+    #[serde(default)]
+    device_model: Vec<ModelConfig>,
 }
 
 /// JSON Schema of the configuration.
@@ -130,7 +144,7 @@ pub fn load(path: &Path, environment: &dyn env::Environment) -> (Option<Config>,
 /// The button list as bytes, for the fuzzer: how many rows were good, how many bad.
 #[doc(hidden)]
 pub fn fuzz_buttons(bytes: &[u8]) -> (usize, usize) {
-    let (good, bad) = site::parse_buttons(bytes);
+    let (good, bad) = registry::parse_buttons(bytes);
     (good.len(), bad.len())
 }
 

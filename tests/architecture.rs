@@ -129,7 +129,7 @@ fn each_foreign_package_has_one_home() {
         ("reqwest", "sinks/http"),
         ("axum", "console/"),
         ("geojson", "config/grids.rs"),
-        ("csv", "config/site.rs"),
+        ("csv", "config/registry.rs"),
         ("toml_span", "config/read.rs"),
         ("strsim", "config/problem.rs"),
         ("clap", "cli/"),

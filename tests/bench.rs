@@ -11,6 +11,8 @@
     reason = "a bench says what it expects by failing, and prints"
 )]
 
+#[path = "bench/codecs.rs"]
+mod codecs;
 #[path = "bench/crowd.rs"]
 mod crowd;
 #[path = "bench/detection.rs"]
@@ -55,6 +57,9 @@ fn main() {
     let only = std::env::var("GRIDPOST_BENCH_ONLY").unwrap_or_default();
     let wanted = |part: &str| only.is_empty() || only.split_whitespace().any(|one| one == part);
     println!("| what | figure |\n|---|---|");
+    if wanted("codecs") {
+        codecs::run();
+    }
     if wanted("detection") {
         detection::run();
     }

@@ -44,7 +44,7 @@ fn ten_mistakes_are_ten_lines_with_place_and_exit_2() {
         (19, "rule[2].schedule: `Mon`"),
         (
             22,
-            "sink[1].kind: unknown kind `htp`; known are http, jsonl, mqtt (did you mean `http`?)",
+            "sink[1].kind: unknown kind `htp`; known are answer, http, jsonl, mqtt, webhook (did you mean `http`?)",
         ),
         (23, "snik: unknown section"),
     ] {

@@ -2,6 +2,7 @@
 
 mod cameras;
 mod check;
+mod devices;
 mod models;
 mod replay;
 mod run;
@@ -43,6 +44,8 @@ enum Command {
     Models(models::Args),
     /// Find every mistake in a configuration; touches nothing.
     Check(check::Args),
+    /// Every button and what is wrong with it.
+    Devices(devices::Args),
     /// JSON Schema of the configuration and of the event.
     Schema(schema::Args),
     /// Look into a data folder.
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Cameras(args) => cameras::main(&args),
         Command::Models(args) => models::main(&args),
         Command::Check(args) => check::main(&args),
+        Command::Devices(args) => devices::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),
     };

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,19 +13,31 @@ use super::{
     ButtonConfig, Config, Grids, SiteConfig, env,
     problem::{Problem, did_you_mean},
     read::Document,
-    site::read_buttons,
+    registry::{metres, read_buttons},
 };
 use crate::{
     console,
     domain::{Grid, Place, SourceInfo, SourceKind},
-    rules, sinks,
-    sources::{camera, drone, intake, mqtt},
+    incident, rules, sinks,
+    sources::{camera, codecs, drone, intake, mqtt},
     store, vision,
 };
 
 /// Sections that are read today.
 const SECTIONS: &[&str] = &[
-    "site", "data", "web", "model", "intake", "mqtt", "camera", "drone", "button", "rule", "sink",
+    "site",
+    "data",
+    "web",
+    "model",
+    "intake",
+    "mqtt",
+    "camera",
+    "drone",
+    "button",
+    "rule",
+    "sink",
+    "devices",
+    "device_model",
 ];
 
 pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
@@ -90,6 +102,11 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         buttons
             .extend(document.section::<ButtonConfig>(&["button", &index], &[]).map(|b| (index, b)));
     }
+    let devices = document.section::<incident::Config>(&["devices"], &[]);
+    for (key, message) in devices.iter().flat_map(incident::Config::problems) {
+        document.problem(&["devices", key], message, None);
+    }
+    let device_models = device_models(document);
     let mut site = site?;
     check_site(document, &mut site);
     let grids = read_grids(document, &site);
@@ -99,6 +116,9 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
             let message =
                 format!("`{}` is used twice; every source needs an id of its own", button.id);
             document.problem(&["button", index, "id"], message, None);
+        }
+        for (key, message, hint) in device_problems(button, &device_models, &cameras) {
+            document.problem(&["button", index, key], message, hint);
         }
     }
     let mut sources = Vec::new();
@@ -114,8 +134,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
             name: camera.name.clone(),
             place: camera.place,
             grid: camera.grid.clone(),
-            contact: None,
-            note: None,
+            ..ButtonConfig::default()
         };
         match source(&place, default, &grids) {
             Ok(source) => sources.push(SourceInfo { kind: SourceKind::Camera, ..source }),
@@ -133,8 +152,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
             name: drone.name.clone(),
             place: drone.place,
             grid: drone.grid.clone(),
-            contact: None,
-            note: None,
+            ..ButtonConfig::default()
         };
         // The site's own place is nothing that a drone is at.
         match source(&place, None, &grids) {
@@ -149,6 +167,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         }
     }
     let mut all: Vec<ButtonConfig> = buttons.into_iter().map(|(_, button)| button).collect();
+    let mut lines: HashMap<String, (String, usize)> = HashMap::new();
     for (line, button) in listed_buttons(document, &site) {
         let file = site.buttons.as_deref().unwrap_or(Path::new("")).display().to_string();
         let mut tell = |key: &str, message: String, hint| {
@@ -165,12 +184,30 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
             tell("id", format!("`{}` is used twice", button.id), None);
             continue;
         }
+        for (key, message, hint) in device_problems(&button, &device_models, &cameras) {
+            tell(key, message, hint);
+        }
         match source(&button, default, &grids) {
             Ok(source) => sources.push(source),
             Err((key, message, hint)) => tell(key, message, hint),
         }
+        lines.insert(button.id.clone(), (file, line));
         all.push(button);
     }
+    for (id, message) in same_device(&all) {
+        match lines.remove(&id) {
+            Some((file, line)) => document.foreign(Problem {
+                file,
+                line,
+                key: "device".into(),
+                message,
+                hint: None,
+                warning: false,
+            }),
+            None => document.problem(&["button"], format!("{id}: device: {message}"), None),
+        }
+    }
+    let press_cameras = press_cameras(&site, &all, &cameras);
     Some(Config {
         site,
         data: data?,
@@ -185,10 +222,99 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         models_dir,
         library: document.variable(env::ORT_LIBRARY).map(Into::into),
         buttons: all,
+        devices: devices?,
+        device_models,
+        press_cameras,
         grids: Arc::new(grids),
         sources,
         shape: super::diff::Shape::default(),
     })
+}
+
+/// `[[device_model]]`.
+fn device_models(document: &mut Document<'_>) -> Vec<codecs::ModelConfig> {
+    let models = each::<codecs::ModelConfig>(document, "device_model");
+    let mut ids = HashSet::new();
+    for (index, model) in &models {
+        for (key, message) in codecs::problems(model) {
+            document.problem(&["device_model", index, key], message, None);
+        }
+        if !ids.insert(model.id.to_lowercase()) {
+            let message = format!("`{}` is used twice", model.id);
+            document.problem(&["device_model", index, "id"], message, None);
+        }
+    }
+    models.into_iter().map(|(_, model)| model).collect()
+}
+
+/// What is wrong with a button as a device.
+fn device_problems(
+    button: &ButtonConfig,
+    models: &[codecs::ModelConfig],
+    cameras: &[(String, camera::Config)],
+) -> Vec<Wrong> {
+    let mut problems = Vec::new();
+    if let Some(model) = &button.model {
+        let configured = || models.iter().map(|model| model.id.as_str());
+        let known = || codecs::built_in().chain(configured());
+        if !known().any(|name| name.eq_ignore_ascii_case(model)) {
+            let names: Vec<&str> = known().collect();
+            let message = format!("no model is called `{model}`; known are {}", names.join(", "));
+            problems.push(("model", message, did_you_mean(model, known())));
+        }
+    }
+    if button.silent_after_s == Some(0) {
+        problems.push(("silent_after_s", "0 would be silent at once".into(), None));
+    }
+    for id in &button.cameras {
+        if !cameras.iter().any(|(_, camera)| camera.id == *id) {
+            let hint = did_you_mean(id, cameras.iter().map(|(_, camera)| camera.id.as_str()));
+            problems.push(("cameras", format!("no camera is called `{id}`"), hint));
+        }
+    }
+    problems
+}
+
+/// Two lines for one device: its press would be somebody else's.
+fn same_device(buttons: &[ButtonConfig]) -> Vec<(String, String)> {
+    let mut names: HashMap<String, &str> = HashMap::new();
+    let mut wrong = Vec::new();
+    for button in buttons {
+        let own = [Some(&button.id), button.device.as_ref()];
+        for name in own.into_iter().flatten() {
+            match names.insert(name.to_lowercase(), &button.id) {
+                Some(other) if other != button.id => {
+                    let message = format!("`{name}` is also how `{other}` names itself");
+                    wrong.push((button.id.clone(), message));
+                }
+                _ => {}
+            }
+        }
+    }
+    wrong
+}
+
+/// Named in its line, or near enough; the nearest first.
+fn press_cameras(
+    site: &SiteConfig,
+    buttons: &[ButtonConfig],
+    cameras: &[(String, camera::Config)],
+) -> HashMap<String, Vec<String>> {
+    let near = |button: &ButtonConfig| {
+        if !button.cameras.is_empty() {
+            return button.cameras.clone();
+        }
+        let Some(here) = button.place else { return Vec::new() };
+        let mut near: Vec<(f64, &str)> = cameras
+            .iter()
+            .filter_map(|(_, camera)| Some((metres(here, camera.place?), camera.id.as_str())))
+            .filter(|(metres, _)| *metres <= site.pictures_within_m)
+            .collect();
+        near.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        near.into_iter().map(|(_, id)| id.to_owned()).collect()
+    };
+    let all = buttons.iter().filter(|_| site.pictures_with_presses);
+    all.map(|button| (button.id.clone(), near(button))).collect()
 }
 
 /// All `[[name]]`, each with its index as text.
@@ -268,6 +394,10 @@ fn sinks(document: &mut Document<'_>) -> Vec<sinks::Config> {
         let path = ["sink", index.as_str()];
         let kind = document.text_at(&["sink", &index, "kind"]);
         let sink = match kind.as_deref() {
+            Some("answer") => document.section(&path, &["kind"]).map(sinks::Config::Answer),
+            Some("webhook") => document
+                .section(&path, &["kind"])
+                .map(|config| sinks::Config::Webhook(Box::new(config))),
             Some("http") => document.section(&path, &["kind"]).map(sinks::Config::Http),
             Some("mqtt") => document.section(&path, &["kind"]).map(sinks::Config::Mqtt),
             Some("jsonl") => document.section(&path, &["kind"]).map(sinks::Config::Jsonl),
@@ -380,7 +510,8 @@ fn source(
     if let Some(Err(message)) = button.place.map(on_earth) {
         return Err(("place", message, None));
     }
-    let place = button.place.or(site).map(|[lon, lat]| Place { lon, lat, text: None });
+    let text = &button.address;
+    let place = button.place.or(site).map(|[lon, lat]| Place { lon, lat, text: text.clone() });
     Ok(SourceInfo {
         id: button.id.as_str().into(),
         kind: SourceKind::Button,
@@ -443,5 +574,30 @@ mod tests {
         ] {
             assert!(lines.iter().any(|line| line.contains(part)), "{part} not in {lines:#?}");
         }
+    }
+
+    #[test]
+    fn the_nearest_cameras_of_a_press_and_none_where_the_site_says_nothing() {
+        let camera = |id: &str, lon: f64| {
+            format!(
+                "[[camera]]\nid = \"{id}\"\nurl = \"rtsp://h/{id}\"\nplace = [{lon}, 30.9223]\n"
+            )
+        };
+        let text = |site: &str| {
+            format!(
+                "[site]\nid = \"x\"\n{site}\n{}{}{}[[button]]\nid = \"b\"\nplace = [113.9131, 30.9223]\n[[button]]\nid = \"c\"\ncameras = [\"far\"]\n",
+                camera("far", 113.9190),
+                camera("near", 113.9133),
+                camera("here", 113.9131),
+            )
+        };
+        let of = |site: &str, id: &str| {
+            let (config, problems) = parse("a.toml", &text(site), &FixedEnvironment::default());
+            let config = config.unwrap_or_else(|| panic!("{problems:?}"));
+            config.press_cameras.get(id).cloned().unwrap_or_default()
+        };
+        assert_eq!(of("pictures_with_presses = true", "b"), ["here", "near"]);
+        assert_eq!(of("pictures_with_presses = true", "c"), ["far"], "named in its line");
+        assert!(of("", "b").is_empty() && of("", "c").is_empty(), "nobody allowed it");
     }
 }

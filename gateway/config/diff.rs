@@ -36,6 +36,8 @@ impl Shape {
         config.cameras.iter().for_each(|camera| shape.put("camera", &camera.id, camera));
         config.drones.iter().for_each(|drone| shape.put("drone", &drone.id, drone));
         config.buttons.iter().for_each(|button| shape.put("button", &button.id, button));
+        shape.put("devices", "", &config.devices);
+        config.device_models.iter().for_each(|model| shape.put("device_model", &model.id, model));
         config.rules.iter().for_each(|rule| shape.put("rule", &rule.id, rule));
         config.sinks.iter().for_each(|sink| shape.put("sink", sink.id().as_str(), sink));
         shape

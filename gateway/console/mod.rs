@@ -14,7 +14,9 @@ use tokio::{net::TcpListener, sync::watch};
 use door::Door;
 
 use crate::{
-    domain::{Answer, EventContext, Evidence, EvidenceId, IncidentId, Kind, Record, Reply},
+    domain::{
+        Answer, DeviceTable, EventContext, Evidence, EvidenceId, IncidentId, Kind, Record, Reply,
+    },
     wire::tls::ServerTls,
 };
 
@@ -115,6 +117,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn metrics(&self) -> String;
     /// Newest first.
     fn incidents(&self, filter: &Filter) -> Vec<Record>;
+    /// Listed devices and strangers, as they were at most a second ago.
+    fn devices(&self) -> Arc<DeviceTable>;
     fn incident(&self, id: IncidentId) -> Option<Record>;
     fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)>;
     /// Somebody looks at evidence: journaled (P10).

@@ -14,7 +14,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{Backend, Filter, Reloaded, evidence, token};
-use crate::domain::{Answer, Kind, Record, Reply, What};
+use crate::domain::{Answer, DEVICE_STATES, DeviceState, Kind, Record, Reply, What};
 
 /// A reply is a few hundred bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -27,6 +27,7 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
     let guarded = Router::new()
         .route("/api/v1/incidents", get(incidents::<B>))
         .route("/api/v1/incidents/{id}", get(incident::<B>))
+        .route("/api/v1/devices", get(devices::<B>))
         .route("/api/v1/evidence/{id}", get(evidence::serve::<B>))
         .route("/api/v1/replies", post(replies::<B>))
         .route("/api/v1/reload", post(reload::<B>))
@@ -114,6 +115,35 @@ fn filter(query: &HashMap<String, String>) -> Result<Filter, String> {
 
 fn shown<B: Backend>(backend: &B, record: &Record) -> Value {
     json!(backend.context().data(record.what, &record.incident))
+}
+
+/// All devices, or those of a state: `?state=silent`.
+async fn devices<B: Backend>(
+    State(backend): State<B>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let state = match query.iter().find(|(key, _)| key.as_str() != "state") {
+        Some((key, _)) => {
+            return problem(StatusCode::BAD_REQUEST, &format!("{key}: known is state"));
+        }
+        None => query.get("state"),
+    };
+    if let Some(state) = state.filter(|state| !DEVICE_STATES.contains(&state.as_str())) {
+        let message = format!("state={state}: expected one of {}", DEVICE_STATES.join(", "));
+        return problem(StatusCode::BAD_REQUEST, &message);
+    }
+    let table = backend.devices();
+    let wanted = |states: &[&str]| state.is_none_or(|state| states.contains(&state.as_str()));
+    let shown = |device: &DeviceState| {
+        let states = device.states();
+        wanted(&states).then(|| {
+            let mut value = json!(device);
+            value["states"] = json!(states);
+            value
+        })
+    };
+    let devices: Vec<Value> = table.devices.iter().filter_map(shown).collect();
+    Json(json!({ "at": table.at, "devices": devices })).into_response()
 }
 
 async fn incident<B: Backend>(State(backend): State<B>, Path(id): Path<String>) -> Response {

@@ -15,6 +15,9 @@ pub enum Entry {
         stamp: Stamp,
         press: Press,
         stale: bool,
+        /// To try the button: alarms nobody.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        test: bool,
         incident: Option<IncidentId>,
     },
     /// An incident changed; every sink owes the grid this record.

@@ -61,9 +61,13 @@ metrics! {
     SignalsDuplicate Counter "gridpost_signals_duplicate_total" ["source"] "Signals seen before.";
     SignalsUnreadable Counter "gridpost_signals_unreadable_total" ["origin"] "Payloads that could not be read, quarantined.";
     SignalsRefused Counter "gridpost_signals_refused_total" ["origin"] "Connections or packets refused (users, size, protocol).";
+    SignalsLimited Counter "gridpost_signals_limited_total" ["source"] "Messages of a device beyond its rate, set aside unread; never a press.";
+    DeviceUnreadable Counter "gridpost_device_unreadable_total" ["source"] "Payloads of a device that could not be read, quarantined.";
+    Devices Gauge "gridpost_devices" ["state"] "Devices by state: fine, silent, battery, tamper, weak, unheard, unknown.";
     SignalsNotTaken Counter "gridpost_signals_not_taken_total" ["source"] "Observations not taken, nor acknowledged, while the disk had room for presses alone.";
     Incidents Counter "gridpost_incidents_total" ["kind"] "Incidents opened.";
     Delivered Counter "gridpost_delivered_total" ["sink"] "Records delivered.";
+    SinkPassed Counter "gridpost_sink_passed_total" ["sink"] "Records that were none of a sink's business (its filter, its age): delivered in the ledger, and nothing was sent.";
     DeliveryFailures Counter "gridpost_delivery_failures_total" ["sink"] "Tries that failed and will be repeated.";
     DeadLettered Counter "gridpost_dead_lettered_total" ["sink"] "Records refused for good.";
     SinkUp Gauge "gridpost_sink_up" ["sink"] "0 after three failures in a row in one of its lanes, until that lane works again.";

@@ -1,6 +1,7 @@
 //! The nouns of the gateway: pure data, no I/O, no tokio; every other room speaks in these.
 
 mod areas;
+mod device;
 mod entry;
 mod event;
 mod finding;
@@ -21,6 +22,9 @@ mod time;
 mod track;
 
 pub use areas::Areas;
+pub use device::{
+    Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceTable, Word,
+};
 pub use entry::{Entry, Outcome, Quarantined, SeenPress, Settled};
 pub use event::{Event, EventContext, EventData, event_schema};
 pub use finding::{Finding, Phase};

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, IncidentId, Kind, Pose, Receipt, SourceId, Stamp, TrackFrame};
+use super::{DeviceReport, Evidence, IncidentId, Kind, Pose, Receipt, SourceId, Stamp, TrackFrame};
 
 /// One thing said or seen.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Envelope {
 #[derive(Clone, Debug)]
 pub enum Body {
     Press(Press),
+    /// What a device said of itself.
+    Device(DeviceReport),
     Tracks(TrackFrame),
     /// Where a drone is and looks.
     Pose(Box<Pose>),

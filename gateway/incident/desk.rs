@@ -1,8 +1,10 @@
 //! The desk: observations and findings in, journal entries and evidence jobs out; revisions without gaps.
 
+mod devices;
 mod evidence;
 mod flights;
 mod join;
+mod pictures;
 mod replies;
 mod signals;
 
@@ -16,17 +18,18 @@ use jiff::Timestamp;
 use evidence::{cut_clip, take_snapshot};
 
 use super::{
-    deadline,
+    config, deadline,
     flight::Flights,
     fusion::Join,
     live::{Live, SNAPSHOT_WAIT_MS, UPDATE_EVERY_MS},
     presses::Presses,
+    supervise::Fleet,
     titles,
 };
 use crate::domain::{
-    Answer, Areas, Body, Detail, DroneInfo, Entry, EvidenceId, Finding, Incident, IncidentId, Kind,
-    Now, Observation, Phase, Quarantined, Record, SeenPress, Severity, Shot, SourceId, SourceInfo,
-    SourceKind, SourceRef, Stage, What,
+    Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, Incident,
+    IncidentId, Kind, Now, Observation, Phase, Quarantined, Record, SeenPress, Severity, Shot,
+    SourceId, SourceInfo, SourceKind, SourceRef, Stage, What,
 };
 
 /// What the desk knows of sources: the configuration, looked up by id.
@@ -47,6 +50,9 @@ pub struct Directory {
     pub placed: HashSet<SourceId>,
     /// Rules by which happenings are one.
     pub joins: HashSet<Join>,
+    /// Listed devices, and what is wanted of each.
+    pub devices: HashMap<SourceId, DeviceInfo>,
+    pub watch: config::Config,
 }
 
 /// Work for the evidence worker; it answers with [`Body::Evidence`] or [`Body::EvidenceFailed`].
@@ -96,6 +102,10 @@ pub struct Desk {
     /// Live incidents that a later one may be one with, presses aside: few, however many cases
     /// are open. A press must not look at all of them.
     near: BTreeSet<IncidentId>,
+    fleet: Fleet,
+    /// When the devices were last looked at, monotonic milliseconds.
+    looked_ms: u64,
+    press_clips: VecDeque<pictures::PressClip>,
 }
 
 impl Desk {
@@ -110,11 +120,15 @@ impl Desk {
             closed: VecDeque::new(),
             flights: Flights::default(),
             near: BTreeSet::new(),
+            fleet: Fleet::default(),
+            looked_ms: 0,
+            press_clips: VecDeque::new(),
         }
     }
 
     /// Takes up what the journal knows. What was going on at a camera or with a part is ended
-    /// (`ended_by` = restart): nobody watched meanwhile. An emergency stays open.
+    /// (`ended_by` = restart): nobody watched meanwhile. An emergency stays open, and so does what
+    /// is wrong with a device: that is watched over a restart.
     pub fn restore(
         &mut self,
         now: Now,
@@ -128,7 +142,10 @@ impl Desk {
         for record in live {
             let incident = record.incident;
             let id = incident.id;
-            let ends = incident.active && incident.kind != Kind::EmergencyButton;
+            let watched = incident.sources.first().is_some_and(|source| self.fleet.has(&source.id));
+            let stays = incident.kind == Kind::EmergencyButton
+                || (watched && is_of_a_device(incident.kind));
+            let ends = incident.active && !stays;
             if incident.active && !ends {
                 self.by_key.insert(incident.key.clone(), id);
             }
@@ -162,13 +179,17 @@ impl Desk {
             Body::EvidenceFailed { incident, reason } => {
                 self.evidence_failed(now, *incident, reason, &mut outcome);
             }
-            Body::Unreadable(unreadable) => outcome.entries.push(Entry::Quarantine(Quarantined {
-                origin: unreadable.origin.clone(),
-                reason: unreadable.reason.clone(),
-                text: String::from_utf8_lossy(&unreadable.payload).into_owned(),
-                hex: unreadable.payload.iter().map(|byte| format!("{byte:02x}")).collect(),
-                at: now.wall,
-            })),
+            Body::Unreadable(unreadable) => {
+                self.fleet.unreadable(source);
+                outcome.entries.push(Entry::Quarantine(Quarantined {
+                    origin: unreadable.origin.clone(),
+                    reason: unreadable.reason.clone(),
+                    text: String::from_utf8_lossy(&unreadable.payload).into_owned(),
+                    hex: unreadable.payload.iter().map(|byte| format!("{byte:02x}")).collect(),
+                    at: now.wall,
+                }));
+            }
+            Body::Device(report) => self.report(now, source, stamp, report, &mut outcome),
             Body::Pose(pose) => self.pose(now, source, stamp, pose, &mut outcome),
             Body::Tracks(frame) => self.saw(now, source, stamp, frame, &mut outcome),
         }
@@ -212,6 +233,8 @@ impl Desk {
             }
         }
         over.into_iter().for_each(|id| self.retire(id));
+        self.watch_devices(now, &mut outcome);
+        self.cut_press_clips(now, &mut outcome);
         outcome
     }
 
@@ -329,6 +352,11 @@ impl Desk {
     }
 }
 
+fn is_of_a_device(kind: Kind) -> bool {
+    use Kind::{DeviceBattery, DeviceSilent, DeviceTamper, DeviceWeak};
+    matches!(kind, DeviceSilent | DeviceBattery | DeviceTamper | DeviceWeak)
+}
+
 fn resumed(incident: Incident, now: Now) -> Live {
     let open_keys = incident.active.then(|| incident.key.clone()).into_iter().collect();
     Live {
@@ -352,7 +380,8 @@ fn resumed(incident: Incident, now: Now) -> Live {
 
 impl Desk {
     /// The configuration changed: from now on sources are looked up here.
-    pub fn set_directory(&mut self, directory: Directory) {
+    pub fn set_directory(&mut self, now: Now, directory: Directory) {
         self.directory = directory;
+        self.list_devices(now);
     }
 }

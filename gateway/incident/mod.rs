@@ -1,5 +1,6 @@
 //! Findings become changes of incidents; the one owner of live incidents. Pure: no I/O, `now` is an argument.
 
+mod config;
 mod deadline;
 mod desk;
 mod flight;
@@ -7,6 +8,9 @@ mod fusion;
 mod live;
 mod patrol;
 mod presses;
+mod supervise;
+#[cfg(test)]
+mod tests_devices;
 #[cfg(test)]
 mod tests_flight;
 #[cfg(test)]
@@ -15,5 +19,6 @@ mod tests_fusion;
 mod tests_random;
 mod titles;
 
+pub use config::{Config, TestWindow};
 pub use desk::{Desk, Directory, Job, Outcome};
 pub use fusion::Join;

@@ -103,19 +103,29 @@ fn identities(source: &SourceId, press: &Press) -> impl Iterator<Item = Identity
     identity.into_iter()
 }
 
+/// As what a press is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    Call,
+    Stale,
+    /// It only tried the button.
+    Test,
+}
+
 /// What is told to the journal of one press.
 pub(super) fn entry(
     source: &SourceId,
     stamp: crate::domain::Stamp,
     press: &Press,
-    stale: bool,
+    kept: Kept,
     incident: Option<IncidentId>,
 ) -> crate::domain::Entry {
     crate::domain::Entry::Press {
         source: source.clone(),
         stamp,
         press: press.clone(),
-        stale,
+        stale: kept == Kept::Stale,
+        test: kept == Kept::Test,
         incident,
     }
 }

@@ -24,6 +24,7 @@ fn words(kind: Kind) -> (&'static str, &'static str) {
         Kind::DeviceSilent => ("设备失联", "device silent"),
         Kind::DeviceBattery => ("设备电量低", "device battery low"),
         Kind::DeviceTamper => ("设备被拆动", "device tampered with"),
+        Kind::DeviceWeak => ("设备信号弱", "device badly received"),
         Kind::CameraSilent => ("摄像头无信号", "camera silent"),
         Kind::CameraBlind => ("摄像头被遮挡", "camera blind"),
         Kind::CameraMoved => ("摄像头被移动", "camera moved"),

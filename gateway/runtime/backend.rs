@@ -4,12 +4,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Health, Registry, metrics::ledger_text};
+use super::{Health, Registry, devices, metrics::ledger_text};
 use crate::{
     console::{self, Filter, Reloaded},
     domain::{
-        Answer, Body, Clock, Entry, Envelope, EventContext, Evidence, EvidenceId, IncidentId,
-        Observation, Receipt, Record, Reply, SourceId, Stamp,
+        Answer, Body, Clock, DeviceTable, Entry, Envelope, EventContext, Evidence, EvidenceId,
+        IncidentId, Observation, Receipt, Record, Reply, SourceId, Stamp,
     },
     store::{Batch, IncidentFilter, Store},
 };
@@ -24,6 +24,7 @@ pub(super) struct Backend {
     pub(super) registry: Arc<Registry>,
     /// As the latest configuration has it.
     pub(super) context: watch::Receiver<EventContext>,
+    pub(super) devices: devices::Seen,
     pub(super) envelopes: mpsc::Sender<Envelope>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) reloads: mpsc::Sender<ReloadAsked>,
@@ -45,6 +46,10 @@ impl console::Backend for Backend {
     fn incidents(&self, filter: &Filter) -> Vec<Record> {
         let Filter { active, kind, since, limit } = filter.clone();
         self.store.incidents(&IncidentFilter { active, kind, since, limit })
+    }
+
+    fn devices(&self) -> Arc<DeviceTable> {
+        self.devices.borrow().clone()
     }
 
     fn incident(&self, id: IncidentId) -> Option<Record> {

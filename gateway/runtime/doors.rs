@@ -97,14 +97,14 @@ impl Doors {
         shared: &Shared,
     ) -> Result<Intake, String> {
         let meter: Arc<dyn Meter> = shared.registry.clone();
-        let (site, envelopes) = (shared.site.clone(), shared.envelopes.clone());
+        let (dialects, envelopes) = (shared.dialects.clone(), shared.envelopes.clone());
         let same = old.is_some_and(|old| old.listen == new.listen);
         match self.intake.as_ref().filter(|_| same) {
             Some(door) => {
                 let listener = door.listener.clone();
-                Intake::on(listener, new, site, envelopes, shared.clock.clone(), meter)
+                Intake::on(listener, new, dialects, envelopes, shared.clock.clone(), meter)
             }
-            None => Intake::bind(new, site, envelopes, shared.clock.clone(), meter).await,
+            None => Intake::bind(new, dialects, envelopes, shared.clock.clone(), meter).await,
         }
     }
 
@@ -132,6 +132,7 @@ impl Doors {
                 health: shared.health.clone(),
                 registry: shared.registry.clone(),
                 context: context.clone(),
+                devices: shared.devices.clone(),
                 envelopes: shared.envelopes.clone(),
                 clock: shared.clock.clone(),
                 reloads: reloads.clone(),
@@ -149,6 +150,7 @@ impl Doors {
         let source = mqtt::Source {
             config: config.clone(),
             site: shared.site.clone(),
+            dialects: shared.dialects.clone(),
             envelopes: shared.envelopes.clone(),
             clock: shared.clock.clone(),
             meter: shared.registry.clone(),

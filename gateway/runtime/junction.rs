@@ -13,12 +13,12 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{RealClock, Registry, middle::Middle, progress::Beat};
+use super::{RealClock, Registry, devices, middle::Middle, progress::Beat};
 use crate::{
     config::Config,
     domain::{
-        Answer, Body, Clock, Entry, Envelope, IncidentId, Kind, Meter, Metric, Observation,
-        Receipt, Stamp, What,
+        Answer, Body, Clock, DeviceTable, Entry, Envelope, IncidentId, Kind, Meter, Metric,
+        Observation, Receipt, Stamp, What,
     },
     incident::{Job, Outcome},
     store::{Batch, Room, Store},
@@ -26,6 +26,8 @@ use crate::{
 
 /// What is silent ends, and what is held is told, with at most this delay.
 const TICK: Duration = Duration::from_millis(250);
+/// The table of devices is shown anew so often; a thousand lines take a tenth of a millisecond.
+const SHOW_DEVICES_EVERY_MS: u64 = 1_000;
 
 /// Waits for the word to stop, without holding on to the channel's lock.
 async fn told(stop: &mut watch::Receiver<bool>) {
@@ -38,9 +40,12 @@ fn goes_into_the_reserve(body: &Body) -> bool {
     match body {
         Body::Press(_) | Body::Evidence { .. } | Body::EvidenceFailed { .. } => true,
         Body::Fault(fault) => fault.kind == Kind::DiskLow,
-        Body::Tracks(_) | Body::Pose(_) | Body::Reply(_) | Body::Loss(_) | Body::Unreadable(_) => {
-            false
-        }
+        Body::Device(_)
+        | Body::Tracks(_)
+        | Body::Pose(_)
+        | Body::Reply(_)
+        | Body::Loss(_)
+        | Body::Unreadable(_) => false,
     }
 }
 
@@ -80,6 +85,9 @@ pub(super) struct Junction {
     clock: Arc<RealClock>,
     meter: Arc<Registry>,
     beat: Beat,
+    devices: watch::Sender<Arc<DeviceTable>>,
+    /// When the table of devices was last shown, monotonic milliseconds.
+    shown_ms: Option<u64>,
 }
 
 impl Junction {
@@ -90,8 +98,9 @@ impl Junction {
         clock: Arc<RealClock>,
         meter: Arc<Registry>,
         beat: Beat,
+        devices: watch::Sender<Arc<DeviceTable>>,
     ) -> Self {
-        Self { middle, jobs, store, clock, meter, beat }
+        Self { middle, jobs, store, clock, meter, beat, devices, shown_ms: None }
     }
 
     /// Until told to stop; then what already arrived is still taken.
@@ -115,6 +124,7 @@ impl Junction {
                         let outcome = self.middle.tick(self.clock.now());
                         self.commit(outcome, Receipt::none()).await;
                     }
+                    self.show_devices(false);
                     self.beat.beat();
                 }
                 Some(new) = configs.recv() => {
@@ -129,6 +139,18 @@ impl Junction {
         inbox.close();
         while let Some(envelope) = inbox.recv().await {
             self.take(envelope).await;
+        }
+        self.show_devices(true);
+    }
+
+    fn show_devices(&mut self, at_once: bool) {
+        let now = self.clock.now();
+        let due = self.shown_ms.is_none_or(|shown| now.mono_ms - shown >= SHOW_DEVICES_EVERY_MS);
+        if at_once || due {
+            self.shown_ms = Some(now.mono_ms);
+            let table = self.middle.desk.devices(now);
+            devices::count(&table, &self.meter);
+            self.devices.send_replace(Arc::new(table));
         }
     }
 
@@ -152,6 +174,7 @@ impl Junction {
             Body::Press(_) => "press",
             Body::Reply(_) => "reply",
             Body::Fault(_) => "fault",
+            Body::Device(_) => "device",
             Body::Unreadable(_) => "unreadable",
             Body::Pose(_) => "pose",
             _ => "vision",

@@ -5,11 +5,15 @@ use std::collections::{HashMap, HashSet};
 use jiff::tz::TimeZone;
 
 use crate::{
-    config::Config,
-    domain::{EventContext, Now, Observation, SourceId, SourceInfo},
+    config::{ButtonConfig, Config},
+    domain::{DeviceInfo, EventContext, Now, Observation, SourceId, SourceInfo},
     incident::{Desk, Directory, Outcome},
     rules::{self, Masks, Rules},
-    sources::{camera, drone},
+    sources::{
+        camera,
+        codecs::{self, Codecs, Listed},
+        drone,
+    },
 };
 
 /// Owned by one task; no lock, no I/O.
@@ -38,7 +42,7 @@ impl Middle {
         let mut findings = Vec::new();
         let zone = context(config).timezone;
         self.rules.replace(&rules(config), &masks(config), &zone, &mut findings);
-        self.desk.set_directory(directory(config));
+        self.desk.set_directory(now, directory(config));
         self.desk.tick(now, findings)
     }
 
@@ -77,7 +81,7 @@ fn rules(config: &Config) -> Vec<rules::Config> {
     rules
 }
 
-fn directory(config: &Config) -> Directory {
+pub(super) fn directory(config: &Config) -> Directory {
     Directory {
         sources: config.sources.iter().map(|info| (info.id.clone(), info.clone())).collect(),
         auto_close_after_s: config.site.auto_close_after_s,
@@ -87,6 +91,37 @@ fn directory(config: &Config) -> Directory {
         areas: Some(config.grids.clone()),
         placed: placed(config),
         joins: config.site.join.iter().copied().collect(),
+        devices: config
+            .buttons
+            .iter()
+            .map(|one| (one.id.as_str().into(), device(config, one)))
+            .collect(),
+        watch: config.devices.clone(),
+    }
+}
+
+/// How the devices of this configuration are read.
+pub(super) fn dialects(config: &Config) -> Codecs {
+    let listed = |button: &ButtonConfig| Listed {
+        id: button.id.as_str().into(),
+        device: button.device.clone(),
+        model: button.model.clone(),
+    };
+    let listed: Vec<Listed> = config.buttons.iter().map(listed).collect();
+    Codecs::new(&config.site.id.as_str().into(), &listed, &config.device_models)
+}
+
+/// Its own line goes before its model, its model before the site.
+fn device(config: &Config, button: &ButtonConfig) -> DeviceInfo {
+    let model = button.model.as_ref();
+    let of_model = model.and_then(|model| codecs::silent_after_s(model, &config.device_models));
+    let cameras = config.press_cameras.get(&button.id).into_iter().flatten();
+    DeviceInfo {
+        model: button.model.clone(),
+        device: button.device.clone(),
+        address: button.address.clone(),
+        silent_after_s: button.silent_after_s.or(of_model).or(config.devices.silent_after_s),
+        cameras: cameras.map(|id| id.as_str().into()).collect(),
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
     config::{Change, Config, Difference, Problem},
     console::Reloaded,
     domain::{EventContext, Meter, Metric},
+    sources::codecs::Codecs,
 };
 
 /// Owns every part that can be started and stopped on its own.
@@ -35,6 +36,7 @@ pub(super) struct House {
     pub(super) eyes: Eyes,
     pub(super) configs: mpsc::Sender<NewConfig>,
     pub(super) context: watch::Sender<EventContext>,
+    pub(super) dialects: watch::Sender<Arc<Codecs>>,
     pub(super) reloads: mpsc::Sender<ReloadAsked>,
     pub(super) systemd: Arc<Systemd>,
     pub(super) reread: Option<Reread>,
@@ -165,6 +167,8 @@ impl House {
         let _ = self.configs.send(NewConfig { config: new.clone(), done }).await;
         let _ = taken.await;
         self.context.send_replace(context.clone());
+        // No connection is touched by it: the next message is read so.
+        self.dialects.send_replace(Arc::new(middle::dialects(&new)));
         for item in difference.of("sink").filter(|item| item.change == Change::Removed) {
             let why = "removed from the configuration; what it is owed stays pending";
             self.couriers.stop(&item.id.as_str().into(), &self.shared, why).await;

@@ -18,10 +18,12 @@ use super::{
 };
 use crate::{
     config::Config,
-    domain::{Body, Clock, Entry, EventContext, Look, Meter, Observation, SourceId, Stamp},
+    domain::{
+        Body, Clock, DeviceTable, Entry, EventContext, Look, Meter, Observation, SourceId, Stamp,
+    },
     incident::Outcome,
     media::Pool,
-    sources::recorded::Signal,
+    sources::{codecs::Codecs, recorded::Signal},
     store::{self, Batch, Store},
     vision::Detector,
 };
@@ -94,6 +96,7 @@ pub fn replay(replay: Replay, told: Told<'_>) -> Result<Played, String> {
     let longest = clips.iter().map(|camera| camera.clip_max_s + camera.post_roll_s).max();
     let mut stage = Stage {
         middle: Middle::new(&config, &context),
+        dialects: middle::dialects(&config),
         exhibits: Exhibits {
             store: opened.store.clone(),
             rings: Arc::new(std::sync::Mutex::new(rings)),
@@ -109,6 +112,7 @@ pub fn replay(replay: Replay, told: Told<'_>) -> Result<Played, String> {
         told,
         played: Played::default(),
     };
+    stage.middle.desk.restore_devices(stage.clock.now(), DeviceTable::default());
     stage.play(&mut players, &signals)?;
     let longest = i64::try_from(longest.unwrap_or(0)).unwrap_or(0);
     stage.advance(stage.clock.now().wall + AFTER + SignedDuration::from_secs(longest))?;
@@ -124,6 +128,7 @@ fn noon(zone: &TimeZone) -> Timestamp {
 
 struct Stage<'t> {
     middle: Middle,
+    dialects: Codecs,
     exhibits: Exhibits,
     store: Store,
     context: EventContext,
@@ -148,14 +153,15 @@ impl Stage<'_> {
             if let Some(signal) = signals.next_if(|signal| due.is_none_or(|due| signal.at() <= due))
             {
                 self.advance(signal.at())?;
-                let observation = signal.observation(&self.context.site, self.clock.now());
                 self.played.signals += 1;
-                if let Body::Unreadable(unreadable) = &observation.body {
-                    self.played.unreadable += 1;
-                    let (origin, reason) = (&unreadable.origin, &unreadable.reason);
-                    tracing::warn!(origin, reason, at = %signal.at(), "unreadable payload, quarantined");
+                for observation in signal.observations(&self.dialects, self.clock.now()) {
+                    if let Body::Unreadable(unreadable) = &observation.body {
+                        self.played.unreadable += 1;
+                        let (origin, reason) = (&unreadable.origin, &unreadable.reason);
+                        tracing::warn!(origin, reason, at = %signal.at(), "unreadable payload, quarantined");
+                    }
+                    self.apply(&observation)?;
                 }
-                self.apply(&observation)?;
                 continue;
             }
             let Some(player) = player else { return Ok(()) };

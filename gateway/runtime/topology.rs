@@ -11,6 +11,7 @@ use tokio::{
 use super::{
     Health, RealClock, Registry, cameras,
     couriers::{Couriers, subscribers},
+    devices,
     doors::{Bound, Doors},
     eyes::Eyes,
     junction::Junction,
@@ -23,7 +24,8 @@ use super::{
 };
 use crate::{
     config::{Config, Problem, env::Environment},
-    domain::{Clock, Envelope, Meter, SiteId},
+    domain::{Clock, DeviceTable, Envelope, Meter, SiteId},
+    sources::Dialects,
     store::{self, Opened, Store},
 };
 
@@ -49,6 +51,9 @@ pub(super) struct Shared {
     pub(super) registry: Arc<Registry>,
     pub(super) health: Health,
     pub(super) envelopes: mpsc::Sender<Envelope>,
+    /// How the devices of the latest configuration are read.
+    pub(super) dialects: Dialects,
+    pub(super) devices: devices::Seen,
     pub(super) progress: Progress,
 }
 
@@ -89,6 +94,7 @@ async fn live(
     let Opened { store, restored, .. } = opened;
     let context = middle::context(&config);
     let mut middle = Middle::new(&config, &context);
+    middle.desk.restore_devices(clock.now(), devices::read(&config.data.path));
     let begun =
         middle.desk.restore(clock.now(), restored.live, &restored.presses, restored.replies);
 
@@ -98,6 +104,8 @@ async fn live(
     let (configs, new_configs) = mpsc::channel(CONFIGS_MAX);
     let (reloads, reloads_asked) = mpsc::channel(RELOADS_MAX);
     let (context_tell, context_told) = watch::channel(context.clone());
+    let (dialects_tell, dialects) = watch::channel(Arc::new(middle::dialects(&config)));
+    let (devices_tell, devices_seen) = watch::channel(Arc::new(DeviceTable::default()));
     let systemd = Arc::new(systemd);
     let shared = Shared {
         site: context.site.clone(),
@@ -106,11 +114,15 @@ async fn live(
         registry: registry.clone(),
         health: Health::default(),
         envelopes,
+        dialects,
+        devices: devices_seen.clone(),
         progress: Progress::new(clock.clone()),
     };
 
     let beat = shared.progress.part("the junction", JUNCTION_STUCK_AFTER);
-    let junction = Junction::new(middle, Some(jobs), store.clone(), clock, registry, beat);
+    let junction =
+        Junction::new(middle, Some(jobs), store.clone(), clock, registry, beat, devices_tell);
+    let device_book = tokio::spawn(devices::keep(config.data.path.clone(), devices_seen));
     let junction = tokio::spawn(junction.run(begun, inbox, new_configs, stop.clone()));
     let mut couriers = Couriers::new(Heart::start(&config.site, &context, &shared));
     config.sinks.iter().for_each(|sink| couriers.start(sink, &shared, &context));
@@ -143,6 +155,7 @@ async fn live(
         eyes,
         configs,
         context: context_tell,
+        dialects: dialects_tell,
         reloads,
         systemd: systemd.clone(),
         reread,
@@ -164,6 +177,7 @@ async fn live(
     house.couriers.leave();
     let graceful = async {
         let _ = junction.await;
+        let _ = device_book.await;
         house.couriers.close().await;
         store.close().await
     };

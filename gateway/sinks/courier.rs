@@ -31,6 +31,14 @@ pub struct Courier<S, O> {
     pub circuit: Arc<Circuit>,
 }
 
+/// What became of a try that ended.
+enum Done {
+    /// The other end has said its word; so says the ledger.
+    Told(Outcome),
+    /// None of its business: delivered in the ledger, and no sign of how the sink is.
+    Passed,
+}
+
 /// One that failed and is tried again at its time.
 struct Waiting {
     due: Due,
@@ -91,8 +99,13 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
                 }
             };
             match self.attempt(&due).await {
-                Ok(outcome) => {
-                    self.settle(&due, outcome).await;
+                Ok(Done::Passed) => self.settle(&due, Outcome::Delivered, Metric::SinkPassed).await,
+                Ok(Done::Told(outcome)) => {
+                    let metric = match outcome {
+                        Outcome::Delivered => Metric::Delivered,
+                        _ => Metric::DeadLettered,
+                    };
+                    self.settle(&due, outcome, metric).await;
                     // The sink takes again: what waited for that leaves now, oldest first.
                     if circuit.works() {
                         let in_line = waiting.iter_mut().filter(|one| !one.refused);
@@ -115,24 +128,29 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
     }
 
     /// Ok: settled so. Err: why not, and when again if that is not up to the back-off.
-    async fn attempt(&mut self, due: &Due) -> Result<Outcome, (String, Option<Duration>)> {
+    async fn attempt(&mut self, due: &Due) -> Result<Done, (String, Option<Duration>)> {
         let event = self.context.event(&due.record);
         let body = serde_json::to_vec(&event)
             .map_err(|error| (format!("event cannot be written: {error}"), None))?;
         let kind = due.record.incident.kind.as_str();
-        let delivery = Delivery { event_id: event.id, kind, body: body.into() };
+        let at = self.clock.now().wall;
+        let delivery = Delivery { event_id: event.id, kind, at, body: body.into() };
         let urgent = (self.lane == Lane::Emergency).then(|| self.circuit.urgent());
         let answer = self.connection.deliver(&delivery).await;
         drop(urgent);
         match answer {
-            Ok(()) => Ok(Outcome::Delivered),
+            Ok(()) => Ok(Done::Told(Outcome::Delivered)),
+            Err(DeliverError::Passed { why }) => {
+                tracing::debug!(sink = %self.sink, event = delivery.event_id, why, "passed over");
+                Ok(Done::Passed)
+            }
             Err(DeliverError::Reject { answer }) if due.emergency => {
                 tracing::error!(sink = %self.sink, event = delivery.event_id, answer, "an EMERGENCY was refused; asked again hourly");
                 Err((format!("refuses an emergency: {answer}"), Some(REFUSED_EMERGENCY_EVERY)))
             }
             Err(DeliverError::Reject { answer }) => {
                 tracing::error!(sink = %self.sink, event = delivery.event_id, answer, "refused for good; dead-lettered");
-                Ok(Outcome::Dead { answer })
+                Ok(Done::Told(Outcome::Dead { answer }))
             }
             Err(DeliverError::Retry { reason, after_ms }) => {
                 tracing::debug!(sink = %self.sink, event = delivery.event_id, reason, "not delivered; again later");
@@ -141,11 +159,7 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
         }
     }
 
-    async fn settle(&mut self, due: &Due, outcome: Outcome) {
-        let metric = match outcome {
-            Outcome::Delivered => Metric::Delivered,
-            _ => Metric::DeadLettered,
-        };
+    async fn settle(&mut self, due: &Due, outcome: Outcome, metric: Metric) {
         self.meter.add(metric, self.sink.as_str(), 1);
         let at = self.clock.now().wall;
         self.outbox.settle(Settled { sink: self.sink.clone(), change: due.seq, outcome, at }).await;

@@ -57,7 +57,7 @@ impl<O: Outbox> EvidenceCourier<O> {
             None => MISSING.to_owned(),
             Some(path) => {
                 match self.connection.upload(piece.incident, &piece.evidence, path).await {
-                    Ok(()) => return Ok(Outcome::Delivered),
+                    Ok(()) | Err(DeliverError::Passed { .. }) => return Ok(Outcome::Delivered),
                     Err(DeliverError::Retry { reason, after_ms }) => {
                         return Err((reason, after_ms));
                     }

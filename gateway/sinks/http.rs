@@ -2,6 +2,7 @@
 
 mod link;
 mod upload;
+mod webhook;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,8 @@ use crate::wire::client_tls::ClientTls;
 use link::{Judgement, Link, judge};
 
 pub use upload::Uploader;
+pub use webhook::Config as WebhookConfig;
+pub(super) use webhook::Webhook;
 
 /// `[[sink]] kind = "http"`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -84,7 +84,12 @@ mod tests {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, "{\"a\":1}\n{\"b\":").unwrap();
         let mut sink = Jsonl::new(&Config { id: "x".into(), path: path.clone() });
-        let delivery = Delivery { event_id: "1".into(), kind: "crowd", body: r#"{"c":3}"#.into() };
+        let delivery = Delivery {
+            event_id: "1".into(),
+            kind: "crowd",
+            at: jiff::Timestamp::UNIX_EPOCH,
+            body: r#"{"c":3}"#.into(),
+        };
         sink.deliver(&delivery).await.unwrap();
         sink.deliver(&delivery).await.unwrap();
         let text = std::fs::read_to_string(&path).unwrap();

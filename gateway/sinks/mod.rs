@@ -1,5 +1,6 @@
 //! Records go to the grid: each sink its own, each with two lanes.
 
+mod answer;
 mod circuit;
 mod courier;
 mod evidence;
@@ -8,6 +9,7 @@ mod http;
 mod jsonl;
 mod mqtt;
 mod presence;
+mod template;
 #[cfg(test)]
 mod tests_courier;
 
@@ -22,11 +24,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{Evidence, IncidentId, Record, Settled, SinkId, SiteId};
 
+pub use answer::Config as AnswerConfig;
 pub use circuit::{Circuit, Report};
 pub use courier::Courier;
 pub use evidence::EvidenceCourier;
 pub use heartbeat::{Beat, Facts, Pulse, Rhythm};
-pub use http::{Config as HttpConfig, Uploader};
+pub use http::{Config as HttpConfig, Uploader, WebhookConfig};
 pub use jsonl::Config as JsonlConfig;
 pub use mqtt::Config as MqttConfig;
 pub use presence::Presence;
@@ -35,20 +38,26 @@ pub use presence::Presence;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Config {
+    /// Commands to devices: who pressed hears that it arrived, and that somebody comes.
+    Answer(answer::Config),
     /// CloudEvents over HTTP, one a POST.
     Http(http::Config),
     /// One event a line, in a file or on stdout.
     Jsonl(jsonl::Config),
     /// One event a message at a broker, QoS 1.
     Mqtt(mqtt::Config),
+    /// A text made of a template, to a robot or a message service.
+    Webhook(Box<http::WebhookConfig>),
 }
 
 /// The kinds there are, for messages.
-pub const KINDS: &[&str] = &["http", "jsonl", "mqtt"];
+pub const KINDS: &[&str] = &["answer", "http", "jsonl", "mqtt", "webhook"];
 
 impl Config {
     pub fn id(&self) -> SinkId {
         match self {
+            Self::Answer(config) => config.id.as_str().into(),
+            Self::Webhook(config) => config.id.as_str().into(),
             Self::Http(config) => config.id.as_str().into(),
             Self::Jsonl(config) => config.id.as_str().into(),
             Self::Mqtt(config) => config.id.as_str().into(),
@@ -58,6 +67,10 @@ impl Config {
     /// A connection of its own for one lane. Nothing is read or reached yet (P6).
     pub fn build(&self, site: &SiteId, lane: Lane) -> AnySink {
         match self {
+            Self::Answer(config) => {
+                AnySink::Answer(Box::new(answer::Answer::new(config, site, lane)))
+            }
+            Self::Webhook(config) => AnySink::Webhook(Box::new(http::Webhook::new(config))),
             Self::Http(config) => AnySink::Http(Box::new(http::Http::new(config))),
             Self::Jsonl(config) => AnySink::Jsonl(jsonl::Jsonl::new(config)),
             Self::Mqtt(config) => AnySink::Mqtt(Box::new(mqtt::Mqtt::new(config, site, lane))),
@@ -82,6 +95,8 @@ impl Config {
     /// What can never work: key and message.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         match self {
+            Self::Answer(config) => config.problems(),
+            Self::Webhook(config) => config.problems(),
             Self::Http(config) => config.problems(),
             Self::Jsonl(_) => Vec::new(),
             Self::Mqtt(config) => config.problems(),
@@ -91,6 +106,8 @@ impl Config {
     /// What would not work now, and may by the time it is needed: key and message.
     pub fn warnings(&self) -> Vec<(&'static str, String)> {
         match self {
+            Self::Answer(config) => config.warnings(),
+            Self::Webhook(config) => config.warnings(),
             Self::Http(config) => config.warnings(),
             Self::Jsonl(_) => Vec::new(),
             Self::Mqtt(config) => config.warnings(),
@@ -110,6 +127,8 @@ pub struct Delivery {
     pub event_id: String,
     /// Kind of the incident, e.g. `intrusion`.
     pub kind: &'static str,
+    /// The gateway's clock as it is sent.
+    pub at: jiff::Timestamp,
     /// CloudEvents, structured JSON.
     pub body: Bytes,
 }
@@ -123,11 +142,18 @@ pub enum DeliverError {
     /// The other end will never take it; its answer is kept.
     #[error("{answer}")]
     Reject { answer: String },
+    /// It is none of this sink's business: settled, and nothing was sent.
+    #[error("passed over: {why}")]
+    Passed { why: String },
 }
 
 impl DeliverError {
     fn retry(reason: impl Into<String>) -> Self {
         Self::Retry { reason: reason.into(), after_ms: None }
+    }
+
+    fn passed(why: &str) -> Self {
+        Self::Passed { why: why.into() }
     }
 }
 
@@ -141,14 +167,18 @@ pub trait Sink: Send {
 
 /// One of the sinks there are.
 pub enum AnySink {
+    Answer(Box<answer::Answer>),
     Http(Box<http::Http>),
     Jsonl(jsonl::Jsonl),
     Mqtt(Box<mqtt::Mqtt>),
+    Webhook(Box<http::Webhook>),
 }
 
 impl Sink for AnySink {
     async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
         match self {
+            Self::Answer(sink) => sink.deliver(delivery).await,
+            Self::Webhook(sink) => sink.deliver(delivery).await,
             Self::Http(sink) => sink.deliver(delivery).await,
             Self::Jsonl(sink) => sink.deliver(delivery).await,
             Self::Mqtt(sink) => sink.deliver(delivery).await,

@@ -45,7 +45,7 @@ impl Presence {
                 self.post(id, Http::new(&config)).await;
             }
             Config::Mqtt(config) => self.stay(config).await,
-            Config::Jsonl(_) => {}
+            Config::Answer(_) | Config::Jsonl(_) | Config::Webhook(_) => {}
         }
     }
 
@@ -60,7 +60,12 @@ impl Presence {
             let beat = self.beats.borrow_and_update().clone();
             self.missed(&sink, (beat.seq - heard).saturating_sub(1), "overtaken by the next one");
             heard = beat.seq;
-            let delivery = Delivery { event_id: beat.event_id, kind: "heartbeat", body: beat.body };
+            let delivery = Delivery {
+                event_id: beat.event_id,
+                kind: "heartbeat",
+                at: self.clock.now().wall,
+                body: beat.body,
+            };
             let sent = tokio::select! {
                 sent = http.deliver(&delivery) => sent,
                 () = stopped(&mut self.stop) => return,

@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use schemars::JsonSchema;
@@ -17,7 +17,8 @@ use tokio::{
 };
 
 use crate::{
-    domain::{Clock, Envelope, Meter, Metric, SiteId},
+    domain::{Clock, Envelope, Meter, Metric},
+    sources::{Dialects, limit::Limiter},
     wire::tls::{ServerTls, Wire, accept},
 };
 
@@ -116,14 +117,18 @@ pub async fn fuzz_session(
     clock: Arc<dyn Clock>,
     meter: Arc<dyn Meter>,
 ) -> Result<(), String> {
-    let (site, users) = ("fuzz".into(), Users::new());
-    let shared = Shared { site, users, anonymous: true, envelopes, clock, meter };
+    let codecs = crate::sources::codecs::Codecs::new(&"fuzz".into(), &[], &[]);
+    let (_keep, dialects) = watch::channel(Arc::new(codecs));
+    let (users, limiter) = (Users::new(), Mutex::default());
+    let shared = Shared { dialects, limiter, users, anonymous: true, envelopes, clock, meter };
     session::run(Box::new(stream), &shared).await
 }
 
 /// What every connection shares.
 struct Shared {
-    site: SiteId,
+    dialects: Dialects,
+    /// Locked for one look; nothing is awaited with it.
+    limiter: Mutex<Limiter>,
     users: Users,
     anonymous: bool,
     envelopes: mpsc::Sender<Envelope>,
@@ -143,7 +148,7 @@ impl Intake {
     /// The error names the address, or the file of users and its line.
     pub async fn bind(
         config: &Config,
-        site: SiteId,
+        dialects: Dialects,
         envelopes: mpsc::Sender<Envelope>,
         clock: Arc<dyn Clock>,
         meter: Arc<dyn Meter>,
@@ -151,14 +156,14 @@ impl Intake {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| format!("intake: cannot listen on {}: {error}", config.listen))?;
-        Self::on(Arc::new(listener), config, site, envelopes, clock, meter)
+        Self::on(Arc::new(listener), config, dialects, envelopes, clock, meter)
     }
 
     /// As [`Self::bind`], on a listener that is there: another intake may serve it until now.
     pub fn on(
         listener: Arc<TcpListener>,
         config: &Config,
-        site: SiteId,
+        dialects: Dialects,
         envelopes: mpsc::Sender<Envelope>,
         clock: Arc<dyn Clock>,
         meter: Arc<dyn Meter>,
@@ -170,7 +175,15 @@ impl Intake {
         Ok(Self {
             listener,
             tls,
-            shared: Arc::new(Shared { site, users, anonymous, envelopes, clock, meter }),
+            shared: Arc::new(Shared {
+                dialects,
+                limiter: Mutex::default(),
+                users,
+                anonymous,
+                envelopes,
+                clock,
+                meter,
+            }),
             connections: Arc::new(Semaphore::new(config.connections_max)),
         })
     }

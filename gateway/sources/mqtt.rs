@@ -1,23 +1,29 @@
 //! A broker as a source: a lasting session, each message acknowledged after it is on disk, in order.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::codecs::{self, Message};
+use super::{Dialects, codecs::Message, limit::Limiter, taken::taken};
 use crate::{
-    domain::{Answer, Body, Clock, Envelope, Meter, Metric, Receipt, SiteId},
+    domain::{
+        Answer, Body, Clock, DeviceReport, Envelope, Meter, Observation, Receipt, SiteId, Stamp,
+        Word,
+    },
     wire::{
         backoff::backoff,
         client_tls::ClientTls,
-        mqtt::{Broker, Subscriber},
+        mqtt::{self as wire, Broker, Subscriber},
     },
 };
 
 /// The first wait between connections; see [`crate::wire::backoff`].
 const BACKOFF_MS_FIRST: u64 = 250;
+/// Messages of one broker between it and the disk: their syncs are shared, and one device that
+/// says too much takes nobody else's turn.
+const IN_FLIGHT_MAX: usize = 256;
 
 /// `[[mqtt]]`: a broker that devices report to.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -82,6 +88,7 @@ impl Config {
 pub struct Source {
     pub config: Config,
     pub site: SiteId,
+    pub dialects: Dialects,
     pub envelopes: mpsc::Sender<Envelope>,
     pub clock: Arc<dyn Clock>,
     pub meter: Arc<dyn Meter>,
@@ -98,9 +105,10 @@ impl Source {
 
     async fn connect_for_ever(&self) {
         let mut tries = 0u32;
+        let mut limiter = Limiter::default();
         loop {
             let mut got = false;
-            let reason = match self.session(&mut got).await {
+            let reason = match self.session(&mut got, &mut limiter).await {
                 Ok(()) => return,
                 Err(reason) => reason,
             };
@@ -112,13 +120,28 @@ impl Source {
                     "broker: no connection; trying for ever"
                 );
             }
+            if self.say(Word::Offline).await.is_err() {
+                return;
+            }
             tokio::time::sleep(backoff(BACKOFF_MS_FIRST, tries)).await;
         }
     }
 
+    /// Whether we hear it: while we do not, none of its devices is silent.
+    async fn say(&self, word: Word) -> Result<(), mpsc::error::SendError<Envelope>> {
+        let via = self.config.id.clone();
+        let report = DeviceReport { word, hub: true, via, ..DeviceReport::default() };
+        let observation = Observation {
+            source: self.config.id.as_str().into(),
+            stamp: Stamp::of_gateway(self.clock.now()),
+            body: Body::Device(report),
+        };
+        self.envelopes.send(Envelope { observation, receipt: Receipt::none() }).await
+    }
+
     /// Ok when the gateway stops. An unstored message ends the connection without its
     /// acknowledgement, so that the broker sends it again.
-    async fn session(&self, got: &mut bool) -> Result<(), String> {
+    async fn session(&self, got: &mut bool, limiter: &mut Limiter) -> Result<(), String> {
         let config = &self.config;
         let broker = Broker {
             url: config.url.clone(),
@@ -139,8 +162,27 @@ impl Source {
             config.topics.clone()
         };
         let mut subscriber = Subscriber::new(&broker, &topics)?;
+        subscriber.connected().await?;
+        if self.say(Word::Online).await.is_err() {
+            return Ok(());
+        }
+        // Acknowledged in the order in which they came (MQTT-4.6.0-2), each after it is on disk.
+        let mut flight: VecDeque<(wire::Message, Option<oneshot::Receiver<bool>>)> =
+            VecDeque::new();
         loop {
-            let message = subscriber.next().await?;
+            let message = tokio::select! {
+                biased;
+                stored = oldest(&mut flight) => {
+                    if !stored {
+                        return Err("a message could not be stored; the broker must send it again".into());
+                    }
+                    if let Some((message, _)) = flight.pop_front() {
+                        subscriber.acknowledge(&message).await?;
+                    }
+                    continue;
+                }
+                message = subscriber.next(), if flight.len() < IN_FLIGHT_MAX => message?,
+            };
             *got = true;
             let read = Message {
                 topic: &message.topic,
@@ -148,27 +190,33 @@ impl Source {
                 retained: message.retained,
                 via: &config.id,
             };
-            let observation = codecs::decode(&self.site, &read, self.clock.now());
-            if let Body::Unreadable(unreadable) = &observation.body {
-                self.meter.add(Metric::SignalsUnreadable, &config.id, 1);
-                tracing::warn!(
-                    broker = config.id,
-                    topic = message.topic,
-                    reason = unreadable.reason,
-                    "broker: unreadable payload, quarantined"
-                );
-            }
+            let now = self.clock.now();
+            let mut observations =
+                taken(&self.dialects, |limit| limit(limiter), &read, now, &*self.meter);
+            let Some(last) = observations.pop() else {
+                flight.push_back((message, None));
+                continue;
+            };
             let (tell, told) = oneshot::channel();
             let receipt = Receipt::new(move |answer| {
                 let _ = tell.send(!matches!(answer, Answer::Lost));
             });
-            if self.envelopes.send(Envelope { observation, receipt }).await.is_err() {
-                return Ok(());
+            flight.push_back((message, Some(told)));
+            let before = observations.into_iter().map(|one| (one, Receipt::none()));
+            for (observation, receipt) in before.chain([(last, receipt)]) {
+                if self.envelopes.send(Envelope { observation, receipt }).await.is_err() {
+                    return Ok(());
+                }
             }
-            if !told.await.unwrap_or(false) {
-                return Err("a message could not be stored; the broker must send it again".into());
-            }
-            subscriber.acknowledge(&message).await?;
         }
+    }
+}
+
+/// Whether the oldest message in flight is on disk; for ever if there is none.
+async fn oldest(flight: &mut VecDeque<(wire::Message, Option<oneshot::Receiver<bool>>)>) -> bool {
+    match flight.front_mut() {
+        None => std::future::pending().await,
+        Some((_, None)) => true,
+        Some((_, Some(told))) => told.await.unwrap_or(false),
     }
 }

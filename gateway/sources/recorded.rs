@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::codecs::{self, Message};
-use crate::domain::{Body, Now, Observation, SiteId, SourceId, Stamp, Unreadable};
+use super::codecs::{Codecs, Message};
+use crate::domain::{Body, Now, Observation, SourceId, Stamp, Unreadable};
 
 /// Where recorded signals come from, in the records they lead to.
 const VIA: &str = "replay";
@@ -90,14 +90,14 @@ impl Signal {
     }
 
     /// As if it had just arrived.
-    pub fn observation(&self, site: &SiteId, now: Now) -> Observation {
+    pub fn observations(&self, codecs: &Codecs, now: Now) -> Vec<Observation> {
         let payload = self.bytes().unwrap_or_default();
         match self {
             Self::Mqtt { topic, retained, .. } => {
                 let message = Message { topic, payload: &payload, retained: *retained, via: VIA };
-                codecs::decode(site, &message, now)
+                codecs.decode(&message, now)
             }
-            Self::Tcp { listener, .. } => Observation {
+            Self::Tcp { listener, .. } => vec![Observation {
                 source: SourceId::from(VIA),
                 stamp: Stamp::of_gateway(now),
                 body: Body::Unreadable(Unreadable {
@@ -105,7 +105,7 @@ impl Signal {
                     reason: format!("no listener `{listener}` is in this configuration"),
                     payload,
                 }),
-            },
+            }],
         }
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn press(id: &str) -> Entry {
         via: "intake".into(),
     };
     let stamp = Stamp::of_gateway(Now { wall: noon(), mono_ms: 1 });
-    Entry::Press { source: "btn".into(), stamp, press, stale: false, incident: None }
+    Entry::Press { source: "btn".into(), stamp, press, stale: false, test: false, incident: None }
 }
 
 pub(super) fn settled(name: &str, change: u64, outcome: Outcome) -> Settled {

@@ -103,15 +103,30 @@ pub struct Subscriber {
     events: EventLoop,
     topics: Vec<String>,
     arrived: VecDeque<Message>,
+    connected: bool,
 }
 
 impl Subscriber {
     pub fn new(broker: &Broker, topics: &[String]) -> Result<Self, String> {
         let (client, events) = broker.client(broker.options(true)?);
-        Ok(Self { client, events, topics: topics.to_vec(), arrived: VecDeque::new() })
+        Ok(Self {
+            client,
+            events,
+            topics: topics.to_vec(),
+            arrived: VecDeque::new(),
+            connected: false,
+        })
     }
 
-    /// The next message; subscribes at each connection. An error ends this connection.
+    /// Waits until the broker has taken us in.
+    pub async fn connected(&mut self) -> Result<(), String> {
+        while !self.connected {
+            self.poll().await?;
+        }
+        Ok(())
+    }
+
+    /// The next message; cancelling loses none. Subscribes at each connection. An error ends this connection.
     pub async fn next(&mut self) -> Result<Message, String> {
         loop {
             if let Some(message) = self.arrived.pop_front() {
@@ -124,6 +139,7 @@ impl Subscriber {
     async fn poll(&mut self) -> Result<(), String> {
         match self.events.poll().await.map_err(broken)? {
             Event::Incoming(Incoming::ConnAck(_)) => {
+                self.connected = true;
                 for topic in &self.topics {
                     self.client
                         .try_subscribe(topic, QoS::AtLeastOnce)

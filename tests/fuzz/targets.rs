@@ -15,7 +15,7 @@ use gridpost::{
     console,
     domain::{Answer, Body, Clock, Envelope, NoMeter, Now, Place},
     sources::{
-        codecs::{self, Message},
+        codecs::{Codecs, Listed, Message, ModelConfig},
         intake,
         recorded::Recorded,
     },
@@ -68,20 +68,63 @@ fn text(bytes: &[u8]) -> String {
 /// The topic is the first line, the payload the rest.
 fn decode(topic: &str, payload: &[u8]) {
     let message = Message { topic, payload, retained: payload.len() % 2 == 1, via: "fuzz" };
-    let observation = codecs::decode(&"fuzz".into(), &message, Still.now());
-    match observation.body {
-        Body::Unreadable(unreadable) => {
-            assert!(unreadable.payload.len() <= QUARANTINE_BYTES_MAX);
-            assert!(!unreadable.reason.is_empty());
+    let observations = codecs().decode(&message, Still.now());
+    assert!(!observations.is_empty(), "a message without an answer is never acknowledged");
+    for observation in observations {
+        // Who replies may be anybody, also nobody.
+        let named = !matches!(observation.body, Body::Reply(_));
+        let source = observation.source.as_str();
+        assert!(!named || (1..=128).contains(&source.chars().count()), "{source:?}");
+        match observation.body {
+            Body::Unreadable(unreadable) => {
+                assert!(unreadable.payload.len() <= QUARANTINE_BYTES_MAX);
+                assert!(!unreadable.reason.is_empty());
+            }
+            Body::Press(press) => {
+                assert!(press.battery.is_none_or(|percent| percent <= 100));
+                assert!(press.id.is_none_or(|id| id.chars().count() <= 128));
+            }
+            Body::Device(report) => {
+                assert!(report.battery.is_none_or(|percent| percent <= 100));
+                assert!(report.link.is_none_or(|percent| percent <= 100));
+                assert!(report.silent_after_s.is_none_or(|seconds| seconds > 0));
+            }
+            Body::Reply(_) | Body::Pose(_) => {}
+            other => panic!("a message became {other:?}"),
         }
-        Body::Press(press) => {
-            assert!(press.battery.is_none_or(|percent| percent <= 100));
-            assert!(press.id.is_none_or(|id| id.chars().count() <= 128));
-            assert!(!observation.source.as_str().is_empty());
-        }
-        Body::Reply(_) | Body::Pose(_) => {}
-        other => panic!("a message became {other:?}"),
     }
+}
+
+/// A site with a device of every dialect.
+fn codecs() -> &'static Codecs {
+    static CODECS: std::sync::OnceLock<Codecs> = std::sync::OnceLock::new();
+    CODECS.get_or_init(|| {
+        let listed = |id: &str, model: &str| Listed {
+            id: id.into(),
+            device: None,
+            model: Some(model.into()),
+        };
+        let mapping = ModelConfig {
+            id: "acme".into(),
+            topic: Some("factory/+/up".into()),
+            action: Some("/data/type".into()),
+            press: vec!["1".into()],
+            at: Some("/ts".into()),
+            battery: Some("/bat".into()),
+            tamper: Some("/open".into()),
+            link: Some("/rssi".into()),
+            ..ModelConfig::default()
+        };
+        Codecs::new(
+            &"fuzz".into(),
+            &[
+                listed("24e124535b123456", "ws101"),
+                listed("a8404111", "pb01"),
+                listed("b1", "hs1eb"),
+            ],
+            &[mapping],
+        )
+    })
 }
 
 fn press(bytes: &[u8]) {
@@ -99,6 +142,24 @@ fn presses() -> Vec<Vec<u8>> {
 {"device":7,"event":"press","id":1e300,"at":"-009999-01-02T01:59:59Z","battery":-1}"#,
         r#"
 {"device":"","event":"press","id":"\ud83d\ude00","at":"9999-12-31T23:59:59.999999999Z[Asia/Shanghai]"}"#,
+        r#"x
+{"device":"b","event":"heartbeat","battery":87.5,"link":"40%","tamper":"TRUE","silent_after_s":90000}"#,
+        r#"zigbee2mqtt/b1
+{"action":"emergency","battery":100,"linkquality":131,"last_seen":1782874800123,"sos":true,"tamper":false,"battery_low":false}"#,
+        r#"zigbee2mqtt/b1/availability
+{"state":"offline"}"#,
+        r#"application/1/device/24e124535b123456/event/up
+{"deduplicationId":"3ac7e3c4","time":"2022-07-18T09:34:15.775023242+00:00","deviceInfo":{"deviceProfileName":"ws101","tags":{"model":"ws101"}},"fPort":85,"data":"AXUQ/y4B","rxInfo":[{"snr":10.5}]}"#,
+        r#"application/1/device/a8404111/event/up
+{"fPort":2,"data":"C7gDAQD7AfY=","object":{"Alarm":"TRUE","button_event":{"status":"long press"},"battery":7}}"#,
+        r#"application/1/device/a8404111/event/status
+{"margin":10,"batteryLevel":88.3}"#,
+        r#"stat/d/RESULT
+{"Button1":{"Action":"SINGLE"},"Wifi":{"RSSI":40}}"#,
+        r#"n/binary_sensor/sos/state
+ON"#,
+        r#"factory/x/up
+{"data":{"type":1},"ts":1782874800,"bat":"55%","open":1,"rssi":70}"#,
     ]
     .map(|seed| seed.as_bytes().to_vec())
     .into()
@@ -324,7 +385,7 @@ fn signals(bytes: &[u8]) {
     let times: Vec<_> = recorded.signals.iter().map(|signal| signal.at()).collect();
     assert!(times.is_sorted(), "signals are played in the order of their time");
     for signal in &recorded.signals {
-        let _ = signal.observation(&"fuzz".into(), Still.now());
+        let _ = signal.observations(codecs(), Still.now());
     }
 }
 

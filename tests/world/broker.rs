@@ -173,6 +173,14 @@ pub(crate) fn press(port: u16, device: &str, id: &str) -> bool {
         .success()
 }
 
+/// A message by mosquitto_pub at QoS 1; returns when it is acknowledged.
+pub(crate) fn publish(port: u16, topic: &str, payload: &str) {
+    let status = Command::new("mosquitto_pub")
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-q", "1", "-t", topic, "-m", payload])
+        .status();
+    assert!(status.unwrap().success());
+}
+
 /// mosquitto_sub on a topic: all it heard, as JSON.
 pub(crate) struct Listener {
     child: Child,

@@ -3,12 +3,14 @@
 pub(crate) mod backlog;
 mod broker;
 mod certs;
+mod devices;
 mod disk_log;
 mod fault;
 mod gateway;
 mod load;
 mod night;
 mod receiver;
+mod robot;
 mod rtsp;
 mod shelf;
 
@@ -19,14 +21,16 @@ use std::{
 };
 
 pub(crate) use backlog::waiting;
-pub(crate) use broker::{Broker, Grid, Listener, press};
+pub(crate) use broker::{Broker, Grid, Listener, press, publish};
 pub(crate) use certs::certificates;
+pub(crate) use devices::{Devices, play};
 pub(crate) use disk_log::{Disk, library};
 pub(crate) use fault::{Fault, Mode};
 pub(crate) use gateway::{Gateway, gridpost};
 pub(crate) use load::Load;
 pub(crate) use night::{End, House};
 pub(crate) use receiver::{Receiver, acceptor};
+pub(crate) use robot::Robot;
 pub(crate) use rtsp::RtspServer;
 pub(crate) use shelf::Trouble;
 

@@ -1,16 +1,13 @@
 //! What devices and parts say: presses, their batteries, faults and losses become findings.
 
 use super::{
-    super::presses::{self, Verdict},
+    super::presses::{self, Kept, Verdict},
     Desk, Outcome,
 };
 use crate::domain::{
     ClockError, Detail, Fault, Finding, Kind, Loss, Now, Phase, Press, Severity, SourceId, Stamp,
     What,
 };
-
-/// A button at or below this should be changed, percent.
-const BATTERY_LOW_PERCENT: u8 = 15;
 
 impl Desk {
     pub(super) fn press(
@@ -29,20 +26,19 @@ impl Desk {
         let stale = verdict == Verdict::Stale;
         let known = self.by_key.get(&key).copied();
         if stale {
-            outcome.entries.push(presses::entry(source, stamp, press, true, None));
+            outcome.entries.push(presses::entry(source, stamp, press, Kept::Stale, None));
             return;
         }
-        let info = self.source(source);
-        let mut detail = Detail::new();
+        self.fleet.battery(now, source, press.battery);
+        if known.is_none() && self.is_try(now, source) {
+            return self.test_press(now, source, stamp, press, outcome);
+        }
+        self.fleet.pressed(now, source, &press.via, press.retained, false);
+        let mut detail = self.for_the_visitor(source);
         if let Some(battery) = press.battery {
             detail.insert("battery".into(), battery.into());
         }
         detail.insert("via".into(), press.via.clone().into());
-        for (name, text) in [("contact", &info.contact), ("note", &info.note)] {
-            if let Some(text) = text {
-                detail.insert(name.into(), text.clone().into());
-            }
-        }
         let count = known
             .and_then(|id| self.live.get(&id))
             .and_then(|live| live.incident.detail.get("presses")?.as_u64())
@@ -73,25 +69,11 @@ impl Desk {
         if let Some(live) = again.filter(|live| live.dirty) {
             outcome.entries.push(live.record(now, What::Updated));
         }
-        outcome.entries.insert(0, presses::entry(source, stamp, press, false, id));
-        self.battery(now, source, stamp, press.battery, outcome);
-    }
-
-    pub(super) fn battery(
-        &mut self,
-        now: Now,
-        source: &SourceId,
-        stamp: Stamp,
-        battery: Option<u8>,
-        outcome: &mut Outcome,
-    ) {
-        let Some(percent) = battery else { return };
-        let fault = Fault {
-            kind: Kind::DeviceBattery,
-            broken: percent <= BATTERY_LOW_PERCENT,
-            text: format!("battery of {source} at {percent} %"),
-        };
-        self.fault(now, source, stamp, &fault, outcome);
+        outcome.entries.insert(0, presses::entry(source, stamp, press, Kept::Call, id));
+        if let (None, Some(id)) = (known, id) {
+            self.picture_press(now, source, id);
+        }
+        self.judge_device(now, source, outcome);
     }
 
     pub(super) fn fault(

@@ -134,6 +134,11 @@ pub(super) async fn drain(answer: Response) {
     let _ = tokio::time::timeout(DRAIN_WITHIN, body(answer, DRAIN_BYTES_MAX)).await;
 }
 
+/// The beginning of an answer that says in its body what it means.
+pub(super) async fn whole(answer: Response) -> Vec<u8> {
+    tokio::time::timeout(DRAIN_WITHIN, body(answer, DRAIN_BYTES_MAX)).await.unwrap_or_default()
+}
+
 /// Refused for good, with the beginning of the answer.
 pub(super) async fn refusal(answer: Response) -> DeliverError {
     let status = answer.status();

@@ -1,55 +1,52 @@
-//! The native press: `{"device":"btn-0686","event":"press","id":"…","at":"…","battery":87}`.
+//! The native dialect: `{"device":"btn-0686","event":"press","id":"…","at":"…","battery":87}`.
+//!
+//! `event`: `press` · `test` (or `"test":true` with a press) · `cancel` · `heartbeat` · `tamper`
+//! · `tamper-clear` · `battery-low`. Beside it, as the device has them: `id`, `at`, `battery`
+//! (percent), `link` (percent), `tamper`, `silent_after_s` (how often it means to be heard).
 
-use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Message;
-use crate::domain::{Body, Now, Observation, Press, SourceId, Stamp};
+use super::{
+    Codecs, Message,
+    model::Act,
+    said::{Said, flag, id, object, percent, time},
+};
 
-/// Longer ids are cut: an id is for telling presses apart, not for storing text.
-const ID_CHARS_MAX: usize = 128;
+const EXPECTED: &str = "{\"device\":\"…\",\"event\":\"press\",…}";
 
 /// Strict where a press might be misread, lenient where it would be lost: a bad battery or a
 /// bad time never costs the press. Who pressed comes from `device`, else from the topic's last level.
-pub(super) fn press(message: &Message<'_>, now: Now) -> Result<Observation, String> {
-    let value: Value = serde_json::from_slice(message.payload).map_err(|error| {
-        format!("not JSON ({error}); expected {{\"device\":\"…\",\"event\":\"press\",…}}")
-    })?;
-    let Value::Object(object) = value else {
-        return Err("expected a JSON object {\"device\":\"…\",\"event\":\"press\",…}".into());
-    };
-    match object.get("event") {
-        Some(Value::String(event)) if event == "press" => {}
+pub(super) fn read(codecs: &Codecs, message: &Message<'_>) -> Result<Said, String> {
+    let value = object(message, EXPECTED)?;
+    let device = id(value.get("device"))
+        .or_else(|| message.topic.rsplit('/').next().filter(|s| !s.is_empty()).map(Into::into))
+        .unwrap_or_else(|| message.via.into());
+    let known = codecs.device(&device);
+    let mut said = Said::of(known.source(&device), message);
+    let report = &mut said.report;
+    report.battery = percent(value.get("battery"));
+    report.link = percent(value.get("link"));
+    report.tampered = flag(value.get("tamper"));
+    let own = value.get("silent_after_s").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
+    report.silent_after_s = own;
+    match value.get("event") {
+        Some(Value::String(event)) => match event.as_str() {
+            "press" if value.get("test") == Some(&Value::Bool(true)) => said.act = Act::Test,
+            "press" => said.act = Act::Press,
+            "test" => said.act = Act::Test,
+            "cancel" => said.act = Act::Cancel,
+            "heartbeat" => {}
+            "tamper" => report.tampered = Some(true),
+            "tamper-clear" => report.tampered = Some(false),
+            "battery-low" => report.battery_low = Some(true),
+            _ => return Err(format!("event {}: expected \"press\"", Value::from(event.as_str()))),
+        },
         Some(other) => return Err(format!("event {other}: expected \"press\"")),
         None => return Err("`event` is missing: expected \"press\"".into()),
     }
-    let text = |key: &str| match object.get(key) {
-        Some(Value::String(text)) if !text.is_empty() => {
-            Some(text.chars().take(ID_CHARS_MAX).collect::<String>())
-        }
-        Some(Value::Number(number)) => Some(number.to_string()),
-        _ => None,
-    };
-    let device = text("device")
-        .or_else(|| message.topic.rsplit('/').next().filter(|s| !s.is_empty()).map(Into::into))
-        .unwrap_or_else(|| message.via.into());
-    let at = object.get("at").and_then(Value::as_str).and_then(|at| at.parse::<Timestamp>().ok());
-    let battery = object
-        .get("battery")
-        .and_then(Value::as_u64)
-        .and_then(|percent| u8::try_from(percent).ok())
-        .filter(|percent| *percent <= 100);
-    Ok(Observation {
-        source: SourceId::from(device),
-        stamp: Stamp::of_device(at, now),
-        body: Body::Press(Press {
-            id: text("id"),
-            at,
-            battery,
-            retained: message.retained,
-            via: message.via.into(),
-        }),
-    })
+    said.id = id(value.get("id"));
+    said.at = value.get("at").filter(|at| at.is_string()).and_then(|at| time(Some(at)));
+    Ok(said)
 }
 
 #[cfg(test)]
@@ -57,6 +54,7 @@ mod tests {
     use rand::{Rng, SeedableRng, rngs::StdRng};
 
     use super::*;
+    use crate::domain::{Body, Now, Observation};
 
     fn now() -> Now {
         Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 0 }
@@ -64,12 +62,15 @@ mod tests {
 
     fn check(topic: &str, payload: &[u8]) -> String {
         let message = Message { topic, payload, retained: false, via: "intake" };
-        match press(&message, now()) {
-            Ok(Observation { source, stamp, body: Body::Press(press) }) => {
+        let codecs = Codecs::new(&"s".into(), &[], &[]);
+        match codecs.decode(&message, now()).pop().unwrap() {
+            Observation { source, stamp, body: Body::Press(press) } => {
                 format!("{source} {:?} {} {:?}", press.id, stamp.at, press.battery)
             }
-            Ok(other) => format!("{other:?}"),
-            Err(reason) => format!("unreadable: {reason}"),
+            Observation { body: Body::Unreadable(bad), .. } => {
+                format!("unreadable: {}", bad.reason)
+            }
+            other => format!("{other:?}"),
         }
     }
 

@@ -1,6 +1,6 @@
 //! One MQTT connection of a device: v3.1.1 and v5, publications only, acknowledged when stored.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use mqtt_protocol_core::mqtt::{
     Connection, Version,
@@ -22,8 +22,8 @@ use tokio::{
 
 use super::Shared;
 use crate::{
-    domain::{Answer, Body, Envelope, Metric, Receipt},
-    sources::codecs::{self, Message},
+    domain::{Answer, Envelope, Receipt},
+    sources::{codecs::Message, taken::taken},
     wire::tls::Wire,
 };
 
@@ -48,13 +48,19 @@ struct Session<'s> {
     connected: bool,
     v5: bool,
     in_flight: usize,
+    /// Publications given to the store, and answered by it; it answers in order.
+    given: u64,
+    settled: u64,
+    /// Set aside by the limit: answered after what was given before them (MQTT-4.6.0-2).
+    aside: VecDeque<(u64, Answered)>,
     ping_by: Option<Instant>,
     answered: mpsc::Sender<Answered>,
+    answers: mpsc::Receiver<Answered>,
 }
 
 /// Until the device leaves (Ok) or is put out (the reason).
 pub(super) async fn run(stream: Box<dyn Wire>, shared: &Shared) -> Result<(), String> {
-    let (answered, mut answers) = mpsc::channel(IN_FLIGHT_MAX);
+    let (answered, answers) = mpsc::channel(IN_FLIGHT_MAX);
     let mut connection = Connection::new(Version::Undetermined);
     connection.set_auto_ping_response(true);
     let mut session = Session {
@@ -64,8 +70,12 @@ pub(super) async fn run(stream: Box<dyn Wire>, shared: &Shared) -> Result<(), St
         connected: false,
         v5: false,
         in_flight: 0,
+        given: 0,
+        settled: 0,
+        aside: VecDeque::new(),
         ping_by: None,
         answered,
+        answers,
     };
     let mut buffer = vec![0u8; 16 * 1024];
     let mut unfinished = 0usize;
@@ -76,7 +86,7 @@ pub(super) async fn run(stream: Box<dyn Wire>, shared: &Shared) -> Result<(), St
         let quiet = deadline.unwrap_or_else(|| started + Duration::from_secs(365 * 86_400));
         tokio::select! {
             biased;
-            Some(answer) = answers.recv() => session.acknowledge(&answer).await?,
+            Some(answer) = session.answers.recv() => session.settled(answer).await?,
             read = session.stream.read(&mut buffer), if session.in_flight < IN_FLIGHT_MAX => {
                 let n = read.map_err(|error| format!("read: {error}"))?;
                 if n == 0 {
@@ -227,26 +237,54 @@ impl Session<'_> {
         packet_id: Option<u16>,
         qos: Qos,
     ) -> Result<(), String> {
+        // One read may hold hundreds of them: the rest waits here, and more waits in the socket.
+        while self.in_flight >= IN_FLIGHT_MAX {
+            let Some(answer) = self.answers.recv().await else { break };
+            self.settled(answer).await?;
+        }
         // Retained at the intake means nothing: it comes live from the device itself.
         let message = Message { topic, payload, retained: false, via: "intake" };
-        let observation = codecs::decode(&self.shared.site, &message, self.shared.clock.now());
-        if let Body::Unreadable(unreadable) = &observation.body {
-            self.shared.meter.add(Metric::SignalsUnreadable, "intake", 1);
-            tracing::warn!(
-                topic,
-                reason = unreadable.reason,
-                "intake: unreadable payload, quarantined"
-            );
-        }
+        let (shared, now) = (self.shared, self.shared.clock.now());
+        let mut observations = taken(
+            &shared.dialects,
+            |limit| limit(&mut shared.limiter.lock().expect("no panic while it is held")),
+            &message,
+            now,
+            &*shared.meter,
+        );
+        self.in_flight += 1;
+        let Some(last) = observations.pop() else {
+            let answer = Answered { packet_id, qos, stored: true };
+            self.aside.push_back((self.given, answer));
+            return self.answer_aside().await;
+        };
         let answered = self.answered.clone();
         // The channel holds as many as may be in flight, so this never finds it full.
         let receipt = Receipt::new(move |answer| {
             let stored = !matches!(answer, Answer::Lost);
             let _ = answered.try_send(Answered { packet_id, qos, stored });
         });
-        self.in_flight += 1;
-        let sent = self.shared.envelopes.send(Envelope { observation, receipt }).await;
-        sent.map_err(|_| "the gateway is stopping".to_owned())
+        self.given += 1;
+        let before = observations.into_iter().map(|one| (one, Receipt::none()));
+        for (observation, receipt) in before.chain([(last, receipt)]) {
+            let sent = shared.envelopes.send(Envelope { observation, receipt }).await;
+            sent.map_err(|_| "the gateway is stopping".to_owned())?;
+        }
+        Ok(())
+    }
+
+    async fn settled(&mut self, answer: Answered) -> Result<(), String> {
+        self.settled += 1;
+        self.acknowledge(&answer).await?;
+        self.answer_aside().await
+    }
+
+    async fn answer_aside(&mut self) -> Result<(), String> {
+        while self.aside.front().is_some_and(|(after, _)| *after <= self.settled) {
+            let Some((_, answer)) = self.aside.pop_front() else { break };
+            self.acknowledge(&answer).await?;
+        }
+        Ok(())
     }
 
     async fn acknowledge(&mut self, answer: &Answered) -> Result<(), String> {

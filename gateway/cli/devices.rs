@@ -1,0 +1,76 @@
+//! `gridpost devices`: every button and what is wrong with it, running or not.
+
+use std::path::PathBuf;
+
+use super::{Failure, load, print_line};
+use crate::{domain::DeviceState, runtime};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The configuration, TOML.
+    #[arg(short, long)]
+    config: PathBuf,
+    /// Only those with which something is wrong, and those that nobody listed.
+    #[arg(long)]
+    ill: bool,
+    /// A JSON document a line, with everything that is known.
+    #[arg(long)]
+    json: bool,
+    /// The models there are instead, and how often each is heard at the least.
+    #[arg(long)]
+    models: bool,
+}
+
+pub(crate) fn main(args: &Args) -> Result<(), Failure> {
+    let config = load(&args.config)?;
+    if args.models {
+        for (name, seconds) in runtime::device_models(&config) {
+            let heard = seconds.map_or("-".into(), |seconds| format!("{seconds} s"));
+            print_line(&format!("{name:<16} {heard}"))?;
+        }
+        return Ok(());
+    }
+    let table = runtime::device_table(&config);
+    let shown = table.devices.iter().filter(|device| !args.ill || device.states() != ["fine"]);
+    let shown: Vec<&DeviceState> = shown.collect();
+    if args.json {
+        for device in &shown {
+            let line = serde_json::to_string(device)
+                .map_err(|error| Failure::Other(format!("cannot be written as JSON: {error}")))?;
+            print_line(&line)?;
+        }
+        return Ok(());
+    }
+    // The name last: Chinese is wider than a terminal's columns count.
+    print_line(&format!(
+        "{:<20} {:<16} {:>7} {:>5} {:<20} {:<12} {:<12} name",
+        "id", "state", "battery", "link", "heard", "model", "via"
+    ))?;
+    for device in &shown {
+        print_line(&line(device))?;
+    }
+    let fine = table.devices.iter().filter(|device| device.states() == ["fine"]).count();
+    let at = table.at.map_or("no gateway has run here yet".into(), |at| format!("as of {at:.0}"));
+    print_line(&format!("{} devices, {fine} fine; {at}", table.devices.len()))
+}
+
+fn line(device: &DeviceState) -> String {
+    let percent = |value: Option<u8>| value.map_or("-".into(), |value| format!("{value} %"));
+    let heard = device.heard_at.map_or("never".into(), |at| format!("{at:.0}"));
+    let via = match (&device.through, device.via.as_str()) {
+        (Some(through), _) => through.as_str(),
+        (None, "") => "-",
+        (None, via) => via,
+    };
+    format!(
+        "{:<20} {:<16} {:>7} {:>5} {:<20} {:<12} {:<12} {}",
+        device.id,
+        device.states().join(","),
+        percent(device.battery),
+        percent(device.link),
+        heard,
+        device.model.as_deref().unwrap_or("-"),
+        via,
+        device.name,
+    )
+}

@@ -1,0 +1,180 @@
+//! What a device says of its own health, and what is known of it: the nouns of supervision.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::SourceId;
+
+/// Everything one message of a device said, a press apart. What it did not say is `None`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeviceReport {
+    pub word: Word,
+    /// Percent.
+    pub battery: Option<u8>,
+    /// The device's own verdict, where it gives no figure.
+    pub battery_low: Option<bool>,
+    pub tampered: Option<bool>,
+    /// How well it is received, percent: a Zigbee LQI of 255 or a LoRa SNR of +10 dB is 100.
+    pub link: Option<u8>,
+    /// As its dialect or the site calls it, e.g. `ws101`.
+    pub model: Option<String>,
+    /// A device of this model is heard at least this often while all is well, seconds.
+    pub silent_after_s: Option<u64>,
+    /// What stands between it and us (a Zigbee coordinator, a broker): while that is gone, its
+    /// devices are not silent, only unheard.
+    pub through: Option<SourceId>,
+    /// It is no device but what stands between devices and us: a broker, a coordinator.
+    pub hub: bool,
+    /// How it came: `intake`, a broker's id, `replay`.
+    pub via: String,
+    /// A broker's retained message: tells a state, and not that the device is alive now.
+    pub retained: bool,
+}
+
+/// What the message was for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Word {
+    /// It lives: a heartbeat, a measured value, anything.
+    #[default]
+    Alive,
+    /// Whoever watches over it says that it is there.
+    Online,
+    /// Whoever watches over it says that it is gone; the device itself said nothing.
+    Offline,
+    /// The button was pressed to try it: logged, alarms nobody.
+    Test,
+    /// Who pressed takes it back, on the device itself.
+    Cancel,
+}
+
+/// What the site knows of one device and wants of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeviceInfo {
+    pub model: Option<String>,
+    /// As the device names itself, where that is not its id.
+    pub device: Option<String>,
+    /// In words, for the visitor.
+    pub address: Option<String>,
+    /// Silent for longer than this it is an incident, seconds; None: only once it has spoken of
+    /// its own accord.
+    pub silent_after_s: Option<u64>,
+    /// Cameras whose pictures of that minute go with a press.
+    pub cameras: Vec<SourceId>,
+}
+
+/// One way of not being well. Each is an incident of its own kind.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ailment {
+    /// Not heard for longer than allowed, or said to be gone.
+    Silent,
+    Battery,
+    Tamper,
+    /// Badly received, three times in a row.
+    Weak,
+}
+
+impl Ailment {
+    pub const ALL: [Self; 4] = [Self::Silent, Self::Battery, Self::Tamper, Self::Weak];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::Battery => "battery",
+            Self::Tamper => "tamper",
+            Self::Weak => "weak",
+        }
+    }
+}
+
+/// One line of the table of devices; also what is kept of it over a restart.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceState {
+    pub id: String,
+    pub name: String,
+    /// The configuration knows it.
+    pub known: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Empty is well.
+    pub ailments: Vec<Ailment>,
+    /// By the gateway's clock of then; absent: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heard_at: Option<Timestamp>,
+    /// For how long it could have been heard and was not, milliseconds: the gateway's own absence
+    /// and that of its broker do not count.
+    pub silent_ms: u64,
+    /// It may be silent for so long, seconds; absent: it is not watched for silence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silent_after_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub online: Option<bool>,
+    /// Percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub battery: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub battery_low: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tampered: Option<bool>,
+    /// Percent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<u8>,
+    /// Readings in a row at or below what is allowed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub weak_readings: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pressed_at: Option<Timestamp>,
+    /// The last test press.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tested_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub via: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub through: Option<SourceId>,
+    pub messages: u64,
+    /// Payloads of it that nobody could read.
+    #[serde(skip_serializing_if = "is_zero64")]
+    pub unreadable: u64,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+fn is_zero64(n: &u64) -> bool {
+    *n == 0
+}
+
+/// The table of devices as it is kept on disk and shown.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeviceTable {
+    pub at: Option<Timestamp>,
+    pub devices: Vec<DeviceState>,
+}
+
+impl DeviceState {
+    /// The states it is in, as the metric counts them; `fine` if nothing is wrong.
+    pub fn states(&self) -> Vec<&'static str> {
+        let mut states: Vec<&'static str> =
+            self.ailments.iter().map(|ailment| ailment.as_str()).collect();
+        if !self.known {
+            states.push("unknown");
+        } else if self.heard_at.is_none() {
+            states.push("unheard");
+        }
+        if states.is_empty() {
+            states.push("fine");
+        }
+        states
+    }
+}
+
+/// Every state there is, for a metric whose series are all there from the start.
+pub const DEVICE_STATES: [&str; 7] =
+    ["fine", "silent", "battery", "tamper", "weak", "unheard", "unknown"];

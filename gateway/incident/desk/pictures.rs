@@ -1,0 +1,58 @@
+//! Pictures of the minute of a press: clips of the cameras that the site names for it, where it allows that.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Desk, Job, Outcome};
+use crate::domain::{EvidenceId, IncidentId, Now, SourceId};
+
+/// The clip goes on for so long after the press.
+const AFTER: SignedDuration = SignedDuration::from_secs(20);
+/// Cameras a press; what is further away shows less.
+const CAMERAS_MAX: usize = 2;
+/// Clips that wait for their end; beyond it none is asked for, the press goes on without.
+const WAITING_CLIPS_MAX: usize = 200;
+
+/// A clip that is cut when its time is over.
+pub(super) struct PressClip {
+    incident: IncidentId,
+    source: SourceId,
+    began_at: Timestamp,
+    until: Timestamp,
+    /// Monotonic milliseconds: the wall clock may be set.
+    due_ms: i64,
+}
+
+impl Desk {
+    pub(super) fn picture_press(&mut self, now: Now, source: &SourceId, incident: IncidentId) {
+        let Some(info) = self.directory.devices.get(source) else { return };
+        let Some(live) = self.live.get(&incident) else { return };
+        let began_at = live.incident.began_at;
+        for camera in info.cameras.iter().take(CAMERAS_MAX) {
+            if self.press_clips.len() >= WAITING_CLIPS_MAX {
+                return;
+            }
+            self.press_clips.push_back(PressClip {
+                incident,
+                source: camera.clone(),
+                began_at,
+                until: now.wall + AFTER,
+                due_ms: now.mono() + i64::try_from(AFTER.as_millis()).unwrap_or(0),
+            });
+        }
+    }
+
+    /// They are of one length, so the oldest is the first.
+    pub(super) fn cut_press_clips(&mut self, now: Now, outcome: &mut Outcome) {
+        while self.press_clips.front().is_some_and(|clip| clip.due_ms <= now.mono()) {
+            let Some(clip) = self.press_clips.pop_front() else { break };
+            let PressClip { incident, source, began_at, until, .. } = clip;
+            outcome.jobs.push(Job::Clip {
+                incident,
+                id: EvidenceId::new(),
+                source,
+                began_at,
+                until,
+            });
+        }
+    }
+}

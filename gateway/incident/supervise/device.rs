@@ -1,0 +1,211 @@
+//! One device and one hub as they are judged: silent, low, open, badly received; and the words for it.
+
+use std::collections::HashMap;
+
+use super::{
+    BATTERY_HYSTERESIS_PERCENT, Config, GRACE_MS, MASS_DEVICES_MIN, NOWHERE, Verdict,
+    WEAK_READINGS_MIN,
+};
+use crate::domain::{Ailment, DeviceState, Now, SourceId};
+
+pub(super) struct Device {
+    pub(super) state: DeviceState,
+    /// When it was last heard on the clock that stands still while it cannot be; milliseconds.
+    pub(super) heard_ms: i64,
+    /// What the desk was told of each ailment.
+    pub(super) told: [Option<bool>; 4],
+}
+
+#[derive(Default)]
+pub(super) struct Hub {
+    /// Since when it is gone, monotonic milliseconds.
+    pub(super) down_ms: Option<i64>,
+    /// Since when it is there.
+    pub(super) up_ms: i64,
+    /// So many behind it are silent that it is one fault and not many.
+    pub(super) mass: bool,
+    /// Since when they are not so many any more.
+    pub(super) fewer_ms: Option<i64>,
+    pub(super) told: bool,
+}
+
+impl Hub {
+    /// They come back one after the other: the rest is told one by one when none is left, or when
+    /// it has been few for a while.
+    pub(super) fn count(&mut self, now: Now, silent: usize, of: usize) {
+        let many = silent >= MASS_DEVICES_MIN && silent * 2 >= of;
+        match (self.mass, many) {
+            (_, true) => (self.mass, self.fewer_ms) = (true, None),
+            (true, false) => {
+                let since = *self.fewer_ms.get_or_insert(now.mono());
+                self.mass = silent > 0 && now.mono() - since < GRACE_MS;
+            }
+            (false, false) => self.fewer_ms = None,
+        }
+    }
+}
+
+pub(super) fn new(id: &SourceId, now: Now) -> Device {
+    let state = DeviceState { id: id.to_string(), name: id.to_string(), ..DeviceState::default() };
+    Device { state, heard_ms: now.mono(), told: [None; 4] }
+}
+
+pub(super) fn hub_of(state: &DeviceState) -> SourceId {
+    match (&state.through, state.via.as_str()) {
+        (Some(through), _) => through.clone(),
+        (None, "") => NOWHERE.into(),
+        (None, via) => via.into(),
+    }
+}
+
+impl Device {
+    pub(super) fn heard(&mut self, now: Now) {
+        self.heard_ms = now.mono();
+        self.state.heard_at = Some(now.wall);
+    }
+
+    pub(super) fn is_behind(&self, hub: &SourceId) -> bool {
+        self.state.through.as_ref() == Some(hub) || self.state.via == hub.as_str()
+    }
+
+    /// The hubs between it and us.
+    pub(super) fn hubs<'c>(
+        &self,
+        all: &'c HashMap<SourceId, Hub>,
+    ) -> impl Iterator<Item = &'c Hub> {
+        let via = SourceId::from(self.state.via.as_str());
+        let through = self.state.through.as_ref().and_then(|through| all.get(through));
+        all.get(&via).into_iter().chain(through)
+    }
+
+    /// For how long it could have been heard and was not, milliseconds.
+    pub(super) fn silent_for(&self, now: Now, hubs: &HashMap<SourceId, Hub>) -> i64 {
+        let down = self.hubs(hubs).filter_map(|hub| hub.down_ms).min();
+        down.unwrap_or(now.mono()).saturating_sub(self.heard_ms).max(0)
+    }
+
+    /// None: cannot be said now, or is not asked.
+    pub(super) fn silent(
+        &self,
+        now: Now,
+        hubs: &HashMap<SourceId, Hub>,
+        started_ms: i64,
+    ) -> Option<bool> {
+        if self.state.online == Some(false) {
+            return Some(true);
+        }
+        let allowed_ms = i64::try_from(self.state.silent_after_s?.saturating_mul(1_000)).ok()?;
+        if self.silent_for(now, hubs) <= allowed_ms {
+            return Some(false);
+        }
+        let there = self.hubs(hubs).all(|hub| hub.down_ms.is_none());
+        let up_ms = self.hubs(hubs).map(|hub| hub.up_ms).max().unwrap_or(0);
+        let listened = now.mono() - up_ms.max(started_ms);
+        (there && listened >= allowed_ms.min(GRACE_MS)).then_some(true)
+    }
+
+    /// Says what has changed; a silence that its hub is to blame for waits.
+    pub(super) fn tell(
+        &mut self,
+        id: &SourceId,
+        now: Now,
+        config: &Config,
+        hubs: &HashMap<SourceId, Hub>,
+        started_ms: i64,
+        verdicts: &mut Vec<Verdict>,
+    ) {
+        for ailment in Ailment::ALL {
+            let Some(broken) = self.judge(now, ailment, config, hubs, started_ms) else {
+                continue;
+            };
+            if self.told[ailment as usize] == Some(broken) {
+                continue;
+            }
+            let mass = || hubs.get(&hub_of(&self.state)).is_some_and(|hub| hub.mass);
+            if ailment == Ailment::Silent && broken && mass() {
+                continue;
+            }
+            self.told[ailment as usize] = Some(broken);
+            let why = self.why(ailment, broken, now, hubs);
+            verdicts.push(Verdict { source: id.clone(), ailment, broken, why });
+        }
+    }
+
+    pub(super) fn judge(
+        &self,
+        now: Now,
+        ailment: Ailment,
+        config: &Config,
+        hubs: &HashMap<SourceId, Hub>,
+        started_ms: i64,
+    ) -> Option<bool> {
+        let state = &self.state;
+        match ailment {
+            // A stranger that goes away is none of ours.
+            Ailment::Silent | Ailment::Weak if !state.known => Some(false),
+            Ailment::Silent => self.silent(now, hubs, started_ms),
+            Ailment::Battery => match state.battery {
+                Some(percent) => {
+                    let low = config.battery_low_percent;
+                    let was = self.told[ailment as usize] == Some(true);
+                    let limit =
+                        if was { low.saturating_add(BATTERY_HYSTERESIS_PERCENT) } else { low };
+                    // Above the limit by the hysteresis is well; on it is still low.
+                    Some(if was { percent < limit } else { percent <= limit })
+                }
+                None => state.battery_low,
+            },
+            Ailment::Tamper => state.tampered,
+            Ailment::Weak => {
+                state.link?;
+                Some(state.weak_readings >= WEAK_READINGS_MIN)
+            }
+        }
+    }
+
+    pub(super) fn why(
+        &self,
+        ailment: Ailment,
+        broken: bool,
+        now: Now,
+        hubs: &HashMap<SourceId, Hub>,
+    ) -> String {
+        let state = &self.state;
+        let id = &state.id;
+        let percent =
+            |value: Option<u8>| value.map_or("low".to_owned(), |value| format!("at {value} %"));
+        match (ailment, broken) {
+            (Ailment::Silent, true) if state.online == Some(false) => {
+                format!("{id} is gone, says {}", hub_of(state))
+            }
+            (Ailment::Silent, true) => format!(
+                "{id} was not heard for {} (allowed {}){}",
+                span(self.silent_for(now, hubs) / 1_000),
+                span(i64::try_from(state.silent_after_s.unwrap_or(0)).unwrap_or(0)),
+                if state.heard_at.is_none() { ", and has never been heard" } else { "" },
+            ),
+            (Ailment::Silent, false) => format!("{id} is heard again"),
+            (Ailment::Battery, true) => format!("battery of {id} {}", percent(state.battery)),
+            (Ailment::Battery, false) => {
+                format!("battery of {id} {}, well again", percent(state.battery))
+            }
+            (Ailment::Tamper, true) => format!("{id} is open or torn off"),
+            (Ailment::Tamper, false) => format!("{id} is closed again"),
+            (Ailment::Weak, true) => format!(
+                "{id} is badly received: {} % at its last {} words",
+                state.link.unwrap_or(0),
+                state.weak_readings
+            ),
+            (Ailment::Weak, false) => format!("{id} is well received again"),
+        }
+    }
+}
+
+/// In the unit that a person would use.
+pub(super) fn span(seconds: i64) -> String {
+    match seconds {
+        ..300 => format!("{seconds} s"),
+        300..7_200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3_600),
+    }
+}

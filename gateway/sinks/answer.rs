@@ -1,0 +1,326 @@
+//! The `answer` sink: commands to devices at a broker, so that who pressed hears that it arrived, and that somebody comes.
+//!
+//! It sees each record after it is on disk. What is too old to be of use is passed over, and so is
+//! everything that no `[[sink.say]]` is about; in the ledger both are delivered, in
+//! `gridpost_sink_passed_total` they are told apart.
+
+use std::{collections::HashMap, path::PathBuf, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    DeliverError, Delivery, Lane, Sink, missing,
+    template::{self, Into},
+};
+use crate::{
+    domain::{Event, IncidentId, Kind, SiteId, What},
+    wire::{
+        client_tls::ClientTls,
+        mqtt::{Broker, Publisher},
+    },
+};
+
+/// Incidents of which it is remembered how often they were pressed for.
+const INCIDENTS_MAX: usize = 1_000;
+
+/// `[[sink]] kind = "answer"`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the sink in the ledger.
+    pub id: String,
+    /// `mqtt://host:port` or `mqtts://host:port`.
+    pub broker: url::Url,
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Like the other files, read at each connection, so that it can be changed.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// PEM file of the authority that signed the broker's certificate, in place of the web's own
+    /// (mqtts).
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of our own certificate chain, where the broker asks for one (mutual TLS).
+    #[serde(default)]
+    pub client_cert_file: Option<PathBuf>,
+    /// PEM file of its private key.
+    #[serde(default)]
+    pub client_key_file: Option<PathBuf>,
+    /// Seconds to wait for the PUBACK. Default 10.
+    #[serde(default = "timeout_s")]
+    pub timeout_s: u64,
+    /// An answer to something older than this is passed over, seconds: a lamp that says
+    /// "received" an hour later frightens. Default 300.
+    #[serde(default = "too_old_s")]
+    pub too_old_s: u64,
+    /// What is said, where and when.
+    #[serde(default)]
+    pub say: Vec<Say>,
+}
+
+/// `[[sink.say]]`: one command.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Say {
+    /// `received` (on disk; again at each further press), `coming` (accepted or dispatched),
+    /// `over` (taken back, closed or dismissed).
+    pub when: Vec<When>,
+    /// Only for devices of these models. Default all.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// Only for these devices, by id. Default all.
+    #[serde(default)]
+    pub devices: Vec<String>,
+    /// Only for these kinds of incident. Default `emergency-button`.
+    #[serde(default = "kinds")]
+    pub kinds: Vec<Kind>,
+    /// Topic of the command, e.g. `zigbee2mqtt/{device}/set`. `{device}` is what the device calls
+    /// itself; without it, it may be a siren or a lamp in the room.
+    pub topic: String,
+    /// Its payload; `{incident}`, `{person}`, `{say}` and others are filled in as JSON text.
+    pub payload: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    Received,
+    Coming,
+    Over,
+}
+
+impl When {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Coming => "coming",
+            Self::Over => "over",
+        }
+    }
+}
+
+fn timeout_s() -> u64 {
+    10
+}
+
+fn too_old_s() -> u64 {
+    300
+}
+
+fn kinds() -> Vec<Kind> {
+    vec![Kind::EmergencyButton]
+}
+
+impl Config {
+    fn tls(&self) -> ClientTls {
+        ClientTls {
+            ca_file: self.ca_file.clone(),
+            cert_file: self.client_cert_file.clone(),
+            key_file: self.client_key_file.clone(),
+            web_too: false,
+        }
+    }
+
+    /// What can never work: key and message.
+    pub(super) fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems: Vec<_> = self.tls().problem().into_iter().collect();
+        if !["mqtt", "mqtts"].contains(&self.broker.scheme()) {
+            problems.push(("broker", "expected mqtt://host:port or mqtts://host:port".into()));
+        }
+        if self.say.is_empty() {
+            problems
+                .push(("say", "says nothing: add a [[sink.say]] with when, topic, payload".into()));
+        }
+        for (at, say) in self.say.iter().enumerate() {
+            let n = at + 1;
+            for name in
+                [&say.topic, &say.payload].into_iter().flat_map(|text| template::unknown(text))
+            {
+                let known = template::NAMES.join(", ");
+                problems.push(("say", format!("{n}: {name} is not known; known are {known}")));
+            }
+            if say.topic.is_empty() || say.topic.contains(['+', '#']) {
+                problems.push((
+                    "say",
+                    format!("{n}: topic `{}`: expected one topic, without + and #", say.topic),
+                ));
+            }
+            if say.when.is_empty() {
+                problems.push(("say", format!("{n}: `when` is empty: received, coming, over")));
+            }
+        }
+        problems
+    }
+
+    /// What would not work now, and may by the time it is needed: key and message.
+    pub(super) fn warnings(&self) -> Vec<(&'static str, String)> {
+        let mut warnings: Vec<_> = self.tls().warning().into_iter().collect();
+        warnings.extend(missing("password_file", self.password_file.as_deref()));
+        warnings
+    }
+}
+
+pub struct Answer {
+    config: Config,
+    publisher: Publisher,
+    within: Duration,
+    /// Incident → presses that were answered.
+    answered: HashMap<IncidentId, u64>,
+}
+
+impl Answer {
+    pub(super) fn new(config: &Config, site: &SiteId, lane: Lane) -> Self {
+        let broker = Broker {
+            url: config.broker.clone(),
+            client_id: format!("gridpost-{site}-{}-{}", config.id, lane.name()),
+            username: config.username.clone(),
+            password_file: config.password_file.clone(),
+            tls: config.tls(),
+        };
+        Self {
+            config: config.clone(),
+            publisher: Publisher::new(broker),
+            within: Duration::from_secs(config.timeout_s.max(1)),
+            answered: HashMap::new(),
+        }
+    }
+
+    /// What this change means to who pressed; most mean nothing.
+    fn when(&self, event: &Event) -> Option<When> {
+        let data = &event.data;
+        match data.what {
+            What::Opened | What::Reopened => Some(When::Received),
+            // One that is not remembered was answered by an earlier process, or too late to be said.
+            What::Updated => {
+                let again =
+                    presses(event) > self.answered.get(&data.incident).copied().unwrap_or(1);
+                again.then_some(When::Received)
+            }
+            What::Accepted | What::Dispatched => Some(When::Coming),
+            What::Ended | What::Closed | What::Dismissed => Some(When::Over),
+            What::Handled | What::Verified => None,
+        }
+    }
+
+    fn meant<'s>(&'s self, event: &'s Event, when: When) -> impl Iterator<Item = &'s Say> {
+        let data = &event.data;
+        let source = data.sources.first().map_or("", |source| source.id.as_str());
+        let model = template::detail(data, "model").unwrap_or_default();
+        self.config.say.iter().filter(move |say| {
+            let has = |list: &[String], one: &str| {
+                list.is_empty() || list.iter().any(|item| item.eq_ignore_ascii_case(one))
+            };
+            say.when.contains(&when)
+                && say.kinds.contains(&data.kind)
+                && has(&say.models, &model)
+                && has(&say.devices, source)
+        })
+    }
+}
+
+fn presses(event: &Event) -> u64 {
+    event.data.detail.get("presses").and_then(serde_json::Value::as_u64).unwrap_or(1)
+}
+
+impl Sink for Answer {
+    async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
+        let event = template::event(&delivery.body)?;
+        let Some(when) = self.when(&event) else {
+            return Err(DeliverError::passed("means nothing to who pressed"));
+        };
+        let says: Vec<(String, String)> = self
+            .meant(&event, when)
+            .map(|say| {
+                let topic = template::fill(&say.topic, &event, when.as_str(), Into::Topic);
+                (topic, template::fill(&say.payload, &event, when.as_str(), Into::Json))
+            })
+            .collect();
+        if says.is_empty() {
+            return Err(DeliverError::passed("no [[sink.say]] is about it"));
+        }
+        if template::age_s(&event, delivery.at) > self.config.too_old_s as f64 {
+            return Err(DeliverError::passed("too old to be of use"));
+        }
+        for (topic, payload) in says {
+            let sent = self.publisher.publish(&topic, payload.into(), self.within).await;
+            sent.map_err(DeliverError::retry)?;
+        }
+        if self.answered.len() >= INCIDENTS_MAX {
+            self.answered.clear();
+        }
+        match when {
+            When::Received => drop(self.answered.insert(event.data.incident, presses(&event))),
+            When::Over => drop(self.answered.remove(&event.data.incident)),
+            When::Coming => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{template::tests::press, *};
+
+    fn answer() -> Answer {
+        let say = |when: &[When], models: &[&str], topic: &str| Say {
+            when: when.to_vec(),
+            models: models.iter().map(|model| (*model).into()).collect(),
+            devices: Vec::new(),
+            kinds: kinds(),
+            topic: topic.into(),
+            payload: "{}".into(),
+        };
+        let config = Config {
+            id: "a".into(),
+            broker: "mqtt://127.0.0.1:1".parse().unwrap(),
+            username: None,
+            password_file: None,
+            ca_file: None,
+            client_cert_file: None,
+            client_key_file: None,
+            timeout_s: 1,
+            too_old_s: 300,
+            say: vec![
+                say(&[When::Received, When::Coming], &["HS1EB"], "zigbee2mqtt/{device}/set"),
+                say(&[When::Received], &[], "room/siren"),
+            ],
+        };
+        Answer::new(&config, &"s".into(), Lane::Emergency)
+    }
+
+    #[test]
+    fn what_is_said_when() {
+        let answer = answer();
+        let topics = |what: &str, more: &str| {
+            let event = template::event(&press(what, more)).unwrap();
+            let Some(when) = answer.when(&event) else { return "nothing".to_owned() };
+            let topics: Vec<_> = answer.meant(&event, when).map(|say| say.topic.as_str()).collect();
+            format!("{} {}", when.as_str(), topics.join(" "))
+        };
+        assert_eq!(topics("opened", ""), "received room/siren");
+        let model = r#","model":"hs1eb""#;
+        assert_eq!(topics("opened", model), "received zigbee2mqtt/{device}/set room/siren");
+        assert_eq!(topics("accepted", model), "coming zigbee2mqtt/{device}/set");
+        assert_eq!(topics("closed", model), "over ");
+        assert_eq!(topics("updated", model), "nothing", "a clip was added");
+    }
+
+    #[tokio::test]
+    async fn what_is_old_or_meant_for_nobody_is_passed_over_without_a_broker() {
+        let mut answer = answer();
+        let mut deliver = async |what: &str, at: &str| {
+            let (at, body) = (at.parse().unwrap(), press(what, "").into());
+            let delivery = Delivery { event_id: "1".into(), kind: "k", at, body };
+            answer.deliver(&delivery).await
+        };
+        let passed = |why: &str| Err(DeliverError::passed(why));
+        assert_eq!(deliver("opened", "2026-07-01T03:06:00Z").await, passed("too old to be of use"));
+        assert_eq!(
+            deliver("accepted", "2026-07-01T03:00:01Z").await,
+            passed("no [[sink.say]] is about it")
+        );
+        let tried = deliver("opened", "2026-07-01T03:00:01Z").await;
+        assert!(matches!(tried, Err(DeliverError::Retry { .. })), "{tried:?}");
+    }
+}

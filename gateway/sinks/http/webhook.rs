@@ -1,0 +1,334 @@
+//! The `webhook` sink: a text made of a template to a robot or message service (WeCom, DingTalk, any that takes a POST).
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use hmac::{Hmac, Mac};
+use jiff::Timestamp;
+use reqwest::header;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::Sha256;
+
+use super::{
+    Link,
+    link::{self, Judgement, judge},
+};
+use crate::{
+    domain::{Event, Kind, What},
+    sinks::{
+        DeliverError, Delivery, Sink, missing,
+        template::{self, Into},
+    },
+};
+
+/// Robots take some twenty messages a minute; one that says "too many" is asked again after this.
+const AFTER_TOO_MANY_MS: u64 = 60_000;
+/// WeCom: API frequency out of limit. DingTalk: sending too fast.
+const TOO_MANY: &[i64] = &[45_009, 130_101];
+
+/// `[[sink]] kind = "webhook"`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the sink in the ledger.
+    pub id: String,
+    /// Where it is posted. It holds the robot's key: write `${NAME}` for it and set that in the
+    /// environment.
+    pub url: url::Url,
+    /// The body, with `{title}`, `{person}`, `{contact}` and others filled in as JSON text.
+    pub body: String,
+    /// Default `application/json; charset=utf-8`.
+    #[serde(default = "content_type")]
+    pub content_type: String,
+    /// Only incidents of these kinds. Default all.
+    #[serde(default)]
+    pub kinds: Vec<Kind>,
+    /// Only incidents at least as urgent: 1 emergency … 4 notice. Default 1.
+    #[serde(default = "severity_max")]
+    pub severity_max: u8,
+    /// Only these changes. Default `opened` and `reopened`.
+    #[serde(default = "what")]
+    pub what: Vec<What>,
+    /// Only incidents in grids with these codes. Default all.
+    #[serde(default)]
+    pub grids: Vec<String>,
+    /// How requests are signed. Default not at all.
+    #[serde(default)]
+    pub sign: Option<Sign>,
+    /// File with the secret that `sign` needs; read at each request.
+    #[serde(default)]
+    pub secret_file: Option<PathBuf>,
+    /// JSON pointer to the answer's own verdict: the robots say 200 and mean it only if this is
+    /// `ok_value`. An answer without it is judged by its status. Default `/errcode`.
+    #[serde(default = "ok_pointer")]
+    pub ok_pointer: String,
+    /// Default 0.
+    #[serde(default)]
+    pub ok_value: i64,
+    /// PEM file of the authority that signed the server's certificate; beside the web's own.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// Seconds for one request, connecting included. Default 10.
+    #[serde(default = "timeout_s")]
+    pub timeout_s: u64,
+    /// A text about something older than this is passed over, seconds. Default 3600.
+    #[serde(default = "too_old_s")]
+    pub too_old_s: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sign {
+    /// `timestamp` and `sign` in the query: base64 of HMAC-SHA256 over `<ms>\n<secret>`.
+    Dingtalk,
+}
+
+fn content_type() -> String {
+    "application/json; charset=utf-8".into()
+}
+
+fn severity_max() -> u8 {
+    1
+}
+
+fn what() -> Vec<What> {
+    template::STEPS.to_vec()
+}
+
+fn ok_pointer() -> String {
+    "/errcode".into()
+}
+
+fn timeout_s() -> u64 {
+    10
+}
+
+fn too_old_s() -> u64 {
+    3_600
+}
+
+impl Config {
+    /// The connection is that of the `http` sink.
+    fn link(&self) -> super::Config {
+        super::Config {
+            id: self.id.clone(),
+            url: self.url.clone(),
+            token_file: None,
+            ca_file: self.ca_file.clone(),
+            client_cert_file: None,
+            client_key_file: None,
+            timeout_s: self.timeout_s,
+            send_pictures: false,
+            evidence_url: None,
+        }
+    }
+
+    /// What can never work: key and message.
+    pub(in crate::sinks) fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if !["http", "https"].contains(&self.url.scheme()) {
+            problems
+                .push(("url", format!("`{}`: expected http://… or https://…", self.url.scheme())));
+        }
+        problems.extend(self.link().tls().problem());
+        for name in template::unknown(&self.body) {
+            let known = template::NAMES.join(", ");
+            problems.push(("body", format!("{name} is not known; known are {known}")));
+        }
+        let json = self.content_type.contains("json");
+        if json && serde_json::from_str::<Value>(&blank(&self.body)).is_err() {
+            problems.push((
+                "body",
+                "is not JSON once it is filled in: names belong inside quotes".into(),
+            ));
+        }
+        if !(1..=4).contains(&self.severity_max) {
+            problems.push(("severity_max", "expected 1 (emergency) to 4 (notice)".into()));
+        }
+        match (self.sign, &self.secret_file) {
+            (Some(_), None) => problems.push(("secret_file", "is needed for `sign`".into())),
+            (None, Some(_)) => problems.push(("secret_file", "needs `sign` beside it".into())),
+            _ => {}
+        }
+        if !self.ok_pointer.starts_with('/') {
+            problems.push(("ok_pointer", "expected a JSON pointer such as /errcode".into()));
+        }
+        problems
+    }
+
+    /// What would not work now, and may by the time it is needed: key and message.
+    pub(in crate::sinks) fn warnings(&self) -> Vec<(&'static str, String)> {
+        let mut warnings: Vec<_> = self.link().tls().warning().into_iter().collect();
+        warnings.extend(missing("secret_file", self.secret_file.as_deref()));
+        warnings
+    }
+
+    /// Why this event is not for it, if it is not.
+    fn passes(&self, event: &Event, now: Timestamp) -> Option<&'static str> {
+        let data = &event.data;
+        let grid = data.grid.as_ref().map_or("", |grid| grid.code.as_str());
+        let meant = (self.kinds.is_empty() || self.kinds.contains(&data.kind))
+            && data.severity.level() <= self.severity_max
+            && self.what.contains(&data.what)
+            && (self.grids.is_empty() || self.grids.iter().any(|code| code == grid));
+        if !meant {
+            return Some("not what it is for");
+        }
+        (template::age_s(event, now) > self.too_old_s as f64).then_some("too old to be of use")
+    }
+}
+
+/// The template with its names left empty.
+fn blank(body: &str) -> String {
+    let mut text = body.to_owned();
+    for name in template::NAMES {
+        text = text.replace(&format!("{{{name}}}"), "");
+    }
+    text
+}
+
+/// DingTalk, custom robot, "signature": the secret is both the key and part of what is signed.
+fn dingtalk(secret: &str, now: Timestamp) -> (String, String) {
+    let ms = now.as_millisecond().to_string();
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
+    mac.update(format!("{ms}\n{secret}").as_bytes());
+    let sign = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
+    (ms, sign)
+}
+
+fn secret(path: &Path) -> Result<String, DeliverError> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        DeliverError::retry(format!("secret_file {}: cannot be read: {error}", path.display()))
+    })?;
+    Ok(text.trim().to_owned())
+}
+
+pub struct Webhook {
+    config: Config,
+    link: Link,
+}
+
+impl Webhook {
+    pub(in crate::sinks) fn new(config: &Config) -> Self {
+        Self { config: config.clone(), link: Link::new(&config.link()) }
+    }
+
+    fn url(&self, now: Timestamp) -> Result<url::Url, DeliverError> {
+        let mut url = self.config.url.clone();
+        if let (Some(Sign::Dingtalk), Some(path)) = (self.config.sign, &self.config.secret_file) {
+            let (ms, sign) = dingtalk(&secret(path)?, now);
+            url.query_pairs_mut().append_pair("timestamp", &ms).append_pair("sign", &sign);
+        }
+        Ok(url)
+    }
+
+    /// A robot says 200 to everything and its verdict in the body.
+    fn verdict(&self, answer: &[u8]) -> Result<(), DeliverError> {
+        let Ok(value) = serde_json::from_slice::<Value>(answer) else { return Ok(()) };
+        let Some(code) = value.pointer(&self.config.ok_pointer) else { return Ok(()) };
+        if code.as_i64() == Some(self.config.ok_value) {
+            return Ok(());
+        }
+        let message = value.get("errmsg").and_then(Value::as_str).unwrap_or_default();
+        let message: String = message.chars().take(200).collect();
+        let too_many = code.as_i64().is_some_and(|code| TOO_MANY.contains(&code));
+        Err(DeliverError::Retry {
+            reason: format!("answered 200 and {} {code}: {message}", self.config.ok_pointer),
+            after_ms: too_many.then_some(AFTER_TOO_MANY_MS),
+        })
+    }
+}
+
+impl Sink for Webhook {
+    async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
+        let event = template::event(&delivery.body)?;
+        if let Some(why) = self.config.passes(&event, delivery.at) {
+            return Err(DeliverError::passed(why));
+        }
+        let body = template::fill(&self.config.body, &event, "", Into::Json);
+        let url = self.url(delivery.at)?;
+        let request = self
+            .link
+            .request(reqwest::Method::POST, url)?
+            .timeout(self.link.within)
+            .header(header::CONTENT_TYPE, &self.config.content_type)
+            .body(body);
+        let answer = request.send().await.map_err(|error| self.link.broken(error))?;
+        match judge(answer.status()) {
+            Judgement::Delivered => self.verdict(&link::whole(answer).await),
+            Judgement::Refused => Err(link::refusal(answer).await),
+            Judgement::Later => Err(link::later(answer).await),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sinks::template::tests::press;
+
+    fn config(more: &str) -> Config {
+        let text = format!(
+            "id = \"duty\"\nurl = \"https://h/send?key=k\"\nbody = '{{\"text\":\"{{title}}\"}}'\n{more}"
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn a_signature_that_dingtalk_would_take() {
+        // Computed with Python's hmac and base64 of the same secret and time.
+        let now = Timestamp::from_millisecond(1_577_262_236_757).unwrap();
+        let (ms, sign) = dingtalk("SEC0123456789abcdef", now);
+        assert_eq!(ms, "1577262236757");
+        assert_eq!(sign, SIGNATURE);
+    }
+
+    const SIGNATURE: &str = "Pgr6tpIpjVrMPPJUPkaI9sivFPPTYOy5zIOMF2GPFMA=";
+
+    #[test]
+    fn only_what_is_meant_goes_there() {
+        let now: Timestamp = "2026-07-01T03:00:30Z".parse().unwrap();
+        let late: Timestamp = "2026-07-01T05:00:30Z".parse().unwrap();
+        let passes = |more: &str, what: &str, now| {
+            config(more).passes(&template::event(&press(what, "")).unwrap(), now)
+        };
+        assert_eq!(passes("", "opened", now), None);
+        assert_eq!(passes("", "updated", now), Some("not what it is for"));
+        assert_eq!(passes("", "opened", late), Some("too old to be of use"));
+        assert_eq!(passes("kinds = [\"rain\"]", "opened", now), Some("not what it is for"));
+        assert_eq!(passes("grids = [\"G1\"]", "opened", now), None);
+        assert_eq!(passes("grids = [\"G2\"]", "opened", now), Some("not what it is for"));
+        assert_eq!(passes("what = [\"accepted\"]", "accepted", now), None);
+    }
+
+    #[test]
+    fn a_200_with_an_errcode_is_a_failure() {
+        let webhook = Webhook::new(&config(""));
+        assert_eq!(webhook.verdict(br#"{"errcode":0,"errmsg":"ok"}"#), Ok(()));
+        assert_eq!(webhook.verdict(b"fine"), Ok(()));
+        let refused = webhook.verdict(br#"{"errcode":93000,"errmsg":"invalid webhook url"}"#);
+        let reason = "answered 200 and /errcode 93000: invalid webhook url".to_owned();
+        assert_eq!(refused, Err(DeliverError::Retry { reason, after_ms: None }));
+        let many = webhook.verdict(br#"{"errcode":45009,"errmsg":"api freq out of limit"}"#);
+        assert!(
+            matches!(many, Err(DeliverError::Retry { after_ms: Some(60_000), .. })),
+            "{many:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_one_is_told() {
+        let told = |more: &str| -> Vec<String> {
+            config(more).problems().into_iter().map(|(key, why)| format!("{key}: {why}")).collect()
+        };
+        assert_eq!(told(""), Vec::<String>::new());
+        assert_eq!(told("sign = \"dingtalk\""), ["secret_file: is needed for `sign`"]);
+        let mut bad = config("");
+        bad.body = "{\"text\":{titel}}".into();
+        let told: Vec<_> = bad.problems().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(told, ["body", "body"]);
+    }
+}

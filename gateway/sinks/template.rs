@@ -1,0 +1,199 @@
+//! Texts with `{name}` in them, filled from an event: messages to people, commands to devices.
+
+use serde_json::Value;
+
+use super::DeliverError;
+use crate::domain::{Event, EventData, What};
+
+/// What there is to fill in.
+pub(super) const NAMES: &[&str] = &[
+    "incident",
+    "event",
+    "site",
+    "kind",
+    "severity",
+    "stage",
+    "what",
+    "title",
+    "title_en",
+    "why",
+    "grid",
+    "grid_code",
+    "head",
+    "source",
+    "device",
+    "person",
+    "contact",
+    "address",
+    "note",
+    "place",
+    "began_at",
+    "changed_at",
+    "presses",
+    "by",
+    "say",
+];
+/// A value longer than this is cut, characters: a text is for reading.
+const VALUE_CHARS_MAX: usize = 500;
+
+/// How a value is written into its surroundings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Into {
+    /// Inside a JSON text.
+    Json,
+    /// Of an MQTT topic: no wildcards, no levels that were not meant.
+    Topic,
+}
+
+/// Names in braces that nobody can fill.
+pub(super) fn unknown(template: &str) -> Vec<String> {
+    let mut unknown = Vec::new();
+    pieces(template, |piece| {
+        if let Piece::Name(name) = piece
+            && !NAMES.contains(&name)
+        {
+            unknown.push(format!("{{{name}}}"));
+        }
+    });
+    unknown
+}
+
+enum Piece<'t> {
+    Text(&'t str),
+    Name(&'t str),
+}
+
+/// `{abc}` is a name; every other brace is a brace, so that JSON needs no escaping.
+fn pieces<'t>(template: &'t str, mut take: impl FnMut(Piece<'t>)) {
+    let mut rest = template;
+    while let Some(open) = rest.find('{') {
+        let after = &rest[open + 1..];
+        let len = after.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(after.len());
+        if len > 0 && after[len..].starts_with('}') {
+            take(Piece::Text(&rest[..open]));
+            take(Piece::Name(&after[..len]));
+            rest = &after[len + 1..];
+        } else {
+            take(Piece::Text(&rest[..=open]));
+            rest = after;
+        }
+    }
+    take(Piece::Text(rest));
+}
+
+/// The event, read back from the bytes that every sink gets.
+pub(super) fn event(body: &[u8]) -> Result<Event, DeliverError> {
+    serde_json::from_slice(body)
+        .map_err(|error| DeliverError::Reject { answer: format!("event cannot be read: {error}") })
+}
+
+pub(super) fn fill(template: &str, event: &Event, say: &str, into: Into) -> String {
+    let mut out = String::with_capacity(template.len() + 64);
+    pieces(template, |piece| match piece {
+        Piece::Text(text) => out.push_str(text),
+        Piece::Name(name) => {
+            let value = value(name, event, say);
+            let value: String = value.chars().take(VALUE_CHARS_MAX).collect();
+            match into {
+                Into::Json => {
+                    let quoted = Value::from(value).to_string();
+                    out.push_str(&quoted[1..quoted.len() - 1]);
+                }
+                Into::Topic => out.extend(value.chars().filter(|c| !"+#\0".contains(*c))),
+            }
+        }
+    });
+    out
+}
+
+fn value(name: &str, event: &Event, say: &str) -> String {
+    let data = &event.data;
+    let source = data.sources.first();
+    let source_id = || source.map(|source| source.id.to_string()).unwrap_or_default();
+    let text = |key: &str| detail(data, key);
+    match name {
+        "incident" => data.incident.to_string(),
+        "event" => event.id.clone(),
+        "site" => data.site.to_string(),
+        "kind" => data.kind.as_str().into(),
+        "severity" => data.severity.level().to_string(),
+        "stage" => word(&data.stage),
+        "what" => data.what.as_str().into(),
+        "title" => data.title.zh.clone(),
+        "title_en" => data.title.en.clone(),
+        "why" => data.why.clone(),
+        "grid" => data.grid.as_ref().map(|grid| grid.name.clone()).unwrap_or_default(),
+        "grid_code" => data.grid.as_ref().map(|grid| grid.code.clone()).unwrap_or_default(),
+        "head" => data.grid.as_ref().and_then(|grid| grid.head.clone()).unwrap_or_default(),
+        "source" => source_id(),
+        "device" => text("device").unwrap_or_else(source_id),
+        "person" => text("person")
+            .unwrap_or_else(|| source.map(|source| source.name.clone()).unwrap_or_default()),
+        "place" => data.place.as_ref().map(|p| format!("{},{}", p.lon, p.lat)).unwrap_or_default(),
+        "began_at" => data.began_at.clone(),
+        "changed_at" => data.changed_at.clone(),
+        "say" => say.into(),
+        other => text(other).unwrap_or_default(),
+    }
+}
+
+/// A field of `detail` as text.
+pub(super) fn detail(data: &EventData, key: &str) -> Option<String> {
+    match data.detail.get(key)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Null => None,
+        other => Some(other.to_string()),
+    }
+}
+
+fn word(value: &impl serde::Serialize) -> String {
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+/// How old the change is that this event tells of, seconds; below zero for a clock that was set.
+pub(super) fn age_s(event: &Event, now: jiff::Timestamp) -> f64 {
+    let at = event.data.changed_at.parse::<jiff::Timestamp>().unwrap_or(now);
+    now.duration_since(at).as_secs_f64()
+}
+
+/// Opened, or a stage reached: what people are told by default, and not each update.
+pub(super) const STEPS: &[What] = &[What::Opened, What::Reopened];
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// An event as the courier hands it on.
+    pub(in crate::sinks) fn press(what: &str, more: &str) -> Vec<u8> {
+        let stage = match what {
+            "opened" | "updated" | "ended" => "opened",
+            stage => stage,
+        };
+        format!(
+            r#"{{"specversion":"1.0","id":"01900000-0000-7000-8000-000000000001.1","source":"urn:gridpost:s","type":"t","subject":"x","time":"t","datacontenttype":"application/json","data":{{"incident":"01900000-0000-7000-8000-000000000001","revision":1,"what":"{what}","stage":"{stage}","active":true,"kind":"emergency-button","severity":1,"title":{{"zh":"张秀英：紧急按钮求助","en":"e"}},"site":"s","grid":{{"code":"G1","name":"桥北一网格","head":"李建国"}},"began_at":"2026-07-01T11:00:00.000+08:00","opened_at":"2026-07-01T11:00:00.000+08:00","changed_at":"2026-07-01T11:00:00.000+08:00","sources":[{{"id":"b1","kind":"button","name":"张秀英"}}],"objects":[],"evidence":[],"clock":{{"gateway":"2026-07-01T11:00:00.000+08:00","error_ms":0}},"why":"w","detail":{{"contact":"138","note":"钥匙\"在\"\n楼下","presses":1{more}}}}}}}"#
+        )
+        .into_bytes()
+    }
+
+    #[test]
+    fn names_are_filled_and_braces_of_json_stay() {
+        let event = event(&press("opened", "")).unwrap();
+        let filled = fill(
+            r#"{"msgtype":"text","text":{"content":"{title} {grid} {head} {note} {address}{ x}"}}"#,
+            &event,
+            "",
+            Into::Json,
+        );
+        let value: Value = serde_json::from_str(&filled).unwrap();
+        assert_eq!(
+            value["text"]["content"],
+            "张秀英：紧急按钮求助 桥北一网格 李建国 钥匙\"在\"\n楼下 { x}"
+        );
+        assert_eq!(fill("z/{device}/{say}", &event, "a#b", Into::Topic), "z/b1/ab");
+        assert_eq!(unknown("{title} {titel} {\"a\":1} {}"), ["{titel}"]);
+        assert_eq!(age_s(&event, "2026-07-01T03:00:30Z".parse().unwrap()), 30.0);
+    }
+}

@@ -1,0 +1,118 @@
+//! How much one device may say: a mad one is set aside, so that it takes nobody else's time.
+
+use std::collections::HashMap;
+
+use crate::domain::{Body, Observation, SourceId};
+
+/// Messages of one device at once; more than any button has a reason for.
+const BURST_MESSAGES_MAX: f64 = 60.0;
+/// And for as long as it likes. A gauge with twenty values a second still gets through.
+const MESSAGES_PER_SECOND: f64 = 20.0;
+/// Devices that are counted; beyond it those that have been quiet are forgotten, and so are all
+/// if none is.
+const DEVICES_MAX: usize = 10_000;
+/// Without an id, any press of a device within this time is the same press (DESIGN §6).
+const SAME_PRESS_WITHIN_MS: u64 = 3_000;
+
+struct Bucket {
+    tokens: f64,
+    at_ms: u64,
+    /// The last press that was let through, monotonic milliseconds.
+    pressed_ms: Option<u64>,
+}
+
+/// One for a way in (a broker, the intake).
+#[derive(Default)]
+pub(super) struct Limiter {
+    buckets: HashMap<SourceId, Bucket>,
+}
+
+impl Limiter {
+    /// Whether these, of one message, are to be set aside: read by nobody, acknowledged after
+    /// what came before them. A press is never set aside but by the rule of the same press; one
+    /// with an id of its own always goes on.
+    pub(super) fn sets_aside(&mut self, key: &SourceId, of: &[Observation], now_ms: u64) -> bool {
+        if self.buckets.len() >= DEVICES_MAX && !self.buckets.contains_key(key) {
+            self.buckets.retain(|_, bucket| now_ms.saturating_sub(bucket.at_ms) < 10_000);
+            if self.buckets.len() >= DEVICES_MAX {
+                self.buckets.clear();
+            }
+        }
+        let new = Bucket { tokens: BURST_MESSAGES_MAX, at_ms: now_ms, pressed_ms: None };
+        let bucket = self.buckets.entry(key.clone()).or_insert(new);
+        let passed = now_ms.saturating_sub(bucket.at_ms) as f64 / 1000.0;
+        bucket.tokens = (bucket.tokens + passed * MESSAGES_PER_SECOND).min(BURST_MESSAGES_MAX);
+        bucket.at_ms = now_ms;
+        let press = of.iter().find_map(|one| match &one.body {
+            Body::Press(press) => Some(press),
+            _ => None,
+        });
+        let over = bucket.tokens < 1.0;
+        if !over {
+            bucket.tokens -= 1.0;
+        }
+        let Some(press) = press else { return over && !of.iter().any(is_reply) };
+        let last = bucket.pressed_ms;
+        let same = press.id.is_none()
+            && last.is_some_and(|last| now_ms.saturating_sub(last) < SAME_PRESS_WITHIN_MS);
+        if over && same {
+            return true;
+        }
+        // Counted from the last that was let through: a device gone mad calls every three seconds.
+        bucket.pressed_ms = Some(now_ms);
+        false
+    }
+}
+
+/// A person's answer is no device's.
+fn is_reply(observation: &Observation) -> bool {
+    matches!(observation.body, Body::Reply(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{DeviceReport, Now, Press, Stamp};
+
+    fn one(press: Option<Option<&str>>) -> Vec<Observation> {
+        let now = Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 0 };
+        let body = match press {
+            None => Body::Device(DeviceReport::default()),
+            Some(id) => Body::Press(Press {
+                id: id.map(Into::into),
+                at: None,
+                battery: None,
+                retained: false,
+                via: "t".into(),
+            }),
+        };
+        vec![Observation { source: "mad".into(), stamp: Stamp::of_gateway(now), body }]
+    }
+
+    #[test]
+    fn a_mad_device_is_limited_and_its_presses_are_not_lost() {
+        let mut limiter = Limiter::default();
+        let mad = SourceId::from("mad");
+        // 10,000 a second for ten seconds.
+        let passed =
+            (0..100_000u64).filter(|n| !limiter.sets_aside(&mad, &one(None), n / 10)).count();
+        assert!((255..=265).contains(&passed), "{passed}: 60 at once and 20 a second");
+        // In the middle of it a press with an id, and a first one without.
+        assert!(!limiter.sets_aside(&mad, &one(Some(Some("1"))), 10_000));
+        assert!(limiter.sets_aside(&mad, &one(Some(None)), 10_000), "same as the one just now");
+        let calls = (0..100_000u64)
+            .filter(|n| !limiter.sets_aside(&mad, &one(Some(None)), 10_100 + n / 10))
+            .count();
+        assert!(calls >= 4, "{calls}: a press every three seconds goes on");
+        assert!(!limiter.sets_aside(&"calm".into(), &one(None), 20_000));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut limiter = Limiter::default();
+        for n in 0..DEVICES_MAX + 50 {
+            limiter.sets_aside(&n.to_string().as_str().into(), &one(None), 5);
+        }
+        assert!(limiter.buckets.len() <= DEVICES_MAX);
+    }
+}
