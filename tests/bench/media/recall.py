@@ -1,4 +1,5 @@
 """recall.py: what `adaptive` finds of what `full` finds, by replay; and what both find of what is known to be there."""
+import bisect
 import json
 import os
 import re
@@ -51,7 +52,6 @@ def covered(full, other):
     """(seconds of persons that `full` saw, those of them that `other` saw too)."""
     theirs, found = other.persons(), 0
     times = [at for at, _, _ in theirs]
-    import bisect
     for at, x, y in full.persons():
         low = bisect.bisect_left(times, at - STEP_S - 1e-6)
         high = bisect.bisect_right(times, at + STEP_S + 1e-6)

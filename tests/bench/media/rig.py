@@ -1,4 +1,5 @@
 """rig.py: what the parts of the bench share: processes and their processor time, the RTSP server, the gateway, tables."""
+import datetime
 import json
 import os
 import signal
@@ -66,6 +67,7 @@ class Contestant:
     def __init__(self, label, command, env=None, cwd=None):
         self.label, self.peak, self.base, self.last = label, 0, None, None
         self.threads_base, self.threads_last, self.said = {}, {}, ""
+        self.started = time.time()
         self.output = tempfile.TemporaryFile()       # pylint: disable=consider-using-with
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
                                         start_new_session=True, cwd=cwd, env={**os.environ, **(env or {})})
@@ -259,8 +261,7 @@ def print_table(title, head, rows):
 
 def seconds_of(stamp):
     """Of an RFC 3339 time."""
-    from datetime import datetime
-    return datetime.fromisoformat(stamp).timestamp()
+    return datetime.datetime.fromisoformat(stamp).timestamp()
 
 
 def share(values, part):
