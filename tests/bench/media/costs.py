@@ -7,7 +7,7 @@ import tempfile
 import time
 
 import material
-from rig import BINARY, HERE, ROOT, TARGET, Contestant, Gateway, Missing, Server, knows, print_table, seconds_of, watch
+from rig import BINARY, HERE, MODELS, TARGET, Contestant, Gateway, Missing, Server, knows, print_table, seconds_of, watch
 
 WARMUP_S = 10           # the model is loaded, the background learnt
 # Seconds of a window: whole turns of what happens in the material.
@@ -38,9 +38,9 @@ def bench_python():
 
 def model_file():
     """The variant that gridpost's `auto` takes here, so that both sides run the same one."""
-    subprocess.run([BINARY, "models", "bench"], env={**os.environ, "GRIDPOST_MODELS": os.path.join(ROOT, "models")},
+    subprocess.run([BINARY, "models", "bench"], env={**os.environ, "GRIDPOST_MODELS": MODELS},
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    cache = os.path.join(ROOT, "models", "cache")
+    cache = os.path.join(MODELS, "cache")
     try:
         with open(os.path.join(cache, "speeds.json"), encoding="utf-8") as file:
             speeds = json.load(file)["speeds"]

@@ -12,6 +12,7 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.abspath(os.path.join(HERE, "..", "..", ".."))
 TARGET = os.path.abspath(os.environ.get("CARGO_TARGET_DIR") or os.path.join(ROOT, "target"))
+MODELS = os.environ.get("GRIDPOST_MODELS") or os.path.join(ROOT, "models")
 BINARY = os.environ.get("GRIDPOST_BENCH_BINARY") or os.path.join(TARGET, "release", "gridpost")
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -214,7 +215,7 @@ class Gateway(Contestant):
         self.arrived, self.position = [], 0          # (wall clock, event)
         self.metrics_base = {}
         super().__init__(label, [BINARY, "run", "-c", "gridpost.toml"], cwd=self.folder.name,
-                         env={"GRIDPOST_MODELS": os.path.join(ROOT, "models"), "RUST_LOG": "warn", **(env or {})})
+                         env={"GRIDPOST_MODELS": MODELS, "RUST_LOG": "warn", **(env or {})})
 
     def begin(self):
         super().begin()
