@@ -7,6 +7,7 @@ mod grids;
 mod problem;
 mod read;
 mod site;
+mod weather;
 
 use std::{
     path::{Path, PathBuf},
@@ -20,7 +21,7 @@ use crate::{
     console,
     domain::SourceInfo,
     rules, sinks,
-    sources::{camera, intake, mqtt},
+    sources::{camera, intake, mqtt, sl651},
     store, vision,
 };
 
@@ -28,6 +29,7 @@ pub use diff::{Change, Difference, Item};
 pub use grids::Grids;
 pub use problem::Problem;
 pub use site::{ButtonConfig, SiteConfig};
+pub use weather::Weather;
 
 /// A checked configuration.
 pub struct Config {
@@ -46,6 +48,7 @@ pub struct Config {
     pub models_dir: PathBuf,
     /// From the environment; the configuration's own goes first.
     pub library: Option<PathBuf>,
+    pub weather: Weather,
     pub buttons: Vec<ButtonConfig>,
     pub grids: Arc<Grids>,
     /// Every source that the configuration knows, with its place and grid.
@@ -65,6 +68,12 @@ impl Config {
     pub fn keep_intake(&mut self, running: &Self) {
         self.intake.clone_from(&running.intake);
         self.shape.keep("intake", &running.shape);
+    }
+
+    /// As [`Self::keep_web`], for `[sl651]`.
+    pub fn keep_sl651(&mut self, running: &Self) {
+        self.weather.sl651.clone_from(&running.weather.sl651);
+        self.shape.keep("sl651", &running.shape);
     }
 }
 
@@ -101,6 +110,18 @@ struct Shape {
     /// Emergency buttons.
     #[serde(default)]
     button: Vec<ButtonConfig>,
+    /// Rain and water-level gauges.
+    #[serde(default)]
+    gauge: Vec<rules::rain::GaugeConfig>,
+    /// When rain is an incident.
+    #[serde(default)]
+    rain: rules::rain::Config,
+    /// Flood season 汛期 and key periods 重点时段.
+    #[serde(default)]
+    posture: rules::rain::PostureConfig,
+    /// Where hydrological stations connect (SL 651-2014); absent, there is no such door.
+    #[serde(default)]
+    sl651: Option<sl651::Config>,
 }
 
 /// JSON Schema of the configuration.

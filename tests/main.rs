@@ -19,6 +19,7 @@ mod kill;
 mod playback;
 mod power_cut;
 mod priorities;
+mod rain;
 mod reload;
 mod replay;
 mod sinks_evidence;

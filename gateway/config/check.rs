@@ -14,6 +14,7 @@ use super::{
     problem::{Problem, did_you_mean},
     read::Document,
     site::read_buttons,
+    weather,
 };
 use crate::{
     console,
@@ -24,8 +25,10 @@ use crate::{
 };
 
 /// Sections that are read today.
-const SECTIONS: &[&str] =
-    &["site", "data", "web", "model", "intake", "mqtt", "camera", "button", "rule", "sink"];
+const SECTIONS: &[&str] = &[
+    "site", "data", "web", "model", "intake", "mqtt", "camera", "button", "rule", "sink", "gauge",
+    "rain", "posture", "sl651",
+];
 
 pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     document.check_sections(SECTIONS);
@@ -78,6 +81,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
             document.problem(&[section, key], message, None);
         }
     }
+    let (mut weather, gauges) = weather::read(document);
     let mut buttons = Vec::new();
     for index in 0..document.count("button") {
         let index = index.to_string();
@@ -122,6 +126,8 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
             Err((key, message, hint)) => document.problem(&["button", index, key], message, hint),
         }
     }
+    weather::place(document, &gauges, default, &grids, &mut known, &mut sources);
+    weather.gauges = gauges.into_iter().map(|(_, gauge)| gauge).collect();
     let mut all: Vec<ButtonConfig> = buttons.into_iter().map(|(_, button)| button).collect();
     for (line, button) in listed_buttons(document, &site) {
         let file = site.buttons.as_deref().unwrap_or(Path::new("")).display().to_string();
@@ -157,6 +163,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         rules: rules.into_iter().map(|(_, rule)| rule).collect(),
         models_dir,
         library: document.variable(env::ORT_LIBRARY).map(Into::into),
+        weather,
         buttons: all,
         grids: Arc::new(grids),
         sources,
@@ -165,7 +172,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
 }
 
 /// All `[[name]]`, each with its index as text.
-fn each<T: DeserializeOwned + JsonSchema>(
+pub(super) fn each<T: DeserializeOwned + JsonSchema>(
     document: &mut Document<'_>,
     name: &str,
 ) -> Vec<(String, T)> {
@@ -320,7 +327,7 @@ fn listed_buttons(document: &mut Document<'_>, site: &SiteConfig) -> Vec<(usize,
 /// Which key, what is wrong, what was meant.
 type Wrong = (&'static str, String, Option<String>);
 
-fn source(
+pub(super) fn source(
     button: &ButtonConfig,
     site: Option<[f64; 2]>,
     grids: &Grids,

@@ -36,6 +36,11 @@ impl Shape {
         config.cameras.iter().for_each(|camera| shape.put("camera", &camera.id, camera));
         config.buttons.iter().for_each(|button| shape.put("button", &button.id, button));
         config.rules.iter().for_each(|rule| shape.put("rule", &rule.id, rule));
+        let weather = &config.weather;
+        weather.gauges.iter().for_each(|gauge| shape.put("gauge", &gauge.id, gauge));
+        shape.put("rain", "", &weather.rain);
+        shape.put("posture", "", &weather.posture);
+        weather.sl651.iter().for_each(|sl651| shape.put("sl651", "", sl651));
         config.sinks.iter().for_each(|sink| shape.put("sink", sink.id().as_str(), sink));
         shape
     }

@@ -48,6 +48,8 @@ metrics! {
     SignalsUnreadable Counter "gridpost_signals_unreadable_total" ["origin"] "Payloads that could not be read, quarantined.";
     SignalsRefused Counter "gridpost_signals_refused_total" ["origin"] "Connections or packets refused (users, size, protocol).";
     SignalsNotTaken Counter "gridpost_signals_not_taken_total" ["source"] "Observations not taken, nor acknowledged, while the disk had room for presses alone.";
+    GaugeReports Counter "gridpost_gauge_reports_total" ["gauge"] "Reports of gauges taken, repeated ones too.";
+    Sl651Connections Gauge "gridpost_sl651_connections" [""] "Hydrological stations connected now.";
     Incidents Counter "gridpost_incidents_total" ["kind"] "Incidents opened.";
     Delivered Counter "gridpost_delivered_total" ["sink"] "Records delivered.";
     DeliveryFailures Counter "gridpost_delivery_failures_total" ["sink"] "Tries that failed and will be repeated.";

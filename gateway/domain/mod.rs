@@ -3,6 +3,7 @@
 mod entry;
 mod event;
 mod finding;
+mod gauge;
 mod heartbeat;
 mod ids;
 mod incident;
@@ -10,6 +11,8 @@ mod metric;
 mod observation;
 mod picture;
 mod place;
+mod posture;
+mod rain;
 mod receipt;
 mod stop;
 mod time;
@@ -18,6 +21,7 @@ mod track;
 pub use entry::{Entry, Outcome, Quarantined, SeenPress, Settled};
 pub use event::{Event, EventContext, EventData, event_schema};
 pub use finding::{Finding, Phase};
+pub use gauge::{Dated, GaugeReport, Measure, READINGS_KEPT, Reading, SeenReport};
 pub use heartbeat::{Heartbeat, HeartbeatData, HeartbeatFacts, HeartbeatSums, started_at};
 pub use ids::{EvidenceId, IncidentId, RuleId, SinkId, SiteId, SourceId};
 pub use incident::{
@@ -30,6 +34,8 @@ pub use observation::{
 };
 pub use picture::{Picture, Shot};
 pub use place::{Grid, Place, SourceInfo, SourceKind};
+pub use posture::{OrderTo, Posture, PostureOrder};
+pub use rain::{GaugeView, GridView, PointView, RainView, ThresholdView, Words};
 pub use receipt::{Answer, Receipt};
 pub use stop::StopFlag;
 pub use time::{Clock, Now, Stamp};

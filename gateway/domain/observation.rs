@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, IncidentId, Kind, Receipt, SourceId, Stamp, TrackFrame};
+use super::{
+    Evidence, GaugeReport, IncidentId, Kind, PostureOrder, Receipt, SourceId, Stamp, TrackFrame,
+};
 
 /// One thing said or seen.
 #[derive(Clone, Debug)]
@@ -26,6 +28,10 @@ pub enum Body {
     Press(Press),
     Tracks(TrackFrame),
     Reply(Reply),
+    /// Rain or water level.
+    Gauge(GaugeReport),
+    /// A person changes what the site cares for.
+    Posture(PostureOrder),
     /// A part of the gateway or a device broke or mended.
     Fault(Fault),
     /// A sink will not get something; its id is the source.

@@ -1,6 +1,7 @@
 //! The desk: observations and findings in, journal entries and evidence jobs out; revisions without gaps.
 
 mod evidence;
+mod gauges;
 mod replies;
 mod signals;
 
@@ -12,6 +13,7 @@ use evidence::{cut_clip, take_snapshot};
 
 use super::{
     deadline,
+    gauges::Gauges,
     live::{Live, SNAPSHOT_WAIT_MS, UPDATE_EVERY_MS},
     presses::Presses,
     titles,
@@ -72,6 +74,7 @@ pub struct Desk {
     live: BTreeMap<IncidentId, Live>,
     by_key: HashMap<String, IncidentId>,
     presses: Presses,
+    gauges: Gauges,
     replies: HashSet<(IncidentId, String)>,
     reply_order: VecDeque<(IncidentId, String)>,
     closed: VecDeque<IncidentId>,
@@ -84,6 +87,7 @@ impl Desk {
             live: BTreeMap::new(),
             by_key: HashMap::new(),
             presses: Presses::default(),
+            gauges: Gauges::default(),
             replies: HashSet::new(),
             reply_order: VecDeque::new(),
             closed: VecDeque::new(),
@@ -91,7 +95,8 @@ impl Desk {
     }
 
     /// Takes up what the journal knows. What was going on at a camera or with a part is ended
-    /// (`ended_by` = restart): nobody watched meanwhile. An emergency stays open.
+    /// (`ended_by` = restart): nobody watched meanwhile. An emergency stays open; so do rain, water
+    /// and posture, whose rules know again what they were made of.
     pub fn restore(
         &mut self,
         now: Now,
@@ -105,7 +110,11 @@ impl Desk {
         for record in live {
             let incident = record.incident;
             let id = incident.id;
-            let ends = incident.active && incident.kind != Kind::EmergencyButton;
+            let stays = matches!(
+                incident.kind,
+                Kind::EmergencyButton | Kind::Rain | Kind::WaterLevel | Kind::Posture
+            );
+            let ends = incident.active && !stays;
             if incident.active && !ends {
                 self.by_key.insert(incident.key.clone(), id);
             }
@@ -131,6 +140,7 @@ impl Desk {
         match &observation.body {
             Body::Press(press) => self.press(now, source, stamp, press, &mut outcome),
             Body::Reply(reply) => self.reply(now, reply, &mut outcome),
+            Body::Gauge(report) => self.gauge(source, stamp, report, &mut outcome),
             Body::Fault(fault) => self.fault(now, source, stamp, fault, &mut outcome),
             Body::Loss(loss) => self.loss(now, source, stamp, loss, &mut outcome),
             Body::Evidence { incident, evidence } => {
@@ -146,7 +156,7 @@ impl Desk {
                 hex: unreadable.payload.iter().map(|byte| format!("{byte:02x}")).collect(),
                 at: now.wall,
             })),
-            Body::Tracks(_) => {}
+            Body::Tracks(_) | Body::Posture(_) => {}
         }
         for finding in findings {
             self.finding(now, finding, &mut outcome);

@@ -73,6 +73,9 @@ impl Live {
             }
         }
         self.dirty |= finding.notable;
+        if let Some(title) = finding.title.take() {
+            incident.title = title;
+        }
         incident.why.clone_from(&finding.why);
         incident.detail.append(&mut finding.detail);
         self.last_at = self.last_at.max(finding.at);

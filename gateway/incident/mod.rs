@@ -2,6 +2,7 @@
 
 mod deadline;
 mod desk;
+mod gauges;
 mod live;
 mod presses;
 #[cfg(test)]

@@ -17,8 +17,8 @@ use super::{RealClock, Registry, middle::Middle, progress::Beat};
 use crate::{
     config::Config,
     domain::{
-        Body, Clock, Entry, Envelope, IncidentId, Kind, Meter, Metric, Observation, Receipt, Stamp,
-        What,
+        Body, Clock, Entry, Envelope, IncidentId, Kind, Meter, Metric, Observation, RainView,
+        Receipt, Stamp, What,
     },
     incident::{Job, Outcome},
     store::{Batch, Room, Store},
@@ -38,7 +38,12 @@ fn goes_into_the_reserve(body: &Body) -> bool {
     match body {
         Body::Press(_) | Body::Evidence { .. } | Body::EvidenceFailed { .. } => true,
         Body::Fault(fault) => fault.kind == Kind::DiskLow,
-        Body::Tracks(_) | Body::Reply(_) | Body::Loss(_) | Body::Unreadable(_) => false,
+        Body::Tracks(_)
+        | Body::Reply(_)
+        | Body::Gauge(_)
+        | Body::Posture(_)
+        | Body::Loss(_)
+        | Body::Unreadable(_) => false,
     }
 }
 
@@ -47,6 +52,9 @@ pub(super) struct NewConfig {
     pub(super) config: Arc<Config>,
     pub(super) done: oneshot::Sender<()>,
 }
+
+/// Somebody asks what the rules know of rain and water.
+pub(super) type Ask = oneshot::Sender<RainView>;
 
 /// What the log says of a change.
 struct Told {
@@ -98,6 +106,7 @@ impl Junction {
         begun: Outcome,
         mut inbox: mpsc::Receiver<Envelope>,
         mut configs: mpsc::Receiver<NewConfig>,
+        mut asked: mpsc::Receiver<Ask>,
         mut stop: watch::Receiver<bool>,
     ) {
         self.commit(begun, Receipt::none()).await;
@@ -119,6 +128,9 @@ impl Junction {
                     let outcome = self.middle.reload(self.clock.now(), &new.config);
                     self.commit(outcome, Receipt::none()).await;
                     let _ = new.done.send(());
+                }
+                Some(answer) = asked.recv() => {
+                    let _ = answer.send(self.middle.rain_view(self.clock.now()));
                 }
                 Some(envelope) = inbox.recv() => self.take(envelope).await,
                 () = told(&mut stop) => break,
@@ -145,11 +157,13 @@ impl Junction {
         let kind = match observation.body {
             Body::Press(_) => "press",
             Body::Reply(_) => "reply",
+            Body::Gauge(_) => "gauge",
+            Body::Posture(_) => "posture",
             Body::Fault(_) => "fault",
             Body::Unreadable(_) => "unreadable",
             _ => "vision",
         };
-        if outcome.entries.is_empty() && kind == "press" {
+        if outcome.entries.is_empty() && matches!(kind, "press" | "gauge") {
             self.meter.add(Metric::SignalsDuplicate, observation.source.as_str(), 1);
         }
         self.meter.add(Metric::SignalsAccepted, kind, 1);

@@ -87,7 +87,7 @@ pub fn replay(replay: Replay, told: Told<'_>) -> Result<Played, String> {
     }
     let longest = clips.iter().map(|camera| camera.clip_max_s + camera.post_roll_s).max();
     let mut stage = Stage {
-        middle: Middle::new(&config, &context),
+        middle: Middle::new(&config, &context, clock.now()),
         exhibits: Exhibits {
             store: opened.store.clone(),
             rings: Arc::new(std::sync::Mutex::new(rings)),
@@ -142,14 +142,10 @@ impl Stage<'_> {
             if let Some(signal) = signals.next_if(|signal| due.is_none_or(|due| signal.at() <= due))
             {
                 self.advance(signal.at())?;
-                let observation = signal.observation(&self.context.site, self.clock.now());
                 self.played.signals += 1;
-                if let Body::Unreadable(unreadable) = &observation.body {
-                    self.played.unreadable += 1;
-                    let (origin, reason) = (&unreadable.origin, &unreadable.reason);
-                    tracing::warn!(origin, reason, at = %signal.at(), "unreadable payload, quarantined");
+                for observation in signal.observations(&self.context.site, self.clock.now()) {
+                    self.signal(signal, &observation)?;
                 }
-                self.apply(&observation)?;
                 continue;
             }
             let Some(player) = player else { return Ok(()) };
@@ -158,6 +154,15 @@ impl Stage<'_> {
                 self.look(player, look)?;
             }
         }
+    }
+
+    fn signal(&mut self, signal: &Signal, observation: &Observation) -> Result<(), String> {
+        if let Body::Unreadable(unreadable) = &observation.body {
+            self.played.unreadable += 1;
+            let (origin, reason) = (&unreadable.origin, &unreadable.reason);
+            tracing::warn!(origin, reason, at = %signal.at(), "unreadable payload, quarantined");
+        }
+        self.apply(observation)
     }
 
     fn look(&mut self, player: &mut Player, look: Look) -> Result<(), String> {

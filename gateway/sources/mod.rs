@@ -6,3 +6,4 @@ pub mod intake;
 pub mod mqtt;
 pub mod reconnect;
 pub mod recorded;
+pub mod sl651;

@@ -44,7 +44,7 @@ pub struct Config {
     /// PEM file of its private key.
     #[serde(default)]
     pub client_key_file: Option<PathBuf>,
-    /// Default `gridpost/<site>/button/+` and `gridpost/<site>/reply`.
+    /// Default `gridpost/<site>/button/+`, `…/gauge/+`, `…/posture` and `…/reply`.
     #[serde(default)]
     pub topics: Vec<String>,
 }
@@ -133,6 +133,8 @@ impl Source {
         let topics = if config.topics.is_empty() {
             vec![
                 format!("gridpost/{}/button/+", self.site),
+                format!("gridpost/{}/gauge/+", self.site),
+                format!("gridpost/{}/posture", self.site),
                 format!("gridpost/{}/reply", self.site),
             ]
         } else {
@@ -157,6 +159,9 @@ impl Source {
                     reason = unreadable.reason,
                     "broker: unreadable payload, quarantined"
                 );
+            }
+            if let Body::Gauge(_) = observation.body {
+                self.meter.add(Metric::GaugeReports, observation.source.as_str(), 1);
             }
             let (tell, told) = oneshot::channel();
             let receipt = Receipt::new(move |answer| {

@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::codecs::{self, Message};
+use super::{
+    codecs::{self, Message},
+    sl651,
+};
 use crate::domain::{Body, Now, Observation, SiteId, SourceId, Stamp, Unreadable};
 
 /// Where recorded signals come from, in the records they lead to.
@@ -90,22 +93,23 @@ impl Signal {
     }
 
     /// As if it had just arrived.
-    pub fn observation(&self, site: &SiteId, now: Now) -> Observation {
+    pub fn observations(&self, site: &SiteId, now: Now) -> Vec<Observation> {
         let payload = self.bytes().unwrap_or_default();
         match self {
             Self::Mqtt { topic, retained, .. } => {
                 let message = Message { topic, payload: &payload, retained: *retained, via: VIA };
-                codecs::decode(site, &message, now)
+                vec![codecs::decode(site, &message, now)]
             }
-            Self::Tcp { listener, .. } => Observation {
+            Self::Tcp { listener, .. } if listener == sl651::VIA => sl651::recorded(&payload, now),
+            Self::Tcp { listener, .. } => vec![Observation {
                 source: SourceId::from(VIA),
                 stamp: Stamp::of_gateway(now),
                 body: Body::Unreadable(Unreadable {
                     origin: format!("{VIA} tcp {listener}"),
-                    reason: format!("no listener `{listener}` is in this configuration"),
+                    reason: format!("no listener is called `{listener}`; known is {}", sl651::VIA),
                     payload,
                 }),
-            },
+            }],
         }
     }
 }

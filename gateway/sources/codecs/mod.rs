@@ -1,6 +1,11 @@
 //! Topic and bytes become an observation, or a reason why they cannot; one file a device dialect.
 
+mod gauge;
+mod gauge_raw;
 mod native;
+pub mod sl651;
+pub mod sl651_body;
+mod sl651_text;
 
 use crate::domain::{Body, Now, Observation, Reply, SiteId, SourceId, Stamp, Unreadable};
 
@@ -21,6 +26,10 @@ pub struct Message<'m> {
 pub fn decode(site: &SiteId, message: &Message<'_>, now: Now) -> Observation {
     let read = if message.topic == format!("gridpost/{site}/reply") {
         reply(message, now)
+    } else if let Some(read) =
+        gauge::read(site, message, now).or_else(|| gauge::foreign(message, now))
+    {
+        read
     } else {
         native::press(message, now)
     };

@@ -238,6 +238,9 @@ impl Session<'_> {
                 "intake: unreadable payload, quarantined"
             );
         }
+        if let Body::Gauge(_) = observation.body {
+            self.shared.meter.add(Metric::GaugeReports, observation.source.as_str(), 1);
+        }
         let answered = self.answered.clone();
         // The channel holds as many as may be in flight, so this never finds it full.
         let receipt = Receipt::new(move |answer| {

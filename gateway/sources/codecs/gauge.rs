@@ -1,0 +1,368 @@
+//! Rain and water-level gauges over MQTT: native JSON, ChirpStack v4 uplinks of known models, rtl_433.
+
+use jiff::{Timestamp, civil::DateTime};
+use serde_json::{Map, Value};
+
+use super::Message;
+use super::gauge_raw;
+use crate::domain::{
+    Body, Dated, GaugeReport, Measure, Now, Observation, PostureOrder, Reading, SiteId, SourceId,
+    Stamp,
+};
+
+/// Longer ids are cut.
+const ID_CHARS_MAX: usize = 128;
+/// More rain than this since a device was set up, or a level beyond it, is no number of a gauge.
+const MM_MAX: f64 = 1e9;
+
+/// `None`: no gauge speaks here, another dialect may.
+pub(super) fn read(
+    site: &SiteId,
+    message: &Message<'_>,
+    now: Now,
+) -> Option<Result<Observation, String>> {
+    let ours = message.topic.strip_prefix("gridpost/")?;
+    let ours = ours.strip_prefix(site.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    match ours {
+        Some("posture") => Some(posture(message, now)),
+        Some(rest) => rest.strip_prefix("gauge/").map(|device| native(device, message, now)),
+        None => None,
+    }
+}
+
+/// Dialects of others: by the shape of what they say, since their topics are the installer's.
+pub(super) fn foreign(message: &Message<'_>, now: Now) -> Option<Result<Observation, String>> {
+    let uplink = message.topic.starts_with("application/") && message.topic.ends_with("/event/up");
+    let marks: &[&[u8]] = &[b"\"rain_mm\"", b"\"rain_in\""];
+    let rtl = marks.iter().any(|mark| message.payload.windows(mark.len()).any(|w| w == *mark));
+    if !uplink && !rtl {
+        return None;
+    }
+    let Ok(Value::Object(object)) = serde_json::from_slice(message.payload) else { return None };
+    match uplink {
+        true => chirpstack(&object, message, now),
+        false => Some(rtl_433(&object, message, now)),
+    }
+}
+
+fn posture(message: &Message<'_>, now: Now) -> Result<Observation, String> {
+    let order: PostureOrder = serde_json::from_slice(message.payload).map_err(|error| {
+        format!(
+            "not an order: {error}; expected {{\"posture\":\"flood\",\"to\":\"on\",\"by\":\"…\"}}"
+        )
+    })?;
+    let source = SourceId::from(order.by.as_str());
+    Ok(Observation { source, stamp: Stamp::of_gateway(now), body: Body::Posture(order) })
+}
+
+/// `{"at":…,"id":…,"tips":n | "total_mm":x | "mm":x,"period_s":n | "mm_h":x, "level_m":x,"battery":n}`
+fn native(device: &str, message: &Message<'_>, now: Now) -> Result<Observation, String> {
+    let value: Value = serde_json::from_slice(message.payload)
+        .map_err(|error| format!("not JSON ({error}); expected {{\"tips\":…}} or the like"))?;
+    let Value::Object(object) = value else {
+        return Err("expected a JSON object such as {\"total_mm\":12.4}".into());
+    };
+    let mut measures = Vec::new();
+    if let Some(tips) = object.get("tips") {
+        let tips = tips.as_u64().ok_or_else(|| format!("tips {tips}: expected a whole number"))?;
+        measures.push(Measure::Tips(tips));
+    }
+    if let Some(um) = rain(&object, "total_mm", 1.0)? {
+        measures.push(Measure::TotalUm(um));
+    }
+    if let Some(um) = rain(&object, "mm", 1.0)? {
+        let period = object.get("period_s").and_then(Value::as_u64);
+        let period = period.filter(|s| (1..=86_400).contains(s));
+        let period_s = period.ok_or("`mm` needs `period_s`, 1 to 86400 seconds")?;
+        measures.push(Measure::Fallen { um, period_s: u32::try_from(period_s).unwrap_or(0) });
+    }
+    if let Some(um) = rain(&object, "mm_h", 1.0)? {
+        measures.push(Measure::RateUmPerHour(um));
+    }
+    if let Some(mm) = number(&object, "level_m", 1000.0)? {
+        measures.push(Measure::LevelMm(mm));
+    }
+    if measures.is_empty() {
+        return Err("no reading: expected tips, total_mm, mm with period_s, mm_h or level_m".into());
+    }
+    let at = match object.get("at") {
+        None => None,
+        Some(Value::String(text)) => Some(
+            text.parse::<Timestamp>()
+                .map_err(|_| format!("at {text:?}: expected a time in RFC 3339"))?,
+        ),
+        Some(other) => return Err(format!("at {other}: expected a time in RFC 3339")),
+    };
+    let device = text(&object, "device").unwrap_or_else(|| device.to_owned());
+    if device.is_empty() {
+        return Err("who speaks? expected `device`, or gridpost/<site>/gauge/<device>".into());
+    }
+    let id = text(&object, "id");
+    Ok(made(Said { device, id, at, battery: battery(&object, "battery"), measures }, message, now))
+}
+
+/// `deviceInfo.devEui`, and a gauge's words in `object`; without a codec the raw bytes of the
+/// Milesight models. Other uplinks are somebody else's.
+fn chirpstack(
+    object: &Map<String, Value>,
+    message: &Message<'_>,
+    now: Now,
+) -> Option<Result<Observation, String>> {
+    let decoded = object.get("object").and_then(Value::as_object);
+    let raw =
+        || gauge_raw::milesight(object.get("fPort")?.as_u64()?, object.get("data")?.as_str()?);
+    let (measures, battery) = match decoded {
+        Some(decoded) => match of_model(decoded)? {
+            Ok(read) => read,
+            Err(reason) => return Some(Err(reason)),
+        },
+        None => match raw()? {
+            Ok(read) => read,
+            Err(reason) => return Some(Err(reason)),
+        },
+    };
+    let eui = object.get("deviceInfo").and_then(|info| info.get("devEui")).and_then(Value::as_str);
+    let Some(eui) = eui else { return Some(Err("`deviceInfo.devEui` is missing".into())) };
+    let at = object.get("time").and_then(Value::as_str).and_then(|at| at.parse().ok());
+    let id = text(object, "deduplicationId");
+    let said = Said { device: eui.to_ascii_lowercase(), id, at, battery, measures };
+    Some(Ok(made(said, message, now)))
+}
+
+type Read = (Vec<Measure>, Option<u8>);
+
+/// Milesight WTS506 and EM500-SWL, Dragino WSC2, SenseCAP S2120; `None` for what is no gauge.
+fn of_model(object: &Map<String, Value>) -> Option<Result<Read, String>> {
+    let mut measures = Vec::new();
+    let mut take = |read: Result<Option<Measure>, String>| read.map(|one| measures.extend(one));
+    let read = if object.contains_key("rainfall_total") {
+        take(rain(object, "rainfall_total", 1.0).map(|um| um.map(Measure::TotalUm)))
+    } else if object.contains_key("depth") {
+        // Centimetres above the probe.
+        take(number(object, "depth", 10.0).map(|mm| mm.map(Measure::LevelMm)))
+    } else if object.contains_key("BatV") && object.contains_key("rain") {
+        let tips = object.get("rain").and_then(Value::as_u64);
+        take(
+            tips.map(|tips| Some(Measure::Tips(tips)))
+                .ok_or_else(|| format!("rain {}: expected a whole number of tips", object["rain"])),
+        )
+    } else {
+        let messages = object.get("messages").and_then(Value::as_array)?;
+        let parts = messages.iter().filter_map(Value::as_array).flatten();
+        let gauge = parts
+            .filter_map(Value::as_object)
+            .find(|part| part.get("measurementId").is_some_and(|id| id == "4113" || *id == 4113))?;
+        take(rain(gauge, "measurementValue", 1.0).map(|um| um.map(Measure::RateUmPerHour)))
+    };
+    if let Err(reason) = read {
+        return Some(Err(reason));
+    }
+    let battery = battery(object, "battery").or_else(|| {
+        let messages = object.get("messages")?.as_array()?;
+        let parts = messages.iter().filter_map(Value::as_array).flatten();
+        parts.filter_map(Value::as_object).find_map(|part| battery(part, "Battery(%)"))
+    });
+    Some(Ok((measures, battery)))
+}
+
+/// `{"time":"2024-02-05 14:27:39","model":"Fineoffset-WH24","id":220,"rain_mm":1086.9,…}`: the
+/// total since power up. Its time has no zone and is not used.
+fn rtl_433(
+    object: &Map<String, Value>,
+    message: &Message<'_>,
+    now: Now,
+) -> Result<Observation, String> {
+    let um = match rain(object, "rain_mm", 1.0)? {
+        Some(um) => Some(um),
+        None => rain(object, "rain_in", 25.4)?,
+    };
+    let um = um.ok_or("`rain_mm` is missing")?;
+    let model = text(object, "model").ok_or("`model` is missing")?;
+    let device = text(object, "id").map_or(model.clone(), |id| format!("{model}-{id}"));
+    // The same packet heard twice has the same second.
+    let id = text(object, "time").filter(|at| at.replace(' ', "T").parse::<DateTime>().is_ok());
+    let battery = match object.get("battery_ok").and_then(Value::as_f64) {
+        Some(ok) if ok <= 0.0 => Some(1),
+        _ => None,
+    };
+    let measures = vec![Measure::TotalUm(um)];
+    Ok(made(Said { device, id, at: None, battery, measures }, message, now))
+}
+
+struct Said {
+    device: String,
+    id: Option<String>,
+    at: Option<Timestamp>,
+    battery: Option<u8>,
+    measures: Vec<Measure>,
+}
+
+fn made(said: Said, message: &Message<'_>, now: Now) -> Observation {
+    let Said { device, id, at, battery, measures } = said;
+    let (date, doubt) = match (Dated::of(at, now), at) {
+        // A broker's retained message without a time may be of any age.
+        (_, None) if message.retained => (None, Some("retained and without a time".to_owned())),
+        (Dated::At(at), _) => (Some(at), None),
+        (Dated::Arrival(at), said) => (
+            Some(at),
+            said.map(|said| format!("its clock says {said}: counted as made on arrival")),
+        ),
+        (Dated::Old, _) => (None, Some("older than 25 h: kept, counted nowhere".into())),
+    };
+    let readings = date
+        .into_iter()
+        .flat_map(|at| measures.iter().map(move |measure| Reading { at, measure: *measure }))
+        .collect();
+    Observation {
+        source: SourceId::from(device),
+        stamp: Stamp::of_device(at, now),
+        body: Body::Gauge(GaugeReport {
+            id,
+            via: message.via.into(),
+            readings,
+            battery,
+            voltage_mv: None,
+            doubt,
+        }),
+    }
+}
+
+fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
+    match object.get(key) {
+        Some(Value::String(text)) if !text.is_empty() => {
+            Some(text.chars().take(ID_CHARS_MAX).collect())
+        }
+        Some(Value::Number(number)) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn battery(object: &Map<String, Value>, key: &str) -> Option<u8> {
+    let percent = object.get(key)?.as_f64()?;
+    (0.0..=100.0).contains(&percent).then_some(percent.round() as u8)
+}
+
+/// Micrometres of rain: never below zero.
+fn rain(object: &Map<String, Value>, key: &str, mm_each: f64) -> Result<Option<i64>, String> {
+    match number(object, key, 1000.0 * mm_each)? {
+        Some(um) if um < 0 => Err(format!("{key} {}: rain is never below 0", object[key])),
+        um => Ok(um),
+    }
+}
+
+/// A number in thousandths of `scale`'s unit; absent is `None`.
+fn number(object: &Map<String, Value>, key: &str, scale: f64) -> Result<Option<i64>, String> {
+    let Some(value) = object.get(key) else { return Ok(None) };
+    let number = value.as_f64().filter(|number| number.abs() <= MM_MAX);
+    let number = number.ok_or_else(|| format!("{key} {value}: expected a number"))?;
+    Ok(Some((number * scale).round() as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::codecs::decode;
+
+    fn check(topic: &str, payload: &str) -> String {
+        let now = Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 0 };
+        let message =
+            Message { topic, payload: payload.as_bytes(), retained: false, via: "broker" };
+        let observation = decode(&"s".into(), &message, now);
+        match observation.body {
+            Body::Gauge(report) => {
+                let said: Vec<String> =
+                    report.readings.iter().map(|one| format!("{:?}", one.measure)).collect();
+                let more = report.doubt.map(|doubt| format!(" ({doubt})")).unwrap_or_default();
+                let battery = report.battery.map(|n| format!(" {n}%")).unwrap_or_default();
+                format!("{} {}{battery}{more}", observation.source, said.join(" "))
+            }
+            Body::Unreadable(unreadable) => format!("unreadable: {}", unreadable.reason),
+            Body::Posture(order) => format!("{} {:?}", order.posture.as_str(), order.to),
+            other => format!("{other:?}"),
+        }
+    }
+
+    fn uplink(object: &str) -> String {
+        format!(
+            r#"{{"deduplicationId":"3ac7","deviceInfo":{{"devEui":"24E124AABBCCDDEE"}},"fPort":85,"data":"qg==","object":{object}}}"#
+        )
+    }
+
+    #[test]
+    fn dialects_are_read() {
+        let up = "application/1/device/24e1/event/up";
+        let table: &[(&str, String, &str)] = &[
+            ("gridpost/s/gauge/g1", r#"{"tips":17,"battery":90}"#.into(), "g1 Tips(17) 90%"),
+            ("gridpost/s/gauge/g1", r#"{"total_mm":12.4}"#.into(), "g1 TotalUm(12400)"),
+            (
+                "gridpost/s/gauge/g1",
+                r#"{"device":"g2","mm":0.5,"period_s":300,"level_m":29.61}"#.into(),
+                "g2 Fallen { um: 500, period_s: 300 } LevelMm(29610)",
+            ),
+            (
+                up,
+                uplink(r#"{"wind_direction":121,"rainfall_total":1.23,"rainfall_counter":1}"#),
+                "24e124aabbccddee TotalUm(1230)",
+            ),
+            (up, uplink(r#"{"battery":100,"depth":2}"#), "24e124aabbccddee LevelMm(20) 100%"),
+            (up, uplink(r#"{"BatV":3.3,"rain":42}"#), "24e124aabbccddee Tips(42)"),
+            (
+                up,
+                uplink(
+                    r#"{"valid":true,"messages":[[{"measurementValue":12.4,"measurementId":"4113","type":"Rain Gauge"}],[{"Battery(%)":84}]]}"#,
+                ),
+                "24e124aabbccddee RateUmPerHour(12400) 84%",
+            ),
+            (
+                "rtl_433/box/events",
+                r#"{"time":"2024-02-05 14:27:39","model":"Fineoffset-WH24","id":220,"battery_ok":1,"rain_mm":1086.90002}"#.into(),
+                "Fineoffset-WH24-220 TotalUm(1086900)",
+            ),
+            (
+                "gridpost/s/posture",
+                r#"{"posture":"flood","to":"on","by":"李建国"}"#.into(),
+                "flood On",
+            ),
+        ];
+        for (topic, payload, expected) in table {
+            assert_eq!(&check(topic, payload), expected, "{payload}");
+        }
+    }
+
+    #[test]
+    fn bad_readings_say_why() {
+        let table = [
+            (r#"{"total_mm":-40}"#, "unreadable: total_mm -40: rain is never below 0"),
+            (r#"{"total_mm":"much"}"#, "unreadable: total_mm \"much\": expected a number"),
+            (r#"{"tips":1.5}"#, "unreadable: tips 1.5: expected a whole number"),
+            (r#"{"mm":3}"#, "unreadable: `mm` needs `period_s`, 1 to 86400 seconds"),
+            (r#"{"x":3}"#, "unreadable: no reading: expected tips, total_mm"),
+            (r#"{"tips":3,"at":"soon"}"#, "unreadable: at \"soon\": expected a time in RFC 3339"),
+            ("{", "unreadable: not JSON"),
+            (r#"{"total_mm":1e300}"#, "unreadable: total_mm 1e+300: expected a number"),
+            (
+                r#"{"tips":3,"at":"1970-01-01T00:00:00Z"}"#,
+                "g Tips(3) (its clock says 1970-01-01T00:00:00Z: counted as made on arrival)",
+            ),
+            (r#"{"tips":3,"at":"2026-06-01T00:00:00Z"}"#, "g  (older than 25 h: kept"),
+        ];
+        for (payload, expected) in table {
+            let said = check("gridpost/s/gauge/g", payload);
+            assert!(said.starts_with(expected), "{payload}: {said}");
+        }
+    }
+
+    #[test]
+    fn an_uplink_that_is_no_gauge_is_left_to_others() {
+        let message = Message {
+            topic: "application/1/device/24e1/event/up",
+            payload: uplink(r#"{"battery":16,"button_event":{"status":"short press"}}"#)
+                .leak()
+                .as_bytes(),
+            retained: false,
+            via: "b",
+        };
+        let now = Now { wall: Timestamp::UNIX_EPOCH, mono_ms: 0 };
+        assert!(foreign(&message, now).is_none());
+    }
+}
