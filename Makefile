@@ -49,7 +49,7 @@ clips: setup # the clips that tests play
 	@tests/rig/clip.sh h264 >/dev/null
 	@tests/rig/clip.sh h265 >/dev/null
 
-bench: setup-test models clips ## speed and size on this machine, as a table (release build); ONLY="press crowd drain history"
+bench: setup-test models clips ## speed and size on this machine, as a table (release build); ONLY="press crowd drain history sl651"
 	@GRIDPOST_BENCH_ONLY="$(ONLY)" cargo bench --bench bench
 
 schema: build ## the JSON Schemas in config/schema, from the types

@@ -43,8 +43,8 @@ fn fingerprint(report: &GaugeReport) -> u64 {
     report.battery.hash(&mut hasher);
     for reading in &report.readings {
         reading.measure.hash(&mut hasher);
-        // With a name, a clock that is wrong dates each copy anew, and it is the same report.
-        if report.id.is_none() {
+        // A clock that is wrong dates each copy anew, and with a name it is the same report.
+        if report.id.is_none() || report.doubt.is_none() {
             reading.at.hash(&mut hasher);
         }
     }
@@ -72,8 +72,15 @@ mod tests {
     fn the_same_report_is_new_once_and_memory_is_bounded() {
         let mut gauges = Gauges::default();
         let mut is_new = |source: &str, report| gauges.is_new(&source.into(), &report);
+        let doubted = |second| GaugeReport {
+            doubt: Some("its clock".into()),
+            ..report(Some("0"), second, 5)
+        };
+        assert!(is_new("a", doubted(0)));
+        assert!(!is_new("a", doubted(9)), "dated anew on arrival");
         assert!(is_new("a", report(Some("1"), 0, 5)));
-        assert!(!is_new("a", report(Some("1"), 9, 5)), "dated anew on arrival");
+        assert!(!is_new("a", report(Some("1"), 0, 5)));
+        assert!(is_new("a", report(Some("1"), 300, 5)), "a serial number that stands still");
         assert!(is_new("a", report(Some("1"), 0, 6)), "a serial number that wrapped");
         assert!(is_new("b", report(Some("1"), 0, 5)));
         assert!(is_new("c", report(None, 0, 5)));

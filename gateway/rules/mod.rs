@@ -148,4 +148,29 @@ mod tests {
         rules.replace(&[crowd], &cameras(&["b"]), &TimeZone::UTC, &mut said);
         assert_eq!(said.len(), 2, "{said:?}");
     }
+
+    #[test]
+    fn at_the_water_it_is_a_notice_and_in_flood_season_an_alert() {
+        let waterside: Config = toml::from_str("id = \"w\"\nkind = \"waterside\"\n").unwrap();
+        assert_eq!(waterside.problems(), []);
+        let mut rules = Rules::new(&[waterside], &cameras(&["a"]), &TimeZone::UTC);
+        let severity = |said: &[Finding]| said[0].severity.level();
+        assert_eq!(severity(&see(&mut rules, 0, &["a"])), 3);
+        let order = crate::domain::PostureOrder {
+            posture: Posture::Flood,
+            to: crate::domain::OrderTo::On,
+            by: "x".into(),
+            until: None,
+        };
+        let stamp = Stamp::of_gateway(Now {
+            wall: Timestamp::from_second(1_782_820_801).unwrap(),
+            mono_ms: 1_000,
+        });
+        let order = Observation { source: "x".into(), stamp, body: Body::Posture(order) };
+        let mut said = Vec::new();
+        rules.observe(&order, &mut said);
+        assert_eq!(said.len(), 1, "the change is a finding of its own");
+        // The same happening is from now on an alert.
+        assert_eq!(severity(&see(&mut rules, 2, &["a"])), 2);
+    }
 }

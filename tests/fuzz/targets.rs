@@ -319,7 +319,7 @@ fn signals(bytes: &[u8]) {
     let times: Vec<_> = recorded.signals.iter().map(|signal| signal.at()).collect();
     assert!(times.is_sorted(), "signals are played in the order of their time");
     for signal in &recorded.signals {
-        let _ = signal.observation(&"fuzz".into(), Still.now());
+        let _ = signal.observations(&"fuzz".into(), Still.now());
     }
 }
 

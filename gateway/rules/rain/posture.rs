@@ -206,7 +206,15 @@ impl Postures {
     ) {
         for one in self.all.iter_mut().filter(|one| one.posture == posture) {
             one.began_at = Some(began_at);
-            one.asked_ms = Some(mono_ms);
+            // What rain and water asked for is held as if they had stopped just now.
+            let causes = detail.get("causes").and_then(|causes| causes.as_array());
+            let by_weather = |cause: &serde_json::Value| {
+                let kind =
+                    cause.as_str().and_then(|cause| cause.split_once(':')).map(|(kind, _)| kind);
+                matches!(kind, Some("rain" | "level" | "held"))
+            };
+            let asked = causes.is_some_and(|causes| causes.iter().any(by_weather));
+            one.asked_ms = asked.then_some(mono_ms);
             let order = detail.get("order").cloned();
             one.order = order.and_then(|order| serde_json::from_value(order).ok());
         }

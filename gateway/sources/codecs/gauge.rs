@@ -129,7 +129,8 @@ fn chirpstack(
     Some(Ok(made(said, message, now)))
 }
 
-type Read = (Vec<Measure>, Option<u8>);
+/// What is read, and the battery's percent.
+pub(super) type Read = (Vec<Measure>, Option<u8>);
 
 /// Milesight WTS506 and EM500-SWL, Dragino WSC2, SenseCAP S2120; `None` for what is no gauge.
 fn of_model(object: &Map<String, Value>) -> Option<Result<Read, String>> {

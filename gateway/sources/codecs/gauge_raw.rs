@@ -2,16 +2,14 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
+use super::gauge::Read;
 use crate::domain::Measure;
 
 /// The port that Milesight devices report on by default.
 const PORT: u64 = 85;
 
 /// Channel, type, value, again and again. `None`: no gauge's bytes.
-pub(super) fn milesight(
-    port: u64,
-    data: &str,
-) -> Option<Result<(Vec<Measure>, Option<u8>), String>> {
+pub(super) fn milesight(port: u64, data: &str) -> Option<Result<Read, String>> {
     if port != PORT {
         return None;
     }

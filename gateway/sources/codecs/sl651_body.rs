@@ -53,7 +53,6 @@ pub fn observation(frame: &Frame, via: &str, now: Now) -> Result<Observation, St
         Form::Ascii => sl651_text::report(&frame.body)?,
     };
     let sent = report.sent.and_then(instant);
-    let said = report.sent.map_or_else(String::new, |sent| sent.to_string());
     let mut made = Made { now, readings: Vec::new(), doubts: Vec::new(), function: frame.function };
     let mut voltage_mv = None;
     // A total tells all that a daily amount tells, and does not fall back in the morning.
@@ -73,7 +72,7 @@ pub fn observation(frame: &Frame, via: &str, now: Now) -> Result<Observation, St
         source: SourceId::from(frame.station.as_str()),
         stamp: Stamp::of_device(sent, now),
         body: Body::Gauge(GaugeReport {
-            id: Some(format!("{:02X}/{serial}/{said}", frame.function)),
+            id: Some(format!("{:02X}/{serial}", frame.function)),
             via: via.into(),
             readings,
             battery: None,

@@ -44,6 +44,8 @@ struct Session<'s> {
     station: String,
     clock_set: Option<Instant>,
     serial: u16,
+    /// It has hung up (mode M1 does right after sending); what it said is still taken.
+    gone: bool,
 }
 
 /// Until the station leaves (Ok) or is put out (the reason).
@@ -60,6 +62,7 @@ pub(super) async fn run(stream: TcpStream, shared: &Shared) -> Result<(), String
         station: String::new(),
         clock_set: None,
         serial: 0,
+        gone: false,
     };
     let mut chunk = [0u8; 2048];
     let mut heard = Instant::now();
@@ -207,8 +210,12 @@ impl Session<'_> {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        if self.gone {
+            return Ok(());
+        }
         let sent = timeout(WRITE_WITHIN, self.stream.write_all(bytes)).await;
-        sent.map_err(|_| format!("{VIA}: does not read its answers"))?
-            .map_err(|error| format!("write: {error}"))
+        let sent = sent.map_err(|_| format!("{VIA}: does not read its answers"))?;
+        self.gone = sent.is_err();
+        Ok(())
     }
 }
