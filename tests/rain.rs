@@ -10,13 +10,13 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::world::{Broker, Gateway, Receiver, gridpost, root, street, wait_for};
+use crate::world::{Broker, Gateway, Receiver, gridpost, library, root, street, wait_for};
 
 const STATION: &str = "0012345678";
 
 fn config(receiver: &Receiver, more: &str) -> String {
     format!(
-        "[site]\nid = \"demo\"\nname = \"桥北社区警务室\"\nplace = [113.9131, 30.9223]\ngrids = \"{}/config/grids/community.geojson\"\n\n[sl651]\nlisten = \"127.0.0.1:0\"\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n\n{more}",
+        "[site]\nid = \"demo\"\nname = \"桥北社区警务室\"\nplace = [113.9131, 30.9223]\ngrids = \"{}/config/grids/community.geojson\"\n\n[sl651]\nlisten = \"127.0.0.1:0\"\nunanswered = [\"0012345604\"]\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n\n{more}",
         root().display(),
         receiver.url
     )
@@ -87,6 +87,20 @@ async fn a_station_is_acknowledged_and_its_rain_reaches_the_grid_as_one_incident
     assert_eq!(kinds.iter().filter(|kind| **kind == "rain").count(), 1, "{kinds:?}");
     let seen = gauge(&gateway, "upper").await;
     assert_eq!((&seen["sums_mm"]["24h"], &seen["level_m"]), (&json!(72.0), &json!(29.6)));
+    // Drawn from what the API gives, as `make demo` does.
+    let (_, view) = gateway.get("/api/v1/rain").await;
+    let file = gateway.folder.path().join("view.json");
+    fs::write(&file, view.to_string()).unwrap();
+    let drawn = Command::new("/usr/bin/python3")
+        .arg(root().join("tests/rig/rain_svg.py"))
+        .args([file.as_os_str(), "upper".as_ref()])
+        .output()
+        .unwrap();
+    let svg = String::from_utf8(drawn.stdout).unwrap();
+    for part in ["上游雨量站", "暴雨橙色标准", "达到 met", "72.0 毫米（暴雨）", "</svg>"]
+    {
+        assert!(svg.contains(part), "{part} not in {svg}");
+    }
     assert_eq!(gateway.metric("gridpost_signals_duplicate_total").await, 25.0);
     assert_eq!(gateway.metric("gridpost_gauge_reports_total").await, 50.0);
 }
@@ -112,6 +126,7 @@ async fn every_form_and_mode_and_order_gives_the_same_rain() {
             (sums["1h"] == 9.4).then_some(())
         })
         .await;
+        println!("{address} {options}: the same rain");
     }
 }
 
@@ -153,19 +168,49 @@ async fn p1_an_acknowledged_reading_survives_kill9() {
     assert_eq!(gauge(&gateway, "upper").await["sums_mm"]["24h"], 19.0);
 }
 
+/// Each sync of the journal takes this much longer.
+const SLOW_MS: u64 = 400;
+
 #[tokio::test(flavor = "multi_thread")]
-async fn an_acknowledgement_waits_for_the_disk_and_the_station_sends_again() {
+async fn p1_a_reading_is_acknowledged_only_after_the_disk_has_it() {
     let receiver = Receiver::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let text = config(&receiver, GAUGE);
-    let gateway = Gateway::start_in(folder, &text, &[]).await;
+    let control = folder.path().join("control");
+    fs::write(&control, "s").unwrap();
+    let (library, data) = (library().display().to_string(), folder.path().join("data"));
+    let (data, control) = (data.display().to_string(), control.display().to_string());
+    let slow = SLOW_MS.to_string();
+    let environment = [
+        ("LD_PRELOAD", library.as_str()),
+        ("CUT_ROOT", &data),
+        ("CUT_CONTROL", &control),
+        ("CUT_SLOW_MS", &slow),
+    ];
+    let gateway = Gateway::start_in(folder, &config(&receiver, GAUGE), &environment).await;
     let port = sl651_port(&gateway);
-    gateway.signal("STOP");
-    let slow = tokio::task::spawn_blocking(move || station(port, "--rain 0,5"));
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(!slow.is_finished(), "nobody acknowledges for a gateway that stands still");
-    gateway.signal("CONT");
-    assert_eq!(count(&slow.await.unwrap(), "acked"), 2);
+    let mut line = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    // Another serial number with the right check: a new report.
+    for serial in 1u8..4 {
+        let mut frame = bytes(REAL);
+        frame[15] = serial;
+        let n = frame.len();
+        let check = gridpost::sources::codecs::sl651::crc(&frame[..n - 2]).to_be_bytes();
+        frame[n - 2..].copy_from_slice(&check);
+        let started = Instant::now();
+        line.write_all(&frame).unwrap();
+        let mut answer = [0u8; 25];
+        line.read_exact(&mut answer).unwrap();
+        assert_eq!(answer[10], 0x30);
+        let took = started.elapsed();
+        assert!(
+            took >= Duration::from_millis(SLOW_MS),
+            "acknowledged after {took:?}, a sync takes {SLOW_MS} ms"
+        );
+        // A 4A may follow the first one: the station's clock says 2020.
+        line.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        let _ = line.read(&mut [0u8; 64]);
+        line.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -344,6 +389,30 @@ async fn a_reload_takes_new_gauges_thresholds_and_doors() {
     assert!(moved["data"]["title"]["zh"].as_str().unwrap().contains("立即转移"));
     assert_eq!(sl651_port(&gateway), port);
     assert_eq!(count(&station(port, "--rain 1,1 --total 106 --serial 9"), "acked"), 2);
+}
+
+#[test]
+fn mistakes_of_gauges_rain_and_posture_are_told_with_their_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bad.toml");
+    let text = "[site]\nid = \"x\"\n[sl651]\nlisten = \"0.0.0.0:5651\"\n[[gauge]]\nid = \"a\"\ntip_mm = -1\n[[gauge]]\nid = \"a\"\nkind = \"levle\"\n[[gauge]]\nid = \"b\"\ngrid = \"G9\"\nwarning_m = 3\nguarantee_m = 2\n[rain]\nhysteresis = 7\ntell_form = \"heavy\"\n[[rule]]\nid = \"w\"\nkind = \"waterside\"\nline = [[0, 0], [1, 1]]\n[posture]\n[[posture.period]]\nposture = \"flood\"\nname = \"汛期\"\nfrom = \"2026-06-31\"\nto = \"2026-08-31\"\n";
+    fs::write(&path, text).unwrap();
+    let output = gridpost(&["check", "-c", &path.to_string_lossy()]);
+    assert_eq!(output.code, 2);
+    for (line, part) in [
+        (4, "sl651.listen: 0.0.0.0:5651 is beyond loopback"),
+        (7, "gauge[1].tip_mm: -1: expected 0.001 to 10 millimetres a tip"),
+        (10, "gauge[2].kind: unknown value `levle`"),
+        (13, "gauge[3].grid: no grid has the code `G9`"),
+        (15, "gauge[3].guarantee_m: 2"),
+        (17, "rain.hysteresis: 7: expected a share"),
+        (18, "rain.tell_form: unknown key (did you mean `tell_from`?)"),
+        (22, "rule[1].line: only kind"),
+        (24, "posture.period: 汛期: `2026-06-31`"),
+    ] {
+        let place = format!("bad.toml:{line}: error: {part}");
+        assert!(output.stdout.contains(&place), "{place}\nnot in\n{}", output.stdout);
+    }
 }
 
 /// Rain of a night, millimetres in 5 min, from 20:00: drizzle, a cloudburst, drizzle, nothing.

@@ -6,7 +6,9 @@ use jiff::tz::TimeZone;
 
 use crate::{
     config::Config,
-    domain::{Body, EventContext, Now, Observation, RainView, SourceId, SourceInfo, SourceKind},
+    domain::{
+        Body, EventContext, Now, Observation, Place, RainView, SourceId, SourceInfo, SourceKind,
+    },
     incident::{Desk, Directory, Outcome},
     rules::{
         Masks, Rules,
@@ -123,7 +125,7 @@ fn itself(config: &Config) -> SourceInfo {
             "" => config.site.id.clone(),
             name => name.to_owned(),
         },
-        place: None,
+        place: config.site.place.map(|[lon, lat]| Place { lon, lat, text: None }),
         grid: None,
         contact: None,
         note: None,

@@ -3,7 +3,7 @@
 mod assembly;
 mod session;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,10 @@ pub struct Config {
     /// that you mean it. Default false.
     #[serde(default)]
     pub allow_unauthenticated_beyond_loopback: bool,
+    /// Addresses of stations in mode M1, which send and hear no answer: one that hangs up with
+    /// an answer unread may lose its last report on the way. Default none.
+    #[serde(default)]
+    pub unanswered: Vec<String>,
     /// Connections at once. Default 2048.
     #[serde(default = "connections_max")]
     pub connections_max: usize,
@@ -91,6 +95,7 @@ struct Shared {
     meter: Arc<dyn Meter>,
     idle: Duration,
     set_clock_beyond: Option<Duration>,
+    unanswered: HashSet<String>,
 }
 
 /// A bound listener that nobody serves yet.
@@ -130,6 +135,7 @@ impl Stations {
             meter,
             idle: Duration::from_secs(config.idle_s),
             set_clock_beyond: (beyond > 0).then(|| Duration::from_secs(beyond)),
+            unanswered: config.unanswered.iter().cloned().collect(),
         };
         Self {
             listener,

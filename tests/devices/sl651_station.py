@@ -165,6 +165,9 @@ class Station:
                     break
                 while True:
                     got, serial, end, rest = self.take_frame()
+                    if got == 0x2F:
+                        self.say(closed="a keepalive was answered")
+                        return False
                     if got == 0x4A:
                         self.set_clock(rest[:12])
                     elif got == function and serial == self.serial:
@@ -252,6 +255,16 @@ def main():
             if not station.deliver(function, at, mm, None, level):
                 return 1
         time.sleep(options.pause_s)
+    if options.mode == "M1" and station.socket is not None:
+        # Nobody may have answered.
+        station.socket.settimeout(0.5)
+        try:
+            heard = station.socket.recv(64)
+        except socket.timeout:
+            heard = b""
+        if heard:
+            station.say(closed=f"an answer that was not asked for: {heard.hex()}")
+            return 1
     return 0
 
 

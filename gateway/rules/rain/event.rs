@@ -57,6 +57,14 @@ impl Group {
         }
     }
 
+    /// As [`super::series::Series::forget_after`].
+    pub(super) fn forget_after(&mut self, limit: Timestamp, mono_ms: i64) {
+        if self.now_at(mono_ms).is_some_and(|now_at| now_at > limit) {
+            self.anchor = None;
+            self.dry_since = None;
+        }
+    }
+
     /// Source time now: the latest reading's and what has passed since by our own clock.
     pub(super) fn now_at(&self, mono_ms: i64) -> Option<Timestamp> {
         let (at, then_ms) = self.anchor?;

@@ -69,6 +69,13 @@ impl Level {
         None
     }
 
+    /// As [`super::series::Series::forget_after`].
+    pub(super) fn forget_after(&mut self, limit: Timestamp) {
+        if self.last.is_some_and(|(at, _)| at > limit) {
+            (self.last, self.aside, self.same_since) = (None, None, None);
+        }
+    }
+
     /// The incident that is open was left so before a restart.
     pub(super) fn resume(&mut self, mark: Mark, began_at: Timestamp) {
         (self.mark, self.began_at) = (mark, Some(began_at));

@@ -12,7 +12,7 @@ mod view;
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use self::{
     event::{Group, Measures},
@@ -35,6 +35,11 @@ pub use posture::{Config as PostureConfig, FloodByRain, Period};
 const GAUGES_MAX: usize = 2_000;
 /// Sums are looked at anew this often while nothing is said, and whenever something is.
 const LOOK_EVERY_MS: i64 = 10_000;
+
+/// No reading is dated further ahead of our clock than ten minutes; this is a little more.
+const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(11);
+/// A clock of ours before this is wrong, and says nothing about those that it dated before.
+const OWN_CLOCK_FROM: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// What a configuration says of all this.
 #[derive(Clone, Default)]
@@ -248,6 +253,15 @@ impl Rain {
             self.groups.entry(code.clone()).or_insert_with(|| Group::new(code, name));
         }
         let gauge = self.gauges.get_mut(source)?;
+        // A wall clock of ours that was years ahead must not leave the site deaf (P9).
+        if stamp.gateway >= OWN_CLOCK_FROM {
+            let limit = stamp.gateway + AHEAD_MAX;
+            gauge.series.forget_after(limit);
+            gauge.level.forget_after(limit);
+            if let Some(group) = self.groups.get_mut(&gauge.group) {
+                group.forget_after(limit, mono_ms);
+            }
+        }
         let latest = gauge.take(stamp, mono_ms, report);
         let group = gauge.group.clone();
         if let (Some(at), Some(group)) = (latest, self.groups.get_mut(&group)) {

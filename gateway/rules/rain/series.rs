@@ -80,6 +80,13 @@ impl Series {
         }
     }
 
+    /// Our own clock was ahead when these were dated, and has been set back.
+    pub(super) fn forget_after(&mut self, limit: Timestamp) {
+        while self.last().is_some_and(|last| last > limit) {
+            self.readings.pop_last();
+        }
+    }
+
     pub(super) fn last(&self) -> Option<Timestamp> {
         self.readings.last_key_value().map(|(&at, _)| at)
     }

@@ -364,3 +364,31 @@ fn stations_that_nobody_knows_are_counted_and_bounded() {
     all.tick(now(10_000), &mut findings);
     assert!(findings.is_empty(), "nobody supervises what nobody configured");
 }
+
+#[test]
+fn p9_a_clock_of_ours_that_was_years_ahead_leaves_nobody_deaf() {
+    let mut all = rain(&[GAUGE], "");
+    let year = 525_600;
+    let wall = |minute: i64, mono: i64| Stamp {
+        ..Stamp::of_gateway(Now { wall: at(minute), mono_ms: (mono * 60_000).unsigned_abs() })
+    };
+    // Dated on arrival by a clock that is 70 years ahead; then it is set right, and once it falls
+    // to 1970 for a moment.
+    for (minute, mono, mm) in
+        [(70 * year, 0, 1.0), (70 * year + 5, 5, 2.0), (10, 10, 3.0), (15, 15, 5.0)]
+    {
+        let said =
+            Observation { stamp: wall(minute, mono), ..report("g", minute, mono, total(mm)) };
+        all.observe(&said, &mut Vec::new());
+    }
+    let view = |all: &Rain| {
+        all.view(Now { wall: at(20), mono_ms: 20 * 60_000 }, &TimeZone::UTC).gauges[0].sums_mm["24h"]
+    };
+    assert_eq!(view(&all), 2.0);
+    let boot = -START / 60;
+    let said = Observation { stamp: wall(boot, 17), ..report("g", boot, 17, total(6.0)) };
+    all.observe(&said, &mut Vec::new());
+    let said = Observation { stamp: wall(20, 20), ..report("g", 20, 20, total(7.0)) };
+    all.observe(&said, &mut Vec::new());
+    assert_eq!(view(&all), 4.0);
+}

@@ -145,6 +145,9 @@ impl Session<'_> {
             return Err("not stored; the station must send again".into());
         }
         let Some((frame, end)) = taken.answer else { return Ok(()) };
+        if self.shared.unanswered.contains(&frame.station) {
+            return Ok(());
+        }
         let set = taken.sent.filter(|sent| self.must_set_clock(*sent));
         let end = if set.is_some() && end == End::MayLeave { End::Stay } else { end };
         let mut bytes = frame.answer(end, self.shared.clock.now().wall);
