@@ -52,6 +52,8 @@ pub(super) struct Watch {
     pub(super) enough_since: Option<Timestamp>,
     pub(super) happening: Option<Happening>,
     pub(super) ended_at: Option<Timestamp>,
+    /// Of the site now: flood, key period.
+    pub(super) posture: (bool, bool),
 }
 
 impl Watch {
@@ -69,6 +71,7 @@ impl Watch {
             enough_since: None,
             happening: None,
             ended_at: None,
+            posture: (false, false),
         }
     }
 
@@ -179,9 +182,10 @@ impl Watch {
                     at.duration_since(*since).as_millis() >= i128::from(self.rule.dwell_ms())
                 })
             }
-            RuleKind::Loiter | RuleKind::Intrusion => Some(seen.since).filter(|since| {
-                at.duration_since(*since).as_millis() >= i128::from(self.rule.dwell_ms())
-            }),
+            RuleKind::Loiter | RuleKind::Intrusion | RuleKind::Waterside => Some(seen.since)
+                .filter(|since| {
+                    at.duration_since(*since).as_millis() >= i128::from(self.rule.dwell_ms())
+                }),
             RuleKind::Crowd => Some(at),
         }
     }
@@ -211,7 +215,8 @@ impl Watch {
         let count = u32::try_from(who.len()).unwrap_or(u32::MAX);
         let begins = self.happening.is_none();
         if begins {
-            let cooldown = SignedDuration::from_millis(millis(self.rule.cooldown_s));
+            let cooldown_s = self.rule.cooldown_in(self.posture.0);
+            let cooldown = SignedDuration::from_millis(millis(cooldown_s));
             if self.ended_at.is_some_and(|ended| at.duration_since(ended) < cooldown) {
                 return;
             }
@@ -253,7 +258,7 @@ impl Watch {
             rule: Some(self.id.clone()),
             source: self.camera.clone(),
             kind: self.rule.kind_of_incident(),
-            severity: self.rule.severity(),
+            severity: self.rule.severity_in(self.posture.0, self.posture.1),
             title: None,
             began_at,
             at,
@@ -281,7 +286,7 @@ impl Watch {
             rule: Some(self.id.clone()),
             source: self.camera.clone(),
             kind: self.rule.kind_of_incident(),
-            severity: self.rule.severity(),
+            severity: self.rule.severity_in(self.posture.0, self.posture.1),
             title: None,
             began_at: happening.began_at,
             at: happening.last,

@@ -50,7 +50,7 @@ pub struct Config {
     /// PEM file of its private key.
     #[serde(default)]
     pub client_key_file: Option<PathBuf>,
-    /// Default `gridpost/<site>/button/+` and `gridpost/<site>/reply`.
+    /// Default `gridpost/<site>/button/+`, `…/gauge/+`, `…/posture` and `…/reply`.
     #[serde(default)]
     pub topics: Vec<String>,
 }
@@ -156,6 +156,8 @@ impl Source {
         let topics = if config.topics.is_empty() {
             vec![
                 format!("gridpost/{}/button/+", self.site),
+                format!("gridpost/{}/gauge/+", self.site),
+                format!("gridpost/{}/posture", self.site),
                 format!("gridpost/{}/reply", self.site),
             ]
         } else {
