@@ -278,6 +278,7 @@ impl Desk {
                 }
                 if let Some((place, grid)) = late.filter(|_| live.incident.place.is_none()) {
                     (live.incident.place, live.incident.grid) = (Some(place), grid);
+                    live.dirty = true;
                 }
                 let rose = live.absorb(&mut finding);
                 if rose && live.told {
