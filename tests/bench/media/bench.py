@@ -47,13 +47,14 @@ def profile(seconds):
                 print("by its own metrics: " + costs.engine(gateway))
                 if perf:
                     perf.wait()
-                    report = subprocess.run(["perf", "report", "-i", data, "--stdio", "--no-children", "-g", "none",
-                                             "--percent-limit", "1", "--sort", "comm,dso,symbol"],
-                                            capture_output=True, text=True, check=False).stdout
-                    print("\n```")
-                    print("\n".join(line.rstrip() for line in report.splitlines()
-                                    if line.strip() and not line.startswith("#"))[:6000])
-                    print("```")
+                    for keys, least in (("comm,dso", "1"), ("comm,dso,symbol", "1.5")):
+                        report = subprocess.run(["perf", "report", "-i", data, "--stdio", "--no-children", "-g", "none",
+                                                 "--percent-limit", least, "--sort", keys],
+                                                capture_output=True, text=True, check=False).stdout
+                        print("\n```")
+                        print("\n".join(line.split("  -  ")[0].rstrip() for line in report.splitlines()
+                                        if line.strip() and not line.startswith("#")))
+                        print("```")
                 else:
                     print("perf is not here (`tests/rig/setup.sh bench` installs it): by thread is all there is")
         finally:

@@ -3,9 +3,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+import time
 
 import material
-from rig import BINARY, HERE, ROOT, TARGET, Contestant, Gateway, Missing, Server, knows, print_table, seconds_of, watch
+from rig import BINARY, HERE, MODELS, TARGET, Contestant, Gateway, Missing, Server, knows, print_table, seconds_of, watch
 
 WARMUP_S = 10           # the model is loaded, the background learnt
 # Seconds of a window: whole turns of what happens in the material.
@@ -36,9 +38,9 @@ def bench_python():
 
 def model_file():
     """The variant that gridpost's `auto` takes here, so that both sides run the same one."""
-    subprocess.run([BINARY, "models", "bench"], env={**os.environ, "GRIDPOST_MODELS": os.path.join(ROOT, "models")},
+    subprocess.run([BINARY, "models", "bench"], env={**os.environ, "GRIDPOST_MODELS": MODELS},
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    cache = os.path.join(ROOT, "models", "cache")
+    cache = os.path.join(MODELS, "cache")
     try:
         with open(os.path.join(cache, "speeds.json"), encoding="utf-8") as file:
             speeds = json.load(file)["speeds"]
@@ -105,12 +107,12 @@ def run_material(name, seconds):
     if name in ("idle", "long-gop"):
         mounts["sub"] = material.build("idle-sub")
     server, running = Server(mounts), []
-    import tempfile
     with tempfile.TemporaryDirectory(prefix="gridpost-bench-motion-") as folder:
         try:
             running = list(field(name, server.urls, folder))
             gateways = [one for one in running if isinstance(one, Gateway)]
-            watch([*running, server], WARMUP_S, seconds, lambda: [one.read_events() for one in gateways])
+            # Who joins a stream of long GOPs sees nothing until the next key frame.
+            watch([*running, server], 25 if name == "long-gop" else WARMUP_S, seconds, lambda: [one.read_events() for one in gateways])
             rows = {one.label: row_of(one) for one in running}
             threads = {one.label: one.by_thread() for one in gateways}
             engines = {one.label: engine(one) for one in gateways}
@@ -249,14 +251,12 @@ def curve(seconds, counts=CAMERAS):
 
 def missed(server, gateway, truth, count):
     """(crossings that lay wholly in what was watched, those without an incident of that camera)."""
-    import time
     now, happened, lost = time.time(), 0, 0
     opened = {}
     for _, event in gateway.arrived:
         if event["data"]["what"] == "opened" and event["data"]["kind"] == "intrusion":
             opened.setdefault(event["data"]["sources"][0]["id"], []).append(seconds_of(event["data"]["began_at"]))
-    first = min((wall for walls in server.turns.values() for wall in walls), default=now)
-    first = max(first, now - gateway_age(gateway)) + 20           # the model loads, the scene is learnt
+    first = gateway.started + 20           # the model loads, the scene is learnt
     for n in range(count):
         for wall in server.turns.get(f"c{n}", []):
             for _, start, end in truth:
@@ -266,15 +266,6 @@ def missed(server, gateway, truth, count):
                 happened += 1
                 lost += not any(begins - 1 <= at <= ends + 1 for at in opened.get(f"c{n}", []))
     return happened, lost
-
-
-def gateway_age(gateway):
-    import time
-    with open(f"/proc/{gateway.process.pid}/stat", encoding="latin-1") as file:
-        started = int(file.read().rsplit(") ", 1)[1].split()[19])
-    from rig import TICKS
-    with open("/proc/uptime", encoding="ascii") as file:
-        return float(file.read().split()[0]) - started / TICKS + 0 * time.time()
 
 
 def pre_rolls(gateway):

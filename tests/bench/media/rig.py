@@ -1,4 +1,5 @@
 """rig.py: what the parts of the bench share: processes and their processor time, the RTSP server, the gateway, tables."""
+import datetime
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.abspath(os.path.join(HERE, "..", "..", ".."))
 TARGET = os.path.abspath(os.environ.get("CARGO_TARGET_DIR") or os.path.join(ROOT, "target"))
+MODELS = os.environ.get("GRIDPOST_MODELS") or os.path.join(ROOT, "models")
 BINARY = os.environ.get("GRIDPOST_BENCH_BINARY") or os.path.join(TARGET, "release", "gridpost")
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -66,6 +68,7 @@ class Contestant:
     def __init__(self, label, command, env=None, cwd=None):
         self.label, self.peak, self.base, self.last = label, 0, None, None
         self.threads_base, self.threads_last, self.said = {}, {}, ""
+        self.started = time.time()
         self.output = tempfile.TemporaryFile()       # pylint: disable=consider-using-with
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.output,
                                         start_new_session=True, cwd=cwd, env={**os.environ, **(env or {})})
@@ -212,7 +215,7 @@ class Gateway(Contestant):
         self.arrived, self.position = [], 0          # (wall clock, event)
         self.metrics_base = {}
         super().__init__(label, [BINARY, "run", "-c", "gridpost.toml"], cwd=self.folder.name,
-                         env={"GRIDPOST_MODELS": os.path.join(ROOT, "models"), "RUST_LOG": "warn", **(env or {})})
+                         env={"GRIDPOST_MODELS": MODELS, "RUST_LOG": "warn", **(env or {})})
 
     def begin(self):
         super().begin()
@@ -259,8 +262,7 @@ def print_table(title, head, rows):
 
 def seconds_of(stamp):
     """Of an RFC 3339 time."""
-    from datetime import datetime
-    return datetime.fromisoformat(stamp).timestamp()
+    return datetime.datetime.fromisoformat(stamp).timestamp()
 
 
 def share(values, part):
