@@ -23,7 +23,7 @@ const STATIONS: usize = 1_000;
 const ROUNDS: usize = 10;
 const DECODED: usize = 200_000;
 
-/// An hourly report with 12 slots, total and level: 121 bytes.
+/// An hourly report with 12 slots, total and level.
 fn hourly(station: u16, serial: u16, total_tenths: u32, now: jiff::Timestamp) -> Vec<u8> {
     let beijing = jiff::tz::TimeZone::fixed(jiff::tz::offset(8)).to_datetime(now);
     let bcd = |digits: String| -> Vec<u8> {

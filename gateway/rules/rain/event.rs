@@ -9,7 +9,7 @@ use super::{
     ladder::{Ladder, grade},
     say::{clock_error, shown, sums, window_en, window_zh},
 };
-use crate::domain::{Detail, Finding, Kind, Phase, Severity, SourceId, Stamp, Title};
+use crate::domain::{Detail, Finding, Kind, Now, Phase, Severity, SourceId, Stamp, Title};
 
 /// Rain with a pause of this length is two rains, for when it began.
 const PAUSE: SignedDuration = SignedDuration::from_hours(2);
@@ -78,7 +78,10 @@ impl Group {
         source: SourceId,
         places: (usize, usize),
         peak: usize,
+        now: Now,
     ) {
+        // All its readings are older than a day: time goes on all the same, and it is over.
+        self.anchor = self.anchor.or(Some((now.wall, now.mono())));
         (self.place, self.moving) = places;
         self.open = Some(Open { began_at, source, peak, told_um: 0 });
     }

@@ -151,7 +151,7 @@ impl Rain {
                 let places = (place(&self.signals, "level"), place(&self.moving, "moving"));
                 let peak = place(&self.signals, "peak");
                 match self.groups.get_mut(code) {
-                    Some(group) => group.resume(incident.began_at, source, places, peak),
+                    Some(group) => group.resume(incident.began_at, source, places, peak, now),
                     None => findings.push(event::ended(code, source, incident.began_at, stamp)),
                 }
             }

@@ -192,6 +192,14 @@ fn a_restart_knows_the_sums_and_goes_on_with_the_happening() {
     again.observe(&next, &mut findings);
     let goes_on = findings.iter().find(|one| one.key == "rain/G1").unwrap();
     assert_eq!((goes_on.phase, goes_on.began_at), (Phase::Continues, last.began_at));
+    // After two days without power nothing of it is known: it is over.
+    let days = Now { wall: at(150 + 2_880), mono_ms: 1_000 };
+    let mut old = Rain::default();
+    old.configure(site(&[GAUGE], ""), &TimeZone::UTC, days, &mut Vec::new());
+    old.restore(days, &[], std::slice::from_ref(&record), &mut Vec::new());
+    let mut said = Vec::new();
+    old.tick(days, &mut said);
+    assert_eq!(short(&said)[0], "Ends rain/G1 4 none");
     // The same incident, whose gauge is gone: it ends.
     let mut gone = Rain::default();
     let mut said = Vec::new();
