@@ -1,9 +1,12 @@
 //! The list of devices: `[[button]]` and the CSV file that `[site] buttons` names, each line checked on its own.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::{SiteConfig, problem::did_you_mean};
+use crate::sources::{camera, codecs};
 
 /// `[[button]]`: an emergency button, whose it is, and whom to call.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -146,8 +149,81 @@ fn button(row: Row) -> Result<ButtonConfig, String> {
     })
 }
 
+/// Which key, what is wrong, what was meant.
+pub(crate) type Wrong = (&'static str, String, Option<String>);
+
+/// What is wrong with a button as a device.
+pub(crate) fn device_problems(
+    button: &ButtonConfig,
+    models: &[codecs::ModelConfig],
+    cameras: &[(String, camera::Config)],
+) -> Vec<Wrong> {
+    let mut problems = Vec::new();
+    if let Some(model) = &button.model {
+        let configured = || models.iter().map(|model| model.id.as_str());
+        let known = || codecs::built_in().chain(configured());
+        if !known().any(|name| name.eq_ignore_ascii_case(model)) {
+            let names: Vec<&str> = known().collect();
+            let message = format!("no model is called `{model}`; known are {}", names.join(", "));
+            problems.push(("model", message, did_you_mean(model, known())));
+        }
+    }
+    if button.silent_after_s == Some(0) {
+        problems.push(("silent_after_s", "0 would be silent at once".into(), None));
+    }
+    for id in &button.cameras {
+        if !cameras.iter().any(|(_, camera)| camera.id == *id) {
+            let hint = did_you_mean(id, cameras.iter().map(|(_, camera)| camera.id.as_str()));
+            problems.push(("cameras", format!("no camera is called `{id}`"), hint));
+        }
+    }
+    problems
+}
+
+/// Two lines for one device: its press would be somebody else's.
+pub(crate) fn same_device(buttons: &[ButtonConfig]) -> Vec<(String, String)> {
+    let mut names: HashMap<String, &str> = HashMap::new();
+    let mut wrong = Vec::new();
+    for button in buttons {
+        let own = [Some(&button.id), button.device.as_ref()];
+        for name in own.into_iter().flatten() {
+            match names.insert(name.to_lowercase(), &button.id) {
+                Some(other) if other != button.id => {
+                    let message = format!("`{name}` is also how `{other}` names itself");
+                    wrong.push((button.id.clone(), message));
+                }
+                _ => {}
+            }
+        }
+    }
+    wrong
+}
+
+/// Named in its line, or near enough; the nearest first.
+pub(crate) fn press_cameras(
+    site: &SiteConfig,
+    buttons: &[ButtonConfig],
+    cameras: &[(String, camera::Config)],
+) -> HashMap<String, Vec<String>> {
+    let near = |button: &ButtonConfig| {
+        if !button.cameras.is_empty() {
+            return button.cameras.clone();
+        }
+        let Some(here) = button.place else { return Vec::new() };
+        let mut near: Vec<(f64, &str)> = cameras
+            .iter()
+            .filter_map(|(_, camera)| Some((metres(here, camera.place?), camera.id.as_str())))
+            .filter(|(metres, _)| *metres <= site.pictures_within_m)
+            .collect();
+        near.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        near.into_iter().map(|(_, id)| id.to_owned()).collect()
+    };
+    let all = buttons.iter().filter(|_| site.pictures_with_presses);
+    all.map(|button| (button.id.clone(), near(button))).collect()
+}
+
 /// Metres between two points, on a sphere: for "the nearest", a thousandth off is nothing.
-pub(crate) fn metres(a: [f64; 2], b: [f64; 2]) -> f64 {
+fn metres(a: [f64; 2], b: [f64; 2]) -> f64 {
     use geo::{Distance, Haversine};
     let point = |[lon, lat]: [f64; 2]| geo::Point::new(lon, lat);
     Haversine.distance(point(a), point(b))
