@@ -329,7 +329,7 @@ mod tests {
             distance_m(other.spot(at, &none).unwrap().position, exact.position)
         };
         let turned = |azimuth_deg: f64, elevation_deg: f64, roll_deg: f64| {
-            let look = Look {
+            let look = Gaze {
                 azimuth_deg: 20.0 + azimuth_deg,
                 elevation_deg: -50.0 + elevation_deg,
                 roll_deg: 3.0 + roll_deg,

@@ -299,7 +299,7 @@ fn klv_is_of_the_picture_and_goes_before_dji_even_when_it_comes_later() {
     let pose = Pose {
         position: Some(moved(START, 1_000.0, 0.0)),
         above_start_m: Some(80.0),
-        look: Some(Look { azimuth_deg: 0.0, elevation_deg: -90.0, roll_deg: 0.0 }),
+        look: Some(Gaze { azimuth_deg: 0.0, elevation_deg: -90.0, roll_deg: 0.0 }),
         ..Pose::empty(Telemetry::Klv)
     };
     let stamp = Stamp { at: wall - SignedDuration::from_secs(2), ..Stamp::of_gateway(flight.now) };
