@@ -164,6 +164,9 @@ impl Desk {
                 outcome.entries.push(live.record(now, What::Ended));
             }
             self.live.insert(id, live);
+            if kept && !ends {
+                self.keep_near(id);
+            }
         }
         outcome
     }
@@ -280,9 +283,12 @@ impl Desk {
                     (live.incident.place, live.incident.grid) = (Some(place), grid);
                     live.dirty = true;
                 }
-                let rose = live.absorb(&mut finding);
+                let (id, rose) = (live.incident.id, live.absorb(&mut finding));
                 if rose && live.told {
                     outcome.entries.push(live.record(now, What::Updated));
+                }
+                if rose {
+                    self.raise_others(now, id, outcome);
                 }
             }
             (Some(live), Phase::Ends) => {

@@ -163,6 +163,16 @@ impl Config {
         [in_flood, in_key_period].into_iter().flatten().fold(self.severity(), Severity::min)
     }
 
+    /// What the postures add to why it is so urgent.
+    pub(super) fn why_in(&self, flood: bool, key_period: bool) -> &'static str {
+        let severity = self.severity_in(flood, key_period);
+        match () {
+            () if severity == self.severity() => "",
+            () if severity == self.severity_in(flood, false) => "; more urgent in flood season",
+            () => "; more urgent in a key period",
+        }
+    }
+
     pub(super) fn cooldown_in(&self, flood: bool) -> f64 {
         let waterside = (self.kind == RuleKind::Waterside).then_some(10.0);
         let in_flood = self.flood_cooldown_s.or(waterside).filter(|_| flood);

@@ -265,9 +265,10 @@ impl Watch {
             clock,
             objects: objects(who),
             why: format!(
-                "rule {}: {count} at once, for {:.1} s",
+                "rule {}: {count} at once, for {:.1} s{}",
                 self.id,
-                lasted_ms as f64 / 1000.0
+                lasted_ms as f64 / 1000.0,
+                self.rule.why_in(self.posture.0, self.posture.1)
             ),
             detail,
             shot,
@@ -293,10 +294,11 @@ impl Watch {
             clock: happening.clock,
             objects: Vec::new(),
             why: format!(
-                "rule {}: at most {} at once, for {:.1} s",
+                "rule {}: at most {} at once, for {:.1} s{}",
                 self.id,
                 happening.most,
-                lasted.as_secs_f64()
+                lasted.as_secs_f64(),
+                self.rule.why_in(self.posture.0, self.posture.1)
             ),
             detail: BTreeMap::from([("lasted_s".into(), lasted.as_secs().into())]),
             shot: None,

@@ -1,5 +1,8 @@
 //! The junction as a pure value: rules and desk together, one observation in, what must happen out.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, HashSet};
 
 use jiff::tz::TimeZone;

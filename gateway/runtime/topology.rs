@@ -41,6 +41,8 @@ const CONFIGS_MAX: usize = 1;
 const ASKS_MAX: usize = 16;
 /// Everything must be down within 5 s of SIGTERM; the rest is for the process itself.
 const STOP_WITHIN: Duration = Duration::from_millis(4_500);
+/// A feed looks every 100 ms whether it should end; a decoder finishes its picture.
+const FEEDS_CLOSE_WITHIN: Duration = Duration::from_millis(3_000);
 /// The junction ticks four times a second; it may wait for the disk, which is watched itself.
 const JUNCTION_STUCK_AFTER: Duration = Duration::from_secs(20);
 
@@ -190,7 +192,8 @@ async fn live(
         house.couriers.close().await;
         store.close().await
     };
-    let closed = timeout(STOP_WITHIN, graceful).await;
+    let (closed, ()) =
+        tokio::join!(timeout(STOP_WITHIN, graceful), house.eyes.closed(FEEDS_CLOSE_WITHIN));
     match closed {
         Ok(Ok(())) => tracing::info!("stopped; everything acknowledged is on disk"),
         Ok(Err(error)) => tracing::error!(%error, "stopped, but the store could not write"),

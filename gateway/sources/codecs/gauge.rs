@@ -36,13 +36,17 @@ pub(super) fn foreign(
 ) -> Option<Result<Observation, String>> {
     if let Some((eui, event)) = chirpstack::topic(message.topic) {
         let listed = codecs.gauge(eui).is_some();
-        if event != "up" || (codecs.device(eui).listed && !listed) {
+        if !listed && (event != "up" || codecs.device(eui).listed) {
             return None;
+        }
+        if event != "up" {
+            return Some(lives(codecs, eui, event, message, now));
         }
         let Ok(Value::Object(object)) = serde_json::from_slice(message.payload) else {
             return None;
         };
-        return chirpstack(codecs, eui, &object, message, now);
+        let reading = chirpstack(codecs, eui, &object, message, now);
+        return reading.or_else(|| listed.then(|| lives(codecs, eui, event, message, now)));
     }
     let marks: &[&[u8]] = &[b"\"rain_mm\"", b"\"rain_in\""];
     if !marks.iter().any(|mark| message.payload.windows(mark.len()).any(|w| w == *mark)) {
@@ -142,6 +146,26 @@ fn chirpstack(
     Some(Ok(made(codecs, said, message, now)))
 }
 
+/// A listed gauge that says nothing of rain or water: its battery, or only that it is there.
+fn lives(
+    codecs: &Codecs,
+    eui: &str,
+    event: &str,
+    message: &Message<'_>,
+    now: Now,
+) -> Result<Observation, String> {
+    let (said, unread) = chirpstack::read(codecs, eui, event, message)?;
+    match unread {
+        Some(reason) => Err(reason),
+        None => {
+            let (id, at, battery) = (said.id, said.at, said.report.battery);
+            let device = eui.to_ascii_lowercase();
+            let said = Said { device, id, at, battery, measures: Vec::new() };
+            Ok(made(codecs, said, message, now))
+        }
+    }
+}
+
 /// What is read, and the battery's percent.
 pub(super) type Read = (Vec<Measure>, Option<u8>);
 
@@ -215,6 +239,8 @@ struct Said {
 /// Under the id that the site has for it, else under its own name.
 fn made(codecs: &Codecs, said: Said, message: &Message<'_>, now: Now) -> Observation {
     let Said { device, id, at, battery, measures } = said;
+    // A topic may be as long as it likes.
+    let device: String = device.chars().take(ID_CHARS_MAX).collect();
     let (date, doubt) = match (Dated::of(at, now), at) {
         // A broker's retained message without a time may be of any age.
         (_, None) if message.retained => (None, Some("retained and without a time".to_owned())),
@@ -412,7 +438,11 @@ mod tests {
             (up("c1c1"), uplink(r#"{"press":"short"}"#), "c1c1 press"),
             (up("c1c1"), raw("COx7AAAAAQ=="), "c1c1 gauge"),
             // A gauge that says nothing of rain is no press either: it lives.
-            (up("a1a1"), uplink(r#"{"battery":80}"#), "a1a1 device"),
+            (up("a1a1"), uplink(r#"{"battery":80}"#), "rain gauge"),
+            (up("a1a1"), uplink(r#"{"press":"short"}"#), "rain gauge"),
+            (up("a1a1").replace("up", "status"), r#"{"batteryLevel":9.5}"#.into(), "rain gauge"),
+            (up("a1a1"), raw("AXUQ/y4B"), "rain unreadable"),
+            (up("b1b1").replace("up", "status"), r#"{"batteryLevel":9.5}"#.into(), "btn device"),
             ("gridpost/s/gauge/A1A1".into(), r#"{"tips":1}"#.into(), "rain gauge"),
             ("gridpost/s/gauge/a1a1".into(), "{".into(), "rain unreadable"),
             ("gridpost/s/button/B1B1".into(), r#"{"event":"press"}"#.into(), "btn press"),
