@@ -44,7 +44,7 @@ metrics! {
     CameraDetected Counter "gridpost_camera_detected_frames_total" ["camera"] "Pictures the detector looked at.";
     CameraLookSeconds Counter "gridpost_camera_look_seconds_total" ["camera"] "Processor time of key frames decoded while asleep.";
     CameraAwakeSeconds Counter "gridpost_camera_awake_seconds_total" ["camera"] "Processor time of decoding while awake.";
-    CameraDetectSeconds Counter "gridpost_camera_detect_seconds_total" ["camera"] "Time the detector spent on its pictures.";
+    CameraDetectSeconds Counter "gridpost_camera_detect_seconds_total" ["camera"] "Processor time of the detector for its pictures, with one thread.";
     CameraRuns Counter "gridpost_camera_detector_runs_total" ["camera"] "Runs of the model: the whole picture and crops.";
     CameraLooks Counter "gridpost_camera_looks_total" ["camera"] "Key frames looked at while asleep.";
     CameraWakes Counter "gridpost_camera_wakes_total" ["camera,cause"] "Times it woke, by cause.";

@@ -11,7 +11,7 @@ use super::Track;
 pub struct Picture {
     pub width: u32,
     pub height: u32,
-    pub rgb: Arc<[u8]>,
+    pub rgb: Arc<Vec<u8>>,
     /// Corrected source time of the exposure.
     pub at: Timestamp,
     /// What the camera's own clock said of it (RTCP), if it did.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +102,8 @@ pub struct Track {
     pub bbox: Bbox,
     /// False while it is only predicted (not seen in this picture).
     pub seen: bool,
+    /// When it was seen first; it is told only from its second sighting on.
+    pub since: Timestamp,
 }
 
 /// All that is known of one picture of one camera.

@@ -105,7 +105,14 @@ impl Flight {
     /// A person in the middle of the picture, or nobody; and what a rule says to it.
     fn look(&mut self, person: bool, phase: Option<Phase>) {
         let bbox = Bbox::new(0.45, 0.4, 0.55, 0.5);
-        let track = Track { id: 1, label: "person".into(), score: 0.9, bbox, seen: true };
+        let track = Track {
+            id: 1,
+            label: "person".into(),
+            score: 0.9,
+            bbox,
+            seen: true,
+            since: self.now.wall,
+        };
         let tracks = if person { vec![track] } else { Vec::new() };
         let stamp = Stamp::of_gateway(self.now);
         let objects = vec![ObjectCount { label: "person".into(), count: 1, score_max: 0.9 }];

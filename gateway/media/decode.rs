@@ -39,6 +39,8 @@ pub struct Decoder {
 #[derive(Default)]
 pub struct Painter {
     scaler: Option<Scaler>,
+    /// The last result, whose memory the next one uses.
+    rgb: Option<ffmpeg::frame::Video>,
 }
 
 /// One decoded picture, as the decoder made it.
@@ -176,7 +178,9 @@ impl Painter {
             );
             self.scaler = Some(Scaler(scaler.map_err(|error| error.to_string())?));
         }
-        let mut rgb = ffmpeg::frame::Video::empty();
+        let same = |rgb: &ffmpeg::frame::Video| (rgb.width(), rgb.height()) == (width, height);
+        let kept = self.rgb.take().filter(same);
+        let mut rgb = kept.unwrap_or_else(ffmpeg::frame::Video::empty);
         if let Some(scaler) = &mut self.scaler {
             scaler.0.run(inner, &mut rgb).map_err(|error| error.to_string())?;
         }
@@ -187,6 +191,7 @@ impl Painter {
             packed.extend_from_slice(&line[..row.min(line.len())]);
         }
         packed.resize(row * height as usize, 0);
+        self.rgb = Some(rgb);
         let (at, device) = (frame.at, frame.device);
         Ok(Picture { width, height, rgb: packed.into(), at, device })
     }

@@ -18,6 +18,8 @@ use crate::domain::{
 
 /// A vehicle that moves less than this over its dwell stands (share of the picture).
 const STANDS_WITHIN: f32 = 0.02;
+/// A track is told at its second sighting, which comes within so long of the first, or late.
+const TOLD_WITHIN_MS: i64 = 1_000;
 /// A happening that was longer by this much is worth an update.
 const LONGER_MS: i64 = 30_000;
 
@@ -153,8 +155,11 @@ impl Watch {
             self.seen.remove(&track.id);
             return None;
         }
+        // One that was only just told has been there since its first sighting; one that has been
+        // known for longer came in now.
+        let just_told = at.duration_since(track.since).as_millis() <= i128::from(TOLD_WITHIN_MS);
         let seen = self.seen.entry(track.id).or_insert(Seen {
-            since: at,
+            since: if just_told { track.since.min(at) } else { at },
             last: at,
             foot,
             anchor: foot,
@@ -357,6 +362,7 @@ mod tests {
                     score: 0.9,
                     bbox: Bbox::new(x - 0.05, y - 0.3, x + 0.05, *y),
                     seen: true,
+                    since: at,
                 })
                 .collect();
             let now = Now { wall: at, mono_ms: (second * 1000.0) as u64 };

@@ -6,10 +6,11 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use jiff::{SignedDuration, Timestamp};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::{
     domain::{Look, Luma, Meter, Metric, Sighting, SourceId, label_pair},
@@ -272,7 +273,7 @@ impl Lookout {
     /// A key frame, asleep.
     fn look(&mut self, seen: &Seen) -> Step {
         let id = self.id.clone();
-        let started = Instant::now();
+        let started = worked();
         let frame = self.pool.still(seen);
         let frame = match frame {
             Ok(frame) => frame,
@@ -285,7 +286,7 @@ impl Lookout {
         let luma = frame.luma();
         self.meter.add(Metric::CameraLooks, id.as_str(), 1);
         self.meter.add(Metric::CameraFrames, id.as_str(), 1);
-        self.meter.spend(Metric::CameraLookSeconds, id.as_str(), started.elapsed());
+        self.meter.spend(Metric::CameraLookSeconds, id.as_str(), worked().saturating_sub(started));
         let at = frame.at;
         let Some(change) = self.scene.compare(&luma) else {
             self.scene.take(&luma);
@@ -352,13 +353,13 @@ impl Lookout {
             let long = self.gate.awake() == Some(Cause::LongGop);
             decoder.filter(if hurry || long { Filter::None } else { Filter::Safe });
         }
-        let started = Instant::now();
+        let started = worked();
         if let Err(error) = decoder.send(seen) {
             self.meter.add(Metric::CameraBadPackets, id.as_str(), 1);
             tracing::debug!(camera = %id, error, "a packet that cannot be decoded");
         }
         self.receive();
-        self.spent(started.elapsed());
+        self.spent(worked().saturating_sub(started));
     }
 
     fn receive(&mut self) {
@@ -377,7 +378,7 @@ impl Lookout {
 
     /// A picture, awake.
     fn watch(&mut self, frame: &Frame) -> Step {
-        let started = Instant::now();
+        let started = worked();
         let (at, device) = (frame.at, frame.device);
         let luma = frame.luma();
         let moved = self.scene.moved(&luma);
@@ -399,7 +400,7 @@ impl Lookout {
         if let Some(rest) = self.gate.watched(at, !moved.is_none()) {
             self.sleep(at, &luma, rest, &change, cause);
         }
-        self.spent(started.elapsed());
+        self.spent(worked().saturating_sub(started));
         Step::Look(Box::new(Look {
             at,
             device,
@@ -434,6 +435,12 @@ impl Lookout {
         self.painter = Painter::default();
         self.meter.set(Metric::CameraLevel, self.id.as_str(), 1.0);
     }
+}
+
+/// Processor time of this thread so far: what waits for a processor costs nobody anything.
+pub(super) fn worked() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 fn describe(what: &str, change: &Change) -> String {

@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    Health, Registry, Slots, progress::Beat, report::Reporter, rota::Rota, strain::Strain,
+    Health, Registry, Slots, lookout::worked, progress::Beat, report::Reporter, rota::Rota,
+    strain::Strain,
 };
 use crate::{
     domain::{Body, Fault, Kind, Meter, Metric, SourceId, Stamp, StopFlag, TrackFrame},
@@ -109,7 +110,7 @@ impl Sight {
             if std::mem::replace(&mut changes, now) != now {
                 attentions.retain(|known, _| self.slots.holds(known));
             }
-            let started = Instant::now();
+            let started = worked();
             let attention = attentions.entry(camera.clone()).or_default();
             let seen = match attention.look(eyes, &look) {
                 Ok(seen) => seen,
@@ -122,7 +123,7 @@ impl Sight {
             if seen.runs > 0 {
                 self.meter.add(Metric::CameraDetected, camera.as_str(), 1);
                 self.meter.add(Metric::CameraRuns, camera.as_str(), seen.runs);
-                self.meter.spend(Metric::CameraDetectSeconds, camera.as_str(), started.elapsed());
+                self.meter.spend(Metric::CameraDetectSeconds, camera.as_str(), worked() - started);
             }
             if let Some(watched) = self.rota.of(&camera) {
                 watched.answer(look.at, seen.sighting);

@@ -133,7 +133,7 @@ mod tests {
     use crate::{domain::Picture, runtime::metrics::Registry};
 
     fn look(n: u32) -> Look {
-        let rgb = Arc::new([]);
+        let rgb = Arc::new(Vec::new());
         let at = jiff::Timestamp::UNIX_EPOCH;
         Look::of(Picture { width: n, height: 1, rgb, at, device: None })
     }

@@ -132,8 +132,6 @@ fn taps(start: usize, from: usize, to: usize) -> Vec<(usize, usize, f32)> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::vision::catalog::Dtype;
 
@@ -152,8 +150,8 @@ mod tests {
     }
 
     fn picture(width: u32, height: u32) -> Picture {
-        let rgb: Arc<[u8]> = (0..width * height).flat_map(|_| [10u8, 20, 30]).collect();
-        Picture { width, height, rgb, at: jiff::Timestamp::UNIX_EPOCH, device: None }
+        let rgb: Vec<u8> = (0..width * height).flat_map(|_| [10u8, 20, 30]).collect();
+        Picture { width, height, rgb: rgb.into(), at: jiff::Timestamp::UNIX_EPOCH, device: None }
     }
 
     fn whole(width: usize, height: usize) -> Area {
@@ -162,9 +160,9 @@ mod tests {
 
     #[test]
     fn a_part_is_read_where_it_lies_and_mapped_back() {
-        let rgb: Arc<[u8]> = (0..16).flat_map(|at| [at as u8; 3]).collect();
+        let rgb: Vec<u8> = (0..16).flat_map(|at| [at as u8; 3]).collect();
         let at = jiff::Timestamp::UNIX_EPOCH;
-        let picture = Picture { width: 4, height: 4, rgb, at, device: None };
+        let picture = Picture { width: 4, height: 4, rgb: rgb.into(), at, device: None };
         let area = Area::of(&picture, Bbox::new(0.5, 0.25, 1.2, 0.8));
         assert_eq!(area, Area { x: 2, y: 1, width: 2, height: 3 });
         let mut wanted = input(Resize::Stretch, Layout::Nhwc, Color::Rgb);

@@ -27,6 +27,7 @@ struct One {
     /// Centre's speed, shares of the picture a second.
     speed: (f32, f32),
     hits: u32,
+    since: Timestamp,
     seen_at: Timestamp,
 }
 
@@ -77,6 +78,7 @@ impl Tracker {
                     bbox: detection.bbox,
                     speed: (0.0, 0.0),
                     hits: 1,
+                    since: at,
                     seen_at: at,
                 });
             }
@@ -90,6 +92,7 @@ impl Tracker {
                 score: track.score,
                 bbox: track.predict(at),
                 seen: track.seen_at == at,
+                since: track.since,
             })
             .collect()
     }
