@@ -107,9 +107,11 @@ impl Story {
 
     /// Somebody is there for three seconds.
     fn person(&mut self, camera: &str) {
+        let since = self.now.wall;
         for _ in 0..4 {
             let bbox = Bbox::new(0.4, 0.4, 0.6, 0.8);
-            let track = Track { id: 1, label: "person".into(), score: 0.9, bbox, seen: true };
+            let label = "person".into();
+            let track = Track { id: 1, label, score: 0.9, bbox, seen: true, since };
             self.say(camera, Body::Tracks(TrackFrame { tracks: vec![track], picture: None }));
             self.pass(1);
         }
