@@ -162,4 +162,17 @@ mod tests {
         assert_eq!(of("pictures_with_presses = true", "c"), ["far"], "named in its line");
         assert!(of("", "b").is_empty() && of("", "c").is_empty(), "nobody allowed it");
     }
+
+    #[test]
+    fn a_name_is_one_devices_be_it_a_button_or_a_gauge() {
+        let text = "[site]\nid = \"x\"\n[data]\npath = \"d\"\n\n[[gauge]]\nid = \"roof\"\ndevice = \"A1A1\"\n\n[[button]]\nid = \"b\"\ndevice = \"a1a1\"\n\n[[button]]\nid = \"a1a1\"\n";
+        let (_, problems) = parse("a.toml", text, &FixedEnvironment::default());
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        for part in [
+            "b: device: `a1a1` is also how `roof` names itself",
+            "a1a1: device: `a1a1` is also how `b` names itself",
+        ] {
+            assert!(lines.iter().any(|line| line.contains(part)), "{part} not in {lines:#?}");
+        }
+    }
 }
