@@ -53,7 +53,7 @@ clips: setup # the clips that tests play
 	@tests/rig/clip.sh h265 >/dev/null
 	@$(PYTHON) tests/rig/scenes.py all >/dev/null
 
-bench: setup-test models clips ## speed and size on this machine, as a table (release build); ONLY="codecs press crowd drain history"
+bench: setup-test models clips ## speed and size on this machine, as a table (release build); ONLY="codecs press crowd drain history sl651"
 	@GRIDPOST_BENCH_ONLY="$(ONLY)" cargo bench --bench bench
 
 bench-media: setup-bench models ## gridpost beside its rivals on made streams; ONLY="rivals recall", SECONDS=30, CAMERAS="1 16"

@@ -1,13 +1,16 @@
 //! What was typed becomes what is checked; composes each part's own section; the only reader of the environment.
 
 mod check;
+mod devices;
 mod diff;
 pub mod env;
 mod grids;
+mod place;
 mod problem;
 mod read;
 mod registry;
 mod site;
+mod weather;
 
 use std::{
     collections::HashMap,
@@ -22,7 +25,7 @@ use crate::{
     console,
     domain::SourceInfo,
     incident, rules, sinks,
-    sources::{camera, codecs::ModelConfig, drone, intake, mqtt},
+    sources::{camera, codecs::ModelConfig, drone, intake, mqtt, sl651},
     store, vision,
 };
 
@@ -31,6 +34,7 @@ pub use grids::Grids;
 pub use problem::Problem;
 pub use registry::ButtonConfig;
 pub use site::SiteConfig;
+pub use weather::Weather;
 
 /// A checked configuration.
 pub struct Config {
@@ -50,6 +54,7 @@ pub struct Config {
     pub models_dir: PathBuf,
     /// From the environment; the configuration's own goes first.
     pub library: Option<PathBuf>,
+    pub weather: Weather,
     pub buttons: Vec<ButtonConfig>,
     /// How devices are watched over.
     pub devices: incident::Config,
@@ -74,6 +79,12 @@ impl Config {
     pub fn keep_intake(&mut self, running: &Self) {
         self.intake.clone_from(&running.intake);
         self.shape.keep("intake", &running.shape);
+    }
+
+    /// As [`Self::keep_web`], for `[sl651]`.
+    pub fn keep_sl651(&mut self, running: &Self) {
+        self.weather.sl651.clone_from(&running.weather.sl651);
+        self.shape.keep("sl651", &running.shape);
     }
 }
 
@@ -119,6 +130,18 @@ struct Shape {
     /// Models of devices, and how a foreign JSON is read.
     #[serde(default)]
     device_model: Vec<ModelConfig>,
+    /// Rain and water-level gauges.
+    #[serde(default)]
+    gauge: Vec<rules::rain::GaugeConfig>,
+    /// When rain is an incident.
+    #[serde(default)]
+    rain: rules::rain::Config,
+    /// Flood season 汛期 and key periods 重点时段.
+    #[serde(default)]
+    posture: rules::rain::PostureConfig,
+    /// Where hydrological stations connect (SL 651-2014); absent, there is no such door.
+    #[serde(default)]
+    sl651: Option<sl651::Config>,
 }
 
 /// JSON Schema of the configuration.

@@ -27,6 +27,8 @@ mod history;
 mod press;
 #[path = "bench/size.rs"]
 mod size;
+#[path = "bench/stations.rs"]
+mod stations;
 #[path = "bench/till.rs"]
 mod till;
 mod world;
@@ -79,6 +81,9 @@ fn main() {
         }
         if wanted("history") {
             history::run().await;
+        }
+        if wanted("sl651") {
+            stations::run().await;
         }
         if wanted("size") {
             size::run().await;

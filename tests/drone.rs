@@ -481,3 +481,31 @@ async fn a_reload_brings_a_drone_moves_its_port_and_takes_it_away() {
     let over = |data: &Value| data["kind"] == "patrol" && data["detail"]["ended_by"] == "removed";
     receiver.wait("the flight that nobody follows any more", over).await;
 }
+
+/// libsrt takes itself down when the process exits; a session of it that is open by then is a
+/// crash, told as a failed stop though everything is on disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_while_srt_feeds_are_open_is_clean() {
+    let folder = tempfile::tempdir().unwrap();
+    let film = film(folder.path(), 6, 12);
+    let receiver = Receiver::start().await;
+    for _ in 0..4 {
+        let ports = [free_port(), free_port(), free_port(), free_port()];
+        let drone = |(n, port): (usize, &u16)| {
+            format!("[[drone]]\nid = \"uav-{n}\"\nlisten = \"srt://127.0.0.1:{port}\"\n")
+        };
+        let drones: String = ports.iter().enumerate().map(drone).collect();
+        let mut gateway = Gateway::start(&config(&receiver, &drones)).await;
+        let flights: Vec<Uav> = ports[..2]
+            .iter()
+            .map(|port| klv_flight(&format!("srt://127.0.0.1:{port}"), &film))
+            .collect();
+        wait_for("a flight", || async {
+            (gateway.metric("gridpost_drone_poses_total").await > 5.0).then_some(())
+        })
+        .await;
+        let status = gateway.stop().await;
+        assert!(status.success(), "{status:?}");
+        drop(flights);
+    }
+}

@@ -101,13 +101,16 @@ impl Small {
 
     /// Whether it was acknowledged within what a button waits.
     fn press(&self, device: &str) -> bool {
-        let payload = json!({"device": device, "event": "press", "id": "1"}).to_string();
+        self.publish("x", &json!({"device": device, "event": "press", "id": "1"}).to_string())
+    }
+
+    fn publish(&self, topic: &str, payload: &str) -> bool {
         let port = self.intake.to_string();
         let args =
-            ["3", "mosquitto_pub", "-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", "x", "-m"];
+            ["3", "mosquitto_pub", "-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", topic, "-m"];
         Command::new("timeout")
             .args(args)
-            .arg(&payload)
+            .arg(payload)
             .stderr(Stdio::null())
             .status()
             .unwrap()
@@ -203,6 +206,10 @@ async fn p1_p11_on_a_full_disk_presses_go_through_and_all_resumes_when_there_is_
     }
     assert!(!reserve.exists(), "presses were written without letting the reserve go");
     assert_eq!(small.reply(&incident).await, 503, "nothing but presses is taken");
+    // F2: where a drone is needs no disk; unacknowledged, it would come again for ever.
+    let osd =
+        r#"{"timestamp":1782874800100,"data":{"latitude":30.9,"longitude":113.9,"mode_code":5}}"#;
+    assert!(small.publish("thing/product/1581F5/osd", osd), "a pose holds up its broker");
 
     fs::remove_file(&filler).unwrap();
     small.until_ready(200, "true").await;

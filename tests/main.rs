@@ -27,6 +27,7 @@ mod models;
 mod playback;
 mod power_cut;
 mod priorities;
+mod rain;
 mod reload;
 mod replay;
 mod sinks_evidence;

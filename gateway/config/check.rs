@@ -10,16 +10,19 @@ use std::{
 };
 
 use super::{
-    ButtonConfig, Config, Grids, SiteConfig, env,
+    ButtonConfig, Config, Grids, SiteConfig,
+    devices::{device_models, device_problems, listed_buttons, press_cameras, same_device},
+    env,
+    place::{on_earth, source},
     problem::{Problem, did_you_mean},
     read::Document,
-    registry::{metres, read_buttons},
+    weather,
 };
 use crate::{
     console,
-    domain::{Grid, Place, SourceInfo, SourceKind},
+    domain::{SourceInfo, SourceKind},
     incident, rules, sinks,
-    sources::{camera, codecs, drone, intake, mqtt},
+    sources::{camera, drone, intake, mqtt},
     store, vision,
 };
 
@@ -38,6 +41,10 @@ const SECTIONS: &[&str] = &[
     "sink",
     "devices",
     "device_model",
+    "gauge",
+    "rain",
+    "posture",
+    "sl651",
 ];
 
 pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
@@ -96,6 +103,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
             document.problem(&[section, key], message, None);
         }
     }
+    let (mut weather, gauges) = weather::read(document);
     let mut buttons = Vec::new();
     for index in 0..document.count("button") {
         let index = index.to_string();
@@ -166,6 +174,8 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
             Err((key, message, hint)) => document.problem(&["button", index, key], message, hint),
         }
     }
+    weather::place(document, &gauges, default, &grids, &mut known, &mut sources);
+    weather.gauges = gauges.into_iter().map(|(_, gauge)| gauge).collect();
     let mut all: Vec<ButtonConfig> = buttons.into_iter().map(|(_, button)| button).collect();
     let mut lines: HashMap<String, (String, usize)> = HashMap::new();
     for (line, button) in listed_buttons(document, &site) {
@@ -194,7 +204,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         lines.insert(button.id.clone(), (file, line));
         all.push(button);
     }
-    for (id, message) in same_device(&all) {
+    for (section, id, message) in same_device(&all, &weather.gauges) {
         match lines.remove(&id) {
             Some((file, line)) => document.foreign(Problem {
                 file,
@@ -204,7 +214,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
                 hint: None,
                 warning: false,
             }),
-            None => document.problem(&["button"], format!("{id}: device: {message}"), None),
+            None => document.problem(&[section], format!("{id}: device: {message}"), None),
         }
     }
     let press_cameras = press_cameras(&site, &all, &cameras);
@@ -221,6 +231,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         rules: rules.into_iter().map(|(_, rule)| rule).collect(),
         models_dir,
         library: document.variable(env::ORT_LIBRARY).map(Into::into),
+        weather,
         buttons: all,
         devices: devices?,
         device_models,
@@ -231,94 +242,8 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     })
 }
 
-/// `[[device_model]]`.
-fn device_models(document: &mut Document<'_>) -> Vec<codecs::ModelConfig> {
-    let models = each::<codecs::ModelConfig>(document, "device_model");
-    let mut ids = HashSet::new();
-    for (index, model) in &models {
-        for (key, message) in codecs::problems(model) {
-            document.problem(&["device_model", index, key], message, None);
-        }
-        if !ids.insert(model.id.to_lowercase()) {
-            let message = format!("`{}` is used twice", model.id);
-            document.problem(&["device_model", index, "id"], message, None);
-        }
-    }
-    models.into_iter().map(|(_, model)| model).collect()
-}
-
-/// What is wrong with a button as a device.
-fn device_problems(
-    button: &ButtonConfig,
-    models: &[codecs::ModelConfig],
-    cameras: &[(String, camera::Config)],
-) -> Vec<Wrong> {
-    let mut problems = Vec::new();
-    if let Some(model) = &button.model {
-        let configured = || models.iter().map(|model| model.id.as_str());
-        let known = || codecs::built_in().chain(configured());
-        if !known().any(|name| name.eq_ignore_ascii_case(model)) {
-            let names: Vec<&str> = known().collect();
-            let message = format!("no model is called `{model}`; known are {}", names.join(", "));
-            problems.push(("model", message, did_you_mean(model, known())));
-        }
-    }
-    if button.silent_after_s == Some(0) {
-        problems.push(("silent_after_s", "0 would be silent at once".into(), None));
-    }
-    for id in &button.cameras {
-        if !cameras.iter().any(|(_, camera)| camera.id == *id) {
-            let hint = did_you_mean(id, cameras.iter().map(|(_, camera)| camera.id.as_str()));
-            problems.push(("cameras", format!("no camera is called `{id}`"), hint));
-        }
-    }
-    problems
-}
-
-/// Two lines for one device: its press would be somebody else's.
-fn same_device(buttons: &[ButtonConfig]) -> Vec<(String, String)> {
-    let mut names: HashMap<String, &str> = HashMap::new();
-    let mut wrong = Vec::new();
-    for button in buttons {
-        let own = [Some(&button.id), button.device.as_ref()];
-        for name in own.into_iter().flatten() {
-            match names.insert(name.to_lowercase(), &button.id) {
-                Some(other) if other != button.id => {
-                    let message = format!("`{name}` is also how `{other}` names itself");
-                    wrong.push((button.id.clone(), message));
-                }
-                _ => {}
-            }
-        }
-    }
-    wrong
-}
-
-/// Named in its line, or near enough; the nearest first.
-fn press_cameras(
-    site: &SiteConfig,
-    buttons: &[ButtonConfig],
-    cameras: &[(String, camera::Config)],
-) -> HashMap<String, Vec<String>> {
-    let near = |button: &ButtonConfig| {
-        if !button.cameras.is_empty() {
-            return button.cameras.clone();
-        }
-        let Some(here) = button.place else { return Vec::new() };
-        let mut near: Vec<(f64, &str)> = cameras
-            .iter()
-            .filter_map(|(_, camera)| Some((metres(here, camera.place?), camera.id.as_str())))
-            .filter(|(metres, _)| *metres <= site.pictures_within_m)
-            .collect();
-        near.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-        near.into_iter().map(|(_, id)| id.to_owned()).collect()
-    };
-    let all = buttons.iter().filter(|_| site.pictures_with_presses);
-    all.map(|button| (button.id.clone(), near(button))).collect()
-}
-
 /// All `[[name]]`, each with its index as text.
-fn each<T: DeserializeOwned + JsonSchema>(
+pub(super) fn each<T: DeserializeOwned + JsonSchema>(
     document: &mut Document<'_>,
     name: &str,
 ) -> Vec<(String, T)> {
@@ -459,13 +384,6 @@ fn check_site(document: &mut Document<'_>, site: &mut SiteConfig) {
     }
 }
 
-fn on_earth([lon, lat]: [f64; 2]) -> Result<(), String> {
-    if (-180.0..=180.0).contains(&lon) && (-90.0..=90.0).contains(&lat) {
-        return Ok(());
-    }
-    Err(format!("[{lon}, {lat}] is not on earth; expected [lon, lat] in degrees"))
-}
-
 fn read_grids(document: &mut Document<'_>, site: &SiteConfig) -> Grids {
     let Some(path) = &site.grids else { return Grids::default() };
     let (grids, problems) = Grids::read(path);
@@ -473,69 +391,6 @@ fn read_grids(document: &mut Document<'_>, site: &SiteConfig) -> Grids {
         document.problem(&["site", "grids"], format!("{}: {problem}", path.display()), None);
     }
     grids
-}
-
-fn listed_buttons(document: &mut Document<'_>, site: &SiteConfig) -> Vec<(usize, ButtonConfig)> {
-    let Some(path) = &site.buttons else { return Vec::new() };
-    match read_buttons(path) {
-        Ok((buttons, bad)) => {
-            for (line, message) in bad {
-                let file = path.display().to_string();
-                document.foreign(Problem {
-                    file,
-                    line,
-                    key: String::new(),
-                    message,
-                    hint: None,
-                    warning: false,
-                });
-            }
-            buttons
-        }
-        Err(message) => {
-            document.problem(&["site", "buttons"], format!("{}: {message}", path.display()), None);
-            Vec::new()
-        }
-    }
-}
-
-/// Which key, what is wrong, what was meant.
-type Wrong = (&'static str, String, Option<String>);
-
-fn source(
-    button: &ButtonConfig,
-    site: Option<[f64; 2]>,
-    grids: &Grids,
-) -> Result<SourceInfo, Wrong> {
-    if let Some(Err(message)) = button.place.map(on_earth) {
-        return Err(("place", message, None));
-    }
-    let text = &button.address;
-    let place = button.place.or(site).map(|[lon, lat]| Place { lon, lat, text: text.clone() });
-    Ok(SourceInfo {
-        id: button.id.as_str().into(),
-        kind: SourceKind::Button,
-        name: if button.name.is_empty() { button.id.clone() } else { button.name.clone() },
-        grid: grid(button.grid.as_deref(), place.as_ref(), grids)?,
-        place,
-        contact: button.contact.clone(),
-        note: button.note.clone(),
-    })
-}
-
-/// The grid that is named, or else the one that the place lies in.
-fn grid(
-    code: Option<&str>,
-    place: Option<&Place>,
-    grids: &Grids,
-) -> Result<Option<Arc<Grid>>, Wrong> {
-    match code {
-        None => Ok(place.and_then(|place| grids.at(place))),
-        Some(code) => grids.by_code(code).map(Some).ok_or_else(|| {
-            let hint = did_you_mean(code, grids.codes());
-            ("grid", format!("no grid has the code `{code}`"), hint)
-        }),
-    }
 }
 
 #[cfg(test)]
@@ -574,30 +429,5 @@ mod tests {
         ] {
             assert!(lines.iter().any(|line| line.contains(part)), "{part} not in {lines:#?}");
         }
-    }
-
-    #[test]
-    fn the_nearest_cameras_of_a_press_and_none_where_the_site_says_nothing() {
-        let camera = |id: &str, lon: f64| {
-            format!(
-                "[[camera]]\nid = \"{id}\"\nurl = \"rtsp://h/{id}\"\nplace = [{lon}, 30.9223]\n"
-            )
-        };
-        let text = |site: &str| {
-            format!(
-                "[site]\nid = \"x\"\n{site}\n{}{}{}[[button]]\nid = \"b\"\nplace = [113.9131, 30.9223]\n[[button]]\nid = \"c\"\ncameras = [\"far\"]\n",
-                camera("far", 113.9190),
-                camera("near", 113.9133),
-                camera("here", 113.9131),
-            )
-        };
-        let of = |site: &str, id: &str| {
-            let (config, problems) = parse("a.toml", &text(site), &FixedEnvironment::default());
-            let config = config.unwrap_or_else(|| panic!("{problems:?}"));
-            config.press_cameras.get(id).cloned().unwrap_or_default()
-        };
-        assert_eq!(of("pictures_with_presses = true", "b"), ["here", "near"]);
-        assert_eq!(of("pictures_with_presses = true", "c"), ["far"], "named in its line");
-        assert!(of("", "b").is_empty() && of("", "c").is_empty(), "nobody allowed it");
     }
 }

@@ -39,6 +39,11 @@ impl Shape {
         shape.put("devices", "", &config.devices);
         config.device_models.iter().for_each(|model| shape.put("device_model", &model.id, model));
         config.rules.iter().for_each(|rule| shape.put("rule", &rule.id, rule));
+        let weather = &config.weather;
+        weather.gauges.iter().for_each(|gauge| shape.put("gauge", &gauge.id, gauge));
+        shape.put("rain", "", &weather.rain);
+        shape.put("posture", "", &weather.posture);
+        weather.sl651.iter().for_each(|sl651| shape.put("sl651", "", sl651));
         config.sinks.iter().for_each(|sink| shape.put("sink", sink.id().as_str(), sink));
         shape
     }

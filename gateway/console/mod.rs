@@ -4,6 +4,7 @@ mod door;
 mod evidence;
 mod routes;
 mod token;
+mod weather;
 
 use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -15,7 +16,8 @@ use door::Door;
 
 use crate::{
     domain::{
-        Answer, DeviceTable, EventContext, Evidence, EvidenceId, IncidentId, Kind, Record, Reply,
+        Answer, DeviceTable, EventContext, Evidence, EvidenceId, IncidentId, Kind, PostureOrder,
+        RainView, Record, Reply,
     },
     wire::tls::ServerTls,
 };
@@ -125,6 +127,10 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn look(&self, id: EvidenceId, by: &str) -> impl Future<Output = ()> + Send;
     /// By the front door, like a reply over MQTT; answers when it is on disk.
     fn reply(&self, reply: Reply) -> impl Future<Output = Answer> + Send;
+    /// Sums, grades and curves as they are now; `None`: the gateway stops.
+    fn rain(&self) -> impl Future<Output = Option<RainView>> + Send;
+    /// By the front door; answers when what it changed is on disk.
+    fn posture(&self, order: PostureOrder) -> impl Future<Output = Answer> + Send;
     fn context(&self) -> EventContext;
     /// Reads the configuration anew; answers when it counts, or was refused.
     fn reload(&self) -> impl Future<Output = Reloaded> + Send;

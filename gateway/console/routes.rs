@@ -13,7 +13,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Backend, Filter, Reloaded, evidence, token};
+use super::{Backend, Filter, Reloaded, evidence, token, weather};
 use crate::domain::{Answer, DEVICE_STATES, DeviceState, Kind, Record, Reply, What};
 
 /// A reply is a few hundred bytes.
@@ -31,6 +31,8 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
         .route("/api/v1/evidence/{id}", get(evidence::serve::<B>))
         .route("/api/v1/replies", post(replies::<B>))
         .route("/api/v1/reload", post(reload::<B>))
+        .route("/api/v1/rain", get(weather::rain::<B>))
+        .route("/api/v1/posture", get(weather::postures::<B>).post(weather::order::<B>))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(move |request: Request, next: Next| {
             let token = token.clone();

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, EvidenceId, IncidentId, Press, Record, Reply, SinkId, SourceId, Stamp};
+use super::{
+    Evidence, EvidenceId, GaugeReport, IncidentId, Press, Record, Reply, SinkId, SourceId, Stamp,
+};
 
 /// One fact in the journal. A batch of entries is written together or not at all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,8 @@ pub enum Entry {
     Look { evidence: EvidenceId, by: String, at: Timestamp },
     /// An unreadable payload is in the quarantine file.
     Quarantine(Quarantined),
+    /// A gauge's report was accepted: sums are made of these again after a restart.
+    Gauge { source: SourceId, stamp: Stamp, report: GaugeReport },
 }
 
 /// How a sink settled a record.

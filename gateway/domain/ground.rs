@@ -252,7 +252,7 @@ mod tests {
     /// that is stated. Without noise the place is right to a millimetre; with it, the stated
     /// error holds in at least 95 of 100 sightings, and is not idle talk either.
     #[test]
-    fn a_synthetic_flight_finds_its_people_and_the_stated_error_holds() {
+    fn f1_a_synthetic_flight_finds_its_people_and_the_stated_error_holds() {
         let seed: u64 = std::env::var("GRIDPOST_SEED")
             .ok()
             .and_then(|n| n.parse().ok())
@@ -312,5 +312,50 @@ mod tests {
         assert!(seen > 1_000);
         assert!(share >= 0.95, "the stated error held in {share}");
         assert!(share <= 0.999 && stated < 4.0 * off, "stated {stated} m for {off} m");
+    }
+
+    /// Each of the seven that a view is made of, alone: the stated error is twice what it does.
+    #[test]
+    fn f1_each_error_alone_is_reckoned_as_large_as_it_is() {
+        let none =
+            Errors { position_m: 0.0, height_m: 0.0, attitude_deg: 0.0, fov: 0.0, pixel: 0.0 };
+        let mut view = view(20.0, -50.0, 80.0);
+        view.look.roll_deg = 3.0;
+        let at = (0.8, 0.7);
+        let stated = |errors: Errors| view.spot(at, &errors).unwrap().error_m;
+        let exact = view.spot(at, &none).unwrap();
+        assert!(exact.error_m < 1e-9, "{exact:?}");
+        let off = |other: View, at: (f64, f64)| {
+            distance_m(other.spot(at, &none).unwrap().position, exact.position)
+        };
+        let turned = |azimuth_deg: f64, elevation_deg: f64, roll_deg: f64| {
+            let look = Gaze {
+                azimuth_deg: 20.0 + azimuth_deg,
+                elevation_deg: -50.0 + elevation_deg,
+                roll_deg: 3.0 + roll_deg,
+            };
+            off(View { look, ..view }, at)
+        };
+        let root = |parts: &[f64]| parts.iter().map(|part| part * part).sum::<f64>().sqrt();
+        let cases = [
+            (Errors { position_m: 2.0, ..none }, root(&[2.0, 2.0])),
+            (Errors { height_m: 3.0, ..none }, off(View { height_m: 83.0, ..view }, at)),
+            (
+                Errors { attitude_deg: 1.0, ..none },
+                root(&[turned(1.0, 0.0, 0.0), turned(0.0, 1.0, 0.0), turned(0.0, 0.0, 1.0)]),
+            ),
+            (
+                Errors { fov: 0.02, ..none },
+                off(View { fov_deg: view.fov_deg.map(|deg| deg * 1.02), ..view }, at),
+            ),
+            (
+                Errors { pixel: 0.01, ..none },
+                root(&[off(view, (at.0 + 0.01, at.1)), off(view, (at.0, at.1 + 0.01))]),
+            ),
+        ];
+        for (errors, alone) in cases {
+            let told = stated(errors);
+            assert!((told / (2.0 * alone) - 1.0).abs() < 0.06, "{errors:?}: {told} for {alone}");
+        }
     }
 }

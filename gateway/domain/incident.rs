@@ -41,6 +41,10 @@ pub enum Kind {
     DiskLow,
     ClockSkew,
     Loss,
+    /// A device says what cannot be: a counter that jumps, a gauge stuck dry in the rain.
+    DeviceFault,
+    /// The site's posture changed: flood season, key period.
+    Posture,
 }
 
 impl Kind {
@@ -72,6 +76,8 @@ impl Kind {
             Self::DiskLow => "disk-low",
             Self::ClockSkew => "clock-skew",
             Self::Loss => "loss",
+            Self::DeviceFault => "device-fault",
+            Self::Posture => "posture",
         }
     }
 }

@@ -65,6 +65,8 @@ metrics! {
     DeviceUnreadable Counter "gridpost_device_unreadable_total" ["source"] "Payloads of a device that could not be read, quarantined.";
     Devices Gauge "gridpost_devices" ["state"] "Devices by state: fine, silent, battery, tamper, weak, unheard, unknown.";
     SignalsNotTaken Counter "gridpost_signals_not_taken_total" ["source"] "Observations not taken, nor acknowledged, while the disk had room for presses alone.";
+    GaugeReports Counter "gridpost_gauge_reports_total" ["gauge"] "Reports of gauges taken, repeated ones too.";
+    Sl651Connections Gauge "gridpost_sl651_connections" [""] "Hydrological stations connected now.";
     Incidents Counter "gridpost_incidents_total" ["kind"] "Incidents opened.";
     Delivered Counter "gridpost_delivered_total" ["sink"] "Records delivered.";
     SinkPassed Counter "gridpost_sink_passed_total" ["sink"] "Records that were none of a sink's business (its filter, its age): delivered in the ledger, and nothing was sent.";

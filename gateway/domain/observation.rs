@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceReport, Evidence, IncidentId, Kind, Pose, Receipt, SourceId, Stamp, TrackFrame};
+use super::{
+    DeviceReport, Evidence, GaugeReport, IncidentId, Kind, Pose, PostureOrder, Receipt, SourceId,
+    Stamp, TrackFrame,
+};
 
 /// One thing said or seen.
 #[derive(Clone, Debug)]
@@ -30,6 +33,10 @@ pub enum Body {
     /// Where a drone is and looks.
     Pose(Box<Pose>),
     Reply(Reply),
+    /// Rain or water level.
+    Gauge(GaugeReport),
+    /// A person changes what the site cares for.
+    Posture(PostureOrder),
     /// A part of the gateway or a device broke or mended.
     Fault(Fault),
     /// A sink will not get something; its id is the source.

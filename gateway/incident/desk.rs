@@ -3,6 +3,7 @@
 mod devices;
 mod evidence;
 mod flights;
+mod gauges;
 mod join;
 mod pictures;
 mod replies;
@@ -21,6 +22,7 @@ use super::{
     config, deadline,
     flight::Flights,
     fusion::Join,
+    gauges::Gauges,
     live::{Live, SNAPSHOT_WAIT_MS, UPDATE_EVERY_MS},
     presses::Presses,
     supervise::Fleet,
@@ -95,6 +97,7 @@ pub struct Desk {
     live: BTreeMap<IncidentId, Live>,
     by_key: HashMap<String, IncidentId>,
     presses: Presses,
+    gauges: Gauges,
     replies: HashSet<(IncidentId, String)>,
     reply_order: VecDeque<(IncidentId, String)>,
     closed: VecDeque<IncidentId>,
@@ -115,6 +118,7 @@ impl Desk {
             live: BTreeMap::new(),
             by_key: HashMap::new(),
             presses: Presses::default(),
+            gauges: Gauges::default(),
             replies: HashSet::new(),
             reply_order: VecDeque::new(),
             closed: VecDeque::new(),
@@ -127,8 +131,9 @@ impl Desk {
     }
 
     /// Takes up what the journal knows. What was going on at a camera or with a part is ended
-    /// (`ended_by` = restart): nobody watched meanwhile. An emergency stays open, and so does what
-    /// is wrong with a device: that is watched over a restart.
+    /// (`ended_by` = restart): nobody watched meanwhile. An emergency stays open; so do rain, water
+    /// and posture, whose rules know again what they were made of, and what is wrong with a
+    /// device: that is watched over a restart.
     pub fn restore(
         &mut self,
         now: Now,
@@ -143,8 +148,11 @@ impl Desk {
             let incident = record.incident;
             let id = incident.id;
             let watched = incident.sources.first().is_some_and(|source| self.fleet.has(&source.id));
-            let stays = incident.kind == Kind::EmergencyButton
-                || (watched && is_of_a_device(incident.kind));
+            let kept = matches!(
+                incident.kind,
+                Kind::EmergencyButton | Kind::Rain | Kind::WaterLevel | Kind::Posture
+            );
+            let stays = kept || (watched && is_of_a_device(incident.kind));
             let ends = incident.active && !stays;
             if incident.active && !ends {
                 self.by_key.insert(incident.key.clone(), id);
@@ -156,6 +164,9 @@ impl Desk {
                 outcome.entries.push(live.record(now, What::Ended));
             }
             self.live.insert(id, live);
+            if kept && !ends {
+                self.keep_near(id);
+            }
         }
         outcome
     }
@@ -171,6 +182,7 @@ impl Desk {
         match &observation.body {
             Body::Press(press) => self.press(now, source, stamp, press, &mut outcome),
             Body::Reply(reply) => self.reply(now, reply, &mut outcome),
+            Body::Gauge(report) => self.gauge(source, stamp, report, &mut outcome),
             Body::Fault(fault) => self.fault(now, source, stamp, fault, &mut outcome),
             Body::Loss(loss) => self.loss(now, source, stamp, loss, &mut outcome),
             Body::Evidence { incident, evidence } => {
@@ -192,6 +204,7 @@ impl Desk {
             Body::Device(report) => self.report(now, source, stamp, report, &mut outcome),
             Body::Pose(pose) => self.pose(now, source, stamp, pose, &mut outcome),
             Body::Tracks(frame) => self.saw(now, source, stamp, frame, &mut outcome),
+            Body::Posture(_) => {}
         }
         for finding in findings {
             self.finding(now, finding, &mut outcome);
@@ -268,10 +281,14 @@ impl Desk {
                 }
                 if let Some((place, grid)) = late.filter(|_| live.incident.place.is_none()) {
                     (live.incident.place, live.incident.grid) = (Some(place), grid);
+                    live.dirty = true;
                 }
-                let rose = live.absorb(&mut finding);
+                let (id, rose) = (live.incident.id, live.absorb(&mut finding));
                 if rose && live.told {
                     outcome.entries.push(live.record(now, What::Updated));
+                }
+                if rose {
+                    self.raise_others(now, id, outcome);
                 }
             }
             (Some(live), Phase::Ends) => {

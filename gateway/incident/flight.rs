@@ -22,7 +22,7 @@ const LANDED_MS_MAX: i64 = 600_000;
 /// An older pose says nothing of where the camera looks now; DJI sends one every 2 s.
 const POSE_MS_MAX: i64 = 4_000;
 /// KLV is of the picture itself: while it comes, DJI's pose is not looked at.
-const KLV_RULES_MS: i64 = 5_000;
+const KLV_RULES_MS: i64 = 15_000;
 /// A device clock within this of ours is believed, as [`Stamp::of_device`] does.
 const TRUST: SignedDuration = SignedDuration::from_mins(10);
 /// After this without a trusted pose, one with a wild clock is taken to be live. Milliseconds.
@@ -207,6 +207,10 @@ impl Aircraft {
         let ruled = klv.is_some_and(|(before, _)| ms_between(*before, at).abs() < KLV_RULES_MS);
         if pose.via == Telemetry::Osd && ruled {
             return None;
+        }
+        // Its time is that of the pictures, which come later: it is not behind DJI's, it is right.
+        if self.poses.back().is_some_and(|(_, latest)| latest.via != pose.via) {
+            self.poses.clear();
         }
         if let Some((latest, _)) = self.poses.back() {
             let back_ms = ms_between(at, *latest);

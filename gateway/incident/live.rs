@@ -68,6 +68,12 @@ impl Live {
         self.count(&finding.objects);
         self.dirty |= finding.notable;
         let incident = &mut self.incident;
+        // What was joined adds to the story and does not name it anew.
+        if let Some(title) = finding.title.take()
+            && incident.key == finding.key
+        {
+            incident.title = title;
+        }
         incident.detail.append(&mut finding.detail);
         let joined = fusion::sentences(&incident.detail);
         // What was joined adds to the story and does not tell it anew.

@@ -5,6 +5,7 @@ mod deadline;
 mod desk;
 mod flight;
 mod fusion;
+mod gauges;
 mod live;
 mod patrol;
 mod presses;

@@ -279,3 +279,45 @@ fn an_old_pose_widens_the_error_and_then_gives_no_place_at_all() {
     assert!(now < 15.0 && held > 20.0, "10 m/s for 2 s is 20 m more: {stated:?}");
     assert_eq!(stated[2], None, "4.5 s old");
 }
+
+#[test]
+fn telemetry_that_comes_after_the_pictures_gives_the_incident_its_place_then() {
+    let mut flight = Flight::new();
+    flight.look(true, Some(Phase::Begins));
+    assert_eq!(flight.latest(Kind::Intrusion).place, None);
+    assert_eq!(flight.latest(Kind::Patrol).place, None);
+    flight.pass(11_000);
+    let wall = flight.now.wall;
+    flight.osd(START, true, wall);
+    flight.look(true, Some(Phase::Continues));
+    let outcome = flight.desk.tick(flight.now, Vec::new());
+    flight.take(outcome);
+    let found = flight.latest(Kind::Intrusion);
+    assert_eq!(found.grid.as_ref().unwrap().code, "G1", "{found:?}");
+    assert_eq!(flight.latest(Kind::Patrol).grid.as_ref().unwrap().code, "G1");
+}
+
+#[test]
+fn klv_is_of_the_picture_and_goes_before_dji_even_when_it_comes_later() {
+    let mut flight = Flight::new();
+    let wall = flight.now.wall;
+    flight.osd(START, true, wall);
+    // Of a picture that took two seconds to come, a kilometre from where DJI says the drone is.
+    let pose = Pose {
+        position: Some(moved(START, 1_000.0, 0.0)),
+        above_start_m: Some(80.0),
+        look: Some(Gaze { azimuth_deg: 0.0, elevation_deg: -90.0, roll_deg: 0.0 }),
+        ..Pose::empty(Telemetry::Klv)
+    };
+    let stamp = Stamp { at: wall - SignedDuration::from_secs(2), ..Stamp::of_gateway(flight.now) };
+    let body = Body::Pose(Box::new(pose));
+    let observation = Observation { source: "uav".into(), stamp, body };
+    let outcome = flight.desk.apply(flight.now, &observation, Vec::new());
+    flight.take(outcome);
+    flight.pass(500);
+    let wall = flight.now.wall;
+    flight.osd(START, true, wall);
+    flight.look(true, Some(Phase::Begins));
+    let found = flight.latest(Kind::Intrusion);
+    assert_eq!(found.grid.as_ref().unwrap().code, "G3", "{found:?}");
+}

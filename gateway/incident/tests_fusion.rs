@@ -152,7 +152,7 @@ fn one_person_seen_by_two_cameras_is_one_incident_until_the_last_loses_sight() {
 }
 
 #[test]
-fn a_press_takes_the_camera_at_its_door_and_two_presses_stay_two() {
+fn f3_a_press_takes_the_camera_at_its_door_and_two_presses_stay_two() {
     let mut site = Site::new(&[
         ("cam-1", SourceKind::Camera, 0.0),
         ("btn-1", SourceKind::Button, 12.0),

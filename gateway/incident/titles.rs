@@ -35,5 +35,7 @@ fn words(kind: Kind) -> (&'static str, &'static str) {
         Kind::DiskLow => ("磁盘空间不足", "disk low"),
         Kind::ClockSkew => ("时钟偏差", "clock skew"),
         Kind::Loss => ("记录丢失", "loss"),
+        Kind::DeviceFault => ("设备数据异常", "device data implausible"),
+        Kind::Posture => ("值守状态变化", "posture changed"),
     }
 }

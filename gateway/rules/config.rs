@@ -19,6 +19,8 @@ pub enum RuleKind {
     Crowd,
     /// A vehicle stands in the zone for `dwell_s`.
     FireLane,
+    /// Someone is in the zone at the water; more urgent in flood season.
+    Waterside,
 }
 
 /// Which way over the line, seen along it from its first point to its second.
@@ -78,9 +80,19 @@ pub struct Config {
     /// Seconds that it may be unseen and still be the same happening. Default 5.
     #[serde(default = "clear_s")]
     pub clear_s: f64,
-    /// 1 emergency, 2 alert, 3 and 4 notice. Default loiter and crowd 3, others 2.
+    /// 1 emergency, 2 alert, 3 and 4 notice. Default loiter, crowd and waterside 3, others 2.
     #[serde(default)]
     pub severity: Option<Severity>,
+    /// While the posture is flood 汛期, if more urgent. Default waterside 2, others as `severity`.
+    #[serde(default)]
+    pub flood_severity: Option<Severity>,
+    /// While the posture is key period 重点时段, if more urgent. Default as `severity`.
+    #[serde(default)]
+    pub key_period_severity: Option<Severity>,
+    /// While the posture is flood, if shorter than `cooldown_s`. Default waterside 10, others as
+    /// `cooldown_s`.
+    #[serde(default)]
+    pub flood_cooldown_s: Option<f64>,
 }
 
 fn min_score() -> f32 {
@@ -102,7 +114,7 @@ fn clear_s() -> f64 {
 impl Config {
     pub(super) fn dwell_ms(&self) -> i64 {
         let default = match self.kind {
-            RuleKind::Intrusion | RuleKind::Line => 0.0,
+            RuleKind::Intrusion | RuleKind::Line | RuleKind::Waterside => 0.0,
             RuleKind::Crowd => 2.0,
             RuleKind::Loiter => 60.0,
             RuleKind::FireLane => 120.0,
@@ -132,14 +144,39 @@ impl Config {
             RuleKind::Loiter => Kind::Loiter,
             RuleKind::Crowd => Kind::Crowd,
             RuleKind::FireLane => Kind::FireLane,
+            RuleKind::Waterside => Kind::Waterside,
         }
     }
 
     pub(super) fn severity(&self) -> Severity {
         self.severity.unwrap_or(match self.kind {
-            RuleKind::Loiter | RuleKind::Crowd => Severity::NOTICE,
+            RuleKind::Loiter | RuleKind::Crowd | RuleKind::Waterside => Severity::NOTICE,
             _ => Severity::ALERT,
         })
+    }
+
+    /// As it is while these postures hold.
+    pub(super) fn severity_in(&self, flood: bool, key_period: bool) -> Severity {
+        let waterside = (self.kind == RuleKind::Waterside).then_some(Severity::ALERT);
+        let in_flood = self.flood_severity.or(waterside).filter(|_| flood);
+        let in_key_period = self.key_period_severity.filter(|_| key_period);
+        [in_flood, in_key_period].into_iter().flatten().fold(self.severity(), Severity::min)
+    }
+
+    /// What the postures add to why it is so urgent.
+    pub(super) fn why_in(&self, flood: bool, key_period: bool) -> &'static str {
+        let severity = self.severity_in(flood, key_period);
+        match () {
+            () if severity == self.severity() => "",
+            () if severity == self.severity_in(flood, false) => "; more urgent in flood season",
+            () => "; more urgent in a key period",
+        }
+    }
+
+    pub(super) fn cooldown_in(&self, flood: bool) -> f64 {
+        let waterside = (self.kind == RuleKind::Waterside).then_some(10.0);
+        let in_flood = self.flood_cooldown_s.or(waterside).filter(|_| flood);
+        in_flood.map_or(self.cooldown_s, |seconds| seconds.min(self.cooldown_s))
     }
 
     /// What is wrong with it: key and message.
@@ -150,8 +187,14 @@ impl Config {
         }
         match (self.kind, self.line.len()) {
             (RuleKind::Line, 2)
-            | (RuleKind::Intrusion | RuleKind::Loiter | RuleKind::Crowd | RuleKind::FireLane, 0) => {
-            }
+            | (
+                RuleKind::Intrusion
+                | RuleKind::Loiter
+                | RuleKind::Crowd
+                | RuleKind::FireLane
+                | RuleKind::Waterside,
+                0,
+            ) => {}
             (RuleKind::Line, n) => {
                 problems.push(("line", format!("{n} points; expected two, [[x, y], [x, y]]")))
             }
@@ -178,6 +221,7 @@ impl Config {
             ("dwell_s", self.dwell_s.unwrap_or(0.0)),
             ("cooldown_s", self.cooldown_s),
             ("clear_s", self.clear_s),
+            ("flood_cooldown_s", self.flood_cooldown_s.unwrap_or(0.0)),
         ];
         for (key, value) in seconds {
             if !(0.0..=86_400.0).contains(&value) {

@@ -78,8 +78,9 @@ impl Watch {
         }
         if let Some(ended) = self.ended_at {
             let passed = at.duration_since(ended).as_secs_f64();
-            if passed < self.rule.cooldown_s {
-                return format!("cool-down, {passed:.1} of {:.1} s", self.rule.cooldown_s);
+            let cooldown_s = self.rule.cooldown_in(self.posture.0);
+            if passed < cooldown_s {
+                return format!("cool-down, {passed:.1} of {cooldown_s:.1} s");
             }
         }
         match (self.rule.kind, self.enough_since) {

@@ -1,14 +1,15 @@
-//! Observations become findings: five rules over tracks, on the observation's time. Pure.
+//! Observations become findings: rules over tracks, rain and water, on the observation's time. Pure.
 
 mod config;
 mod explain;
+pub mod rain;
 mod schedule;
 mod watch;
 mod zone;
 
 use jiff::tz::TimeZone;
 
-use crate::domain::{Body, Finding, Now, Observation, SourceId};
+use crate::domain::{Body, Finding, Now, Observation, Posture, SourceId};
 
 pub use config::{Config, Direction, RuleKind};
 use watch::Watch;
@@ -20,6 +21,8 @@ pub type Masks = Vec<Vec<[f32; 2]>>;
 /// All rules of the site, one watch a rule and camera.
 pub struct Rules {
     watches: Vec<Watch>,
+    /// Gauges and postures; what cameras look for depends on it.
+    pub rain: rain::Rain,
 }
 
 impl Rules {
@@ -33,7 +36,7 @@ impl Rules {
                 }
             }
         }
-        Self { watches }
+        Self { watches, rain: rain::Rain::default() }
     }
 
     /// The configuration changed. A rule that still watches its camera for the same kind goes on
@@ -45,7 +48,7 @@ impl Rules {
         zone: &TimeZone,
         findings: &mut Vec<Finding>,
     ) {
-        let mut old = std::mem::replace(self, Self::new(rules, cameras, zone)).watches;
+        let mut old = std::mem::replace(&mut self.watches, Self::new(rules, cameras, zone).watches);
         for watch in &mut self.watches {
             if let Some(at) = old.iter().position(|one| one.is_same(watch)) {
                 watch.go_on(old.swap_remove(at));
@@ -55,8 +58,12 @@ impl Rules {
     }
 
     pub fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>) {
-        let Body::Tracks(frame) = &observation.body else { return };
+        let Body::Tracks(frame) = &observation.body else {
+            return self.rain.observe(observation, findings);
+        };
+        let posture = (self.rain.holds(Posture::Flood), self.rain.holds(Posture::KeyPeriod));
         for watch in self.watches.iter_mut().filter(|watch| watch.camera == observation.source) {
+            watch.posture = posture;
             watch.observe(observation.stamp, frame, findings);
         }
     }
@@ -73,6 +80,7 @@ impl Rules {
         for watch in &mut self.watches {
             watch.tick(now, findings);
         }
+        self.rain.tick(now, findings);
     }
 }
 
@@ -140,5 +148,30 @@ mod tests {
         let crowd = toml::from_str("id = \"r\"\nkind = \"crowd\"\n").unwrap();
         rules.replace(&[crowd], &cameras(&["b"]), &TimeZone::UTC, &mut said);
         assert_eq!(said.len(), 2, "{said:?}");
+    }
+
+    #[test]
+    fn at_the_water_it_is_a_notice_and_in_flood_season_an_alert() {
+        let waterside: Config = toml::from_str("id = \"w\"\nkind = \"waterside\"\n").unwrap();
+        assert_eq!(waterside.problems(), []);
+        let mut rules = Rules::new(&[waterside], &cameras(&["a"]), &TimeZone::UTC);
+        let severity = |said: &[Finding]| said[0].severity.level();
+        assert_eq!(severity(&see(&mut rules, 0, &["a"])), 3);
+        let order = crate::domain::PostureOrder {
+            posture: Posture::Flood,
+            to: crate::domain::OrderTo::On,
+            by: "x".into(),
+            until: None,
+        };
+        let stamp = Stamp::of_gateway(Now {
+            wall: Timestamp::from_second(1_782_820_801).unwrap(),
+            mono_ms: 1_000,
+        });
+        let order = Observation { source: "x".into(), stamp, body: Body::Posture(order) };
+        let mut said = Vec::new();
+        rules.observe(&order, &mut said);
+        assert_eq!(said.len(), 1, "the change is a finding of its own");
+        // The same happening is from now on an alert.
+        assert_eq!(severity(&see(&mut rules, 2, &["a"])), 2);
     }
 }

@@ -54,6 +54,8 @@ pub(super) struct Watch {
     pub(super) enough_since: Option<Timestamp>,
     pub(super) happening: Option<Happening>,
     pub(super) ended_at: Option<Timestamp>,
+    /// Of the site now: flood, key period.
+    pub(super) posture: (bool, bool),
 }
 
 impl Watch {
@@ -71,6 +73,7 @@ impl Watch {
             enough_since: None,
             happening: None,
             ended_at: None,
+            posture: (false, false),
         }
     }
 
@@ -184,9 +187,10 @@ impl Watch {
                     at.duration_since(*since).as_millis() >= i128::from(self.rule.dwell_ms())
                 })
             }
-            RuleKind::Loiter | RuleKind::Intrusion => Some(seen.since).filter(|since| {
-                at.duration_since(*since).as_millis() >= i128::from(self.rule.dwell_ms())
-            }),
+            RuleKind::Loiter | RuleKind::Intrusion | RuleKind::Waterside => Some(seen.since)
+                .filter(|since| {
+                    at.duration_since(*since).as_millis() >= i128::from(self.rule.dwell_ms())
+                }),
             RuleKind::Crowd => Some(at),
         }
     }
@@ -216,7 +220,8 @@ impl Watch {
         let count = u32::try_from(who.len()).unwrap_or(u32::MAX);
         let begins = self.happening.is_none();
         if begins {
-            let cooldown = SignedDuration::from_millis(millis(self.rule.cooldown_s));
+            let cooldown_s = self.rule.cooldown_in(self.posture.0);
+            let cooldown = SignedDuration::from_millis(millis(cooldown_s));
             if self.ended_at.is_some_and(|ended| at.duration_since(ended) < cooldown) {
                 return;
             }
@@ -258,16 +263,17 @@ impl Watch {
             rule: Some(self.id.clone()),
             source: self.camera.clone(),
             kind: self.rule.kind_of_incident(),
-            severity: self.rule.severity(),
+            severity: self.rule.severity_in(self.posture.0, self.posture.1),
             title: None,
             began_at,
             at,
             clock,
             objects: objects(who),
             why: format!(
-                "rule {}: {count} at once, for {:.1} s",
+                "rule {}: {count} at once, for {:.1} s{}",
                 self.id,
-                lasted_ms as f64 / 1000.0
+                lasted_ms as f64 / 1000.0,
+                self.rule.why_in(self.posture.0, self.posture.1)
             ),
             detail,
             shot,
@@ -286,17 +292,18 @@ impl Watch {
             rule: Some(self.id.clone()),
             source: self.camera.clone(),
             kind: self.rule.kind_of_incident(),
-            severity: self.rule.severity(),
+            severity: self.rule.severity_in(self.posture.0, self.posture.1),
             title: None,
             began_at: happening.began_at,
             at: happening.last,
             clock: happening.clock,
             objects: Vec::new(),
             why: format!(
-                "rule {}: at most {} at once, for {:.1} s",
+                "rule {}: at most {} at once, for {:.1} s{}",
                 self.id,
                 happening.most,
-                lasted.as_secs_f64()
+                lasted.as_secs_f64(),
+                self.rule.why_in(self.posture.0, self.posture.1)
             ),
             detail: BTreeMap::from([("lasted_s".into(), lasted.as_secs().into())]),
             shot: None,

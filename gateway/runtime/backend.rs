@@ -4,12 +4,12 @@ use std::{path::PathBuf, sync::Arc};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Health, Registry, devices, metrics::ledger_text};
+use super::{Health, Registry, devices, junction::Ask, metrics::ledger_text};
 use crate::{
     console::{self, Filter, Reloaded},
     domain::{
         Answer, Body, Clock, DeviceTable, Entry, Envelope, EventContext, Evidence, EvidenceId,
-        IncidentId, Observation, Receipt, Record, Reply, SourceId, Stamp,
+        IncidentId, Observation, PostureOrder, RainView, Receipt, Record, Reply, SourceId, Stamp,
     },
     store::{Batch, IncidentFilter, Store},
 };
@@ -28,6 +28,7 @@ pub(super) struct Backend {
     pub(super) envelopes: mpsc::Sender<Envelope>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) reloads: mpsc::Sender<ReloadAsked>,
+    pub(super) asks: mpsc::Sender<Ask>,
 }
 
 impl console::Backend for Backend {
@@ -66,19 +67,18 @@ impl console::Backend for Backend {
     }
 
     async fn reply(&self, reply: Reply) -> Answer {
+        self.by_the_front_door(SourceId::from(reply.by.as_str()), Body::Reply(reply)).await
+    }
+
+    async fn rain(&self) -> Option<RainView> {
         let (tell, told) = oneshot::channel();
-        let observation = Observation {
-            source: SourceId::from(reply.by.as_str()),
-            stamp: Stamp::of_gateway(self.clock.now()),
-            body: Body::Reply(reply),
-        };
-        let receipt = Receipt::new(move |answer| {
-            let _ = tell.send(answer);
-        });
-        if self.envelopes.send(Envelope { observation, receipt }).await.is_err() {
-            return Answer::Lost;
-        }
-        told.await.unwrap_or(Answer::Lost)
+        self.asks.send(tell).await.ok()?;
+        told.await.ok()
+    }
+
+    async fn posture(&self, order: PostureOrder) -> Answer {
+        let source = SourceId::from(order.by.as_str());
+        self.by_the_front_door(source, Body::Posture(order)).await
     }
 
     fn context(&self) -> EventContext {
@@ -91,5 +91,21 @@ impl console::Backend for Backend {
             return Reloaded::Stopping;
         }
         told.await.unwrap_or(Reloaded::Stopping)
+    }
+}
+
+impl Backend {
+    /// As if it had come over MQTT: answered when it is on disk.
+    async fn by_the_front_door(&self, source: SourceId, body: Body) -> Answer {
+        let (tell, told) = oneshot::channel();
+        let stamp = Stamp::of_gateway(self.clock.now());
+        let observation = Observation { source, stamp, body };
+        let receipt = Receipt::new(move |answer| {
+            let _ = tell.send(answer);
+        });
+        if self.envelopes.send(Envelope { observation, receipt }).await.is_err() {
+            return Answer::Lost;
+        }
+        told.await.unwrap_or(Answer::Lost)
     }
 }

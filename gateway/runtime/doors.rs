@@ -20,6 +20,7 @@ use crate::{
     sources::{
         intake::{self, Intake},
         mqtt,
+        sl651::{self, Stations},
     },
 };
 
@@ -64,6 +65,8 @@ pub(super) struct Bound {
     pub(super) web: Option<Console>,
     /// `Some(None)`: there is none any more.
     pub(super) intake: Option<Option<Intake>>,
+    /// As `intake`.
+    pub(super) sl651: Option<Option<Stations>>,
 }
 
 /// All doors that are open.
@@ -71,6 +74,7 @@ pub(super) struct Bound {
 pub(super) struct Doors {
     web: Option<Door>,
     intake: Option<Door>,
+    sl651: Option<Door>,
     brokers: BTreeMap<String, Task>,
 }
 
@@ -108,6 +112,21 @@ impl Doors {
         }
     }
 
+    pub(super) async fn bind_sl651(
+        &self,
+        old: Option<&sl651::Config>,
+        new: &sl651::Config,
+        shared: &Shared,
+    ) -> Result<Stations, String> {
+        let meter: Arc<dyn Meter> = shared.registry.clone();
+        let (envelopes, clock) = (shared.envelopes.clone(), shared.clock.clone());
+        let same = old.is_some_and(|old| old.listen == new.listen);
+        match self.sl651.as_ref().filter(|_| same) {
+            Some(door) => Ok(Stations::on(door.listener.clone(), new, envelopes, clock, meter)),
+            None => Stations::bind(new, envelopes, clock, meter).await,
+        }
+    }
+
     /// The new ones open first, then the old ones close; devices connect anew and send again
     /// what was not acknowledged.
     pub(super) async fn open(
@@ -126,6 +145,15 @@ impl Doors {
                 old.task.end().await;
             }
         }
+        if let Some(stations) = bound.sl651 {
+            let new = stations.map(|stations| Door {
+                listener: stations.listener(),
+                task: Task::start(|stop| stations.serve(stop)),
+            });
+            if let Some(old) = std::mem::replace(&mut self.sl651, new) {
+                old.task.end().await;
+            }
+        }
         if let Some(console) = bound.web {
             let backend = Backend {
                 store: shared.store.clone(),
@@ -136,6 +164,7 @@ impl Doors {
                 envelopes: shared.envelopes.clone(),
                 clock: shared.clock.clone(),
                 reloads: reloads.clone(),
+                asks: shared.asks.clone(),
             };
             let listener = console.listener();
             let task = Task::start(|stop| console.serve(backend, stop));
@@ -166,7 +195,7 @@ impl Doors {
     }
 
     pub(super) fn close(&self) {
-        let doors = self.web.iter().chain(&self.intake).map(|door| &door.task);
+        let doors = self.web.iter().chain(&self.intake).chain(&self.sl651).map(|door| &door.task);
         doors.chain(self.brokers.values()).for_each(Task::tell);
     }
 
@@ -176,8 +205,10 @@ impl Doors {
             self.web.as_ref().and_then(Door::address),
             self.intake.as_ref().and_then(Door::address),
         );
-        tracing::info!(site = config.site.id, ?web, ?intake, "listens");
-        let said = json!({ "pid": std::process::id(), "web": web, "intake": intake });
+        let sl651 = self.sl651.as_ref().and_then(Door::address);
+        tracing::info!(site = config.site.id, ?web, ?intake, ?sl651, "listens");
+        let said =
+            json!({ "pid": std::process::id(), "web": web, "intake": intake, "sl651": sl651 });
         let path = config.data.path.join("run.json");
         let whole = path.with_extension("json.new");
         let written =

@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mad_drone_hands_on_no_more_than_others_whatever_its_clock_says() {
+    fn f2_a_mad_drone_hands_on_no_more_than_others_whatever_its_clock_says() {
         let mut telemetry = Telemetry::new();
         let at = |ms: i64| Timestamp::from_millisecond(1_782_874_800_000 + ms).unwrap();
         // Thirty a second for a second: ten; and five seconds that waited in the probing: fifty.

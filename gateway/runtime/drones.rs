@@ -55,6 +55,11 @@ impl Drones {
         self.running.values().for_each(|running| running.stop.raise());
     }
 
+    /// Whether all have come to their end.
+    pub(super) fn are_over(&self) -> bool {
+        self.running.values().all(|running| running.thread.is_finished())
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.running.is_empty()
     }

@@ -135,6 +135,19 @@ impl Eyes {
         self.vision.iter().for_each(StopFlag::raise);
     }
 
+    /// Waits until no drone's feed is open, or so long: the process must not take down libsrt
+    /// (its own threads, its own clean-up at exit) under a session that still closes.
+    pub(super) async fn closed(&self, within: Duration) {
+        let over = async {
+            while !self.drones.are_over() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(within, over).await.is_err() {
+            tracing::warn!("a drone's feed does not close; not waited for");
+        }
+    }
+
     fn report(&self) -> Reporter {
         Reporter { envelopes: self.shared.envelopes.clone(), clock: self.shared.clock.clone() }
     }

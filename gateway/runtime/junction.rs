@@ -18,7 +18,7 @@ use crate::{
     config::Config,
     domain::{
         Answer, Body, Clock, DeviceTable, Entry, Envelope, IncidentId, Kind, Meter, Metric,
-        Observation, Receipt, Stamp, What,
+        Observation, RainView, Receipt, Stamp, What,
     },
     incident::{Job, Outcome},
     store::{Batch, Room, Store},
@@ -44,6 +44,8 @@ fn goes_into_the_reserve(body: &Body) -> bool {
         | Body::Tracks(_)
         | Body::Pose(_)
         | Body::Reply(_)
+        | Body::Gauge(_)
+        | Body::Posture(_)
         | Body::Loss(_)
         | Body::Unreadable(_) => false,
     }
@@ -54,6 +56,9 @@ pub(super) struct NewConfig {
     pub(super) config: Arc<Config>,
     pub(super) done: oneshot::Sender<()>,
 }
+
+/// Somebody asks what the rules know of rain and water.
+pub(super) type Ask = oneshot::Sender<RainView>;
 
 /// What the log says of a change.
 struct Told {
@@ -109,6 +114,7 @@ impl Junction {
         begun: Outcome,
         mut inbox: mpsc::Receiver<Envelope>,
         mut configs: mpsc::Receiver<NewConfig>,
+        mut asked: mpsc::Receiver<Ask>,
         mut stop: watch::Receiver<bool>,
     ) {
         self.commit(begun, Receipt::none()).await;
@@ -131,6 +137,9 @@ impl Junction {
                     let outcome = self.middle.reload(self.clock.now(), &new.config);
                     self.commit(outcome, Receipt::none()).await;
                     let _ = new.done.send(());
+                }
+                Some(answer) = asked.recv() => {
+                    let _ = answer.send(self.middle.rain_view(self.clock.now()));
                 }
                 Some(envelope) = inbox.recv() => self.take(envelope).await,
                 () = told(&mut stop) => break,
@@ -173,13 +182,16 @@ impl Junction {
         let kind = match observation.body {
             Body::Press(_) => "press",
             Body::Reply(_) => "reply",
+            Body::Gauge(_) => "gauge",
+            Body::Posture(_) => "posture",
             Body::Fault(_) => "fault",
             Body::Device(_) => "device",
             Body::Unreadable(_) => "unreadable",
             Body::Pose(_) => "pose",
             _ => "vision",
         };
-        if (outcome.entries.is_empty() && kind == "press") || outcome.repeated {
+        let nothing = outcome.entries.is_empty() && matches!(kind, "press" | "gauge");
+        if nothing || outcome.repeated {
             self.meter.add(Metric::SignalsDuplicate, observation.source.as_str(), 1);
         }
         self.meter.add(Metric::SignalsAccepted, kind, 1);

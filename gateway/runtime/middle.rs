@@ -1,38 +1,74 @@
 //! The junction as a pure value: rules and desk together, one observation in, what must happen out.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, HashSet};
 
 use jiff::tz::TimeZone;
 
 use crate::{
     config::{ButtonConfig, Config},
-    domain::{DeviceInfo, EventContext, Now, Observation, SourceId, SourceInfo},
+    domain::{
+        Body, DeviceInfo, EventContext, Now, Observation, Place, RainView, SourceId, SourceInfo,
+        SourceKind,
+    },
     incident::{Desk, Directory, Outcome},
-    rules::{self, Masks, Rules},
+    rules::{
+        self, Masks, Rules,
+        rain::{GaugeConfig, POSTURE_SOURCE, Site},
+    },
     sources::{
         camera,
         codecs::{self, Codecs, Listed},
         drone,
     },
+    store::Restored,
 };
 
 /// Owned by one task; no lock, no I/O.
 pub(super) struct Middle {
     pub(super) rules: Rules,
     pub(super) desk: Desk,
+    /// Gauges by the name that they give themselves.
+    devices: HashMap<SourceId, SourceId>,
+    timezone: TimeZone,
 }
 
 impl Middle {
     /// Empty, for this configuration.
-    pub(super) fn new(config: &Config, context: &EventContext) -> Self {
-        Self {
-            rules: Rules::new(&rules(config), &masks(config), &context.timezone),
-            desk: Desk::new(directory(config)),
-        }
+    pub(super) fn new(config: &Config, context: &EventContext, now: Now) -> Self {
+        let timezone = context.timezone.clone();
+        let mut rules = Rules::new(&rules(config), &masks(config), &timezone);
+        rules.rain.configure(weather(config), &timezone, now, &mut Vec::new());
+        Self { rules, desk: Desk::new(directory(config)), devices: gauges(config), timezone }
+    }
+
+    /// What the journal knows: presses, replies, open incidents, and the rain of the last day.
+    pub(super) fn restore(&mut self, now: Now, restored: Restored) -> Outcome {
+        let Restored { live, presses, replies, reports, .. } = restored;
+        let mut findings = Vec::new();
+        self.rules.rain.restore(now, &reports, &live, &mut findings);
+        self.desk.restore_reports(&reports);
+        let mut outcome = self.desk.restore(now, live, &presses, replies);
+        outcome.entries.extend(self.desk.tick(now, findings).entries);
+        outcome
+    }
+
+    /// As the API shows it.
+    pub(super) fn rain_view(&self, now: Now) -> RainView {
+        self.rules.rain.view(now, &self.timezone)
     }
 
     pub(super) fn apply(&mut self, now: Now, observation: &Observation) -> Outcome {
         let mut findings = Vec::new();
+        // A gauge speaks under its own name, and is known under the site's.
+        let known = match &observation.body {
+            Body::Gauge(_) => self.devices.get(&observation.source),
+            _ => None,
+        };
+        let named = known.map(|id| Observation { source: id.clone(), ..observation.clone() });
+        let observation = named.as_ref().unwrap_or(observation);
         self.rules.observe(observation, &mut findings);
         self.desk.apply(now, observation, findings)
     }
@@ -42,7 +78,9 @@ impl Middle {
         let mut findings = Vec::new();
         let zone = context(config).timezone;
         self.rules.replace(&rules(config), &masks(config), &zone, &mut findings);
+        self.rules.rain.configure(weather(config), &zone, now, &mut findings);
         self.desk.set_directory(now, directory(config));
+        (self.devices, self.timezone) = (gauges(config), zone);
         self.desk.tick(now, findings)
     }
 
@@ -81,9 +119,45 @@ fn rules(config: &Config) -> Vec<rules::Config> {
     rules
 }
 
+fn gauges(config: &Config) -> HashMap<SourceId, SourceId> {
+    let pair = |gauge: &GaugeConfig| (gauge.device().into(), gauge.id.as_str().into());
+    config.weather.gauges.iter().map(pair).collect()
+}
+
+fn weather(config: &Config) -> Site {
+    let info = |gauge: &GaugeConfig| {
+        let id = SourceId::from(gauge.id.as_str());
+        config.sources.iter().find(|info| info.id == id).cloned()
+    };
+    let gauges = config.weather.gauges.iter();
+    Site {
+        gauges: gauges.filter_map(|gauge| Some((gauge.clone(), info(gauge)?))).collect(),
+        rain: config.weather.rain.clone(),
+        posture: config.weather.posture.clone(),
+    }
+}
+
+/// The site itself, as the source of what is true of all of it.
+fn itself(config: &Config) -> SourceInfo {
+    SourceInfo {
+        id: POSTURE_SOURCE.into(),
+        kind: SourceKind::Gateway,
+        name: match config.site.name.as_str() {
+            "" => config.site.id.clone(),
+            name => name.to_owned(),
+        },
+        place: config.site.place.map(|[lon, lat]| Place { lon, lat, text: None }),
+        grid: None,
+        contact: None,
+        note: None,
+    }
+}
+
 pub(super) fn directory(config: &Config) -> Directory {
+    let itself = itself(config);
+    let all = config.sources.iter().chain([&itself]);
     Directory {
-        sources: config.sources.iter().map(|info| (info.id.clone(), info.clone())).collect(),
+        sources: all.map(|info| (info.id.clone(), info.clone())).collect(),
         auto_close_after_s: config.site.auto_close_after_s,
         clip_max_s: seconds(config, |camera| camera.clip_max_s, |drone| drone.clip_max_s),
         post_roll_s: seconds(config, |camera| camera.post_roll_s, |drone| drone.post_roll_s),
@@ -108,7 +182,14 @@ pub(super) fn dialects(config: &Config) -> Codecs {
         model: button.model.clone(),
     };
     let listed: Vec<Listed> = config.buttons.iter().map(listed).collect();
-    Codecs::new(&config.site.id.as_str().into(), &listed, &config.device_models)
+    let gauge = |gauge: &GaugeConfig| Listed {
+        id: gauge.id.as_str().into(),
+        device: gauge.device.clone(),
+        model: None,
+    };
+    let gauges: Vec<Listed> = config.weather.gauges.iter().map(gauge).collect();
+    let codecs = Codecs::new(&config.site.id.as_str().into(), &listed, &config.device_models);
+    codecs.with_gauges(&gauges)
 }
 
 /// Its own line goes before its model, its model before the site.

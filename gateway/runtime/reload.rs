@@ -147,6 +147,19 @@ impl House {
                 },
             }
         }
+        if difference.of("sl651").next().is_some() {
+            let old = self.config.weather.sl651.as_ref();
+            match &new.weather.sl651 {
+                None => bound.sl651 = Some(None),
+                Some(config) => match self.doors.bind_sl651(old, config, &self.shared).await {
+                    Ok(stations) => bound.sl651 = Some(Some(stations)),
+                    Err(why) => {
+                        new.keep_sl651(&self.config);
+                        kept.push(Kept { section: "sl651", why });
+                    }
+                },
+            }
+        }
         Prepared { context: middle::context(new), bound, kept }
     }
 
@@ -193,7 +206,7 @@ impl House {
         if let Err(why) = self.eyes.change(&new, difference) {
             kept.push(Kept { section: "camera", why });
         }
-        let moved = bound.web.is_some() || bound.intake.is_some();
+        let moved = bound.web.is_some() || bound.intake.is_some() || bound.sl651.is_some();
         let context = self.context.subscribe();
         self.doors.open(bound, &self.shared, &context, &self.reloads).await;
         if moved {

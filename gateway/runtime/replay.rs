@@ -95,7 +95,7 @@ pub fn replay(replay: Replay, told: Told<'_>) -> Result<Played, String> {
     }
     let longest = clips.iter().map(|camera| camera.clip_max_s + camera.post_roll_s).max();
     let mut stage = Stage {
-        middle: Middle::new(&config, &context),
+        middle: Middle::new(&config, &context, clock.now()),
         dialects: middle::dialects(&config),
         exhibits: Exhibits {
             store: opened.store.clone(),
@@ -155,12 +155,7 @@ impl Stage<'_> {
                 self.advance(signal.at())?;
                 self.played.signals += 1;
                 for observation in signal.observations(&self.dialects, self.clock.now()) {
-                    if let Body::Unreadable(unreadable) = &observation.body {
-                        self.played.unreadable += 1;
-                        let (origin, reason) = (&unreadable.origin, &unreadable.reason);
-                        tracing::warn!(origin, reason, at = %signal.at(), "unreadable payload, quarantined");
-                    }
-                    self.apply(&observation)?;
+                    self.signal(signal, &observation)?;
                 }
                 continue;
             }
@@ -178,6 +173,15 @@ impl Stage<'_> {
                 (self.told.explanation)(&format!("{} {since:8.3} s: gate {word}", player.id));
             }
         }
+    }
+
+    fn signal(&mut self, signal: &Signal, observation: &Observation) -> Result<(), String> {
+        if let Body::Unreadable(unreadable) = &observation.body {
+            self.played.unreadable += 1;
+            let (origin, reason) = (&unreadable.origin, &unreadable.reason);
+            tracing::warn!(origin, reason, at = %signal.at(), "unreadable payload, quarantined");
+        }
+        self.apply(observation)
     }
 
     fn look(&mut self, player: &mut Player, look: Look) -> Result<(), String> {

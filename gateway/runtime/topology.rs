@@ -14,7 +14,7 @@ use super::{
     devices,
     doors::{Bound, Doors},
     eyes::Eyes,
-    junction::Junction,
+    junction::{Ask, Junction},
     middle::{self, Middle},
     presence::Heart,
     progress::Progress,
@@ -37,8 +37,12 @@ const JOBS_MAX: usize = 64;
 const RELOADS_MAX: usize = 4;
 /// Configurations on their way to the junction: a reload waits until it has taken one.
 const CONFIGS_MAX: usize = 1;
+/// People who ask what the rules know.
+const ASKS_MAX: usize = 16;
 /// Everything must be down within 5 s of SIGTERM; the rest is for the process itself.
 const STOP_WITHIN: Duration = Duration::from_millis(4_500);
+/// A feed looks every 100 ms whether it should end; a decoder finishes its picture.
+const FEEDS_CLOSE_WITHIN: Duration = Duration::from_millis(3_000);
 /// The junction ticks four times a second; it may wait for the disk, which is watched itself.
 const JUNCTION_STUCK_AFTER: Duration = Duration::from_secs(20);
 
@@ -54,6 +58,7 @@ pub(super) struct Shared {
     /// How the devices of the latest configuration are read.
     pub(super) dialects: Dialects,
     pub(super) devices: devices::Seen,
+    pub(super) asks: mpsc::Sender<Ask>,
     pub(super) progress: Progress,
 }
 
@@ -92,16 +97,17 @@ async fn live(
     registry: Arc<Registry>,
 ) -> Result<(), String> {
     let Opened { store, restored, .. } = opened;
+    let restored_at = clock.now();
     let context = middle::context(&config);
-    let mut middle = Middle::new(&config, &context);
-    middle.desk.restore_devices(clock.now(), devices::read(&config.data.path));
-    let begun =
-        middle.desk.restore(clock.now(), restored.live, &restored.presses, restored.replies);
+    let mut middle = Middle::new(&config, &context, restored_at);
+    middle.desk.restore_devices(restored_at, devices::read(&config.data.path));
+    let begun = middle.restore(restored_at, restored);
 
     let (stop_tell, stop) = watch::channel(false);
     let (envelopes, inbox) = mpsc::channel(ENVELOPES_MAX);
     let (jobs, work) = std::sync::mpsc::sync_channel(JOBS_MAX);
     let (configs, new_configs) = mpsc::channel(CONFIGS_MAX);
+    let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (reloads, reloads_asked) = mpsc::channel(RELOADS_MAX);
     let (context_tell, context_told) = watch::channel(context.clone());
     let (dialects_tell, dialects) = watch::channel(Arc::new(middle::dialects(&config)));
@@ -116,6 +122,7 @@ async fn live(
         envelopes,
         dialects,
         devices: devices_seen.clone(),
+        asks,
         progress: Progress::new(clock.clone()),
     };
 
@@ -123,7 +130,7 @@ async fn live(
     let junction =
         Junction::new(middle, Some(jobs), store.clone(), clock, registry, beat, devices_tell);
     let device_book = tokio::spawn(devices::keep(config.data.path.clone(), devices_seen));
-    let junction = tokio::spawn(junction.run(begun, inbox, new_configs, stop.clone()));
+    let junction = tokio::spawn(junction.run(begun, inbox, new_configs, asked, stop.clone()));
     let mut couriers = Couriers::new(Heart::start(&config.site, &context, &shared));
     config.sinks.iter().for_each(|sink| couriers.start(sink, &shared, &context));
     let mut doors = Doors::default();
@@ -131,7 +138,11 @@ async fn live(
         Some(intake) => Some(Some(doors.bind_intake(None, intake, &shared).await?)),
         None => None,
     };
-    let bound = Bound { web: Some(doors.bind_web(None, &config).await?), intake };
+    let sl651 = match &config.weather.sl651 {
+        Some(sl651) => Some(Some(doors.bind_sl651(None, sl651, &shared).await?)),
+        None => None,
+    };
+    let bound = Bound { web: Some(doors.bind_web(None, &config).await?), intake, sl651 };
     doors.open(bound, &shared, &context_told, &reloads).await;
     config.mqtt.iter().for_each(|broker| doors.start_broker(broker, &shared));
     warn_if_plain(&config);
@@ -181,7 +192,8 @@ async fn live(
         house.couriers.close().await;
         store.close().await
     };
-    let closed = timeout(STOP_WITHIN, graceful).await;
+    let (closed, ()) =
+        tokio::join!(timeout(STOP_WITHIN, graceful), house.eyes.closed(FEEDS_CLOSE_WITHIN));
     match closed {
         Ok(Ok(())) => tracing::info!("stopped; everything acknowledged is on disk"),
         Ok(Err(error)) => tracing::error!(%error, "stopped, but the store could not write"),

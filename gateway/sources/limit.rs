@@ -8,6 +8,9 @@ use crate::domain::{Body, Observation, SourceId};
 const BURST_MESSAGES_MAX: f64 = 60.0;
 /// And for as long as it likes. A gauge with twenty values a second still gets through.
 const MESSAGES_PER_SECOND: f64 = 20.0;
+/// Reports of one gauge at once: a broker has kept a day of one that speaks each minute while we
+/// were away, and rain that is set aside has never fallen.
+const GAUGE_BURST_MESSAGES_MAX: f64 = 1_500.0;
 /// Devices that are counted; beyond it those that have been quiet are forgotten, and so are all
 /// if none is.
 const DEVICES_MAX: usize = 10_000;
@@ -38,10 +41,12 @@ impl Limiter {
                 self.buckets.clear();
             }
         }
-        let new = Bucket { tokens: BURST_MESSAGES_MAX, at_ms: now_ms, pressed_ms: None };
+        let gauge = of.iter().any(|one| matches!(one.body, Body::Gauge(_)));
+        let burst = if gauge { GAUGE_BURST_MESSAGES_MAX } else { BURST_MESSAGES_MAX };
+        let new = Bucket { tokens: burst, at_ms: now_ms, pressed_ms: None };
         let bucket = self.buckets.entry(key.clone()).or_insert(new);
         let passed = now_ms.saturating_sub(bucket.at_ms) as f64 / 1000.0;
-        bucket.tokens = (bucket.tokens + passed * MESSAGES_PER_SECOND).min(BURST_MESSAGES_MAX);
+        bucket.tokens = (bucket.tokens + passed * MESSAGES_PER_SECOND).min(burst);
         bucket.at_ms = now_ms;
         let press = of.iter().find_map(|one| match &one.body {
             Body::Press(press) => Some(press),
@@ -51,7 +56,7 @@ impl Limiter {
         if !over {
             bucket.tokens -= 1.0;
         }
-        let Some(press) = press else { return over && !of.iter().any(is_reply) };
+        let Some(press) = press else { return over && !of.iter().any(is_of_a_person) };
         let last = bucket.pressed_ms;
         let same = press.id.is_none()
             && last.is_some_and(|last| now_ms.saturating_sub(last) < SAME_PRESS_WITHIN_MS);
@@ -64,15 +69,15 @@ impl Limiter {
     }
 }
 
-/// A person's answer is no device's.
-fn is_reply(observation: &Observation) -> bool {
-    matches!(observation.body, Body::Reply(_))
+/// A person's answer or order is no device's.
+fn is_of_a_person(observation: &Observation) -> bool {
+    matches!(observation.body, Body::Reply(_) | Body::Posture(_))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{DeviceReport, Now, Press, Stamp};
+    use crate::domain::{DeviceReport, GaugeReport, Now, Press, Stamp};
 
     fn one(press: Option<Option<&str>>) -> Vec<Observation> {
         let now = Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 0 };
@@ -105,6 +110,28 @@ mod tests {
             .count();
         assert!(calls >= 4, "{calls}: a press every three seconds goes on");
         assert!(!limiter.sets_aside(&"calm".into(), &one(None), 20_000));
+    }
+
+    #[test]
+    fn a_day_of_rain_that_a_broker_kept_comes_through_and_a_mad_gauge_does_not() {
+        let report = |n: u64| {
+            let mut said = one(None);
+            said[0].body = Body::Gauge(GaugeReport {
+                id: Some(n.to_string()),
+                via: "t".into(),
+                readings: Vec::new(),
+                battery: None,
+                voltage_mv: None,
+                doubt: None,
+            });
+            said
+        };
+        let mut limiter = Limiter::default();
+        let gauge = SourceId::from("gauge");
+        assert!((0..1_440).all(|n| !limiter.sets_aside(&gauge, &report(n), 0)), "of the day");
+        let passed =
+            (0..100_000u64).filter(|n| !limiter.sets_aside(&gauge, &report(*n), n / 10)).count();
+        assert!((255..=265).contains(&passed), "{passed}: what is left and 20 a second");
     }
 
     #[test]

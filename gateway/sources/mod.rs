@@ -8,6 +8,7 @@ mod limit;
 pub mod mqtt;
 pub mod reconnect;
 pub mod recorded;
+pub mod sl651;
 mod taken;
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! A broker as a source: a lasting session, each message acknowledged after it is on disk, in order.
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc};
+use std::{collections::VecDeque, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -21,9 +21,11 @@ use crate::{
 
 /// The first wait between connections; see [`crate::wire::backoff`].
 const BACKOFF_MS_FIRST: u64 = 250;
-/// Messages of one broker between it and the disk: their syncs are shared, and one device that
-/// says too much takes nobody else's turn.
-const IN_FLIGHT_MAX: usize = 256;
+/// Messages of one broker between it and their acknowledgement. What is on its way to the disk is
+/// bounded by the junction's inbox; this bounds what was set aside behind one that waits for it.
+const IN_FLIGHT_MAX: usize = 10_000;
+/// When as many acknowledgements wait to be sent as the client holds.
+const ACKNOWLEDGE_AGAIN: Duration = Duration::from_millis(1);
 
 /// `[[mqtt]]`: a broker that devices report to.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -50,7 +52,7 @@ pub struct Config {
     /// PEM file of its private key.
     #[serde(default)]
     pub client_key_file: Option<PathBuf>,
-    /// Default `gridpost/<site>/button/+` and `gridpost/<site>/reply`.
+    /// Default `gridpost/<site>/button/+`, `…/gauge/+`, `…/posture` and `…/reply`.
     #[serde(default)]
     pub topics: Vec<String>,
 }
@@ -156,6 +158,8 @@ impl Source {
         let topics = if config.topics.is_empty() {
             vec![
                 format!("gridpost/{}/button/+", self.site),
+                format!("gridpost/{}/gauge/+", self.site),
+                format!("gridpost/{}/posture", self.site),
                 format!("gridpost/{}/reply", self.site),
             ]
         } else {
@@ -167,22 +171,32 @@ impl Source {
             return Ok(());
         }
         // Acknowledged in the order in which they came (MQTT-4.6.0-2), each after it is on disk.
-        let mut flight: VecDeque<(wire::Message, Option<oneshot::Receiver<bool>>)> =
-            VecDeque::new();
+        let acknowledger = subscriber.acknowledger();
+        let mut flight: VecDeque<InFlight> = VecDeque::new();
         loop {
-            let message = tokio::select! {
-                biased;
-                stored = oldest(&mut flight) => {
-                    if !stored {
-                        return Err("a message could not be stored; the broker must send it again".into());
+            let message = {
+                let mut next = pin!(subscriber.next());
+                let mut full = false;
+                loop {
+                    tokio::select! {
+                        biased;
+                        stored = oldest(&mut flight), if !full => {
+                            if !stored {
+                                return Err("a message could not be stored; the broker must send it again".into());
+                            }
+                            full = !flight.front().is_some_and(|one| acknowledger.acknowledge(&one.message));
+                            if !full {
+                                flight.pop_front();
+                            }
+                        }
+                        () = tokio::time::sleep(ACKNOWLEDGE_AGAIN), if full => full = false,
+                        message = &mut next => break message?,
                     }
-                    if let Some((message, _)) = flight.pop_front() {
-                        subscriber.acknowledge(&message).await?;
-                    }
-                    continue;
                 }
-                message = subscriber.next(), if flight.len() < IN_FLIGHT_MAX => message?,
             };
+            if flight.len() >= IN_FLIGHT_MAX {
+                return Err(format!("{IN_FLIGHT_MAX} messages wait for the disk"));
+            }
             *got = true;
             let read = Message {
                 topic: &message.topic,
@@ -194,14 +208,14 @@ impl Source {
             let mut observations =
                 taken(&self.dialects, |limit| limit(limiter), &read, now, &*self.meter);
             let Some(last) = observations.pop() else {
-                flight.push_back((message, None));
+                flight.push_back(InFlight { message, told: Told::Aside });
                 continue;
             };
             let (tell, told) = oneshot::channel();
             let receipt = Receipt::new(move |answer| {
                 let _ = tell.send(!matches!(answer, Answer::Lost));
             });
-            flight.push_back((message, Some(told)));
+            flight.push_back(InFlight { message, told: Told::By(told) });
             let before = observations.into_iter().map(|one| (one, Receipt::none()));
             for (observation, receipt) in before.chain([(last, receipt)]) {
                 if self.envelopes.send(Envelope { observation, receipt }).await.is_err() {
@@ -212,11 +226,29 @@ impl Source {
     }
 }
 
-/// Whether the oldest message in flight is on disk; for ever if there is none.
-async fn oldest(flight: &mut VecDeque<(wire::Message, Option<oneshot::Receiver<bool>>)>) -> bool {
-    match flight.front_mut() {
-        None => std::future::pending().await,
-        Some((_, None)) => true,
-        Some((_, Some(told))) => told.await.unwrap_or(false),
+struct InFlight {
+    message: wire::Message,
+    told: Told,
+}
+
+/// Whether it is on disk.
+enum Told {
+    /// It was set aside by the limit: nobody has anything to say of it.
+    Aside,
+    By(oneshot::Receiver<bool>),
+    /// Yes; it waits for its turn to be acknowledged.
+    Yes,
+}
+
+/// Whether the oldest message in flight is on disk; for ever if there is none. Cancelling forgets
+/// nothing.
+async fn oldest(flight: &mut VecDeque<InFlight>) -> bool {
+    let Some(one) = flight.front_mut() else { return std::future::pending().await };
+    if let Told::By(told) = &mut one.told {
+        if !told.await.unwrap_or(false) {
+            return false;
+        }
+        one.told = Told::Yes;
     }
+    true
 }

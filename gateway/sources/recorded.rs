@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::codecs::{Codecs, Message};
+use super::{
+    codecs::{Codecs, Message},
+    sl651,
+};
 use crate::domain::{Body, Now, Observation, SourceId, Stamp, Unreadable};
 
 /// Where recorded signals come from, in the records they lead to.
@@ -97,12 +100,13 @@ impl Signal {
                 let message = Message { topic, payload: &payload, retained: *retained, via: VIA };
                 codecs.decode(&message, now)
             }
+            Self::Tcp { listener, .. } if listener == sl651::VIA => sl651::recorded(&payload, now),
             Self::Tcp { listener, .. } => vec![Observation {
                 source: SourceId::from(VIA),
                 stamp: Stamp::of_gateway(now),
                 body: Body::Unreadable(Unreadable {
                     origin: format!("{VIA} tcp {listener}"),
-                    reason: format!("no listener `{listener}` is in this configuration"),
+                    reason: format!("no listener is called `{listener}`; known is {}", sl651::VIA),
                     payload,
                 }),
             }],

@@ -23,6 +23,9 @@ pub(super) fn taken(
         return Vec::new();
     }
     for observation in &observations {
+        if let Body::Gauge(_) = observation.body {
+            meter.add(Metric::GaugeReports, observation.source.as_str(), 1);
+        }
         let Body::Unreadable(unreadable) = &observation.body else { continue };
         let (via, topic, reason) = (message.via, message.topic, &unreadable.reason);
         meter.add(Metric::SignalsUnreadable, via, 1);

@@ -7,14 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{format::PAYLOAD_BYTES_MAX, ledger::Ledger};
 use crate::domain::{
-    Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Record, SeenPress, Settled, SinkId,
+    Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Record, SeenPress, SeenReport, Settled,
+    SinkId,
 };
 
 /// One record's meaning. Its kind byte is in the frame, so that a reader can skip what it does
 /// not know; payloads are JSON, readable with any tool after a disaster.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Fact {
-    /// Kinds 1 press, 2 change, 3 reply, 5 evidence, 6 look, 7 quarantine.
+    /// Kinds 1 press, 2 change, 3 reply, 5 evidence, 6 look, 7 quarantine, 8 gauge.
     Entry(Entry),
     /// Kind 4.
     Settled(SettledFact),
@@ -101,6 +102,10 @@ pub(super) enum Carried {
         incident: IncidentId,
         id: String,
     },
+    Report {
+        seq: u64,
+        report: SeenReport,
+    },
 }
 
 /// Segments up to this number are not needed any more and were, or will be, removed.
@@ -157,6 +162,7 @@ impl Fact {
             Self::Entry(Entry::Evidence { .. }) => 5,
             Self::Entry(Entry::Look { .. }) => 6,
             Self::Entry(Entry::Quarantine(_)) => 7,
+            Self::Entry(Entry::Gauge { .. }) => 8,
             Self::Standing(_) => STANDING_KIND,
             Self::Carried(_) => 17,
             Self::Retired(_) => 18,
@@ -196,7 +202,7 @@ impl Fact {
             return Err(format!("version {version} of kind {kind} is not known here"));
         }
         match kind {
-            1 | 2 | 3 | 5 | 6 | 7 => json(payload).map(Self::Entry),
+            1 | 2 | 3 | 5 | 6 | 7 | 8 => json(payload).map(Self::Entry),
             4 => json(payload).map(Self::Settled),
             STANDING_KIND => json(payload).map(Self::Standing),
             17 => json(payload).map(Self::Carried),

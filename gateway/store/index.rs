@@ -22,7 +22,7 @@ use super::{
     shared::{Shared, lock},
     state::{Brief, Held, Key, Piece, State},
 };
-use crate::domain::{EvidenceId, IncidentId, SeenPress, SinkId};
+use crate::domain::{EvidenceId, IncidentId, SeenPress, SeenReport, SinkId};
 
 /// The index may lag behind by this: what changes again meanwhile is written once.
 const LAG: Duration = Duration::from_millis(200);
@@ -141,6 +141,7 @@ impl Key {
             Self::Incident(id) => [b"i", &id.0.as_bytes()[..]].concat(),
             Self::Evidence(id) => [b"e", &id.0.as_bytes()[..]].concat(),
             Self::Dead(seq) => [b"x", &seq.to_be_bytes()[..]].concat(),
+            Self::Gauge(seq) => [b"g", &seq.to_be_bytes()[..]].concat(),
         }
     }
 }
@@ -153,6 +154,7 @@ enum Value {
     Reply(Held<(IncidentId, String)>),
     Evidence(Piece),
     Dead(DeadLetter),
+    Gauge(Held<SeenReport>),
 }
 
 impl Value {
@@ -164,6 +166,7 @@ impl Value {
             Key::Reply(seq) => state.replies.get(&seq).cloned().map(Self::Reply),
             Key::Evidence(id) => state.evidence.get(&id).cloned().map(Self::Evidence),
             Key::Dead(seq) => state.dead.get(&seq).cloned().map(Self::Dead),
+            Key::Gauge(seq) => state.gauges.get(&seq).cloned().map(Self::Gauge),
         }
     }
 
@@ -175,6 +178,7 @@ impl Value {
             Self::Reply(value) => serde_json::to_vec(value),
             Self::Evidence(value) => serde_json::to_vec(value),
             Self::Dead(value) => serde_json::to_vec(value),
+            Self::Gauge(value) => serde_json::to_vec(value),
         }
         .expect("plain structs with string keys are always JSON")
     }
@@ -196,6 +200,10 @@ fn put(state: &mut State, key: &[u8], value: &[u8]) -> Result<(), Problem> {
         b'r' => {
             let held: Held<(IncidentId, String)> = json(value)?;
             state.reply(seq()?, held.segment, held.value);
+        }
+        b'g' => {
+            let held: Held<SeenReport> = json(value)?;
+            state.report(seq()?, held.segment, held.value);
         }
         _ => return Err(format!("an unknown key, tag {tag}")),
     }

@@ -18,6 +18,7 @@ mod folder;
 mod format;
 #[doc(hidden)]
 pub mod fuzzing;
+mod gauges;
 mod index;
 mod journal;
 mod ledger;

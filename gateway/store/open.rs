@@ -27,7 +27,7 @@ use super::{
     tidy::SteadyClock,
     writer::{QUEUE_BATCHES, Writer},
 };
-use crate::domain::{Class, EvidenceId, IncidentId, Meter, Record, SeenPress};
+use crate::domain::{Class, EvidenceId, IncidentId, Meter, Record, SeenPress, SeenReport};
 
 /// Live incidents that are restored besides all emergencies.
 const LIVE_MAX: usize = 10_000;
@@ -58,6 +58,8 @@ pub struct Restored {
     pub presses: Vec<SeenPress>,
     /// Replies already taken, oldest first, at most 100,000.
     pub replies: Vec<(IncidentId, String)>,
+    /// Reports of gauges of the last 25 h, oldest first, at most 200,000.
+    pub reports: Vec<SeenReport>,
     /// The latest time that any record carries.
     pub latest: Option<Timestamp>,
 }
@@ -317,6 +319,7 @@ fn restore(state: &State, reader: &Reader) -> Restored {
         live,
         presses: state.presses.values().map(|held| held.value.clone()).collect(),
         replies: state.replies.values().map(|held| held.value.clone()).collect(),
+        reports: state.gauges.values().map(|held| held.value.clone()).collect(),
         latest: state.latest,
     }
 }

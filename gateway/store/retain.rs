@@ -28,7 +28,8 @@ struct Needed {
     location: Location,
 }
 
-/// Pending records and files, dead letters, live incidents, presses and replies in this segment.
+/// Pending records and files, dead letters, live incidents, presses, replies and reports in this
+/// segment.
 pub(super) fn carry(state: &State, segment: u64) -> Load {
     let first =
         |incident: &IncidentId, seq| state.incidents.get(incident).map_or(seq, |brief| brief.first);
@@ -86,12 +87,14 @@ pub(super) fn carry(state: &State, segment: u64) -> Load {
     }
     let presses = state.presses.iter().filter(|(_, held)| held.segment == segment);
     let replies = state.replies.iter().filter(|(_, held)| held.segment == segment);
+    let gauges = state.gauges.iter().filter(|(_, held)| held.segment == segment);
     let rest = presses
         .map(|(&seq, held)| Carried::Press { seq, press: held.value.clone() })
         .chain(replies.map(|(&seq, held)| {
             let (incident, id) = held.value.clone();
             Carried::Reply { seq, incident, id }
         }))
+        .chain(gauges.map(|(&seq, held)| Carried::Report { seq, report: held.value.clone() }))
         .collect();
     Load { needed, rest }
 }

@@ -15,7 +15,8 @@ use super::{
     recover::Checkpoint,
 };
 use crate::domain::{
-    Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Outcome, Record, SeenPress, SinkId, Stage,
+    Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Outcome, Record, SeenPress, SeenReport,
+    SinkId, Stage,
 };
 
 /// As the contract says (DESIGN §6); about 30 MB at most.
@@ -69,6 +70,7 @@ pub(super) enum Key {
     Reply(u64),
     Evidence(EvidenceId),
     Dead(u64),
+    Gauge(u64),
 }
 
 #[derive(Default)]
@@ -79,6 +81,7 @@ pub(super) struct State {
     pub(super) by_age: BTreeMap<u64, IncidentId>,
     pub(super) presses: BTreeMap<u64, Held<SeenPress>>,
     pub(super) replies: BTreeMap<u64, Held<(IncidentId, String)>>,
+    pub(super) gauges: BTreeMap<u64, Held<SeenReport>>,
     pub(super) evidence: HashMap<EvidenceId, Piece>,
     pub(super) evidence_by_age: BTreeSet<(u64, EvidenceId)>,
     pub(super) dead: BTreeMap<u64, DeadLetter>,
@@ -140,6 +143,11 @@ impl State {
             Entry::Quarantine(kept) => {
                 let bytes = (kept.text.len() + kept.hex.len()) as u64;
                 *self.quarantined.entry(location.segment).or_default() += bytes;
+            }
+            Entry::Gauge { source, stamp, report } => {
+                let (source, report) = (source.clone(), report.clone());
+                self.seen_at(stamp.gateway);
+                self.report(seq, location.segment, SeenReport { source, stamp: *stamp, report });
             }
             // Settlements are always written as `Fact::Settled`.
             Entry::Settled(_) | Entry::Look { .. } => {}
@@ -362,6 +370,9 @@ impl State {
             Carried::Reply { seq, incident, id } => {
                 self.reply(*seq, location.segment, (*incident, id.clone()));
             }
+            Carried::Report { seq, report } => {
+                self.report(*seq, location.segment, report.clone());
+            }
         }
     }
 
@@ -436,6 +447,8 @@ impl State {
         let replies = self.replies.keys().map(|&seq| Key::Reply(seq));
         let evidence = self.evidence.keys().map(|&id| Key::Evidence(id));
         let dead = self.dead.keys().map(|&seq| Key::Dead(seq));
-        due.chain(incidents).chain(presses).chain(replies).chain(evidence).chain(dead).collect()
+        let gauges = self.gauges.keys().map(|&seq| Key::Gauge(seq));
+        let people = presses.chain(replies).chain(gauges);
+        due.chain(incidents).chain(people).chain(evidence).chain(dead).collect()
     }
 }

@@ -221,7 +221,7 @@ fn regions(flags: &[bool], columns: usize, rows: usize) -> Vec<Bbox> {
             heaps.push((count, bounds));
         }
     }
-    heaps.sort_by(|a, b| b.0.cmp(&a.0));
+    heaps.sort_by_key(|heap| std::cmp::Reverse(heap.0));
     let (w, h) = (columns as f32, rows as f32);
     let boxed = |[x0, y0, x1, y1]: [usize; 4]| {
         Bbox::new(x0 as f32 / w, y0 as f32 / h, (x1 + 1) as f32 / w, (y1 + 1) as f32 / h)

@@ -126,7 +126,7 @@ impl Subscriber {
         Ok(())
     }
 
-    /// The next message; cancelling loses none. Subscribes at each connection. An error ends this connection.
+    /// The next message; not to be cancelled. Subscribes at each connection. An error ends this connection.
     pub async fn next(&mut self) -> Result<Message, String> {
         loop {
             if let Some(message) = self.arrived.pop_front() {
@@ -162,13 +162,21 @@ impl Subscriber {
         Ok(())
     }
 
-    /// Waits its turn behind what else is to be sent. The event loop prefers reading to sending:
-    /// given up when its queue is full, a backlog larger than that queue would never end.
-    pub async fn acknowledge(&mut self, message: &Message) -> Result<(), String> {
-        while self.client.try_ack(&message.publish).is_err() {
-            self.poll().await?;
-        }
-        Ok(())
+    /// Acknowledges while [`Self::next`] is waited for: that must not be cancelled, or an
+    /// acknowledgement on its way into the socket could be lost with it.
+    pub fn acknowledger(&self) -> Acknowledger {
+        Acknowledger(self.client.clone())
+    }
+}
+
+/// Hands acknowledgements to the event loop, which [`Subscriber::next`] drives.
+pub struct Acknowledger(AsyncClient);
+
+impl Acknowledger {
+    /// False: too many wait to be sent already; once more a little later. The event loop prefers
+    /// reading to sending: given up here, a backlog larger than its queue would never end.
+    pub fn acknowledge(&self, message: &Message) -> bool {
+        self.0.try_ack(&message.publish).is_ok()
     }
 }
 

@@ -41,6 +41,16 @@ const DIALECTS: &[(&str, &str, &str)] = &[
         "factory/x1/up",
         r#"{"data":{"type":"ALARM","bat":55},"msgId":7,"ts":1782874800}"#,
     ),
+    (
+        "gauge, native",
+        "gridpost/bench/gauge/roof",
+        r#"{"at":"2026-07-01T10:59:58+08:00","id":"417","tips":1042,"battery":87}"#,
+    ),
+    (
+        "gauge, ChirpStack (WTS506)",
+        "application/17c82e96/device/24e124aabbccddee/event/up",
+        r#"{"deduplicationId":"3ac7e3c4","time":"2026-07-01T02:59:58+00:00","deviceInfo":{"devEui":"24e124aabbccddee"},"fPort":85,"object":{"battery":100,"rainfall_total":1.23,"rainfall_counter":1},"rxInfo":[{"rssi":-36,"snr":10.5}]}"#,
+    ),
     ("unreadable", "gridpost/bench/button/btn-0686", r#"{"device":"btn-0686","event":"#),
 ];
 
@@ -64,7 +74,13 @@ fn codecs() -> Codecs {
         battery: Some("/data/bat".into()),
         ..ModelConfig::default()
     };
-    Codecs::new(&"bench".into(), &listed, &[mapping])
+    let gauge = |id: &str, device: Option<&str>| Listed {
+        id: id.into(),
+        device: device.map(Into::into),
+        model: None,
+    };
+    let gauges = [gauge("roof", None), gauge("upper", Some("24E124AABBCCDDEE"))];
+    Codecs::new(&"bench".into(), &listed, &[mapping]).with_gauges(&gauges)
 }
 
 pub(crate) fn run() {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use gridpost::{
     domain::{Errors, Gaze, Now, View},
-    sources::codecs::{self, Message, klv},
+    sources::codecs::{Codecs, Message, klv},
 };
 
 /// Long enough for a steady figure.
@@ -36,8 +36,8 @@ pub(crate) fn osd_per_s() -> f64 {
     let topic = "thing/product/1581F5/osd";
     let message = Message { topic, payload, retained: false, via: "bench" };
     let now = Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 0 };
-    let site = "bench".into();
-    rate(|| drop(std::hint::black_box(codecs::decode(&site, &message, now))))
+    let codecs = Codecs::new(&"bench".into(), &[], &[]);
+    rate(|| drop(std::hint::black_box(codecs.decode(&message, now))))
 }
 
 /// Points of a picture put on the ground with their error, a second.

@@ -2,7 +2,7 @@
 
 use gridpost::{
     domain::{Body, Now, Pose},
-    sources::codecs::{self, Message, klv},
+    sources::codecs::{Codecs, Message, klv},
 };
 
 /// A pose that came out is one: on earth, in degrees, finite.
@@ -62,7 +62,8 @@ pub(super) fn osd(bytes: &[u8]) {
     let topic = "thing/product/1581F5/osd";
     let message = Message { topic, payload: bytes, retained: false, via: "fuzz" };
     let now = Now { wall: "2026-07-01T03:00:00Z".parse().expect("a time"), mono_ms: 1 };
-    match codecs::decode(&"fuzz".into(), &message, now).body {
+    let codecs = Codecs::new(&"fuzz".into(), &[], &[]);
+    match codecs.decode(&message, now).pop().expect("an answer").body {
         Body::Pose(pose) => sane(&pose),
         Body::Unreadable(unreadable) => assert!(!unreadable.reason.is_empty()),
         other => panic!("telemetry became {other:?}"),

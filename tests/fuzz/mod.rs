@@ -161,6 +161,8 @@ fuzzed! {
     p7_fuzz_grids "grids"
     p7_fuzz_buttons "buttons"
     p7_fuzz_signals "signals"
+    p7_fuzz_gauge "gauge"
+    p7_fuzz_sl651 "sl651"
     p7_fuzz_range "range"
     p7_fuzz_klv "klv"
     p7_fuzz_osd "osd"

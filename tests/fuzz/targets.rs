@@ -13,11 +13,12 @@ use std::{
 use gridpost::{
     config::{self, Grids, env::FixedEnvironment},
     console,
-    domain::{Answer, Body, Clock, Envelope, NoMeter, Now, Place},
+    domain::{Answer, Body, Clock, Envelope, Measure, NoMeter, Now, Place, READINGS_KEPT},
     sources::{
         codecs::{Codecs, Listed, Message, ModelConfig},
         intake,
         recorded::Recorded,
+        sl651,
     },
     store::fuzzing,
 };
@@ -47,6 +48,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "grids", run: grids, seeds: geojson },
     Target { name: "buttons", run: buttons, seeds: csv },
     Target { name: "signals", run: signals, seeds: jsonl },
+    Target { name: "gauge", run: press, seeds: gauges },
+    Target { name: "sl651", run: sl651_bytes, seeds: frames },
     Target { name: "range", run: range, seeds: ranges },
     Target { name: "klv", run: drones::klv, seeds: drones::klv_seeds },
     Target { name: "osd", run: drones::osd, seeds: drones::osd_seeds },
@@ -71,8 +74,8 @@ fn decode(topic: &str, payload: &[u8]) {
     let observations = codecs().decode(&message, Still.now());
     assert!(!observations.is_empty(), "a message without an answer is never acknowledged");
     for observation in observations {
-        // Who replies may be anybody, also nobody.
-        let named = !matches!(observation.body, Body::Reply(_));
+        // Who replies or orders may be anybody, also nobody.
+        let named = !matches!(observation.body, Body::Reply(_) | Body::Posture(_));
         let source = observation.source.as_str();
         assert!(!named || (1..=128).contains(&source.chars().count()), "{source:?}");
         match observation.body {
@@ -89,7 +92,18 @@ fn decode(topic: &str, payload: &[u8]) {
                 assert!(report.link.is_none_or(|percent| percent <= 100));
                 assert!(report.silent_after_s.is_none_or(|seconds| seconds > 0));
             }
-            Body::Reply(_) | Body::Pose(_) => {}
+            Body::Gauge(report) => {
+                assert!(report.battery.is_none_or(|percent| percent <= 100));
+                for reading in report.readings {
+                    let far = reading.at.duration_since(Still.now().wall).abs();
+                    assert!(far <= READINGS_KEPT, "dated {}", reading.at);
+                    assert!(!matches!(
+                        reading.measure,
+                        Measure::TotalUm(..0) | Measure::Fallen { um: ..0, .. }
+                    ));
+                }
+            }
+            Body::Reply(_) | Body::Pose(_) | Body::Posture(_) => {}
             other => panic!("a message became {other:?}"),
         }
     }
@@ -162,6 +176,61 @@ ON"#,
 {"data":{"type":1},"ts":1782874800,"bat":"55%","open":1,"rssi":70}"#,
     ]
     .map(|seed| seed.as_bytes().to_vec())
+    .into()
+}
+
+/// As [`press`]: topic, then payload.
+fn gauges() -> Vec<Vec<u8>> {
+    [
+        r#"gridpost/fuzz/gauge/g1
+{"tips":17,"total_mm":12.4,"mm":0.5,"period_s":300,"mm_h":6,"level_m":-2.5,"battery":90,"at":"2026-07-01T10:59:58+08:00","id":"1"}"#,
+        r#"application/1/device/24e1/event/up
+{"deduplicationId":"3ac7","time":"2026-07-01T02:59:58Z","deviceInfo":{"devEui":"24E1"},"fPort":85,"data":"BYS6BAZzTycIdXsAAQ==","object":{"rainfall_total":1.23,"rainfall_counter":1,"depth":2,"battery":97}}"#,
+        r#"application/1/device/24e1/event/up
+{"deviceInfo":{"devEui":"24E1"},"fPort":85,"data":"CHd7AAEDdwIAAXVk"}"#,
+        r#"application/1/device/24e1/event/up
+{"deviceInfo":{"devEui":"24E1"},"object":{"messages":[[{"measurementValue":12.4,"measurementId":"4113"}],[{"Battery(%)":84}]]}}"#,
+        r#"rtl_433/box/events
+{"time":"2024-02-05 14:27:39","model":"Fineoffset-WH24","id":220,"battery_ok":0,"rain_mm":1086.90002}"#,
+        r#"gridpost/fuzz/posture
+{"posture":"flood","to":"on","by":"x","until":"2026-07-02T00:00:00Z"}"#,
+    ]
+    .map(|seed| seed.as_bytes().to_vec())
+    .into()
+}
+
+/// All that one station ever said.
+fn sl651_bytes(bytes: &[u8]) {
+    for observation in sl651::recorded(bytes, Still.now()) {
+        match observation.body {
+            Body::Unreadable(unreadable) => {
+                assert!(!unreadable.reason.is_empty());
+                assert!(!unreadable.payload.is_empty() && unreadable.payload.len() <= bytes.len());
+            }
+            Body::Gauge(report) => {
+                for reading in report.readings {
+                    let far = reading.at.duration_since(Still.now().wall).abs();
+                    // An hour's slots reach back behind the time of the first.
+                    assert!(far <= READINGS_KEPT + jiff::SignedDuration::from_hours(1));
+                }
+            }
+            other => panic!("a station said {other:?}"),
+        }
+    }
+}
+
+fn frames() -> Vec<Vec<u8>> {
+    [
+        "7E7E010012345678123430002B020003591011154947F1F1001234567848F0F0591011154920190000052619000005392300000127381211150320FA",
+        "7E7E05001122334403E831004E020031170718110005F1F1001122334448F0F01707181005041800000539230000012200000122000002850001049000010490FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0001049000010490037AC7",
+        "7E7E05001122334403E8340068020033170718110014F1F1001122334448F0F01707181005F4600500000014FFFFFFFFFF0000F0F017071811002619000040F0F01707181005F5C0000C000C001C00310031FFFFFFFFFFFFFFFFFFFF00310031F0F0170718110039230001049020190000403812109903F502",
+        "013031353031303132333435363030303033323030334502303030313236303930393038303030305354203530313031323334353620482054542032363039303930383030205A20362E33382056542031322E3530200336454241",
+    ]
+    .map(|hex| {
+        (0..hex.len() / 2)
+            .map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).expect("hex"))
+            .collect()
+    })
     .into()
 }
 

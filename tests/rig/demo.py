@@ -3,9 +3,10 @@
 
 A street scene is served as a live RTSP camera; the gateway watches it with config/demo.toml; a small grid receiver
 prints what reaches it and accepts each incident; an emergency button is pressed over MQTT a few seconds in; a drone
-flies from one grid to another (MPEG-TS with KLV over UDP) and finds somebody. Its flight is left as GeoJSON.
+flies from one grid to another (MPEG-TS with KLV over UDP) and finds somebody, its flight is left as GeoJSON; a rain
+station that was cut off for three hours reports what it kept over SL 651, and its curve is drawn.
 It goes on until Ctrl-C. With --seconds it ends by itself, and with 0 only if a camera incident with a clip that plays
-and the button both arrived. All ports are free ones, on loopback; all that it starts ends with it."""
+and the button and the rain all arrived. All ports are free ones, on loopback; all that it starts ends with it."""
 import argparse
 import ctypes
 import fcntl
@@ -28,6 +29,7 @@ import uuid
 from datetime import datetime, timezone
 
 import demo_drone
+import rain_svg
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
@@ -37,6 +39,7 @@ DATA = os.path.join(WORK, "data")
 LOG = os.path.join(WORK, "gateway.log")
 CLIP = os.path.join(WORK, "last-clip.mp4")
 FLIGHT = os.path.join(WORK, "flight.geojson")
+RAIN = os.path.join(WORK, "rain.svg")
 
 BUTTON = "btn-0686"
 PRESS_AFTER_S = 5         # so that one sees the camera first
@@ -50,6 +53,7 @@ BODY_BYTES_MAX = 4_000_000
 # What stands in config/demo.toml, and what it is replaced by; each must be there exactly once.
 LISTEN_WEB = 'listen = "127.0.0.1:8686"'
 LISTEN_INTAKE = 'listen = "127.0.0.1:1883"'
+LISTEN_SL651 = 'listen = "127.0.0.1:5651"'
 PUBLIC_URL = 'public_url = "http://127.0.0.1:8686"'
 CAMERA_URL = 'url = "rtsp://127.0.0.1:8554/square"'
 DRONE_LISTEN = 'listen = "udp://127.0.0.1:9711"'
@@ -248,7 +252,8 @@ class Gateway:
     """The gateway with config/demo.toml, moved to free ports and a data folder of its own."""
 
     def __init__(self, binary, camera_url, sink_url):
-        self.web, self.intake, self.drone = free_port(), free_port(), free_port()
+        self.web, self.intake = free_port(), free_port()
+        self.drone, self.sl651 = free_port(), free_port()
         self.base = f"http://127.0.0.1:{self.web}"
         # The whole folder, since the config names files beside it.
         folder = os.path.join(WORK, "config")
@@ -258,6 +263,7 @@ class Gateway:
             text = file.read()
         for old, new in ((LISTEN_WEB, f'listen = "127.0.0.1:{self.web}"'),
                          (LISTEN_INTAKE, f'listen = "127.0.0.1:{self.intake}"'),
+                         (LISTEN_SL651, f'listen = "127.0.0.1:{self.sl651}"'),
                          (PUBLIC_URL, f'public_url = "{self.base}"'),
                          (CAMERA_URL, f'url = "{camera_url}"'),
                          (DRONE_LISTEN, f'listen = "udp://127.0.0.1:{self.drone}"'),
@@ -310,6 +316,36 @@ class Gateway:
         raise Problem(f"the press at {at:.0f} s was not acknowledged: {done.stderr.strip() or 'no answer'}")
 
 
+class Station:
+    """A rain station that speaks SL 651 over TCP and tells the last three hours, report by report."""
+
+    # Millimetres in each 5 min: drizzle, a cloudburst, drizzle.
+    RAIN_MM = [0, 0.2, 0.2, 0.4, 0.8, 1.2] + [2.6] * 10 + [4.4] * 12 + [1.6, 0.8, 0.4, 0.2, 0, 0]
+
+    def __init__(self, gateway):
+        self.gateway = gateway
+        rain = ",".join(str(mm) for mm in self.RAIN_MM)
+        script = os.path.join(REPOSITORY, "tests", "devices", "sl651_station.py")
+        self.process = start([sys.executable, script, "127.0.0.1", str(gateway.sl651), "--station", "0012345678",
+                              "--rain", rain, "--pause-s", "0.05"], stdout=subprocess.PIPE, text=True)
+        say(f"a rain station reports {len(self.RAIN_MM)} readings over SL 651 at 127.0.0.1:{gateway.sl651} …")
+
+    def draw(self, worker):
+        """The curve, from the gateway's own sums; gives what is missing."""
+        lines, _ = self.process.communicate(timeout=60)
+        acked = sum("acked" in line for line in lines.splitlines())
+        view = json.loads(worker.call(f"{worker.base}/api/v1/rain"))
+        gauge = next((one for one in view["gauges"] if one["id"] == "rain-1"), None)
+        if gauge is None or acked != len(self.RAIN_MM):
+            return [f"the rain station got {acked} of {len(self.RAIN_MM)} acknowledgements"]
+        with open(RAIN, "w", encoding="utf-8") as file:
+            file.write(rain_svg.draw(view, gauge))
+        told = round(sum(self.RAIN_MM), 1)
+        say(f"rain: {acked} reports acknowledged, {gauge['sums_mm']['24h']} of {told} mm in the sums, "
+            f"{gauge['sums_mm']['3h']} mm in 3 h; the curve is in {os.path.relpath(RAIN)}")
+        return [] if abs(gauge["sums_mm"]["24h"] - told) < 0.05 else [f"the sums say {gauge['sums_mm']['24h']} mm, it rained {told}"]
+
+
 def end(process):
     """Asks a child to stop, once; kills it if it does not. Gives the seconds it took, or None if it was killed."""
     if process is None or process.poll() is not None:
@@ -332,7 +368,7 @@ def idle(gateway, until):
         time.sleep(0.2)
 
 
-def summary(grid, worker, pressed, seconds):
+def summary(grid, worker, pressed, seconds, missing):
     """Prints what came of it; gives what is missing."""
     cameras = [data for data in grid.of_kind(False) if any(source["kind"] == "camera" for source in data["sources"])]
     buttons = grid.of_kind(True)
@@ -344,7 +380,8 @@ def summary(grid, worker, pressed, seconds):
         took = min(grid.arrived[data["incident"]] for data in buttons) - pressed
         say(f"button: at the grid {took * 1000:.0f} ms after it was pressed (mosquitto_pub's start counted in)")
     say(f"data folder {os.path.relpath(DATA)}, gateway log {os.path.relpath(LOG)}")
-    missing = []
+    if not [data for data in grid.of_kind(False) if data["kind"] == "rain"]:
+        missing.append("no rain incident arrived")
     if not [data for data in cameras if not data["kind"].startswith("camera-")]:
         missing.append("no camera incident arrived")
     if not worker.good_clip:
@@ -373,7 +410,8 @@ def demo(options):
         raise Problem(f"another demo runs in {os.path.relpath(WORK)}; stop it first") from None
     for old in (DATA, os.path.join(WORK, "config")):
         shutil.rmtree(old, ignore_errors=True)
-    camera = gateway = drone = None
+    camera = gateway = drone = station = None
+    dry = []
     began = ended = time.monotonic()
     try:
         camera = Camera()
@@ -394,6 +432,7 @@ def demo(options):
             say(f"pressing {BUTTON} …")
             pressed = time.monotonic()
             gateway.press(pressed - began)
+            station = Station(gateway)
             idle(gateway, until)
         except KeyboardInterrupt:
             print(flush=True)
@@ -401,8 +440,10 @@ def demo(options):
         wait = time.monotonic() + HTTP_TIMEOUT_S     # what has arrived is looked at before the gateway goes
         while grid.tasks.unfinished_tasks and time.monotonic() < wait:
             time.sleep(0.1)
+        if station is not None:
+            dry = station.draw(worker)
         took = end(gateway.process)
-        missing = summary(grid, worker, pressed, ended - began)
+        missing = summary(grid, worker, pressed, ended - began, dry)
         missing += flight(grid, ended - began)
         if took is None:
             missing.append(f"the gateway did not stop within {STOP_TIMEOUT_S} s")
@@ -414,7 +455,7 @@ def demo(options):
             say(f"the gateway's last words:\n{tail(LOG)}")
         return 1 if missing else 0
     finally:
-        for child in (drone, gateway, camera):
+        for child in (station, drone, gateway, camera):
             if child is not None:
                 end(child.process)
 

@@ -17,12 +17,28 @@ use super::Receiver;
 /// A device gives a connection up after this long without an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
+/// Between two reports of the gauge.
+const GAUGE_PACE: Duration = Duration::from_secs(1);
+/// As it names itself.
+pub(crate) const GAUGE: &str = "night-gauge";
+
 #[derive(Default)]
 struct Told {
     /// Devices whose press got its PUBACK.
     presses: BTreeSet<String>,
     /// Incidents whose closing was acknowledged.
     closed: BTreeSet<String>,
+    /// Hundredths of a millimetre that the gauge's counter said: at its first and its last
+    /// acknowledged report, and at the last one that it tried.
+    rain: Option<Rain>,
+}
+
+/// See [`Told`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rain {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) tried: u64,
 }
 
 /// All devices of a site. Dropping it ends them.
@@ -83,6 +99,33 @@ impl Load {
             });
         }
         Self { port, told, pressed, tasks }
+    }
+
+    /// A gauge whose counter rises by a hundredth of a millimetre each second, and which sends each
+    /// report until it is acknowledged.
+    pub(crate) fn gauge(&mut self) {
+        let told = self.told.clone();
+        let mut device = Device { name: GAUGE.into(), at: self.port.subscribe(), line: None };
+        self.tasks.spawn(async move {
+            for n in 1u64.. {
+                let next = tokio::time::Instant::now() + GAUGE_PACE;
+                if let Some(rain) = &mut told.lock().unwrap().rain {
+                    rain.tried = n;
+                }
+                let at = jiff::Zoned::now().timestamp();
+                let payload =
+                    format!("{{\"id\":\"{n}\",\"at\":\"{at}\",\"total_mm\":{}}}", n as f64 / 100.0);
+                device.send(&format!("gridpost/demo/gauge/{GAUGE}"), &payload).await;
+                let fresh = Rain { first: n, last: n, tried: n };
+                told.lock().unwrap().rain.get_or_insert(fresh).last = n;
+                tokio::time::sleep_until(next).await;
+            }
+        });
+    }
+
+    /// What the gauge was told.
+    pub(crate) fn rain(&self) -> Option<Rain> {
+        self.told.lock().unwrap().rain
     }
 
     /// The broker is at this port from now on; None: nowhere.

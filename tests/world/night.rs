@@ -14,7 +14,11 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{Broker, Disk, Load, Receiver, gridpost, library, root, street, wait_for};
+use super::{
+    Broker, Disk, Load, Receiver, gridpost, http, library,
+    load::{GAUGE, Rain},
+    root, street, wait_for,
+};
 
 /// One camera life in so many.
 const CAMERA_EVERY: usize = 8;
@@ -55,6 +59,8 @@ pub(crate) struct Night {
     pub(crate) closed: usize,
     /// Segments that left the journal meanwhile.
     pub(crate) retired: usize,
+    /// Reports of the gauge that were acknowledged.
+    pub(crate) readings: u64,
     pub(crate) pictures: usize,
     /// Pictures that left to keep their bound.
     pub(crate) removed: usize,
@@ -166,11 +172,35 @@ impl House {
         Ok(operations)
     }
 
+    fn run_json(&self) -> Option<Value> {
+        serde_json::from_slice(&fs::read(self.data().join("run.json")).ok()?).ok()
+    }
+
     /// Where the intake says it is.
     fn intake(&self) -> Option<u16> {
-        let said = fs::read(self.data().join("run.json")).ok()?;
-        let said: Value = serde_json::from_slice(&said).ok()?;
-        said["intake"].as_str()?.rsplit(':').next()?.parse().ok()
+        self.run_json()?["intake"].as_str()?.rsplit(':').next()?.parse().ok()
+    }
+
+    /// Of the rain that the gauge was acknowledged, is any missing in the sums; is there rain that
+    /// it never told?
+    async fn rain_lost(&self, rain: Option<Rain>, readings: &mut u64) -> usize {
+        let Some(rain) = rain else { return 0 };
+        *readings = rain.last - rain.first + 1;
+        let web = self.run_json().unwrap()["web"].as_str().unwrap().to_owned();
+        let token = fs::read_to_string(self.data().join("token")).unwrap();
+        let address = format!("http://{web}/api/v1/rain");
+        let answer = http().get(address).bearer_auth(token.trim()).send().await.unwrap();
+        let view: Value = answer.json().await.unwrap();
+        let gauges = view["gauges"].as_array().unwrap();
+        let gauge = gauges.iter().find(|gauge| gauge["id"] == GAUGE);
+        let sum = gauge.map_or(0.0, |gauge| gauge["sums_mm"]["24h"].as_f64().unwrap());
+        let sum = (sum * 100.0).round() as u64;
+        // A report that was stored and not acknowledged may have been the first.
+        let (least, most) = (rain.last - rain.first, rain.tried - 1);
+        if !(least..=most).contains(&sum) {
+            println!("rain: {sum} hundredths, acknowledged {least}, told {most}");
+        }
+        usize::from(!(least..=most).contains(&sum))
     }
 
     fn is_sound(&self) -> bool {
@@ -187,7 +217,8 @@ impl House {
         let mut random = StdRng::seed_from_u64(seed);
         let mut night = Night::default();
         fs::create_dir(self.data()).unwrap();
-        let load = Load::start("b", 4, 4, BUTTON_PACE, &self.receiver);
+        let mut load = Load::start("b", 4, 4, BUTTON_PACE, &self.receiver);
+        load.gauge();
         // These reach the gateway by the district's broker, which never goes away: at full speed
         // they would pile up there faster than a gateway can take them that mostly dies.
         let district = Load::start("d", 1, 0, DISTRICT_PACE, &self.receiver);
@@ -209,6 +240,7 @@ impl House {
                 night.unsound += 1;
             }
         }
+        let rain = load.rain();
         let (mut presses, closed, pressed) = load.stop().await;
         let (more, _, also) = district.stop().await;
         presses.extend(more);
@@ -227,6 +259,7 @@ impl House {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.drained().await;
+        night.lost += self.rain_lost(rain, &mut night.readings).await;
         let stopped = Command::new("kill").arg(child.id().to_string()).status().unwrap();
         assert!(stopped.success() && child.wait().unwrap().success());
         for (name, events) in [("grid", self.receiver.events()), ("file", self.lines())] {

@@ -133,7 +133,8 @@ impl Desk {
         }
     }
 
-    /// A new incident of rain or high water raises who is at the water of its grid already.
+    /// Rain or high water that is new, or is more urgent than it was, raises who is at the water of
+    /// its grid already.
     pub(super) fn raise_others(&mut self, now: Now, id: IncidentId, outcome: &mut Outcome) {
         let water = self.live.get(&id).filter(|live| is_water(live.incident.kind));
         let Some(water) = water.filter(|_| self.may(Join::RainAndWater)) else { return };
@@ -170,7 +171,7 @@ impl Desk {
         let live = &self.live;
         let active = |id: &IncidentId| live.get(id).is_some_and(|live| live.incident.active);
         let kind = live.get(&id).map(|live| live.incident.kind);
-        if kind.is_some_and(|kind| is_sighting(kind) || is_water(kind)) {
+        if active(&id) && kind.is_some_and(|kind| is_sighting(kind) || is_water(kind)) {
             self.near.retain(active);
             self.near.insert(id);
         }

@@ -1,16 +1,23 @@
 //! Topic and bytes become observations, or a reason why they cannot; one file a device dialect.
 //!
-//! Which dialect, by topic: the grid's replies, the site's own mappings, ChirpStack, Zigbee2MQTT,
-//! Tasmota, ESPHome; all else is native JSON.
+//! Which dialect, by topic: the grid's replies, gauges and postures, drones, the site's own mappings,
+//! ChirpStack, Zigbee2MQTT, Tasmota, ESPHome; all else is rtl_433 or native JSON. ChirpStack's
+//! topics are of buttons and gauges both: whom the site has listed as one is never read as the
+//! other, and who is listed nowhere is what its words say.
 
 mod chirpstack;
 mod dji;
+mod gauge;
+mod gauge_raw;
 pub mod klv;
 mod lora;
 mod mapped;
 mod model;
 mod native;
 mod said;
+pub mod sl651;
+pub mod sl651_body;
+mod sl651_text;
 #[cfg(test)]
 mod tests;
 mod wifi;
@@ -49,6 +56,8 @@ pub struct Codecs {
     site: SiteId,
     reply: String,
     devices: HashMap<String, (SourceId, Option<Arc<Model>>)>,
+    /// Gauges by their lower-case id and by how they name themselves.
+    gauges: HashMap<String, SourceId>,
     models: Vec<Arc<Model>>,
     mappings: Vec<Mapping>,
 }
@@ -95,9 +104,31 @@ impl Codecs {
             site: site.clone(),
             reply: format!("gridpost/{site}/reply"),
             devices,
+            gauges: HashMap::new(),
             models,
             mappings: configured.iter().filter_map(Mapping::of).collect(),
         }
+    }
+
+    /// The gauges of the site; `model` of each does not matter.
+    #[must_use]
+    pub fn with_gauges(mut self, listed: &[Listed]) -> Self {
+        for one in listed {
+            let keys = [Some(one.id.as_str()), one.device.as_deref()];
+            for key in keys.into_iter().flatten() {
+                self.gauges.insert(key.to_lowercase(), one.id.clone());
+            }
+        }
+        self
+    }
+
+    /// The gauge that the site has listed under this name.
+    fn gauge(&self, name: &str) -> Option<SourceId> {
+        match self.gauges.get(name) {
+            None if name.chars().any(char::is_uppercase) => self.gauges.get(&name.to_lowercase()),
+            found => found,
+        }
+        .cloned()
     }
 
     /// Names are compared without regard to case: a DevEUI is written in both.
@@ -125,13 +156,14 @@ impl Codecs {
             return vec![reply(message, now).unwrap_or_else(|reason| {
                 unreadable(SourceId::from(message.via), message, now, reason)
             })];
+        } else if let Some(read) = gauge::read(self, message, now) {
+            return vec![self.or_unreadable(read, message, now)];
         } else if topic.starts_with("thing/product/") {
-            return vec![
-                dji::osd(message, now)
-                    .unwrap_or_else(|reason| unreadable(self.whose(message), message, now, reason)),
-            ];
+            return vec![self.or_unreadable(dji::osd(message, now), message, now)];
         } else if let Some((mapping, level)) = self.mapping(topic) {
             mapped::read(self, mapping, level, message)
+        } else if let Some(read) = gauge::foreign(self, message, now) {
+            return vec![self.or_unreadable(read, message, now)];
         } else if let Some((eui, event)) = chirpstack::topic(topic) {
             match chirpstack::read(self, eui, event, message) {
                 Ok((said, None)) => Ok(said),
@@ -159,6 +191,15 @@ impl Codecs {
         }
     }
 
+    fn or_unreadable(
+        &self,
+        read: Result<Observation, String>,
+        message: &Message<'_>,
+        now: Now,
+    ) -> Observation {
+        read.unwrap_or_else(|reason| unreadable(self.whose(message), message, now, reason))
+    }
+
     fn mapping<'s, 't>(&'s self, topic: &'t str) -> Option<(&'s Mapping, &'t str)> {
         self.mappings.iter().find_map(|mapping| Some((mapping, mapping.matches(topic)?)))
     }
@@ -166,8 +207,9 @@ impl Codecs {
     /// Whose a message that cannot be read seems to be, by its topic; else the way it came.
     fn whose(&self, message: &Message<'_>) -> SourceId {
         let levels = message.topic.split('/');
-        let listed =
-            levels.filter(|level| !level.is_empty()).find_map(|level| self.device(level).id);
+        let listed = levels
+            .filter(|level| !level.is_empty())
+            .find_map(|level| self.device(level).id.or_else(|| self.gauge(level)));
         listed.unwrap_or_else(|| SourceId::from(message.via))
     }
 

@@ -1,0 +1,50 @@
+//! Rain, water and posture over the API: what they are now, and a person's order.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use super::{Backend, routes::problem};
+use crate::domain::{Answer, PostureOrder};
+
+const STOPPING: &str = "the gateway stops";
+
+/// Sums and curves per gauge, sums per grid, thresholds.
+pub(super) async fn rain<B: Backend>(State(backend): State<B>) -> Response {
+    match backend.rain().await {
+        Some(view) => Json(view).into_response(),
+        None => problem(StatusCode::SERVICE_UNAVAILABLE, STOPPING),
+    }
+}
+
+/// `{"postures": ["flood"]}`; empty is normal.
+pub(super) async fn postures<B: Backend>(State(backend): State<B>) -> Response {
+    match backend.rain().await {
+        Some(view) => Json(json!({ "postures": view.postures })).into_response(),
+        None => problem(StatusCode::SERVICE_UNAVAILABLE, STOPPING),
+    }
+}
+
+/// 200 with the postures that hold after it.
+pub(super) async fn order<B: Backend>(State(backend): State<B>, body: Bytes) -> Response {
+    let order: PostureOrder = match serde_json::from_slice(&body) {
+        Ok(order) => order,
+        Err(error) => {
+            let message = format!(
+                "not an order: {error}; expected {{\"posture\": \"flood\" | \"key-period\", \"to\": \"on\" | \"off\" | \"auto\", \"by\": …}}"
+            );
+            return problem(StatusCode::BAD_REQUEST, &message);
+        }
+    };
+    match backend.posture(order).await {
+        Answer::Lost => {
+            problem(StatusCode::SERVICE_UNAVAILABLE, "the store cannot write; send it again")
+        }
+        _ => postures(State(backend)).await,
+    }
+}

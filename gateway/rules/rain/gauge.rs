@@ -1,0 +1,216 @@
+//! One gauge: its readings, whether it speaks, and whether what it says can be.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    config::{GaugeConfig, GaugeKind},
+    level::Level,
+    say::part,
+    series::{Scale, Series, mm},
+};
+use crate::domain::{Finding, GaugeReport, Kind, Measure, Phase, Severity, SourceId, Stamp};
+
+/// What was doubted is told for so long after the last time.
+const DOUBT_STANDS: SignedDuration = SignedDuration::from_hours(1);
+/// At or below this a battery should be changed, percent.
+const BATTERY_LOW_PERCENT: u8 = 15;
+
+pub(super) struct Gauge {
+    pub(super) id: SourceId,
+    pub(super) name: String,
+    /// Of its grid, or its own id.
+    pub(super) group: String,
+    pub(super) config: GaugeConfig,
+    /// In the configuration: supervised.
+    pub(super) known: bool,
+    pub(super) series: Series,
+    pub(super) level: Level,
+    /// When it last spoke, on our own clock, milliseconds.
+    heard_ms: i64,
+    pub(super) silent: bool,
+    /// The latest thing that could not be, and when it was said.
+    doubt: Option<(Timestamp, String)>,
+    pub(super) doubtful: bool,
+    battery_low: bool,
+}
+
+impl Gauge {
+    pub(super) fn new(
+        id: SourceId,
+        name: String,
+        group: String,
+        config: GaugeConfig,
+        known: bool,
+        mono_ms: i64,
+    ) -> Self {
+        Self {
+            id,
+            name,
+            group,
+            config,
+            known,
+            series: Series::default(),
+            level: Level::default(),
+            heard_ms: mono_ms,
+            silent: false,
+            doubt: None,
+            doubtful: false,
+            battery_low: false,
+        }
+    }
+
+    /// Takes over what the one before it has heard.
+    pub(super) fn go_on(&mut self, before: Self) {
+        let Self { series, level, heard_ms, silent, doubt, doubtful, battery_low, .. } = before;
+        (self.series, self.level, self.heard_ms) = (series, level, heard_ms);
+        (self.silent, self.doubt) = (silent, doubt);
+        (self.doubtful, self.battery_low) = (doubtful, battery_low);
+        self.series.add_up(self.scale());
+    }
+
+    fn scale(&self) -> Scale {
+        Scale {
+            tip_um: self.config.tip_mm * 1000.0,
+            wraps_at: self.config.counter_wraps_at,
+            most_um_per_min: (self.config.max_mm_per_min * 1000.0).round() as i64,
+        }
+    }
+
+    /// The latest reading's time, where there is one; sums are made anew by [`Self::add_up`].
+    pub(super) fn take(
+        &mut self,
+        stamp: Stamp,
+        mono_ms: i64,
+        report: &GaugeReport,
+    ) -> Option<Timestamp> {
+        self.heard_ms = self.heard_ms.max(mono_ms);
+        for reading in &report.readings {
+            match reading.measure {
+                Measure::LevelMm(mm) => {
+                    let zero = (self.config.zero_mm(), self.config.most_mm_per_min());
+                    if let Some(why) = self.level.insert(reading.at, mm + zero.0, zero.1) {
+                        self.doubt = Some((reading.at, why));
+                    }
+                }
+                measure => {
+                    self.series.insert(reading.at, measure);
+                }
+            }
+        }
+        if let Some(why) = &report.doubt {
+            self.doubt = Some((stamp.gateway, why.clone()));
+        }
+        report.readings.iter().map(|reading| reading.at).max()
+    }
+
+    pub(super) fn add_up(&mut self) {
+        self.series.add_up(self.scale());
+        if let Some((at, why)) = self.series.doubts.last() {
+            let newer = self.doubt.as_ref().is_none_or(|(known, _)| known <= at);
+            if newer {
+                self.doubt = Some((*at, why.clone()));
+            }
+        }
+    }
+
+    pub(super) fn measures_rain(&self) -> bool {
+        self.config.kind == GaugeKind::Rain
+    }
+
+    pub(super) fn battery(&mut self, stamp: Stamp, percent: Option<u8>, out: &mut Vec<Finding>) {
+        let Some(percent) = percent else { return };
+        let low = percent <= BATTERY_LOW_PERCENT;
+        if low != self.battery_low {
+            self.battery_low = low;
+            let why = format!("battery of {} at {percent} %", self.id);
+            out.push(Finding {
+                severity: Severity::MINOR,
+                ..part(&self.id, stamp, Kind::DeviceBattery, low, &why)
+            });
+        }
+    }
+
+    /// Whether it speaks.
+    pub(super) fn supervise(&mut self, stamp: Stamp, mono_ms: i64, out: &mut Vec<Finding>) {
+        let quiet_ms = mono_ms - self.heard_ms;
+        let after_ms = i64::try_from(self.config.silent_after_s * 1000).unwrap_or(i64::MAX);
+        let silent = self.known && quiet_ms > after_ms;
+        if silent == self.silent {
+            return;
+        }
+        self.silent = silent;
+        let why = match silent {
+            true => format!("nothing from {} for {} min", self.id, quiet_ms / 60_000),
+            false => format!("{} speaks again", self.id),
+        };
+        out.push(part(&self.id, stamp, Kind::DeviceSilent, silent, &why));
+    }
+
+    /// Whether what it says can be; `stuck`: why it seems stuck, if it does.
+    pub(super) fn doubt(
+        &mut self,
+        now_at: Timestamp,
+        stamp: Stamp,
+        stuck: Option<String>,
+        out: &mut Vec<Finding>,
+    ) {
+        if self.doubt.as_ref().is_some_and(|(at, _)| now_at.duration_since(*at) > DOUBT_STANDS) {
+            self.doubt = None;
+        }
+        let why = stuck.or_else(|| self.doubt.as_ref().map(|(_, why)| why.clone()));
+        if why.is_some() == self.doubtful {
+            return;
+        }
+        self.doubtful = why.is_some();
+        let text = match &why {
+            Some(why) => format!("{}: {why}; it is not counted", self.id),
+            None => format!("{} says what can be again", self.id),
+        };
+        out.push(Finding {
+            detail: why.into_iter().map(|why| ("doubt".into(), why.into())).collect(),
+            ..part(&self.id, stamp, Kind::DeviceFault, self.doubtful, &text)
+        });
+    }
+
+    /// Dry, though it speaks, while another gauge of its grid has collected `other_um` in 3 h.
+    pub(super) fn stuck_dry(
+        &self,
+        now_at: Timestamp,
+        other_um: i64,
+        stuck_um: i64,
+    ) -> Option<String> {
+        let window = SignedDuration::from_hours(3);
+        let own = self.series.sum(now_at, window);
+        let spoke = self.series.last().is_some_and(|last| now_at.duration_since(last) < window / 2);
+        let stuck = self.measures_rain() && spoke && own == 0 && other_um >= stuck_um;
+        stuck.then(|| {
+            format!("dry for 3 h, while {:.1} mm fell beside it: stuck or blocked", mm(other_um))
+        })
+    }
+}
+
+impl GaugeConfig {
+    fn zero_mm(&self) -> i64 {
+        (self.zero_m * 1000.0).round() as i64
+    }
+
+    fn most_mm_per_min(&self) -> i64 {
+        (self.max_m_per_min * 1000.0).round() as i64
+    }
+}
+
+/// Over: the gauge is gone from the configuration.
+impl Gauge {
+    pub(super) fn retire(self, stamp: Stamp, out: &mut Vec<Finding>) {
+        for (is, kind) in [
+            (self.silent, Kind::DeviceSilent),
+            (self.doubtful, Kind::DeviceFault),
+            (self.battery_low, Kind::DeviceBattery),
+        ] {
+            if is {
+                let why = "gone from the configuration";
+                out.push(Finding { phase: Phase::Ends, ..part(&self.id, stamp, kind, false, why) });
+            }
+        }
+    }
+}

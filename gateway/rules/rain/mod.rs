@@ -1,0 +1,330 @@
+//! Rain, water and posture: readings by their own time become sums, grades, thresholds and incidents. Pure.
+
+mod config;
+mod event;
+mod gauge;
+mod ladder;
+mod level;
+mod posture;
+mod say;
+mod series;
+mod view;
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use self::{
+    event::{Group, Measures},
+    gauge::Gauge,
+    ladder::Ladder,
+    level::Mark,
+    posture::{Asked, Postures},
+    say::WINDOWS,
+};
+use crate::domain::{
+    Body, Finding, GaugeReport, Kind, Now, Observation, Posture, Record, SeenReport, SourceId,
+    SourceInfo, Stamp,
+};
+
+pub use config::{Amount, Colour, Config, GaugeConfig, GaugeKind, Signal, TellFrom};
+pub(crate) use posture::SOURCE as POSTURE_SOURCE;
+pub use posture::{Config as PostureConfig, FloodByRain, Period};
+
+/// Gauges that are kept, configured or not: a mad station that invents addresses fills no memory.
+const GAUGES_MAX: usize = 2_000;
+/// Sums are looked at anew this often while nothing is said, and whenever something is.
+const LOOK_EVERY_MS: i64 = 10_000;
+
+/// No reading is dated further ahead of our clock than ten minutes; this is a little more.
+const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(11);
+/// A clock of ours before this is wrong, and says nothing about those that it dated before.
+const OWN_CLOCK_FROM: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+/// What a configuration says of all this.
+#[derive(Clone, Default)]
+pub struct Site {
+    /// With the name, place and grid that was found for each.
+    pub gauges: Vec<(GaugeConfig, SourceInfo)>,
+    pub rain: Config,
+    pub posture: PostureConfig,
+}
+
+pub struct Rain {
+    config: Config,
+    signals: Ladder,
+    moving: Ladder,
+    gauges: BTreeMap<SourceId, Gauge>,
+    groups: BTreeMap<String, Group>,
+    postures: Postures,
+    looked_ms: Option<i64>,
+}
+
+impl Default for Rain {
+    fn default() -> Self {
+        let config = Config::default();
+        Self {
+            signals: Ladder::of_rain(&config),
+            moving: Ladder::of_moving(&config),
+            config,
+            gauges: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            postures: Postures::new(PostureConfig::default(), TimeZone::UTC),
+            looked_ms: None,
+        }
+    }
+}
+
+impl Rain {
+    /// Another configuration: what was heard of gauges that stay goes on; what nobody measures
+    /// any more ends.
+    pub fn configure(
+        &mut self,
+        site: Site,
+        zone: &TimeZone,
+        now: Now,
+        findings: &mut Vec<Finding>,
+    ) {
+        let Site { gauges, rain, posture } = site;
+        (self.signals, self.moving) = (Ladder::of_rain(&rain), Ladder::of_moving(&rain));
+        self.config = rain;
+        self.postures.configure(posture, zone.clone());
+        let stamp = Stamp::of_gateway(now);
+        let mut old = std::mem::take(&mut self.gauges);
+        let mut groups = std::mem::take(&mut self.groups);
+        for (config, info) in gauges {
+            let id = SourceId::from(config.id.as_str());
+            let (code, name) = info.grid.as_ref().map_or_else(
+                || (config.id.clone(), info.name.clone()),
+                |grid| (grid.code.clone(), grid.name.clone()),
+            );
+            if !self.groups.contains_key(&code) {
+                let before = groups.remove(&code);
+                let mut group = before.unwrap_or_else(|| Group::new(code.clone(), name.clone()));
+                group.name = name;
+                self.groups.insert(code.clone(), group);
+            }
+            let mut gauge = Gauge::new(id.clone(), info.name, code, config, true, now.mono());
+            if let Some(before) = old.remove(&id) {
+                gauge.go_on(before);
+            }
+            self.gauges.insert(id, gauge);
+        }
+        // Stations nobody configured stay as they are; those that were configured leave.
+        for (id, gauge) in old {
+            if gauge.known {
+                gauge.retire(stamp, findings);
+            } else {
+                self.groups.extend(groups.remove_entry(&gauge.group));
+                self.gauges.insert(id, gauge);
+            }
+        }
+        groups.into_values().for_each(|group| group.retire(stamp, findings));
+    }
+
+    /// What the journal knows: reports of the last 25 h, and the incidents that are open.
+    pub fn restore(
+        &mut self,
+        now: Now,
+        reports: &[SeenReport],
+        live: &[Record],
+        findings: &mut Vec<Finding>,
+    ) {
+        for SeenReport { source, stamp, report } in reports {
+            self.hear(source, *stamp, now.mono_of(stamp.gateway), report);
+        }
+        self.gauges.values_mut().for_each(Gauge::add_up);
+        for record in live.iter().filter(|record| record.incident.active) {
+            self.resume(now, record, findings);
+        }
+    }
+
+    fn resume(&mut self, now: Now, record: &Record, findings: &mut Vec<Finding>) {
+        let incident = &record.incident;
+        let Some(source) = incident.sources.first().map(|source| source.id.clone()) else { return };
+        let text = |key: &str| incident.detail.get(key).and_then(|value| value.as_str());
+        let stamp = Stamp::of_gateway(now);
+        match incident.kind {
+            Kind::Rain => {
+                let code = incident.key.strip_prefix("rain/").unwrap_or_default();
+                let place = |ladder: &Ladder, key| text(key).map_or(0, |name| ladder.place(name));
+                let places = (place(&self.signals, "level"), place(&self.moving, "moving"));
+                let peak = place(&self.signals, "peak");
+                match self.groups.get_mut(code) {
+                    Some(group) => group.resume(incident.began_at, source, places, peak, now),
+                    None => findings.push(event::ended(code, source, incident.began_at, stamp)),
+                }
+            }
+            Kind::WaterLevel => {
+                let mark = match text("mark") {
+                    Some("guarantee") => Mark::Guarantee,
+                    _ => Mark::Warning,
+                };
+                match self.gauges.get_mut(&source) {
+                    Some(gauge) => gauge.level.resume(mark, incident.began_at),
+                    None => findings.push(Finding {
+                        key: level::key(source.as_str()),
+                        ..say::part(
+                            &source,
+                            stamp,
+                            Kind::WaterLevel,
+                            false,
+                            "its gauge is not configured any more",
+                        )
+                    }),
+                }
+            }
+            Kind::Posture => {
+                for posture in Posture::ALL {
+                    if text("posture") == Some(posture.as_str()) {
+                        let (at, detail) = (incident.began_at, &incident.detail);
+                        self.postures.resume(posture, at, detail, now.mono());
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>) {
+        let stamp = observation.stamp;
+        let mono_ms = i64::try_from(stamp.mono_ms).unwrap_or(i64::MAX);
+        match &observation.body {
+            Body::Gauge(report) => {
+                let Some(group) = self.hear(&observation.source, stamp, mono_ms, report) else {
+                    return;
+                };
+                if let Some(gauge) = self.gauges.get_mut(&observation.source) {
+                    gauge.add_up();
+                    gauge.battery(stamp, report.battery, findings);
+                    gauge.supervise(stamp, mono_ms, findings);
+                    gauge.compare(stamp, findings);
+                }
+                self.compare(&group, stamp, mono_ms, findings);
+                self.review(stamp, mono_ms, findings);
+            }
+            Body::Posture(order) => {
+                self.postures.order(&order.clone().bounded(stamp.gateway));
+                self.review(stamp, mono_ms, findings);
+            }
+            _ => {}
+        }
+    }
+
+    /// Time passes: sums fall, gauges are missed, days of the calendar come and go.
+    pub fn tick(&mut self, now: Now, findings: &mut Vec<Finding>) {
+        let mono_ms = now.mono();
+        if self.looked_ms.is_some_and(|looked| mono_ms - looked < LOOK_EVERY_MS) {
+            return;
+        }
+        self.looked_ms = Some(mono_ms);
+        let stamp = Stamp::of_gateway(now);
+        for gauge in self.gauges.values_mut() {
+            gauge.supervise(stamp, mono_ms, findings);
+        }
+        let codes: Vec<String> = self.groups.keys().cloned().collect();
+        for code in codes {
+            self.compare(&code, stamp, mono_ms, findings);
+        }
+        self.review(stamp, mono_ms, findings);
+    }
+
+    pub fn holds(&self, posture: Posture) -> bool {
+        self.postures.holds(posture)
+    }
+
+    /// The group of the gauge; `None` for one too many.
+    fn hear(
+        &mut self,
+        source: &SourceId,
+        stamp: Stamp,
+        mono_ms: i64,
+        report: &GaugeReport,
+    ) -> Option<String> {
+        if !self.gauges.contains_key(source) {
+            if self.gauges.len() >= GAUGES_MAX {
+                return None;
+            }
+            let (name, code) = (source.to_string(), source.to_string());
+            let config = GaugeConfig::unknown(source.as_str());
+            let gauge =
+                Gauge::new(source.clone(), name.clone(), code.clone(), config, false, mono_ms);
+            self.gauges.insert(source.clone(), gauge);
+            self.groups.entry(code.clone()).or_insert_with(|| Group::new(code, name));
+        }
+        let gauge = self.gauges.get_mut(source)?;
+        // A wall clock of ours that was years ahead must not leave the site deaf (P9).
+        if stamp.gateway >= OWN_CLOCK_FROM {
+            let limit = stamp.gateway + AHEAD_MAX;
+            gauge.series.forget_after(limit);
+            gauge.level.forget_after(limit);
+            if let Some(group) = self.groups.get_mut(&gauge.group) {
+                group.forget_after(limit, mono_ms);
+            }
+        }
+        let latest = gauge.take(stamp, mono_ms, report);
+        let group = gauge.group.clone();
+        if let (Some(at), Some(group)) = (latest, self.groups.get_mut(&group)) {
+            group.hear(at, mono_ms);
+        }
+        Some(group)
+    }
+
+    fn compare(&mut self, code: &str, stamp: Stamp, mono_ms: i64, findings: &mut Vec<Finding>) {
+        let Some(group) = self.groups.get_mut(code) else { return };
+        let Some(now_at) = group.now_at(mono_ms) else { return };
+        let (signals, moving, config) = (&self.signals, &self.moving, &self.config);
+        {
+            let of = self.gauges.values().filter(|gauge| gauge.group == code);
+            let rain: Vec<&Gauge> = of.filter(|gauge| gauge.measures_rain()).collect();
+            let with = Measures { signals, moving, config };
+            group.compare(&rain, &with, stamp, mono_ms, findings);
+        }
+        self.doubt(code, now_at, stamp, findings);
+    }
+
+    /// Gauges of one grid tell of each other whether one is stuck.
+    fn doubt(&mut self, code: &str, now_at: Timestamp, stamp: Stamp, findings: &mut Vec<Finding>) {
+        let stuck_um = (self.config.stuck_mm * 1000.0).round() as i64;
+        let of = self.gauges.values().filter(|gauge| gauge.group == code);
+        let most =
+            |window| of.clone().map(|gauge| gauge.series.sum(now_at, window)).max().unwrap_or(0);
+        let three = most(WINDOWS[2].1);
+        let stuck: HashMap<SourceId, String> = of
+            .clone()
+            .filter_map(|gauge| {
+                let why = gauge
+                    .stuck_dry(now_at, three, stuck_um)
+                    .or_else(|| gauge.level.stuck(now_at, most))?;
+                Some((gauge.id.clone(), why))
+            })
+            .collect();
+        for gauge in self.gauges.values_mut().filter(|gauge| gauge.group == code) {
+            gauge.doubt(now_at, stamp, stuck.get(&gauge.id).cloned(), findings);
+        }
+    }
+
+    fn review(&mut self, stamp: Stamp, mono_ms: i64, findings: &mut Vec<Finding>) {
+        let from = match self.postures.flood_by_rain() {
+            FloodByRain::Never => usize::MAX,
+            FloodByRain::Any => 1,
+            FloodByRain::Blue => self.signals.place("blue"),
+            FloodByRain::Yellow => self.signals.place("yellow"),
+            FloodByRain::Orange => self.signals.place("orange"),
+            FloodByRain::Red => self.signals.place("red"),
+        };
+        let from = from.max(1);
+        let rain = self.groups.values().find(|group| group.place >= from || group.moving > 0);
+        let rain = rain.filter(|_| from != usize::MAX).map(|group| {
+            let name = self.signals.at(group.place).map_or("moving", |rung| rung.name);
+            format!("{name} at {}", group.name)
+        });
+        let high = self.gauges.values().find(|gauge| gauge.level.mark > Mark::Below);
+        let level = high.map(|gauge| format!("warning level at {}", gauge.name));
+        let level = level.filter(|_| self.postures.flood_by_level());
+        self.postures.review(stamp, mono_ms, &Asked { rain, level }, findings);
+    }
+}
+
+#[cfg(test)]
+mod tests;
