@@ -29,7 +29,7 @@ fn pictures(cut: &str, width: u32, height: u32) -> Vec<Picture> {
     output
         .stdout
         .chunks(bytes)
-        .map(|rgb| Picture { width, height, rgb: rgb.to_vec().into(), at, device: None })
+        .map(|rgb| Picture::of_rgb(width, height, rgb.to_vec(), at))
         .collect()
 }
 

@@ -39,11 +39,9 @@ impl Luma {
             sums.fill(0);
             for y in row * block..(row * block + block).min(height) {
                 let Some(line) = plane.get(y * stride..y * stride + width) else { continue };
-                for (sum, pixels) in sums.iter_mut().zip(line.chunks(block)) {
-                    *sum += pixels.iter().map(|&pixel| u32::from(pixel)).sum::<u32>();
-                }
-                // One line of four says enough.
-                if y % 4 == 0 {
+                add(&mut sums, line, block);
+                // One line of sixteen says enough.
+                if y % 16 == 0 {
                     for (a, b) in line.iter().zip(&line[1..]) {
                         steps[usize::from(a.abs_diff(*b))] += 1;
                     }
@@ -58,6 +56,30 @@ impl Luma {
     /// Whether the blocks of the two lie over each other.
     pub fn fits(&self, other: &Self) -> bool {
         (self.columns, self.rows) == (other.columns, other.rows)
+    }
+}
+
+/// Adds each block's part of a line. Known sizes are written out, so that they become few
+/// instructions: this reads every pixel of every look.
+fn add(sums: &mut [u32], line: &[u8], block: usize) {
+    fn of<const N: usize>(sums: &mut [u32], line: &[u8]) {
+        for (sum, pixels) in sums.iter_mut().zip(line.chunks_exact(N)) {
+            *sum += pixels.iter().map(|&pixel| u32::from(pixel)).sum::<u32>();
+        }
+    }
+    match block {
+        _ if line.len() < block => {
+            sums[0] += line.iter().map(|&pixel| u32::from(pixel)).sum::<u32>()
+        }
+        4 => of::<4>(sums, line),
+        6 => of::<6>(sums, line),
+        8 => of::<8>(sums, line),
+        16 => of::<16>(sums, line),
+        _ => {
+            for (sum, pixels) in sums.iter_mut().zip(line.chunks(block)) {
+                *sum += pixels.iter().map(|&pixel| u32::from(pixel)).sum::<u32>();
+            }
+        }
     }
 }
 

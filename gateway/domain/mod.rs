@@ -46,7 +46,7 @@ pub use metric::{LABEL_BREAK, Meter, Metric, MetricKind, NoMeter, label_pair};
 pub use observation::{
     Body, Envelope, Fault, Loss, Observation, Press, Reply, ReplyTo, Unreadable,
 };
-pub use picture::{Picture, Shot};
+pub use picture::{Area, Picture, Pixels, Planes, Shot};
 pub use place::{Grid, Place, SourceInfo, SourceKind};
 pub use posture::{OrderTo, Posture, PostureOrder};
 pub use rain::{GaugeView, GridView, PointView, RainView, ThresholdView, Words};

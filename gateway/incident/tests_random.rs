@@ -440,8 +440,8 @@ fn incident_of(reply: &Reply) -> IncidentId {
 }
 
 fn shot(at: Timestamp, quality: f32) -> Shot {
-    let rgb = vec![0u8; 12].into();
-    let picture = Picture { width: 2, height: 2, rgb, at, device: None };
+    let rgb = vec![0u8; 12];
+    let picture = Picture::of_rgb(2, 2, rgb, at);
     Shot { picture, boxes: Vec::new(), quality }
 }
 

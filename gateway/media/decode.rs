@@ -2,16 +2,16 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use ffmpeg::software::scaling;
+use ffmpeg::{format::Pixel, software::scaling};
 use ffmpeg_next as ffmpeg;
 use jiff::Timestamp;
 
 use super::{
-    ffi::Scaler,
+    ffi::{Planar, Scaler},
     format::Format,
     session::{Seen, Session},
 };
-use crate::domain::{Luma, Picture};
+use crate::domain::{Luma, Picture, Pixels, Planes};
 
 /// Pictures inside the decoder whose time is remembered.
 const PENDING_MAX: usize = 64;
@@ -44,8 +44,9 @@ pub struct Painter {
 }
 
 /// One decoded picture, as the decoder made it.
+#[derive(Clone)]
 pub struct Frame {
-    inner: ffmpeg::frame::Video,
+    inner: Arc<Planar>,
     pub at: Timestamp,
     pub device: Option<Timestamp>,
 }
@@ -118,7 +119,7 @@ impl Decoder {
             .pts()
             .and_then(|pts| self.times.iter().find(|(known, _)| *known == pts))
             .map_or(last, |(_, times)| *times);
-        Some(Frame { inner, at, device })
+        Some(Frame { inner: Arc::new(Planar(inner)), at, device })
     }
 
     /// A key frame by itself. The decoder is as new afterwards.
@@ -157,10 +158,16 @@ impl Decoder {
 }
 
 impl Painter {
-    /// In colour, at full size.
+    /// In colour, at full size; of a frame in brightness and two colours, the frame itself.
     pub fn picture(&mut self, frame: &Frame) -> Result<Picture, String> {
-        let inner = &frame.inner;
+        let inner = &frame.inner.0;
         let (format, width, height) = (inner.format(), inner.width(), inner.height());
+        let (at, device) = (frame.at, frame.device);
+        if matches!(format, Pixel::YUV420P | Pixel::YUVJ420P) {
+            // As cameras send it: nothing is copied, and only what is looked at is reckoned.
+            let pixels = Pixels::Planes(frame.inner.clone());
+            return Ok(Picture { width, height, pixels, at, device });
+        }
         let fits = self.scaler.as_ref().is_some_and(|scaler| {
             let input = scaler.0.input();
             (input.format, input.width, input.height) == (format, width, height)
@@ -171,7 +178,7 @@ impl Painter {
                 format,
                 width,
                 height,
-                ffmpeg::format::Pixel::RGB24,
+                Pixel::RGB24,
                 width,
                 height,
                 scaling::Flags::BILINEAR,
@@ -192,17 +199,36 @@ impl Painter {
         }
         packed.resize(row * height as usize, 0);
         self.rgb = Some(rgb);
-        let (at, device) = (frame.at, frame.device);
-        Ok(Picture { width, height, rgb: packed.into(), at, device })
+        Ok(Picture { width, height, pixels: Pixels::Rgb(Arc::new(packed)), at, device })
+    }
+}
+
+impl Planes for Planar {
+    fn plane(&self, n: usize) -> (&[u8], usize) {
+        (self.0.data(n), self.0.stride(n))
+    }
+
+    fn full_range(&self) -> bool {
+        self.0.format() == Pixel::YUVJ420P || self.0.color_range() == ffmpeg::color::Range::JPEG
+    }
+
+    fn is_hd(&self) -> bool {
+        match self.0.color_space() {
+            ffmpeg::color::Space::BT709 => true,
+            // Most cameras do not say; their makers go by the height, as players do.
+            ffmpeg::color::Space::Unspecified => self.0.height() >= 720,
+            _ => false,
+        }
     }
 }
 
 impl Frame {
     /// In little. All pictures of H.264 and H.265 have brightness first, in 8 bits or more.
     pub fn luma(&self) -> Luma {
-        let (width, height) = (self.inner.width() as usize, self.inner.height() as usize);
-        let (plane, stride) = (self.inner.data(0), self.inner.stride(0));
-        match bytes_a_sample(self.inner.format()) {
+        let inner = &self.inner.0;
+        let (width, height) = (inner.width() as usize, inner.height() as usize);
+        let (plane, stride) = (inner.data(0), inner.stride(0));
+        match bytes_a_sample(inner.format()) {
             1 => Luma::of_plane(plane, width, height, stride, self.at),
             _ => {
                 // 10 bits in little-endian pairs: the upper eight of them.
@@ -216,8 +242,7 @@ impl Frame {
     }
 }
 
-fn bytes_a_sample(format: ffmpeg::format::Pixel) -> usize {
-    use ffmpeg::format::Pixel;
+fn bytes_a_sample(format: Pixel) -> usize {
     match format {
         Pixel::YUV420P10LE | Pixel::YUV422P10LE | Pixel::YUV444P10LE => 2,
         _ => 1,

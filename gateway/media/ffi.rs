@@ -23,6 +23,14 @@ pub(super) struct Scaler(pub(super) ffmpeg::software::scaling::Context);
 // SAFETY: an SwsContext is bound to no thread; it is used by its owner alone, through `&mut`.
 unsafe impl Send for Scaler {}
 
+/// A decoded frame that several threads read.
+pub(super) struct Planar(pub(super) ffmpeg::frame::Video);
+
+// SAFETY: nobody changes it after the decoder gave it out; its buffers are counted atomically, and
+// all that is reached through `&` are plain reads of its fields and planes.
+unsafe impl Send for Planar {}
+unsafe impl Sync for Planar {}
+
 /// Parameters that several threads read.
 pub(super) struct Shared(ffmpeg::codec::Parameters);
 

@@ -52,6 +52,8 @@ impl Pool {
         let known = take(&mut self.held().idle, seen);
         let mut decoder = known.map_or_else(|| Decoder::of(seen), Ok)?;
         decoder.begin(seen);
+        // Tried without it, for 30 % less: what is left out adds up until the next key frame, and
+        // then everything seems to have changed.
         decoder.filter(Filter::Safe);
         Ok(decoder)
     }

@@ -11,7 +11,7 @@ const QUALITY: u8 = 85;
 pub fn jpeg_with_boxes(shot: &Shot) -> Result<Vec<u8>, String> {
     let picture = &shot.picture;
     let (w, h) = (picture.width as usize, picture.height as usize);
-    let mut rgb = picture.rgb.to_vec();
+    let mut rgb = picture.rgb();
     let thick = (w.min(h) / 240).max(2);
     for track in &shot.boxes {
         let colour: [u8; 3] = if &*track.label == "person" { [255, 196, 0] } else { [0, 200, 255] };

@@ -15,15 +15,12 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::{
     domain::{Look, Luma, Meter, Metric, Sighting, SourceId, label_pair},
     media::{
-        Cause, Decoder, Filter, Frame, Gate, GateConfig, Painter, Pool, Rest, Ring, Run, Seen,
-        Signal,
+        Cause, Decoder, Frame, Gate, GateConfig, Painter, Pool, Rest, Ring, Run, Seen, Signal,
     },
     sources::camera,
     vision::{Change, Health, Scene, Word},
 };
 
-/// Behind the stream by more than this, the loop filter is left out to catch up.
-const HURRY_AFTER: SignedDuration = SignedDuration::from_secs(4);
 /// Behind by more, looks that the detector has no room for are skipped.
 const SKIP_AFTER: SignedDuration = SignedDuration::from_secs(6);
 /// Behind by more, decoding goes on at the newest key frame.
@@ -348,11 +345,6 @@ impl Lookout {
         let lag = self.behind(seen.at);
         self.meter.set(Metric::CameraLag, id.as_str(), lag.as_secs_f64());
         let Some(decoder) = &mut self.decoder else { return };
-        if seen.key {
-            let hurry = !self.patient && lag > HURRY_AFTER;
-            let long = self.gate.awake() == Some(Cause::LongGop);
-            decoder.filter(if hurry || long { Filter::None } else { Filter::Safe });
-        }
         let started = worked();
         if let Err(error) = decoder.send(seen) {
             self.meter.add(Metric::CameraBadPackets, id.as_str(), 1);

@@ -133,9 +133,8 @@ mod tests {
     use crate::{domain::Picture, runtime::metrics::Registry};
 
     fn look(n: u32) -> Look {
-        let rgb = Arc::new(Vec::new());
         let at = jiff::Timestamp::UNIX_EPOCH;
-        Look::of(Picture { width: n, height: 1, rgb, at, device: None })
+        Look::of(Picture::of_rgb(n, 1, Vec::new(), at))
     }
 
     fn number(taken: Option<(SourceId, Look)>) -> Option<(SourceId, u32)> {

@@ -95,8 +95,8 @@ pub struct Config {
     /// Seconds between key frames that are looked at while asleep, at least. Default 2.
     #[serde(default = "two_s")]
     pub look_every_s: f64,
-    /// Seconds without motion after which it falls asleep. Default 2.
-    #[serde(default = "two_s")]
+    /// Seconds without motion after which it falls asleep. Default 1.5.
+    #[serde(default = "quiet_s")]
     pub quiet_after_s: f64,
     /// Another stream of the same view that is looked at instead (a smaller one, or one with key
     /// frames closer together); clips still come from `url`.
@@ -118,6 +118,9 @@ fn five() -> u64 {
 }
 fn two_s() -> f64 {
     2.0
+}
+fn quiet_s() -> f64 {
+    1.5
 }
 fn five_fps() -> f64 {
     5.0

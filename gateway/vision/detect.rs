@@ -13,7 +13,7 @@ use super::{
     boxes,
     catalog::{Dtype, Head, Layout, ModelSpec},
     heads::{self, Context, Tensor},
-    preprocess::{self, Area},
+    preprocess::{self, Buffers},
 };
 use crate::domain::{Bbox, Detection, Picture};
 
@@ -43,7 +43,7 @@ pub struct Detector {
     session: Session,
     spec: ModelSpec,
     labels: Vec<Arc<str>>,
-    buffer: Vec<f32>,
+    buffers: Buffers,
     timing: Timing,
     // The session needs it; kept for as long as the session lives.
     _environment: Environment,
@@ -79,19 +79,13 @@ impl Detector {
             session,
             spec: spec.clone(),
             labels,
-            buffer: Vec::new(),
+            buffers: Buffers::default(),
             timing: Timing::default(),
             _environment: environment,
         };
         let (width, height) = (spec.input.width, spec.input.height);
-        let rgb = vec![128u8; width as usize * height as usize * 3].into();
-        detector.detect(&Picture {
-            width,
-            height,
-            rgb,
-            at: jiff::Timestamp::UNIX_EPOCH,
-            device: None,
-        })?;
+        let grey = vec![128u8; width as usize * height as usize * 3];
+        detector.detect(&Picture::of_rgb(width, height, grey, jiff::Timestamp::UNIX_EPOCH))?;
         Ok(detector)
     }
 
@@ -113,9 +107,9 @@ impl Detector {
     ) -> Result<Vec<Detection>, DetectError> {
         let started = Instant::now();
         let input = &self.spec.input;
-        let area = Area::of(picture, part);
+        let area = preprocess::area(picture, part);
         let fit = preprocess::fit(input, area.width as u32, area.height as u32);
-        preprocess::fill(picture, area, input, fit, &mut self.buffer);
+        preprocess::fill(picture, area, input, fit, &mut self.buffers);
         let (w, h) = (input.width as usize, input.height as usize);
         let shape = match input.layout {
             Layout::Nchw => [1, 3, h, w],
@@ -128,11 +122,11 @@ impl Detector {
         let outputs = match input.dtype {
             Dtype::F32 => {
                 let tensor =
-                    TensorRef::from_array_view((shape, &self.buffer[..])).map_err(failed)?;
+                    TensorRef::from_array_view((shape, &self.buffers.input[..])).map_err(failed)?;
                 self.session.run(ort::inputs![name => tensor]).map_err(failed)?
             }
             Dtype::U8 => {
-                bytes = self.buffer.iter().map(|value| *value as u8).collect();
+                bytes = self.buffers.input.iter().map(|value| *value as u8).collect();
                 let tensor = TensorRef::from_array_view((shape, &bytes[..])).map_err(failed)?;
                 self.session.run(ort::inputs![name => tensor]).map_err(failed)?
             }
@@ -158,7 +152,7 @@ impl Detector {
             heads::decode(self.spec.head, &context, &tensors).map_err(DetectError::Run)?;
         let mut found = boxes::suppress(candidates);
         for one in &mut found {
-            one.bbox = area.back(picture, one.bbox);
+            one.bbox = preprocess::back(area, picture, one.bbox);
         }
         self.timing =
             Timing { before: prepared - started, run: ran - prepared, after: ran.elapsed() };
@@ -220,9 +214,8 @@ mod tests {
         let catalog = Catalog::read(&models()).unwrap();
         let spec = catalog.get(None).unwrap();
         let mut detector = Detector::load(spec, &models(), None, 1).unwrap();
-        let rgb = vec![90u8; 640 * 360 * 3].into();
         let grey =
-            Picture { width: 640, height: 360, rgb, at: jiff::Timestamp::UNIX_EPOCH, device: None };
+            Picture::of_rgb(640, 360, vec![90u8; 640 * 360 * 3], jiff::Timestamp::UNIX_EPOCH);
         assert!(detector.detect(&grey).unwrap().is_empty());
         assert!(detector.last_timing().run > Duration::ZERO);
     }

@@ -1,7 +1,7 @@
 //! A picture becomes the numbers that a model wants: resized, normalised, in its layout. Pure.
 
 use super::catalog::{Color, Input, Layout, Resize};
-use crate::domain::{Bbox, Picture};
+use crate::domain::{Area, Bbox, Picture};
 
 /// Letterbox padding as YOLO exports expect it.
 const PADDING: u8 = 114;
@@ -28,35 +28,31 @@ impl Fit {
     }
 }
 
-/// A part of a picture, in its pixels; never empty.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Area {
-    pub(super) x: usize,
-    pub(super) y: usize,
-    pub(super) width: usize,
-    pub(super) height: usize,
+/// The part that covers this box (0..1), cut at the picture's edges.
+pub(super) fn area(picture: &Picture, bbox: Bbox) -> Area {
+    let along = |from: f32, to: f32, pixels: u32| {
+        let last = pixels.max(1) as usize;
+        let first = ((from.clamp(0.0, 1.0) * pixels as f32) as usize).min(last - 1);
+        let end = ((to.clamp(0.0, 1.0) * pixels as f32).ceil() as usize).min(last);
+        (first, end.max(first + 1) - first)
+    };
+    let (x, width) = along(bbox.x0, bbox.x1, picture.width);
+    let (y, height) = along(bbox.y0, bbox.y1, picture.height);
+    Area { x, y, width, height }
 }
 
-impl Area {
-    /// The part that covers this box (0..1), cut at the picture's edges.
-    pub(super) fn of(picture: &Picture, bbox: Bbox) -> Self {
-        let along = |from: f32, to: f32, pixels: u32| {
-            let last = pixels.max(1) as usize;
-            let first = ((from.clamp(0.0, 1.0) * pixels as f32) as usize).min(last - 1);
-            let end = ((to.clamp(0.0, 1.0) * pixels as f32).ceil() as usize).min(last);
-            (first, end.max(first + 1) - first)
-        };
-        let (x, width) = along(bbox.x0, bbox.x1, picture.width);
-        let (y, height) = along(bbox.y0, bbox.y1, picture.height);
-        Self { x, y, width, height }
-    }
+/// From 0..1 of this part to 0..1 of the picture.
+pub(super) fn back(area: Area, picture: &Picture, bbox: Bbox) -> Bbox {
+    let x = |x: f32| (area.x as f32 + x * area.width as f32) / picture.width as f32;
+    let y = |y: f32| (area.y as f32 + y * area.height as f32) / picture.height as f32;
+    Bbox::new(x(bbox.x0), y(bbox.y0), x(bbox.x1), y(bbox.y1))
+}
 
-    /// From 0..1 of this part to 0..1 of the picture.
-    pub(super) fn back(&self, picture: &Picture, bbox: Bbox) -> Bbox {
-        let x = |x: f32| (self.x as f32 + x * self.width as f32) / picture.width as f32;
-        let y = |y: f32| (self.y as f32 + y * self.height as f32) / picture.height as f32;
-        Bbox::new(x(bbox.x0), y(bbox.y0), x(bbox.x1), y(bbox.y1))
-    }
+/// Buffers that are used again for the next picture.
+#[derive(Default)]
+pub(super) struct Buffers {
+    rgb: Vec<u8>,
+    pub(super) input: Vec<f32>,
 }
 
 /// How a picture of this size fits into the input.
@@ -73,8 +69,14 @@ pub(super) fn fit(input: &Input, width: u32, height: u32) -> Fit {
     }
 }
 
-/// Fills `out` (reused between pictures) with `width * height * 3` numbers.
-pub(super) fn fill(picture: &Picture, area: Area, input: &Input, fit: Fit, out: &mut Vec<f32>) {
+/// Fills `input` with `width * height * 3` numbers of this part of the picture. A part much larger
+/// than that is halved first, by the mean of four pixels: it costs less, and small things do not
+/// fall between the pixels that are read.
+pub(super) fn fill(picture: &Picture, area: Area, input: &Input, fit: Fit, buffers: &mut Buffers) {
+    let twice = |pixels: usize, wanted: u32| pixels >= 2 * wanted as usize;
+    let halve = twice(area.width, input.width) && twice(area.height, input.height);
+    let (from_w, from_h) = picture.rgb_of(area, 1 + usize::from(halve), &mut buffers.rgb);
+    let (rgb, out) = (&buffers.rgb, &mut buffers.input);
     let (w, h) = (input.width as usize, input.height as usize);
     out.clear();
     out.resize(w * h * 3, 0.0);
@@ -82,9 +84,9 @@ pub(super) fn fill(picture: &Picture, area: Area, input: &Input, fit: Fit, out: 
     let top = (fit.y * h as f32).round() as usize;
     let inner_w = ((fit.width * w as f32).round() as usize).min(w - left);
     let inner_h = ((fit.height * h as f32).round() as usize).min(h - top);
-    let columns = taps(area.x, area.width, inner_w);
-    let rows = taps(area.y, area.height, inner_h);
-    let stride = picture.width as usize * 3;
+    let columns = taps(from_w, inner_w);
+    let rows = taps(from_h, inner_h);
+    let stride = from_w * 3;
     let swap = input.color == Color::Bgr;
     let channel = |c: usize| if swap { 2 - c } else { c };
     let index = |x: usize, y: usize, c: usize| match input.layout {
@@ -102,7 +104,7 @@ pub(super) fn fill(picture: &Picture, area: Area, input: &Input, fit: Fit, out: 
     }
     let scale: [f32; 3] = std::array::from_fn(|c| 1.0 / input.std[c]);
     for (y, &(y0, y1, fy)) in rows.iter().enumerate() {
-        let (upper, lower) = (&picture.rgb[y0 * stride..], &picture.rgb[y1 * stride..]);
+        let (upper, lower) = (&rgb[y0 * stride..], &rgb[y1 * stride..]);
         for (x, &(x0, x1, fx)) in columns.iter().enumerate() {
             for c in 0..3 {
                 let k = channel(c);
@@ -117,15 +119,14 @@ pub(super) fn fill(picture: &Picture, area: Area, input: &Input, fit: Fit, out: 
 }
 
 /// For each output position: the two inputs to mix and the share of the second (bilinear,
-/// half-pixel centres), `start` pixels into the picture.
-fn taps(start: usize, from: usize, to: usize) -> Vec<(usize, usize, f32)> {
+/// half-pixel centres).
+fn taps(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
     let ratio = from as f32 / to.max(1) as f32;
     (0..to)
         .map(|at| {
             let centre = ((at as f32 + 0.5) * ratio - 0.5).max(0.0);
             let first = (centre as usize).min(from - 1);
-            let second = (first + 1).min(from - 1);
-            (start + first, start + second, centre - first as f32)
+            (first, (first + 1).min(from - 1), centre - first as f32)
         })
         .collect()
 }
@@ -151,7 +152,7 @@ mod tests {
 
     fn picture(width: u32, height: u32) -> Picture {
         let rgb: Vec<u8> = (0..width * height).flat_map(|_| [10u8, 20, 30]).collect();
-        Picture { width, height, rgb: rgb.into(), at: jiff::Timestamp::UNIX_EPOCH, device: None }
+        Picture::of_rgb(width, height, rgb, jiff::Timestamp::UNIX_EPOCH)
     }
 
     fn whole(width: usize, height: usize) -> Area {
@@ -161,31 +162,33 @@ mod tests {
     #[test]
     fn a_part_is_read_where_it_lies_and_mapped_back() {
         let rgb: Vec<u8> = (0..16).flat_map(|at| [at as u8; 3]).collect();
-        let at = jiff::Timestamp::UNIX_EPOCH;
-        let picture = Picture { width: 4, height: 4, rgb: rgb.into(), at, device: None };
-        let area = Area::of(&picture, Bbox::new(0.5, 0.25, 1.2, 0.8));
+        let picture = Picture::of_rgb(4, 4, rgb, jiff::Timestamp::UNIX_EPOCH);
+        let area = area(&picture, Bbox::new(0.5, 0.25, 1.2, 0.8));
         assert_eq!(area, Area { x: 2, y: 1, width: 2, height: 3 });
         let mut wanted = input(Resize::Stretch, Layout::Nhwc, Color::Rgb);
         (wanted.width, wanted.height) = (2, 3);
-        let mut out = Vec::new();
+        let mut out = Buffers::default();
         fill(&picture, area, &wanted, fit(&wanted, 2, 3), &mut out);
-        let read: Vec<f32> = out.iter().step_by(3).copied().collect();
+        let read: Vec<f32> = out.input.iter().step_by(3).copied().collect();
         assert_eq!(read, [6.0, 7.0, 10.0, 11.0, 14.0, 15.0]);
-        let back = area.back(&picture, Bbox::new(0.0, 0.0, 1.0, 1.0));
+        let back = super::back(area, &picture, Bbox::new(0.0, 0.0, 1.0, 1.0));
         assert_eq!(back, Bbox::new(0.5, 0.25, 1.0, 1.0));
-        let none = Area::of(&picture, Bbox::new(f32::NAN, 2.0, -1.0, 3.0));
+        let none = super::area(&picture, Bbox::new(f32::NAN, 2.0, -1.0, 3.0));
         assert!(none.width >= 1 && none.height >= 1);
     }
 
     #[test]
     fn a_flat_picture_stays_flat_in_every_layout() {
-        let mut out = Vec::new();
+        let mut out = Buffers::default();
         let wanted = input(Resize::Stretch, Layout::Nhwc, Color::Bgr);
         fill(&picture(8, 6), whole(8, 6), &wanted, fit(&wanted, 8, 6), &mut out);
-        assert!(out.chunks(3).all(|pixel| pixel == [30.0, 20.0, 10.0]));
+        assert!(out.input.chunks(3).all(|pixel| pixel == [30.0, 20.0, 10.0]));
         let wanted = input(Resize::Stretch, Layout::Nchw, Color::Rgb);
         fill(&picture(3, 5), whole(3, 5), &wanted, fit(&wanted, 3, 5), &mut out);
-        assert!(out[..16].iter().all(|v| *v == 10.0) && out[32..].iter().all(|v| *v == 30.0));
+        assert!(
+            out.input[..16].iter().all(|v| *v == 10.0)
+                && out.input[32..].iter().all(|v| *v == 30.0)
+        );
     }
 
     #[test]
@@ -193,10 +196,10 @@ mod tests {
         let wanted = input(Resize::Letterbox, Layout::Nchw, Color::Rgb);
         let fit = fit(&wanted, 8, 4);
         assert_eq!(fit, Fit { width: 1.0, height: 0.5, x: 0.0, y: 0.25 });
-        let mut out = Vec::new();
+        let mut out = Buffers::default();
         fill(&picture(8, 4), whole(8, 4), &wanted, fit, &mut out);
-        assert_eq!(out[..4], [114.0; 4]);
-        assert_eq!(out[4..8], [10.0; 4]);
+        assert_eq!(out.input[..4], [114.0; 4]);
+        assert_eq!(out.input[4..8], [10.0; 4]);
         assert_eq!(fit.back(Bbox::new(0.0, 0.25, 0.5, 0.75)), Some(Bbox::new(0.0, 0.0, 0.5, 1.0)));
         assert_eq!(fit.back(Bbox::new(f32::NAN, 0.0, 1.0, 1.0)), None);
     }

@@ -156,9 +156,9 @@ fn seen(entry: &str, model: &[u8], grey: u8) -> Result<Vec<String>, String> {
     let mut detector = Detector::load(spec, folder.path(), Some(&library()), 1)
         .map_err(|error| error.to_string())?;
     let (width, height) = (128, 64);
-    let rgb = vec![grey; 128 * 64 * 3].into();
+    let rgb = vec![grey; 128 * 64 * 3];
     let at = jiff::Timestamp::UNIX_EPOCH;
-    let found = detector.detect(&Picture { width, height, rgb, at, device: None }).unwrap();
+    let found = detector.detect(&Picture::of_rgb(width, height, rgb, at)).unwrap();
     Ok(found
         .iter()
         .map(|one| {

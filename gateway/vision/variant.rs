@@ -201,7 +201,7 @@ fn grain(width: u32, height: u32) -> Picture {
             (state >> 24) as u8
         })
         .collect();
-    Picture { width, height, rgb: rgb.into(), at: jiff::Timestamp::UNIX_EPOCH, device: None }
+    Picture::of_rgb(width, height, rgb, jiff::Timestamp::UNIX_EPOCH)
 }
 
 #[cfg(test)]

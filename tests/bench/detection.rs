@@ -72,13 +72,7 @@ pub(crate) fn run() {
     let mut detector = Detector::load(catalog.get(None).unwrap(), &models, None, 1).unwrap();
     let rgb = picture();
     let (width, height) = rgb.dimensions();
-    let picture = Picture {
-        width,
-        height,
-        rgb: rgb.into_raw().into(),
-        at: jiff::Timestamp::UNIX_EPOCH,
-        device: None,
-    };
+    let picture = Picture::of_rgb(width, height, rgb.into_raw(), jiff::Timestamp::UNIX_EPOCH);
     let mut child = Command::new(std::env::current_exe().unwrap())
         .arg("--bare")
         .stdin(Stdio::piped())
