@@ -131,8 +131,12 @@ async fn of_686_buttons_one_is_pressed_while_twelve_are_silent() {
     assert!(one["data"]["grid"]["head"].is_string());
 
     // One table, one metric, one command.
-    let (_, table) = gateway.get("/api/v1/devices?state=silent").await;
-    assert_eq!(table["devices"].as_array().unwrap().len(), SILENT + 1);
+    // The table is shown anew each second, the incidents go out at once.
+    wait_for("the table of those that are silent", || async {
+        let (_, table) = gateway.get("/api/v1/devices?state=silent").await;
+        (table["devices"].as_array().unwrap().len() == SILENT + 1).then_some(())
+    })
+    .await;
     let text = crate::world::http().get(format!("{}/metrics", gateway.web)).send().await.unwrap();
     let text = text.text().await.unwrap();
     for line in ["gridpost_devices{state=\"silent\"} 13", "gridpost_devices{state=\"fine\"} 674"] {

@@ -183,6 +183,12 @@ async fn a_flight_over_rtmp_with_dji_telemetry_finds_a_person_in_grid_3() {
     let url = format!("rtmp://127.0.0.1:{port}/live/s3cret");
     let (at, video) = (broker.port.to_string(), film.display().to_string());
     let _uav = Uav::start(&["push", "--url", &url, "--video", &video]);
+    // A drone says where it is while it films: not before its encoder has begun.
+    wait_for("the feed", || {
+        let runs = gateway.log().contains("its feed runs");
+        async move { runs.then_some(()) }
+    })
+    .await;
     let _osd = Uav::start(&[
         "osd",
         "--port",
