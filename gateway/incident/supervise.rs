@@ -153,9 +153,7 @@ impl Fleet {
             false => report.silent_after_s.or(state.silent_after_s),
         };
         state.battery = report.battery.or(state.battery);
-        // A figure is better than a verdict.
-        state.battery_low =
-            report.battery_low.or(state.battery_low).filter(|_| state.battery.is_none());
+        state.battery_low = report.battery_low.or(state.battery_low);
         state.tampered = report.tampered.or(state.tampered);
         if let Some(link) = report.link {
             state.link = Some(link);

@@ -254,6 +254,15 @@ fn battery_tampering_and_reception() {
     assert_eq!(world.told(), Vec::<String>::new(), "a cell that recovers a little is still old");
     world.report("a", with(|r| r.battery = Some(100)));
     assert_eq!(world.told(), ["device-battery a ended"]);
+    let both = |low: bool| DeviceReport {
+        battery: Some(50),
+        battery_low: Some(low),
+        ..DeviceReport::default()
+    };
+    world.report("a", both(true));
+    assert_eq!(world.told(), ["device-battery a opened"], "its own word is not outvoted");
+    world.report("a", both(false));
+    assert_eq!(world.told(), ["device-battery a ended"]);
     world.report("a", with(|r| r.tampered = Some(true)));
     world.report("a", with(|r| r.tampered = Some(false)));
     assert_eq!(world.told(), ["device-tamper a opened", "device-tamper a ended"]);

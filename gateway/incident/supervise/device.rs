@@ -145,6 +145,8 @@ impl Device {
             Ailment::Silent | Ailment::Weak if !state.known => Some(false),
             Ailment::Silent => self.silent(now, hubs, started_ms),
             Ailment::Battery => match state.battery {
+                // The device knows its own battery: its word is not outvoted by a figure.
+                _ if state.battery_low == Some(true) => Some(true),
                 Some(percent) => {
                     let low = config.battery_low_percent;
                     let was = self.told[ailment as usize] == Some(true);
