@@ -4,6 +4,20 @@
 use ffmpeg::ffi;
 use ffmpeg_next as ffmpeg;
 
+/// Few heaps for all threads, and everything larger than 128 KiB (frames, key frames) given back at once:
+/// glibc else keeps a heap a camera's thread, full of holes where key frames were. Measured with 16
+/// idle cameras: 4.6 MiB each above their rings, for 15.7.
+pub fn lean_memory() {
+    const LARGE_BYTES: libc::c_int = 128 << 10;
+    // SAFETY: sets numbers of the allocator; which it refuses, it leaves as they are.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 2);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE_BYTES);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, LARGE_BYTES);
+    }
+}
+
 /// The code by which an MP4 names its codec: H.265 with its parameter sets in the header
 /// (`hvc1`; players of Apple and VLC refuse the muxer's own default `hev1`), else what the muxer
 /// chooses, whatever container it came in.

@@ -19,6 +19,7 @@ mod tests_ring;
 
 pub use clip::{ClipInfo, write_clip};
 pub use decode::{Decoder, Filter, Frame, Painter};
+pub use ffi::lean_memory;
 pub use gate::{Cause, Gate, GateConfig, Rest};
 pub use pool::Pool;
 pub use rate::Rate;

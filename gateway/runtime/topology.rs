@@ -25,6 +25,7 @@ use super::{
 use crate::{
     config::{Config, Problem, env::Environment},
     domain::{Clock, DeviceTable, Envelope, Meter, SiteId},
+    media::lean_memory,
     sources::Dialects,
     store::{self, Opened, Store},
 };
@@ -72,6 +73,7 @@ pub fn run(
     reread: Option<Reread>,
     environment: &dyn Environment,
 ) -> Result<(), String> {
+    lean_memory();
     let clock = RealClock::start();
     let registry = Registry::new();
     let sinks = subscribers(&config.sinks);
