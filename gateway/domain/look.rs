@@ -38,7 +38,7 @@ impl Look {
 pub struct Sighting {
     /// Something is there that counts.
     pub holds: bool,
-    /// Something that counts was found where something differs.
+    /// Something that counts, and does not just stand there, was found where something differs.
     pub found: bool,
     /// Something is there that was not there before.
     pub fresh: bool,

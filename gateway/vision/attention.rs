@@ -4,6 +4,8 @@
 //! the whole picture now and then. What was found and has not changed since is there still: the
 //! gate tells where something differs, and nothing differs where nobody moved.
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{
     boxes,
     detect::{DetectError, Detector},
@@ -21,6 +23,10 @@ const CROP_SHARE_MAX: f32 = 0.6;
 const JOIN: f32 = 1.15;
 /// Overlap by which a detection is the thing that was there.
 const SAME_IOU: f32 = 0.3;
+/// What overlaps its place by so much has not moved.
+const STANDS_IOU: f32 = 0.6;
+/// For so long, it stands.
+const STANDS_AFTER: SignedDuration = SignedDuration::from_secs(3);
 /// Looked for this often in vain while nothing changed, it was never there.
 const VAIN_MAX: u8 = 3;
 
@@ -29,6 +35,17 @@ struct Kept {
     /// Looks that found it; one alone may be a flicker of the model.
     hits: u32,
     vain: u8,
+    /// Where it was when it last moved, and when that was.
+    anchor: (Bbox, Timestamp),
+}
+
+impl Kept {
+    /// It has not moved for a while: what differs over it is rain, or a shadow.
+    fn stands(&self, now: &Detection, at: Timestamp) -> bool {
+        is_same(&self.detection, now)
+            && self.anchor.0.iou(&now.bbox) >= STANDS_IOU
+            && at.duration_since(self.anchor.1) >= STANDS_AFTER
+    }
 }
 
 /// What one camera's pictures are remembered by.
@@ -72,8 +89,10 @@ impl Attention {
         let found = boxes::merge(found);
         let known = |one: &Detection| self.kept.iter().any(|kept| is_same(&kept.detection, one));
         let fresh = found.iter().any(|one| one.score >= BEGIN_SCORE && !known(one));
-        let differs =
-            |one: &Detection| look.regions.iter().any(|region| region.overlap(&one.bbox) > 0.2);
+        let differs = |one: &Detection| {
+            look.regions.iter().any(|region| region.overlap(&one.bbox) > 0.2)
+                && !self.kept.iter().any(|kept| kept.stands(one, look.at))
+        };
         let moves = found.iter().any(differs);
         if look.probe && fresh {
             let sighting = Sighting { holds: true, found: moves, fresh };
@@ -88,10 +107,14 @@ impl Attention {
     /// What is there: what was found now, and what has not changed since it was found twice.
     fn remember(&mut self, look: &Look, whole: bool, found: Vec<Detection>) -> Vec<Detection> {
         let mut hits = vec![1; found.len()];
+        let mut anchors: Vec<_> = found.iter().map(|one| (one.bbox, look.at)).collect();
         self.kept.retain_mut(|kept| {
             let old = &kept.detection;
             if let Some(at) = found.iter().position(|one| is_same(old, one)) {
                 hits[at] = hits[at].max(kept.hits + 1);
+                if kept.anchor.0.iou(&found[at].bbox) >= STANDS_IOU {
+                    anchors[at] = kept.anchor;
+                }
                 return false;
             }
             // Somebody else stands there now, or it was a part of what was found.
@@ -108,8 +131,9 @@ impl Attention {
         });
         let stays = self.kept.iter().filter(|kept| kept.hits > 1);
         let there = stays.map(|kept| kept.detection.clone()).chain(found.iter().cloned()).collect();
-        let new = found.into_iter().zip(hits);
-        self.kept.extend(new.map(|(detection, hits)| Kept { detection, hits, vain: 0 }));
+        let new = found.into_iter().zip(hits).zip(anchors);
+        let kept = |((detection, hits), anchor)| Kept { detection, hits, vain: 0, anchor };
+        self.kept.extend(new.map(kept));
         there
     }
 }
