@@ -10,12 +10,13 @@ use crate::world::{gridpost, scene};
 /// As replay starts its clock: noon at the site.
 const START: &str = "2026-01-01T04:00:00Z";
 
-struct Played {
+/// What a replay said.
+pub(crate) struct Played {
     events: Vec<Value>,
-    explained: Vec<String>,
+    pub(crate) explained: Vec<String>,
 }
 
-fn play(clip: &Path, decode: &str, more: &str) -> Played {
+pub(crate) fn play(clip: &Path, decode: &str, more: &str) -> Played {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("gridpost.toml");
     let text = format!(
@@ -37,7 +38,7 @@ fn seconds(event: &Value, key: &str) -> Option<f64> {
 
 impl Played {
     /// From when to when somebody was there, in seconds of the clip, in order.
-    fn happenings(&self) -> Vec<(f64, f64)> {
+    pub(crate) fn happenings(&self) -> Vec<(f64, f64)> {
         let ended = self.events.iter().filter(|event| {
             event["data"]["kind"] == "intrusion" && event["data"]["what"] == "ended"
         });
@@ -61,7 +62,7 @@ impl Played {
     }
 
     /// Seconds of the clip at which the gate decided something, by its first word or two.
-    fn gate(&self, what: &str) -> Vec<f64> {
+    pub(crate) fn gate(&self, what: &str) -> Vec<f64> {
         let lines = self.explained.iter().filter(|line| line.contains(&format!(": gate {what}")));
         lines.map(|line| line.split_whitespace().nth(1).unwrap().parse().unwrap()).collect()
     }

@@ -18,6 +18,7 @@ mod buttons_story;
 mod camera;
 mod configs;
 mod drone;
+mod engine;
 mod full_disk;
 mod fusion;
 mod fuzz;

@@ -40,6 +40,8 @@ const LOOKER_STUCK_AFTER: Duration = Duration::from_secs(60);
 const LOOKERS_MAX: usize = 8;
 /// Packets that are kept of a stream that is only looked at: enough to replay.
 const LOOKS_RING_S: u64 = 30;
+/// Packets of a recording that is played as fast as it can be looked at.
+const MAX_SPEED_RING_S: u64 = 3_600;
 /// Keys of a camera that others use: its session goes on when only these change.
 const NOT_OF_SESSION: &[&str] =
     &["name", "place", "grid", "mask", "pre_roll_s", "post_roll_s", "clip_max_s", "ring_max_bytes"];
@@ -311,6 +313,10 @@ pub(super) fn ring(config: &camera::Config) -> Arc<Mutex<Ring>> {
 }
 
 fn ring_s(config: &camera::Config) -> u64 {
+    if config.speed == camera::Speed::Max {
+        // It runs ahead of the clock by which clips are cut; its bytes bound it.
+        return MAX_SPEED_RING_S;
+    }
     config.pre_roll_s + config.clip_max_s + config.post_roll_s + RING_SPARE_S
 }
 
