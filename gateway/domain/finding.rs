@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{ClockError, Detail, Kind, ObjectCount, RuleId, Severity, Shot, SourceId, Title};
+use super::{
+    ClockError, Detail, Kind, ObjectCount, RuleId, Severity, Shot, SourceId, Stamp, Title,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -38,4 +40,28 @@ pub struct Finding {
     /// Worth a change of its own at the grid (more people, longer by a step), subject to
     /// the desk's at most one `updated` in 10 s.
     pub notable: bool,
+}
+
+impl Finding {
+    /// Of a part of the gateway or of a device's health: a notice that begins. Its key is the same
+    /// whoever finds it, so that one fault is one incident.
+    pub fn of_a_part(source: &SourceId, stamp: Stamp, kind: Kind, why: &str) -> Self {
+        Self {
+            key: format!("fault/{}/{source}", kind.as_str()),
+            phase: Phase::Begins,
+            rule: None,
+            source: source.clone(),
+            kind,
+            severity: Severity::NOTICE,
+            title: None,
+            began_at: stamp.at,
+            at: stamp.at,
+            clock: ClockError::of(stamp),
+            objects: Vec::new(),
+            why: why.into(),
+            detail: Detail::new(),
+            shot: None,
+            notable: false,
+        }
+    }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EvidenceId, Grid, IncidentId, Place, RuleId, SourceId, SourceKind};
+use super::{EvidenceId, Grid, IncidentId, Place, RuleId, SourceId, SourceKind, Stamp};
 
 /// Free fields, per kind; documented beside the code that fills them.
 pub type Detail = BTreeMap<String, serde_json::Value>;
@@ -275,6 +275,12 @@ pub struct ClockError {
     #[schemars(with = "String")]
     pub gateway: Timestamp,
     pub error_ms: u64,
+}
+
+impl ClockError {
+    pub fn of(stamp: Stamp) -> Self {
+        Self { device: stamp.device, gateway: stamp.gateway, error_ms: stamp.error_ms }
+    }
 }
 
 /// The whole state of one incident; what the journal keeps and the event shows.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 /// Blocks across a picture, at most: a person of 20 by 50 pixels at 1080p covers a dozen of them.
-pub const LUMA_COLUMNS_MAX: usize = 240;
+const LUMA_COLUMNS_MAX: usize = 240;
 
 /// Pixels a side of a block, at least: fewer do not hide the noise of a sensor.
 const BLOCK_MIN: usize = 4;

@@ -41,7 +41,7 @@ pub use incident::{
     Record, Route, Severity, SourceRef, Stage, Tier, Title, What,
 };
 pub use look::{Look, Sighting};
-pub use luma::{LUMA_COLUMNS_MAX, Luma};
+pub use luma::Luma;
 pub use metric::{LABEL_BREAK, Meter, Metric, MetricKind, NoMeter, label_pair};
 pub use observation::{
     Body, Envelope, Fault, Loss, Observation, Press, Reply, ReplyTo, Unreadable,

@@ -78,11 +78,6 @@ impl Signal {
     pub fn precision(&self) -> f32 {
         self.right / (self.right + self.wrong).max(0.001)
     }
-
-    /// Changes that it had a sign for, of all changes, 0..1.
-    pub fn recall(&self) -> f32 {
-        self.right / (self.right + self.missed).max(0.001)
-    }
 }
 
 #[cfg(test)]

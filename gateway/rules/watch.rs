@@ -225,11 +225,7 @@ impl Watch {
             if self.ended_at.is_some_and(|ended| at.duration_since(ended) < cooldown) {
                 return;
             }
-            let clock = ClockError {
-                device: stamp.device,
-                gateway: stamp.gateway,
-                error_ms: stamp.error_ms,
-            };
+            let clock = ClockError::of(stamp);
             self.happening = Some(Happening {
                 began_at: since,
                 last: at,

@@ -58,11 +58,6 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Whether there is a background to compare with.
-    pub fn knows(&self, luma: &Luma) -> bool {
-        self.mean.as_ref().is_some_and(|mean| mean.fits(luma))
-    }
-
     /// Against the background; None where there is none (or the picture's size changed).
     pub fn compare(&self, luma: &Luma) -> Option<Change> {
         let mean = self.mean.as_ref().filter(|mean| mean.fits(luma))?;
@@ -91,7 +86,6 @@ impl Scene {
             *mean += off * LEARN;
             *deviation += (off.abs() - *deviation) * LEARN;
         }
-        mean.sharpness += (luma.sharpness - mean.sharpness) * LEARN;
     }
 
     /// The background is this picture from now on: what stands here belongs to it.
@@ -119,11 +113,6 @@ impl Scene {
     pub fn unrest(&self) -> f32 {
         let restless = self.deviation.iter().filter(|one| limit(**one) > LEVELS_MIN * 2.0).count();
         restless as f32 / self.deviation.len().max(1) as f32
-    }
-
-    /// The background itself, for what only a long view shows.
-    pub fn background(&self) -> Option<&Luma> {
-        self.mean.as_ref()
     }
 
     fn change(&self, from: &Luma, to: &Luma) -> Change {

@@ -3,7 +3,6 @@
 use super::{
     super::{presses, supervise},
     Desk, Outcome,
-    signals::{clock_error, of_a_part},
 };
 use crate::domain::{
     Ailment, Detail, DeviceReport, DeviceTable, Finding, Kind, Now, Phase, Press, Severity,
@@ -133,8 +132,7 @@ impl Desk {
                 phase: if verdict.broken { Phase::Begins } else { Phase::Ends },
                 severity,
                 detail: self.for_the_visitor(&verdict.source),
-                clock: clock_error(stamp),
-                ..of_a_part(&verdict.source, stamp, kind, &verdict.why)
+                ..Finding::of_a_part(&verdict.source, stamp, kind, &verdict.why)
             };
             self.finding(now, finding, outcome);
         }

@@ -5,8 +5,7 @@ use super::{
     Desk, Outcome,
 };
 use crate::domain::{
-    ClockError, Detail, Fault, Finding, Kind, Loss, Now, Phase, Press, Severity, SourceId, Stamp,
-    What,
+    ClockError, Fault, Finding, Kind, Loss, Now, Phase, Press, Severity, SourceId, Stamp, What,
 };
 
 impl Desk {
@@ -55,7 +54,7 @@ impl Desk {
             title: None,
             began_at: stamp.at,
             at: stamp.at,
-            clock: clock_error(stamp),
+            clock: ClockError::of(stamp),
             objects: Vec::new(),
             why: format!("{source} was pressed ({count} so far)"),
             detail,
@@ -93,7 +92,7 @@ impl Desk {
         let finding = Finding {
             phase: if fault.broken { Phase::Begins } else { Phase::Ends },
             severity,
-            ..of_a_part(source, stamp, fault.kind, &fault.text)
+            ..Finding::of_a_part(source, stamp, fault.kind, &fault.text)
         };
         self.finding(now, finding, outcome);
     }
@@ -113,33 +112,8 @@ impl Desk {
             severity: Severity::ALERT,
             detail: detail.into_iter().map(|(name, n)| (name.into(), n.into())).collect(),
             notable: true,
-            ..of_a_part(source, stamp, Kind::Loss, &loss.text)
+            ..Finding::of_a_part(source, stamp, Kind::Loss, &loss.text)
         };
         self.finding(now, finding, outcome);
     }
-}
-
-/// What is found of a part of the gateway, or of a device's health.
-pub(super) fn of_a_part(source: &SourceId, stamp: Stamp, kind: Kind, why: &str) -> Finding {
-    Finding {
-        key: format!("fault/{}/{source}", kind.as_str()),
-        phase: Phase::Begins,
-        rule: None,
-        source: source.clone(),
-        kind,
-        severity: Severity::NOTICE,
-        title: None,
-        began_at: stamp.at,
-        at: stamp.at,
-        clock: clock_error(stamp),
-        objects: Vec::new(),
-        why: why.into(),
-        detail: Detail::new(),
-        shot: None,
-        notable: false,
-    }
-}
-
-pub(super) fn clock_error(stamp: Stamp) -> ClockError {
-    ClockError { device: stamp.device, gateway: stamp.gateway, error_ms: stamp.error_ms }
 }

@@ -7,9 +7,11 @@ use super::{
     config::Config,
     gauge::Gauge,
     ladder::{Ladder, grade},
-    say::{clock_error, shown, sums, window_en, window_zh},
+    say::{shown, sums, window_en, window_zh},
 };
-use crate::domain::{Detail, Finding, Kind, Now, Phase, Severity, SourceId, Stamp, Title};
+use crate::domain::{
+    ClockError, Detail, Finding, Kind, Now, Phase, Severity, SourceId, Stamp, Title,
+};
 
 /// Rain with a pause of this length is two rains, for when it began.
 const PAUSE: SignedDuration = SignedDuration::from_hours(2);
@@ -232,7 +234,7 @@ impl Group {
             title,
             began_at: open.began_at,
             at: now_at,
-            clock: clock_error(stamp),
+            clock: ClockError::of(stamp),
             objects: Vec::new(),
             why,
             detail,

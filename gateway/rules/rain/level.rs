@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{gauge::Gauge, say::clock_error};
-use crate::domain::{Detail, Finding, Kind, Phase, Severity, Stamp, Title};
+use super::gauge::Gauge;
+use crate::domain::{ClockError, Detail, Finding, Kind, Phase, Severity, Stamp, Title};
 
 /// The same to the millimetre for so long while it rains: stuck.
 const STUCK_AFTER: SignedDuration = SignedDuration::from_hours(6);
@@ -167,7 +167,7 @@ impl Gauge {
             title,
             began_at: self.level.began_at.unwrap_or(at),
             at,
-            clock: clock_error(stamp),
+            clock: ClockError::of(stamp),
             objects: Vec::new(),
             why: format!("{} at {level_m:.3} m, {en} {of:.3} m", self.id),
             detail,

@@ -6,9 +6,9 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::say::clock_error;
 use crate::domain::{
-    Detail, Finding, Kind, OrderTo, Phase, Posture, PostureOrder, Severity, SourceId, Stamp, Title,
+    ClockError, Detail, Finding, Kind, OrderTo, Phase, Posture, PostureOrder, Severity, SourceId,
+    Stamp, Title,
 };
 
 /// The source of its records.
@@ -316,7 +316,7 @@ impl One {
             title: Some(title),
             began_at,
             at: stamp.gateway,
-            clock: clock_error(stamp),
+            clock: ClockError::of(stamp),
             objects: Vec::new(),
             why: match holds {
                 true => format!("{en}: {}", said.join("; ")),

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::series::{Series, mm};
-use crate::domain::{ClockError, Detail, Finding, Kind, Phase, Severity, SourceId, Stamp};
+use crate::domain::{Finding, Kind, Phase, SourceId, Stamp};
 
 /// The windows that are shown: 5 min, 1, 3, 6, 12, 24 h.
 pub(super) const WINDOWS: [(&str, SignedDuration); 6] = [
@@ -39,11 +39,7 @@ pub(super) fn window_en(window: SignedDuration) -> String {
     }
 }
 
-pub(super) fn clock_error(stamp: Stamp) -> ClockError {
-    ClockError { device: stamp.device, gateway: stamp.gateway, error_ms: stamp.error_ms }
-}
-
-/// Of a device's health, under the same key as the desk has for faults.
+/// Of a device's health, as the desk says faults.
 pub(super) fn part(
     source: &SourceId,
     stamp: Stamp,
@@ -51,21 +47,6 @@ pub(super) fn part(
     begins: bool,
     why: &str,
 ) -> Finding {
-    Finding {
-        key: format!("fault/{}/{source}", kind.as_str()),
-        phase: if begins { Phase::Begins } else { Phase::Ends },
-        rule: None,
-        source: source.clone(),
-        kind,
-        severity: Severity::NOTICE,
-        title: None,
-        began_at: stamp.at,
-        at: stamp.at,
-        clock: clock_error(stamp),
-        objects: Vec::new(),
-        why: why.into(),
-        detail: Detail::new(),
-        shot: None,
-        notable: false,
-    }
+    let phase = if begins { Phase::Begins } else { Phase::Ends };
+    Finding { phase, ..Finding::of_a_part(source, stamp, kind, why) }
 }
