@@ -2,6 +2,7 @@
 
 mod clip;
 mod decode;
+mod doze;
 mod ffi;
 mod format;
 mod gate;
@@ -19,6 +20,7 @@ mod tests_ring;
 
 pub use clip::{ClipInfo, write_clip};
 pub use decode::{Decoder, Filter, Frame, Painter};
+pub use doze::Doze;
 pub use ffi::lean_memory;
 pub use gate::{Cause, Gate, GateConfig, Rest};
 pub use pool::Pool;

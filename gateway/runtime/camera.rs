@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::{Clock, Fault, Kind, Meter, Metric, SourceId, StopFlag},
-    media::{Pool, Request, Ring, Seen, Session, redact},
+    media::{Doze, Pool, Request, Ring, Seen, Session, redact},
     sources::{camera, reconnect::Reconnect},
 };
 
@@ -151,6 +151,9 @@ impl Camera {
         let watched = self.watched();
         let started = Instant::now();
         let all = config.speed == camera::Speed::Max;
+        // Over UDP the socket holds too little, and what it cannot hold is lost.
+        let rests = !config.is_clip() && config.transport == camera::Transport::Tcp;
+        let (mut doze, mut asked) = (Doze::default(), Instant::now());
         while let Some(seen) = session.next(|| self.clock.now().wall)? {
             if !std::mem::replace(got, true) {
                 tracing::info!(
@@ -174,18 +177,24 @@ impl Camera {
                 return Err("stopped".into());
             }
             self.beat.beat();
+            let rest = doze.read(seen.stream_ms, seen.key, seen.bytes, asked.elapsed());
             self.keep(&seen)?;
+            let eager = watched.as_ref().is_some_and(|one| one.eager.load(Ordering::Relaxed));
             if let Some(watched) = &watched {
                 if watched.lookout.is_poisoned() {
                     return Err("a fault inside the gateway (see the log)".into());
                 }
-                if seen.key || watched.eager.load(Ordering::Relaxed) {
+                if seen.key || eager {
                     self.rota.ask(&self.id);
                 }
                 if all {
                     self.wait_for(watched, AHEAD_PACKETS_MAX);
                 }
             }
+            if rests && !eager {
+                thread::sleep(rest);
+            }
+            asked = Instant::now();
         }
         if let Some(watched) = watched.filter(|_| config.is_clip()) {
             self.wait_for(&watched, 0);
@@ -205,7 +214,8 @@ impl Camera {
             ring.push(seen.clone());
             (ring.bytes(), ring.held_s())
         };
-        if let Some(device) = seen.device {
+        // A key frame never waits for a reader that rests.
+        if let Some(device) = seen.device.filter(|_| seen.key) {
             let off = device.duration_since(self.clock.now().wall).as_secs_f64();
             self.meter.set(Metric::CameraClock, id, off);
         }
