@@ -151,6 +151,9 @@ impl Lookout {
     /// What vision said of the look of this time.
     pub(super) fn sighted(&mut self, at: Timestamp, sighting: Sighting) {
         self.gate.sighted(at, sighting.holds, sighting.found);
+        if sighting.found {
+            self.scene.found();
+        }
         if self.asked.take_if(|asked| *asked == at).is_some() && self.gate.awake().is_none() {
             match sighting.fresh {
                 true => self.wake(Cause::Seen, at),
@@ -293,6 +296,7 @@ impl Lookout {
         self.signal.looked(!change.is_none());
         if !change.is_none() {
             self.say(at, || describe("look differs", &change));
+            self.scene.wakes(&luma);
             self.wake(Cause::Change, at);
             return Step::Went;
         }
@@ -373,11 +377,7 @@ impl Lookout {
         let started = worked();
         let (at, device) = (frame.at, frame.device);
         let luma = frame.luma();
-        let moved = self.scene.moved(&luma);
-        let change = self.scene.compare(&luma).unwrap_or_else(|| {
-            self.scene.take(&luma);
-            Change::default()
-        });
+        let (moved, change) = self.scene.watch(&luma);
         let mut regions = change.regions.clone();
         regions.extend(moved.regions.iter().copied());
         self.differed |= !regions.is_empty();
@@ -385,9 +385,8 @@ impl Lookout {
         if self.gate.is_second(at) {
             self.faults.extend(self.health.look(&luma));
         }
-        // Where something differs, a crop and the whole picture see more than either.
-        let whole = whole || !regions.is_empty();
-        let picture = if whole { self.painter.picture(frame).ok() } else { None };
+        let picture =
+            if whole || !regions.is_empty() { self.painter.picture(frame).ok() } else { None };
         let cause = self.gate.awake().unwrap_or(Cause::Start);
         if let Some(rest) = self.gate.watched(at, !moved.is_none()) {
             self.sleep(at, &luma, rest, &change, cause);
@@ -413,7 +412,7 @@ impl Lookout {
         match rest {
             Rest::Quiet => {
                 self.say(at, || describe("sleeps: nothing moves", change));
-                self.scene.take(luma);
+                self.scene.settle(luma);
             }
             Rest::Futile => {
                 self.say(at, || describe("sleeps: what moves is nothing that counts", change));

@@ -76,19 +76,40 @@ impl Attention {
             let size = (picture.width, picture.height);
             let crops = crops(&wanted, size, detector.input_size());
             whole = look.whole || crops.is_none();
-            if whole {
-                found.extend(detector.detect(picture)?);
-                runs += 1;
-            }
             for crop in crops.into_iter().flatten() {
                 let seen = detector.detect_in(picture, crop)?;
                 found.extend(seen.into_iter().filter(|one| is_whole(one, crop)));
                 runs += 1;
             }
+            // Who comes into sight is seen now by the one, now by the other; who was found shows
+            // in the crop.
+            whole |= !look.regions.is_empty() && !self.explains(&look.regions, &found);
+            if whole {
+                found.extend(detector.detect(picture)?);
+                runs += 1;
+            }
         }
         let found = boxes::merge(found);
         let known = |one: &Detection| self.kept.iter().any(|kept| is_same(&kept.detection, one));
-        let fresh = found.iter().any(|one| one.score >= BEGIN_SCORE && !known(one));
+        let new = |one: &&Detection| one.score >= BEGIN_SCORE && !known(one);
+        let mut fresh = found.iter().any(|one| new(&one));
+        if look.probe
+            && fresh
+            && let Some(picture) = &look.picture
+        {
+            // Noise looks like somebody now and then, but seldom twice: who is there shows from near too.
+            fresh = false;
+            for one in found.iter().filter(new).take(CROPS_MAX) {
+                let size = (picture.width, picture.height);
+                let near = crops(&[one.bbox], size, detector.input_size()).unwrap_or_default();
+                for crop in near {
+                    let seen = detector.detect_in(picture, crop)?;
+                    fresh |=
+                        seen.iter().any(|seen| seen.score >= BEGIN_SCORE && is_same(one, seen));
+                    runs += 1;
+                }
+            }
+        }
         let differs = |one: &Detection| {
             look.regions.iter().any(|region| region.overlap(&one.bbox) > 0.2)
                 && !self.kept.iter().any(|kept| kept.stands(one, look.at))
@@ -102,6 +123,17 @@ impl Attention {
         let tracks = self.tracker.update(look.at, &there);
         let sighting = Sighting { holds: !there.is_empty(), found: moves, fresh };
         Ok(Seen { tracks: Some(tracks), sighting, runs })
+    }
+
+    /// Whether all that was there where something differs is found again, and somebody is.
+    fn explains(&self, regions: &[Bbox], found: &[Detection]) -> bool {
+        let differs =
+            |one: &Detection| regions.iter().any(|region| region.overlap(&one.bbox) > 0.2);
+        let again = |one: &Detection| {
+            found.iter().any(|seen| seen.score >= BEGIN_SCORE && is_same(one, seen))
+        };
+        let mut there = self.kept.iter().map(|kept| &kept.detection).filter(|one| differs(one));
+        found.iter().any(|one| one.score >= BEGIN_SCORE && differs(one)) && there.all(again)
     }
 
     /// What is there: what was found now, and what has not changed since it was found twice.

@@ -3,6 +3,7 @@
 mod attention;
 mod boxes;
 mod catalog;
+mod clutter;
 mod detect;
 mod heads;
 mod health;

@@ -7,6 +7,7 @@
 //! offset (least squares) and only what the fit leaves counts: a lamp, a cloud and infrared
 //! change tiles, people change blocks.
 
+use super::clutter::Clutter;
 use crate::domain::{Bbox, Luma};
 
 /// Brightness of a block (0..255) must be off by this much.
@@ -55,6 +56,7 @@ pub struct Scene {
     mean: Option<Luma>,
     deviation: Vec<f32>,
     before: Option<Luma>,
+    clutter: Clutter,
 }
 
 impl Scene {
@@ -64,13 +66,36 @@ impl Scene {
         Some(self.change(mean, luma))
     }
 
-    /// Against the picture before, which this one replaces: what moves now.
-    pub fn moved(&mut self, luma: &Luma) -> Change {
-        let before = self.before.replace(luma.clone());
-        match before.filter(|before| before.fits(luma)) {
-            Some(before) => self.change(&before, luma),
-            None => Change::default(),
+    /// A picture, awake: what moves (against the picture before, which this one replaces), and what
+    /// differs from the background (the first one becomes it).
+    pub fn watch(&mut self, luma: &Luma) -> (Change, Change) {
+        let before = self.before.replace(luma.clone()).filter(|before| before.fits(luma));
+        let moved = before.as_ref().map(|before| self.change(before, luma)).unwrap_or_default();
+        let differs = self.compare(luma);
+        if let Some(before) = before.filter(|_| !moved.is_none()) {
+            self.clutter.note(&off(&before, luma), luma.columns);
+        } else if differs.as_ref().is_some_and(|differs| !differs.is_none())
+            && let Some(mean) = &self.mean
+        {
+            self.clutter.note(&off(mean, luma), luma.columns);
         }
+        if differs.is_none() {
+            self.take(luma);
+        }
+        (moved, differs.unwrap_or_default())
+    }
+
+    /// It wakes for a look that differs.
+    pub fn wakes(&mut self, luma: &Luma) {
+        self.clutter.forget();
+        if let Some(mean) = self.mean.as_ref().filter(|mean| mean.fits(luma)) {
+            self.clutter.note(&off(mean, luma), luma.columns);
+        }
+    }
+
+    /// Somebody was found where something differs.
+    pub fn found(&mut self) {
+        self.clutter.forget();
     }
 
     /// A quiet look: the background follows slowly, and learns how much its blocks differ anyway.
@@ -79,6 +104,7 @@ impl Scene {
             self.take(luma);
             return;
         };
+        self.clutter.clears(&off(mean, luma), luma.columns);
         for ((mean, deviation), &now) in
             mean.mean.iter_mut().zip(&mut self.deviation).zip(&luma.mean)
         {
@@ -86,6 +112,15 @@ impl Scene {
             *mean += off * LEARN;
             *deviation += (off.abs() - *deviation) * LEARN;
         }
+    }
+
+    /// It was awake for nothing, and all is quiet again: as [`Self::take`], and where there is
+    /// clutter, that was more of it.
+    pub fn settle(&mut self, luma: &Luma) {
+        if self.clutter.share(0.0) > 0.0 {
+            self.clutter.bear(luma.columns);
+        }
+        self.take(luma);
     }
 
     /// The background is this picture from now on: what stands here belongs to it.
@@ -98,8 +133,10 @@ impl Scene {
     }
 
     /// Blocks that differ from the background now do so without anything that counts (a tree, a
-    /// flag, rain): they must differ by more from now on, until they have been quiet for long.
+    /// flag): they must differ by more from now on, until they have been quiet for long. So must
+    /// all that was no more than what has moved since it woke, where that was rain.
     pub fn bear_with(&mut self, luma: &Luma) {
+        self.clutter.bear(luma.columns);
         let Some(mean) = self.mean.as_ref().filter(|mean| mean.fits(luma)) else { return };
         for ((deviation, &now), &was) in self.deviation.iter_mut().zip(&luma.mean).zip(&mean.mean) {
             let off = (now - was).abs();
@@ -112,16 +149,16 @@ impl Scene {
     /// Share of the blocks that must differ by twice the least: how restless the scene is.
     pub fn unrest(&self) -> f32 {
         let restless = self.deviation.iter().filter(|one| limit(**one) > LEVELS_MIN * 2.0).count();
-        restless as f32 / self.deviation.len().max(1) as f32
+        let blocks = restless as f32 / self.deviation.len().max(1) as f32;
+        blocks.max(self.clutter.share(LEVELS_MIN * 2.0))
     }
 
     fn change(&self, from: &Luma, to: &Luma) -> Change {
-        let off: Vec<f32> = from.mean.iter().zip(&to.mean).map(|(was, now)| now - was).collect();
-        let mut differs = self.flags(&off);
+        let mut differs = self.flags(&off(from, to), to.columns);
         let mut share = part(&differs);
         let mut light = false;
         if share > LIGHT_SHARE {
-            let left = self.flags(&after_light(from, to));
+            let left = self.flags(&after_light(from, to), to.columns);
             let rest = part(&left);
             light = rest < share / 4.0;
             if light {
@@ -131,11 +168,18 @@ impl Scene {
         Change { regions: regions(&differs, to.columns, to.rows), share, light }
     }
 
-    fn flags(&self, off: &[f32]) -> Vec<bool> {
+    fn flags(&self, off: &[f32], columns: usize) -> Vec<bool> {
         let noise = (SIGMAS * SIGMA_OF_MEDIAN * median(off)).min(NOISE_MAX);
-        let over = |off: f32, deviation: f32| off.abs() > limit(deviation).max(noise);
-        off.iter().zip(&self.deviation).map(|(off, deviation)| over(*off, *deviation)).collect()
+        let over = |(at, (off, deviation)): (usize, (&f32, &f32))| {
+            let clutter = || self.clutter.level(at % columns, at / columns);
+            off.abs() > limit(*deviation).max(noise) && off.abs() > clutter()
+        };
+        off.iter().zip(&self.deviation).enumerate().map(over).collect()
     }
+}
+
+fn off(from: &Luma, to: &Luma) -> Vec<f32> {
+    from.mean.iter().zip(&to.mean).map(|(was, now)| now - was).collect()
 }
 
 /// Of the sizes.
@@ -328,9 +372,48 @@ mod tests {
         let mut world = World::new();
         let mut scene = Scene::default();
         scene.take(&world.show(0.5, empty));
-        assert!(scene.moved(&world.show(0.5, person(20))).is_none(), "nothing before it");
-        assert!(scene.moved(&world.show(0.5, person(20))).is_none(), "he stands");
-        assert!(!scene.moved(&world.show(0.5, person(24))).is_none(), "he walks");
+        assert!(scene.watch(&world.show(0.5, person(20))).0.is_none(), "nothing before it");
+        assert!(scene.watch(&world.show(0.5, person(20))).0.is_none(), "he stands");
+        assert!(!scene.watch(&world.show(0.5, person(24))).0.is_none(), "he walks");
+    }
+
+    #[test]
+    fn rain_wakes_once_and_who_walks_in_it_is_seen() {
+        let mut world = World::new();
+        let mut scene = Scene::default();
+        scene.take(&world.show(0.5, empty));
+        let mut rain = StdRng::seed_from_u64(7);
+        let mut drops =
+            || -> Vec<usize> { (0..150).map(|_| rain.random_range(0..W * H)).collect() };
+        let streak = |drops: &[usize], x: usize, y: usize| {
+            drops.iter().any(|drop| drop % W == x && (drop / W..drop / W + 3).contains(&y))
+        };
+        let mut shower = |world: &mut World, of: &dyn Fn(f32, usize, usize) -> f32| {
+            let drops = drops();
+            world.show(0.5, |ground, x, y| {
+                of(ground, x, y) + if streak(&drops, x, y) { 14.0 } else { 0.0 }
+            })
+        };
+        let mut last = shower(&mut world, &empty);
+        assert!(!scene.compare(&last).unwrap().is_none(), "it wakes");
+        scene.found();
+        for _ in 0..40 {
+            last = shower(&mut world, &empty);
+            scene.watch(&last);
+        }
+        scene.bear_with(&last);
+        for n in 0..30 {
+            let look = shower(&mut world, &empty);
+            assert!(scene.compare(&look).unwrap().is_none(), "look {n}");
+            scene.learn(&look);
+        }
+        assert!(scene.unrest() > 0.005, "the detector is asked at each look");
+        let found = scene.compare(&shower(&mut world, &person(70))).unwrap();
+        assert_eq!(found.regions.len(), 1, "{found:?}");
+        for _ in 0..60 {
+            scene.learn(&world.show(0.5, empty));
+        }
+        assert_eq!(scene.unrest(), 0.0, "the rain is over");
     }
 
     #[test]
@@ -340,7 +423,6 @@ mod tests {
         scene.take(&world.show(0.5, empty));
         let other = Luma { columns: 2, rows: 2, mean: vec![1.0; 4], ..world.show(0.5, empty) };
         assert_eq!(scene.compare(&other), None);
-        assert!(scene.moved(&other).is_none());
         scene.learn(&other);
         assert!(scene.compare(&other).unwrap().is_none());
     }
