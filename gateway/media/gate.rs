@@ -16,6 +16,8 @@ const FUTILE_AFTER: SignedDuration = SignedDuration::from_secs(15);
 const GOP_MAX: SignedDuration = SignedDuration::from_secs(10);
 /// A camera with things that stay looks at them again after so long.
 const VERIFY_EVERY: SignedDuration = SignedDuration::from_secs(10);
+/// No ring holds more: a picture that much before what woke the camera has another clock.
+const REPLAY_MAX: SignedDuration = SignedDuration::from_mins(2);
 /// The whole picture is looked at this often while awake.
 const WHOLE_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
@@ -216,7 +218,9 @@ impl Gate {
         let no_sleep = self.cannot_sleep(at);
         let State::Awake { cause, moved_at, found_at, .. } = &mut self.state else { return None };
         if moves {
-            *moved_at = at;
+            // Replayed, it is behind what woke it, and that counts for as long. But a clock may step back.
+            let stepped = moved_at.duration_since(at) > REPLAY_MAX;
+            *moved_at = if stepped { at } else { (*moved_at).max(at) };
         }
         if self.config.full {
             *cause = Cause::Full;
@@ -289,6 +293,20 @@ mod tests {
         assert_eq!(gate.watched(at(5_200), false), Some(Rest::Quiet));
         assert_eq!(gate.level(), 1);
         assert!(!gate.wants_look(at(6_000)) && gate.wants_look(at(7_200)));
+    }
+
+    #[test]
+    fn what_moves_in_the_replay_does_not_end_it_before_what_woke_it() {
+        let mut gate = gate(false);
+        gate.wake(Cause::Change, at(10_000));
+        assert_eq!(gate.watched(at(6_200), true), None);
+        for ms in (6_400..=12_800).step_by(200) {
+            assert_eq!(gate.watched(at(ms), false), None, "{ms}");
+        }
+        assert_eq!(gate.watched(at(13_000), false), Some(Rest::Quiet));
+        gate.wake(Cause::Change, at(3_600_000));
+        assert_eq!(gate.watched(at(0), true), None, "the clock stepped back by an hour");
+        assert_eq!(gate.watched(at(3_000), false), Some(Rest::Quiet));
     }
 
     #[test]

@@ -17,9 +17,10 @@ const ABOVE: f32 = 1.4;
 const LEVEL_MAX: f32 = 32.0;
 /// In this share of the tiles it is rain all the same: drops in the light of an infrared lamp.
 const EVERYWHERE: f32 = 0.6;
-/// Where it is everywhere, a tile has at least what this share of the tiles stay below: the
-/// strongest streak falls in any of them.
+/// Then a tile has at least what this share of the tiles stay below (the strongest streak falls in
+/// any of them), and not much more (somebody may walk in it).
 const TYPICAL: f32 = 0.9;
+const MORE: f32 = 1.2;
 /// Pictures that make a level: fewer have not shown the strongest of it.
 const PICTURES_MIN: u32 = 25;
 /// Where there is one already, so many correct it.
@@ -80,8 +81,11 @@ impl Clutter {
                 self.across = columns.div_ceil(TILE);
             }
             for (level, &seen) in self.levels.iter_mut().zip(&self.seen) {
-                let most = seen.max(typical) * ABOVE;
-                if seen > LEVEL_MIN && (everywhere || most <= LEVEL_MAX) {
+                let most = match everywhere {
+                    true => seen.clamp(typical, typical * MORE) * ABOVE,
+                    false => seen * ABOVE,
+                };
+                if everywhere || (seen > LEVEL_MIN && most <= LEVEL_MAX) {
                     *level = level.max(most);
                 }
             }
@@ -192,6 +196,14 @@ mod tests {
         }
         clutter.bear(W);
         assert_eq!(clutter.share(0.0), 0.0);
+        // Nor somebody who walks in the rain, though nobody knows him.
+        for _ in 0..40 {
+            let mut off = rain(&mut random, 18.0, W);
+            (20..26).for_each(|y| off[y * W + 20..y * W + 23].fill(70.0));
+            clutter.note(&off, W);
+        }
+        clutter.bear(W);
+        assert!(clutter.level(21, 22) < 32.0 && clutter.level(60, 45) > 16.0);
         // The same everywhere is rain before an infrared lamp.
         for _ in 0..40 {
             clutter.note(&rain(&mut random, 80.0, W), W);
