@@ -120,7 +120,7 @@ fn rooms_are_imported_in_one_direction() {
 fn each_foreign_package_has_one_home() {
     let homes: &[(&str, &str)] = &[
         ("ffmpeg_next", "media/"),
-        ("image", "media/snapshot.rs"),
+        ("jpeg_encoder", "media/snapshot.rs"),
         ("libc", "media/ffi.rs"),
         ("ort", "vision/detect.rs"),
         ("sled", "store/"),

@@ -1,6 +1,6 @@
 //! A snapshot: boxes drawn on a copy of the picture, as JPEG.
 
-use image::codecs::jpeg::JpegEncoder;
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 use crate::domain::Shot;
 
@@ -28,9 +28,46 @@ pub fn jpeg_with_boxes(shot: &Shot) -> Result<Vec<u8>, String> {
             }
         }
     }
+    let side = |pixels: u32| {
+        u16::try_from(pixels).map_err(|_| format!("a picture {w} x {h} is too large for JPEG"))
+    };
+    let (width, height) = (side(picture.width)?, side(picture.height)?);
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, QUALITY)
-        .encode(&rgb, picture.width, picture.height, image::ExtendedColorType::Rgb8)
+    let mut encoder = Encoder::new(&mut bytes, QUALITY);
+    // Colours at half the size, as the camera sent them.
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    encoder
+        .encode(&rgb, width, height, ColorType::Rgb)
         .map_err(|error| format!("snapshot cannot be coded: {error}"))?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Bbox, Picture, Track};
+
+    #[test]
+    fn another_hand_reads_the_colours_and_the_box_that_were_drawn() {
+        let (w, h) = (322, 182);
+        let rgb: Vec<u8> = (0..w * h).flat_map(|at| [(at % w / 2) as u8, 90, 160]).collect();
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let picture = Picture::of_rgb(w, h, rgb, at);
+        let bbox = Bbox::new(0.25, 0.25, 0.75, 0.75);
+        let track =
+            Track { id: 1, label: "person".into(), score: 0.9, bbox, seen: true, since: at };
+        let shot = Shot { picture: picture.clone(), boxes: vec![track], quality: 1.0 };
+        let read = image::load_from_memory(&jpeg_with_boxes(&shot).unwrap()).unwrap().to_rgb8();
+        assert_eq!((read.width(), read.height()), (w, h));
+        let near = |x: u32, y: u32, colour: [u8; 3]| {
+            let seen = read.get_pixel(x, y).0;
+            assert!(seen.iter().zip(colour).all(|(a, b)| a.abs_diff(b) < 12), "{seen:?} {x} {y}");
+        };
+        near(40, 20, [20, 90, 160]);
+        near(161, 91, [80, 90, 160]);
+        let empty = Shot { boxes: Vec::new(), ..shot };
+        let plain = image::load_from_memory(&jpeg_with_boxes(&empty).unwrap()).unwrap().to_rgb8();
+        let edge = |read: &image::RgbImage| i32::from(read.get_pixel(81, 91).0[0]);
+        assert!(edge(&read) > edge(&plain) + 60, "the left edge of the box is drawn");
+    }
 }

@@ -84,7 +84,7 @@ def field(name, urls, folder):
         yield Contestant("Frigate-like on the sub-stream", [python, stage, urls["sub"]])
     for mode in ("adaptive", "full") if knows("decode") else ("today",):
         yield Gateway(f"gridpost {mode}", {"camera": {"url": main, "decode": mode}})
-    if name == "long-gop" and knows("detect_url"):
+    if "sub" in urls and knows("detect_url"):
         yield Gateway("gridpost adaptive, detect_url", {"camera": {"url": main, "detect_url": urls["sub"]}})
 
 
