@@ -122,7 +122,7 @@ fn each_foreign_package_has_one_home() {
         ("ffmpeg_next", "media/"),
         ("jpeg_encoder", "media/snapshot.rs"),
         ("libc", "media/ffi.rs"),
-        ("ort", "vision/detect.rs"),
+        ("ort", "vision/detect"),
         ("sled", "store/"),
         ("crc32c", "store/"),
         ("rumqttc", "wire/mqtt"),

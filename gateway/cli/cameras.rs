@@ -27,7 +27,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     print_line(&format!(
-        "{:<16} {:<7} {:>6} {:>6} {:>7} {:>7} {:>7} {:>6} {:>6} {:>6} {:>9}  wakes by cause",
+        "{:<16} {:<7} {:>6} {:>6} {:>7} {:>7} {:>7} {:>6} {:>6} {:>6} {:>9}  decoded by, wakes by cause",
         "camera",
         "state",
         "looks",
@@ -62,7 +62,7 @@ fn line(camera: &CameraState, up_s: f64) -> String {
     let wakes: Vec<String> =
         camera.wakes.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
     format!(
-        "{:<16} {:<7} {:>6} {:>6} {:>7} {:>7.2} {:>7.2} {:>6.2} {:>6.1} {:>6.1} {:>4.0}s{:>3.0}MB  {}",
+        "{:<16} {:<7} {:>6} {:>6} {:>7} {:>7.2} {:>7.2} {:>6.2} {:>6.1} {:>6.1} {:>4.0}s{:>3.0}MB  {}; {}",
         camera.id,
         state,
         camera.looks,
@@ -75,6 +75,7 @@ fn line(camera: &CameraState, up_s: f64) -> String {
         camera.lag_s,
         camera.ring_s,
         camera.ring_bytes / 1e6,
+        if camera.decoding.is_empty() { "nothing yet" } else { &camera.decoding },
         wakes.join(", ")
     )
 }

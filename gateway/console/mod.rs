@@ -115,6 +115,8 @@ pub struct Filter {
 pub trait Backend: Clone + Send + Sync + 'static {
     /// Reasons not to be ready; empty is ready.
     fn ready(&self) -> Vec<String>;
+    /// What works, but not as it was wished.
+    fn notes(&self) -> Vec<String>;
     /// Prometheus text.
     fn metrics(&self) -> String;
     /// Newest first.

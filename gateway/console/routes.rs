@@ -71,7 +71,11 @@ pub(super) fn problem(status: StatusCode, message: &str) -> Response {
 async fn readyz<B: Backend>(State(backend): State<B>) -> Response {
     let reasons = backend.ready();
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": reasons.is_empty(), "reasons": reasons }))).into_response()
+    (
+        status,
+        Json(json!({ "ready": reasons.is_empty(), "reasons": reasons, "notes": backend.notes() })),
+    )
+        .into_response()
 }
 
 async fn metrics<B: Backend>(State(backend): State<B>) -> Response {

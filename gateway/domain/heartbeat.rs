@@ -46,7 +46,8 @@ pub struct HeartbeatData {
     pub uptime_s: u64,
     /// What became of all records, per sink: accepted = delivered + pending + dead + shed + lost.
     pub ledger: BTreeMap<SinkId, HeartbeatSums>,
-    /// What is wrong, as `/readyz` says it; empty is well.
+    /// What is wrong, and what works though not as it was wished, as `/readyz` says them; empty is
+    /// well.
     pub faults: Vec<String>,
 }
 

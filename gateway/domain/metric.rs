@@ -53,6 +53,7 @@ metrics! {
     CameraLag Gauge "gridpost_camera_lag_seconds" ["camera"] "How far behind the stream its decoding is.";
     CameraRing Gauge "gridpost_camera_ring_seconds" ["camera"] "Packets kept for clips and replay.";
     CameraQueue Gauge "gridpost_camera_queue" ["camera"] "Pictures that wait for the detector.";
+    CameraDecoding Gauge "gridpost_camera_decoding" ["camera,by"] "1 for what it is decoded by: software, a device, or software and why not the device that was wished.";
     CameraUp Gauge "gridpost_camera_up" ["camera"] "1 while packets arrive.";
     CameraClock Gauge "gridpost_camera_clock_offset_seconds" ["camera"] "The camera's own clock (RTCP) minus ours; absent while it says nothing.";
     DronePoses Counter "gridpost_drone_poses_total" ["drone"] "Sets of telemetry read from the drone's video (KLV).";
@@ -86,6 +87,7 @@ metrics! {
     StoreEvidenceBytes Gauge "gridpost_store_evidence_bytes" [""] "Bytes of snapshots and clips.";
     StoreFreeBytes Gauge "gridpost_store_free_bytes" [""] "Free bytes of the data folder's file system.";
     DetectorUp Gauge "gridpost_detector_up" [""] "1 while the detector is loaded.";
+    DetectorProvider Gauge "gridpost_detector_provider" ["provider"] "1 for the execution provider of ONNX Runtime that runs the model.";
     EvidenceFailed Counter "gridpost_evidence_failures_total" ["source"] "Snapshots or clips that could not be made.";
     ConfigReloads Counter "gridpost_config_reloads_total" ["outcome"] "Reloads of the configuration: done, wrong, refused.";
     MemoryBytes Gauge "gridpost_memory_bytes" [""] "Resident memory of the process.";

@@ -8,6 +8,7 @@ mod finding;
 mod flight;
 mod gauge;
 mod ground;
+mod hardware;
 mod heartbeat;
 mod ids;
 mod incident;
@@ -34,6 +35,7 @@ pub use finding::{Finding, Phase};
 pub use flight::{DroneInfo, Gaze, Pose, Telemetry};
 pub use gauge::{Dated, GaugeReport, Measure, READINGS_KEPT, Reading, SeenReport};
 pub use ground::{Errors, Spot, View, bearing_deg, distance_m, moved, turned};
+pub use hardware::HwDecode;
 pub use heartbeat::{Heartbeat, HeartbeatData, HeartbeatFacts, HeartbeatSums, started_at};
 pub use ids::{EvidenceId, IncidentId, RuleId, SinkId, SiteId, SourceId};
 pub use incident::{

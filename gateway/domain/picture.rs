@@ -11,6 +11,11 @@ use super::Track;
 pub trait Planes: Send + Sync {
     /// Samples and bytes a row of brightness (0), blue (1) and red (2) difference.
     fn plane(&self, n: usize) -> (&[u8], usize);
+    /// The two colours lie by turns in one plane (NV12, as devices make it): each sample of 1 and 2
+    /// is followed by one of the other.
+    fn is_paired(&self) -> bool {
+        false
+    }
     /// 0..255 rather than 16..235.
     fn full_range(&self) -> bool;
     /// The colours of HD television (ITU-R BT.709) rather than those before (BT.601).
@@ -86,7 +91,11 @@ impl Picture {
             Pixels::Planes(planes) => {
                 let colours = Colours::of(planes.as_ref());
                 for (row, line) in out.chunks_exact_mut(width * 3).enumerate() {
-                    colours.line(planes.as_ref(), (area.x, area.y + row * step), step, line);
+                    let from = (area.x, area.y + row * step);
+                    match planes.is_paired() {
+                        false => colours.line::<1>(planes.as_ref(), from, step, line),
+                        true => colours.line::<2>(planes.as_ref(), from, step, line),
+                    }
                 }
             }
         }
@@ -115,8 +124,15 @@ impl Colours {
         Self { black, luma, red, green, blue }
     }
 
-    /// One line of RGB from the pixels at `(x, y)` on.
-    fn line(&self, planes: &dyn Planes, (x, y): (usize, usize), step: usize, out: &mut [u8]) {
+    /// One line of RGB from the pixels at `(x, y)` on. `APART`: from one colour sample to the next;
+    /// known when it is compiled, since this is done for every pixel that is looked at.
+    fn line<const APART: usize>(
+        &self,
+        planes: &dyn Planes,
+        (x, y): (usize, usize),
+        step: usize,
+        out: &mut [u8],
+    ) {
         let row = |n: usize, y: usize| -> &[u8] {
             let (plane, stride) = planes.plane(n);
             plane.get(y * stride..).map_or(&[][..], |rest| &rest[..stride.min(rest.len())])
@@ -124,23 +140,25 @@ impl Colours {
         let (upper, u, v) = (row(0, y), row(1, y / 2), row(2, y / 2));
         let lower = row(0, y + 1);
         let width = out.len() / 3;
-        let (Some(upper), Some(u), Some(v)) = (upper.get(x..), u.get(x / 2..), v.get(x / 2..))
+        let colour = x / 2 * APART;
+        let (Some(upper), Some(u), Some(v)) = (upper.get(x..), u.get(colour..), v.get(colour..))
         else {
             return;
         };
         if step == 2 {
             let lower = lower.get(x..).unwrap_or(upper);
             let pairs = upper.chunks_exact(2).zip(lower.chunks_exact(2));
+            let (u, v) = (u.chunks(APART), v.chunks(APART));
             for (((to, (a, b)), u), v) in out.chunks_exact_mut(3).zip(pairs).zip(u).zip(v) {
                 let sum = i32::from(a[0]) + i32::from(a[1]) + i32::from(b[0]) + i32::from(b[1]);
-                self.pixel((sum + 2) / 4, i32::from(*u), i32::from(*v), to);
+                self.pixel((sum + 2) / 4, i32::from(u[0]), i32::from(v[0]), to);
             }
             return;
         }
         // An odd start shares the first colour sample with the pixel before it.
         let odd = x % 2;
         for (n, (to, luma)) in out.chunks_exact_mut(3).zip(upper).enumerate().take(width) {
-            let at = (n + odd) / 2;
+            let at = (n + odd) / 2 * APART;
             let (Some(u), Some(v)) = (u.get(at), v.get(at)) else { break };
             self.pixel(i32::from(*luma), i32::from(*u), i32::from(*v), to);
         }

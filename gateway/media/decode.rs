@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::{
     ffi::{Planar, Scaler},
     format::Format,
+    hw::{Device, On},
     session::{Seen, Session},
 };
 use crate::domain::{Luma, Picture, Pixels, Planes};
@@ -33,6 +34,8 @@ pub struct Decoder {
     format: Arc<Format>,
     painter: Painter,
     times: VecDeque<(i64, Times)>,
+    /// The device it is on; None: the processor.
+    on: Option<On>,
 }
 
 /// Makes pictures in colour of frames.
@@ -61,18 +64,42 @@ impl Decoder {
         Self::of_format(&seen.format)
     }
 
+    /// Likewise, on a device.
+    pub(super) fn of_device(seen: &Seen, device: &Arc<Device>) -> Result<Self, String> {
+        let format = &seen.format;
+        let decoder = device.decoder(format.parameters.get())?;
+        Ok(Self::new_with(format, decoder, Some(On::new(device))))
+    }
+
     fn of_format(format: &Arc<Format>) -> Result<Self, String> {
         let decoder = ffmpeg::codec::Context::from_parameters(format.parameters.get().clone())
             .and_then(|context| context.decoder().video())
             .map_err(|error| format!("no decoder: {error}"))?;
+        Ok(Self::new_with(format, decoder, None))
+    }
+
+    fn new_with(format: &Arc<Format>, decoder: ffmpeg::decoder::Video, on: Option<On>) -> Self {
         let mut decoder = Self {
             decoder,
             format: format.clone(),
             painter: Painter::default(),
             times: VecDeque::new(),
+            on,
         };
         decoder.filter(Filter::Safe);
-        Ok(decoder)
+        decoder
+    }
+
+    pub(super) fn on(&mut self) -> Option<&mut On> {
+        self.on.as_mut()
+    }
+
+    pub(super) fn is_on(&self, device: Option<&Arc<Device>>) -> bool {
+        match (&self.on, device) {
+            (None, None) => true,
+            (Some(on), Some(device)) => Arc::ptr_eq(&on.device, device),
+            _ => false,
+        }
     }
 
     /// Whether packets of this run can be given to it.
@@ -107,13 +134,22 @@ impl Decoder {
         if self.times.len() > PENDING_MAX {
             self.times.pop_front();
         }
-        self.decoder.send_packet(&seen.packet).map_err(|error| error.to_string())
+        self.decoder.send_packet(&seen.packet).map_err(|error| {
+            self.on.iter_mut().for_each(|on| on.heard(error));
+            error.to_string()
+        })
     }
 
     /// What came out since; None when it wants more.
     pub fn receive(&mut self) -> Option<Frame> {
         let mut inner = ffmpeg::frame::Video::empty();
-        self.decoder.receive_frame(&mut inner).ok()?;
+        if let Err(error) = self.decoder.receive_frame(&mut inner) {
+            self.on.iter_mut().for_each(|on| on.heard(error));
+            return None;
+        }
+        if let Some(on) = &mut self.on {
+            inner = on.fetch(inner)?;
+        }
         let last = self.times.back().map_or((Timestamp::UNIX_EPOCH, None), |(_, times)| *times);
         let (at, device) = inner
             .pts()
@@ -163,8 +199,8 @@ impl Painter {
         let inner = &frame.inner.0;
         let (format, width, height) = (inner.format(), inner.width(), inner.height());
         let (at, device) = (frame.at, frame.device);
-        if matches!(format, Pixel::YUV420P | Pixel::YUVJ420P) {
-            // As cameras send it: nothing is copied, and only what is looked at is reckoned.
+        if matches!(format, Pixel::YUV420P | Pixel::YUVJ420P | Pixel::NV12) {
+            // As cameras and devices send it: nothing is copied, and only what is looked at is reckoned.
             let pixels = Pixels::Planes(frame.inner.clone());
             return Ok(Picture { width, height, pixels, at, device });
         }
@@ -205,7 +241,16 @@ impl Painter {
 
 impl Planes for Planar {
     fn plane(&self, n: usize) -> (&[u8], usize) {
-        (self.0.data(n), self.0.stride(n))
+        match n {
+            2 if self.is_paired() => {
+                (self.0.data(1).get(1..).unwrap_or_default(), self.0.stride(1))
+            }
+            _ => (self.0.data(n), self.0.stride(n)),
+        }
+    }
+
+    fn is_paired(&self) -> bool {
+        self.0.format() == Pixel::NV12
     }
 
     fn full_range(&self) -> bool {
@@ -231,10 +276,12 @@ impl Frame {
         match bytes_a_sample(inner.format()) {
             1 => Luma::of_plane(plane, width, height, stride, self.at),
             _ => {
-                // 10 bits in little-endian pairs: the upper eight of them.
+                // 10 bits in little-endian pairs: the upper eight of them. Devices leave the lower
+                // six of the sixteen empty, the processor the upper six.
+                let shift = if inner.format() == Pixel::P010LE { 8 } else { 2 };
                 let eight: Vec<u8> = plane
                     .chunks_exact(2)
-                    .map(|pair| (u16::from_le_bytes([pair[0], pair[1]]) >> 2) as u8)
+                    .map(|pair| (u16::from_le_bytes([pair[0], pair[1]]) >> shift) as u8)
                     .collect();
                 Luma::of_plane(&eight, width, height, stride / 2, self.at)
             }
@@ -244,7 +291,7 @@ impl Frame {
 
 fn bytes_a_sample(format: Pixel) -> usize {
     match format {
-        Pixel::YUV420P10LE | Pixel::YUV422P10LE | Pixel::YUV444P10LE => 2,
+        Pixel::YUV420P10LE | Pixel::YUV422P10LE | Pixel::YUV444P10LE | Pixel::P010LE => 2,
         _ => 1,
     }
 }

@@ -189,6 +189,11 @@ impl Gate {
         }
     }
 
+    /// Pictures that were wanted and never came out are decoded anew: they are wanted again.
+    pub fn again(&mut self) {
+        self.rate = Rate::new(self.config.fps);
+    }
+
     /// Whether the picture of this time is looked at, awake. What vision was told of is past.
     pub fn wants(&mut self, at: Timestamp) -> bool {
         self.told_at.is_none_or(|told| at > told) && self.rate.wants(at)

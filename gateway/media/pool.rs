@@ -1,9 +1,11 @@
 //! Decoders that are lent: a camera that sleeps has none, and few frames are held by all together.
 
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use super::{
     decode::{Decoder, Filter, Frame},
+    hardware::{Devices, Hardware},
+    hw::Device,
     session::Seen,
 };
 
@@ -18,39 +20,70 @@ pub struct Pool {
     back: Condvar,
     /// Key frames that are decoded at once, and decoders kept when nobody needs them.
     decoders_max: usize,
+    devices: Devices,
 }
 
 impl Pool {
     pub fn new(decoders_max: usize) -> Self {
         let inside = Inside { idle: Vec::new(), lent: 0 };
-        Self { inside: Mutex::new(inside), back: Condvar::new(), decoders_max: decoders_max.max(1) }
+        Self {
+            inside: Mutex::new(inside),
+            back: Condvar::new(),
+            decoders_max: decoders_max.max(1),
+            devices: Devices::default(),
+        }
     }
 
     /// A key frame by itself, without the loop filter; waits while all are busy.
-    pub fn still(&self, seen: &Seen) -> Result<Frame, String> {
+    pub fn still(&self, seen: &Seen, hardware: &mut Hardware) -> Result<Frame, String> {
         let mut inside = self
             .back
             .wait_while(self.held(), |inside| inside.lent >= self.decoders_max)
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         inside.lent += 1;
-        let known = take(&mut inside.idle, seen);
         drop(inside);
-        let opened = known.map_or_else(|| Decoder::of(seen), Ok);
-        let frame = opened.and_then(|mut decoder| {
-            decoder.filter(Filter::None);
-            let frame = decoder.still(seen);
-            self.give_back(decoder);
-            frame
-        });
+        let frame = self.still_of(seen, hardware);
         self.held().lent -= 1;
         self.back.notify_one();
         frame
     }
 
+    fn still_of(&self, seen: &Seen, hardware: &mut Hardware) -> Result<Frame, String> {
+        loop {
+            let mut decoder = self.open(seen, hardware)?;
+            decoder.filter(Filter::None);
+            let frame = decoder.still(seen);
+            // Refused from now on, the next one is of the processor: at most one more round.
+            if !self.has_died(&mut decoder, hardware) {
+                self.give_back(decoder);
+                return frame;
+            }
+        }
+    }
+
+    /// Whether what this decoder was given is to be decoded anew, by another.
+    pub fn has_died(&self, decoder: &mut Decoder, hardware: &mut Hardware) -> bool {
+        hardware.look(decoder, &self.devices)
+    }
+
+    /// On the device that the camera wishes, else by the processor.
+    fn open(&self, seen: &Seen, hardware: &mut Hardware) -> Result<Decoder, String> {
+        let device = hardware.device(&self.devices);
+        if let Some(known) = take(&mut self.held().idle, seen, device.as_ref()) {
+            return Ok(known);
+        }
+        if let Some(device) = device {
+            match Decoder::of_device(seen, &device) {
+                Ok(decoder) => return Ok(decoder),
+                Err(reason) => hardware.not_opened(&device, &reason),
+            }
+        }
+        Decoder::of(seen)
+    }
+
     /// One for a camera that wakes; its own until it is given back.
-    pub fn lend(&self, seen: &Seen) -> Result<Decoder, String> {
-        let known = take(&mut self.held().idle, seen);
-        let mut decoder = known.map_or_else(|| Decoder::of(seen), Ok)?;
+    pub fn lend(&self, seen: &Seen, hardware: &mut Hardware) -> Result<Decoder, String> {
+        let mut decoder = self.open(seen, hardware)?;
         decoder.begin(seen);
         // Tried without it, for 30 % less: what is left out adds up until the next key frame, and
         // then everything seems to have changed.
@@ -71,7 +104,7 @@ impl Pool {
     }
 }
 
-fn take(idle: &mut Vec<Decoder>, seen: &Seen) -> Option<Decoder> {
-    let at = idle.iter().position(|decoder| decoder.is_like(seen))?;
+fn take(idle: &mut Vec<Decoder>, seen: &Seen, device: Option<&Arc<Device>>) -> Option<Decoder> {
+    let at = idle.iter().position(|decoder| decoder.is_like(seen) && decoder.is_on(device))?;
     Some(idle.swap_remove(at))
 }

@@ -40,6 +40,10 @@ impl console::Backend for Backend {
         reasons
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.health.notes()
+    }
+
     fn metrics(&self) -> String {
         self.registry.text() + &ledger_text(&self.store.ledger())
     }

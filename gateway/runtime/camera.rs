@@ -137,6 +137,16 @@ impl Camera {
         Some(watched)
     }
 
+    /// Who decoded the session before on the same packets leaves; a new one comes.
+    pub(super) fn let_go(&self) {
+        let before = self.rota.of(&self.id);
+        if let Some(before) = before
+            && before.lookout.lock().is_ok_and(|one| one.reads(&self.ring))
+        {
+            self.rota.leave(&before);
+        }
+    }
+
     fn session(&self, got: &mut bool, reconnect: &mut Reconnect) -> Result<(), String> {
         let config = &self.config;
         let id = self.label();

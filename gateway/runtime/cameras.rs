@@ -29,6 +29,9 @@ pub struct CameraState {
     pub detected: u64,
     pub runs: u64,
     pub skipped: u64,
+    /// `software`, a device, or `software (device: why not)`; empty until something was decoded.
+    #[serde(default)]
+    pub decoding: String,
     pub look_s: f64,
     pub awake_s: f64,
     pub detect_s: f64,
@@ -90,6 +93,14 @@ fn states(registry: &Registry) -> Vec<CameraState> {
             wakes.entry(camera.into()).or_default().insert(cause.into(), count);
         }
     }
+    let mut decoding = BTreeMap::new();
+    for label in registry.labels(Metric::CameraDecoding) {
+        if let Some((camera, by)) = label.split_once(LABEL_BREAK)
+            && registry.get(Metric::CameraDecoding, &label) > 0.0
+        {
+            decoding.insert(camera.to_owned(), by.to_owned());
+        }
+    }
     let of = |id: String| {
         let get = |metric| registry.get(metric, &id);
         let count = |metric| get(metric) as u64;
@@ -101,6 +112,7 @@ fn states(registry: &Registry) -> Vec<CameraState> {
             detected: count(Metric::CameraDetected),
             runs: count(Metric::CameraRuns),
             skipped: count(Metric::CameraSkipped),
+            decoding: decoding.get(&id).cloned().unwrap_or_default(),
             look_s: get(Metric::CameraLookSeconds),
             awake_s: get(Metric::CameraAwakeSeconds),
             detect_s: get(Metric::CameraDetectSeconds),

@@ -12,7 +12,7 @@ use super::{
     camera::{Camera, Role},
     drones::Drones,
     exhibits::{Exhibits, Rings},
-    lookers::Looker,
+    lookers::{Looker, decoding_part},
     report::Reporter,
     rota::Rota,
     sight::{NextModel, Sight},
@@ -185,6 +185,8 @@ impl Eyes {
                 for before in before {
                     before.stop.raise();
                     before.threads.into_iter().for_each(|thread| drop(thread.join()));
+                    // Whoever decoded for it did so as the configuration was.
+                    camera.let_go();
                 }
                 camera.run();
             })?);
@@ -234,11 +236,14 @@ impl Eyes {
         let (slots, rings, registry) =
             (self.slots.clone(), self.rings.clone(), self.shared.registry.clone());
         let (report, id) = (self.report(), id.clone());
+        let health = self.shared.health.clone();
         let tidied = spawn(&format!("gone-{id}"), move || {
             threads.into_iter().for_each(|thread| drop(thread.join()));
             // It may have come back meanwhile, under the same name.
             let is_back = || slots.holds(&id);
             if !is_back() {
+                registry.forget_pairs(Metric::CameraDecoding, id.as_str());
+                health.good(&decoding_part(&id));
                 registry.forget(
                     &[
                         Metric::CameraUp,
@@ -293,7 +298,8 @@ impl Eyes {
             let (rota, slots) = (self.rota.clone(), self.slots.clone());
             let beat = self.shared.progress.part(&format!("decoding {n}"), LOOKER_STUCK_AFTER);
             let (report, stop) = (self.report(), stop.clone());
-            let looker = Looker { rota, slots, report, stop, beat };
+            let health = self.shared.health.clone();
+            let looker = Looker { rota, slots, report, health, stop, beat };
             spawn(&format!("decode-{n}"), move || looker.run())?;
         }
         spawn("vision", move || sight.run())?;

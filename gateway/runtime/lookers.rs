@@ -7,14 +7,14 @@ use std::{
 };
 
 use super::{
-    Slots,
+    Health, Slots,
     lookout::{Lookout, Step},
     progress::Beat,
     report::Reporter,
     rota::{Rota, Watched},
 };
 use crate::{
-    domain::{Fault, StopFlag},
+    domain::{Fault, SourceId, StopFlag},
     vision::Word,
 };
 
@@ -27,8 +27,14 @@ pub(super) struct Looker {
     pub(super) rota: Arc<Rota>,
     pub(super) slots: Arc<Slots>,
     pub(super) report: Reporter,
+    pub(super) health: Health,
     pub(super) stop: StopFlag,
     pub(super) beat: Beat,
+}
+
+/// What a camera's decoding is called where the gateway says how it is.
+pub(super) fn decoding_part(camera: &SourceId) -> String {
+    format!("camera {camera}")
 }
 
 impl Looker {
@@ -51,7 +57,15 @@ impl Looker {
         let Ok(mut lookout) = watched.lookout.lock() else { return false };
         let more = self.steps(watched, &mut lookout);
         let faults = lookout.take_faults();
+        let decoding = lookout.take_decoding();
         drop(lookout);
+        if let Some(decoding) = decoding {
+            let part = decoding_part(&watched.id);
+            match &decoding.unmet {
+                Some(why) => self.health.note(&part, why),
+                None => self.health.good(&part),
+            }
+        }
         for Word { kind, broken, text } in faults {
             self.report.fault(&watched.id, Fault { kind, broken, text });
         }

@@ -3,6 +3,8 @@
 //! Live, two workers drive it beside the camera's reading thread; a replay drives it step by step.
 //! It reads the ring by number and decides on the pictures' own time alone, so both see the same.
 
+mod decoding;
+
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
@@ -15,7 +17,8 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::{
     domain::{Look, Luma, Meter, Metric, Sighting, SourceId, label_pair},
     media::{
-        Cause, Decoder, Frame, Gate, GateConfig, Painter, Pool, Rest, Ring, Run, Seen, Signal,
+        Cause, Decoder, Frame, Gate, GateConfig, Hardware, Painter, Pool, Rest, Ring, Run, Seen,
+        Signal,
     },
     sources::camera,
     vision::{Change, Health, Scene, Word},
@@ -54,6 +57,9 @@ pub(super) struct Lookout {
     /// Number of the next packet to deal with.
     next: u64,
     decoder: Option<Decoder>,
+    hardware: Hardware,
+    /// What the metric says that it is decoded by.
+    decoding: Option<String>,
     painter: Painter,
     /// Came out of the decoder and were not looked at yet.
     frames: VecDeque<Frame>,
@@ -99,6 +105,8 @@ impl Lookout {
             fps: config.detect_fps,
             next,
             decoder: None,
+            decoding: None,
+            hardware: Hardware::new(config.hw_decode, config.hw_device.clone()),
             painter: Painter::default(),
             frames: VecDeque::new(),
             patient,
@@ -182,6 +190,7 @@ impl Lookout {
             {
                 decoder.end();
                 self.receive();
+                self.ended = self.decode_anew();
                 return Step::Went;
             }
             return Step::Idle;
@@ -274,7 +283,7 @@ impl Lookout {
     fn look(&mut self, seen: &Seen) -> Step {
         let id = self.id.clone();
         let started = worked();
-        let frame = self.pool.still(seen);
+        let frame = self.pool.still(seen, &mut self.hardware);
         let frame = match frame {
             Ok(frame) => frame,
             Err(error) => {
@@ -337,7 +346,7 @@ impl Lookout {
             if !seen.key {
                 return;
             }
-            match self.pool.lend(seen) {
+            match self.pool.lend(seen, &mut self.hardware) {
                 Ok(decoder) => self.decoder = Some(decoder),
                 Err(error) => {
                     self.meter.add(Metric::CameraBadPackets, id.as_str(), 1);
@@ -356,6 +365,7 @@ impl Lookout {
         }
         self.receive();
         self.spent(worked().saturating_sub(started));
+        self.decode_anew();
     }
 
     fn receive(&mut self) {

@@ -46,6 +46,13 @@ impl Registry {
         }
     }
 
+    /// Likewise all that has a second label beside this first one.
+    pub fn forget_pairs(&self, metric: Metric, first: &str) {
+        let mut values = self.values.lock().expect("no panic while metrics are held");
+        let is_other = |label: &String| label.split(LABEL_BREAK).next() != Some(first);
+        values.get_mut(&metric).map(|series| series.retain(|label, _| is_other(label)));
+    }
+
     /// One value, for readiness and tests; 0 where nothing was counted.
     pub fn get(&self, metric: Metric, label: &str) -> f64 {
         let values = self.values.lock().expect("no panic while metrics are held");

@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use super::sight::load;
-use crate::vision::{self, Catalog};
+use crate::{
+    domain::Picture,
+    media,
+    vision::{self, Catalog, Detector, ModelSpec, Provider},
+};
 
 /// One line a model: name, title, licence, and whether its file is what it should be.
 pub fn models_list(models: &Path) -> Result<Vec<String>, String> {
@@ -39,6 +43,7 @@ pub fn models_verify(
 }
 
 /// Runs both variants of a model on this processor; one line each, and which of them `auto` takes.
+/// Then the same on each other provider of the library, and which devices decode.
 pub fn models_bench(
     models: &Path,
     name: Option<&str>,
@@ -52,7 +57,7 @@ pub fn models_bench(
     let chosen = vision::choose(&config, spec, models, library)?;
     let taken = |is: bool| if is { "  <- taken by variant = \"auto\"" } else { "" };
     let is_int8 = chosen.file != spec.file;
-    Ok(vec![
+    let mut lines = vec![
         format!(
             "{} fp32: {:.2} ms a run on one thread{}",
             spec.name,
@@ -65,5 +70,51 @@ pub fn models_bench(
             speeds.int8_ms,
             taken(is_int8)
         ),
-    ])
+    ];
+    let others = vision::offered().into_iter().filter(|one| *one != Provider::Cpu);
+    lines.extend(others.map(|provider| on_provider(provider, spec, models, library)));
+    lines.extend(media::decoding_devices());
+    Ok(lines)
+}
+
+/// The fastest of so many runs.
+const RUNS: usize = 15;
+
+fn on_provider(
+    provider: Provider,
+    spec: &ModelSpec,
+    models: &Path,
+    library: Option<&Path>,
+) -> String {
+    let name = provider.name();
+    let threads = vision::Config::default().threads;
+    let ms = |spec: &ModelSpec| -> Result<f64, String> {
+        let told = |error: vision::DetectError| error.to_string();
+        let mut detector =
+            Detector::load_on(spec, models, library, threads, &[provider]).map_err(told)?;
+        if let Some(why) = detector.unmet() {
+            return Err(why.to_owned());
+        }
+        let (width, height) = detector.input_size();
+        let grey = vec![128; width as usize * height as usize * 3];
+        let picture = Picture::of_rgb(width, height, grey, jiff::Timestamp::UNIX_EPOCH);
+        let mut fastest = f64::MAX;
+        for _ in 0..RUNS {
+            detector.detect(&picture).map_err(told)?;
+            fastest = fastest.min(detector.last_timing().run.as_secs_f64() * 1e3);
+        }
+        Ok(fastest)
+    };
+    let figure = |spec: Option<ModelSpec>| match spec.as_ref().map(ms) {
+        Some(Ok(ms)) => format!("{ms:.2} ms"),
+        Some(Err(why)) => why,
+        None => "not in the catalogue".into(),
+    };
+    format!(
+        "{} on {name}: fp32 {}, int8 {}; taken by [model] providers = [\"{}\"]",
+        spec.name,
+        figure(Some(spec.clone())),
+        figure(spec.in_int8()),
+        provider.as_str()
+    )
 }

@@ -112,7 +112,10 @@ impl Player {
     /// The next look that the packets so far lead to.
     pub(super) fn look(&mut self) -> Option<Look> {
         loop {
-            match self.lookout.step(true) {
+            let step = self.lookout.step(true);
+            // Said in the log.
+            drop(self.lookout.take_decoding());
+            match step {
                 Step::Idle => return None,
                 Step::Went => {}
                 Step::Look(look) => return Some(*look),

@@ -84,6 +84,7 @@ fn facts(store: Store, health: Health) -> Facts {
     Arc::new(move || {
         let ledger = store.ledger();
         let mut faults = health.reasons();
+        faults.extend(health.notes());
         faults.extend(store.is_available().err().map(|reason| format!("store: {reason}")));
         let sums = |sink| {
             let sums = ledger.of(sink);

@@ -13,8 +13,11 @@ use super::{
 };
 use crate::{
     domain::{Body, Fault, Kind, Meter, Metric, SourceId, Stamp, StopFlag, TrackFrame},
-    vision::{self, Attention, Catalog, Config, Detector},
+    vision::{self, Attention, Catalog, Config, Detector, Provider},
 };
+
+/// What the choice of provider is called where the gateway says how it is.
+const PROVIDER: &str = "detector provider";
 
 /// A missing model or library is looked for this often.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
@@ -49,7 +52,8 @@ pub(super) fn load(
     let spec = catalog.get(config.name.as_deref())?;
     let library = config.library.as_deref().or(library);
     let spec = vision::choose(config, spec, models, library)?;
-    Detector::load(&spec, models, library, config.threads).map_err(|error| error.to_string())
+    Detector::load_on(&spec, models, library, config.threads, &config.providers)
+        .map_err(|error| error.to_string())
 }
 
 impl Sight {
@@ -67,6 +71,7 @@ impl Sight {
             if detector.is_none() && Instant::now() >= next_try {
                 match load(&self.config, &self.models, self.library.as_deref()) {
                     Ok(loaded) => {
+                        self.tell_provider(&loaded);
                         detector = Some(loaded);
                         self.health.good("detector");
                         self.meter.set(Metric::DetectorUp, "", 1.0);
@@ -139,10 +144,30 @@ impl Sight {
         // The last camera left: nobody misses a detector any more.
         if self.slots.is_empty() {
             self.health.good("detector");
+            self.health.good(PROVIDER);
             if told {
                 let text = "no camera is left to look at".to_owned();
                 self.report
                     .fault(&own, Fault { kind: Kind::DetectorDegraded, broken: false, text });
+            }
+        }
+    }
+
+    /// Who runs the model, and why it is not who was wished: never silent.
+    fn tell_provider(&self, detector: &Detector) {
+        let ran = detector.provider();
+        for other in Provider::ALL.into_iter().filter(|one| *one != ran) {
+            self.meter.forget(&[Metric::DetectorProvider], other.name());
+        }
+        self.meter.set(Metric::DetectorProvider, ran.name(), 1.0);
+        match detector.unmet() {
+            Some(why) => {
+                tracing::warn!(why, "detector: not the provider that was wished");
+                self.health.note(PROVIDER, why);
+            }
+            None => {
+                tracing::info!(provider = ran.name(), "detector: who runs the model");
+                self.health.good(PROVIDER);
             }
         }
     }
@@ -158,6 +183,7 @@ impl Sight {
         }
         match load(&config, &self.models, self.library.as_deref()) {
             Ok(loaded) => {
+                self.tell_provider(&loaded);
                 *detector = Some(loaded);
                 self.config = config;
                 self.health.good("model");

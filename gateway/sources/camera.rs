@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::HwDecode;
+
 /// How RTSP carries its packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -92,6 +94,15 @@ pub struct Config {
     /// is replayed when something has. `full`: everything is decoded, always.
     #[serde(default)]
     pub decode: Decode,
+    /// What decodes it: `off` (default, the processor), `auto`, or a device by name. Where it does
+    /// not start, does not take the stream or stops, the processor decodes, and that is said
+    /// (`gridpost cameras`, heartbeat, `/readyz`, log); tried again every 5 minutes.
+    #[serde(default)]
+    pub hw_decode: HwDecode,
+    /// Which of several devices: `/dev/dri/renderD129` for `vaapi`, a number for `cuda`. Default
+    /// the first one.
+    #[serde(default)]
+    pub hw_device: Option<String>,
     /// Seconds between key frames that are looked at while asleep, at least. Default 2.
     #[serde(default = "two_s")]
     pub look_every_s: f64,
@@ -194,6 +205,10 @@ impl Config {
         {
             let message = "expected rtsp://… or rtsps://…, beside a url that is a live stream too";
             problems.push(("detect_url", message.into()));
+        }
+        if self.hw_device.is_some() && matches!(self.hw_decode, HwDecode::Off | HwDecode::Auto) {
+            let message = "a device of which kind? expected hw_decode = \"vaapi\" or another name";
+            problems.push(("hw_device", message.into()));
         }
         if !(0.1..=60.0).contains(&self.detect_fps) {
             problems.push(("detect_fps", format!("{}: expected 0.1 to 60", self.detect_fps)));

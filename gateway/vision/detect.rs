@@ -1,4 +1,6 @@
-//! The detector: the only home of ort. A missing or wrong library or model is one clear sentence.
+//! The detector: with its providers the only home of ort. A missing or wrong library or model is one clear sentence.
+
+mod providers;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -16,6 +18,8 @@ use super::{
     preprocess::{self, Buffers},
 };
 use crate::domain::{Bbox, Detection, Picture};
+
+pub use providers::Provider;
 
 /// Candidates below this are never reported; rules ask for more.
 const MIN_SCORE: f32 = 0.3;
@@ -45,6 +49,8 @@ pub struct Detector {
     labels: Vec<Arc<str>>,
     buffers: Buffers,
     timing: Timing,
+    provider: Provider,
+    unmet: Option<String>,
     // The session needs it; kept for as long as the session lives.
     _environment: Environment,
 }
@@ -58,22 +64,72 @@ impl Detector {
         library: Option<&Path>,
         threads: usize,
     ) -> Result<Self, DetectError> {
+        Self::load_on(spec, models, library, threads, &[])
+    }
+
+    /// Likewise, on the first of these providers that the library offers and that starts, else on
+    /// the processor; [`Self::unmet`] says why it is not the first.
+    pub fn load_on(
+        spec: &ModelSpec,
+        models: &Path,
+        library: Option<&Path>,
+        threads: usize,
+        wished: &[Provider],
+    ) -> Result<Self, DetectError> {
         let file = spec.verify(models).map_err(DetectError::Model)?;
         let library =
             library.map_or_else(|| models.join("cache/libonnxruntime.so"), Path::to_path_buf);
         let environment = environment(&library)?;
-        let wrong = |error: &dyn std::fmt::Display| {
-            DetectError::Model(format!(
+        let mut refused = Vec::new();
+        for provider in providers::in_turn(wished) {
+            if !provider.is_offered() {
+                refused.push(format!("{}: the library does not have it", provider.as_str()));
+                continue;
+            }
+            match Self::start(spec, &file, &environment, threads, provider) {
+                Ok(mut detector) => {
+                    let offered = offered();
+                    detector.unmet = providers::unmet(wished, provider, &offered, &refused);
+                    return Ok(detector);
+                }
+                Err(error) if provider == Provider::Cpu => return Err(error),
+                Err(error) => {
+                    let reason = one_line(&error.to_string());
+                    refused.push(format!("{}: does not start: {reason}", provider.as_str()));
+                }
+            }
+        }
+        Err(DetectError::Model(refused.join("; ")))
+    }
+
+    /// With its first run: a provider may find only then that it cannot.
+    fn start(
+        spec: &ModelSpec,
+        file: &Path,
+        environment: &Environment,
+        threads: usize,
+        provider: Provider,
+    ) -> Result<Self, DetectError> {
+        let wrong = |error: &dyn std::fmt::Display| match provider {
+            Provider::Cpu => DetectError::Model(format!(
                 "{} is not a model that ONNX Runtime can load: {error}",
                 file.display()
-            ))
+            )),
+            _ => DetectError::Model(error.to_string()),
         };
-        let session = Session::builder(&environment)
+        let mut builder = Session::builder(environment)
             .map_err(|error| wrong(&error))?
             .with_intra_threads(threads.max(1))
-            .map_err(|error| wrong(&error))?
-            .commit_from_file(&file)
             .map_err(|error| wrong(&error))?;
+        if let Some(dispatch) = provider.dispatch(threads) {
+            // ort asserts on what a library lacks; that must not take the gateway down.
+            let with = AssertUnwindSafe(|| builder.with_execution_providers([dispatch]));
+            builder = match catch_unwind(with) {
+                Ok(with) => with.map_err(|error| wrong(&error))?,
+                Err(_) => return Err(wrong(&"the library has no way to start it")),
+            };
+        }
+        let session = builder.commit_from_file(file).map_err(|error| wrong(&error))?;
         let labels = spec.labels.iter().map(|label| label.as_str().into()).collect();
         let mut detector = Self {
             session,
@@ -81,12 +137,24 @@ impl Detector {
             labels,
             buffers: Buffers::default(),
             timing: Timing::default(),
-            _environment: environment,
+            provider,
+            unmet: None,
+            _environment: environment.clone(),
         };
         let (width, height) = (spec.input.width, spec.input.height);
         let grey = vec![128u8; width as usize * height as usize * 3];
         detector.detect(&Picture::of_rgb(width, height, grey, jiff::Timestamp::UNIX_EPOCH))?;
         Ok(detector)
+    }
+
+    /// Who runs the model.
+    pub fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    /// Why it is not the provider that was wished first, if it is not.
+    pub fn unmet(&self) -> Option<&str> {
+        self.unmet.as_deref()
     }
 
     /// Everything seen in the picture, best first.
@@ -162,6 +230,22 @@ impl Detector {
     /// Of the last picture.
     pub fn last_timing(&self) -> Timing {
         self.timing
+    }
+}
+
+/// Providers of the library at hand that have a name here, once one is loaded.
+pub fn offered() -> Vec<Provider> {
+    Provider::ALL.into_iter().filter(|provider| provider.is_offered()).collect()
+}
+
+/// ONNX Runtime explains itself in paragraphs, with the names of its source files.
+fn one_line(text: &str) -> String {
+    const CHARS_MAX: usize = 300;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line,
     }
 }
 

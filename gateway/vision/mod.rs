@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use attention::{Attention, Seen};
 pub use catalog::{Catalog, Layout, ModelSpec};
-pub use detect::{DetectError, Detector, Timing};
+pub use detect::{DetectError, Detector, Provider, Timing, offered};
 pub use health::{Health, Word};
 pub use motion::{Change, Scene};
 pub use variant::{Speeds, Variant, choose, measure};
@@ -37,6 +37,13 @@ pub struct Config {
     /// measured once; `fp32`; `int8`.
     #[serde(default)]
     pub variant: Variant,
+    /// Who runs the model, in order of wish: execution providers of the ONNX Runtime library at
+    /// hand, e.g. `["cuda", "openvino", "cpu"]`. One that the library does not have, or that does not
+    /// start, is passed over, and that is said (log, heartbeat, `/readyz`,
+    /// `gridpost_detector_provider`); the processor is tried last, named or not. Default: the
+    /// processor alone.
+    #[serde(default)]
+    pub providers: Vec<Provider>,
     /// Threads of one detection. Default 1.
     #[serde(default = "threads")]
     pub threads: usize,
@@ -66,7 +73,8 @@ impl Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { name: None, variant: Variant::Auto, threads: threads(), library: None }
+        let variant = Variant::Auto;
+        Self { name: None, variant, providers: Vec::new(), threads: threads(), library: None }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Config, DetectError, Detector, ModelSpec};
+use super::{Config, DetectError, Detector, ModelSpec, Provider};
 use crate::domain::Picture;
 
 /// Runs of each, by turns; the fastest counts, so that a neighbour's burst does not decide.
@@ -86,8 +86,16 @@ fn auto(
         tracing::warn!(reason, "detector: the 8-bit model cannot be used, the slower one looks");
         return false;
     }
-    let kept = kept(spec, int8, models, library, config.threads);
-    let speeds = match kept {
+    // Which is faster depends on who runs them, and that on what starts here today.
+    let ran = match runs_on(config, spec, models, library) {
+        Ok(ran) => ran,
+        Err(error) => {
+            tracing::debug!(%error, "detector: the variants could not be compared");
+            return false;
+        }
+    };
+    let of = true_of(spec, int8, library_of(models, library), config.threads, ran);
+    let speeds = match kept(&of, models) {
         Some(speeds) => speeds,
         None => match measure(config, spec, models, library) {
             Ok(speeds) => speeds,
@@ -117,7 +125,7 @@ pub fn measure(
     let int8 = spec.in_int8().ok_or_else(|| DetectError::Model(no_int8(spec)))?;
     let mut pair = [spec, &int8]
         .into_iter()
-        .map(|one| Detector::load(one, models, library, config.threads))
+        .map(|one| Detector::load_on(one, models, library, config.threads, &config.providers))
         .collect::<Result<Vec<_>, _>>()?;
     let picture = grain(spec.input.width, spec.input.height);
     let mut fastest = [Duration::MAX; 2];
@@ -129,8 +137,9 @@ pub fn measure(
     }
     let [fp32_ms, int8_ms] = fastest.map(|time| (time.as_secs_f64() * 1e5).round() / 1e2);
     let speeds = Speeds { fp32_ms, int8_ms };
-    let kept =
-        Kept { of: true_of(spec, &int8, library_of(models, library), config.threads), speeds };
+    let ran = pair.first().map_or(Provider::Cpu, Detector::provider);
+    let of = true_of(spec, &int8, library_of(models, library), config.threads, ran);
+    let kept = Kept { of, speeds };
     if let Err(error) = keep(&kept, models) {
         tracing::debug!(%error, "the speeds of the model's variants could not be kept");
     }
@@ -144,15 +153,22 @@ fn keep(kept: &Kept, models: &Path) -> std::io::Result<()> {
     std::fs::rename(part, path)
 }
 
-fn kept(
+/// Who would run the model. Only the processor is known without a try.
+fn runs_on(
+    config: &Config,
     spec: &ModelSpec,
-    int8: &ModelSpec,
     models: &Path,
     library: Option<&Path>,
-    threads: usize,
-) -> Option<Speeds> {
+) -> Result<Provider, DetectError> {
+    if config.providers.iter().all(|one| *one == Provider::Cpu) {
+        return Ok(Provider::Cpu);
+    }
+    let tried = Detector::load_on(spec, models, library, config.threads, &config.providers)?;
+    Ok(tried.provider())
+}
+
+fn kept(of: &str, models: &Path) -> Option<Speeds> {
     let kept: Kept = serde_json::from_slice(&std::fs::read(place(models)).ok()?).ok()?;
-    let of = true_of(spec, int8, library_of(models, library), threads);
     (kept.of == of).then_some(kept.speeds)
 }
 
@@ -164,15 +180,21 @@ fn library_of(models: &Path, library: Option<&Path>) -> PathBuf {
     library.map_or_else(|| models.join("cache/libonnxruntime.so"), Path::to_path_buf)
 }
 
-/// Another processor, library, model or number of threads, and it is measured anew.
-fn true_of(spec: &ModelSpec, int8: &ModelSpec, library: PathBuf, threads: usize) -> String {
+/// Another processor, library, provider, model or number of threads, and it is measured anew.
+fn true_of(
+    spec: &ModelSpec,
+    int8: &ModelSpec,
+    library: PathBuf,
+    threads: usize,
+    ran: Provider,
+) -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = cpu
         .lines()
         .find_map(|line| line.strip_prefix("model name").or(line.strip_prefix("CPU part")))
         .unwrap_or_default();
     let bytes = std::fs::metadata(library).map_or(0, |data| data.len());
-    format!("{} {} {bytes} {threads} {name}", spec.sha256, int8.sha256)
+    format!("{} {} {bytes} {threads} {} {name}", spec.sha256, int8.sha256, ran.as_str())
 }
 
 /// Without these instructions ONNX Runtime multiplies bytes in 16 bits that overflow, and sees worse.
@@ -238,18 +260,26 @@ mod tests {
             assert_eq!(chosen.file, spec.file);
             return;
         }
-        let speeds = kept(&spec, &int8, folder.path(), None, 1).unwrap();
+        let of =
+            |threads, ran| true_of(&spec, &int8, library_of(folder.path(), None), threads, ran);
+        let cpu = of(1, Provider::Cpu);
+        let speeds = kept(&cpu, folder.path()).unwrap();
         assert_eq!(chosen.file == int8.file, speeds.int8_wins());
         // What is kept decides from then on, whichever way; another number of threads does not know it.
         for (fp32_ms, int8_ms, wanted) in [(9.0, 3.0, &int8), (3.0, 9.0, &spec), (9.0, 8.9, &spec)]
         {
             let speeds = Speeds { fp32_ms, int8_ms };
-            let of = true_of(&spec, &int8, library_of(folder.path(), None), 1);
-            keep(&Kept { of, speeds }, folder.path()).unwrap();
+            keep(&Kept { of: cpu.clone(), speeds }, folder.path()).unwrap();
             let chosen = choose(&config, &spec, folder.path(), None).unwrap();
             assert_eq!(chosen.file, wanted.file, "{speeds:?}");
         }
-        assert_eq!(kept(&spec, &int8, folder.path(), None, 2), None);
+        assert_eq!(kept(&of(2, Provider::Cpu), folder.path()), None);
+        assert_eq!(kept(&of(1, Provider::Openvino), folder.path()), None);
+        // A wish that is not met is of the processor, and so are its speeds.
+        let wish = Config { providers: vec![Provider::Cuda], ..Config::default() };
+        keep(&Kept { of: cpu, speeds: Speeds { fp32_ms: 9.0, int8_ms: 3.0 } }, folder.path())
+            .unwrap();
+        assert_eq!(choose(&wish, &spec, folder.path(), None).unwrap().file, int8.file);
     }
 
     #[test]

@@ -1,0 +1,205 @@
+//! What each camera is decoded by: the device it wished, or the processor and why. Devices are opened once for all.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{
+    decode::Decoder,
+    hw::{self, Device},
+};
+use crate::domain::HwDecode;
+
+/// A device that did not start, or failed a camera, is tried again after so long.
+const RETRY_AFTER: Duration = Duration::from_secs(300);
+/// Sentences about devices that are remembered so that each is told once.
+const TOLD_MAX: usize = 64;
+
+/// Which device: how it is spoken to, and which of several.
+type Name = (HwDecode, Option<String>);
+
+#[derive(Default)]
+struct Known {
+    open: BTreeMap<Name, Arc<Device>>,
+    failed: BTreeMap<Name, (String, Instant)>,
+    told: BTreeSet<String>,
+}
+
+/// All devices of the process that somebody wished.
+#[derive(Default)]
+pub(super) struct Devices(Mutex<Known>);
+
+impl Devices {
+    /// The device, opened at the first wish; a failure is remembered for a while.
+    fn get(&self, name: &Name, now: Instant) -> Result<Arc<Device>, String> {
+        let mut known = self.held();
+        if let Some(device) = known.open.get(name) {
+            return Ok(device.clone());
+        }
+        if let Some((reason, at)) = known.failed.get(name)
+            && now.duration_since(*at) < RETRY_AFTER
+        {
+            return Err(reason.clone());
+        }
+        match Device::open(name.0, name.1.as_deref()) {
+            Ok(device) => {
+                let device = Arc::new(device);
+                known.failed.remove(name);
+                known.open.insert(name.clone(), device.clone());
+                known.tell(name, None);
+                Ok(device)
+            }
+            Err(reason) => {
+                known.tell(name, Some(&reason));
+                known.failed.insert(name.clone(), (reason.clone(), now));
+                Err(reason)
+            }
+        }
+    }
+
+    /// It failed somebody: who comes next opens it anew. Those who are on it stay.
+    fn forget(&self, device: &Arc<Device>) {
+        self.held().open.retain(|_, known| !Arc::ptr_eq(known, device));
+    }
+
+    fn held(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// One line a device, however many cameras wish it and however often.
+    fn tell(&mut self, (way, place): &Name, failure: Option<&str>) {
+        let device = place.as_deref().unwrap_or("the first");
+        let line = format!("{way:?} {device} {failure:?}");
+        if self.told.len() >= TOLD_MAX {
+            self.told.clear();
+        }
+        if self.told.insert(line) {
+            let kind = way.as_str();
+            match failure {
+                None => tracing::info!(kind, device, "decoding: the device is open"),
+                Some(reason) => {
+                    tracing::warn!(kind, device, reason, "decoding: the device does not start")
+                }
+            }
+        }
+    }
+}
+
+/// How a camera's pictures are decoded now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoding {
+    /// `vaapi`, `software`, or `software (vaapi: reason)`.
+    pub by: String,
+    /// Why it is not what was wished, in one sentence.
+    pub unmet: Option<String>,
+}
+
+/// One camera's wish, and what became of it.
+pub struct Hardware {
+    wish: HwDecode,
+    place: Option<String>,
+    /// Why its wish is not met, and since when.
+    refused: Option<(String, Instant)>,
+    now: Option<Decoding>,
+    is_news: bool,
+}
+
+impl Hardware {
+    /// `place`: which of several devices, as FFmpeg names them.
+    pub fn new(wish: HwDecode, place: Option<String>) -> Self {
+        let mut hardware = Self { wish, place, refused: None, now: None, is_news: false };
+        if wish == HwDecode::Off {
+            hardware.set("software".into(), None);
+        }
+        hardware
+    }
+
+    /// How it is decoded, once after each change.
+    pub fn take_news(&mut self) -> Option<Decoding> {
+        if std::mem::take(&mut self.is_news) { self.now.clone() } else { None }
+    }
+
+    /// The device to decode on; None: the processor.
+    pub(super) fn device(&mut self, devices: &Devices) -> Option<Arc<Device>> {
+        let now = Instant::now();
+        if let Some((_, at)) = &self.refused
+            && now.duration_since(*at) < RETRY_AFTER
+        {
+            return None;
+        }
+        let ways: &[HwDecode] = match &self.wish {
+            HwDecode::Off => return None,
+            HwDecode::Auto => &HwDecode::AUTO,
+            one => std::slice::from_ref(one),
+        };
+        let mut reasons = Vec::new();
+        for way in ways {
+            match devices.get(&(*way, self.place.clone()), now) {
+                Ok(device) => return Some(device),
+                Err(reason) => reasons.push(format!("{}: {reason}", way.as_str())),
+            }
+        }
+        self.refuse(reasons.join("; "));
+        None
+    }
+
+    /// It could not be opened for this stream.
+    pub(super) fn not_opened(&mut self, device: &Device, reason: &str) {
+        self.refuse(format!("{}: {reason}", device.name()));
+    }
+
+    /// What the decoder has met since. True: it gives no more pictures, and what it was given is to
+    /// be decoded anew by another.
+    pub(super) fn look(&mut self, decoder: &mut Decoder, devices: &Devices) -> bool {
+        let Some(on) = decoder.on() else { return false };
+        let (device, works) = (on.device.clone(), on.works());
+        match on.take_fault() {
+            None if works => {
+                self.refused = None;
+                self.set(device.name().into(), None);
+                false
+            }
+            None => false,
+            Some(reason) => {
+                devices.forget(&device);
+                self.refuse(format!("{}: {reason}", device.name()));
+                true
+            }
+        }
+    }
+
+    fn refuse(&mut self, reason: String) {
+        self.set(format!("software ({reason})"), Some(reason.clone()));
+        self.refused = Some((reason, Instant::now()));
+    }
+
+    fn set(&mut self, by: String, unmet: Option<String>) {
+        let wish = self.wish.as_str();
+        let unmet = unmet.map(|why| format!("wished {wish}, decoded by the processor: {why}"));
+        let next = Some(Decoding { by, unmet });
+        if self.now != next {
+            (self.now, self.is_news) = (next, true);
+        }
+    }
+}
+
+/// One line a kind of device that FFmpeg here knows and a camera can wish: whether it starts.
+pub fn decoding_devices() -> Vec<String> {
+    hw::begin();
+    let kinds = hw::kinds();
+    let all = [HwDecode::Vulkan, HwDecode::Vdpau];
+    let wished = HwDecode::AUTO
+        .iter()
+        .chain(&all)
+        .filter(|way| **way == HwDecode::V4l2m2m || kinds.iter().any(|kind| kind == way.as_str()));
+    wished
+        .map(|way| match Device::open(*way, None) {
+            Ok(_) => format!("hw_decode {}: a device is there", way.as_str()),
+            Err(reason) => format!("hw_decode {}: {reason}", way.as_str()),
+        })
+        .collect()
+}

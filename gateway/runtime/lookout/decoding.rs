@@ -1,0 +1,44 @@
+//! What a camera is decoded by, said when it changes; a device that fails it costs time, and no picture.
+
+use super::Lookout;
+use crate::{
+    domain::{Metric, label_pair},
+    media::Decoding,
+};
+
+impl Lookout {
+    /// Where the device gives no pictures any more: what it was given is still in the ring, and is
+    /// decoded again by the processor, from the key frame before what vision knows.
+    pub(super) fn decode_anew(&mut self) -> bool {
+        let Some(decoder) = &mut self.decoder else { return false };
+        if !self.pool.has_died(decoder, &mut self.hardware) {
+            return false;
+        }
+        self.decoder = None;
+        self.frames.clear();
+        let told = self.gate.told_at();
+        let key = self.ring.lock().ok().and_then(|ring| {
+            let latest = ring.get(self.next.checked_sub(1)?).map(|seen| seen.at);
+            ring.key_by(told.or(latest)?)
+        });
+        self.next = key.map_or(self.next, |key| key.min(self.next));
+        self.gate.again();
+        true
+    }
+
+    /// What it is decoded by, once after each change; the metric says the same.
+    pub(in crate::runtime) fn take_decoding(&mut self) -> Option<Decoding> {
+        let news = self.hardware.take_news()?;
+        let label = |by: &str| label_pair(self.id.as_str(), by);
+        if let Some(before) = self.decoding.replace(news.by.clone()) {
+            self.meter.set(Metric::CameraDecoding, &label(&before), 0.0);
+        }
+        self.meter.set(Metric::CameraDecoding, &label(&news.by), 1.0);
+        let (camera, by) = (&self.id, &news.by);
+        match &news.unmet {
+            Some(_) => tracing::warn!(%camera, by, "camera: decoded by the processor"),
+            None => tracing::info!(%camera, by, "camera: decoded"),
+        }
+        Some(news)
+    }
+}
