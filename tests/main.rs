@@ -7,6 +7,7 @@
     reason = "tests say what they expect by failing"
 )]
 
+mod accelerate;
 mod architecture;
 mod bad_streams;
 mod broker;

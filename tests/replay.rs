@@ -26,7 +26,7 @@ fn path(folder: &Path, name: &str) -> String {
 }
 
 /// Ids, addresses and hashes go; everything else must be the same.
-fn comparable(stdout: &str) -> Vec<Value> {
+pub(crate) fn comparable(stdout: &str) -> Vec<Value> {
     let mut ids: Vec<String> = Vec::new();
     let mut known = |value: &mut Value| {
         let Some(text) = value.as_str().map(str::to_owned) else { return };

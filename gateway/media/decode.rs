@@ -1,5 +1,8 @@
 //! Packets become frames, frames become pictures or a picture in little; only what is asked for is converted.
 
+#[cfg(test)]
+mod tests_nv12;
+
 use std::{collections::VecDeque, sync::Arc};
 
 use ffmpeg::{format::Pixel, software::scaling};

@@ -192,6 +192,7 @@ impl Gate {
     /// Pictures that were wanted and never came out are decoded anew: they are wanted again.
     pub fn again(&mut self) {
         self.rate = Rate::new(self.config.fps);
+        self.told_at.map(|told| self.rate.wants(told));
     }
 
     /// Whether the picture of this time is looked at, awake. What vision was told of is past.

@@ -13,6 +13,7 @@ mod receiver;
 mod robot;
 mod rtsp;
 mod shelf;
+mod va;
 
 use std::{
     future::Future,
@@ -33,6 +34,7 @@ pub(crate) use receiver::{Receiver, acceptor};
 pub(crate) use robot::Robot;
 pub(crate) use rtsp::RtspServer;
 pub(crate) use shelf::Trouble;
+pub(crate) use va::VaDevice;
 
 /// How long a fact may take before a test gives up; generous, since machines here are shared.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
