@@ -97,6 +97,10 @@ metrics! {
 pub trait Meter: Send + Sync {
     fn add(&self, metric: Metric, label: &str, n: u64);
     fn set(&self, metric: Metric, label: &str, value: f64);
+    /// 1 for this pair of labels, and no other with the same first one has a figure any more.
+    fn only(&self, metric: Metric, one: &str, other: &str) {
+        self.set(metric, &label_pair(one, other), 1.0);
+    }
     /// Adds to a counter of seconds; one who only counts need not care.
     fn spend(&self, _: Metric, _: &str, _: Duration) {}
 }

@@ -95,9 +95,7 @@ fn states(registry: &Registry) -> Vec<CameraState> {
     }
     let mut decoding = BTreeMap::new();
     for label in registry.labels(Metric::CameraDecoding) {
-        if let Some((camera, by)) = label.split_once(LABEL_BREAK)
-            && registry.get(Metric::CameraDecoding, &label) > 0.0
-        {
+        if let Some((camera, by)) = label.split_once(LABEL_BREAK) {
             decoding.insert(camera.to_owned(), by.to_owned());
         }
     }

@@ -58,8 +58,6 @@ pub(super) struct Lookout {
     next: u64,
     decoder: Option<Decoder>,
     hardware: Hardware,
-    /// What the metric says that it is decoded by.
-    decoding: Option<String>,
     painter: Painter,
     /// Came out of the decoder and were not looked at yet.
     frames: VecDeque<Frame>,
@@ -105,7 +103,6 @@ impl Lookout {
             fps: config.detect_fps,
             next,
             decoder: None,
-            decoding: None,
             hardware: Hardware::new(config.hw_decode, config.hw_device.clone()),
             painter: Painter::default(),
             frames: VecDeque::new(),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    domain::{LABEL_BREAK, Meter, Metric, MetricKind},
+    domain::{LABEL_BREAK, Meter, Metric, MetricKind, label_pair},
     store::Ledger,
 };
 
@@ -101,6 +101,10 @@ impl Meter for Registry {
     }
     fn set(&self, metric: Metric, label: &str, to: f64) {
         self.change(metric, label, |value| *value = to);
+    }
+    fn only(&self, metric: Metric, one: &str, other: &str) {
+        self.forget_pairs(metric, one);
+        self.set(metric, &label_pair(one, other), 1.0);
     }
     fn spend(&self, metric: Metric, label: &str, time: Duration) {
         self.change(metric, label, |value| *value += time.as_secs_f64());

@@ -1,10 +1,7 @@
 //! What a camera is decoded by, said when it changes; a device that fails it costs time, and no picture.
 
 use super::Lookout;
-use crate::{
-    domain::{Metric, label_pair},
-    media::Decoding,
-};
+use crate::{domain::Metric, media::Decoding};
 
 impl Lookout {
     /// Where the device gives no pictures any more: what it was given is still in the ring, and is
@@ -29,11 +26,7 @@ impl Lookout {
     /// What it is decoded by, once after each change; the metric says the same.
     pub(in crate::runtime) fn take_decoding(&mut self) -> Option<Decoding> {
         let news = self.hardware.take_news()?;
-        let label = |by: &str| label_pair(self.id.as_str(), by);
-        if let Some(before) = self.decoding.replace(news.by.clone()) {
-            self.meter.set(Metric::CameraDecoding, &label(&before), 0.0);
-        }
-        self.meter.set(Metric::CameraDecoding, &label(&news.by), 1.0);
+        self.meter.only(Metric::CameraDecoding, self.id.as_str(), &news.by);
         let (camera, by) = (&self.id, &news.by);
         match &news.unmet {
             Some(_) => tracing::warn!(%camera, by, "camera: decoded by the processor"),
