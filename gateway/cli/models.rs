@@ -22,7 +22,8 @@ enum What {
     Fetch { name: Option<String> },
     /// Verify the file's hash and load the model with the ONNX Runtime library.
     Verify { name: Option<String> },
-    /// Run the 32-bit and the 8-bit variant on this processor and keep which is faster.
+    /// Run the 32-bit and the 8-bit variant on this processor and keep which is faster; both on each
+    /// other provider of the ONNX Runtime library; and say which devices could decode.
     Bench { name: Option<String> },
 }
 

@@ -50,7 +50,9 @@ impl Registry {
     pub fn forget_pairs(&self, metric: Metric, first: &str) {
         let mut values = self.values.lock().expect("no panic while metrics are held");
         let is_other = |label: &String| label.split(LABEL_BREAK).next() != Some(first);
-        values.get_mut(&metric).map(|series| series.retain(|label, _| is_other(label)));
+        if let Some(series) = values.get_mut(&metric) {
+            series.retain(|label, _| is_other(label));
+        }
     }
 
     /// One value, for readiness and tests; 0 where nothing was counted.

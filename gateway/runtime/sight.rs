@@ -52,8 +52,13 @@ pub(super) fn load(
     let spec = catalog.get(config.name.as_deref())?;
     let library = config.library.as_deref().or(library);
     let spec = vision::choose(config, spec, models, library)?;
-    Detector::load_on(&spec, models, library, config.threads, &config.providers)
-        .map_err(|error| error.to_string())
+    let detector = Detector::load_on(&spec, models, library, config.threads, &config.providers)
+        .map_err(|error| error.to_string())?;
+    match detector.unmet() {
+        Some(why) => tracing::warn!(why, "detector: not the provider that was wished"),
+        None => tracing::info!(provider = detector.provider().name(), "detector: who runs it"),
+    }
+    Ok(detector)
 }
 
 impl Sight {
@@ -161,14 +166,8 @@ impl Sight {
         }
         self.meter.set(Metric::DetectorProvider, ran.name(), 1.0);
         match detector.unmet() {
-            Some(why) => {
-                tracing::warn!(why, "detector: not the provider that was wished");
-                self.health.note(PROVIDER, why);
-            }
-            None => {
-                tracing::info!(provider = ran.name(), "detector: who runs the model");
-                self.health.good(PROVIDER);
-            }
+            Some(why) => self.health.note(PROVIDER, why),
+            None => self.health.good(PROVIDER),
         }
     }
 

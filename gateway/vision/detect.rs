@@ -123,9 +123,11 @@ impl Detector {
             .map_err(|error| wrong(&error))?;
         if let Some(dispatch) = provider.dispatch(threads) {
             // ort asserts on what a library lacks; that must not take the gateway down.
-            let with = AssertUnwindSafe(|| builder.with_execution_providers([dispatch]));
+            let with = AssertUnwindSafe(|| {
+                builder.with_execution_providers([dispatch]).map_err(|error| wrong(&error))
+            });
             builder = match catch_unwind(with) {
-                Ok(with) => with.map_err(|error| wrong(&error))?,
+                Ok(with) => with?,
                 Err(_) => return Err(wrong(&"the library has no way to start it")),
             };
         }
