@@ -22,7 +22,7 @@ const REPLAY_MAX: SignedDuration = SignedDuration::from_mins(2);
 const WHOLE_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// How a camera is to be looked at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GateConfig {
     /// Everything is decoded and looked at.
     pub full: bool,
@@ -140,11 +140,15 @@ impl Gate {
         }
     }
 
-    /// A connection began anew, or the stream became another one.
+    /// A connection began anew, the stream became another one, or the clock stepped back.
     pub fn begin(&mut self, at: Timestamp) {
         (self.key_at, self.gop, self.looked_at) = (None, None, None);
-        // A clock that stepped back: what vision was told of is another time.
+        // A clock that stepped back: what vision was told of is another time, and so is what
+        // kept it awake.
         self.told_at = self.told_at.filter(|told| *told <= at);
+        if let State::Awake { moved_at, found_at, .. } = &mut self.state {
+            (*moved_at, *found_at) = ((*moved_at).min(at), (*found_at).min(at));
+        }
     }
 
     /// No key frame for so long that one cannot sleep on them, by now.
@@ -191,7 +195,9 @@ impl Gate {
 
     /// Whether the picture of this time is looked at, awake. What vision was told of is past.
     pub fn wants(&mut self, at: Timestamp) -> bool {
-        self.told_at.is_none_or(|told| at > told) && self.rate.wants(at)
+        // The rate is asked of each picture, or the first new one would count as the first of its slot.
+        let due = self.rate.wants(at);
+        due && self.told_at.is_none_or(|told| at > told)
     }
 
     /// Whether the whole of it is, besides where something differs.

@@ -124,7 +124,7 @@ impl Camera {
             return None;
         }
         if let Some(watched) = self.rota.of(&self.id) {
-            let mine = watched.lookout.lock().is_ok_and(|one| one.reads(&self.ring));
+            let mine = watched.lookout.lock().is_ok_and(|one| one.is_for(&self.config, &self.ring));
             if mine {
                 return Some(watched);
             }

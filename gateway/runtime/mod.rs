@@ -28,6 +28,7 @@ mod report;
 mod room;
 mod rota;
 mod sight;
+mod slept;
 mod slot;
 mod storeroom;
 mod strain;

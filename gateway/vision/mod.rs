@@ -23,7 +23,7 @@ pub use attention::{Attention, Seen};
 pub use catalog::{Catalog, Layout, ModelSpec};
 pub use detect::{DetectError, Detector, Timing};
 pub use health::{Health, Word};
-pub use motion::{Change, Scene};
+pub use motion::{Change, Nearness, Scene};
 pub use variant::{Speeds, Variant, choose, measure};
 
 /// `[model]`: what looks at the pictures.
