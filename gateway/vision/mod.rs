@@ -10,7 +10,9 @@ mod health;
 mod motion;
 mod preprocess;
 #[cfg(test)]
-mod tests_graph;
+mod tests_attention;
+#[cfg(test)]
+pub(crate) mod tests_graph;
 mod track;
 mod variant;
 
