@@ -117,6 +117,12 @@ impl Slots {
         None
     }
 
+    /// Looks of this camera that nobody has taken yet.
+    #[cfg(test)]
+    pub(super) fn waiting(&self, camera: &SourceId) -> usize {
+        self.held().of(camera).map_or(0, |place| place.waiting.len())
+    }
+
     pub fn close(&self) {
         self.held().closed = true;
         self.filled.notify_all();
