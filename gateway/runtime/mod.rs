@@ -1,5 +1,6 @@
 //! The only place that knows everyone: makes the channels, starts the parts, stops them.
 
+mod align;
 mod backend;
 mod camera;
 mod cameras;
