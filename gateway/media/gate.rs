@@ -333,6 +333,28 @@ mod tests {
     }
 
     #[test]
+    fn v1_a_replay_does_not_fall_asleep_before_it_has_come_to_what_woke_it() {
+        let mut gate = gate(false);
+        gate.wake(Cause::Change, at(20_000));
+        assert_eq!(gate.watched(at(12_000), true), None, "somebody else, long before");
+        for n in 0..40 {
+            assert_eq!(gate.watched(at(12_200 + n * 200), false), None, "{n}");
+        }
+        assert_eq!(gate.watched(at(23_000), false), Some(Rest::Quiet));
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_keeps_nobody_awake_and_hides_nothing() {
+        let mut gate = gate(false);
+        gate.wake(Cause::Change, at(3_600_000));
+        assert_eq!(gate.watched(at(3_600_200), true), None);
+        gate.begin(at(0));
+        assert!(gate.wants(at(0)), "what vision was told of is another time");
+        assert_eq!(gate.watched(at(200), false), None);
+        assert_eq!(gate.watched(at(3_000), false), Some(Rest::Quiet), "not in an hour");
+    }
+
+    #[test]
     fn long_gops_and_full_never_sleep_and_say_so() {
         let mut full = gate(true);
         full.wake(Cause::Start, at(0));
