@@ -26,6 +26,9 @@ use crate::{
 /// A clip that is played as fast as it can be looked at runs ahead by this many packets at most.
 const AHEAD_PACKETS_MAX: u64 = 100;
 
+/// Without a key frame for so long, who sleeps is asked with each packet whether one can (`Gate::cannot_sleep`).
+const KEY_OVERDUE_MS: i64 = 10_000;
+
 /// What a stream is for.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Role {
@@ -160,6 +163,7 @@ impl Camera {
         // Over UDP the socket holds too little, and what it cannot hold is lost.
         let rests = !config.is_clip() && config.transport == camera::Transport::Tcp;
         let (mut doze, mut asked) = (Doze::default(), Instant::now());
+        let mut key_ms = 0;
         while let Some(mut seen) = session.next(|| self.clock.now().wall)? {
             match self.role {
                 Role::Clips => self.aligned.learn(&seen),
@@ -195,7 +199,11 @@ impl Camera {
                 if watched.lookout.is_poisoned() {
                     return Err("a fault inside the gateway (see the log)".into());
                 }
-                if seen.key || eager {
+                if seen.key {
+                    key_ms = seen.stream_ms;
+                }
+                let overdue = seen.stream_ms - key_ms > KEY_OVERDUE_MS;
+                if seen.key || overdue || eager {
                     self.rota.ask(&self.id);
                 }
                 if all {
