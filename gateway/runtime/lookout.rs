@@ -87,6 +87,9 @@ impl Lookout {
     ) -> Self {
         let asked_for = gate_config(config);
         meter.set(Metric::CameraLevel, &config.id, 0.0);
+        meter.set(Metric::CameraQueue, &config.id, 0.0);
+        // There from the beginning: who watches it must tell nothing skipped from nothing known.
+        meter.add(Metric::CameraSkipped, &config.id, 0);
         let next = ring.lock().map_or(0, |ring| ring.numbers().end);
         Self {
             id: config.id.as_str().into(),
