@@ -284,7 +284,8 @@ impl Lookout {
         let from = self.gate.told_at().map_or(at, |told| told.min(at));
         let key = self.ring.lock().ok().and_then(|ring| {
             let key = ring.key_by(from)?;
-            Some((key, ring.get(key)?.at))
+            let seen = ring.get(key)?;
+            Some((key, seen.at, seen.run()))
         });
         if let Some(slept) = self.slept.wakes(at) {
             self.say(at, || slept);
@@ -294,8 +295,9 @@ impl Lookout {
         let label = label_pair(self.id.as_str(), cause.as_str());
         self.meter.add(Metric::CameraWakes, &label, 1);
         self.meter.set(Metric::CameraLevel, self.id.as_str(), 2.0);
-        if let Some((number, key_at)) = key {
-            (self.next, self.last_at) = (number, None);
+        if let Some((number, key_at, run)) = key {
+            // Going back into the run before is no beginning of one.
+            (self.next, self.last_at, self.run) = (number, None, Some(run));
             let back = at.duration_since(key_at).as_secs_f64();
             self.say(at, || {
                 format!("wakes: {}; replays {back:.1} s from the key frame", cause.as_str())
