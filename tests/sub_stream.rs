@@ -3,7 +3,6 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use jiff::Timestamp;
@@ -31,7 +30,7 @@ fn sub_stream(folder: &Path) -> PathBuf {
 }
 
 fn now_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+    Timestamp::now().as_microsecond() as f64 / 1e6
 }
 
 fn camera(main: &RtspServer, sub: Option<&RtspServer>) -> String {
@@ -71,7 +70,7 @@ fn shows(clip: &Path) -> (String, f64) {
         let blocks = frame.iter().zip(frames[0]).filter(|(a, b)| a.abs_diff(**b) > 20).count();
         blocks >= 8
     };
-    let first = frames.iter().position(|frame| changed(frame)).expect("somebody in the clip");
+    let first = frames.iter().position(changed).expect("somebody in the clip");
     (String::from_utf8(size).unwrap().trim().to_owned(), first as f64 / 25.0)
 }
 
