@@ -13,7 +13,7 @@ use crate::{
 /// People of the scene `appear` in its first 40 s who are there for 2 s and more.
 const SURE: [(f64, f64); 2] = [(26.0, 28.0), (32.0, 36.0)];
 
-fn ffmpeg(arguments: &[&str]) {
+pub(crate) fn ffmpeg(arguments: &[&str]) {
     let output = Command::new("ffmpeg")
         .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"])
         .args(arguments)
@@ -23,7 +23,13 @@ fn ffmpeg(arguments: &[&str]) {
 }
 
 /// A part of the scene, coded anew.
-fn coded(folder: &Path, name: &str, from_s: &str, for_s: &str, more: &[&str]) -> PathBuf {
+pub(crate) fn coded(
+    folder: &Path,
+    name: &str,
+    from_s: &str,
+    for_s: &str,
+    more: &[&str],
+) -> PathBuf {
     let (clip, _) = scene("appear");
     let (from, to) = (clip.display().to_string(), folder.join(name));
     let mut arguments = vec!["-ss", from_s, "-t", for_s, "-i", &from, "-an", "-c:v", "libx264"];

@@ -79,6 +79,9 @@ fn gate_recall_equals_full() {
     let full = play(&clip, "full", "");
     let adaptive = play(&clip, "adaptive", "");
     assert!(full.gate("sleeps").is_empty() && adaptive.gate("sleeps").len() > 10);
+    // Why it was not looked at in between is told too.
+    let slept = adaptive.explained.iter().find(|line| line.contains(": gate slept through"));
+    assert!(slept.is_some_and(|line| line.contains(" of the limit")), "{slept:?}");
     let (all, seen) = (full.happenings(), adaptive.happenings());
     let gop_s = truth["gop"].as_f64().unwrap() / truth["fps"].as_f64().unwrap();
     let mut table: BTreeMap<u64, [usize; 3]> = BTreeMap::new();

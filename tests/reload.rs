@@ -51,7 +51,7 @@ pub(crate) async fn reload_to(gateway: &Gateway, config: &str) -> Value {
 }
 
 /// One metric of one camera; None where there is no such figure.
-async fn of_camera(gateway: &Gateway, name: &str, camera: &str) -> Option<f64> {
+pub(crate) async fn of_camera(gateway: &Gateway, name: &str, camera: &str) -> Option<f64> {
     let url = format!("{}/metrics", gateway.web);
     let text = crate::world::http().get(url).send().await.unwrap().text().await.unwrap();
     let start = format!("{name}{{camera=\"{camera}\"}} ");

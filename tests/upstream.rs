@@ -89,13 +89,13 @@ async fn p6_with_nothing_upstream_it_starts_answers_stores_and_shows_and_all_arr
 }
 
 /// The preloaded clock, and the file that moves it.
-struct WrongClock {
+pub(crate) struct WrongClock {
     library: PathBuf,
     offset: PathBuf,
 }
 
 impl WrongClock {
-    fn build(folder: &Path) -> Self {
+    pub(crate) fn build(folder: &Path) -> Self {
         let library = folder.join("clock.so");
         let built = Command::new("cc")
             .args(["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
@@ -107,12 +107,12 @@ impl WrongClock {
     }
 
     /// Seconds from the true time; takes hold at once.
-    fn is_off_by(&self, seconds: i64) {
+    pub(crate) fn is_off_by(&self, seconds: i64) {
         // In place: the gateway holds the file open.
         fs::write(&self.offset, seconds.to_ne_bytes()).unwrap();
     }
 
-    fn environment(&self) -> [(&'static str, String); 2] {
+    pub(crate) fn environment(&self) -> [(&'static str, String); 2] {
         let text = |path: &Path| path.display().to_string();
         [("LD_PRELOAD", text(&self.library)), ("CLOCK_OFFSET", text(&self.offset))]
     }

@@ -27,15 +27,17 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     print_line(&format!(
-        "{:<16} {:<7} {:>6} {:>6} {:>7} {:>7} {:>7} {:>6} {:>6} {:>6} {:>9}  decoded by, wakes by cause",
+        "{:<16} {:<7} {:>6} {:>6} {:>5} {:>7} {:>7} {:>7} {:>6} {:>6} {:>6} {:>6} {:>9}  decoded by, wakes by cause",
         "camera",
         "state",
         "looks",
         "seen",
+        "queue",
         "skipped",
         "look %",
         "awake %",
         "det %",
+        "det ms",
         "gop s",
         "lag s",
         "ring"
@@ -44,7 +46,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         print_line(&line(camera, table.up_s))?;
     }
     print_line(&format!(
-        "{} cameras; % of one core since the start, {:.0} s before {:.0}",
+        "{} cameras; % of one core since the start, {:.0} s before {:.0}; det ms is a picture's",
         table.cameras.len(),
         table.up_s,
         table.at
@@ -62,15 +64,17 @@ fn line(camera: &CameraState, up_s: f64) -> String {
     let wakes: Vec<String> =
         camera.wakes.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
     format!(
-        "{:<16} {:<7} {:>6} {:>6} {:>7} {:>7.2} {:>7.2} {:>6.2} {:>6.1} {:>6.1} {:>4.0}s{:>3.0}MB  {}; {}",
+        "{:<16} {:<7} {:>6} {:>6} {:>5} {:>7} {:>7.2} {:>7.2} {:>6.2} {:>6.1} {:>6.1} {:>6.1} {:>4.0}s{:>3.0}MB  {}; {}",
         camera.id,
         state,
         camera.looks,
         camera.detected,
+        camera.queue,
         camera.skipped,
         percent(camera.look_s),
         percent(camera.awake_s),
         percent(camera.detect_s),
+        camera.detect_s * 1000.0 / (camera.detected as f64).max(1.0),
         camera.gop_s,
         camera.lag_s,
         camera.ring_s,

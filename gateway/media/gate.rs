@@ -22,7 +22,7 @@ const REPLAY_MAX: SignedDuration = SignedDuration::from_mins(2);
 const WHOLE_EVERY: SignedDuration = SignedDuration::from_secs(1);
 
 /// How a camera is to be looked at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GateConfig {
     /// Everything is decoded and looked at.
     pub full: bool,
@@ -140,11 +140,15 @@ impl Gate {
         }
     }
 
-    /// A connection began anew, or the stream became another one.
+    /// A connection began anew, the stream became another one, or the clock stepped back.
     pub fn begin(&mut self, at: Timestamp) {
         (self.key_at, self.gop, self.looked_at) = (None, None, None);
-        // A clock that stepped back: what vision was told of is another time.
+        // A clock that stepped back: what vision was told of is another time, and so is what
+        // kept it awake.
         self.told_at = self.told_at.filter(|told| *told <= at);
+        if let State::Awake { moved_at, found_at, .. } = &mut self.state {
+            (*moved_at, *found_at) = ((*moved_at).min(at), (*found_at).min(at));
+        }
     }
 
     /// No key frame for so long that one cannot sleep on them, by now.
@@ -197,7 +201,9 @@ impl Gate {
 
     /// Whether the picture of this time is looked at, awake. What vision was told of is past.
     pub fn wants(&mut self, at: Timestamp) -> bool {
-        self.told_at.is_none_or(|told| at > told) && self.rate.wants(at)
+        // The rate is asked of each picture, or the first new one would count as the first of its slot.
+        let due = self.rate.wants(at);
+        due && self.told_at.is_none_or(|told| at > told)
     }
 
     /// Whether the whole of it is, besides where something differs.
@@ -330,6 +336,28 @@ mod tests {
             }
             assert_eq!(last, rest);
         }
+    }
+
+    #[test]
+    fn v1_a_replay_does_not_fall_asleep_before_it_has_come_to_what_woke_it() {
+        let mut gate = gate(false);
+        gate.wake(Cause::Change, at(20_000));
+        assert_eq!(gate.watched(at(12_000), true), None, "somebody else, long before");
+        for n in 0..40 {
+            assert_eq!(gate.watched(at(12_200 + n * 200), false), None, "{n}");
+        }
+        assert_eq!(gate.watched(at(23_000), false), Some(Rest::Quiet));
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_keeps_nobody_awake_and_hides_nothing() {
+        let mut gate = gate(false);
+        gate.wake(Cause::Change, at(3_600_000));
+        assert_eq!(gate.watched(at(3_600_200), true), None);
+        gate.begin(at(0));
+        assert!(gate.wants(at(0)), "what vision was told of is another time");
+        assert_eq!(gate.watched(at(200), false), None);
+        assert_eq!(gate.watched(at(3_000), false), Some(Rest::Quiet), "not in an hour");
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod snapshot;
 mod tests_change;
 #[cfg(test)]
 mod tests_ring;
+mod timeline;
 
 pub use clip::{ClipInfo, write_clip};
 pub use decode::{Decoder, Filter, Frame, Painter};

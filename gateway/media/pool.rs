@@ -99,6 +99,13 @@ impl Pool {
         }
     }
 
+    /// Decoders that nobody has now, and those that are at work on a key frame.
+    #[cfg(test)]
+    pub fn counts(&self) -> (usize, usize) {
+        let inside = self.held();
+        (inside.idle.len(), inside.lent)
+    }
+
     fn held(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -139,7 +139,9 @@ impl Ring {
             .take_while(|seen| of_run(seen) && seen.at <= until)
             .cloned()
             .collect();
-        (!packets.is_empty()).then_some(Cut { format, packets, limit })
+        // What ended before the pre-roll begins shows another time: the stream has long been silent.
+        let shows = packets.last().is_some_and(|last| last.at >= from);
+        shows.then_some(Cut { format, packets, limit })
     }
 }
 

@@ -10,16 +10,14 @@ use std::{
 };
 
 use ffmpeg_next as ffmpeg;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     format::{Format, FormatWatch},
     klv::Klv,
+    timeline::Timeline,
 };
 use crate::domain::StopFlag;
-
-/// Arrival and stream time may drift apart by this much before the stream is anchored anew.
-const DRIFT_MS_MAX: i64 = 1_000;
 
 /// Stream time that goes back, or forward by more than this at once, is another stream to a clip.
 const STEP_MS_MAX: i64 = 5_000;
@@ -108,7 +106,7 @@ pub struct Session {
     deadline: Arc<Deadline>,
     request: Request,
     first_pts: Option<i64>,
-    anchor: Option<(Timestamp, i64)>,
+    timeline: Timeline,
     /// Stream time of the latest picture read, milliseconds.
     read_ms: i64,
     /// Came while the stream was probed, not handed on yet.
@@ -169,7 +167,7 @@ impl Session {
             deadline,
             request,
             first_pts: None,
-            anchor: None,
+            timeline: Timeline::default(),
             read_ms: 0,
             held: VecDeque::new(),
         })
@@ -181,7 +179,7 @@ impl Session {
             return Ok(Some(self.seen(packet, now(), true)));
         }
         let Some(packet) = self.read()? else { return Ok(None) };
-        if self.anchor.is_none() && self.is_live() {
+        if !self.timeline.is_begun() && self.is_live() {
             self.catch_up(&packet, &now)?;
         }
         let waited = !self.held.is_empty();
@@ -225,7 +223,7 @@ impl Session {
                 break;
             }
         }
-        self.anchor = Some(anchor);
+        self.timeline.begin(anchor.0, anchor.1);
         Ok(())
     }
 
@@ -241,16 +239,11 @@ impl Session {
     /// KLV packets that came with the pictures so far, each with the time of its picture (`now`
     /// for one without a time of its own).
     pub fn take_klv(&mut self, now: Timestamp) -> Vec<(Timestamp, Vec<u8>)> {
-        let zero = self.first_pts.zip(self.anchor).map(|(first, (base, from))| {
-            let first_ms = ticks_ms(first, self.time_base);
-            (first_ms, base, from)
-        });
+        let first_ms = self.first_pts.map(|first| ticks_ms(first, self.time_base));
         let packets = self.klv.as_mut().map(Klv::packets).unwrap_or_default();
-        let at = |ms: Option<i64>| match zero.zip(ms) {
-            Some(((first_ms, base, from), ms)) => {
-                base + SignedDuration::from_millis(ms - first_ms - from)
-            }
-            None => now,
+        let at = |ms: Option<i64>| {
+            let stream_ms = first_ms.zip(ms).map(|(first_ms, ms)| ms - first_ms);
+            stream_ms.and_then(|ms| self.timeline.time_of(ms)).unwrap_or(now)
         };
         packets.into_iter().map(|(ms, bytes)| (at(ms), bytes)).collect()
     }
@@ -276,9 +269,8 @@ impl Session {
         }
     }
 
-    /// Source time: the stream's own steps from an anchor, so that network jitter does not
-    /// show; anchored anew when the two clocks have drifted apart. What `waited` in the probing
-    /// says nothing about arrival.
+    /// Source time: the stream's own steps, so that network jitter does not show. What `waited`
+    /// in the probing says nothing about arrival.
     fn seen(&mut self, packet: ffmpeg::Packet, now: Timestamp, waited: bool) -> Seen {
         let stream_ms = self.stream_ms(&packet);
         self.read_ms = self.read_ms.max(stream_ms);
@@ -289,13 +281,8 @@ impl Session {
             self.watch.split();
             self.change = Some(format!("its clock stepped by {:.1} s", step as f64 / 1000.0));
         }
-        let (base, from) = *self.anchor.get_or_insert((now, stream_ms));
-        let mut at = base + SignedDuration::from_millis(stream_ms - from);
         let live = self.is_live();
-        if live && !waited && at.duration_since(now).abs().as_millis() > i128::from(DRIFT_MS_MAX) {
-            self.anchor = Some((now, stream_ms));
-            at = now;
-        }
+        let at = self.timeline.at(stream_ms, now, live && !waited);
         // A clock that is right takes the way of the packet out of the time; a wrong one is only
         // told: time that jumps when the first report comes would make dwell out of nothing.
         let device = reference_time(&packet);

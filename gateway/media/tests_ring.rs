@@ -106,3 +106,17 @@ fn a_group_larger_than_the_ring_is_no_clip_but_can_be_decoded_on() {
     let cut = ring.cut(at(400), at(500), at(500)).unwrap();
     assert_eq!((cut.packets.len(), cut.limit), (1, Some(PreRollLimit::RingBytes)));
 }
+
+#[test]
+fn p8_a_stream_that_has_long_been_silent_gives_no_clip_of_now() {
+    let mut ring = Ring::new(60, 1_000_000);
+    let run = format();
+    let at = |s: f64| Timestamp::from_millisecond(1_700_000_000_000 + (s * 1000.0) as i64).unwrap();
+    for n in 0..100 {
+        ring.push(seen(&run, at(f64::from(n) / 10.0), n % 10 == 0, 100));
+    }
+    // It went silent at 9.9 s, in the pre-roll of the one, long before that of the other.
+    let cut = ring.cut(at(8.0), at(13.0), at(18.0)).unwrap();
+    assert_eq!((cut.packets.first().unwrap().at, cut.limit), (at(8.0), None));
+    assert!(ring.cut(at(40.0), at(45.0), at(50.0)).is_none());
+}

@@ -2,12 +2,16 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use super::{
+    align::Aligned,
     lookout::Lookout,
     progress::Beat,
     report::Reporter,
@@ -21,6 +25,9 @@ use crate::{
 
 /// A clip that is played as fast as it can be looked at runs ahead by this many packets at most.
 const AHEAD_PACKETS_MAX: u64 = 100;
+
+/// Without a key frame for so long, who sleeps is asked with each packet whether one can (`Gate::cannot_sleep`).
+const KEY_OVERDUE_MS: i64 = 10_000;
 
 /// What a stream is for.
 #[derive(Clone, Copy, PartialEq)]
@@ -38,6 +45,12 @@ pub(super) struct Camera {
     pub(super) config: camera::Config,
     pub(super) ring: Arc<Mutex<Ring>>,
     pub(super) role: Role,
+    /// Under which its figures are: a stream that is only looked at has figures of its own.
+    pub(super) label: String,
+    /// Somebody was told that it is silent; a session in its place goes on from there.
+    pub(super) told: Arc<AtomicBool>,
+    /// What the camera's streams know of its clock.
+    pub(super) aligned: Arc<Aligned>,
     pub(super) rota: Arc<Rota>,
     pub(super) pool: Arc<Pool>,
     pub(super) clock: Arc<dyn Clock>,
@@ -50,7 +63,7 @@ pub(super) struct Camera {
 impl Camera {
     /// Until stopped. A panic inside is one more failure of this camera, and of no other (P7).
     pub(super) fn run(self) {
-        let id = self.label();
+        let id = self.label.as_str();
         let mut reconnect = Reconnect::new(Instant::now());
         self.meter.set(Metric::CameraUp, id, 0.0);
         while !self.stop.is_raised() {
@@ -90,11 +103,6 @@ impl Camera {
         }
     }
 
-    /// A stream that is only looked at has figures of its own.
-    fn label(&self) -> &str {
-        if self.role == Role::Looks { "" } else { self.config.id.as_str() }
-    }
-
     fn url(&self) -> &str {
         match (self.role, &self.config.detect_url) {
             (Role::Looks, Some(url)) => url,
@@ -110,6 +118,7 @@ impl Camera {
     }
 
     fn tell_silent(&self, broken: bool, text: String) {
+        self.told.store(broken, Ordering::Relaxed);
         // Clips go on without the stream that is looked at, and the other way round.
         let (kind, text) = match self.role {
             Role::Looks => (Kind::DetectorDegraded, format!("its detect_url: {text}")),
@@ -124,7 +133,7 @@ impl Camera {
             return None;
         }
         if let Some(watched) = self.rota.of(&self.id) {
-            let mine = watched.lookout.lock().is_ok_and(|one| one.reads(&self.ring));
+            let mine = watched.lookout.lock().is_ok_and(|one| one.is_for(&self.config, &self.ring));
             if mine {
                 return Some(watched);
             }
@@ -137,19 +146,9 @@ impl Camera {
         Some(watched)
     }
 
-    /// Who decoded the session before on the same packets leaves; a new one comes.
-    pub(super) fn let_go(&self) {
-        let before = self.rota.of(&self.id);
-        if let Some(before) = before
-            && before.lookout.lock().is_ok_and(|one| one.reads(&self.ring))
-        {
-            self.rota.leave(&before);
-        }
-    }
-
     fn session(&self, got: &mut bool, reconnect: &mut Reconnect) -> Result<(), String> {
         let config = &self.config;
-        let id = self.label();
+        let id = self.label.as_str();
         let mut session = Session::open(&Request {
             url: self.full_url()?,
             transport: config.transport.as_str(),
@@ -164,7 +163,13 @@ impl Camera {
         // Over UDP the socket holds too little, and what it cannot hold is lost.
         let rests = !config.is_clip() && config.transport == camera::Transport::Tcp;
         let (mut doze, mut asked) = (Doze::default(), Instant::now());
-        while let Some(seen) = session.next(|| self.clock.now().wall)? {
+        let mut key_ms = 0;
+        while let Some(mut seen) = session.next(|| self.clock.now().wall)? {
+            match self.role {
+                Role::Clips => self.aligned.learn(&seen),
+                Role::Looks => self.aligned.apply(&mut seen),
+                Role::Both => {}
+            }
             if !std::mem::replace(got, true) {
                 tracing::info!(
                     camera = self.config.id,
@@ -172,7 +177,7 @@ impl Camera {
                     "camera: stream runs"
                 );
                 self.meter.set(Metric::CameraUp, id, 1.0);
-                if reconnect.works() {
+                if reconnect.works() || self.told.load(Ordering::Relaxed) {
                     self.tell_silent(false, "packets arrive again".into());
                 }
             }
@@ -194,7 +199,11 @@ impl Camera {
                 if watched.lookout.is_poisoned() {
                     return Err("a fault inside the gateway (see the log)".into());
                 }
-                if seen.key || eager {
+                if seen.key {
+                    key_ms = seen.stream_ms;
+                }
+                let overdue = seen.stream_ms - key_ms > KEY_OVERDUE_MS;
+                if seen.key || overdue || eager {
                     self.rota.ask(&self.id);
                 }
                 if all {
@@ -217,7 +226,7 @@ impl Camera {
     }
 
     fn keep(&self, seen: &Seen) -> Result<(), String> {
-        let id = self.label();
+        let id = self.label.as_str();
         self.meter.add(Metric::CameraPackets, id, 1);
         let (bytes, held_s) = {
             let mut ring = self.ring.lock().map_err(|_| "ring lost")?;

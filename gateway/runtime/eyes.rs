@@ -2,13 +2,18 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use super::{
-    Slots,
+    Registry, Slots,
+    align::Aligned,
     camera::{Camera, Role},
     drones::Drones,
     exhibits::{Exhibits, Rings},
@@ -46,10 +51,24 @@ const MAX_SPEED_RING_S: u64 = 3_600;
 const NOT_OF_SESSION: &[&str] =
     &["name", "place", "grid", "mask", "pre_roll_s", "post_roll_s", "clip_max_s", "ring_max_bytes"];
 
+/// Figures that a camera that left has no more.
+const GAUGES: &[Metric] = &[
+    Metric::CameraUp,
+    Metric::CameraClock,
+    Metric::CameraLevel,
+    Metric::CameraGop,
+    Metric::CameraLag,
+    Metric::CameraQueue,
+    Metric::CameraRing,
+    Metric::RingBytes,
+];
+
 struct Running {
     stop: StopFlag,
     threads: Vec<JoinHandle<()>>,
     ring: Arc<Mutex<Ring>>,
+    /// Whether somebody was told that it is silent: the stream for clips, and the one that is looked at.
+    told: [Arc<AtomicBool>; 2],
 }
 
 /// Owns all seeing threads.
@@ -175,23 +194,31 @@ impl Eyes {
             let looks = Arc::new(Mutex::new(Ring::new(LOOKS_RING_S, config.ring_max_bytes)));
             streams = vec![(Role::Clips, ring.clone()), (Role::Looks, looks)];
         }
-        let mut before: Vec<Running> = before.into_iter().collect();
+        let told = before.as_ref().map(|before| before.told.clone()).unwrap_or_default();
+        let aligned = Arc::<Aligned>::default();
+        // Whoever comes first ends it; the other waits until it has.
+        let before = Arc::new(Mutex::new(before));
         let mut threads = Vec::new();
         for (role, ring) in streams {
-            let camera = self.camera(config, role, ring, stop.clone());
+            let told = told[usize::from(role == Role::Looks)].clone();
+            let camera = self.camera(config, role, ring, &stop, (told, aligned.clone()));
             let name = if role == Role::Looks { format!("see-{id}") } else { format!("cam-{id}") };
-            let before = std::mem::take(&mut before);
+            let before = before.clone();
+            let registry = self.shared.registry.clone();
             threads.push(spawn(&name, move || {
-                for before in before {
+                if let Ok(mut before) = before.lock()
+                    && let Some(before) = before.take()
+                {
                     before.stop.raise();
                     before.threads.into_iter().for_each(|thread| drop(thread.join()));
-                    // Whoever decoded for it did so as the configuration was.
-                    camera.let_go();
+                    if camera.role == Role::Both {
+                        forget_looks(&camera.id, &before.told[1], &registry, &camera.report);
+                    }
                 }
                 camera.run();
             })?);
         }
-        self.cameras.insert(id, Running { stop, threads, ring });
+        self.cameras.insert(id, Running { stop, threads, ring, told });
         Ok(())
     }
 
@@ -200,7 +227,8 @@ impl Eyes {
         config: &camera::Config,
         role: Role,
         ring: Arc<Mutex<Ring>>,
-        stop: StopFlag,
+        stop: &StopFlag,
+        (told, aligned): (Arc<AtomicBool>, Arc<Aligned>),
     ) -> Camera {
         let timeouts = Duration::from_secs(config.connect_timeout_s + config.stall_timeout_s);
         let looks = if role == Role::Looks { " (detect_url)" } else { "" };
@@ -210,11 +238,14 @@ impl Eyes {
             config: config.clone(),
             ring,
             role,
+            label: if role == Role::Looks { looks_label(&config.id) } else { config.id.clone() },
+            told,
+            aligned,
             rota: self.rota.clone(),
             pool: self.pool.clone(),
             clock: self.shared.clock.clone(),
             meter: self.shared.registry.clone(),
-            stop,
+            stop: stop.clone(),
             report: self.report(),
             beat: self.shared.progress.part(&name, timeouts + CAMERA_SPARE),
         }
@@ -227,7 +258,7 @@ impl Eyes {
 
     /// Its thread ends; its packets stay for as long as a clip of its last incident may be cut.
     fn remove(&mut self, id: &SourceId) {
-        let Some(Running { stop, threads, ring }) = self.cameras.remove(id) else { return };
+        let Some(Running { stop, threads, ring, told }) = self.cameras.remove(id) else { return };
         stop.raise();
         self.slots.leave(id);
         if let Some(watched) = self.rota.of(id) {
@@ -244,19 +275,8 @@ impl Eyes {
             if !is_back() {
                 registry.forget_pairs(Metric::CameraDecoding, id.as_str());
                 health.good(&decoding_part(&id));
-                registry.forget(
-                    &[
-                        Metric::CameraUp,
-                        Metric::CameraClock,
-                        Metric::CameraLevel,
-                        Metric::CameraGop,
-                        Metric::CameraLag,
-                        Metric::CameraQueue,
-                        Metric::CameraRing,
-                        Metric::RingBytes,
-                    ],
-                    id.as_str(),
-                );
+                registry.forget(GAUGES, id.as_str());
+                forget_looks(&id, &told[1], &registry, &report);
                 let text = "removed from the configuration".to_owned();
                 report.fault(&id, Fault { kind: Kind::CameraSilent, broken: false, text });
             }
@@ -305,6 +325,20 @@ impl Eyes {
         spawn("vision", move || sight.run())?;
         self.vision = Some(stop);
         Ok(())
+    }
+}
+
+/// Under which the figures are of a stream that is only looked at; no camera has such an id.
+pub(super) fn looks_label(id: &str) -> String {
+    format!("{id}/detect")
+}
+
+/// A camera has no stream any more that is only looked at.
+fn forget_looks(id: &SourceId, told: &AtomicBool, registry: &Registry, report: &Reporter) {
+    registry.forget(GAUGES, &looks_label(id.as_str()));
+    if told.swap(false, Ordering::Relaxed) {
+        let text = "its detect_url is no longer in the configuration".to_owned();
+        report.fault(id, Fault { kind: Kind::DetectorDegraded, broken: false, text });
     }
 }
 

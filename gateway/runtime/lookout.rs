@@ -14,6 +14,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::slept::Slept;
 use crate::{
     domain::{Look, Luma, Meter, Metric, Sighting, SourceId, label_pair},
     media::{
@@ -30,6 +31,8 @@ const SKIP_AFTER: SignedDuration = SignedDuration::from_secs(6);
 const JUMP_AFTER: SignedDuration = SignedDuration::from_secs(15);
 /// A scene more of which is restless than this is looked at by the detector, asleep too.
 const RESTLESS: f32 = 0.005;
+/// Time that goes back by more than the order of pictures explains is a clock that was set.
+const STEP_BACK: SignedDuration = SignedDuration::from_secs(2);
 /// Reasons kept for who asks, at most.
 const WORDS_MAX: usize = 1_000;
 
@@ -49,6 +52,7 @@ pub(super) struct Lookout {
     pool: Arc<Pool>,
     meter: Arc<dyn Meter>,
     gate: Gate,
+    asked_for: (GateConfig, camera::HwDecode, Option<String>),
     scene: Scene,
     signal: Signal,
     /// Since it woke, something differed.
@@ -56,6 +60,8 @@ pub(super) struct Lookout {
     fps: f64,
     /// Number of the next packet to deal with.
     next: u64,
+    /// Of the packet before; none where decoding went back.
+    last_at: Option<Timestamp>,
     decoder: Option<Decoder>,
     hardware: Hardware,
     painter: Painter,
@@ -65,6 +71,7 @@ pub(super) struct Lookout {
     patient: bool,
     explains: bool,
     words: Vec<(Timestamp, String)>,
+    slept: Slept,
     health: Health,
     /// What began to be wrong with the picture, or is right again, until it is asked for.
     faults: Vec<Word>,
@@ -82,26 +89,25 @@ impl Lookout {
         meter: Arc<dyn Meter>,
         patient: bool,
     ) -> Self {
-        let seconds = |seconds: f64| SignedDuration::from_millis((seconds * 1000.0) as i64);
-        let gate = Gate::new(GateConfig {
-            full: config.decode == camera::Decode::Full,
-            look_every: seconds(config.look_every_s),
-            quiet_after: seconds(config.quiet_after_s),
-            fps: config.detect_fps,
-        });
+        let asked_for = asked_for(config);
         meter.set(Metric::CameraLevel, &config.id, 0.0);
+        meter.set(Metric::CameraQueue, &config.id, 0.0);
+        // There from the beginning: who watches it must tell nothing skipped from nothing known.
+        meter.add(Metric::CameraSkipped, &config.id, 0);
         let next = ring.lock().map_or(0, |ring| ring.numbers().end);
         Self {
             id: config.id.as_str().into(),
             ring,
             pool,
             meter,
-            gate,
+            gate: Gate::new(asked_for.0),
+            asked_for,
             scene: Scene::default(),
             signal: Signal::default(),
             differed: false,
             fps: config.detect_fps,
             next,
+            last_at: None,
             decoder: None,
             hardware: Hardware::new(config.hw_decode, config.hw_device.clone()),
             painter: Painter::default(),
@@ -109,6 +115,7 @@ impl Lookout {
             patient,
             explains: false,
             words: Vec::new(),
+            slept: Slept::default(),
             health: Health::default(),
             faults: Vec::new(),
             asked: None,
@@ -137,9 +144,9 @@ impl Lookout {
         self.gate.awake().is_some() || !self.frames.is_empty() || self.signal.is_trusted()
     }
 
-    /// Whether this is the ring that it reads.
-    pub(super) fn reads(&self, ring: &Arc<Mutex<Ring>>) -> bool {
-        Arc::ptr_eq(&self.ring, ring)
+    /// Whether this is the ring that it reads, and it looks as is asked for now.
+    pub(super) fn is_for(&self, config: &camera::Config, ring: &Arc<Mutex<Ring>>) -> bool {
+        Arc::ptr_eq(&self.ring, ring) && self.asked_for == asked_for(config)
     }
 
     /// Packets that have come and were not dealt with.
@@ -195,7 +202,11 @@ impl Lookout {
         if !self.run.as_ref().is_some_and(|run| run.holds(&seen)) {
             self.run = Some(seen.run());
             self.gate.begin(seen.at);
+        } else if self.last_at.is_some_and(|last| seen.at < last - STEP_BACK) {
+            self.say(seen.at, || "the clock went back: begins anew".into());
+            self.gate.begin(seen.at);
         }
+        self.last_at = Some(seen.at);
         if seen.key {
             self.gate.key(seen.at);
             if let Some(gop) = self.gate.gop() {
@@ -223,23 +234,42 @@ impl Lookout {
     fn packet(&mut self) -> Option<Seen> {
         let ring = self.ring.lock().ok()?;
         let kept = ring.numbers();
-        let newest = kept.end.checked_sub(1).and_then(|last| ring.get(last)).map(|seen| seen.at);
+        let newest = kept.end.checked_sub(1).and_then(|last| ring.get(last));
         let mut from = self.next.max(kept.start);
         let behind = |number: u64| {
-            let at = ring.get(number).map(|seen| seen.at);
-            newest.zip(at).map_or(SignedDuration::ZERO, |(new, at)| new.duration_since(at))
+            newest.zip(ring.get(number)).map_or(SignedDuration::ZERO, |(new, one)| apart(one, new))
         };
-        if self.gate.awake().is_some() && !self.patient && behind(from) > JUMP_AFTER {
+        let (awake, mut lost) = (self.gate.awake().is_some(), None);
+        if awake && from > self.next {
+            // They left the ring before their turn: it is too small for how far we are behind.
+            let gone =
+                self.last_at.zip(ring.get(from)).map(|(last, one)| one.at.duration_since(last));
+            lost = gone.map(|gone| (gone.as_secs_f64(), "the ring kept no more"));
+        }
+        if awake && !self.patient && behind(from) > JUMP_AFTER {
             let key = ring.last_key().filter(|key| *key > from).unwrap_or(from);
-            let lost = behind(from).as_secs_f64() - behind(key).as_secs_f64();
-            self.meter.add(Metric::CameraSkipped, self.id.as_str(), (lost * self.fps) as u64);
+            let ahead = behind(from).as_secs_f64() - behind(key).as_secs_f64();
+            lost = Some((ahead + lost.map_or(0.0, |(gone, _)| gone), "too far behind the stream"));
             from = key;
         }
         let seen = ring.get(from).cloned();
-        if seen.is_some() {
+        drop(ring);
+        if let Some(seen) = &seen {
             self.next = from + 1;
+            lost.into_iter().for_each(|(lost_s, why)| self.jumped(seen.at, lost_s, why));
         }
         seen
+    }
+
+    /// Decoding goes on later than where it was.
+    fn jumped(&mut self, at: Timestamp, lost_s: f64, why: &str) {
+        if lost_s <= 0.0 {
+            return;
+        }
+        self.meter.add(Metric::CameraSkipped, self.id.as_str(), (lost_s * self.fps) as u64);
+        tracing::info!(camera = %self.id, "decoding jumps over {lost_s:.1} s: {why}");
+        self.say(at, || format!("jumps ahead: {lost_s:.1} s before this are not looked at; {why}"));
+        self.last_at = None;
     }
 
     /// How far the newest packet is ahead of this time.
@@ -260,15 +290,20 @@ impl Lookout {
         let from = self.gate.told_at().map_or(at, |told| told.min(at));
         let key = self.ring.lock().ok().and_then(|ring| {
             let key = ring.key_by(from)?;
-            Some((key, ring.get(key)?.at))
+            let seen = ring.get(key)?;
+            Some((key, seen.at, seen.run()))
         });
+        if let Some(slept) = self.slept.wakes(at) {
+            self.say(at, || slept);
+        }
         self.gate.wake(cause, at);
         self.differed = false;
         let label = label_pair(self.id.as_str(), cause.as_str());
         self.meter.add(Metric::CameraWakes, &label, 1);
         self.meter.set(Metric::CameraLevel, self.id.as_str(), 2.0);
-        if let Some((number, key_at)) = key {
-            self.next = number;
+        if let Some((number, key_at, run)) = key {
+            // Going back into the run before is no beginning of one.
+            (self.next, self.last_at, self.run) = (number, None, Some(run));
             let back = at.duration_since(key_at).as_secs_f64();
             self.say(at, || {
                 format!("wakes: {}; replays {back:.1} s from the key frame", cause.as_str())
@@ -286,6 +321,7 @@ impl Lookout {
             Err(error) => {
                 self.meter.add(Metric::CameraBadPackets, id.as_str(), 1);
                 tracing::debug!(camera = %id, error, "a key frame that cannot be decoded");
+                self.say(seen.at, || format!("a key frame that cannot be decoded: {error}"));
                 return Step::Went;
             }
         };
@@ -300,6 +336,10 @@ impl Lookout {
             return Step::Went;
         };
         self.signal.looked(!change.is_none());
+        if self.explains && change.is_none() {
+            let line = self.slept.look(at, self.scene.nearness(&luma));
+            line.into_iter().for_each(|line| self.say(at, || line));
+        }
         if !change.is_none() {
             self.say(at, || describe("look differs", &change));
             self.scene.wakes(&luma);
@@ -435,6 +475,29 @@ impl Lookout {
     }
 }
 
+/// What another lookout is needed for when it changes.
+fn asked_for(config: &camera::Config) -> (GateConfig, camera::HwDecode, Option<String>) {
+    (gate_config(config), config.hw_decode, config.hw_device.clone())
+}
+
+fn gate_config(config: &camera::Config) -> GateConfig {
+    let seconds = |seconds: f64| SignedDuration::from_millis((seconds * 1000.0) as i64);
+    GateConfig {
+        full: config.decode == camera::Decode::Full,
+        look_every: seconds(config.look_every_s),
+        quiet_after: seconds(config.quiet_after_s),
+        fps: config.detect_fps,
+    }
+}
+
+/// From one packet to a later one: by the stream's own clock, which nobody sets, where it is one.
+fn apart(one: &Seen, later: &Seen) -> SignedDuration {
+    match one.run().holds(later) {
+        true => SignedDuration::from_millis(later.stream_ms - one.stream_ms),
+        false => later.at.duration_since(one.at),
+    }
+}
+
 /// Processor time of this thread so far: what waits for a processor costs nobody anything.
 pub(super) fn worked() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
@@ -450,3 +513,7 @@ fn describe(what: &str, change: &Change) -> String {
     let light = if change.light { ", light" } else { "" };
     format!("{what}: {:.1} % of the blocks{light} {}", change.share * 100.0, places.join(" "))
 }
+
+#[cfg(test)]
+#[path = "tests_lookout.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! The only place that knows everyone: makes the channels, starts the parts, stops them.
 
+mod align;
 mod backend;
 mod camera;
 mod cameras;
@@ -28,6 +29,7 @@ mod report;
 mod room;
 mod rota;
 mod sight;
+mod slept;
 mod slot;
 mod storeroom;
 mod strain;

@@ -69,7 +69,11 @@ pub(super) struct Rota {
 impl Rota {
     pub(super) fn join(&self, watched: Arc<Watched>) {
         let mut inside = self.held();
-        inside.marks.insert(watched.id.clone(), (watched, Mark::Idle));
+        let id = watched.id.clone();
+        // Where another of the same name waits for its turn, this one has it: never twice in the queue.
+        let waits = inside.marks.get(&id).is_some_and(|(_, mark)| *mark == Mark::Queued);
+        let mark = if waits { Mark::Queued } else { Mark::Idle };
+        inside.marks.insert(id, (watched, mark));
     }
 
     /// Only this one: another of the same name may have come.
@@ -146,3 +150,7 @@ impl Rota {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[path = "tests_rota.rs"]
+mod tests;

@@ -22,6 +22,9 @@ const PROVIDER: &str = "detector provider";
 /// A missing model or library is looked for this often.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
 
+/// A model that fails on so many pictures in a row is not loaded at once any more, and it is told.
+const FAILURES_MAX: u32 = 3;
+
 /// Whether too much is skipped is looked at this often.
 const STRAIN_EVERY: Duration = Duration::from_secs(10);
 
@@ -68,6 +71,8 @@ impl Sight {
         let mut detector: Option<Detector> = None;
         let mut next_try = Instant::now();
         let mut told = false;
+        // Pictures in a row on which the model failed, though it could be loaded.
+        let mut failures = 0u32;
         let own = SourceId::from("detector");
         let (mut strain, mut strain_at) = (Strain::default(), Instant::now());
         while !self.stop.is_raised() {
@@ -78,28 +83,14 @@ impl Sight {
                     Ok(loaded) => {
                         self.tell_provider(&loaded);
                         detector = Some(loaded);
-                        self.health.good("detector");
-                        self.meter.set(Metric::DetectorUp, "", 1.0);
-                        if std::mem::take(&mut told) {
-                            tracing::info!("detector: loaded, sees again");
-                            let text = "loaded".to_owned();
-                            self.report.fault(
-                                &own,
-                                Fault { kind: Kind::DetectorDegraded, broken: false, text },
-                            );
+                        // One that failed again and again is well when it has looked at something.
+                        if failures < FAILURES_MAX {
+                            self.sees(&mut told);
                         }
                     }
                     Err(reason) => {
                         next_try = Instant::now() + RETRY_EVERY;
-                        self.health.bad("detector", &reason);
-                        self.meter.set(Metric::DetectorUp, "", 0.0);
-                        if !std::mem::replace(&mut told, true) {
-                            tracing::error!(reason, "detector: running without seeing");
-                            self.report.fault(
-                                &own,
-                                Fault { kind: Kind::DetectorDegraded, broken: true, text: reason },
-                            );
-                        }
+                        self.is_blind(&mut told, reason);
                     }
                 }
             }
@@ -127,10 +118,18 @@ impl Sight {
                 Err(error) => {
                     tracing::error!(%error, "detector: failed; loading it anew");
                     detector = None;
+                    failures += 1;
+                    if failures >= FAILURES_MAX {
+                        next_try = Instant::now() + RETRY_EVERY;
+                        self.is_blind(&mut told, error.to_string());
+                    }
                     continue;
                 }
             };
             if seen.runs > 0 {
+                if std::mem::take(&mut failures) >= FAILURES_MAX {
+                    self.sees(&mut told);
+                }
                 self.meter.add(Metric::CameraDetected, camera.as_str(), 1);
                 self.meter.add(Metric::CameraRuns, camera.as_str(), seen.runs);
                 self.meter.spend(Metric::CameraDetectSeconds, camera.as_str(), worked() - started);
@@ -171,6 +170,28 @@ impl Sight {
         }
     }
 
+    /// It looks, and whoever was told that it does not is told so.
+    fn sees(&self, told: &mut bool) {
+        self.health.good("detector");
+        self.meter.set(Metric::DetectorUp, "", 1.0);
+        if std::mem::take(told) {
+            tracing::info!("detector: loaded, sees again");
+            let text = "loaded".to_owned();
+            let fault = Fault { kind: Kind::DetectorDegraded, broken: false, text };
+            self.report.fault(&SourceId::from("detector"), fault);
+        }
+    }
+
+    fn is_blind(&self, told: &mut bool, reason: String) {
+        self.health.bad("detector", &reason);
+        self.meter.set(Metric::DetectorUp, "", 0.0);
+        if !std::mem::replace(told, true) {
+            tracing::error!(reason, "detector: running without seeing");
+            let fault = Fault { kind: Kind::DetectorDegraded, broken: true, text: reason };
+            self.report.fault(&SourceId::from("detector"), fault);
+        }
+    }
+
     /// The old detector looks on until the new one is there; a new one that cannot be loaded
     /// changes nothing but is said.
     fn take_model(&mut self, detector: &mut Option<Detector>, next_try: &mut Instant) {
@@ -198,3 +219,7 @@ impl Sight {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "tests_sight.rs"]
+mod tests;

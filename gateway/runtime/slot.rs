@@ -110,11 +110,20 @@ impl Slots {
             let at = (places.turn + step) % count;
             if let Some(look) = places.rows[at].waiting.pop_front() {
                 let camera = places.rows[at].camera.clone();
+                let waiting = places.rows[at].waiting.len() as f64;
                 places.turn = at + 1;
+                drop(places);
+                self.meter.set(Metric::CameraQueue, camera.as_str(), waiting);
                 return Some((camera, look));
             }
         }
         None
+    }
+
+    /// Looks of this camera that nobody has taken yet.
+    #[cfg(test)]
+    pub(super) fn waiting(&self, camera: &SourceId) -> usize {
+        self.held().of(camera).map_or(0, |place| place.waiting.len())
     }
 
     pub fn close(&self) {
@@ -160,6 +169,7 @@ mod tests {
         assert!(slots.has_room(&a));
         assert_eq!((next(), next(), next()), (Some((a.clone(), 4)), Some((a, 5)), None));
         assert_eq!(registry.get(Metric::CameraSkipped, "a"), 1.0);
+        assert_eq!(registry.get(Metric::CameraQueue, "a"), 0.0, "it falls too");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Registry;
+use super::{Registry, eyes::looks_label};
 use crate::domain::{Fault, Kind, Metric, SourceId};
 
 /// More than this share skipped is too much.
@@ -41,6 +41,13 @@ impl Strain {
                 _ => continue,
             };
             one.told = broken;
+            // Nothing is skipped of a stream that is dead; that is told, and ends, by itself.
+            let looks = looks_label(&camera);
+            let dead = registry.labels(Metric::CameraUp).contains(&looks)
+                && registry.get(Metric::CameraUp, &looks) == 0.0;
+            if !broken && dead {
+                continue;
+            }
             let text = match broken {
                 true => format!(
                     "the box is overloaded: {lost:.0} of {:.0} looks at this camera were skipped in the last 10 s",
@@ -77,5 +84,23 @@ mod tests {
             .flat_map(|(n, skipped)| step(skipped).into_iter().map(move |broken| (n, broken)))
             .collect();
         assert_eq!(said, [(4, true), (12, false)]);
+    }
+
+    #[test]
+    fn one_whose_stream_died_is_not_well_because_nothing_is_skipped() {
+        for (up, over) in [(0.0, 0), (1.0, 1)] {
+            let registry = Registry::new();
+            let mut strain = Strain::default();
+            let mut step = |skipped: u64| {
+                registry.add(Metric::CameraSkipped, "a", skipped);
+                registry.add(Metric::CameraDetected, "a", 10);
+                strain.look(&registry).into_iter().map(|(_, fault)| fault.broken).collect()
+            };
+            let told: Vec<Vec<bool>> = (0..3).map(|_| step(20)).collect();
+            assert_eq!(told.concat(), [true]);
+            registry.set(Metric::CameraUp, &looks_label("a"), up);
+            let told: Vec<Vec<bool>> = (0..6).map(|_| step(0)).collect();
+            assert_eq!(told.concat().len(), over, "up: {up}");
+        }
     }
 }

@@ -101,7 +101,11 @@ impl Attention {
             fresh = false;
             for one in found.iter().filter(new).take(CROPS_MAX) {
                 let size = (picture.width, picture.height);
-                let near = crops(&[one.bbox], size, detector.input_size()).unwrap_or_default();
+                let Some(near) = crops(&[one.bbox], size, detector.input_size()) else {
+                    // So near already that no crop shows more of him.
+                    fresh = true;
+                    break;
+                };
                 for crop in near {
                     let seen = detector.detect_in(picture, crop)?;
                     fresh |=

@@ -10,7 +10,9 @@ mod health;
 mod motion;
 mod preprocess;
 #[cfg(test)]
-mod tests_graph;
+mod tests_attention;
+#[cfg(test)]
+pub(crate) mod tests_graph;
 mod track;
 mod variant;
 
@@ -23,7 +25,7 @@ pub use attention::{Attention, Seen};
 pub use catalog::{Catalog, Layout, ModelSpec};
 pub use detect::{DetectError, Detector, Provider, Timing, offered};
 pub use health::{Health, Word};
-pub use motion::{Change, Scene};
+pub use motion::{Change, Nearness, Scene};
 pub use variant::{Speeds, Variant, choose, measure};
 
 /// `[model]`: what looks at the pictures.

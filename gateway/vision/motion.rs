@@ -50,6 +50,17 @@ impl Change {
     }
 }
 
+/// What of a quiet look came nearest to a difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Nearness {
+    /// Of what its block must differ by; above 1 it was alone.
+    pub share: f32,
+    /// Blocks above 1; [`BLOCKS_MIN`] of them together are a difference.
+    pub over: usize,
+    /// Where, in 0..1 of the picture.
+    pub place: (f32, f32),
+}
+
 /// The background of one camera, and the picture before.
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
@@ -153,6 +164,25 @@ impl Scene {
         blocks.max(self.clutter.share(LEVELS_MIN * 2.0))
     }
 
+    /// How near a quiet look came to one that differs.
+    pub fn nearness(&self, luma: &Luma) -> Option<Nearness> {
+        let mean = self.mean.as_ref().filter(|mean| mean.fits(luma))?;
+        let off = off(mean, luma);
+        let noise = noise(&off);
+        let (mut over, mut most) = (0, (0.0, 0));
+        for (at, (off, deviation)) in off.iter().zip(&self.deviation).enumerate() {
+            let clutter = self.clutter.level(at % luma.columns, at / luma.columns);
+            let share = off.abs() / limit(*deviation).max(noise).max(clutter);
+            over += usize::from(share > 1.0);
+            if share > most.0 {
+                most = (share, at);
+            }
+        }
+        let along = |at: usize, all: usize| (at as f32 + 0.5) / all as f32;
+        let (x, y) = (most.1 % luma.columns, most.1 / luma.columns);
+        Some(Nearness { share: most.0, over, place: (along(x, luma.columns), along(y, luma.rows)) })
+    }
+
     fn change(&self, from: &Luma, to: &Luma) -> Change {
         let mut differs = self.flags(&off(from, to), to.columns);
         let mut share = part(&differs);
@@ -169,7 +199,7 @@ impl Scene {
     }
 
     fn flags(&self, off: &[f32], columns: usize) -> Vec<bool> {
-        let noise = (SIGMAS * SIGMA_OF_MEDIAN * median(off)).min(NOISE_MAX);
+        let noise = noise(off);
         let over = |(at, (off, deviation)): (usize, (&f32, &f32))| {
             let clutter = || self.clutter.level(at % columns, at / columns);
             off.abs() > limit(*deviation).max(noise) && off.abs() > clutter()
@@ -180,6 +210,10 @@ impl Scene {
 
 fn off(from: &Luma, to: &Luma) -> Vec<f32> {
     from.mean.iter().zip(&to.mean).map(|(was, now)| now - was).collect()
+}
+
+fn noise(off: &[f32]) -> f32 {
+    (SIGMAS * SIGMA_OF_MEDIAN * median(off)).min(NOISE_MAX)
 }
 
 /// Of the sizes.

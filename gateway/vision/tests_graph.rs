@@ -141,7 +141,60 @@ fn entry(family: &str, head: &str, resize: &str, outputs: &str, model: &[u8]) ->
     )
 }
 
-fn library() -> PathBuf {
+/// A folder with a model that sees one person, surer and further to the lower right the brighter the picture is:
+/// from (0.5, 0.5) to (1, 1) with 0.99 of a white one, nobody in a dark one. `fails` on white. So large that no
+/// crop is made of him, in which such a model would see another.
+pub(crate) fn one_person(fails: bool) -> tempfile::TempDir {
+    let model = match fails {
+        false => graph(&[
+            ("boxes", &[1, 1, 4], vec![0.5, 0.5, 1.0, 1.0]),
+            ("scores", &[1, 1, 2], vec![0.0, 0.99]),
+        ]),
+        true => fails_on_white(),
+    };
+    let outputs = "boxes = \"boxes\"\nscores = \"scores\"";
+    let entry = entry("ssd", "ssd-decoded", "stretch", outputs, &model);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("cache")).unwrap();
+    std::fs::write(folder.path().join("catalog.toml"), entry).unwrap();
+    std::fs::write(folder.path().join("cache/tiny.onnx"), model).unwrap();
+    folder
+}
+
+/// The scores stand in a table of two; what is white asks for a third.
+fn fails_on_white() -> Vec<u8> {
+    const INT64: i64 = 7;
+    let attribute = |name: &str, i: i64| onnx::Attribute { name: name.into(), i, kind: 2 };
+    let tensor = |name: &str, dims: &[i64], data: &[f32]| onnx::Tensor {
+        dims: dims.to_vec(),
+        data_type: FLOAT,
+        data: data.to_vec(),
+        name: name.into(),
+    };
+    let graph = onnx::Graph {
+        name: "tiny".into(),
+        node: vec![
+            node("ReduceMax", &["images"], "brightest", vec![attribute("keepdims", 0)]),
+            node("Mul", &["brightest", "two"], "twice", Vec::new()),
+            node("Cast", &["twice"], "row", vec![attribute("to", INT64)]),
+            node("Gather", &["table", "row"], "factor", vec![attribute("axis", 0)]),
+            node("Mul", &["boxes_constant", "factor"], "boxes", Vec::new()),
+            node("Mul", &["scores_constant", "factor"], "scores", Vec::new()),
+        ],
+        input: vec![value("images", &[1, 3, SIDE, SIDE])],
+        output: vec![value("boxes", &[1, 1, 4]), value("scores", &[1, 1, 2])],
+        initializer: vec![
+            tensor("two", &[], &[2.0]),
+            tensor("table", &[2], &[1.0, 1.0]),
+            tensor("boxes_constant", &[1, 1, 4], &[0.5, 0.5, 1.0, 1.0]),
+            tensor("scores_constant", &[1, 1, 2], &[0.0, 0.99]),
+        ],
+    };
+    let opset = vec![onnx::Opset { version: 13 }];
+    onnx::Model { ir_version: 8, opset, graph: Some(graph) }.encode_to_vec()
+}
+
+pub(crate) fn library() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models/cache/libonnxruntime.so")
 }
 

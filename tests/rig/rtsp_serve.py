@@ -12,6 +12,11 @@ MOUNT=FILE.mp4@SECONDS begins at the first key frame from there on, so that many
 showing the same at the same time. --tell prints a line at the beginning and at each turn of a mount, as long as
 somebody reads them: TURN MOUNT SECONDS, the wall clock's at which the file's first frame was or would have been sent.
 
+--clock S puts all mounts on the wall clock: at S seconds since 1970 each file is at its beginning, or was a whole number of
+turns before, so that several servers show the same moment of the same scene, whenever they were started. --late S
+hands each frame over that much after its time, as a slow encoder does. --step S sets the stream's clock back by that
+much with each turn of a file.
+
 MOUNT=launch:PIPELINE serves any GStreamer pipeline instead, e.g. a stream without pictures:
     tone=launch:audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0"""
 import argparse
@@ -87,6 +92,7 @@ class LoopFactory(GstRtspServer.RTSPMediaFactory):
 
     def __init__(self, clip, begin_s=0.0):
         super().__init__()
+        self.clock_s, self.late_ns, self.step_ns = None, 0, 0
         self.clip, self.name = clip, None
         self.begin = next((at for at in clip.keys if clip.units[at][0] >= begin_s * Gst.SECOND), 0)
         self.set_launch(f"( appsrc name=feed is-live=true format=time block=false max-bytes={QUEUE_BYTES} "
@@ -110,14 +116,21 @@ class LoopFactory(GstRtspServer.RTSPMediaFactory):
                 continue
             if start is None:
                 start = now - self.clip.units[position][1]
+                if self.clock_s is not None:
+                    inside = round((time.time() - self.clock_s) * Gst.SECOND) % self.clip.length_ns
+                    start = now - inside
+                    ahead = (at for at in self.clip.keys if self.clip.units[at][1] >= inside)
+                    position = next(ahead, 0)
+                    turn = int(self.clip.units[position][1] < inside)   # the beginning, next time round
                 self.tell(start, now)
             pts, dts, data = self.clip.units[position]
             base = start + turn * self.clip.length_ns
-            if base + dts > now:
-                ended.wait(min((base + dts - now) / Gst.SECOND, 0.5))
+            if base + dts + self.late_ns > now:
+                ended.wait(min((base + dts + self.late_ns - now) / Gst.SECOND, 0.5))
                 continue
             buffer = Gst.Buffer.new_wrapped(data)
-            buffer.pts, buffer.dts, buffer.duration = base + pts, base + dts, self.clip.frame_ns
+            stamp = base - turn * self.step_ns
+            buffer.pts, buffer.dts, buffer.duration = stamp + pts, stamp + dts, self.clip.frame_ns
             if feed.emit("push-buffer", buffer) != Gst.FlowReturn.OK:
                 if ended.is_set():
                     return
@@ -175,6 +188,9 @@ def main():
     parser.add_argument("mounts", nargs="+", metavar="MOUNT=FILE")
     parser.add_argument("--port", type=int, default=0, help="0 (default): a free one; it is in the printed addresses")
     parser.add_argument("--tell", action="store_true", help="print when each turn of each mount began")
+    parser.add_argument("--clock", type=float, metavar="S", help="all mounts on the wall clock, from here on")
+    parser.add_argument("--late", type=float, default=0, metavar="S", help="each frame this much after its time")
+    parser.add_argument("--step", type=float, default=0, metavar="S", help="back by this much with each turn of a file")
     parser.add_argument("--user", help="asks clients for this user …")
     parser.add_argument("--password", default="", help="… and this password")
     parser.add_argument("--auth", choices=("basic", "digest"), default="digest")
@@ -189,8 +205,10 @@ def main():
     if options.user is not None:
         protect(server, mounts.values(), options.user, options.password, options.auth)
     for name, factory in mounts.items():
-        if options.tell and isinstance(factory, LoopFactory):
-            factory.name = name
+        if isinstance(factory, LoopFactory):
+            factory.clock_s, factory.late_ns = options.clock, round(options.late * Gst.SECOND)
+            factory.step_ns = round(options.step * Gst.SECOND)
+            factory.name = name if options.tell else None
         server.get_mount_points().add_factory("/" + name, factory)
     if not server.attach(None):
         sys.exit(f"rtsp_serve.py: cannot listen on 127.0.0.1:{options.port}; is the port taken?")

@@ -16,18 +16,49 @@ pub(crate) struct RtspServer {
 
 impl RtspServer {
     pub(crate) fn start(port: u16, file: &Path) -> Self {
-        Self::serve(port, &file.display().to_string())
+        Self::serve(port, &file.display().to_string(), &[])
+    }
+
+    /// At this moment (seconds since 1970) the file is at its beginning; each picture is sent so
+    /// many seconds after its time.
+    pub(crate) fn on_the_clock(port: u16, file: &Path, clock_s: f64, late_s: f64) -> Self {
+        let (clock, late) = (clock_s.to_string(), late_s.to_string());
+        let more = ["--clock", &clock, "--late", &late];
+        Self::serve(port, &file.display().to_string(), &more)
+    }
+
+    /// Likewise, in an environment that changes its clock; `clock_s` is by that one.
+    pub(crate) fn with_a_wrong_clock(
+        file: &Path,
+        clock_s: f64,
+        late_s: f64,
+        environment: &[(&str, String)],
+    ) -> Self {
+        let (clock, late) = (clock_s.to_string(), late_s.to_string());
+        let more = ["--clock", &clock, "--late", &late];
+        Self::serve_in(0, &file.display().to_string(), &more, environment)
+    }
+
+    /// With each turn of the file the stream's own clock goes back by so much.
+    pub(crate) fn that_steps(file: &Path, step_s: f64) -> Self {
+        Self::serve(0, &file.display().to_string(), &["--step", &step_s.to_string()])
     }
 
     /// A GStreamer pipeline instead of a file.
     pub(crate) fn launch(pipeline: &str) -> Self {
-        Self::serve(0, &format!("launch:{pipeline}"))
+        Self::serve(0, &format!("launch:{pipeline}"), &[])
     }
 
-    fn serve(port: u16, what: &str) -> Self {
+    fn serve(port: u16, what: &str, more: &[&str]) -> Self {
+        Self::serve_in(port, what, more, &[])
+    }
+
+    fn serve_in(port: u16, what: &str, more: &[&str], environment: &[(&str, String)]) -> Self {
         let mut child = Command::new("/usr/bin/python3")
             .arg(root().join("tests/rig/rtsp_serve.py"))
             .args(["--port", &port.to_string(), "--user", "viewer", "--password", "s3cret"])
+            .args(more)
+            .envs(environment.iter().map(|(key, value)| (key, value)))
             .arg(format!("camera={what}"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,0 +1,179 @@
+//! Turns: fair, each camera once in the queue and with one worker, asked again while worked on, gone while worked on.
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::*;
+use crate::{
+    domain::NoMeter,
+    media::{Pool, Ring},
+};
+
+fn watched(id: &str) -> Arc<Watched> {
+    let json = format!("{{\"id\":\"{id}\",\"url\":\"rtsp://192.0.2.1/x\"}}");
+    let config = serde_json::from_str(&json).unwrap();
+    let ring = Arc::new(Mutex::new(Ring::new(10, 1_000)));
+    let lookout = Lookout::new(&config, ring, Arc::new(Pool::new(1)), Arc::new(NoMeter), false);
+    Watched::new(id.into(), lookout)
+}
+
+fn next(rota: &Rota) -> Option<Arc<Watched>> {
+    rota.take(Duration::ZERO)
+}
+
+fn name(taken: Option<&Arc<Watched>>) -> &str {
+    taken.map_or("", |one| one.id.as_str())
+}
+
+#[test]
+fn v2_turns_are_fair_and_each_is_in_the_queue_once() {
+    let rota = Rota::default();
+    for id in ["a", "b", "c"] {
+        rota.join(watched(id));
+    }
+    // One that asks all the time waits behind those who asked once.
+    for id in ["a", "a", "b", "a", "c", "b", "nobody"] {
+        rota.ask(&id.into());
+    }
+    let mut order = String::new();
+    for n in 0..6 {
+        let one = next(&rota).unwrap();
+        order += one.id.as_str();
+        rota.ask(&"a".into());
+        // The first has more to do each time: it goes behind the others.
+        rota.done(&one, one.id.as_str() == "a" && n < 3);
+    }
+    assert_eq!(order, "abcaaa");
+    let last = next(&rota);
+    assert!(last.is_none() || name(last.as_ref()) == "a");
+}
+
+#[test]
+fn asked_again_while_worked_on_it_has_another_turn_and_only_one() {
+    let rota = Rota::default();
+    let a = watched("a");
+    rota.join(a.clone());
+    rota.ask(&a.id);
+    let one = next(&rota).unwrap();
+    assert!(next(&rota).is_none(), "with one worker at a time");
+    rota.ask(&a.id);
+    rota.ask(&a.id);
+    assert!(next(&rota).is_none(), "nor while it asked again");
+    rota.done(&one, false);
+    let again = next(&rota).unwrap();
+    assert!(next(&rota).is_none());
+    rota.done(&again, false);
+    assert!(next(&rota).is_none(), "nobody asked since");
+    assert!(rota.wait_idle(&a.id, Duration::ZERO));
+}
+
+#[test]
+fn one_that_leaves_while_worked_on_is_gone_and_its_successor_is_not() {
+    let rota = Rota::default();
+    let (old, new) = (watched("a"), watched("a"));
+    rota.join(old.clone());
+    rota.ask(&old.id);
+    let working = next(&rota).unwrap();
+    rota.leave(&old);
+    rota.ask(&old.id);
+    rota.done(&working, true);
+    assert!(next(&rota).is_none() && rota.of(&old.id).is_none());
+    assert!(rota.wait_idle(&old.id, Duration::ZERO), "nobody waits for one that left");
+    // Another of the same name in its place, while the old one waits for its turn.
+    rota.join(old.clone());
+    rota.ask(&old.id);
+    rota.join(new.clone());
+    rota.ask(&new.id);
+    let taken = next(&rota).unwrap();
+    assert!(Arc::ptr_eq(&taken, &new), "the new one has the turn");
+    assert!(next(&rota).is_none(), "once");
+    rota.leave(&old);
+    assert!(rota.of(&new.id).is_some(), "the old one cannot take it along");
+    rota.done(&old, true);
+    assert!(next(&rota).is_none(), "nor put it into the queue");
+    rota.done(&taken, false);
+}
+
+#[test]
+fn news_are_not_lost_behind_an_answer_without_any() {
+    let one = watched("a");
+    let at = |n: i64| jiff::Timestamp::from_second(n).unwrap();
+    let fresh = Sighting { fresh: true, ..Sighting::default() };
+    one.answer(at(1), Sighting::default());
+    one.answer(at(2), fresh);
+    one.answer(at(3), Sighting::default());
+    assert_eq!(one.take_answer(), Some((at(2), fresh)));
+    assert_eq!(one.take_answer(), None);
+}
+
+/// Whatever happens in whatever order: nobody is worked on twice at once, nobody who asked is forgotten,
+/// nobody waits longer than the others are many.
+#[test]
+fn random_turns() {
+    let seed: u64 = std::env::var("GRIDPOST_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(|| rand::rng().random());
+    println!("GRIDPOST_SEED={seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    for _ in 0..200 {
+        let rota = Rota::default();
+        let ids = ["a", "b", "c", "d", "e"];
+        let mut there: BTreeMap<&str, Arc<Watched>> = BTreeMap::new();
+        // Who has asked since his last turn began, and how many turns of others he waited for.
+        let mut asked: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut working: Vec<Arc<Watched>> = Vec::new();
+        for _ in 0..300 {
+            let id = ids[random.random_range(0..ids.len())];
+            match random.random_range(0..10) {
+                0 => {
+                    let new = watched(id);
+                    rota.join(new.clone());
+                    there.insert(id, new);
+                    // A turn that was asked for may go to the new one; it asks when it has packets.
+                    asked.remove(id);
+                }
+                1 => {
+                    if let Some(old) = there.remove(id) {
+                        rota.leave(&old);
+                        asked.remove(id);
+                    }
+                }
+                2..=5 => {
+                    rota.ask(&id.into());
+                    if there.contains_key(id) {
+                        asked.entry(id).or_insert(0);
+                    }
+                }
+                6..=7 if working.len() < 3 => {
+                    let Some(one) = next(&rota) else {
+                        let idle =
+                            |id: &&str| !working.iter().any(|one| Arc::ptr_eq(one, &there[*id]));
+                        assert!(!asked.keys().any(idle), "forgotten: {asked:?}");
+                        continue;
+                    };
+                    assert!(!working.iter().any(|other| Arc::ptr_eq(other, &one)), "two workers");
+                    assert!(Arc::ptr_eq(&one, &there[one.id.as_str()]), "one that has left");
+                    asked.remove(one.id.as_str());
+                    for (id, turns) in &mut asked {
+                        let held = working.iter().any(|one| Arc::ptr_eq(one, &there[id]));
+                        *turns += usize::from(!held);
+                        assert!(*turns <= ids.len(), "{id} waited for {turns} turns of others");
+                    }
+                    working.push(one);
+                }
+                _ if !working.is_empty() => {
+                    let one = working.swap_remove(random.random_range(0..working.len()));
+                    let more = random.random_bool(0.3);
+                    let is_there =
+                        there.get(one.id.as_str()).is_some_and(|it| Arc::ptr_eq(it, &one));
+                    rota.done(&one, more);
+                    if is_there && more {
+                        let id = ids.into_iter().find(|id| *id == one.id.as_str()).unwrap();
+                        asked.entry(id).or_insert(0);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
