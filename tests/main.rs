@@ -41,4 +41,5 @@ mod story_police_room;
 mod systemd;
 mod tls;
 mod upstream;
+mod wakes;
 mod world;

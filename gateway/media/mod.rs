@@ -1,5 +1,6 @@
 //! Packets become pictures, clips and snapshots; ffmpeg-next lives only here.
 
+mod claim;
 mod clip;
 mod decode;
 mod doze;
@@ -17,7 +18,9 @@ mod snapshot;
 mod tests_change;
 #[cfg(test)]
 mod tests_ring;
+mod trust;
 
+pub use claim::Claim;
 pub use clip::{ClipInfo, write_clip};
 pub use decode::{Decoder, Filter, Frame, Painter};
 pub use doze::Doze;
@@ -29,3 +32,4 @@ pub use ring::{Cut, Ring};
 pub use session::{Request, Run, Seen, Session, redact};
 pub use signal::Signal;
 pub use snapshot::jpeg_with_boxes;
+pub use trust::Trust;

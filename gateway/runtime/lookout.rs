@@ -3,6 +3,10 @@
 //! Live, two workers drive it beside the camera's reading thread; a replay drives it step by step.
 //! It reads the ring by number and decides on the pictures' own time alone, so both see the same.
 
+mod nudge;
+
+pub(super) use nudge::Nudges;
+
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
@@ -15,7 +19,8 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::{
     domain::{Look, Luma, Meter, Metric, Sighting, SourceId, label_pair},
     media::{
-        Cause, Decoder, Frame, Gate, GateConfig, Painter, Pool, Rest, Ring, Run, Seen, Signal,
+        Cause, Claim, Decoder, Frame, Gate, GateConfig, Painter, Pool, Rest, Ring, Run, Seen,
+        Signal,
     },
     sources::camera,
     vision::{Change, Health, Scene, Word},
@@ -48,6 +53,10 @@ pub(super) struct Lookout {
     gate: Gate,
     scene: Scene,
     signal: Signal,
+    /// What the camera says of itself.
+    claim: Claim,
+    /// Before a press, what was looked at asleep is seen again from so far back.
+    pre_roll: SignedDuration,
     /// Since it woke, something differed.
     differed: bool,
     fps: f64,
@@ -95,6 +104,8 @@ impl Lookout {
             gate,
             scene: Scene::default(),
             signal: Signal::default(),
+            claim: Claim::default(),
+            pre_roll: seconds(config.pre_roll_s as f64),
             differed: false,
             fps: config.detect_fps,
             next,
@@ -293,7 +304,7 @@ impl Lookout {
             self.wake(Cause::Start, at);
             return Step::Went;
         };
-        self.signal.looked(!change.is_none());
+        self.judge_look(!change.is_none());
         if !change.is_none() {
             self.say(at, || describe("look differs", &change));
             self.scene.wakes(&luma);
@@ -404,11 +415,7 @@ impl Lookout {
     }
 
     fn sleep(&mut self, at: Timestamp, luma: &Luma, rest: Rest, change: &Change, cause: Cause) {
-        if cause == Cause::Signal {
-            let (differed, precision) = (self.differed, self.signal.precision());
-            self.signal.looked(differed);
-            self.say(at, || format!("the sign was right: {differed}; right so far {precision:.2}"));
-        }
+        self.judge_sleep(at, cause);
         match rest {
             Rest::Quiet => {
                 self.say(at, || describe("sleeps: nothing moves", change));

@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::mpsc,
 };
 
 use super::root;
@@ -12,6 +13,7 @@ use super::root;
 pub(crate) struct RtspServer {
     child: Child,
     url: String,
+    turns: mpsc::Receiver<f64>,
 }
 
 impl RtspServer {
@@ -27,18 +29,39 @@ impl RtspServer {
     fn serve(port: u16, what: &str) -> Self {
         let mut child = Command::new("/usr/bin/python3")
             .arg(root().join("tests/rig/rtsp_serve.py"))
-            .args(["--port", &port.to_string(), "--user", "viewer", "--password", "s3cret"])
+            .args([
+                "--tell",
+                "--port",
+                &port.to_string(),
+                "--user",
+                "viewer",
+                "--password",
+                "s3cret",
+            ])
             .arg(format!("camera={what}"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let said: Vec<String> =
-            lines.map(Result::unwrap).take_while(|line| line.trim() != "READY").collect();
+            lines.by_ref().map(Result::unwrap).take_while(|line| line.trim() != "READY").collect();
         let url = said.into_iter().find(|line| line.starts_with("rtsp://")).expect("it started");
-        Self { child, url }
+        let (tell, turns) = mpsc::channel();
+        // Read on, or the server would block on a full pipe.
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let at = line.strip_prefix("TURN camera ").and_then(|at| at.parse().ok());
+                at.map(|at: f64| tell.send(at));
+            }
+        });
+        Self { child, url, turns }
+    }
+
+    /// Seconds since 1970 at which the clip began, as often as it has since this was asked.
+    pub(crate) fn turns(&self) -> Vec<f64> {
+        self.turns.try_iter().collect()
     }
 
     pub(crate) fn with_user(&self, user: &str) -> String {
