@@ -82,10 +82,13 @@ fn site(receiver: &Receiver, rest: &str) -> String {
     )
 }
 
-/// Until the clip begins again with somebody in it, and he is seen; when that was.
+/// Seconds after the clip's beginning at which somebody comes.
+const COMES_S: f64 = 6.0;
+
+/// Until somebody has come, and is seen; when that was.
 async fn somebody_comes(server: &RtspServer) -> f64 {
-    let came = wait_for("the clip's beginning", || async { server.turns().pop() }).await;
-    while unix_s() < came + 0.5 {
+    let came = COMES_S + wait_for("the clip's beginning", || async { server.turns().pop() }).await;
+    while unix_s() < came + 0.3 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     came
@@ -94,14 +97,14 @@ async fn somebody_comes(server: &RtspServer) -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cameras_own_event_wakes_it_before_a_look_would_and_one_that_lies_does_not() {
     let folder = tempfile::tempdir().unwrap();
-    let server = RtspServer::start(0, &clip(folder.path(), &[SOMEBODY, NOBODY, NOBODY]));
+    let parts = [(0.0, COMES_S), SOMEBODY, NOBODY];
+    let server = RtspServer::start(0, &clip(folder.path(), &parts));
     let mut device = Onvif::start(&["--user", "viewer", "--password", "s3cret"]);
     let receiver = Receiver::start().await;
     let onvif = format!("look_every_s = 8\nonvif = \"{}\"", device.url);
     let gateway = Gateway::start(&site(&receiver, &camera("cam", &server, &onvif))).await;
     until(&gateway, "gridpost_camera_events_up{camera=\"cam\"}", 1.0).await;
-    // Nothing is known of it yet: it earns its place. As a rule the first time is enough; a look
-    // that sees him before he is gone may be needed.
+    // Nothing is known of it yet: it earns its place, by a look at the next key frame.
     let mut told = 0.0;
     while sign(&gateway, "believed").await < 1.0 {
         somebody_comes(&server).await;
@@ -109,31 +112,45 @@ async fn a_cameras_own_event_wakes_it_before_a_look_would_and_one_that_lies_does
         told += 1.0;
         until(&gateway, "gridpost_camera_events_total{camera=\"cam\"}", told).await;
         device.tell("off");
-        asleep(&gateway, "cam").await;
+        wait_for("it is judged", || async {
+            (sign(&gateway, "precision").await > 0.0).then_some(())
+        })
+        .await;
         assert!(told < 4.0, "never believed: {}", sign(&gateway, "precision").await);
     }
     assert_eq!(woke(&gateway, "cam", "event").await, 0.0, "it was not believed before");
-    // Now it is believed: somebody comes, it says so, and no look is waited for.
-    let before = woke(&gateway, "cam", "change").await;
-    let came = somebody_comes(&server).await;
-    let said = Instant::now();
-    device.tell("on");
-    wait_for("a wake by its event", || async {
-        (woke(&gateway, "cam", "event").await == 1.0).then_some(())
-    })
-    .await;
-    let took = said.elapsed();
-    println!("event → awake: {took:?}");
-    let on = |data: &Value| {
+    // Now it is believed: somebody comes, it says so, and no look is waited for. Now and then a
+    // look falls between his coming and its word: then it is played again.
+    let mut turns = 0;
+    let (came, said) = loop {
+        asleep(&gateway, "cam").await;
+        let before = woke(&gateway, "cam", "change").await;
+        let came = somebody_comes(&server).await;
+        let said = Instant::now();
+        device.tell("on");
+        let by = wait_for("a wake", || async {
+            let event = woke(&gateway, "cam", "event").await == 1.0;
+            let change = woke(&gateway, "cam", "change").await > before;
+            (event || change).then_some(event)
+        })
+        .await;
+        turns += 1;
+        if by {
+            break (came, said);
+        }
+        assert!(turns < 4, "its event never comes first");
+        device.tell("off");
+    };
+    println!("event → awake: {:?}", said.elapsed());
+    let of_visit = |data: &Value| {
         let began: Option<jiff::Timestamp> =
             data["began_at"].as_str().map(|at| at.parse().unwrap());
         data["kind"] == "intrusion"
-            && began.is_some_and(|at| at.as_millisecond() as f64 / 1000.0 > came - 1.0)
+            && began.is_some_and(|at| (at.as_millisecond() as f64 / 1000.0 - came).abs() < 1.5)
     };
-    let event = receiver.wait("an incident of this visit", on).await;
+    let event = receiver.wait("an incident of this visit", of_visit).await;
     println!("event → incident at the grid: {:?}", said.elapsed());
-    assert!(said.elapsed() < Duration::from_secs(6), "no look was waited for: {event}");
-    assert_eq!(woke(&gateway, "cam", "change").await, before, "the look came first: play again");
+    assert!(said.elapsed() < Duration::from_secs(5), "no look was waited for: {event}");
     device.tell("off");
     asleep(&gateway, "cam").await;
     // It cries wolf: once it is believed, and then no longer; it is looked at as before.
@@ -389,10 +406,11 @@ fn who_comes_and_goes_between_two_looks_is_seen_where_something_outside_says_so(
     let (_, looks) = play(&clip, &[]);
     assert!(!sees(&looks), "the looks alone see him: this scene proves nothing: {looks:?}");
 
-    // Pressed after he has gone, and after a look that saw nothing.
+    // Pressed after he has gone, and after a look that saw nothing: from the key frame before the
+    // pre-roll on, which is the one at 2 s.
     let (gate, spans) = play(&clip, &[(9.0, PRESS)]);
     assert!(sees(&spans), "{spans:?} {gate:#?}");
-    assert!(gate.iter().any(|line| line.contains("wakes: press; replays 5")), "{gate:#?}");
+    assert!(gate.iter().any(|line| line.contains("wakes: press; replays 7.0 s")), "{gate:#?}");
 
     // The camera's own word, which it has earned at 0.6 s, when somebody else was there.
     let (gate, spans) = play(&clip, &[(0.6, MOVES), (6.7, MOVES)]);

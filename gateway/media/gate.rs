@@ -22,9 +22,6 @@ const REPLAY_MAX: SignedDuration = SignedDuration::from_mins(2);
 const WHOLE_EVERY: SignedDuration = SignedDuration::from_secs(1);
 /// After a press, or what a neighbour saw, a camera stays awake for so long though nothing moves.
 const EXPECT_FOR: SignedDuration = SignedDuration::from_secs(8);
-/// What is replayed lies before it was announced by no more than this; a clock that stepped back
-/// by more must not keep a camera awake.
-const REPLAYED_MAX: SignedDuration = SignedDuration::from_mins(2);
 
 /// How a camera is to be looked at.
 #[derive(Clone, Copy, Debug)]
@@ -193,6 +190,11 @@ impl Gate {
         })
     }
 
+    /// The next key frame is looked at, however short ago the last one was.
+    pub fn hurry(&mut self) {
+        self.looked_at = None;
+    }
+
     /// It was looked at, and nothing is different.
     pub fn looked(&mut self, at: Timestamp) {
         self.looked_at = Some(at);
@@ -283,7 +285,7 @@ impl Gate {
             *cause = Cause::Start;
         }
         let expected = expected_at
-            .is_some_and(|then| (-REPLAYED_MAX..EXPECT_FOR).contains(&at.duration_since(then)));
+            .is_some_and(|then| (-REPLAY_MAX..EXPECT_FOR).contains(&at.duration_since(then)));
         let quiet = at.duration_since(*moved_at) >= self.config.quiet_after && !expected;
         let futile = at.duration_since(*found_at) >= FUTILE_AFTER;
         let rest = match (quiet, futile) {
@@ -333,6 +335,9 @@ mod tests {
         gate.looked(at(0));
         gate.told(at(0));
         assert!(!gate.wants_look(at(1_000)) && gate.wants_look(at(1_950)));
+        gate.hurry();
+        assert!(gate.wants_look(at(1_000)));
+        gate.looked(at(0));
         assert!(gate.wants_look(at(-5_000)), "time stepped back");
         gate.wake(Cause::Change, at(2_000));
         assert_eq!((gate.level(), gate.awake()), (2, Some(Cause::Change)));

@@ -20,7 +20,7 @@ mod tests_change;
 mod tests_ring;
 mod trust;
 
-pub use claim::Claim;
+pub use claim::{Claim, Heed};
 pub use clip::{ClipInfo, write_clip};
 pub use decode::{Decoder, Filter, Frame, Painter};
 pub use doze::Doze;

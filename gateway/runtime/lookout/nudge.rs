@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Cause, Lookout, Metric, label_pair};
-use crate::media::Trust;
+use crate::media::{Heed, Trust};
 
 /// Who asked a camera to wake; several of one kind are one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,11 +39,15 @@ impl Lookout {
         let Some(now) = self.newest() else { return };
         let ready = self.gate.told_at().is_some();
         if nudges.event {
-            let believed = self.claim.say();
-            if !believed {
-                self.say(now, || "the camera says that something moves: not believed".into());
-            } else if ready {
-                self.rouse(Cause::Event, now);
+            match self.claim.say(now) {
+                Heed::Wake if ready => self.rouse(Cause::Event, now),
+                Heed::Wake => {}
+                heed => {
+                    if heed == Heed::Check {
+                        self.gate.hurry();
+                    }
+                    self.say(now, || "the camera says that something moves: not believed".into());
+                }
             }
         }
         if nudges.press && ready {
