@@ -9,6 +9,7 @@ use std::{
 
 use serde_json::Value;
 
+use crate::reload::reload_to;
 use crate::world::{Gateway, Onvif, Receiver, RtspServer, gridpost, http, press, scene, wait_for};
 
 const RULE: &str = "\n[[rule]]\nid = \"anybody\"\nkind = \"intrusion\"\nlabels = [\"person\"]\nmin_score = 0.5\nclear_s = 1.5\ncooldown_s = 0\n";
@@ -39,6 +40,7 @@ const SOMEBODY: (f64, f64) = (70.48, 76.48);
 /// The same street without anybody.
 const NOBODY: (f64, f64) = (0.0, 14.0);
 
+#[allow(clippy::disallowed_methods, reason = "the server tells when it began by the real clock")]
 fn unix_s() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
@@ -353,6 +355,28 @@ async fn cameras_are_heard_however_they_ask_and_whatever_breaks() {
     for (id, device) in &devices {
         assert_eq!(device.count("Unsubscribe"), 1, "{id}: {:?}", device.said());
     }
+}
+
+/// I6: events begin and end with their key; the video is not touched, and the camera is taken leave of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_begins_and_ends_listening_and_touches_nothing_else() {
+    let device = Onvif::start(&["--auth"]);
+    let folder = tempfile::tempdir().unwrap();
+    let server = RtspServer::start(0, &clip(folder.path(), &[(0.0, 4.0)]));
+    let receiver = Receiver::start().await;
+    let text = |more: &str| site(&receiver, &camera("cam", &server, more));
+    let gateway = Gateway::start(&text("")).await;
+    until(&gateway, "gridpost_camera_packets_total{camera=\"cam\"}", 1.0).await;
+    let events = format!("onvif = \"{}\"", device.url);
+    let answer = reload_to(&gateway, &text(&events)).await;
+    assert_eq!(answer["difference"][0]["keys"], serde_json::json!(["onvif"]), "{answer}");
+    until(&gateway, "gridpost_camera_events_up{camera=\"cam\"}", 1.0).await;
+    reload_to(&gateway, &text("")).await;
+    wait_for("its leave", || async { (device.count("Unsubscribe") == 1).then_some(()) }).await;
+    let page = http().get(format!("{}/metrics", gateway.web)).send().await.unwrap().text().await;
+    assert!(!page.unwrap().contains("gridpost_camera_events_up{"), "a figure of nothing");
+    let connects = "gridpost_camera_connects_total{camera=\"cam\"}";
+    assert_eq!(figure(&gateway, connects).await, 1.0, "its video went on");
 }
 
 /// Replayed with these signals: what the gate said, and when somebody was there, in seconds.

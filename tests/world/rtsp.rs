@@ -9,6 +9,9 @@ use std::{
 
 use super::root;
 
+/// Turns that a test has not asked for.
+const TURNS_MAX: usize = 1_000;
+
 /// GStreamer's RTSP server, user `viewer`, password `s3cret`.
 pub(crate) struct RtspServer {
     child: Child,
@@ -48,12 +51,14 @@ impl RtspServer {
         let said: Vec<String> =
             lines.by_ref().map(Result::unwrap).take_while(|line| line.trim() != "READY").collect();
         let url = said.into_iter().find(|line| line.starts_with("rtsp://")).expect("it started");
-        let (tell, turns) = mpsc::channel();
+        let (tell, turns) = mpsc::sync_channel(TURNS_MAX);
         // Read on, or the server would block on a full pipe.
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 let at = line.strip_prefix("TURN camera ").and_then(|at| at.parse().ok());
-                at.map(|at: f64| tell.send(at));
+                if let Some(at) = at {
+                    let _ = tell.try_send(at);
+                }
             }
         });
         Self { child, url, turns }
