@@ -5,6 +5,7 @@ mod devices;
 mod diff;
 pub mod env;
 mod grids;
+mod neighbours;
 mod place;
 mod problem;
 mod read;
@@ -61,6 +62,8 @@ pub struct Config {
     pub device_models: Vec<ModelConfig>,
     /// Button → cameras whose clips go with its presses; empty where the site does not allow it.
     pub press_cameras: HashMap<String, Vec<String>>,
+    /// Button → cameras that wake at its presses.
+    pub wake_cameras: HashMap<String, Vec<String>>,
     pub grids: Arc<Grids>,
     /// Every source that the configuration knows, with its place and grid.
     pub sources: Vec<SourceInfo>,

@@ -44,4 +44,5 @@ mod sub_stream;
 mod systemd;
 mod tls;
 mod upstream;
+mod wakes;
 mod world;

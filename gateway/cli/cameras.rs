@@ -44,6 +44,9 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     ))?;
     for camera in &table.cameras {
         print_line(&line(camera, table.up_s))?;
+        for line in signs(camera) {
+            print_line(&line)?;
+        }
     }
     print_line(&format!(
         "{} cameras; % of one core since the start, {:.0} s before {:.0}; det ms is a picture's",
@@ -82,4 +85,24 @@ fn line(camera: &CameraState, up_s: f64) -> String {
         if camera.decoding.is_empty() { "nothing yet" } else { &camera.decoding },
         wakes.join(", ")
     )
+}
+
+/// What its signs are worth, a line each; nothing for a camera without any.
+fn signs(camera: &CameraState) -> Vec<String> {
+    let mut lines = Vec::new();
+    if camera.events_up == Some(false) {
+        lines.push(
+            "                 its own events (onvif) are not heard; the log says why".to_owned(),
+        );
+    }
+    for (sign, state) in &camera.signs {
+        let name = if sign == "event" { "its own events" } else { "size of packets" };
+        let believed = if state.believed { "wakes it" } else { "not believed" };
+        lines.push(format!(
+            "                 sign {sign} ({name}): {believed}; right {:.0} %, told of {:.0} % of what was seen",
+            state.precision * 100.0,
+            state.recall * 100.0
+        ));
+    }
+    lines
 }

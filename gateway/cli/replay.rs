@@ -68,6 +68,9 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         Some(path) => read(path)?,
         None => Recorded::default(),
     };
+    for id in recorded.signals.iter().filter_map(|signal| signal.camera()) {
+        camera(&config, id)?;
+    }
     let file = args.signals.as_deref().unwrap_or(Path::new("")).display();
     for (line, reason) in &recorded.unreadable {
         eprintln!("{file}:{line}: {reason}");

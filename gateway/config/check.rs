@@ -11,8 +11,10 @@ use std::{
 
 use super::{
     ButtonConfig, Config, Grids, SiteConfig,
-    devices::{device_models, device_problems, listed_buttons, press_cameras, same_device},
-    env,
+    devices::{
+        device_models, device_problems, listed_buttons, press_cameras, same_device, wake_cameras,
+    },
+    env, neighbours,
     place::{on_earth, source},
     problem::{Problem, did_you_mean},
     read::Document,
@@ -68,6 +70,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
             document.problem(&["camera", index, "mask"], message, None);
         }
     }
+    neighbours::check(document, &cameras);
     let models_dir: PathBuf =
         document.variable(env::MODELS).unwrap_or_else(|| "models".into()).into();
     let labels = model.as_ref().map_or(Ok(Vec::new()), |model| model.labels(&models_dir));
@@ -217,7 +220,8 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
             None => document.problem(&[section], format!("{id}: device: {message}"), None),
         }
     }
-    let press_cameras = press_cameras(&site, &all, &cameras);
+    let wake_cameras = wake_cameras(&site, &all, &cameras);
+    let press_cameras = press_cameras(&site, &wake_cameras);
     Some(Config {
         site,
         data: data?,
@@ -236,6 +240,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         devices: devices?,
         device_models,
         press_cameras,
+        wake_cameras,
         grids: Arc::new(grids),
         sources,
         shape: super::diff::Shape::default(),

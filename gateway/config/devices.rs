@@ -84,8 +84,8 @@ pub(super) fn same_device(
     wrong
 }
 
-/// Named in its line, or near enough; the nearest first.
-pub(super) fn press_cameras(
+/// Cameras that a press wakes: named in its line, or near enough; the nearest first.
+pub(super) fn wake_cameras(
     site: &SiteConfig,
     buttons: &[ButtonConfig],
     cameras: &[(String, camera::Config)],
@@ -103,8 +103,15 @@ pub(super) fn press_cameras(
         near.sort_by(|(a, _), (b, _)| a.total_cmp(b));
         near.into_iter().map(|(_, id)| id.to_owned()).collect()
     };
-    let all = buttons.iter().filter(|_| site.pictures_with_presses);
-    all.map(|button| (button.id.clone(), near(button))).collect()
+    buttons.iter().map(|button| (button.id.clone(), near(button))).collect()
+}
+
+/// Of those, the ones whose pictures go with the press: none, unless the site allows it.
+pub(super) fn press_cameras(
+    site: &SiteConfig,
+    wakes: &HashMap<String, Vec<String>>,
+) -> HashMap<String, Vec<String>> {
+    if site.pictures_with_presses { wakes.clone() } else { HashMap::new() }
 }
 
 pub(super) fn listed_buttons(

@@ -41,7 +41,8 @@ pub struct ButtonConfig {
     /// `[devices] silent_after_s`.
     #[serde(default)]
     pub silent_after_s: Option<u64>,
-    /// Cameras whose clip of the press goes with it, where `[site] pictures_with_presses` is true.
+    /// Cameras that its press wakes, and whose clip goes with it where `[site]
+    /// pictures_with_presses` is true.
     /// Default: those within `pictures_within_m`.
     #[serde(default)]
     pub cameras: Vec<String>,

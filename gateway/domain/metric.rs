@@ -48,6 +48,13 @@ metrics! {
     CameraRuns Counter "gridpost_camera_detector_runs_total" ["camera"] "Runs of the model: the whole picture and crops.";
     CameraLooks Counter "gridpost_camera_looks_total" ["camera"] "Key frames looked at while asleep.";
     CameraWakes Counter "gridpost_camera_wakes_total" ["camera,cause"] "Times it woke, by cause.";
+    CameraSignPrecision Gauge "gridpost_camera_sign_precision" ["camera,sign"] "Share of the signs (event: the camera's own word; signal: size of packets) that the looks bore out; absent before the first.";
+    CameraSignRecall Gauge "gridpost_camera_sign_recall" ["camera,sign"] "Share of what the looks saw that the sign had told.";
+    CameraSignBelieved Gauge "gridpost_camera_sign_believed" ["camera,sign"] "1 while the sign wakes the camera, 0 while it is only held against the looks.";
+    CameraEvents Counter "gridpost_camera_events_total" ["camera"] "Times the camera itself (ONVIF) said that something begins to move.";
+    CameraEventsUp Gauge "gridpost_camera_events_up" ["camera"] "1 while the camera's events (ONVIF) are heard.";
+    CameraEventFailures Counter "gridpost_camera_event_failures_total" ["camera"] "Subscriptions to its events that failed or broke.";
+    CameraNudges Counter "gridpost_camera_nudges_total" ["camera,cause"] "Times somebody outside asked it to wake: event, press, neighbour; it may have been awake, or not have believed it.";
     CameraLevel Gauge "gridpost_camera_level" ["camera"] "0 packets only, 1 asleep (looks now and then), 2 awake (decodes everything).";
     CameraGop Gauge "gridpost_camera_gop_seconds" ["camera"] "Between its two latest key frames.";
     CameraLag Gauge "gridpost_camera_lag_seconds" ["camera"] "How far behind the stream its decoding is.";

@@ -20,6 +20,8 @@ const VERIFY_EVERY: SignedDuration = SignedDuration::from_secs(10);
 const REPLAY_MAX: SignedDuration = SignedDuration::from_mins(2);
 /// The whole picture is looked at this often while awake.
 const WHOLE_EVERY: SignedDuration = SignedDuration::from_secs(1);
+/// After a press, or what a neighbour saw, a camera stays awake for so long though nothing moves.
+const EXPECT_FOR: SignedDuration = SignedDuration::from_secs(8);
 
 /// How a camera is to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,6 +45,12 @@ pub enum Cause {
     Seen,
     /// A sign that has proved right for this camera (the size of packets).
     Signal,
+    /// The camera itself said that something moves, and has proved right in that.
+    Event,
+    /// A button near by was pressed.
+    Press,
+    /// A camera near by found somebody.
+    Neighbour,
     /// Key frames are too far apart to sleep on.
     LongGop,
     /// The configuration asks for it.
@@ -56,9 +64,19 @@ impl Cause {
             Self::Change => "change",
             Self::Seen => "seen",
             Self::Signal => "signal",
+            Self::Event => "event",
+            Self::Press => "press",
+            Self::Neighbour => "neighbour",
             Self::LongGop => "long-gop",
             Self::Full => "full",
         }
+    }
+}
+
+impl Cause {
+    /// Somebody was announced, and may still be on his way.
+    fn expects(self) -> bool {
+        matches!(self, Self::Press | Self::Neighbour)
     }
 }
 
@@ -74,7 +92,13 @@ pub enum Rest {
 #[derive(Clone, Copy, Debug)]
 enum State {
     Asleep,
-    Awake { cause: Cause, moved_at: Timestamp, found_at: Timestamp },
+    Awake {
+        cause: Cause,
+        moved_at: Timestamp,
+        found_at: Timestamp,
+        /// When somebody was last announced.
+        expected_at: Option<Timestamp>,
+    },
 }
 
 pub struct Gate {
@@ -83,6 +107,8 @@ pub struct Gate {
     rate: Rate,
     /// Of the latest picture that vision was told of, asleep or awake.
     told_at: Option<Timestamp>,
+    /// Of the latest picture that was looked at awake.
+    seen_at: Option<Timestamp>,
     looked_at: Option<Timestamp>,
     whole_at: Option<Timestamp>,
     second_at: Option<Timestamp>,
@@ -99,6 +125,7 @@ impl Gate {
             config,
             state: State::Asleep,
             told_at: None,
+            seen_at: None,
             looked_at: None,
             whole_at: None,
             second_at: None,
@@ -149,6 +176,7 @@ impl Gate {
         if let State::Awake { moved_at, found_at, .. } = &mut self.state {
             (*moved_at, *found_at) = ((*moved_at).min(at), (*found_at).min(at));
         }
+        self.seen_at = self.seen_at.filter(|seen| *seen <= at);
     }
 
     /// No key frame for so long that one cannot sleep on them, by now.
@@ -164,6 +192,11 @@ impl Gate {
             // A twentieth earlier: cameras are not exact. Time that steps back looks at once.
             since >= self.config.look_every * 19 / 20 || since < SignedDuration::ZERO
         })
+    }
+
+    /// The next key frame is looked at, however short ago the last one was.
+    pub fn hurry(&mut self) {
+        self.looked_at = None;
     }
 
     /// It was looked at, and nothing is different.
@@ -188,7 +221,8 @@ impl Gate {
     /// From now on everything is decoded.
     pub fn wake(&mut self, cause: Cause, at: Timestamp) {
         if self.awake().is_none() {
-            self.state = State::Awake { cause, moved_at: at, found_at: at };
+            let expected_at = cause.expects().then_some(at);
+            self.state = State::Awake { cause, moved_at: at, found_at: at, expected_at };
             (self.rate, self.whole_at) = (Rate::new(self.config.fps), None);
         }
     }
@@ -197,6 +231,21 @@ impl Gate {
     pub fn again(&mut self) {
         self.rate = Rate::new(self.config.fps);
         self.told_at.map(|told| self.rate.wants(told));
+    }
+
+    /// It is awake already, and is to stay so as if it had been woken by this now.
+    pub fn stay(&mut self, cause: Cause, at: Timestamp) {
+        if let State::Awake { expected_at, .. } = &mut self.state
+            && cause.expects()
+        {
+            *expected_at = Some(at);
+        }
+    }
+
+    /// From this time on, what was only looked at asleep is to be seen when it wakes.
+    pub fn recall(&mut self, from: Timestamp) {
+        let from = self.seen_at.map_or(from, |seen| seen.max(from));
+        self.told_at = self.told_at.map(|told| told.min(from));
     }
 
     /// Whether the picture of this time is looked at, awake. What vision was told of is past.
@@ -226,9 +275,11 @@ impl Gate {
 
     /// A picture was looked at, awake; whether the camera may sleep after it, and why.
     pub fn watched(&mut self, at: Timestamp, moves: bool) -> Option<Rest> {
-        (self.told_at, self.looked_at) = (Some(at), Some(at));
+        (self.told_at, self.looked_at, self.seen_at) = (Some(at), Some(at), Some(at));
         let no_sleep = self.cannot_sleep(at);
-        let State::Awake { cause, moved_at, found_at, .. } = &mut self.state else { return None };
+        let State::Awake { cause, moved_at, found_at, expected_at } = &mut self.state else {
+            return None;
+        };
         if moves {
             // Replayed, it is behind what woke it, and that counts for as long. But a clock may step back.
             let stepped = moved_at.duration_since(at) > REPLAY_MAX;
@@ -245,7 +296,9 @@ impl Gate {
         if *cause == Cause::LongGop {
             *cause = Cause::Start;
         }
-        let quiet = at.duration_since(*moved_at) >= self.config.quiet_after;
+        let expected = expected_at
+            .is_some_and(|then| (-REPLAY_MAX..EXPECT_FOR).contains(&at.duration_since(then)));
+        let quiet = at.duration_since(*moved_at) >= self.config.quiet_after && !expected;
         let futile = at.duration_since(*found_at) >= FUTILE_AFTER;
         let rest = match (quiet, futile) {
             (true, _) => Some(Rest::Quiet),
@@ -294,6 +347,9 @@ mod tests {
         gate.looked(at(0));
         gate.told(at(0));
         assert!(!gate.wants_look(at(1_000)) && gate.wants_look(at(1_950)));
+        gate.hurry();
+        assert!(gate.wants_look(at(1_000)));
+        gate.looked(at(0));
         assert!(gate.wants_look(at(-5_000)), "time stepped back");
         gate.wake(Cause::Change, at(2_000));
         assert_eq!((gate.level(), gate.awake()), (2, Some(Cause::Change)));
@@ -375,5 +431,22 @@ mod tests {
         assert_eq!(long.watched(at(20_200), false), None);
         long.key(at(22_000));
         assert_eq!(long.watched(at(22_200), false), Some(Rest::Quiet), "short ones again");
+    }
+
+    #[test]
+    fn who_was_announced_is_waited_for_and_what_was_seen_awake_is_not_seen_again() {
+        let mut gate = gate(false);
+        gate.wake(Cause::Change, at(0));
+        assert_eq!(gate.watched(at(3_000), false), Some(Rest::Quiet));
+        gate.looked(at(6_000));
+        gate.told(at(6_000));
+        gate.recall(at(1_000));
+        assert_eq!(gate.told_at(), Some(at(3_000)), "until then it was awake");
+        gate.wake(Cause::Press, at(7_000));
+        assert!(gate.wants(at(4_000)), "before the press, and after what was seen awake");
+        assert_eq!(gate.watched(at(14_800), false), None);
+        gate.stay(Cause::Neighbour, at(12_000));
+        assert_eq!(gate.watched(at(19_800), false), None);
+        assert_eq!(gate.watched(at(20_000), false), Some(Rest::Quiet));
     }
 }

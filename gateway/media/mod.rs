@@ -1,5 +1,6 @@
 //! Packets become pictures, clips and snapshots; ffmpeg-next lives only here.
 
+mod claim;
 mod clip;
 mod decode;
 mod doze;
@@ -20,7 +21,9 @@ mod tests_change;
 #[cfg(test)]
 mod tests_ring;
 mod timeline;
+mod trust;
 
+pub use claim::{Claim, Heed};
 pub use clip::{ClipInfo, write_clip};
 pub use decode::{Decoder, Filter, Frame, Painter};
 pub use doze::Doze;
@@ -33,3 +36,4 @@ pub use ring::{Cut, Ring};
 pub use session::{Request, Run, Seen, Session, redact};
 pub use signal::Signal;
 pub use snapshot::jpeg_with_boxes;
+pub use trust::Trust;

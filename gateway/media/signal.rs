@@ -5,6 +5,8 @@
 //! precision over the last hours decides whether it is believed. On a noisy sensor it is
 //! worthless, and this says so by itself.
 
+use super::trust::{Terms, Trust};
+
 /// Packets that are judged together.
 const TOGETHER: usize = 5;
 /// Their mean must be off by this many deviations of one packet.
@@ -13,23 +15,31 @@ const DEVIATIONS: f32 = 2.0;
 const LEARN: f32 = 0.02;
 /// Packets before the mean is one.
 const PACKETS_MIN: u32 = 100;
-/// Share of what was known that is forgotten with each sign: the last few dozen count.
-const FORGET: f32 = 0.97;
-/// Right so often, and in so many of ten cases, it is believed.
-const RIGHT_MIN: f32 = 4.0;
-const PRECISION_MIN: f32 = 0.8;
+/// Made up by us, and worthless on many a sensor: it has more to show than a camera's own word.
+const TERMS: Terms = Terms { right_min: 4.0, precision_min: 0.8 };
 
 /// Packet sizes of one camera.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Signal {
     mean: f32,
     deviation: f32,
     packets: u32,
     recent: [f32; TOGETHER],
     sign: bool,
-    right: f32,
-    wrong: f32,
-    missed: f32,
+    trust: Trust,
+}
+
+impl Default for Signal {
+    fn default() -> Self {
+        Self {
+            mean: 0.0,
+            deviation: 0.0,
+            packets: 0,
+            recent: [0.0; TOGETHER],
+            sign: false,
+            trust: Trust::new(TERMS),
+        }
+    }
 }
 
 impl Signal {
@@ -53,30 +63,19 @@ impl Signal {
         self.sign && self.is_trusted()
     }
 
-    /// What a look found of the time since the one before: something, or nothing.
-    pub fn looked(&mut self, changed: bool) {
-        let sign = std::mem::take(&mut self.sign);
+    /// What a look found of the time since the one before: something, or nothing. Whether
+    /// there was anything to judge.
+    pub fn looked(&mut self, changed: bool) -> bool {
         self.recent = [0.0; TOGETHER];
-        if !sign && !changed {
-            return;
-        }
-        for count in [&mut self.right, &mut self.wrong, &mut self.missed] {
-            *count *= FORGET;
-        }
-        match (sign, changed) {
-            (true, true) => self.right += 1.0,
-            (true, false) => self.wrong += 1.0,
-            _ => self.missed += 1.0,
-        }
+        self.trust.judge(std::mem::take(&mut self.sign), changed)
     }
 
     pub fn is_trusted(&self) -> bool {
-        self.right >= RIGHT_MIN && self.precision() >= PRECISION_MIN
+        self.trust.is_believed()
     }
 
-    /// Signs that were right, of all signs, 0..1.
-    pub fn precision(&self) -> f32 {
-        self.right / (self.right + self.wrong).max(0.001)
+    pub fn trust(&self) -> &Trust {
+        &self.trust
     }
 }
 
@@ -117,7 +116,11 @@ mod tests {
 
     #[test]
     fn one_that_turns_wrong_is_no_longer_believed() {
-        let mut signal = Signal { right: 10.0, ..Signal::default() };
+        let mut signal = Signal::default();
+        for _ in 0..12 {
+            signal.sign = true;
+            signal.looked(true);
+        }
         assert!(signal.is_trusted());
         for _ in 0..4 {
             signal.sign = true;

@@ -24,6 +24,12 @@ pub struct CameraState {
     pub level: u8,
     /// Times it woke, by cause.
     pub wakes: BTreeMap<String, u64>,
+    /// What its signs are worth: `event` its own word (ONVIF), `signal` the size of packets.
+    #[serde(default)]
+    pub signs: BTreeMap<String, SignState>,
+    /// Whether its own events are heard; absent for a camera without `onvif`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_up: Option<bool>,
     pub looks: u64,
     /// Pictures the detector looked at, and runs of the model for them.
     pub detected: u64,
@@ -40,6 +46,17 @@ pub struct CameraState {
     pub ring_s: f64,
     pub ring_bytes: f64,
     pub queue: u64,
+}
+
+/// One sign of a camera, held against its looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SignState {
+    /// Right ones of all signs, 0..1.
+    pub precision: f64,
+    /// Announced ones of all that was seen, 0..1.
+    pub recall: f64,
+    /// It wakes the camera.
+    pub believed: bool,
 }
 
 /// All cameras, and when this was written.
@@ -99,6 +116,18 @@ fn states(registry: &Registry) -> Vec<CameraState> {
             decoding.insert(camera.to_owned(), by.to_owned());
         }
     }
+    let mut signs: BTreeMap<String, BTreeMap<String, SignState>> = BTreeMap::new();
+    for label in registry.labels(Metric::CameraSignBelieved) {
+        if let Some((camera, sign)) = label.split_once(LABEL_BREAK) {
+            let state = SignState {
+                precision: registry.get(Metric::CameraSignPrecision, &label),
+                recall: registry.get(Metric::CameraSignRecall, &label),
+                believed: registry.get(Metric::CameraSignBelieved, &label) > 0.0,
+            };
+            signs.entry(camera.into()).or_default().insert(sign.into(), state);
+        }
+    }
+    let hearing = registry.labels(Metric::CameraEventsUp);
     let of = |id: String| {
         let get = |metric| registry.get(metric, &id);
         let count = |metric| get(metric) as u64;
@@ -106,6 +135,8 @@ fn states(registry: &Registry) -> Vec<CameraState> {
             up: get(Metric::CameraUp) > 0.0,
             level: get(Metric::CameraLevel) as u8,
             wakes: wakes.get(&id).cloned().unwrap_or_default(),
+            signs: signs.get(&id).cloned().unwrap_or_default(),
+            events_up: hearing.contains(&id).then(|| get(Metric::CameraEventsUp) > 0.0),
             looks: count(Metric::CameraLooks),
             detected: count(Metric::CameraDetected),
             runs: count(Metric::CameraRuns),

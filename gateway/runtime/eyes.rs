@@ -16,6 +16,7 @@ use super::{
     align::Aligned,
     camera::{Camera, Role},
     drones::Drones,
+    ears::Ears,
     exhibits::{Exhibits, Rings},
     lookers::{Looker, decoding_part},
     report::Reporter,
@@ -48,8 +49,18 @@ const LOOKS_RING_S: u64 = 30;
 /// Packets of a recording that is played as fast as it can be looked at.
 const MAX_SPEED_RING_S: u64 = 3_600;
 /// Keys of a camera that others use: its session goes on when only these change.
-const NOT_OF_SESSION: &[&str] =
-    &["name", "place", "grid", "mask", "pre_roll_s", "post_roll_s", "clip_max_s", "ring_max_bytes"];
+const NOT_OF_SESSION: &[&str] = &[
+    "name",
+    "place",
+    "grid",
+    "mask",
+    "pre_roll_s",
+    "post_roll_s",
+    "clip_max_s",
+    "ring_max_bytes",
+    "onvif",
+    "wakes",
+];
 
 /// Figures that a camera that left has no more.
 const GAUGES: &[Metric] = &[
@@ -80,6 +91,7 @@ pub(super) struct Eyes {
     pool: Arc<Pool>,
     cameras: BTreeMap<SourceId, Running>,
     drones: Drones,
+    ears: Ears,
     vision: Option<StopFlag>,
     next_model: NextModel,
 }
@@ -95,10 +107,11 @@ impl Eyes {
             shared: shared.clone(),
             slots: Slots::new(meter.clone()),
             rings: Rings::default(),
-            rota: Arc::default(),
+            rota: shared.wakes.rota.clone(),
             pool: Arc::new(Pool::new(lookers())),
             cameras: BTreeMap::new(),
             drones: Drones::default(),
+            ears: Ears::default(),
             vision: None,
             next_model: NextModel::default(),
         };
@@ -111,6 +124,7 @@ impl Eyes {
             (eyes.report(), shared.progress.part("evidence", EVIDENCE_STUCK_AFTER));
         spawn("evidence", move || exhibits.run(&jobs, &report, &beat))?;
         eyes.open_or_close(config)?;
+        eyes.ears.change(shared, config);
         Ok(eyes)
     }
 
@@ -143,6 +157,8 @@ impl Eyes {
         }
         let lanes = (&self.slots, &self.rings);
         self.drones.change(&self.shared, lanes, config, Some(difference))?;
+        self.shared.wakes.change(config);
+        self.ears.change(&self.shared, config);
         if difference.of("model").next().is_some() {
             let mut next = self.next_model.lock().expect("no panic while the model is held");
             *next = Some(config.model.clone());
@@ -153,6 +169,7 @@ impl Eyes {
     pub(super) fn stop(&self) {
         self.cameras.values().for_each(|running| running.stop.raise());
         self.drones.stop();
+        self.ears.stop();
         self.vision.iter().for_each(StopFlag::raise);
     }
 
@@ -164,7 +181,8 @@ impl Eyes {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        if tokio::time::timeout(within, over).await.is_err() {
+        let (over, ()) = tokio::join!(tokio::time::timeout(within, over), self.ears.closed(within));
+        if over.is_err() {
             tracing::warn!("a drone's feed does not close; not waited for");
         }
     }
@@ -307,7 +325,7 @@ impl Eyes {
             library: config.library.clone(),
             next: self.next_model.clone(),
             slots: self.slots.clone(),
-            rota: self.rota.clone(),
+            wakes: self.shared.wakes.clone(),
             health: self.shared.health.clone(),
             meter: self.shared.registry.clone(),
             report: self.report(),

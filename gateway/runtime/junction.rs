@@ -13,7 +13,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{RealClock, Registry, devices, middle::Middle, progress::Beat};
+use super::{RealClock, Registry, devices, middle::Middle, progress::Beat, wakes::Wakes};
 use crate::{
     config::Config,
     domain::{
@@ -93,6 +93,7 @@ pub(super) struct Junction {
     devices: watch::Sender<Arc<DeviceTable>>,
     /// When the table of devices was last shown, monotonic milliseconds.
     shown_ms: Option<u64>,
+    wakes: Option<Arc<Wakes>>,
 }
 
 impl Junction {
@@ -105,7 +106,13 @@ impl Junction {
         beat: Beat,
         devices: watch::Sender<Arc<DeviceTable>>,
     ) -> Self {
-        Self { middle, jobs, store, clock, meter, beat, devices, shown_ms: None }
+        Self { middle, jobs, store, clock, meter, beat, devices, shown_ms: None, wakes: None }
+    }
+
+    /// Presses wake the cameras near by.
+    pub(super) fn waking(mut self, wakes: Arc<Wakes>) -> Self {
+        self.wakes = Some(wakes);
+        self
     }
 
     /// Until told to stop; then what already arrived is still taken.
@@ -193,6 +200,13 @@ impl Junction {
         let nothing = outcome.entries.is_empty() && matches!(kind, "press" | "gauge");
         if nothing || outcome.repeated {
             self.meter.add(Metric::SignalsDuplicate, observation.source.as_str(), 1);
+        }
+        // At once, beside the disk: what can be seen now is gone in a second.
+        if kind == "press"
+            && !(nothing || outcome.repeated)
+            && let Some(wakes) = &self.wakes
+        {
+            wakes.pressed(&observation.source);
         }
         self.meter.add(Metric::SignalsAccepted, kind, 1);
         self.commit(outcome, receipt).await;

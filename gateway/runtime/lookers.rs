@@ -77,6 +77,7 @@ impl Looker {
             if let Some((at, sighting)) = watched.take_answer() {
                 lookout.sighted(at, sighting);
             }
+            lookout.nudged(watched.take_nudges());
             match lookout.step(self.slots.has_room(&watched.id)) {
                 Step::Idle => {
                     watched.eager.store(lookout.is_eager(), Ordering::Relaxed);

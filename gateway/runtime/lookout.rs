@@ -4,6 +4,9 @@
 //! It reads the ring by number and decides on the pictures' own time alone, so both see the same.
 
 mod decoding;
+mod nudge;
+
+pub(super) use nudge::Nudges;
 
 use std::{
     collections::VecDeque,
@@ -16,10 +19,10 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::slept::Slept;
 use crate::{
-    domain::{Look, Luma, Meter, Metric, Sighting, SourceId, label_pair},
+    domain::{HwDecode, Look, Luma, Meter, Metric, Sighting, SourceId, label_pair},
     media::{
-        Cause, Decoder, Frame, Gate, GateConfig, Hardware, Painter, Pool, Rest, Ring, Run, Seen,
-        Signal,
+        Cause, Claim, Decoder, Frame, Gate, GateConfig, Hardware, Painter, Pool, Rest, Ring, Run,
+        Seen, Signal,
     },
     sources::camera,
     vision::{Change, Health, Scene, Word},
@@ -52,9 +55,13 @@ pub(super) struct Lookout {
     pool: Arc<Pool>,
     meter: Arc<dyn Meter>,
     gate: Gate,
-    asked_for: (GateConfig, camera::HwDecode, Option<String>),
+    asked_for: (GateConfig, HwDecode, Option<String>),
     scene: Scene,
     signal: Signal,
+    /// What the camera says of itself.
+    claim: Claim,
+    /// Before a press, what was looked at asleep is seen again from so far back.
+    pre_roll: SignedDuration,
     /// Since it woke, something differed.
     differed: bool,
     fps: f64,
@@ -104,6 +111,8 @@ impl Lookout {
             asked_for,
             scene: Scene::default(),
             signal: Signal::default(),
+            claim: Claim::default(),
+            pre_roll: SignedDuration::from_secs(i64::try_from(config.pre_roll_s).unwrap_or(5)),
             differed: false,
             fps: config.detect_fps,
             next,
@@ -335,7 +344,7 @@ impl Lookout {
             self.wake(Cause::Start, at);
             return Step::Went;
         };
-        self.signal.looked(!change.is_none());
+        self.judge_look(!change.is_none());
         if self.explains && change.is_none() {
             let line = self.slept.look(at, self.scene.nearness(&luma));
             line.into_iter().for_each(|line| self.say(at, || line));
@@ -451,11 +460,7 @@ impl Lookout {
     }
 
     fn sleep(&mut self, at: Timestamp, luma: &Luma, rest: Rest, change: &Change, cause: Cause) {
-        if cause == Cause::Signal {
-            let (differed, precision) = (self.differed, self.signal.precision());
-            self.signal.looked(differed);
-            self.say(at, || format!("the sign was right: {differed}; right so far {precision:.2}"));
-        }
+        self.judge_sleep(at, cause);
         match rest {
             Rest::Quiet => {
                 self.say(at, || describe("sleeps: nothing moves", change));
@@ -476,7 +481,7 @@ impl Lookout {
 }
 
 /// What another lookout is needed for when it changes.
-fn asked_for(config: &camera::Config) -> (GateConfig, camera::HwDecode, Option<String>) {
+fn asked_for(config: &camera::Config) -> (GateConfig, HwDecode, Option<String>) {
     (gate_config(config), config.hw_decode, config.hw_device.clone())
 }
 

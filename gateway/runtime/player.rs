@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
-use super::lookout::{Lookout, Step};
+use super::lookout::{Lookout, Nudges, Step};
 use crate::{
     domain::{Body, Fault, Look, Meter, Now, Observation, SourceId, Stamp, StopFlag, TrackFrame},
     media::{Pool, Request, Ring, Seen, Session},
@@ -24,6 +24,8 @@ pub(super) struct Player {
     lookout: Lookout,
     ring: Arc<Mutex<Ring>>,
     attention: Attention,
+    /// When somebody was last found, until it is asked for.
+    found_at: Option<Timestamp>,
     next: Option<Seen>,
     due: Timestamp,
 }
@@ -54,6 +56,7 @@ impl Player {
             lookout: Lookout::new(camera, ring.clone(), pool, meter, true),
             ring,
             attention: Attention::default(),
+            found_at: None,
             next,
             due: start,
         })
@@ -77,6 +80,16 @@ impl Player {
             body: Body::Fault(Fault { kind: word.kind, broken: word.broken, text: word.text }),
         };
         self.lookout.take_faults().into_iter().map(of).collect()
+    }
+
+    /// Somebody outside says that there is something to see.
+    pub(super) fn nudge(&mut self, nudges: Nudges) {
+        self.lookout.nudged(nudges);
+    }
+
+    /// When somebody was found since, as it wakes neighbours.
+    pub(super) fn take_found(&mut self) -> Option<Timestamp> {
+        self.found_at.take()
     }
 
     /// When its next packet is due; never goes back, whatever the order of pictures.
@@ -134,6 +147,9 @@ impl Player {
         let seen = self.attention.look(detector, &look)?;
         self.lookout.sighted(look.at, seen.sighting);
         let Some(tracks) = seen.tracks else { return Ok(None) };
+        if seen.sighting.found && tracks.iter().any(|track| track.seen) {
+            self.found_at = Some(look.at);
+        }
         let picture = look.picture.filter(|_| !tracks.is_empty());
         let body = Body::Tracks(TrackFrame { tracks, picture });
         Ok(Some(Observation { source: self.id.clone(), stamp, body }))

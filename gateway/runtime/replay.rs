@@ -12,9 +12,11 @@ use super::{
     Registry, SimulatedClock,
     exhibits::Exhibits,
     eyes,
+    lookout::Nudges,
     middle::{self, Middle},
     player::Player,
     sight,
+    wakes::Plan,
 };
 use crate::{
     config::Config,
@@ -108,6 +110,7 @@ pub fn replay(replay: Replay, told: Told<'_>) -> Result<Played, String> {
         pace: speed.map(|speed| (Instant::now(), start, speed)),
         clock,
         detector,
+        wakes: Plan::of(&config),
         explain,
         told,
         played: Played::default(),
@@ -126,6 +129,11 @@ fn noon(zone: &TimeZone) -> Timestamp {
     START.to_zoned(zone.clone()).map_or(Timestamp::UNIX_EPOCH, |noon| noon.timestamp())
 }
 
+fn nudge(players: &mut [Player], cameras: &[SourceId], nudges: Nudges) {
+    let named = players.iter_mut().filter(|player| cameras.contains(&player.id));
+    named.for_each(|player| player.nudge(nudges));
+}
+
 struct Stage<'t> {
     middle: Middle,
     dialects: Codecs,
@@ -137,6 +145,7 @@ struct Stage<'t> {
     /// Real start, simulated start, and how many times real.
     pace: Option<(Instant, Timestamp, f64)>,
     detector: Option<Detector>,
+    wakes: Plan,
     explain: Option<SourceId>,
     told: Told<'t>,
     played: Played,
@@ -154,8 +163,15 @@ impl Stage<'_> {
             {
                 self.advance(signal.at())?;
                 self.played.signals += 1;
+                if let Some(camera) = signal.camera() {
+                    nudge(players, &[camera.into()], Nudges::EVENT);
+                }
                 for observation in signal.observations(&self.dialects, self.clock.now()) {
                     self.signal(signal, &observation)?;
+                    if matches!(observation.body, Body::Press(_)) {
+                        let cameras = self.wakes.pressed(&observation.source);
+                        nudge(players, &cameras, Nudges::PRESS);
+                    }
                 }
                 continue;
             }
@@ -171,6 +187,10 @@ impl Stage<'_> {
             for (at, word) in player.words() {
                 let since = at.duration_since(player.began_at).as_secs_f64();
                 (self.told.explanation)(&format!("{} {since:8.3} s: gate {word}", player.id));
+            }
+            if let Some(at) = player.take_found() {
+                let neighbours = self.wakes.found(&player.id, at);
+                nudge(players, &neighbours, Nudges::NEIGHBOUR);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::lookout::Lookout;
+use super::lookout::{Lookout, Nudges};
 use crate::domain::{Sighting, SourceId};
 
 /// One camera as workers see it.
@@ -17,6 +17,8 @@ pub(super) struct Watched {
     pub(super) eager: AtomicBool,
     /// What vision answered, until the lookout's next step. The newest counts, and news above all.
     answers: Mutex<Option<(jiff::Timestamp, Sighting)>>,
+    /// Who asked it to wake, until the lookout's next step: a mark each, however often.
+    nudges: Mutex<Nudges>,
 }
 
 impl Watched {
@@ -26,6 +28,7 @@ impl Watched {
             lookout: Mutex::new(lookout),
             eager: AtomicBool::new(false),
             answers: Mutex::default(),
+            nudges: Mutex::default(),
         })
     }
 
@@ -35,6 +38,14 @@ impl Watched {
         if !news || sighting.fresh {
             *answers = Some((at, sighting));
         }
+    }
+
+    pub(super) fn nudge(&self, nudges: Nudges) {
+        self.nudges.lock().unwrap_or_else(PoisonError::into_inner).join(nudges);
+    }
+
+    pub(super) fn take_nudges(&self) -> Nudges {
+        std::mem::take(&mut *self.nudges.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn take_answer(&self) -> Option<(jiff::Timestamp, Sighting)> {

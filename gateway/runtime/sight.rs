@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    Health, Registry, Slots, lookout::worked, progress::Beat, report::Reporter, rota::Rota,
-    strain::Strain,
+    Health, Registry, Slots, lookout::worked, progress::Beat, report::Reporter, strain::Strain,
+    wakes::Wakes,
 };
 use crate::{
     domain::{Body, Fault, Kind, Meter, Metric, SourceId, Stamp, StopFlag, TrackFrame},
@@ -37,7 +37,7 @@ pub(super) struct Sight {
     pub(super) library: Option<PathBuf>,
     pub(super) next: NextModel,
     pub(super) slots: Arc<Slots>,
-    pub(super) rota: Arc<Rota>,
+    pub(super) wakes: Arc<Wakes>,
     pub(super) health: Health,
     pub(super) meter: Arc<Registry>,
     pub(super) report: Reporter,
@@ -105,7 +105,7 @@ impl Sight {
                 continue;
             };
             // There is room again for who decodes.
-            self.rota.ask(&camera);
+            self.wakes.rota.ask(&camera);
             let Some(eyes) = &mut detector else { continue };
             let now = self.slots.changes();
             if std::mem::replace(&mut changes, now) != now {
@@ -134,12 +134,16 @@ impl Sight {
                 self.meter.add(Metric::CameraRuns, camera.as_str(), seen.runs);
                 self.meter.spend(Metric::CameraDetectSeconds, camera.as_str(), worked() - started);
             }
-            if let Some(watched) = self.rota.of(&camera) {
+            if let Some(watched) = self.wakes.rota.of(&camera) {
                 watched.answer(look.at, seen.sighting);
-                self.rota.ask(&camera);
+                self.wakes.rota.ask(&camera);
             }
             let stamp = Stamp::of_look(&look, self.report.clock.now());
             let Some(tracks) = seen.tracks else { continue };
+            // One flicker of the detector is nobody, and wakes no neighbour.
+            if seen.sighting.found && tracks.iter().any(|track| track.seen) {
+                self.wakes.found(&camera, look.at);
+            }
             let picture = look.picture.filter(|_| !tracks.is_empty());
             if !self.report.send(&camera, stamp, Body::Tracks(TrackFrame { tracks, picture })) {
                 return;

@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::{
-    domain::{Envelope, Look, Picture},
+    domain::{Clock, Envelope, Look, Picture},
     runtime::{RealClock, progress::Progress},
     vision::tests_graph,
 };
@@ -31,7 +31,7 @@ impl World {
             library: Some(tests_graph::library()),
             next: NextModel::default(),
             slots: slots.clone(),
-            rota: Arc::default(),
+            wakes: Wakes::none(registry.clone()),
             health: health.clone(),
             meter: registry.clone(),
             report: Reporter { envelopes: sender, clock: clock.clone() },
@@ -44,7 +44,7 @@ impl World {
     }
 
     fn show(&self, grey: u8) {
-        let at = jiff::Timestamp::now();
+        let at = RealClock::start().now().wall;
         self.slots
             .put(&"cam".into(), Look::of(Picture::of_rgb(64, 64, vec![grey; 64 * 64 * 3], at)));
     }

@@ -21,6 +21,7 @@ use super::{
     reload::House,
     room::RoomWatch,
     systemd::{self, Systemd},
+    wakes::Wakes,
 };
 use crate::{
     config::{Config, Problem, env::Environment},
@@ -61,6 +62,7 @@ pub(super) struct Shared {
     pub(super) devices: devices::Seen,
     pub(super) asks: mpsc::Sender<Ask>,
     pub(super) progress: Progress,
+    pub(super) wakes: Arc<Wakes>,
 }
 
 /// Reads and checks the configuration anew.
@@ -126,11 +128,13 @@ async fn live(
         devices: devices_seen.clone(),
         asks,
         progress: Progress::new(clock.clone()),
+        wakes: Wakes::new(&config, registry.clone()),
     };
 
     let beat = shared.progress.part("the junction", JUNCTION_STUCK_AFTER);
     let junction =
-        Junction::new(middle, Some(jobs), store.clone(), clock, registry, beat, devices_tell);
+        Junction::new(middle, Some(jobs), store.clone(), clock, registry, beat, devices_tell)
+            .waking(shared.wakes.clone());
     let device_book = tokio::spawn(devices::keep(config.data.path.clone(), devices_seen));
     let junction = tokio::spawn(junction.run(begun, inbox, new_configs, asked, stop.clone()));
     let mut couriers = Couriers::new(Heart::start(&config.site, &context, &shared));

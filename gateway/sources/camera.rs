@@ -1,5 +1,9 @@
 //! `[[camera]]`: what an installer types of a camera or a recorded clip, and its full url when it is opened.
 
+mod onvif;
+
+pub use onvif::Credentials;
+
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -113,6 +117,14 @@ pub struct Config {
     /// frames closer together); clips still come from `url`.
     #[serde(default)]
     pub detect_url: Option<String>,
+    /// Where the camera tells of motion itself (ONVIF): `http://192.0.2.5/onvif/device_service`.
+    /// Its user is the one in this url, `username`, or the one in `url`. It wakes the camera while
+    /// it has proved right; looks go on as without it.
+    #[serde(default)]
+    pub onvif: Option<String>,
+    /// Cameras near by that wake when this one finds somebody, each pair at most every 30 s.
+    #[serde(default)]
+    pub wakes: Vec<String>,
     /// Polygons in 0..1 in which nothing counts.
     #[serde(default)]
     pub mask: Vec<Vec<[f32; 2]>>,
@@ -165,17 +177,18 @@ impl Config {
     fn with_credentials(&self, url: &str) -> Result<String, String> {
         let Some(username) = &self.username else { return Ok(url.to_owned()) };
         let mut url = url::Url::parse(url).map_err(|error| format!("url: {error}"))?;
-        let password = match &self.password_file {
-            Some(path) => Some(
-                std::fs::read_to_string(path)
-                    .map_err(|error| format!("password_file {}: {error}", path.display()))?,
-            ),
-            None => None,
-        };
-        let set =
-            url.set_username(username).and(url.set_password(password.as_deref().map(str::trim)));
+        let password = self.password()?;
+        let set = url.set_username(username).and(url.set_password(password.as_deref()));
         set.map_err(|()| "url cannot carry a user name".to_owned())?;
         Ok(url.into())
+    }
+
+    /// Of `password_file`, as it is now.
+    fn password(&self) -> Result<Option<String>, String> {
+        let Some(path) = &self.password_file else { return Ok(None) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("password_file {}: {error}", path.display()))?;
+        Ok(Some(text.trim().to_owned()))
     }
 
     /// What is wrong with it: key and message.
@@ -210,6 +223,7 @@ impl Config {
             let message = "a device of which kind? expected hw_decode = \"vaapi\" or another name";
             problems.push(("hw_device", message.into()));
         }
+        problems.extend(self.onvif_problem().map(|message| ("onvif", message)));
         if !(0.1..=60.0).contains(&self.detect_fps) {
             problems.push(("detect_fps", format!("{}: expected 0.1 to 60", self.detect_fps)));
         }

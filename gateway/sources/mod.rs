@@ -6,6 +6,7 @@ pub mod drone;
 pub mod intake;
 mod limit;
 pub mod mqtt;
+pub mod onvif;
 pub mod reconnect;
 pub mod recorded;
 pub mod sl651;

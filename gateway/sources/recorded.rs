@@ -13,8 +13,8 @@ use crate::domain::{Body, Now, Observation, SourceId, Stamp, Unreadable};
 /// Where recorded signals come from, in the records they lead to.
 const VIA: &str = "replay";
 
-/// One line: `{"at":…,"via":"mqtt","topic":…,"payload":…}` or
-/// `{"at":…,"via":"tcp","listener":…,"hex":…}`.
+/// One line: `{"at":…,"via":"mqtt","topic":…,"payload":…}`,
+/// `{"at":…,"via":"tcp","listener":…,"hex":…}` or `{"at":…,"via":"onvif","camera":…}`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "via", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Signal {
@@ -30,6 +30,11 @@ pub enum Signal {
         at: Timestamp,
         listener: String,
         hex: String,
+    },
+    /// The camera itself said that something begins to move.
+    Onvif {
+        at: Timestamp,
+        camera: String,
     },
 }
 
@@ -53,7 +58,7 @@ impl Recorded {
                 },
                 Err(reason) => recorded.unreadable.push((
                     index + 1,
-                    format!("{reason}; expected {{\"at\":…,\"via\":\"mqtt\",\"topic\":…,\"payload\":…}} or {{\"at\":…,\"via\":\"tcp\",\"listener\":…,\"hex\":…}}"),
+                    format!("{reason}; expected {{\"at\":…,\"via\":\"mqtt\",\"topic\":…,\"payload\":…}} or {{\"at\":…,\"via\":\"tcp\",\"listener\":…,\"hex\":…}} or {{\"at\":…,\"via\":\"onvif\",\"camera\":…}}"),
                 )),
             }
         }
@@ -66,12 +71,21 @@ impl Signal {
     /// When it arrived.
     pub fn at(&self) -> Timestamp {
         match self {
-            Self::Mqtt { at, .. } | Self::Tcp { at, .. } => *at,
+            Self::Mqtt { at, .. } | Self::Tcp { at, .. } | Self::Onvif { at, .. } => *at,
+        }
+    }
+
+    /// The camera whose own word it is.
+    pub fn camera(&self) -> Option<&str> {
+        match self {
+            Self::Onvif { camera, .. } => Some(camera),
+            _ => None,
         }
     }
 
     fn bytes(&self) -> Result<Vec<u8>, String> {
         match self {
+            Self::Onvif { .. } => Ok(Vec::new()),
             Self::Mqtt { payload: Value::String(text), .. } => Ok(text.clone().into_bytes()),
             Self::Mqtt { payload, .. } => Ok(payload.to_string().into_bytes()),
             Self::Tcp { hex, .. } => {
@@ -100,6 +114,8 @@ impl Signal {
                 let message = Message { topic, payload: &payload, retained: *retained, via: VIA };
                 codecs.decode(&message, now)
             }
+            // For the camera's gate, and for no rule.
+            Self::Onvif { .. } => Vec::new(),
             Self::Tcp { listener, .. } if listener == sl651::VIA => sl651::recorded(&payload, now),
             Self::Tcp { listener, .. } => vec![Observation {
                 source: SourceId::from(VIA),

@@ -16,7 +16,7 @@ use gridpost::{
     domain::{Answer, Body, Clock, Envelope, Measure, NoMeter, Now, Place, READINGS_KEPT},
     sources::{
         codecs::{Codecs, Listed, Message, ModelConfig},
-        intake,
+        intake, onvif,
         recorded::Recorded,
         sl651,
     },
@@ -53,8 +53,36 @@ pub const TARGETS: &[Target] = &[
     Target { name: "range", run: range, seeds: ranges },
     Target { name: "klv", run: drones::klv, seeds: drones::klv_seeds },
     Target { name: "osd", run: drones::osd, seeds: drones::osd_seeds },
+    Target { name: "onvif", run: onvif_answer, seeds: onvif_answers },
     Target { name: "users", run: users, seeds: user_files },
 ];
+
+/// What a camera answers to our SOAP.
+fn onvif_answer(bytes: &[u8]) {
+    assert!(onvif::fuzz_answer(bytes) <= 256);
+}
+
+fn onvif_answers() -> Vec<Vec<u8>> {
+    let notice = "<w:NotificationMessage><w:Topic>tns1:RuleEngine/CellMotionDetector/Motion</w:Topic><w:Message><t:Message PropertyOperation=\"Changed\"><t:Source><t:SimpleItem Name=\"Rule\" Value=\"1\"/></t:Source><t:Data><t:SimpleItem Name=\"IsMotion\" Value=\"true\"/></t:Data></t:Message></w:Message></w:NotificationMessage>";
+    let envelope = |body: &str| {
+        format!("<s:Envelope xmlns:s=\"s\" xmlns:w=\"w\" xmlns:t=\"t\"><s:Body>{body}</s:Body></s:Envelope>").into_bytes()
+    };
+    vec![
+        envelope(&notice.repeat(3)),
+        envelope(
+            "<t:SubscriptionReference><w:Address>http://h/s</w:Address><w:ReferenceParameters><t:Id>1</t:Id></w:ReferenceParameters></t:SubscriptionReference>",
+        ),
+        envelope(
+            "<s:Fault><s:Code><s:Value>s:Sender</s:Value></s:Code><s:Reason><s:Text>no</s:Text></s:Reason></s:Fault>",
+        ),
+        envelope(
+            "<t:UTCDateTime><t:Time><t:Hour>1</t:Hour><t:Minute>2</t:Minute><t:Second>3</t:Second></t:Time><t:Date><t:Year>2026</t:Year><t:Month>1</t:Month><t:Day>2</t:Day></t:Date></t:UTCDateTime>",
+        ),
+        envelope(
+            "<t:Service><t:Namespace>http://www.onvif.org/ver10/events/wsdl</t:Namespace><t:XAddr>http://h/e</t:XAddr></t:Service>",
+        ),
+    ]
+}
 
 struct Still;
 

@@ -35,7 +35,7 @@ ca-certificates||npm and pip over TLS
 test_packages='
 mosquitto|mosquitto|a real MQTT broker for the tests; it is not left running as a service
 chromium|chromium|plays the clips of incidents
-libva-dev||a VA-API driver of the tests' own (tests/devices/va_software.c) is built with it
+libva-dev||the VA-API driver of the tests (tests/devices/va_software.c) is built with it
 xvfb|Xvfb|a display on which that driver can be opened
 '
 

@@ -4,14 +4,19 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::mpsc,
 };
 
 use super::root;
+
+/// Turns that a test has not asked for.
+const TURNS_MAX: usize = 1_000;
 
 /// GStreamer's RTSP server, user `viewer`, password `s3cret`.
 pub(crate) struct RtspServer {
     child: Child,
     url: String,
+    turns: mpsc::Receiver<f64>,
 }
 
 impl RtspServer {
@@ -56,7 +61,15 @@ impl RtspServer {
     fn serve_in(port: u16, what: &str, more: &[&str], environment: &[(&str, String)]) -> Self {
         let mut child = Command::new("/usr/bin/python3")
             .arg(root().join("tests/rig/rtsp_serve.py"))
-            .args(["--port", &port.to_string(), "--user", "viewer", "--password", "s3cret"])
+            .args([
+                "--tell",
+                "--port",
+                &port.to_string(),
+                "--user",
+                "viewer",
+                "--password",
+                "s3cret",
+            ])
             .args(more)
             .envs(environment.iter().map(|(key, value)| (key, value)))
             .arg(format!("camera={what}"))
@@ -65,11 +78,26 @@ impl RtspServer {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let said: Vec<String> =
-            lines.map(Result::unwrap).take_while(|line| line.trim() != "READY").collect();
+            lines.by_ref().map(Result::unwrap).take_while(|line| line.trim() != "READY").collect();
         let url = said.into_iter().find(|line| line.starts_with("rtsp://")).expect("it started");
-        Self { child, url }
+        let (tell, turns) = mpsc::sync_channel(TURNS_MAX);
+        // Read on, or the server would block on a full pipe.
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let at = line.strip_prefix("TURN camera ").and_then(|at| at.parse().ok());
+                if let Some(at) = at {
+                    let _ = tell.try_send(at);
+                }
+            }
+        });
+        Self { child, url, turns }
+    }
+
+    /// Seconds since 1970 at which the clip began, as often as it has since this was asked.
+    pub(crate) fn turns(&self) -> Vec<f64> {
+        self.turns.try_iter().collect()
     }
 
     pub(crate) fn with_user(&self, user: &str) -> String {
