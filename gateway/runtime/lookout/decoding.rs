@@ -16,9 +16,13 @@ impl Lookout {
         let told = self.gate.told_at();
         let key = self.ring.lock().ok().and_then(|ring| {
             let latest = ring.get(self.next.checked_sub(1)?).map(|seen| seen.at);
-            ring.key_by(told.or(latest)?)
+            let key = ring.key_by(told.or(latest)?)?;
+            Some((key, ring.get(key)?.run()))
         });
-        self.next = key.map_or(self.next, |key| key.min(self.next));
+        if let Some((number, run)) = key.filter(|(number, _)| *number < self.next) {
+            // Going back is neither a clock that stepped nor the beginning of a run.
+            (self.next, self.last_at, self.run) = (number, None, Some(run));
+        }
         self.gate.again();
         true
     }
