@@ -114,7 +114,7 @@ async fn every_figure_of_a_camera_is_there_and_moves_and_the_table_shows_it() {
         assert!(lines[0].contains(name), "{name}: {}", lines[0]);
     }
     assert!(lines[1].starts_with("yard ") && lines[1].contains("change "), "{table}");
-    assert!(lines[2].starts_with("1 cameras"), "{table}");
+    assert!(lines.iter().any(|line| line.starts_with("1 cameras")), "{table}");
 }
 
 #[allow(clippy::disallowed_methods, reason = "the server tells when it began by the real clock")]
