@@ -55,7 +55,7 @@ impl Change {
 pub struct Nearness {
     /// Of what its block must differ by; above 1 it was alone.
     pub share: f32,
-    /// Blocks above 1; [`BLOCKS_MIN`] of them together are a difference.
+    /// Blocks above 1; `BLOCKS_MIN` of them together are a difference.
     pub over: usize,
     /// Where, in 0..1 of the picture.
     pub place: (f32, f32),
