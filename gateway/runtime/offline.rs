@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::sight::load;
 use crate::{
-    domain::Picture,
     media,
     vision::{self, Catalog, Detector, ModelSpec, Provider},
 };
@@ -77,9 +76,6 @@ pub fn models_bench(
     Ok(lines)
 }
 
-/// The fastest of so many runs.
-const RUNS: usize = 15;
-
 fn on_provider(
     provider: Provider,
     spec: &ModelSpec,
@@ -95,15 +91,8 @@ fn on_provider(
         if let Some(why) = detector.unmet() {
             return Err(why.to_owned());
         }
-        let (width, height) = detector.input_size();
-        let grey = vec![128; width as usize * height as usize * 3];
-        let picture = Picture::of_rgb(width, height, grey, jiff::Timestamp::UNIX_EPOCH);
-        let mut fastest = f64::MAX;
-        for _ in 0..RUNS {
-            detector.detect(&picture).map_err(told)?;
-            fastest = fastest.min(detector.last_timing().run.as_secs_f64() * 1e3);
-        }
-        Ok(fastest)
+        let fastest = vision::fastest_ms(std::slice::from_mut(&mut detector)).map_err(told)?;
+        Ok(fastest[0])
     };
     let fp32_ms = match ms(spec) {
         Ok(ms) => ms,

@@ -127,16 +127,8 @@ pub fn measure(
         .into_iter()
         .map(|one| Detector::load_on(one, models, library, config.threads, &config.providers))
         .collect::<Result<Vec<_>, _>>()?;
-    let picture = grain(spec.input.width, spec.input.height);
-    let mut fastest = [Duration::MAX; 2];
-    for _ in 0..RUNS {
-        for (detector, fastest) in pair.iter_mut().zip(&mut fastest) {
-            detector.detect(&picture)?;
-            *fastest = detector.last_timing().run.min(*fastest);
-        }
-    }
-    let [fp32_ms, int8_ms] = fastest.map(|time| (time.as_secs_f64() * 1e5).round() / 1e2);
-    let speeds = Speeds { fp32_ms, int8_ms };
+    let fastest = fastest_ms(&mut pair)?;
+    let speeds = Speeds { fp32_ms: fastest[0], int8_ms: fastest[1] };
     let ran = pair.first().map_or(Provider::Cpu, Detector::provider);
     let of = true_of(spec, &int8, library_of(models, library), config.threads, ran);
     let kept = Kept { of, speeds };
@@ -144,6 +136,20 @@ pub fn measure(
         tracing::debug!(%error, "the speeds of the model's variants could not be kept");
     }
     Ok(speeds)
+}
+
+/// Milliseconds of each one's fastest run of some, by turns, on a picture of the first one's size.
+pub fn fastest_ms(detectors: &mut [Detector]) -> Result<Vec<f64>, DetectError> {
+    let (width, height) = detectors.first().map_or((1, 1), Detector::input_size);
+    let picture = grain(width, height);
+    let mut fastest = vec![Duration::MAX; detectors.len()];
+    for _ in 0..RUNS {
+        for (detector, fastest) in detectors.iter_mut().zip(&mut fastest) {
+            detector.detect(&picture)?;
+            *fastest = detector.last_timing().run.min(*fastest);
+        }
+    }
+    Ok(fastest.iter().map(|time| (time.as_secs_f64() * 1e5).round() / 1e2).collect())
 }
 
 fn keep(kept: &Kept, models: &Path) -> std::io::Result<()> {
