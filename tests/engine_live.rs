@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     engine::coded,
     reload::{of_camera, reload_to},
-    world::{Gateway, Receiver, RtspServer, gridpost, scene, wait_for},
+    world::{Gateway, Receiver, RtspServer, gridpost, now_s, scene, wait_for},
 };
 
 fn camera(id: &str, url: &str, more: &str) -> String {
@@ -115,14 +115,6 @@ async fn every_figure_of_a_camera_is_there_and_moves_and_the_table_shows_it() {
     }
     assert!(lines[1].starts_with("yard ") && lines[1].contains("change "), "{table}");
     assert!(lines.iter().any(|line| line.starts_with("1 cameras")), "{table}");
-}
-
-#[allow(clippy::disallowed_methods, reason = "the server tells when it began by the real clock")]
-fn now_s() -> f64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::SystemTime::UNIX_EPOCH)
-        .unwrap()
-        .as_secs_f64()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use crate::{
     engine::coded,
     reload::{of_camera, reload_to},
     upstream::WrongClock,
-    world::{Gateway, Receiver, RtspServer, http, press, wait_for},
+    world::{Gateway, Receiver, RtspServer, http, now_s, press, wait_for},
 };
 
 /// In the scene `appear`: from when to when somebody is there, seconds of the file, 4 and 2 of them.
@@ -27,14 +27,6 @@ fn main_stream(folder: &Path) -> PathBuf {
 /// Smaller, with key frames closer together.
 fn sub_stream(folder: &Path) -> PathBuf {
     coded(folder, "sub.mp4", "0", SHOWN_S, &["-bf", "0", "-g", "25", "-vf", "scale=480:270"])
-}
-
-#[allow(clippy::disallowed_methods, reason = "the server tells when it began by the real clock")]
-fn now_s() -> f64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::SystemTime::UNIX_EPOCH)
-        .unwrap()
-        .as_secs_f64()
 }
 
 fn camera(main: &RtspServer, sub: Option<&RtspServer>) -> String {

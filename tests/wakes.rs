@@ -4,13 +4,15 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
 use crate::reload::reload_to;
-use crate::world::{Gateway, Onvif, Receiver, RtspServer, gridpost, http, press, scene, wait_for};
+use crate::world::{
+    Gateway, Onvif, Receiver, RtspServer, gridpost, http, now_s, press, scene, wait_for,
+};
 
 const RULE: &str = "\n[[rule]]\nid = \"anybody\"\nkind = \"intrusion\"\nlabels = [\"person\"]\nmin_score = 0.5\nclear_s = 1.5\ncooldown_s = 0\n";
 
@@ -39,11 +41,6 @@ fn clip(folder: &Path, parts: &[(f64, f64)]) -> PathBuf {
 const SOMEBODY: (f64, f64) = (70.48, 76.48);
 /// The same street without anybody.
 const NOBODY: (f64, f64) = (0.0, 14.0);
-
-#[allow(clippy::disallowed_methods, reason = "the server tells when it began by the real clock")]
-fn unix_s() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
-}
 
 /// One figure of `/metrics`, 0 where it is absent.
 async fn figure(gateway: &Gateway, series: &str) -> f64 {
@@ -90,7 +87,7 @@ const COMES_S: f64 = 6.0;
 /// Until somebody has come, and is seen; when that was.
 async fn somebody_comes(server: &RtspServer) -> f64 {
     let came = COMES_S + wait_for("the clip's beginning", || async { server.turns().pop() }).await;
-    while unix_s() < came + 0.3 {
+    while now_s() < came + 0.3 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     came

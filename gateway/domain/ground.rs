@@ -253,12 +253,7 @@ mod tests {
     /// error holds in at least 95 of 100 sightings, and is not idle talk either.
     #[test]
     fn f1_a_synthetic_flight_finds_its_people_and_the_stated_error_holds() {
-        let seed: u64 = std::env::var("GRIDPOST_SEED")
-            .ok()
-            .and_then(|n| n.parse().ok())
-            .unwrap_or_else(rand::random);
-        println!("GRIDPOST_SEED={seed}");
-        let mut random = StdRng::seed_from_u64(seed);
+        let mut random = StdRng::seed_from_u64(crate::domain::seed());
         let errors = Errors::default();
         // A normal deviate by twelve uniform ones: ±6 σ at most, as no sensor is worse than its data sheet.
         let mut normal = move || (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;

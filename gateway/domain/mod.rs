@@ -22,6 +22,8 @@ mod posture;
 mod rain;
 mod receipt;
 mod stop;
+#[cfg(test)]
+mod tests_seed;
 mod time;
 mod track;
 
@@ -54,5 +56,7 @@ pub use posture::{OrderTo, Posture, PostureOrder};
 pub use rain::{GaugeView, GridView, PointView, RainView, ThresholdView, Words};
 pub use receipt::{Answer, Receipt};
 pub use stop::StopFlag;
+#[cfg(test)]
+pub(crate) use tests_seed::seed;
 pub use time::{Clock, Now, Stamp};
 pub use track::{Bbox, Detection, Track, TrackFrame};

@@ -45,6 +45,16 @@ pub struct Request {
     pub stop: StopFlag,
 }
 
+#[cfg(test)]
+impl Request {
+    /// A recording, as tests read it.
+    pub(crate) fn of_clip(path: &std::path::Path) -> Self {
+        let url = path.display().to_string();
+        let stop = StopFlag::default();
+        Self { url, transport: "tcp", connect_ms: 10_000, stall_ms: 10_000, stop }
+    }
+}
+
 /// A coded picture and what is known of it.
 #[derive(Clone)]
 pub struct Seen {

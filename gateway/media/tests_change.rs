@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Cut, Request, Ring, Seen, Session, write_clip};
-use crate::domain::{PreRollLimit, StopFlag};
+use crate::domain::PreRollLimit;
 
 fn ffmpeg(args: &[&str]) -> String {
     let done = Command::new("ffmpeg").args(["-v", "error", "-y"]).args(args).output().unwrap();
@@ -40,14 +40,7 @@ fn at(seconds: f64) -> Timestamp {
 
 /// All packets of a file, and what was said of changes.
 fn packets(path: &Path) -> (Vec<Seen>, Vec<String>) {
-    let mut session = Session::open(&Request {
-        url: path.display().to_string(),
-        transport: "tcp",
-        connect_ms: 10_000,
-        stall_ms: 10_000,
-        stop: StopFlag::default(),
-    })
-    .unwrap();
+    let mut session = Session::open(&Request::of_clip(path)).unwrap();
     let (mut seen, mut changes) = (Vec::new(), Vec::new());
     while let Some(next) = session.next(start).unwrap() {
         seen.push(next);

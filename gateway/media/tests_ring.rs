@@ -21,12 +21,7 @@ fn seen(format: &Arc<Format>, at: Timestamp, key: bool, bytes: usize) -> Seen {
 
 #[test]
 fn p8_p11_the_ring_keeps_its_bounds_and_a_cut_its_promise() {
-    let seed: u64 = std::env::var("GRIDPOST_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or_else(|| rand::rng().random());
-    println!("GRIDPOST_SEED={seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let mut random = StdRng::seed_from_u64(crate::domain::seed());
     for _ in 0..60 {
         let (seconds, bytes_max) =
             (random.random_range(3..40), random.random_range(20_000..400_000));

@@ -4,7 +4,6 @@ use std::{path::Path, process::Command};
 
 use super::*;
 use crate::{
-    domain::StopFlag,
     media::{Request, Session},
     runtime::Registry,
 };
@@ -37,14 +36,7 @@ fn start() -> Timestamp {
 }
 
 fn packets(clip: &str) -> Vec<Seen> {
-    let mut session = Session::open(&Request {
-        url: clip.into(),
-        transport: "tcp",
-        connect_ms: 10_000,
-        stall_ms: 10_000,
-        stop: StopFlag::default(),
-    })
-    .unwrap();
+    let mut session = Session::open(&Request::of_clip(std::path::Path::new(clip))).unwrap();
     std::iter::from_fn(|| session.next(start).unwrap()).collect()
 }
 

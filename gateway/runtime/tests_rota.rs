@@ -109,12 +109,7 @@ fn news_are_not_lost_behind_an_answer_without_any() {
 /// nobody waits longer than the others are many.
 #[test]
 fn random_turns() {
-    let seed: u64 = std::env::var("GRIDPOST_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or_else(|| rand::rng().random());
-    println!("GRIDPOST_SEED={seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let mut random = StdRng::seed_from_u64(crate::domain::seed());
     for _ in 0..200 {
         let rota = Rota::default();
         let ids = ["a", "b", "c", "d", "e"];

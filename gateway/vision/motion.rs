@@ -457,6 +457,7 @@ mod tests {
         scene.take(&world.show(0.5, empty));
         let other = Luma { columns: 2, rows: 2, mean: vec![1.0; 4], ..world.show(0.5, empty) };
         assert_eq!(scene.compare(&other), None);
+        assert!(scene.watch(&other).0.is_none());
         scene.learn(&other);
         assert!(scene.compare(&other).unwrap().is_none());
     }

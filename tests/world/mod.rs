@@ -19,7 +19,7 @@ mod va;
 use std::{
     future::Future,
     path::PathBuf,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 pub(crate) use backlog::waiting;
@@ -54,6 +54,12 @@ pub(crate) async fn wait_for<T, F: Future<Output = Option<T>>>(
         assert!(started.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Seconds since 1970 by the real clock, by which the RTSP server tells when a clip began.
+#[allow(clippy::disallowed_methods, reason = "the test is outside the gateway")]
+pub(crate) fn now_s() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
 pub(crate) fn root() -> PathBuf {
