@@ -1,4 +1,4 @@
-//! Neighbours of cameras: names that nobody has, one's own, and cameras that never sleep.
+//! Neighbours of cameras: names that nobody has, one's own, and one twice.
 
 use super::{problem::did_you_mean, read::Document};
 use crate::sources::camera;

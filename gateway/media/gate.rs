@@ -13,11 +13,9 @@ use super::rate::Rate;
 const FUTILE_AFTER: SignedDuration = SignedDuration::from_secs(15);
 /// Key frames further apart than this cannot be slept on: what is missed is gone from the ring,
 /// or found too late to help.
-const GOP_MAX: SignedDuration = SignedDuration::from_secs(10);
+pub const GOP_MAX: SignedDuration = SignedDuration::from_secs(10);
 /// A camera with things that stay looks at them again after so long.
 const VERIFY_EVERY: SignedDuration = SignedDuration::from_secs(10);
-/// No ring holds more: a picture that much before what woke the camera has another clock.
-const REPLAY_MAX: SignedDuration = SignedDuration::from_mins(2);
 /// The whole picture is looked at this often while awake.
 const WHOLE_EVERY: SignedDuration = SignedDuration::from_secs(1);
 /// After a press, or what a neighbour saw, a camera stays awake for so long though nothing moves.
@@ -173,8 +171,9 @@ impl Gate {
         // A clock that stepped back: what vision was told of is another time, and so is what
         // kept it awake.
         self.told_at = self.told_at.filter(|told| *told <= at);
-        if let State::Awake { moved_at, found_at, .. } = &mut self.state {
+        if let State::Awake { moved_at, found_at, expected_at, .. } = &mut self.state {
             (*moved_at, *found_at) = ((*moved_at).min(at), (*found_at).min(at));
+            *expected_at = expected_at.map(|then| then.min(at));
         }
         self.seen_at = self.seen_at.filter(|seen| *seen <= at);
     }
@@ -281,9 +280,8 @@ impl Gate {
             return None;
         };
         if moves {
-            // Replayed, it is behind what woke it, and that counts for as long. But a clock may step back.
-            let stepped = moved_at.duration_since(at) > REPLAY_MAX;
-            *moved_at = if stepped { at } else { (*moved_at).max(at) };
+            // Replayed, it is behind what woke it, and that counts for as long.
+            *moved_at = (*moved_at).max(at);
         }
         if self.config.full {
             *cause = Cause::Full;
@@ -296,8 +294,7 @@ impl Gate {
         if *cause == Cause::LongGop {
             *cause = Cause::Start;
         }
-        let expected = expected_at
-            .is_some_and(|then| (-REPLAY_MAX..EXPECT_FOR).contains(&at.duration_since(then)));
+        let expected = expected_at.is_some_and(|then| at.duration_since(then) < EXPECT_FOR);
         let quiet = at.duration_since(*moved_at) >= self.config.quiet_after && !expected;
         let futile = at.duration_since(*found_at) >= FUTILE_AFTER;
         let rest = match (quiet, futile) {
@@ -373,6 +370,7 @@ mod tests {
         }
         assert_eq!(gate.watched(at(13_000), false), Some(Rest::Quiet));
         gate.wake(Cause::Change, at(3_600_000));
+        gate.begin(at(0));
         assert_eq!(gate.watched(at(0), true), None, "the clock stepped back by an hour");
         assert_eq!(gate.watched(at(3_000), false), Some(Rest::Quiet));
     }

@@ -28,7 +28,7 @@ pub use clip::{ClipInfo, write_clip};
 pub use decode::{Decoder, Filter, Frame, Painter};
 pub use doze::Doze;
 pub use ffi::lean_memory;
-pub use gate::{Cause, Gate, GateConfig, Rest};
+pub use gate::{Cause, GOP_MAX, Gate, GateConfig, Rest};
 pub use hardware::{Decoding, Hardware, decoding_devices};
 pub use pool::Pool;
 pub use rate::Rate;

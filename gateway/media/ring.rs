@@ -87,6 +87,11 @@ impl Ring {
         self.packets.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
+    /// The packet that came last.
+    pub fn newest(&self) -> Option<&Seen> {
+        self.packets.back()
+    }
+
     /// Numbers of what is kept: from the first up to the next that will come.
     pub fn numbers(&self) -> std::ops::Range<u64> {
         self.first..self.first + self.packets.len() as u64

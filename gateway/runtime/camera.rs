@@ -19,15 +19,12 @@ use super::{
 };
 use crate::{
     domain::{Clock, Fault, Kind, Meter, Metric, SourceId, StopFlag},
-    media::{Doze, Pool, Request, Ring, Seen, Session, redact},
+    media::{Doze, GOP_MAX, Pool, Request, Ring, Seen, Session, redact},
     sources::{camera, reconnect::Reconnect},
 };
 
 /// A clip that is played as fast as it can be looked at runs ahead by this many packets at most.
 const AHEAD_PACKETS_MAX: u64 = 100;
-
-/// Without a key frame for so long, who sleeps is asked with each packet whether one can (`Gate::cannot_sleep`).
-const KEY_OVERDUE_MS: i64 = 10_000;
 
 /// What a stream is for.
 #[derive(Clone, Copy, PartialEq)]
@@ -202,7 +199,8 @@ impl Camera {
                 if seen.key {
                     key_ms = seen.stream_ms;
                 }
-                let overdue = seen.stream_ms - key_ms > KEY_OVERDUE_MS;
+                // Who sleeps is asked with each packet then whether one can (`Gate::cannot_sleep`).
+                let overdue = i128::from(seen.stream_ms - key_ms) > GOP_MAX.as_millis();
                 if seen.key || overdue || eager {
                     self.rota.ask(&self.id);
                 }

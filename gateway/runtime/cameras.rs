@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use super::{Registry, topology::Shared};
 use crate::{
     config::Config,
-    domain::{LABEL_BREAK, Metric},
+    domain::{Metric, label_pair},
 };
 
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -104,28 +104,20 @@ fn write(path: &Path, table: &CameraTable) -> Result<(), String> {
 
 fn states(registry: &Registry) -> Vec<CameraState> {
     let mut wakes: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
-    for label in registry.labels(Metric::CameraWakes) {
-        if let Some((camera, cause)) = label.split_once(LABEL_BREAK) {
-            let count = registry.get(Metric::CameraWakes, &label) as u64;
-            wakes.entry(camera.into()).or_default().insert(cause.into(), count);
-        }
+    for (camera, cause) in registry.pairs(Metric::CameraWakes) {
+        let count = registry.get(Metric::CameraWakes, &label_pair(&camera, &cause)) as u64;
+        wakes.entry(camera).or_default().insert(cause, count);
     }
-    let mut decoding = BTreeMap::new();
-    for label in registry.labels(Metric::CameraDecoding) {
-        if let Some((camera, by)) = label.split_once(LABEL_BREAK) {
-            decoding.insert(camera.to_owned(), by.to_owned());
-        }
-    }
+    let decoding: BTreeMap<_, _> = registry.pairs(Metric::CameraDecoding).into_iter().collect();
     let mut signs: BTreeMap<String, BTreeMap<String, SignState>> = BTreeMap::new();
-    for label in registry.labels(Metric::CameraSignBelieved) {
-        if let Some((camera, sign)) = label.split_once(LABEL_BREAK) {
-            let state = SignState {
-                precision: registry.get(Metric::CameraSignPrecision, &label),
-                recall: registry.get(Metric::CameraSignRecall, &label),
-                believed: registry.get(Metric::CameraSignBelieved, &label) > 0.0,
-            };
-            signs.entry(camera.into()).or_default().insert(sign.into(), state);
-        }
+    for (camera, sign) in registry.pairs(Metric::CameraSignBelieved) {
+        let get = |metric| registry.get(metric, &label_pair(&camera, &sign));
+        let state = SignState {
+            precision: get(Metric::CameraSignPrecision),
+            recall: get(Metric::CameraSignRecall),
+            believed: get(Metric::CameraSignBelieved) > 0.0,
+        };
+        signs.entry(camera).or_default().insert(sign, state);
     }
     let hearing = registry.labels(Metric::CameraEventsUp);
     let of = |id: String| {

@@ -7,7 +7,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use super::topology::Shared;
 use crate::{
     config::Config,
-    domain::{Metric, SourceId, label_pair},
+    domain::{Metric, SourceId},
     sources::{camera, onvif::Listener},
 };
 
@@ -47,18 +47,6 @@ impl Ears {
             }
             stays
         });
-        for label in shared.registry.labels(Metric::CameraSignBelieved) {
-            let of = |id: &SourceId| ["event", "signal"].map(|sign| label_pair(id.as_str(), sign));
-            let held = |one: &camera::Config| of(&one.id.as_str().into()).contains(&label);
-            if !config.cameras.iter().any(held) {
-                let signs = [
-                    Metric::CameraSignBelieved,
-                    Metric::CameraSignPrecision,
-                    Metric::CameraSignRecall,
-                ];
-                shared.registry.forget(&signs, &label);
-            }
-        }
         for camera in &config.cameras {
             let id = SourceId::from(camera.id.as_str());
             if let Some(told) = told(&id)

@@ -74,6 +74,14 @@ const GAUGES: &[Metric] = &[
     Metric::RingBytes,
 ];
 
+/// Likewise, with another label beside the camera's.
+const GAUGES_OF_PAIRS: &[Metric] = &[
+    Metric::CameraDecoding,
+    Metric::CameraSignPrecision,
+    Metric::CameraSignRecall,
+    Metric::CameraSignBelieved,
+];
+
 struct Running {
     stop: StopFlag,
     threads: Vec<JoinHandle<()>>,
@@ -291,7 +299,9 @@ impl Eyes {
             // It may have come back meanwhile, under the same name.
             let is_back = || slots.holds(&id);
             if !is_back() {
-                registry.forget_pairs(Metric::CameraDecoding, id.as_str());
+                for metric in GAUGES_OF_PAIRS {
+                    registry.forget_pairs(*metric, id.as_str());
+                }
                 health.good(&decoding_part(&id));
                 registry.forget(GAUGES, id.as_str());
                 forget_looks(&id, &told[1], &registry, &report);

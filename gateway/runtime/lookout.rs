@@ -243,10 +243,11 @@ impl Lookout {
     fn packet(&mut self) -> Option<Seen> {
         let ring = self.ring.lock().ok()?;
         let kept = ring.numbers();
-        let newest = kept.end.checked_sub(1).and_then(|last| ring.get(last));
         let mut from = self.next.max(kept.start);
         let behind = |number: u64| {
-            newest.zip(ring.get(number)).map_or(SignedDuration::ZERO, |(new, one)| apart(one, new))
+            ring.newest()
+                .zip(ring.get(number))
+                .map_or(SignedDuration::ZERO, |(new, one)| apart(one, new))
         };
         let (awake, mut lost) = (self.gate.awake().is_some(), None);
         if awake && from > self.next {
@@ -284,8 +285,7 @@ impl Lookout {
     /// How far the newest packet is ahead of this time.
     fn behind(&self, at: Timestamp) -> SignedDuration {
         let Ok(ring) = self.ring.lock() else { return SignedDuration::ZERO };
-        let newest = ring.numbers().end.checked_sub(1).and_then(|last| ring.get(last));
-        newest.map_or(SignedDuration::ZERO, |newest| newest.at.duration_since(at))
+        ring.newest().map_or(SignedDuration::ZERO, |newest| newest.at.duration_since(at))
     }
 
     fn say(&mut self, at: Timestamp, text: impl FnOnce() -> String) {
@@ -297,11 +297,7 @@ impl Lookout {
     /// From the last key frame that vision knows, or this one.
     fn wake(&mut self, cause: Cause, at: Timestamp) {
         let from = self.gate.told_at().map_or(at, |told| told.min(at));
-        let key = self.ring.lock().ok().and_then(|ring| {
-            let key = ring.key_by(from)?;
-            let seen = ring.get(key)?;
-            Some((key, seen.at, seen.run()))
-        });
+        let key_at = self.go_back(from);
         if let Some(slept) = self.slept.wakes(at) {
             self.say(at, || slept);
         }
@@ -310,14 +306,22 @@ impl Lookout {
         let label = label_pair(self.id.as_str(), cause.as_str());
         self.meter.add(Metric::CameraWakes, &label, 1);
         self.meter.set(Metric::CameraLevel, self.id.as_str(), 2.0);
-        if let Some((number, key_at, run)) = key {
-            // Going back into the run before is no beginning of one.
-            (self.next, self.last_at, self.run) = (number, None, Some(run));
+        if let Some(key_at) = key_at {
             let back = at.duration_since(key_at).as_secs_f64();
             self.say(at, || {
                 format!("wakes: {}; replays {back:.1} s from the key frame", cause.as_str())
             });
         }
+    }
+
+    /// Decoding goes on from the last key frame by this time; its own time. Going back is neither a
+    /// clock that stepped nor the beginning of a run.
+    fn go_back(&mut self, by: Timestamp) -> Option<Timestamp> {
+        let ring = self.ring.lock().ok()?;
+        let number = ring.key_by(by)?;
+        let seen = ring.get(number)?;
+        (self.next, self.last_at, self.run) = (number, None, Some(seen.run()));
+        Some(seen.at)
     }
 
     /// A key frame, asleep.

@@ -67,6 +67,15 @@ impl Registry {
         values.get(&metric).into_iter().flat_map(|series| series.keys().cloned()).collect()
     }
 
+    /// Likewise of a metric with two labels, each split in its two.
+    pub fn pairs(&self, metric: Metric) -> Vec<(String, String)> {
+        let split = |label: String| {
+            let (one, other) = label.split_once(LABEL_BREAK)?;
+            Some((one.to_owned(), other.to_owned()))
+        };
+        self.labels(metric).into_iter().filter_map(split).collect()
+    }
+
     /// Prometheus text exposition format 0.0.4.
     pub fn text(&self) -> String {
         self.set(Metric::MemoryBytes, "", resident_bytes());

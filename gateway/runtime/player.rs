@@ -146,10 +146,10 @@ impl Player {
         let stamp = Stamp::of_look(&look, now);
         let seen = self.attention.look(detector, &look)?;
         self.lookout.sighted(look.at, seen.sighting);
-        let Some(tracks) = seen.tracks else { return Ok(None) };
-        if seen.sighting.found && tracks.iter().any(|track| track.seen) {
+        if seen.finds_somebody() {
             self.found_at = Some(look.at);
         }
+        let Some(tracks) = seen.tracks else { return Ok(None) };
         let picture = look.picture.filter(|_| !tracks.is_empty());
         let body = Body::Tracks(TrackFrame { tracks, picture });
         Ok(Some(Observation { source: self.id.clone(), stamp, body }))

@@ -139,11 +139,10 @@ impl Sight {
                 self.wakes.rota.ask(&camera);
             }
             let stamp = Stamp::of_look(&look, self.report.clock.now());
-            let Some(tracks) = seen.tracks else { continue };
-            // One flicker of the detector is nobody, and wakes no neighbour.
-            if seen.sighting.found && tracks.iter().any(|track| track.seen) {
+            if seen.finds_somebody() {
                 self.wakes.found(&camera, look.at);
             }
+            let Some(tracks) = seen.tracks else { continue };
             let picture = look.picture.filter(|_| !tracks.is_empty());
             if !self.report.send(&camera, stamp, Body::Tracks(TrackFrame { tracks, picture })) {
                 return;

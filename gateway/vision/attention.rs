@@ -11,7 +11,7 @@ use super::{
     detect::{DetectError, Detector},
     track::{BEGIN_SCORE, Tracker},
 };
-use crate::domain::{Bbox, Detection, Look, Sighting, Track};
+use crate::domain::{Bbox, Detection, Look, Picture, Sighting, Track};
 
 /// What differs is seen with this much of its own size around it.
 const MARGIN: f32 = 0.6;
@@ -64,6 +64,14 @@ pub struct Seen {
     pub runs: u64,
 }
 
+impl Seen {
+    /// Somebody who moves, and is followed: one flicker of the detector is nobody.
+    pub fn finds_somebody(&self) -> bool {
+        let seen = |tracks: &Vec<Track>| tracks.iter().any(|track| track.seen);
+        self.sighting.found && self.tracks.as_ref().is_some_and(seen)
+    }
+}
+
 impl Attention {
     /// Looks where it should and follows what is there.
     pub fn look(&mut self, detector: &mut Detector, look: &Look) -> Result<Seen, DetectError> {
@@ -91,32 +99,14 @@ impl Attention {
         }
         let found = boxes::merge(found);
         let known = |one: &Detection| self.kept.iter().any(|kept| is_same(&kept.detection, one));
-        let new = |one: &&Detection| one.score >= BEGIN_SCORE && !known(one);
-        let mut fresh = found.iter().any(|one| new(&one));
-        if look.probe
-            && fresh
-            && let Some(picture) = &look.picture
-        {
-            // Noise looks like somebody now and then, but seldom twice: who is there shows from near too.
-            fresh = false;
-            for one in found.iter().filter(new).take(CROPS_MAX) {
-                let size = (picture.width, picture.height);
-                let Some(near) = crops(&[one.bbox], size, detector.input_size()) else {
-                    // So near already that no crop shows more of him.
-                    fresh = true;
-                    break;
-                };
-                for crop in near {
-                    let seen = detector.detect_in(picture, crop)?;
-                    fresh |=
-                        seen.iter().any(|seen| seen.score >= BEGIN_SCORE && is_same(one, seen));
-                    runs += 1;
-                }
-            }
+        let new: Vec<&Detection> =
+            found.iter().filter(|one| one.score >= BEGIN_SCORE && !known(one)).collect();
+        let mut fresh = !new.is_empty();
+        if let Some(picture) = look.picture.as_ref().filter(|_| look.probe) {
+            fresh = shows_from_near(detector, picture, &new, &mut runs)?;
         }
         let differs = |one: &Detection| {
-            look.regions.iter().any(|region| region.overlap(&one.bbox) > 0.2)
-                && !self.kept.iter().any(|kept| kept.stands(one, look.at))
+            lies_in(&look.regions, one) && !self.kept.iter().any(|kept| kept.stands(one, look.at))
         };
         let moves = found.iter().any(differs);
         if look.probe && fresh {
@@ -131,13 +121,13 @@ impl Attention {
 
     /// Whether all that was there where something differs is found again, and somebody is.
     fn explains(&self, regions: &[Bbox], found: &[Detection]) -> bool {
-        let differs =
-            |one: &Detection| regions.iter().any(|region| region.overlap(&one.bbox) > 0.2);
         let again = |one: &Detection| {
             found.iter().any(|seen| seen.score >= BEGIN_SCORE && is_same(one, seen))
         };
-        let mut there = self.kept.iter().map(|kept| &kept.detection).filter(|one| differs(one));
-        found.iter().any(|one| one.score >= BEGIN_SCORE && differs(one)) && there.all(again)
+        let mut there =
+            self.kept.iter().map(|kept| &kept.detection).filter(|one| lies_in(regions, one));
+        found.iter().any(|one| one.score >= BEGIN_SCORE && lies_in(regions, one))
+            && there.all(again)
     }
 
     /// What is there: what was found now, and what has not changed since it was found twice.
@@ -172,6 +162,34 @@ impl Attention {
         self.kept.extend(new.map(kept));
         there
     }
+}
+
+/// Whether one of these is seen again in a crop around it: noise looks like somebody now and then,
+/// but seldom twice. Who fills the picture so that no crop shows more of him is believed.
+fn shows_from_near(
+    detector: &mut Detector,
+    picture: &Picture,
+    new: &[&Detection],
+    runs: &mut u64,
+) -> Result<bool, DetectError> {
+    let mut shows = false;
+    for one in new.iter().take(CROPS_MAX) {
+        let size = (picture.width, picture.height);
+        let Some(near) = crops(&[one.bbox], size, detector.input_size()) else {
+            return Ok(true);
+        };
+        for crop in near {
+            let seen = detector.detect_in(picture, crop)?;
+            shows |= seen.iter().any(|seen| seen.score >= BEGIN_SCORE && is_same(one, seen));
+            *runs += 1;
+        }
+    }
+    Ok(shows)
+}
+
+/// Whether it lies where something differs.
+fn lies_in(regions: &[Bbox], one: &Detection) -> bool {
+    regions.iter().any(|region| region.overlap(&one.bbox) > 0.2)
 }
 
 fn is_same(one: &Detection, other: &Detection) -> bool {

@@ -13,15 +13,8 @@ impl Lookout {
         }
         self.decoder = None;
         self.frames.clear();
-        let told = self.gate.told_at();
-        let key = self.ring.lock().ok().and_then(|ring| {
-            let latest = ring.get(self.next.checked_sub(1)?).map(|seen| seen.at);
-            let key = ring.key_by(told.or(latest)?)?;
-            Some((key, ring.get(key)?.run()))
-        });
-        if let Some((number, run)) = key.filter(|(number, _)| *number < self.next) {
-            // Going back is neither a clock that stepped nor the beginning of a run.
-            (self.next, self.last_at, self.run) = (number, None, Some(run));
+        if let Some(from) = self.gate.told_at().or(self.last_at) {
+            self.go_back(from);
         }
         self.gate.again();
         true

@@ -71,9 +71,7 @@ impl Lookout {
 
     /// Time of the newest packet: a nudge is about now.
     fn newest(&self) -> Option<Timestamp> {
-        let ring = self.ring.lock().ok()?;
-        let last = ring.numbers().end.checked_sub(1)?;
-        Some(ring.get(last)?.at)
+        Some(self.ring.lock().ok()?.newest()?.at)
     }
 
     /// A look has been held against what was said since the one before.
