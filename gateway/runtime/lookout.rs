@@ -279,7 +279,6 @@ impl Lookout {
         self.meter.add(Metric::CameraSkipped, self.id.as_str(), (lost_s * self.fps) as u64);
         tracing::info!(camera = %self.id, "decoding jumps over {lost_s:.1} s: {why}");
         self.say(at, || format!("jumps ahead: {lost_s:.1} s before this are not looked at; {why}"));
-        self.last_at = None;
     }
 
     /// How far the newest packet is ahead of this time.

@@ -193,6 +193,24 @@ fn v5_one_that_lags_jumps_to_the_newest_key_frame_and_counts_what_it_skipped() {
 }
 
 #[test]
+fn v5_a_clock_that_was_set_back_in_what_is_jumped_over_blinds_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let packets = packets(&clip(folder.path(), 32, 10, &Stands(50.0, 51.0), &[]));
+    let mut bench = Bench::new(serde_json::json!({ "decode": "full" }), false);
+    assert_eq!(bench.play(&packets[..20]).len(), 10);
+    for (n, seen) in packets.iter().enumerate().skip(20) {
+        let mut seen = seen.clone();
+        if n >= 100 {
+            seen.at -= jiff::SignedDuration::from_secs(600);
+        }
+        bench.push(&seen);
+    }
+    let looks = times(&bench.drain());
+    assert_eq!((looks.first(), looks.len()), (Some(&-569.0), 5), "{looks:?}");
+    assert!(!bench.said("the clock went back").is_empty());
+}
+
+#[test]
 fn v5_packets_that_leave_the_ring_before_their_turn_are_counted_and_said() {
     let folder = tempfile::tempdir().unwrap();
     let packets = packets(&clip(folder.path(), 12, 10, &Stands(50.0, 51.0), &[]));
