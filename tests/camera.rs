@@ -112,6 +112,39 @@ async fn p7_a_camera_that_goes_away_is_found_again_and_a_wrong_password_is_said(
     assert!(!gateway.log().contains("wr0ng"), "a password in the log");
 }
 
+/// Twenty pictures of it, for which FFmpeg would wait, last longer than it is given to connect.
+#[tokio::test(flavor = "multi_thread")]
+async fn p7_a_camera_of_few_pictures_connects_in_its_time_and_one_that_hangs_is_timed_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let slow = folder.path().join("slow.mp4");
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-y", "-i"])
+        .arg(street("h264"))
+        .args(["-t", "20", "-r", "4", "-c:v", "libx264", "-g", "8", "-bf", "0"])
+        .arg(&slow)
+        .status();
+    assert!(made.unwrap().success());
+    let server = RtspServer::start(0, &slow);
+    let receiver = Receiver::start().await;
+    let mut text = config(&receiver, &server.with_user("viewer:s3cret"));
+    text = text.replace("stall_timeout_s = 3", "stall_timeout_s = 3\nconnect_timeout_s = 3");
+    let gateway = Gateway::start(&text).await;
+    wait_for("packets of five seconds", || async {
+        (gateway.metric("gridpost_camera_packets_total").await > 20.0).then_some(())
+    })
+    .await;
+    assert_eq!(gateway.metric("gridpost_camera_connects_total").await, 1.0);
+    assert_eq!(gateway.metric("gridpost_camera_failures_total").await, 0.0);
+    server.freeze();
+    wait_for("the word on the camera that hangs", || {
+        let log = gateway.log();
+        let lost = log.lines().find(|line| line.contains("no stream; trying for ever"));
+        let cause = lost.map(|line| line.contains("reason=\"timed out\""));
+        async move { cause.inspect(|right| assert!(right, "{log}")) }
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_library_the_gateway_runs_says_so_and_sees_once_it_is_there() {
     let models = tempfile::tempdir().unwrap();

@@ -138,6 +138,8 @@ impl Session {
             by_ms: AtomicU64::new(request.connect_ms),
         });
         let mut options = ffmpeg::Dictionary::new();
+        // How many pictures a second nobody asks, and FFmpeg would wait for twenty to find out.
+        options.set("fpsprobesize", "0");
         if request.url.starts_with("rtsp") {
             options.set("rtsp_transport", request.transport);
             options.set("max_delay", "500000");
@@ -207,7 +209,8 @@ impl Session {
                     self.klv = self.klv.take().or_else(|| Klv::find(&self.input));
                     self.klv.iter_mut().for_each(|klv| klv.take(&packet));
                 }
-                Err(ffmpeg::Error::Eof) => {
+                // Of a stream that was waited for in vain, FFmpeg says that it has ended.
+                Err(ffmpeg::Error::Eof) if !self.deadline.passed() => {
                     self.tell_if_short();
                     return Ok(None);
                 }

@@ -50,7 +50,7 @@ impl Clutter {
         many as f32 / self.levels.len().max(1) as f32
     }
 
-    /// It wakes, or somebody was found: what was seen until now is no clutter.
+    /// It falls asleep, or somebody was found: what was seen until now is no clutter.
     pub(super) fn forget(&mut self) {
         (self.pictures, self.seen) = (0, Vec::new());
     }

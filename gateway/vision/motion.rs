@@ -96,9 +96,8 @@ impl Scene {
         (moved, differs.unwrap_or_default())
     }
 
-    /// It wakes for a look that differs.
+    /// It wakes for a look that differs: that counts as seen, too.
     pub fn wakes(&mut self, luma: &Luma) {
-        self.clutter.forget();
         if let Some(mean) = self.mean.as_ref().filter(|mean| mean.fits(luma)) {
             self.clutter.note(&off(mean, luma), luma.columns);
         }
@@ -128,8 +127,9 @@ impl Scene {
     /// It was awake for nothing, and all is quiet again: as [`Self::take`], and where there is
     /// clutter, that was more of it.
     pub fn settle(&mut self, luma: &Luma) {
-        if self.clutter.share(0.0) > 0.0 {
-            self.clutter.bear(luma.columns);
+        match self.clutter.share(0.0) > 0.0 {
+            true => self.clutter.bear(luma.columns),
+            false => self.clutter.forget(),
         }
         self.take(luma);
     }
@@ -448,6 +448,24 @@ mod tests {
             scene.learn(&world.show(0.5, empty));
         }
         assert_eq!(scene.unrest(), 0.0, "the rain is over");
+    }
+
+    #[test]
+    fn what_was_seen_before_it_slept_is_no_clutter_of_the_next_wake() {
+        let mut world = World::new();
+        let mut scene = Scene::default();
+        scene.take(&world.show(0.5, empty));
+        for n in 0..40 {
+            scene.watch(&world.show(0.5, person(20 + n)));
+        }
+        scene.settle(&world.show(0.5, empty));
+        // A press wakes it: no look that differs came before.
+        for _ in 0..3 {
+            scene.watch(&world.show(0.5, empty));
+        }
+        scene.bear_with(&world.show(0.5, empty));
+        let change = scene.compare(&world.show(0.5, person(40))).unwrap();
+        assert!(!change.is_none(), "whoever walks there next is seen");
     }
 
     #[test]

@@ -100,6 +100,12 @@ impl RtspServer {
         self.turns.try_iter().collect()
     }
 
+    /// It says nothing any more, and its connections stay open.
+    pub(crate) fn freeze(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+    }
+
     pub(crate) fn with_user(&self, user: &str) -> String {
         self.url.replace("rtsp://", &format!("rtsp://{user}@"))
     }
