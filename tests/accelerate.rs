@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     replay::comparable,
-    world::{Gateway, Receiver, RtspServer, VaDevice, gridpost, http, root, street, wait_for},
+    world::{Gateway, Receiver, RtspServer, VaDevice, gridpost, root, street, wait_for},
 };
 
 const RULE: &str =
@@ -15,7 +15,7 @@ const RULE: &str =
 
 fn site(receiver: &Receiver) -> String {
     format!(
-        "[site]\nid = \"demo\"\n\n{RULE}\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
+        "[site]\nid = \"demo\"\nheartbeat_s = 1\n\n{RULE}\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
         receiver.url
     )
 }
@@ -24,14 +24,10 @@ fn camera(id: &str, url: &str, more: &str) -> String {
     format!("\n[[camera]]\nid = \"{id}\"\nurl = {url:?}\nclip_max_s = 3\npre_roll_s = 2\n{more}\n")
 }
 
-async fn metrics(gateway: &Gateway) -> String {
-    http().get(format!("{}/metrics", gateway.web)).send().await.unwrap().text().await.unwrap()
-}
-
 /// What a camera is decoded by, as the metric says it, once it says so and no other.
 async fn decoded_by(gateway: &Gateway, camera: &str) -> Option<String> {
     let start = format!("gridpost_camera_decoding{{camera=\"{camera}\",by=\"");
-    let text = metrics(gateway).await;
+    let text = gateway.metrics().await;
     let now: Vec<&str> =
         text.lines().filter_map(|line| line.strip_prefix(&start)?.strip_suffix("\"} 1")).collect();
     assert!(now.len() < 2, "{now:?}");
@@ -74,6 +70,17 @@ async fn a_device_that_is_not_there_is_said_once_and_the_processor_sees_the_same
     let of_both =
         notes.iter().filter(|note| note.contains("wished vaapi, decoded by the processor"));
     assert_eq!(of_both.count(), 2, "{notes:?}");
+    let beat = wait_for("a heartbeat that says it", || {
+        let says = |beat: &serde_json::Value| {
+            let faults = beat["data"]["faults"].as_array().unwrap().iter();
+            let of = |fault: &&serde_json::Value| fault.as_str().unwrap().contains("wished vaapi");
+            faults.filter(of).count() == 2
+        };
+        let found = receiver.heartbeats().into_iter().find(says);
+        async move { found }
+    })
+    .await;
+    println!("{}", beat["data"]["faults"]);
     let log = gateway.log();
     assert_eq!(told(&log, "the device does not start"), 1, "{log}");
     assert_eq!(told(&log, "camera: decoded by the processor"), 2, "{log}");
@@ -219,7 +226,7 @@ async fn a_provider_that_the_library_has_not_is_said_and_the_processor_looks() {
     let gateway = Gateway::start(&wish).await;
     receiver.wait("an intrusion", |data| data["kind"] == "intrusion").await;
     let provider = "gridpost_detector_provider{provider=\"CPUExecutionProvider\"} 1";
-    assert!(metrics(&gateway).await.contains(provider));
+    assert!(gateway.metrics().await.contains(provider));
     let why = "wished cuda, runs on CPUExecutionProvider (cuda: the library does not have it; openvino: the library does not have it); the library offers CPUExecutionProvider";
     let notes_now = notes(&gateway).await;
     assert_eq!(notes_now, [format!("detector provider: {why}")]);
@@ -228,7 +235,7 @@ async fn a_provider_that_the_library_has_not_is_said_and_the_processor_looks() {
     crate::reload::reload_to(&gateway, &base).await;
     wait_for("the wish to be gone", || async { notes(&gateway).await.is_empty().then_some(()) })
         .await;
-    assert!(metrics(&gateway).await.contains(provider));
+    assert!(gateway.metrics().await.contains(provider));
 }
 
 #[test]

@@ -137,8 +137,7 @@ async fn of_686_buttons_one_is_pressed_while_twelve_are_silent() {
         (table["devices"].as_array().unwrap().len() == SILENT + 1).then_some(())
     })
     .await;
-    let text = crate::world::http().get(format!("{}/metrics", gateway.web)).send().await.unwrap();
-    let text = text.text().await.unwrap();
+    let text = gateway.metrics().await;
     for line in ["gridpost_devices{state=\"silent\"} 13", "gridpost_devices{state=\"fine\"} 674"] {
         assert!(text.contains(line), "{line} not in\n{text}");
     }

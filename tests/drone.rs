@@ -235,8 +235,7 @@ async fn a_drone_comes_a_second_time_and_strangers_keep_none_away() {
     let up = |drone: &'static str| {
         let gateway = &gateway;
         move || async move {
-            let text = http().get(format!("{}/metrics", gateway.web)).send().await.unwrap();
-            let text = text.text().await.unwrap();
+            let text = gateway.metrics().await;
             text.contains(&format!("gridpost_camera_up{{camera=\"{drone}\"}} 1")).then_some(())
         }
     };
@@ -344,8 +343,7 @@ async fn bad_telemetry_is_told_kept_and_counted_and_the_good_half_still_counts()
             assert!(told.is_some_and(|line| line.contains(reason)), "{kind}: {told:?}");
         }
     }
-    let text = http().get(format!("{}/metrics", gateway.web)).send().await.unwrap();
-    let text = text.text().await.unwrap();
+    let text = gateway.metrics().await;
     for (kind, reason) in kinds {
         let counted = text.lines().find_map(|line| {
             line.strip_prefix(&format!("gridpost_signals_unreadable_total{{origin=\"{kind}\"}} "))?
@@ -471,9 +469,9 @@ async fn a_reload_brings_a_drone_moves_its_port_and_takes_it_away() {
         reload_to(&gateway, &config(&receiver, &drone)).await;
         let _uav = klv_flight(&format!("udp://127.0.0.1:{port}"), &film);
         wait_for("its pictures", || async {
-            let text = http().get(format!("{}/metrics", gateway.web)).send().await.unwrap();
+            let text = gateway.metrics().await;
             let up = "gridpost_camera_up{camera=\"uav-1\"} 1";
-            text.text().await.unwrap().contains(up).then_some(())
+            text.contains(up).then_some(())
         })
         .await;
     }

@@ -39,8 +39,7 @@ fn time(text: &Value) -> f64 {
 
 /// One metric with this label, as it is in the text.
 async fn figure(gateway: &Gateway, series: &str) -> Option<f64> {
-    let url = format!("{}/metrics", gateway.web);
-    let text = crate::world::http().get(url).send().await.unwrap().text().await.unwrap();
+    let text = gateway.metrics().await;
     text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
 }
 

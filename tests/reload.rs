@@ -52,8 +52,7 @@ pub(crate) async fn reload_to(gateway: &Gateway, config: &str) -> Value {
 
 /// One metric of one camera; None where there is no such figure.
 pub(crate) async fn of_camera(gateway: &Gateway, name: &str, camera: &str) -> Option<f64> {
-    let url = format!("{}/metrics", gateway.web);
-    let text = crate::world::http().get(url).send().await.unwrap().text().await.unwrap();
+    let text = gateway.metrics().await;
     let start = format!("{name}{{camera=\"{camera}\"}} ");
     text.lines().find_map(|line| line.strip_prefix(&start)?.parse().ok())
 }
@@ -162,7 +161,10 @@ async fn p7_a_camera_that_is_added_changed_or_removed_disturbs_no_other() {
     };
     receiver.wait("its clip, cut after the camera had left", has_clip).await;
     wait_for("its figures to go", || async {
-        of_camera(&gateway, "gridpost_camera_up", "gate").await.is_none().then_some(())
+        let text = gateway.metrics().await;
+        let left = |line: &str| line.starts_with("gridpost_camera_decoding{camera=\"gate\"");
+        let up = of_camera(&gateway, "gridpost_camera_up", "gate").await;
+        (up.is_none() && !text.lines().any(left)).then_some(())
     })
     .await;
 

@@ -155,8 +155,7 @@ async fn reload_takes_presence_along_with_its_sink() {
     let (there, gone) = (receiver.heartbeats().len(), published().len());
     beats(|| receiver.heartbeats(), there + 2).await;
     assert_eq!(published().len(), gone, "a removed sink still gets heartbeats");
-    let figures = crate::world::http().get(format!("{}/metrics", gateway.web)).send().await;
-    let figures = figures.unwrap().text().await.unwrap();
+    let figures = gateway.metrics().await;
     assert!(figures.contains("gridpost_sink_up{sink=\"grid\"} 1"), "{figures}");
     assert!(!figures.contains("gridpost_sink_up{sink=\"district\"}"), "{figures}");
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::world::{Gateway, Receiver, gridpost, http, press, wait_for};
+use crate::world::{Gateway, Receiver, gridpost, press, wait_for};
 
 fn config(receiver: &Receiver) -> String {
     format!(
@@ -43,8 +43,7 @@ async fn p4_what_was_refused_is_told_listed_and_can_be_sent_again() {
     let listed = store(&gateway, &["list"]);
     assert!(listed.contains("grid notice device-battery") && listed.contains("422"), "{listed}");
     assert!(store(&gateway, &["ledger"]).contains("dead-lettered 1"));
-    let metrics = http().get(format!("{}/metrics", gateway.web)).send().await.unwrap();
-    let text = metrics.text().await.unwrap();
+    let text = gateway.metrics().await;
     let dead = r#"gridpost_ledger_records{sink="grid",kind="device-battery",state="dead"} 1"#;
     assert!(text.contains(dead), "{text}");
 

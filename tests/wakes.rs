@@ -10,9 +10,7 @@ use std::{
 use serde_json::Value;
 
 use crate::reload::reload_to;
-use crate::world::{
-    Gateway, Onvif, Receiver, RtspServer, gridpost, http, now_s, press, scene, wait_for,
-};
+use crate::world::{Gateway, Onvif, Receiver, RtspServer, gridpost, now_s, press, scene, wait_for};
 
 const RULE: &str = "\n[[rule]]\nid = \"anybody\"\nkind = \"intrusion\"\nlabels = [\"person\"]\nmin_score = 0.5\nclear_s = 1.5\ncooldown_s = 0\n";
 
@@ -44,8 +42,7 @@ const NOBODY: (f64, f64) = (0.0, 14.0);
 
 /// One figure of `/metrics`, 0 where it is absent.
 async fn figure(gateway: &Gateway, series: &str) -> f64 {
-    let text = http().get(format!("{}/metrics", gateway.web)).send().await.unwrap().text().await;
-    let text = text.unwrap();
+    let text = gateway.metrics().await;
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.map_or(0.0, |value| value.parse().unwrap())
 }
@@ -370,8 +367,7 @@ async fn a_reload_begins_and_ends_listening_and_touches_nothing_else() {
     until(&gateway, "gridpost_camera_events_up{camera=\"cam\"}", 1.0).await;
     reload_to(&gateway, &text("")).await;
     wait_for("its leave", || async { (device.count("Unsubscribe") == 1).then_some(()) }).await;
-    let page = http().get(format!("{}/metrics", gateway.web)).send().await.unwrap().text().await;
-    assert!(!page.unwrap().contains("gridpost_camera_events_up{"), "a figure of nothing");
+    assert!(!gateway.metrics().await.contains("gridpost_camera_events_up{"), "a figure of nothing");
     let connects = "gridpost_camera_connects_total{camera=\"cam\"}";
     assert_eq!(figure(&gateway, connects).await, 1.0, "its video went on");
 }

@@ -203,3 +203,61 @@ pub fn decoding_devices() -> Vec<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A device of which there is none here, whatever this machine has.
+    fn nowhere() -> (Hardware, Devices) {
+        hw::begin();
+        let place = Some("/dev/dri/nothing-here".to_owned());
+        (Hardware::new(HwDecode::Vaapi, place), Devices::default())
+    }
+
+    fn failed_at(devices: &Devices) -> Instant {
+        devices.held().failed.values().next().unwrap().1
+    }
+
+    #[test]
+    fn a_device_that_does_not_start_is_tried_again_after_five_minutes_and_no_sooner() {
+        let (mut hardware, devices) = nowhere();
+        assert!(hardware.device(&devices).is_none());
+        let first = failed_at(&devices);
+        assert!(hardware.device(&devices).is_none());
+        assert_eq!(failed_at(&devices), first, "it was tried again at once");
+        // Another camera with the same wish has the answer of the first.
+        let (mut other, _) = nowhere();
+        assert!(other.device(&devices).is_none());
+        assert_eq!(failed_at(&devices), first, "each camera tries it");
+        let later = |at: &mut Instant| *at = at.checked_sub(RETRY_AFTER).unwrap();
+        later(&mut hardware.refused.as_mut().unwrap().1);
+        later(&mut devices.held().failed.values_mut().next().unwrap().1);
+        assert!(hardware.device(&devices).is_none());
+        assert!(failed_at(&devices) >= first, "it was not tried again");
+        assert!(hardware.refused.unwrap().1 >= first);
+    }
+
+    #[test]
+    fn auto_takes_the_first_that_starts_and_says_of_each_why_not() {
+        let devices = Devices::default();
+        let name = |way: HwDecode| (way, None);
+        for way in HwDecode::AUTO {
+            let failed = (format!("no {}", way.as_str()), Instant::now());
+            devices.held().failed.insert(name(way), failed);
+        }
+        let mut hardware = Hardware::new(HwDecode::Auto, None);
+        assert!(hardware.device(&devices).is_none());
+        let why = "cuda: no cuda; vaapi: no vaapi; qsv: no qsv; v4l2m2m: no v4l2m2m";
+        let by = format!("software ({why})");
+        let unmet = Some(format!("wished auto, decoded by the processor: {why}"));
+        assert_eq!(hardware.take_news(), Some(Decoding { by, unmet }));
+        assert_eq!(hardware.take_news(), None, "said once");
+        for way in [HwDecode::Qsv, HwDecode::V4l2m2m] {
+            devices.held().open.insert(name(way), Arc::new(Device::hollow(way)));
+        }
+        assert!(hardware.device(&devices).is_none(), "what was refused is not tried at once");
+        let mut another = Hardware::new(HwDecode::Auto, None);
+        assert_eq!(another.device(&devices).unwrap().name(), "qsv");
+    }
+}

@@ -178,6 +178,19 @@ mod tests {
     }
 
     #[test]
+    fn of_two_labels_those_of_one_camera_are_forgotten_and_no_other() {
+        let registry = Registry::default();
+        let pair = |one: &str, other: &str| (one.to_owned(), other.to_owned());
+        registry.only(Metric::CameraDecoding, "yard", "vaapi");
+        registry.only(Metric::CameraDecoding, "yard-2", "software");
+        registry.only(Metric::CameraDecoding, "yard", "software");
+        let both = [pair("yard", "software"), pair("yard-2", "software")];
+        assert_eq!(registry.pairs(Metric::CameraDecoding), both, "one of each, the latest");
+        registry.forget_pairs(Metric::CameraDecoding, "yard");
+        assert_eq!(registry.pairs(Metric::CameraDecoding), both[1..]);
+    }
+
+    #[test]
     fn labels_are_bounded() {
         let registry = Registry::default();
         for n in 0..LABELS_MAX + 10 {

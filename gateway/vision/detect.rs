@@ -80,26 +80,10 @@ impl Detector {
         let library =
             library.map_or_else(|| models.join("cache/libonnxruntime.so"), Path::to_path_buf);
         let environment = environment(&library)?;
-        let mut refused = Vec::new();
-        for provider in providers::in_turn(wished) {
-            if !provider.is_offered() {
-                refused.push(format!("{}: the library does not have it", provider.as_str()));
-                continue;
-            }
-            match Self::start(spec, &file, &environment, threads, provider) {
-                Ok(mut detector) => {
-                    let offered = offered();
-                    detector.unmet = providers::unmet(wished, provider, &offered, &refused);
-                    return Ok(detector);
-                }
-                Err(error) if provider == Provider::Cpu => return Err(error),
-                Err(error) => {
-                    let reason = one_line(&error.to_string());
-                    refused.push(format!("{}: does not start: {reason}", provider.as_str()));
-                }
-            }
-        }
-        Err(DetectError::Model(refused.join("; ")))
+        let start = |provider| Self::start(spec, &file, &environment, threads, provider);
+        let (mut detector, refused) = providers::first(wished, Provider::is_offered, start)?;
+        detector.unmet = providers::unmet(wished, detector.provider, &offered(), &refused);
+        Ok(detector)
     }
 
     /// With its first run: a provider may find only then that it cannot.
@@ -238,17 +222,6 @@ impl Detector {
 /// Providers of the library at hand that have a name here, once one is loaded.
 pub fn offered() -> Vec<Provider> {
     Provider::ALL.into_iter().filter(|provider| provider.is_offered()).collect()
-}
-
-/// ONNX Runtime explains itself in paragraphs, with the names of its source files.
-fn one_line(text: &str) -> String {
-    const CHARS_MAX: usize = 300;
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = words.join(" ");
-    match line.char_indices().nth(CHARS_MAX) {
-        Some((at, _)) => format!("{}…", &line[..at]),
-        None => line,
-    }
 }
 
 /// ONNX Runtime allows one environment a process: made at the first success, shared by every

@@ -144,10 +144,14 @@ impl Gateway {
         (status, answer.json().await.unwrap_or(Value::Null))
     }
 
+    /// All of them, as text.
+    pub(crate) async fn metrics(&self) -> String {
+        http().get(format!("{}/metrics", self.web)).send().await.unwrap().text().await.unwrap()
+    }
+
     /// Sum over the labels of one metric.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
-        let text =
-            http().get(format!("{}/metrics", self.web)).send().await.unwrap().text().await.unwrap();
+        let text = self.metrics().await;
         text.lines()
             .filter(|line| line.starts_with(name) && line[name.len()..].starts_with(['{', ' ']))
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())

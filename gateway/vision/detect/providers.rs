@@ -116,10 +116,29 @@ impl Provider {
     }
 }
 
-/// What is tried, in this order: the wished ones, and the processor at last.
-pub(super) fn in_turn(wished: &[Provider]) -> Vec<Provider> {
-    let before = wished.iter().copied().take_while(|one| *one != Provider::Cpu);
-    before.chain([Provider::Cpu]).collect()
+/// What starts on the first wished one that is there and takes it, else on the processor; and why
+/// those before it did not.
+pub(super) fn first<T, E: std::fmt::Display>(
+    wished: &[Provider],
+    is_offered: impl Fn(Provider) -> bool,
+    mut start: impl FnMut(Provider) -> Result<T, E>,
+) -> Result<(T, Vec<String>), E> {
+    let mut refused = Vec::new();
+    for provider in wished.iter().copied().take_while(|one| *one != Provider::Cpu) {
+        let name = provider.as_str();
+        if !is_offered(provider) {
+            refused.push(format!("{name}: the library does not have it"));
+            continue;
+        }
+        match start(provider) {
+            Ok(started) => return Ok((started, refused)),
+            Err(error) => {
+                let reason = one_line(&error.to_string());
+                refused.push(format!("{name}: does not start: {reason}"));
+            }
+        }
+    }
+    Ok((start(Provider::Cpu)?, refused))
 }
 
 /// Why the first of them does not run the model, in one sentence; None if it does.
@@ -142,6 +161,17 @@ pub(super) fn unmet(
     })
 }
 
+/// ONNX Runtime explains itself in paragraphs, with the names of its source files.
+fn one_line(text: &str) -> String {
+    const CHARS_MAX: usize = 300;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let line = words.join(" ");
+    match line.char_indices().nth(CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,10 +186,34 @@ mod tests {
 
     #[test]
     fn the_processor_is_always_last_and_what_comes_after_it_is_never_tried() {
+        use Provider::{Cpu, Cuda, Openvino, Tensorrt};
+        let mut tried = Vec::new();
+        let mut on = |wished: &[Provider], works: &[Provider]| {
+            tried.clear();
+            let start = |provider| {
+                tried.push(provider);
+                if works.contains(&provider) { Ok(provider) } else { Err("no\n  such device") }
+            };
+            let chosen = first(wished, |one| one != Tensorrt, start);
+            (chosen, tried.clone())
+        };
+        assert_eq!(on(&[], &[Cpu]), (Ok((Cpu, vec![])), vec![Cpu]));
+        assert_eq!(on(&[Openvino], &[Openvino]), (Ok((Openvino, vec![])), vec![Openvino]));
+        let (chosen, tried) = on(&[Tensorrt, Cuda, Openvino], &[Openvino, Cpu]);
+        let why = [
+            "tensorrt: the library does not have it".to_owned(),
+            "cuda: does not start: no such device".to_owned(),
+        ];
+        assert_eq!(chosen, Ok((Openvino, why.to_vec())));
+        assert_eq!(tried, [Cuda, Openvino]);
+        let (chosen, tried) = on(&[Cuda, Cpu, Openvino], &[Openvino, Cpu]);
+        assert_eq!((chosen.unwrap().0, tried), (Cpu, vec![Cuda, Cpu]));
+        assert_eq!(on(&[Cuda], &[]).0, Err("no\n  such device"), "nothing runs it");
+    }
+
+    #[test]
+    fn a_wish_that_is_not_met_is_told_with_what_there_is() {
         use Provider::{Cpu, Cuda, Openvino};
-        assert_eq!(in_turn(&[]), [Cpu]);
-        assert_eq!(in_turn(&[Cuda, Openvino]), [Cuda, Openvino, Cpu]);
-        assert_eq!(in_turn(&[Cuda, Cpu, Openvino]), [Cuda, Cpu]);
         assert_eq!(unmet(&[], Cpu, &[Cpu], &[]), None);
         assert_eq!(unmet(&[Openvino], Openvino, &[Cpu, Openvino], &[]), None);
         let said = unmet(&[Cuda], Cpu, &[Cpu, Openvino], &["cuda: not offered".into()]);
