@@ -15,6 +15,9 @@ pub struct Look {
     pub picture: Option<Picture>,
     /// Where something differs, in 0..1 of the picture; small things are looked for here.
     pub regions: Vec<Bbox>,
+    /// Where something differs as it did in the look before: whoever is known to stand there is
+    /// there still.
+    pub still: Vec<Bbox>,
     /// The whole picture is looked at too.
     pub whole: bool,
     /// What has long been there is looked for once more.
@@ -29,7 +32,8 @@ impl Look {
     pub fn of(picture: Picture) -> Self {
         let (at, device) = (picture.at, picture.device);
         let (picture, regions) = (Some(picture), vec![Bbox::new(0.0, 0.0, 1.0, 1.0)]);
-        Self { at, device, picture, regions, whole: true, verify: false, probe: false }
+        let still = Vec::new();
+        Self { at, device, picture, regions, still, whole: true, verify: false, probe: false }
     }
 }
 

@@ -16,6 +16,9 @@ const FUTILE_AFTER: SignedDuration = SignedDuration::from_secs(15);
 pub const GOP_MAX: SignedDuration = SignedDuration::from_secs(10);
 /// A camera with things that stay looks at them again after so long.
 const VERIFY_EVERY: SignedDuration = SignedDuration::from_secs(10);
+/// Found so often where nothing changes, it is looked for more seldom.
+const VERIFIED: u8 = 3;
+const VERIFY_SELDOM: SignedDuration = SignedDuration::from_secs(60);
 /// The whole picture is looked at this often while awake.
 const WHOLE_EVERY: SignedDuration = SignedDuration::from_secs(1);
 /// After a press, or what a neighbour saw, a camera stays awake for so long though nothing moves.
@@ -111,6 +114,8 @@ pub struct Gate {
     whole_at: Option<Timestamp>,
     second_at: Option<Timestamp>,
     verified_at: Option<Timestamp>,
+    /// Looks for what stays since something last changed.
+    verified: u8,
     key_at: Option<Timestamp>,
     gop: Option<SignedDuration>,
     holds: bool,
@@ -128,6 +133,7 @@ impl Gate {
             whole_at: None,
             second_at: None,
             verified_at: None,
+            verified: 0,
             key_at: None,
             gop: None,
             holds: false,
@@ -210,9 +216,10 @@ impl Gate {
 
     /// Whether what stays in the scene is due to be looked at again.
     pub fn verifies(&mut self, at: Timestamp) -> bool {
-        let due = self.holds && is_due(self.verified_at, at, VERIFY_EVERY);
+        let every = if self.verified < VERIFIED { VERIFY_EVERY } else { VERIFY_SELDOM };
+        let due = self.holds && is_due(self.verified_at, at, every);
         if due {
-            self.verified_at = Some(at);
+            (self.verified_at, self.verified) = (Some(at), self.verified.saturating_add(1));
         }
         due
     }
@@ -258,7 +265,7 @@ impl Gate {
     pub fn wants_whole(&mut self, at: Timestamp) -> bool {
         let due = self.config.full || is_due(self.whole_at, at, WHOLE_EVERY);
         if due {
-            (self.whole_at, self.verified_at) = (Some(at), Some(at));
+            (self.whole_at, self.verified_at, self.verified) = (Some(at), Some(at), 0);
         }
         due
     }
@@ -335,6 +342,22 @@ mod tests {
 
     fn at(ms: i64) -> Timestamp {
         Timestamp::from_millisecond(1_700_000_000_000 + ms).unwrap()
+    }
+
+    #[test]
+    fn what_stays_is_looked_for_three_times_soon_and_then_seldom_until_it_was_awake() {
+        let mut gate = gate(false);
+        let due = |gate: &mut Gate, from_s: i64| -> Vec<i64> {
+            let looks = (0..150).map(|n| n * 2).filter(|s| gate.verifies(at((from_s + s) * 1_000)));
+            looks.collect()
+        };
+        assert!(due(&mut gate, 0).is_empty(), "nothing stays");
+        gate.wake(Cause::Start, at(0));
+        assert!(gate.wants_whole(at(0)));
+        gate.sighted(at(0), true, false);
+        assert_eq!(due(&mut gate, 0), [10, 20, 30, 90, 150, 210, 270]);
+        assert!(gate.wants_whole(at(300_000)), "awake again");
+        assert_eq!(due(&mut gate, 300), [10, 20, 30, 90, 150, 210, 270]);
     }
 
     #[test]

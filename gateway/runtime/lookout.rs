@@ -19,7 +19,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::slept::Slept;
 use crate::{
-    domain::{HwDecode, Look, Luma, Meter, Metric, Sighting, SourceId, label_pair},
+    domain::{Bbox, HwDecode, Look, Luma, Meter, Metric, Sighting, SourceId, label_pair},
     media::{
         Cause, Claim, Decoder, Frame, Gate, GateConfig, Hardware, Painter, Pool, Rest, Ring, Run,
         Seen, Signal,
@@ -380,7 +380,8 @@ impl Lookout {
             device,
             picture,
             regions: Vec::new(),
-            whole: verify,
+            still: Vec::new(),
+            whole: restless,
             verify,
             probe: restless,
         }))
@@ -437,15 +438,17 @@ impl Lookout {
         let (at, device) = (frame.at, frame.device);
         let luma = frame.luma();
         let (moved, change) = self.scene.watch(&luma);
-        let mut regions = change.regions.clone();
+        let moves = |one: &Bbox| moved.regions.iter().any(|other| other.overlap(one) > 0.0);
+        let (mut regions, still): (Vec<_>, Vec<_>) =
+            change.regions.iter().copied().partition(moves);
         regions.extend(moved.regions.iter().copied());
-        self.differed |= !regions.is_empty();
+        let nothing = regions.is_empty() && still.is_empty();
+        self.differed |= !nothing;
         let whole = self.gate.wants_whole(at);
         if self.gate.is_second(at) {
             self.faults.extend(self.health.look(&luma));
         }
-        let picture =
-            if whole || !regions.is_empty() { self.painter.picture(frame).ok() } else { None };
+        let picture = if whole || !nothing { self.painter.picture(frame).ok() } else { None };
         let cause = self.gate.awake().unwrap_or(Cause::Start);
         if let Some(rest) = self.gate.watched(at, !moved.is_none()) {
             self.sleep(at, &luma, rest, &change, cause);
@@ -456,6 +459,7 @@ impl Lookout {
             device,
             picture,
             regions,
+            still,
             whole,
             verify: false,
             probe: false,

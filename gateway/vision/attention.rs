@@ -76,8 +76,9 @@ impl Attention {
     /// Looks where it should and follows what is there.
     pub fn look(&mut self, detector: &mut Detector, look: &Look) -> Result<Seen, DetectError> {
         let (mut found, mut runs, mut whole) = (Vec::new(), 0, false);
+        let regions = self.unknown(look);
         if let Some(picture) = &look.picture {
-            let mut wanted = look.regions.clone();
+            let mut wanted = regions.clone();
             if look.verify {
                 wanted.extend(self.kept.iter().map(|kept| kept.detection.bbox));
             }
@@ -91,7 +92,7 @@ impl Attention {
             }
             // Who comes into sight is seen now by the one, now by the other; who was found shows
             // in the crop.
-            whole |= !look.regions.is_empty() && !self.explains(&look.regions, &found);
+            whole |= !regions.is_empty() && !self.explains(&regions, &found);
             if whole {
                 found.extend(detector.detect(picture)?);
                 runs += 1;
@@ -106,17 +107,28 @@ impl Attention {
             fresh = shows_from_near(detector, picture, &new, &mut runs)?;
         }
         let differs = |one: &Detection| {
-            lies_in(&look.regions, one) && !self.kept.iter().any(|kept| kept.stands(one, look.at))
+            lies_in(&regions, one) && !self.kept.iter().any(|kept| kept.stands(one, look.at))
         };
         let moves = found.iter().any(differs);
         if look.probe && fresh {
             let sighting = Sighting { holds: true, found: moves, fresh };
             return Ok(Seen { tracks: None, sighting, runs });
         }
-        let there = self.remember(look, whole, found);
+        let there = self.remember(look, &regions, whole, found);
         let tracks = self.tracker.update(look.at, &there);
         let sighting = Sighting { holds: !there.is_empty(), found: moves, fresh };
         Ok(Seen { tracks: Some(tracks), sighting, runs })
+    }
+
+    /// Where something differs, and is not somebody who is known to stand there; with each look
+    /// at the whole picture, everywhere.
+    fn unknown(&self, look: &Look) -> Vec<Bbox> {
+        let stands = |region: &Bbox| {
+            let here = std::slice::from_ref(region);
+            self.kept.iter().any(|kept| kept.hits > 1 && lies_in(here, &kept.detection))
+        };
+        let still = look.still.iter().filter(|region| look.whole || !stands(region));
+        look.regions.iter().chain(still).copied().collect()
     }
 
     /// Whether all that was there where something differs is found again, and somebody is.
@@ -131,7 +143,13 @@ impl Attention {
     }
 
     /// What is there: what was found now, and what has not changed since it was found twice.
-    fn remember(&mut self, look: &Look, whole: bool, found: Vec<Detection>) -> Vec<Detection> {
+    fn remember(
+        &mut self,
+        look: &Look,
+        regions: &[Bbox],
+        whole: bool,
+        found: Vec<Detection>,
+    ) -> Vec<Detection> {
         let mut hits = vec![1; found.len()];
         let mut anchors: Vec<_> = found.iter().map(|one| (one.bbox, look.at)).collect();
         self.kept.retain_mut(|kept| {
@@ -149,7 +167,7 @@ impl Attention {
             }
             let (middle, bbox) = (old.bbox.centre(), old.bbox);
             let changed = |region: &Bbox| region.holds(middle) || region.overlap(&bbox) > 0.2;
-            if look.regions.iter().any(changed) {
+            if regions.iter().any(changed) {
                 return false;
             }
             kept.vain += u8::from(look.verify || (whole && kept.hits == 1));

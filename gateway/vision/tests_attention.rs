@@ -38,6 +38,7 @@ impl Eyes {
             device: None,
             picture,
             regions: Vec::new(),
+            still: Vec::new(),
             whole: grey.is_some(),
             verify: false,
             probe: false,
@@ -86,6 +87,38 @@ fn v3_who_stays_is_there_without_a_run_of_the_model() {
     }
     assert_eq!(ids.len(), 1, "ten minutes, one person");
     assert_eq!(eyes.runs, 2 + 60, "one a look at him, none besides");
+}
+
+/// Awake for another, with a picture each 200 ms and the whole of it each second.
+#[test]
+fn v3_who_stands_still_is_looked_at_once_a_second_and_where_nobody_is_known_each_time() {
+    let mut eyes = Eyes::with_one_who_stays();
+    let still = |place: Bbox| {
+        move |look: &mut Look| (look.whole, look.regions, look.still) = (false, vec![], vec![place])
+    };
+    for n in 0..25 {
+        let seen = match n % 5 {
+            4 => eyes.look(200, Some(WHITE), |look| look.still = vec![place()]),
+            _ => eyes.look(200, Some(WHITE), still(place())),
+        };
+        assert!(seen.sighting.holds, "look {n}");
+        let tracks = seen.tracks.unwrap();
+        assert!(tracks.len() == 1 && tracks[0].seen, "look {n}");
+    }
+    let each_second = eyes.runs - 2;
+    assert!((5..=10).contains(&each_second), "{each_second} runs in five seconds");
+    let before = eyes.runs;
+    // He is gone, and nothing moved: the whole picture shows it.
+    for n in 0..2 {
+        eyes.look(200, Some(DARK), |look| look.still = vec![place()]);
+        assert!(!eyes.look(0, None, |_| {}).sighting.holds, "look {n}");
+    }
+    // What nobody was found in is looked at as before: a crop, and the whole as it explains nothing.
+    let gone = eyes.runs;
+    for _ in 0..5 {
+        eyes.look(200, Some(DARK), still(place()));
+    }
+    assert!(gone > before && eyes.runs >= gone + 5, "{} runs", eyes.runs - gone);
 }
 
 #[test]
