@@ -15,8 +15,8 @@ pub struct Look {
     pub picture: Option<Picture>,
     /// Where something differs, in 0..1 of the picture; small things are looked for here.
     pub regions: Vec<Bbox>,
-    /// Where something differs as it did in the look before: whoever is known to stand there is
-    /// there still.
+    /// Those of them where nothing has moved since the look before: whoever is known to stand
+    /// there is there still.
     pub still: Vec<Bbox>,
     /// The whole picture is looked at too.
     pub whole: bool,

@@ -438,17 +438,17 @@ impl Lookout {
         let (at, device) = (frame.at, frame.device);
         let luma = frame.luma();
         let (moved, change) = self.scene.watch(&luma);
-        let moves = |one: &Bbox| moved.regions.iter().any(|other| other.overlap(one) > 0.0);
-        let (mut regions, still): (Vec<_>, Vec<_>) =
-            change.regions.iter().copied().partition(moves);
+        let stays = |one: &&Bbox| !moved.regions.iter().any(|other| other.overlap(one) > 0.0);
+        let still = change.regions.iter().filter(stays).copied().collect();
+        let mut regions = change.regions.clone();
         regions.extend(moved.regions.iter().copied());
-        let nothing = regions.is_empty() && still.is_empty();
-        self.differed |= !nothing;
+        self.differed |= !regions.is_empty();
         let whole = self.gate.wants_whole(at);
         if self.gate.is_second(at) {
             self.faults.extend(self.health.look(&luma));
         }
-        let picture = if whole || !nothing { self.painter.picture(frame).ok() } else { None };
+        let picture =
+            if whole || !regions.is_empty() { self.painter.picture(frame).ok() } else { None };
         let cause = self.gate.awake().unwrap_or(Cause::Start);
         if let Some(rest) = self.gate.watched(at, !moved.is_none()) {
             self.sleep(at, &luma, rest, &change, cause);

@@ -25,6 +25,8 @@ const JOIN: f32 = 1.15;
 const SAME_IOU: f32 = 0.3;
 /// What overlaps its place by so much has not moved.
 const STANDS_IOU: f32 = 0.6;
+/// A region so much of which is somebody who stands is he.
+const FILLS: f32 = 0.5;
 /// For so long, it stands.
 const STANDS_AFTER: SignedDuration = SignedDuration::from_secs(3);
 /// Looked for this often in vain while nothing changed, it was never there.
@@ -124,11 +126,10 @@ impl Attention {
     /// at the whole picture, everywhere.
     fn unknown(&self, look: &Look) -> Vec<Bbox> {
         let stands = |region: &Bbox| {
-            let here = std::slice::from_ref(region);
-            self.kept.iter().any(|kept| kept.hits > 1 && lies_in(here, &kept.detection))
+            let is_he = |kept: &Kept| kept.hits > 1 && fills(&kept.detection.bbox, region);
+            look.still.contains(region) && self.kept.iter().any(is_he)
         };
-        let still = look.still.iter().filter(|region| look.whole || !stands(region));
-        look.regions.iter().chain(still).copied().collect()
+        look.regions.iter().filter(|region| look.whole || !stands(region)).copied().collect()
     }
 
     /// Whether all that was there where something differs is found again, and somebody is.
@@ -203,6 +204,12 @@ fn shows_from_near(
         }
     }
     Ok(shows)
+}
+
+/// Whether most of the region is this: beside him there is room for nobody else.
+fn fills(one: &Bbox, region: &Bbox) -> bool {
+    let both = one.overlap(region) * one.area().min(region.area());
+    both >= FILLS * region.area()
 }
 
 /// Whether it lies where something differs.

@@ -93,14 +93,13 @@ fn v3_who_stays_is_there_without_a_run_of_the_model() {
 #[test]
 fn v3_who_stands_still_is_looked_at_once_a_second_and_where_nobody_is_known_each_time() {
     let mut eyes = Eyes::with_one_who_stays();
-    let still = |place: Bbox| {
-        move |look: &mut Look| (look.whole, look.regions, look.still) = (false, vec![], vec![place])
+    let still = |whole: bool| {
+        move |look: &mut Look| {
+            (look.whole, look.regions, look.still) = (whole, vec![place()], vec![place()]);
+        }
     };
     for n in 0..25 {
-        let seen = match n % 5 {
-            4 => eyes.look(200, Some(WHITE), |look| look.still = vec![place()]),
-            _ => eyes.look(200, Some(WHITE), still(place())),
-        };
+        let seen = eyes.look(200, Some(WHITE), still(n % 5 == 4));
         assert!(seen.sighting.holds, "look {n}");
         let tracks = seen.tracks.unwrap();
         assert!(tracks.len() == 1 && tracks[0].seen, "look {n}");
@@ -110,13 +109,13 @@ fn v3_who_stands_still_is_looked_at_once_a_second_and_where_nobody_is_known_each
     let before = eyes.runs;
     // He is gone, and nothing moved: the whole picture shows it.
     for n in 0..2 {
-        eyes.look(200, Some(DARK), |look| look.still = vec![place()]);
+        eyes.look(200, Some(DARK), still(true));
         assert!(!eyes.look(0, None, |_| {}).sighting.holds, "look {n}");
     }
     // What nobody was found in is looked at as before: a crop, and the whole as it explains nothing.
     let gone = eyes.runs;
     for _ in 0..5 {
-        eyes.look(200, Some(DARK), still(place()));
+        eyes.look(200, Some(DARK), still(false));
     }
     assert!(gone > before && eyes.runs >= gone + 5, "{} runs", eyes.runs - gone);
 }
