@@ -171,7 +171,7 @@ class Grid:
             if revision > self.incidents.get(incident, {"revision": 0})["revision"]:
                 self.incidents[incident] = data
         evidence = [piece.get("url", piece["id"]) for piece in data.get("evidence", [])]
-        nowhere = "全部网格" if data["kind"] == "posture" else "网格未知"
+        nowhere = "全部网格" if kind == "posture" else "网格未知"
         where = data.get("grid", {}).get("name") or nowhere
         print(f"{changed[11:19]}  {where}  {title}  [{kind} {what} r{revision}]  {evidence[-1] if evidence else '-'}", flush=True)
         try:
