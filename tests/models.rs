@@ -4,13 +4,15 @@ use std::process::Command;
 
 use gridpost::{
     domain::{Detection, Picture},
-    vision::{Catalog, Detector, ModelSpec},
+    vision::{Catalog, Detector, ModelSpec, multiplies_bytes},
 };
 
 use crate::world::{gridpost, root, street};
 
 /// Of what one sees for sure the other must see so much, and say so little that the one does not.
 const SEEN_MIN: f64 = 0.95;
+/// Where a processor multiplies bytes with overflow, and nobody looks with 8 bits who did not ask for it.
+const SEEN_WITH_OVERFLOW_MIN: f64 = 0.85;
 const EXTRA_MAX: f64 = 0.05;
 
 /// Frames of the street by number; calibrated was on every 20th from the 5th on.
@@ -72,7 +74,8 @@ fn eight_bits_see_what_thirty_two_see() {
     }
     println!("8 bits see {found} of {sure}, and {extra} more");
     assert!(sure > 80, "the street is full of people: {sure}");
-    assert!(found as f64 >= SEEN_MIN * sure as f64, "only {found} of {sure}");
+    let least = if multiplies_bytes() { SEEN_MIN } else { SEEN_WITH_OVERFLOW_MIN };
+    assert!(found as f64 >= least * sure as f64, "only {found} of {sure}");
     assert!(extra as f64 <= EXTRA_MAX * sure as f64, "{extra} that nobody else sees, of {sure}");
 }
 
@@ -87,7 +90,11 @@ fn models_bench_says_which_one_looks() {
     assert_eq!(variants.count(), 2, "{}", first.stdout);
     let devices = lines.iter().filter(|line| line.starts_with("hw_decode "));
     assert!(devices.count() >= 3, "{}", first.stdout);
-    assert_eq!(lines.iter().filter(|line| line.contains("<- taken")).count(), 1);
+    let taken: Vec<_> = lines.iter().filter(|line| line.contains("<- taken")).collect();
+    assert_eq!(taken.len(), 1, "{}", first.stdout);
+    let never = lines.iter().filter(|line| line.contains("int8") && line.contains("never taken"));
+    assert_eq!(never.count() == 0, multiplies_bytes(), "{}", first.stdout);
+    assert!(multiplies_bytes() || taken[0].contains("fp32"), "{}", first.stdout);
     let listed = gridpost(&["models", "list"]);
     assert!(listed.stdout.contains("in 8 bits too"), "{}", listed.stdout);
 }

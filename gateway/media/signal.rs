@@ -87,9 +87,7 @@ mod tests {
 
     /// Looks until it is trusted, of 60 with a walker in every other interval; 0 for never.
     fn trusted_after(noise: f64) -> usize {
-        let seed: u64 = rand::rng().random();
-        println!("seed {seed}");
-        let mut random = StdRng::seed_from_u64(seed);
+        let mut random = StdRng::seed_from_u64(crate::domain::seed());
         let mut signal = Signal::default();
         let mut size = |extra: f64| (400.0 + noise * random.random::<f64>() + extra) as usize;
         for _ in 0..200 {

@@ -88,9 +88,7 @@ mod tests {
 
     #[test]
     fn a_network_that_delays_at_random_is_taken_out() {
-        let seed: u64 = rand::rng().random();
-        println!("seed {seed}");
-        let mut random = StdRng::seed_from_u64(seed);
+        let mut random = StdRng::seed_from_u64(crate::domain::seed());
         let (_, most) = off(5_000, 0, |_| 10 + random.random_range(0i64..60).pow(2) / 20);
         assert!(most <= 40, "{most}");
     }

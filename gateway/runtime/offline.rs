@@ -67,13 +67,17 @@ pub fn models_bench(
             "{} int8: {:.2} ms a run on one thread{}",
             spec.name,
             speeds.int8_ms,
-            taken(is_int8)
+            if vision::multiplies_bytes() { taken(is_int8).to_owned() } else { not_taken() }
         ),
     ];
     let others = vision::offered().into_iter().filter(|one| *one != Provider::Cpu);
     lines.extend(others.map(|provider| on_provider(provider, spec, models, library)));
     lines.extend(media::decoding_devices());
     Ok(lines)
+}
+
+fn not_taken() -> String {
+    format!("  (never taken by \"auto\": {})", vision::OVERFLOWS)
 }
 
 fn on_provider(

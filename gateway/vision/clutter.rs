@@ -172,9 +172,7 @@ mod tests {
 
     #[test]
     fn rain_is_learnt_and_forgotten_and_a_thing_in_one_place_is_none() {
-        let seed: u64 = rand::rng().random();
-        println!("seed {seed}");
-        let mut random = StdRng::seed_from_u64(seed);
+        let mut random = StdRng::seed_from_u64(crate::domain::seed());
         let mut clutter = Clutter::default();
         for _ in 0..40 {
             clutter.note(&rain(&mut random, 18.0, W), W);

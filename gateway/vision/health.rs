@@ -179,9 +179,7 @@ mod tests {
 
     impl Camera {
         fn new() -> Self {
-            let seed: u64 = rand::rng().random();
-            println!("seed {seed}");
-            let mut random = StdRng::seed_from_u64(seed);
+            let mut random = StdRng::seed_from_u64(crate::domain::seed());
             let scene = (0..80 * 45).map(|_| random.random_range(20.0..220.0)).collect();
             Self { random, scene, at: Timestamp::UNIX_EPOCH }
         }

@@ -26,7 +26,7 @@ pub use catalog::{Catalog, Layout, ModelSpec};
 pub use detect::{DetectError, Detector, Provider, Timing, offered};
 pub use health::{Health, Word};
 pub use motion::{Change, Nearness, Scene};
-pub use variant::{Speeds, Variant, choose, fastest_ms, measure};
+pub use variant::{OVERFLOWS, Speeds, Variant, choose, fastest_ms, measure, multiplies_bytes};
 
 /// `[model]`: what looks at the pictures.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

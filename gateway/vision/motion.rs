@@ -318,9 +318,7 @@ mod tests {
 
     impl World {
         fn new() -> Self {
-            let seed: u64 = rand::rng().random();
-            println!("seed {seed}");
-            let mut random = StdRng::seed_from_u64(seed);
+            let mut random = StdRng::seed_from_u64(crate::domain::seed());
             let ground = (0..W * H).map(|_| random.random_range(40.0..160.0)).collect();
             Self { random, ground }
         }

@@ -181,9 +181,7 @@ mod tests {
 
     #[test]
     fn odd_input_does_no_harm_and_ids_are_never_reused() {
-        let seed: u64 = rand::rng().random();
-        println!("seed {seed}");
-        let mut random = StdRng::seed_from_u64(seed);
+        let mut random = StdRng::seed_from_u64(crate::domain::seed());
         let mut tracker = Tracker::default();
         let (mut time, mut highest, mut alive) = (0i64, 0, HashSet::new());
         for _ in 0..2_000 {

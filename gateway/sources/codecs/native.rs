@@ -119,9 +119,7 @@ mod tests {
 
     #[test]
     fn no_bytes_panic() {
-        let seed: u64 = rand::rng().random();
-        println!("seed {seed}");
-        let mut random = StdRng::seed_from_u64(seed);
+        let mut random = StdRng::seed_from_u64(crate::domain::seed());
         let sample = br#"{"device":"b","event":"press","id":"7","at":"2026-07-01T10:59:58+08:00"}"#;
         for _ in 0..5_000 {
             let mut bytes = sample.to_vec();

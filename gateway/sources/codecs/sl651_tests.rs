@@ -247,9 +247,7 @@ fn several_packets_and_frames_in_a_stream() {
 
 #[test]
 fn no_bytes_panic_and_every_step_goes_on() {
-    let seed: u64 = rand::rng().random();
-    println!("seed {seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let mut random = StdRng::seed_from_u64(crate::domain::seed());
     let samples = [REPORT_30, REPORT_31, REPORT_33, REPORT_34, REAL_30, ASCII_32].map(bytes);
     for _ in 0..20_000 {
         let mut bytes = samples[random.random_range(0..samples.len())].clone();
