@@ -209,8 +209,7 @@ impl Session {
                     self.klv = self.klv.take().or_else(|| Klv::find(&self.input));
                     self.klv.iter_mut().for_each(|klv| klv.take(&packet));
                 }
-                // Of a stream that was waited for in vain, FFmpeg says that it has ended.
-                Err(ffmpeg::Error::Eof) if !self.deadline.passed() => {
+                Err(ffmpeg::Error::Eof) => {
                     self.tell_if_short();
                     return Ok(None);
                 }

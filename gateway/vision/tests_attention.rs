@@ -107,6 +107,15 @@ fn v3_who_stands_still_is_looked_at_once_a_second_and_where_nobody_is_known_each
     let each_second = eyes.runs - 2;
     assert!((5..=10).contains(&each_second), "{each_second} runs in five seconds");
     let before = eyes.runs;
+    // A region that he is a quarter of may hold somebody else.
+    let wide = |look: &mut Look| {
+        let all = vec![Bbox::new(0.0, 0.0, 1.0, 1.0)];
+        (look.whole, look.regions, look.still) = (false, all.clone(), all);
+    };
+    for _ in 0..5 {
+        assert!(eyes.look(200, Some(WHITE), wide).sighting.holds);
+    }
+    assert!(eyes.runs >= before + 5, "{} runs", eyes.runs - before);
     // He is gone, and nothing moved: the whole picture shows it.
     for n in 0..2 {
         eyes.look(200, Some(DARK), still(true));
