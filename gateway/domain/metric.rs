@@ -40,7 +40,7 @@ metrics! {
     CameraPackets Counter "gridpost_camera_packets_total" ["camera"] "Video packets received.";
     CameraBadPackets Counter "gridpost_camera_bad_packets_total" ["camera"] "Packets that could not be decoded.";
     CameraFrames Counter "gridpost_camera_frames_total" ["camera"] "Pictures decoded.";
-    CameraSkipped Counter "gridpost_camera_skipped_frames_total" ["camera"] "Pictures skipped because detection was busy.";
+    CameraSkipped Counter "gridpost_camera_skipped_frames_total" ["camera"] "Looks skipped because the box had no time for them.";
     CameraDetected Counter "gridpost_camera_detected_frames_total" ["camera"] "Pictures the detector looked at.";
     CameraLookSeconds Counter "gridpost_camera_look_seconds_total" ["camera"] "Processor time of key frames decoded while asleep.";
     CameraAwakeSeconds Counter "gridpost_camera_awake_seconds_total" ["camera"] "Processor time of decoding while awake.";
@@ -57,7 +57,7 @@ metrics! {
     CameraNudges Counter "gridpost_camera_nudges_total" ["camera,cause"] "Times somebody outside asked it to wake: event, press, neighbour; it may have been awake, or not have believed it.";
     CameraLevel Gauge "gridpost_camera_level" ["camera"] "0 packets only, 1 asleep (looks now and then), 2 awake (decodes everything).";
     CameraGop Gauge "gridpost_camera_gop_seconds" ["camera"] "Between its two latest key frames.";
-    CameraLag Gauge "gridpost_camera_lag_seconds" ["camera"] "How far behind the stream its decoding is.";
+    CameraLag Gauge "gridpost_camera_lag_seconds" ["camera"] "How far behind the stream it is looked at.";
     CameraRing Gauge "gridpost_camera_ring_seconds" ["camera"] "Packets kept for clips and replay.";
     CameraQueue Gauge "gridpost_camera_queue" ["camera"] "Pictures that wait for the detector.";
     CameraDecoding Gauge "gridpost_camera_decoding" ["camera,by"] "1 for what it is decoded by: software, a device, or software and why not the device that was wished.";

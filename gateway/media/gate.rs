@@ -163,6 +163,16 @@ impl Gate {
         self.gop
     }
 
+    /// Between two looks, asleep.
+    pub fn look_every(&self) -> SignedDuration {
+        self.config.look_every
+    }
+
+    /// Key frames have come and gone that nobody saw: the next one is not the one after.
+    pub fn missed_keys(&mut self) {
+        self.key_at = None;
+    }
+
     /// A key frame has come; what it says of the stream.
     pub fn key(&mut self, at: Timestamp) {
         if let Some(before) = self.key_at.replace(at) {

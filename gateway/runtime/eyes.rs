@@ -19,6 +19,7 @@ use super::{
     ears::Ears,
     exhibits::{Exhibits, Rings},
     lookers::{Looker, decoding_part},
+    lookout::worked,
     report::Reporter,
     rota::Rota,
     sight::{NextModel, Sight},
@@ -347,7 +348,8 @@ impl Eyes {
             let beat = self.shared.progress.part(&format!("decoding {n}"), LOOKER_STUCK_AFTER);
             let (report, stop) = (self.report(), stop.clone());
             let health = self.shared.health.clone();
-            let looker = Looker { rota, slots, report, health, stop, beat };
+            let worked = Box::new(worked);
+            let looker = Looker { rota, slots, report, health, stop, beat, worked };
             spawn(&format!("decode-{n}"), move || looker.run())?;
         }
         spawn("vision", move || sight.run())?;

@@ -18,8 +18,9 @@ use crate::{
     vision::Word,
 };
 
-/// Steps before the next camera has its turn: a second of video, or a few pictures.
-const STEPS_MAX: usize = 30;
+/// Processor time before the next camera has its turn: a second of video, or a few key frames. What
+/// is passed over costs next to nothing, so that one that is late comes to what is there now.
+const TURN: Duration = Duration::from_millis(100);
 /// One with nothing to do shows that it is alive at least this often.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -30,6 +31,8 @@ pub(super) struct Looker {
     pub(super) health: Health,
     pub(super) stop: StopFlag,
     pub(super) beat: Beat,
+    /// Processor time of who works here, so far.
+    pub(super) worked: Box<dyn Fn() -> Duration + Send>,
 }
 
 /// What a camera's decoding is called where the gateway says how it is.
@@ -73,12 +76,13 @@ impl Looker {
     }
 
     fn steps(&self, watched: &Arc<Watched>, lookout: &mut Lookout) -> bool {
-        for _ in 0..STEPS_MAX {
+        let started = (self.worked)();
+        while (self.worked)().saturating_sub(started) < TURN {
             if let Some((at, sighting)) = watched.take_answer() {
                 lookout.sighted(at, sighting);
             }
             lookout.nudged(watched.take_nudges());
-            match lookout.step(self.slots.has_room(&watched.id)) {
+            match lookout.step(self.slots.room(&watched.id)) {
                 Step::Idle => {
                     watched.eager.store(lookout.is_eager(), Ordering::Relaxed);
                     return false;
@@ -90,3 +94,7 @@ impl Looker {
         true
     }
 }
+
+#[cfg(test)]
+#[path = "tests_lookers.rs"]
+mod tests;

@@ -4,6 +4,7 @@
 //! It reads the ring by number and decides on the pictures' own time alone, so both see the same.
 
 mod decoding;
+mod lag;
 mod nudge;
 
 pub(super) use nudge::Nudges;
@@ -17,6 +18,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 
+use self::lag::{JUMP_AFTER, SKIP_AFTER, TRACK_LOOKS};
 use super::slept::Slept;
 use crate::{
     domain::{Bbox, HwDecode, Look, Luma, Meter, Metric, Sighting, SourceId, label_pair},
@@ -28,10 +30,6 @@ use crate::{
     vision::{Change, Health, Scene, Word},
 };
 
-/// Behind by more, looks that the detector has no room for are skipped.
-const SKIP_AFTER: SignedDuration = SignedDuration::from_secs(6);
-/// Behind by more, decoding goes on at the newest key frame.
-const JUMP_AFTER: SignedDuration = SignedDuration::from_secs(15);
 /// A scene more of which is restless than this is looked at by the detector, asleep too.
 const RESTLESS: f32 = 0.005;
 /// Time that goes back by more than the order of pictures explains is a clock that was set.
@@ -84,6 +82,12 @@ pub(super) struct Lookout {
     faults: Vec<Word>,
     /// The look of a restless scene that vision was asked about.
     asked: Option<Timestamp>,
+    /// Looks are skipped since the detector had no room for one.
+    skips: bool,
+    /// Asleep, it is behind, and goes on at the newest key frame.
+    late: bool,
+    /// Awake and behind by more, it goes on at the newest key frame.
+    jump_after: SignedDuration,
     run: Option<Run>,
     ended: bool,
 }
@@ -128,6 +132,9 @@ impl Lookout {
             health: Health::default(),
             faults: Vec::new(),
             asked: None,
+            skips: false,
+            late: false,
+            jump_after: JUMP_AFTER,
             run: None,
             ended: false,
         }
@@ -183,19 +190,18 @@ impl Lookout {
         }
     }
 
-    /// The next thing to do. `room`: vision takes another picture.
-    pub(super) fn step(&mut self, room: bool) -> Step {
+    /// The next thing to do. `room`: so many more looks may wait for vision.
+    pub(super) fn step(&mut self, room: usize) -> Step {
         if let Some(frame) = self.frames.front() {
             let behind = self.behind(frame.at);
-            if !room && (self.patient || behind < SKIP_AFTER) {
+            if room == 0 && (self.patient || behind < SKIP_AFTER) {
                 return Step::Idle;
             }
+            // One here and one there make no track.
+            self.skips = room < if self.skips { TRACK_LOOKS } else { 1 };
             let Some(frame) = self.frames.pop_front() else { return Step::Went };
-            if !room {
-                self.meter.add(Metric::CameraSkipped, self.id.as_str(), 1);
-                return Step::Went;
-            }
-            return self.watch(&frame);
+            let scarce = !self.patient && behind >= SKIP_AFTER && room <= TRACK_LOOKS;
+            return self.watch(&frame, scarce);
         }
         let Some(seen) = self.packet() else {
             if std::mem::take(&mut self.ended)
@@ -231,7 +237,7 @@ impl Lookout {
             return Step::Went;
         }
         if seen.key {
-            return if self.gate.wants_look(seen.at) { self.look(&seen) } else { Step::Went };
+            return self.key(&seen);
         }
         // Once there is a background: what comes before the first look is no sign.
         if self.gate.told_at().is_some() && self.signal.packet(seen.bytes) {
@@ -240,51 +246,18 @@ impl Lookout {
         Step::Went
     }
 
-    fn packet(&mut self) -> Option<Seen> {
-        let ring = self.ring.lock().ok()?;
-        let kept = ring.numbers();
-        let mut from = self.next.max(kept.start);
-        let behind = |number: u64| {
-            ring.newest()
-                .zip(ring.get(number))
-                .map_or(SignedDuration::ZERO, |(new, one)| apart(one, new))
-        };
-        let (awake, mut lost) = (self.gate.awake().is_some(), None);
-        if awake && from > self.next {
-            // They left the ring before their turn: it is too small for how far we are behind.
-            let gone =
-                self.last_at.zip(ring.get(from)).map(|(last, one)| one.at.duration_since(last));
-            lost = gone.map(|gone| (gone.as_secs_f64(), "the ring kept no more"));
+    /// Asleep.
+    fn key(&mut self, seen: &Seen) -> Step {
+        if self.is_overtaken(seen) {
+            self.pass_over(seen.at);
+            return Step::Went;
         }
-        if awake && !self.patient && behind(from) > JUMP_AFTER {
-            let key = ring.last_key().filter(|key| *key > from).unwrap_or(from);
-            let ahead = behind(from).as_secs_f64() - behind(key).as_secs_f64();
-            lost = Some((ahead + lost.map_or(0.0, |(gone, _)| gone), "too far behind the stream"));
-            from = key;
+        if !self.late && !self.gate.wants_look(seen.at) {
+            return Step::Went;
         }
-        let seen = ring.get(from).cloned();
-        drop(ring);
-        if let Some(seen) = &seen {
-            self.next = from + 1;
-            lost.into_iter().for_each(|(lost_s, why)| self.jumped(seen.at, lost_s, why));
-        }
-        seen
-    }
-
-    /// Decoding goes on later than where it was.
-    fn jumped(&mut self, at: Timestamp, lost_s: f64, why: &str) {
-        if lost_s <= 0.0 {
-            return;
-        }
-        self.meter.add(Metric::CameraSkipped, self.id.as_str(), (lost_s * self.fps) as u64);
-        tracing::info!(camera = %self.id, "decoding jumps over {lost_s:.1} s: {why}");
-        self.say(at, || format!("jumps ahead: {lost_s:.1} s before this are not looked at; {why}"));
-    }
-
-    /// How far the newest packet is ahead of this time.
-    fn behind(&self, at: Timestamp) -> SignedDuration {
-        let Ok(ring) = self.ring.lock() else { return SignedDuration::ZERO };
-        ring.newest().map_or(SignedDuration::ZERO, |newest| newest.at.duration_since(at))
+        let step = self.look(seen);
+        self.late = false;
+        step
     }
 
     fn say(&mut self, at: Timestamp, text: impl FnOnce() -> String) {
@@ -295,8 +268,8 @@ impl Lookout {
 
     /// From the last key frame that vision knows, or this one.
     fn wake(&mut self, cause: Cause, at: Timestamp) {
-        let from = self.gate.told_at().map_or(at, |told| told.min(at));
-        let key_at = self.go_back(from);
+        let from = self.replays_from(at);
+        let key_at = from.and_then(|from| self.go_back_to(from));
         if let Some(slept) = self.slept.wakes(at) {
             self.say(at, || slept);
         }
@@ -316,8 +289,12 @@ impl Lookout {
     /// Decoding goes on from the last key frame by this time; its own time. Going back is neither a
     /// clock that stepped nor the beginning of a run.
     fn go_back(&mut self, by: Timestamp) -> Option<Timestamp> {
+        let number = self.ring.lock().ok()?.key_by(by)?;
+        self.go_back_to(number)
+    }
+
+    fn go_back_to(&mut self, number: u64) -> Option<Timestamp> {
         let ring = self.ring.lock().ok()?;
-        let number = ring.key_by(by)?;
         let seen = ring.get(number)?;
         (self.next, self.last_at, self.run) = (number, None, Some(seen.run()));
         Some(seen.at)
@@ -338,6 +315,7 @@ impl Lookout {
             }
         };
         let luma = frame.luma();
+        self.show_lag(seen.at);
         self.meter.add(Metric::CameraLooks, id.as_str(), 1);
         self.meter.add(Metric::CameraFrames, id.as_str(), 1);
         self.meter.spend(Metric::CameraLookSeconds, id.as_str(), worked().saturating_sub(started));
@@ -405,8 +383,7 @@ impl Lookout {
                 }
             }
         }
-        let lag = self.behind(seen.at);
-        self.meter.set(Metric::CameraLag, id.as_str(), lag.as_secs_f64());
+        self.show_lag(seen.at);
         let Some(decoder) = &mut self.decoder else { return };
         let started = worked();
         if let Err(error) = decoder.send(seen) {
@@ -432,8 +409,9 @@ impl Lookout {
         self.meter.spend(Metric::CameraAwakeSeconds, self.id.as_str(), time);
     }
 
-    /// A picture, awake.
-    fn watch(&mut self, frame: &Frame) -> Step {
+    /// A picture, awake. Where the detector has no room it is skipped; whether something moves is
+    /// seen all the same, or a box that is overloaded would never sleep again.
+    fn watch(&mut self, frame: &Frame, scarce: bool) -> Step {
         let started = worked();
         let (at, device) = (frame.at, frame.device);
         let luma = frame.luma();
@@ -443,17 +421,25 @@ impl Lookout {
         let mut regions = change.regions.clone();
         regions.extend(moved.regions.iter().copied());
         self.differed |= !regions.is_empty();
-        let whole = self.gate.wants_whole(at);
+        let whole = !self.skips && self.gate.wants_whole(at);
         if self.gate.is_second(at) {
             self.faults.extend(self.health.look(&luma));
         }
-        let picture =
-            if whole || !regions.is_empty() { self.painter.picture(frame).ok() } else { None };
+        let shown = !self.skips && (whole || !regions.is_empty());
+        let picture = if shown { self.painter.picture(frame).ok() } else { None };
         let cause = self.gate.awake().unwrap_or(Cause::Start);
         if let Some(rest) = self.gate.watched(at, !moved.is_none()) {
             self.sleep(at, &luma, rest, &change, cause);
         }
         self.spent(worked().saturating_sub(started));
+        if self.skips {
+            self.meter.add(Metric::CameraSkipped, self.id.as_str(), 1);
+            return Step::Went;
+        }
+        if scarce && picture.is_none() {
+            // It tells vision only that time goes on, and takes the place of one that tells more.
+            return Step::Went;
+        }
         Step::Look(Box::new(Look {
             at,
             device,
@@ -502,14 +488,6 @@ fn gate_config(config: &camera::Config) -> GateConfig {
     }
 }
 
-/// From one packet to a later one: by the stream's own clock, which nobody sets, where it is one.
-fn apart(one: &Seen, later: &Seen) -> SignedDuration {
-    match one.run().holds(later) {
-        true => SignedDuration::from_millis(later.stream_ms - one.stream_ms),
-        false => later.at.duration_since(one.at),
-    }
-}
-
 /// Processor time of this thread so far: what waits for a processor costs nobody anything.
 pub(super) fn worked() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
@@ -528,4 +506,4 @@ fn describe(what: &str, change: &Change) -> String {
 
 #[cfg(test)]
 #[path = "tests_lookout.rs"]
-mod tests;
+pub(super) mod tests;

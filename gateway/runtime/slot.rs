@@ -10,6 +10,10 @@ use crate::domain::{Look, Meter, Metric, SourceId};
 
 /// Looks of one camera that wait for the detector. A picture of 1080p has 6 MB.
 const LOOKS_MAX: usize = 4;
+/// Pictures of all cameras that wait; where there are more, each camera has place for two: so many
+/// in a row make a track.
+const PICTURES_MAX: usize = 32;
+const LOOKS_LEAST: usize = 2;
 
 struct Place {
     camera: SourceId,
@@ -30,6 +34,11 @@ struct Places {
 impl Places {
     fn of(&mut self, camera: &SourceId) -> Option<&mut Place> {
         self.rows.iter_mut().find(|place| place.camera == *camera)
+    }
+
+    fn pictures(&self) -> usize {
+        let waiting = self.rows.iter().flat_map(|place| &place.waiting);
+        waiting.filter(|look| look.picture.is_some()).count()
     }
 }
 
@@ -74,9 +83,12 @@ impl Slots {
         self.held().changes
     }
 
-    /// Whether another look of this camera may wait.
-    pub fn has_room(&self, camera: &SourceId) -> bool {
-        self.held().of(camera).is_none_or(|place| place.waiting.len() < LOOKS_MAX)
+    /// How many more looks of this camera may wait.
+    pub fn room(&self, camera: &SourceId) -> usize {
+        let mut places = self.held();
+        let waiting = places.of(camera).map_or(0, |place| place.waiting.len());
+        let room = if places.pictures() < PICTURES_MAX { LOOKS_MAX } else { LOOKS_LEAST };
+        room.saturating_sub(waiting)
     }
 
     /// Puts a look; where there is no room, the oldest is skipped and counted.
@@ -158,7 +170,7 @@ mod tests {
         slots.join(&a);
         slots.join(&b);
         for n in 1..=5 {
-            assert_eq!(slots.has_room(&a), n <= 4);
+            assert_eq!(slots.room(&a), 5 - n as usize);
             slots.put(&a, look(n));
         }
         slots.put(&b, look(9));
@@ -166,10 +178,29 @@ mod tests {
         assert_eq!(next(), Some((a.clone(), 2)));
         assert_eq!(next(), Some((b.clone(), 9)));
         assert_eq!(next(), Some((a.clone(), 3)));
-        assert!(slots.has_room(&a));
+        assert_eq!(slots.room(&a), 2);
         assert_eq!((next(), next(), next()), (Some((a.clone(), 4)), Some((a, 5)), None));
         assert_eq!(registry.get(Metric::CameraSkipped, "a"), 1.0);
         assert_eq!(registry.get(Metric::CameraQueue, "a"), 0.0, "it falls too");
+    }
+
+    #[test]
+    fn many_cameras_have_place_for_two_each_and_few_for_four() {
+        let slots = Slots::new(Registry::new());
+        let ids: Vec<SourceId> = (0..40).map(|n| format!("c{n}").into()).collect();
+        ids.iter().for_each(|id| slots.join(id));
+        for id in ids.iter().cycle().take(40 * LOOKS_MAX) {
+            if slots.room(id) > 0 {
+                slots.put(id, look(1));
+            }
+        }
+        let waiting: Vec<usize> = ids.iter().map(|id| slots.waiting(id)).collect();
+        assert_eq!(waiting, [2; 40], "80 pictures of 6 MB, and not 160");
+        ids[8..].iter().for_each(|id| slots.leave(id));
+        assert_eq!(slots.room(&ids[0]), 2);
+        // What has no picture takes no room of the others.
+        slots.put(&ids[0], Look { picture: None, ..look(1) });
+        assert_eq!((slots.room(&ids[1]), slots.waiting(&ids[0])), (2, 3));
     }
 
     #[test]
@@ -184,6 +215,6 @@ mod tests {
         assert_ne!(slots.changes(), before);
         slots.put(&a, look(4));
         assert!(number(slots.take(Duration::ZERO)).is_none());
-        assert!(slots.has_room(&a), "nobody waits for one that left");
+        assert!(slots.room(&a) > 0, "nobody waits for one that left");
     }
 }

@@ -29,7 +29,8 @@ impl Strain {
         for camera in registry.labels(Metric::CameraSkipped) {
             let one = self.0.entry(camera.clone()).or_default();
             let skipped = registry.get(Metric::CameraSkipped, &camera);
-            let seen = registry.get(Metric::CameraDetected, &camera);
+            let seen = registry.get(Metric::CameraDetected, &camera)
+                + registry.get(Metric::CameraLooks, &camera);
             let (lost, got) = (skipped - one.skipped, seen - one.seen);
             (one.skipped, one.seen) = (skipped, seen);
             let bad = lost > SHARE_MAX * (lost + got);

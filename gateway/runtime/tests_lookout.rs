@@ -9,10 +9,16 @@ use crate::{
 };
 
 /// Seconds of the clips at which something white stands in a coloured picture that is otherwise still.
-struct Stands(f64, f64);
+pub(in crate::runtime) struct Stands(pub f64, pub f64);
 
 /// 320×240, ten pictures a second; `gop` pictures between two key frames.
-fn clip(folder: &Path, for_s: u32, gop: u32, stands: &Stands, more: &[&str]) -> String {
+pub(in crate::runtime) fn clip(
+    folder: &Path,
+    for_s: u32,
+    gop: u32,
+    stands: &Stands,
+    more: &[&str],
+) -> String {
     let path = folder.join("clip.mp4").display().to_string();
     let input = format!("smptebars=size=320x240:rate=10:duration={for_s}");
     let boxed = format!(
@@ -31,11 +37,11 @@ fn clip(folder: &Path, for_s: u32, gop: u32, stands: &Stands, more: &[&str]) -> 
     path
 }
 
-fn start() -> Timestamp {
+pub(in crate::runtime) fn start() -> Timestamp {
     "2026-07-01T03:00:00Z".parse().unwrap()
 }
 
-fn packets(clip: &str) -> Vec<Seen> {
+pub(in crate::runtime) fn packets(clip: &str) -> Vec<Seen> {
     let mut session = Session::open(&Request::of_clip(std::path::Path::new(clip))).unwrap();
     std::iter::from_fn(|| session.next(start).unwrap()).collect()
 }
@@ -72,7 +78,7 @@ impl Bench {
     fn drain(&mut self) -> Vec<Look> {
         let mut looks = Vec::new();
         for _ in 0..100_000 {
-            match self.lookout.step(true) {
+            match self.lookout.step(4) {
                 Step::Idle => return looks,
                 Step::Went => {}
                 Step::Look(look) => {
@@ -110,7 +116,7 @@ impl Bench {
     }
 }
 
-fn seconds(at: Timestamp) -> f64 {
+pub(in crate::runtime) fn seconds(at: Timestamp) -> f64 {
     at.duration_since(start()).as_secs_f64()
 }
 
@@ -193,6 +199,89 @@ fn v5_one_that_lags_jumps_to_the_newest_key_frame_and_counts_what_it_skipped() {
 }
 
 #[test]
+fn v5_asleep_one_that_lags_looks_at_the_newest_key_frame_and_counts_what_it_passed() {
+    let folder = tempfile::tempdir().unwrap();
+    let packets = packets(&clip(folder.path(), 32, 10, &Stands(50.0, 51.0), &[]));
+    for patient in [false, true] {
+        let mut bench = Bench::new(serde_json::json!({}), patient);
+        bench.play(&packets[..80]);
+        assert_eq!((bench.lookout.gate.level(), bench.count(Metric::CameraSkipped)), (1, 0.0));
+        packets[80..].iter().for_each(|seen| bench.push(seen));
+        let looks = times(&bench.drain());
+        let late = bench.said("late");
+        // It slept at 0.6 s, and looks every 2 s: at 3, 5, 7 as they came, and then too late.
+        match patient {
+            true => {
+                assert_eq!(looks, (4..16).map(|n| f64::from(n) * 2.0 + 1.0).collect::<Vec<_>>())
+            }
+            false => {
+                assert_eq!(looks, [31.0]);
+                assert_eq!(late.len(), 1, "{late:?}");
+            }
+        }
+        assert_eq!(bench.count(Metric::CameraSkipped), if patient { 0.0 } else { 11.0 });
+        assert_eq!(bench.count(Metric::CameraGop), 1.0, "what is passed over is not a gap");
+        assert_eq!(bench.lookout.gate.level(), 1);
+    }
+}
+
+#[test]
+fn v5_one_that_is_late_sees_who_is_there_now_and_replays_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let packets = packets(&clip(folder.path(), 40, 10, &Stands(12.3, 39.0), &[]));
+    // Up to when the box was busy, and from when it sees him.
+    for (until, first) in [(10.5, None), (15.5, Some(15.0)), (35.5, Some(35.0))] {
+        let mut bench = Bench::new(serde_json::json!({}), false);
+        bench.play(&packets[..80]);
+        packets[80..].iter().filter(|seen| seconds(seen.at) < until).for_each(|s| bench.push(s));
+        let mut looks = bench.drain();
+        let passed = ((until - 9.0) / 2.0_f64).floor();
+        let Some(first) = first else {
+            // He comes after what it was late for: it is in time again, and loses nothing of him.
+            assert_eq!(bench.count(Metric::CameraSkipped), 0.0);
+            looks.extend(bench.play(packets.iter().filter(|seen| seconds(seen.at) > until)));
+            let seen = looks.iter().find(|look| !look.regions.is_empty()).unwrap();
+            assert_eq!(seconds(seen.at), 12.4);
+            continue;
+        };
+        assert_eq!(bench.wakes(Cause::Change), 1.0);
+        let seen = looks.iter().find(|look| !look.regions.is_empty()).unwrap();
+        assert_eq!(seconds(seen.at), first, "he is there now");
+        // Asleep every 2 s; not replayed: five looks a second since 7 s.
+        assert_eq!(bench.count(Metric::CameraSkipped), passed + (first - 7.0) * 5.0);
+        assert_eq!(bench.said("too late to replay").len(), 1);
+    }
+}
+
+#[test]
+fn v5_without_room_at_the_detector_it_falls_asleep_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let packets = packets(&clip(folder.path(), 30, 10, &Stands(50.0, 51.0), &[]));
+    let mut bench = Bench::new(serde_json::json!({ "quiet_after_s": 3.0 }), false);
+    for seen in &packets {
+        bench.push(seen);
+        while !matches!(bench.lookout.step(0), Step::Idle) {}
+    }
+    assert_eq!(bench.lookout.gate.level(), 1, "or it would never sleep again");
+    assert!(bench.count(Metric::CameraSkipped) > 5.0);
+}
+
+#[test]
+fn v5_key_frames_that_left_the_ring_unseen_are_no_long_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    let packets = packets(&clip(folder.path(), 32, 10, &Stands(50.0, 51.0), &[]));
+    let mut bench = Bench::new(serde_json::json!({}), false);
+    bench.play(&packets[..80]);
+    let group: usize = packets[290..300].iter().map(|seen| seen.bytes).sum();
+    bench.ring.lock().unwrap().resize(3_600, group * 3);
+    packets[80..].iter().for_each(|seen| bench.push(seen));
+    bench.drain();
+    assert_eq!((bench.wakes(Cause::LongGop), bench.lookout.gate.level()), (0.0, 1));
+    assert_eq!(bench.count(Metric::CameraGop), 1.0);
+    assert!(bench.count(Metric::CameraSkipped) >= 10.0, "{}", bench.count(Metric::CameraSkipped));
+}
+
+#[test]
 fn v5_a_clock_that_was_set_back_in_what_is_jumped_over_blinds_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let packets = packets(&clip(folder.path(), 32, 10, &Stands(50.0, 51.0), &[]));
@@ -235,7 +324,7 @@ fn v5_without_room_a_live_one_waits_then_skips_and_counts_and_a_recording_waits(
         let mut bench = Bench::new(serde_json::json!({ "decode": "full" }), patient);
         bench.play(&packets[..10]);
         let shown = |bench: &mut Bench| loop {
-            match bench.lookout.step(false) {
+            match bench.lookout.step(0) {
                 Step::Idle => return false,
                 Step::Went => {}
                 Step::Look(_) => return true,
