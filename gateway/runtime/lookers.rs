@@ -82,7 +82,7 @@ impl Looker {
                 lookout.sighted(at, sighting);
             }
             lookout.nudged(watched.take_nudges());
-            match lookout.step(self.slots.room(&watched.id)) {
+            match lookout.step(self.slots.has_room(&watched.id)) {
                 Step::Idle => {
                     watched.eager.store(lookout.is_eager(), Ordering::Relaxed);
                     return false;

@@ -18,7 +18,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 
-use self::lag::{JUMP_AFTER, SKIP_AFTER, TRACK_LOOKS};
+use self::lag::{JUMP_AFTER, SKIP_AFTER};
 use super::slept::Slept;
 use crate::{
     domain::{Bbox, HwDecode, Look, Luma, Meter, Metric, Sighting, SourceId, label_pair},
@@ -82,8 +82,6 @@ pub(super) struct Lookout {
     faults: Vec<Word>,
     /// The look of a restless scene that vision was asked about.
     asked: Option<Timestamp>,
-    /// Looks are skipped since the detector had no room for one.
-    skips: bool,
     /// Asleep, it is behind, and goes on at the newest key frame.
     late: bool,
     /// Awake and behind by more, it goes on at the newest key frame.
@@ -132,7 +130,6 @@ impl Lookout {
             health: Health::default(),
             faults: Vec::new(),
             asked: None,
-            skips: false,
             late: false,
             jump_after: JUMP_AFTER,
             run: None,
@@ -190,18 +187,15 @@ impl Lookout {
         }
     }
 
-    /// The next thing to do. `room`: so many more looks may wait for vision.
-    pub(super) fn step(&mut self, room: usize) -> Step {
+    /// The next thing to do. `room`: vision takes another picture.
+    pub(super) fn step(&mut self, room: bool) -> Step {
         if let Some(frame) = self.frames.front() {
             let behind = self.behind(frame.at);
-            if room == 0 && (self.patient || behind < SKIP_AFTER) {
+            if !room && (self.patient || behind < SKIP_AFTER) {
                 return Step::Idle;
             }
-            // One here and one there make no track.
-            self.skips = room < if self.skips { TRACK_LOOKS } else { 1 };
             let Some(frame) = self.frames.pop_front() else { return Step::Went };
-            let scarce = !self.patient && behind >= SKIP_AFTER && room <= TRACK_LOOKS;
-            return self.watch(&frame, scarce);
+            return self.watch(&frame, room);
         }
         let Some(seen) = self.packet() else {
             if std::mem::take(&mut self.ended)
@@ -411,7 +405,7 @@ impl Lookout {
 
     /// A picture, awake. Where the detector has no room it is skipped; whether something moves is
     /// seen all the same, or a box that is overloaded would never sleep again.
-    fn watch(&mut self, frame: &Frame, scarce: bool) -> Step {
+    fn watch(&mut self, frame: &Frame, room: bool) -> Step {
         let started = worked();
         let (at, device) = (frame.at, frame.device);
         let luma = frame.luma();
@@ -421,23 +415,19 @@ impl Lookout {
         let mut regions = change.regions.clone();
         regions.extend(moved.regions.iter().copied());
         self.differed |= !regions.is_empty();
-        let whole = !self.skips && self.gate.wants_whole(at);
+        let whole = room && self.gate.wants_whole(at);
         if self.gate.is_second(at) {
             self.faults.extend(self.health.look(&luma));
         }
-        let shown = !self.skips && (whole || !regions.is_empty());
+        let shown = room && (whole || !regions.is_empty());
         let picture = if shown { self.painter.picture(frame).ok() } else { None };
         let cause = self.gate.awake().unwrap_or(Cause::Start);
         if let Some(rest) = self.gate.watched(at, !moved.is_none()) {
             self.sleep(at, &luma, rest, &change, cause);
         }
         self.spent(worked().saturating_sub(started));
-        if self.skips {
+        if !room {
             self.meter.add(Metric::CameraSkipped, self.id.as_str(), 1);
-            return Step::Went;
-        }
-        if scarce && picture.is_none() {
-            // It tells vision only that time goes on, and takes the place of one that tells more.
             return Step::Went;
         }
         Step::Look(Box::new(Look {

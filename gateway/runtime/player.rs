@@ -125,7 +125,7 @@ impl Player {
     /// The next look that the packets so far lead to.
     pub(super) fn look(&mut self) -> Option<Look> {
         loop {
-            let step = self.lookout.step(usize::MAX);
+            let step = self.lookout.step(true);
             // Said in the log.
             drop(self.lookout.take_decoding());
             match step {

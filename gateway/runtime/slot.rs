@@ -8,17 +8,34 @@ use std::{
 
 use crate::domain::{Look, Meter, Metric, SourceId};
 
-/// Looks of one camera that wait for the detector. A picture of 1080p has 6 MB.
-const LOOKS_MAX: usize = 4;
+/// Pictures of one camera that wait for the detector, 6 MB each at 1080p.
+const PICTURES_EACH: usize = 4;
+/// Looks of one camera that wait, with a picture or, where nothing differs, without.
+const LOOKS_MAX: usize = 8;
 /// Pictures of all cameras that wait; where there are more, each camera has place for two: so many
 /// in a row make a track.
 const PICTURES_MAX: usize = 32;
-const LOOKS_LEAST: usize = 2;
+const PICTURES_LEAST: usize = 2;
 
 struct Place {
     camera: SourceId,
     /// At most [`LOOKS_MAX`] (P11).
     waiting: VecDeque<Look>,
+}
+
+impl Place {
+    fn pictures(&self) -> usize {
+        self.waiting.iter().filter(|look| look.picture.is_some()).count()
+    }
+
+    /// Makes room for another; whether a picture had to go.
+    fn skip(&mut self) -> bool {
+        let full = self.waiting.len() >= LOOKS_MAX;
+        // One without a picture says only that time has gone on.
+        let first = self.waiting.iter().position(|look| look.picture.is_none()).unwrap_or(0);
+        let gone = if full { self.waiting.remove(first) } else { None };
+        gone.is_some_and(|look| look.picture.is_some())
+    }
 }
 
 #[derive(Default)]
@@ -37,8 +54,7 @@ impl Places {
     }
 
     fn pictures(&self) -> usize {
-        let waiting = self.rows.iter().flat_map(|place| &place.waiting);
-        waiting.filter(|look| look.picture.is_some()).count()
+        self.rows.iter().map(Place::pictures).sum()
     }
 }
 
@@ -83,22 +99,19 @@ impl Slots {
         self.held().changes
     }
 
-    /// How many more looks of this camera may wait.
-    pub fn room(&self, camera: &SourceId) -> usize {
+    /// Whether another picture of this camera may wait.
+    pub fn has_room(&self, camera: &SourceId) -> bool {
         let mut places = self.held();
-        let waiting = places.of(camera).map_or(0, |place| place.waiting.len());
-        let room = if places.pictures() < PICTURES_MAX { LOOKS_MAX } else { LOOKS_LEAST };
-        room.saturating_sub(waiting)
+        let waiting = places.of(camera).map_or(0, |place| place.pictures());
+        let room = if places.pictures() < PICTURES_MAX { PICTURES_EACH } else { PICTURES_LEAST };
+        waiting < room
     }
 
-    /// Puts a look; where there is no room, the oldest is skipped and counted.
+    /// Puts a look; where there is no place, the oldest is skipped, and counted if it has a picture.
     pub fn put(&self, camera: &SourceId, look: Look) {
         let mut places = self.held();
         let Some(place) = places.of(camera) else { return };
-        let skipped = place.waiting.len() >= LOOKS_MAX;
-        if skipped {
-            place.waiting.pop_front();
-        }
+        let skipped = place.skip();
         place.waiting.push_back(look);
         let waiting = place.waiting.len() as f64;
         drop(places);
@@ -123,7 +136,8 @@ impl Slots {
             if let Some(look) = places.rows[at].waiting.pop_front() {
                 let camera = places.rows[at].camera.clone();
                 let waiting = places.rows[at].waiting.len() as f64;
-                places.turn = at + 1;
+                // What shows nothing costs nothing, and is no turn.
+                places.turn = at + usize::from(look.picture.is_some());
                 drop(places);
                 self.meter.set(Metric::CameraQueue, camera.as_str(), waiting);
                 return Some((camera, look));
@@ -169,8 +183,8 @@ mod tests {
         let (a, b): (SourceId, SourceId) = ("a".into(), "b".into());
         slots.join(&a);
         slots.join(&b);
-        for n in 1..=5 {
-            assert_eq!(slots.room(&a), 5 - n as usize);
+        for n in 1..=9 {
+            assert_eq!(slots.has_room(&a), n <= 4);
             slots.put(&a, look(n));
         }
         slots.put(&b, look(9));
@@ -178,10 +192,33 @@ mod tests {
         assert_eq!(next(), Some((a.clone(), 2)));
         assert_eq!(next(), Some((b.clone(), 9)));
         assert_eq!(next(), Some((a.clone(), 3)));
-        assert_eq!(slots.room(&a), 2);
-        assert_eq!((next(), next(), next()), (Some((a.clone(), 4)), Some((a, 5)), None));
+        assert!(!slots.has_room(&a));
+        let rest: Vec<u32> = std::iter::from_fn(next).map(|(_, n)| n).collect();
+        assert_eq!(rest, [4, 5, 6, 7, 8, 9]);
+        assert!(slots.has_room(&a));
         assert_eq!(registry.get(Metric::CameraSkipped, "a"), 1.0);
         assert_eq!(registry.get(Metric::CameraQueue, "a"), 0.0, "it falls too");
+    }
+
+    #[test]
+    fn who_is_in_a_picture_is_not_driven_out_by_looks_that_show_nothing() {
+        let registry = Registry::new();
+        let slots = Slots::new(registry.clone());
+        let (a, b): (SourceId, SourceId) = ("a".into(), "b".into());
+        slots.join(&a);
+        slots.join(&b);
+        let quiet = || Look { picture: None, ..look(0) };
+        (1..=3).for_each(|n| slots.put(&a, look(n)));
+        (0..20).for_each(|_| slots.put(&a, quiet()));
+        assert_eq!((slots.waiting(&a), slots.has_room(&a)), (8, true));
+        slots.put(&a, look(4));
+        assert_eq!((slots.waiting(&a), slots.has_room(&a)), (8, false));
+        // Nor do they wait for a turn of their own, and hold up the picture behind them.
+        (5..=8).for_each(|n| slots.put(&b, look(n)));
+        let all = std::iter::from_fn(|| slots.take(Duration::ZERO));
+        let shown: Vec<u32> = all.filter_map(|(_, one)| Some(one.picture?.width)).collect();
+        assert_eq!(shown, [1, 5, 2, 6, 3, 7, 4, 8]);
+        assert_eq!(registry.get(Metric::CameraSkipped, "a"), 0.0);
     }
 
     #[test]
@@ -189,18 +226,18 @@ mod tests {
         let slots = Slots::new(Registry::new());
         let ids: Vec<SourceId> = (0..40).map(|n| format!("c{n}").into()).collect();
         ids.iter().for_each(|id| slots.join(id));
-        for id in ids.iter().cycle().take(40 * LOOKS_MAX) {
-            if slots.room(id) > 0 {
+        for id in ids.iter().cycle().take(40 * PICTURES_EACH) {
+            if slots.has_room(id) {
                 slots.put(id, look(1));
             }
         }
         let waiting: Vec<usize> = ids.iter().map(|id| slots.waiting(id)).collect();
         assert_eq!(waiting, [2; 40], "80 pictures of 6 MB, and not 160");
         ids[8..].iter().for_each(|id| slots.leave(id));
-        assert_eq!(slots.room(&ids[0]), 2);
+        assert!(slots.has_room(&ids[0]));
         // What has no picture takes no room of the others.
         slots.put(&ids[0], Look { picture: None, ..look(1) });
-        assert_eq!((slots.room(&ids[1]), slots.waiting(&ids[0])), (2, 3));
+        assert!(slots.has_room(&ids[1]) && slots.waiting(&ids[0]) == 3);
     }
 
     #[test]
@@ -215,6 +252,6 @@ mod tests {
         assert_ne!(slots.changes(), before);
         slots.put(&a, look(4));
         assert!(number(slots.take(Duration::ZERO)).is_none());
-        assert!(slots.room(&a) > 0, "nobody waits for one that left");
+        assert!(slots.has_room(&a), "nobody waits for one that left");
     }
 }

@@ -78,7 +78,7 @@ impl Bench {
     fn drain(&mut self) -> Vec<Look> {
         let mut looks = Vec::new();
         for _ in 0..100_000 {
-            match self.lookout.step(4) {
+            match self.lookout.step(true) {
                 Step::Idle => return looks,
                 Step::Went => {}
                 Step::Look(look) => {
@@ -260,7 +260,7 @@ fn v5_without_room_at_the_detector_it_falls_asleep_all_the_same() {
     let mut bench = Bench::new(serde_json::json!({ "quiet_after_s": 3.0 }), false);
     for seen in &packets {
         bench.push(seen);
-        while !matches!(bench.lookout.step(0), Step::Idle) {}
+        while !matches!(bench.lookout.step(false), Step::Idle) {}
     }
     assert_eq!(bench.lookout.gate.level(), 1, "or it would never sleep again");
     assert!(bench.count(Metric::CameraSkipped) > 5.0);
@@ -324,7 +324,7 @@ fn v5_without_room_a_live_one_waits_then_skips_and_counts_and_a_recording_waits(
         let mut bench = Bench::new(serde_json::json!({ "decode": "full" }), patient);
         bench.play(&packets[..10]);
         let shown = |bench: &mut Bench| loop {
-            match bench.lookout.step(0) {
+            match bench.lookout.step(false) {
                 Step::Idle => return false,
                 Step::Went => {}
                 Step::Look(_) => return true,

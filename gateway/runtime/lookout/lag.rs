@@ -10,8 +10,6 @@ use crate::media::Seen;
 
 /// Behind by more, looks that the detector has no room for are skipped.
 pub(super) const SKIP_AFTER: SignedDuration = SignedDuration::from_secs(6);
-/// Looks in a row that make a track: where some were skipped, room for so many is waited for.
-pub(super) const TRACK_LOOKS: usize = 2;
 /// Awake and behind by more, decoding goes on at the newest key frame; where it woke further back,
 /// by so much more than that ([`CATCH_UP`]).
 pub(super) const JUMP_AFTER: SignedDuration = SignedDuration::from_secs(15);
