@@ -59,6 +59,8 @@ impl Looker {
     fn turn(&self, watched: &Arc<Watched>) -> bool {
         let Ok(mut lookout) = watched.lookout.lock() else { return false };
         let more = self.steps(watched, &mut lookout);
+        watched.eager.store(lookout.is_eager(), Ordering::Relaxed);
+        watched.awake.store(lookout.is_awake(), Ordering::Relaxed);
         let faults = lookout.take_faults();
         let decoding = lookout.take_decoding();
         drop(lookout);
@@ -83,10 +85,7 @@ impl Looker {
             }
             lookout.nudged(watched.take_nudges());
             match lookout.step(self.slots.has_room(&watched.id)) {
-                Step::Idle => {
-                    watched.eager.store(lookout.is_eager(), Ordering::Relaxed);
-                    return false;
-                }
+                Step::Idle => return false,
                 Step::Went => {}
                 Step::Look(look) => self.slots.put(&watched.id, *look),
             }

@@ -157,6 +157,11 @@ impl Lookout {
         self.gate.awake().is_some() || !self.frames.is_empty() || self.signal.is_trusted()
     }
 
+    /// Whether it decodes everything.
+    pub(super) fn is_awake(&self) -> bool {
+        self.gate.awake().is_some()
+    }
+
     /// Whether this is the ring that it reads, and it looks as is asked for now.
     pub(super) fn is_for(&self, config: &camera::Config, ring: &Arc<Mutex<Ring>>) -> bool {
         Arc::ptr_eq(&self.ring, ring) && self.asked_for == asked_for(config)

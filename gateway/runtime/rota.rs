@@ -1,8 +1,14 @@
 //! Whose turn it is: cameras with something to decode, in the order they asked, for few workers.
+//!
+//! Where something happens has every third turn: on a box that is overloaded, who is followed is
+//! not lost behind the many who only look now and then, and those are still looked at.
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,6 +21,8 @@ pub(super) struct Watched {
     pub(super) lookout: Mutex<Lookout>,
     /// It wants to know of each packet, not of key frames alone.
     pub(super) eager: AtomicBool,
+    /// It decodes everything.
+    pub(super) awake: AtomicBool,
     /// What vision answered, until the lookout's next step. The newest counts, and news above all.
     answers: Mutex<Option<(jiff::Timestamp, Sighting)>>,
     /// Who asked it to wake, until the lookout's next step: a mark each, however often.
@@ -27,6 +35,7 @@ impl Watched {
             id,
             lookout: Mutex::new(lookout),
             eager: AtomicBool::new(false),
+            awake: AtomicBool::new(false),
             answers: Mutex::default(),
             nudges: Mutex::default(),
         })
@@ -62,10 +71,38 @@ enum Mark {
     Again,
 }
 
+/// So many turns of cameras that sleep, where there are any, to one of those that are awake; it is
+/// three times as long.
+const ASLEEP_TURNS: usize = 2;
+
 #[derive(Default)]
 struct Inside {
     marks: BTreeMap<SourceId, (Arc<Watched>, Mark)>,
-    queue: VecDeque<SourceId>,
+    /// Who sleeps, and who is awake; each camera in one of them, once.
+    queues: [VecDeque<SourceId>; 2],
+    /// Turns of who sleeps since one of who is awake.
+    slept: usize,
+}
+
+impl Inside {
+    fn queue(&mut self, watched: &Watched) {
+        let lane = usize::from(watched.awake.load(Ordering::Relaxed));
+        self.queues[lane].push_back(watched.id.clone());
+    }
+
+    fn is_empty(&self) -> bool {
+        self.queues.iter().all(VecDeque::is_empty)
+    }
+
+    fn next(&mut self) -> Option<SourceId> {
+        let [asleep, awake] = &mut self.queues;
+        if asleep.is_empty() || self.slept >= ASLEEP_TURNS && !awake.is_empty() {
+            self.slept = 0;
+            return awake.pop_front();
+        }
+        self.slept += 1;
+        asleep.pop_front()
+    }
 }
 
 /// Each camera is in the queue at most once (P11), and with one worker at a time.
@@ -92,7 +129,7 @@ impl Rota {
         let mut inside = self.held();
         if inside.marks.get(&watched.id).is_some_and(|(known, _)| Arc::ptr_eq(known, watched)) {
             inside.marks.remove(&watched.id);
-            inside.queue.retain(|queued| *queued != watched.id);
+            inside.queues.iter_mut().for_each(|queue| queue.retain(|id| *id != watched.id));
         }
     }
 
@@ -103,11 +140,12 @@ impl Rota {
     /// It has something to do.
     pub(super) fn ask(&self, id: &SourceId) {
         let mut inside = self.held();
-        let Some((_, mark)) = inside.marks.get_mut(id) else { return };
+        let Some((watched, mark)) = inside.marks.get_mut(id) else { return };
         match *mark {
             Mark::Idle => {
                 *mark = Mark::Queued;
-                inside.queue.push_back(id.clone());
+                let watched = watched.clone();
+                inside.queue(&watched);
                 drop(inside);
                 self.filled.notify_one();
             }
@@ -120,9 +158,9 @@ impl Rota {
     pub(super) fn take(&self, patience: Duration) -> Option<Arc<Watched>> {
         let (mut inside, _) = self
             .filled
-            .wait_timeout_while(self.held(), patience, |inside| inside.queue.is_empty())
+            .wait_timeout_while(self.held(), patience, |inside| inside.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
-        let id = inside.queue.pop_front()?;
+        let id = inside.next()?;
         let (watched, mark) = inside.marks.get_mut(&id)?;
         *mark = Mark::Working;
         Some(watched.clone())
@@ -138,7 +176,7 @@ impl Rota {
             let again = more || *mark == Mark::Again;
             *mark = if again { Mark::Queued } else { Mark::Idle };
             if again {
-                inside.queue.push_back(id.clone());
+                inside.queue(watched);
                 self.filled.notify_one();
             }
         }

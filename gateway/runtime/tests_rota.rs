@@ -48,6 +48,25 @@ fn v2_turns_are_fair_and_each_is_in_the_queue_once() {
 }
 
 #[test]
+fn v5_where_something_happens_has_every_third_turn() {
+    let rota = Rota::default();
+    for id in ["a", "b", "c", "d", "e", "X", "Y"] {
+        let one = watched(id);
+        one.awake.store(id < "a", Ordering::Relaxed);
+        rota.join(one);
+        rota.ask(&id.into());
+    }
+    let mut order = String::new();
+    for n in 0..12 {
+        let one = next(&rota).unwrap();
+        order += one.id.as_str();
+        // Those who are awake always have more to do.
+        rota.done(&one, one.id.as_str() < "a" || n == 0);
+    }
+    assert_eq!(order, "abXcdYeaXYXY", "nobody waits for ever, whoever wants how much");
+}
+
+#[test]
 fn asked_again_while_worked_on_it_has_another_turn_and_only_one() {
     let rota = Rota::default();
     let a = watched("a");
