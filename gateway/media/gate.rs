@@ -271,9 +271,14 @@ impl Gate {
         due && self.told_at.is_none_or(|told| at > told)
     }
 
+    /// As [`Gate::wants_whole`], and it is due still.
+    pub fn is_whole_due(&self, at: Timestamp) -> bool {
+        self.config.full || is_due(self.whole_at, at, WHOLE_EVERY)
+    }
+
     /// Whether the whole of it is, besides where something differs.
     pub fn wants_whole(&mut self, at: Timestamp) -> bool {
-        let due = self.config.full || is_due(self.whole_at, at, WHOLE_EVERY);
+        let due = self.is_whole_due(at);
         if due {
             (self.whole_at, self.verified_at, self.verified) = (Some(at), Some(at), 0);
         }

@@ -34,6 +34,8 @@ use crate::{
 const RESTLESS: f32 = 0.005;
 /// Time that goes back by more than the order of pictures explains is a clock that was set.
 const STEP_BACK: SignedDuration = SignedDuration::from_secs(2);
+/// What vision does not answer in so long, it never will: the detector is not there.
+const ANSWER_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 /// Reasons kept for who asks, at most.
 const WORDS_MAX: usize = 1_000;
 
@@ -84,6 +86,10 @@ pub(super) struct Lookout {
     asked: Option<Timestamp>,
     /// Asleep, it is behind, and goes on at the newest key frame.
     late: bool,
+    /// Looks that were due and passed over, since the last one.
+    passed: VecDeque<(Timestamp, Option<Timestamp>)>,
+    /// Of which vision is still to be told.
+    owed: VecDeque<Look>,
     /// Awake and behind by more, it goes on at the newest key frame.
     jump_after: SignedDuration,
     run: Option<Run>,
@@ -131,6 +137,8 @@ impl Lookout {
             faults: Vec::new(),
             asked: None,
             late: false,
+            passed: VecDeque::new(),
+            owed: VecDeque::new(),
             jump_after: JUMP_AFTER,
             run: None,
             ended: false,
@@ -194,6 +202,9 @@ impl Lookout {
 
     /// The next thing to do. `room`: vision takes another picture.
     pub(super) fn step(&mut self, room: bool) -> Step {
+        if let Some(look) = self.owed.pop_front() {
+            return Step::Look(Box::new(look));
+        }
         if let Some(frame) = self.frames.front() {
             let behind = self.behind(frame.at);
             if !room && (self.patient || behind < SKIP_AFTER) {
@@ -248,7 +259,7 @@ impl Lookout {
     /// Asleep.
     fn key(&mut self, seen: &Seen) -> Step {
         if self.is_overtaken(seen) {
-            self.pass_over(seen.at);
+            self.pass_over(seen.at, seen.device);
             return Step::Went;
         }
         if !self.late && !self.gate.wants_look(seen.at) {
@@ -256,7 +267,12 @@ impl Lookout {
         }
         let step = self.look(seen);
         self.late = false;
-        step
+        let passed = std::mem::take(&mut self.passed);
+        let Step::Look(look) = step else { return step };
+        // Nothing has changed: not at those either.
+        self.owed.extend(passed.into_iter().map(|(at, device)| nothing(at, device)));
+        self.owed.push_back(*look);
+        self.owed.pop_front().map_or(Step::Went, |look| Step::Look(Box::new(look)))
     }
 
     fn say(&mut self, at: Timestamp, text: impl FnOnce() -> String) {
@@ -269,6 +285,8 @@ impl Lookout {
     fn wake(&mut self, cause: Cause, at: Timestamp) {
         let from = self.replays_from(at);
         let key_at = from.and_then(|from| self.go_back_to(from));
+        (self.late, self.asked) = (false, None);
+        self.passed.clear();
         if let Some(slept) = self.slept.wakes(at) {
             self.say(at, || slept);
         }
@@ -295,6 +313,9 @@ impl Lookout {
     fn go_back_to(&mut self, number: u64) -> Option<Timestamp> {
         let ring = self.ring.lock().ok()?;
         let seen = ring.get(number)?;
+        if number > self.next {
+            self.gate.missed_keys();
+        }
         (self.next, self.last_at, self.run) = (number, None, Some(seen.run()));
         Some(seen.at)
     }
@@ -345,10 +366,16 @@ impl Lookout {
         self.gate.looked(at);
         // Where nothing is restless, nothing can come that does not differ: no need to ask.
         let restless = self.scene.unrest() > RESTLESS;
+        // One question at a time, or a slow detector would answer none that is still asked.
+        let open = self.asked.is_some_and(|asked| {
+            (SignedDuration::ZERO..ANSWER_WITHIN).contains(&at.duration_since(asked))
+        });
         match restless {
-            true => self.asked = Some(at),
+            true if !open => self.asked = Some(at),
+            true => {}
             false => self.gate.told(at),
         }
+        let restless = restless && !open;
         let verify = self.gate.verifies(at) || restless;
         let picture = if verify { self.painter.picture(&frame).ok() } else { None };
         let device = frame.device;
@@ -420,6 +447,7 @@ impl Lookout {
         let mut regions = change.regions.clone();
         regions.extend(moved.regions.iter().copied());
         self.differed |= !regions.is_empty();
+        let whole_due = self.gate.is_whole_due(at);
         let whole = room && self.gate.wants_whole(at);
         if self.gate.is_second(at) {
             self.faults.extend(self.health.look(&luma));
@@ -431,8 +459,10 @@ impl Lookout {
             self.sleep(at, &luma, rest, &change, cause);
         }
         self.spent(worked().saturating_sub(started));
-        if !room {
+        if !room && (whole_due || !regions.is_empty()) {
             self.meter.add(Metric::CameraSkipped, self.id.as_str(), 1);
+        }
+        if !room && !regions.is_empty() {
             return Step::Went;
         }
         Step::Look(Box::new(Look {
@@ -465,6 +495,20 @@ impl Lookout {
         self.frames.clear();
         self.painter = Painter::default();
         self.meter.set(Metric::CameraLevel, self.id.as_str(), 1.0);
+    }
+}
+
+/// Nothing differs, and no picture is shown: time goes on, and who was there is.
+fn nothing(at: Timestamp, device: Option<Timestamp>) -> Look {
+    Look {
+        at,
+        device,
+        picture: None,
+        regions: Vec::new(),
+        still: Vec::new(),
+        whole: false,
+        verify: false,
+        probe: false,
     }
 }
 

@@ -10,8 +10,8 @@ use crate::domain::{Look, Meter, Metric, SourceId};
 
 /// Pictures of one camera that wait for the detector, 6 MB each at 1080p.
 const PICTURES_EACH: usize = 4;
-/// Looks of one camera that wait, with a picture or, where nothing differs, without.
-const LOOKS_MAX: usize = 8;
+/// Looks of one camera that wait, with a picture or, where nothing differs, without: some hundred bytes.
+const LOOKS_MAX: usize = 24;
 /// Pictures of all cameras that wait; where there are more, each camera has place for two: so many
 /// in a row make a track.
 const PICTURES_MAX: usize = 32;
@@ -28,12 +28,19 @@ impl Place {
         self.waiting.iter().filter(|look| look.picture.is_some()).count()
     }
 
-    /// Makes room for another; whether a picture had to go.
-    fn skip(&mut self) -> bool {
-        let full = self.waiting.len() >= LOOKS_MAX;
-        // One without a picture says only that time has gone on.
-        let first = self.waiting.iter().position(|look| look.picture.is_none()).unwrap_or(0);
-        let gone = if full { self.waiting.remove(first) } else { None };
+    /// Makes room for this one; whether a picture had to go.
+    fn skip(&mut self, new: &Look) -> bool {
+        let first = |shows: bool| {
+            self.waiting.iter().position(|look| look.picture.is_some() == shows).unwrap_or(0)
+        };
+        let gone = if new.picture.is_some() && self.pictures() >= PICTURES_EACH {
+            self.waiting.remove(first(true))
+        } else if self.waiting.len() >= LOOKS_MAX {
+            // It says only that time has gone on.
+            self.waiting.remove(first(false))
+        } else {
+            None
+        };
         gone.is_some_and(|look| look.picture.is_some())
     }
 }
@@ -111,7 +118,7 @@ impl Slots {
     pub fn put(&self, camera: &SourceId, look: Look) {
         let mut places = self.held();
         let Some(place) = places.of(camera) else { return };
-        let skipped = place.skip();
+        let skipped = place.skip(&look);
         place.waiting.push_back(look);
         let waiting = place.waiting.len() as f64;
         drop(places);
@@ -189,14 +196,14 @@ mod tests {
         }
         slots.put(&b, look(9));
         let next = || number(slots.take(Duration::ZERO));
-        assert_eq!(next(), Some((a.clone(), 2)));
-        assert_eq!(next(), Some((b.clone(), 9)));
-        assert_eq!(next(), Some((a.clone(), 3)));
         assert!(!slots.has_room(&a));
+        assert_eq!(next(), Some((a.clone(), 6)));
+        assert_eq!(next(), Some((b.clone(), 9)));
+        assert_eq!(next(), Some((a.clone(), 7)));
         let rest: Vec<u32> = std::iter::from_fn(next).map(|(_, n)| n).collect();
-        assert_eq!(rest, [4, 5, 6, 7, 8, 9]);
+        assert_eq!(rest, [8, 9]);
         assert!(slots.has_room(&a));
-        assert_eq!(registry.get(Metric::CameraSkipped, "a"), 1.0);
+        assert_eq!(registry.get(Metric::CameraSkipped, "a"), 5.0);
         assert_eq!(registry.get(Metric::CameraQueue, "a"), 0.0, "it falls too");
     }
 
@@ -209,10 +216,10 @@ mod tests {
         slots.join(&b);
         let quiet = || Look { picture: None, ..look(0) };
         (1..=3).for_each(|n| slots.put(&a, look(n)));
-        (0..20).for_each(|_| slots.put(&a, quiet()));
-        assert_eq!((slots.waiting(&a), slots.has_room(&a)), (8, true));
+        (0..60).for_each(|_| slots.put(&a, quiet()));
+        assert_eq!((slots.waiting(&a), slots.has_room(&a)), (24, true));
         slots.put(&a, look(4));
-        assert_eq!((slots.waiting(&a), slots.has_room(&a)), (8, false));
+        assert_eq!((slots.waiting(&a), slots.has_room(&a)), (24, false));
         // Nor do they wait for a turn of their own, and hold up the picture behind them.
         (5..=8).for_each(|n| slots.put(&b, look(n)));
         let all = std::iter::from_fn(|| slots.take(Duration::ZERO));

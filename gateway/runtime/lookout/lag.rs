@@ -6,7 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Lookout, Metric};
-use crate::media::Seen;
+use crate::media::{GOP_MAX, Seen};
 
 /// Behind by more, looks that the detector has no room for are skipped.
 pub(super) const SKIP_AFTER: SignedDuration = SignedDuration::from_secs(6);
@@ -18,6 +18,8 @@ const CATCH_UP: SignedDuration = SignedDuration::from_secs(6);
 const REPLAY_MAX: SignedDuration = SignedDuration::from_secs(10);
 /// Asleep, a look that is late by two looks, and at least so much, is not caught up with.
 const LATE_AFTER: SignedDuration = SignedDuration::from_secs(4);
+/// Looks passed over of which vision is told afterwards, at most: as many as wait for it.
+const PASSED_MAX: usize = 16;
 
 impl Lookout {
     /// The next packet to deal with.
@@ -37,10 +39,16 @@ impl Lookout {
                 self.last_at.zip(ring.get(from)).map(|(last, one)| one.at.duration_since(last));
             lost = gone.map(|gone| (gone.as_secs_f64(), "the ring kept no more"));
         }
-        if awake && !self.patient && behind(from) > self.jump_after {
-            let key = ring.last_key().filter(|key| *key > from).unwrap_or(from);
+        if behind(from) < JUMP_AFTER {
+            // It has caught up with what it replayed.
+            self.jump_after = JUMP_AFTER;
+        }
+        let far = behind(from) > self.jump_after || from > self.next;
+        let newest_key = ring.last_key().filter(|key| awake && !self.patient && far && *key > from);
+        if let Some(key) = newest_key {
             let ahead = behind(from).as_secs_f64() - behind(key).as_secs_f64();
-            lost = Some((ahead + lost.map_or(0.0, |(gone, _)| gone), "too far behind the stream"));
+            let (gone, why) = lost.unwrap_or((0.0, "too far behind the stream"));
+            lost = Some((gone + ahead, why));
             from = key;
         }
         let seen = ring.get(from).cloned();
@@ -54,15 +62,18 @@ impl Lookout {
 
     /// It goes on later than where it was.
     fn jumped(&mut self, at: Timestamp, lost_s: f64, why: &str) {
-        self.gate.missed_keys();
-        if lost_s <= 0.0 {
+        let mut skipped = lost_s * self.fps;
+        if self.gate.awake().is_none() {
+            // Of a group whose key frame was dealt with, nothing is missed.
+            let gop = self.gate.gop().unwrap_or(GOP_MAX);
+            let (every, asleep_s) = (self.gate.look_every(), lost_s - gop.as_secs_f64() * 1.25);
+            skipped = asleep_s / every.max(gop).as_secs_f64().max(0.1);
+        }
+        if skipped <= 0.0 {
             return;
         }
-        let a_second = match self.gate.awake() {
-            Some(_) => self.fps,
-            None => 1.0 / self.gate.look_every().as_secs_f64().max(0.1),
-        };
-        let skipped = (lost_s * a_second) as u64;
+        self.gate.missed_keys();
+        let skipped = skipped.ceil() as u64;
         self.meter.add(Metric::CameraSkipped, self.id.as_str(), skipped);
         tracing::info!(camera = %self.id, "decoding jumps over {lost_s:.1} s: {why}");
         self.say(at, || format!("jumps ahead: {lost_s:.1} s before this are not looked at; {why}"));
@@ -77,13 +88,18 @@ impl Lookout {
         !self.patient && newest.is_some_and(|key| self.late || apart(seen, key) >= late_after)
     }
 
-    /// It is not looked at, and counts as skipped if it was due.
-    pub(super) fn pass_over(&mut self, at: Timestamp) {
+    /// It is not looked at, and counts as skipped if it was due. If nothing has changed by the next
+    /// look, vision is told of it then: who stands there was there all the time.
+    pub(super) fn pass_over(&mut self, at: Timestamp, device: Option<Timestamp>) {
         if !std::mem::replace(&mut self.late, true) {
             self.say(at, || "late: goes on at the newest key frame".into());
         }
         if self.gate.wants_look(at) {
             self.gate.looked(at);
+            if self.passed.len() >= PASSED_MAX {
+                self.passed.pop_front();
+            }
+            self.passed.push_back((at, device));
             self.meter.add(Metric::CameraSkipped, self.id.as_str(), 1);
         }
     }
