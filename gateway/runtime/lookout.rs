@@ -267,10 +267,12 @@ impl Lookout {
         }
         let step = self.look(seen);
         self.late = false;
-        let passed = std::mem::take(&mut self.passed);
         let Step::Look(look) = step else { return step };
-        // Nothing has changed: not at those either.
-        self.owed.extend(passed.into_iter().map(|(at, device)| nothing(at, device)));
+        let passed = std::mem::take(&mut self.passed);
+        if !look.probe {
+            // Nothing has changed: not at those either.
+            self.owed.extend(passed.into_iter().map(|(at, device)| nothing(at, device)));
+        }
         self.owed.push_back(*look);
         self.owed.pop_front().map_or(Step::Went, |look| Step::Look(Box::new(look)))
     }
