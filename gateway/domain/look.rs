@@ -28,12 +28,25 @@ pub struct Look {
 }
 
 impl Look {
+    /// Nothing differs, and no picture is shown: time goes on, and who was there is.
+    pub fn quiet(at: Timestamp, device: Option<Timestamp>) -> Self {
+        Self {
+            at,
+            device,
+            picture: None,
+            regions: Vec::new(),
+            still: Vec::new(),
+            whole: false,
+            verify: false,
+            probe: false,
+        }
+    }
+
     /// A picture of a camera that moves: everything differs, and nobody is where he was.
     pub fn of(picture: Picture) -> Self {
         let (at, device) = (picture.at, picture.device);
         let (picture, regions) = (Some(picture), vec![Bbox::new(0.0, 0.0, 1.0, 1.0)]);
-        let still = Vec::new();
-        Self { at, device, picture, regions, still, whole: true, verify: false, probe: false }
+        Self { picture, regions, whole: true, ..Self::quiet(at, device) }
     }
 }
 

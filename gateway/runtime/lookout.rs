@@ -162,7 +162,7 @@ impl Lookout {
 
     /// Whether it wants to know of each packet, or of key frames alone.
     pub(super) fn is_eager(&self) -> bool {
-        self.gate.awake().is_some() || !self.frames.is_empty() || self.signal.is_trusted()
+        self.is_awake() || !self.frames.is_empty() || self.signal.is_trusted()
     }
 
     /// Whether it decodes everything.
@@ -271,7 +271,7 @@ impl Lookout {
         let passed = std::mem::take(&mut self.passed);
         if !look.probe {
             // Nothing has changed: not at those either.
-            self.owed.extend(passed.into_iter().map(|(at, device)| nothing(at, device)));
+            self.owed.extend(passed.into_iter().map(|(at, device)| Look::quiet(at, device)));
         }
         self.owed.push_back(*look);
         self.owed.pop_front().map_or(Step::Went, |look| Step::Look(Box::new(look)))
@@ -286,7 +286,7 @@ impl Lookout {
     /// From the last key frame that vision knows, or this one.
     fn wake(&mut self, cause: Cause, at: Timestamp) {
         let from = self.replays_from(at);
-        let key_at = from.and_then(|from| self.go_back_to(from));
+        let key_at = from.and_then(|from| self.go_back(from));
         (self.late, self.asked) = (false, None);
         self.passed.clear();
         if let Some(slept) = self.slept.wakes(at) {
@@ -305,14 +305,9 @@ impl Lookout {
         }
     }
 
-    /// Decoding goes on from the last key frame by this time; its own time. Going back is neither a
-    /// clock that stepped nor the beginning of a run.
-    fn go_back(&mut self, by: Timestamp) -> Option<Timestamp> {
-        let number = self.ring.lock().ok()?.key_by(by)?;
-        self.go_back_to(number)
-    }
-
-    fn go_back_to(&mut self, number: u64) -> Option<Timestamp> {
+    /// Decoding goes on from this key frame; its time. Going back is neither a clock that stepped nor
+    /// the beginning of a run.
+    fn go_back(&mut self, number: u64) -> Option<Timestamp> {
         let ring = self.ring.lock().ok()?;
         let seen = ring.get(number)?;
         if number > self.next {
@@ -372,25 +367,16 @@ impl Lookout {
         let open = self.asked.is_some_and(|asked| {
             (SignedDuration::ZERO..ANSWER_WITHIN).contains(&at.duration_since(asked))
         });
-        match restless {
-            true if !open => self.asked = Some(at),
-            true => {}
-            false => self.gate.told(at),
+        let asks = restless && !open;
+        if asks {
+            self.asked = Some(at);
+        } else if !restless {
+            self.gate.told(at);
         }
-        let restless = restless && !open;
-        let verify = self.gate.verifies(at) || restless;
+        let verify = self.gate.verifies(at) || asks;
         let picture = if verify { self.painter.picture(&frame).ok() } else { None };
-        let device = frame.device;
-        Step::Look(Box::new(Look {
-            at,
-            device,
-            picture,
-            regions: Vec::new(),
-            still: Vec::new(),
-            whole: restless,
-            verify,
-            probe: restless,
-        }))
+        let quiet = Look::quiet(at, frame.device);
+        Step::Look(Box::new(Look { picture, whole: asks, verify, probe: asks, ..quiet }))
     }
 
     fn decode(&mut self, seen: &Seen) {
@@ -461,22 +447,18 @@ impl Lookout {
             self.sleep(at, &luma, rest, &change, cause);
         }
         self.spent(worked().saturating_sub(started));
-        if !room && (whole_due || !regions.is_empty()) {
-            self.meter.add(Metric::CameraSkipped, self.id.as_str(), 1);
+        if !room {
+            let differs = !regions.is_empty();
+            self.meter.add(
+                Metric::CameraSkipped,
+                self.id.as_str(),
+                u64::from(differs || whole_due),
+            );
+            if differs {
+                return Step::Went;
+            }
         }
-        if !room && !regions.is_empty() {
-            return Step::Went;
-        }
-        Step::Look(Box::new(Look {
-            at,
-            device,
-            picture,
-            regions,
-            still,
-            whole,
-            verify: false,
-            probe: false,
-        }))
+        Step::Look(Box::new(Look { picture, regions, still, whole, ..Look::quiet(at, device) }))
     }
 
     fn sleep(&mut self, at: Timestamp, luma: &Luma, rest: Rest, change: &Change, cause: Cause) {
@@ -497,20 +479,6 @@ impl Lookout {
         self.frames.clear();
         self.painter = Painter::default();
         self.meter.set(Metric::CameraLevel, self.id.as_str(), 1.0);
-    }
-}
-
-/// Nothing differs, and no picture is shown: time goes on, and who was there is.
-fn nothing(at: Timestamp, device: Option<Timestamp>) -> Look {
-    Look {
-        at,
-        device,
-        picture: None,
-        regions: Vec::new(),
-        still: Vec::new(),
-        whole: false,
-        verify: false,
-        probe: false,
     }
 }
 

@@ -30,18 +30,14 @@ impl Place {
 
     /// Makes room for this one; whether a picture had to go.
     fn skip(&mut self, new: &Look) -> bool {
-        let first = |shows: bool| {
-            self.waiting.iter().position(|look| look.picture.is_some() == shows).unwrap_or(0)
-        };
-        let gone = if new.picture.is_some() && self.pictures() >= PICTURES_EACH {
-            self.waiting.remove(first(true))
-        } else if self.waiting.len() >= LOOKS_MAX {
-            // It says only that time has gone on.
-            self.waiting.remove(first(false))
-        } else {
-            None
-        };
-        gone.is_some_and(|look| look.picture.is_some())
+        let shows = new.picture.is_some() && self.pictures() >= PICTURES_EACH;
+        if !shows && self.waiting.len() < LOOKS_MAX {
+            return false;
+        }
+        // One without a picture says only that time has gone on.
+        let oldest = self.waiting.iter().position(|look| look.picture.is_some() == shows);
+        oldest.map(|at| self.waiting.remove(at));
+        shows
     }
 }
 
@@ -110,8 +106,7 @@ impl Slots {
     pub fn has_room(&self, camera: &SourceId) -> bool {
         let mut places = self.held();
         let waiting = places.of(camera).map_or(0, |place| place.pictures());
-        let room = if places.pictures() < PICTURES_MAX { PICTURES_EACH } else { PICTURES_LEAST };
-        waiting < room
+        waiting < PICTURES_LEAST || waiting < PICTURES_EACH && places.pictures() < PICTURES_MAX
     }
 
     /// Puts a look; where there is no place, the oldest is skipped, and counted if it has a picture.
@@ -190,20 +185,18 @@ mod tests {
         let (a, b): (SourceId, SourceId) = ("a".into(), "b".into());
         slots.join(&a);
         slots.join(&b);
-        for n in 1..=9 {
+        for n in 1..=5 {
             assert_eq!(slots.has_room(&a), n <= 4);
             slots.put(&a, look(n));
         }
         slots.put(&b, look(9));
         let next = || number(slots.take(Duration::ZERO));
-        assert!(!slots.has_room(&a));
-        assert_eq!(next(), Some((a.clone(), 6)));
+        assert_eq!(next(), Some((a.clone(), 2)));
         assert_eq!(next(), Some((b.clone(), 9)));
-        assert_eq!(next(), Some((a.clone(), 7)));
-        let rest: Vec<u32> = std::iter::from_fn(next).map(|(_, n)| n).collect();
-        assert_eq!(rest, [8, 9]);
+        assert_eq!(next(), Some((a.clone(), 3)));
         assert!(slots.has_room(&a));
-        assert_eq!(registry.get(Metric::CameraSkipped, "a"), 5.0);
+        assert_eq!((next(), next(), next()), (Some((a.clone(), 4)), Some((a, 5)), None));
+        assert_eq!(registry.get(Metric::CameraSkipped, "a"), 1.0);
         assert_eq!(registry.get(Metric::CameraQueue, "a"), 0.0, "it falls too");
     }
 
@@ -229,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn many_cameras_have_place_for_two_each_and_few_for_four() {
+    fn p11_many_cameras_have_place_for_two_pictures_each_and_few_for_four() {
         let slots = Slots::new(Registry::new());
         let ids: Vec<SourceId> = (0..40).map(|n| format!("c{n}").into()).collect();
         ids.iter().for_each(|id| slots.join(id));
@@ -245,6 +238,9 @@ mod tests {
         // What has no picture takes no room of the others.
         slots.put(&ids[0], Look { picture: None, ..look(1) });
         assert!(slots.has_room(&ids[1]) && slots.waiting(&ids[0]) == 3);
+        // Who does not ask for room (asleep, a drone) has no more.
+        (0..60).for_each(|n| slots.put(&ids[2], look(n)));
+        assert_eq!(slots.waiting(&ids[2]), 4);
     }
 
     #[test]

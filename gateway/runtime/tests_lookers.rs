@@ -145,6 +145,12 @@ impl World {
         while self.detect() | self.decode() {}
     }
 
+    fn run(&mut self, until_s: u64, share: f64) {
+        while self.now_ms < until_s * 1_000 {
+            self.tick(share);
+        }
+    }
+
     fn decode(&mut self) -> bool {
         if self.left_ms.0 <= 0 {
             return false;
@@ -196,7 +202,7 @@ impl World {
         let (mut happened, mut lost) = (0, Vec::new());
         for camera in 0..self.cameras.len() {
             let first_s = self.first_of(camera) as f64 * TICK_MS as f64 / 1_000.0;
-            let found = self.found.get(&SourceId::from(format!("c{camera}").as_str()));
+            let found = self.found.get(&self.cameras[camera].0.id);
             for turn in 0..4 {
                 let began_s = VISIT.0 - first_s + f64::from(turn * CLIP_S);
                 let there = began_s..began_s + VISIT.1 - VISIT.0;
@@ -221,10 +227,11 @@ impl World {
         let mut text = String::new();
         for (camera, began_s) in lost {
             text += &format!("c{camera}: somebody from {began_s:.1} s on\n");
-            for (at, word) in self.cameras[*camera].0.lookout.lock().unwrap().take_words() {
+            let watched = &self.cameras[*camera].0;
+            for (at, word) in watched.lookout.lock().unwrap().take_words() {
                 text += &format!("  {:.1} {word}\n", seconds(at));
             }
-            let found = self.found.get(&SourceId::from(format!("c{camera}").as_str()));
+            let found = self.found.get(&watched.id);
             text += &format!("  seen at {:.1?}\n", found.map_or(&[][..], |times| times));
         }
         text
@@ -241,9 +248,7 @@ fn v5_too_many_cameras_are_each_looked_at_and_who_stays_is_seen() {
     // 80 looks of 40 ms in 2 s, and nine awake: more than two such boxes can do.
     let mut world = World::new(80, stream());
     let run = |world: &mut World, until_s: u64| {
-        while world.now_ms < until_s * 1_000 {
-            world.tick(1.0);
-        }
+        world.run(until_s, 1.0);
         let mut waited = world.costs.waited_ms.lock().unwrap();
         assert_eq!(waited.len(), 80);
         let longest = waited.values().map(|(longest, _)| *longest).max().unwrap();
@@ -266,9 +271,7 @@ fn v5_a_detector_that_is_too_slow_sees_who_stays_all_the_same() {
     // Three awake, and a whole core for three looks a second of the fifteen that are due.
     let mut world = World::new(30, stream());
     world.run_ms = 333;
-    while world.now_ms < 260_000 {
-        world.tick(1.0);
-    }
+    world.run(260, 1.0);
     let (happened, lost) = world.visits(40.0, 240.0);
     println!("{happened} visits, {} skipped", world.skipped());
     assert!(world.skipped() > 1_000 && happened > 20);
@@ -280,9 +283,7 @@ fn v5_a_box_that_was_overloaded_is_well_again_soon_after() {
     let mut world = World::new(30, stream());
     let run = |world: &mut World, until_s: u64, share: f64| {
         let before = world.skipped();
-        while world.now_ms < until_s * 1_000 {
-            world.tick(share);
-        }
+        world.run(until_s, share);
         world.skipped() - before
     };
     let begin = run(&mut world, 30, 1.0);

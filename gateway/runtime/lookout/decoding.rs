@@ -14,7 +14,8 @@ impl Lookout {
         self.decoder = None;
         self.frames.clear();
         if let Some(from) = self.gate.told_at().or(self.last_at) {
-            self.go_back(from);
+            let key = self.ring.lock().ok().and_then(|ring| ring.key_by(from));
+            key.and_then(|key| self.go_back(key));
         }
         self.gate.again();
         true

@@ -32,21 +32,20 @@ impl Lookout {
                 .zip(ring.get(number))
                 .map_or(SignedDuration::ZERO, |(new, one)| apart(one, new))
         };
-        let (awake, mut lost) = (self.gate.awake().is_some(), None);
-        if from > self.next {
+        let (lag, left, mut lost) = (behind(from), from > self.next, None);
+        if left {
             // They left the ring before their turn: it is too small for how far we are behind.
             let gone =
                 self.last_at.zip(ring.get(from)).map(|(last, one)| one.at.duration_since(last));
             lost = gone.map(|gone| (gone.as_secs_f64(), "the ring kept no more"));
         }
-        if behind(from) < JUMP_AFTER {
+        if lag < JUMP_AFTER {
             // It has caught up with what it replayed.
             self.jump_after = JUMP_AFTER;
         }
-        let far = behind(from) > self.jump_after || from > self.next;
-        let newest_key = ring.last_key().filter(|key| awake && !self.patient && far && *key > from);
-        if let Some(key) = newest_key {
-            let ahead = behind(from).as_secs_f64() - behind(key).as_secs_f64();
+        let jumps = self.is_awake() && !self.patient && (left || lag > self.jump_after);
+        if let Some(key) = ring.last_key().filter(|key| jumps && *key > from) {
+            let ahead = lag.as_secs_f64() - behind(key).as_secs_f64();
             let (gone, why) = lost.unwrap_or((0.0, "too far behind the stream"));
             lost = Some((gone + ahead, why));
             from = key;
@@ -63,7 +62,7 @@ impl Lookout {
     /// It goes on later than where it was.
     fn jumped(&mut self, at: Timestamp, lost_s: f64, why: &str) {
         let mut skipped = lost_s * self.fps;
-        if self.gate.awake().is_none() {
+        if !self.is_awake() {
             // Of a group whose key frame was dealt with, nothing is missed.
             let gop = self.gate.gop().unwrap_or(GOP_MAX);
             let (every, asleep_s) = (self.gate.look_every(), lost_s - gop.as_secs_f64() * 1.25);
@@ -82,10 +81,13 @@ impl Lookout {
     /// Whether this key frame is passed over, asleep: it is late, and a later one is there. What has
     /// changed since is seen in that one too.
     pub(super) fn is_overtaken(&self, seen: &Seen) -> bool {
+        if self.patient {
+            return false;
+        }
         let Ok(ring) = self.ring.lock() else { return false };
         let newest = ring.last_key().filter(|key| *key >= self.next).and_then(|key| ring.get(key));
         let late_after = LATE_AFTER.max(self.gate.look_every() * 2);
-        !self.patient && newest.is_some_and(|key| self.late || apart(seen, key) >= late_after)
+        newest.is_some_and(|key| self.late || apart(seen, key) >= late_after)
     }
 
     /// It is not looked at, and counts as skipped if it was due. If nothing has changed by the next
