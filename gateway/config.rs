@@ -30,7 +30,7 @@ use crate::{
     store, vision,
 };
 
-pub use diff::{Change, Difference, Item};
+pub use diff::{ConfigChange, Difference, Item};
 pub use grids::Grids;
 pub use problem::Problem;
 pub use registry::ButtonConfig;

@@ -1,5 +1,9 @@
 //! gridpost: the edge gateway of a community police room. Modules in the order data flows.
 
+/// What every room that runs needs: clock, figures, tasks.
+pub mod base;
+/// When and how a camera is looked at.
+pub mod camera;
 /// One file a subcommand.
 pub mod cli;
 /// What was typed → what is checked.

@@ -8,8 +8,8 @@ use std::{
 };
 
 use gridpost::{
+    base::RealClock,
     domain::{Evidence, EvidenceId, IncidentId, Meter, Metric, NoMeter, Outcome, Settled, SinkId},
-    runtime::RealClock,
     sinks::{Circuit, Config, Due, EvidenceCourier, Lane, Outbox, Piece},
 };
 use serde_json::{Value, json};
@@ -104,7 +104,7 @@ impl World {
     fn clip(&self, bytes: usize) -> (Piece, Vec<u8>) {
         let content: Vec<u8> = (0..bytes).map(|n| (n * 31 % 251) as u8).collect();
         let sha256 = sha256(&content);
-        let id = EvidenceId::new();
+        let id = EvidenceId(uuid::Uuid::from_u128(rand::random()));
         let path = self.folder.path().join(id.to_string());
         std::fs::write(&path, &content).unwrap();
         let evidence = Evidence {
@@ -117,7 +117,15 @@ impl World {
             pre_roll_ms: None,
             pre_roll_limit: None,
         };
-        (Piece { seq: 7, incident: IncidentId::new(), evidence, path: Some(path) }, content)
+        (
+            Piece {
+                seq: 7,
+                incident: IncidentId(uuid::Uuid::from_u128(rand::random())),
+                evidence,
+                path: Some(path),
+            },
+            content,
+        )
     }
 
     async fn outcome(&self) -> Outcome {

@@ -4,10 +4,12 @@ mod cameras;
 mod check;
 mod devices;
 mod models;
+mod models_report;
 mod replay;
 mod run;
 mod schema;
 mod store;
+mod store_report;
 mod watch;
 
 use std::{io::IsTerminal, path::Path, process::ExitCode};

@@ -2,20 +2,17 @@
 
 use std::{path::PathBuf, process::Command};
 
-use super::{Failure, print_line};
-use crate::{
-    config::env::{Environment, MODELS, ORT_LIBRARY, ProcessEnvironment},
-    runtime,
-};
+use super::{Failure, models_report, print_line};
+use crate::config::env::{Environment, MODELS, ORT_LIBRARY, ProcessEnvironment};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    action: Action,
 }
 
 #[derive(clap::Subcommand)]
-enum What {
+enum Action {
     /// Every model of the catalogue, and whether its file is here.
     List,
     /// Bring a model and the ONNX Runtime library (the default model without a name).
@@ -35,12 +32,12 @@ pub(crate) fn folder() -> PathBuf {
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let models = folder();
     let library = ProcessEnvironment.get(ORT_LIBRARY).map(PathBuf::from);
-    match &args.what {
-        What::List => {
-            let lines = runtime::models_list(&models).map_err(Failure::Usage)?;
+    match &args.action {
+        Action::List => {
+            let lines = models_report::list(&models).map_err(Failure::Usage)?;
             lines.iter().try_for_each(|line| print_line(line))
         }
-        What::Fetch { name } => {
+        Action::Fetch { name } => {
             let script = models.join("fetch");
             let status = Command::new(&script).args(name).status().map_err(|error| {
                 Failure::Other(format!("{} cannot be run: {error}", script.display()))
@@ -51,12 +48,12 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
                 Err(Failure::Other("models fetch failed".into()))
             }
         }
-        What::Verify { name } => {
-            let line = runtime::models_verify(&models, name.clone(), library.as_deref());
+        Action::Verify { name } => {
+            let line = models_report::verify(&models, name.clone(), library.as_deref());
             print_line(&line.map_err(Failure::Usage)?)
         }
-        What::Bench { name } => {
-            let lines = runtime::models_bench(&models, name.as_deref(), library.as_deref());
+        Action::Bench { name } => {
+            let lines = models_report::bench(&models, name.as_deref(), library.as_deref());
             lines.map_err(Failure::Usage)?.iter().try_for_each(|line| print_line(line))
         }
     }

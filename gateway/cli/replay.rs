@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Failure, load, print_line};
+use tempfile::TempDir;
+
+use super::{Failure, load, models_report, print_line};
 use crate::{
     config::Config,
-    runtime::{self, Recorded, Replay, Told},
+    runtime::{self, Recorded, Replay, ReplayOutput},
 };
 
 #[derive(clap::Args)]
@@ -64,45 +66,11 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     if let Some(id) = &args.explain {
         camera(&config, id)?;
     }
-    let recorded = match &args.signals {
-        Some(path) => read(path)?,
-        None => Recorded::default(),
-    };
-    for id in recorded.signals.iter().filter_map(|signal| signal.camera()) {
-        camera(&config, id)?;
-    }
-    let file = args.signals.as_deref().unwrap_or(Path::new("")).display();
-    for (line, reason) in &recorded.unreadable {
-        eprintln!("{file}:{line}: {reason}");
-    }
-    for camera in config.cameras.iter().filter(|camera| !camera.is_clip()) {
-        let hint = format!("--camera {}=CLIP plays a file", camera.id);
-        tracing::warn!(camera = camera.id, hint, "not played: replay opens no live stream");
-    }
-    if config.cameras.iter().any(|camera| camera.is_clip()) {
-        let library = config.library.as_deref();
-        runtime::models_verify(
-            &config.models_dir,
-            config.model.name.clone(),
-            config.model.library.as_deref().or(library),
-        )
-        .map_err(Failure::Usage)?;
-    } else if recorded.signals.is_empty() {
-        let hint = "give --camera ID=CLIP or --signals FILE.jsonl";
-        return Err(Failure::Usage(format!("nothing to replay: {hint}")));
-    }
-    let temporary = match &args.data {
-        Some(_) => None,
-        None => Some(tempfile::tempdir().map_err(|error| {
-            Failure::Other(format!("no temporary folder can be made: {error}"))
-        })?),
-    };
-    config.data.path = match (&args.data, &temporary) {
-        (Some(path), _) => path.clone(),
-        (None, Some(folder)) => folder.path().to_owned(),
-        (None, None) => return Err(Failure::Other("no data folder".into())),
-    };
-    let told = Told {
+    let recorded = recorded(args, &config)?;
+    check_input(&config, &recorded)?;
+    let (folder, _temporary) = data_folder(args)?;
+    config.data.path = folder;
+    let output = ReplayOutput {
         event: &mut |line| {
             print_line(line).map_err(|failure| match failure {
                 Failure::Usage(message) | Failure::Other(message) => message,
@@ -112,12 +80,12 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     };
     let replay = Replay {
         config,
-        signals: recorded.signals,
+        signals: recorded.messages,
         start: args.start,
         speed: args.speed.0,
         explain: args.explain.as_deref().map(Into::into),
     };
-    let played = runtime::replay(replay, told).map_err(Failure::Other)?;
+    let played = runtime::replay(replay, output).map_err(Failure::Other)?;
     tracing::info!(
         pictures = played.pictures,
         signals = played.signals,
@@ -127,8 +95,61 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     );
     match recorded.unreadable.len() {
         0 => Ok(()),
-        lines => Err(Failure::Other(format!("{file}: {lines} line(s) could not be read"))),
+        lines => {
+            let file = signals_file(args);
+            Err(Failure::Other(format!("{file}: {lines} line(s) could not be read")))
+        }
     }
+}
+
+/// The one that was asked for, or one that goes with its guard.
+fn data_folder(args: &Args) -> Result<(PathBuf, Option<TempDir>), Failure> {
+    if let Some(path) = &args.data {
+        return Ok((path.clone(), None));
+    }
+    let temporary = tempfile::tempdir()
+        .map_err(|error| Failure::Other(format!("no temporary folder can be made: {error}")))?;
+    Ok((temporary.path().to_owned(), Some(temporary)))
+}
+
+fn signals_file(args: &Args) -> std::path::Display<'_> {
+    args.signals.as_deref().unwrap_or(Path::new("")).display()
+}
+
+/// The recorded messages; lines that cannot be read are said and passed over.
+fn recorded(args: &Args, config: &Config) -> Result<Recorded, Failure> {
+    let recorded = match &args.signals {
+        Some(path) => read(path)?,
+        None => Recorded::default(),
+    };
+    for id in recorded.messages.iter().filter_map(|message| message.camera()) {
+        camera(config, id)?;
+    }
+    for (line, reason) in &recorded.unreadable {
+        eprintln!("{}:{line}: {reason}", signals_file(args));
+    }
+    Ok(recorded)
+}
+
+/// There must be something to play, and a model for what is seen; live cameras stay dark.
+fn check_input(config: &Config, recorded: &Recorded) -> Result<(), Failure> {
+    for camera in config.cameras.iter().filter(|camera| !camera.is_clip()) {
+        let hint = format!("--camera {}=CLIP plays a file", camera.id);
+        tracing::warn!(camera = camera.id, hint, "not played: replay opens no live stream");
+    }
+    if config.cameras.iter().any(|camera| camera.is_clip()) {
+        let library = config.library.as_deref();
+        models_report::verify(
+            &config.models_dir,
+            config.model.name.clone(),
+            config.model.library.as_deref().or(library),
+        )
+        .map_err(Failure::Usage)?;
+    } else if recorded.messages.is_empty() {
+        let hint = "give --camera ID=CLIP or --signals FILE.jsonl";
+        return Err(Failure::Usage(format!("nothing to replay: {hint}")));
+    }
+    Ok(())
 }
 
 /// Where it stands in the configuration.

@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, print_line};
-use crate::runtime::{self, Listed};
+use super::{
+    Failure, print_line,
+    store_report::{self, ListKind},
+};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    action: Action,
 }
 
 #[derive(clap::Args)]
@@ -19,7 +21,7 @@ struct Folder {
 }
 
 #[derive(clap::Subcommand)]
-enum What {
+enum Action {
     /// Verify every record, the chain of hashes and the evidence; says in plain words what is wrong.
     Check(Folder),
     /// Accepted, delivered, pending, dead-lettered and shed, per kind and sink; recounted from the journal.
@@ -65,30 +67,30 @@ enum What {
 }
 
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
-    let lines = match &args.what {
-        What::Check(Folder { data }) => {
-            let (sound, lines) = runtime::store_check(data);
+    let lines = match &args.action {
+        Action::Check(Folder { data }) => {
+            let (sound, lines) = store_report::check(data);
             print(&lines)?;
             return match sound {
                 true => Ok(()),
                 false => Err(Failure::Other(format!("{}: not sound", data.display()))),
             };
         }
-        What::Ledger(Folder { data }) => runtime::store_ledger(data),
-        What::List { folder, pending, shed, quarantine } => {
+        Action::Ledger(Folder { data }) => store_report::ledger(data),
+        Action::List { folder, pending, shed, quarantine } => {
             let what = match (pending, shed, quarantine) {
-                (true, ..) => Listed::Pending,
-                (_, true, _) => Listed::Shed,
-                (.., true) => Listed::Quarantine,
-                _ => Listed::Dead,
+                (true, ..) => ListKind::Pending,
+                (_, true, _) => ListKind::Shed,
+                (.., true) => ListKind::Quarantine,
+                _ => ListKind::Dead,
             };
-            runtime::store_list(&folder.data, what)
+            store_report::list(&folder.data, what)
         }
-        What::Retry { folder, sink, number } => {
-            runtime::store_retry(&folder.data, sink.as_deref(), *number)
+        Action::Retry { folder, sink, number } => {
+            store_report::retry(&folder.data, sink.as_deref(), *number)
         }
-        What::Backup { folder, to } => runtime::store_backup(&folder.data, to),
-        What::Restore { from, folder } => runtime::store_restore(from, &folder.data),
+        Action::Backup { folder, to } => store_report::backup(&folder.data, to),
+        Action::Restore { from, folder } => store_report::restore(from, &folder.data),
     };
     print(&lines.map_err(Failure::Other)?)
 }

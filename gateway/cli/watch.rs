@@ -1,6 +1,6 @@
 //! `gridpost watch`: cameras with no configuration at all; events as JSON lines on stdout.
 
-use super::{Failure, models};
+use super::{Failure, models, models_report};
 use crate::{
     config::{self, env::FixedEnvironment},
     runtime,
@@ -38,7 +38,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         problems.iter().map(|problem| format!("{}: {}", problem.key, problem.message)).collect();
     let mut config = config.ok_or_else(|| Failure::Usage(told.join("; ")))?;
     config.models_dir = models::folder();
-    runtime::models_verify(&config.models_dir, None, None).map_err(Failure::Usage)?;
+    models_report::verify(&config.models_dir, None, None).map_err(Failure::Usage)?;
     tracing::info!(data = %args.data.display(), "evidence and journal are kept here");
     runtime::run(config, None, &FixedEnvironment::default()).map_err(Failure::Other)
 }

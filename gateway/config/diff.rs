@@ -78,7 +78,7 @@ fn fingerprint(path: &str) -> Option<u64> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Change {
+pub enum ConfigChange {
     Added,
     Removed,
     Changed,
@@ -92,7 +92,7 @@ pub struct Item {
     /// Empty for a section that there is only one of.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
-    pub change: Change,
+    pub change: ConfigChange,
     /// Names of the keys, where it changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
@@ -105,9 +105,9 @@ impl fmt::Display for Item {
             write!(f, " {}", self.id)?;
         }
         match self.change {
-            Change::Added => write!(f, ": added"),
-            Change::Removed => write!(f, ": removed"),
-            Change::Changed => write!(f, ": {} changed", self.keys.join(", ")),
+            ConfigChange::Added => write!(f, ": added"),
+            ConfigChange::Removed => write!(f, ": removed"),
+            ConfigChange::Changed => write!(f, ": {} changed", self.keys.join(", ")),
         }
     }
 }
@@ -123,11 +123,11 @@ impl Difference {
         let all: BTreeSet<_> = old.keys().chain(new.keys()).collect();
         let item = |name: &(&'static str, String)| {
             let (change, keys) = match (old.get(name), new.get(name)) {
-                (Some(old), Some(new)) => (Change::Changed, keys_between(old, new)),
-                (Some(_), None) => (Change::Removed, Vec::new()),
-                (None, _) => (Change::Added, Vec::new()),
+                (Some(old), Some(new)) => (ConfigChange::Changed, keys_between(old, new)),
+                (Some(_), None) => (ConfigChange::Removed, Vec::new()),
+                (None, _) => (ConfigChange::Added, Vec::new()),
             };
-            let differs = change != Change::Changed || !keys.is_empty();
+            let differs = change != ConfigChange::Changed || !keys.is_empty();
             differs.then(|| Item { section: name.0, id: name.1.clone(), change, keys })
         };
         Self(all.into_iter().filter_map(item).collect())

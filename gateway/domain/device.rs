@@ -9,7 +9,7 @@ use super::SourceId;
 /// Everything one message of a device said, a press apart. What it did not say is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeviceReport {
-    pub word: Word,
+    pub word: DeviceStatus,
     /// Percent.
     pub battery: Option<u8>,
     /// The device's own verdict, where it gives no figure.
@@ -34,7 +34,7 @@ pub struct DeviceReport {
 
 /// What the message was for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Word {
+pub enum DeviceStatus {
     /// It lives: a heartbeat, a measured value, anything.
     #[default]
     Alive,

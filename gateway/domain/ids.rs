@@ -1,10 +1,13 @@
-//! Identifiers: short names chosen by the installer, and time-ordered UUIDs chosen by us.
+//! Identifiers: short names chosen by the installer, and time-ordered UUIDs minted by us.
 
 use std::{fmt, sync::Arc};
 
+use rand::{RngCore, SeedableRng, rngs::StdRng};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
+
+use super::Now;
 
 macro_rules! name_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -50,10 +53,12 @@ macro_rules! uuid_id {
         #[serde(transparent)]
         pub struct $name(#[schemars(with = "String")] pub Uuid);
         impl $name {
-            /// A new UUIDv7: sorts by the time it was made.
-            #[allow(clippy::new_without_default)]
-            pub fn new() -> Self {
-                Self(Uuid::now_v7())
+            /// Another one at each call, for tests that need no clock.
+            #[cfg(test)]
+            pub(crate) fn new() -> Self {
+                use std::sync::atomic::{AtomicU64, Ordering};
+                static COUNT: AtomicU64 = AtomicU64::new(1);
+                Self(Uuid::from_u64_pair(0, COUNT.fetch_add(1, Ordering::Relaxed)))
             }
         }
         impl fmt::Display for $name {
@@ -94,3 +99,60 @@ uuid_id!(
     /// A piece of evidence: a snapshot or a clip.
     EvidenceId
 );
+
+/// Mints ids: UUIDv7 of `now`, the random part from a generator with a seed. A running gateway
+/// takes its seed from the system; a replay has a fixed one, so that the same input makes the same
+/// ids.
+pub struct IdMint {
+    random: StdRng,
+}
+
+impl IdMint {
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self { random: StdRng::from_seed(seed) }
+    }
+
+    /// Sorts by the time it was made, to the millisecond. A wall clock before 1970 counts as 1970.
+    pub fn uuid(&mut self, now: Now) -> Uuid {
+        let mut random = [0; 10];
+        self.random.fill_bytes(&mut random);
+        let ms = u64::try_from(now.wall.as_millisecond()).unwrap_or(0);
+        Builder::from_unix_timestamp_millis(ms, &random).into_uuid()
+    }
+
+    pub fn incident(&mut self, now: Now) -> IncidentId {
+        IncidentId(self.uuid(now))
+    }
+
+    pub fn evidence(&mut self, now: Now) -> EvidenceId {
+        EvidenceId(self.uuid(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn at(ms: i64) -> Now {
+        Now { wall: Timestamp::from_millisecond(ms).unwrap(), mono_ms: 0 }
+    }
+
+    #[test]
+    fn ids_are_uuids_of_their_time_and_the_same_for_the_same_seed() {
+        let (mut one, mut other) = (IdMint::new([7; 32]), IdMint::new([7; 32]));
+        let ids: Vec<Uuid> = (0..1_000).map(|n| one.uuid(at(1_782_874_800_000 + n / 10))).collect();
+        let again: Vec<Uuid> =
+            (0..1_000).map(|n| other.uuid(at(1_782_874_800_000 + n / 10))).collect();
+        assert_eq!(ids, again);
+        assert!(ids.iter().all(|id| id.get_version_num() == 7), "{}", ids[0]);
+        assert!(ids[..10].iter().all(|id| ids[10..].iter().all(|later| id < later)), "they sort");
+        let mut different = ids.clone();
+        different.sort_unstable();
+        different.dedup();
+        assert_eq!(different.len(), 1_000, "in one millisecond too");
+        assert_ne!(IdMint::new([8; 32]).uuid(at(0)), IdMint::new([7; 32]).uuid(at(0)));
+        assert_eq!(one.uuid(at(-5)).get_version_num(), 7, "a clock that is very wrong");
+    }
+}

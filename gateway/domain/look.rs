@@ -52,7 +52,7 @@ impl Look {
 
 /// What vision answers the gate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sighting {
+pub struct LookFeedback {
     /// Something is there that counts.
     pub holds: bool,
     /// Something that counts, and does not just stand there, was found where something differs.

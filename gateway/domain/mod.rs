@@ -29,7 +29,7 @@ mod track;
 
 pub use areas::Areas;
 pub use device::{
-    Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceTable, Word,
+    Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceStatus, DeviceTable,
 };
 pub use entry::{Entry, Outcome, Quarantined, SeenPress, Settled};
 pub use event::{Event, EventContext, EventData, event_schema};
@@ -39,12 +39,12 @@ pub use gauge::{Dated, GaugeReport, Measure, READINGS_KEPT, Reading, SeenReport}
 pub use ground::{Errors, Spot, View, bearing_deg, distance_m, moved, turned};
 pub use hardware::HwDecode;
 pub use heartbeat::{Heartbeat, HeartbeatData, HeartbeatFacts, HeartbeatSums, started_at};
-pub use ids::{EvidenceId, IncidentId, RuleId, SinkId, SiteId, SourceId};
+pub use ids::{EvidenceId, IdMint, IncidentId, RuleId, SinkId, SiteId, SourceId};
 pub use incident::{
     Class, ClockError, Deadline, Detail, Evidence, Incident, Kind, ObjectCount, PreRollLimit,
     Record, Route, Severity, SourceRef, Stage, Tier, Title, What,
 };
-pub use look::{Look, Sighting};
+pub use look::{Look, LookFeedback};
 pub use luma::Luma;
 pub use metric::{LABEL_BREAK, Meter, Metric, MetricKind, NoMeter, label_pair};
 pub use observation::{

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DeviceReport, Evidence, GaugeReport, IncidentId, Kind, Pose, PostureOrder, Receipt, SourceId,
-    Stamp, TrackFrame,
+    DeviceReport, Evidence, GaugeReport, IncidentId, Kind, Now, Pose, PostureOrder, Receipt,
+    SourceId, Stamp, TrackFrame,
 };
 
 /// One thing said or seen.
@@ -17,11 +17,25 @@ pub struct Observation {
     pub body: Body,
 }
 
+impl Observation {
+    /// What the gateway itself has to say, now.
+    pub fn of_gateway(source: SourceId, now: Now, body: Body) -> Self {
+        Self { source, stamp: Stamp::of_gateway(now), body }
+    }
+}
+
 /// An observation and the promise that hangs on it.
 #[derive(Debug)]
 pub struct Envelope {
     pub observation: Observation,
     pub receipt: Receipt,
+}
+
+impl Envelope {
+    /// Nobody waits for it to be on disk.
+    pub fn unacknowledged(observation: Observation) -> Self {
+        Self { observation, receipt: Receipt::none() }
+    }
 }
 
 #[derive(Clone, Debug)]

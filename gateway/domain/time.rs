@@ -36,7 +36,7 @@ impl Now {
     }
 }
 
-/// Where `now` comes from: the real one and the simulated one live in `runtime`.
+/// Where `now` comes from: the real one and the simulated one live in `base`.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Now;
 }

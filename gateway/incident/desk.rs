@@ -29,9 +29,9 @@ use super::{
     titles,
 };
 use crate::domain::{
-    Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, Incident,
-    IncidentId, Kind, Now, Observation, Phase, Quarantined, Record, SeenPress, Severity, Shot,
-    SourceId, SourceInfo, SourceKind, SourceRef, Stage, What,
+    Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, IdMint,
+    Incident, IncidentId, Kind, Now, Observation, Phase, Quarantined, Record, SeenPress, Severity,
+    Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage, What,
 };
 
 /// What the desk knows of sources: the configuration, looked up by id.
@@ -78,7 +78,7 @@ pub enum Job {
 /// All that one step of the desk leads to. The receipt of the observation is settled with
 /// `answer` after `entries` are on disk.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Effects {
     pub entries: Vec<Entry>,
     pub jobs: Vec<Job>,
     pub answer: Answer,
@@ -86,14 +86,16 @@ pub struct Outcome {
     pub repeated: bool,
 }
 
-impl Default for Outcome {
+impl Default for Effects {
     fn default() -> Self {
         Self { entries: Vec::new(), jobs: Vec::new(), answer: Answer::Stored, repeated: false }
     }
 }
 
+/// Owns all live incidents; one step at a time.
 pub struct Desk {
     directory: Directory,
+    ids: IdMint,
     live: BTreeMap<IncidentId, Live>,
     by_key: HashMap<String, IncidentId>,
     presses: Presses,
@@ -112,9 +114,10 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub fn new(directory: Directory) -> Self {
+    pub fn new(directory: Directory, ids: IdMint) -> Self {
         Self {
             directory,
+            ids,
             live: BTreeMap::new(),
             by_key: HashMap::new(),
             presses: Presses::default(),
@@ -140,10 +143,10 @@ impl Desk {
         live: Vec<Record>,
         presses: &[SeenPress],
         replies: Vec<(IncidentId, String)>,
-    ) -> Outcome {
+    ) -> Effects {
         presses.iter().for_each(|press| self.presses.restore(now, press));
         replies.into_iter().for_each(|reply| self.remember_reply(reply));
-        let mut outcome = Outcome::default();
+        let mut effects = Effects::default();
         for record in live {
             let incident = record.incident;
             let id = incident.id;
@@ -161,14 +164,14 @@ impl Desk {
             if ends {
                 live.end(now, live.last_at.max(live.incident.began_at));
                 live.incident.detail.insert("ended_by".into(), "restart".into());
-                outcome.entries.push(live.record(now, What::Ended));
+                effects.entries.push(live.record(now, What::Ended));
             }
             self.live.insert(id, live);
             if kept && !ends {
                 self.keep_near(id);
             }
         }
-        outcome
+        effects
     }
 
     pub fn apply(
@@ -176,24 +179,24 @@ impl Desk {
         now: Now,
         observation: &Observation,
         findings: Vec<Finding>,
-    ) -> Outcome {
-        let mut outcome = Outcome::default();
+    ) -> Effects {
+        let mut effects = Effects::default();
         let (source, stamp) = (&observation.source, observation.stamp);
         match &observation.body {
-            Body::Press(press) => self.press(now, source, stamp, press, &mut outcome),
-            Body::Reply(reply) => self.reply(now, reply, &mut outcome),
-            Body::Gauge(report) => self.gauge(source, stamp, report, &mut outcome),
-            Body::Fault(fault) => self.fault(now, source, stamp, fault, &mut outcome),
-            Body::Loss(loss) => self.loss(now, source, stamp, loss, &mut outcome),
+            Body::Press(press) => self.press(now, source, stamp, press, &mut effects),
+            Body::Reply(reply) => self.reply(now, reply, &mut effects),
+            Body::Gauge(report) => self.gauge(source, stamp, report, &mut effects),
+            Body::Fault(fault) => self.fault(now, source, stamp, fault, &mut effects),
+            Body::Loss(loss) => self.loss(now, source, stamp, loss, &mut effects),
             Body::Evidence { incident, evidence } => {
-                self.evidence(now, *incident, evidence, &mut outcome);
+                self.evidence(now, *incident, evidence, &mut effects);
             }
             Body::EvidenceFailed { incident, reason } => {
-                self.evidence_failed(now, *incident, reason, &mut outcome);
+                self.evidence_failed(now, *incident, reason, &mut effects);
             }
             Body::Unreadable(unreadable) => {
                 self.fleet.unreadable(source);
-                outcome.entries.push(Entry::Quarantine(Quarantined {
+                effects.entries.push(Entry::Quarantine(Quarantined {
                     origin: unreadable.origin.clone(),
                     reason: unreadable.reason.clone(),
                     text: String::from_utf8_lossy(&unreadable.payload).into_owned(),
@@ -201,38 +204,38 @@ impl Desk {
                     at: now.wall,
                 }));
             }
-            Body::Device(report) => self.report(now, source, stamp, report, &mut outcome),
-            Body::Pose(pose) => self.pose(now, source, stamp, pose, &mut outcome),
-            Body::Tracks(frame) => self.saw(now, source, stamp, frame, &mut outcome),
+            Body::Device(report) => self.report(now, source, stamp, report, &mut effects),
+            Body::Pose(pose) => self.pose(now, source, stamp, pose, &mut effects),
+            Body::Tracks(frame) => self.saw(now, source, stamp, frame, &mut effects),
             Body::Posture(_) => {}
         }
         for finding in findings {
-            self.finding(now, finding, &mut outcome);
+            self.finding(now, finding, &mut effects);
         }
-        outcome
+        effects
     }
 
     /// Ends what rules found silent, tells what was held, cuts clips, closes old cases.
-    pub fn tick(&mut self, now: Now, findings: Vec<Finding>) -> Outcome {
-        let mut outcome = Outcome::default();
+    pub fn tick(&mut self, now: Now, findings: Vec<Finding>) -> Effects {
+        let mut effects = Effects::default();
         for finding in findings {
-            self.finding(now, finding, &mut outcome);
+            self.finding(now, finding, &mut effects);
         }
-        self.end_flights(now, &mut outcome);
+        self.end_flights(now, &mut effects);
         let mut over = Vec::new();
         for (id, live) in &mut self.live {
             if live.hold_until_ms.is_some_and(|until| now.mono_ms >= until) {
-                outcome.entries.push(live.record(now, What::Opened));
+                effects.entries.push(live.record(now, What::Opened));
             }
             if live.may_update(now) {
-                outcome.entries.push(live.record(now, What::Updated));
+                effects.entries.push(live.record(now, What::Updated));
             }
             if live.shot.is_some()
                 && now.mono_ms.saturating_sub(live.last_snapshot_ms) >= UPDATE_EVERY_MS
             {
-                take_snapshot(live, now, &mut outcome);
+                take_snapshot(&mut self.ids, live, now, &mut effects);
             }
-            cut_clip(&self.directory, live, now.wall, &mut outcome);
+            cut_clip((&self.directory, &mut self.ids), live, now, &mut effects);
             let incident = &live.incident;
             let age_ms = i64::try_from(self.directory.auto_close_after_s.saturating_mul(1000));
             let age_ms = age_ms.unwrap_or(i64::MAX);
@@ -241,14 +244,14 @@ impl Desk {
             if old && open && incident.severity != Severity::EMERGENCY {
                 live.incident.stage = Stage::Closed;
                 live.incident.detail.insert("by".into(), "gridpost".into());
-                outcome.entries.push(live.record(now, What::Closed));
+                effects.entries.push(live.record(now, What::Closed));
                 over.push(*id);
             }
         }
         over.into_iter().for_each(|id| self.retire(id));
-        self.watch_devices(now, &mut outcome);
-        self.cut_press_clips(now, &mut outcome);
-        outcome
+        self.watch_devices(now, &mut effects);
+        self.cut_press_clips(now, &mut effects);
+        effects
     }
 
     /// Live incidents, for limits and tests.
@@ -268,13 +271,13 @@ impl Desk {
         })
     }
 
-    fn finding(&mut self, now: Now, mut finding: Finding, outcome: &mut Outcome) {
+    fn finding(&mut self, now: Now, mut finding: Finding, effects: &mut Effects) {
         self.locate(&mut finding);
         let late = self.late_place(&finding);
         let known = self.by_key.get(&finding.key).copied();
         match (known.and_then(|id| self.live.get_mut(&id)), finding.phase) {
             (None, Phase::Ends) => {}
-            (None, _) => self.open(now, finding, outcome),
+            (None, _) => self.open(now, finding, effects),
             (Some(live), Phase::Begins | Phase::Continues) => {
                 if !live.open_keys.contains(&finding.key) {
                     live.open_keys.insert(finding.key.clone());
@@ -285,10 +288,10 @@ impl Desk {
                 }
                 let (id, rose) = (live.incident.id, live.absorb(&mut finding));
                 if rose && live.told {
-                    outcome.entries.push(live.record(now, What::Updated));
+                    effects.entries.push(live.record(now, What::Updated));
                 }
                 if rose {
-                    self.raise_others(now, id, outcome);
+                    self.raise_others(now, id, effects);
                 }
             }
             (Some(live), Phase::Ends) => {
@@ -299,23 +302,23 @@ impl Desk {
                     return;
                 }
                 if live.hold_until_ms.is_some() {
-                    outcome.entries.push(live.record(now, What::Opened));
+                    effects.entries.push(live.record(now, What::Opened));
                 }
                 live.end(now, live.last_at.max(live.incident.began_at));
-                outcome.entries.push(live.record(now, What::Ended));
+                effects.entries.push(live.record(now, What::Ended));
                 let (id, joined) = (live.incident.id, live.incident.sources.len() > 1);
                 self.forget_keys(id, &finding.key, joined);
             }
         }
     }
 
-    fn open(&mut self, now: Now, mut finding: Finding, outcome: &mut Outcome) {
-        if self.join(now, &mut finding, outcome) {
+    fn open(&mut self, now: Now, mut finding: Finding, effects: &mut Effects) {
+        if self.join(now, &mut finding, effects) {
             return;
         }
         let fused = self.fused(&mut finding);
         let info = self.source(&finding.source);
-        let id = IncidentId::new();
+        let id = self.ids.incident(now);
         let camera = matches!(info.kind, SourceKind::Camera | SourceKind::Drone)
             && !finding.key.starts_with("fault/")
             && finding.kind != Kind::Patrol;
@@ -353,19 +356,19 @@ impl Desk {
         live.last_at = finding.at;
         live.clip_due = camera;
         live.absorb(&mut finding);
-        let mut folded = Outcome::default();
+        let mut folded = Effects::default();
         self.fuse(now, fused, &mut live, &mut folded);
         self.by_key.insert(finding.key, id);
         if live.shot.is_some() {
             live.hold_until_ms = Some(now.mono_ms + SNAPSHOT_WAIT_MS);
-            take_snapshot(&mut live, now, outcome);
+            take_snapshot(&mut self.ids, &mut live, now, effects);
         } else {
-            outcome.entries.push(live.record(now, What::Opened));
+            effects.entries.push(live.record(now, What::Opened));
         }
         self.live.insert(id, live);
-        outcome.entries.append(&mut folded.entries);
+        effects.entries.append(&mut folded.entries);
         self.keep_near(id);
-        self.raise_others(now, id, outcome);
+        self.raise_others(now, id, effects);
     }
 }
 

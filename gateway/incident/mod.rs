@@ -21,5 +21,5 @@ mod tests_random;
 mod titles;
 
 pub use config::{Config, TestWindow};
-pub use desk::{Desk, Directory, Job, Outcome};
+pub use desk::{Desk, Directory, Effects, Job};
 pub use fusion::Join;

@@ -32,7 +32,7 @@ const KEPT_MAX: usize = 100;
 /// Score from which something counts as seen.
 const SCORE_MIN: f32 = 0.5;
 
-struct Seen {
+struct LabelSeen {
     most: u32,
     score: f32,
     first: Timestamp,
@@ -49,7 +49,7 @@ pub(super) struct Patrol {
     distance_m: f64,
     grids: BTreeMap<String, (Arc<Grid>, f64)>,
     over: Option<(Timestamp, Option<Arc<Grid>>)>,
-    seen: BTreeMap<String, Seen>,
+    seen: BTreeMap<String, LabelSeen>,
     incidents: Vec<String>,
     telemetry: BTreeSet<&'static str>,
     pictures: u64,
@@ -146,7 +146,7 @@ impl Patrol {
                 continue;
             }
             self.news |= !known;
-            let seen = self.seen.entry(one.label.to_string()).or_insert(Seen {
+            let seen = self.seen.entry(one.label.to_string()).or_insert(LabelSeen {
                 most: 0,
                 score: 0.0,
                 first: at,
@@ -195,7 +195,7 @@ impl Patrol {
         if phase == Phase::Ends {
             detail.insert("ended_by".into(), ended_by.into());
         }
-        let object = |(label, seen): (&String, &Seen)| ObjectCount {
+        let object = |(label, seen): (&String, &LabelSeen)| ObjectCount {
             label: label.clone(),
             count: seen.most,
             score_max: seen.score,

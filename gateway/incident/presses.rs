@@ -17,7 +17,7 @@ const RETAINED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     New,
-    /// Seen before; its incident, if it made one.
+    /// LabelSeen before; its incident, if it made one.
     Same,
     /// An old retained message: recorded, alarms nobody.
     Stale,
@@ -105,7 +105,7 @@ fn identities(source: &SourceId, press: &Press) -> impl Iterator<Item = Identity
 
 /// As what a press is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
+pub(super) enum RememberedPress {
     Call,
     Stale,
     /// It only tried the button.
@@ -117,15 +117,15 @@ pub(super) fn entry(
     source: &SourceId,
     stamp: crate::domain::Stamp,
     press: &Press,
-    kept: Kept,
+    kept: RememberedPress,
     incident: Option<IncidentId>,
 ) -> crate::domain::Entry {
     crate::domain::Entry::Press {
         source: source.clone(),
         stamp,
         press: press.clone(),
-        stale: kept == Kept::Stale,
-        test: kept == Kept::Test,
+        stale: kept == RememberedPress::Stale,
+        test: kept == RememberedPress::Test,
         incident,
     }
 }

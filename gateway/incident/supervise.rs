@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::config::Config;
 use crate::domain::{
-    Ailment, DeviceInfo, DeviceReport, DeviceTable, Now, SourceId, SourceInfo, Word,
+    Ailment, DeviceInfo, DeviceReport, DeviceStatus, DeviceTable, Now, SourceId, SourceInfo,
 };
 use device::{Device, Hub, hub_of, new};
 
@@ -161,22 +161,22 @@ impl Fleet {
             state.weak_readings = if weak { state.weak_readings.saturating_add(1) } else { 0 };
         }
         match report.word {
-            Word::Offline => state.online = Some(false),
-            Word::Online => state.online = Some(true),
+            DeviceStatus::Offline => state.online = Some(false),
+            DeviceStatus::Online => state.online = Some(true),
             _ if !report.retained && state.online.is_some() => state.online = Some(true),
             _ => {}
         }
-        if !report.retained && report.word != Word::Offline {
+        if !report.retained && report.word != DeviceStatus::Offline {
             device.heard(now);
         }
     }
 
     /// A broker or coordinator comes and goes: while it is gone, time stands still for its devices.
-    fn hub(&mut self, now: Now, id: &SourceId, word: &Word) {
+    fn hub(&mut self, now: Now, id: &SourceId, word: &DeviceStatus) {
         let hub = self.hubs.entry(id.clone()).or_default();
         match (word, hub.down_ms) {
-            (Word::Offline, None) => hub.down_ms = Some(now.mono()),
-            (Word::Online, Some(since)) => {
+            (DeviceStatus::Offline, None) => hub.down_ms = Some(now.mono()),
+            (DeviceStatus::Online, Some(since)) => {
                 hub.down_ms = None;
                 hub.up_ms = now.mono();
                 let behind = self.devices.values_mut().filter(|device| device.is_behind(id));

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use jiff::SignedDuration;
 
-use super::{Config, Desk, Directory, Outcome, TestWindow};
+use super::{Config, Desk, Directory, Effects, TestWindow};
 use crate::domain::{
-    Body, DeviceInfo, DeviceReport, DeviceTable, Entry, Kind, Now, Observation, Press, Record,
-    Reply, ReplyTo, SourceInfo, SourceKind, Stamp, What, Word,
+    Body, DeviceInfo, DeviceReport, DeviceStatus, DeviceTable, Entry, IdMint, Kind, Now,
+    Observation, Press, Record, Reply, ReplyTo, SourceInfo, SourceKind, Stamp, What,
 };
 
 struct World {
@@ -54,13 +54,13 @@ impl World {
 
     fn with(ids: &[&str], watch: Config, table: DeviceTable) -> Self {
         let now = Now { wall: "2026-07-01T00:00:00Z".parse().unwrap(), mono_ms: 5_000 };
-        let mut desk = Desk::new(directory(ids, watch));
+        let mut desk = Desk::new(directory(ids, watch), IdMint::new([0; 32]));
         desk.restore_devices(now, table);
         Self { desk, now, records: Vec::new(), tests: 0 }
     }
 
-    fn take(&mut self, outcome: Outcome) {
-        for entry in outcome.entries {
+    fn take(&mut self, effects: Effects) {
+        for entry in effects.entries {
             match entry {
                 Entry::Change(record) => self.records.push(*record),
                 Entry::Press { test: true, .. } => self.tests += 1,
@@ -72,8 +72,8 @@ impl World {
     fn say(&mut self, id: &str, body: Body) {
         let observation =
             Observation { source: id.into(), stamp: Stamp::of_gateway(self.now), body };
-        let outcome = self.desk.apply(self.now, &observation, Vec::new());
-        self.take(outcome);
+        let effects = self.desk.apply(self.now, &observation, Vec::new());
+        self.take(effects);
     }
 
     fn report(&mut self, id: &str, report: DeviceReport) {
@@ -99,8 +99,8 @@ impl World {
     fn pass(&mut self, seconds: i64) {
         self.now.wall += SignedDuration::from_secs(seconds);
         self.now.mono_ms += u64::try_from(seconds * 1000).unwrap();
-        let outcome = self.desk.tick(self.now, Vec::new());
-        self.take(outcome);
+        let effects = self.desk.tick(self.now, Vec::new());
+        self.take(effects);
     }
 
     /// `kind source what`, and forgotten; that old cases are closed is told elsewhere.
@@ -171,10 +171,10 @@ fn an_open_silence_stays_one_incident_over_a_restart() {
     assert_eq!(live.len(), 2);
     let table = world.desk.devices(world.now);
     let mut world = World::new(&["a"]);
-    world.desk = Desk::new(directory(&["a"], Config::default()));
+    world.desk = Desk::new(directory(&["a"], Config::default()), IdMint::new([0; 32]));
     world.desk.restore_devices(world.now, table);
-    let outcome = world.desk.restore(world.now, live, &[], Vec::new());
-    world.take(outcome);
+    let effects = world.desk.restore(world.now, live, &[], Vec::new());
+    world.take(effects);
     assert_eq!(world.told(), Vec::<String>::new());
     world.pass(HOUR);
     assert_eq!(world.told(), ["device-silent gone ended"], "it is on no list any more");
@@ -187,17 +187,17 @@ fn a_broker_that_is_away_is_one_incident_and_its_devices_are_not_silent() {
     let mut world = World::new(&["a", "b"]);
     let through =
         |word| DeviceReport { word, hub: true, via: "district".into(), ..DeviceReport::default() };
-    world.report("district", through(Word::Online));
+    world.report("district", through(DeviceStatus::Online));
     world.report("a", DeviceReport { via: "district".into(), ..DeviceReport::default() });
     world.alive("b");
     world.pass(20 * HOUR);
     world.alive("b");
-    world.report("district", through(Word::Offline));
+    world.report("district", through(DeviceStatus::Offline));
     world.pass(30);
     assert_eq!(world.told(), Vec::<String>::new(), "a restart of the broker is none");
     world.pass(24 * HOUR);
     assert_eq!(world.told(), ["device-silent district opened"]);
-    world.report("district", through(Word::Online));
+    world.report("district", through(DeviceStatus::Online));
     world.pass(2);
     assert_eq!(world.told(), ["device-silent district ended"]);
     world.alive("b");
@@ -279,10 +279,10 @@ fn battery_tampering_and_reception() {
     world.report("a", with(|r| r.retained = true));
     world.pass(6 * HOUR);
     assert_eq!(world.told(), ["device-silent a opened"]);
-    world.report("a", DeviceReport { word: Word::Online, ..DeviceReport::default() });
+    world.report("a", DeviceReport { word: DeviceStatus::Online, ..DeviceReport::default() });
     world.report(
         "a",
-        DeviceReport { word: Word::Offline, retained: true, ..DeviceReport::default() },
+        DeviceReport { word: DeviceStatus::Offline, retained: true, ..DeviceReport::default() },
     );
     assert_eq!(
         world.told(),
@@ -314,7 +314,7 @@ fn a_strangers_press_alarms_and_its_silence_does_not() {
 #[test]
 fn a_try_is_logged_and_alarms_nobody_and_who_insists_means_it() {
     let mut world = World::new(&["a", "b"]);
-    world.report("a", DeviceReport { word: Word::Test, ..DeviceReport::default() });
+    world.report("a", DeviceReport { word: DeviceStatus::Test, ..DeviceReport::default() });
     assert_eq!((world.told(), world.tests), (Vec::new(), 1));
     assert!(world.desk.devices(world.now).devices[0].tested_at.is_some());
     let window = TestWindow {
@@ -360,10 +360,10 @@ fn a_call_is_taken_back_on_the_device_and_stays_a_case() {
     world.told();
     world.report(
         "a",
-        DeviceReport { word: Word::Cancel, retained: true, ..DeviceReport::default() },
+        DeviceReport { word: DeviceStatus::Cancel, retained: true, ..DeviceReport::default() },
     );
     assert_eq!(world.told(), Vec::<String>::new(), "an old word takes nothing back");
-    world.report("a", DeviceReport { word: Word::Cancel, ..DeviceReport::default() });
+    world.report("a", DeviceReport { word: DeviceStatus::Cancel, ..DeviceReport::default() });
     let record = world.records[0].clone();
     assert_eq!(record.what, What::Ended);
     assert_eq!(record.incident.detail["cancelled_by"], "device");
@@ -403,14 +403,14 @@ fn a_coordinator_is_no_device_and_time_stands_still_behind_it() {
     let mut world = World::new(&["a"]);
     let bridge = |word| DeviceReport { word, hub: true, ..DeviceReport::default() };
     let behind = || DeviceReport { through: Some("zigbee2mqtt".into()), ..DeviceReport::default() };
-    world.report("zigbee2mqtt", bridge(Word::Online));
+    world.report("zigbee2mqtt", bridge(DeviceStatus::Online));
     world.report("a", behind());
     world.pass(24 * HOUR);
-    world.report("zigbee2mqtt", bridge(Word::Offline));
+    world.report("zigbee2mqtt", bridge(DeviceStatus::Offline));
     world.pass(10 * HOUR);
     assert_eq!(world.told(), ["device-silent zigbee2mqtt opened"], "and not of its button");
     assert_eq!(world.desk.devices(world.now).devices.len(), 1);
-    world.report("zigbee2mqtt", bridge(Word::Online));
+    world.report("zigbee2mqtt", bridge(DeviceStatus::Online));
     world.pass(HOUR / 2);
     assert_eq!(world.told(), ["device-silent zigbee2mqtt ended"]);
     world.pass(HOUR);

@@ -4,10 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Desk, Directory, Outcome};
+use super::{Desk, Directory, Effects};
 use crate::domain::{
-    Areas, Bbox, Body, ClockError, Detail, DroneInfo, Entry, Errors, Finding, Gaze, Grid, Incident,
-    Kind, Now, ObjectCount, Observation, Phase, Place, Pose, Record, Severity, SourceId,
+    Areas, Bbox, Body, ClockError, Detail, DroneInfo, Entry, Errors, Finding, Gaze, Grid, IdMint,
+    Incident, Kind, Now, ObjectCount, Observation, Phase, Place, Pose, Record, Severity, SourceId,
     SourceInfo, SourceKind, Stamp, Telemetry, Track, TrackFrame, What, distance_m, moved,
 };
 
@@ -67,7 +67,7 @@ impl Flight {
             ..Directory::default()
         };
         let now = Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 1_000 };
-        Self { desk: Desk::new(directory), now, records: Vec::new() }
+        Self { desk: Desk::new(directory, IdMint::new([0; 32])), now, records: Vec::new() }
     }
 
     fn pass(&mut self, ms: u64) {
@@ -75,13 +75,13 @@ impl Flight {
         self.now.wall += SignedDuration::from_millis(i64::try_from(ms).unwrap());
     }
 
-    fn take(&mut self, outcome: Outcome) -> bool {
+    fn take(&mut self, effects: Effects) -> bool {
         let record = |entry| match entry {
             Entry::Change(record) => Some(*record),
             _ => None,
         };
-        self.records.extend(outcome.entries.into_iter().filter_map(record));
-        outcome.repeated
+        self.records.extend(effects.entries.into_iter().filter_map(record));
+        effects.repeated
     }
 
     /// DJI's word of where it is; true if it had no effect.
@@ -98,8 +98,8 @@ impl Flight {
         let stamp = Stamp::of_device(Some(device), self.now);
         let body = Body::Pose(Box::new(pose));
         let observation = Observation { source: "1581F5".into(), stamp, body };
-        let outcome = self.desk.apply(self.now, &observation, Vec::new());
-        self.take(outcome)
+        let effects = self.desk.apply(self.now, &observation, Vec::new());
+        self.take(effects)
     }
 
     /// A person in the middle of the picture, or nobody; and what a rule says to it.
@@ -136,8 +136,8 @@ impl Flight {
         let findings: Vec<Finding> = phase.map(finding).into_iter().collect();
         let body = Body::Tracks(TrackFrame { tracks, picture: None });
         let observation = Observation { source: "uav".into(), stamp, body };
-        let outcome = self.desk.apply(self.now, &observation, findings);
-        self.take(outcome);
+        let effects = self.desk.apply(self.now, &observation, findings);
+        self.take(effects);
     }
 
     fn latest(&self, kind: Kind) -> &Incident {
@@ -161,8 +161,8 @@ fn a_flight_finds_a_person_in_grid_3_and_leaves_a_patrol() {
             flight.osd(here, true, wall);
         }
         flight.look(second >= 60, (second == 60).then_some(Phase::Begins));
-        let outcome = flight.desk.tick(flight.now, Vec::new());
-        flight.take(outcome);
+        let effects = flight.desk.tick(flight.now, Vec::new());
+        flight.take(effects);
     }
     // At 60 s it is 600 m north, and looks at the ground 80 m below and 80/tan 60° ahead.
     let found = flight.latest(Kind::Intrusion).clone();
@@ -246,12 +246,12 @@ fn without_telemetry_a_flight_is_one_and_what_it_sees_has_no_place() {
     assert_eq!(found.detail["ground"]["unknown"], "no telemetry of that time");
     // Silent for longer than a minute: over.
     flight.pass(59_000);
-    let outcome = flight.desk.tick(flight.now, Vec::new());
-    flight.take(outcome);
+    let effects = flight.desk.tick(flight.now, Vec::new());
+    flight.take(effects);
     assert!(flight.latest(Kind::Patrol).active);
     flight.pass(2_000);
-    let outcome = flight.desk.tick(flight.now, Vec::new());
-    flight.take(outcome);
+    let effects = flight.desk.tick(flight.now, Vec::new());
+    flight.take(effects);
     let patrol = flight.latest(Kind::Patrol);
     assert!(!patrol.active && patrol.detail["ended_by"] == "silent");
     assert!(!patrol.detail.contains_key("track"));
@@ -290,8 +290,8 @@ fn telemetry_that_comes_after_the_pictures_gives_the_incident_its_place_then() {
     let wall = flight.now.wall;
     flight.osd(START, true, wall);
     flight.look(true, Some(Phase::Continues));
-    let outcome = flight.desk.tick(flight.now, Vec::new());
-    flight.take(outcome);
+    let effects = flight.desk.tick(flight.now, Vec::new());
+    flight.take(effects);
     let found = flight.latest(Kind::Intrusion);
     assert_eq!(found.grid.as_ref().unwrap().code, "G1", "{found:?}");
     assert_eq!(flight.latest(Kind::Patrol).grid.as_ref().unwrap().code, "G1");
@@ -312,8 +312,8 @@ fn klv_is_of_the_picture_and_goes_before_dji_even_when_it_comes_later() {
     let stamp = Stamp { at: wall - SignedDuration::from_secs(2), ..Stamp::of_gateway(flight.now) };
     let body = Body::Pose(Box::new(pose));
     let observation = Observation { source: "uav".into(), stamp, body };
-    let outcome = flight.desk.apply(flight.now, &observation, Vec::new());
-    flight.take(outcome);
+    let effects = flight.desk.apply(flight.now, &observation, Vec::new());
+    flight.take(effects);
     flight.pass(500);
     let wall = flight.now.wall;
     flight.osd(START, true, wall);

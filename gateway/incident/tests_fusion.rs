@@ -4,11 +4,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use jiff::SignedDuration;
 
-use super::{Desk, Directory, Job, Join, Outcome};
+use super::{Desk, Directory, Effects, Job, Join};
 use crate::domain::{
-    Body, ClockError, Detail, Entry, Finding, Grid, Incident, Kind, Now, ObjectCount, Observation,
-    Phase, Place, Press, Record, Reply, ReplyTo, Severity, SourceId, SourceInfo, SourceKind, Stamp,
-    TrackFrame, What, moved,
+    Body, ClockError, Detail, Entry, Finding, Grid, IdMint, Incident, Kind, Now, ObjectCount,
+    Observation, Phase, Place, Press, Record, Reply, ReplyTo, Severity, SourceId, SourceInfo,
+    SourceKind, Stamp, TrackFrame, What, moved,
 };
 
 struct Site {
@@ -48,31 +48,31 @@ fn directory(sources: &[(&str, SourceKind, f64)], joins: &[Join]) -> Directory {
 impl Site {
     fn new(sources: &[(&str, SourceKind, f64)]) -> Self {
         let now = Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 1_000 };
-        let desk = Desk::new(directory(sources, &Join::ALL));
+        let desk = Desk::new(directory(sources, &Join::ALL), IdMint::new([0; 32]));
         Self { desk, now, records: Vec::new(), jobs: Vec::new() }
     }
 
     fn pass(&mut self, seconds: u64) {
         self.now.mono_ms += seconds * 1000;
         self.now.wall += SignedDuration::from_secs(i64::try_from(seconds).unwrap());
-        let outcome = self.desk.tick(self.now, Vec::new());
-        self.take(outcome);
+        let effects = self.desk.tick(self.now, Vec::new());
+        self.take(effects);
     }
 
-    fn take(&mut self, outcome: Outcome) {
-        for entry in outcome.entries {
+    fn take(&mut self, effects: Effects) {
+        for entry in effects.entries {
             if let Entry::Change(record) = entry {
                 self.records.push(*record);
             }
         }
-        self.jobs.extend(outcome.jobs);
+        self.jobs.extend(effects.jobs);
     }
 
     fn apply(&mut self, source: &str, body: Body, findings: Vec<Finding>) {
         let stamp = Stamp::of_gateway(self.now);
         let observation = Observation { source: source.into(), stamp, body };
-        let outcome = self.desk.apply(self.now, &observation, findings);
-        self.take(outcome);
+        let effects = self.desk.apply(self.now, &observation, findings);
+        self.take(effects);
     }
 
     fn say(&mut self, source: &str, kind: Kind, severity: u8, phase: Phase) {
@@ -236,7 +236,7 @@ fn rain_makes_an_alert_of_a_person_at_the_water_whichever_came_first() {
 fn a_rule_that_the_site_switched_off_joins_nothing() {
     let sources = [("cam-1", SourceKind::Camera, 0.0), ("cam-2", SourceKind::Camera, 10.0)];
     let mut site = Site::new(&sources);
-    site.desk = Desk::new(directory(&sources, &[Join::ButtonAndEye]));
+    site.desk = Desk::new(directory(&sources, &[Join::ButtonAndEye]), IdMint::new([0; 32]));
     site.say("cam-1", Kind::Intrusion, 3, Phase::Begins);
     site.say("cam-2", Kind::Intrusion, 3, Phase::Begins);
     assert_eq!(site.opened(), 2);

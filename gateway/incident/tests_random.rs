@@ -10,11 +10,11 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
-use super::{Desk, Directory, Job, Join, Outcome};
+use super::{Desk, Directory, Effects, Job, Join};
 use crate::domain::{
-    Answer, Body, ClockError, Detail, Entry, Evidence, Fault, Finding, Grid, Incident, IncidentId,
-    Kind, Now, ObjectCount, Observation, Phase, Picture, Place, Press, Record, Reply, ReplyTo,
-    SeenPress, Severity, Shot, SourceId, SourceInfo, SourceKind, Stage, Stamp, What,
+    Answer, Body, ClockError, Detail, Entry, Evidence, Fault, Finding, Grid, IdMint, Incident,
+    IncidentId, Kind, Now, ObjectCount, Observation, Phase, Picture, Place, Press, Record, Reply,
+    ReplyTo, SeenPress, Severity, Shot, SourceId, SourceInfo, SourceKind, Stage, Stamp, What,
 };
 
 const STEPS: usize = 600;
@@ -31,8 +31,8 @@ struct Witness {
 }
 
 impl Witness {
-    fn take(&mut self, now: Now, outcome: &Outcome) {
-        for entry in &outcome.entries {
+    fn take(&mut self, now: Now, effects: &Effects) {
+        for entry in &effects.entries {
             match entry {
                 Entry::Change(record) => self.change(now, record),
                 Entry::Press { source, press, incident, .. } => self.presses.push(SeenPress {
@@ -190,7 +190,7 @@ impl World {
         Self {
             random: StdRng::seed_from_u64(seed),
             now: Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 1_000 },
-            desk: Desk::new(directory()),
+            desk: Desk::new(directory(), IdMint::new([0; 32])),
             witness: Witness::default(),
             jobs: Vec::new(),
             sent: Vec::new(),
@@ -198,18 +198,18 @@ impl World {
         }
     }
 
-    fn outcome(&mut self, outcome: Outcome) -> Outcome {
-        self.witness.take(self.now, &outcome);
-        let mut outcome = outcome;
-        self.jobs.append(&mut outcome.jobs);
-        outcome
+    fn effects(&mut self, effects: Effects) -> Effects {
+        self.witness.take(self.now, &effects);
+        let mut effects = effects;
+        self.jobs.append(&mut effects.jobs);
+        effects
     }
 
-    fn apply(&mut self, source: &str, body: Body, findings: Vec<Finding>) -> Outcome {
+    fn apply(&mut self, source: &str, body: Body, findings: Vec<Finding>) -> Effects {
         let stamp = Stamp::of_gateway(self.now);
         let observation = Observation { source: source.into(), stamp, body };
-        let outcome = self.desk.apply(self.now, &observation, findings);
-        self.outcome(outcome)
+        let effects = self.desk.apply(self.now, &observation, findings);
+        self.effects(effects)
     }
 
     fn step(&mut self) {
@@ -233,8 +233,8 @@ impl World {
             16 => self.fault(),
             17 if self.random.random_bool(0.2) => self.restart(),
             _ => {
-                let outcome = self.desk.tick(self.now, Vec::new());
-                self.outcome(outcome);
+                let effects = self.desk.tick(self.now, Vec::new());
+                self.effects(effects);
             }
         }
     }
@@ -299,8 +299,8 @@ impl World {
         let again = self.sent.choose(&mut self.random).cloned();
         if let Some((source, press)) = again.filter(|_| self.random.random_bool(0.4)) {
             let before = self.witness.presses.len();
-            let outcome = self.apply(source.as_str(), Body::Press(press), Vec::new());
-            assert!(outcome.entries.is_empty(), "the same press had an effect: {outcome:?}");
+            let effects = self.apply(source.as_str(), Body::Press(press), Vec::new());
+            assert!(effects.entries.is_empty(), "the same press had an effect: {effects:?}");
             assert_eq!(self.witness.presses.len(), before);
             return;
         }
@@ -312,13 +312,13 @@ impl World {
             retained: false,
             via: "test".into(),
         };
-        let outcome = self.apply(source, Body::Press(press.clone()), Vec::new());
+        let effects = self.apply(source, Body::Press(press.clone()), Vec::new());
         let key = format!("press/{source}");
-        let told = outcome.entries.iter().any(|entry| {
+        let told = effects.entries.iter().any(|entry| {
             matches!(entry, Entry::Change(record) if record.incident.key == key
                 && record.incident.active && record.incident.severity == Severity::EMERGENCY)
         });
-        assert!(told, "a press that nobody hears of: {outcome:?}");
+        assert!(told, "a press that nobody hears of: {effects:?}");
         self.sent.push((source.into(), press));
     }
 
@@ -346,18 +346,18 @@ impl World {
         if let Some(again) = again.filter(|_| repeated) {
             reply = again;
         }
-        let outcome = self.apply("grid", Body::Reply(reply.clone()), Vec::new());
+        let effects = self.apply("grid", Body::Reply(reply.clone()), Vec::new());
         if repeated {
-            assert!(outcome.entries.is_empty(), "the same reply had an effect: {outcome:?}");
+            assert!(effects.entries.is_empty(), "the same reply had an effect: {effects:?}");
         }
-        match &outcome.answer {
+        match &effects.answer {
             Answer::Changed(shown) => assert_eq!(shown.id, incident_of(&reply)),
             Answer::Refused(_) | Answer::NoSuchIncident => {
-                assert!(outcome.entries.is_empty(), "refused, and yet: {outcome:?}");
+                assert!(effects.entries.is_empty(), "refused, and yet: {effects:?}");
             }
             other => panic!("{other:?}"),
         }
-        let took = !outcome.entries.is_empty() && reply.id.is_some();
+        let took = !effects.entries.is_empty() && reply.id.is_some();
         if took {
             self.told.push(reply);
         }
@@ -405,7 +405,7 @@ impl World {
         self.jobs.clear();
         self.now.mono_ms = self.random.random_range(0..2_000);
         self.witness.updated_at_ms.clear();
-        self.desk = Desk::new(directory());
+        self.desk = Desk::new(directory(), IdMint::new([0; 32]));
         let closed = |record: &&Record| {
             !matches!(record.incident.stage, Stage::Closed | Stage::Dismissed)
                 || record.incident.active
@@ -417,8 +417,8 @@ impl World {
         let latest = &self.witness.latest;
         self.witness.ended_ms =
             latest.iter().filter_map(|(id, record)| Some((*id, ended(record)?))).collect();
-        let outcome = self.desk.restore(self.now, live, &self.witness.presses, replies);
-        self.outcome(outcome);
+        let effects = self.desk.restore(self.now, live, &self.witness.presses, replies);
+        self.effects(effects);
         for (id, record) in &before {
             let after = &self.witness.latest[id].incident;
             // Of rain the rules know what it was made of, and end it themselves.

@@ -37,8 +37,8 @@ pub fn write_clip(path: &Path, cut: &Cut) -> Result<ClipInfo, String> {
     let stamp = |packet: &ffmpeg::Packet| packet.dts().or(packet.pts()).unwrap_or(0);
     let zero = stamp(&first.packet);
     let mut before = i64::MIN;
-    for seen in &cut.packets {
-        let mut packet = seen.packet.clone();
+    for packet in &cut.packets {
+        let mut packet = packet.packet.clone();
         // A camera that repeats a time stamp would make a file that cannot be written.
         let dts = (stamp(&packet) - zero).max(before.saturating_add(1));
         before = dts;

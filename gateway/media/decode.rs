@@ -13,7 +13,7 @@ use super::{
     ffi::{Planar, Scaler},
     format::Format,
     hw::{Device, On},
-    session::{Seen, Session},
+    session::{Packet, Session},
 };
 use crate::domain::{Luma, Picture, Pixels, Planes};
 
@@ -35,7 +35,7 @@ pub enum Filter {
 pub struct Decoder {
     decoder: ffmpeg::decoder::Video,
     format: Arc<Format>,
-    painter: Painter,
+    converter: ColorConverter,
     times: VecDeque<(i64, Times)>,
     /// The device it is on; None: the processor.
     on: Option<On>,
@@ -43,7 +43,7 @@ pub struct Decoder {
 
 /// Makes pictures in colour of frames.
 #[derive(Default)]
-pub struct Painter {
+pub struct ColorConverter {
     scaler: Option<Scaler>,
     /// The last result, whose memory the next one uses.
     rgb: Option<ffmpeg::frame::Video>,
@@ -63,13 +63,13 @@ impl Decoder {
     }
 
     /// For the run of packets that this one belongs to.
-    pub fn of(seen: &Seen) -> Result<Self, String> {
-        Self::of_format(&seen.format)
+    pub fn of(packet: &Packet) -> Result<Self, String> {
+        Self::of_format(&packet.format)
     }
 
     /// Likewise, on a device.
-    pub(super) fn of_device(seen: &Seen, device: &Arc<Device>) -> Result<Self, String> {
-        let format = &seen.format;
+    pub(super) fn of_device(packet: &Packet, device: &Arc<Device>) -> Result<Self, String> {
+        let format = &packet.format;
         let decoder = device.decoder(format.parameters.get())?;
         Ok(Self::new_with(format, decoder, Some(On::new(device))))
     }
@@ -85,7 +85,7 @@ impl Decoder {
         let mut decoder = Self {
             decoder,
             format: format.clone(),
-            painter: Painter::default(),
+            converter: ColorConverter::default(),
             times: VecDeque::new(),
             on,
         };
@@ -106,13 +106,13 @@ impl Decoder {
     }
 
     /// Whether packets of this run can be given to it.
-    pub fn fits(&self, seen: &Seen) -> bool {
-        Arc::ptr_eq(&self.format, &seen.format)
+    pub fn fits(&self, packet: &Packet) -> bool {
+        Arc::ptr_eq(&self.format, &packet.format)
     }
 
     /// Whether it was opened for the same parameters, though for another run or camera.
-    pub fn is_like(&self, seen: &Seen) -> bool {
-        self.fits(seen) || self.format.is_same_as(&seen.format)
+    pub fn is_like(&self, packet: &Packet) -> bool {
+        self.fits(packet) || self.format.is_same_as(&packet.format)
     }
 
     /// From the next picture on.
@@ -124,20 +124,20 @@ impl Decoder {
     }
 
     /// Forgets what it has; what comes next begins with a key frame.
-    pub fn begin(&mut self, seen: &Seen) {
+    pub fn begin(&mut self, packet: &Packet) {
         self.decoder.flush();
         self.times.clear();
-        self.format = seen.format.clone();
+        self.format = packet.format.clone();
     }
 
     /// A corrupt packet is an error; the decoder goes on with the next.
-    pub fn send(&mut self, seen: &Seen) -> Result<(), String> {
-        let pts = seen.packet.pts().or(seen.packet.dts()).unwrap_or(0);
-        self.times.push_back((pts, (seen.at, seen.device)));
+    pub fn send(&mut self, packet: &Packet) -> Result<(), String> {
+        let pts = packet.packet.pts().or(packet.packet.dts()).unwrap_or(0);
+        self.times.push_back((pts, (packet.at, packet.device)));
         if self.times.len() > PENDING_MAX {
             self.times.pop_front();
         }
-        self.decoder.send_packet(&seen.packet).map_err(|error| {
+        self.decoder.send_packet(&packet.packet).map_err(|error| {
             self.on.iter_mut().for_each(|on| on.heard(error));
             error.to_string()
         })
@@ -162,12 +162,12 @@ impl Decoder {
     }
 
     /// A key frame by itself. The decoder is as new afterwards.
-    pub fn still(&mut self, seen: &Seen) -> Result<Frame, String> {
-        self.begin(seen);
-        let sent = self.send(seen);
+    pub fn decode_key_frame(&mut self, packet: &Packet) -> Result<Frame, String> {
+        self.begin(packet);
+        let sent = self.send(packet);
         let _ = self.decoder.send_eof();
         let frame = self.receive();
-        self.begin(seen);
+        self.begin(packet);
         sent?;
         frame.ok_or_else(|| "the key frame gives no picture".into())
     }
@@ -181,22 +181,22 @@ impl Decoder {
     /// all.
     pub fn push(
         &mut self,
-        seen: &Seen,
+        packet: &Packet,
         want: &mut dyn FnMut(Timestamp) -> bool,
     ) -> Result<(Vec<Picture>, u64), String> {
-        self.send(seen)?;
+        self.send(packet)?;
         let (mut pictures, mut decoded) = (Vec::new(), 0);
         while let Some(frame) = self.receive() {
             decoded += 1;
             if want(frame.at) {
-                pictures.push(self.painter.picture(&frame)?);
+                pictures.push(self.converter.picture(&frame)?);
             }
         }
         Ok((pictures, decoded))
     }
 }
 
-impl Painter {
+impl ColorConverter {
     /// In colour, at full size; of a frame in brightness and two colours, the frame itself.
     pub fn picture(&mut self, frame: &Frame) -> Result<Picture, String> {
         let inner = &frame.inner.0;

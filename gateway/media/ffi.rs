@@ -8,7 +8,7 @@ use ffmpeg_next as ffmpeg;
 /// glibc else keeps a heap a camera's thread, full of holes where key frames were. Measured with 16
 /// idle cameras: 4.6 MiB each above their rings, for 15.7. A picture in little (127 KiB at 1080p) is
 /// smaller, and is not fetched from the kernel for each look.
-pub fn lean_memory() {
+pub fn tune_allocator() {
     const LARGE_BYTES: libc::c_int = 160 << 10;
     const FREE_BYTES: libc::c_int = 1 << 20;
     // SAFETY: sets numbers of the allocator; which it refuses, it leaves as they are.

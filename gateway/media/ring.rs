@@ -7,7 +7,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{format::Format, session::Seen};
+use super::{format::Format, session::Packet};
 use crate::domain::PreRollLimit;
 
 /// Packets of one camera, newest last. A camera that connects anew, or changes its stream, begins
@@ -15,7 +15,7 @@ use crate::domain::PreRollLimit;
 pub struct Ring {
     seconds: i64,
     bytes_max: usize,
-    packets: VecDeque<Seen>,
+    packets: VecDeque<Packet>,
     bytes: usize,
     cut_by_bytes: bool,
     /// Number of the first packet kept; it counts on for as long as the ring lives.
@@ -25,7 +25,7 @@ pub struct Ring {
 /// Packets for a clip, all of one run, the first a key frame.
 pub struct Cut {
     pub(super) format: Arc<Format>,
-    pub(super) packets: Vec<Seen>,
+    pub(super) packets: Vec<Packet>,
     /// Why it begins later than asked, if it does.
     pub limit: Option<PreRollLimit>,
 }
@@ -49,19 +49,19 @@ impl Ring {
         self.bytes_max = bytes_max;
     }
 
-    pub fn push(&mut self, seen: Seen) {
+    pub fn push(&mut self, packet: Packet) {
         // A run begins with a key frame.
-        let goes_on = self.packets.back().is_some_and(|last| same_run(last, &seen));
-        if !goes_on && !seen.key {
+        let goes_on = self.packets.back().is_some_and(|last| same_run(last, &packet));
+        if !goes_on && !packet.key {
             return;
         }
-        self.bytes += seen.bytes;
-        let oldest = seen.at - SignedDuration::from_secs(self.seconds);
-        self.packets.push_back(seen);
+        self.bytes += packet.bytes;
+        let oldest = packet.at - SignedDuration::from_secs(self.seconds);
+        self.packets.push_back(packet);
         // Leave whole groups only: what is left begins with a key frame.
-        while let Some(second_key) = self.packets.iter().skip(1).position(|seen| seen.key) {
+        while let Some(second_key) = self.packets.iter().skip(1).position(|packet| packet.key) {
             let by_bytes = self.bytes > self.bytes_max;
-            let by_age = self.packets.get(second_key + 1).is_some_and(|seen| seen.at < oldest);
+            let by_age = self.packets.get(second_key + 1).is_some_and(|packet| packet.at < oldest);
             if !by_bytes && !by_age {
                 break;
             }
@@ -76,19 +76,19 @@ impl Ring {
     }
 
     fn leave(&mut self, count: usize) {
-        for seen in self.packets.drain(..count) {
-            self.bytes -= seen.bytes;
+        for packet in self.packets.drain(..count) {
+            self.bytes -= packet.bytes;
         }
         self.first += count as u64;
     }
 
     /// The packet of this number; None if it has not come, or has left.
-    pub fn get(&self, number: u64) -> Option<&Seen> {
+    pub fn get(&self, number: u64) -> Option<&Packet> {
         self.packets.get(usize::try_from(number.checked_sub(self.first)?).ok()?)
     }
 
     /// The packet that came last.
-    pub fn newest(&self) -> Option<&Seen> {
+    pub fn newest(&self) -> Option<&Packet> {
         self.packets.back()
     }
 
@@ -99,14 +99,14 @@ impl Ring {
 
     /// The last key frame at or before `at`, else the first one kept.
     pub fn key_by(&self, at: Timestamp) -> Option<u64> {
-        let by = self.packets.iter().rposition(|seen| seen.key && seen.at <= at);
-        let first = || self.packets.iter().position(|seen| seen.key);
+        let by = self.packets.iter().rposition(|packet| packet.key && packet.at <= at);
+        let first = || self.packets.iter().position(|packet| packet.key);
         by.or_else(first).map(|index| self.first + index as u64)
     }
 
     /// The newest key frame.
     pub fn last_key(&self) -> Option<u64> {
-        let last = self.packets.iter().rposition(|seen| seen.key);
+        let last = self.packets.iter().rposition(|packet| packet.key);
         last.map(|index| self.first + index as u64)
     }
 
@@ -124,24 +124,24 @@ impl Ring {
     /// `began_at` lies.
     pub fn cut(&self, from: Timestamp, began_at: Timestamp, until: Timestamp) -> Option<Cut> {
         let key_by =
-            |at: Timestamp| self.packets.iter().rposition(|seen| seen.key && seen.at <= at);
+            |at: Timestamp| self.packets.iter().rposition(|packet| packet.key && packet.at <= at);
         // What came before the first key frame of a group that was too large is no clip.
-        let first = self.packets.iter().position(|seen| seen.key)?;
+        let first = self.packets.iter().position(|packet| packet.key)?;
         let inside = key_by(began_at).unwrap_or(first);
         let format = self.packets.get(inside)?.format.clone();
-        let of_run = |seen: &Seen| Arc::ptr_eq(&seen.format, &format);
-        let run = self.packets.iter().position(|seen| of_run(seen) && seen.key)?;
+        let of_run = |packet: &Packet| Arc::ptr_eq(&packet.format, &format);
+        let run = self.packets.iter().position(|packet| of_run(packet) && packet.key)?;
         let start = key_by(from).filter(|start| *start >= run);
         let limit = match start {
             Some(_) => None,
             None if run == first && self.cut_by_bytes => Some(PreRollLimit::RingBytes),
             None => Some(PreRollLimit::StreamBegan),
         };
-        let packets: Vec<Seen> = self
+        let packets: Vec<Packet> = self
             .packets
             .iter()
             .skip(start.unwrap_or(run))
-            .take_while(|seen| of_run(seen) && seen.at <= until)
+            .take_while(|packet| of_run(packet) && packet.at <= until)
             .cloned()
             .collect();
         // What ended before the pre-roll begins shows another time: the stream has long been silent.
@@ -150,6 +150,6 @@ impl Ring {
     }
 }
 
-fn same_run(one: &Seen, other: &Seen) -> bool {
+fn same_run(one: &Packet, other: &Packet) -> bool {
     Arc::ptr_eq(&one.format, &other.format)
 }

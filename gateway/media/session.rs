@@ -57,7 +57,7 @@ impl Request {
 
 /// A coded picture and what is known of it.
 #[derive(Clone)]
-pub struct Seen {
+pub struct Packet {
     pub(super) packet: ffmpeg::Packet,
     /// The run of packets that it belongs to.
     pub(super) format: Arc<Format>,
@@ -76,12 +76,12 @@ pub struct Seen {
 pub struct Run(Arc<Format>);
 
 impl Run {
-    pub fn holds(&self, seen: &Seen) -> bool {
-        Arc::ptr_eq(&self.0, &seen.format)
+    pub fn holds(&self, packet: &Packet) -> bool {
+        Arc::ptr_eq(&self.0, &packet.format)
     }
 }
 
-impl Seen {
+impl Packet {
     pub fn run(&self) -> Run {
         Run(self.format.clone())
     }
@@ -186,7 +186,7 @@ impl Session {
     }
 
     /// The next packet of the video; None at the end of a file. `now` is the wall clock.
-    pub fn next(&mut self, now: impl Fn() -> Timestamp) -> Result<Option<Seen>, String> {
+    pub fn next(&mut self, now: impl Fn() -> Timestamp) -> Result<Option<Packet>, String> {
         if let Some(packet) = self.held.pop_front() {
             return Ok(Some(self.seen(packet, now(), true)));
         }
@@ -283,7 +283,7 @@ impl Session {
 
     /// Source time: the stream's own steps, so that network jitter does not show. What `waited`
     /// in the probing says nothing about arrival.
-    fn seen(&mut self, packet: ffmpeg::Packet, now: Timestamp, waited: bool) -> Seen {
+    fn seen(&mut self, packet: ffmpeg::Packet, now: Timestamp, waited: bool) -> Packet {
         let stream_ms = self.stream_ms(&packet);
         self.read_ms = self.read_ms.max(stream_ms);
         let step = self.before_ms.replace(stream_ms).map_or(0, |before| stream_ms - before);
@@ -303,7 +303,7 @@ impl Session {
         });
         let at = near.unwrap_or(at);
         let format = self.watch.format();
-        Seen { at, device, key: packet.is_key(), bytes: packet.size(), stream_ms, format, packet }
+        Packet { at, device, key: packet.is_key(), bytes: packet.size(), stream_ms, format, packet }
     }
 }
 

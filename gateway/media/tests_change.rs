@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Cut, Request, Ring, Seen, Session, write_clip};
+use super::{Cut, Packet, Request, Ring, Session, write_clip};
 use crate::domain::PreRollLimit;
 
 fn ffmpeg(args: &[&str]) -> String {
@@ -39,14 +39,14 @@ fn at(seconds: f64) -> Timestamp {
 }
 
 /// All packets of a file, and what was said of changes.
-fn packets(path: &Path) -> (Vec<Seen>, Vec<String>) {
+fn packets(path: &Path) -> (Vec<Packet>, Vec<String>) {
     let mut session = Session::open(&Request::of_clip(path)).unwrap();
-    let (mut seen, mut changes) = (Vec::new(), Vec::new());
+    let (mut packet, mut changes) = (Vec::new(), Vec::new());
     while let Some(next) = session.next(start).unwrap() {
-        seen.push(next);
+        packet.push(next);
         changes.extend(session.take_change());
     }
-    (seen, changes)
+    (packet, changes)
 }
 
 /// Size by the file's header, and pictures that play without a complaint.
@@ -78,11 +78,11 @@ fn changes_size(encoder: &str) {
     bytes.extend(part(folder.path(), encoder, "320x240", 4));
     let path = folder.path().join("both.ts");
     std::fs::write(&path, bytes).unwrap();
-    let (seen, changes) = packets(&path);
+    let (packet, changes) = packets(&path);
     assert_eq!(changes, ["640x480 became 320x240"]);
-    assert_eq!(seen.len(), 80);
+    assert_eq!(packet.len(), 80);
     let mut ring = Ring::new(60, 64 << 20);
-    seen.into_iter().for_each(|seen| ring.push(seen));
+    packet.into_iter().for_each(|packet| ring.push(packet));
     let asked =
         |from: f64, began: f64, until: f64| ring.cut(at(from), at(began), at(until)).unwrap();
     // Before the change, up to it; after it, from it on.
@@ -119,10 +119,10 @@ fn only_the_codec_parameters_change() {
     bytes.extend(std::fs::read(&path).unwrap());
     let both = folder.path().join("both.ts");
     std::fs::write(&both, bytes).unwrap();
-    let (seen, changes) = packets(&both);
+    let (packet, changes) = packets(&both);
     assert_eq!(changes, ["new codec parameters, 320x240 as before"]);
     let mut ring = Ring::new(60, 64 << 20);
-    seen.into_iter().for_each(|seen| ring.push(seen));
+    packet.into_iter().for_each(|packet| ring.push(packet));
     let after = ring.cut(at(2.0), at(5.0), at(7.0)).unwrap();
     assert_eq!(plays(folder.path(), &after).0, "320x240");
 }
@@ -135,12 +135,12 @@ fn a_clip_of_what_was_seen_before_the_camera_went_away() {
     std::fs::write(&path, part(folder.path(), "libx264", "320x240", 0)).unwrap();
     let mut ring = Ring::new(60, 64 << 20);
     for session in 0..2 {
-        let (mut seen, changes) = packets(&path);
+        let (mut packet, changes) = packets(&path);
         assert!(changes.is_empty(), "{changes:?}");
-        for seen in &mut seen {
-            seen.at += SignedDuration::from_secs(session * 20);
+        for packet in &mut packet {
+            packet.at += SignedDuration::from_secs(session * 20);
         }
-        seen.into_iter().skip(usize::from(session == 1) * 5).for_each(|seen| ring.push(seen));
+        packet.into_iter().skip(usize::from(session == 1) * 5).for_each(|packet| ring.push(packet));
     }
     let before = ring.cut(at(0.5), at(2.5), at(12.0)).unwrap();
     assert_eq!((before.packets.len(), before.limit), (40, None));

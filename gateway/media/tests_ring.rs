@@ -6,7 +6,7 @@ use ffmpeg_next as ffmpeg;
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use super::{ffi::Shared, format::Format, ring::Ring, session::Seen};
+use super::{ffi::Shared, format::Format, ring::Ring, session::Packet};
 use crate::domain::PreRollLimit;
 
 fn format() -> Arc<Format> {
@@ -14,9 +14,9 @@ fn format() -> Arc<Format> {
     Arc::new(Format { parameters, time_base: ffmpeg::Rational(1, 1000) })
 }
 
-fn seen(format: &Arc<Format>, at: Timestamp, key: bool, bytes: usize) -> Seen {
+fn seen(format: &Arc<Format>, at: Timestamp, key: bool, bytes: usize) -> Packet {
     let packet = ffmpeg::Packet::empty();
-    Seen { packet, format: format.clone(), at, device: None, key, bytes, stream_ms: 0 }
+    Packet { packet, format: format.clone(), at, device: None, key, bytes, stream_ms: 0 }
 }
 
 #[test]
@@ -47,10 +47,11 @@ fn p8_p11_the_ring_keeps_its_bounds_and_a_cut_its_promise() {
             longest_gop = longest_gop.max(since_key);
             ring.push(seen(&run, at, key, bytes));
             let numbers = ring.numbers();
-            let kept: Vec<&Seen> = numbers.clone().filter_map(|number| ring.get(number)).collect();
+            let kept: Vec<&Packet> =
+                numbers.clone().filter_map(|number| ring.get(number)).collect();
             assert_eq!(kept.len() as u64, numbers.end - numbers.start, "numbers have no gap");
             assert!(ring.get(numbers.end).is_none());
-            assert_eq!(kept.iter().map(|seen| seen.bytes).sum::<usize>(), ring.bytes());
+            assert_eq!(kept.iter().map(|packet| packet.bytes).sum::<usize>(), ring.bytes());
             assert!(ring.bytes() <= bytes_max.max(largest), "{} of {bytes_max}", ring.bytes());
             if let Some(key) = ring.last_key() {
                 assert!(ring.get(key).unwrap().key);
@@ -62,7 +63,7 @@ fn p8_p11_the_ring_keeps_its_bounds_and_a_cut_its_promise() {
     }
 }
 
-fn check_cut(ring: &Ring, random: &mut StdRng, kept: &[&Seen], newest: Timestamp) {
+fn check_cut(ring: &Ring, random: &mut StdRng, kept: &[&Packet], newest: Timestamp) {
     let back = |ms: i64| newest - SignedDuration::from_millis(ms);
     let began = back(random.random_range(0..10_000));
     let from = began - SignedDuration::from_secs(random.random_range(0..8));
@@ -70,16 +71,19 @@ fn check_cut(ring: &Ring, random: &mut StdRng, kept: &[&Seen], newest: Timestamp
     let Some(cut) = ring.cut(from, began, until) else { return };
     let first = cut.packets.first().unwrap();
     assert!(first.key, "a clip begins with a key frame");
-    assert!(cut.packets.iter().all(|seen| Arc::ptr_eq(&seen.format, &cut.format)), "one run");
-    assert!(cut.packets.iter().all(|seen| seen.at <= until));
+    assert!(cut.packets.iter().all(|packet| Arc::ptr_eq(&packet.format, &cut.format)), "one run");
+    assert!(cut.packets.iter().all(|packet| packet.at <= until));
     match cut.limit {
         None => assert!(first.at <= from, "the pre-roll that was asked for"),
         Some(limit) => {
             // It says why, and there really is no earlier key frame of this run.
-            let earlier = |seen: &&&Seen| {
-                seen.key && seen.at <= from && Arc::ptr_eq(&seen.format, &cut.format)
+            let earlier = |packet: &&&Packet| {
+                packet.key && packet.at <= from && Arc::ptr_eq(&packet.format, &cut.format)
             };
-            assert!(kept.iter().find(earlier).is_none_or(|seen| seen.at >= first.at), "{limit:?}");
+            assert!(
+                kept.iter().find(earlier).is_none_or(|packet| packet.at >= first.at),
+                "{limit:?}"
+            );
             assert!(matches!(limit, PreRollLimit::RingBytes | PreRollLimit::StreamBegan));
         }
     }

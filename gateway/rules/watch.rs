@@ -23,7 +23,7 @@ const TOLD_WITHIN_MS: i64 = 1_000;
 /// A happening that was longer by this much is worth an update.
 const LONGER_MS: i64 = 30_000;
 
-pub(super) struct Seen {
+pub(super) struct TrackMemory {
     pub(super) since: Timestamp,
     last: Timestamp,
     foot: (f32, f32),
@@ -50,7 +50,7 @@ pub(super) struct Watch {
     pub(super) masks: Vec<Polygon<f64>>,
     pub(super) schedule: Schedule,
     pub(super) timezone: TimeZone,
-    pub(super) seen: HashMap<u64, Seen>,
+    pub(super) seen: HashMap<u64, TrackMemory>,
     pub(super) enough_since: Option<Timestamp>,
     pub(super) happening: Option<Happening>,
     pub(super) ended_at: Option<Timestamp>,
@@ -158,7 +158,7 @@ impl Watch {
         // One that was only just told has been there since its first sighting; one that has been
         // known for longer came in now.
         let just_told = at.duration_since(track.since).as_millis() <= i128::from(TOLD_WITHIN_MS);
-        let seen = self.seen.entry(track.id).or_insert(Seen {
+        let seen = self.seen.entry(track.id).or_insert(TrackMemory {
             since: if just_told { track.since.min(at) } else { at },
             last: at,
             foot,

@@ -5,16 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use tokio::task::JoinHandle;
 
 use super::{
+    heartbeat::{Heart, Present},
     outbox::StoreOutbox,
-    presence::{Heart, Present},
-    topology::Shared,
+    shared::Shared,
 };
 use crate::{
     config::SiteConfig,
-    domain::{
-        Body, Envelope, EventContext, Fault, Kind, Metric, Observation, Receipt, SinkId, SourceId,
-        Stamp,
-    },
+    domain::{Body, Envelope, EventContext, Fault, Kind, Metric, Observation, SinkId, SourceId},
     sinks::{self, Circuit, Courier, EvidenceCourier, Lane, Report},
     store::Subscriber,
 };
@@ -26,20 +23,20 @@ pub(super) fn subscribers(sinks: &[sinks::Config]) -> Vec<Subscriber> {
 }
 
 /// One courier at work.
-struct Running {
+struct CourierTask {
     task: JoinHandle<()>,
     outbox: StoreOutbox,
 }
 
 /// Everything that goes to one sink.
-struct AtSink {
-    couriers: Vec<Running>,
+struct SinkTasks {
+    couriers: Vec<CourierTask>,
     presence: Present,
 }
 
 /// All couriers by sink.
 pub(super) struct Couriers {
-    sinks: BTreeMap<SinkId, AtSink>,
+    sinks: BTreeMap<SinkId, SinkTasks>,
     heart: Heart,
 }
 
@@ -70,7 +67,7 @@ impl Couriers {
                 meter: shared.registry.clone(),
                 circuit: circuit.clone(),
             };
-            couriers.push(Running { task: tokio::spawn(courier.run()), outbox });
+            couriers.push(CourierTask { task: tokio::spawn(courier.run()), outbox });
         }
         if let Some(connection) = config.uploader() {
             let outbox = StoreOutbox::new(shared.store.clone());
@@ -82,23 +79,23 @@ impl Couriers {
                 meter: shared.registry.clone(),
                 circuit,
             };
-            couriers.push(Running { task: tokio::spawn(courier.run()), outbox });
+            couriers.push(CourierTask { task: tokio::spawn(courier.run()), outbox });
         }
         let presence = self.heart.at(config, shared, context);
-        self.sinks.insert(sink, AtSink { couriers, presence });
+        self.sinks.insert(sink, SinkTasks { couriers, presence });
     }
 
     /// What the sink had in hand is due again; that it was down is over, with this reason, which
     /// is also the last that it hears of us.
     pub(super) async fn stop(&mut self, sink: &SinkId, shared: &Shared, why: &str) {
-        let Some(AtSink { couriers, presence }) = self.sinks.remove(sink) else { return };
+        let Some(SinkTasks { couriers, presence }) = self.sinks.remove(sink) else { return };
         presence.leave(why);
-        for Running { task, outbox } in couriers {
+        for CourierTask { task, outbox } in couriers {
             task.abort();
             let _ = task.await;
             outbox.give_back(sink);
         }
-        shared.health.good(&part(sink));
+        shared.readiness.clear(&part(sink));
         shared.registry.forget(&[Metric::SinkUp], sink.as_str());
         let fault = Fault { kind: Kind::SinkDown, broken: false, text: why.into() };
         let _ = shared.envelopes.send(envelope(shared, sink, fault)).await;
@@ -130,12 +127,9 @@ fn part(sink: &SinkId) -> String {
 }
 
 fn envelope(shared: &Shared, sink: &SinkId, fault: Fault) -> Envelope {
-    let observation = Observation {
-        source: SourceId::from(sink.as_str()),
-        stamp: Stamp::of_gateway(shared.clock.now()),
-        body: Body::Fault(fault),
-    };
-    Envelope { observation, receipt: Receipt::none() }
+    let source = SourceId::from(sink.as_str());
+    let now = shared.clock.now();
+    Envelope::unacknowledged(Observation::of_gateway(source, now, Body::Fault(fault)))
 }
 
 /// A sink that is down is an incident like any other, and a reason not to be ready.
@@ -143,8 +137,8 @@ fn report(shared: &Shared, sink: &SinkId) -> Report {
     let (shared, sink) = (shared.clone(), sink.clone());
     Arc::new(move |why: Option<String>| {
         match &why {
-            Some(why) => shared.health.bad(&part(&sink), why),
-            None => shared.health.good(&part(&sink)),
+            Some(why) => shared.readiness.not_ready(&part(&sink), why),
+            None => shared.readiness.clear(&part(&sink)),
         }
         let fault = Fault {
             kind: Kind::SinkDown,

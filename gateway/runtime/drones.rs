@@ -3,27 +3,27 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
-    thread::{self, JoinHandle},
 };
 
-use super::{Slots, drone::Drone, exhibits::Rings, eyes, report::Reporter, topology::Shared};
+use super::shared::Shared;
 use crate::{
+    base::{ThreadGroup, lock},
+    camera::{DetectQueue, Drone, Rings, clip_ring},
     config::{Config, Difference},
-    domain::{Metric, SourceId, StopFlag},
+    domain::{Metric, SourceId},
     media::Ring,
     sources::drone,
 };
 
-struct Running {
-    stop: StopFlag,
-    thread: JoinHandle<()>,
+struct DroneThread {
+    thread: ThreadGroup,
     ring: Arc<Mutex<Ring>>,
 }
 
-/// Owns them; slots and rings are those of the cameras.
+/// Owns them; queue and rings are those of the cameras.
 #[derive(Default)]
 pub(super) struct Drones {
-    running: BTreeMap<SourceId, Running>,
+    threads: BTreeMap<SourceId, DroneThread>,
 }
 
 impl Drones {
@@ -31,90 +31,83 @@ impl Drones {
     pub(super) fn change(
         &mut self,
         shared: &Shared,
-        (slots, rings): (&Arc<Slots>, &Rings),
+        (queue, rings): (&Arc<DetectQueue>, &Rings),
         config: &Config,
         difference: Option<&Difference>,
     ) -> Result<(), String> {
         for item in difference.iter().flat_map(|all| all.of("drone")) {
             let fed = |drone: &drone::Config| drone.id == item.id && drone.has_feed();
             if !config.drones.iter().any(fed) {
-                self.remove(shared, slots, rings, &item.id.as_str().into());
+                self.remove(shared, queue, rings, &item.id.as_str().into());
             }
         }
         for drone in config.drones.iter().filter(|drone| drone.has_feed()) {
             let differs = |all: &Difference| all.of("drone").any(|item| item.id == drone.id);
             if difference.is_none_or(differs) {
-                let before = self.running.remove(&drone.id.as_str().into());
-                self.start(shared, slots, rings, drone, before)?;
+                let before = self.threads.remove(&drone.id.as_str().into());
+                self.start(shared, queue, rings, drone, before)?;
             }
         }
         Ok(())
     }
 
     pub(super) fn stop(&self) {
-        self.running.values().for_each(|running| running.stop.raise());
+        self.threads.values().for_each(|one| one.thread.stop());
     }
 
     /// Whether all have come to their end.
     pub(super) fn are_over(&self) -> bool {
-        self.running.values().all(|running| running.thread.is_finished())
+        self.threads.values().all(|one| one.thread.is_finished())
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.running.is_empty()
+        self.threads.is_empty()
     }
 
     /// After another session of the same drone, when that has ended: a port has one listener.
     fn start(
         &mut self,
         shared: &Shared,
-        slots: &Arc<Slots>,
+        queue: &Arc<DetectQueue>,
         rings: &Rings,
         config: &drone::Config,
-        before: Option<Running>,
+        before: Option<DroneThread>,
     ) -> Result<(), String> {
         let id = SourceId::from(config.id.as_str());
         let ring = match &before {
             Some(before) => before.ring.clone(),
-            None => eyes::ring(&config.as_camera()?),
+            None => clip_ring(&config.as_camera()?),
         };
-        let mut all = rings.lock().expect("no panic while the rings are held");
-        all.insert(id.clone(), (ring.clone(), config.pre_roll_s));
-        drop(all);
-        slots.join(&id);
-        let stop = StopFlag::default();
+        lock(rings).insert(id.clone(), (ring.clone(), config.pre_roll_s));
+        queue.join(&id);
+        let mut thread = ThreadGroup::default();
         let drone = Drone {
             id: id.clone(),
             config: config.clone(),
             ring: ring.clone(),
-            slots: slots.clone(),
+            queue: queue.clone(),
             clock: shared.clock.clone(),
             meter: shared.registry.clone(),
-            stop: stop.clone(),
-            report: Reporter { envelopes: shared.envelopes.clone(), clock: shared.clock.clone() },
+            stop: thread.stop.clone(),
+            report: shared.reporter(),
             progress: shared.progress.clone(),
         };
-        let name = format!("uav-{id}");
-        let thread = thread::Builder::new()
-            .name(name.clone())
-            .spawn(move || {
-                if let Some(before) = before {
-                    before.stop.raise();
-                    let _ = before.thread.join();
-                }
-                drone.run();
-            })
-            .map_err(|error| format!("thread {name} cannot start: {error}"))?;
-        self.running.insert(id, Running { stop, thread, ring });
+        thread.spawn(&format!("uav-{id}"), move || {
+            if let Some(before) = before {
+                before.thread.end();
+            }
+            drone.run();
+        })?;
+        self.threads.insert(id, DroneThread { thread, ring });
         Ok(())
     }
 
     /// Its packets go with it: a clip that was still to be cut says that there are none.
-    fn remove(&mut self, shared: &Shared, slots: &Slots, rings: &Rings, id: &SourceId) {
-        let Some(Running { stop, .. }) = self.running.remove(id) else { return };
-        stop.raise();
-        slots.leave(id);
+    fn remove(&mut self, shared: &Shared, queue: &DetectQueue, rings: &Rings, id: &SourceId) {
+        let Some(DroneThread { thread, .. }) = self.threads.remove(id) else { return };
+        thread.stop();
+        queue.leave(id);
         shared.registry.forget(&[Metric::CameraUp, Metric::RingBytes], id.as_str());
-        rings.lock().expect("no panic while the rings are held").remove(id);
+        lock(rings).remove(id);
     }
 }

@@ -13,14 +13,16 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{RealClock, Registry, devices, middle::Middle, progress::Beat, wakes::Wakes};
+use super::{core::Core, device_table};
 use crate::{
+    base::{Beat, RealClock, Registry, stopped},
+    camera::WakeRouter,
     config::Config,
     domain::{
         Answer, Body, Clock, DeviceTable, Entry, Envelope, IncidentId, Kind, Meter, Metric,
-        Observation, RainView, Receipt, Stamp, What,
+        Observation, RainView, Receipt, What,
     },
-    incident::{Job, Outcome},
+    incident::{Effects, Job},
     store::{Batch, Room, Store},
 };
 
@@ -28,11 +30,6 @@ use crate::{
 const TICK: Duration = Duration::from_millis(250);
 /// The table of devices is shown anew so often; a thousand lines take a tenth of a millisecond.
 const SHOW_DEVICES_EVERY_MS: u64 = 1_000;
-
-/// Waits for the word to stop, without holding on to the channel's lock.
-async fn told(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
-}
 
 /// What is taken when a full disk has left only the reserve: presses, the word that it is full,
 /// and what was under way already.
@@ -61,7 +58,7 @@ pub(super) struct NewConfig {
 pub(super) type Ask = oneshot::Sender<RainView>;
 
 /// What the log says of a change.
-struct Told {
+struct LogLine {
     incident: IncidentId,
     what: What,
     kind: Kind,
@@ -69,7 +66,7 @@ struct Told {
     title: String,
 }
 
-impl Told {
+impl LogLine {
     fn of(entry: &Entry) -> Option<Self> {
         let Entry::Change(record) = entry else { return None };
         let incident = &record.incident;
@@ -84,7 +81,7 @@ impl Told {
 }
 
 pub(super) struct Junction {
-    middle: Middle,
+    core: Core,
     jobs: Option<SyncSender<Job>>,
     store: Store,
     clock: Arc<RealClock>,
@@ -93,12 +90,12 @@ pub(super) struct Junction {
     devices: watch::Sender<Arc<DeviceTable>>,
     /// When the table of devices was last shown, monotonic milliseconds.
     shown_ms: Option<u64>,
-    wakes: Option<Arc<Wakes>>,
+    wakes: Option<Arc<WakeRouter>>,
 }
 
 impl Junction {
     pub(super) fn new(
-        middle: Middle,
+        core: Core,
         jobs: Option<SyncSender<Job>>,
         store: Store,
         clock: Arc<RealClock>,
@@ -106,11 +103,11 @@ impl Junction {
         beat: Beat,
         devices: watch::Sender<Arc<DeviceTable>>,
     ) -> Self {
-        Self { middle, jobs, store, clock, meter, beat, devices, shown_ms: None, wakes: None }
+        Self { core, jobs, store, clock, meter, beat, devices, shown_ms: None, wakes: None }
     }
 
     /// Presses wake the cameras near by.
-    pub(super) fn waking(mut self, wakes: Arc<Wakes>) -> Self {
+    pub(super) fn waking(mut self, wakes: Arc<WakeRouter>) -> Self {
         self.wakes = Some(wakes);
         self
     }
@@ -118,7 +115,7 @@ impl Junction {
     /// Until told to stop; then what already arrived is still taken.
     pub(super) async fn run(
         mut self,
-        begun: Outcome,
+        begun: Effects,
         mut inbox: mpsc::Receiver<Envelope>,
         mut configs: mpsc::Receiver<NewConfig>,
         mut asked: mpsc::Receiver<Ask>,
@@ -134,22 +131,22 @@ impl Junction {
                 _ = ticks.tick() => {
                     // With room for presses alone, nothing is ended or updated until there is more.
                     if self.store.room() != Room::Full {
-                        let outcome = self.middle.tick(self.clock.now());
-                        self.commit(outcome, Receipt::none()).await;
+                        let effects = self.core.tick(self.clock.now());
+                        self.commit(effects, Receipt::none()).await;
                     }
                     self.show_devices(false);
                     self.beat.beat();
                 }
                 Some(new) = configs.recv() => {
-                    let outcome = self.middle.reload(self.clock.now(), &new.config);
-                    self.commit(outcome, Receipt::none()).await;
+                    let effects = self.core.reload(self.clock.now(), &new.config);
+                    self.commit(effects, Receipt::none()).await;
                     let _ = new.done.send(());
                 }
                 Some(answer) = asked.recv() => {
-                    let _ = answer.send(self.middle.rain_view(self.clock.now()));
+                    let _ = answer.send(self.core.rain_view(self.clock.now()));
                 }
                 Some(envelope) = inbox.recv() => self.take(envelope).await,
-                () = told(&mut stop) => break,
+                () = stopped(&mut stop) => break,
             }
         }
         inbox.close();
@@ -164,8 +161,8 @@ impl Junction {
         let due = self.shown_ms.is_none_or(|shown| now.mono_ms - shown >= SHOW_DEVICES_EVERY_MS);
         if at_once || due {
             self.shown_ms = Some(now.mono_ms);
-            let table = self.middle.desk.devices(now);
-            devices::count(&table, &self.meter);
+            let table = self.core.desk.devices(now);
+            device_table::count(&table, &self.meter);
             self.devices.send_replace(Arc::new(table));
         }
     }
@@ -185,7 +182,7 @@ impl Junction {
             self.meter.add(Metric::SignalsNotTaken, observation.source.as_str(), 1);
             return;
         }
-        let outcome = self.middle.apply(self.clock.now(), &observation);
+        let effects = self.core.apply(self.clock.now(), &observation);
         let kind = match observation.body {
             Body::Press(_) => "press",
             Body::Reply(_) => "reply",
@@ -197,26 +194,26 @@ impl Junction {
             Body::Pose(_) => "pose",
             _ => "vision",
         };
-        let nothing = outcome.entries.is_empty() && matches!(kind, "press" | "gauge");
-        if nothing || outcome.repeated {
+        let nothing = effects.entries.is_empty() && matches!(kind, "press" | "gauge");
+        if nothing || effects.repeated {
             self.meter.add(Metric::SignalsDuplicate, observation.source.as_str(), 1);
         }
         // At once, beside the disk: what can be seen now is gone in a second.
         if kind == "press"
-            && !(nothing || outcome.repeated)
+            && !(nothing || effects.repeated)
             && let Some(wakes) = &self.wakes
         {
             wakes.pressed(&observation.source);
         }
         self.meter.add(Metric::SignalsAccepted, kind, 1);
-        self.commit(outcome, receipt).await;
+        self.commit(effects, receipt).await;
     }
 
     /// An answer without entries waits its turn too: a repeated press is acknowledged only
     /// after the first one is on disk.
-    async fn commit(&mut self, mut outcome: Outcome, receipt: Receipt) {
+    async fn commit(&mut self, mut effects: Effects, receipt: Receipt) {
         // A worker that is far behind makes no evidence for this one; its incident goes on.
-        for job in std::mem::take(&mut outcome.jobs) {
+        for job in std::mem::take(&mut effects.jobs) {
             let Some(jobs) = &self.jobs else { continue };
             let job = match jobs.try_send(job) {
                 Ok(()) => continue,
@@ -231,16 +228,16 @@ impl Junction {
             let now = self.clock.now();
             let body =
                 Body::EvidenceFailed { incident, reason: "the evidence worker is busy".into() };
-            let failed = Observation { source, stamp: Stamp::of_gateway(now), body };
-            outcome.entries.extend(self.middle.apply(now, &failed).entries);
+            let failed = Observation::of_gateway(source, now, body);
+            effects.entries.extend(self.core.apply(now, &failed).entries);
         }
-        let told: Vec<Told> = outcome.entries.iter().filter_map(Told::of).collect();
-        if !outcome.entries.is_empty() || receipt.is_awaited() {
-            let receipts = vec![(receipt, outcome.answer)];
-            self.store.commit(Batch { entries: outcome.entries, receipts }).await;
+        let lines: Vec<LogLine> = effects.entries.iter().filter_map(LogLine::of).collect();
+        if !effects.entries.is_empty() || receipt.is_awaited() {
+            let receipts = vec![(receipt, effects.answer)];
+            self.store.commit(Batch { entries: effects.entries, receipts }).await;
         }
         // A line on stderr costs a tenth of a press: it is written while the disk syncs.
-        for Told { incident, what, kind, severity, title } in told {
+        for LogLine { incident, what, kind, severity, title } in lines {
             if what == What::Opened {
                 self.meter.add(Metric::Incidents, kind.as_str(), 1);
             }

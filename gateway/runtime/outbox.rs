@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    base::lock,
     domain::{Class, Settled, SinkId},
     sinks::{Due, Lane, Outbox, Piece},
     store::{self, DuePiece, SettleError, Store},
@@ -24,12 +25,12 @@ impl StoreOutbox {
     }
 
     fn hold(&self, seq: u64) {
-        self.held.lock().expect("no panic while it is held").insert(seq);
+        lock(&self.held).insert(seq);
     }
 
     /// The courier has ended: what it had and did not settle is due again.
     pub(super) fn give_back(&self, sink: &SinkId) {
-        let held = std::mem::take(&mut *self.held.lock().expect("no panic while it is held"));
+        let held = std::mem::take(&mut *lock(&self.held));
         held.into_iter().for_each(|seq| self.store.release(sink, seq));
     }
 }
@@ -61,7 +62,7 @@ impl Outbox for StoreOutbox {
                 // It became an emergency while it was under way: never given up, asked again.
                 Err(SettleError::EmergencyKept) => store.release(&sink, change),
             }
-            held.lock().expect("no panic while it is held").remove(&change);
+            lock(&held).remove(&change);
         });
         let _ = settling.await;
     }

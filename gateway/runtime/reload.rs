@@ -10,30 +10,33 @@ use tokio::{
 };
 
 use super::{
-    backend::ReloadAsked,
+    cameras_run::Cameras,
+    console_backend::ReloadAsked,
     couriers::{Couriers, subscribers},
-    doors::{Bound, Doors},
-    eyes::Eyes,
+    from_config::{dialects, event_context},
+    ingress::{BoundListeners, Ingress, warn_if_plain},
     junction::NewConfig,
-    middle,
+    shared::Shared,
     systemd::Systemd,
-    topology::{Reread, Shared, warn_if_plain},
 };
 use crate::{
-    config::{Change, Config, Difference, Problem},
+    config::{Config, ConfigChange, Difference, Problem},
     console::Reloaded,
     domain::{EventContext, Meter, Metric},
     sources::codecs::Codecs,
 };
 
+/// Reads and checks the configuration anew.
+pub type Reread = Box<dyn Fn() -> (Option<Config>, Vec<Problem>) + Send + Sync>;
+
 /// Owns every part that can be started and stopped on its own.
-pub(super) struct House {
+pub(super) struct RunningGateway {
     /// As it runs now.
     pub(super) config: Arc<Config>,
     pub(super) shared: Shared,
     pub(super) couriers: Couriers,
-    pub(super) doors: Doors,
-    pub(super) eyes: Eyes,
+    pub(super) ingress: Ingress,
+    pub(super) cameras: Cameras,
     pub(super) configs: mpsc::Sender<NewConfig>,
     pub(super) context: watch::Sender<EventContext>,
     pub(super) dialects: watch::Sender<Arc<Codecs>>,
@@ -44,7 +47,7 @@ pub(super) struct House {
 
 /// A part that goes on as it was, though its section changed.
 #[derive(Debug, Serialize)]
-struct Kept {
+struct KeptSection {
     section: &'static str,
     why: String,
 }
@@ -52,11 +55,11 @@ struct Kept {
 /// Everything that can fail has been done for it; nothing has been touched.
 struct Prepared {
     context: EventContext,
-    bound: Bound,
-    kept: Vec<Kept>,
+    bound: BoundListeners,
+    kept: Vec<KeptSection>,
 }
 
-impl House {
+impl RunningGateway {
     /// One after the other, for ever.
     pub(super) async fn serve_reloads(
         &mut self,
@@ -124,13 +127,13 @@ impl House {
     /// Listeners: one that cannot be bound stays the old one, and `new` says so.
     async fn prepare(&mut self, new: &mut Config, difference: &Difference) -> Prepared {
         let mut kept = Vec::new();
-        let mut bound = Bound::default();
+        let mut bound = BoundListeners::default();
         if difference.of("web").next().is_some() {
-            match self.doors.bind_web(Some(&self.config), new).await {
+            match self.ingress.bind_web(Some(&self.config), new).await {
                 Ok(console) => bound.web = Some(console),
                 Err(why) => {
                     new.keep_web(&self.config);
-                    kept.push(Kept { section: "web", why });
+                    kept.push(KeptSection { section: "web", why });
                 }
             }
         }
@@ -138,11 +141,11 @@ impl House {
             let old = self.config.intake.as_ref();
             match &new.intake {
                 None => bound.intake = Some(None),
-                Some(config) => match self.doors.bind_intake(old, config, &self.shared).await {
+                Some(config) => match self.ingress.bind_intake(old, config, &self.shared).await {
                     Ok(intake) => bound.intake = Some(Some(intake)),
                     Err(why) => {
                         new.keep_intake(&self.config);
-                        kept.push(Kept { section: "intake", why });
+                        kept.push(KeptSection { section: "intake", why });
                     }
                 },
             }
@@ -151,16 +154,16 @@ impl House {
             let old = self.config.weather.sl651.as_ref();
             match &new.weather.sl651 {
                 None => bound.sl651 = Some(None),
-                Some(config) => match self.doors.bind_sl651(old, config, &self.shared).await {
+                Some(config) => match self.ingress.bind_sl651(old, config, &self.shared).await {
                     Ok(stations) => bound.sl651 = Some(Some(stations)),
                     Err(why) => {
                         new.keep_sl651(&self.config);
-                        kept.push(Kept { section: "sl651", why });
+                        kept.push(KeptSection { section: "sl651", why });
                     }
                 },
             }
         }
-        Prepared { context: middle::context(new), bound, kept }
+        Prepared { context: event_context(new), bound, kept }
     }
 
     /// Cannot fail but for a process without room for a thread, and then says so.
@@ -169,7 +172,7 @@ impl House {
         new: Config,
         prepared: Prepared,
         difference: &Difference,
-    ) -> Vec<Kept> {
+    ) -> Vec<KeptSection> {
         let Prepared { context, bound, mut kept } = prepared;
         let new = Arc::new(new);
         // First of all: whatever happens from now on is owed to the sinks of the new file.
@@ -181,8 +184,8 @@ impl House {
         let _ = taken.await;
         self.context.send_replace(context.clone());
         // No connection is touched by it: the next message is read so.
-        self.dialects.send_replace(Arc::new(middle::dialects(&new)));
-        for item in difference.of("sink").filter(|item| item.change == Change::Removed) {
+        self.dialects.send_replace(Arc::new(dialects(&new)));
+        for item in difference.of("sink").filter(|item| item.change == ConfigChange::Removed) {
             let why = "removed from the configuration; what it is owed stays pending";
             self.couriers.stop(&item.id.as_str().into(), &self.shared, why).await;
         }
@@ -198,19 +201,19 @@ impl House {
             }
         }
         for item in difference.of("mqtt") {
-            self.doors.stop_broker(&item.id).await;
+            self.ingress.stop_broker(&item.id).await;
             if let Some(broker) = new.mqtt.iter().find(|broker| broker.id == item.id) {
-                self.doors.start_broker(broker, &self.shared);
+                self.ingress.start_broker(broker, &self.shared);
             }
         }
-        if let Err(why) = self.eyes.change(&new, difference) {
-            kept.push(Kept { section: "camera", why });
+        if let Err(why) = self.cameras.change(&new, difference) {
+            kept.push(KeptSection { section: "camera", why });
         }
         let moved = bound.web.is_some() || bound.intake.is_some() || bound.sl651.is_some();
         let context = self.context.subscribe();
-        self.doors.open(bound, &self.shared, &context, &self.reloads).await;
+        self.ingress.open(bound, &self.shared, &context, &self.reloads).await;
         if moved {
-            self.doors.write_addresses(&new);
+            self.ingress.write_addresses(&new);
             warn_if_plain(&new);
         }
         self.config = new;

@@ -9,25 +9,23 @@ use std::{
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{
-    Registry, SimulatedClock,
-    exhibits::Exhibits,
-    eyes,
-    lookout::Nudges,
-    middle::{self, Middle},
-    player::Player,
-    sight,
-    wakes::Plan,
+    core::Core,
+    evidence_worker::EvidenceWorker,
+    from_config::{dialects, event_context, wake_plan},
 };
 use crate::{
+    base::{Registry, SimulatedClock, lock},
+    camera::{Nudges, Player, Rings, WakePlan, clip_ring},
     config::Config,
     domain::{
-        Body, Clock, DeviceTable, Entry, EventContext, Look, Meter, Observation, SourceId, Stamp,
+        Body, Clock, DeviceTable, Entry, EventContext, IdMint, Look, Meter, Observation, SourceId,
+        Stamp,
     },
-    incident::Outcome,
+    incident::Effects,
     media::Pool,
-    sources::{codecs::Codecs, recorded::Signal},
+    sources::{camera, codecs::Codecs, recorded::RecordedMessage},
     store::{self, Batch, Store},
-    vision::Detector,
+    vision::{Detector, load},
 };
 
 /// As the running gateway ticks.
@@ -38,12 +36,15 @@ const AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// Where the clock starts when nothing says otherwise: noon of this day at the site.
 const START: jiff::civil::DateTime = jiff::civil::datetime(2026, 1, 1, 12, 0, 0, 0);
 
+/// The same input makes the same ids.
+const SEED: [u8; 32] = [0; 32];
+
 /// What to replay and how.
 pub struct Replay {
     /// Cameras that have a clip as their `url` are played; all others stay dark.
     pub config: Config,
     /// By time.
-    pub signals: Vec<Signal>,
+    pub signals: Vec<RecordedMessage>,
     /// Default: the first signal's time, else a fixed noon.
     pub start: Option<Timestamp>,
     /// Times real; absent, as fast as it goes.
@@ -53,7 +54,7 @@ pub struct Replay {
 }
 
 /// Where events and explanations go.
-pub struct Told<'t> {
+pub struct ReplayOutput<'t> {
     pub event: &'t mut dyn FnMut(&str) -> Result<(), String>,
     pub explanation: &'t mut dyn FnMut(&str),
 }
@@ -68,61 +69,75 @@ pub struct Played {
 }
 
 /// Plays everything to its end. The data folder of the configuration is used as it is.
-pub fn replay(replay: Replay, told: Told<'_>) -> Result<Played, String> {
+pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String> {
     let Replay { config, signals, start, speed, explain } = replay;
-    let context = middle::context(&config);
-    let first = signals.first().map(Signal::at);
+    let context = event_context(&config);
+    let first = signals.first().map(RecordedMessage::at);
     let start = start.or(first).unwrap_or_else(|| noon(&context.timezone));
     let clock = SimulatedClock::at(start);
-    let registry = Registry::new();
-    let meter: Arc<dyn Meter> = registry;
+    let meter: Arc<dyn Meter> = Registry::new();
     let opened =
         store::open(&config.data, &[], meter.clone()).map_err(|error| error.to_string())?;
-    let clips: Vec<_> = config.cameras.iter().filter(|camera| camera.is_clip()).collect();
-    let detector = match clips.is_empty() {
+    let rings = Rings::default();
+    let mut players = players(&config, &rings, start, &meter, explain.as_ref())?;
+    let detector = match players.is_empty() {
         true => None,
-        false => Some(sight::load(&config.model, &config.models_dir, config.library.as_deref())?),
+        false => Some(load(&config.model, &config.models_dir, config.library.as_deref())?),
     };
-    let pool = Arc::new(Pool::new(1));
-    let mut players = Vec::new();
-    let mut rings = std::collections::HashMap::new();
-    for camera in &clips {
-        let ring = eyes::ring(camera);
-        rings.insert(SourceId::from(camera.id.as_str()), (ring.clone(), camera.pre_roll_s));
-        let mut player = Player::open(camera, ring, clock.now().wall, pool.clone(), meter.clone())?;
-        if explain.as_ref() == Some(&player.id) {
-            player.explain();
-        }
-        players.push(player);
-    }
-    let longest = clips.iter().map(|camera| camera.clip_max_s + camera.post_roll_s).max();
     let mut stage = Stage {
-        middle: Middle::new(&config, &context, clock.now()),
-        dialects: middle::dialects(&config),
-        exhibits: Exhibits {
-            store: opened.store.clone(),
-            rings: Arc::new(std::sync::Mutex::new(rings)),
-            meter,
-        },
+        core: Core::new(&config, &context, clock.now(), IdMint::new(SEED)),
+        dialects: dialects(&config),
+        evidence_worker: EvidenceWorker { store: opened.store.clone(), rings, meter },
         store: opened.store.clone(),
         context,
         next_tick: start,
         pace: speed.map(|speed| (Instant::now(), start, speed)),
         clock,
         detector,
-        wakes: Plan::of(&config),
+        wakes: wake_plan(&config),
         explain,
-        told,
+        output,
         played: Played::default(),
     };
-    stage.middle.desk.restore_devices(stage.clock.now(), DeviceTable::default());
+    stage.core.desk.restore_devices(stage.clock.now(), DeviceTable::default());
     stage.play(&mut players, &signals)?;
-    let longest = i64::try_from(longest.unwrap_or(0)).unwrap_or(0);
-    stage.advance(stage.clock.now().wall + AFTER + SignedDuration::from_secs(longest))?;
+    stage.advance(stage.clock.now().wall + AFTER + longest_clip(&config))?;
     let played = stage.played;
     drop(stage);
     opened.store.close_blocking().map_err(|error| error.to_string())?;
     Ok(played)
+}
+
+fn is_played(camera: &&camera::Config) -> bool {
+    camera.is_clip()
+}
+
+/// A player for each camera that has a clip as its `url`.
+fn players(
+    config: &Config,
+    rings: &Rings,
+    start: Timestamp,
+    meter: &Arc<dyn Meter>,
+    explain: Option<&SourceId>,
+) -> Result<Vec<Player>, String> {
+    let pool = Arc::new(Pool::new(1));
+    let mut players = Vec::new();
+    for camera in config.cameras.iter().filter(is_played) {
+        let ring = clip_ring(camera);
+        lock(rings).insert(camera.id.as_str().into(), (ring.clone(), camera.pre_roll_s));
+        let mut player = Player::open(camera, ring, start, pool.clone(), meter.clone())?;
+        if explain == Some(&player.id) {
+            player.explain();
+        }
+        players.push(player);
+    }
+    Ok(players)
+}
+
+fn longest_clip(config: &Config) -> SignedDuration {
+    let cameras = config.cameras.iter().filter(is_played);
+    let longest = cameras.map(|camera| camera.clip_max_s + camera.post_roll_s).max().unwrap_or(0);
+    SignedDuration::from_secs(i64::try_from(longest).unwrap_or(0))
 }
 
 fn noon(zone: &TimeZone) -> Timestamp {
@@ -135,9 +150,9 @@ fn nudge(players: &mut [Player], cameras: &[SourceId], nudges: Nudges) {
 }
 
 struct Stage<'t> {
-    middle: Middle,
+    core: Core,
     dialects: Codecs,
-    exhibits: Exhibits,
+    evidence_worker: EvidenceWorker,
     store: Store,
     context: EventContext,
     clock: Arc<SimulatedClock>,
@@ -145,15 +160,15 @@ struct Stage<'t> {
     /// Real start, simulated start, and how many times real.
     pace: Option<(Instant, Timestamp, f64)>,
     detector: Option<Detector>,
-    wakes: Plan,
+    wakes: WakePlan,
     explain: Option<SourceId>,
-    told: Told<'t>,
+    output: ReplayOutput<'t>,
     played: Played,
 }
 
 impl Stage<'_> {
     /// All inputs, merged by their time; a signal goes before a picture of the same time.
-    fn play(&mut self, players: &mut [Player], signals: &[Signal]) -> Result<(), String> {
+    fn play(&mut self, players: &mut [Player], signals: &[RecordedMessage]) -> Result<(), String> {
         let mut signals = signals.iter().peekable();
         loop {
             let player =
@@ -184,9 +199,9 @@ impl Stage<'_> {
             for observation in player.faults(self.clock.now()) {
                 self.apply(&observation)?;
             }
-            for (at, word) in player.words() {
+            for (at, note) in player.notes() {
                 let since = at.duration_since(player.began_at).as_secs_f64();
-                (self.told.explanation)(&format!("{} {since:8.3} s: gate {word}", player.id));
+                (self.output.explanation)(&format!("{} {since:8.3} s: gate {note}", player.id));
             }
             if let Some(at) = player.take_found() {
                 let neighbours = self.wakes.found(&player.id, at);
@@ -195,7 +210,11 @@ impl Stage<'_> {
         }
     }
 
-    fn signal(&mut self, signal: &Signal, observation: &Observation) -> Result<(), String> {
+    fn signal(
+        &mut self,
+        signal: &RecordedMessage,
+        observation: &Observation,
+    ) -> Result<(), String> {
         if let Body::Unreadable(unreadable) = &observation.body {
             self.played.unreadable += 1;
             let (origin, reason) = (&unreadable.origin, &unreadable.reason);
@@ -213,8 +232,8 @@ impl Stage<'_> {
         self.apply(&observation)?;
         if self.explain.as_ref() == Some(&player.id) {
             let since = observation.stamp.at.duration_since(player.began_at).as_secs_f64();
-            for line in self.middle.rules.explain(&observation) {
-                (self.told.explanation)(&format!("{} {since:8.3} s: {line}", player.id));
+            for line in self.core.rules.explain(&observation) {
+                (self.output.explanation)(&format!("{} {since:8.3} s: {line}", player.id));
             }
         }
         Ok(())
@@ -225,8 +244,8 @@ impl Stage<'_> {
         while self.next_tick <= until {
             self.clock.advance_to(self.next_tick);
             self.next_tick += TICK;
-            let outcome = self.middle.tick(self.clock.now());
-            self.commit(outcome)?;
+            let effects = self.core.tick(self.clock.now());
+            self.commit(effects)?;
         }
         self.clock.advance_to(until);
         if let Some((began, from, speed)) = self.pace {
@@ -237,15 +256,15 @@ impl Stage<'_> {
     }
 
     fn apply(&mut self, observation: &Observation) -> Result<(), String> {
-        let outcome = self.middle.apply(self.clock.now(), observation);
-        self.commit(outcome)
+        let effects = self.core.apply(self.clock.now(), observation);
+        self.commit(effects)
     }
 
     /// On disk, then on stdout; the evidence it asks for is made at once.
-    fn commit(&mut self, mut outcome: Outcome) -> Result<(), String> {
+    fn commit(&mut self, mut effects: Effects) -> Result<(), String> {
         loop {
-            let mut jobs = std::mem::take(&mut outcome.jobs).into_iter();
-            let records: Vec<_> = outcome
+            let mut jobs = std::mem::take(&mut effects.jobs).into_iter();
+            let records: Vec<_> = effects
                 .entries
                 .iter()
                 .filter_map(|entry| match entry {
@@ -253,26 +272,26 @@ impl Stage<'_> {
                     _ => None,
                 })
                 .collect();
-            if !outcome.entries.is_empty() {
-                let batch = Batch { entries: outcome.entries, receipts: Vec::new() };
+            if !effects.entries.is_empty() {
+                let batch = Batch { entries: effects.entries, receipts: Vec::new() };
                 self.store.commit_blocking(batch).map_err(|error| error.to_string())?;
             }
             for record in records {
                 let event = self.context.event(&record);
                 let line = serde_json::to_string(&event).map_err(|error| error.to_string())?;
-                (self.told.event)(&line)?;
+                (self.output.event)(&line)?;
                 self.played.events += 1;
             }
-            outcome = Outcome::default();
+            effects = Effects::default();
             for job in jobs.by_ref() {
-                let (source, body) = self.exhibits.make(job);
+                let (source, body) = self.evidence_worker.make(job);
                 let now = self.clock.now();
                 let stamp = Stamp::of_gateway(now);
-                let more = self.middle.apply(now, &Observation { source, stamp, body });
-                outcome.entries.extend(more.entries);
-                outcome.jobs.extend(more.jobs);
+                let more = self.core.apply(now, &Observation { source, stamp, body });
+                effects.entries.extend(more.entries);
+                effects.jobs.extend(more.jobs);
             }
-            if outcome.entries.is_empty() && outcome.jobs.is_empty() {
+            if effects.entries.is_empty() && effects.jobs.is_empty() {
                 return Ok(());
             }
         }

@@ -11,8 +11,8 @@ use std::{
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::{oneshot, watch};
 
-use super::{Health, progress::Progress};
 use crate::{
+    base::{Progress, Readiness, stopped},
     config::env::Environment,
     domain::{Answer, Receipt},
     store::{Batch, Store},
@@ -90,7 +90,7 @@ fn open(socket: &str) -> std::io::Result<(UnixDatagram, SocketAddr)> {
 pub(super) async fn watch(
     systemd: &Systemd,
     progress: Progress,
-    health: Health,
+    readiness: Readiness,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut told = false;
@@ -99,14 +99,14 @@ pub(super) async fn watch(
             None => {
                 if std::mem::take(&mut told) {
                     tracing::info!("everyone makes progress again");
-                    health.good("progress");
+                    readiness.clear("progress");
                 }
                 if systemd.watchdog.is_some() {
                     systemd.say("WATCHDOG=1");
                 }
             }
             Some(who) => {
-                health.bad("progress", &who);
+                readiness.not_ready("progress", &who);
                 if !std::mem::replace(&mut told, true) {
                     tracing::error!(who, "STUCK; the watchdog is not fed until it goes on");
                     systemd.say(&format!("STATUS=stuck: {who}"));
@@ -115,7 +115,7 @@ pub(super) async fn watch(
         }
         tokio::select! {
             () = tokio::time::sleep(systemd.look_every()) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stopped(&mut stop) => return,
         }
     }
 }
@@ -146,12 +146,12 @@ pub(super) async fn ask_store(store: Store, progress: Progress, mut stop: watch:
                         progress.excuse();
                     }
                 }
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = stopped(&mut stop) => return,
             }
         }
         tokio::select! {
             () = tokio::time::sleep(ASK_EVERY) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stopped(&mut stop) => return,
         }
     }
 }
@@ -163,7 +163,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{config::env::FixedEnvironment, runtime::SimulatedClock};
+    use crate::{base::SimulatedClock, config::env::FixedEnvironment};
 
     /// Time goes on by itself while everybody waits: no real second passes.
     #[tokio::test(start_paused = true)]
@@ -178,10 +178,10 @@ mod tests {
         ]);
         let systemd = Arc::new(Systemd::new(&environment));
         let clock = SimulatedClock::at(Timestamp::UNIX_EPOCH);
-        let (progress, health) = (Progress::new(clock.clone()), Health::default());
+        let (progress, readiness) = (Progress::new(clock.clone()), Readiness::default());
         let junction = progress.part("the junction", Duration::from_secs(10));
         let (_stop, stopped) = watch::channel(false);
-        let (own, of) = (systemd.clone(), health.clone());
+        let (own, of) = (systemd.clone(), readiness.clone());
         tokio::spawn(async move { super::watch(&own, progress, of, stopped).await });
         let mut seconds = 0;
         // So many seconds in which it beats or does not; how often the watchdog was fed.
@@ -205,10 +205,10 @@ mod tests {
         assert!(pass(10, false).await >= 9, "within its bound it may be busy");
         pass(2, false).await;
         assert_eq!(pass(30, false).await, 0, "it hangs");
-        assert_eq!(health.reasons().len(), 1, "{:?}", health.reasons());
+        assert_eq!(readiness.reasons().len(), 1, "{:?}", readiness.reasons());
         pass(1, true).await;
         assert!(pass(10, true).await >= 9, "it goes on");
-        assert!(health.reasons().is_empty());
+        assert!(readiness.reasons().is_empty());
     }
 
     #[test]

@@ -5,30 +5,32 @@ use std::{sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
+    task::JoinHandle,
     time::timeout,
 };
 
 use super::{
-    Health, RealClock, Registry, cameras,
+    camera_table,
+    cameras_run::Cameras,
+    core::Core,
     couriers::{Couriers, subscribers},
-    devices,
-    doors::{Bound, Doors},
-    eyes::Eyes,
-    junction::{Ask, Junction},
-    middle::{self, Middle},
-    presence::Heart,
-    progress::Progress,
-    reload::House,
-    room::RoomWatch,
+    device_table,
+    disk_watch::DiskWatch,
+    from_config::{dialects, event_context, wake_plan},
+    heartbeat::Heart,
+    ingress::{BoundListeners, Ingress, warn_if_plain},
+    junction::Junction,
+    reload::{Reread, RunningGateway},
+    shared::Shared,
     systemd::{self, Systemd},
-    wakes::Wakes,
 };
 use crate::{
-    config::{Config, Problem, env::Environment},
-    domain::{Clock, DeviceTable, Envelope, Meter, SiteId},
-    media::lean_memory,
-    sources::Dialects,
-    store::{self, Opened, Store},
+    base::{Progress, Readiness, RealClock, Registry},
+    camera::WakeRouter,
+    config::{Config, env::Environment},
+    domain::{Clock, DeviceTable, IdMint, Meter},
+    media::tune_allocator,
+    store::{self, Opened},
 };
 
 /// Observations between sources and the junction. Full, a source waits, and so does its device.
@@ -43,30 +45,10 @@ const CONFIGS_MAX: usize = 1;
 const ASKS_MAX: usize = 16;
 /// Everything must be down within 5 s of SIGTERM; the rest is for the process itself.
 const STOP_WITHIN: Duration = Duration::from_millis(4_500);
-/// A feed looks every 100 ms whether it should end; a decoder finishes its picture.
+/// A feed checks every 100 ms whether it should end; a decoder finishes its picture.
 const FEEDS_CLOSE_WITHIN: Duration = Duration::from_millis(3_000);
 /// The junction ticks four times a second; it may wait for the disk, which is watched itself.
 const JUNCTION_STUCK_AFTER: Duration = Duration::from_secs(20);
-
-/// What every part is given.
-#[derive(Clone)]
-pub(super) struct Shared {
-    pub(super) site: SiteId,
-    pub(super) store: Store,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) registry: Arc<Registry>,
-    pub(super) health: Health,
-    pub(super) envelopes: mpsc::Sender<Envelope>,
-    /// How the devices of the latest configuration are read.
-    pub(super) dialects: Dialects,
-    pub(super) devices: devices::Seen,
-    pub(super) asks: mpsc::Sender<Ask>,
-    pub(super) progress: Progress,
-    pub(super) wakes: Arc<Wakes>,
-}
-
-/// Reads and checks the configuration anew.
-pub type Reread = Box<dyn Fn() -> (Option<Config>, Vec<Problem>) + Send + Sync>;
 
 /// Runs until SIGINT or SIGTERM. The error is one sentence. Without `reread` there is no file,
 /// and so no reload.
@@ -75,154 +57,201 @@ pub fn run(
     reread: Option<Reread>,
     environment: &dyn Environment,
 ) -> Result<(), String> {
-    lean_memory();
+    tune_allocator();
     let clock = RealClock::start();
     let registry = Registry::new();
     let sinks = subscribers(&config.sinks);
     let meter: Arc<dyn Meter> = registry.clone();
-    let systemd = Systemd::new(environment);
+    let systemd = Arc::new(Systemd::new(environment));
     let opened = store::open(&config.data, &sinks, meter).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start: {error}"))?;
-    let outcome = runtime.block_on(live(config, reread, systemd, opened, clock, registry));
+    let outcome = runtime.block_on(async {
+        let signals = Signals::listen(reread.is_some())?;
+        let parts = Parts::start(config, reread, systemd, opened, clock, registry).await?;
+        parts.run_until_told(signals).await;
+        Ok(())
+    });
     runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
 }
 
-async fn live(
-    config: Config,
-    reread: Option<Reread>,
-    systemd: Systemd,
-    opened: Opened,
-    clock: Arc<RealClock>,
-    registry: Arc<Registry>,
-) -> Result<(), String> {
-    let Opened { store, restored, .. } = opened;
-    let restored_at = clock.now();
-    let context = middle::context(&config);
-    let mut middle = Middle::new(&config, &context, restored_at);
-    middle.desk.restore_devices(restored_at, devices::read(&config.data.path));
-    let begun = middle.restore(restored_at, restored);
+/// What people and systemd tell the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// Without a file there is nothing to read anew: a closed terminal ends the process, as usual.
+    hang_up: Option<Signal>,
+}
 
-    let (stop_tell, stop) = watch::channel(false);
-    let (envelopes, inbox) = mpsc::channel(ENVELOPES_MAX);
-    let (jobs, work) = std::sync::mpsc::sync_channel(JOBS_MAX);
-    let (configs, new_configs) = mpsc::channel(CONFIGS_MAX);
-    let (asks, asked) = mpsc::channel(ASKS_MAX);
-    let (reloads, reloads_asked) = mpsc::channel(RELOADS_MAX);
-    let (context_tell, context_told) = watch::channel(context.clone());
-    let (dialects_tell, dialects) = watch::channel(Arc::new(middle::dialects(&config)));
-    let (devices_tell, devices_seen) = watch::channel(Arc::new(DeviceTable::default()));
-    let systemd = Arc::new(systemd);
-    let shared = Shared {
-        site: context.site.clone(),
-        store: store.clone(),
-        clock: clock.clone(),
-        registry: registry.clone(),
-        health: Health::default(),
-        envelopes,
-        dialects,
-        devices: devices_seen.clone(),
-        asks,
-        progress: Progress::new(clock.clone()),
-        wakes: Wakes::new(&config, registry.clone()),
-    };
+impl Signals {
+    fn listen(can_reload: bool) -> Result<Self, String> {
+        let listen = |kind: SignalKind| {
+            signal(kind).map_err(|error| format!("cannot listen for signals: {error}"))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: can_reload.then(|| listen(SignalKind::hangup())).transpose()?,
+        })
+    }
+}
 
-    let beat = shared.progress.part("the junction", JUNCTION_STUCK_AFTER);
-    let junction =
-        Junction::new(middle, Some(jobs), store.clone(), clock, registry, beat, devices_tell)
-            .waking(shared.wakes.clone());
-    let device_book = tokio::spawn(devices::keep(config.data.path.clone(), devices_seen));
-    let junction = tokio::spawn(junction.run(begun, inbox, new_configs, asked, stop.clone()));
-    let mut couriers = Couriers::new(Heart::start(&config.site, &context, &shared));
-    config.sinks.iter().for_each(|sink| couriers.start(sink, &shared, &context));
-    let mut doors = Doors::default();
+/// Everything that runs, and how it is told to stop.
+struct Parts {
+    gateway: RunningGateway,
+    reloads_asked: mpsc::Receiver<super::console_backend::ReloadAsked>,
+    stop: watch::Sender<bool>,
+    junction: JoinHandle<()>,
+    device_book: JoinHandle<()>,
+}
+
+impl Parts {
+    async fn start(
+        config: Config,
+        reread: Option<Reread>,
+        systemd: Arc<Systemd>,
+        opened: Opened,
+        clock: Arc<RealClock>,
+        registry: Arc<Registry>,
+    ) -> Result<Self, String> {
+        let Opened { store, restored, .. } = opened;
+        let restored_at = clock.now();
+        let context = event_context(&config);
+        let mut core = Core::new(&config, &context, restored_at, IdMint::new(rand::random()));
+        core.desk.restore_devices(restored_at, device_table::read(&config.data.path));
+        let begun = core.restore(restored_at, restored);
+
+        let (stop_sender, stop) = watch::channel(false);
+        let (envelopes, inbox) = mpsc::channel(ENVELOPES_MAX);
+        let (jobs, work) = std::sync::mpsc::sync_channel(JOBS_MAX);
+        let (configs, new_configs) = mpsc::channel(CONFIGS_MAX);
+        let (asks, asked) = mpsc::channel(ASKS_MAX);
+        let (reloads, reloads_asked) = mpsc::channel(RELOADS_MAX);
+        let (context_sender, context_reader) = watch::channel(context.clone());
+        let (dialects_sender, dialects) = watch::channel(Arc::new(dialects(&config)));
+        let (devices_sender, devices) = watch::channel(Arc::new(DeviceTable::default()));
+        let shared = Shared {
+            site: context.site.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+            registry: registry.clone(),
+            readiness: Readiness::default(),
+            envelopes,
+            dialects,
+            devices: devices.clone(),
+            asks,
+            progress: Progress::new(clock.clone()),
+            wakes: WakeRouter::new(wake_plan(&config), registry.clone()),
+        };
+
+        let beat = shared.progress.part("the junction", JUNCTION_STUCK_AFTER);
+        let junction =
+            Junction::new(core, Some(jobs), store, clock, registry, beat, devices_sender)
+                .waking(shared.wakes.clone());
+        let device_book = tokio::spawn(device_table::keep(config.data.path.clone(), devices));
+        let junction = tokio::spawn(junction.run(begun, inbox, new_configs, asked, stop.clone()));
+        let mut couriers = Couriers::new(Heart::start(&config.site, &context, &shared));
+        config.sinks.iter().for_each(|sink| couriers.start(sink, &shared, &context));
+        let mut ingress = Ingress::default();
+        let bound = bind_all(&ingress, &config, &shared).await?;
+        ingress.open(bound, &shared, &context_reader, &reloads).await;
+        config.mqtt.iter().for_each(|broker| ingress.start_broker(broker, &shared));
+        warn_if_plain(&config);
+        let cameras = Cameras::start(&shared, &config, work)?;
+        start_watches(&shared, &config, &systemd, &stop);
+        ingress.write_addresses(&config);
+        tracing::info!(site = %shared.site, "gateway runs");
+        systemd.ready();
+
+        let gateway = RunningGateway {
+            config: Arc::new(config),
+            shared,
+            couriers,
+            ingress,
+            cameras,
+            configs,
+            context: context_sender,
+            dialects: dialects_sender,
+            reloads,
+            systemd,
+            reread,
+        };
+        Ok(Self { gateway, reloads_asked, stop: stop_sender, junction, device_book })
+    }
+
+    /// Serves reloads until SIGINT or SIGTERM; then all parts stop, those that take in first.
+    async fn run_until_told(mut self, signals: Signals) {
+        let Signals { mut terminate, mut interrupt, hang_up } = signals;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = self.gateway.serve_reloads(self.reloads_asked, hang_up) => {}
+        }
+        tokio::spawn(async move {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            std::process::exit(1);
+        });
+        tracing::info!("stopping; a second signal stops at once");
+        let RunningGateway { config, shared, couriers, ingress, cameras, systemd, .. } =
+            self.gateway;
+        systemd.stopping();
+        let _ = self.stop.send(true);
+        ingress.close();
+        cameras.stop();
+        couriers.leave();
+        let store = shared.store.clone();
+        // The junction ends when nobody can send to it any more; what has come is still taken.
+        drop(shared);
+        let graceful = async {
+            let _ = self.junction.await;
+            let _ = self.device_book.await;
+            couriers.close().await;
+            store.close().await
+        };
+        let (closed, ()) =
+            tokio::join!(timeout(STOP_WITHIN, graceful), cameras.closed(FEEDS_CLOSE_WITHIN));
+        match closed {
+            Ok(Ok(())) => tracing::info!("stopped; everything acknowledged is on disk"),
+            Ok(Err(error)) => tracing::error!(%error, "stopped, but the store could not write"),
+            Err(_) => tracing::error!("stopped after {STOP_WITHIN:?} with work unfinished"),
+        }
+        let _ = std::fs::remove_file(config.data.path.join("run.json"));
+    }
+}
+
+/// Every listener of the configuration; the first one that cannot be bound is the error.
+async fn bind_all(
+    ingress: &Ingress,
+    config: &Config,
+    shared: &Shared,
+) -> Result<BoundListeners, String> {
     let intake = match &config.intake {
-        Some(intake) => Some(Some(doors.bind_intake(None, intake, &shared).await?)),
+        Some(intake) => Some(Some(ingress.bind_intake(None, intake, shared).await?)),
         None => None,
     };
     let sl651 = match &config.weather.sl651 {
-        Some(sl651) => Some(Some(doors.bind_sl651(None, sl651, &shared).await?)),
+        Some(sl651) => Some(Some(ingress.bind_sl651(None, sl651, shared).await?)),
         None => None,
     };
-    let bound = Bound { web: Some(doors.bind_web(None, &config).await?), intake, sl651 };
-    doors.open(bound, &shared, &context_told, &reloads).await;
-    config.mqtt.iter().for_each(|broker| doors.start_broker(broker, &shared));
-    warn_if_plain(&config);
-    let eyes = Eyes::start(&shared, &config, work)?;
-    tokio::spawn(RoomWatch::new(&shared, config.data.path.clone()).run(stop.clone()));
-    tokio::spawn(cameras::keep(shared.clone(), config.data.path.clone(), stop.clone()));
-    start_watch(&shared, &systemd, stop);
-    let mut terminate = listen(SignalKind::terminate())?;
-    let mut interrupt = listen(SignalKind::interrupt())?;
-    // Without a file there is nothing to read anew: a closed terminal ends it, as usual.
-    let hang_up = reread.as_ref().map(|_| listen(SignalKind::hangup())).transpose()?;
-    doors.write_addresses(&config);
-    tracing::info!(site = %shared.site, "gateway runs");
-    systemd.ready();
-
-    let mut house = House {
-        config: Arc::new(config),
-        shared,
-        couriers,
-        doors,
-        eyes,
-        configs,
-        context: context_tell,
-        dialects: dialects_tell,
-        reloads,
-        systemd: systemd.clone(),
-        reread,
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        () = house.serve_reloads(reloads_asked, hang_up) => {}
-    }
-    tokio::spawn(async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        std::process::exit(1);
-    });
-    tracing::info!("stopping; a second signal stops at once");
-    systemd.stopping();
-    let _ = stop_tell.send(true);
-    house.doors.close();
-    house.eyes.stop();
-    house.couriers.leave();
-    let graceful = async {
-        let _ = junction.await;
-        let _ = device_book.await;
-        house.couriers.close().await;
-        store.close().await
-    };
-    let (closed, ()) =
-        tokio::join!(timeout(STOP_WITHIN, graceful), house.eyes.closed(FEEDS_CLOSE_WITHIN));
-    match closed {
-        Ok(Ok(())) => tracing::info!("stopped; everything acknowledged is on disk"),
-        Ok(Err(error)) => tracing::error!(%error, "stopped, but the store could not write"),
-        Err(_) => tracing::error!("stopped after {STOP_WITHIN:?} with work unfinished"),
-    }
-    let _ = std::fs::remove_file(house.config.data.path.join("run.json"));
-    Ok(())
+    Ok(BoundListeners { web: Some(ingress.bind_web(None, config).await?), intake, sl651 })
 }
 
-pub(super) fn warn_if_plain(config: &Config) {
-    let web = &config.web;
-    if web.tls_cert_file.is_none() && !web.listen.ip().is_loopback() {
-        tracing::warn!(listen = %web.listen, "web: PLAIN HTTP BEYOND LOOPBACK, as configured; the token can be read on the way");
-    }
-}
-
-fn start_watch(shared: &Shared, systemd: &Arc<Systemd>, stop: watch::Receiver<bool>) {
-    let Shared { store, progress, health, .. } = shared.clone();
+/// What watches over the others: the disk, the figures of cameras, the store's answer, progress.
+fn start_watches(
+    shared: &Shared,
+    config: &Config,
+    systemd: &Arc<Systemd>,
+    stop: &watch::Receiver<bool>,
+) {
+    let data = &config.data.path;
+    tokio::spawn(DiskWatch::new(shared, data.clone()).run(stop.clone()));
+    tokio::spawn(camera_table::keep(shared.clone(), data.clone(), stop.clone()));
+    let Shared { store, progress, readiness, .. } = shared.clone();
     tokio::spawn(systemd::ask_store(store, progress.clone(), stop.clone()));
-    let systemd = systemd.clone();
-    tokio::spawn(async move { systemd::watch(&systemd, progress, health, stop).await });
-}
-
-fn listen(kind: SignalKind) -> Result<Signal, String> {
-    signal(kind).map_err(|error| format!("cannot listen for signals: {error}"))
+    let (systemd, stop) = (systemd.clone(), stop.clone());
+    tokio::spawn(async move { systemd::watch(&systemd, progress, readiness, stop).await });
 }

@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{Dialects, codecs::Message, limit::Limiter, taken::taken};
 use crate::{
     domain::{
-        Answer, Body, Clock, DeviceReport, Envelope, Meter, Observation, Receipt, SiteId, Stamp,
-        Word,
+        Answer, Body, Clock, DeviceReport, DeviceStatus, Envelope, Meter, Observation, Receipt,
+        SiteId, Stamp,
     },
     wire::{
         backoff::backoff,
@@ -122,7 +122,7 @@ impl Source {
                     "broker: no connection; trying for ever"
                 );
             }
-            if self.say(Word::Offline).await.is_err() {
+            if self.say(DeviceStatus::Offline).await.is_err() {
                 return;
             }
             tokio::time::sleep(backoff(BACKOFF_MS_FIRST, tries)).await;
@@ -130,7 +130,7 @@ impl Source {
     }
 
     /// Whether we hear it: while we do not, none of its devices is silent.
-    async fn say(&self, word: Word) -> Result<(), mpsc::error::SendError<Envelope>> {
+    async fn say(&self, word: DeviceStatus) -> Result<(), mpsc::error::SendError<Envelope>> {
         let via = self.config.id.clone();
         let report = DeviceReport { word, hub: true, via, ..DeviceReport::default() };
         let observation = Observation {
@@ -167,7 +167,7 @@ impl Source {
         };
         let mut subscriber = Subscriber::new(&broker, &topics)?;
         subscriber.connected().await?;
-        if self.say(Word::Online).await.is_err() {
+        if self.say(DeviceStatus::Online).await.is_err() {
             return Ok(());
         }
         // Acknowledged in the order in which they came (MQTT-4.6.0-2), each after it is on disk.

@@ -1,10 +1,13 @@
 //! The ledger: what became of every record, per sink and kind, so that nothing vanishes unseen (P4).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Kind, SinkId};
+use crate::{
+    base::escape_label,
+    domain::{Kind, SinkId},
+};
 
 /// Counts of records. The sum holds at every instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,4 +111,33 @@ impl Ledger {
         }
         found
     }
+}
+
+/// The ledger in Prometheus' text format: what became of every record, by sink and kind (P4).
+pub fn ledger_text(ledger: &Ledger) -> String {
+    let mut out = String::from(
+        "# HELP gridpost_ledger_records What became of all records owed to a sink: accepted is the sum of the others.\n# TYPE gridpost_ledger_records gauge\n",
+    );
+    let kinds = ledger.sinks.iter().flat_map(|(sink, kinds)| {
+        kinds.iter().map(move |(kind, sums)| (sink, kind.as_str(), sums))
+    });
+    let evidence = ledger.evidence.iter().map(|(sink, sums)| (sink, "evidence", sums));
+    for (sink, kind, sums) in kinds.chain(evidence) {
+        let sink = escape_label(sink.as_str());
+        for (state, count) in [
+            ("accepted", sums.accepted),
+            ("delivered", sums.delivered),
+            ("pending", sums.pending),
+            ("dead", sums.dead),
+            ("shed", sums.shed),
+            ("lost", sums.lost),
+        ] {
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                out,
+                "gridpost_ledger_records{{sink=\"{sink}\",kind=\"{kind}\",state=\"{state}\"}} {count}"
+            );
+        }
+    }
+    out
 }

@@ -62,7 +62,7 @@ pub use self::{
     due::Lane,
     error::{EvidenceError, OpenError, SettleError, Unavailable},
     evidence::NewEvidence,
-    ledger::{Ledger, Sums},
+    ledger::{Ledger, Sums, ledger_text},
     list::{Letter, letters, pending, quarantine, shed},
     open::{Opened, Restored, open, open_as_it_was},
     room::{Looked, Room},

@@ -11,7 +11,7 @@ use super::{
     detect::{DetectError, Detector},
     track::{BEGIN_SCORE, Tracker},
 };
-use crate::domain::{Bbox, Detection, Look, Picture, Sighting, Track};
+use crate::domain::{Bbox, Detection, Look, LookFeedback, Picture, Track};
 
 /// What differs is seen with this much of its own size around it.
 const MARGIN: f32 = 0.6;
@@ -32,7 +32,7 @@ const STANDS_AFTER: SignedDuration = SignedDuration::from_secs(3);
 /// Looked for this often in vain while nothing changed, it was never there.
 const VAIN_MAX: u8 = 3;
 
-struct Kept {
+struct KnownThing {
     detection: Detection,
     /// Looks that found it; one alone may be a flicker of the model.
     hits: u32,
@@ -41,7 +41,7 @@ struct Kept {
     anchor: (Bbox, Timestamp),
 }
 
-impl Kept {
+impl KnownThing {
     /// It has not moved for a while: what differs over it is rain, or a shadow.
     fn stands(&self, now: &Detection, at: Timestamp) -> bool {
         is_same(&self.detection, now)
@@ -54,29 +54,33 @@ impl Kept {
 #[derive(Default)]
 pub struct Attention {
     tracker: Tracker,
-    kept: Vec<Kept>,
+    kept: Vec<KnownThing>,
 }
 
 /// What a look showed.
-pub struct Seen {
+pub struct LookResult {
     /// None: this moment will be shown again, and nothing is to be said of it yet.
     pub tracks: Option<Vec<Track>>,
-    pub sighting: Sighting,
+    pub feedback: LookFeedback,
     /// Runs of the model.
     pub runs: u64,
 }
 
-impl Seen {
+impl LookResult {
     /// Somebody who moves, and is followed: one flicker of the detector is nobody.
     pub fn finds_somebody(&self) -> bool {
         let seen = |tracks: &Vec<Track>| tracks.iter().any(|track| track.seen);
-        self.sighting.found && self.tracks.as_ref().is_some_and(seen)
+        self.feedback.found && self.tracks.as_ref().is_some_and(seen)
     }
 }
 
 impl Attention {
     /// Looks where it should and follows what is there.
-    pub fn look(&mut self, detector: &mut Detector, look: &Look) -> Result<Seen, DetectError> {
+    pub fn look(
+        &mut self,
+        detector: &mut Detector,
+        look: &Look,
+    ) -> Result<LookResult, DetectError> {
         let (mut found, mut runs, mut whole) = (Vec::new(), 0, false);
         let regions = self.unknown(look);
         if let Some(picture) = &look.picture {
@@ -113,20 +117,20 @@ impl Attention {
         };
         let moves = found.iter().any(differs);
         if look.probe && fresh {
-            let sighting = Sighting { holds: true, found: moves, fresh };
-            return Ok(Seen { tracks: None, sighting, runs });
+            let feedback = LookFeedback { holds: true, found: moves, fresh };
+            return Ok(LookResult { tracks: None, feedback, runs });
         }
         let there = self.remember(look, &regions, whole, found);
         let tracks = self.tracker.update(look.at, &there);
-        let sighting = Sighting { holds: !there.is_empty(), found: moves, fresh };
-        Ok(Seen { tracks: Some(tracks), sighting, runs })
+        let feedback = LookFeedback { holds: !there.is_empty(), found: moves, fresh };
+        Ok(LookResult { tracks: Some(tracks), feedback, runs })
     }
 
     /// Where something differs, and is not somebody who is known to stand there; with each look
     /// at the whole picture, everywhere.
     fn unknown(&self, look: &Look) -> Vec<Bbox> {
         let stands = |region: &Bbox| {
-            let is_he = |kept: &Kept| kept.hits > 1 && fills(&kept.detection.bbox, region);
+            let is_he = |kept: &KnownThing| kept.hits > 1 && fills(&kept.detection.bbox, region);
             look.still.contains(region) && self.kept.iter().any(is_he)
         };
         look.regions.iter().filter(|region| look.whole || !stands(region)).copied().collect()
@@ -177,7 +181,7 @@ impl Attention {
         let stays = self.kept.iter().filter(|kept| kept.hits > 1);
         let there = stays.map(|kept| kept.detection.clone()).chain(found.iter().cloned()).collect();
         let new = found.into_iter().zip(hits).zip(anchors);
-        let kept = |((detection, hits), anchor)| Kept { detection, hits, vain: 0, anchor };
+        let kept = |((detection, hits), anchor)| KnownThing { detection, hits, vain: 0, anchor };
         self.kept.extend(new.map(kept));
         there
     }

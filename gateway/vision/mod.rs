@@ -6,7 +6,7 @@ mod catalog;
 mod clutter;
 mod detect;
 mod heads;
-mod health;
+mod load;
 mod motion;
 mod preprocess;
 #[cfg(test)]
@@ -15,18 +15,20 @@ mod tests_attention;
 pub(crate) mod tests_graph;
 mod track;
 mod variant;
+mod view_check;
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use attention::{Attention, Seen};
+pub use attention::{Attention, LookResult};
 pub use catalog::{Catalog, Layout, ModelSpec};
 pub use detect::{DetectError, Detector, Provider, Timing, offered};
-pub use health::{Health, Word};
+pub use load::load;
 pub use motion::{Change, Nearness, Scene};
 pub use variant::{OVERFLOWS, Speeds, Variant, choose, fastest_ms, measure, multiplies_bytes};
+pub use view_check::{CameraFault, ViewCheck};
 
 /// `[model]`: what looks at the pictures.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

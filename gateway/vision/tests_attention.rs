@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Attention, Catalog, Detector, Seen, tests_graph};
+use super::{Attention, Catalog, Detector, LookResult, tests_graph};
 use crate::domain::{Bbox, Look, Picture};
 
 const WHITE: u8 = 255;
@@ -29,7 +29,12 @@ impl Eyes {
     }
 
     /// After so long; `grey`: a picture of that brightness, or none.
-    fn look(&mut self, after_ms: i64, grey: Option<u8>, change: impl FnOnce(&mut Look)) -> Seen {
+    fn look(
+        &mut self,
+        after_ms: i64,
+        grey: Option<u8>,
+        change: impl FnOnce(&mut Look),
+    ) -> LookResult {
         self.at += SignedDuration::from_millis(after_ms);
         let picture =
             grey.map(|grey| Picture::of_rgb(640, 640, vec![grey; 640 * 640 * 3], self.at));
@@ -80,7 +85,7 @@ fn v3_who_stays_is_there_without_a_run_of_the_model() {
             _ => eyes.look(2_000, None, |_| {}),
         };
         let tracks = seen.tracks.unwrap();
-        assert!(seen.sighting.holds && !seen.sighting.fresh && !seen.sighting.found, "look {n}");
+        assert!(seen.feedback.holds && !seen.feedback.fresh && !seen.feedback.found, "look {n}");
         assert_eq!(tracks.len(), 1, "look {n}");
         assert!(tracks[0].seen && tracks[0].bbox.iou(&place()) > 0.9, "look {n}");
         ids.insert(tracks[0].id);
@@ -100,7 +105,7 @@ fn v3_who_stands_still_is_looked_at_once_a_second_and_where_nobody_is_known_each
     };
     for n in 0..25 {
         let seen = eyes.look(200, Some(WHITE), still(n % 5 == 4));
-        assert!(seen.sighting.holds, "look {n}");
+        assert!(seen.feedback.holds, "look {n}");
         let tracks = seen.tracks.unwrap();
         assert!(tracks.len() == 1 && tracks[0].seen, "look {n}");
     }
@@ -113,13 +118,13 @@ fn v3_who_stands_still_is_looked_at_once_a_second_and_where_nobody_is_known_each
         (look.whole, look.regions, look.still) = (false, all.clone(), all);
     };
     for _ in 0..5 {
-        assert!(eyes.look(200, Some(WHITE), wide).sighting.holds);
+        assert!(eyes.look(200, Some(WHITE), wide).feedback.holds);
     }
     assert!(eyes.runs >= before + 5, "{} runs", eyes.runs - before);
     // He is gone, and nothing moved: the whole picture shows it.
     for n in 0..2 {
         eyes.look(200, Some(DARK), still(true));
-        assert!(!eyes.look(0, None, |_| {}).sighting.holds, "look {n}");
+        assert!(!eyes.look(0, None, |_| {}).feedback.holds, "look {n}");
     }
     // What nobody was found in is looked at as before: a crop, and the whole as it explains nothing.
     let gone = eyes.runs;
@@ -134,10 +139,10 @@ fn v3_one_that_was_found_once_is_a_flicker() {
     let mut eyes = Eyes::new();
     eyes.look(0, Some(WHITE), |_| {});
     let seen = eyes.look(200, None, |_| {});
-    assert!(!seen.sighting.holds && seen.tracks.unwrap().is_empty());
+    assert!(!seen.feedback.holds && seen.tracks.unwrap().is_empty());
     let seen = eyes.look(200, Some(DARK), |_| {});
-    assert!(!seen.sighting.holds);
-    assert!(!eyes.look(200, None, |_| {}).sighting.holds);
+    assert!(!seen.feedback.holds);
+    assert!(!eyes.look(200, None, |_| {}).feedback.holds);
 }
 
 #[test]
@@ -147,18 +152,18 @@ fn v3_who_was_kept_leaves_when_his_place_changes_and_at_no_other_change() {
     for _ in 0..20 {
         let seen = eyes
             .look(200, Some(DARK), |look| (look.whole, look.regions) = (false, vec![elsewhere]));
-        assert!(seen.sighting.holds && seen.tracks.unwrap()[0].seen);
+        assert!(seen.feedback.holds && seen.tracks.unwrap()[0].seen);
     }
     let seen =
         eyes.look(200, Some(DARK), |look| (look.whole, look.regions) = (false, vec![place()]));
-    assert!(!seen.sighting.holds, "nobody is where something changed");
+    assert!(!seen.feedback.holds, "nobody is where something changed");
     assert!(seen.tracks.unwrap().iter().all(|track| !track.seen), "only where he may have gone");
     assert!(eyes.look(2_200, None, |_| {}).tracks.unwrap().is_empty());
 
     // He walks: he is where he was found, and not where he was as well.
     let mut eyes = Eyes::with_one_who_stays();
     let seen = eyes.look(200, Some(GREY), |look| look.regions = vec![place()]);
-    assert!(seen.sighting.holds);
+    assert!(seen.feedback.holds);
     let there: Vec<_> = seen.tracks.unwrap().into_iter().filter(|track| track.seen).collect();
     assert!(there.iter().all(|track| track.bbox.iou(&place()) < 0.1), "{there:?}");
 }
@@ -166,7 +171,7 @@ fn v3_who_was_kept_leaves_when_his_place_changes_and_at_no_other_change() {
 #[test]
 fn v3_who_is_looked_for_in_vain_three_times_was_never_there() {
     let mut eyes = Eyes::with_one_who_stays();
-    let holds = |eyes: &mut Eyes, grey: u8| eyes.look(10_000, Some(grey), verify).sighting.holds;
+    let holds = |eyes: &mut Eyes, grey: u8| eyes.look(10_000, Some(grey), verify).feedback.holds;
     assert!(holds(&mut eyes, DARK) && holds(&mut eyes, DARK), "the model may be wrong twice");
     assert!(holds(&mut eyes, WHITE), "and begins anew when it has seen him");
     assert!(holds(&mut eyes, DARK) && holds(&mut eyes, DARK));
@@ -174,7 +179,7 @@ fn v3_who_is_looked_for_in_vain_three_times_was_never_there() {
     // What only watches the whole picture does not count against one who was found twice.
     let mut eyes = Eyes::with_one_who_stays();
     for _ in 0..10 {
-        assert!(eyes.look(1_000, Some(DARK), |_| {}).sighting.holds);
+        assert!(eyes.look(1_000, Some(DARK), |_| {}).feedback.holds);
     }
 }
 
@@ -183,15 +188,15 @@ fn v4_a_probe_tells_nothing_that_will_be_shown_again_and_says_that_somebody_is_n
     let mut eyes = Eyes::new();
     let probe = |look: &mut Look| (look.verify, look.probe) = (true, true);
     let quiet = eyes.look(0, Some(DARK), probe);
-    assert!(quiet.tracks.is_some() && !quiet.sighting.fresh, "nobody: the moment is over");
+    assert!(quiet.tracks.is_some() && !quiet.feedback.fresh, "nobody: the moment is over");
     for _ in 0..3 {
         let seen = eyes.look(2_000, Some(WHITE), probe);
         assert!(seen.tracks.is_none(), "it will be shown again, with what led to it");
-        assert!(seen.sighting.fresh && seen.sighting.holds);
-        assert!(!eyes.look(0, None, |_| {}).sighting.holds, "nothing of it is remembered");
+        assert!(seen.feedback.fresh && seen.feedback.holds);
+        assert!(!eyes.look(0, None, |_| {}).feedback.holds, "nothing of it is remembered");
     }
     let mut eyes = Eyes::with_one_who_stays();
     let seen = eyes.look(2_000, Some(WHITE), probe);
-    assert!(!seen.sighting.fresh, "he is known");
+    assert!(!seen.feedback.fresh, "he is known");
     assert_eq!(seen.tracks.unwrap().len(), 1);
 }

@@ -10,7 +10,7 @@ use crate::domain::{Bbox, Detection, Track};
 const IOU_MIN: f32 = 0.2;
 /// A strong detection may begin a track; weaker ones only go on with one (ByteTrack's idea).
 pub(super) const BEGIN_SCORE: f32 = 0.45;
-/// Seen this often before it counts: one flicker of the detector is nobody.
+/// LookResult this often before it counts: one flicker of the detector is nobody.
 const HITS_MIN: u32 = 2;
 /// Unseen for longer, it is gone.
 const LOST_AFTER_MS: i64 = 2_000;
@@ -19,7 +19,7 @@ const SPEED_GAIN: f32 = 0.4;
 /// More things than this in one picture are noise (P11).
 const TRACKS_MAX: usize = 500;
 
-struct One {
+struct LiveTrack {
     id: u64,
     label: Arc<str>,
     score: f32,
@@ -34,7 +34,7 @@ struct One {
 /// Follows the things of one camera.
 #[derive(Default)]
 pub(super) struct Tracker {
-    tracks: Vec<One>,
+    tracks: Vec<LiveTrack>,
     next: u64,
 }
 
@@ -71,7 +71,7 @@ impl Tracker {
         {
             if self.tracks.len() < TRACKS_MAX {
                 self.next += 1;
-                self.tracks.push(One {
+                self.tracks.push(LiveTrack {
                     id: self.next,
                     label: detection.label.clone(),
                     score: detection.score,
@@ -98,7 +98,7 @@ impl Tracker {
     }
 }
 
-impl One {
+impl LiveTrack {
     fn predict(&self, at: Timestamp) -> Bbox {
         let seconds = at.duration_since(self.seen_at).as_secs_f32();
         let (dx, dy) = (self.speed.0 * seconds, self.speed.1 * seconds);

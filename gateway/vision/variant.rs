@@ -48,7 +48,7 @@ impl Speeds {
 
 /// What is kept between starts: one measurement, and what it is true of.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct CachedSpeed {
     of: String,
     speeds: Speeds,
 }
@@ -141,7 +141,7 @@ pub fn measure(
     let speeds = Speeds { fp32_ms: fastest[0], int8_ms: fastest[1] };
     let ran = pair.first().map_or(Provider::Cpu, Detector::provider);
     let of = true_of(spec, &int8, library_of(models, library), config.threads, ran);
-    let kept = Kept { of, speeds };
+    let kept = CachedSpeed { of, speeds };
     if let Err(error) = keep(&kept, models) {
         tracing::debug!(%error, "the speeds of the model's variants could not be kept");
     }
@@ -162,7 +162,7 @@ pub fn fastest_ms(detectors: &mut [Detector]) -> Result<Vec<f64>, DetectError> {
     Ok(fastest.iter().map(|time| (time.as_secs_f64() * 1e5).round() / 1e2).collect())
 }
 
-fn keep(kept: &Kept, models: &Path) -> std::io::Result<()> {
+fn keep(kept: &CachedSpeed, models: &Path) -> std::io::Result<()> {
     let path = place(models);
     let part = path.with_extension(format!("{}.part", std::process::id()));
     std::fs::write(&part, serde_json::to_vec(kept)?)?;
@@ -184,7 +184,7 @@ fn runs_on(
 }
 
 fn kept(of: &str, models: &Path) -> Option<Speeds> {
-    let kept: Kept = serde_json::from_slice(&std::fs::read(place(models)).ok()?).ok()?;
+    let kept: CachedSpeed = serde_json::from_slice(&std::fs::read(place(models)).ok()?).ok()?;
     (kept.of == of).then_some(kept.speeds)
 }
 
@@ -285,7 +285,7 @@ mod tests {
         for (fp32_ms, int8_ms, wanted) in [(9.0, 3.0, &int8), (3.0, 9.0, &spec), (9.0, 8.9, &spec)]
         {
             let speeds = Speeds { fp32_ms, int8_ms };
-            keep(&Kept { of: cpu.clone(), speeds }, folder.path()).unwrap();
+            keep(&CachedSpeed { of: cpu.clone(), speeds }, folder.path()).unwrap();
             let chosen = choose(&config, &spec, folder.path(), None).unwrap();
             assert_eq!(chosen.file, wanted.file, "{speeds:?}");
         }
@@ -293,8 +293,11 @@ mod tests {
         assert_eq!(kept(&of(1, Provider::Openvino), folder.path()), None);
         // A wish that is not met is of the processor, and so are its speeds.
         let wish = Config { providers: vec![Provider::Cuda], ..Config::default() };
-        keep(&Kept { of: cpu, speeds: Speeds { fp32_ms: 9.0, int8_ms: 3.0 } }, folder.path())
-            .unwrap();
+        keep(
+            &CachedSpeed { of: cpu, speeds: Speeds { fp32_ms: 9.0, int8_ms: 3.0 } },
+            folder.path(),
+        )
+        .unwrap();
         assert_eq!(choose(&wish, &spec, folder.path(), None).unwrap().file, int8.file);
     }
 

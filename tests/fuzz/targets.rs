@@ -479,9 +479,9 @@ fn csv() -> Vec<Vec<u8>> {
 
 fn signals(bytes: &[u8]) {
     let recorded = Recorded::parse(&text(bytes));
-    let times: Vec<_> = recorded.signals.iter().map(|signal| signal.at()).collect();
+    let times: Vec<_> = recorded.messages.iter().map(|signal| signal.at()).collect();
     assert!(times.is_sorted(), "signals are played in the order of their time");
-    for signal in &recorded.signals {
+    for signal in &recorded.messages {
         let _ = signal.observations(codecs(), Still.now());
     }
 }

@@ -2,11 +2,11 @@
 
 use super::{
     super::{presses, supervise},
-    Desk, Outcome,
+    Desk, Effects,
 };
 use crate::domain::{
-    Ailment, Detail, DeviceReport, DeviceTable, Finding, Kind, Now, Phase, Press, Severity,
-    SourceId, Stamp, What, Word,
+    Ailment, Detail, DeviceReport, DeviceStatus, DeviceTable, Finding, Kind, Now, Phase, Press,
+    Severity, SourceId, Stamp, What,
 };
 
 /// Who presses again within this time means it, also while buttons are tried.
@@ -36,16 +36,18 @@ impl Desk {
         source: &SourceId,
         stamp: Stamp,
         report: &DeviceReport,
-        outcome: &mut Outcome,
+        effects: &mut Effects,
     ) {
         match report.word {
             // An old retained word takes nothing back and tries nothing.
-            Word::Test if !report.retained => self.tried(now, source, stamp, report, outcome),
-            Word::Cancel if !report.retained => self.taken_back(now, source, outcome),
+            DeviceStatus::Test if !report.retained => {
+                self.tried(now, source, stamp, report, effects)
+            }
+            DeviceStatus::Cancel if !report.retained => self.taken_back(now, source, effects),
             _ => {}
         }
         self.fleet.report(now, source, report, &self.directory.watch);
-        self.judge_device(now, source, outcome);
+        self.judge_device(now, source, effects);
     }
 
     fn tried(
@@ -54,7 +56,7 @@ impl Desk {
         source: &SourceId,
         stamp: Stamp,
         report: &DeviceReport,
-        outcome: &mut Outcome,
+        effects: &mut Effects,
     ) {
         let press = Press {
             id: None,
@@ -63,7 +65,7 @@ impl Desk {
             retained: report.retained,
             via: report.via.clone(),
         };
-        self.test_press(now, source, stamp, &press, outcome);
+        self.test_press(now, source, stamp, &press, effects);
     }
 
     /// On disk and in the table of devices; nobody is called.
@@ -73,10 +75,16 @@ impl Desk {
         source: &SourceId,
         stamp: Stamp,
         press: &Press,
-        outcome: &mut Outcome,
+        effects: &mut Effects,
     ) {
         self.fleet.pressed(now, source, &press.via, press.retained, true);
-        outcome.entries.push(presses::entry(source, stamp, press, presses::Kept::Test, None));
+        effects.entries.push(presses::entry(
+            source,
+            stamp,
+            press,
+            presses::RememberedPress::Test,
+            None,
+        ));
     }
 
     /// Whether this press only tries the button.
@@ -91,34 +99,34 @@ impl Desk {
     }
 
     /// The happening ends; the case stays with the grid until a person closes it.
-    fn taken_back(&mut self, now: Now, source: &SourceId, outcome: &mut Outcome) {
+    fn taken_back(&mut self, now: Now, source: &SourceId, effects: &mut Effects) {
         let key = format!("press/{source}");
         let Some(live) = self.by_key.get(&key).and_then(|id| self.live.get_mut(id)) else { return };
         live.incident.detail.insert("cancelled_by".into(), "device".into());
         live.incident.why = format!("{source} took its call back, on the device");
         live.end(now, now.wall.max(live.incident.began_at));
-        outcome.entries.push(live.record(now, What::Ended));
+        effects.entries.push(live.record(now, What::Ended));
         self.by_key.remove(&key);
     }
 
-    pub(super) fn watch_devices(&mut self, now: Now, outcome: &mut Outcome) {
+    pub(super) fn watch_devices(&mut self, now: Now, effects: &mut Effects) {
         if now.mono_ms.saturating_sub(self.looked_ms) >= LOOK_EVERY_MS {
             self.looked_ms = now.mono_ms;
             let verdicts = self.fleet.tick(now, &self.directory.watch);
-            self.tell_verdicts(now, verdicts, outcome);
+            self.tell_verdicts(now, verdicts, effects);
         }
     }
 
-    pub(super) fn judge_device(&mut self, now: Now, source: &SourceId, outcome: &mut Outcome) {
+    pub(super) fn judge_device(&mut self, now: Now, source: &SourceId, effects: &mut Effects) {
         let verdicts = self.fleet.look_at(now, source, &self.directory.watch);
-        self.tell_verdicts(now, verdicts, outcome);
+        self.tell_verdicts(now, verdicts, effects);
     }
 
     fn tell_verdicts(
         &mut self,
         now: Now,
         verdicts: Vec<supervise::Verdict>,
-        outcome: &mut Outcome,
+        effects: &mut Effects,
     ) {
         for verdict in verdicts {
             let (kind, severity) = match verdict.ailment {
@@ -134,7 +142,7 @@ impl Desk {
                 detail: self.for_the_visitor(&verdict.source),
                 ..Finding::of_a_part(&verdict.source, stamp, kind, &verdict.why)
             };
-            self.finding(now, finding, outcome);
+            self.finding(now, finding, effects);
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use super::{super::live::Live, Desk, Directory, Job, Outcome};
-use crate::domain::{Entry, Evidence, EvidenceId, IncidentId, Now, SourceId, What};
+use super::{super::live::Live, Desk, Directory, Effects, Job};
+use crate::domain::{Entry, Evidence, IdMint, IncidentId, Now, SourceId, What};
 
 impl Desk {
     pub(super) fn evidence(
@@ -13,9 +13,9 @@ impl Desk {
         now: Now,
         id: IncidentId,
         evidence: &Evidence,
-        outcome: &mut Outcome,
+        effects: &mut Effects,
     ) {
-        outcome.entries.push(Entry::Evidence { incident: id, evidence: evidence.clone() });
+        effects.entries.push(Entry::Evidence { incident: id, evidence: evidence.clone() });
         let Some(live) = self.live.get_mut(&id) else { return };
         if evidence.media_type == "image/jpeg" {
             // One snapshot is listed: the best.
@@ -27,12 +27,12 @@ impl Desk {
         }
         live.dirty = true;
         if live.hold_until_ms.is_some() {
-            outcome.entries.push(live.record(now, What::Opened));
+            effects.entries.push(live.record(now, What::Opened));
         } else if live.may_update(now)
             || (evidence.media_type == "video/mp4" && live.told && !live.incident.active)
         {
             // The clip of an ended happening is the last thing to say: it goes at once.
-            outcome.entries.push(live.record(now, What::Updated));
+            effects.entries.push(live.record(now, What::Updated));
         }
     }
 
@@ -41,38 +41,38 @@ impl Desk {
         now: Now,
         id: IncidentId,
         reason: &str,
-        outcome: &mut Outcome,
+        effects: &mut Effects,
     ) {
         let Some(live) = self.live.get_mut(&id) else { return };
         live.making_snapshot = false;
         live.incident.detail.insert("evidence_failed".into(), reason.into());
         live.dirty = true;
         if live.hold_until_ms.is_some() {
-            outcome.entries.push(live.record(now, What::Opened));
+            effects.entries.push(live.record(now, What::Opened));
         }
     }
 }
 
-pub(super) fn take_snapshot(live: &mut Live, now: Now, outcome: &mut Outcome) {
+pub(super) fn take_snapshot(ids: &mut IdMint, live: &mut Live, now: Now, effects: &mut Effects) {
     if live.making_snapshot {
         return;
     }
     let Some(shot) = live.shot.take() else { return };
-    let id = EvidenceId::new();
+    let id = ids.evidence(now);
     live.best = shot.quality;
     live.snapshot = Some(id);
     live.making_snapshot = true;
     live.last_snapshot_ms = now.mono_ms;
     let source = live.incident.sources[0].id.clone();
-    outcome.jobs.push(Job::Snapshot { incident: live.incident.id, id, source, shot });
+    effects.jobs.push(Job::Snapshot { incident: live.incident.id, id, source, shot });
 }
 
 /// One clip a happening: cut when it has ended and its post-roll is over, or at its greatest length.
 pub(super) fn cut_clip(
-    directory: &Directory,
+    (directory, ids): (&Directory, &mut IdMint),
     live: &mut Live,
-    wall: Timestamp,
-    outcome: &mut Outcome,
+    now: Now,
+    effects: &mut Effects,
 ) {
     if !live.clip_due || !live.told {
         return;
@@ -87,10 +87,11 @@ pub(super) fn cut_clip(
     let longest = live.incident.began_at + seconds(&directory.clip_max_s, 30);
     let ended = live.incident.ended_at.map(|at| at + seconds(&directory.post_roll_s, 5));
     let until = ended.map_or(longest, |ended| ended.min(longest));
-    if wall < until {
+    if now.wall < until {
         return;
     }
     live.clip_due = false;
     let (incident, began_at) = (live.incident.id, live.incident.began_at);
-    outcome.jobs.push(Job::Clip { incident, id: EvidenceId::new(), source, began_at, until });
+    let id = ids.evidence(now);
+    effects.jobs.push(Job::Clip { incident, id, source, began_at, until });
 }

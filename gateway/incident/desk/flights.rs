@@ -1,6 +1,6 @@
 //! Drones at the desk: poses and pictures make flights; what a flight sees gets its place and grid.
 
-use super::{super::flight::Ground, Desk, Outcome};
+use super::{super::flight::Ground, Desk, Effects};
 use crate::domain::{
     DroneInfo, Finding, Grid, Now, Place, Pose, SourceId, SourceInfo, SourceKind, Stamp, TrackFrame,
 };
@@ -20,14 +20,14 @@ impl Desk {
         source: &SourceId,
         stamp: Stamp,
         pose: &Pose,
-        outcome: &mut Outcome,
+        effects: &mut Effects,
     ) {
         let Some(drone) = self.drone(source) else { return };
         let areas = self.directory.areas.clone();
         let ground = Ground { drone: &drone, areas: areas.as_deref() };
         let mut findings = Vec::new();
-        outcome.repeated = !self.flights.pose(now, ground, stamp, pose, &mut findings);
-        findings.into_iter().for_each(|finding| self.finding(now, finding, outcome));
+        effects.repeated = !self.flights.pose(now, ground, stamp, pose, &mut findings);
+        findings.into_iter().for_each(|finding| self.finding(now, finding, effects));
     }
 
     pub(super) fn saw(
@@ -36,17 +36,17 @@ impl Desk {
         source: &SourceId,
         stamp: Stamp,
         frame: &TrackFrame,
-        outcome: &mut Outcome,
+        effects: &mut Effects,
     ) {
         let Some(drone) = self.directory.drones.get(source).cloned() else { return };
         let areas = self.directory.areas.clone();
         let ground = Ground { drone: &drone, areas: areas.as_deref() };
         let mut findings = Vec::new();
         self.flights.saw(now, ground, stamp, frame, &mut findings);
-        findings.into_iter().for_each(|finding| self.finding(now, finding, outcome));
+        findings.into_iter().for_each(|finding| self.finding(now, finding, effects));
     }
 
-    pub(super) fn end_flights(&mut self, now: Now, outcome: &mut Outcome) {
+    pub(super) fn end_flights(&mut self, now: Now, effects: &mut Effects) {
         let mut findings = Vec::new();
         let directory = &self.directory;
         let ground = |id: &SourceId| {
@@ -54,7 +54,7 @@ impl Desk {
             Some(Ground { drone, areas: directory.areas.as_deref() })
         };
         self.flights.tick(now, ground, &mut findings);
-        findings.into_iter().for_each(|finding| self.finding(now, finding, outcome));
+        findings.into_iter().for_each(|finding| self.finding(now, finding, effects));
     }
 
     /// A finding from the air says where on the ground it is, how sure that is, or why it cannot.

@@ -1,6 +1,6 @@
 //! Reports of gauges: each is written before it is acknowledged; what they mean is the rules' affair.
 
-use super::{Desk, Outcome};
+use super::{Desk, Effects};
 use crate::domain::{Entry, GaugeReport, SeenReport, SourceId, Stamp};
 
 impl Desk {
@@ -9,11 +9,11 @@ impl Desk {
         source: &SourceId,
         stamp: Stamp,
         report: &GaugeReport,
-        outcome: &mut Outcome,
+        effects: &mut Effects,
     ) {
         if self.gauges.is_new(source, report) {
             let (source, report) = (source.clone(), report.clone());
-            outcome.entries.push(Entry::Gauge { source, stamp, report });
+            effects.entries.push(Entry::Gauge { source, stamp, report });
         }
     }
 

@@ -11,7 +11,7 @@ use super::{
         fusion::{self, Join, Side},
         live::Live,
     },
-    Desk, Outcome,
+    Desk, Effects,
 };
 use crate::domain::{
     Finding, Grid, IncidentId, Kind, Now, Place, Severity, SourceKind, SourceRef, Stage, What,
@@ -35,7 +35,7 @@ impl Desk {
     }
 
     /// True if the finding has become part of a live incident: nothing is to be opened.
-    pub(super) fn join(&mut self, now: Now, finding: &mut Finding, outcome: &mut Outcome) -> bool {
+    pub(super) fn join(&mut self, now: Now, finding: &mut Finding, effects: &mut Effects) -> bool {
         if !is_sighting(finding.kind) {
             return false;
         }
@@ -70,7 +70,7 @@ impl Desk {
         }
         let rose = live.absorb(finding);
         if rose && live.told {
-            outcome.entries.push(live.record(now, What::Updated));
+            effects.entries.push(live.record(now, What::Updated));
         }
         true
     }
@@ -105,7 +105,7 @@ impl Desk {
 
     /// Before the first record of `live`: what it is made of is in it from the start. The
     /// incidents that it takes up end, and say where they went.
-    pub(super) fn fuse(&mut self, now: Now, fused: Fused, live: &mut Live, outcome: &mut Outcome) {
+    pub(super) fn fuse(&mut self, now: Now, fused: Fused, live: &mut Live, effects: &mut Effects) {
         let id = live.incident.id;
         if let Some(rain) = fused.raised_by {
             live.raised(Join::RainAndWater, rain);
@@ -122,11 +122,11 @@ impl Desk {
             }
             live.open_keys.append(&mut folded.open_keys);
             if folded.hold_until_ms.is_some() {
-                outcome.entries.push(folded.record(now, What::Opened));
+                effects.entries.push(folded.record(now, What::Opened));
             }
             folded.end(now, folded.last_at.max(folded.incident.began_at));
             folded.incident.detail.insert("joined_to".into(), id.to_string().into());
-            outcome.entries.push(folded.record(now, What::Ended));
+            effects.entries.push(folded.record(now, What::Ended));
             for known in self.by_key.values_mut().filter(|known| **known == other) {
                 *known = id;
             }
@@ -135,7 +135,7 @@ impl Desk {
 
     /// Rain or high water that is new, or is more urgent than it was, raises who is at the water of
     /// its grid already.
-    pub(super) fn raise_others(&mut self, now: Now, id: IncidentId, outcome: &mut Outcome) {
+    pub(super) fn raise_others(&mut self, now: Now, id: IncidentId, effects: &mut Effects) {
         let water = self.live.get(&id).filter(|live| is_water(live.incident.kind));
         let Some(water) = water.filter(|_| self.may(Join::RainAndWater)) else { return };
         let water = self.side_of(water);
@@ -150,7 +150,7 @@ impl Desk {
             let Some(live) = self.live.get_mut(&person) else { continue };
             live.raised(Join::RainAndWater, id);
             if live.raise(Severity::ALERT) && live.told {
-                outcome.entries.push(live.record(now, What::Updated));
+                effects.entries.push(live.record(now, What::Updated));
             }
         }
     }

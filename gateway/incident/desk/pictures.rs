@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Desk, Job, Outcome};
-use crate::domain::{EvidenceId, IncidentId, Now, SourceId};
+use super::{Desk, Effects, Job};
+use crate::domain::{IncidentId, Now, SourceId};
 
 /// The clip goes on for so long after the press.
 const AFTER: SignedDuration = SignedDuration::from_secs(20);
@@ -42,17 +42,12 @@ impl Desk {
     }
 
     /// They are of one length, so the oldest is the first.
-    pub(super) fn cut_press_clips(&mut self, now: Now, outcome: &mut Outcome) {
+    pub(super) fn cut_press_clips(&mut self, now: Now, effects: &mut Effects) {
         while self.press_clips.front().is_some_and(|clip| clip.due_ms <= now.mono()) {
             let Some(clip) = self.press_clips.pop_front() else { break };
             let PressClip { incident, source, began_at, until, .. } = clip;
-            outcome.jobs.push(Job::Clip {
-                incident,
-                id: EvidenceId::new(),
-                source,
-                began_at,
-                until,
-            });
+            let id = self.ids.evidence(now);
+            effects.jobs.push(Job::Clip { incident, id, source, began_at, until });
         }
     }
 }

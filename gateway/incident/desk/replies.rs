@@ -1,6 +1,6 @@
 //! The grid's answers: each moves a case one step, the same one twice has one effect.
 
-use super::{super::deadline, Desk, Outcome};
+use super::{super::deadline, Desk, Effects};
 use crate::domain::{Answer, Entry, IncidentId, Kind, Now, Reply, Stage, What};
 
 /// Replies remembered, so that the same one twice has one effect.
@@ -9,9 +9,9 @@ const REPLIES_MAX: usize = 10_000;
 const CLOSED_MAX: usize = 1_000;
 
 impl Desk {
-    pub(super) fn reply(&mut self, now: Now, reply: &Reply, outcome: &mut Outcome) {
+    pub(super) fn reply(&mut self, now: Now, reply: &Reply, effects: &mut Effects) {
         let Some(live) = self.live.get_mut(&reply.incident) else {
-            outcome.answer = Answer::NoSuchIncident;
+            effects.answer = Answer::NoSuchIncident;
             return;
         };
         let memo = reply.id.clone().map(|id| (reply.incident, id));
@@ -23,12 +23,12 @@ impl Desk {
                 if reply.id.is_none()
                     && format!("{:?}", live.incident.stage) == format!("{:?}", reply.to) => {}
             Err(reason) => {
-                outcome.answer = Answer::Refused(reason);
+                effects.answer = Answer::Refused(reason);
                 return;
             }
             Ok((stage, what)) => {
                 if live.hold_until_ms.is_some() {
-                    outcome.entries.push(live.record(now, What::Opened));
+                    effects.entries.push(live.record(now, What::Opened));
                 }
                 live.incident.stage = stage;
                 live.incident.detail.insert("by".into(), reply.by.clone().into());
@@ -40,9 +40,9 @@ impl Desk {
                 if over && live.incident.active && live.incident.kind == Kind::EmergencyButton {
                     live.end(now, now.wall.max(live.incident.began_at));
                 }
-                outcome.entries.push(Entry::Reply { reply: reply.clone(), at: now.wall });
-                outcome.entries.push(live.record(now, what));
-                outcome.answer = Answer::Changed(Box::new(live.incident.clone()));
+                effects.entries.push(Entry::Reply { reply: reply.clone(), at: now.wall });
+                effects.entries.push(live.record(now, what));
+                effects.answer = Answer::Changed(Box::new(live.incident.clone()));
                 if over && !live.incident.active {
                     let (key, many) = (live.incident.key.clone(), live.incident.sources.len() > 1);
                     self.forget_keys(reply.incident, &key, many);
@@ -54,7 +54,7 @@ impl Desk {
                 return;
             }
         }
-        outcome.answer = Answer::Changed(Box::new(live.incident.clone()));
+        effects.answer = Answer::Changed(Box::new(live.incident.clone()));
     }
 
     pub(super) fn remember_reply(&mut self, memo: (IncidentId, String)) {

@@ -1,8 +1,8 @@
 //! What devices and parts say: presses, their batteries, faults and losses become findings.
 
 use super::{
-    super::presses::{self, Kept, Verdict},
-    Desk, Outcome,
+    super::presses::{self, RememberedPress, Verdict},
+    Desk, Effects,
 };
 use crate::domain::{
     ClockError, Fault, Finding, Kind, Loss, Now, Phase, Press, Severity, SourceId, Stamp, What,
@@ -15,7 +15,7 @@ impl Desk {
         source: &SourceId,
         stamp: Stamp,
         press: &Press,
-        outcome: &mut Outcome,
+        effects: &mut Effects,
     ) {
         let verdict = self.presses.judge(now, source, press);
         if verdict == Verdict::Same {
@@ -25,12 +25,18 @@ impl Desk {
         let stale = verdict == Verdict::Stale;
         let known = self.by_key.get(&key).copied();
         if stale {
-            outcome.entries.push(presses::entry(source, stamp, press, Kept::Stale, None));
+            effects.entries.push(presses::entry(
+                source,
+                stamp,
+                press,
+                RememberedPress::Stale,
+                None,
+            ));
             return;
         }
         self.fleet.battery(now, source, press.battery);
         if known.is_none() && self.is_try(now, source) {
-            return self.test_press(now, source, stamp, press, outcome);
+            return self.test_press(now, source, stamp, press, effects);
         }
         self.fleet.pressed(now, source, &press.via, press.retained, false);
         let mut detail = self.for_the_visitor(source);
@@ -61,18 +67,18 @@ impl Desk {
             shot: None,
             notable: true,
         };
-        self.finding(now, finding, outcome);
+        self.finding(now, finding, effects);
         let id = self.by_key.get(&format!("press/{source}")).copied();
         // Another press is never held back by the ten seconds between updates.
         let again = known.and(id).and_then(|id| self.live.get_mut(&id));
         if let Some(live) = again.filter(|live| live.dirty) {
-            outcome.entries.push(live.record(now, What::Updated));
+            effects.entries.push(live.record(now, What::Updated));
         }
-        outcome.entries.insert(0, presses::entry(source, stamp, press, Kept::Call, id));
+        effects.entries.insert(0, presses::entry(source, stamp, press, RememberedPress::Call, id));
         if let (None, Some(id)) = (known, id) {
             self.picture_press(now, source, id);
         }
-        self.judge_device(now, source, outcome);
+        self.judge_device(now, source, effects);
     }
 
     pub(super) fn fault(
@@ -81,7 +87,7 @@ impl Desk {
         source: &SourceId,
         stamp: Stamp,
         fault: &Fault,
-        outcome: &mut Outcome,
+        effects: &mut Effects,
     ) {
         let severity = match fault.kind {
             Kind::DeviceBattery => Severity::MINOR,
@@ -94,7 +100,7 @@ impl Desk {
             severity,
             ..Finding::of_a_part(source, stamp, fault.kind, &fault.text)
         };
-        self.finding(now, finding, outcome);
+        self.finding(now, finding, effects);
     }
 
     /// Severity 2, so that the word of a loss is not among what is given up next.
@@ -104,7 +110,7 @@ impl Desk {
         source: &SourceId,
         stamp: Stamp,
         loss: &Loss,
-        outcome: &mut Outcome,
+        effects: &mut Effects,
     ) {
         let detail = [("dead_lettered", loss.dead), ("shed", loss.shed)];
         let finding = Finding {
@@ -114,6 +120,6 @@ impl Desk {
             notable: true,
             ..Finding::of_a_part(source, stamp, Kind::Loss, &loss.text)
         };
-        self.finding(now, finding, outcome);
+        self.finding(now, finding, effects);
     }
 }

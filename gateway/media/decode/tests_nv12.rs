@@ -12,8 +12,8 @@ fn street() -> Frame {
     let mut decoder = Decoder::new(&session).unwrap();
     let mut frames = 0;
     loop {
-        let seen = session.next(|| Timestamp::UNIX_EPOCH).unwrap().unwrap();
-        decoder.send(&seen).unwrap();
+        let packet = session.next(|| Timestamp::UNIX_EPOCH).unwrap().unwrap();
+        decoder.send(&packet).unwrap();
         while let Some(frame) = decoder.receive() {
             frames += 1;
             if frames == 10 {
@@ -42,8 +42,8 @@ fn nv12_is_looked_at_as_yuv420p_is() {
     let paired = as_format(&planar, Pixel::NV12);
     assert_eq!(paired.inner.0.format(), Pixel::NV12);
     assert_eq!(paired.luma(), planar.luma());
-    let mut painter = Painter::default();
-    let (one, other) = (painter.picture(&planar).unwrap(), painter.picture(&paired).unwrap());
+    let mut converter = ColorConverter::default();
+    let (one, other) = (converter.picture(&planar).unwrap(), converter.picture(&paired).unwrap());
     assert!(matches!(other.pixels, Pixels::Planes(_)), "nothing is copied");
     assert_eq!(one.rgb(), other.rgb());
     let (mut a, mut b) = (Vec::new(), Vec::new());
@@ -68,6 +68,6 @@ fn ten_bits_of_a_device_are_those_of_the_processor() {
     assert_eq!(device.mean, ten.mean);
     let near = eight.mean.iter().zip(&device.mean).all(|(a, b)| (a - b).abs() <= 1.0);
     assert!(near, "brightness of ten bits");
-    let picture = Painter::default().picture(&as_format(&planar, Pixel::P010LE)).unwrap();
+    let picture = ColorConverter::default().picture(&as_format(&planar, Pixel::P010LE)).unwrap();
     assert_eq!(picture.rgb().len(), 768 * 576 * 3);
 }

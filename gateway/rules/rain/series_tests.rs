@@ -73,7 +73,7 @@ fn slots_shape_a_total_and_never_add_to_it() {
     let with = series(&readings);
     assert_eq!(with.sum(minute(60), hours(1)), 3_000);
     assert_eq!(with.sum(minute(25), SignedDuration::from_mins(5)), 2_500);
-    // Slots that say something else are not believed against the total.
+    // DetectQueue that say something else are not believed against the total.
     readings.push(slot(40, 9_000));
     assert_eq!(series(&readings).sum(minute(60), hours(1)), 3_000);
     // Alone they count.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Message, model::Act};
 use crate::domain::{
-    Body, DeviceReport, Now, Observation, Press, SourceId, Stamp, Unreadable, Word,
+    Body, DeviceReport, DeviceStatus, Now, Observation, Press, SourceId, Stamp, Unreadable,
 };
 
 /// Longer ids are cut: an id is for telling presses apart, not for storing text.
@@ -46,8 +46,8 @@ impl Said {
             via: report.via.clone(),
         });
         match act {
-            Act::Cancel => report.word = Word::Cancel,
-            Act::Test => report.word = Word::Test,
+            Act::Cancel => report.word = DeviceStatus::Cancel,
+            Act::Test => report.word = DeviceStatus::Test,
             Act::Press | Act::Nothing => {}
         }
         // A press says by itself that the device lives, and how its battery is.

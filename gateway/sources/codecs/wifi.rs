@@ -7,7 +7,7 @@ use super::{
     model::{Act, WIFI_SILENT_AFTER_S, act},
     said::{Said, flag, object, percent},
 };
-use crate::domain::Word;
+use crate::domain::DeviceStatus;
 
 const EXPECTED: &str = "Tasmota's JSON, {\"Button1\":{\"Action\":\"SINGLE\"}}";
 
@@ -112,10 +112,10 @@ pub(super) fn read_esphome(
     Ok(said)
 }
 
-fn online(payload: &[u8], yes: &str, no: &str) -> Result<Word, String> {
+fn online(payload: &[u8], yes: &str, no: &str) -> Result<DeviceStatus, String> {
     match String::from_utf8_lossy(payload).trim() {
-        text if text.eq_ignore_ascii_case(yes) => Ok(Word::Online),
-        text if text.eq_ignore_ascii_case(no) => Ok(Word::Offline),
+        text if text.eq_ignore_ascii_case(yes) => Ok(DeviceStatus::Online),
+        text if text.eq_ignore_ascii_case(no) => Ok(DeviceStatus::Offline),
         _ => Err(format!("expected `{yes}` or `{no}`")),
     }
 }

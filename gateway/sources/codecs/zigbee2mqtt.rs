@@ -7,7 +7,7 @@ use super::{
     model::{Act, Model, ZIGBEE_SILENT_AFTER_S, act},
     said::{Said, flag, lqi, object, percent, time},
 };
-use crate::domain::Word;
+use crate::domain::DeviceStatus;
 
 const EXPECTED: &str = "Zigbee2MQTT's state, {\"action\":\"…\",\"battery\":…,\"linkquality\":…}";
 
@@ -49,13 +49,13 @@ pub(super) fn read(
 }
 
 /// `online`, or `{"state":"online"}` since 2.0.
-fn word_of(message: &Message<'_>) -> Result<Word, String> {
+fn word_of(message: &Message<'_>) -> Result<DeviceStatus, String> {
     let text = String::from_utf8_lossy(message.payload);
     let json = serde_json::from_str::<Value>(&text).ok();
     let state = json.as_ref().and_then(|json| json.get("state")?.as_str());
     match state.unwrap_or(text.trim()) {
-        "online" => Ok(Word::Online),
-        "offline" => Ok(Word::Offline),
+        "online" => Ok(DeviceStatus::Online),
+        "offline" => Ok(DeviceStatus::Offline),
         _ => Err("expected `online`, `offline` or {\"state\":\"online\"}".into()),
     }
 }

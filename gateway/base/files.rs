@@ -1,0 +1,59 @@
+//! A small file that is there whole or not at all.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::Path,
+};
+
+/// Whether the content must have reached the disk before the new name stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Sync {
+    /// After a power cut the file holds the old content or the new one, never a part. The folder
+    /// is not synced: the old content may be back.
+    Yes,
+    /// For what is written anew every few seconds and worth nothing after a restart: a sync that
+    /// often wears out a memory card, and makes the journal's own syncs wait.
+    No,
+}
+
+/// Replaces the file at `path` by one with these bytes: written under another name (`.new`), then
+/// renamed, so that a reader never finds a part.
+pub fn write_whole(path: &Path, bytes: &[u8], sync: Sync) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let mut file = File::create(&new)?;
+    file.write_all(bytes)?;
+    if sync == Sync::Yes {
+        // Without it a power cut may leave the new name with nothing in it.
+        file.sync_all()?;
+    }
+    fs::rename(&new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_old_content_is_replaced_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        write_whole(&path, b"one", Sync::Yes).unwrap();
+        write_whole(&path, b"two", Sync::No).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_the_old_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        write_whole(&path, b"one", Sync::Yes).unwrap();
+        // The other name is taken by a folder.
+        fs::create_dir(folder.path().join("state.json.new")).unwrap();
+        assert!(write_whole(&path, b"two", Sync::Yes).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+    }
+}

@@ -1,0 +1,155 @@
+//! Whether every part still makes progress: each beats, and who is silent beyond its bound is stuck.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use super::lock;
+use crate::domain::Clock;
+
+struct Part {
+    name: String,
+    bound_ms: u64,
+    /// Monotonic milliseconds of its last beat.
+    last_ms: Arc<AtomicU64>,
+}
+
+struct Board {
+    clock: Arc<dyn Clock>,
+    parts: Mutex<(u64, BTreeMap<u64, Part>)>,
+    /// Silence before this is forgiven: everyone waited for a disk that is known to fail.
+    excused_ms: AtomicU64,
+}
+
+impl Board {
+    fn parts(&self) -> MutexGuard<'_, (u64, BTreeMap<u64, Part>)> {
+        lock(&self.parts)
+    }
+}
+
+/// Knows all parts that should be alive.
+#[derive(Clone)]
+pub struct Progress(Arc<Board>);
+
+impl Progress {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Board { clock, parts: Mutex::default(), excused_ms: AtomicU64::new(0) }))
+    }
+
+    /// A part that must beat at least this often, until its [`Beat`] is dropped.
+    pub fn part(&self, name: &str, bound: Duration) -> Beat {
+        let last_ms = Arc::new(AtomicU64::new(self.0.clock.now().mono_ms));
+        let bound_ms = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
+        let part = Part { name: name.into(), bound_ms, last_ms: last_ms.clone() };
+        let mut parts = self.0.parts();
+        let id = parts.0;
+        parts.0 += 1;
+        parts.1.insert(id, part);
+        Beat { id, last_ms, shared: self.0.clone() }
+    }
+
+    /// Whoever is silent now has a good reason.
+    pub fn excuse(&self) {
+        self.0.excused_ms.store(self.0.clock.now().mono_ms, Ordering::Relaxed);
+    }
+
+    /// Who is stuck, and for how long; None while all is well.
+    pub fn stuck(&self) -> Option<String> {
+        let now_ms = self.0.clock.now().mono_ms;
+        let excused_ms = self.0.excused_ms.load(Ordering::Relaxed);
+        let parts = self.0.parts();
+        let silent = |part: &Part| {
+            let last_ms = part.last_ms.load(Ordering::Relaxed).max(excused_ms);
+            Some(now_ms.saturating_sub(last_ms)).filter(|silent| *silent > part.bound_ms)
+        };
+        parts.1.values().find_map(|part| {
+            silent(part).map(|ms| format!("{} has made no progress for {} s", part.name, ms / 1000))
+        })
+    }
+}
+
+/// One part's sign of life.
+pub struct Beat {
+    id: u64,
+    last_ms: Arc<AtomicU64>,
+    shared: Arc<Board>,
+}
+
+impl Beat {
+    pub fn beat(&self) {
+        self.last_ms.store(self.shared.clock.now().mono_ms, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Beat {
+    fn drop(&mut self) {
+        // A part that panicked should be alive and is not: it stays on the list, and silent.
+        if std::thread::panicking() {
+            return;
+        }
+        self.shared.parts().1.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::base::SimulatedClock;
+
+    const BOUND: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn a_part_that_stops_beating_is_stuck_after_its_bound_and_one_that_left_is_not() {
+        let clock = SimulatedClock::at(Timestamp::UNIX_EPOCH);
+        let progress = Progress::new(clock.clone());
+        let at = |seconds| clock.advance_to(Timestamp::UNIX_EPOCH + Duration::from_secs(seconds));
+        let (junction, camera) = (progress.part("junction", BOUND), progress.part("camera", BOUND));
+        at(10);
+        assert_eq!(progress.stuck(), None);
+        camera.beat();
+        at(11);
+        assert_eq!(progress.stuck().unwrap(), "junction has made no progress for 11 s");
+        junction.beat();
+        assert_eq!(progress.stuck(), None);
+        drop(camera);
+        at(21);
+        assert_eq!(progress.stuck(), None, "a camera that was removed is not stuck");
+        at(22);
+        assert!(progress.stuck().is_some());
+    }
+
+    #[test]
+    fn a_part_that_panicked_is_stuck_for_good() {
+        let clock = SimulatedClock::at(Timestamp::UNIX_EPOCH);
+        let progress = Progress::new(clock.clone());
+        let vision = progress.part("vision", BOUND);
+        let died = std::thread::spawn(move || {
+            vision.beat();
+            panic!("as a bug would");
+        });
+        assert!(died.join().is_err());
+        clock.advance_to(Timestamp::UNIX_EPOCH + Duration::from_secs(11));
+        assert_eq!(progress.stuck().unwrap(), "vision has made no progress for 11 s");
+    }
+
+    #[test]
+    fn a_known_failing_disk_excuses_who_waits_for_it_and_the_bound_begins_anew() {
+        let clock = SimulatedClock::at(Timestamp::UNIX_EPOCH);
+        let progress = Progress::new(clock.clone());
+        let at = |seconds| clock.advance_to(Timestamp::UNIX_EPOCH + Duration::from_secs(seconds));
+        let _junction = progress.part("junction", BOUND);
+        at(60);
+        progress.excuse();
+        at(70);
+        assert_eq!(progress.stuck(), None);
+        at(71);
+        assert!(progress.stuck().is_some());
+    }
+}

@@ -1,0 +1,99 @@
+//! The workers that decode: as many as there are processors, for whichever camera is in turn.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use super::{
+    detect_queue::DetectQueue,
+    sampler::{Sampler, Step},
+    scheduler::{CameraTask, Scheduler},
+};
+use crate::{
+    base::{Beat, Readiness, Reporter},
+    domain::{Fault, SourceId, StopFlag},
+    vision::CameraFault,
+};
+
+/// Processor time before the next camera has its turn: a second of video, or a few key frames. What
+/// is passed over costs next to nothing, so that one that is late comes to what is there now.
+const TURN: Duration = Duration::from_millis(100);
+/// One with nothing to do shows that it is alive at least this often.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What one worker is started with.
+pub struct DecodeWorker {
+    pub scheduler: Arc<Scheduler>,
+    pub queue: Arc<DetectQueue>,
+    pub report: Reporter,
+    pub readiness: Readiness,
+    pub stop: StopFlag,
+    pub beat: Beat,
+    /// Processor time of this worker's thread, so far.
+    pub cpu_time: Box<dyn Fn() -> Duration + Send>,
+}
+
+/// What a camera's decoding is called where the gateway says how it is.
+pub fn decoding_part(camera: &SourceId) -> String {
+    format!("camera {camera}")
+}
+
+impl DecodeWorker {
+    pub fn run(self) {
+        while !self.stop.is_raised() {
+            self.beat.beat();
+            let Some(task) = self.scheduler.take(PATIENCE) else { continue };
+            // A fault in one camera's picture is a fault of that camera: its lock is poisoned, and
+            // its reading thread begins anew (P7).
+            let turn = catch_unwind(AssertUnwindSafe(|| self.turn(&task)));
+            if turn.is_err() {
+                tracing::error!(camera = %task.id, "a fault inside the gateway while decoding");
+            }
+            self.scheduler.done(&task, turn.unwrap_or(false));
+        }
+    }
+
+    /// Whether there is more to do.
+    fn turn(&self, task: &Arc<CameraTask>) -> bool {
+        let Ok(mut sampler) = task.sampler.lock() else { return false };
+        let more = self.steps(task, &mut sampler);
+        task.eager.store(sampler.is_eager(), Ordering::Relaxed);
+        task.awake.store(sampler.is_awake(), Ordering::Relaxed);
+        let faults = sampler.take_faults();
+        let decoding = sampler.take_decoding();
+        drop(sampler);
+        if let Some(decoding) = decoding {
+            let part = decoding_part(&task.id);
+            match &decoding.unmet {
+                Some(why) => self.readiness.note(&part, why),
+                None => self.readiness.clear(&part),
+            }
+        }
+        for CameraFault { kind, broken, text } in faults {
+            self.report.fault(&task.id, Fault { kind, broken, text });
+        }
+        more
+    }
+
+    fn steps(&self, task: &Arc<CameraTask>, sampler: &mut Sampler) -> bool {
+        let started = (self.cpu_time)();
+        while (self.cpu_time)().saturating_sub(started) < TURN {
+            if let Some((at, feedback)) = task.take_answer() {
+                sampler.feedback(at, feedback);
+            }
+            sampler.nudged(task.take_nudges());
+            match sampler.step(self.queue.has_capacity(&task.id)) {
+                Step::Idle => return false,
+                Step::Progress => {}
+                Step::Look(look) => self.queue.put(&task.id, *look),
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+#[path = "tests_overload.rs"]
+mod tests;

@@ -1,0 +1,262 @@
+//! The detection worker: one detector for all cameras, in fair turns; without one it waits until there is.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use super::{detect_queue::DetectQueue, overload::OverloadMonitor, wake_router::WakeRouter};
+use crate::{
+    base::{Beat, Readiness, Registry, Reporter, lock, thread_cpu_time},
+    domain::{
+        Body, Fault, Kind, Look, Meter, Metric, SourceId, Stamp, StopFlag, Track, TrackFrame,
+    },
+    vision::{Attention, Config, DetectError, Detector, LookResult, Provider, load},
+};
+
+/// What the choice of provider is called where the gateway says how it is.
+const PROVIDER: &str = "detector provider";
+
+/// A missing model or library is looked for this often.
+const RETRY_EVERY: Duration = Duration::from_secs(5);
+
+/// A model that fails on so many pictures in a row is not loaded at once any more, and it is told.
+const FAILURES_MAX: u32 = 3;
+
+/// Whether too much is skipped is checked this often.
+const OVERLOAD_CHECK_EVERY: Duration = Duration::from_secs(10);
+
+/// Without looks, the worker shows that it is alive at least this often.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Another `[model]`, until the worker takes it.
+pub type NextModel = Arc<Mutex<Option<Config>>>;
+
+/// What the worker is started with.
+pub struct DetectWorker {
+    pub config: Config,
+    pub models: PathBuf,
+    pub library: Option<PathBuf>,
+    pub next: NextModel,
+    pub queue: Arc<DetectQueue>,
+    pub wakes: Arc<WakeRouter>,
+    pub readiness: Readiness,
+    pub meter: Arc<Registry>,
+    pub report: Reporter,
+    pub stop: StopFlag,
+    pub beat: Beat,
+}
+
+/// The detector, and what has become of it so far.
+struct State {
+    detector: Option<Detector>,
+    /// When loading is tried again.
+    next_try: Instant,
+    /// It was reported that nothing is detected.
+    reported: bool,
+    /// Pictures in a row on which the model failed, though it could be loaded.
+    failures: u32,
+    attentions: HashMap<SourceId, Attention>,
+    /// Of the queue, when `attentions` were last compared with its cameras.
+    changes: u64,
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            detector: None,
+            next_try: Instant::now(),
+            reported: false,
+            failures: 0,
+            attentions: HashMap::new(),
+            changes: 0,
+        }
+    }
+}
+
+impl DetectWorker {
+    pub fn run(mut self) {
+        let mut state = State::new();
+        let (mut overload, mut checked_at) = (OverloadMonitor::default(), Instant::now());
+        while !self.stop.is_raised() {
+            self.beat.beat();
+            self.take_model(&mut state);
+            self.load_if_due(&mut state);
+            if checked_at.elapsed() >= OVERLOAD_CHECK_EVERY {
+                checked_at = Instant::now();
+                for (camera, fault) in overload.check(&self.meter) {
+                    tracing::warn!(%camera, broken = fault.broken, "{}", fault.text);
+                    self.report.fault(&camera, fault);
+                }
+            }
+            let Some((camera, look)) = self.queue.take(PATIENCE) else { continue };
+            // Its place in the queue is free again: the sampler may go on.
+            self.wakes.scheduler.ask(&camera);
+            let Some(result) = self.look(&mut state, &camera, &look) else { continue };
+            if !self.answer(&camera, look, result) {
+                return;
+            }
+        }
+        self.finish(state.reported);
+    }
+
+    fn load_if_due(&self, state: &mut State) {
+        if state.detector.is_some() || Instant::now() < state.next_try {
+            return;
+        }
+        match load(&self.config, &self.models, self.library.as_deref()) {
+            Ok(loaded) => {
+                self.show_provider(&loaded);
+                state.detector = Some(loaded);
+                // One that failed again and again is well when it has looked at something.
+                if state.failures < FAILURES_MAX {
+                    self.detects(&mut state.reported);
+                }
+            }
+            Err(reason) => {
+                state.next_try = Instant::now() + RETRY_EVERY;
+                self.is_blind(&mut state.reported, reason);
+            }
+        }
+    }
+
+    /// Runs the detector on one look. None: there is no detector, or it failed.
+    fn look(&self, state: &mut State, camera: &SourceId, look: &Look) -> Option<LookResult> {
+        let detector = state.detector.as_mut()?;
+        let changes = self.queue.changes();
+        if std::mem::replace(&mut state.changes, changes) != changes {
+            state.attentions.retain(|known, _| self.queue.holds(known));
+        }
+        let started = thread_cpu_time();
+        let attention = state.attentions.entry(camera.clone()).or_default();
+        let result = match attention.look(detector, look) {
+            Ok(result) => result,
+            Err(error) => {
+                self.failed(state, &error);
+                return None;
+            }
+        };
+        if result.runs > 0 {
+            if std::mem::take(&mut state.failures) >= FAILURES_MAX {
+                self.detects(&mut state.reported);
+            }
+            let id = camera.as_str();
+            self.meter.add(Metric::CameraDetected, id, 1);
+            self.meter.add(Metric::CameraRuns, id, result.runs);
+            self.meter.spend(Metric::CameraDetectSeconds, id, thread_cpu_time() - started);
+        }
+        Some(result)
+    }
+
+    fn failed(&self, state: &mut State, error: &DetectError) {
+        tracing::error!(%error, "detector: failed; loading it anew");
+        state.detector = None;
+        state.failures += 1;
+        if state.failures >= FAILURES_MAX {
+            state.next_try = Instant::now() + RETRY_EVERY;
+            self.is_blind(&mut state.reported, error.to_string());
+        }
+    }
+
+    /// Tells the sampler, the neighbours and the junction; false once the gateway stops.
+    fn answer(&self, camera: &SourceId, look: Look, result: LookResult) -> bool {
+        if let Some(task) = self.wakes.scheduler.of(camera) {
+            task.answer(look.at, result.feedback);
+            self.wakes.scheduler.ask(camera);
+        }
+        let stamp = Stamp::of_look(&look, self.report.clock.now());
+        if result.finds_somebody() {
+            self.wakes.found(camera, look.at);
+        }
+        let Some(tracks) = result.tracks else { return true };
+        self.report.send(camera, stamp, tracks_body(look, tracks))
+    }
+
+    /// The last camera has left: nobody misses a detector any more.
+    fn finish(&self, reported: bool) {
+        if !self.queue.is_empty() {
+            return;
+        }
+        self.readiness.clear("detector");
+        self.readiness.clear(PROVIDER);
+        if reported {
+            self.report_state(false, "no camera is left to look at".to_owned());
+        }
+    }
+
+    /// Who runs the model, and why it is not who was wished: never silent.
+    fn show_provider(&self, detector: &Detector) {
+        let ran = detector.provider();
+        for other in Provider::ALL.into_iter().filter(|one| *one != ran) {
+            self.meter.forget(&[Metric::DetectorProvider], other.name());
+        }
+        self.meter.set(Metric::DetectorProvider, ran.name(), 1.0);
+        match detector.unmet() {
+            Some(why) => self.readiness.note(PROVIDER, why),
+            None => self.readiness.clear(PROVIDER),
+        }
+    }
+
+    /// Detection works; if it was reported that it does not, that is over.
+    fn detects(&self, reported: &mut bool) {
+        self.readiness.clear("detector");
+        self.meter.set(Metric::DetectorUp, "", 1.0);
+        if std::mem::take(reported) {
+            tracing::info!("detector: loaded, sees again");
+            self.report_state(false, "loaded".to_owned());
+        }
+    }
+
+    fn is_blind(&self, reported: &mut bool, reason: String) {
+        self.readiness.not_ready("detector", &reason);
+        self.meter.set(Metric::DetectorUp, "", 0.0);
+        if !std::mem::replace(reported, true) {
+            tracing::error!(reason, "detector: running without seeing");
+            self.report_state(true, reason);
+        }
+    }
+
+    fn report_state(&self, broken: bool, text: String) {
+        let fault = Fault { kind: Kind::DetectorDegraded, broken, text };
+        self.report.fault(&SourceId::from("detector"), fault);
+    }
+
+    /// The old detector looks on until the new one is there; a new one that cannot be loaded
+    /// changes nothing but is said.
+    fn take_model(&mut self, state: &mut State) {
+        let next = lock(&self.next).take();
+        let Some(config) = next else { return };
+        if state.detector.is_none() {
+            (self.config, state.next_try) = (config, Instant::now());
+            return;
+        }
+        match load(&config, &self.models, self.library.as_deref()) {
+            Ok(loaded) => {
+                self.show_provider(&loaded);
+                state.detector = Some(loaded);
+                self.config = config;
+                self.readiness.clear("model");
+                tracing::info!("detector: the new model looks from now on");
+            }
+            Err(reason) => {
+                self.readiness.not_ready("model", &format!("the old one looks on: {reason}"));
+                tracing::error!(
+                    reason,
+                    "detector: the new model cannot be loaded; the old one looks on"
+                );
+            }
+        }
+    }
+}
+
+/// The picture goes along where somebody is in it: a snapshot may be made of it.
+pub(super) fn tracks_body(look: Look, tracks: Vec<Track>) -> Body {
+    let picture = look.picture.filter(|_| !tracks.is_empty());
+    Body::Tracks(TrackFrame { tracks, picture })
+}
+
+#[cfg(test)]
+#[path = "tests_detect_worker.rs"]
+mod tests;

@@ -1,0 +1,489 @@
+//! When a camera is looked at: asleep on key frames, awake on everything. Pure, on the pictures' own time.
+//!
+//! Asleep, a key frame is looked at every so often. One that differs wakes the camera, and what
+//! lies since the look before is replayed from the ring; so what happened between two looks is
+//! seen with its own time. Awake until nothing has moved for a while, or what moves has long
+//! been nothing that counts.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::rate::Rate;
+
+/// What moves and is nothing keeps a camera awake for so long.
+const FUTILE_AFTER: SignedDuration = SignedDuration::from_secs(15);
+/// Key frames further apart than this cannot be slept on: what is missed is gone from the ring,
+/// or found too late to help.
+pub(super) const GOP_MAX: SignedDuration = SignedDuration::from_secs(10);
+/// A camera with things that stay looks at them again after so long.
+const VERIFY_EVERY: SignedDuration = SignedDuration::from_secs(10);
+/// Found so often where nothing changes, it is looked for more seldom.
+const VERIFIED: u8 = 3;
+const VERIFY_SELDOM: SignedDuration = SignedDuration::from_secs(60);
+/// The whole picture is looked at this often while awake.
+const WHOLE_EVERY: SignedDuration = SignedDuration::from_secs(1);
+/// After a press, or what a neighbour saw, a camera stays awake for so long though nothing moves.
+const EXPECT_FOR: SignedDuration = SignedDuration::from_secs(8);
+
+/// How a camera is to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct GateConfig {
+    /// Everything is decoded and looked at.
+    pub(super) full: bool,
+    pub(super) look_every: SignedDuration,
+    pub(super) quiet_after: SignedDuration,
+    /// Looks a second while awake.
+    pub(super) fps: f64,
+}
+
+/// Why a camera is awake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum WakeCause {
+    /// The first look at a scene, or another scene (its size changed, or it came back).
+    Start,
+    /// A look differed from the background.
+    Change,
+    /// The detector found somebody in a restless scene.
+    Seen,
+    /// A sign that has proved right for this camera (the size of packets).
+    Signal,
+    /// The camera itself said that something moves, and has proved right in that.
+    Event,
+    /// A button near by was pressed.
+    Press,
+    /// A camera near by found somebody.
+    Neighbour,
+    /// Key frames are too far apart to sleep on.
+    LongGop,
+    /// The configuration asks for it.
+    Full,
+}
+
+impl WakeCause {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Change => "change",
+            Self::Seen => "seen",
+            Self::Signal => "signal",
+            Self::Event => "event",
+            Self::Press => "press",
+            Self::Neighbour => "neighbour",
+            Self::LongGop => "long-gop",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl WakeCause {
+    /// Somebody was announced, and may still be on his way.
+    fn expects(self) -> bool {
+        matches!(self, Self::Press | Self::Neighbour)
+    }
+}
+
+/// Why it fell asleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SleepReason {
+    /// Nothing has moved for a while.
+    Quiet,
+    /// It moves on, and the detector finds nothing in it.
+    Futile,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Asleep,
+    Awake {
+        cause: WakeCause,
+        moved_at: Timestamp,
+        found_at: Timestamp,
+        /// When somebody was last announced.
+        expected_at: Option<Timestamp>,
+    },
+}
+
+pub(super) struct Gate {
+    config: GateConfig,
+    state: State,
+    rate: Rate,
+    /// Of the latest picture that vision was told of, asleep or awake.
+    told_at: Option<Timestamp>,
+    /// Of the latest picture that was looked at awake.
+    seen_at: Option<Timestamp>,
+    looked_at: Option<Timestamp>,
+    whole_at: Option<Timestamp>,
+    second_at: Option<Timestamp>,
+    verified_at: Option<Timestamp>,
+    /// Looks for what stays since something last changed.
+    verified: u8,
+    key_at: Option<Timestamp>,
+    gop: Option<SignedDuration>,
+    holds: bool,
+}
+
+impl Gate {
+    pub(super) fn new(config: GateConfig) -> Self {
+        Self {
+            rate: Rate::new(config.fps),
+            config,
+            state: State::Asleep,
+            told_at: None,
+            seen_at: None,
+            looked_at: None,
+            whole_at: None,
+            second_at: None,
+            verified_at: None,
+            verified: 0,
+            key_at: None,
+            gop: None,
+            holds: false,
+        }
+    }
+
+    /// 1 asleep (it looks now and then), 2 awake.
+    #[cfg(test)]
+    pub(super) fn level(&self) -> u8 {
+        if self.awake().is_some() { 2 } else { 1 }
+    }
+
+    /// Why it is awake, if it is.
+    pub(super) fn awake(&self) -> Option<WakeCause> {
+        match self.state {
+            State::Asleep => None,
+            State::Awake { cause, .. } => Some(cause),
+        }
+    }
+
+    /// Of the latest picture that vision was told of.
+    pub(super) fn told_at(&self) -> Option<Timestamp> {
+        self.told_at
+    }
+
+    /// Between the two latest key frames.
+    pub(super) fn gop(&self) -> Option<SignedDuration> {
+        self.gop
+    }
+
+    /// Between two looks, asleep.
+    pub(super) fn look_every(&self) -> SignedDuration {
+        self.config.look_every
+    }
+
+    /// Key frames have come and gone that nobody saw: the next one is not the one after.
+    pub(super) fn missed_keys(&mut self) {
+        self.key_at = None;
+    }
+
+    /// A key frame has come; what it says of the stream.
+    pub(super) fn key(&mut self, at: Timestamp) {
+        if let Some(before) = self.key_at.replace(at) {
+            let gop = at.duration_since(before);
+            self.gop = (gop > SignedDuration::ZERO).then_some(gop).or(self.gop);
+        }
+    }
+
+    /// A connection began anew, the stream became another one, or the clock stepped back.
+    pub(super) fn begin(&mut self, at: Timestamp) {
+        (self.key_at, self.gop, self.looked_at) = (None, None, None);
+        // A clock that stepped back: what vision was told of is another time, and so is what
+        // kept it awake.
+        self.told_at = self.told_at.filter(|told| *told <= at);
+        if let State::Awake { moved_at, found_at, expected_at, .. } = &mut self.state {
+            (*moved_at, *found_at) = ((*moved_at).min(at), (*found_at).min(at));
+            *expected_at = expected_at.map(|then| then.min(at));
+        }
+        self.seen_at = self.seen_at.filter(|seen| *seen <= at);
+    }
+
+    /// No key frame for so long that one cannot sleep on them, by now.
+    pub(super) fn cannot_sleep(&self, now: Timestamp) -> bool {
+        let open = self.key_at.is_some_and(|key| now.duration_since(key) > GOP_MAX);
+        open || self.gop.is_some_and(|gop| gop > GOP_MAX)
+    }
+
+    /// Whether this key frame is looked at, asleep.
+    pub(super) fn wants_look(&self, at: Timestamp) -> bool {
+        self.looked_at.is_none_or(|looked| {
+            let since = at.duration_since(looked);
+            // A twentieth earlier: cameras are not exact. Time that steps back looks at once.
+            since >= self.config.look_every * 19 / 20 || since < SignedDuration::ZERO
+        })
+    }
+
+    /// The next key frame is looked at, however short ago the last one was.
+    pub(super) fn hurry(&mut self) {
+        self.looked_at = None;
+    }
+
+    /// It was looked at, and nothing is different.
+    pub(super) fn looked(&mut self, at: Timestamp) {
+        self.looked_at = Some(at);
+    }
+
+    /// Vision was told of it, and it need not be shown again.
+    pub(super) fn told(&mut self, at: Timestamp) {
+        self.told_at = Some(at);
+    }
+
+    /// Whether what stays in the scene is due to be looked at again.
+    pub(super) fn verifies(&mut self, at: Timestamp) -> bool {
+        let every = if self.verified < VERIFIED { VERIFY_EVERY } else { VERIFY_SELDOM };
+        let due = self.holds && is_due(self.verified_at, at, every);
+        if due {
+            (self.verified_at, self.verified) = (Some(at), self.verified.saturating_add(1));
+        }
+        due
+    }
+
+    /// From now on everything is decoded.
+    pub(super) fn wake(&mut self, cause: WakeCause, at: Timestamp) {
+        if self.awake().is_none() {
+            let expected_at = cause.expects().then_some(at);
+            self.state = State::Awake { cause, moved_at: at, found_at: at, expected_at };
+            (self.rate, self.whole_at) = (Rate::new(self.config.fps), None);
+        }
+    }
+
+    /// Pictures that were wanted and never came out are decoded anew: they are wanted again.
+    pub(super) fn again(&mut self) {
+        self.rate = Rate::new(self.config.fps);
+        self.told_at.map(|told| self.rate.wants(told));
+    }
+
+    /// It is awake already, and is to stay so as if it had been woken by this now.
+    pub(super) fn stay(&mut self, cause: WakeCause, at: Timestamp) {
+        if let State::Awake { expected_at, .. } = &mut self.state
+            && cause.expects()
+        {
+            *expected_at = Some(at);
+        }
+    }
+
+    /// From this time on, what was only looked at asleep is to be seen when it wakes.
+    pub(super) fn recall(&mut self, from: Timestamp) {
+        let from = self.seen_at.map_or(from, |seen| seen.max(from));
+        self.told_at = self.told_at.map(|told| told.min(from));
+    }
+
+    /// Whether the picture of this time is looked at, awake. What vision was told of is past.
+    pub(super) fn wants(&mut self, at: Timestamp) -> bool {
+        // The rate is asked of each picture, or the first new one would count as the first of its slot.
+        let due = self.rate.wants(at);
+        due && self.told_at.is_none_or(|told| at > told)
+    }
+
+    /// As [`Gate::wants_whole`], and it is due still.
+    pub(super) fn is_whole_due(&self, at: Timestamp) -> bool {
+        self.config.full || is_due(self.whole_at, at, WHOLE_EVERY)
+    }
+
+    /// Whether the whole of it is, besides where something differs.
+    pub(super) fn wants_whole(&mut self, at: Timestamp) -> bool {
+        let due = self.is_whole_due(at);
+        if due {
+            (self.whole_at, self.verified_at, self.verified) = (Some(at), Some(at), 0);
+        }
+        due
+    }
+
+    /// Whether a second has passed, awake, since this was asked and answered yes.
+    pub(super) fn is_second(&mut self, at: Timestamp) -> bool {
+        let due = is_due(self.second_at, at, WHOLE_EVERY);
+        if due {
+            self.second_at = Some(at);
+        }
+        due
+    }
+
+    /// A picture was looked at, awake; whether the camera may sleep after it, and why.
+    pub(super) fn watched(&mut self, at: Timestamp, moves: bool) -> Option<SleepReason> {
+        (self.told_at, self.looked_at, self.seen_at) = (Some(at), Some(at), Some(at));
+        let no_sleep = self.cannot_sleep(at);
+        let State::Awake { cause, moved_at, found_at, expected_at } = &mut self.state else {
+            return None;
+        };
+        if moves {
+            // Replayed, it is behind what woke it, and that counts for as long.
+            *moved_at = (*moved_at).max(at);
+        }
+        if self.config.full {
+            *cause = WakeCause::Full;
+            return None;
+        }
+        if no_sleep {
+            *cause = WakeCause::LongGop;
+            return None;
+        }
+        if *cause == WakeCause::LongGop {
+            *cause = WakeCause::Start;
+        }
+        let expected = expected_at.is_some_and(|then| at.duration_since(then) < EXPECT_FOR);
+        let quiet = at.duration_since(*moved_at) >= self.config.quiet_after && !expected;
+        let futile = at.duration_since(*found_at) >= FUTILE_AFTER;
+        let rest = match (quiet, futile) {
+            (true, _) => Some(SleepReason::Quiet),
+            (_, true) => Some(SleepReason::Futile),
+            _ => None,
+        };
+        if rest.is_some() {
+            self.state = State::Asleep;
+        }
+        rest
+    }
+
+    /// Vision has seen the picture of this time: something that counts is there,
+    /// and was found where something differs.
+    pub(super) fn feedback(&mut self, at: Timestamp, holds: bool, found: bool) {
+        self.holds = holds;
+        if let State::Awake { found_at, .. } = &mut self.state
+            && found
+        {
+            *found_at = (*found_at).max(at);
+        }
+    }
+}
+
+fn is_due(last: Option<Timestamp>, at: Timestamp, every: SignedDuration) -> bool {
+    last.is_none_or(|last| at.duration_since(last) >= every || at < last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(full: bool) -> Gate {
+        let seconds = SignedDuration::from_secs;
+        Gate::new(GateConfig { full, look_every: seconds(2), quiet_after: seconds(3), fps: 5.0 })
+    }
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_700_000_000_000 + ms).unwrap()
+    }
+
+    #[test]
+    fn what_stays_is_looked_for_three_times_soon_and_then_seldom_until_it_was_awake() {
+        let mut gate = gate(false);
+        let due = |gate: &mut Gate, from_s: i64| -> Vec<i64> {
+            let looks = (0..150).map(|n| n * 2).filter(|s| gate.verifies(at((from_s + s) * 1_000)));
+            looks.collect()
+        };
+        assert!(due(&mut gate, 0).is_empty(), "nothing stays");
+        gate.wake(WakeCause::Start, at(0));
+        assert!(gate.wants_whole(at(0)));
+        gate.feedback(at(0), true, false);
+        assert_eq!(due(&mut gate, 0), [10, 20, 30, 90, 150, 210, 270]);
+        assert!(gate.wants_whole(at(300_000)), "awake again");
+        assert_eq!(due(&mut gate, 300), [10, 20, 30, 90, 150, 210, 270]);
+    }
+
+    #[test]
+    fn asleep_it_looks_now_and_then_and_awake_until_it_is_quiet() {
+        let mut gate = gate(false);
+        assert!(gate.wants_look(at(0)));
+        gate.looked(at(0));
+        gate.told(at(0));
+        assert!(!gate.wants_look(at(1_000)) && gate.wants_look(at(1_950)));
+        gate.hurry();
+        assert!(gate.wants_look(at(1_000)));
+        gate.looked(at(0));
+        assert!(gate.wants_look(at(-5_000)), "time stepped back");
+        gate.wake(WakeCause::Change, at(2_000));
+        assert_eq!((gate.level(), gate.awake()), (2, Some(WakeCause::Change)));
+        assert!(!gate.wants(at(0)), "vision knows it");
+        assert!(gate.wants(at(200)) && !gate.wants(at(240)));
+        assert_eq!(gate.watched(at(2_200), true), None);
+        gate.feedback(at(2_200), true, true);
+        assert_eq!(gate.watched(at(5_000), false), None);
+        assert_eq!(gate.watched(at(5_200), false), Some(SleepReason::Quiet));
+        assert_eq!(gate.level(), 1);
+        assert!(!gate.wants_look(at(6_000)) && gate.wants_look(at(7_200)));
+    }
+
+    #[test]
+    fn what_moves_in_the_replay_does_not_end_it_before_what_woke_it() {
+        let mut gate = gate(false);
+        gate.wake(WakeCause::Change, at(10_000));
+        assert_eq!(gate.watched(at(6_200), true), None);
+        for ms in (6_400..=12_800).step_by(200) {
+            assert_eq!(gate.watched(at(ms), false), None, "{ms}");
+        }
+        assert_eq!(gate.watched(at(13_000), false), Some(SleepReason::Quiet));
+        gate.wake(WakeCause::Change, at(3_600_000));
+        gate.begin(at(0));
+        assert_eq!(gate.watched(at(0), true), None, "the clock stepped back by an hour");
+        assert_eq!(gate.watched(at(3_000), false), Some(SleepReason::Quiet));
+    }
+
+    #[test]
+    fn what_moves_and_is_nothing_is_given_up_and_what_counts_is_not() {
+        for (holds, rest) in [(false, Some(SleepReason::Futile)), (true, None)] {
+            let mut gate = gate(false);
+            gate.wake(WakeCause::Change, at(0));
+            let mut last = None;
+            for n in 0..100 {
+                last = gate.watched(at(n * 200), true);
+                gate.feedback(at(n * 200), holds, holds);
+                if last.is_some() {
+                    break;
+                }
+            }
+            assert_eq!(last, rest);
+        }
+    }
+
+    #[test]
+    fn v1_a_replay_does_not_fall_asleep_before_it_has_come_to_what_woke_it() {
+        let mut gate = gate(false);
+        gate.wake(WakeCause::Change, at(20_000));
+        assert_eq!(gate.watched(at(12_000), true), None, "somebody else, long before");
+        for n in 0..40 {
+            assert_eq!(gate.watched(at(12_200 + n * 200), false), None, "{n}");
+        }
+        assert_eq!(gate.watched(at(23_000), false), Some(SleepReason::Quiet));
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_keeps_nobody_awake_and_hides_nothing() {
+        let mut gate = gate(false);
+        gate.wake(WakeCause::Change, at(3_600_000));
+        assert_eq!(gate.watched(at(3_600_200), true), None);
+        gate.begin(at(0));
+        assert!(gate.wants(at(0)), "what vision was told of is another time");
+        assert_eq!(gate.watched(at(200), false), None);
+        assert_eq!(gate.watched(at(3_000), false), Some(SleepReason::Quiet), "not in an hour");
+    }
+
+    #[test]
+    fn long_gops_and_full_never_sleep_and_say_so() {
+        let mut full = gate(true);
+        full.wake(WakeCause::Start, at(0));
+        assert_eq!(full.watched(at(60_000), false), None);
+        assert_eq!(full.awake(), Some(WakeCause::Full));
+        let mut long = gate(false);
+        long.key(at(0));
+        long.wake(WakeCause::Start, at(0));
+        assert_eq!(long.watched(at(11_000), false), None, "no key frame for 11 s");
+        assert_eq!(long.awake(), Some(WakeCause::LongGop));
+        long.key(at(20_000));
+        assert_eq!(long.watched(at(20_200), false), None);
+        long.key(at(22_000));
+        assert_eq!(long.watched(at(22_200), false), Some(SleepReason::Quiet), "short ones again");
+    }
+
+    #[test]
+    fn who_was_announced_is_waited_for_and_what_was_seen_awake_is_not_seen_again() {
+        let mut gate = gate(false);
+        gate.wake(WakeCause::Change, at(0));
+        assert_eq!(gate.watched(at(3_000), false), Some(SleepReason::Quiet));
+        gate.looked(at(6_000));
+        gate.told(at(6_000));
+        gate.recall(at(1_000));
+        assert_eq!(gate.told_at(), Some(at(3_000)), "until then it was awake");
+        gate.wake(WakeCause::Press, at(7_000));
+        assert!(gate.wants(at(4_000)), "before the press, and after what was seen awake");
+        assert_eq!(gate.watched(at(14_800), false), None);
+        gate.stay(WakeCause::Neighbour, at(12_000));
+        assert_eq!(gate.watched(at(19_800), false), None);
+        assert_eq!(gate.watched(at(20_000), false), Some(SleepReason::Quiet));
+    }
+}

@@ -1,0 +1,160 @@
+//! One recorded camera in a replay: packets by their time, looks as the running gateway has them, tracks.
+
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+
+use super::{
+    detect_worker::tracks_body,
+    sampler::{Nudges, Sampler, Step},
+};
+use crate::{
+    domain::{Body, Fault, Look, Meter, Now, Observation, SourceId, Stamp, StopFlag},
+    media::{Packet, Pool, Request, Ring, Session},
+    sources::camera,
+    vision::{Attention, CameraFault, DetectError, Detector},
+};
+
+/// A file answers at once; a broken network folder must not hang a replay for ever.
+const PATIENCE_MS: u64 = 60_000;
+
+/// A camera whose `url` is a clip.
+pub struct Player {
+    pub id: SourceId,
+    /// Time of its first packet: the clock's start.
+    pub began_at: Timestamp,
+    clip: String,
+    session: Session,
+    sampler: Sampler,
+    ring: Arc<Mutex<Ring>>,
+    attention: Attention,
+    /// When somebody was last found, until it is asked for.
+    found_at: Option<Timestamp>,
+    next: Option<Packet>,
+    due: Timestamp,
+}
+
+impl Player {
+    pub fn open(
+        camera: &camera::Config,
+        ring: Arc<Mutex<Ring>>,
+        start: Timestamp,
+        pool: Arc<Pool>,
+        meter: Arc<dyn Meter>,
+    ) -> Result<Self, String> {
+        let told = |error| format!("camera {}: {}: {error}", camera.id, camera.url);
+        let mut session = Session::open(&Request {
+            url: camera.url.clone(),
+            transport: camera.transport.as_str(),
+            connect_ms: PATIENCE_MS,
+            stall_ms: PATIENCE_MS,
+            stop: StopFlag::default(),
+        })
+        .map_err(told)?;
+        let next = session.next(|| start).map_err(told)?;
+        Ok(Self {
+            id: camera.id.as_str().into(),
+            began_at: start,
+            clip: camera.url.clone(),
+            session,
+            sampler: Sampler::new(camera, ring.clone(), pool, meter, true),
+            ring,
+            attention: Attention::default(),
+            found_at: None,
+            next,
+            due: start,
+        })
+    }
+
+    /// Its reasons are asked for.
+    pub fn explain(&mut self) {
+        self.sampler.explain();
+    }
+
+    /// What the gate decided since, and why.
+    pub fn notes(&mut self) -> Vec<(Timestamp, String)> {
+        self.sampler.take_notes()
+    }
+
+    /// What is wrong with its picture since, or right again.
+    pub fn faults(&mut self, now: Now) -> Vec<Observation> {
+        let of = |fault: CameraFault| Observation {
+            source: self.id.clone(),
+            stamp: Stamp::of_gateway(now),
+            body: Body::Fault(Fault { kind: fault.kind, broken: fault.broken, text: fault.text }),
+        };
+        self.sampler.take_faults().into_iter().map(of).collect()
+    }
+
+    /// Somebody outside says that there is something to see.
+    pub fn nudge(&mut self, nudges: Nudges) {
+        self.sampler.nudged(nudges);
+    }
+
+    /// When somebody was found since, as it wakes neighbours.
+    pub fn take_found(&mut self) -> Option<Timestamp> {
+        self.found_at.take()
+    }
+
+    /// When its next packet is due; never goes back, whatever the order of pictures.
+    pub fn due(&self) -> Timestamp {
+        self.due
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.next.is_none()
+    }
+
+    /// Takes the packet that is due.
+    pub fn step(&mut self) -> Result<(), String> {
+        let Some(packet) = self.next.take() else { return Ok(()) };
+        self.ring.lock().map_err(|_| "ring lost")?.push(packet);
+        let start = self.began_at;
+        match self.session.next(|| start) {
+            Ok(Some(next)) => {
+                self.due = self.due.max(next.at);
+                self.next = Some(next);
+            }
+            Ok(None) => self.sampler.end(),
+            // What is left of a damaged recording has been played; that is said, not hidden.
+            Err(reason) => {
+                let (camera, clip) = (&self.id, &self.clip);
+                tracing::warn!(%camera, clip, reason, "the clip is damaged; what came before was played");
+                self.sampler.end();
+            }
+        }
+        Ok(())
+    }
+
+    /// The next look that the packets so far lead to.
+    pub fn look(&mut self) -> Option<Look> {
+        loop {
+            let step = self.sampler.step(true);
+            // Said in the log.
+            drop(self.sampler.take_decoding());
+            match step {
+                Step::Idle => return None,
+                Step::Progress => {}
+                Step::Look(look) => return Some(*look),
+            }
+        }
+    }
+
+    /// What vision says of a look, as the running gateway says it.
+    pub fn observe(
+        &mut self,
+        look: Look,
+        detector: &mut Detector,
+        now: Now,
+    ) -> Result<Option<Observation>, DetectError> {
+        let stamp = Stamp::of_look(&look, now);
+        let result = self.attention.look(detector, &look)?;
+        self.sampler.feedback(look.at, result.feedback);
+        if result.finds_somebody() {
+            self.found_at = Some(look.at);
+        }
+        let Some(tracks) = result.tracks else { return Ok(None) };
+        let body = tracks_body(look, tracks);
+        Ok(Some(Observation { source: self.id.clone(), stamp, body }))
+    }
+}

@@ -1,0 +1,107 @@
+//! A camera that sleeps: a key frame now and then is decoded and compared with the scene; what differs wakes it.
+
+use jiff::SignedDuration;
+
+use super::{Sampler, Step, describe};
+use crate::{
+    base::thread_cpu_time,
+    camera::gate::WakeCause,
+    domain::{Look, Luma, Metric},
+    media::{Frame, Packet},
+};
+
+/// A scene more of which is restless than this is shown to the detector, asleep too.
+const RESTLESS: f32 = 0.005;
+/// What vision does not answer within this, it never will: the detector is not there.
+const ANSWER_WITHIN: SignedDuration = SignedDuration::from_secs(10);
+
+impl Sampler {
+    /// A key frame, asleep: looked at if a look is due, and it is not overtaken by a later one.
+    pub(super) fn key_frame(&mut self, packet: &Packet) -> Step {
+        if self.is_overtaken(packet) {
+            self.pass_over(packet.at, packet.device);
+            return Step::Progress;
+        }
+        if !self.lag.late && !self.gate.wants_look(packet.at) {
+            return Step::Progress;
+        }
+        let step = self.look_asleep(packet);
+        self.lag.late = false;
+        let Step::Look(look) = step else { return step };
+        Step::Look(Box::new(self.lag.with_passed_over(*look)))
+    }
+
+    /// Decodes one key frame and compares it with the scene.
+    fn look_asleep(&mut self, packet: &Packet) -> Step {
+        let Some((frame, luma)) = self.decode_key_frame(packet) else { return Step::Progress };
+        let at = frame.at;
+        let Some(change) = self.scene.compare(&luma) else {
+            self.scene.take(&luma);
+            self.wake(WakeCause::Start, at);
+            return Step::Progress;
+        };
+        self.judge_look(!change.is_none());
+        if self.explains && change.is_none() {
+            let line = self.sleep_log.look(at, self.scene.nearness(&luma));
+            line.into_iter().for_each(|line| self.note(at, || line));
+        }
+        if !change.is_none() {
+            self.note(at, || describe("look differs", &change));
+            self.scene.wakes(&luma);
+            self.wake(WakeCause::Change, at);
+            return Step::Progress;
+        }
+        self.faults.extend(self.view_check.look(&luma));
+        if change.light {
+            self.note(at, || describe("the light changed, nothing else", &change));
+            self.scene.take(&luma);
+        } else {
+            self.scene.learn(&luma);
+        }
+        self.gate.looked(at);
+        self.quiet_look(&frame)
+    }
+
+    fn decode_key_frame(&mut self, packet: &Packet) -> Option<(Frame, Luma)> {
+        let id = self.id.clone();
+        let started = thread_cpu_time();
+        let frame = match self.pool.decode_key_frame(packet, &mut self.hardware) {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.meter.add(Metric::CameraBadPackets, id.as_str(), 1);
+                tracing::debug!(camera = %id, error, "a key frame that cannot be decoded");
+                self.note(packet.at, || format!("a key frame that cannot be decoded: {error}"));
+                return None;
+            }
+        };
+        let luma = frame.luma();
+        self.show_lag(packet.at);
+        self.meter.add(Metric::CameraLooks, id.as_str(), 1);
+        self.meter.add(Metric::CameraFrames, id.as_str(), 1);
+        let spent = thread_cpu_time().saturating_sub(started);
+        self.meter.spend(Metric::CameraLookSeconds, id.as_str(), spent);
+        Some((frame, luma))
+    }
+
+    /// Nothing differs. Vision is told so; on a restless scene, and when what stays is due to be
+    /// looked for again, it is shown the picture.
+    fn quiet_look(&mut self, frame: &Frame) -> Step {
+        let at = frame.at;
+        // Where nothing is restless, nothing can come that does not differ: no need to ask.
+        let restless = self.scene.unrest() > RESTLESS;
+        // One question at a time, or a slow detector would answer none that is still asked.
+        let open = self.probed_at.is_some_and(|probed| {
+            (SignedDuration::ZERO..ANSWER_WITHIN).contains(&at.duration_since(probed))
+        });
+        let probe = restless && !open;
+        if probe {
+            self.probed_at = Some(at);
+        } else if !restless {
+            self.gate.told(at);
+        }
+        let verify = self.gate.verifies(at) || probe;
+        let picture = if verify { self.converter.picture(frame).ok() } else { None };
+        let quiet = Look::quiet(at, frame.device);
+        Step::Look(Box::new(Look { picture, whole: probe, verify, probe, ..quiet }))
+    }
+}

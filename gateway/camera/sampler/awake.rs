@@ -1,0 +1,125 @@
+//! A camera that is awake: everything is decoded, and pictures are shown to the detector where something differs.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Sampler, Step, describe};
+use crate::{
+    base::thread_cpu_time,
+    camera::gate::{SleepReason, WakeCause},
+    domain::{Bbox, Look, Luma, Metric},
+    media::{ColorConverter, Frame, Packet},
+    vision::Change,
+};
+
+impl Sampler {
+    pub(super) fn decode(&mut self, packet: &Packet) {
+        let id = self.id.clone();
+        if self.decoder.as_ref().is_some_and(|decoder| !decoder.fits(packet)) {
+            self.decoder = None;
+        }
+        if self.decoder.is_none() {
+            if !packet.key {
+                return;
+            }
+            match self.pool.lend(packet, &mut self.hardware) {
+                Ok(decoder) => self.decoder = Some(decoder),
+                Err(error) => {
+                    self.meter.add(Metric::CameraBadPackets, id.as_str(), 1);
+                    tracing::debug!(camera = %id, error, "no decoder");
+                    return;
+                }
+            }
+        }
+        self.show_lag(packet.at);
+        let Some(decoder) = &mut self.decoder else { return };
+        let started = thread_cpu_time();
+        if let Err(error) = decoder.send(packet) {
+            self.meter.add(Metric::CameraBadPackets, id.as_str(), 1);
+            tracing::debug!(camera = %id, error, "a packet that cannot be decoded");
+        }
+        self.receive();
+        self.spent(thread_cpu_time().saturating_sub(started));
+        self.decode_anew();
+    }
+
+    pub(super) fn receive(&mut self) {
+        let Some(decoder) = &mut self.decoder else { return };
+        while let Some(frame) = decoder.receive() {
+            self.meter.add(Metric::CameraFrames, self.id.as_str(), 1);
+            if self.gate.wants(frame.at) {
+                self.frames.push_back(frame);
+            }
+        }
+    }
+
+    fn spent(&self, time: Duration) {
+        self.meter.spend(Metric::CameraAwakeSeconds, self.id.as_str(), time);
+    }
+
+    /// A picture, awake. Where the detector has no place for it, it is skipped; whether something
+    /// moves is looked at all the same, or a camera on an overloaded box would never sleep again.
+    pub(super) fn look_awake(&mut self, frame: &Frame, can_queue: bool) -> Step {
+        let started = thread_cpu_time();
+        let (at, device) = (frame.at, frame.device);
+        let luma = frame.luma();
+        let (moved, change) = self.scene.watch(&luma);
+        let stays = |one: &&Bbox| !moved.regions.iter().any(|other| other.overlap(one) > 0.0);
+        let still = change.regions.iter().filter(stays).copied().collect();
+        let mut regions = change.regions.clone();
+        regions.extend(moved.regions.iter().copied());
+        self.differed |= !regions.is_empty();
+        let whole_due = self.gate.is_whole_due(at);
+        let whole = can_queue && self.gate.wants_whole(at);
+        if self.gate.is_second(at) {
+            self.faults.extend(self.view_check.look(&luma));
+        }
+        let shown = can_queue && (whole || !regions.is_empty());
+        let picture = if shown { self.converter.picture(frame).ok() } else { None };
+        let cause = self.gate.awake().unwrap_or(WakeCause::Start);
+        if let Some(reason) = self.gate.watched(at, !moved.is_none()) {
+            self.sleep(at, &luma, reason, &change, cause);
+        }
+        self.spent(thread_cpu_time().saturating_sub(started));
+        if !can_queue {
+            let differs = !regions.is_empty();
+            self.meter.add(
+                Metric::CameraSkipped,
+                self.id.as_str(),
+                u64::from(differs || whole_due),
+            );
+            if differs {
+                return Step::Progress;
+            }
+        }
+        Step::Look(Box::new(Look { picture, regions, still, whole, ..Look::quiet(at, device) }))
+    }
+
+    fn sleep(
+        &mut self,
+        at: Timestamp,
+        luma: &Luma,
+        reason: SleepReason,
+        change: &Change,
+        cause: WakeCause,
+    ) {
+        self.judge_sleep(at, cause);
+        match reason {
+            SleepReason::Quiet => {
+                self.note(at, || describe("sleeps: nothing moves", change));
+                self.scene.settle(luma);
+            }
+            SleepReason::Futile => {
+                self.note(at, || describe("sleeps: what moves is nothing that counts", change));
+                self.scene.bear_with(luma);
+            }
+        }
+        if let Some(decoder) = self.decoder.take() {
+            self.pool.give_back(decoder);
+        }
+        self.frames.clear();
+        self.converter = ColorConverter::default();
+        self.meter.set(Metric::CameraLevel, self.id.as_str(), 1.0);
+    }
+}

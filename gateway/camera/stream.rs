@@ -1,0 +1,321 @@
+//! One camera's reading thread: connects for ever, keeps packets in the ring, and asks for a turn of decoding.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    clock_offset::ClockOffset,
+    gate::GOP_MAX,
+    read_pacer::ReadPacer,
+    sampler::Sampler,
+    scheduler::{CameraTask, Scheduler},
+};
+use crate::{
+    base::{Beat, Reporter},
+    domain::{Clock, Fault, Kind, Meter, Metric, SourceId, StopFlag},
+    media::{Packet, Pool, Request, Ring, Session, redact},
+    sources::{camera, reconnect::Reconnect},
+};
+
+/// A clip that is played as fast as it can be looked at runs ahead by this many packets at most.
+const AHEAD_PACKETS_MAX: u64 = 100;
+/// What is said of a panic: its place is in the log.
+const PANICKED: &str = "a fault inside the gateway (see the log)";
+
+/// What a stream is for.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Role {
+    /// Clips are cut from it, and it is looked at.
+    Both,
+    /// Only clips: another stream of the same camera is looked at.
+    Clips,
+    /// It is looked at, and nothing is kept of it.
+    Looks,
+}
+
+/// One stream of one camera, run by a thread of its own.
+pub struct Stream {
+    pub id: SourceId,
+    pub config: camera::Config,
+    pub ring: Arc<Mutex<Ring>>,
+    pub role: Role,
+    /// Name of its figures: a stream that is only looked at has figures of its own.
+    pub label: String,
+    /// Its silence was reported; a session in its place goes on from there.
+    pub silence_reported: Arc<AtomicBool>,
+    /// What the camera's streams know of its clock.
+    pub clock_offset: Arc<ClockOffset>,
+    pub scheduler: Arc<Scheduler>,
+    pub pool: Arc<Pool>,
+    pub clock: Arc<dyn Clock>,
+    pub meter: Arc<dyn Meter>,
+    pub stop: StopFlag,
+    pub report: Reporter,
+    pub beat: Beat,
+}
+
+impl Stream {
+    /// Until stopped. A panic inside is one more failure of this camera, and of no other (P7).
+    pub fn run(self) {
+        let id = self.label.as_str();
+        let mut reconnect = Reconnect::new(Instant::now());
+        self.meter.set(Metric::CameraUp, id, 0.0);
+        while !self.stop.is_raised() {
+            let mut got_packets = false;
+            self.beat.beat();
+            let ended =
+                catch_unwind(AssertUnwindSafe(|| self.run_once(&mut got_packets, &mut reconnect)));
+            // Told to stop, the figure is up to whoever said so: it may be gone, or another's.
+            if !self.stop.is_raised() {
+                self.meter.set(Metric::CameraUp, id, 0.0);
+            }
+            let reason = match ended {
+                Ok(Ok(())) => {
+                    tracing::info!(camera = self.config.id, "clip ended");
+                    return;
+                }
+                Ok(Err(reason)) => reason,
+                Err(_) => PANICKED.to_owned(),
+            };
+            if self.stop.is_raised() {
+                return;
+            }
+            self.meter.add(Metric::CameraFailures, id, 1);
+            let lost = reconnect.lost(Instant::now(), got_packets);
+            if lost.first {
+                let url = redact(self.url());
+                tracing::warn!(
+                    camera = self.config.id,
+                    url,
+                    reason,
+                    "camera: no stream; trying for ever"
+                );
+            }
+            if lost.tell {
+                self.report_silence(true, reason);
+            }
+            self.wait(lost.wait);
+        }
+    }
+
+    fn url(&self) -> &str {
+        match (self.role, &self.config.detect_url) {
+            (Role::Looks, Some(url)) => url,
+            _ => &self.config.url,
+        }
+    }
+
+    fn full_url(&self) -> Result<String, String> {
+        match (self.role, self.config.full_detect_url()) {
+            (Role::Looks, Some(url)) => url,
+            _ => self.config.full_url(),
+        }
+    }
+
+    fn report_silence(&self, broken: bool, text: String) {
+        self.silence_reported.store(broken, Ordering::Relaxed);
+        // Clips go on without the stream that is looked at, and the other way round.
+        let (kind, text) = match self.role {
+            Role::Looks => (Kind::DetectorDegraded, format!("its detect_url: {text}")),
+            _ => (Kind::CameraSilent, text),
+        };
+        self.report.fault(&self.id, Fault { kind, broken, text });
+    }
+
+    /// The task by which this session is decoded. One whose sampler was poisoned by a panic, or
+    /// that samples in another way than is configured now, is replaced.
+    fn task(&self) -> Option<Arc<CameraTask>> {
+        if self.role == Role::Clips {
+            return None;
+        }
+        if let Some(task) = self.scheduler.of(&self.id) {
+            let mine = task.sampler.lock().is_ok_and(|one| one.is_for(&self.config, &self.ring));
+            if mine {
+                return Some(task);
+            }
+        }
+        let patient = self.config.speed == camera::Speed::Max;
+        let (ring, pool) = (self.ring.clone(), self.pool.clone());
+        let sampler = Sampler::new(&self.config, ring, pool, self.meter.clone(), patient);
+        let task = CameraTask::new(self.id.clone(), sampler);
+        self.scheduler.join(task.clone());
+        Some(task)
+    }
+
+    /// One connection, from its first packet to its end. The error is one sentence.
+    fn run_once(&self, got_packets: &mut bool, reconnect: &mut Reconnect) -> Result<(), String> {
+        let config = &self.config;
+        let mut session = Session::open(&Request {
+            url: self.full_url()?,
+            transport: config.transport.as_str(),
+            connect_ms: config.connect_timeout_s * 1000,
+            stall_ms: config.stall_timeout_s * 1000,
+            stop: self.stop.clone(),
+        })?;
+        self.meter.add(Metric::CameraConnects, &self.label, 1);
+        let mut reading = Reading::new(self);
+        while let Some(mut packet) = session.next(|| self.clock.now().wall)? {
+            match self.role {
+                Role::Clips => self.clock_offset.learn(&packet),
+                Role::Looks => self.clock_offset.apply(&mut packet),
+                Role::Both => {}
+            }
+            if !std::mem::replace(got_packets, true) {
+                self.runs(reconnect);
+            }
+            if let Some(change) = session.take_change() {
+                tracing::info!(camera = config.id, change, "camera: its stream changed");
+            }
+            reading.take(&packet)?;
+        }
+        reading.finish();
+        if config.is_clip() { Ok(()) } else { Err("the camera ended the stream".into()) }
+    }
+
+    /// The first packet of a session has come.
+    fn runs(&self, reconnect: &mut Reconnect) {
+        tracing::info!(camera = self.config.id, url = redact(self.url()), "camera: stream runs");
+        self.meter.set(Metric::CameraUp, &self.label, 1.0);
+        if reconnect.works() || self.silence_reported.load(Ordering::Relaxed) {
+            self.report_silence(false, "packets arrive again".into());
+        }
+    }
+
+    fn keep(&self, packet: &Packet) -> Result<(), String> {
+        let id = self.label.as_str();
+        self.meter.add(Metric::CameraPackets, id, 1);
+        let (bytes, held_s) = {
+            let mut ring = self.ring.lock().map_err(|_| "ring lost")?;
+            ring.push(packet.clone());
+            (ring.bytes(), ring.held_s())
+        };
+        // Of key frames alone: the reader does not pause before one, so that its arrival is its time.
+        if let Some(device) = packet.device.filter(|_| packet.key) {
+            let off = device.duration_since(self.clock.now().wall).as_secs_f64();
+            self.meter.set(Metric::CameraClock, id, off);
+        }
+        self.meter.set(Metric::RingBytes, id, bytes as f64);
+        self.meter.set(Metric::CameraRing, id, held_s);
+        Ok(())
+    }
+
+    fn wait(&self, time: Duration) {
+        let until = Instant::now() + time;
+        while !self.stop.is_raised() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            self.beat.beat();
+            thread::sleep(left.min(Duration::from_millis(50)));
+        }
+    }
+}
+
+/// What the reading of one session keeps in mind.
+struct Reading<'s> {
+    stream: &'s Stream,
+    task: Option<Arc<CameraTask>>,
+    started: Instant,
+    /// A clip that is played as fast as it can be looked at.
+    at_max_speed: bool,
+    /// The reader may pause between key frames. Not over UDP: the socket holds too little, and
+    /// what it cannot hold is lost.
+    may_pause: bool,
+    pacer: ReadPacer,
+    asked_at: Instant,
+    /// Stream time of the latest key frame, milliseconds.
+    key_ms: i64,
+}
+
+impl<'s> Reading<'s> {
+    fn new(stream: &'s Stream) -> Self {
+        let config = &stream.config;
+        Self {
+            stream,
+            task: stream.task(),
+            started: Instant::now(),
+            at_max_speed: config.speed == camera::Speed::Max,
+            may_pause: !config.is_clip() && config.transport == camera::Transport::Tcp,
+            pacer: ReadPacer::default(),
+            asked_at: Instant::now(),
+            key_ms: 0,
+        }
+    }
+
+    /// Keeps a packet and has it decoded; paces a clip, and the reading of a camera that sleeps.
+    fn take(&mut self, packet: &Packet) -> Result<(), String> {
+        let stream = self.stream;
+        if stream.config.is_clip() && !self.at_max_speed {
+            let due = Duration::from_millis(u64::try_from(packet.stream_ms).unwrap_or(0));
+            stream.wait(due.saturating_sub(self.started.elapsed()));
+        }
+        if stream.stop.is_raised() {
+            return Err("stopped".into());
+        }
+        stream.beat.beat();
+        let pause =
+            self.pacer.read(packet.stream_ms, packet.key, packet.bytes, self.asked_at.elapsed());
+        stream.keep(packet)?;
+        let eager = self.task.as_ref().is_some_and(|task| task.eager.load(Ordering::Relaxed));
+        self.ask_for_a_turn(packet, eager)?;
+        if self.may_pause && !eager {
+            thread::sleep(pause);
+        }
+        self.asked_at = Instant::now();
+        Ok(())
+    }
+
+    fn ask_for_a_turn(&mut self, packet: &Packet, eager: bool) -> Result<(), String> {
+        let Some(task) = &self.task else { return Ok(()) };
+        if task.sampler.is_poisoned() {
+            return Err(PANICKED.into());
+        }
+        if packet.key {
+            self.key_ms = packet.stream_ms;
+        }
+        // A camera that sleeps and gets no key frame for this long is asked with each packet whether
+        // it can sleep on key frames at all (`Gate::cannot_sleep`).
+        let overdue = i128::from(packet.stream_ms - self.key_ms) > GOP_MAX.as_millis();
+        if packet.key || overdue || eager {
+            self.stream.scheduler.ask(&self.stream.id);
+        }
+        if self.at_max_speed {
+            self.wait_for_decoding(task, AHEAD_PACKETS_MAX);
+        }
+        Ok(())
+    }
+
+    /// The session is over. Of a clip, all is decoded that has been read.
+    fn finish(self) {
+        let stream = self.stream;
+        let Some(task) = self.task.as_ref().filter(|_| stream.config.is_clip()) else { return };
+        self.wait_for_decoding(task, 0);
+        if let Ok(mut sampler) = task.sampler.lock() {
+            sampler.end();
+        }
+        stream.scheduler.ask(&stream.id);
+    }
+
+    /// Until decoding is no more than so many packets behind.
+    fn wait_for_decoding(&self, task: &CameraTask, packets: u64) {
+        let stream = self.stream;
+        let behind = || task.sampler.lock().map_or(0, |sampler| sampler.pending());
+        while behind() > packets && !stream.stop.is_raised() {
+            stream.scheduler.ask(&stream.id);
+            stream.scheduler.wait_idle(&stream.id, Duration::from_millis(50));
+            stream.beat.beat();
+            if behind() > packets {
+                // The workers wait for the detector.
+                thread::sleep(Duration::from_millis(2));
+            }
+        }
+    }
+}

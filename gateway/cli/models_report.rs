@@ -1,0 +1,114 @@
+//! What `gridpost models …` says without running: which there are, whether one loads, which is faster here.
+
+use std::path::Path;
+
+use crate::{
+    media,
+    vision::{self, Catalog, Detector, ModelSpec, Provider, load},
+};
+
+/// One line a model: name, title, licence, and whether its file is what it should be.
+pub(super) fn list(models: &Path) -> Result<Vec<String>, String> {
+    let catalog = Catalog::read(models)?;
+    Ok(catalog
+        .models
+        .iter()
+        .map(|model| {
+            let state = match model.verify(models) {
+                Ok(_) => "here, hash right".to_owned(),
+                Err(_) if !model.path(models).exists() => "not fetched".to_owned(),
+                Err(reason) => reason,
+            };
+            let state = match model.in_int8() {
+                Some(int8) if int8.verify(models).is_ok() => format!("{state}; in 8 bits too"),
+                Some(_) => format!("{state}; its 8-bit variant is not here"),
+                None => state,
+            };
+            let default = if model.default { " (default)" } else { "" };
+            format!("{}{default}: {}; {}; {state}", model.name, model.title, model.licence)
+        })
+        .collect())
+}
+
+/// Loads it for real; the error is one sentence.
+pub(super) fn verify(
+    models: &Path,
+    name: Option<String>,
+    library: Option<&Path>,
+) -> Result<String, String> {
+    let config = vision::Config { name, ..vision::Config::default() };
+    load(&config, models, library).map(|_| "the model loads and answers".into())
+}
+
+/// Runs both variants of a model on this processor; one line each, and which of them `auto` takes.
+/// Then the same on each other provider of the library, and which devices decode.
+pub(super) fn bench(
+    models: &Path,
+    name: Option<&str>,
+    library: Option<&Path>,
+) -> Result<Vec<String>, String> {
+    let catalog = Catalog::read(models)?;
+    let spec = catalog.get(name)?;
+    let config = vision::Config::default();
+    let speeds =
+        vision::measure(&config, spec, models, library).map_err(|error| error.to_string())?;
+    let chosen = vision::choose(&config, spec, models, library)?;
+    let taken = |is: bool| if is { "  <- taken by variant = \"auto\"" } else { "" };
+    let is_int8 = chosen.file != spec.file;
+    let mut lines = vec![
+        format!(
+            "{} fp32: {:.2} ms a run on one thread{}",
+            spec.name,
+            speeds.fp32_ms,
+            taken(!is_int8)
+        ),
+        format!(
+            "{} int8: {:.2} ms a run on one thread{}",
+            spec.name,
+            speeds.int8_ms,
+            if vision::multiplies_bytes() { taken(is_int8).to_owned() } else { not_taken() }
+        ),
+    ];
+    let others = vision::offered().into_iter().filter(|one| *one != Provider::Cpu);
+    lines.extend(others.map(|provider| on_provider(provider, spec, models, library)));
+    lines.extend(media::decoding_devices());
+    Ok(lines)
+}
+
+fn not_taken() -> String {
+    format!("  (never taken by \"auto\": {})", vision::OVERFLOWS)
+}
+
+fn on_provider(
+    provider: Provider,
+    spec: &ModelSpec,
+    models: &Path,
+    library: Option<&Path>,
+) -> String {
+    let name = provider.name();
+    let threads = vision::Config::default().threads;
+    let ms = |spec: &ModelSpec| -> Result<f64, String> {
+        let told = |error: vision::DetectError| error.to_string();
+        let mut detector =
+            Detector::load_on(spec, models, library, threads, &[provider]).map_err(told)?;
+        if let Some(why) = detector.unmet() {
+            return Err(why.to_owned());
+        }
+        let fastest = vision::fastest_ms(std::slice::from_mut(&mut detector)).map_err(told)?;
+        Ok(fastest[0])
+    };
+    let fp32_ms = match ms(spec) {
+        Ok(ms) => ms,
+        Err(why) => return format!("{} on {name}: {why}", spec.name),
+    };
+    let int8 = match spec.in_int8().as_ref().map(ms) {
+        Some(Ok(ms)) => format!("{ms:.2} ms"),
+        Some(Err(why)) => why,
+        None => "not in the catalogue".into(),
+    };
+    let asked = provider.as_str();
+    format!(
+        "{} on {name}: fp32 {fp32_ms:.2} ms, int8 {int8}; asked for by [model] providers = [\"{asked}\"]",
+        spec.name
+    )
+}

@@ -1,0 +1,156 @@
+//! What is known of each camera, for people: written beside the journal by a running gateway, read by `gridpost cameras`.
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::shared::Shared;
+use crate::{
+    base::{Registry, Sync, stopped, write_whole},
+    config::Config,
+    domain::{Metric, label_pair},
+};
+
+const WRITE_EVERY: Duration = Duration::from_secs(2);
+const FILE: &str = "cameras.json";
+
+/// One camera's figures since the gateway started.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct CameraState {
+    pub id: String,
+    pub up: bool,
+    /// 0 packets only, 1 asleep, 2 awake.
+    pub level: u8,
+    /// Times it woke, by cause.
+    pub wakes: BTreeMap<String, u64>,
+    /// What its signs are worth: `event` its own word (ONVIF), `signal` the size of packets.
+    #[serde(default)]
+    pub signs: BTreeMap<String, SignState>,
+    /// Whether its own events are heard; absent for a camera without `onvif`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_up: Option<bool>,
+    pub looks: u64,
+    /// Pictures the detector looked at, and runs of the model for them.
+    pub detected: u64,
+    pub runs: u64,
+    pub skipped: u64,
+    /// `software`, a device, or `software (device: why not)`; empty until something was decoded.
+    #[serde(default)]
+    pub decoding: String,
+    pub look_s: f64,
+    pub awake_s: f64,
+    pub detect_s: f64,
+    pub gop_s: f64,
+    pub lag_s: f64,
+    pub ring_s: f64,
+    pub ring_bytes: f64,
+    pub queue: u64,
+}
+
+/// One sign of a camera, held against its looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SignState {
+    /// Right ones of all signs, 0..1.
+    pub precision: f64,
+    /// Announced ones of all that was seen, 0..1.
+    pub recall: f64,
+    /// It wakes the camera.
+    pub believed: bool,
+}
+
+/// All cameras, and when this was written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CameraTable {
+    pub at: Timestamp,
+    /// Seconds since the gateway started.
+    pub up_s: f64,
+    pub cameras: Vec<CameraState>,
+}
+
+/// Writes the table every few seconds, until told to stop.
+pub(super) async fn keep(
+    shared: Shared,
+    data: std::path::PathBuf,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        let now = shared.clock.now();
+        let table = CameraTable {
+            at: now.wall,
+            up_s: now.mono_ms as f64 / 1000.0,
+            cameras: states(&shared.registry),
+        };
+        let path = data.join(FILE);
+        let written = tokio::task::spawn_blocking(move || write(&path, &table)).await;
+        if let Ok(Err(error)) = written {
+            // A disk in trouble is told by those who need it.
+            tracing::debug!(%error, "cameras.json could not be written");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(WRITE_EVERY) => {}
+            () = stopped(&mut stop) => return,
+        }
+    }
+}
+
+fn write(path: &Path, table: &CameraTable) -> Result<(), String> {
+    let text = serde_json::to_string(table).map_err(|error| error.to_string())?;
+    write_whole(path, text.as_bytes(), Sync::No).map_err(|error| error.to_string())
+}
+
+fn states(registry: &Registry) -> Vec<CameraState> {
+    let mut wakes: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for (camera, cause) in registry.pairs(Metric::CameraWakes) {
+        let count = registry.get(Metric::CameraWakes, &label_pair(&camera, &cause)) as u64;
+        wakes.entry(camera).or_default().insert(cause, count);
+    }
+    let decoding: BTreeMap<_, _> = registry.pairs(Metric::CameraDecoding).into_iter().collect();
+    let mut signs: BTreeMap<String, BTreeMap<String, SignState>> = BTreeMap::new();
+    for (camera, sign) in registry.pairs(Metric::CameraSignBelieved) {
+        let get = |metric| registry.get(metric, &label_pair(&camera, &sign));
+        let state = SignState {
+            precision: get(Metric::CameraSignPrecision),
+            recall: get(Metric::CameraSignRecall),
+            believed: get(Metric::CameraSignBelieved) > 0.0,
+        };
+        signs.entry(camera).or_default().insert(sign, state);
+    }
+    let hearing = registry.labels(Metric::CameraEventsUp);
+    let of = |id: String| {
+        let get = |metric| registry.get(metric, &id);
+        let count = |metric| get(metric) as u64;
+        CameraState {
+            up: get(Metric::CameraUp) > 0.0,
+            level: get(Metric::CameraLevel) as u8,
+            wakes: wakes.get(&id).cloned().unwrap_or_default(),
+            signs: signs.get(&id).cloned().unwrap_or_default(),
+            events_up: hearing.contains(&id).then(|| get(Metric::CameraEventsUp) > 0.0),
+            looks: count(Metric::CameraLooks),
+            detected: count(Metric::CameraDetected),
+            runs: count(Metric::CameraRuns),
+            skipped: count(Metric::CameraSkipped),
+            decoding: decoding.get(&id).cloned().unwrap_or_default(),
+            look_s: get(Metric::CameraLookSeconds),
+            awake_s: get(Metric::CameraAwakeSeconds),
+            detect_s: get(Metric::CameraDetectSeconds),
+            gop_s: get(Metric::CameraGop),
+            lag_s: get(Metric::CameraLag),
+            ring_s: get(Metric::CameraRing),
+            ring_bytes: get(Metric::RingBytes),
+            queue: count(Metric::CameraQueue),
+            id,
+        }
+    };
+    registry.labels(Metric::CameraUp).into_iter().filter(|id| !id.is_empty()).map(of).collect()
+}
+
+/// What a gateway on this data folder wrote last; the error is one sentence.
+pub fn camera_table(config: &Config) -> Result<CameraTable, String> {
+    let path = config.data.path.join(FILE);
+    let text = fs::read_to_string(&path).map_err(|error| {
+        format!("{}: {error}; a running gateway writes it every 2 s", path.display())
+    })?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,345 @@
+//! Which cameras run: their reading threads, the decode workers, the detection worker, the evidence worker.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use super::{
+    camera_events::CameraEvents,
+    camera_figures::{forget_camera, forget_looks},
+    drones::Drones,
+    evidence_worker::EvidenceWorker,
+    from_config::wake_plan,
+    shared::Shared,
+};
+use crate::{
+    base::{Registry, Reporter, Task, ThreadGroup, lock, spawn, thread_cpu_time},
+    camera::{
+        ClockOffset, DecodeWorker, DetectQueue, DetectWorker, NextModel, RING_SPARE_S, Rings, Role,
+        Scheduler, Stream, clip_ring, decoding_part, looks_label, resize,
+    },
+    config::{Config, ConfigChange, Difference},
+    domain::{Fault, Kind, Meter, SourceId, StopFlag},
+    incident::Job,
+    media::{Pool, Ring},
+    sources::camera,
+};
+
+/// A detection takes under a second, loading a model and its first run some; a slow disk adds.
+const DETECTION_STUCK_AFTER: Duration = Duration::from_secs(120);
+/// A clip is written in a second or two.
+const EVIDENCE_STUCK_AFTER: Duration = Duration::from_secs(120);
+/// Beside its own time-outs, a camera's thread may wait for the name of its host.
+const CAMERA_SPARE: Duration = Duration::from_secs(120);
+/// A turn of decoding takes well under a second; a slow box adds.
+const DECODING_STUCK_AFTER: Duration = Duration::from_secs(60);
+/// Threads that decode, at most.
+const DECODE_WORKERS_MAX: usize = 8;
+/// Packets that are kept of a stream that is only looked at: enough to replay.
+const LOOKS_RING_S: u64 = 30;
+/// Keys of a camera that others use: its session goes on when only these change.
+const NOT_OF_SESSION: &[&str] = &[
+    "name",
+    "place",
+    "grid",
+    "mask",
+    "pre_roll_s",
+    "post_roll_s",
+    "clip_max_s",
+    "ring_max_bytes",
+    "onvif",
+    "wakes",
+];
+
+/// One camera: a reading thread for each of its streams.
+struct CameraThreads {
+    threads: ThreadGroup,
+    ring: Arc<Mutex<Ring>>,
+    /// Whether silence was reported: of the stream for clips, and of the one that is looked at.
+    silence_reported: [Arc<AtomicBool>; 2],
+}
+
+/// Owns all threads that see.
+pub(super) struct Cameras {
+    shared: Shared,
+    detect_queue: Arc<DetectQueue>,
+    rings: Rings,
+    scheduler: Arc<Scheduler>,
+    pool: Arc<Pool>,
+    cameras: BTreeMap<SourceId, CameraThreads>,
+    drones: Drones,
+    camera_events: CameraEvents,
+    /// Stops the decode workers and the detection worker; none: no camera needs them.
+    workers: Option<StopFlag>,
+    next_model: NextModel,
+}
+
+impl Cameras {
+    pub(super) fn start(
+        shared: &Shared,
+        config: &Config,
+        jobs: mpsc::Receiver<Job>,
+    ) -> Result<Self, String> {
+        let meter: Arc<dyn Meter> = shared.registry.clone();
+        let mut cameras = Self {
+            shared: shared.clone(),
+            detect_queue: DetectQueue::new(meter.clone()),
+            rings: Rings::default(),
+            scheduler: shared.wakes.scheduler.clone(),
+            pool: Arc::new(Pool::new(decode_workers())),
+            cameras: BTreeMap::new(),
+            drones: Drones::default(),
+            camera_events: CameraEvents::default(),
+            workers: None,
+            next_model: NextModel::default(),
+        };
+        for camera in &config.cameras {
+            cameras.start_camera(camera, None)?;
+        }
+        cameras.drones.change(shared, (&cameras.detect_queue, &cameras.rings), config, None)?;
+        let evidence =
+            EvidenceWorker { store: shared.store.clone(), rings: cameras.rings.clone(), meter };
+        let beat = shared.progress.part("evidence", EVIDENCE_STUCK_AFTER);
+        let report = shared.reporter();
+        spawn("evidence", move || evidence.run(&jobs, &report, &beat))?;
+        cameras.start_or_stop_workers(config)?;
+        cameras.camera_events.change(shared, config);
+        Ok(cameras)
+    }
+
+    /// Touches the cameras that differ and no other. The error is about the process itself: it
+    /// has no room for a thread.
+    pub(super) fn change(
+        &mut self,
+        config: &Config,
+        difference: &Difference,
+    ) -> Result<(), String> {
+        let of_cameras = || difference.of("camera");
+        for item in of_cameras().filter(|item| item.change == ConfigChange::Removed) {
+            self.remove(&item.id.as_str().into());
+        }
+        for camera in &config.cameras {
+            let Some(item) = of_cameras().find(|item| item.id == camera.id) else { continue };
+            let of_session = |key: &String| !NOT_OF_SESSION.contains(&key.as_str());
+            let id = SourceId::from(camera.id.as_str());
+            match self.cameras.get(&id) {
+                Some(running) if !item.keys.iter().any(of_session) => {
+                    resize(&running.ring, camera);
+                    self.keep_ring(&id, &running.ring, camera);
+                }
+                _ => {
+                    let before = self.cameras.remove(&id);
+                    self.start_camera(camera, before)?;
+                }
+            }
+        }
+        let lanes = (&self.detect_queue, &self.rings);
+        self.drones.change(&self.shared, lanes, config, Some(difference))?;
+        self.shared.wakes.replace(wake_plan(config));
+        self.camera_events.change(&self.shared, config);
+        if difference.of("model").next().is_some() {
+            *lock(&self.next_model) = Some(config.model.clone());
+        }
+        self.start_or_stop_workers(config)
+    }
+
+    pub(super) fn stop(&self) {
+        self.cameras.values().for_each(|camera| camera.threads.stop());
+        self.drones.stop();
+        self.camera_events.stop();
+        self.workers.iter().for_each(StopFlag::raise);
+    }
+
+    /// Waits until no drone's feed is open, or so long: the process must not take down libsrt
+    /// (its own threads, its own clean-up at exit) under a session that still closes.
+    pub(super) async fn closed(&self, within: Duration) {
+        let (drones, ()) = tokio::join!(
+            Task::all_finished(|| self.drones.are_over(), within),
+            self.camera_events.closed(within)
+        );
+        if !drones {
+            tracing::warn!("a drone's feed does not close; not waited for");
+        }
+    }
+
+    /// After another session of the same camera, it keeps the ring, and begins when that has
+    /// ended: many cameras give out one session at a time.
+    fn start_camera(
+        &mut self,
+        config: &camera::Config,
+        before: Option<CameraThreads>,
+    ) -> Result<(), String> {
+        let id = SourceId::from(config.id.as_str());
+        let ring = match &before {
+            Some(before) => before.ring.clone(),
+            None => clip_ring(config),
+        };
+        resize(&ring, config);
+        self.keep_ring(&id, &ring, config);
+        self.detect_queue.join(&id);
+        let mut streams = vec![(Role::Both, ring.clone())];
+        if config.detect_url.is_some() {
+            let looks = Arc::new(Mutex::new(Ring::new(LOOKS_RING_S, config.ring_max_bytes)));
+            streams = vec![(Role::Clips, ring.clone()), (Role::Looks, looks)];
+        }
+        let silence_reported =
+            before.as_ref().map(|before| before.silence_reported.clone()).unwrap_or_default();
+        let offset = Arc::<ClockOffset>::default();
+        // The first of the new threads ends the old ones; the other waits until it has.
+        let before = Arc::new(Mutex::new(before));
+        let mut threads = ThreadGroup::default();
+        for (role, ring) in streams {
+            let silent = silence_reported[usize::from(role == Role::Looks)].clone();
+            let (stop, offset) = (threads.stop.clone(), offset.clone());
+            let stream = self.stream(config, role, ring, stop, (silent, offset));
+            let name = if role == Role::Looks { format!("see-{id}") } else { format!("cam-{id}") };
+            let (before, registry) = (before.clone(), self.shared.registry.clone());
+            threads.spawn(&name, move || {
+                end_before(&before, &stream, &registry);
+                stream.run();
+            })?;
+        }
+        self.cameras.insert(id, CameraThreads { threads, ring, silence_reported });
+        Ok(())
+    }
+
+    fn stream(
+        &self,
+        config: &camera::Config,
+        role: Role,
+        ring: Arc<Mutex<Ring>>,
+        stop: StopFlag,
+        (silence_reported, clock_offset): (Arc<AtomicBool>, Arc<ClockOffset>),
+    ) -> Stream {
+        let timeouts = Duration::from_secs(config.connect_timeout_s + config.stall_timeout_s);
+        let looks = if role == Role::Looks { " (detect_url)" } else { "" };
+        let name = format!("camera {}{looks}", config.id);
+        Stream {
+            id: config.id.as_str().into(),
+            config: config.clone(),
+            ring,
+            role,
+            label: if role == Role::Looks { looks_label(&config.id) } else { config.id.clone() },
+            silence_reported,
+            clock_offset,
+            scheduler: self.scheduler.clone(),
+            pool: self.pool.clone(),
+            clock: self.shared.clock.clone(),
+            meter: self.shared.registry.clone(),
+            stop,
+            report: self.shared.reporter(),
+            beat: self.shared.progress.part(&name, timeouts + CAMERA_SPARE),
+        }
+    }
+
+    fn keep_ring(&self, id: &SourceId, ring: &Arc<Mutex<Ring>>, config: &camera::Config) {
+        lock(&self.rings).insert(id.clone(), (ring.clone(), config.pre_roll_s));
+    }
+
+    /// Its threads end; its packets stay for as long as a clip of its last incident may be cut.
+    fn remove(&mut self, id: &SourceId) {
+        let Some(camera) = self.cameras.remove(id) else { return };
+        let CameraThreads { threads, ring, silence_reported } = camera;
+        threads.stop();
+        self.detect_queue.leave(id);
+        if let Some(task) = self.scheduler.of(id) {
+            self.scheduler.leave(&task);
+        }
+        let (queue, rings, registry) =
+            (self.detect_queue.clone(), self.rings.clone(), self.shared.registry.clone());
+        let (report, readiness) = (self.shared.reporter(), self.shared.readiness.clone());
+        let id = id.clone();
+        let tidied = spawn(&format!("gone-{id}"), move || {
+            threads.end();
+            // It may have come back meanwhile, under the same name.
+            if !queue.holds(&id) {
+                readiness.clear(&decoding_part(&id));
+                forget_camera(&registry, &id);
+                end_looks(&id, &silence_reported[1], &registry, &report);
+                let text = "removed from the configuration".to_owned();
+                report.fault(&id, Fault { kind: Kind::CameraSilent, broken: false, text });
+            }
+            thread::sleep(Duration::from_secs(RING_SPARE_S));
+            let mut rings = lock(&rings);
+            if rings.get(&id).is_some_and(|(kept, _)| Arc::ptr_eq(kept, &ring)) {
+                rings.remove(&id);
+            }
+        });
+        if let Err(error) = tidied {
+            tracing::warn!(error, "what a removed camera leaves stays in memory");
+        }
+    }
+
+    /// The decode workers and the detection worker are there while there is a camera or a drone.
+    fn start_or_stop_workers(&mut self, config: &Config) -> Result<(), String> {
+        if self.cameras.is_empty() && self.drones.is_empty() {
+            self.workers.take().iter().for_each(StopFlag::raise);
+            return Ok(());
+        }
+        if self.workers.is_some() {
+            return Ok(());
+        }
+        let stop = StopFlag::default();
+        let progress = &self.shared.progress;
+        let detection = DetectWorker {
+            config: config.model.clone(),
+            models: config.models_dir.clone(),
+            library: config.library.clone(),
+            next: self.next_model.clone(),
+            queue: self.detect_queue.clone(),
+            wakes: self.shared.wakes.clone(),
+            readiness: self.shared.readiness.clone(),
+            meter: self.shared.registry.clone(),
+            report: self.shared.reporter(),
+            stop: stop.clone(),
+            beat: progress.part("vision", DETECTION_STUCK_AFTER),
+        };
+        for n in 0..decode_workers() {
+            let worker = DecodeWorker {
+                scheduler: self.scheduler.clone(),
+                queue: self.detect_queue.clone(),
+                report: self.shared.reporter(),
+                readiness: self.shared.readiness.clone(),
+                stop: stop.clone(),
+                beat: progress.part(&format!("decoding {n}"), DECODING_STUCK_AFTER),
+                cpu_time: Box::new(thread_cpu_time),
+            };
+            spawn(&format!("decode-{n}"), move || worker.run())?;
+        }
+        spawn("vision", move || detection.run())?;
+        self.workers = Some(stop);
+        Ok(())
+    }
+}
+
+/// Ends the threads that ran before for this camera, if no other new thread has done so.
+fn end_before(before: &Mutex<Option<CameraThreads>>, stream: &Stream, registry: &Registry) {
+    // Held until they have ended: the other new thread waits here.
+    let Ok(mut before) = before.lock() else { return };
+    let Some(CameraThreads { threads, silence_reported, .. }) = before.take() else { return };
+    threads.end();
+    if stream.role == Role::Both {
+        end_looks(&stream.id, &silence_reported[1], registry, &stream.report);
+    }
+}
+
+/// A camera has no stream any more that is only looked at.
+fn end_looks(id: &SourceId, silent: &AtomicBool, registry: &Registry, report: &Reporter) {
+    forget_looks(registry, id);
+    if silent.swap(false, Ordering::Relaxed) {
+        let text = "its detect_url is no longer in the configuration".to_owned();
+        report.fault(id, Fault { kind: Kind::DetectorDegraded, broken: false, text });
+    }
+}
+
+/// One a processor: decoding is all they do.
+fn decode_workers() -> usize {
+    thread::available_parallelism().map_or(1, usize::from).min(DECODE_WORKERS_MAX)
+}

@@ -1,0 +1,115 @@
+//! The gateway as the console sees it.
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{device_table::DeviceTableReader, junction::Ask};
+use crate::{
+    base::{Readiness, Registry},
+    console::{self, Filter, Reloaded},
+    domain::{
+        Answer, Body, Clock, DeviceTable, Entry, Envelope, EventContext, Evidence, EvidenceId,
+        IncidentId, Observation, PostureOrder, RainView, Receipt, Record, Reply, SourceId,
+    },
+    store::{Batch, IncidentFilter, Store, ledger_text},
+};
+
+/// Somebody asks for the configuration to be read anew, and where the answer goes.
+pub(super) type ReloadAsked = oneshot::Sender<Reloaded>;
+
+#[derive(Clone)]
+pub(super) struct ConsoleBackend {
+    pub(super) store: Store,
+    pub(super) readiness: Readiness,
+    pub(super) registry: Arc<Registry>,
+    /// As the latest configuration has it.
+    pub(super) context: watch::Receiver<EventContext>,
+    pub(super) devices: DeviceTableReader,
+    pub(super) envelopes: mpsc::Sender<Envelope>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) reloads: mpsc::Sender<ReloadAsked>,
+    pub(super) asks: mpsc::Sender<Ask>,
+}
+
+impl console::Backend for ConsoleBackend {
+    fn ready(&self) -> Vec<String> {
+        let mut reasons = self.readiness.reasons();
+        if let Err(reason) = self.store.is_available() {
+            reasons.push(format!("store: {reason}"));
+        }
+        reasons
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.readiness.notes()
+    }
+
+    fn metrics(&self) -> String {
+        self.registry.text() + &ledger_text(&self.store.ledger())
+    }
+
+    fn incidents(&self, filter: &Filter) -> Vec<Record> {
+        let Filter { active, kind, since, limit } = filter.clone();
+        self.store.incidents(&IncidentFilter { active, kind, since, limit })
+    }
+
+    fn devices(&self) -> Arc<DeviceTable> {
+        self.devices.borrow().clone()
+    }
+
+    fn incident(&self, id: IncidentId) -> Option<Record> {
+        self.store.incident(id)
+    }
+
+    fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)> {
+        self.store.evidence_path(id)
+    }
+
+    async fn look(&self, evidence: EvidenceId, by: &str) {
+        let look = Entry::Look { evidence, by: by.into(), at: self.clock.now().wall };
+        self.store.commit(Batch { entries: vec![look], receipts: Vec::new() }).await;
+    }
+
+    async fn reply(&self, reply: Reply) -> Answer {
+        self.by_the_front_door(SourceId::from(reply.by.as_str()), Body::Reply(reply)).await
+    }
+
+    async fn rain(&self) -> Option<RainView> {
+        let (tell, told) = oneshot::channel();
+        self.asks.send(tell).await.ok()?;
+        told.await.ok()
+    }
+
+    async fn posture(&self, order: PostureOrder) -> Answer {
+        let source = SourceId::from(order.by.as_str());
+        self.by_the_front_door(source, Body::Posture(order)).await
+    }
+
+    fn context(&self) -> EventContext {
+        self.context.borrow().clone()
+    }
+
+    async fn reload(&self) -> Reloaded {
+        let (tell, told) = oneshot::channel();
+        if self.reloads.send(tell).await.is_err() {
+            return Reloaded::Stopping;
+        }
+        told.await.unwrap_or(Reloaded::Stopping)
+    }
+}
+
+impl ConsoleBackend {
+    /// As if it had come over MQTT: answered when it is on disk.
+    async fn by_the_front_door(&self, source: SourceId, body: Body) -> Answer {
+        let (tell, told) = oneshot::channel();
+        let observation = Observation::of_gateway(source, self.clock.now(), body);
+        let receipt = Receipt::new(move |answer| {
+            let _ = tell.send(answer);
+        });
+        if self.envelopes.send(Envelope { observation, receipt }).await.is_err() {
+            return Answer::Lost;
+        }
+        told.await.unwrap_or(Answer::Lost)
+    }
+}

@@ -1,0 +1,83 @@
+//! The functional core: rules and desk as one value, an observation in, its effects out. Pure.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use jiff::tz::TimeZone;
+
+use super::from_config::{directory, event_context, gauges, masks, rules, weather};
+use crate::{
+    config::Config,
+    domain::{Body, EventContext, IdMint, Now, Observation, RainView, SourceId},
+    incident::{Desk, Effects},
+    rules::Rules,
+    store::Restored,
+};
+
+/// Owned by one task; no lock, no I/O.
+pub(super) struct Core {
+    pub(super) rules: Rules,
+    pub(super) desk: Desk,
+    /// Gauges by the name that they give themselves.
+    devices: HashMap<SourceId, SourceId>,
+    timezone: TimeZone,
+}
+
+impl Core {
+    /// Empty, for this configuration.
+    pub(super) fn new(config: &Config, context: &EventContext, now: Now, ids: IdMint) -> Self {
+        let timezone = context.timezone.clone();
+        let mut rules = Rules::new(&rules(config), &masks(config), &timezone);
+        rules.rain.configure(weather(config), &timezone, now, &mut Vec::new());
+        Self { rules, desk: Desk::new(directory(config), ids), devices: gauges(config), timezone }
+    }
+
+    /// What the journal knows: presses, replies, open incidents, and the rain of the last day.
+    pub(super) fn restore(&mut self, now: Now, restored: Restored) -> Effects {
+        let Restored { live, presses, replies, reports, .. } = restored;
+        let mut findings = Vec::new();
+        self.rules.rain.restore(now, &reports, &live, &mut findings);
+        self.desk.restore_reports(&reports);
+        let mut effects = self.desk.restore(now, live, &presses, replies);
+        effects.entries.extend(self.desk.tick(now, findings).entries);
+        effects
+    }
+
+    /// As the API shows it.
+    pub(super) fn rain_view(&self, now: Now) -> RainView {
+        self.rules.rain.view(now, &self.timezone)
+    }
+
+    pub(super) fn apply(&mut self, now: Now, observation: &Observation) -> Effects {
+        let mut findings = Vec::new();
+        // A gauge speaks under its own name, and is known under the site's.
+        let known = match &observation.body {
+            Body::Gauge(_) => self.devices.get(&observation.source),
+            _ => None,
+        };
+        let named = known.map(|id| Observation { source: id.clone(), ..observation.clone() });
+        let observation = named.as_ref().unwrap_or(observation);
+        self.rules.observe(observation, &mut findings);
+        self.desk.apply(now, observation, findings)
+    }
+
+    /// Another configuration: rules, masks, schedules and sources are those of it from now on.
+    pub(super) fn reload(&mut self, now: Now, config: &Config) -> Effects {
+        let mut findings = Vec::new();
+        let zone = event_context(config).timezone;
+        self.rules.replace(&rules(config), &masks(config), &zone, &mut findings);
+        self.rules.rain.configure(weather(config), &zone, now, &mut findings);
+        self.desk.set_directory(now, directory(config));
+        (self.devices, self.timezone) = (gauges(config), zone);
+        self.desk.tick(now, findings)
+    }
+
+    /// Ends what has been silent; called a few times a second.
+    pub(super) fn tick(&mut self, now: Now) -> Effects {
+        let mut findings = Vec::new();
+        self.rules.tick(now, &mut findings);
+        self.desk.tick(now, findings)
+    }
+}

@@ -1,0 +1,200 @@
+//! Room on disk, what sinks will never get, and requests in the data folder: looked at every few seconds, and told.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use tokio::sync::watch;
+
+use super::{retry_request::answer_retry, shared::Shared};
+use crate::{
+    base::stopped,
+    domain::{
+        Body, Envelope, Fault, Kind, Loss, Meter, Metric, Now, Observation, SinkId, SourceId,
+    },
+    store::{IncidentFilter, Ledger, Looked, Room},
+};
+
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Old evidence is looked for this often, and whenever room runs low.
+const TIDY_EVERY_MS: u64 = 300_000;
+/// With nothing more lost for so long, the incident of a loss is over.
+const LOSS_OVER_AFTER_MS: u64 = 600_000;
+/// Incidents of earlier losses that say how much was told of them already.
+const TOLD_INCIDENTS_MAX: usize = 1_000;
+/// The source of incidents about the disk.
+const DISK: &str = "disk";
+
+/// What one sink had lost when it was last told.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Reported {
+    dead: u64,
+    shed: u64,
+    /// Monotonic milliseconds.
+    at_ms: u64,
+    open: bool,
+}
+
+pub(super) struct DiskWatch {
+    shared: Shared,
+    data: PathBuf,
+    short: Option<String>,
+    told: BTreeMap<SinkId, Reported>,
+    tidied_ms: u64,
+}
+
+impl DiskWatch {
+    pub(super) fn new(shared: &Shared, data: PathBuf) -> Self {
+        let told = told_before(shared);
+        Self { shared: shared.clone(), data, short: None, told, tidied_ms: 0 }
+    }
+
+    /// Until told to stop.
+    pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut own = Some(Box::new(self));
+        while let Some(mut watch) = own.take() {
+            let looked = tokio::task::spawn_blocking(move || {
+                watch.look();
+                watch
+            });
+            tokio::select! {
+                back = looked => match back {
+                    Ok(watch) => own = Some(watch),
+                    Err(error) => tracing::error!(%error, "the watch over the disk ended badly"),
+                },
+                () = stopped(&mut stop) => return,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = stopped(&mut stop) => return,
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        let now = self.shared.clock.now();
+        answer_retry(&self.data, &self.shared.store, &*self.shared.clock);
+        let looked = self.shared.store.look_at_room(now).unwrap_or_else(|error| Looked {
+            room: self.shared.store.room(),
+            short: Some(error.to_string()),
+            ..Looked::default()
+        });
+        self.count(&looked);
+        let trouble = self.shared.store.is_available().err();
+        self.tell_room(
+            now,
+            trouble.map(|why| format!("the store cannot write: {why}")).or(looked.short),
+        );
+        if now.mono_ms.saturating_sub(self.tidied_ms) >= TIDY_EVERY_MS {
+            self.tidied_ms = now.mono_ms;
+            if let Err(error) = self.shared.store.tidy(now) {
+                tracing::warn!(%error, "old evidence could not be removed");
+            }
+        }
+        let ledger = self.shared.store.ledger();
+        self.tell_losses(now, &ledger);
+    }
+
+    fn count(&self, looked: &Looked) {
+        let space = self.shared.store.space();
+        let room = match looked.room {
+            Room::Fine => 0.0,
+            Room::Low => 1.0,
+            Room::Tight => 2.0,
+            Room::Full => 3.0,
+        };
+        let set = |metric, value| self.shared.registry.set(metric, "", value);
+        set(Metric::StoreRoom, room);
+        set(Metric::StoreJournalBytes, space.journal_bytes as f64);
+        set(Metric::StoreEvidenceBytes, space.evidence_bytes as f64);
+        if let Some(free) = space.free_bytes {
+            set(Metric::StoreFreeBytes, free as f64);
+        }
+    }
+
+    /// One incident from the first shortage to the last, and a reason not to be ready.
+    fn tell_room(&mut self, now: Now, short: Option<String>) {
+        match &short {
+            Some(why) => self.shared.readiness.not_ready(DISK, why),
+            None => self.shared.readiness.clear(DISK),
+        }
+        if short.is_some() == self.short.is_some() {
+            self.short = short;
+            return;
+        }
+        let text = short.clone().unwrap_or_else(|| "there is room again".into());
+        match &short {
+            Some(why) => tracing::error!(why, "disk: short of room"),
+            None => tracing::info!("disk: there is room again"),
+        }
+        let fault = Fault { kind: Kind::DiskLow, broken: short.is_some(), text };
+        if self.send(SourceId::from(DISK), now, Body::Fault(fault)) {
+            self.short = short;
+        }
+    }
+
+    fn tell_losses(&mut self, now: Now, ledger: &Ledger) {
+        for (sink, (dead, shed)) in losses(ledger) {
+            let before = self.told.get(&sink).copied().unwrap_or_default();
+            let more = dead > before.dead || shed > before.shed;
+            let over =
+                before.open && now.mono_ms.saturating_sub(before.at_ms) >= LOSS_OVER_AFTER_MS;
+            if !more && !over {
+                continue;
+            }
+            let text = match over && !more {
+                true => format!("sink {sink}: nothing more was lost"),
+                false => format!(
+                    "sink {sink}: {dead} refused for good (gridpost store list shows the answers, gridpost store retry sends them again), {shed} given up to make room"
+                ),
+            };
+            let told = Reported {
+                dead: dead.max(before.dead),
+                shed: shed.max(before.shed),
+                at_ms: now.mono_ms,
+                open: more,
+            };
+            let loss = Loss { dead, shed, over: !more, text };
+            if self.send(SourceId::from(sink.as_str()), now, Body::Loss(loss)) {
+                self.told.insert(sink, told);
+            }
+        }
+    }
+
+    /// False: the junction is busy with the disk, and the next look must say it.
+    fn send(&self, source: SourceId, now: Now, body: Body) -> bool {
+        let envelope = Envelope::unacknowledged(Observation::of_gateway(source, now, body));
+        self.shared.envelopes.try_send(envelope).is_ok()
+    }
+}
+
+/// What each sink will not get, but for the word of a loss itself: that one must not make
+/// another.
+fn losses(ledger: &Ledger) -> BTreeMap<SinkId, (u64, u64)> {
+    let mut sums: BTreeMap<SinkId, (u64, u64)> = BTreeMap::new();
+    let records = ledger.sinks.iter().flat_map(|(sink, kinds)| {
+        kinds.iter().filter(|(kind, _)| **kind != Kind::Loss).map(move |(_, of)| (sink, of))
+    });
+    for (sink, of) in records.chain(&ledger.evidence) {
+        let sum = sums.entry(sink.clone()).or_default();
+        *sum = (sum.0 + of.dead, sum.1 + of.shed);
+    }
+    sums
+}
+
+/// What was told by an earlier process, from its incidents: a loss just before a crash is told
+/// after it.
+fn told_before(shared: &Shared) -> BTreeMap<SinkId, Reported> {
+    let filter = IncidentFilter {
+        kind: Some(Kind::Loss),
+        limit: TOLD_INCIDENTS_MAX,
+        ..IncidentFilter::default()
+    };
+    let mut told: BTreeMap<SinkId, Reported> = BTreeMap::new();
+    for record in shared.store.incidents(&filter) {
+        let Some(source) = record.incident.sources.first() else { continue };
+        let count = |name: &str| record.incident.detail.get(name)?.as_u64();
+        let known = told.entry(SinkId::from(source.id.as_str())).or_default();
+        known.dead = known.dead.max(count("dead_lettered").unwrap_or(0));
+        known.shed = known.shed.max(count("shed").unwrap_or(0));
+    }
+    told
+}

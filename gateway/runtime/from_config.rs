@@ -1,0 +1,184 @@
+//! From the checked configuration to what each part of the pipeline is given. Pure.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::tz::TimeZone;
+
+use crate::{
+    camera::WakePlan,
+    config::{ButtonConfig, Config},
+    domain::{DeviceInfo, EventContext, Place, SourceId, SourceInfo, SourceKind},
+    incident::Directory,
+    rules::{
+        self, Masks,
+        rain::{GaugeConfig, POSTURE_SOURCE, Site},
+    },
+    sources::{
+        camera,
+        codecs::{self, Codecs, Listed},
+        drone,
+    },
+};
+
+/// What rendering needs to know of the site.
+pub(super) fn event_context(config: &Config) -> EventContext {
+    EventContext {
+        site: config.site.id.as_str().into(),
+        timezone: TimeZone::get(&config.site.timezone).unwrap_or(TimeZone::UTC),
+        public_url: config.web.public_url.clone(),
+    }
+}
+
+pub(super) fn masks(config: &Config) -> Vec<(SourceId, Masks)> {
+    let mask = |camera: &camera::Config| (camera.id.as_str().into(), camera.mask.clone());
+    let drones = config.drones.iter().map(|drone| (drone.id.as_str().into(), Masks::new()));
+    config.cameras.iter().map(mask).chain(drones).collect()
+}
+
+/// A rule that names no camera watches all of them, and no drone: a zone of the picture means
+/// nothing where the picture moves, unless somebody says so.
+pub(super) fn rules(config: &Config) -> Vec<rules::Config> {
+    let cameras: Vec<String> = config.cameras.iter().map(|camera| camera.id.clone()).collect();
+    let mut rules = config.rules.clone();
+    for rule in rules.iter_mut().filter(|rule| rule.cameras.is_empty()) {
+        rule.cameras.clone_from(&cameras);
+    }
+    rules.retain(|rule| !rule.cameras.is_empty());
+    rules
+}
+
+pub(super) fn gauges(config: &Config) -> HashMap<SourceId, SourceId> {
+    let pair = |gauge: &GaugeConfig| (gauge.device().into(), gauge.id.as_str().into());
+    config.weather.gauges.iter().map(pair).collect()
+}
+
+pub(super) fn weather(config: &Config) -> Site {
+    let info = |gauge: &GaugeConfig| {
+        let id = SourceId::from(gauge.id.as_str());
+        config.sources.iter().find(|info| info.id == id).cloned()
+    };
+    let gauges = config.weather.gauges.iter();
+    Site {
+        gauges: gauges.filter_map(|gauge| Some((gauge.clone(), info(gauge)?))).collect(),
+        rain: config.weather.rain.clone(),
+        posture: config.weather.posture.clone(),
+    }
+}
+
+/// The site itself, as the source of what is true of all of it.
+fn itself(config: &Config) -> SourceInfo {
+    SourceInfo {
+        id: POSTURE_SOURCE.into(),
+        kind: SourceKind::Gateway,
+        name: match config.site.name.as_str() {
+            "" => config.site.id.clone(),
+            name => name.to_owned(),
+        },
+        place: config.site.place.map(|[lon, lat]| Place { lon, lat, text: None }),
+        grid: None,
+        contact: None,
+        note: None,
+    }
+}
+
+pub(super) fn directory(config: &Config) -> Directory {
+    let itself = itself(config);
+    let all = config.sources.iter().chain([&itself]);
+    Directory {
+        sources: all.map(|info| (info.id.clone(), info.clone())).collect(),
+        auto_close_after_s: config.site.auto_close_after_s,
+        clip_max_s: seconds(config, |camera| camera.clip_max_s, |drone| drone.clip_max_s),
+        post_roll_s: seconds(config, |camera| camera.post_roll_s, |drone| drone.post_roll_s),
+        drones: config.drones.iter().map(|one| (one.id.as_str().into(), one.info())).collect(),
+        areas: Some(config.grids.clone()),
+        placed: placed(config),
+        joins: config.site.join.iter().copied().collect(),
+        devices: config
+            .buttons
+            .iter()
+            .map(|one| (one.id.as_str().into(), device(config, one)))
+            .collect(),
+        watch: config.devices.clone(),
+    }
+}
+
+/// How the devices of this configuration are read.
+pub(super) fn dialects(config: &Config) -> Codecs {
+    let listed = |button: &ButtonConfig| Listed {
+        id: button.id.as_str().into(),
+        device: button.device.clone(),
+        model: button.model.clone(),
+    };
+    let listed: Vec<Listed> = config.buttons.iter().map(listed).collect();
+    let gauge = |gauge: &GaugeConfig| Listed {
+        id: gauge.id.as_str().into(),
+        device: gauge.device.clone(),
+        model: None,
+    };
+    let gauges: Vec<Listed> = config.weather.gauges.iter().map(gauge).collect();
+    let codecs = Codecs::new(&config.site.id.as_str().into(), &listed, &config.device_models);
+    codecs.with_gauges(&gauges)
+}
+
+/// Its own line goes before its model, its model before the site.
+fn device(config: &Config, button: &ButtonConfig) -> DeviceInfo {
+    let model = button.model.as_ref();
+    let of_model = model.and_then(|model| codecs::silent_after_s(model, &config.device_models));
+    let cameras = config.press_cameras.get(&button.id).into_iter().flatten();
+    DeviceInfo {
+        model: button.model.clone(),
+        device: button.device.clone(),
+        address: button.address.clone(),
+        silent_after_s: button.silent_after_s.or(of_model).or(config.devices.silent_after_s),
+        cameras: cameras.map(|id| id.as_str().into()).collect(),
+    }
+}
+
+/// Who is at exactly the site's own place has none of its own.
+fn placed(config: &Config) -> HashSet<SourceId> {
+    let site = config.site.place;
+    let own = |info: &&SourceInfo| {
+        info.place.as_ref().is_some_and(|place| Some([place.lon, place.lat]) != site)
+    };
+    config.sources.iter().filter(own).map(|info| info.id.clone()).collect()
+}
+
+fn seconds(
+    config: &Config,
+    of: impl Fn(&camera::Config) -> u64,
+    of_drone: impl Fn(&drone::Config) -> u64,
+) -> HashMap<SourceId, u64> {
+    let cameras = config.cameras.iter().map(|camera| (camera.id.as_str().into(), of(camera)));
+    let drones = config.drones.iter().map(|drone| (drone.id.as_str().into(), of_drone(drone)));
+    cameras.chain(drones).collect()
+}
+
+/// Which cameras are woken by which buttons and neighbours.
+pub(super) fn wake_plan(config: &Config) -> WakePlan {
+    let ids = |ids: &[String]| ids.iter().map(|id| id.as_str().into()).collect();
+    let press = |(id, cameras): (&String, &Vec<String>)| (id.as_str().into(), ids(cameras));
+    let neighbours = config.cameras.iter().filter(|camera| !camera.wakes.is_empty());
+    let neighbours = neighbours.map(|camera| (camera.id.as_str().into(), ids(&camera.wakes)));
+    WakePlan::new(config.wake_cameras.iter().map(press).collect(), neighbours.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{env::FixedEnvironment, parse};
+
+    #[test]
+    fn a_button_wakes_the_cameras_of_its_line_or_those_near_it() {
+        let near = "[[camera]]\nid = \"near\"\nurl = \"rtsp://h/1\"\nplace = [113.9131, 30.9223]\n";
+        let buttons = "[[button]]\nid = \"p\"\nplace = [113.9132, 30.9223]\n[[button]]\nid = \"q\"\ncameras = [\"a\"]\n[[button]]\nid = \"r\"\n";
+        let site = "[site]\nid = \"x\"\n[[camera]]\nid = \"a\"\nurl = \"rtsp://h/a\"\n";
+        let text = format!("{site}{near}{buttons}");
+        let (config, problems) = parse("a.toml", &text, &FixedEnvironment::default());
+        let plan = wake_plan(&config.unwrap_or_else(|| panic!("{problems:?}")));
+        assert_eq!(plan.pressed(&"p".into()), ["near".into()]);
+        assert_eq!(plan.pressed(&"q".into()), ["a".into()]);
+        assert!(
+            plan.pressed(&"r".into()).is_empty() && plan.pressed(&"stranger".into()).is_empty()
+        );
+    }
+}

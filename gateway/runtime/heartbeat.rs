@@ -1,0 +1,106 @@
+//! That the gateway is there: one pulse for all, a presence at each sink, with the facts that only we know.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::watch, task::JoinHandle};
+use uuid::Uuid;
+
+use super::shared::Shared;
+use crate::{
+    base::Readiness,
+    config::SiteConfig,
+    domain::{EventContext, HeartbeatFacts, HeartbeatSums, IdMint},
+    sinks::{self, Beat, Facts, Presence, Pulse, Rhythm},
+    store::Store,
+};
+
+/// The pulse of this run. It goes on while sinks come and leave, and its count with it.
+pub(super) struct Heart {
+    run: Uuid,
+    rhythm: watch::Sender<Rhythm>,
+    beats: watch::Receiver<Beat>,
+}
+
+/// A presence at work.
+pub(super) struct Present {
+    task: JoinHandle<()>,
+    stop: watch::Sender<Option<String>>,
+}
+
+impl Heart {
+    pub(super) fn start(site: &SiteConfig, context: &EventContext, shared: &Shared) -> Self {
+        let run = IdMint::new(rand::random()).uuid(shared.clock.now());
+        let (rhythm, told) = watch::channel(rhythm(site, context));
+        let pulse = Pulse {
+            run,
+            rhythm: told,
+            clock: shared.clock.clone(),
+            facts: facts(shared.store.clone(), shared.readiness.clone()),
+        };
+        Self { run, rhythm, beats: pulse.start() }
+    }
+
+    /// The same interval goes on; another one begins now.
+    pub(super) fn change(&self, site: &SiteConfig, context: &EventContext) {
+        self.rhythm.send_replace(rhythm(site, context));
+    }
+
+    pub(super) fn at(
+        &self,
+        sink: &sinks::Config,
+        shared: &Shared,
+        context: &EventContext,
+    ) -> Present {
+        let (stop, stopped) = watch::channel(None);
+        let presence = Presence {
+            context: context.clone(),
+            run: self.run,
+            clock: shared.clock.clone(),
+            meter: shared.registry.clone(),
+            beats: self.beats.clone(),
+            stop: stopped,
+        };
+        Present { task: tokio::spawn(presence.run(sink.clone())), stop }
+    }
+}
+
+impl Present {
+    /// Begins its goodbye, which says why.
+    pub(super) fn leave(&self, why: &str) {
+        self.stop.send_replace(Some(why.into()));
+    }
+
+    /// Returns within the time of a goodbye.
+    pub(super) async fn gone(self) {
+        let _ = self.task.await;
+    }
+}
+
+fn rhythm(site: &SiteConfig, context: &EventContext) -> Rhythm {
+    let every = Some(site.heartbeat_s).filter(|seconds| *seconds > 0).map(Duration::from_secs);
+    Rhythm { context: context.clone(), every }
+}
+
+fn facts(store: Store, readiness: Readiness) -> Facts {
+    Arc::new(move || {
+        let ledger = store.ledger();
+        let mut faults = readiness.reasons();
+        faults.extend(readiness.notes());
+        faults.extend(store.is_available().err().map(|reason| format!("store: {reason}")));
+        let sums = |sink| {
+            let sums = ledger.of(sink);
+            HeartbeatSums {
+                accepted: sums.accepted,
+                delivered: sums.delivered,
+                pending: sums.pending,
+                dead: sums.dead,
+                shed: sums.shed,
+                lost: sums.lost,
+            }
+        };
+        HeartbeatFacts {
+            ledger: ledger.sinks.keys().map(|sink| (sink.clone(), sums(sink))).collect(),
+            faults,
+        }
+    })
+}

@@ -1,0 +1,205 @@
+//! Where devices and people come in: brokers, the intake, stations, the web; each starts and stops on its own.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::json;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
+
+use super::{
+    console_backend::{ConsoleBackend, ReloadAsked},
+    shared::Shared,
+};
+use crate::{
+    base::{Sync, Task, write_whole},
+    config::Config,
+    console::{self, Console},
+    domain::{EventContext, Meter},
+    sources::{
+        intake::{self, Intake},
+        mqtt,
+        sl651::{self, Stations},
+    },
+};
+
+/// A listener that is open.
+struct Listener {
+    task: Task,
+    socket: Arc<TcpListener>,
+}
+
+impl Listener {
+    fn address(&self) -> Option<String> {
+        self.socket.local_addr().ok().map(|at| at.to_string())
+    }
+}
+
+/// What is new and bound, and not open yet: binding can fail, opening cannot.
+#[derive(Default)]
+pub(super) struct BoundListeners {
+    pub(super) web: Option<Console>,
+    /// `Some(None)`: there is none any more.
+    pub(super) intake: Option<Option<Intake>>,
+    /// As `intake`.
+    pub(super) sl651: Option<Option<Stations>>,
+}
+
+/// All ingress that are open.
+#[derive(Default)]
+pub(super) struct Ingress {
+    web: Option<Listener>,
+    intake: Option<Listener>,
+    sl651: Option<Listener>,
+    brokers: BTreeMap<String, Task>,
+}
+
+impl Ingress {
+    /// On the listener that is there, if the address is the same: then there is no gap.
+    pub(super) async fn bind_web(
+        &self,
+        old: Option<&Config>,
+        new: &Config,
+    ) -> Result<Console, String> {
+        let default = new.data.path.join("token");
+        let token = console::load_or_make_token(new.web.token_file.as_ref().unwrap_or(&default))?;
+        let same = old.is_some_and(|old| old.web.listen == new.web.listen);
+        match self.web.as_ref().filter(|_| same) {
+            Some(listener) => Console::on(listener.socket.clone(), &new.web, token),
+            None => Console::bind(&new.web, token).await,
+        }
+    }
+
+    pub(super) async fn bind_intake(
+        &self,
+        old: Option<&intake::Config>,
+        new: &intake::Config,
+        shared: &Shared,
+    ) -> Result<Intake, String> {
+        let meter: Arc<dyn Meter> = shared.registry.clone();
+        let (dialects, envelopes) = (shared.dialects.clone(), shared.envelopes.clone());
+        let same = old.is_some_and(|old| old.listen == new.listen);
+        match self.intake.as_ref().filter(|_| same) {
+            Some(listener) => {
+                let listener = listener.socket.clone();
+                Intake::on(listener, new, dialects, envelopes, shared.clock.clone(), meter)
+            }
+            None => Intake::bind(new, dialects, envelopes, shared.clock.clone(), meter).await,
+        }
+    }
+
+    pub(super) async fn bind_sl651(
+        &self,
+        old: Option<&sl651::Config>,
+        new: &sl651::Config,
+        shared: &Shared,
+    ) -> Result<Stations, String> {
+        let meter: Arc<dyn Meter> = shared.registry.clone();
+        let (envelopes, clock) = (shared.envelopes.clone(), shared.clock.clone());
+        let same = old.is_some_and(|old| old.listen == new.listen);
+        match self.sl651.as_ref().filter(|_| same) {
+            Some(listener) => {
+                Ok(Stations::on(listener.socket.clone(), new, envelopes, clock, meter))
+            }
+            None => Stations::bind(new, envelopes, clock, meter).await,
+        }
+    }
+
+    /// The new ones open first, then the old ones close; devices connect anew and send again
+    /// what was not acknowledged.
+    pub(super) async fn open(
+        &mut self,
+        bound: BoundListeners,
+        shared: &Shared,
+        context: &watch::Receiver<EventContext>,
+        reloads: &mpsc::Sender<ReloadAsked>,
+    ) {
+        if let Some(intake) = bound.intake {
+            let new = intake.map(|intake| Listener {
+                socket: intake.listener(),
+                task: Task::start(|stop| intake.serve(stop)),
+            });
+            if let Some(old) = std::mem::replace(&mut self.intake, new) {
+                old.task.end().await;
+            }
+        }
+        if let Some(stations) = bound.sl651 {
+            let new = stations.map(|stations| Listener {
+                socket: stations.listener(),
+                task: Task::start(|stop| stations.serve(stop)),
+            });
+            if let Some(old) = std::mem::replace(&mut self.sl651, new) {
+                old.task.end().await;
+            }
+        }
+        if let Some(console) = bound.web {
+            let backend = ConsoleBackend {
+                store: shared.store.clone(),
+                readiness: shared.readiness.clone(),
+                registry: shared.registry.clone(),
+                context: context.clone(),
+                devices: shared.devices.clone(),
+                envelopes: shared.envelopes.clone(),
+                clock: shared.clock.clone(),
+                reloads: reloads.clone(),
+                asks: shared.asks.clone(),
+            };
+            let socket = console.listener();
+            let task = Task::start(|stop| console.serve(backend, stop));
+            // Not waited for: a connection of it may be the one that asked for this.
+            if let Some(old) = self.web.replace(Listener { task, socket }) {
+                old.task.stop();
+            }
+        }
+    }
+
+    pub(super) fn start_broker(&mut self, config: &mqtt::Config, shared: &Shared) {
+        let source = mqtt::Source {
+            config: config.clone(),
+            site: shared.site.clone(),
+            dialects: shared.dialects.clone(),
+            envelopes: shared.envelopes.clone(),
+            clock: shared.clock.clone(),
+            meter: shared.registry.clone(),
+        };
+        self.brokers.insert(config.id.clone(), Task::start(|stop| source.run(stop)));
+    }
+
+    /// Its session at the broker stays: what was not acknowledged comes again with the next one.
+    pub(super) async fn stop_broker(&mut self, id: &str) {
+        if let Some(task) = self.brokers.remove(id) {
+            task.end().await;
+        }
+    }
+
+    pub(super) fn close(&self) {
+        let ingress =
+            self.web.iter().chain(&self.intake).chain(&self.sl651).map(|listener| &listener.task);
+        ingress.chain(self.brokers.values()).for_each(Task::stop);
+    }
+
+    /// `run.json` in the data folder says where a running gateway listens; gone when it stops.
+    pub(super) fn write_addresses(&self, config: &Config) {
+        let (web, intake) = (
+            self.web.as_ref().and_then(Listener::address),
+            self.intake.as_ref().and_then(Listener::address),
+        );
+        let sl651 = self.sl651.as_ref().and_then(Listener::address);
+        tracing::info!(site = config.site.id, ?web, ?intake, ?sl651, "listens");
+        let said =
+            json!({ "pid": std::process::id(), "web": web, "intake": intake, "sl651": sl651 });
+        let path = config.data.path.join("run.json");
+        if let Err(error) = write_whole(&path, said.to_string().as_bytes(), Sync::Yes) {
+            tracing::warn!(%error, "run.json could not be written");
+        }
+    }
+}
+
+/// Plain HTTP beyond loopback is what was asked for, and is said loudly.
+pub(super) fn warn_if_plain(config: &Config) {
+    let web = &config.web;
+    if web.tls_cert_file.is_none() && !web.listen.ip().is_loopback() {
+        tracing::warn!(listen = %web.listen, "web: PLAIN HTTP BEYOND LOOPBACK, as configured; the token can be read on the way");
+    }
+}
