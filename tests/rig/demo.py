@@ -425,6 +425,7 @@ def demo(options):
         until = None if options.seconds is None else began + options.seconds
         say(f"the gateway watches {camera.url}; events come to {grid.url}; buttons press at 127.0.0.1:{gateway.intake}")
         say(f"evidence opens with: curl -H \"Authorization: Bearer $(cat {os.path.relpath(DATA)}/token)\" -O ADDRESS")
+        say("each line without `demo:` is an event as the grid receives it: time, grid, title, [kind, what changed, revision], evidence")
         if options.seconds is None:
             say("it goes on until Ctrl-C")
         pressed = None
@@ -454,6 +455,9 @@ def demo(options):
             say(f"FAILED: {reason}")
         if missing:
             say(f"the gateway's last words:\n{tail(LOG)}")
+        else:
+            say("fine: camera, clip, button, rain and drone all arrived" if ended - began >= demo_drone.NEEDED_S
+                else "fine: camera, clip, button and rain all arrived")
         return 1 if missing else 0
     finally:
         for child in (station, drone, gateway, camera):
