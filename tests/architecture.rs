@@ -156,7 +156,7 @@ fn i1_the_pure_middle_does_no_io() {
             wrong.push(format!("gateway/{} uses {banned}", source.name));
         }
     }
-    assert!(checked > 80, "only {checked} files are held to it");
+    assert!(checked > 60, "only {checked} files are held to it");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
