@@ -2,13 +2,14 @@
 //!
 //! `media/results.py` prints the same form for `make bench-media`.
 
-use std::sync::OnceLock;
+use std::{collections::BTreeSet, sync::OnceLock};
 
 use crate::{machine, world::root};
 
 const COLUMNS: [&str; 6] = ["what", "gridpost", "floor or rival", "ratio", "goal", "met"];
 /// What a reader takes in at a glance, beside five other cells.
 const CELL_CHARS_MAX: usize = 80;
+const DEBUG: &str = "debug build";
 const FILE: &str = "tests/bench/RESULTS.md";
 
 /// What other processes used before the first bench began.
@@ -56,8 +57,8 @@ pub(crate) fn begin() {
 /// The table of a bench on stdout, and on stderr which one of `RESULTS.md` it takes the place of.
 pub(crate) fn print(bench: &str, rows: &[Row]) {
     let class = machine::class();
-    let date = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-    let mut heading = vec![bench.to_owned(), class.clone(), machine::onnx_runtime(), date];
+    let mut heading = vec![bench.to_owned(), class.clone(), machine::onnx_runtime(), today()];
+    heading.extend(cfg!(debug_assertions).then(|| DEBUG.to_owned()));
     heading.extend(OTHERS.get().filter(|others| !others.is_empty()).cloned());
     println!("\n### {}\n", heading.join(" · "));
     let mut table = vec![line(&COLUMNS), line(&["---"; 6])];
@@ -70,6 +71,11 @@ pub(crate) fn print(bench: &str, rows: &[Row]) {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
+#[allow(clippy::disallowed_methods, reason = "a run has the date of this machine")]
+fn today() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%d").to_string()
+}
+
 fn line(cells: &[&str; 6]) -> String {
     format!("| {} |", cells.join(" | "))
 }
@@ -78,7 +84,8 @@ fn line(cells: &[&str; 6]) -> String {
 fn replaces(bench: &str, class: &str) -> String {
     let text = std::fs::read_to_string(root().join(FILE)).unwrap_or_default();
     let same = format!("### {bench} · {class} · ");
-    match text.lines().find(|line| line.starts_with(&same)) {
+    let built_alike = |line: &str| line.contains(DEBUG) == cfg!(debug_assertions);
+    match text.lines().find(|line| line.starts_with(&same) && built_alike(line)) {
         Some(heading) => format!("this table replaces `{heading}` in {FILE}"),
         None => {
             format!("new in {FILE}: no table there begins with `{}`", same.trim_end_matches(" · "))
@@ -89,6 +96,13 @@ fn replaces(bench: &str, class: &str) -> String {
 /// What is wrong with the tables of a page: a sentence each.
 pub(crate) fn problems(page: &str) -> Vec<String> {
     let mut found = Vec::new();
+    let mut known = BTreeSet::new();
+    for heading in page.lines().filter(|line| line.starts_with("### ")) {
+        let bench_and_class: Vec<&str> = heading.split(" · ").take(2).collect();
+        if !known.insert(bench_and_class) {
+            found.push(format!("a second table for one bench and one kind of machine: {heading}"));
+        }
+    }
     for (n, row) in page.lines().enumerate().filter(|(_, line)| line.starts_with('|')) {
         let n = n + 1;
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();

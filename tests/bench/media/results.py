@@ -61,7 +61,12 @@ def replaces(bench):
 
 def problems(page):
     """What is wrong with the tables of a page, a sentence each."""
-    found = []
+    found, known = [], set()
+    for heading in (line for line in page.splitlines() if line.startswith("### ")):
+        bench_and_class = tuple(heading.split(" · ")[:2])
+        if bench_and_class in known:
+            found.append(f"a second table for one bench and one kind of machine: {heading}")
+        known.add(bench_and_class)
     for number, line in enumerate(page.splitlines(), 1):
         if not line.startswith("|"):
             continue
