@@ -80,7 +80,14 @@ fn main() {
     // All of it, or only what is named: `make bench ONLY="press drain"`.
     let only = std::env::var("GRIDPOST_BENCH_ONLY").unwrap_or_default();
     let unknown: Vec<_> = only.split_whitespace().filter(|one| !BENCHES.contains(one)).collect();
-    assert!(unknown.is_empty(), "no bench is called {unknown:?}; there are {BENCHES:?}");
+    if !unknown.is_empty() {
+        eprintln!(
+            "bench: no bench is called {}; there are {}",
+            unknown.join(", "),
+            BENCHES.join(", ")
+        );
+        std::process::exit(2);
+    }
     results::begin();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     for bench in BENCHES {
