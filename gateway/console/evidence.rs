@@ -14,7 +14,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncSeekExt},
 };
 
-use super::{Backend, routes::problem};
+use super::{Backend, problem::problem};
 
 /// Read and sent at a time.
 const CHUNK_BYTES: u64 = 64 * 1024;

@@ -1,7 +1,8 @@
 //! The web API: reads snapshots through its `Backend`, owns no state; replies enter by the front door.
 
-mod door;
 mod evidence;
+mod listener;
+mod problem;
 mod routes;
 mod token;
 mod weather;
@@ -12,14 +13,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
 
-use door::Door;
+use listener::WebListener;
 
 use crate::{
     domain::{
         Answer, DeviceTable, EventContext, Evidence, EvidenceId, IncidentId, Kind, PostureOrder,
         RainView, Record, Reply,
     },
-    wire::tls::ServerTls,
+    wire::tls::{ListenKeys, ServerTls},
 };
 
 pub use token::load_or_make as load_or_make_token;
@@ -74,7 +75,7 @@ fn listen() -> SocketAddr {
 }
 
 impl Config {
-    /// What is wrong with it: key and message.
+    /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         let plain = self.tls_cert_file.is_none();
@@ -87,18 +88,15 @@ impl Config {
                 ),
             ));
         }
-        match ServerTls::of(&self.tls_cert_file, &self.tls_key_file) {
-            Ok(tls) => {
-                if let Some(Err(reason)) = tls.map(|tls| tls.check()) {
-                    problems.push(("tls_cert_file", reason));
-                }
-            }
-            Err(problem) => problems.push(problem),
-        }
+        problems.extend(self.tls().problem());
         if let Some(url) = self.public_url.as_deref().filter(|url| !url.starts_with("http")) {
             problems.push(("public_url", format!("`{url}`: expected http://… or https://…")));
         }
         problems
+    }
+
+    fn tls(&self) -> ListenKeys<'_> {
+        ListenKeys { cert_file: &self.tls_cert_file, key_file: &self.tls_key_file }
     }
 }
 
@@ -167,8 +165,7 @@ impl Console {
 
     /// As [`Self::bind`], on a listener that is there: another console may serve it until now.
     pub fn on(listener: Arc<TcpListener>, config: &Config, token: String) -> Result<Self, String> {
-        let tls = ServerTls::of(&config.tls_cert_file, &config.tls_key_file)
-            .map_err(|(key, reason)| format!("web: {key}: {reason}"))?;
+        let tls = config.tls().server().map_err(|reason| format!("web: {reason}"))?;
         Ok(Self { listener, tls, token })
     }
 
@@ -179,11 +176,11 @@ impl Console {
     /// Serves until told to stop; what is being answered then is answered.
     pub async fn serve<B: Backend>(self, backend: B, mut stop: watch::Receiver<bool>) {
         let app = routes::router(backend, self.token);
-        let door = match Door::open(self.listener, self.tls) {
-            Ok(door) => door,
+        let listener = match WebListener::open(self.listener, self.tls) {
+            Ok(listener) => listener,
             Err(error) => return tracing::error!(%error, "web: cannot listen"),
         };
-        let served = axum::serve(door, app).with_graceful_shutdown(async move {
+        let served = axum::serve(listener, app).with_graceful_shutdown(async move {
             let _ = stop.wait_for(|stop| *stop).await;
         });
         if let Err(error) = served.await {

@@ -76,7 +76,12 @@ impl Drones {
         let id = SourceId::from(config.id.as_str());
         let ring = match &before {
             Some(before) => before.ring.clone(),
-            None => eyes::ring(&config.as_camera()?),
+            None => eyes::clip_ring(
+                config.pre_roll_s,
+                config.post_roll_s,
+                config.clip_max_s,
+                config.ring_max_bytes,
+            ),
         };
         let mut all = rings.lock().expect("no panic while the rings are held");
         all.insert(id.clone(), (ring.clone(), config.pre_roll_s));

@@ -377,6 +377,11 @@ fn lookers() -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(LOOKERS_MAX)
 }
 
+/// Packets enough for the longest clip of a live stream: rolls and clip in seconds.
+pub(super) fn clip_ring(pre: u64, post: u64, max: u64, bytes: usize) -> Arc<Mutex<Ring>> {
+    Arc::new(Mutex::new(Ring::new(pre + max + post + RING_SPARE_S, bytes)))
+}
+
 /// Packets enough for the longest clip of this camera.
 pub(super) fn ring(config: &camera::Config) -> Arc<Mutex<Ring>> {
     Arc::new(Mutex::new(Ring::new(ring_s(config), config.ring_max_bytes)))

@@ -10,15 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DeliverError, Delivery, Lane, Sink, missing,
+    sink::{DeliverError, Delivery, Lane, Sink},
     template::{self, Into},
 };
 use crate::{
     domain::{Event, IncidentId, Kind, SiteId, What},
-    wire::{
-        client_tls::ClientTls,
-        mqtt::{Broker, Publisher},
-    },
+    wire::mqtt::{Access, Publisher},
 };
 
 /// Incidents of which it is remembered how often they were pressed for.
@@ -113,21 +110,21 @@ fn kinds() -> Vec<Kind> {
 }
 
 impl Config {
-    fn tls(&self) -> ClientTls {
-        ClientTls {
-            ca_file: self.ca_file.clone(),
-            cert_file: self.client_cert_file.clone(),
-            key_file: self.client_key_file.clone(),
-            web_too: false,
+    fn access(&self) -> Access<'_> {
+        Access {
+            url_key: "broker",
+            url: &self.broker,
+            username: &self.username,
+            password_file: &self.password_file,
+            ca_file: &self.ca_file,
+            client_cert_file: &self.client_cert_file,
+            client_key_file: &self.client_key_file,
         }
     }
 
-    /// What can never work: key and message.
+    /// Errors as (key, message).
     pub(super) fn problems(&self) -> Vec<(&'static str, String)> {
-        let mut problems: Vec<_> = self.tls().problem().into_iter().collect();
-        if !["mqtt", "mqtts"].contains(&self.broker.scheme()) {
-            problems.push(("broker", "expected mqtt://host:port or mqtts://host:port".into()));
-        }
+        let mut problems = self.access().problems();
         if self.say.is_empty() {
             problems
                 .push(("say", "says nothing: add a [[sink.say]] with when, topic, payload".into()));
@@ -153,15 +150,13 @@ impl Config {
         problems
     }
 
-    /// What would not work now, and may by the time it is needed: key and message.
+    /// Warnings as (key, message): what may be right by the time it is needed.
     pub(super) fn warnings(&self) -> Vec<(&'static str, String)> {
-        let mut warnings: Vec<_> = self.tls().warning().into_iter().collect();
-        warnings.extend(missing("password_file", self.password_file.as_deref()));
-        warnings
+        self.access().warnings()
     }
 }
 
-pub struct Answer {
+pub struct AnswerSink {
     config: Config,
     publisher: Publisher,
     within: Duration,
@@ -169,18 +164,12 @@ pub struct Answer {
     answered: HashMap<IncidentId, u64>,
 }
 
-impl Answer {
+impl AnswerSink {
     pub(super) fn new(config: &Config, site: &SiteId, lane: Lane) -> Self {
-        let broker = Broker {
-            url: config.broker.clone(),
-            client_id: format!("gridpost-{site}-{}-{}", config.id, lane.name()),
-            username: config.username.clone(),
-            password_file: config.password_file.clone(),
-            tls: config.tls(),
-        };
+        let client_id = format!("gridpost-{site}-{}-{}", config.id, lane.name());
         Self {
             config: config.clone(),
-            publisher: Publisher::new(broker),
+            publisher: Publisher::new(config.access().broker(client_id)),
             within: Duration::from_secs(config.timeout_s.max(1)),
             answered: HashMap::new(),
         }
@@ -223,7 +212,7 @@ fn presses(event: &Event) -> u64 {
     event.data.detail.get("presses").and_then(serde_json::Value::as_u64).unwrap_or(1)
 }
 
-impl Sink for Answer {
+impl Sink for AnswerSink {
     async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
         let event = template::event(&delivery.body)?;
         let Some(when) = self.when(&event) else {
@@ -262,7 +251,7 @@ impl Sink for Answer {
 mod tests {
     use super::{template::tests::press, *};
 
-    fn answer() -> Answer {
+    fn answer() -> AnswerSink {
         let say = |when: &[When], models: &[&str], topic: &str| Say {
             when: when.to_vec(),
             models: models.iter().map(|model| (*model).into()).collect(),
@@ -286,7 +275,7 @@ mod tests {
                 say(&[When::Received], &[], "room/siren"),
             ],
         };
-        Answer::new(&config, &"s".into(), Lane::Emergency)
+        AnswerSink::new(&config, &"s".into(), Lane::Emergency)
     }
 
     #[test]

@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Circuit, DeliverError, Delivery, Due, Lane, Outbox, Sink};
+use super::{
+    circuit::Circuit,
+    outbox::{Due, Outbox},
+    sink::{DeliverError, Delivery, Lane, Sink},
+};
 use crate::{
     domain::{Clock, EventContext, Meter, Metric, Outcome, Settled, SinkId},
     wire::backoff::{BACKOFF_MS_MAX, backoff},

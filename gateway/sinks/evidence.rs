@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use tokio::time::sleep;
 
-use super::{Circuit, DeliverError, Outbox, Piece, Uploader, courier::BACKOFF_MS_FIRST};
+use super::{
+    circuit::Circuit,
+    courier::BACKOFF_MS_FIRST,
+    http::Uploader,
+    outbox::{Outbox, Piece},
+    sink::{DeliverError, FILE_MISSING},
+};
 use crate::{
     domain::{Clock, Meter, Metric, Outcome, Settled, SinkId},
     wire::backoff::{BACKOFF_MS_MAX, backoff},
 };
-
-/// What is kept of a piece whose file is gone.
-pub(super) const MISSING: &str = "its file is missing";
 
 /// Everything it needs; its connection is its own, so that it is in no event's way.
 pub struct EvidenceCourier<O> {
@@ -54,7 +57,7 @@ impl<O: Outbox> EvidenceCourier<O> {
     /// Ok: settled so. Err: why not, and when again if the other end said so, milliseconds.
     async fn attempt(&mut self, piece: &Piece) -> Result<Outcome, (String, Option<u64>)> {
         let answer = match &piece.path {
-            None => MISSING.to_owned(),
+            None => FILE_MISSING.to_owned(),
             Some(path) => {
                 match self.connection.upload(piece.incident, &piece.evidence, path).await {
                     Ok(()) | Err(DeliverError::Passed { .. }) => return Ok(Outcome::Delivered),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::DeliverError;
+use super::sink::DeliverError;
 use crate::domain::{Event, EventData, What};
 
 /// What there is to fill in.
@@ -48,8 +48,8 @@ pub(super) enum Into {
 /// Names in braces that nobody can fill.
 pub(super) fn unknown(template: &str) -> Vec<String> {
     let mut unknown = Vec::new();
-    pieces(template, |piece| {
-        if let Piece::Name(name) = piece
+    parts(template, |part| {
+        if let Part::Name(name) = part
             && !NAMES.contains(&name)
         {
             unknown.push(format!("{{{name}}}"));
@@ -58,27 +58,27 @@ pub(super) fn unknown(template: &str) -> Vec<String> {
     unknown
 }
 
-enum Piece<'t> {
+enum Part<'t> {
     Text(&'t str),
     Name(&'t str),
 }
 
 /// `{abc}` is a name; every other brace is a brace, so that JSON needs no escaping.
-fn pieces<'t>(template: &'t str, mut take: impl FnMut(Piece<'t>)) {
+fn parts<'t>(template: &'t str, mut take: impl FnMut(Part<'t>)) {
     let mut rest = template;
     while let Some(open) = rest.find('{') {
         let after = &rest[open + 1..];
         let len = after.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(after.len());
         if len > 0 && after[len..].starts_with('}') {
-            take(Piece::Text(&rest[..open]));
-            take(Piece::Name(&after[..len]));
+            take(Part::Text(&rest[..open]));
+            take(Part::Name(&after[..len]));
             rest = &after[len + 1..];
         } else {
-            take(Piece::Text(&rest[..=open]));
+            take(Part::Text(&rest[..=open]));
             rest = after;
         }
     }
-    take(Piece::Text(rest));
+    take(Part::Text(rest));
 }
 
 /// The event, read back from the bytes that every sink gets.
@@ -89,9 +89,9 @@ pub(super) fn event(body: &[u8]) -> Result<Event, DeliverError> {
 
 pub(super) fn fill(template: &str, event: &Event, say: &str, into: Into) -> String {
     let mut out = String::with_capacity(template.len() + 64);
-    pieces(template, |piece| match piece {
-        Piece::Text(text) => out.push_str(text),
-        Piece::Name(name) => {
+    parts(template, |part| match part {
+        Part::Text(text) => out.push_str(text),
+        Part::Name(name) => {
             let value = value(name, event, say);
             let value: String = value.chars().take(VALUE_CHARS_MAX).collect();
             match into {

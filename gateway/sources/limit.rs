@@ -1,6 +1,6 @@
-//! How much one device may say: a mad one is set aside, so that it takes nobody else's time.
+//! How many messages one device may send: those of one gone mad are set aside, so that they take nobody else's time.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Mutex};
 
 use crate::domain::{Body, Observation, SourceId};
 
@@ -14,7 +14,8 @@ const GAUGE_BURST_MESSAGES_MAX: f64 = 1_500.0;
 /// Devices that are counted; beyond it those that have been quiet are forgotten, and so are all
 /// if none is.
 const DEVICES_MAX: usize = 10_000;
-/// Without an id, any press of a device within this time is the same press (DESIGN §6).
+/// Without an id, any press of a device within this time is the same press, as
+/// `gateway/docs/contract.md` says.
 const SAME_PRESS_WITHIN_MS: u64 = 3_000;
 
 struct Bucket {
@@ -26,27 +27,29 @@ struct Bucket {
     pressed_ms: Option<u64>,
 }
 
-/// One for a way in (a broker, the intake).
+/// One for each broker, and one for all connections of the intake.
 #[derive(Default)]
 pub(super) struct Limiter {
-    buckets: HashMap<SourceId, Bucket>,
+    /// Locked for one message; nothing is awaited with it.
+    buckets: Mutex<HashMap<SourceId, Bucket>>,
 }
 
 impl Limiter {
-    /// Whether these, of one message, are to be set aside: read by nobody, acknowledged after
-    /// what came before them. A press is never set aside but by the rule of the same press; one
+    /// Whether these, of one message, are to be set aside: nobody reads them, and they are
+    /// acknowledged after what came before them. A press is never set aside but by the rule of the same press; one
     /// with an id of its own always goes on.
-    pub(super) fn sets_aside(&mut self, key: &SourceId, of: &[Observation], now_ms: u64) -> bool {
-        if self.buckets.len() >= DEVICES_MAX && !self.buckets.contains_key(key) {
-            self.buckets.retain(|_, bucket| now_ms.saturating_sub(bucket.at_ms) < 10_000);
-            if self.buckets.len() >= DEVICES_MAX {
-                self.buckets.clear();
+    pub(super) fn sets_aside(&self, key: &SourceId, of: &[Observation], now_ms: u64) -> bool {
+        let mut buckets = self.buckets.lock().expect("no panic while it is held");
+        if buckets.len() >= DEVICES_MAX && !buckets.contains_key(key) {
+            buckets.retain(|_, bucket| now_ms.saturating_sub(bucket.at_ms) < 10_000);
+            if buckets.len() >= DEVICES_MAX {
+                buckets.clear();
             }
         }
         let gauge = of.iter().any(|one| matches!(one.body, Body::Gauge(_)));
         let burst = if gauge { GAUGE_BURST_MESSAGES_MAX } else { BURST_MESSAGES_MAX };
         let new = Bucket { tokens: burst, most: burst, at_ms: now_ms, pressed_ms: None };
-        let bucket = self.buckets.entry(key.clone()).or_insert(new);
+        let bucket = buckets.entry(key.clone()).or_insert(new);
         if burst > bucket.most {
             (bucket.tokens, bucket.most) = (bucket.tokens + burst - bucket.most, burst);
         }
@@ -74,7 +77,7 @@ impl Limiter {
     }
 }
 
-/// A person's answer or order is no device's.
+/// Replies and orders come from people: the limit is for devices.
 fn is_of_a_person(observation: &Observation) -> bool {
     matches!(observation.body, Body::Reply(_) | Body::Posture(_))
 }
@@ -101,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_mad_device_is_limited_and_its_presses_are_not_lost() {
-        let mut limiter = Limiter::default();
+        let limiter = Limiter::default();
         let mad = SourceId::from("mad");
         // 10,000 a second for ten seconds.
         let passed =
@@ -131,7 +134,7 @@ mod tests {
             });
             said
         };
-        let mut limiter = Limiter::default();
+        let limiter = Limiter::default();
         let gauge = SourceId::from("gauge");
         // A word of its battery before and amid them takes nothing away.
         assert!((0..5).all(|_| !limiter.sets_aside(&gauge, &one(None), 0)));
@@ -145,10 +148,10 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let mut limiter = Limiter::default();
+        let limiter = Limiter::default();
         for n in 0..DEVICES_MAX + 50 {
             limiter.sets_aside(&n.to_string().as_str().into(), &one(None), 5);
         }
-        assert!(limiter.buckets.len() <= DEVICES_MAX);
+        assert!(limiter.buckets.lock().unwrap().len() <= DEVICES_MAX);
     }
 }

@@ -23,7 +23,7 @@ pub struct ClientTls {
 }
 
 impl ClientTls {
-    /// All files, for [`super::fresh::Stamp`].
+    /// All files, for [`super::file_stamp::FileStamp`].
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.ca_file, &self.cert_file, &self.key_file].into_iter().flatten()
     }

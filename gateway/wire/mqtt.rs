@@ -1,6 +1,7 @@
 //! The MQTT client: the only home of rumqttc. Acknowledges when told to; a publish counts at its PUBACK.
 
-mod presence;
+mod access;
+mod will;
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
@@ -13,7 +14,8 @@ use tokio::time::Instant;
 
 use super::client_tls::{ClientTls, explain};
 
-pub use presence::{Presence, Said};
+pub use access::Access;
+pub use will::{Publication, WillConnection};
 
 /// A press is a few hundred bytes; what is larger is refused by the protocol.
 const PACKET_BYTES_MAX: usize = 256 * 1024;

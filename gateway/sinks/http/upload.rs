@@ -22,10 +22,13 @@ use tokio::{
 };
 
 use super::{
-    Config, DeliverError,
+    Config,
     link::{self, Judgement, Link, judge},
 };
-use crate::domain::{Evidence, IncidentId};
+use crate::{
+    domain::{Evidence, IncidentId},
+    sinks::sink::DeliverError,
+};
 
 /// The part of the file that is in memory at a time, bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -171,7 +174,7 @@ fn held(headers: &HeaderMap, size: u64) -> u64 {
 async fn open(path: &Path, size: u64, from: u64) -> Result<File, DeliverError> {
     let told = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => {
-            DeliverError::Reject { answer: super::super::evidence::MISSING.into() }
+            DeliverError::Reject { answer: crate::sinks::sink::FILE_MISSING.into() }
         }
         _ => DeliverError::retry(format!("{}: cannot be read: {error}", path.display())),
     };

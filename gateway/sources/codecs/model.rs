@@ -55,7 +55,7 @@ pub struct ModelConfig {
     pub link: Option<String>,
 }
 
-/// What can never work: key and message.
+/// Errors as (key, message).
 pub fn problems(model: &ModelConfig) -> Vec<(&'static str, String)> {
     let mut problems = Vec::new();
     if model.id.is_empty() {

@@ -23,7 +23,7 @@ use tokio::{
 use super::Shared;
 use crate::{
     domain::{Answer, Envelope, Receipt},
-    sources::{codecs::Message, taken::taken},
+    sources::{accept::accept, codecs::Message},
     wire::tls::Wire,
 };
 
@@ -245,13 +245,8 @@ impl Session<'_> {
         // Retained at the intake means nothing: it comes live from the device itself.
         let message = Message { topic, payload, retained: false, via: "intake" };
         let (shared, now) = (self.shared, self.shared.clock.now());
-        let mut observations = taken(
-            &shared.dialects,
-            |limit| limit(&mut shared.limiter.lock().expect("no panic while it is held")),
-            &message,
-            now,
-            &*shared.meter,
-        );
+        let mut observations =
+            accept(&shared.dialects, &shared.limiter, &message, now, &*shared.meter);
         self.in_flight += 1;
         let Some(last) = observations.pop() else {
             let answer = Answered { packet_id, qos, stored: true };
