@@ -76,26 +76,26 @@ pub struct Config {
     /// Every source that the configuration knows, with its place and grid.
     pub sources: Vec<SourceInfo>,
     /// For [`Difference`].
-    shape: diff::Shape,
+    contents: diff::Contents,
 }
 
 impl Config {
     /// Its `[web]` cannot be had: the running one's stays, and differs again the next time.
     pub fn keep_web(&mut self, running: &Self) {
         self.web.clone_from(&running.web);
-        self.shape.keep("web", &running.shape);
+        self.contents.keep("web", &running.contents);
     }
 
     /// As [`Self::keep_web`], for `[intake]`.
     pub fn keep_intake(&mut self, running: &Self) {
         self.intake.clone_from(&running.intake);
-        self.shape.keep("intake", &running.shape);
+        self.contents.keep("intake", &running.contents);
     }
 
     /// As [`Self::keep_web`], for `[sl651]`.
     pub fn keep_sl651(&mut self, running: &Self) {
         self.weather.sl651.clone_from(&running.weather.sl651);
-        self.shape.keep("sl651", &running.shape);
+        self.contents.keep("sl651", &running.contents);
     }
 }
 
@@ -197,7 +197,7 @@ pub fn parse(
     problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     let wrong = problems.iter().any(|problem| !problem.warning);
     let config = config.filter(|_| !wrong).map(|mut config| {
-        config.shape = diff::Shape::of(&config);
+        config.contents = diff::Contents::of(&config);
         config
     });
     (config, problems)

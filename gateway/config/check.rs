@@ -5,8 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 use super::{
     Config,
     button::ButtonConfig,
-    devices::{Listed, check_buttons, check_models, press_cameras, wake_cameras},
-    diff::Shape,
+    devices::{ListedButtons, check_buttons, check_models, press_cameras, wake_cameras},
+    diff::Contents,
     drones, env, neighbours,
     place::Sources,
     read::Document,
@@ -99,7 +99,8 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     sources.put_each(document, &typed.drones);
     sources.put_each(document, &typed.gauges);
     check_buttons(document, &typed.buttons, &typed.device_models, &typed.cameras);
-    let listed = Listed::read(document, &site, &typed.device_models, &typed.cameras, &mut sources);
+    let listed =
+        ListedButtons::read(document, &site, &typed.device_models, &typed.cameras, &mut sources);
     listed.check_same_device(document, &typed.buttons, &typed.gauges);
     let sources = sources.all;
     let mut buttons = only(typed.buttons);
@@ -132,7 +133,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         device_models: only(typed.device_models),
         grids: Arc::new(grids),
         sources,
-        shape: Shape::default(),
+        contents: Contents::default(),
     })
 }
 

@@ -70,12 +70,12 @@ fn device_problems(
 
 /// Buttons of the list that `[site] buttons` names, each with its row. They are placed and
 /// checked as those of the file are.
-pub(super) struct Listed {
+pub(super) struct ListedButtons {
     file: PathBuf,
     pub(super) rows: Vec<(usize, ButtonConfig)>,
 }
 
-impl Listed {
+impl ListedButtons {
     pub(super) fn read(
         document: &mut Document<'_>,
         site: &SiteConfig,

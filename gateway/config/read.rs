@@ -223,13 +223,7 @@ impl<'t> Document<'t> {
             if message.starts_with("missing field") {
                 return None;
             }
-            let tail: Vec<String> = error
-                .path()
-                .iter()
-                .map(|segment| {
-                    segment.to_string().trim_matches(|c| c == '[' || c == ']').to_owned()
-                })
-                .collect();
+            let tail = segments(error.path());
             let key = backticked(&message)
                 .filter(|_| message.starts_with("unknown field"))
                 .map(str::to_owned)
@@ -301,6 +295,12 @@ impl<'t> Document<'t> {
             self.problem(&at, message.replace("unknown variant", "unknown value"), hint);
         }
     }
+}
+
+/// Keys and indexes, as they stand in the path of a problem.
+fn segments(path: &serde_path_to_error::Path) -> Vec<String> {
+    let bare = |segment: String| segment.trim_matches(|c| c == '[' || c == ']').to_owned();
+    path.iter().map(|segment| bare(segment.to_string())).collect()
 }
 
 /// A path and what is wrong there.

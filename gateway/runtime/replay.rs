@@ -25,7 +25,7 @@ use crate::{
     },
     incident::Outcome,
     media::Pool,
-    sources::{codecs::Codecs, recorded::Signal},
+    sources::{codecs::Codecs, recorded::RecordedMessage},
     store::{self, Batch, Store},
     vision::Detector,
 };
@@ -43,7 +43,7 @@ pub struct Replay {
     /// Cameras that have a clip as their `url` are played; all others stay dark.
     pub config: Config,
     /// By time.
-    pub signals: Vec<Signal>,
+    pub signals: Vec<RecordedMessage>,
     /// Default: the first signal's time, else a fixed noon.
     pub start: Option<Timestamp>,
     /// Times real; absent, as fast as it goes.
@@ -71,7 +71,7 @@ pub struct Played {
 pub fn replay(replay: Replay, told: Told<'_>) -> Result<Played, String> {
     let Replay { config, signals, start, speed, explain } = replay;
     let context = middle::context(&config);
-    let first = signals.first().map(Signal::at);
+    let first = signals.first().map(RecordedMessage::at);
     let start = start.or(first).unwrap_or_else(|| noon(&context.timezone));
     let clock = SimulatedClock::at(start);
     let registry = Registry::new();
@@ -153,7 +153,7 @@ struct Stage<'t> {
 
 impl Stage<'_> {
     /// All inputs, merged by their time; a signal goes before a picture of the same time.
-    fn play(&mut self, players: &mut [Player], signals: &[Signal]) -> Result<(), String> {
+    fn play(&mut self, players: &mut [Player], signals: &[RecordedMessage]) -> Result<(), String> {
         let mut signals = signals.iter().peekable();
         loop {
             let player =
@@ -195,7 +195,11 @@ impl Stage<'_> {
         }
     }
 
-    fn signal(&mut self, signal: &Signal, observation: &Observation) -> Result<(), String> {
+    fn signal(
+        &mut self,
+        signal: &RecordedMessage,
+        observation: &Observation,
+    ) -> Result<(), String> {
         if let Body::Unreadable(unreadable) = &observation.body {
             self.played.unreadable += 1;
             let (origin, reason) = (&unreadable.origin, &unreadable.reason);

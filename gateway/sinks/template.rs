@@ -49,7 +49,7 @@ pub(super) enum Into {
 pub(super) fn unknown(template: &str) -> Vec<String> {
     let mut unknown = Vec::new();
     parts(template, |part| {
-        if let Part::Name(name) = part
+        if let TemplatePart::Name(name) = part
             && !NAMES.contains(&name)
         {
             unknown.push(format!("{{{name}}}"));
@@ -58,27 +58,27 @@ pub(super) fn unknown(template: &str) -> Vec<String> {
     unknown
 }
 
-enum Part<'t> {
+enum TemplatePart<'t> {
     Text(&'t str),
     Name(&'t str),
 }
 
 /// `{abc}` is a name; every other brace is a brace, so that JSON needs no escaping.
-fn parts<'t>(template: &'t str, mut take: impl FnMut(Part<'t>)) {
+fn parts<'t>(template: &'t str, mut take: impl FnMut(TemplatePart<'t>)) {
     let mut rest = template;
     while let Some(open) = rest.find('{') {
         let after = &rest[open + 1..];
         let len = after.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(after.len());
         if len > 0 && after[len..].starts_with('}') {
-            take(Part::Text(&rest[..open]));
-            take(Part::Name(&after[..len]));
+            take(TemplatePart::Text(&rest[..open]));
+            take(TemplatePart::Name(&after[..len]));
             rest = &after[len + 1..];
         } else {
-            take(Part::Text(&rest[..=open]));
+            take(TemplatePart::Text(&rest[..=open]));
             rest = after;
         }
     }
-    take(Part::Text(rest));
+    take(TemplatePart::Text(rest));
 }
 
 /// The event, read back from the bytes that every sink gets.
@@ -90,8 +90,8 @@ pub(super) fn event(body: &[u8]) -> Result<Event, DeliverError> {
 pub(super) fn fill(template: &str, event: &Event, say: &str, into: Into) -> String {
     let mut out = String::with_capacity(template.len() + 64);
     parts(template, |part| match part {
-        Part::Text(text) => out.push_str(text),
-        Part::Name(name) => {
+        TemplatePart::Text(text) => out.push_str(text),
+        TemplatePart::Name(name) => {
             let value = value(name, event, say);
             let value: String = value.chars().take(VALUE_CHARS_MAX).collect();
             match into {

@@ -23,7 +23,7 @@ use self::{
     link::{ANSWER_WITHIN, Link},
     motion::Motion,
     read::Point,
-    soap::Request,
+    soap::SoapRequest,
 };
 use super::camera;
 use crate::{
@@ -141,7 +141,7 @@ impl Listener {
             "<CreatePullPointSubscription xmlns=\"{WSDL}\"><InitialTerminationTime>PT{LIVES_S}S</InitialTerminationTime></CreatePullPointSubscription>"
         );
         let action = "http://www.onvif.org/ver10/events/wsdl/EventPortType/CreatePullPointSubscriptionRequest";
-        let answer = link.ask(&address, &Request::new(action, body), ANSWER_WITHIN).await?;
+        let answer = link.ask(&address, &SoapRequest::new(action, body), ANSWER_WITHIN).await?;
         let tree = read::parse(&answer).map_err(Failure::Broken)?;
         let Some(Point { address, headers }) = read::subscription(&tree) else {
             let expected = "expected a SubscriptionReference with an Address";
@@ -201,13 +201,13 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 async fn events_address(link: &mut Link, device: &Url) -> Result<Url, Failure> {
     let wsdl = "http://www.onvif.org/ver10/device/wsdl";
     let asked = [
-        Request::new(
+        SoapRequest::new(
             "http://www.onvif.org/ver10/device/wsdl/GetCapabilities",
             format!(
                 "<GetCapabilities xmlns=\"{wsdl}\"><Category>Events</Category></GetCapabilities>"
             ),
         ),
-        Request::new(
+        SoapRequest::new(
             "http://www.onvif.org/ver10/device/wsdl/GetServices",
             format!(
                 "<GetServices xmlns=\"{wsdl}\"><IncludeCapability>false</IncludeCapability></GetServices>"
@@ -257,7 +257,7 @@ impl Held {
         body: String,
         within: Duration,
     ) -> Result<String, Failure> {
-        let mut request = Request::new(action, body);
+        let mut request = SoapRequest::new(action, body);
         request.headers.clone_from(&self.headers);
         self.link.ask(&self.point, &request, within).await
     }

@@ -17,7 +17,7 @@ const VIA: &str = "replay";
 /// `{"at":…,"via":"tcp","listener":…,"hex":…}` or `{"at":…,"via":"onvif","camera":…}`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "via", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Signal {
+pub enum RecordedMessage {
     Mqtt {
         at: Timestamp,
         topic: String,
@@ -42,7 +42,7 @@ pub enum Signal {
 #[derive(Debug, Default)]
 pub struct Recorded {
     /// By time; lines of the same time in the order of the file.
-    pub signals: Vec<Signal>,
+    pub signals: Vec<RecordedMessage>,
     /// Line number and reason.
     pub unreadable: Vec<(usize, String)>,
 }
@@ -51,7 +51,7 @@ impl Recorded {
     pub fn parse(text: &str) -> Self {
         let mut recorded = Self::default();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            match serde_json::from_str::<Signal>(line).map_err(|error| error.to_string()) {
+            match serde_json::from_str::<RecordedMessage>(line).map_err(|error| error.to_string()) {
                 Ok(signal) => match signal.bytes() {
                     Ok(_) => recorded.signals.push(signal),
                     Err(reason) => recorded.unreadable.push((index + 1, reason)),
@@ -62,12 +62,12 @@ impl Recorded {
                 )),
             }
         }
-        recorded.signals.sort_by_key(Signal::at);
+        recorded.signals.sort_by_key(RecordedMessage::at);
         recorded
     }
 }
 
-impl Signal {
+impl RecordedMessage {
     /// When it arrived.
     pub fn at(&self) -> Timestamp {
         match self {

@@ -41,7 +41,7 @@ struct Answered {
     stored: bool,
 }
 
-struct Session<'s> {
+struct DeviceSession<'s> {
     stream: Box<dyn Wire>,
     connection: Connection<Server>,
     shared: &'s Shared,
@@ -63,7 +63,7 @@ pub(super) async fn run(stream: Box<dyn Wire>, shared: &Shared) -> Result<(), St
     let (answered, answers) = mpsc::channel(IN_FLIGHT_MAX);
     let mut connection = Connection::new(Version::Undetermined);
     connection.set_auto_ping_response(true);
-    let mut session = Session {
+    let mut session = DeviceSession {
         stream,
         connection,
         shared,
@@ -111,7 +111,7 @@ pub(super) async fn run(stream: Box<dyn Wire>, shared: &Shared) -> Result<(), St
     }
 }
 
-impl Session<'_> {
+impl DeviceSession<'_> {
     /// True if at least one whole packet was in it.
     async fn receive(&mut self, bytes: &[u8]) -> Result<bool, String> {
         let mut whole = false;

@@ -12,7 +12,7 @@ use tokio::{
 use super::{Shared, VIA, assembly::Assembly, unreadable};
 use crate::{
     domain::{Answer, Body, Envelope, Metric, Observation, Receipt},
-    sources::codecs::sl651::{End, Frame, Step, step},
+    sources::codecs::sl651::{End, StationFrame, Step, step},
 };
 
 /// What is not a whole frame yet; the longest is 4,112 bytes, 4,124 in ASCII.
@@ -30,7 +30,7 @@ const SET_CLOCK_EVERY: Duration = Duration::from_secs(3_600);
 /// Wall clocks of ours before this are wrong themselves: they set nobody's.
 const OWN_CLOCK_FROM: jiff::Timestamp = jiff::Timestamp::constant(1_767_225_600, 0);
 
-struct Session<'s> {
+struct StationSession<'s> {
     stream: TcpStream,
     shared: &'s Shared,
     assembly: Assembly,
@@ -50,7 +50,7 @@ struct Session<'s> {
 
 /// Until the station leaves (Ok) or is put out (the reason).
 pub(super) async fn run(stream: TcpStream, shared: &Shared) -> Result<(), String> {
-    let mut session = Session {
+    let mut session = StationSession {
         stream,
         shared,
         assembly: Assembly::default(),
@@ -93,7 +93,7 @@ pub(super) async fn run(stream: TcpStream, shared: &Shared) -> Result<(), String
     }
 }
 
-impl Session<'_> {
+impl StationSession<'_> {
     /// All that lies in the buffer. `last`: nothing follows what is unfinished.
     async fn take(&mut self, last: bool) -> Result<(), String> {
         let bytes = std::mem::take(&mut self.buffer);
@@ -130,7 +130,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn frame(&mut self, frame: Frame, raw: &[u8]) -> Result<(), String> {
+    async fn frame(&mut self, frame: StationFrame, raw: &[u8]) -> Result<(), String> {
         self.station.clone_from(&frame.station);
         let now = self.shared.clock.now();
         let taken = self.assembly.take(frame, raw, now);
