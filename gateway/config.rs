@@ -1,4 +1,4 @@
-//! What was typed becomes what is checked; composes each part's own section; the only reader of the environment.
+//! The configuration file becomes a checked `Config` of each part's own section; the only reader of the environment.
 
 mod button;
 mod button_list;

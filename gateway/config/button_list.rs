@@ -41,7 +41,7 @@ pub(super) type BadRow = (usize, String);
 /// The good rows with their lines, and the bad ones.
 pub(super) type Rows = (Vec<(usize, ButtonConfig)>, Vec<BadRow>);
 
-/// The buttons of a CSV file; a bad row is told with its line, the good ones are kept.
+/// The buttons of a CSV file; bad rows are returned with their lines, the good ones are kept.
 pub(super) fn read_buttons(path: &Path) -> Result<Rows, String> {
     let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
     Ok(parse_buttons(&bytes))

@@ -138,7 +138,8 @@ fn rows(document: &mut Document<'_>, site: &SiteConfig) -> Vec<(usize, ButtonCon
     }
 }
 
-/// Two lines for one device: its press, or its rain, would be somebody else's. Key, id and message.
+/// Two entries for one device: its press, or its rain, would count for somebody else. Section, id
+/// and message.
 fn same_device<'c>(
     buttons: impl Iterator<Item = &'c ButtonConfig>,
     gauges: impl Iterator<Item = &'c GaugeConfig>,
@@ -233,5 +234,22 @@ mod tests {
         ] {
             assert!(lines.iter().any(|line| line.contains(part)), "{part} not in {lines:#?}");
         }
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_the_names_of_a_row_is_reported_at_that_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("b.csv");
+        std::fs::write(&list, "id,name,device\nrow,a,roof\nlate,b,row\n").unwrap();
+        let text = format!(
+            "[site]\nid = \"x\"\nbuttons = {list:?}\n[[button]]\nid = \"b\"\ndevice = \"ROW\"\n[[gauge]]\nid = \"roof\"\n"
+        );
+        let (_, problems) = parse("a.toml", &text, &FixedEnvironment::default());
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let at = |line: usize, name: &str, other: &str| {
+            let list = list.display();
+            format!("{list}:{line}: error: device: `{name}` is also how `{other}` names itself")
+        };
+        assert_eq!(told, [at(2, "row", "b"), at(2, "roof", "roof"), at(3, "row", "row")]);
     }
 }

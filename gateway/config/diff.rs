@@ -51,7 +51,7 @@ impl Contents {
         contents
     }
 
-    /// This section, which there is only one of, is as it was.
+    /// Puts back the old contents of a section that there is only one of.
     pub(super) fn keep(&mut self, section: &'static str, old: &Self) {
         let name = (section, String::new());
         match old.0.get(&name) {
@@ -61,7 +61,7 @@ impl Contents {
     }
 
     fn put(&mut self, section: &'static str, id: &str, item: &impl Serialize) {
-        // A section is a struct of plain values; what could not be shown would only be missed here.
+        // A section is a struct of plain values; one that could not be serialised would be missed here only.
         let Ok(Value::Object(mut keys)) = serde_json::to_value(item) else { return };
         for (_, key) in READ_ONCE.iter().filter(|(of, _)| *of == section) {
             let content = keys.get(*key).and_then(Value::as_str).and_then(fingerprint);

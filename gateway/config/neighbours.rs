@@ -1,4 +1,4 @@
-//! Neighbours of cameras: names that nobody has, one's own, and one twice.
+//! What is wrong with `wakes` of cameras: unknown names, the camera's own, and names given twice.
 
 use super::{problem::did_you_mean, read::Document, sections::Items};
 use crate::sources::camera;

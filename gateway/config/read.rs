@@ -68,7 +68,7 @@ impl<'t> Document<'t> {
         self.problems.push(Problem { file, line, key, message, hint, warning: false });
     }
 
-    /// Told, but nothing stops because of it.
+    /// Reported, but nothing stops because of it.
     pub(crate) fn warning(&mut self, path: &[&str], message: String) {
         let line = self.line(path);
         let (file, key) = (self.file.clone(), dotted(path));
@@ -142,7 +142,7 @@ impl<'t> Document<'t> {
         self.problems.extend(others);
     }
 
-    /// How many `[[name]]` there are; a `[name]` in single brackets is a mistake that is told.
+    /// How many `[[name]]` there are; a `[name]` in single brackets is reported as a mistake.
     pub(crate) fn count(&mut self, name: &str) -> usize {
         let (count, mistake) = match self.root.as_table().and_then(|table| table.get(name)) {
             None => (0, false),

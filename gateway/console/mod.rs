@@ -1,4 +1,4 @@
-//! The web API: reads snapshots through its `Backend`, owns no state; replies enter by the front door.
+//! The web API: reads snapshots through its `Backend` and owns no state; replies enter by the junction, as those of MQTT do.
 
 mod evidence;
 mod listener;
@@ -125,14 +125,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)>;
     /// Somebody looks at evidence: journaled (P10).
     fn look(&self, id: EvidenceId, by: &str) -> impl Future<Output = ()> + Send;
-    /// By the front door, like a reply over MQTT; answers when it is on disk.
+    /// Enters like a reply over MQTT; answers when it is on disk.
     fn reply(&self, reply: Reply) -> impl Future<Output = Answer> + Send;
     /// Sums, grades and curves as they are now; `None`: the gateway stops.
     fn rain(&self) -> impl Future<Output = Option<RainView>> + Send;
-    /// By the front door; answers when what it changed is on disk.
+    /// Enters like an order over MQTT; answers when what it changed is on disk.
     fn posture(&self, order: PostureOrder) -> impl Future<Output = Answer> + Send;
     fn context(&self) -> EventContext;
-    /// Reads the configuration anew; answers when it counts, or was refused.
+    /// Reads the configuration anew; answers when it is in effect, or was refused.
     fn reload(&self) -> impl Future<Output = Reloaded> + Send;
 }
 

@@ -1,8 +1,8 @@
-//! The `answer` sink: commands to devices at a broker, so that who pressed hears that it arrived, and that somebody comes.
+//! The `answer` sink: commands to devices at a broker. The person who pressed hears that the press arrived, and that somebody comes.
 //!
-//! It sees each record after it is on disk. What is too old to be of use is passed over, and so is
-//! everything that no `[[sink.say]]` is about; in the ledger both are delivered, in
-//! `gridpost_sink_passed_total` they are told apart.
+//! It gets each record after it is on disk. A record that is too old to be of use, or that no
+//! `[[sink.say]]` is about, is passed over: the ledger counts it as delivered, and
+//! `gridpost_sink_passed_total` counts it too.
 
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     wire::mqtt::{Access, Publisher},
 };
 
-/// Incidents of which it is remembered how often they were pressed for.
+/// Incidents whose number of answered presses is remembered.
 const INCIDENTS_MAX: usize = 1_000;
 
 /// `[[sink]] kind = "answer"`.
@@ -175,12 +175,13 @@ impl AnswerSink {
         }
     }
 
-    /// What this change means to who pressed; most mean nothing.
+    /// What this change means to the person who pressed; most changes mean nothing.
     fn when(&self, event: &Event) -> Option<When> {
         let data = &event.data;
         match data.what {
             What::Opened | What::Reopened => Some(When::Received),
-            // One that is not remembered was answered by an earlier process, or too late to be said.
+            // An incident that is not remembered was answered by an earlier process, or it was too
+            // old to be answered.
             What::Updated => {
                 let again =
                     presses(event) > self.answered.get(&data.incident).copied().unwrap_or(1);

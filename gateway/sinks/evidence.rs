@@ -16,7 +16,7 @@ use crate::{
     wire::backoff::{BACKOFF_MS_MAX, backoff},
 };
 
-/// Everything it needs; its connection is its own, so that it is in no event's way.
+/// Everything it needs. Its connection is its own, so that no event waits for it.
 pub struct EvidenceCourier<O> {
     pub sink: SinkId,
     pub connection: Uploader,
@@ -27,8 +27,8 @@ pub struct EvidenceCourier<O> {
 }
 
 impl<O: Outbox> EvidenceCourier<O> {
-    /// Runs until it is dropped; a piece under way then is in the store still, and what of it has
-    /// arrived is asked for by the next one.
+    /// Runs until it is dropped. A piece under way then is in the store still, and the next courier
+    /// asks how much of it has arrived.
     pub async fn run(mut self) {
         let mut circuit = self.circuit.lane("evidence");
         self.connection.yield_to(self.circuit.watch());
@@ -54,7 +54,8 @@ impl<O: Outbox> EvidenceCourier<O> {
         }
     }
 
-    /// Ok: settled so. Err: why not, and when again if the other end said so, milliseconds.
+    /// Ok: how it is settled. Err: why it is not, and when to try again if the other end said so,
+    /// milliseconds.
     async fn attempt(&mut self, piece: &Piece) -> Result<Outcome, (String, Option<u64>)> {
         let answer = match &piece.path {
             None => FILE_MISSING.to_owned(),

@@ -1,4 +1,4 @@
-//! Records go to the grid: each sink its own, each with two lanes.
+//! Records go to the grid: each sink on connections of its own, each with two lanes.
 
 mod answer;
 mod circuit;

@@ -42,8 +42,8 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// Until it is stopped; then says goodbye where there is a will to call off. A file has no
-    /// use for it.
+    /// Until it is stopped; at a broker it then says goodbye, so that the will is not published.
+    /// Other kinds of sinks have neither.
     pub async fn run(self, sink: Config) {
         match sink {
             Config::Http(config) => {
@@ -175,7 +175,7 @@ impl Presence {
         Ok(())
     }
 
-    /// What could not be sent while there was no connection.
+    /// A heartbeat that could not be sent, because there was no connection.
     fn lose(&mut self, sink: &SinkId) {
         self.heartbeats.borrow_and_update();
         self.missed(sink, 1, "no connection");
@@ -216,7 +216,7 @@ impl Presence {
     }
 }
 
-/// Returns at the stop, and without its guard, so that the rest can use what it borrowed.
+/// Returns when it is stopped, without the guard of `wait_for`, which would keep `stop` borrowed.
 async fn stopped(stop: &mut watch::Receiver<Option<String>>) {
     let _ = stop.wait_for(Option::is_some).await;
 }

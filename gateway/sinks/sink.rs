@@ -35,13 +35,13 @@ pub struct Delivery {
 /// What became of it, as a decision.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeliverError {
-    /// Try again, after what the other end asked for.
+    /// Try again; `after_ms` is what the other end asked for.
     #[error("{reason}")]
     Retry { reason: String, after_ms: Option<u64> },
     /// The other end will never take it; its answer is kept.
     #[error("{answer}")]
     Reject { answer: String },
-    /// It is none of this sink's business: settled, and nothing was sent.
+    /// The event is not for this sink: settled, and nothing was sent.
     #[error("passed over: {why}")]
     Passed { why: String },
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::sink::DeliverError;
 use crate::domain::{Event, EventData, What};
 
-/// What there is to fill in.
+/// The names that can be filled in.
 pub(super) const NAMES: &[&str] = &[
     "incident",
     "event",
@@ -33,7 +33,7 @@ pub(super) const NAMES: &[&str] = &[
     "by",
     "say",
 ];
-/// A value longer than this is cut, characters: a text is for reading.
+/// A value is cut to so many characters: a text is for reading.
 const VALUE_CHARS_MAX: usize = 500;
 
 /// How a value is written into its surroundings.
@@ -45,7 +45,7 @@ pub(super) enum Into {
     Topic,
 }
 
-/// Names in braces that nobody can fill.
+/// Names in braces that cannot be filled in.
 pub(super) fn unknown(template: &str) -> Vec<String> {
     let mut unknown = Vec::new();
     parts(template, |part| {

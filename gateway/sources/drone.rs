@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::camera;
 use crate::domain::{DroneInfo, Errors};
 
-/// Longest wait for one that connects, seconds; then the port is opened anew. Absent is normal.
+/// Longest wait for a drone that connects to us, seconds; then the port is opened anew. No drone
+/// for days is normal.
 const LISTEN_S: u64 = 3_600;
-/// A drone that is fetched answers within this, seconds.
+/// A drone that we connect to answers within this, seconds.
 const PULL_S: u64 = 10;
-/// One that has connected and sends nothing is let go after this, seconds.
+/// A connection on which nothing is sent is closed after this, seconds.
 const MUTE_S: u64 = 10;
 
 /// `[[drone]]`: a camera that comes and goes, and moves. While it is absent nothing is wrong.
@@ -123,12 +124,12 @@ pub struct Feed {
     pub options: Vec<(&'static str, String)>,
     /// Seconds until it must be open.
     pub connect_s: u64,
-    /// It waits for somebody who comes.
+    /// FFmpeg listens, and the drone connects to it.
     pub listens: bool,
 }
 
 impl Config {
-    /// Neither is a drone that only telemetry is known of.
+    /// False for a drone of which only telemetry is known.
     pub fn has_feed(&self) -> bool {
         self.url.is_some() || self.listen.is_some()
     }
@@ -181,7 +182,7 @@ impl Config {
         }
     }
 
-    /// What the middle needs.
+    /// What the core needs to know of it.
     pub fn info(&self) -> DroneInfo {
         DroneInfo {
             id: self.id.as_str().into(),

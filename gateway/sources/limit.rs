@@ -8,8 +8,8 @@ use crate::domain::{Body, Observation, SourceId};
 const BURST_MESSAGES_MAX: f64 = 60.0;
 /// And for as long as it likes. A gauge with twenty values a second still gets through.
 const MESSAGES_PER_SECOND: f64 = 20.0;
-/// Reports of one gauge at once: a broker has kept a day of one that speaks each minute while we
-/// were away, and rain that is set aside has never fallen.
+/// Reports of one gauge at once: while we were away a broker has kept a day of reports of each
+/// minute, and rain that is set aside is missing from every sum.
 const GAUGE_BURST_MESSAGES_MAX: f64 = 1_500.0;
 /// Devices that are counted; beyond it those that have been quiet are forgotten, and so are all
 /// if none is.
@@ -20,7 +20,7 @@ const SAME_PRESS_WITHIN_MS: u64 = 3_000;
 
 struct Bucket {
     tokens: f64,
-    /// That it can hold: more once it was heard as a gauge.
+    /// Tokens that it can hold: more once it was heard as a gauge.
     most: f64,
     at_ms: u64,
     /// The last press that was let through, monotonic milliseconds.
@@ -36,8 +36,8 @@ pub(super) struct Limiter {
 
 impl Limiter {
     /// Whether these, of one message, are to be set aside: nobody reads them, and they are
-    /// acknowledged after what came before them. A press is never set aside but by the rule of the same press; one
-    /// with an id of its own always goes on.
+    /// acknowledged after what came before them. A press with an id of its own always goes on; one
+    /// without is set aside only as the same press again.
     pub(super) fn sets_aside(&self, key: &SourceId, of: &[Observation], now_ms: u64) -> bool {
         let mut buckets = self.buckets.lock().expect("no panic while it is held");
         if buckets.len() >= DEVICES_MAX && !buckets.contains_key(key) {
@@ -71,7 +71,8 @@ impl Limiter {
         if over && same {
             return true;
         }
-        // Counted from the last that was let through: a device gone mad calls every three seconds.
+        // Counted from the last that was let through: of a device gone mad, one press in three
+        // seconds goes on.
         bucket.pressed_ms = Some(now_ms);
         false
     }

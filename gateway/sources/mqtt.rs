@@ -23,7 +23,7 @@ const BACKOFF_MS_FIRST: u64 = 250;
 /// Messages of one broker between it and their acknowledgement. What is on its way to the disk is
 /// bounded by the junction's inbox; this bounds what was set aside behind one that waits for it.
 const IN_FLIGHT_MAX: usize = 10_000;
-/// When as many acknowledgements wait to be sent as the client holds.
+/// The wait before the next try where the client's queue of acknowledgements is full.
 const ACKNOWLEDGE_AGAIN: Duration = Duration::from_millis(1);
 
 /// `[[mqtt]]`: a broker that devices report to.
@@ -237,7 +237,7 @@ impl InFlight {
     /// connection.
     async fn next_message(&mut self, subscriber: &mut Subscriber) -> Result<wire::Message, String> {
         let mut next = pin!(subscriber.next());
-        // The client holds as many acknowledgements as it can.
+        // The client's queue of acknowledgements is full.
         let mut full = false;
         let message = loop {
             tokio::select! {
@@ -258,7 +258,7 @@ impl InFlight {
         Ok(message)
     }
 
-    /// Whether the oldest message is on disk, or needs not be; waits for ever if there is none.
+    /// Whether the oldest message is on disk or set aside; waits for ever if there is none.
     /// Cancelling forgets nothing.
     async fn oldest_is_stored(&mut self) -> bool {
         let Some((_, stored)) = self.messages.front_mut() else {

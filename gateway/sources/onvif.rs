@@ -1,8 +1,9 @@
-//! A camera's own word that something moves: ONVIF events, pulled for ever and never in the way of its video.
+//! A camera's own motion events (ONVIF), pulled for ever and never in the way of its video.
 //!
-//! Its clock first (a token must be in the camera's time), then where its events are, then a
-//! subscription that is pulled from: each pull waits at the camera until there is something. What
-//! breaks is begun anew with a back-off; a camera without events is asked again now and then.
+//! First its clock is read (a token must be in the camera's time), then the address of its events,
+//! then a subscription is made and pulled from: each pull waits at the camera until there is
+//! something. After an error all begins anew with a back-off; a camera without events is asked again
+//! now and then.
 
 mod http;
 mod link;
@@ -72,7 +73,7 @@ pub struct Listener {
     pub moves: Box<dyn Fn() + Send + Sync>,
 }
 
-/// A subscription that has not been taken leave of.
+/// A subscription that the camera still holds.
 struct Held {
     link: Link,
     point: Url,
@@ -80,7 +81,7 @@ struct Held {
 }
 
 impl Listener {
-    /// Until stopped; then it takes leave of the camera.
+    /// Until stopped; then it unsubscribes from the camera.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let id = self.camera.as_str();
         let (mut tries, mut told) = (0, None);
@@ -151,7 +152,7 @@ impl Listener {
         Ok(Held { link, point, headers })
     }
 
-    /// For as long as the subscription lasts.
+    /// Pulls for as long as the subscription lasts.
     async fn pull_on(&self, held: &mut Held, works: &mut bool) -> Failure {
         let id = self.camera.as_str();
         let mut motion = Motion::default();
@@ -192,7 +193,7 @@ impl Listener {
     }
 }
 
-/// Waits for the word to stop, without holding on to the channel's lock.
+/// Waits for the stop without holding the channel's lock.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }

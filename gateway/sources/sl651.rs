@@ -1,4 +1,4 @@
-//! The hydrological door: stations speak SL 651-2014 over TCP, each report acknowledged after it is on disk.
+//! The listener for hydrological stations: SL 651-2014 over TCP, each report acknowledged after it is on disk.
 
 mod assembly;
 mod session;

@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
-/// Who has not finished the handshake within this time is closed.
+/// A connection that has not finished its handshake within this time is closed.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A connection, plain or not.

@@ -177,21 +177,21 @@ async fn body(mut answer: Response, bytes_max: usize) -> Vec<u8> {
     kept
 }
 
-/// Seconds, or an HTTP date. The date is read against the answer's own `Date`, so that a wrong
-/// clock on this box changes nothing; without one it says nothing.
+/// Seconds, or an HTTP date. The date is compared with the answer's own `Date`, so that a wrong
+/// clock on this box changes nothing; without a `Date` it is ignored.
 fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(seconds.saturating_mul(1000));
     }
-    // The day's name is not worth refusing a date for.
+    // A wrong day of the week is no reason to refuse a date.
     let parser = DateTimeParser::new().relaxed_weekday(true);
     let until = parser.parse_timestamp(text).ok()?;
     let date = parser.parse_timestamp(headers.get(header::DATE)?.to_str().ok()?.trim()).ok()?;
     Some(u64::try_from(until.duration_since(date).as_millis()).unwrap_or(0))
 }
 
-/// An error with its causes; what says only that something went wrong is left out.
+/// An error with its causes, without those that only say that something went wrong.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);

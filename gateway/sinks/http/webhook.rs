@@ -163,7 +163,7 @@ impl Config {
         warnings
     }
 
-    /// Why this event is not for it, if it is not.
+    /// The reason to pass this event over, if there is one.
     fn passes(&self, event: &Event, now: Timestamp) -> Option<&'static str> {
         let data = &event.data;
         let grid = data.grid.as_ref().map_or("", |grid| grid.code.as_str());
@@ -223,7 +223,7 @@ impl WebhookSink {
         Ok(url)
     }
 
-    /// A robot says 200 to everything and its verdict in the body.
+    /// A robot answers 200 to everything; its verdict is in the body.
     fn verdict(&self, answer: &[u8]) -> Result<(), DeliverError> {
         let Ok(value) = serde_json::from_slice::<Value>(answer) else { return Ok(()) };
         let Some(code) = value.pointer(&self.config.ok_pointer) else { return Ok(()) };

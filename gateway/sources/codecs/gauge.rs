@@ -29,9 +29,9 @@ pub(super) fn read(
     }
 }
 
-/// Dialects of others: by the list of gauges, and for who is listed nowhere by the shape of what
-/// it says, since topics are the installer's. Whom the site knows as a button is never a gauge,
-/// and nothing that says it was pressed is rain.
+/// Dialects of others: by the list of gauges, and for a device that is listed nowhere by the shape
+/// of its message, since the installer chooses the topics. A listed button is never a gauge, and a
+/// message of a press is never rain.
 pub(super) fn foreign(
     codecs: &Codecs,
     message: &Message<'_>,

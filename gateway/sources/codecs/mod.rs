@@ -2,8 +2,8 @@
 //!
 //! Which dialect, by topic: the grid's replies, gauges and postures, drones, the site's own mappings,
 //! ChirpStack, Zigbee2MQTT, Tasmota, ESPHome; all else is rtl_433 or native JSON. ChirpStack's
-//! topics are of buttons and gauges both: whom the site has listed as one is never read as the
-//! other, and who is listed nowhere is what its words say.
+//! topics carry both buttons and gauges: a device that the site has listed as one is never read as
+//! the other, and for a device that is listed nowhere its message decides.
 
 mod chirpstack;
 mod dji;
@@ -205,7 +205,7 @@ impl Codecs {
         self.mappings.iter().find_map(|mapping| Some((mapping, mapping.matches(topic)?)))
     }
 
-    /// Whose a message that cannot be read seems to be, by its topic; else the way it came.
+    /// The source that the topic of an unreadable message names; else the way it came.
     fn whose(&self, message: &Message<'_>) -> SourceId {
         let levels = message.topic.split('/');
         let listed = levels

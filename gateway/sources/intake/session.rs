@@ -29,7 +29,7 @@ use crate::{
 
 /// A packet larger than this is no press; the connection is closed.
 const PACKET_BYTES_MAX: usize = 256 * 1024;
-/// Who does not say CONNECT within this time is closed.
+/// A connection without CONNECT within this time is closed.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// Publications of one connection waiting for the disk; more wait in the socket.
 const IN_FLIGHT_MAX: usize = 16;
@@ -58,7 +58,7 @@ struct DeviceSession<'s> {
     answers: mpsc::Receiver<Answered>,
 }
 
-/// Until the device leaves (Ok) or is put out (the reason).
+/// Runs until the device leaves (Ok) or its connection has to be closed (the reason).
 pub(super) async fn run(stream: Box<dyn Wire>, shared: &Shared) -> Result<(), String> {
     let (answered, answers) = mpsc::channel(IN_FLIGHT_MAX);
     let mut connection = Connection::new(Version::Undetermined);

@@ -1,4 +1,4 @@
-//! A camera is asked as it wants to be asked: with a token in the camera's own time, or by HTTP Digest.
+//! Requests to a camera, authenticated as that camera wants it: with a token in its own time, or by HTTP Digest.
 
 use std::{sync::Arc, time::Duration};
 

@@ -27,7 +27,7 @@ const UNREADABLE_MAX: u32 = 16;
 const GARBAGE_BYTES_MAX: usize = 4 * 1024;
 /// A clock is set at most this often.
 const SET_CLOCK_EVERY: Duration = Duration::from_secs(3_600);
-/// Wall clocks of ours before this are wrong themselves: they set nobody's.
+/// Our own wall clock is wrong itself before this, and sets no station's.
 const OWN_CLOCK_FROM: jiff::Timestamp = jiff::Timestamp::constant(1_767_225_600, 0);
 
 struct StationSession<'s> {
@@ -48,7 +48,7 @@ struct StationSession<'s> {
     gone: bool,
 }
 
-/// Until the station leaves (Ok) or is put out (the reason).
+/// Runs until the station leaves (Ok) or its connection has to be closed (the reason).
 pub(super) async fn run(stream: TcpStream, shared: &Shared) -> Result<(), String> {
     let mut session = StationSession {
         stream,
