@@ -102,7 +102,7 @@ fn each_foreign_package_has_one_home() {
         ("http_auth", "sources/onvif"),
         ("sha1", "sources/onvif"),
         ("geojson", "config/grids.rs"),
-        ("csv", "config/"),
+        ("csv", "config/button_list.rs"),
         ("toml_span", "config/read.rs"),
         ("strsim", "config/problem.rs"),
         ("clap", "cli/"),
