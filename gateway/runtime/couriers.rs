@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use tokio::task::JoinHandle;
 
 use super::{
-    heartbeat::{Heart, Present},
+    heartbeat::{Heartbeats, PresenceTask},
     outbox::StoreOutbox,
     shared::Shared,
 };
@@ -31,18 +31,18 @@ struct CourierTask {
 /// Everything that goes to one sink.
 struct SinkTasks {
     couriers: Vec<CourierTask>,
-    presence: Present,
+    presence: PresenceTask,
 }
 
 /// All couriers by sink.
 pub(super) struct Couriers {
     sinks: BTreeMap<SinkId, SinkTasks>,
-    heart: Heart,
+    heartbeats: Heartbeats,
 }
 
 impl Couriers {
-    pub(super) fn new(heart: Heart) -> Self {
-        Self { sinks: BTreeMap::new(), heart }
+    pub(super) fn new(heartbeats: Heartbeats) -> Self {
+        Self { sinks: BTreeMap::new(), heartbeats }
     }
 
     /// Nothing is read or reached by it: it cannot fail.
@@ -81,7 +81,7 @@ impl Couriers {
             };
             couriers.push(CourierTask { task: tokio::spawn(courier.run()), outbox });
         }
-        let presence = self.heart.at(config, shared, context);
+        let presence = self.heartbeats.at(config, shared, context);
         self.sinks.insert(sink, SinkTasks { couriers, presence });
     }
 
@@ -104,7 +104,7 @@ impl Couriers {
 
     /// Heartbeats as this configuration wants them, from now on.
     pub(super) fn beat(&self, site: &SiteConfig, context: &EventContext) {
-        self.heart.change(site, context);
+        self.heartbeats.change(site, context);
     }
 
     /// The gateway stops: goodbyes begin while the rest is finished.

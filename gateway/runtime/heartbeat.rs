@@ -1,4 +1,4 @@
-//! That the gateway is there: one pulse for all, a presence at each sink, with the facts that only we know.
+//! That the gateway is there: one source for all, a presence at each sink, with the facts that only we know.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,35 +14,35 @@ use crate::{
     store::Store,
 };
 
-/// The pulse of this run. It goes on while sinks come and leave, and its count with it.
-pub(super) struct Heart {
+/// The source of this run. It goes on while sinks come and leave, and its count with it.
+pub(super) struct Heartbeats {
     run: Uuid,
-    rhythm: watch::Sender<HeartbeatSettings>,
+    settings: watch::Sender<HeartbeatSettings>,
     beats: watch::Receiver<EncodedHeartbeat>,
 }
 
 /// A presence at work.
-pub(super) struct Present {
+pub(super) struct PresenceTask {
     task: JoinHandle<()>,
     stop: watch::Sender<Option<String>>,
 }
 
-impl Heart {
+impl Heartbeats {
     pub(super) fn start(site: &SiteConfig, context: &EventContext, shared: &Shared) -> Self {
         let run = IdMint::new(rand::random()).uuid(shared.clock.now());
-        let (rhythm, told) = watch::channel(rhythm(site, context));
-        let pulse = HeartbeatSource {
+        let (settings, told) = watch::channel(settings(site, context));
+        let source = HeartbeatSource {
             run,
             settings: told,
             clock: shared.clock.clone(),
             facts: facts(shared.store.clone(), shared.readiness.clone()),
         };
-        Self { run, rhythm, beats: pulse.start() }
+        Self { run, settings, beats: source.start() }
     }
 
     /// The same interval goes on; another one begins now.
     pub(super) fn change(&self, site: &SiteConfig, context: &EventContext) {
-        self.rhythm.send_replace(rhythm(site, context));
+        self.settings.send_replace(settings(site, context));
     }
 
     pub(super) fn at(
@@ -50,7 +50,7 @@ impl Heart {
         sink: &sinks::Config,
         shared: &Shared,
         context: &EventContext,
-    ) -> Present {
+    ) -> PresenceTask {
         let (stop, stopped) = watch::channel(None);
         let presence = Presence {
             context: context.clone(),
@@ -60,11 +60,11 @@ impl Heart {
             heartbeats: self.beats.clone(),
             stop: stopped,
         };
-        Present { task: tokio::spawn(presence.run(sink.clone())), stop }
+        PresenceTask { task: tokio::spawn(presence.run(sink.clone())), stop }
     }
 }
 
-impl Present {
+impl PresenceTask {
     /// Begins its goodbye, which says why.
     pub(super) fn leave(&self, why: &str) {
         self.stop.send_replace(Some(why.into()));
@@ -76,7 +76,7 @@ impl Present {
     }
 }
 
-fn rhythm(site: &SiteConfig, context: &EventContext) -> HeartbeatSettings {
+fn settings(site: &SiteConfig, context: &EventContext) -> HeartbeatSettings {
     let every = Some(site.heartbeat_s).filter(|seconds| *seconds > 0).map(Duration::from_secs);
     HeartbeatSettings { context: context.clone(), every }
 }

@@ -17,7 +17,7 @@ use super::{
     device_table,
     disk_watch::DiskWatch,
     from_config::{dialects, event_context, wake_plan},
-    heartbeat::Heart,
+    heartbeat::Heartbeats,
     ingress::{BoundListeners, Ingress, warn_if_plain},
     junction::Junction,
     reload::{Reread, RunningGateway},
@@ -154,7 +154,7 @@ impl Parts {
                 .waking(shared.wakes.clone());
         let device_book = tokio::spawn(device_table::keep(config.data.path.clone(), devices));
         let junction = tokio::spawn(junction.run(begun, inbox, new_configs, asked, stop.clone()));
-        let mut couriers = Couriers::new(Heart::start(&config.site, &context, &shared));
+        let mut couriers = Couriers::new(Heartbeats::start(&config.site, &context, &shared));
         config.sinks.iter().for_each(|sink| couriers.start(sink, &shared, &context));
         let mut ingress = Ingress::default();
         let bound = bind_all(&ingress, &config, &shared).await?;

@@ -147,14 +147,20 @@ fn paths(code: &str, module: &[String]) -> Vec<Vec<String>> {
             }
             let mut tree = Vec::new();
             open(&code[at..], &mut Vec::new(), &mut tree);
-            found.extend(tree.into_iter().map(|path| absolute(&path, module)));
+            found.extend(tree.iter().map(|named| absolute(&named.path, module)));
         }
     }
     found
 }
 
+/// A path, and the name by which it is known where it is imported.
+struct Named {
+    path: Vec<String>,
+    name: String,
+}
+
 /// A path or a tree of paths at the beginning of `text`; the bytes that it takes.
-fn open(text: &str, before: &mut Vec<String>, out: &mut Vec<Vec<String>>) -> usize {
+fn open(text: &str, before: &mut Vec<String>, out: &mut Vec<Named>) -> usize {
     let begun = before.len();
     let mut at = 0;
     loop {
@@ -184,7 +190,11 @@ fn open(text: &str, before: &mut Vec<String>, out: &mut Vec<Vec<String>>) -> usi
         at += 2;
     }
     if before.len() > begun {
-        out.push(before.clone());
+        let alias = text[at..].trim_start().strip_prefix("as ").unwrap_or_default();
+        let alias: String = alias.chars().take_while(|c| is_word(*c)).collect();
+        let last = before.last().cloned().unwrap_or_default();
+        let name = if alias.is_empty() { last } else { alias };
+        out.push(Named { path: before.clone(), name });
     }
     before.truncate(begun);
     at
@@ -230,15 +240,15 @@ pub(super) fn home(
         return module;
     }
     let imports = imports(source);
-    match imports.iter().find(|import| import.last() == Some(item)) {
-        Some(import) if import[..] != *path => home(import, modules, depth - 1),
+    match imports.iter().find(|import| import.name == *item) {
+        Some(import) if import.path[..] != *path => home(&import.path, modules, depth - 1),
         _ => module,
     }
 }
 
 /// What a module's `use` lines bring into it, as absolute paths; of its own children too, which
 /// are named there without `self`.
-fn imports(source: &Source) -> Vec<Vec<String>> {
+fn imports(source: &Source) -> Vec<Named> {
     let mut found = Vec::new();
     for (at, _) in source.code.match_indices("use ") {
         if source.code[..at].ends_with(is_word) {
@@ -246,7 +256,10 @@ fn imports(source: &Source) -> Vec<Vec<String>> {
         }
         let mut tree = Vec::new();
         open(&source.code[at + 4..], &mut Vec::new(), &mut tree);
-        found.extend(tree.into_iter().map(|path| absolute(&path, &source.module)));
+        found.extend(
+            tree.into_iter()
+                .map(|Named { path, name }| Named { path: absolute(&path, &source.module), name }),
+        );
     }
     found
 }
