@@ -15,6 +15,7 @@ mod watch;
 use std::{io::IsTerminal, path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::{
     self, Config, Problem,
@@ -94,13 +95,22 @@ fn log_to_stderr(verbose: u8) {
         1 => "gridpost=debug,info",
         _ => "trace",
     };
-    let filter = ProcessEnvironment.get("GRIDPOST_LOG").unwrap_or_else(|| level.into());
-    tracing_subscriber::fmt()
+    let default = || level.parse::<Targets>().unwrap_or_default();
+    let (filter, wrong) = match ProcessEnvironment.get("GRIDPOST_LOG") {
+        None => (default(), None),
+        Some(wanted) => match wanted.parse::<Targets>() {
+            Ok(filter) => (filter, None),
+            Err(error) => (default(), Some(error)),
+        },
+    };
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-        .with_target(false)
-        .init();
+        .with_target(false);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+    if let Some(error) = wrong {
+        tracing::warn!(%error, "GRIDPOST_LOG is not understood; expected e.g. gridpost=debug,warn");
+    }
 }
 
 /// Reads and checks a configuration; every problem goes to stderr, and errors end the command.

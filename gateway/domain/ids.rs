@@ -52,15 +52,6 @@ macro_rules! uuid_id {
         )]
         #[serde(transparent)]
         pub struct $name(#[schemars(with = "String")] pub Uuid);
-        impl $name {
-            /// Another one at each call, for tests that need no clock.
-            #[cfg(test)]
-            pub(crate) fn new() -> Self {
-                use std::sync::atomic::{AtomicU64, Ordering};
-                static COUNT: AtomicU64 = AtomicU64::new(1);
-                Self(Uuid::from_u64_pair(0, COUNT.fetch_add(1, Ordering::Relaxed)))
-            }
-        }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(&self.0, f)

@@ -23,6 +23,8 @@ mod rain;
 mod receipt;
 mod stop;
 #[cfg(test)]
+mod tests_ids;
+#[cfg(test)]
 mod tests_seed;
 mod time;
 mod track;
