@@ -1,16 +1,22 @@
-//! What was typed becomes what is checked; composes each part's own section; the only reader of the environment.
+//! The configuration file becomes a checked `Config` of each part's own section; the only reader of the environment.
 
+mod button;
+mod button_list;
 mod check;
 mod devices;
 mod diff;
+mod drones;
 pub mod env;
 mod grids;
 mod neighbours;
 mod place;
 mod problem;
 mod read;
-mod registry;
+mod rule_names;
+mod sections;
+mod sink_kinds;
 mod site;
+mod used_ids;
 mod weather;
 
 use std::{
@@ -25,15 +31,17 @@ use serde::Deserialize;
 use crate::{
     console,
     domain::SourceInfo,
-    incident, rules, sinks,
+    incident,
+    rules::{self, rain},
+    sinks,
     sources::{camera, codecs::ModelConfig, drone, intake, mqtt, sl651},
     store, vision,
 };
 
+pub use button::ButtonConfig;
 pub use diff::{ConfigChange, Difference, Item};
 pub use grids::Grids;
 pub use problem::Problem;
-pub use registry::ButtonConfig;
 pub use site::SiteConfig;
 pub use weather::Weather;
 
@@ -68,26 +76,26 @@ pub struct Config {
     /// Every source that the configuration knows, with its place and grid.
     pub sources: Vec<SourceInfo>,
     /// For [`Difference`].
-    shape: diff::Shape,
+    contents: diff::Contents,
 }
 
 impl Config {
     /// Its `[web]` cannot be had: the running one's stays, and differs again the next time.
     pub fn keep_web(&mut self, running: &Self) {
         self.web.clone_from(&running.web);
-        self.shape.keep("web", &running.shape);
+        self.contents.keep("web", &running.contents);
     }
 
     /// As [`Self::keep_web`], for `[intake]`.
     pub fn keep_intake(&mut self, running: &Self) {
         self.intake.clone_from(&running.intake);
-        self.shape.keep("intake", &running.shape);
+        self.contents.keep("intake", &running.contents);
     }
 
     /// As [`Self::keep_web`], for `[sl651]`.
     pub fn keep_sl651(&mut self, running: &Self) {
         self.weather.sl651.clone_from(&running.weather.sl651);
-        self.shape.keep("sl651", &running.shape);
+        self.contents.keep("sl651", &running.contents);
     }
 }
 
@@ -135,13 +143,13 @@ struct Shape {
     device_model: Vec<ModelConfig>,
     /// Rain and water-level gauges.
     #[serde(default)]
-    gauge: Vec<rules::rain::GaugeConfig>,
+    gauge: Vec<rain::GaugeConfig>,
     /// When rain is an incident.
     #[serde(default)]
-    rain: rules::rain::Config,
+    rain: rain::Config,
     /// Flood season 汛期 and key periods 重点时段.
     #[serde(default)]
-    posture: rules::rain::PostureConfig,
+    posture: rain::PostureConfig,
     /// Where hydrological stations connect (SL 651-2014); absent, there is no such door.
     #[serde(default)]
     sl651: Option<sl651::Config>,
@@ -170,7 +178,7 @@ pub fn load(path: &Path, environment: &dyn env::Environment) -> (Option<Config>,
 /// The button list as bytes, for the fuzzer: how many rows were good, how many bad.
 #[doc(hidden)]
 pub fn fuzz_buttons(bytes: &[u8]) -> (usize, usize) {
-    let (good, bad) = registry::parse_buttons(bytes);
+    let (good, bad) = button_list::parse_buttons(bytes);
     (good.len(), bad.len())
 }
 
@@ -189,7 +197,7 @@ pub fn parse(
     problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     let wrong = problems.iter().any(|problem| !problem.warning);
     let config = config.filter(|_| !wrong).map(|mut config| {
-        config.shape = diff::Shape::of(&config);
+        config.contents = diff::Contents::of(&config);
         config
     });
     (config, problems)

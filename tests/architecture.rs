@@ -102,7 +102,7 @@ fn each_foreign_package_has_one_home() {
         ("http_auth", "sources/onvif"),
         ("sha1", "sources/onvif"),
         ("geojson", "config/grids.rs"),
-        ("csv", "config/"),
+        ("csv", "config/button_list.rs"),
         ("toml_span", "config/read.rs"),
         ("strsim", "config/problem.rs"),
         ("clap", "cli/"),
@@ -156,7 +156,7 @@ fn i1_the_pure_middle_does_no_io() {
             wrong.push(format!("gateway/{} uses {banned}", source.name));
         }
     }
-    assert!(checked > 80, "only {checked} files are held to it");
+    assert!(checked > 60, "only {checked} files are held to it");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -11,6 +11,8 @@
     reason = "a bench says what it expects by failing, and prints"
 )]
 
+#[path = "bench/button.rs"]
+mod button;
 #[path = "bench/codecs.rs"]
 mod codecs;
 #[path = "bench/crowd.rs"]
@@ -23,28 +25,48 @@ mod drain;
 mod drone_codecs;
 #[path = "bench/history.rs"]
 mod history;
+#[path = "bench/light_receiver.rs"]
+mod light_receiver;
+#[path = "bench/machine.rs"]
+mod machine;
 #[path = "bench/press.rs"]
 mod press;
+#[path = "bench/process.rs"]
+mod process;
+#[path = "bench/results.rs"]
+mod results;
 #[path = "bench/size.rs"]
 mod size;
 #[path = "bench/stations.rs"]
 mod stations;
-#[path = "bench/till.rs"]
-mod till;
 mod world;
 
 use std::time::Duration;
 
-/// A row of the table.
-pub(crate) fn row(what: &str, figure: &str) {
-    println!("| {what} | {figure} |");
-}
+/// The benches in their order; each prints the table of its name.
+const BENCHES: [&str; 9] =
+    ["codecs", "detection", "drone_codecs", "press", "crowd", "drain", "history", "sl651", "size"];
 
 /// Milliseconds of a share (0.5 = median) of the times.
 pub(crate) fn quantile(times: &mut [Duration], share: f64) -> f64 {
     times.sort_unstable();
     let index = ((times.len() - 1) as f64 * share).round() as usize;
     times[index].as_secs_f64() * 1000.0
+}
+
+/// A config with one sink, and what else a bench wants.
+pub(crate) fn config(url: &str, more: &str) -> String {
+    format!(
+        r#"
+[site]
+id = "bench"
+
+[[sink]]
+id = "grid"
+kind = "http"
+url = "{url}"
+{more}"#
+    )
 }
 
 fn main() {
@@ -57,36 +79,33 @@ fn main() {
     }
     // All of it, or only what is named: `make bench ONLY="press drain"`.
     let only = std::env::var("GRIDPOST_BENCH_ONLY").unwrap_or_default();
-    let wanted = |part: &str| only.is_empty() || only.split_whitespace().any(|one| one == part);
-    println!("| what | figure |\n|---|---|");
-    if wanted("codecs") {
-        codecs::run();
+    let unknown: Vec<_> = only.split_whitespace().filter(|one| !BENCHES.contains(one)).collect();
+    if !unknown.is_empty() {
+        eprintln!(
+            "bench: no bench is called {}; there are {}",
+            unknown.join(", "),
+            BENCHES.join(", ")
+        );
+        std::process::exit(2);
     }
-    if wanted("detection") {
-        detection::run();
-    }
-    if wanted("drone_codecs") {
-        drone_codecs::run();
-    }
+    results::begin();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        if wanted("press") {
-            press::run().await;
+    for bench in BENCHES {
+        if !only.trim().is_empty() && !only.split_whitespace().any(|one| one == bench) {
+            continue;
         }
-        if wanted("crowd") {
-            crowd::run().await;
-        }
-        if wanted("drain") {
-            drain::run().await;
-        }
-        if wanted("history") {
-            history::run().await;
-        }
-        if wanted("sl651") {
-            stations::run().await;
-        }
-        if wanted("size") {
-            size::run().await;
-        }
-    });
+        let rows = match bench {
+            "codecs" => codecs::run(),
+            "detection" => detection::run(),
+            "drone_codecs" => drone_codecs::run(),
+            "press" => runtime.block_on(press::run()),
+            "crowd" => runtime.block_on(crowd::run()),
+            "drain" => runtime.block_on(drain::run()),
+            "history" => runtime.block_on(history::run()),
+            "sl651" => runtime.block_on(stations::run()),
+            "size" => runtime.block_on(size::run()),
+            other => unreachable!("{other} is in BENCHES and has no code"),
+        };
+        results::print(bench, &rows);
+    }
 }

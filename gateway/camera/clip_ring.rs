@@ -15,8 +15,13 @@ const MAX_SPEED_S: u64 = 3_600;
 /// Each camera's packets, and its seconds of pre-roll; cameras come and leave.
 pub type Rings = Arc<Mutex<HashMap<SourceId, (Arc<Mutex<Ring>>, u64)>>>;
 
-/// Packets enough for the longest clip of this camera.
-pub fn clip_ring(config: &camera::Config) -> Arc<Mutex<Ring>> {
+/// A ring for clips of a live stream; the longest clip in seconds, with its pre-roll and post-roll.
+pub fn clip_ring(longest_clip_s: u64, max_bytes: usize) -> Arc<Mutex<Ring>> {
+    Arc::new(Mutex::new(Ring::new(longest_clip_s + RING_SPARE_S, max_bytes)))
+}
+
+/// A ring for the clips of this camera.
+pub fn camera_ring(config: &camera::Config) -> Arc<Mutex<Ring>> {
     Arc::new(Mutex::new(Ring::new(seconds(config), config.ring_max_bytes)))
 }
 

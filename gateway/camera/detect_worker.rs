@@ -50,7 +50,7 @@ pub struct DetectWorker {
 }
 
 /// The detector, and what has become of it so far.
-struct State {
+struct DetectorState {
     detector: Option<Detector>,
     /// When loading is tried again.
     next_try: Instant,
@@ -63,7 +63,7 @@ struct State {
     changes: u64,
 }
 
-impl State {
+impl DetectorState {
     fn new() -> Self {
         Self {
             detector: None,
@@ -78,7 +78,7 @@ impl State {
 
 impl DetectWorker {
     pub fn run(mut self) {
-        let mut state = State::new();
+        let mut state = DetectorState::new();
         let (mut overload, mut checked_at) = (OverloadMonitor::default(), Instant::now());
         while !self.stop.is_raised() {
             self.beat.beat();
@@ -102,7 +102,7 @@ impl DetectWorker {
         self.finish(state.reported);
     }
 
-    fn load_if_due(&self, state: &mut State) {
+    fn load_if_due(&self, state: &mut DetectorState) {
         if state.detector.is_some() || Instant::now() < state.next_try {
             return;
         }
@@ -123,7 +123,12 @@ impl DetectWorker {
     }
 
     /// Runs the detector on one look. None: there is no detector, or it failed.
-    fn look(&self, state: &mut State, camera: &SourceId, look: &Look) -> Option<LookResult> {
+    fn look(
+        &self,
+        state: &mut DetectorState,
+        camera: &SourceId,
+        look: &Look,
+    ) -> Option<LookResult> {
         let detector = state.detector.as_mut()?;
         let changes = self.queue.changes();
         if std::mem::replace(&mut state.changes, changes) != changes {
@@ -150,7 +155,7 @@ impl DetectWorker {
         Some(result)
     }
 
-    fn failed(&self, state: &mut State, error: &DetectError) {
+    fn failed(&self, state: &mut DetectorState, error: &DetectError) {
         tracing::error!(%error, "detector: failed; loading it anew");
         state.detector = None;
         state.failures += 1;
@@ -199,7 +204,7 @@ impl DetectWorker {
         }
     }
 
-    /// Detection works; if it was reported that it does not, that is over.
+    /// DetectorState works; if it was reported that it does not, that is over.
     fn detects(&self, reported: &mut bool) {
         self.readiness.clear("detector");
         self.meter.set(Metric::DetectorUp, "", 1.0);
@@ -225,7 +230,7 @@ impl DetectWorker {
 
     /// The old detector looks on until the new one is there; a new one that cannot be loaded
     /// changes nothing but is said.
-    fn take_model(&mut self, state: &mut State) {
+    fn take_model(&mut self, state: &mut DetectorState) {
         let next = lock(&self.next).take();
         let Some(config) = next else { return };
         if state.detector.is_none() {

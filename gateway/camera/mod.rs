@@ -25,7 +25,7 @@ mod sleep_log;
 mod stream;
 mod wake_router;
 
-pub use clip_ring::{RING_SPARE_S, Rings, clip_ring, resize};
+pub use clip_ring::{RING_SPARE_S, Rings, camera_ring, clip_ring, resize};
 pub use clock_offset::ClockOffset;
 pub use decode_worker::{DecodeWorker, decoding_part};
 pub use detect_queue::DetectQueue;

@@ -166,7 +166,7 @@ impl Stream {
             stop: self.stop.clone(),
         })?;
         self.meter.add(Metric::CameraConnects, &self.label, 1);
-        let mut reading = Reading::new(self);
+        let mut reading = SessionReader::new(self);
         while let Some(mut packet) = session.next(|| self.clock.now().wall)? {
             match self.role {
                 Role::Clips => self.clock_offset.learn(&packet),
@@ -226,7 +226,7 @@ impl Stream {
 }
 
 /// What the reading of one session keeps in mind.
-struct Reading<'s> {
+struct SessionReader<'s> {
     stream: &'s Stream,
     task: Option<Arc<CameraTask>>,
     started: Instant,
@@ -241,7 +241,7 @@ struct Reading<'s> {
     key_ms: i64,
 }
 
-impl<'s> Reading<'s> {
+impl<'s> SessionReader<'s> {
     fn new(stream: &'s Stream) -> Self {
         let config = &stream.config;
         Self {

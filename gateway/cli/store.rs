@@ -10,7 +10,7 @@ use super::{
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    action: Action,
+    action: StoreAction,
 }
 
 #[derive(clap::Args)]
@@ -21,7 +21,7 @@ struct Folder {
 }
 
 #[derive(clap::Subcommand)]
-enum Action {
+enum StoreAction {
     /// Verify every record, the chain of hashes and the evidence; says in plain words what is wrong.
     Check(Folder),
     /// Accepted, delivered, pending, dead-lettered and shed, per kind and sink; recounted from the journal.
@@ -68,7 +68,7 @@ enum Action {
 
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let lines = match &args.action {
-        Action::Check(Folder { data }) => {
+        StoreAction::Check(Folder { data }) => {
             let (sound, lines) = store_report::check(data);
             print(&lines)?;
             return match sound {
@@ -76,8 +76,8 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
                 false => Err(Failure::Other(format!("{}: not sound", data.display()))),
             };
         }
-        Action::Ledger(Folder { data }) => store_report::ledger(data),
-        Action::List { folder, pending, shed, quarantine } => {
+        StoreAction::Ledger(Folder { data }) => store_report::ledger(data),
+        StoreAction::List { folder, pending, shed, quarantine } => {
             let what = match (pending, shed, quarantine) {
                 (true, ..) => ListKind::Pending,
                 (_, true, _) => ListKind::Shed,
@@ -86,11 +86,11 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
             };
             store_report::list(&folder.data, what)
         }
-        Action::Retry { folder, sink, number } => {
+        StoreAction::Retry { folder, sink, number } => {
             store_report::retry(&folder.data, sink.as_deref(), *number)
         }
-        Action::Backup { folder, to } => store_report::backup(&folder.data, to),
-        Action::Restore { from, folder } => store_report::restore(from, &folder.data),
+        StoreAction::Backup { folder, to } => store_report::backup(&folder.data, to),
+        StoreAction::Restore { from, folder } => store_report::restore(from, &folder.data),
     };
     print(&lines.map_err(Failure::Other)?)
 }

@@ -1,45 +1,54 @@
-//! What is wrong between the devices: models nobody knows, names used twice; and which cameras are near a button.
+//! What is wrong between the devices: unknown models, names used twice; and which cameras are near a button.
 
-use std::collections::{HashMap, HashSet};
+use std::{collections::HashMap, path::PathBuf};
 
 use super::{
-    ButtonConfig, SiteConfig,
-    check::each,
-    place::Wrong,
-    problem::{Problem, did_you_mean},
+    button::ButtonConfig,
+    button_list::read_buttons,
+    place::{Sources, Wrong, metres},
+    problem::did_you_mean,
     read::Document,
-    registry::{metres, read_buttons},
+    sections::Items,
+    site::SiteConfig,
+    used_ids::UsedIds,
 };
 use crate::{
     rules::rain::GaugeConfig,
     sources::{camera, codecs},
 };
 
-/// `[[device_model]]`.
-pub(super) fn device_models(document: &mut Document<'_>) -> Vec<codecs::ModelConfig> {
-    let models = each::<codecs::ModelConfig>(document, "device_model");
-    let mut ids = HashSet::new();
-    for (index, model) in &models {
-        for (key, message) in codecs::problems(model) {
-            document.problem(&["device_model", index, key], message, None);
-        }
-        if !ids.insert(model.id.to_lowercase()) {
-            let message = format!("`{}` is used twice", model.id);
+/// Two `[[device_model]]` of one name.
+pub(super) fn check_models(document: &mut Document<'_>, models: &Items<codecs::ModelConfig>) {
+    let mut ids = UsedIds::default();
+    for (index, model) in models {
+        if let Some(message) = ids.twice_in_any_case(&model.id) {
             document.problem(&["device_model", index, "id"], message, None);
         }
     }
-    models.into_iter().map(|(_, model)| model).collect()
 }
 
-/// What is wrong with a button as a device.
-pub(super) fn device_problems(
+/// What is wrong with each `[[button]]` as a device.
+pub(super) fn check_buttons(
+    document: &mut Document<'_>,
+    buttons: &Items<ButtonConfig>,
+    models: &Items<codecs::ModelConfig>,
+    cameras: &Items<camera::Config>,
+) {
+    for (index, button) in buttons {
+        for (key, message, hint) in device_problems(button, models, cameras) {
+            document.problem(&["button", index, key], message, hint);
+        }
+    }
+}
+
+fn device_problems(
     button: &ButtonConfig,
-    models: &[codecs::ModelConfig],
-    cameras: &[(String, camera::Config)],
+    models: &Items<codecs::ModelConfig>,
+    cameras: &Items<camera::Config>,
 ) -> Vec<Wrong> {
     let mut problems = Vec::new();
     if let Some(model) = &button.model {
-        let configured = || models.iter().map(|model| model.id.as_str());
+        let configured = || models.iter().map(|(_, model)| model.id.as_str());
         let known = || codecs::built_in().chain(configured());
         if !known().any(|name| name.eq_ignore_ascii_case(model)) {
             let names: Vec<&str> = known().collect();
@@ -59,19 +68,90 @@ pub(super) fn device_problems(
     problems
 }
 
-/// Two lines for one device: its press, or its rain, would be somebody else's. Key, id and message.
-pub(super) fn same_device(
-    buttons: &[ButtonConfig],
-    gauges: &[GaugeConfig],
+/// Buttons of the list that `[site] buttons` names, each with its row. They are placed and
+/// checked as those of the file are.
+pub(super) struct ListedButtons {
+    file: PathBuf,
+    pub(super) rows: Vec<(usize, ButtonConfig)>,
+}
+
+impl ListedButtons {
+    pub(super) fn read(
+        document: &mut Document<'_>,
+        site: &SiteConfig,
+        models: &Items<codecs::ModelConfig>,
+        cameras: &Items<camera::Config>,
+        sources: &mut Sources<'_>,
+    ) -> Self {
+        let file = site.buttons.clone().unwrap_or_default();
+        let mut rows = rows(document, site);
+        rows.retain(|(line, button)| {
+            let at = (file.as_path(), *line);
+            if let Some(message) = sources.twice(&button.id) {
+                document.foreign(at, "id", message, None);
+                return false;
+            }
+            let problems = device_problems(button, models, cameras);
+            for (key, message, hint) in
+                problems.into_iter().chain(sources.put(&button.into()).err())
+            {
+                document.foreign(at, key, message, hint);
+            }
+            true
+        });
+        Self { file, rows }
+    }
+
+    /// Two lines for one device, reported at the row where it is one of these.
+    pub(super) fn check_same_device(
+        &self,
+        document: &mut Document<'_>,
+        buttons: &Items<ButtonConfig>,
+        gauges: &Items<GaugeConfig>,
+    ) {
+        let rows = self.rows.iter().map(|(_, button)| button);
+        let all = buttons.iter().map(|(_, button)| button).chain(rows);
+        let gauges = gauges.iter().map(|(_, gauge)| gauge);
+        let line_of = |id: &str| self.rows.iter().find(|(_, button)| button.id == id);
+        for (section, id, message) in same_device(all, gauges) {
+            match line_of(&id) {
+                Some((line, _)) => document.foreign((&self.file, *line), "device", message, None),
+                None => document.problem(&[section], format!("{id}: device: {message}"), None),
+            }
+        }
+    }
+}
+
+fn rows(document: &mut Document<'_>, site: &SiteConfig) -> Vec<(usize, ButtonConfig)> {
+    let Some(path) = &site.buttons else { return Vec::new() };
+    match read_buttons(path) {
+        Ok((buttons, bad)) => {
+            for (line, message) in bad {
+                document.foreign((path, line), "", message, None);
+            }
+            buttons
+        }
+        Err(message) => {
+            document.problem(&["site", "buttons"], format!("{}: {message}", path.display()), None);
+            Vec::new()
+        }
+    }
+}
+
+/// Two entries for one device: its press, or its rain, would count for somebody else. Section, id
+/// and message.
+fn same_device<'c>(
+    buttons: impl Iterator<Item = &'c ButtonConfig>,
+    gauges: impl Iterator<Item = &'c GaugeConfig>,
 ) -> Vec<(&'static str, String, String)> {
-    let mut names: HashMap<String, (&str, &str)> = HashMap::new();
+    let mut names: HashMap<String, (&str, &String)> = HashMap::new();
     let mut wrong = Vec::new();
-    let gauges = gauges.iter().map(|one| ("gauge", &one.id, one.device.as_ref()));
-    let all = gauges.chain(buttons.iter().map(|one| ("button", &one.id, one.device.as_ref())));
+    let gauges = gauges.map(|one| ("gauge", &one.id, one.device.as_ref()));
+    let all = gauges.chain(buttons.map(|one| ("button", &one.id, one.device.as_ref())));
     for (section, id, device) in all {
         for name in [Some(id), device].into_iter().flatten() {
             match names.insert(name.to_lowercase(), (section, id)) {
-                // Two gauges are told where gauges are read.
+                // Two gauges: the check of the gauges reports them.
                 Some((of, _)) if of == "gauge" && section == "gauge" => {}
                 Some((_, other)) if other != id => {
                     let message = format!("`{name}` is also how `{other}` names itself");
@@ -88,7 +168,7 @@ pub(super) fn same_device(
 pub(super) fn wake_cameras(
     site: &SiteConfig,
     buttons: &[ButtonConfig],
-    cameras: &[(String, camera::Config)],
+    cameras: &Items<camera::Config>,
 ) -> HashMap<String, Vec<String>> {
     let near = |button: &ButtonConfig| {
         if !button.cameras.is_empty() {
@@ -112,33 +192,6 @@ pub(super) fn press_cameras(
     wakes: &HashMap<String, Vec<String>>,
 ) -> HashMap<String, Vec<String>> {
     if site.pictures_with_presses { wakes.clone() } else { HashMap::new() }
-}
-
-pub(super) fn listed_buttons(
-    document: &mut Document<'_>,
-    site: &SiteConfig,
-) -> Vec<(usize, ButtonConfig)> {
-    let Some(path) = &site.buttons else { return Vec::new() };
-    match read_buttons(path) {
-        Ok((buttons, bad)) => {
-            for (line, message) in bad {
-                let file = path.display().to_string();
-                document.foreign(Problem {
-                    file,
-                    line,
-                    key: String::new(),
-                    message,
-                    hint: None,
-                    warning: false,
-                });
-            }
-            buttons
-        }
-        Err(message) => {
-            document.problem(&["site", "buttons"], format!("{}: {message}", path.display()), None);
-            Vec::new()
-        }
-    }
 }
 
 #[cfg(test)]
@@ -181,5 +234,22 @@ mod tests {
         ] {
             assert!(lines.iter().any(|line| line.contains(part)), "{part} not in {lines:#?}");
         }
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_the_names_of_a_row_is_reported_at_that_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("b.csv");
+        std::fs::write(&list, "id,name,device\nrow,a,roof\nlate,b,row\n").unwrap();
+        let text = format!(
+            "[site]\nid = \"x\"\nbuttons = {list:?}\n[[button]]\nid = \"b\"\ndevice = \"ROW\"\n[[gauge]]\nid = \"roof\"\n"
+        );
+        let (_, problems) = parse("a.toml", &text, &FixedEnvironment::default());
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let at = |line: usize, name: &str, other: &str| {
+            let list = list.display();
+            format!("{list}:{line}: error: device: `{name}` is also how `{other}` names itself")
+        };
+        assert_eq!(told, [at(2, "row", "b"), at(2, "roof", "roof"), at(3, "row", "row")]);
     }
 }

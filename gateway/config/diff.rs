@@ -22,33 +22,36 @@ const FROZEN: &[(&str, &str)] = &[("data", ""), ("site", "id"), ("model", "libra
 /// Each section's items by id, as they take effect: defaults are in it. It holds secrets (urls
 /// with passwords), so it has no `Debug` and only names leave it.
 #[derive(Default)]
-pub(super) struct Shape(BTreeMap<(&'static str, String), Map<String, Value>>);
+pub(super) struct Contents(BTreeMap<(&'static str, String), Map<String, Value>>);
 
-impl Shape {
+impl Contents {
     pub(super) fn of(config: &Config) -> Self {
-        let mut shape = Self::default();
-        shape.put("site", "", &config.site);
-        shape.put("data", "", &config.data);
-        shape.put("web", "", &config.web);
-        shape.put("model", "", &config.model);
-        config.intake.iter().for_each(|intake| shape.put("intake", "", intake));
-        config.mqtt.iter().for_each(|broker| shape.put("mqtt", &broker.id, broker));
-        config.cameras.iter().for_each(|camera| shape.put("camera", &camera.id, camera));
-        config.drones.iter().for_each(|drone| shape.put("drone", &drone.id, drone));
-        config.buttons.iter().for_each(|button| shape.put("button", &button.id, button));
-        shape.put("devices", "", &config.devices);
-        config.device_models.iter().for_each(|model| shape.put("device_model", &model.id, model));
-        config.rules.iter().for_each(|rule| shape.put("rule", &rule.id, rule));
+        let mut contents = Self::default();
+        contents.put("site", "", &config.site);
+        contents.put("data", "", &config.data);
+        contents.put("web", "", &config.web);
+        contents.put("model", "", &config.model);
+        config.intake.iter().for_each(|intake| contents.put("intake", "", intake));
+        config.mqtt.iter().for_each(|broker| contents.put("mqtt", &broker.id, broker));
+        config.cameras.iter().for_each(|camera| contents.put("camera", &camera.id, camera));
+        config.drones.iter().for_each(|drone| contents.put("drone", &drone.id, drone));
+        config.buttons.iter().for_each(|button| contents.put("button", &button.id, button));
+        contents.put("devices", "", &config.devices);
+        config
+            .device_models
+            .iter()
+            .for_each(|model| contents.put("device_model", &model.id, model));
+        config.rules.iter().for_each(|rule| contents.put("rule", &rule.id, rule));
         let weather = &config.weather;
-        weather.gauges.iter().for_each(|gauge| shape.put("gauge", &gauge.id, gauge));
-        shape.put("rain", "", &weather.rain);
-        shape.put("posture", "", &weather.posture);
-        weather.sl651.iter().for_each(|sl651| shape.put("sl651", "", sl651));
-        config.sinks.iter().for_each(|sink| shape.put("sink", sink.id().as_str(), sink));
-        shape
+        weather.gauges.iter().for_each(|gauge| contents.put("gauge", &gauge.id, gauge));
+        contents.put("rain", "", &weather.rain);
+        contents.put("posture", "", &weather.posture);
+        weather.sl651.iter().for_each(|sl651| contents.put("sl651", "", sl651));
+        config.sinks.iter().for_each(|sink| contents.put("sink", sink.id().as_str(), sink));
+        contents
     }
 
-    /// This section, which there is only one of, is as it was.
+    /// Puts back the old contents of a section that there is only one of.
     pub(super) fn keep(&mut self, section: &'static str, old: &Self) {
         let name = (section, String::new());
         match old.0.get(&name) {
@@ -58,7 +61,7 @@ impl Shape {
     }
 
     fn put(&mut self, section: &'static str, id: &str, item: &impl Serialize) {
-        // A section is a struct of plain values; what could not be shown would only be missed here.
+        // A section is a struct of plain values; one that could not be serialised would be missed here only.
         let Ok(Value::Object(mut keys)) = serde_json::to_value(item) else { return };
         for (_, key) in READ_ONCE.iter().filter(|(of, _)| *of == section) {
             let content = keys.get(*key).and_then(Value::as_str).and_then(fingerprint);
@@ -119,7 +122,7 @@ pub struct Difference(pub Vec<Item>);
 
 impl Difference {
     pub fn between(old: &Config, new: &Config) -> Self {
-        let (old, new) = (&old.shape.0, &new.shape.0);
+        let (old, new) = (&old.contents.0, &new.contents.0);
         let all: BTreeSet<_> = old.keys().chain(new.keys()).collect();
         let item = |name: &(&'static str, String)| {
             let (change, keys) = match (old.get(name), new.get(name)) {

@@ -1,9 +1,9 @@
-//! Neighbours of cameras: names that nobody has, one's own, and one twice.
+//! What is wrong with `wakes` of cameras: unknown names, the camera's own, and names given twice.
 
-use super::{problem::did_you_mean, read::Document};
+use super::{problem::did_you_mean, read::Document, sections::Items};
 use crate::sources::camera;
 
-pub(super) fn check(document: &mut Document<'_>, cameras: &[(String, camera::Config)]) {
+pub(super) fn check(document: &mut Document<'_>, cameras: &Items<camera::Config>) {
     let ids = || cameras.iter().map(|(_, camera)| camera.id.as_str());
     for (index, camera) in cameras {
         for (at, id) in camera.wakes.iter().enumerate() {

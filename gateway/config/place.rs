@@ -2,31 +2,150 @@
 
 use std::sync::Arc;
 
-use super::{ButtonConfig, Grids, problem::did_you_mean};
-use crate::domain::{Grid, Place, SourceInfo, SourceKind};
+use super::{
+    button::ButtonConfig, grids::Grids, problem::did_you_mean, read::Document, sections::Items,
+    used_ids::UsedIds,
+};
+use crate::{
+    domain::{Grid, Place, SourceInfo, SourceKind},
+    rules::rain::GaugeConfig,
+    sources::{camera, drone},
+};
 
 /// Which key, what is wrong, what was meant.
 pub(super) type Wrong = (&'static str, String, Option<String>);
 
-pub(super) fn source(
-    button: &ButtonConfig,
+/// All sources that have been placed.
+pub(super) struct Sources<'g> {
     site: Option<[f64; 2]>,
-    grids: &Grids,
-) -> Result<SourceInfo, Wrong> {
-    if let Some(Err(message)) = button.place.map(on_earth) {
-        return Err(("place", message, None));
+    grids: &'g Grids,
+    ids: UsedIds,
+    pub(super) all: Vec<SourceInfo>,
+}
+
+impl<'g> Sources<'g> {
+    /// `site` is the place of all that have none of their own.
+    pub(super) fn new(site: Option<[f64; 2]>, grids: &'g Grids) -> Self {
+        Self { site, grids, ids: UsedIds::default(), all: Vec::new() }
     }
-    let text = &button.address;
-    let place = button.place.or(site).map(|[lon, lat]| Place { lon, lat, text: text.clone() });
-    Ok(SourceInfo {
-        id: button.id.as_str().into(),
-        kind: SourceKind::Button,
-        name: if button.name.is_empty() { button.id.clone() } else { button.name.clone() },
-        grid: grid(button.grid.as_deref(), place.as_ref(), grids)?,
-        place,
-        contact: button.contact.clone(),
-        note: button.note.clone(),
-    })
+
+    /// All items of a section.
+    pub(super) fn put_each<'c, T: 'c>(&mut self, document: &mut Document<'_>, items: &'c Items<T>)
+    where
+        Placed<'c>: From<&'c T>,
+    {
+        for (index, item) in items {
+            let placed = Placed::from(item);
+            let mut problem = |(key, message, hint): Wrong| {
+                document.problem(&[placed.section(), index, key], message, hint);
+            };
+            if let Some(message) = self.twice(placed.id) {
+                let message = format!("{message}; every source needs an id of its own");
+                problem(("id", message, None));
+            }
+            self.put(&placed).unwrap_or_else(problem);
+        }
+    }
+
+    /// The message for an id that another source has.
+    pub(super) fn twice(&mut self, id: &str) -> Option<String> {
+        self.ids.twice(id)
+    }
+
+    pub(super) fn put(&mut self, placed: &Placed<'_>) -> Result<(), Wrong> {
+        self.all.push(placed.source(self.site, self.grids)?);
+        Ok(())
+    }
+}
+
+/// What a camera, a drone, a button and a gauge have in common: who it is and where.
+pub(super) struct Placed<'c> {
+    kind: SourceKind,
+    id: &'c str,
+    /// Empty: as its id.
+    name: &'c str,
+    /// Longitude and latitude.
+    place: Option<[f64; 2]>,
+    /// Code of the grid, where it is named.
+    grid: Option<&'c str>,
+    address: Option<&'c str>,
+    contact: Option<&'c str>,
+    note: Option<&'c str>,
+}
+
+impl Placed<'_> {
+    /// Its name in the configuration, as in `[[camera]]`.
+    fn section(&self) -> &'static str {
+        match self.kind {
+            SourceKind::Camera => "camera",
+            SourceKind::Drone => "drone",
+            SourceKind::Gauge => "gauge",
+            _ => "button",
+        }
+    }
+
+    /// `site` is the place of what has none of its own.
+    fn source(&self, site: Option<[f64; 2]>, grids: &Grids) -> Result<SourceInfo, Wrong> {
+        if let Some(Err(message)) = self.place.map(on_earth) {
+            return Err(("place", message, None));
+        }
+        // The site's own place is nothing that a drone is at.
+        let site = site.filter(|_| self.kind != SourceKind::Drone);
+        let text = self.address.map(str::to_owned);
+        let place = self.place.or(site).map(|[lon, lat]| Place { lon, lat, text });
+        Ok(SourceInfo {
+            id: self.id.into(),
+            kind: self.kind,
+            name: if self.name.is_empty() { self.id } else { self.name }.to_owned(),
+            grid: grid(self.grid, place.as_ref(), grids)?,
+            place,
+            contact: self.contact.map(str::to_owned),
+            note: self.note.map(str::to_owned),
+        })
+    }
+}
+
+impl<'c> Placed<'c> {
+    /// Without an address, and with nobody to call.
+    fn new(
+        kind: SourceKind,
+        id: &'c str,
+        name: &'c str,
+        place: Option<[f64; 2]>,
+        grid: &'c Option<String>,
+    ) -> Self {
+        let grid = grid.as_deref();
+        Self { kind, id, name, place, grid, address: None, contact: None, note: None }
+    }
+}
+
+impl<'c> From<&'c camera::Config> for Placed<'c> {
+    fn from(one: &'c camera::Config) -> Self {
+        Self::new(SourceKind::Camera, &one.id, &one.name, one.place, &one.grid)
+    }
+}
+
+impl<'c> From<&'c drone::Config> for Placed<'c> {
+    fn from(one: &'c drone::Config) -> Self {
+        Self::new(SourceKind::Drone, &one.id, &one.name, one.place, &one.grid)
+    }
+}
+
+impl<'c> From<&'c GaugeConfig> for Placed<'c> {
+    fn from(one: &'c GaugeConfig) -> Self {
+        Self::new(SourceKind::Gauge, &one.id, &one.name, one.place, &one.grid)
+    }
+}
+
+impl<'c> From<&'c ButtonConfig> for Placed<'c> {
+    fn from(one: &'c ButtonConfig) -> Self {
+        Self {
+            address: one.address.as_deref(),
+            contact: one.contact.as_deref(),
+            note: one.note.as_deref(),
+            ..Self::new(SourceKind::Button, &one.id, &one.name, one.place, &one.grid)
+        }
+    }
 }
 
 /// The grid that is named, or else the one that the place lies in.
@@ -49,4 +168,22 @@ pub(super) fn on_earth([lon, lat]: [f64; 2]) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("[{lon}, {lat}] is not on earth; expected [lon, lat] in degrees"))
+}
+
+/// Metres between two points, on a sphere: for "the nearest", a thousandth off is nothing.
+pub(super) fn metres(a: [f64; 2], b: [f64; 2]) -> f64 {
+    use geo::{Distance, Haversine};
+    let point = |[lon, lat]: [f64; 2]| geo::Point::new(lon, lat);
+    Haversine.distance(point(a), point(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metres_on_the_ground() {
+        let off = metres([113.9131, 30.9223], [113.9131, 30.9232]);
+        assert!((off - 100.1).abs() < 0.5, "{off}: 0.0009 degrees of latitude");
+    }
 }

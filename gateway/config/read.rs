@@ -20,6 +20,8 @@ pub(crate) struct Document<'t> {
     environment: &'t dyn Environment,
     /// Relative paths in the file are relative to this folder.
     base: PathBuf,
+    /// Names of the sections that somebody reads.
+    known: Vec<&'static str>,
     problems: Vec<Problem>,
 }
 
@@ -40,6 +42,7 @@ impl<'t> Document<'t> {
                 root,
                 environment,
                 base: Path::new(file).parent().map(Path::to_path_buf).unwrap_or_default(),
+                known: Vec::new(),
                 problems: Vec::new(),
             }),
             Err(error) => Err(Problem {
@@ -65,16 +68,23 @@ impl<'t> Document<'t> {
         self.problems.push(Problem { file, line, key, message, hint, warning: false });
     }
 
-    /// Told, but nothing stops because of it.
+    /// Reported, but nothing stops because of it.
     pub(crate) fn warning(&mut self, path: &[&str], message: String) {
         let line = self.line(path);
         let (file, key) = (self.file.clone(), dotted(path));
         self.problems.push(Problem { file, line, key, message, hint: None, warning: true });
     }
 
-    /// A problem in another file that this one names.
-    pub(crate) fn foreign(&mut self, problem: Problem) {
-        self.problems.push(problem);
+    /// A problem in a line of another file that this one names.
+    pub(crate) fn foreign(
+        &mut self,
+        (file, line): (&Path, usize),
+        key: &str,
+        message: String,
+        hint: Option<String>,
+    ) {
+        let (file, key) = (file.display().to_string(), key.to_owned());
+        self.problems.push(Problem { file, line, key, message, hint, warning: false });
     }
 
     fn line(&self, path: &[&str]) -> usize {
@@ -105,14 +115,22 @@ impl<'t> Document<'t> {
         span.map_or(1, |span| line_of(self.text, span.start))
     }
 
-    /// Names of the top-level tables that nobody reads.
-    pub(crate) fn check_sections(&mut self, known: &[&str]) {
+    /// Somebody reads the top-level table of this name.
+    pub(crate) fn knows(&mut self, name: &'static str) {
+        self.known.push(name);
+    }
+
+    /// Reports the top-level tables that nobody has read.
+    pub(crate) fn check_sections(&mut self) {
         let Some(table) = self.root.as_table() else { return };
+        let known = self.known.clone();
         let unknown: Vec<String> = table
             .keys()
             .map(|key| key.name.to_string())
             .filter(|name| !known.contains(&name.as_str()))
             .collect();
+        // In front: a name that is misspelt explains what is missing because of it.
+        let others = std::mem::take(&mut self.problems);
         for name in unknown {
             let hint = did_you_mean(&name, known.iter().copied());
             self.problem(
@@ -121,9 +139,10 @@ impl<'t> Document<'t> {
                 hint,
             );
         }
+        self.problems.extend(others);
     }
 
-    /// How many `[[name]]` there are; a `[name]` in single brackets is a mistake that is told.
+    /// How many `[[name]]` there are; a `[name]` in single brackets is reported as a mistake.
     pub(crate) fn count(&mut self, name: &str) -> usize {
         let (count, mistake) = match self.root.as_table().and_then(|table| table.get(name)) {
             None => (0, false),
@@ -204,13 +223,7 @@ impl<'t> Document<'t> {
             if message.starts_with("missing field") {
                 return None;
             }
-            let tail: Vec<String> = error
-                .path()
-                .iter()
-                .map(|segment| {
-                    segment.to_string().trim_matches(|c| c == '[' || c == ']').to_owned()
-                })
-                .collect();
+            let tail = segments(error.path());
             let key = backticked(&message)
                 .filter(|_| message.starts_with("unknown field"))
                 .map(str::to_owned)
@@ -282,6 +295,12 @@ impl<'t> Document<'t> {
             self.problem(&at, message.replace("unknown variant", "unknown value"), hint);
         }
     }
+}
+
+/// Keys and indexes, as they stand in the path of a problem.
+fn segments(path: &serde_path_to_error::Path) -> Vec<String> {
+    let bare = |segment: String| segment.trim_matches(|c| c == '[' || c == ']').to_owned();
+    path.iter().map(|segment| bare(segment.to_string())).collect()
 }
 
 /// A path and what is wrong there.
@@ -394,11 +413,10 @@ mod tests {
             Ok(document) => document,
             Err(problem) => return vec![problem.to_string()],
         };
-        document.check_sections(&["thing"]);
-        for index in 0..document.count("thing") {
-            let index = index.to_string();
+        for index in document.indexes("thing") {
             document.section::<Thing>(&["thing", &index], &[]);
         }
+        document.check_sections();
         document.into_problems().iter().map(ToString::to_string).collect()
     }
 

@@ -1,10 +1,11 @@
-//! The site's own section: `[site]`.
+//! `[site]`: one police room, where it is, and what is wrong with what was typed of it.
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{grids::Grids, place::on_earth, problem::did_you_mean, read::Document};
 use crate::incident::Join;
 
 /// `[site]`: one police room and where it is.
@@ -71,4 +72,40 @@ fn heartbeat_s() -> u64 {
 
 fn auto_close_after_s() -> u64 {
     86_400
+}
+
+/// Fills in the name where there is none.
+pub(super) fn check(document: &mut Document<'_>, site: &mut SiteConfig) {
+    let fit = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if site.id.is_empty() || !site.id.chars().all(fit) {
+        let message = format!(
+            "`{}`: expected letters, digits, `-`, `_` or `.` (it is part of topics)",
+            site.id
+        );
+        document.problem(&["site", "id"], message, None);
+    }
+    if site.name.is_empty() {
+        site.name.clone_from(&site.id);
+    }
+    if jiff::tz::TimeZone::get(&site.timezone).is_err() {
+        let names: Vec<String> =
+            jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
+        let hint = did_you_mean(&site.timezone, names.iter().map(String::as_str));
+        let message =
+            format!("no time zone is called `{}`; expected one like Asia/Shanghai", site.timezone);
+        document.problem(&["site", "timezone"], message, hint);
+    }
+    if let Some(Err(message)) = site.place.map(on_earth) {
+        document.problem(&["site", "place"], message, None);
+    }
+}
+
+/// Every bad feature is reported; the good ones are kept.
+pub(super) fn read_grids(document: &mut Document<'_>, site: &SiteConfig) -> Grids {
+    let Some(path) = &site.grids else { return Grids::default() };
+    let (grids, problems) = Grids::read(path);
+    for problem in problems {
+        document.problem(&["site", "grids"], format!("{}: {problem}", path.display()), None);
+    }
+    grids
 }

@@ -14,7 +14,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncSeekExt},
 };
 
-use super::{Backend, routes::problem};
+use super::{Backend, problem::problem};
 
 /// Read and sent at a time.
 const CHUNK_BYTES: u64 = 64 * 1024;
@@ -86,14 +86,14 @@ fn stream_file(file: File, bytes: u64) -> Body {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Range {
-    /// From, and up to but without.
+    /// First byte, and the one after the last.
     Part(u64, u64),
     Outside,
     /// Several ranges or another unit: the whole is a right answer (RFC 9110, 14.2).
     Ignored,
 }
 
-/// From, and up to but without; None: outside, or nothing that is understood.
+/// First byte, and the one after the last; None: outside, or not understood.
 pub(super) fn part(text: &str, size: u64) -> Option<(u64, u64)> {
     match parse_range(text, size) {
         Range::Part(start, end) => Some((start, end)),

@@ -1,7 +1,8 @@
-//! The web API: reads snapshots through its `Backend`, owns no state; replies enter by the front door.
+//! The web API: reads snapshots through its `Backend` and owns no state; replies enter by the junction, as those of MQTT do.
 
-mod door;
 mod evidence;
+mod listener;
+mod problem;
 mod routes;
 mod token;
 mod weather;
@@ -12,14 +13,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
 
-use door::Door;
+use listener::WebListener;
 
 use crate::{
     domain::{
         Answer, DeviceTable, EventContext, Evidence, EvidenceId, IncidentId, Kind, PostureOrder,
         RainView, Record, Reply,
     },
-    wire::tls::ServerTls,
+    wire::tls::{ListenKeys, ServerTls},
 };
 
 pub use token::load_or_make as load_or_make_token;
@@ -74,7 +75,7 @@ fn listen() -> SocketAddr {
 }
 
 impl Config {
-    /// What is wrong with it: key and message.
+    /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         let plain = self.tls_cert_file.is_none();
@@ -87,18 +88,15 @@ impl Config {
                 ),
             ));
         }
-        match ServerTls::of(&self.tls_cert_file, &self.tls_key_file) {
-            Ok(tls) => {
-                if let Some(Err(reason)) = tls.map(|tls| tls.check()) {
-                    problems.push(("tls_cert_file", reason));
-                }
-            }
-            Err(problem) => problems.push(problem),
-        }
+        problems.extend(self.tls().problem());
         if let Some(url) = self.public_url.as_deref().filter(|url| !url.starts_with("http")) {
             problems.push(("public_url", format!("`{url}`: expected http://… or https://…")));
         }
         problems
+    }
+
+    fn tls(&self) -> ListenKeys<'_> {
+        ListenKeys { cert_file: &self.tls_cert_file, key_file: &self.tls_key_file }
     }
 }
 
@@ -127,14 +125,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)>;
     /// Somebody looks at evidence: journaled (P10).
     fn look(&self, id: EvidenceId, by: &str) -> impl Future<Output = ()> + Send;
-    /// By the front door, like a reply over MQTT; answers when it is on disk.
+    /// Enters like a reply over MQTT; answers when it is on disk.
     fn reply(&self, reply: Reply) -> impl Future<Output = Answer> + Send;
     /// Sums, grades and curves as they are now; `None`: the gateway stops.
     fn rain(&self) -> impl Future<Output = Option<RainView>> + Send;
-    /// By the front door; answers when what it changed is on disk.
+    /// Enters like an order over MQTT; answers when what it changed is on disk.
     fn posture(&self, order: PostureOrder) -> impl Future<Output = Answer> + Send;
     fn context(&self) -> EventContext;
-    /// Reads the configuration anew; answers when it counts, or was refused.
+    /// Reads the configuration anew; answers when it is in effect, or was refused.
     fn reload(&self) -> impl Future<Output = Reloaded> + Send;
 }
 
@@ -167,8 +165,7 @@ impl Console {
 
     /// As [`Self::bind`], on a listener that is there: another console may serve it until now.
     pub fn on(listener: Arc<TcpListener>, config: &Config, token: String) -> Result<Self, String> {
-        let tls = ServerTls::of(&config.tls_cert_file, &config.tls_key_file)
-            .map_err(|(key, reason)| format!("web: {key}: {reason}"))?;
+        let tls = config.tls().server().map_err(|reason| format!("web: {reason}"))?;
         Ok(Self { listener, tls, token })
     }
 
@@ -179,11 +176,11 @@ impl Console {
     /// Serves until told to stop; what is being answered then is answered.
     pub async fn serve<B: Backend>(self, backend: B, mut stop: watch::Receiver<bool>) {
         let app = routes::router(backend, self.token);
-        let door = match Door::open(self.listener, self.tls) {
-            Ok(door) => door,
+        let listener = match WebListener::open(self.listener, self.tls) {
+            Ok(listener) => listener,
             Err(error) => return tracing::error!(%error, "web: cannot listen"),
         };
-        let served = axum::serve(door, app).with_graceful_shutdown(async move {
+        let served = axum::serve(listener, app).with_graceful_shutdown(async move {
             let _ = stop.wait_for(|stop| *stop).await;
         });
         if let Err(error) = served.await {

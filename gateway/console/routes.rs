@@ -13,7 +13,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Backend, Filter, Reloaded, evidence, token, weather};
+use super::{Backend, Filter, Reloaded, evidence, problem::problem, token, weather};
 use crate::domain::{Answer, DEVICE_STATES, DeviceState, Kind, Record, Reply, What};
 
 /// A reply is a few hundred bytes.
@@ -61,11 +61,6 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
             response
         }))
         .with_state(backend)
-}
-
-/// `{"error": …}`, for people.
-pub(super) fn problem(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({ "error": message }))).into_response()
 }
 
 async fn readyz<B: Backend>(State(backend): State<B>) -> Response {

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{Backend, routes::problem};
+use super::{Backend, problem::problem};
 use crate::domain::{Answer, PostureOrder};
 
 const STOPPING: &str = "the gateway stops";

@@ -1,23 +1,13 @@
 //! The event the grid receives: CloudEvents 1.0, rendered from a record by a pure function.
 
-use jiff::{Timestamp, tz::TimeZone};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Detail, Evidence, EvidenceId, Grid, HeartbeatData, Incident, IncidentId, Kind, ObjectCount,
-    Place, PreRollLimit, Record, Route, Severity, SiteId, SourceRef, Stage, Tier, Title, What,
+    Detail, EventContext, Evidence, EvidenceId, Grid, HeartbeatData, Incident, IncidentId, Kind,
+    ObjectCount, Place, PreRollLimit, Record, Route, Severity, SiteId, SourceRef, Stage, Tier,
+    Title, What,
 };
-
-/// What rendering needs to know of the site.
-#[derive(Clone, Debug)]
-pub struct EventContext {
-    pub site: SiteId,
-    /// Times are written with this zone's offset.
-    pub timezone: TimeZone,
-    /// Without it, evidence has no `url`.
-    pub public_url: Option<String>,
-}
 
 /// A CloudEvents 1.0 event in structured JSON.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -185,12 +175,6 @@ impl EventContext {
                 format!("{}/api/v1/evidence/{}", base.trim_end_matches('/'), evidence.id)
             }),
         }
-    }
-
-    /// RFC 3339 with the site's offset, to the millisecond.
-    pub fn time(&self, at: Timestamp) -> String {
-        let offset = self.timezone.to_offset(at);
-        format!("{:.3}", at.display_with_offset(offset))
     }
 }
 

@@ -1,6 +1,9 @@
 //! What a drone says of itself: where it is, how high, where its camera looks; and what the site knows of it.
 
-use super::{SourceId, ground::Errors};
+use super::{
+    SourceId,
+    ground::{Errors, Gaze},
+};
 
 /// How a pose came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,17 +22,6 @@ impl Telemetry {
             Self::Osd => "osd",
         }
     }
-}
-
-/// Where a camera looks, as three turns of a camera that looks north along the horizon: to the
-/// right about the vertical, up, then clockwise about its own line of sight. Degrees.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Gaze {
-    /// From true north, clockwise, 0..360.
-    pub azimuth_deg: f64,
-    /// Above the horizon; straight down is −90.
-    pub elevation_deg: f64,
-    pub roll_deg: f64,
 }
 
 /// One message of telemetry. A part may be absent: DJI sends its properties in several messages,

@@ -11,12 +11,21 @@
 
 use geo::{Bearing, Destination, Distance, Geodesic, Point};
 
-use super::Gaze;
-
 /// A ray flatter than this hits the ground anywhere: such a point is not placed. Degrees.
 const GRAZING_DEG_MIN: f64 = 3.0;
 /// Farther than this a box is a few pixels, and flat ground a fairy tale. Metres.
 const SLANT_M_MAX: f64 = 5_000.0;
+
+/// Where a camera looks, as three turns of a camera that looks north along the horizon: to the
+/// right about the vertical, up, then clockwise about its own line of sight. Degrees.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gaze {
+    /// From true north, clockwise, 0..360.
+    pub azimuth_deg: f64,
+    /// Above the horizon; straight down is −90.
+    pub elevation_deg: f64,
+    pub roll_deg: f64,
+}
 
 /// Standard deviations (1 σ) of what a view is made of.
 #[derive(Clone, Copy, Debug, PartialEq)]

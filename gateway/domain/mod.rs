@@ -4,6 +4,7 @@ mod areas;
 mod device;
 mod entry;
 mod event;
+mod event_context;
 mod finding;
 mod flight;
 mod gauge;
@@ -34,11 +35,12 @@ pub use device::{
     Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceStatus, DeviceTable,
 };
 pub use entry::{Entry, Outcome, Quarantined, SeenPress, Settled};
-pub use event::{Event, EventContext, EventData, event_schema};
+pub use event::{Event, EventData, event_schema};
+pub use event_context::EventContext;
 pub use finding::{Finding, Phase};
-pub use flight::{DroneInfo, Gaze, Pose, Telemetry};
+pub use flight::{DroneInfo, Pose, Telemetry};
 pub use gauge::{Dated, GaugeReport, Measure, READINGS_KEPT, Reading, SeenReport};
-pub use ground::{Errors, Spot, View, bearing_deg, distance_m, moved, turned};
+pub use ground::{Errors, Gaze, Spot, View, bearing_deg, distance_m, moved, turned};
 pub use hardware::HwDecode;
 pub use heartbeat::{Heartbeat, HeartbeatData, HeartbeatFacts, HeartbeatSums, started_at};
 pub use ids::{EvidenceId, IdMint, IncidentId, RuleId, SinkId, SiteId, SourceId};
@@ -52,7 +54,7 @@ pub use metric::{LABEL_BREAK, Meter, Metric, MetricKind, NoMeter, label_pair};
 pub use observation::{
     Body, Envelope, Fault, Loss, Observation, Press, Reply, ReplyTo, Unreadable,
 };
-pub use picture::{Area, Picture, Pixels, Planes, Shot};
+pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
 pub use place::{Grid, Place, SourceInfo, SourceKind};
 pub use posture::{OrderTo, Posture, PostureOrder};
 pub use rain::{GaugeView, GridView, PointView, RainView, ThresholdView, Words};
@@ -61,4 +63,4 @@ pub use stop::StopFlag;
 #[cfg(test)]
 pub(crate) use tests_seed::seed;
 pub use time::{Clock, Now, Stamp};
-pub use track::{Bbox, Detection, Track, TrackFrame};
+pub use track::{Bbox, Detection, Track};

@@ -188,6 +188,14 @@ pub struct Shot {
     pub quality: f32,
 }
 
+/// All that is known of one picture of one camera.
+#[derive(Clone, Debug)]
+pub struct TrackFrame {
+    pub tracks: Vec<Track>,
+    /// The pixels, kept only for as long as a snapshot may want them.
+    pub picture: Option<Picture>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,8 +6,6 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Picture;
-
 /// A box in 0..1 of the picture's width and height, `x0 < x1`, `y0 < y1`, origin top left.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Bbox {
@@ -104,12 +102,4 @@ pub struct Track {
     pub seen: bool,
     /// When it was seen first; it is told only from its second sighting on.
     pub since: Timestamp,
-}
-
-/// All that is known of one picture of one camera.
-#[derive(Clone, Debug)]
-pub struct TrackFrame {
-    pub tracks: Vec<Track>,
-    /// The pixels, kept only for as long as a snapshot may want them.
-    pub picture: Option<Picture>,
 }

@@ -23,7 +23,7 @@ use crate::{
     base::{Registry, Reporter, Task, ThreadGroup, lock, spawn, thread_cpu_time},
     camera::{
         ClockOffset, DecodeWorker, DetectQueue, DetectWorker, NextModel, RING_SPARE_S, Rings, Role,
-        Scheduler, Stream, clip_ring, decoding_part, looks_label, resize,
+        Scheduler, Stream, camera_ring, decoding_part, looks_label, resize,
     },
     config::{Config, ConfigChange, Difference},
     domain::{Fault, Kind, Meter, SourceId, StopFlag},
@@ -179,7 +179,7 @@ impl Cameras {
         let id = SourceId::from(config.id.as_str());
         let ring = match &before {
             Some(before) => before.ring.clone(),
-            None => clip_ring(config),
+            None => camera_ring(config),
         };
         resize(&ring, config);
         self.keep_ring(&id, &ring, config);

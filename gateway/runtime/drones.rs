@@ -76,7 +76,10 @@ impl Drones {
         let id = SourceId::from(config.id.as_str());
         let ring = match &before {
             Some(before) => before.ring.clone(),
-            None => clip_ring(&config.as_camera()?),
+            None => clip_ring(
+                config.pre_roll_s + config.clip_max_s + config.post_roll_s,
+                config.ring_max_bytes,
+            ),
         };
         lock(rings).insert(id.clone(), (ring.clone(), config.pre_roll_s));
         queue.join(&id);

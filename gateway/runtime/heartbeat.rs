@@ -10,15 +10,15 @@ use crate::{
     base::Readiness,
     config::SiteConfig,
     domain::{EventContext, HeartbeatFacts, HeartbeatSums, IdMint},
-    sinks::{self, Beat, Facts, Presence, Pulse, Rhythm},
+    sinks::{self, EncodedHeartbeat, GatherFacts, HeartbeatSettings, HeartbeatSource, Presence},
     store::Store,
 };
 
 /// The pulse of this run. It goes on while sinks come and leave, and its count with it.
 pub(super) struct Heart {
     run: Uuid,
-    rhythm: watch::Sender<Rhythm>,
-    beats: watch::Receiver<Beat>,
+    rhythm: watch::Sender<HeartbeatSettings>,
+    beats: watch::Receiver<EncodedHeartbeat>,
 }
 
 /// A presence at work.
@@ -31,9 +31,9 @@ impl Heart {
     pub(super) fn start(site: &SiteConfig, context: &EventContext, shared: &Shared) -> Self {
         let run = IdMint::new(rand::random()).uuid(shared.clock.now());
         let (rhythm, told) = watch::channel(rhythm(site, context));
-        let pulse = Pulse {
+        let pulse = HeartbeatSource {
             run,
-            rhythm: told,
+            settings: told,
             clock: shared.clock.clone(),
             facts: facts(shared.store.clone(), shared.readiness.clone()),
         };
@@ -57,7 +57,7 @@ impl Heart {
             run: self.run,
             clock: shared.clock.clone(),
             meter: shared.registry.clone(),
-            beats: self.beats.clone(),
+            heartbeats: self.beats.clone(),
             stop: stopped,
         };
         Present { task: tokio::spawn(presence.run(sink.clone())), stop }
@@ -76,12 +76,12 @@ impl Present {
     }
 }
 
-fn rhythm(site: &SiteConfig, context: &EventContext) -> Rhythm {
+fn rhythm(site: &SiteConfig, context: &EventContext) -> HeartbeatSettings {
     let every = Some(site.heartbeat_s).filter(|seconds| *seconds > 0).map(Duration::from_secs);
-    Rhythm { context: context.clone(), every }
+    HeartbeatSettings { context: context.clone(), every }
 }
 
-fn facts(store: Store, readiness: Readiness) -> Facts {
+fn facts(store: Store, readiness: Readiness) -> GatherFacts {
     Arc::new(move || {
         let ledger = store.ledger();
         let mut faults = readiness.reasons();

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     base::{Registry, SimulatedClock, lock},
-    camera::{Nudges, Player, Rings, WakePlan, clip_ring},
+    camera::{Nudges, Player, Rings, WakePlan, camera_ring},
     config::Config,
     domain::{
         Body, Clock, DeviceTable, Entry, EventContext, IdMint, Look, Meter, Observation, SourceId,
@@ -123,7 +123,7 @@ fn players(
     let pool = Arc::new(Pool::new(1));
     let mut players = Vec::new();
     for camera in config.cameras.iter().filter(is_played) {
-        let ring = clip_ring(camera);
+        let ring = camera_ring(camera);
         lock(rings).insert(camera.id.as_str().into(), (ring.clone(), camera.pre_roll_s));
         let mut player = Player::open(camera, ring, start, pool.clone(), meter.clone())?;
         if explain == Some(&player.id) {

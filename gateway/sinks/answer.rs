@@ -1,8 +1,8 @@
-//! The `answer` sink: commands to devices at a broker, so that who pressed hears that it arrived, and that somebody comes.
+//! The `answer` sink: commands to devices at a broker. The person who pressed hears that the press arrived, and that somebody comes.
 //!
-//! It sees each record after it is on disk. What is too old to be of use is passed over, and so is
-//! everything that no `[[sink.say]]` is about; in the ledger both are delivered, in
-//! `gridpost_sink_passed_total` they are told apart.
+//! It gets each record after it is on disk. A record that is too old to be of use, or that no
+//! `[[sink.say]]` is about, is passed over: the ledger counts it as delivered, and
+//! `gridpost_sink_passed_total` counts it too.
 
 use std::{collections::HashMap, path::PathBuf, time::Duration};
 
@@ -10,18 +10,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DeliverError, Delivery, Lane, Sink, missing,
+    sink::{DeliverError, Delivery, Lane, Sink},
     template::{self, Into},
 };
 use crate::{
     domain::{Event, IncidentId, Kind, SiteId, What},
-    wire::{
-        client_tls::ClientTls,
-        mqtt::{Broker, Publisher},
-    },
+    wire::mqtt::{Access, Publisher},
 };
 
-/// Incidents of which it is remembered how often they were pressed for.
+/// Incidents whose number of answered presses is remembered.
 const INCIDENTS_MAX: usize = 1_000;
 
 /// `[[sink]] kind = "answer"`.
@@ -113,21 +110,21 @@ fn kinds() -> Vec<Kind> {
 }
 
 impl Config {
-    fn tls(&self) -> ClientTls {
-        ClientTls {
-            ca_file: self.ca_file.clone(),
-            cert_file: self.client_cert_file.clone(),
-            key_file: self.client_key_file.clone(),
-            web_too: false,
+    fn access(&self) -> Access<'_> {
+        Access {
+            url_key: "broker",
+            url: &self.broker,
+            username: &self.username,
+            password_file: &self.password_file,
+            ca_file: &self.ca_file,
+            client_cert_file: &self.client_cert_file,
+            client_key_file: &self.client_key_file,
         }
     }
 
-    /// What can never work: key and message.
+    /// Errors as (key, message).
     pub(super) fn problems(&self) -> Vec<(&'static str, String)> {
-        let mut problems: Vec<_> = self.tls().problem().into_iter().collect();
-        if !["mqtt", "mqtts"].contains(&self.broker.scheme()) {
-            problems.push(("broker", "expected mqtt://host:port or mqtts://host:port".into()));
-        }
+        let mut problems = self.access().problems();
         if self.say.is_empty() {
             problems
                 .push(("say", "says nothing: add a [[sink.say]] with when, topic, payload".into()));
@@ -153,15 +150,13 @@ impl Config {
         problems
     }
 
-    /// What would not work now, and may by the time it is needed: key and message.
+    /// Warnings as (key, message): what may be right by the time it is needed.
     pub(super) fn warnings(&self) -> Vec<(&'static str, String)> {
-        let mut warnings: Vec<_> = self.tls().warning().into_iter().collect();
-        warnings.extend(missing("password_file", self.password_file.as_deref()));
-        warnings
+        self.access().warnings()
     }
 }
 
-pub struct Answer {
+pub struct AnswerSink {
     config: Config,
     publisher: Publisher,
     within: Duration,
@@ -169,29 +164,24 @@ pub struct Answer {
     answered: HashMap<IncidentId, u64>,
 }
 
-impl Answer {
+impl AnswerSink {
     pub(super) fn new(config: &Config, site: &SiteId, lane: Lane) -> Self {
-        let broker = Broker {
-            url: config.broker.clone(),
-            client_id: format!("gridpost-{site}-{}-{}", config.id, lane.name()),
-            username: config.username.clone(),
-            password_file: config.password_file.clone(),
-            tls: config.tls(),
-        };
+        let client_id = format!("gridpost-{site}-{}-{}", config.id, lane.name());
         Self {
             config: config.clone(),
-            publisher: Publisher::new(broker),
+            publisher: Publisher::new(config.access().broker(client_id)),
             within: Duration::from_secs(config.timeout_s.max(1)),
             answered: HashMap::new(),
         }
     }
 
-    /// What this change means to who pressed; most mean nothing.
+    /// What this change means to the person who pressed; most changes mean nothing.
     fn when(&self, event: &Event) -> Option<When> {
         let data = &event.data;
         match data.what {
             What::Opened | What::Reopened => Some(When::Received),
-            // One that is not remembered was answered by an earlier process, or too late to be said.
+            // An incident that is not remembered was answered by an earlier process, or it was too
+            // old to be answered.
             What::Updated => {
                 let again =
                     presses(event) > self.answered.get(&data.incident).copied().unwrap_or(1);
@@ -223,7 +213,7 @@ fn presses(event: &Event) -> u64 {
     event.data.detail.get("presses").and_then(serde_json::Value::as_u64).unwrap_or(1)
 }
 
-impl Sink for Answer {
+impl Sink for AnswerSink {
     async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
         let event = template::event(&delivery.body)?;
         let Some(when) = self.when(&event) else {
@@ -262,7 +252,7 @@ impl Sink for Answer {
 mod tests {
     use super::{template::tests::press, *};
 
-    fn answer() -> Answer {
+    fn answer() -> AnswerSink {
         let say = |when: &[When], models: &[&str], topic: &str| Say {
             when: when.to_vec(),
             models: models.iter().map(|model| (*model).into()).collect(),
@@ -286,7 +276,7 @@ mod tests {
                 say(&[When::Received], &[], "room/siren"),
             ],
         };
-        Answer::new(&config, &"s".into(), Lane::Emergency)
+        AnswerSink::new(&config, &"s".into(), Lane::Emergency)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How a sink is, over all its lanes: after three failures in a row it is down, and one voice says so.
+//! Whether a sink is up, over all its lanes: after three failures in a row it is down, and that is reported once.
 
 use std::{
     collections::BTreeMap,
@@ -12,11 +12,11 @@ use crate::domain::{Meter, Metric, SinkId};
 /// After this many failed tries in a row a lane, and with it the sink, counts as down.
 pub(super) const TRIES_UNTIL_DOWN: u32 = 3;
 
-/// Tells the rest of the gateway how the sink is: `Some(why)` when down, `None` when well again.
+/// Tells the rest of the gateway: `Some(why)` when the sink is down, `None` when it is up again.
 pub type Report = Arc<dyn Fn(Option<String>) + Send + Sync>;
 
-/// One a sink, shared by its lanes: the sink is well only when no lane is down, so that a lane
-/// that works does not call off the alarm of one that does not.
+/// One for each sink, shared by its lanes. The sink is up only when no lane is down, so that a lane
+/// that works does not call off the alarm of another.
 pub struct Circuit {
     sink: SinkId,
     meter: Arc<dyn Meter>,
@@ -38,7 +38,7 @@ impl Circuit {
         })
     }
 
-    /// A lane of it, working until it says otherwise.
+    /// A lane of it; it counts as working until it fails.
     pub(super) fn lane(self: &Arc<Self>, name: &'static str) -> LaneCircuit {
         LaneCircuit { circuit: self.clone(), name, failures: 0 }
     }

@@ -11,7 +11,11 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Circuit, DeliverError, Delivery, Due, Lane, Outbox, Sink};
+use super::{
+    circuit::Circuit,
+    outbox::{Due, Outbox},
+    sink::{DeliverError, Delivery, Lane, Sink},
+};
 use crate::{
     domain::{Clock, EventContext, Meter, Metric, Outcome, Settled, SinkId},
     wire::backoff::{BACKOFF_MS_MAX, backoff},
@@ -40,9 +44,9 @@ pub struct Courier<S, O> {
 
 /// What became of a try that ended.
 enum Done {
-    /// The other end has said its word; so says the ledger.
+    /// The other end has answered for good; the ledger gets this outcome.
     Told(Outcome),
-    /// None of its business: delivered in the ledger, and no sign of how the sink is.
+    /// The sink passed it over: delivered in the ledger, and no sign of whether the sink is up.
     Passed,
 }
 
@@ -55,7 +59,8 @@ struct Waiting {
     refused: bool,
 }
 
-/// When a try is due, the oldest one goes (P2); whose turn it was takes the oldest's turn.
+/// When a try is due, the oldest record goes (P2), and the one whose turn it was takes the oldest's
+/// turn.
 fn due_now(waiting: &mut Vec<Waiting>, at: Instant) -> Option<Waiting> {
     let fired = waiting.iter().position(|one| one.at == at)?;
     if waiting[fired].refused {
@@ -134,7 +139,7 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
         }
     }
 
-    /// Ok: settled so. Err: why not, and when again if that is not up to the back-off.
+    /// Ok: how it is settled. Err: why it is not, and when to try again if the back-off does not decide that.
     async fn attempt(&mut self, due: &Due) -> Result<Done, (String, Option<Duration>)> {
         let event = self.context.event(&due.record);
         let body = serde_json::to_vec(&event)

@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use tokio::time::sleep;
 
-use super::{Circuit, DeliverError, Outbox, Piece, Uploader, courier::BACKOFF_MS_FIRST};
+use super::{
+    circuit::Circuit,
+    courier::BACKOFF_MS_FIRST,
+    http::Uploader,
+    outbox::{Outbox, Piece},
+    sink::{DeliverError, FILE_MISSING},
+};
 use crate::{
     domain::{Clock, Meter, Metric, Outcome, Settled, SinkId},
     wire::backoff::{BACKOFF_MS_MAX, backoff},
 };
 
-/// What is kept of a piece whose file is gone.
-pub(super) const MISSING: &str = "its file is missing";
-
-/// Everything it needs; its connection is its own, so that it is in no event's way.
+/// Everything it needs. Its connection is its own, so that no event waits for it.
 pub struct EvidenceCourier<O> {
     pub sink: SinkId,
     pub connection: Uploader,
@@ -24,8 +27,8 @@ pub struct EvidenceCourier<O> {
 }
 
 impl<O: Outbox> EvidenceCourier<O> {
-    /// Runs until it is dropped; a piece under way then is in the store still, and what of it has
-    /// arrived is asked for by the next one.
+    /// Runs until it is dropped. A piece under way then is in the store still, and the next courier
+    /// asks how much of it has arrived.
     pub async fn run(mut self) {
         let mut circuit = self.circuit.lane("evidence");
         self.connection.yield_to(self.circuit.watch());
@@ -51,10 +54,11 @@ impl<O: Outbox> EvidenceCourier<O> {
         }
     }
 
-    /// Ok: settled so. Err: why not, and when again if the other end said so, milliseconds.
+    /// Ok: how it is settled. Err: why it is not, and when to try again if the other end said so,
+    /// milliseconds.
     async fn attempt(&mut self, piece: &Piece) -> Result<Outcome, (String, Option<u64>)> {
         let answer = match &piece.path {
-            None => MISSING.to_owned(),
+            None => FILE_MISSING.to_owned(),
             Some(path) => {
                 match self.connection.upload(piece.incident, &piece.evidence, path).await {
                     Ok(()) | Err(DeliverError::Passed { .. }) => return Ok(Outcome::Delivered),

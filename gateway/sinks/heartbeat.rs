@@ -1,4 +1,4 @@
-//! The pulse of the gateway: one heartbeat an interval for all sinks; the newest replaces the one before.
+//! Heartbeats: one an interval, the same for all sinks; the newest replaces the one before.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,72 +11,72 @@ use uuid::Uuid;
 
 use crate::domain::{Clock, EventContext, HeartbeatFacts};
 
-/// What only the runtime knows, asked for at each beat. It must not block.
-pub type Facts = Arc<dyn Fn() -> HeartbeatFacts + Send + Sync>;
+/// Gives what only the runtime knows, at each heartbeat. It must not block.
+pub type GatherFacts = Arc<dyn Fn() -> HeartbeatFacts + Send + Sync>;
 
 /// One heartbeat, ready to be sent.
 #[derive(Clone, Debug, Default)]
-pub struct Beat {
+pub struct EncodedHeartbeat {
     pub seq: u64,
     pub event_id: String,
     /// CloudEvents, structured JSON.
     pub body: Bytes,
 }
 
-/// What may change while the pulse goes on.
+/// What may change while heartbeats go on.
 #[derive(Clone)]
-pub struct Rhythm {
+pub struct HeartbeatSettings {
     pub context: EventContext,
     /// None: no heartbeats.
     pub every: Option<Duration>,
 }
 
 /// Makes the heartbeats. Not journaled: a late one is worth nothing.
-pub struct Pulse {
-    /// Of this process; `seq` counts on whatever its rhythm becomes.
+pub struct HeartbeatSource {
+    /// Of this process; `seq` counts on whatever the settings become.
     pub run: Uuid,
-    pub rhythm: watch::Receiver<Rhythm>,
+    pub settings: watch::Receiver<HeartbeatSettings>,
     pub clock: Arc<dyn Clock>,
-    pub facts: Facts,
+    pub facts: GatherFacts,
 }
 
-impl Pulse {
+impl HeartbeatSource {
     /// The newest heartbeat; the first comes after one interval. Ends when nobody listens.
-    pub fn start(mut self) -> watch::Receiver<Beat> {
-        let (tell, told) = watch::channel(Beat::default());
+    pub fn start(mut self) -> watch::Receiver<EncodedHeartbeat> {
+        let (newest, receiver) = watch::channel(EncodedHeartbeat::default());
         tokio::spawn(async move {
-            let mut every = self.rhythm.borrow_and_update().every;
+            let mut every = self.settings.borrow_and_update().every;
             let mut ticks = every.map(ticks);
             let mut seq = 0;
             loop {
                 tokio::select! {
                     () = next(&mut ticks) => {}
-                    changed = self.rhythm.changed() => {
+                    changed = self.settings.changed() => {
                         if changed.is_err() {
                             return;
                         }
-                        let new = self.rhythm.borrow_and_update().every;
+                        let new = self.settings.borrow_and_update().every;
                         if every != new {
                             (every, ticks) = (new, new.map(self::ticks));
                         }
                         continue;
                     }
-                    () = tell.closed() => return,
+                    () = newest.closed() => return,
                 }
                 seq += 1;
-                match self.beat(seq) {
-                    Ok(beat) => drop(tell.send(beat)),
+                match self.encode(seq) {
+                    Ok(heartbeat) => drop(newest.send(heartbeat)),
                     Err(error) => tracing::error!(%error, "heartbeat cannot be written"),
                 }
             }
         });
-        told
+        receiver
     }
 
-    fn beat(&self, seq: u64) -> Result<Beat, serde_json::Error> {
-        let context = self.rhythm.borrow().context.clone();
+    fn encode(&self, seq: u64) -> Result<EncodedHeartbeat, serde_json::Error> {
+        let context = self.settings.borrow().context.clone();
         let event = context.heartbeat(self.run, seq, self.clock.now(), (self.facts)());
-        Ok(Beat { seq, body: serde_json::to_vec(&event)?.into(), event_id: event.id })
+        Ok(EncodedHeartbeat { seq, body: serde_json::to_vec(&event)?.into(), event_id: event.id })
     }
 }
 

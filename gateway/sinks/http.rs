@@ -10,13 +10,13 @@ use reqwest::header;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DeliverError, Delivery, Sink, missing};
-use crate::wire::client_tls::ClientTls;
+use super::sink::{DeliverError, Delivery, Sink};
+use crate::wire::{client_tls::ClientTls, file_stamp::missing};
 use link::{Judgement, Link, judge};
 
 pub use upload::Uploader;
 pub use webhook::Config as WebhookConfig;
-pub(super) use webhook::Webhook;
+pub(super) use webhook::WebhookSink;
 
 /// `[[sink]] kind = "http"`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -72,7 +72,7 @@ impl Config {
         self.send_pictures && self.evidence_url.is_some()
     }
 
-    /// What can never work: key and message.
+    /// Errors as (key, message).
     pub(super) fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         let web = |url: &url::Url| ["http", "https"].contains(&url.scheme());
@@ -98,7 +98,7 @@ impl Config {
         problems
     }
 
-    /// What would not work now, and may by the time it is needed: key and message.
+    /// Warnings as (key, message): what may be right by the time it is needed.
     pub(super) fn warnings(&self) -> Vec<(&'static str, String)> {
         let mut warnings: Vec<_> = self.tls().warning().into_iter().collect();
         warnings.extend(missing("token_file", self.token_file.as_deref()));
@@ -107,17 +107,17 @@ impl Config {
 }
 
 /// A connection of its own that posts events.
-pub struct Http {
+pub struct HttpSink {
     link: Link,
 }
 
-impl Http {
+impl HttpSink {
     pub(super) fn new(config: &Config) -> Self {
         Self { link: Link::new(config) }
     }
 }
 
-impl Sink for Http {
+impl Sink for HttpSink {
     async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
         let request = self
             .link

@@ -9,7 +9,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt},
 };
 
-use super::{DeliverError, Delivery, Sink};
+use super::sink::{DeliverError, Delivery, Sink};
 
 /// `[[sink]] kind = "jsonl"`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -21,12 +21,12 @@ pub struct Config {
     pub path: PathBuf,
 }
 
-pub struct Jsonl {
+pub struct JsonlSink {
     path: PathBuf,
     file: Option<File>,
 }
 
-impl Jsonl {
+impl JsonlSink {
     pub(super) fn new(config: &Config) -> Self {
         Self { path: config.path.clone(), file: None }
     }
@@ -62,7 +62,7 @@ async fn open(path: &PathBuf) -> std::io::Result<File> {
     Ok(file)
 }
 
-impl Sink for Jsonl {
+impl Sink for JsonlSink {
     async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
         let line = [&delivery.body[..], b"\n"].concat();
         let done = self.append(&line).await;
@@ -83,7 +83,7 @@ mod tests {
         let path = folder.path().join("deep/events.jsonl");
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, "{\"a\":1}\n{\"b\":").unwrap();
-        let mut sink = Jsonl::new(&Config { id: "x".into(), path: path.clone() });
+        let mut sink = JsonlSink::new(&Config { id: "x".into(), path: path.clone() });
         let delivery = Delivery {
             event_id: "1".into(),
             kind: "crowd",

@@ -5,13 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DeliverError, Delivery, Lane, Sink, missing};
+use super::sink::{DeliverError, Delivery, Lane, Sink};
 use crate::{
     domain::SiteId,
-    wire::{
-        client_tls::ClientTls,
-        mqtt::{Broker, Publisher},
-    },
+    wire::mqtt::{Access, Broker, Publisher},
 };
 
 /// `[[sink]] kind = "mqtt"`; topic `gridpost/<site>/incident/<kind>`, QoS 1.
@@ -47,58 +44,50 @@ fn timeout_s() -> u64 {
 }
 
 impl Config {
-    fn tls(&self) -> ClientTls {
-        ClientTls {
-            ca_file: self.ca_file.clone(),
-            cert_file: self.client_cert_file.clone(),
-            key_file: self.client_key_file.clone(),
-            web_too: false,
+    fn access(&self) -> Access<'_> {
+        Access {
+            url_key: "broker",
+            url: &self.broker,
+            username: &self.username,
+            password_file: &self.password_file,
+            ca_file: &self.ca_file,
+            client_cert_file: &self.client_cert_file,
+            client_key_file: &self.client_key_file,
         }
     }
 
     /// Each connection is a client of its own: the same client id twice would throw the other out.
     pub(super) fn broker(&self, site: &SiteId, suffix: &str) -> Broker {
-        Broker {
-            url: self.broker.clone(),
-            client_id: format!("gridpost-{site}-{}-{suffix}", self.id),
-            username: self.username.clone(),
-            password_file: self.password_file.clone(),
-            tls: self.tls(),
-        }
+        self.access().broker(format!("gridpost-{site}-{}-{suffix}", self.id))
     }
 
     pub(super) fn within(&self) -> Duration {
         Duration::from_secs(self.timeout_s.max(1))
     }
 
-    /// What can never work: key and message.
+    /// Errors as (key, message).
     pub(super) fn problems(&self) -> Vec<(&'static str, String)> {
-        let mut problems: Vec<_> = self.tls().problem().into_iter().collect();
-        if !["mqtt", "mqtts"].contains(&self.broker.scheme()) {
-            let message = format!(
-                "`{}`: expected mqtt://host:port or mqtts://host:port",
-                self.broker.scheme()
-            );
-            problems.push(("broker", message));
+        let mut problems = self.access().problems();
+        // This kind of sink repeats the scheme that was typed.
+        for (_, message) in problems.iter_mut().filter(|(key, _)| *key == "broker") {
+            *message = format!("`{}`: {message}", self.broker.scheme());
         }
         problems
     }
 
-    /// What would not work now, and may by the time it is needed: key and message.
+    /// Warnings as (key, message): what may be right by the time it is needed.
     pub(super) fn warnings(&self) -> Vec<(&'static str, String)> {
-        let mut warnings: Vec<_> = self.tls().warning().into_iter().collect();
-        warnings.extend(missing("password_file", self.password_file.as_deref()));
-        warnings
+        self.access().warnings()
     }
 }
 
-pub struct Mqtt {
+pub struct MqttSink {
     publisher: Publisher,
     prefix: String,
     within: Duration,
 }
 
-impl Mqtt {
+impl MqttSink {
     pub(super) fn new(config: &Config, site: &SiteId, lane: Lane) -> Self {
         Self {
             publisher: Publisher::new(config.broker(site, lane.name())),
@@ -108,7 +97,7 @@ impl Mqtt {
     }
 }
 
-impl Sink for Mqtt {
+impl Sink for MqttSink {
     async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
         let topic = format!("{}/{}", self.prefix, delivery.kind);
         let sent = self.publisher.publish(&topic, delivery.body.clone(), self.within).await;

@@ -1,4 +1,4 @@
-//! That the gateway is there, told to each sink on a connection of its own: heartbeats, and at brokers a last will.
+//! Says to each sink, on a connection of its own, that the gateway is there: heartbeats, and at brokers a last will.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,12 +10,18 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{Beat, Config, Delivery, Sink, http::Http, mqtt};
+use super::{
+    heartbeat::EncodedHeartbeat,
+    http::HttpSink,
+    kinds::Config,
+    mqtt,
+    sink::{Delivery, Sink},
+};
 use crate::{
     domain::{Clock, EventContext, Meter, Metric, SinkId, started_at},
     wire::{
         backoff::backoff,
-        mqtt::{Presence as Connection, Said},
+        mqtt::{Publication, WillConnection},
     },
 };
 
@@ -30,19 +36,19 @@ pub struct Presence {
     pub run: Uuid,
     pub clock: Arc<dyn Clock>,
     pub meter: Arc<dyn Meter>,
-    pub beats: watch::Receiver<Beat>,
-    /// Its own; why it ends is what it says when it leaves.
+    pub heartbeats: watch::Receiver<EncodedHeartbeat>,
+    /// Its own; the reason is what it says when it leaves.
     pub stop: watch::Receiver<Option<String>>,
 }
 
 impl Presence {
-    /// Until it is stopped; then says goodbye where there is a will to call off. A file has no
-    /// use for it.
+    /// Until it is stopped; at a broker it then says goodbye, so that the will is not published.
+    /// Other kinds of sinks have neither.
     pub async fn run(self, sink: Config) {
         match sink {
             Config::Http(config) => {
                 let id = SinkId::from(config.id.as_str());
-                self.post(id, Http::new(&config)).await;
+                self.post(id, HttpSink::new(&config)).await;
             }
             Config::Mqtt(config) => self.stay(config).await,
             Config::Answer(_) | Config::Jsonl(_) | Config::Webhook(_) => {}
@@ -50,21 +56,25 @@ impl Presence {
     }
 
     /// Best effort: one that fails is dropped, and so is one that is overtaken meanwhile.
-    async fn post(mut self, sink: SinkId, mut http: Http) {
-        let mut heard = self.beats.borrow_and_update().seq;
+    async fn post(mut self, sink: SinkId, mut http: HttpSink) {
+        let mut heard = self.heartbeats.borrow_and_update().seq;
         loop {
             tokio::select! {
-                new = self.beats.changed() => if new.is_err() { return },
+                new = self.heartbeats.changed() => if new.is_err() { return },
                 () = stopped(&mut self.stop) => return,
             }
-            let beat = self.beats.borrow_and_update().clone();
-            self.missed(&sink, (beat.seq - heard).saturating_sub(1), "overtaken by the next one");
-            heard = beat.seq;
+            let heartbeat = self.heartbeats.borrow_and_update().clone();
+            self.missed(
+                &sink,
+                (heartbeat.seq - heard).saturating_sub(1),
+                "overtaken by the next one",
+            );
+            heard = heartbeat.seq;
             let delivery = Delivery {
-                event_id: beat.event_id,
+                event_id: heartbeat.event_id,
                 kind: "heartbeat",
                 at: self.clock.now().wall,
-                body: beat.body,
+                body: heartbeat.body,
             };
             let sent = tokio::select! {
                 sent = http.deliver(&delivery) => sent,
@@ -76,18 +86,18 @@ impl Presence {
         }
     }
 
-    fn missed(&self, sink: &SinkId, beats: u64, reason: &str) {
-        if beats > 0 {
+    fn missed(&self, sink: &SinkId, heartbeats: u64, reason: &str) {
+        if heartbeats > 0 {
             tracing::debug!(%sink, reason, "heartbeat did not get through");
-            self.meter.add(Metric::HeartbeatFailures, sink.as_str(), beats);
+            self.meter.add(Metric::HeartbeatFailures, sink.as_str(), heartbeats);
         }
     }
 
     /// A connection that is made again for ever.
     async fn stay(mut self, config: mqtt::Config) {
         let sink = SinkId::from(config.id.as_str());
-        // What was said before it began is not for it to say again.
-        self.beats.mark_unchanged();
+        // What was sent before it began is not for it to send again.
+        self.heartbeats.mark_unchanged();
         let mut tries = 0u32;
         loop {
             let mut connected = false;
@@ -102,7 +112,7 @@ impl Presence {
             loop {
                 tokio::select! {
                     () = &mut wait => break,
-                    new = self.beats.changed() => if new.is_err() { return } else { self.lose(&sink) },
+                    new = self.heartbeats.changed() => if new.is_err() { return } else { self.lose(&sink) },
                     () = stopped(&mut self.stop) => return,
                 }
             }
@@ -116,7 +126,7 @@ impl Presence {
         config: &mqtt::Config,
         connected: &mut bool,
     ) -> Result<(), String> {
-        let mut connection = Connection::open(
+        let mut connection = WillConnection::open(
             &config.broker(&self.context.site, "presence"),
             self.status(false, Some("the connection broke without a goodbye")),
         )?;
@@ -126,14 +136,14 @@ impl Presence {
             loop {
                 tokio::select! {
                     done = &mut connecting => break done.map_err(|_| "no connection in time")??,
-                    new = self.beats.changed() => if new.is_err() { return Ok(()) } else { self.lose(sink) },
+                    new = self.heartbeats.changed() => if new.is_err() { return Ok(()) } else { self.lose(sink) },
                     () = stopped(&mut self.stop) => return Ok(()),
                 }
             }
         }
         *connected = true;
-        connection.say(self.status(true, None))?;
-        // What was said and not acknowledged yet; the status is one of them, no heartbeat.
+        connection.publish(self.status(true, None))?;
+        // Publications that are not acknowledged yet; the status is one of them, and no heartbeat.
         let (mut unheard, mut status_unheard) = (0u64, true);
         let topic = format!("gridpost/{}/heartbeat", self.context.site);
         loop {
@@ -148,12 +158,12 @@ impl Presence {
                         unheard = unheard.saturating_sub(1);
                     }
                 }
-                new = self.beats.changed() => {
+                new = self.heartbeats.changed() => {
                     if new.is_err() {
                         return Ok(());
                     }
-                    let payload = self.beats.borrow_and_update().body.clone();
-                    match connection.say(Said { topic: topic.clone(), payload, retain: false }) {
+                    let payload = self.heartbeats.borrow_and_update().body.clone();
+                    match connection.publish(Publication { topic: topic.clone(), payload, retain: false }) {
                         Ok(()) => unheard += 1,
                         Err(reason) => self.missed(sink, 1, &reason),
                     }
@@ -165,29 +175,29 @@ impl Presence {
         Ok(())
     }
 
-    /// What could not be sent while there was no connection.
+    /// A heartbeat that could not be sent, because there was no connection.
     fn lose(&mut self, sink: &SinkId) {
-        self.beats.borrow_and_update();
+        self.heartbeats.borrow_and_update();
         self.missed(sink, 1, "no connection");
     }
 
-    async fn goodbye(&self, mut connection: Connection, unheard: u64) {
+    async fn goodbye(&self, mut connection: WillConnection, unheard: u64) {
         let why = self.stop.borrow().clone().unwrap_or_else(|| "stopped".into());
-        let said = async {
-            connection.say(self.status(false, Some(&why)))?;
+        let goodbye = async {
+            connection.publish(self.status(false, Some(&why)))?;
             for _ in 0..=unheard {
                 connection.acknowledged().await?;
             }
             connection.leave().await;
             Ok::<(), String>(())
         };
-        if !matches!(timeout(GOODBYE_WITHIN, said).await, Ok(Ok(()))) {
+        if !matches!(timeout(GOODBYE_WITHIN, goodbye).await, Ok(Ok(()))) {
             tracing::debug!("presence: no time for a goodbye; the last will tells it");
         }
     }
 
     /// Retained at the broker, for whoever asks: `gridpost/<site>/status`.
-    fn status(&self, online: bool, reason: Option<&str>) -> Said {
+    fn status(&self, online: bool, reason: Option<&str>) -> Publication {
         let now = self.clock.now();
         let mut status = json!({
             "online": online,
@@ -198,7 +208,7 @@ impl Presence {
         if let Some(reason) = reason {
             status["reason"] = reason.into();
         }
-        Said {
+        Publication {
             topic: format!("gridpost/{}/status", self.context.site),
             payload: Bytes::from(status.to_string()),
             retain: true,
@@ -206,7 +216,7 @@ impl Presence {
     }
 }
 
-/// Returns at the stop, and without its guard, so that the rest can use what it borrowed.
+/// Returns when it is stopped, without the guard of `wait_for`, which would keep `stop` borrowed.
 async fn stopped(stop: &mut watch::Receiver<Option<String>>) {
     let _ = stop.wait_for(Option::is_some).await;
 }

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::DeliverError;
+use super::sink::DeliverError;
 use crate::domain::{Event, EventData, What};
 
-/// What there is to fill in.
+/// The names that can be filled in.
 pub(super) const NAMES: &[&str] = &[
     "incident",
     "event",
@@ -33,7 +33,7 @@ pub(super) const NAMES: &[&str] = &[
     "by",
     "say",
 ];
-/// A value longer than this is cut, characters: a text is for reading.
+/// A value is cut to so many characters: a text is for reading.
 const VALUE_CHARS_MAX: usize = 500;
 
 /// How a value is written into its surroundings.
@@ -45,11 +45,11 @@ pub(super) enum Into {
     Topic,
 }
 
-/// Names in braces that nobody can fill.
+/// Names in braces that cannot be filled in.
 pub(super) fn unknown(template: &str) -> Vec<String> {
     let mut unknown = Vec::new();
-    pieces(template, |piece| {
-        if let Piece::Name(name) = piece
+    parts(template, |part| {
+        if let TemplatePart::Name(name) = part
             && !NAMES.contains(&name)
         {
             unknown.push(format!("{{{name}}}"));
@@ -58,27 +58,27 @@ pub(super) fn unknown(template: &str) -> Vec<String> {
     unknown
 }
 
-enum Piece<'t> {
+enum TemplatePart<'t> {
     Text(&'t str),
     Name(&'t str),
 }
 
 /// `{abc}` is a name; every other brace is a brace, so that JSON needs no escaping.
-fn pieces<'t>(template: &'t str, mut take: impl FnMut(Piece<'t>)) {
+fn parts<'t>(template: &'t str, mut take: impl FnMut(TemplatePart<'t>)) {
     let mut rest = template;
     while let Some(open) = rest.find('{') {
         let after = &rest[open + 1..];
         let len = after.find(|c: char| !c.is_ascii_lowercase() && c != '_').unwrap_or(after.len());
         if len > 0 && after[len..].starts_with('}') {
-            take(Piece::Text(&rest[..open]));
-            take(Piece::Name(&after[..len]));
+            take(TemplatePart::Text(&rest[..open]));
+            take(TemplatePart::Name(&after[..len]));
             rest = &after[len + 1..];
         } else {
-            take(Piece::Text(&rest[..=open]));
+            take(TemplatePart::Text(&rest[..=open]));
             rest = after;
         }
     }
-    take(Piece::Text(rest));
+    take(TemplatePart::Text(rest));
 }
 
 /// The event, read back from the bytes that every sink gets.
@@ -89,9 +89,9 @@ pub(super) fn event(body: &[u8]) -> Result<Event, DeliverError> {
 
 pub(super) fn fill(template: &str, event: &Event, say: &str, into: Into) -> String {
     let mut out = String::with_capacity(template.len() + 64);
-    pieces(template, |piece| match piece {
-        Piece::Text(text) => out.push_str(text),
-        Piece::Name(name) => {
+    parts(template, |part| match part {
+        TemplatePart::Text(text) => out.push_str(text),
+        TemplatePart::Name(name) => {
             let value = value(name, event, say);
             let value: String = value.chars().take(VALUE_CHARS_MAX).collect();
             match into {

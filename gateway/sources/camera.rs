@@ -4,7 +4,7 @@ mod onvif;
 
 pub use onvif::Credentials;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -136,9 +136,42 @@ pub struct Config {
     pub stall_timeout_s: u64,
 }
 
-fn five() -> u64 {
+/// A url with the user and the password of the file in it, where a user is named.
+pub(super) fn with_credentials(
+    url: &str,
+    username: Option<&str>,
+    password_file: Option<&Path>,
+) -> Result<String, String> {
+    let Some(username) = username else { return Ok(url.to_owned()) };
+    let mut url = url::Url::parse(url).map_err(|error| format!("url: {error}"))?;
+    let password = read_password(password_file)?;
+    let set = url.set_username(username).and(url.set_password(password.as_deref()));
+    set.map_err(|()| "url cannot carry a user name".to_owned())?;
+    Ok(url.into())
+}
+
+/// Of a `password_file`, as it is now.
+fn read_password(file: Option<&Path>) -> Result<Option<String>, String> {
+    let Some(path) = file else { return Ok(None) };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("password_file {}: {error}", path.display()))?;
+    Ok(Some(text.trim().to_owned()))
+}
+
+// Defaults that a drone shares.
+pub(super) fn five() -> u64 {
     5
 }
+pub(super) fn ten() -> u64 {
+    10
+}
+pub(super) fn clip_max_s() -> u64 {
+    30
+}
+pub(super) fn ring_max_bytes() -> usize {
+    64 << 20
+}
+
 fn two_s() -> f64 {
     2.0
 }
@@ -147,15 +180,6 @@ fn quiet_s() -> f64 {
 }
 fn five_fps() -> f64 {
     5.0
-}
-fn ten() -> u64 {
-    10
-}
-fn clip_max_s() -> u64 {
-    30
-}
-fn ring_max_bytes() -> usize {
-    64 << 20
 }
 
 impl Config {
@@ -175,26 +199,13 @@ impl Config {
     }
 
     fn with_credentials(&self, url: &str) -> Result<String, String> {
-        let Some(username) = &self.username else { return Ok(url.to_owned()) };
-        let mut url = url::Url::parse(url).map_err(|error| format!("url: {error}"))?;
-        let password = self.password()?;
-        let set = url.set_username(username).and(url.set_password(password.as_deref()));
-        set.map_err(|()| "url cannot carry a user name".to_owned())?;
-        Ok(url.into())
+        with_credentials(url, self.username.as_deref(), self.password_file.as_deref())
     }
 
-    /// Of `password_file`, as it is now.
-    fn password(&self) -> Result<Option<String>, String> {
-        let Some(path) = &self.password_file else { return Ok(None) };
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| format!("password_file {}: {error}", path.display()))?;
-        Ok(Some(text.trim().to_owned()))
-    }
-
-    /// What is wrong with it: key and message.
+    /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
-        if self.is_clip() && !std::path::Path::new(&self.url).is_file() {
+        if self.is_clip() && !Path::new(&self.url).is_file() {
             let hint = "expected rtsp://… or a video file that exists";
             problems.push(("url", format!("{}: {hint}", self.url)));
         } else if !self.is_clip()

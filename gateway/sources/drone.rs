@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::camera;
 use crate::domain::{DroneInfo, Errors};
 
-/// Longest wait for one that connects, seconds; then the port is opened anew. Absent is normal.
+/// Longest wait for a drone that connects to us, seconds; then the port is opened anew. No drone
+/// for days is normal.
 const LISTEN_S: u64 = 3_600;
-/// A drone that is fetched answers within this, seconds.
+/// A drone that we connect to answers within this, seconds.
 const PULL_S: u64 = 10;
-/// One that has connected and sends nothing is let go after this, seconds.
+/// A connection on which nothing is sent is closed after this, seconds.
 const MUTE_S: u64 = 10;
 
 /// `[[drone]]`: a camera that comes and goes, and moves. While it is absent nothing is wrong.
@@ -81,19 +82,19 @@ pub struct Config {
     #[serde(default = "two_fps")]
     pub detect_fps: f64,
     /// Seconds of clip before a happening began. Default 5.
-    #[serde(default = "five")]
+    #[serde(default = "camera::five")]
     pub pre_roll_s: u64,
     /// Seconds of clip after it ended. Default 5.
-    #[serde(default = "five")]
+    #[serde(default = "camera::five")]
     pub post_roll_s: u64,
     /// Longest clip after the beginning, seconds. Default 30.
-    #[serde(default = "clip_max_s")]
+    #[serde(default = "camera::clip_max_s")]
     pub clip_max_s: u64,
     /// Bytes of packets kept for clips. Default 64 MiB.
-    #[serde(default = "ring_max_bytes")]
+    #[serde(default = "camera::ring_max_bytes")]
     pub ring_max_bytes: usize,
     /// Seconds without a packet after which its stream is over. Default 10.
-    #[serde(default = "ten")]
+    #[serde(default = "camera::ten")]
     pub stall_timeout_s: u64,
 }
 
@@ -115,18 +116,6 @@ fn attitude_error_deg() -> f64 {
 fn two_fps() -> f64 {
     2.0
 }
-fn five() -> u64 {
-    5
-}
-fn ten() -> u64 {
-    10
-}
-fn clip_max_s() -> u64 {
-    30
-}
-fn ring_max_bytes() -> usize {
-    64 << 20
-}
 
 /// What FFmpeg is to open, and how.
 pub struct Feed {
@@ -135,12 +124,12 @@ pub struct Feed {
     pub options: Vec<(&'static str, String)>,
     /// Seconds until it must be open.
     pub connect_s: u64,
-    /// It waits for somebody who comes.
+    /// FFmpeg listens, and the drone connects to it.
     pub listens: bool,
 }
 
 impl Config {
-    /// Neither is a drone that only telemetry is known of.
+    /// False for a drone of which only telemetry is known.
     pub fn has_feed(&self) -> bool {
         self.url.is_some() || self.listen.is_some()
     }
@@ -148,7 +137,9 @@ impl Config {
     /// What to open; the error is one sentence.
     pub fn feed(&self) -> Result<Feed, String> {
         let Some(listen) = &self.listen else {
-            let url = self.as_camera()?.full_url()?;
+            let url = self.url.as_deref().unwrap_or_default();
+            let (user, password) = (self.username.as_deref(), self.password_file.as_deref());
+            let url = camera::with_credentials(url, user, password)?;
             let options = only("rtsp,flv,live_flv,mpegts");
             return Ok(Feed { url, options, connect_s: PULL_S, listens: false });
         };
@@ -176,23 +167,6 @@ impl Config {
         Ok(Feed { url, options, connect_s: LISTEN_S, listens: true })
     }
 
-    /// What it has in common with a camera that stands still.
-    pub fn as_camera(&self) -> Result<camera::Config, String> {
-        let typed = serde_json::json!({
-            "id": self.id,
-            "name": self.name,
-            "url": self.url.as_deref().unwrap_or_default(),
-            "username": self.username,
-            "password_file": self.password_file,
-            "pre_roll_s": self.pre_roll_s,
-            "post_roll_s": self.post_roll_s,
-            "clip_max_s": self.clip_max_s,
-            "ring_max_bytes": self.ring_max_bytes,
-            "detect_fps": self.detect_fps,
-        });
-        serde_json::from_value(typed).map_err(|error| format!("drone {}: {error}", self.id))
-    }
-
     /// Where its pictures come from, as it may be printed: the path of RTMP is a key, and what
     /// stands behind `?` may be one.
     pub fn shown(&self) -> String {
@@ -208,7 +182,7 @@ impl Config {
         }
     }
 
-    /// What the middle needs.
+    /// What the core needs to know of it.
     pub fn info(&self) -> DroneInfo {
         DroneInfo {
             id: self.id.as_str().into(),
@@ -234,7 +208,7 @@ impl Config {
         Some((transport, url.port()?))
     }
 
-    /// What works and may be regretted: key and message.
+    /// Warnings as (key, message): what works and may be regretted.
     pub fn warnings(&self) -> Vec<(&'static str, String)> {
         let listened = self.listen.as_ref().and_then(|listen| url::Url::parse(listen).ok());
         let open = listened.filter(|url| {
@@ -245,7 +219,7 @@ impl Config {
         open.map(|_| ("listen", message.to_owned())).into_iter().collect()
     }
 
-    /// What is wrong with it: key and message.
+    /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         match (&self.url, &self.listen) {

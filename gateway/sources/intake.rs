@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use schemars::JsonSchema;
@@ -19,7 +19,10 @@ use tokio::{
 use crate::{
     domain::{Clock, Envelope, Meter, Metric},
     sources::{Dialects, limit::Limiter},
-    wire::tls::{ServerTls, Wire, accept},
+    wire::{
+        file_stamp::missing,
+        tls::{ListenKeys, ServerTls, Wire, handshake},
+    },
 };
 
 /// `[intake]`: where devices connect without a broker.
@@ -57,7 +60,7 @@ fn connections_max() -> usize {
 }
 
 impl Config {
-    /// What is wrong with it: key and message.
+    /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if self.users_file.is_none() && !self.allow_anonymous {
@@ -66,19 +69,21 @@ impl Config {
                 "who may connect? give users_file, or allow_anonymous = true".to_owned(),
             ));
         }
-        match ServerTls::of(&self.tls_cert_file, &self.tls_key_file) {
-            Ok(tls) => {
-                if let Some(Err(reason)) = tls.map(|tls| tls.check()) {
-                    problems.push(("tls_cert_file", reason));
-                }
-            }
-            Err(problem) => problems.push(problem),
-        }
+        problems.extend(self.tls().problem());
         let users = self.users_file.as_ref().filter(|path| path.is_file());
         if let Some(Err(error)) = users.map(read_users) {
             problems.push(("users_file", error));
         }
         problems
+    }
+
+    /// Warnings as (key, message). `run` refuses to open the intake without its users.
+    pub fn warnings(&self) -> Vec<(&'static str, String)> {
+        missing("users_file", self.users_file.as_deref()).into_iter().collect()
+    }
+
+    fn tls(&self) -> ListenKeys<'_> {
+        ListenKeys { cert_file: &self.tls_cert_file, key_file: &self.tls_key_file }
     }
 }
 
@@ -119,7 +124,7 @@ pub async fn fuzz_session(
 ) -> Result<(), String> {
     let codecs = crate::sources::codecs::Codecs::new(&"fuzz".into(), &[], &[]);
     let (_keep, dialects) = watch::channel(Arc::new(codecs));
-    let (users, limiter) = (Users::new(), Mutex::default());
+    let (users, limiter) = (Users::new(), Limiter::default());
     let shared = Shared { dialects, limiter, users, anonymous: true, envelopes, clock, meter };
     session::run(Box::new(stream), &shared).await
 }
@@ -127,8 +132,7 @@ pub async fn fuzz_session(
 /// What every connection shares.
 struct Shared {
     dialects: Dialects,
-    /// Locked for one look; nothing is awaited with it.
-    limiter: Mutex<Limiter>,
+    limiter: Limiter,
     users: Users,
     anonymous: bool,
     envelopes: mpsc::Sender<Envelope>,
@@ -169,15 +173,14 @@ impl Intake {
         meter: Arc<dyn Meter>,
     ) -> Result<Self, String> {
         let users = config.users_file.as_ref().map(read_users).transpose()?.unwrap_or_default();
-        let tls = ServerTls::of(&config.tls_cert_file, &config.tls_key_file)
-            .map_err(|(key, reason)| format!("intake: {key}: {reason}"))?;
+        let tls = config.tls().server().map_err(|reason| format!("intake: {reason}"))?;
         let anonymous = config.allow_anonymous;
         Ok(Self {
             listener,
             tls,
             shared: Arc::new(Shared {
                 dialects,
-                limiter: Mutex::default(),
+                limiter: Limiter::default(),
                 users,
                 anonymous,
                 envelopes,
@@ -213,7 +216,7 @@ impl Intake {
             tokio::spawn(async move {
                 let _permit = permit;
                 tokio::select! {
-                    ended = async { session::run(accept(tls.as_ref(), stream).await?, &shared).await } => {
+                    ended = async { session::run(handshake(tls.as_ref(), stream).await?, &shared).await } => {
                         if let Err(reason) = ended {
                             shared.meter.add(Metric::SignalsRefused, "intake", 1);
                             tracing::warn!(%peer, reason, "intake: connection closed");

@@ -1,6 +1,6 @@
-//! How much one device may say: a mad one is set aside, so that it takes nobody else's time.
+//! How many messages one device may send: those of one gone mad are set aside, so that they take nobody else's time.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Mutex};
 
 use crate::domain::{Body, Observation, SourceId};
 
@@ -8,45 +8,48 @@ use crate::domain::{Body, Observation, SourceId};
 const BURST_MESSAGES_MAX: f64 = 60.0;
 /// And for as long as it likes. A gauge with twenty values a second still gets through.
 const MESSAGES_PER_SECOND: f64 = 20.0;
-/// Reports of one gauge at once: a broker has kept a day of one that speaks each minute while we
-/// were away, and rain that is set aside has never fallen.
+/// Reports of one gauge at once: while we were away a broker has kept a day of reports of each
+/// minute, and rain that is set aside is missing from every sum.
 const GAUGE_BURST_MESSAGES_MAX: f64 = 1_500.0;
 /// Devices that are counted; beyond it those that have been quiet are forgotten, and so are all
 /// if none is.
 const DEVICES_MAX: usize = 10_000;
-/// Without an id, any press of a device within this time is the same press (DESIGN §6).
+/// Without an id, any press of a device within this time is the same press, as
+/// `gateway/docs/contract.md` says.
 const SAME_PRESS_WITHIN_MS: u64 = 3_000;
 
 struct Bucket {
     tokens: f64,
-    /// That it can hold: more once it was heard as a gauge.
+    /// Tokens that it can hold: more once it was heard as a gauge.
     most: f64,
     at_ms: u64,
     /// The last press that was let through, monotonic milliseconds.
     pressed_ms: Option<u64>,
 }
 
-/// One for a way in (a broker, the intake).
+/// One for each broker, and one for all connections of the intake.
 #[derive(Default)]
 pub(super) struct Limiter {
-    buckets: HashMap<SourceId, Bucket>,
+    /// Locked for one message; nothing is awaited with it.
+    buckets: Mutex<HashMap<SourceId, Bucket>>,
 }
 
 impl Limiter {
-    /// Whether these, of one message, are to be set aside: read by nobody, acknowledged after
-    /// what came before them. A press is never set aside but by the rule of the same press; one
-    /// with an id of its own always goes on.
-    pub(super) fn sets_aside(&mut self, key: &SourceId, of: &[Observation], now_ms: u64) -> bool {
-        if self.buckets.len() >= DEVICES_MAX && !self.buckets.contains_key(key) {
-            self.buckets.retain(|_, bucket| now_ms.saturating_sub(bucket.at_ms) < 10_000);
-            if self.buckets.len() >= DEVICES_MAX {
-                self.buckets.clear();
+    /// Whether these, of one message, are to be set aside: nobody reads them, and they are
+    /// acknowledged after what came before them. A press with an id of its own always goes on; one
+    /// without is set aside only as the same press again.
+    pub(super) fn sets_aside(&self, key: &SourceId, of: &[Observation], now_ms: u64) -> bool {
+        let mut buckets = self.buckets.lock().expect("no panic while it is held");
+        if buckets.len() >= DEVICES_MAX && !buckets.contains_key(key) {
+            buckets.retain(|_, bucket| now_ms.saturating_sub(bucket.at_ms) < 10_000);
+            if buckets.len() >= DEVICES_MAX {
+                buckets.clear();
             }
         }
         let gauge = of.iter().any(|one| matches!(one.body, Body::Gauge(_)));
         let burst = if gauge { GAUGE_BURST_MESSAGES_MAX } else { BURST_MESSAGES_MAX };
         let new = Bucket { tokens: burst, most: burst, at_ms: now_ms, pressed_ms: None };
-        let bucket = self.buckets.entry(key.clone()).or_insert(new);
+        let bucket = buckets.entry(key.clone()).or_insert(new);
         if burst > bucket.most {
             (bucket.tokens, bucket.most) = (bucket.tokens + burst - bucket.most, burst);
         }
@@ -68,13 +71,14 @@ impl Limiter {
         if over && same {
             return true;
         }
-        // Counted from the last that was let through: a device gone mad calls every three seconds.
+        // Counted from the last that was let through: of a device gone mad, one press in three
+        // seconds goes on.
         bucket.pressed_ms = Some(now_ms);
         false
     }
 }
 
-/// A person's answer or order is no device's.
+/// Replies and orders come from people: the limit is for devices.
 fn is_of_a_person(observation: &Observation) -> bool {
     matches!(observation.body, Body::Reply(_) | Body::Posture(_))
 }
@@ -101,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_mad_device_is_limited_and_its_presses_are_not_lost() {
-        let mut limiter = Limiter::default();
+        let limiter = Limiter::default();
         let mad = SourceId::from("mad");
         // 10,000 a second for ten seconds.
         let passed =
@@ -131,7 +135,7 @@ mod tests {
             });
             said
         };
-        let mut limiter = Limiter::default();
+        let limiter = Limiter::default();
         let gauge = SourceId::from("gauge");
         // A word of its battery before and amid them takes nothing away.
         assert!((0..5).all(|_| !limiter.sets_aside(&gauge, &one(None), 0)));
@@ -145,10 +149,10 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let mut limiter = Limiter::default();
+        let limiter = Limiter::default();
         for n in 0..DEVICES_MAX + 50 {
             limiter.sets_aside(&n.to_string().as_str().into(), &one(None), 5);
         }
-        assert!(limiter.buckets.len() <= DEVICES_MAX);
+        assert!(limiter.buckets.lock().unwrap().len() <= DEVICES_MAX);
     }
 }

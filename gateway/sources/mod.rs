@@ -1,5 +1,7 @@
-//! The outside becomes packets or observations.
+//! Devices, brokers and stations: their bytes become observations. And what is known of cameras and
+//! drones outside their packets, which the camera engine reads: their settings and their events.
 
+mod accept;
 pub mod camera;
 pub mod codecs;
 pub mod drone;
@@ -10,7 +12,6 @@ pub mod onvif;
 pub mod reconnect;
 pub mod recorded;
 pub mod sl651;
-mod taken;
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Dialects, codecs::Message, limit::Limiter, taken::taken};
+use super::{Dialects, accept::accept, codecs::Message, limit::Limiter};
 use crate::{
     domain::{
         Answer, Body, Clock, DeviceReport, DeviceStatus, Envelope, Meter, Observation, Receipt,
@@ -14,8 +14,7 @@ use crate::{
     },
     wire::{
         backoff::backoff,
-        client_tls::ClientTls,
-        mqtt::{self as wire, Broker, Subscriber},
+        mqtt::{self as wire, Access, Acknowledger, Broker, Subscriber},
     },
 };
 
@@ -24,7 +23,7 @@ const BACKOFF_MS_FIRST: u64 = 250;
 /// Messages of one broker between it and their acknowledgement. What is on its way to the disk is
 /// bounded by the junction's inbox; this bounds what was set aside behind one that waits for it.
 const IN_FLIGHT_MAX: usize = 10_000;
-/// When as many acknowledgements wait to be sent as the client holds.
+/// The wait before the next try where the client's queue of acknowledgements is full.
 const ACKNOWLEDGE_AGAIN: Duration = Duration::from_millis(1);
 
 /// `[[mqtt]]`: a broker that devices report to.
@@ -58,31 +57,41 @@ pub struct Config {
 }
 
 impl Config {
-    fn tls(&self) -> ClientTls {
-        ClientTls {
-            ca_file: self.ca_file.clone(),
-            cert_file: self.client_cert_file.clone(),
-            key_file: self.client_key_file.clone(),
-            web_too: false,
+    fn access(&self) -> Access<'_> {
+        Access {
+            url_key: "url",
+            url: &self.url,
+            username: &self.username,
+            password_file: &self.password_file,
+            ca_file: &self.ca_file,
+            client_cert_file: &self.client_cert_file,
+            client_key_file: &self.client_key_file,
         }
     }
 
-    /// What can never work: key and message.
+    /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
-        let mut problems: Vec<_> = self.tls().problem().into_iter().collect();
-        if !["mqtt", "mqtts"].contains(&self.url.scheme()) {
-            problems.push(("url", "expected mqtt://host:port or mqtts://host:port".into()));
-        }
-        problems
+        self.access().problems()
     }
 
-    /// What would not work now, and may by the time it is needed: key and message.
+    /// Warnings as (key, message): what may be right by the time it is needed.
     pub fn warnings(&self) -> Vec<(&'static str, String)> {
-        let mut warnings: Vec<_> = self.tls().warning().into_iter().collect();
-        if let Some(path) = self.password_file.as_ref().filter(|path| !path.is_file()) {
-            warnings.push(("password_file", format!("{} is not there", path.display())));
+        self.access().warnings()
+    }
+
+    fn broker(&self, site: &SiteId) -> Broker {
+        let default = || format!("gridpost-{site}-{}", self.id);
+        self.access().broker(self.client_id.clone().unwrap_or_else(default))
+    }
+
+    fn topics(&self, site: &SiteId) -> Vec<String> {
+        if self.topics.is_empty() {
+            ["button/+", "gauge/+", "posture", "reply"]
+                .map(|topic| format!("gridpost/{site}/{topic}"))
+                .to_vec()
+        } else {
+            self.topics.clone()
         }
-        warnings
     }
 }
 
@@ -107,10 +116,10 @@ impl Source {
 
     async fn connect_for_ever(&self) {
         let mut tries = 0u32;
-        let mut limiter = Limiter::default();
+        let limiter = Limiter::default();
         loop {
             let mut got = false;
-            let reason = match self.session(&mut got, &mut limiter).await {
+            let reason = match self.session(&mut got, &limiter).await {
                 Ok(()) => return,
                 Err(reason) => reason,
             };
@@ -122,7 +131,7 @@ impl Source {
                     "broker: no connection; trying for ever"
                 );
             }
-            if self.say(DeviceStatus::Offline).await.is_err() {
+            if self.report(DeviceStatus::Offline).await.is_err() {
                 return;
             }
             tokio::time::sleep(backoff(BACKOFF_MS_FIRST, tries)).await;
@@ -130,7 +139,7 @@ impl Source {
     }
 
     /// Whether we hear it: while we do not, none of its devices is silent.
-    async fn say(&self, word: DeviceStatus) -> Result<(), mpsc::error::SendError<Envelope>> {
+    async fn report(&self, word: DeviceStatus) -> Result<(), Stopped> {
         let via = self.config.id.clone();
         let report = DeviceReport { word, hub: true, via, ..DeviceReport::default() };
         let observation = Observation {
@@ -138,117 +147,139 @@ impl Source {
             stamp: Stamp::of_gateway(self.clock.now()),
             body: Body::Device(report),
         };
-        self.envelopes.send(Envelope { observation, receipt: Receipt::none() }).await
+        self.send(observation, Receipt::none()).await
+    }
+
+    async fn send(&self, observation: Observation, receipt: Receipt) -> Result<(), Stopped> {
+        self.envelopes.send(Envelope { observation, receipt }).await.map_err(|_| Stopped)
     }
 
     /// Ok when the gateway stops. An unstored message ends the connection without its
     /// acknowledgement, so that the broker sends it again.
-    async fn session(&self, got: &mut bool, limiter: &mut Limiter) -> Result<(), String> {
-        let config = &self.config;
-        let broker = Broker {
-            url: config.url.clone(),
-            client_id: config
-                .client_id
-                .clone()
-                .unwrap_or_else(|| format!("gridpost-{}-{}", self.site, config.id)),
-            username: config.username.clone(),
-            password_file: config.password_file.clone(),
-            tls: config.tls(),
-        };
-        let topics = if config.topics.is_empty() {
-            vec![
-                format!("gridpost/{}/button/+", self.site),
-                format!("gridpost/{}/gauge/+", self.site),
-                format!("gridpost/{}/posture", self.site),
-                format!("gridpost/{}/reply", self.site),
-            ]
-        } else {
-            config.topics.clone()
-        };
-        let mut subscriber = Subscriber::new(&broker, &topics)?;
+    async fn session(&self, got: &mut bool, limiter: &Limiter) -> Result<(), String> {
+        let topics = self.config.topics(&self.site);
+        let mut subscriber = Subscriber::new(&self.config.broker(&self.site), &topics)?;
         subscriber.connected().await?;
-        if self.say(DeviceStatus::Online).await.is_err() {
+        if self.report(DeviceStatus::Online).await.is_err() {
             return Ok(());
         }
-        // Acknowledged in the order in which they came (MQTT-4.6.0-2), each after it is on disk.
-        let acknowledger = subscriber.acknowledger();
-        let mut flight: VecDeque<InFlight> = VecDeque::new();
+        let mut in_flight = InFlight::of(&subscriber);
         loop {
-            let message = {
-                let mut next = pin!(subscriber.next());
-                let mut full = false;
-                loop {
-                    tokio::select! {
-                        biased;
-                        stored = oldest(&mut flight), if !full => {
-                            if !stored {
-                                return Err("a message could not be stored; the broker must send it again".into());
-                            }
-                            full = !flight.front().is_some_and(|one| acknowledger.acknowledge(&one.message));
-                            if !full {
-                                flight.pop_front();
-                            }
-                        }
-                        () = tokio::time::sleep(ACKNOWLEDGE_AGAIN), if full => full = false,
-                        message = &mut next => break message?,
-                    }
-                }
-            };
-            if flight.len() >= IN_FLIGHT_MAX {
-                return Err(format!("{IN_FLIGHT_MAX} messages wait for the disk"));
-            }
+            let message = in_flight.next_message(&mut subscriber).await?;
             *got = true;
-            let read = Message {
-                topic: &message.topic,
-                payload: &message.payload,
-                retained: message.retained,
-                via: &config.id,
-            };
-            let now = self.clock.now();
-            let mut observations =
-                taken(&self.dialects, |limit| limit(limiter), &read, now, &*self.meter);
-            let Some(last) = observations.pop() else {
-                flight.push_back(InFlight { message, told: Told::Aside });
-                continue;
-            };
-            let (tell, told) = oneshot::channel();
-            let receipt = Receipt::new(move |answer| {
-                let _ = tell.send(!matches!(answer, Answer::Lost));
-            });
-            flight.push_back(InFlight { message, told: Told::By(told) });
-            let before = observations.into_iter().map(|one| (one, Receipt::none()));
-            for (observation, receipt) in before.chain([(last, receipt)]) {
-                if self.envelopes.send(Envelope { observation, receipt }).await.is_err() {
-                    return Ok(());
-                }
+            if self.pass_on(message, limiter, &mut in_flight).await.is_err() {
+                return Ok(());
             }
         }
     }
+
+    /// To the junction, unless the limit sets it aside; in flight until it can be acknowledged.
+    async fn pass_on(
+        &self,
+        message: wire::Message,
+        limiter: &Limiter,
+        in_flight: &mut InFlight,
+    ) -> Result<(), Stopped> {
+        let read = Message {
+            topic: &message.topic,
+            payload: &message.payload,
+            retained: message.retained,
+            via: &self.config.id,
+        };
+        let mut observations =
+            accept(&self.dialects, limiter, &read, self.clock.now(), &*self.meter);
+        let Some(last) = observations.pop() else {
+            in_flight.push(message, StoredYet::SetAside);
+            return Ok(());
+        };
+        let (tell, told) = oneshot::channel();
+        let receipt = Receipt::new(move |answer| {
+            let _ = tell.send(!matches!(answer, Answer::Lost));
+        });
+        in_flight.push(message, StoredYet::Asked(told));
+        for observation in observations {
+            self.send(observation, Receipt::none()).await?;
+        }
+        self.send(last, receipt).await
+    }
 }
 
+/// Nobody takes envelopes any more: the gateway stops.
+struct Stopped;
+
+/// Messages that are not acknowledged yet, in the order in which they came. Each is acknowledged
+/// after it is on disk, and after all before it (MQTT-4.6.0-2).
 struct InFlight {
-    message: wire::Message,
-    told: Told,
+    messages: VecDeque<(wire::Message, StoredYet)>,
+    acknowledger: Acknowledger,
 }
 
-/// Whether it is on disk.
-enum Told {
-    /// It was set aside by the limit: nobody has anything to say of it.
-    Aside,
-    By(oneshot::Receiver<bool>),
-    /// Yes; it waits for its turn to be acknowledged.
+/// Whether a message is on disk.
+enum StoredYet {
+    /// It never will be: the limit set it aside, and it only waits for its turn.
+    SetAside,
+    /// The store has not answered yet.
+    Asked(oneshot::Receiver<bool>),
+    /// Yes; it waits for its turn.
     Yes,
 }
 
-/// Whether the oldest message in flight is on disk; for ever if there is none. Cancelling forgets
-/// nothing.
-async fn oldest(flight: &mut VecDeque<InFlight>) -> bool {
-    let Some(one) = flight.front_mut() else { return std::future::pending().await };
-    if let Told::By(told) = &mut one.told {
-        if !told.await.unwrap_or(false) {
-            return false;
-        }
-        one.told = Told::Yes;
+impl InFlight {
+    fn of(subscriber: &Subscriber) -> Self {
+        Self { messages: VecDeque::new(), acknowledger: subscriber.acknowledger() }
     }
-    true
+
+    fn push(&mut self, message: wire::Message, stored: StoredYet) {
+        self.messages.push_back((message, stored));
+    }
+
+    /// The next message of the broker; what is on disk is acknowledged meanwhile. Errors end the
+    /// connection.
+    async fn next_message(&mut self, subscriber: &mut Subscriber) -> Result<wire::Message, String> {
+        let mut next = pin!(subscriber.next());
+        // The client's queue of acknowledgements is full.
+        let mut full = false;
+        let message = loop {
+            tokio::select! {
+                biased;
+                stored = self.oldest_is_stored(), if !full => {
+                    if !stored {
+                        return Err("a message could not be stored; the broker must send it again".into());
+                    }
+                    full = !self.acknowledge_oldest();
+                }
+                () = tokio::time::sleep(ACKNOWLEDGE_AGAIN), if full => full = false,
+                message = &mut next => break message?,
+            }
+        };
+        if self.messages.len() >= IN_FLIGHT_MAX {
+            return Err(format!("{IN_FLIGHT_MAX} messages wait for the disk"));
+        }
+        Ok(message)
+    }
+
+    /// Whether the oldest message is on disk or set aside; waits for ever if there is none.
+    /// Cancelling forgets nothing.
+    async fn oldest_is_stored(&mut self) -> bool {
+        let Some((_, stored)) = self.messages.front_mut() else {
+            return std::future::pending().await;
+        };
+        if let StoredYet::Asked(answer) = stored {
+            if !answer.await.unwrap_or(false) {
+                return false;
+            }
+            *stored = StoredYet::Yes;
+        }
+        true
+    }
+
+    /// False: the client takes no more acknowledgements for now.
+    fn acknowledge_oldest(&mut self) -> bool {
+        let Some((oldest, _)) = self.messages.front() else { return true };
+        let taken = self.acknowledger.acknowledge(oldest);
+        if taken {
+            self.messages.pop_front();
+        }
+        taken
+    }
 }

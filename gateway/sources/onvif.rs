@@ -1,8 +1,9 @@
-//! A camera's own word that something moves: ONVIF events, pulled for ever and never in the way of its video.
+//! A camera's own motion events (ONVIF), pulled for ever and never in the way of its video.
 //!
-//! Its clock first (a token must be in the camera's time), then where its events are, then a
-//! subscription that is pulled from: each pull waits at the camera until there is something. What
-//! breaks is begun anew with a back-off; a camera without events is asked again now and then.
+//! First its clock is read (a token must be in the camera's time), then the address of its events,
+//! then a subscription is made and pulled from: each pull waits at the camera until there is
+//! something. After an error all begins anew with a back-off; a camera without events is asked again
+//! now and then.
 
 mod http;
 mod link;
@@ -23,7 +24,7 @@ use self::{
     link::{ANSWER_WITHIN, Link},
     motion::Motion,
     read::Point,
-    soap::Request,
+    soap::SoapRequest,
 };
 use super::camera;
 use crate::{
@@ -72,7 +73,7 @@ pub struct Listener {
     pub moves: Box<dyn Fn() + Send + Sync>,
 }
 
-/// A subscription that has not been taken leave of.
+/// A subscription that the camera still holds.
 struct Held {
     link: Link,
     point: Url,
@@ -80,7 +81,7 @@ struct Held {
 }
 
 impl Listener {
-    /// Until stopped; then it takes leave of the camera.
+    /// Until stopped; then it unsubscribes from the camera.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let id = self.camera.as_str();
         let (mut tries, mut told) = (0, None);
@@ -141,7 +142,7 @@ impl Listener {
             "<CreatePullPointSubscription xmlns=\"{WSDL}\"><InitialTerminationTime>PT{LIVES_S}S</InitialTerminationTime></CreatePullPointSubscription>"
         );
         let action = "http://www.onvif.org/ver10/events/wsdl/EventPortType/CreatePullPointSubscriptionRequest";
-        let answer = link.ask(&address, &Request::new(action, body), ANSWER_WITHIN).await?;
+        let answer = link.ask(&address, &SoapRequest::new(action, body), ANSWER_WITHIN).await?;
         let tree = read::parse(&answer).map_err(Failure::Broken)?;
         let Some(Point { address, headers }) = read::subscription(&tree) else {
             let expected = "expected a SubscriptionReference with an Address";
@@ -151,7 +152,7 @@ impl Listener {
         Ok(Held { link, point, headers })
     }
 
-    /// For as long as the subscription lasts.
+    /// Pulls for as long as the subscription lasts.
     async fn pull_on(&self, held: &mut Held, works: &mut bool) -> Failure {
         let id = self.camera.as_str();
         let mut motion = Motion::default();
@@ -192,7 +193,7 @@ impl Listener {
     }
 }
 
-/// Waits for the word to stop, without holding on to the channel's lock.
+/// Waits for the stop without holding the channel's lock.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
@@ -201,13 +202,13 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 async fn events_address(link: &mut Link, device: &Url) -> Result<Url, Failure> {
     let wsdl = "http://www.onvif.org/ver10/device/wsdl";
     let asked = [
-        Request::new(
+        SoapRequest::new(
             "http://www.onvif.org/ver10/device/wsdl/GetCapabilities",
             format!(
                 "<GetCapabilities xmlns=\"{wsdl}\"><Category>Events</Category></GetCapabilities>"
             ),
         ),
-        Request::new(
+        SoapRequest::new(
             "http://www.onvif.org/ver10/device/wsdl/GetServices",
             format!(
                 "<GetServices xmlns=\"{wsdl}\"><IncludeCapability>false</IncludeCapability></GetServices>"
@@ -257,7 +258,7 @@ impl Held {
         body: String,
         within: Duration,
     ) -> Result<String, Failure> {
-        let mut request = Request::new(action, body);
+        let mut request = SoapRequest::new(action, body);
         request.headers.clone_from(&self.headers);
         self.link.ask(&self.point, &request, within).await
     }

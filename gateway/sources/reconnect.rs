@@ -1,4 +1,4 @@
-//! A camera is connected for ever: when the next try is, and when its silence is an incident.
+//! Connecting to a camera again, for ever: when the next try is, and when its silence is an incident.
 
 use std::time::{Duration, Instant};
 

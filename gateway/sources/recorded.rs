@@ -75,7 +75,7 @@ impl RecordedMessage {
         }
     }
 
-    /// The camera whose own word it is.
+    /// The camera whose own event it is.
     pub fn camera(&self) -> Option<&str> {
         match self {
             Self::Onvif { camera, .. } => Some(camera),

@@ -1,4 +1,4 @@
-//! The hydrological door: stations speak SL 651-2014 over TCP, each report acknowledged after it is on disk.
+//! The listener for hydrological stations: SL 651-2014 over TCP, each report acknowledged after it is on disk.
 
 mod assembly;
 mod session;
@@ -66,7 +66,7 @@ fn set_clock_beyond_s() -> u64 {
 }
 
 impl Config {
-    /// What is wrong with it: key and message.
+    /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if !self.listen.ip().is_loopback() && !self.allow_unauthenticated_beyond_loopback {

@@ -23,12 +23,12 @@ pub struct ClientTls {
 }
 
 impl ClientTls {
-    /// All files, for [`super::fresh::Stamp`].
+    /// All files, for [`super::file_stamp::FileStamp`].
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.ca_file, &self.cert_file, &self.key_file].into_iter().flatten()
     }
 
-    /// Half a pair can never work: the key that is missing and why.
+    /// The error as (key, message): a certificate without its key, or a key without its certificate.
     pub fn problem(&self) -> Option<(&'static str, String)> {
         match (&self.cert_file, &self.key_file) {
             (Some(_), None) => Some((
@@ -43,7 +43,7 @@ impl ClientTls {
         }
     }
 
-    /// What could not be used if we connected now; the files may still come, so these are warnings.
+    /// A warning as (key, message): a file that could not be used if we connected now. It may still come.
     pub fn warning(&self) -> Option<(&'static str, String)> {
         if let Some(Err(reason)) = self.ca_file.as_deref().map(|path| authorities(path).map(drop)) {
             return Some(("ca_file", reason));
@@ -79,7 +79,7 @@ impl ClientTls {
     }
 }
 
-/// What the TLS library says, in words that an installer can act on; its own words follow.
+/// Puts the cause that an installer can act on in front of what the TLS library says.
 pub fn explain(reason: String) -> String {
     let means = [
         ("certificate expired", "the server's certificate has expired, or our clock is ahead"),

@@ -2,6 +2,6 @@
 
 pub mod backoff;
 pub mod client_tls;
-pub mod fresh;
+pub mod file_stamp;
 pub mod mqtt;
 pub mod tls;

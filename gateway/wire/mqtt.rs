@@ -1,6 +1,7 @@
 //! The MQTT client: the only home of rumqttc. Acknowledges when told to; a publish counts at its PUBACK.
 
-mod presence;
+mod access;
+mod will;
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
@@ -13,7 +14,8 @@ use tokio::time::Instant;
 
 use super::client_tls::{ClientTls, explain};
 
-pub use presence::{Presence, Said};
+pub use access::Access;
+pub use will::{Publication, WillConnection};
 
 /// A press is a few hundred bytes; what is larger is refused by the protocol.
 const PACKET_BYTES_MAX: usize = 256 * 1024;
@@ -25,7 +27,7 @@ const IN_FLIGHT_MAX: u16 = 64;
 /// mosquitto sends all that was ever in flight at once, whatever its own window says.
 const ARRIVED_MESSAGES_MAX: usize = 10_000;
 
-/// Silent for longer than this, a connection is dead to the broker.
+/// The keep-alive of the protocol: a broker closes a connection that is silent for one and a half of it.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Unused for so long, a connection is not trusted: on the way, NAT forgets it silently, and the
 /// broker ends one that nobody polls after one and a half keep-alives.
@@ -173,8 +175,8 @@ impl Subscriber {
 pub struct Acknowledger(AsyncClient);
 
 impl Acknowledger {
-    /// False: too many wait to be sent already; once more a little later. The event loop prefers
-    /// reading to sending: given up here, a backlog larger than its queue would never end.
+    /// False: the queue of the event loop is full; try again a little later. The event loop prefers
+    /// reading to sending, so to give up here would never end a backlog larger than its queue.
     pub fn acknowledge(&self, message: &Message) -> bool {
         self.0.try_ack(&message.publish).is_ok()
     }

@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
-/// Who has not finished the handshake within this time is closed.
+/// A connection that has not finished its handshake within this time is closed.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
 /// A connection, plain or not.
@@ -23,16 +23,32 @@ pub struct ServerTls {
     key_file: PathBuf,
 }
 
-impl ServerTls {
-    /// Both files or none; the error is the key that is missing and why.
-    pub fn of(
-        cert_file: &Option<PathBuf>,
-        key_file: &Option<PathBuf>,
-    ) -> Result<Option<Self>, (&'static str, String)> {
-        match (cert_file, key_file) {
+/// `tls_cert_file` and `tls_key_file` of a section that listens.
+#[derive(Clone, Copy)]
+pub struct ListenKeys<'c> {
+    pub cert_file: &'c Option<PathBuf>,
+    pub key_file: &'c Option<PathBuf>,
+}
+
+impl ListenKeys<'_> {
+    /// The error as (key, message): one key without the other, or a file that cannot be used.
+    pub fn problem(self) -> Option<(&'static str, String)> {
+        match self.pair() {
+            Ok(tls) => Some(("tls_cert_file", tls?.acceptor().err()?)),
+            Err(problem) => Some(problem),
+        }
+    }
+
+    /// None without the keys. The error is a sentence that names the key.
+    pub fn server(self) -> Result<Option<ServerTls>, String> {
+        self.pair().map_err(|(key, message)| format!("{key}: {message}"))
+    }
+
+    fn pair(self) -> Result<Option<ServerTls>, (&'static str, String)> {
+        match (self.cert_file, self.key_file) {
             (None, None) => Ok(None),
             (Some(cert), Some(key)) => {
-                Ok(Some(Self { cert_file: cert.clone(), key_file: key.clone() }))
+                Ok(Some(ServerTls { cert_file: cert.clone(), key_file: key.clone() }))
             }
             (Some(_), None) => Err(("tls_key_file", "tls_cert_file needs tls_key_file too".into())),
             (None, Some(_)) => {
@@ -40,12 +56,10 @@ impl ServerTls {
             }
         }
     }
+}
 
+impl ServerTls {
     /// Reads both files; the error names the one that is wrong.
-    pub fn check(&self) -> Result<(), String> {
-        self.acceptor().map(drop)
-    }
-
     fn acceptor(&self) -> Result<TlsAcceptor, String> {
         let read = |path: &PathBuf| {
             std::fs::read(path)
@@ -85,8 +99,11 @@ impl ServerTls {
     }
 }
 
-/// The handshake, where there is one; the error is one sentence.
-pub async fn accept(tls: Option<&ServerTls>, stream: TcpStream) -> Result<Box<dyn Wire>, String> {
+/// Takes a connection in: the TLS handshake, where there is TLS. The error is one sentence.
+pub async fn handshake(
+    tls: Option<&ServerTls>,
+    stream: TcpStream,
+) -> Result<Box<dyn Wire>, String> {
     // A PUBACK is a few bytes that somebody waits for.
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else { return Ok(Box::new(stream)) };

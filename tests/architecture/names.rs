@@ -26,7 +26,10 @@ fn defined(code: &str) -> Vec<String> {
             _ => false,
         };
         if let Some(name) = words.next().filter(|_| counts) {
-            names.push(name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+            let name: String =
+                name.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            // A macro's `$name` is none.
+            names.extend(Some(name).filter(|name| !name.is_empty()));
         }
     }
     names

@@ -7,7 +7,7 @@ use gridpost::{
     sources::codecs::{Codecs, Listed, Message, ModelConfig},
 };
 
-use crate::row;
+use crate::results::{Row, grouped};
 
 /// Each dialect is read for so long.
 const FOR: Duration = Duration::from_millis(400);
@@ -83,20 +83,25 @@ fn codecs() -> Codecs {
     Codecs::new(&"bench".into(), &listed, &[mapping]).with_gauges(&gauges)
 }
 
-pub(crate) fn run() {
+pub(crate) fn run() -> Vec<Row> {
     let codecs = codecs();
     let now = Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 1 };
-    for (name, topic, payload) in DIALECTS {
+    let row = |(name, topic, payload): &(&str, &str, &str)| {
         let message = Message { topic, payload: payload.as_bytes(), retained: false, via: "bench" };
-        assert!(!codecs.decode(&message, now).is_empty());
-        let (began, mut count) = (Instant::now(), 0u64);
-        while began.elapsed() < FOR {
-            for _ in 0..100 {
-                std::hint::black_box(codecs.decode(std::hint::black_box(&message), now));
-            }
-            count += 100;
+        Row::new(*name, format!("{} messages/s", grouped(rate(&codecs, &message, now))))
+    };
+    DIALECTS.iter().map(row).collect()
+}
+
+/// Messages a second on one core.
+fn rate(codecs: &Codecs, message: &Message<'_>, now: Now) -> f64 {
+    assert!(!codecs.decode(message, now).is_empty());
+    let (began, mut count) = (Instant::now(), 0u64);
+    while began.elapsed() < FOR {
+        for _ in 0..100 {
+            std::hint::black_box(codecs.decode(std::hint::black_box(message), now));
         }
-        let rate = count as f64 / began.elapsed().as_secs_f64();
-        row(&format!("codec: {name}, one core"), &format!("{:.0} messages/s", rate));
+        count += 100;
     }
+    count as f64 / began.elapsed().as_secs_f64()
 }

@@ -19,8 +19,10 @@ use tokio::{
 };
 
 use crate::{
-    quantile, row,
-    till::Till,
+    button, config,
+    light_receiver::LightReceiver,
+    quantile,
+    results::{Row, grouped},
     world::{Gateway, library},
 };
 
@@ -32,23 +34,12 @@ const SLOW_MS: &str = "5";
 async fn device(port: u16, n: usize, stop: Arc<AtomicBool>) -> Vec<Duration> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    let id = format!("crowd-{n:03}");
-    let mut connect = vec![0x10, 12 + id.len() as u8, 0, 4];
-    connect.extend_from_slice(b"MQTT\x04\x02\x00\x3c\x00");
-    connect.push(id.len() as u8);
-    connect.extend_from_slice(id.as_bytes());
-    stream.write_all(&connect).await.unwrap();
+    stream.write_all(&button::connect(&format!("crowd-{n:03}"))).await.unwrap();
     let mut answer = [0u8; 4];
     stream.read_exact(&mut answer).await.unwrap();
     let mut times = Vec::new();
     while !stop.load(Ordering::Relaxed) {
-        let payload =
-            format!("{{\"device\":\"c{n}-{}\",\"event\":\"press\",\"id\":\"1\"}}", times.len());
-        let topic = b"gridpost/bench/button/b";
-        let mut packet = vec![0x32, (4 + topic.len() + payload.len()) as u8, 0, topic.len() as u8];
-        packet.extend_from_slice(topic);
-        packet.extend_from_slice(&[0, 1]);
-        packet.extend_from_slice(payload.as_bytes());
+        let packet = button::press(&format!("c{n}-{}", times.len()), 1);
         let started = Instant::now();
         stream.write_all(&packet).await.unwrap();
         stream.read_exact(&mut answer).await.unwrap();
@@ -60,11 +51,8 @@ async fn device(port: u16, n: usize, stop: Arc<AtomicBool>) -> Vec<Duration> {
 
 /// Presses a second, the times, and syncs of the journal a press.
 async fn pressed(devices: usize, slow: bool) -> (f64, Vec<Duration>, f64) {
-    let till = Till::start();
-    let config = format!(
-        "[site]\nid = \"bench\"\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
-        till.url()
-    );
+    let receiver = LightReceiver::start();
+    let config = config(&receiver.url(), "");
     let folder = tempfile::tempdir().unwrap();
     let control = folder.path().join("control");
     std::fs::write(&control, "s").unwrap();
@@ -124,24 +112,26 @@ fn floor(slow: bool) -> f64 {
     String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
 }
 
-pub(crate) async fn run() {
+pub(crate) async fn run() -> Vec<Row> {
+    let mut rows = Vec::new();
     for slow in [true, false] {
-        let disk = if slow { "a sync takes 5 ms longer" } else { "plain disk" };
+        let disk = if slow { "a sync 5 ms slower" } else { "plain disk" };
         let one_each = floor(slow);
         let (lone, _, _) = pressed(1, slow).await;
         let (rate, mut times, syncs) = pressed(DEVICES, slow).await;
-        let (p50, p99) = (quantile(&mut times, 0.5), quantile(&mut times, 0.99));
-        let goal = if slow { " (goal 10)" } else { "" };
-        row(
-            &format!("floor, {disk}: appends with a sync each · presses of one device alone"),
-            &format!("{one_each:.0} · {lone:.0} a second"),
-        );
-        row(
-            &format!("{DEVICES} devices at once, {disk}"),
-            &format!(
-                "{rate:.0} presses/s, {:.1} × one sync a press{goal}; p50 {p50:.1} ms, p99 {p99:.1} ms; {syncs:.3} syncs a press",
-                rate / one_each
-            ),
-        );
+        let all =
+            Row::new(format!("{DEVICES} devices, {disk}"), format!("{} presses/s", grouped(rate)))
+                .beside(format!("one sync a press {}/s", grouped(one_each)), rate / one_each);
+        rows.push(if slow { all.at_least(10.0, rate / one_each) } else { all });
+        for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
+            let took = quantile(&mut times, share);
+            let what = format!("{DEVICES} devices, {disk}, press → PUBACK, {name}");
+            rows.push(Row::new(what, format!("{took:.1} ms")));
+        }
+        let what = format!("{DEVICES} devices, {disk}, syncs a press");
+        rows.push(Row::new(what, format!("{syncs:.3}")));
+        let what = format!("one device alone, {disk}");
+        rows.push(Row::new(what, format!("{} presses/s", grouped(lone))));
     }
+    rows
 }

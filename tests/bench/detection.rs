@@ -11,7 +11,7 @@ use gridpost::{
     vision::{Catalog, Detector, Layout},
 };
 
-use crate::{quantile, row, world::root};
+use crate::{quantile, results::Row, world::root};
 
 const ROUNDS: usize = 12;
 const RUNS: usize = 20;
@@ -66,7 +66,7 @@ pub(crate) fn bare() {
     }
 }
 
-pub(crate) fn run() {
+pub(crate) fn run() -> Vec<Row> {
     let models = root().join("models");
     let catalog = Catalog::read(&models).unwrap();
     let mut detector = Detector::load(catalog.get(None).unwrap(), &models, None, 1).unwrap();
@@ -104,10 +104,14 @@ pub(crate) fn run() {
     child.wait().unwrap();
     let [bare, before, ran, after] =
         [&mut bare, &mut before, &mut ran, &mut after].map(|times| quantile(times, 0.5));
-    row("bare ONNX Runtime, 1 thread, median", &format!("{bare:.2} ms"));
-    row("the gateway's run of the model", &format!("{ran:.2} ms, {:.3} × bare", ran / bare));
-    row(
-        &format!("before (resize {width}×{height}, normalise) · after (decode, NMS)"),
-        &format!("{before:.2} ms · {after:.2} ms"),
-    );
+    vec![
+        Row::new("run of the model, one thread, median", format!("{ran:.2} ms"))
+            .beside(format!("bare ONNX Runtime {bare:.2} ms"), ran / bare)
+            .at_most(1.05, ran / bare),
+        Row::new(
+            format!("before it: resize from {width}×{height}, normalise"),
+            format!("{before:.2} ms"),
+        ),
+        Row::new("after it: decode, NMS", format!("{after:.2} ms")),
+    ]
 }

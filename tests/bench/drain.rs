@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
 
 use crate::{
-    row,
-    till::Till,
+    config,
+    light_receiver::LightReceiver,
+    results::{Row, grouped},
     world::{Broker, Gateway, env_number, http, waiting},
 };
 
@@ -26,31 +27,28 @@ async fn until_delivered(gateway: &Gateway, count: usize) -> Instant {
     }
 }
 
-fn say(what: &str, rate: f64, bare: f64) {
-    row(
-        &format!("backlog of {} to {what}, one at a time: gateway · bare client", backlog()),
-        &format!("{rate:.0} · {bare:.0} events/s, {:.2} × (goal 0.8)", rate / bare),
-    );
+fn row(receiver: &str, rate: f64, client: &str, bare: f64) -> Row {
+    let what = format!("backlog of {} to {receiver}, one at a time", grouped(backlog() as f64));
+    Row::new(what, format!("{} events/s", grouped(rate)))
+        .beside(format!("bare {client} client {}/s", grouped(bare)), rate / bare)
+        .at_least(0.8, rate / bare)
 }
 
-pub(crate) async fn run() {
-    let body = to_http().await;
-    to_mqtt(body).await;
+pub(crate) async fn run() -> Vec<Row> {
+    let (http, body) = to_http().await;
+    vec![http, to_mqtt(body).await]
 }
 
-async fn to_http() -> Vec<u8> {
+/// The row, and one event's bytes for the other bare client.
+async fn to_http() -> (Row, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     waiting(&folder.path().join("data"), &["grid"], backlog());
-    let till = Till::start();
-    let config = format!(
-        "[site]\nid = \"bench\"\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
-        till.url()
-    );
-    let gateway = Gateway::start_in(folder, &config, &[]).await;
+    let receiver = LightReceiver::start();
+    let gateway = Gateway::start_in(folder, &config(&receiver.url(), ""), &[]).await;
     until_delivered(&gateway, backlog()).await;
     drop(gateway);
-    let body = till.body();
-    let bare = Till::start();
+    let body = receiver.body();
+    let bare = LightReceiver::start();
     // The same library, connection and headers, and one at a time.
     let client = http();
     for n in 0..BARE {
@@ -62,16 +60,23 @@ async fn to_http() -> Vec<u8> {
             .send();
         assert!(answer.await.unwrap().status().is_success());
     }
-    say(&format!("HTTP ({} bytes each)", body.len()), till.rate(), bare.rate());
-    body
+    (row("HTTP", receiver.rate(), "reqwest", bare.rate()), body)
 }
 
-async fn to_mqtt(body: Vec<u8>) {
+async fn to_mqtt(body: Vec<u8>) -> Row {
     let broker = Broker::start().await;
     let folder = tempfile::tempdir().unwrap();
     waiting(&folder.path().join("data"), &["district"], backlog());
     let config = format!(
-        "[site]\nid = \"bench\"\n\n[[sink]]\nid = \"district\"\nkind = \"mqtt\"\nbroker = \"mqtt://127.0.0.1:{}\"\n",
+        r#"
+[site]
+id = "bench"
+
+[[sink]]
+id = "district"
+kind = "mqtt"
+broker = "mqtt://127.0.0.1:{}"
+"#,
         broker.port
     );
     let gateway = Gateway::start_in(folder, &config, &[]).await;
@@ -81,7 +86,12 @@ async fn to_mqtt(body: Vec<u8>) {
     let ended = until_delivered(&gateway, backlog()).await;
     let rate = (backlog() as f64 - from) / ended.duration_since(began).as_secs_f64();
     drop(gateway);
-    let mut options = MqttOptions::new("bare", "127.0.0.1", broker.port);
+    row("mosquitto, QoS 1", rate, "rumqttc", bare_mqtt(broker.port, &body).await)
+}
+
+/// Events a second of the same library, one at a time.
+async fn bare_mqtt(port: u16, body: &[u8]) -> f64 {
+    let mut options = MqttOptions::new("bare", "127.0.0.1", port);
     options.set_keep_alive(Duration::from_secs(30)).set_inflight(64);
     options.set_max_packet_size(256 * 1024, 256 * 1024);
     let (client, mut events) = AsyncClient::new(options, 64);
@@ -92,8 +102,8 @@ async fn to_mqtt(body: Vec<u8>) {
             began = Instant::now();
         }
         let topic = "gridpost/bench/incident/intrusion";
-        client.try_publish(topic, QoS::AtLeastOnce, false, body.clone()).unwrap();
+        client.try_publish(topic, QoS::AtLeastOnce, false, body).unwrap();
         while !matches!(events.poll().await.unwrap(), Event::Incoming(Incoming::PubAck(_))) {}
     }
-    say("mosquitto (QoS 1)", rate, BARE as f64 / began.elapsed().as_secs_f64());
+    BARE as f64 / began.elapsed().as_secs_f64()
 }

@@ -3,7 +3,9 @@
 use std::{fs, path::Path, time::Instant};
 
 use crate::{
-    row,
+    config,
+    process::memory_mib,
+    results::{Row, grouped},
     world::{Gateway, backlog::settled, env_number, free_port, waiting},
 };
 
@@ -17,13 +19,7 @@ fn bytes(folder: &Path) -> u64 {
         .sum()
 }
 
-fn peak_mib(pid: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
-}
-
-pub(crate) async fn run() {
+pub(crate) async fn run() -> Vec<Row> {
     let settled_records = env_number("GRIDPOST_BENCH_SETTLED").unwrap_or(1_000_000) as usize;
     let pending = env_number("GRIDPOST_BENCH_PENDING").unwrap_or(100_000) as usize;
     let mut folder = tempfile::tempdir().unwrap();
@@ -33,20 +29,17 @@ pub(crate) async fn run() {
     waiting(&data, &["grid"], pending);
     eprintln!("the folder was made in {:.0} s", began.elapsed().as_secs_f64());
     let records = (settled_records + pending) as f64;
-    row(
-        &format!("bytes on disk a record, {settled_records} settled and {pending} pending"),
-        &format!(
-            "{:.0} in the journal (its settlement too), {:.0} in the index",
-            bytes(&data.join("journal")) as f64 / records,
-            bytes(&data.join("index")) as f64 / records
-        ),
-    );
+    let mut rows = vec![Row::new(
+        "records in the data folder",
+        format!("{} settled, {} pending", grouped(settled_records as f64), grouped(pending as f64)),
+    )];
+    for (what, part) in [("journal, its settlement too", "journal"), ("index", "index")] {
+        let each = bytes(&data.join(part)) as f64 / records;
+        rows.push(Row::new(format!("on disk for a record: {what}"), format!("{each:.0} bytes")));
+    }
     // Nobody listens there: nothing of the backlog leaves meanwhile.
-    let config = format!(
-        "[site]\nid = \"bench\"\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"http://127.0.0.1:{}/\"\n",
-        free_port()
-    );
-    for what in ["with its index", "the index deleted"] {
+    let config = config(&format!("http://127.0.0.1:{}/", free_port()), "");
+    for what in ["with its index", "without the index"] {
         if what != "with its index" {
             fs::remove_dir_all(folder.path().join("data/index")).unwrap();
         }
@@ -54,13 +47,12 @@ pub(crate) async fn run() {
         let gateway = Gateway::start_in(folder, &config, &[]).await;
         let took = began.elapsed().as_secs_f64();
         assert_eq!(gateway.metric("gridpost_pending_records").await, pending as f64);
-        let peak = peak_mib(gateway.pid());
-        row(
-            &format!("start, {what}: until the doors are open · most memory"),
-            &format!("{took:.2} s · {peak:.0} MiB"),
-        );
+        let most = memory_mib(gateway.pid(), "VmHWM:");
+        rows.push(Row::new(format!("start {what}, until it listens"), format!("{took:.2} s")));
+        rows.push(Row::new(format!("start {what}, most memory"), format!("{most:.0} MiB")));
         folder = stopped(gateway).await;
     }
+    rows
 }
 
 /// Stopped in good order, so that the index is written.

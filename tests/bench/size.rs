@@ -3,47 +3,46 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    row,
+    config,
+    process::{cpu_s, memory_mib},
+    results::Row,
     world::{Gateway, Receiver, RtspServer, free_port, street},
 };
 
 /// Long enough for the ring to fill and the first clip to be cut.
 const WATCHED: Duration = Duration::from_secs(40);
 
-fn status(pid: u32, key: &str) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = text.lines().find(|line| line.starts_with(key)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
-}
-
-/// Seconds of processor that a process has used.
-fn cpu_s(pid: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = text.rsplit(") ").next().unwrap().split(' ').collect();
-    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-    ticks / 100.0
-}
-
-pub(crate) async fn run() {
+pub(crate) async fn run() -> Vec<Row> {
     let receiver = Receiver::start().await;
     let server = RtspServer::start(free_port(), &street("h264"));
-    let url = server.with_user("viewer:s3cret");
-    let config = format!(
-        "[site]\nid = \"bench\"\n\n[[camera]]\nid = \"square\"\nurl = \"{url}\"\n\n[[rule]]\nid = \"walkers\"\nkind = \"intrusion\"\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
-        receiver.url
+    let camera = format!(
+        r#"
+[[camera]]
+id = "square"
+url = "{}"
+
+[[rule]]
+id = "walkers"
+kind = "intrusion"
+"#,
+        server.with_user("viewer:s3cret")
     );
     let started = Instant::now();
-    let gateway = Gateway::start(&config).await;
+    let gateway = Gateway::start(&config(&receiver.url, &camera)).await;
     receiver.wait("the first incident", |data| data["what"] == "opened").await;
     let first = started.elapsed().as_secs_f64();
-    let (from, cpu) = (Instant::now(), cpu_s(gateway.pid()));
+    let pid = gateway.pid();
+    let (from, cpu) = (Instant::now(), cpu_s(pid));
     tokio::time::sleep(WATCHED).await;
-    let share = (cpu_s(gateway.pid()) - cpu) / from.elapsed().as_secs_f64() * 100.0;
-    let (now, most) = (status(gateway.pid(), "VmRSS:"), status(gateway.pid(), "VmHWM:"));
-    row("start of the process → first camera incident at an HTTP sink", &format!("{first:.2} s"));
-    row("memory, one camera 768×576 at 10 fps, now · most", &format!("{now:.0} · {most:.0} MiB"));
-    row(
-        "processor, same camera, every frame decoded, 5 looks a second",
-        &format!("{share:.0} % of one core"),
-    );
+    let share = (cpu_s(pid) - cpu) / from.elapsed().as_secs_f64() * 100.0;
+    let mib = |key: &str| format!("{:.0} MiB", memory_mib(pid, key));
+    vec![
+        Row::new("start → first camera incident at an HTTP sink", format!("{first:.2} s")),
+        Row::new("memory with one camera 768×576 at 10 fps, now", mib("VmRSS:")),
+        Row::new("memory with that camera, most", mib("VmHWM:")),
+        Row::new(
+            "processor with that camera, people all the time",
+            format!("{share:.0} % of a core"),
+        ),
+    ]
 }

@@ -16,7 +16,14 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{quantile, row, till::Till, world::Gateway};
+use crate::{
+    config,
+    light_receiver::LightReceiver,
+    process::memory_mib,
+    quantile,
+    results::{Row, grouped},
+    world::{Gateway, wait_for},
+};
 
 const STATIONS: usize = 1_000;
 /// Reports of each station after the first burst, one a second.
@@ -64,13 +71,7 @@ async fn report(line: &mut TcpStream, station: u16, serial: u16) -> Duration {
     started.elapsed()
 }
 
-fn memory_mib(pid: u32, key: &str) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = text.lines().find(|line| line.starts_with(key)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
-}
-
-fn decoding() {
+fn decoding() -> Row {
     let now = Now { wall: jiff::Timestamp::now(), mono_ms: 0 };
     let frame = hourly(7, 1, 1_234, now.wall);
     let started = Instant::now();
@@ -82,34 +83,47 @@ fn decoding() {
     }
     assert!(readings > DECODED);
     let each = started.elapsed().as_secs_f64() / DECODED as f64;
-    row(
-        &format!("SL 651, one core: frames of {} bytes found, checked and read", frame.len()),
-        &format!("{:.0} frames/s", 1.0 / each),
-    );
+    let what = format!("frames of {} bytes found, checked and read, one core", frame.len());
+    Row::new(what, format!("{} frames/s", grouped(1.0 / each)))
 }
 
-pub(crate) async fn run() {
-    decoding();
-    let till = Till::start();
-    let config = format!(
-        "[site]\nid = \"bench\"\n\n[sl651]\nlisten = \"127.0.0.1:0\"\nset_clock_beyond_s = 0\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
-        till.url()
-    );
-    let gateway = Gateway::start(&config).await;
-    let said: Value =
-        serde_json::from_slice(&std::fs::read(gateway.data().join("run.json")).unwrap()).unwrap();
-    let port: u16 = said["sl651"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
-    let before = memory_mib(gateway.pid(), "VmRSS:");
+pub(crate) async fn run() -> Vec<Row> {
+    let mut rows = vec![decoding()];
+    let receiver = LightReceiver::start();
+    let listener = "[sl651]\nlisten = \"127.0.0.1:0\"\nset_clock_beyond_s = 0\n";
+    let gateway = Gateway::start(&config(&receiver.url(), listener)).await;
+    let mib = |key: &str| format!("{:.0} MiB", memory_mib(gateway.pid(), key));
+    let memory = |what: &str, mib: String| Row::new(format!("memory, {what}"), mib);
+    let stations = grouped(STATIONS as f64);
+    let before = memory("no station connected", mib("VmRSS:"));
+    let lines = connect(&gateway).await;
+    let idle = memory(&format!("{stations} stations connected"), mib("VmRSS:"));
+    rows.extend(reported(lines).await);
+    let reports = grouped((STATIONS * (ROUNDS + 1)) as f64);
+    rows.extend([before, idle, memory(&format!("most, after {reports} reports"), mib("VmHWM:"))]);
+    rows
+}
+
+/// A connection for each station, all of them accepted.
+async fn connect(gateway: &Gateway) -> Vec<TcpStream> {
+    let addresses = std::fs::read(gateway.data().join("run.json")).unwrap();
+    let addresses: Value = serde_json::from_slice(&addresses).unwrap();
+    let address = addresses["sl651"].as_str().unwrap();
+    let port: u16 = address.rsplit(':').next().unwrap().parse().unwrap();
     let mut lines = Vec::new();
     for _ in 0..STATIONS {
         lines.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
     }
-    crate::world::wait_for("all stations", || async {
+    wait_for("all stations", || async {
         (gateway.metric("gridpost_sl651_connections").await as usize == STATIONS).then_some(())
     })
     .await;
-    let idle = memory_mib(gateway.pid(), "VmRSS:");
-    // All at the same instant.
+    lines
+}
+
+/// All report in the same instant, and then each once a second, spread over the second.
+async fn reported(lines: Vec<TcpStream>) -> Vec<Row> {
+    let stations = grouped(STATIONS as f64);
     let started = Instant::now();
     let mut burst = JoinSet::new();
     for (n, mut line) in lines.into_iter().enumerate() {
@@ -120,22 +134,28 @@ pub(crate) async fn run() {
         });
     }
     let all = burst.join_all().await;
-    let lasted = started.elapsed();
+    let lasted_ms = started.elapsed().as_secs_f64() * 1000.0;
     let mut times: Vec<Duration> = all.iter().map(|(_, _, first)| *first).collect();
-    row(
-        &format!(
-            "{STATIONS} stations report in the same instant → acknowledged (on disk), p50 · p99 · all"
-        ),
-        &format!(
-            "{:.0} · {:.0} · {:.0} ms",
-            quantile(&mut times, 0.5),
-            quantile(&mut times, 0.99),
-            lasted.as_secs_f64() * 1000.0
-        ),
-    );
-    // And then one a second each, spread over the second.
+    let what = format!("{stations} stations in the same instant → answered (on disk)");
+    let mut rows = vec![
+        Row::new(format!("{what}, p50"), format!("{:.0} ms", quantile(&mut times, 0.5))),
+        Row::new(format!("{what}, p99"), format!("{:.0} ms", quantile(&mut times, 0.99))),
+        Row::new(format!("{what}, the last"), format!("{lasted_ms:.0} ms")),
+    ];
+    let lines = all.into_iter().map(|(station, line, _)| (station, line)).collect();
+    let mut times = steady(lines).await;
+    let what = format!("{stations} stations, each once a second → answered (on disk)");
+    for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
+        let took = quantile(&mut times, share);
+        rows.push(Row::new(format!("{what}, {name}"), format!("{took:.1} ms")));
+    }
+    rows
+}
+
+/// The times of some rounds, one a second.
+async fn steady(lines: Vec<(u16, TcpStream)>) -> Vec<Duration> {
     let mut steady = JoinSet::new();
-    for (station, mut line, _) in all {
+    for (station, mut line) in lines {
         steady.spawn(async move {
             let mut times = Vec::new();
             tokio::time::sleep(Duration::from_millis(u64::from(station) % 1_000)).await;
@@ -147,18 +167,7 @@ pub(crate) async fn run() {
             times
         });
     }
-    let mut times: Vec<Duration> = steady.join_all().await.into_iter().flatten().collect();
+    let times: Vec<Duration> = steady.join_all().await.into_iter().flatten().collect();
     assert_eq!(times.len(), STATIONS * ROUNDS);
-    row(
-        &format!("the same, each once a second ({STATIONS} reports/s), p50 · p99"),
-        &format!("{:.1} · {:.1} ms", quantile(&mut times, 0.5), quantile(&mut times, 0.99)),
-    );
-    let most = memory_mib(gateway.pid(), "VmHWM:");
-    row(
-        &format!(
-            "memory: without stations · {STATIONS} connected · most, after {} reports",
-            STATIONS * (ROUNDS + 1)
-        ),
-        &format!("{before:.0} · {idle:.0} · {most:.0} MiB"),
-    );
+    times
 }

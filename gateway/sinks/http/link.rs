@@ -8,8 +8,11 @@ use reqwest::{
     header::{self, HeaderMap, HeaderValue},
 };
 
-use super::{Config, DeliverError};
-use crate::wire::{client_tls::explain, fresh::Stamp};
+use super::Config;
+use crate::{
+    sinks::sink::DeliverError,
+    wire::{client_tls::explain, file_stamp::FileStamp},
+};
 
 /// What is kept of an answer that refuses something, bytes.
 const ANSWER_BYTES_MAX: usize = 1024;
@@ -24,8 +27,8 @@ pub(super) struct Link {
     pub(super) config: Config,
     /// For one request, or without progress.
     pub(super) within: Duration,
-    client: Option<(Stamp, Client)>,
-    token: Option<(Stamp, HeaderValue)>,
+    client: Option<(FileStamp, Client)>,
+    token: Option<(FileStamp, HeaderValue)>,
 }
 
 impl Link {
@@ -51,7 +54,7 @@ impl Link {
 
     fn client(&mut self) -> Result<Client, DeliverError> {
         let tls = self.config.tls();
-        let stamp = Stamp::of(tls.files());
+        let stamp = FileStamp::of(tls.files());
         if let Some((made, client)) = &self.client
             && *made == stamp
         {
@@ -76,7 +79,7 @@ impl Link {
 
     fn token(&mut self) -> Result<Option<HeaderValue>, DeliverError> {
         let Some(path) = &self.config.token_file else { return Ok(None) };
-        let stamp = Stamp::of([path]);
+        let stamp = FileStamp::of([path]);
         if let Some((read, token)) = &self.token
             && *read == stamp
         {
@@ -120,7 +123,7 @@ pub(super) enum Judgement {
     Later,
 }
 
-/// DESIGN §6, *Delivery*: everything that is not clearly for ever is tried again.
+/// As `gateway/docs/contract.md` says of delivery: what is not clearly refused for good is tried again.
 pub(super) fn judge(status: StatusCode) -> Judgement {
     match status.as_u16() {
         200..=299 | 409 => Judgement::Delivered,
@@ -174,21 +177,21 @@ async fn body(mut answer: Response, bytes_max: usize) -> Vec<u8> {
     kept
 }
 
-/// Seconds, or an HTTP date. The date is read against the answer's own `Date`, so that a wrong
-/// clock on this box changes nothing; without one it says nothing.
+/// Seconds, or an HTTP date. The date is compared with the answer's own `Date`, so that a wrong
+/// clock on this box changes nothing; without a `Date` it is ignored.
 fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(seconds.saturating_mul(1000));
     }
-    // The day's name is not worth refusing a date for.
+    // A wrong day of the week is no reason to refuse a date.
     let parser = DateTimeParser::new().relaxed_weekday(true);
     let until = parser.parse_timestamp(text).ok()?;
     let date = parser.parse_timestamp(headers.get(header::DATE)?.to_str().ok()?.trim()).ok()?;
     Some(u64::try_from(until.duration_since(date).as_millis()).unwrap_or(0))
 }
 
-/// An error with its causes; what says only that something went wrong is left out.
+/// An error with its causes, without those that only say that something went wrong.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);

@@ -22,10 +22,13 @@ use tokio::{
 };
 
 use super::{
-    Config, DeliverError,
+    Config,
     link::{self, Judgement, Link, judge},
 };
-use crate::domain::{Evidence, IncidentId};
+use crate::{
+    domain::{Evidence, IncidentId},
+    sinks::sink::DeliverError,
+};
 
 /// The part of the file that is in memory at a time, bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -41,7 +44,7 @@ pub struct Uploader {
 /// How an upload ended that did not break.
 enum Put {
     Done,
-    /// The other end no longer wants it from where it said.
+    /// The other end no longer takes it from the byte that it had named.
     Anew,
 }
 
@@ -85,8 +88,7 @@ impl Uploader {
         let answer = request.send().await.map_err(|error| self.link.broken(error))?;
         match answer.status().as_u16() {
             200..=299 => Ok(held(answer.headers(), bytes)),
-            // It has nothing, or does not know the question; what it thinks of the file, the PUT
-            // will tell.
+            // It has nothing, or does not know HEAD; the answer to the PUT decides.
             400 | 404 | 405 | 410 | 413 | 415 | 422 | 501 => Ok(0),
             _ => Err(link::later(answer).await),
         }
@@ -157,7 +159,8 @@ impl Uploader {
     }
 }
 
-/// What a `HEAD` says it holds of a file of this size; what cannot be is nothing.
+/// How many bytes of a file of this size a `HEAD` says that it holds; a number that cannot be true
+/// counts as none.
 fn held(headers: &HeaderMap, size: u64) -> u64 {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
     match (number("upload-offset"), number("content-length")) {
@@ -171,7 +174,7 @@ fn held(headers: &HeaderMap, size: u64) -> u64 {
 async fn open(path: &Path, size: u64, from: u64) -> Result<File, DeliverError> {
     let told = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => {
-            DeliverError::Reject { answer: super::super::evidence::MISSING.into() }
+            DeliverError::Reject { answer: crate::sinks::sink::FILE_MISSING.into() }
         }
         _ => DeliverError::retry(format!("{}: cannot be read: {error}", path.display())),
     };
@@ -195,7 +198,7 @@ fn stream(
 ) -> Body {
     let state = (file.take(bytes), progress, urgent);
     Body::wrap_stream(try_unfold(state, |(mut file, progress, mut urgent)| async move {
-        // Whoever counts them is gone only when the gateway stops.
+        // The sender is dropped only when the gateway stops.
         let _ = urgent.wait_for(|under_way| *under_way == 0).await;
         let mut chunk = vec![0; CHUNK_BYTES];
         let read = file.read(&mut chunk).await?;
@@ -206,7 +209,7 @@ fn stream(
     }))
 }
 
-/// Ends when nothing went on for so long, though it could have.
+/// Returns after a time without progress in which no emergency held the upload back.
 async fn stalled(
     progress: &AtomicU64,
     within: std::time::Duration,

@@ -11,16 +11,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
 
-use super::{
-    Link,
-    link::{self, Judgement, judge},
-};
+use super::link::{self, Judgement, Link, judge};
 use crate::{
     domain::{Event, Kind, What},
     sinks::{
-        DeliverError, Delivery, Sink, missing,
+        sink::{DeliverError, Delivery, Sink},
         template::{self, Into},
     },
+    wire::file_stamp::missing,
 };
 
 /// Robots take some twenty messages a minute; one that says "too many" is asked again after this.
@@ -125,7 +123,7 @@ impl Config {
         }
     }
 
-    /// What can never work: key and message.
+    /// Errors as (key, message).
     pub(in crate::sinks) fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if !["http", "https"].contains(&self.url.scheme()) {
@@ -158,14 +156,14 @@ impl Config {
         problems
     }
 
-    /// What would not work now, and may by the time it is needed: key and message.
+    /// Warnings as (key, message): what may be right by the time it is needed.
     pub(in crate::sinks) fn warnings(&self) -> Vec<(&'static str, String)> {
         let mut warnings: Vec<_> = self.link().tls().warning().into_iter().collect();
         warnings.extend(missing("secret_file", self.secret_file.as_deref()));
         warnings
     }
 
-    /// Why this event is not for it, if it is not.
+    /// The reason to pass this event over, if there is one.
     fn passes(&self, event: &Event, now: Timestamp) -> Option<&'static str> {
         let data = &event.data;
         let grid = data.grid.as_ref().map_or("", |grid| grid.code.as_str());
@@ -206,12 +204,12 @@ fn secret(path: &Path) -> Result<String, DeliverError> {
     Ok(text.trim().to_owned())
 }
 
-pub struct Webhook {
+pub struct WebhookSink {
     config: Config,
     link: Link,
 }
 
-impl Webhook {
+impl WebhookSink {
     pub(in crate::sinks) fn new(config: &Config) -> Self {
         Self { config: config.clone(), link: Link::new(&config.link()) }
     }
@@ -225,7 +223,7 @@ impl Webhook {
         Ok(url)
     }
 
-    /// A robot says 200 to everything and its verdict in the body.
+    /// A robot answers 200 to everything; its verdict is in the body.
     fn verdict(&self, answer: &[u8]) -> Result<(), DeliverError> {
         let Ok(value) = serde_json::from_slice::<Value>(answer) else { return Ok(()) };
         let Some(code) = value.pointer(&self.config.ok_pointer) else { return Ok(()) };
@@ -242,7 +240,7 @@ impl Webhook {
     }
 }
 
-impl Sink for Webhook {
+impl Sink for WebhookSink {
     async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
         let event = template::event(&delivery.body)?;
         if let Some(why) = self.config.passes(&event, delivery.at) {
@@ -306,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_200_with_an_errcode_is_a_failure() {
-        let webhook = Webhook::new(&config(""));
+        let webhook = WebhookSink::new(&config(""));
         assert_eq!(webhook.verdict(br#"{"errcode":0,"errmsg":"ok"}"#), Ok(()));
         assert_eq!(webhook.verdict(b"fine"), Ok(()));
         let refused = webhook.verdict(br#"{"errcode":93000,"errmsg":"invalid webhook url"}"#);

@@ -3,7 +3,7 @@
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::Config;
+use super::{Config, read_password};
 
 /// User and password. No `Debug`: they are never printed (I5).
 #[derive(Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Config {
             return Ok(Some(user));
         }
         if let Some(username) = &self.username {
-            let password = self.password()?.unwrap_or_default();
+            let password = read_password(self.password_file.as_deref())?.unwrap_or_default();
             return Ok(Some(Credentials { username: username.clone(), password }));
         }
         Ok(Url::parse(&self.url).ok().as_ref().and_then(of_url))

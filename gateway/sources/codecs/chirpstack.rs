@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::{
     Codecs, Message, lora,
+    message::{DeviceMessage, flag, lora_link, object, percent, time, word},
     model::{Act, LORA_SILENT_AFTER_S, Model, act},
-    said::{Said, flag, lora_link, object, percent, time, word},
 };
 
 const EXPECTED: &str = "ChirpStack's JSON event, {\"deviceInfo\":{…},\"object\":{…},…}";
@@ -27,7 +27,7 @@ const ALARMS: &[&str] = &["/Alarm", "/alarm", "/sos", "/SOS", "/panic", "/emerge
 const BATTERIES: &[&str] = &["/battery", "/batteryLevel", "/battery_level", "/Battery(%)"];
 
 /// What was read, and what of it could not be: a device whose data nobody can decode lives.
-pub(super) type Partly = (Said, Option<String>);
+pub(super) type Partly = (DeviceMessage, Option<String>);
 
 /// The DevEUI of the topic `application/…/device/<DevEUI>/event/<event>`, and the event.
 pub(super) fn topic(topic: &str) -> Option<(&str, &str)> {
@@ -48,24 +48,24 @@ pub(super) fn read(
     let value = object(message, EXPECTED)?;
     let info = value.get("deviceInfo");
     let known = codecs.device(eui);
-    let mut said = Said::of(known.source(eui), message);
+    let mut decoded = DeviceMessage::of(known.source(eui), message);
     let model = known.model.clone().or_else(|| codecs.model_in(&profile(info)));
-    said.report.model = model.as_ref().map(|model| model.name.clone());
+    decoded.report.model = model.as_ref().map(|model| model.name.clone());
     let usual = model.as_ref().and_then(|model| model.silent_after_s);
-    said.report.silent_after_s = Some(usual.unwrap_or(LORA_SILENT_AFTER_S));
+    decoded.report.silent_after_s = Some(usual.unwrap_or(LORA_SILENT_AFTER_S));
     let mut unread = None;
     match event {
-        "up" => unread = up(&value, model.as_deref(), &mut said).err(),
+        "up" => unread = up(&value, model.as_deref(), &mut decoded).err(),
         "status" => {
-            said.report.battery = percent(value.get("batteryLevel"));
+            decoded.report.battery = percent(value.get("batteryLevel"));
             // Defaults are left out of protobuf's JSON: a margin of 0 dB is absent.
             let margin = value.get("margin").and_then(Value::as_f64).unwrap_or(0.0);
-            said.report.link = lora_link(margin - 20.0);
+            decoded.report.link = lora_link(margin - 20.0);
         }
         // join, ack, txack, log, location, integration: it lives.
         _ => {}
     }
-    Ok((said, unread))
+    Ok((decoded, unread))
 }
 
 fn profile(info: Option<&Value>) -> String {
@@ -74,12 +74,12 @@ fn profile(info: Option<&Value>) -> String {
     named.unwrap_or_default().to_lowercase()
 }
 
-fn up(value: &Value, model: Option<&Model>, said: &mut Said) -> Result<(), String> {
-    said.id = word(value.get("deduplicationId"));
-    said.at = time(value.get("time"));
-    said.report.link = best_snr(value).and_then(lora_link);
+fn up(value: &Value, model: Option<&Model>, decoded: &mut DeviceMessage) -> Result<(), String> {
+    decoded.id = word(value.get("deduplicationId"));
+    decoded.at = time(value.get("time"));
+    decoded.report.link = best_snr(value).and_then(lora_link);
     if let Some(object) = value.get("object").filter(|object| object.is_object()) {
-        decoded(object, model, said);
+        of_decoder(object, model, decoded);
         return Ok(());
     }
     let Some(data) = value.get("data").and_then(Value::as_str) else { return Ok(()) };
@@ -92,8 +92,8 @@ fn up(value: &Value, model: Option<&Model>, said: &mut Said) -> Result<(), Strin
     let port = value.get("fPort").and_then(Value::as_u64).unwrap_or(0);
     let name = model.map(|model| model.name.as_str()).unwrap_or_default();
     let raw = lora::decode(name, port, &bytes)?;
-    said.act = raw.action.map_or(Act::Nothing, |action| act(model, action));
-    said.report.battery = raw.battery;
+    decoded.act = raw.action.map_or(Act::Nothing, |action| act(model, action));
+    decoded.report.battery = raw.battery;
     Ok(())
 }
 
@@ -104,16 +104,16 @@ fn best_snr(value: &Value) -> Option<f64> {
     heard.iter().filter_map(snr).max_by(f64::total_cmp)
 }
 
-fn decoded(object: &Value, model: Option<&Model>, said: &mut Said) {
+fn of_decoder(object: &Value, model: Option<&Model>, decoded: &mut DeviceMessage) {
     let actions = ACTIONS.iter().filter_map(|pointer| word(object.pointer(pointer)));
-    said.act = actions
+    decoded.act = actions
         .map(|action| act(model, &action))
         .find(|act| *act != Act::Nothing)
         .unwrap_or(Act::Nothing);
     let alarm = ALARMS.iter().any(|pointer| flag(object.pointer(pointer)) == Some(true));
-    if said.act == Act::Nothing && alarm {
-        said.act = act(model, "alarm");
+    if decoded.act == Act::Nothing && alarm {
+        decoded.act = act(model, "alarm");
     }
-    said.report.battery = BATTERIES.iter().find_map(|pointer| percent(object.pointer(pointer)));
-    said.report.tampered = flag(object.get("tamper")).or_else(|| flag(object.get("tampered")));
+    decoded.report.battery = BATTERIES.iter().find_map(|pointer| percent(object.pointer(pointer)));
+    decoded.report.tampered = flag(object.get("tamper")).or_else(|| flag(object.get("tampered")));
 }

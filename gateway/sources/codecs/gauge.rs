@@ -3,7 +3,10 @@
 use jiff::{Timestamp, civil::DateTime};
 use serde_json::{Map, Value};
 
-use super::{Codecs, Message, below, chirpstack, gauge_raw};
+use super::{
+    Codecs, Message, below, chirpstack,
+    gauge_raw::{self, Measured},
+};
 use crate::domain::{
     Body, Dated, GaugeReport, Measure, Now, Observation, PostureOrder, Reading, SourceId, Stamp,
 };
@@ -26,9 +29,9 @@ pub(super) fn read(
     }
 }
 
-/// Dialects of others: by the list of gauges, and for who is listed nowhere by the shape of what
-/// it says, since topics are the installer's. Whom the site knows as a button is never a gauge,
-/// and nothing that says it was pressed is rain.
+/// Dialects of others: by the list of gauges, and for a device that is listed nowhere by the shape
+/// of its message, since the installer chooses the topics. A listed button is never a gauge, and a
+/// message of a press is never rain.
 pub(super) fn foreign(
     codecs: &Codecs,
     message: &Message<'_>,
@@ -114,8 +117,8 @@ fn native(
         return Err("who speaks? expected `device`, or gridpost/<site>/gauge/<device>".into());
     }
     let id = text(&object, "id");
-    let said = Said { device, id, at, battery: battery(&object, "battery"), measures };
-    Ok(made(codecs, said, message, now))
+    let decoded = GaugeMessage { device, id, at, battery: battery(&object, "battery"), measures };
+    Ok(made(codecs, decoded, message, now))
 }
 
 /// A gauge's words in `object`; without a codec the raw bytes of the Milesight models. Other
@@ -142,8 +145,8 @@ fn chirpstack(
     };
     let at = object.get("time").and_then(Value::as_str).and_then(|at| at.parse().ok());
     let id = text(object, "deduplicationId");
-    let said = Said { device: eui.to_ascii_lowercase(), id, at, battery, measures };
-    Some(Ok(made(codecs, said, message, now)))
+    let decoded = GaugeMessage { device: eui.to_ascii_lowercase(), id, at, battery, measures };
+    Some(Ok(made(codecs, decoded, message, now)))
 }
 
 /// A listed gauge that says nothing of rain or water: its battery, or only that it is there.
@@ -154,23 +157,20 @@ fn lives(
     message: &Message<'_>,
     now: Now,
 ) -> Result<Observation, String> {
-    let (said, unread) = chirpstack::read(codecs, eui, event, message)?;
+    let (decoded, unread) = chirpstack::read(codecs, eui, event, message)?;
     match unread {
         Some(reason) => Err(reason),
         None => {
-            let (id, at, battery) = (said.id, said.at, said.report.battery);
+            let (id, at, battery) = (decoded.id, decoded.at, decoded.report.battery);
             let device = eui.to_ascii_lowercase();
-            let said = Said { device, id, at, battery, measures: Vec::new() };
-            Ok(made(codecs, said, message, now))
+            let decoded = GaugeMessage { device, id, at, battery, measures: Vec::new() };
+            Ok(made(codecs, decoded, message, now))
         }
     }
 }
 
-/// What is read, and the battery's percent.
-pub(super) type Read = (Vec<Measure>, Option<u8>);
-
 /// Milesight WTS506 and EM500-SWL, Dragino WSC2, SenseCAP S2120; `None` for what is no gauge.
-fn of_model(object: &Map<String, Value>) -> Option<Result<Read, String>> {
+fn of_model(object: &Map<String, Value>) -> Option<Result<Measured, String>> {
     let mut measures = Vec::new();
     let mut take = |read: Result<Option<Measure>, String>| read.map(|one| measures.extend(one));
     let read = if object.contains_key("rainfall_total") {
@@ -225,10 +225,10 @@ fn rtl_433(
         _ => None,
     };
     let measures = vec![Measure::TotalUm(um)];
-    Ok(made(codecs, Said { device, id, at: None, battery, measures }, message, now))
+    Ok(made(codecs, GaugeMessage { device, id, at: None, battery, measures }, message, now))
 }
 
-struct Said {
+struct GaugeMessage {
     device: String,
     id: Option<String>,
     at: Option<Timestamp>,
@@ -237,8 +237,8 @@ struct Said {
 }
 
 /// Under the id that the site has for it, else under its own name.
-fn made(codecs: &Codecs, said: Said, message: &Message<'_>, now: Now) -> Observation {
-    let Said { device, id, at, battery, measures } = said;
+fn made(codecs: &Codecs, decoded: GaugeMessage, message: &Message<'_>, now: Now) -> Observation {
+    let GaugeMessage { device, id, at, battery, measures } = decoded;
     // A topic may be as long as it likes.
     let device: String = device.chars().take(ID_CHARS_MAX).collect();
     let (date, doubt) = match (Dated::of(at, now), at) {

@@ -2,14 +2,16 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::gauge::Read;
 use crate::domain::Measure;
+
+/// What is measured, and the battery's percent.
+pub(super) type Measured = (Vec<Measure>, Option<u8>);
 
 /// The port that Milesight devices report on by default.
 const PORT: u64 = 85;
 
 /// Channel, type, value, again and again. `None`: no gauge's bytes.
-pub(super) fn milesight(port: u64, data: &str) -> Option<Result<Read, String>> {
+pub(super) fn milesight(port: u64, data: &str) -> Option<Result<Measured, String>> {
     if port != PORT {
         return None;
     }

@@ -21,16 +21,16 @@ const SET_BYTES_MAX: usize = 64 * 1024;
 /// Nearer to 0, 0 than this is a receiver without a fix, degrees.
 const NULL_ISLAND_DEG: f64 = 0.001;
 
-/// What one set said.
+/// What one set holds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Said {
+pub struct KlvSet {
     /// Tag 2, the drone's own clock.
     pub device: Option<Timestamp>,
     pub pose: Pose,
 }
 
 /// Every set in these bytes, or why it cannot be read; nothing where there is no KLV at all.
-pub fn sets(bytes: &[u8]) -> Vec<Result<Said, String>> {
+pub fn sets(bytes: &[u8]) -> Vec<Result<KlvSet, String>> {
     let (mut found, mut at, mut other) = (Vec::new(), 0, false);
     // What precedes the first key is an access-unit header (stream type 0x15: five bytes).
     while let Some(step) = bytes[at..].windows(4).position(|four| four == UNIVERSAL) {
@@ -39,10 +39,10 @@ pub fn sets(bytes: &[u8]) -> Vec<Result<Said, String>> {
         match framed(bytes, at) {
             Ok((inside, end)) => {
                 other |= !ours;
-                let said = ours.then(|| set(&bytes[at..end], inside - at));
+                let read = ours.then(|| set(&bytes[at..end], inside - at));
                 // One that was cut short reaches into the next, which may be whole.
-                let whole = !matches!(said, Some(Err(_)));
-                found.extend(said.map(|said| said.map_err(|why| place(at, &why))));
+                let whole = !matches!(read, Some(Err(_)));
+                found.extend(read.map(|set| set.map_err(|why| place(at, &why))));
                 at = if whole { end } else { at + UNIVERSAL.len() };
             }
             Err(why) => {
@@ -117,7 +117,7 @@ fn checksum(bytes: &[u8]) -> u16 {
 struct Items<'b>(BTreeMap<u32, &'b [u8]>);
 
 /// `whole` from its key on; its items begin at `inside`.
-fn set(whole: &[u8], inside: usize) -> Result<Said, String> {
+fn set(whole: &[u8], inside: usize) -> Result<KlvSet, String> {
     let mut items = BTreeMap::new();
     let mut at = inside;
     let mut last = 0;
@@ -144,7 +144,7 @@ fn set(whole: &[u8], inside: usize) -> Result<Said, String> {
     if sum != said {
         return Err(format!("checksum {said:04x}, its bytes sum up to {sum:04x}"));
     }
-    Items(items).said()
+    Items(items).read()
 }
 
 impl Items<'_> {
@@ -186,7 +186,7 @@ impl Items<'_> {
         Ok(Some([lon, lat]))
     }
 
-    fn said(&self) -> Result<Said, String> {
+    fn read(&self) -> Result<KlvSet, String> {
         let device = match self.raw(2)?.map(u64::from_be_bytes) {
             None => None,
             Some(micros) => {
@@ -223,7 +223,7 @@ impl Items<'_> {
             ground_msl_m,
             ..Pose::empty(Telemetry::Klv)
         };
-        Ok(Said { device, pose })
+        Ok(KlvSet { device, pose })
     }
 
     /// The airframe's attitude (5, 6 or 90, 7 or 91), and the sensor's relative to it (18–20).
@@ -259,7 +259,7 @@ mod tests {
     }
 
     fn check(bytes: &[u8]) -> Vec<String> {
-        let show = |said: Result<Said, String>| match said {
+        let show = |said: Result<KlvSet, String>| match said {
             Err(why) => why,
             Ok(said) => {
                 let [lon, lat] = said.pose.position.unwrap_or_default();

@@ -2,8 +2,8 @@
 
 use super::{
     Codecs, Message,
+    message::{DeviceMessage, flag, id, object, percent, time, word},
     model::{Act, ModelConfig, act},
-    said::{Said, flag, id, object, percent, time, word},
 };
 
 /// A mapping, ready to be used.
@@ -42,7 +42,7 @@ pub(super) fn read(
     mapping: &Mapping,
     level: &str,
     message: &Message<'_>,
-) -> Result<Said, String> {
+) -> Result<DeviceMessage, String> {
     let config = &mapping.config;
     let value = object(message, &format!("the JSON of `{}`", config.id))?;
     let at = |pointer: &Option<String>| pointer.as_ref().and_then(|pointer| value.pointer(pointer));
@@ -55,23 +55,23 @@ pub(super) fn read(
     let name = if name.is_empty() { message.via.to_owned() } else { name };
     let known = codecs.device(&name);
     let model = known.model.clone().or_else(|| codecs.model_in(&config.id.to_lowercase()));
-    let mut said = Said::of(known.source(&name), message);
-    said.act = match (&config.action, word(at(&config.action))) {
+    let mut decoded = DeviceMessage::of(known.source(&name), message);
+    decoded.act = match (&config.action, word(at(&config.action))) {
         (None, _) => Act::Press,
         (Some(_), Some(action)) => {
             configured(config, &action).unwrap_or_else(|| act(model.as_deref(), &action))
         }
         (Some(_), None) => Act::Nothing,
     };
-    said.id = id(at(&config.event_id));
-    said.at = time(at(&config.at));
-    let report = &mut said.report;
+    decoded.id = id(at(&config.event_id));
+    decoded.at = time(at(&config.at));
+    let report = &mut decoded.report;
     report.model = Some(config.id.to_lowercase());
     report.silent_after_s = config.silent_after_s;
     report.battery = percent(at(&config.battery));
     report.tampered = flag(at(&config.tamper));
     report.link = percent(at(&config.link));
-    Ok(said)
+    Ok(decoded)
 }
 
 /// The mapping's own lists go first, word by word as they were typed: `1` and `true` are no words

@@ -2,8 +2,8 @@
 //!
 //! Which dialect, by topic: the grid's replies, gauges and postures, drones, the site's own mappings,
 //! ChirpStack, Zigbee2MQTT, Tasmota, ESPHome; all else is rtl_433 or native JSON. ChirpStack's
-//! topics are of buttons and gauges both: whom the site has listed as one is never read as the
-//! other, and who is listed nowhere is what its words say.
+//! topics carry both buttons and gauges: a device that the site has listed as one is never read as
+//! the other, and for a device that is listed nowhere its message decides.
 
 mod chirpstack;
 mod dji;
@@ -12,11 +12,12 @@ mod gauge_raw;
 pub mod klv;
 mod lora;
 mod mapped;
+mod message;
 mod model;
 mod native;
-mod said;
 pub mod sl651;
 pub mod sl651_body;
+mod sl651_elements;
 mod sl651_text;
 #[cfg(test)]
 mod tests;
@@ -27,8 +28,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::domain::{Body, Now, Observation, Reply, SiteId, SourceId, Stamp};
 use mapped::Mapping;
+use message::unreadable;
 use model::Model;
-use said::unreadable;
 
 pub use model::{ModelConfig, built_in, problems, silent_after_s};
 
@@ -63,18 +64,18 @@ pub struct Codecs {
 }
 
 /// What is known of a name.
-struct Known {
+struct KnownDevice {
     id: Option<SourceId>,
     model: Option<Arc<Model>>,
     listed: bool,
 }
 
-impl Known {
+impl KnownDevice {
     fn source(&self, name: &str) -> SourceId {
         self.id.clone().unwrap_or_else(|| {
             // A topic may be empty where a name should be.
             let name = if name.is_empty() { "nameless" } else { name };
-            SourceId::from(name.chars().take(said::ID_CHARS_MAX).collect::<String>())
+            SourceId::from(name.chars().take(message::ID_CHARS_MAX).collect::<String>())
         })
     }
 }
@@ -132,13 +133,13 @@ impl Codecs {
     }
 
     /// Names are compared without regard to case: a DevEUI is written in both.
-    fn device(&self, name: &str) -> Known {
+    fn device(&self, name: &str) -> KnownDevice {
         let found = match self.devices.get(name) {
             None if name.chars().any(char::is_uppercase) => self.devices.get(&name.to_lowercase()),
             found => found,
         };
         let (id, model) = found.cloned().unzip();
-        Known { listed: id.is_some(), id, model: model.flatten() }
+        KnownDevice { listed: id.is_some(), id, model: model.flatten() }
     }
 
     /// The model whose name a lower-case text holds, e.g. that of a device profile.
@@ -166,10 +167,10 @@ impl Codecs {
             return vec![self.or_unreadable(read, message, now)];
         } else if let Some((eui, event)) = chirpstack::topic(topic) {
             match chirpstack::read(self, eui, event, message) {
-                Ok((said, None)) => Ok(said),
-                Ok((said, Some(reason))) => {
-                    let bad = unreadable(said.source.clone(), message, now, reason);
-                    return said.observations(now).into_iter().chain([bad]).collect();
+                Ok((decoded, None)) => Ok(decoded),
+                Ok((decoded, Some(reason))) => {
+                    let bad = unreadable(decoded.source.clone(), message, now, reason);
+                    return decoded.observations(now).into_iter().chain([bad]).collect();
                 }
                 Err(reason) => Err(reason),
             }
@@ -183,7 +184,7 @@ impl Codecs {
             native::read(self, message)
         };
         match read {
-            Ok(said) => said.observations(now),
+            Ok(decoded) => decoded.observations(now),
             Err(reason) => {
                 let source = self.whose(message);
                 vec![unreadable(source, message, now, reason)]
@@ -204,7 +205,7 @@ impl Codecs {
         self.mappings.iter().find_map(|mapping| Some((mapping, mapping.matches(topic)?)))
     }
 
-    /// Whose a message that cannot be read seems to be, by its topic; else the way it came.
+    /// The source that the topic of an unreadable message names; else the way it came.
     fn whose(&self, message: &Message<'_>) -> SourceId {
         let levels = message.topic.split('/');
         let listed = levels

@@ -55,7 +55,7 @@ pub struct ModelConfig {
     pub link: Option<String>,
 }
 
-/// What can never work: key and message.
+/// Errors as (key, message).
 pub fn problems(model: &ModelConfig) -> Vec<(&'static str, String)> {
     let mut problems = Vec::new();
     if model.id.is_empty() {
@@ -103,7 +103,7 @@ pub fn problems(model: &ModelConfig) -> Vec<(&'static str, String)> {
 const HOUR: u64 = 3_600;
 /// Zigbee2MQTT calls a battery device gone after 25 h; an hour more, so that it says so first.
 pub(super) const ZIGBEE_SILENT_AFTER_S: u64 = 26 * HOUR;
-/// Many LoRaWAN buttons speak once or twice a day; one message lost on the air is no fault.
+/// Many LoRaWAN buttons report once or twice a day; one message lost on the air is no fault.
 pub(super) const LORA_SILENT_AFTER_S: u64 = 49 * HOUR;
 /// Tasmota reports every 300 s (TelePeriod); a dozen missing is a fault.
 pub(super) const WIFI_SILENT_AFTER_S: u64 = HOUR;
@@ -111,9 +111,9 @@ pub(super) const WIFI_SILENT_AFTER_S: u64 = HOUR;
 /// Name; actions that call; how often it is heard at the least, seconds.
 type BuiltIn = (&'static str, &'static [&'static str], u64);
 
-/// Sources: `shared/facts/standards.md` §1.1 and §1.3. Milesight's user guide gives 1080 min as
-/// the WS101's reporting interval: two of them and an hour. What no page says is
-/// [`LORA_SILENT_AFTER_S`].
+/// Actions as the pages of Zigbee2MQTT and the makers' payload decoders name them. Milesight's user
+/// guide gives 1080 min as the WS101's reporting interval: two of them and an hour. Where no page
+/// gives an interval, [`LORA_SILENT_AFTER_S`] stands.
 const BUILT_IN: &[BuiltIn] = &[
     ("native", &[], 0),
     ("ts0215a", &["emergency"], ZIGBEE_SILENT_AFTER_S),

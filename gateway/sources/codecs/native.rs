@@ -8,22 +8,22 @@ use serde_json::Value;
 
 use super::{
     Codecs, Message,
+    message::{DeviceMessage, flag, id, object, percent, time},
     model::Act,
-    said::{Said, flag, id, object, percent, time},
 };
 
 const EXPECTED: &str = "{\"device\":\"…\",\"event\":\"press\",…}";
 
 /// Strict where a press might be misread, lenient where it would be lost: a bad battery or a
 /// bad time never costs the press. Who pressed comes from `device`, else from the topic's last level.
-pub(super) fn read(codecs: &Codecs, message: &Message<'_>) -> Result<Said, String> {
+pub(super) fn read(codecs: &Codecs, message: &Message<'_>) -> Result<DeviceMessage, String> {
     let value = object(message, EXPECTED)?;
     let device = id(value.get("device"))
         .or_else(|| message.topic.rsplit('/').next().filter(|s| !s.is_empty()).map(Into::into))
         .unwrap_or_else(|| message.via.into());
     let known = codecs.device(&device);
-    let mut said = Said::of(known.source(&device), message);
-    let report = &mut said.report;
+    let mut decoded = DeviceMessage::of(known.source(&device), message);
+    let report = &mut decoded.report;
     report.battery = percent(value.get("battery"));
     report.link = percent(value.get("link"));
     report.tampered = flag(value.get("tamper"));
@@ -31,10 +31,10 @@ pub(super) fn read(codecs: &Codecs, message: &Message<'_>) -> Result<Said, Strin
     report.silent_after_s = own;
     match value.get("event") {
         Some(Value::String(event)) => match event.as_str() {
-            "press" if value.get("test") == Some(&Value::Bool(true)) => said.act = Act::Test,
-            "press" => said.act = Act::Press,
-            "test" => said.act = Act::Test,
-            "cancel" => said.act = Act::Cancel,
+            "press" if value.get("test") == Some(&Value::Bool(true)) => decoded.act = Act::Test,
+            "press" => decoded.act = Act::Press,
+            "test" => decoded.act = Act::Test,
+            "cancel" => decoded.act = Act::Cancel,
             "heartbeat" => {}
             "tamper" => report.tampered = Some(true),
             "tamper-clear" => report.tampered = Some(false),
@@ -44,9 +44,9 @@ pub(super) fn read(codecs: &Codecs, message: &Message<'_>) -> Result<Said, Strin
         Some(other) => return Err(format!("event {other}: expected \"press\"")),
         None => return Err("`event` is missing: expected \"press\"".into()),
     }
-    said.id = id(value.get("id"));
-    said.at = value.get("at").filter(|at| at.is_string()).and_then(|at| time(Some(at)));
-    Ok(said)
+    decoded.id = id(value.get("id"));
+    decoded.at = value.get("at").filter(|at| at.is_string()).and_then(|at| time(Some(at)));
+    Ok(decoded)
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub struct Part {
 
 /// A frame whose check was right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
+pub struct StationFrame {
     pub form: Form,
     pub centre: u8,
     /// Ten digits, as it is written on the station.
@@ -56,7 +56,7 @@ pub struct Frame {
 pub enum Step {
     /// Nothing that can be judged yet.
     Wait,
-    Frame(Box<Frame>, usize),
+    Frame(Box<StationFrame>, usize),
     /// So many bytes are no frame, and why. An empty reason: they are the rest of something that
     /// has been told.
     Skip(usize, String),
@@ -87,50 +87,52 @@ pub fn step(bytes: &[u8], last: bool) -> Step {
 }
 
 /// What a form makes of the bytes: a frame and its length, or a reason.
-enum Read {
+enum FrameRead {
     Short { expected: usize },
-    Frame(Box<Frame>, usize),
+    Frame(Box<StationFrame>, usize),
     Wrong(String),
 }
 
-fn whole(bytes: &[u8], last: bool, read: Read) -> Step {
+fn whole(bytes: &[u8], last: bool, read: FrameRead) -> Step {
     match read {
-        Read::Frame(frame, used) => Step::Frame(frame, used),
-        Read::Short { .. } if !last => Step::Wait,
-        Read::Short { expected } => {
+        FrameRead::Frame(frame, used) => Step::Frame(frame, used),
+        FrameRead::Short { .. } if !last => Step::Wait,
+        FrameRead::Short { expected } => {
             let n = bytes.len();
             Step::Skip(1, format!("truncated: {n} bytes came, the frame says {expected}"))
         }
         // Body bytes may look like a beginning: the next byte is looked at, not the next frame.
-        Read::Wrong(reason) => Step::Skip(1, reason),
+        FrameRead::Wrong(reason) => Step::Skip(1, reason),
     }
 }
 
-fn hex(bytes: &[u8]) -> Read {
+fn hex(bytes: &[u8]) -> FrameRead {
     // 7E7E, addresses 6, password 2, function 1, direction and length 2, start 1.
     const HEAD: usize = 14;
     if bytes.len() < HEAD {
-        return Read::Short { expected: HEAD + 3 };
+        return FrameRead::Short { expected: HEAD + 3 };
     }
     let length_field = u16::from_be_bytes([bytes[11], bytes[12]]);
     let (direction, length) = (length_field >> 12, usize::from(length_field & 0x0FFF));
     if direction == 8 {
-        return Read::Wrong("a downlink frame (direction 8); a station sends direction 0".into());
+        return FrameRead::Wrong(
+            "a downlink frame (direction 8); a station sends direction 0".into(),
+        );
     }
     if direction != 0 {
         let swapped = u16::from_le_bytes([bytes[11], bytes[12]]);
         let hint = if swapped >> 12 == 0 { "; its two bytes look swapped" } else { "" };
-        return Read::Wrong(format!(
+        return FrameRead::Wrong(format!(
             "direction and length {length_field:04X}: expected 0 and the length of the body{hint}"
         ));
     }
     let end_at = HEAD + length;
     if bytes.len() < end_at + 3 {
-        return Read::Short { expected: end_at + 3 };
+        return FrameRead::Short { expected: end_at + 3 };
     }
     let said = u16::from_be_bytes([bytes[end_at + 1], bytes[end_at + 2]]);
     if let Some(reason) = wrong_crc(&bytes[..=end_at], said) {
-        return Read::Wrong(reason);
+        return FrameRead::Wrong(reason);
     }
     let station = station_of(&bytes[3..8]);
     let (part, body) = match (bytes[13], &bytes[HEAD..end_at]) {
@@ -143,15 +145,15 @@ fn hex(bytes: &[u8]) -> Read {
             body,
         ),
         (start, _) => {
-            return Read::Wrong(format!("start {start:02X}: expected 02 (STX) or 16 (SYN)"));
+            return FrameRead::Wrong(format!("start {start:02X}: expected 02 (STX) or 16 (SYN)"));
         }
     };
     let more = match bytes[end_at] {
         ETX => false,
         ETB => true,
-        end => return Read::Wrong(format!("end {end:02X}: expected 03 (ETX) or 17 (ETB)")),
+        end => return FrameRead::Wrong(format!("end {end:02X}: expected 03 (ETX) or 17 (ETB)")),
     };
-    let frame = Frame {
+    let frame = StationFrame {
         form: Form::Hex,
         centre: bytes[2],
         station,
@@ -161,7 +163,7 @@ fn hex(bytes: &[u8]) -> Read {
         body: body.to_vec(),
         more,
     };
-    Read::Frame(Box::new(frame), end_at + 3)
+    FrameRead::Frame(Box::new(frame), end_at + 3)
 }
 
 fn wrong_crc(covered: &[u8], said: u16) -> Option<String> {
@@ -186,7 +188,7 @@ fn station_of(address: &[u8]) -> String {
     }
 }
 
-fn ascii(bytes: &[u8]) -> Read {
+fn ascii(bytes: &[u8]) -> FrameRead {
     // 01, centre 2, station 10, password 4, function 2, direction 1, length 3, start 1.
     const HEAD: usize = 24;
     let digits = |from: usize, to: usize| -> Option<&str> {
@@ -197,44 +199,46 @@ fn ascii(bytes: &[u8]) -> Read {
     if bytes.len() < HEAD {
         let hopeless = bytes[1..].iter().take(HEAD - 2).any(|byte| !byte.is_ascii_hexdigit());
         return match hopeless {
-            true => Read::Wrong("01 is not followed by the hex digits of an ASCII frame".into()),
-            false => Read::Short { expected: HEAD + 5 },
+            true => {
+                FrameRead::Wrong("01 is not followed by the hex digits of an ASCII frame".into())
+            }
+            false => FrameRead::Short { expected: HEAD + 5 },
         };
     }
     let (Some(centre), Some(station), Some(password), Some(function), Some(length)) =
         (number(1, 3), digits(3, 13), number(13, 17), number(17, 19), number(20, 23))
     else {
-        return Read::Wrong("01 is not followed by the hex digits of an ASCII frame".into());
+        return FrameRead::Wrong("01 is not followed by the hex digits of an ASCII frame".into());
     };
     match bytes[19] {
         b'0' => {}
-        b'8' => return Read::Wrong("a downlink frame (direction 8)".into()),
-        other => return Read::Wrong(format!("direction {other:02X}: expected '0'")),
+        b'8' => return FrameRead::Wrong("a downlink frame (direction 8)".into()),
+        other => return FrameRead::Wrong(format!("direction {other:02X}: expected '0'")),
     }
     let end_at = HEAD + usize::from(length).min(BODY_BYTES_MAX);
     if bytes.len() < end_at + 5 {
-        return Read::Short { expected: end_at + 5 };
+        return FrameRead::Short { expected: end_at + 5 };
     }
     let Some(said) = number(end_at + 1, end_at + 5) else {
-        return Read::Wrong("the CRC is not four hex digits".into());
+        return FrameRead::Wrong("the CRC is not four hex digits".into());
     };
     if let Some(reason) = wrong_crc(&bytes[..=end_at], said) {
-        return Read::Wrong(reason);
+        return FrameRead::Wrong(reason);
     }
     let (part, body_at) = match bytes[23] {
         STX => (None, HEAD),
         SYN if end_at >= HEAD + 6 => match (number(HEAD, HEAD + 3), number(HEAD + 3, HEAD + 6)) {
             (Some(total), Some(number)) => (Some(Part { total, number }), HEAD + 6),
-            _ => return Read::Wrong("the packet numbers are not hex digits".into()),
+            _ => return FrameRead::Wrong("the packet numbers are not hex digits".into()),
         },
-        start => return Read::Wrong(format!("start {start:02X}: expected 02 or 16")),
+        start => return FrameRead::Wrong(format!("start {start:02X}: expected 02 or 16")),
     };
     let more = match bytes[end_at] {
         ETX => false,
         ETB => true,
-        end => return Read::Wrong(format!("end {end:02X}: expected 03 (ETX) or 17 (ETB)")),
+        end => return FrameRead::Wrong(format!("end {end:02X}: expected 03 (ETX) or 17 (ETB)")),
     };
-    let frame = Frame {
+    let frame = StationFrame {
         form: Form::Ascii,
         centre: u8::try_from(centre).unwrap_or(0),
         station: station.to_ascii_uppercase(),
@@ -244,7 +248,7 @@ fn ascii(bytes: &[u8]) -> Read {
         body: bytes[body_at..end_at].to_vec(),
         more,
     };
-    Read::Frame(Box::new(frame), end_at + 5)
+    FrameRead::Frame(Box::new(frame), end_at + 5)
 }
 
 /// How an answer ends.
@@ -260,7 +264,7 @@ pub enum End {
     Again(Part),
 }
 
-impl Frame {
+impl StationFrame {
     /// Big-endian serial number; `None` in a body too short for one.
     pub fn serial(&self) -> Option<u16> {
         match self.form {

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp, civil::DateTime};
 
 use super::{
-    sl651::{Form, Frame, instant},
+    sl651::{Form, StationFrame, instant},
+    sl651_elements::{Element, ElementValue, StationReport, milli},
     sl651_text,
 };
 use crate::domain::{
@@ -14,30 +15,6 @@ use crate::domain::{
 const ELEMENTS_MAX: usize = 4_096;
 const SLOT: SignedDuration = SignedDuration::from_mins(5);
 
-/// One value of an element; `None` is marked invalid by the station.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
-    /// Thousandths.
-    Milli(Option<i64>),
-    /// Twelve slots of 5 min, raw.
-    Slots(Vec<Option<u32>>),
-}
-
-/// An element at its time.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Element {
-    pub(super) id: u16,
-    pub(super) at: Option<DateTime>,
-    pub(super) value: Value,
-}
-
-/// A report, taken apart.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Report {
-    pub(super) sent: Option<DateTime>,
-    pub(super) elements: Vec<Element>,
-}
-
 /// Functions that carry readings: test, uniform, timed, additional, hourly and manual reports,
 /// and the answers to queries (real time, period, elements).
 pub fn carries_readings(function: u8) -> bool {
@@ -46,7 +23,7 @@ pub fn carries_readings(function: u8) -> bool {
 
 /// A whole report (all its packets) as an observation of its station; the error says what was
 /// expected where.
-pub fn observation(frame: &Frame, via: &str, now: Now) -> Result<Observation, String> {
+pub fn observation(frame: &StationFrame, via: &str, now: Now) -> Result<Observation, String> {
     let serial = frame.serial().ok_or("the body is too short for a serial number")?;
     let report = match frame.form {
         Form::Hex => hex(frame.function, &frame.body)?,
@@ -59,7 +36,7 @@ pub fn observation(frame: &Frame, via: &str, now: Now) -> Result<Observation, St
     let has_total = report.elements.iter().any(|one| one.id == 0x26);
     for element in &report.elements {
         if element.id == 0x38 {
-            if let Value::Milli(Some(milli)) = element.value {
+            if let ElementValue::Milli(Some(milli)) = element.value {
                 voltage_mv = u32::try_from(milli).ok();
             }
             continue;
@@ -98,7 +75,7 @@ impl Made {
                 let said = civil.map_or_else(String::new, |civil| civil.to_string());
                 self.doubt(format!("its clock says {said}: counted as made on arrival"));
                 // Slots and series of a clock that is wrong belong nowhere.
-                if matches!(element.value, Value::Slots(_)) {
+                if matches!(element.value, ElementValue::Slots(_)) {
                     return;
                 }
                 at
@@ -106,15 +83,15 @@ impl Made {
             Dated::Old => return self.doubt("older than 25 h: kept, counted nowhere".into()),
         };
         match (element.id, &element.value) {
-            (_, Value::Milli(None)) => {}
-            (0x26, Value::Milli(Some(mm))) => self.rain(at, *mm, Measure::TotalUm(*mm)),
-            (0x20 | 0x1F, Value::Milli(Some(mm))) if !has_total && element.id == 0x20 => {
+            (_, ElementValue::Milli(None)) => {}
+            (0x26, ElementValue::Milli(Some(mm))) => self.rain(at, *mm, Measure::TotalUm(*mm)),
+            (0x20 | 0x1F, ElementValue::Milli(Some(mm))) if !has_total && element.id == 0x20 => {
                 self.rain(at, *mm, Measure::TodayUm(*mm));
             }
-            (0x39..=0x3B, Value::Milli(Some(mm))) => {
+            (0x39..=0x3B, ElementValue::Milli(Some(mm))) => {
                 self.readings.push(Reading { at, measure: Measure::LevelMm(*mm) });
             }
-            (0xF4, Value::Slots(slots)) => self.slots(civil, at, slots),
+            (0xF4, ElementValue::Slots(slots)) => self.slots(civil, at, slots),
             // 1 h, 2 h … sums, storm and flow, weather: told by the station, made by us.
             _ => {}
         }
@@ -179,10 +156,12 @@ impl<'b> Cursor<'b> {
     }
 }
 
-fn hex(function: u8, body: &[u8]) -> Result<Report, String> {
+fn hex(function: u8, body: &[u8]) -> Result<StationReport, String> {
     let mut cursor = Cursor { bytes: body, at: 2 };
-    let mut report =
-        Report { sent: civil(cursor.take(6, "the time of sending")?), ..Report::default() };
+    let mut report = StationReport {
+        sent: civil(cursor.take(6, "the time of sending")?),
+        ..StationReport::default()
+    };
     if function == 0x35 {
         // Free text of a person.
         return Ok(report);
@@ -217,35 +196,48 @@ fn hex(function: u8, body: &[u8]) -> Result<Report, String> {
                 let definition = cursor.take(1, "the slots")?[0];
                 let data = cursor.take(usize::from(definition >> 3), "the slots")?;
                 let slots = if id == 0xF4 { bytes_of(data) } else { words_of(data) };
-                report.elements.push(Element { id: id.into(), at, value: Value::Slots(slots) });
+                report.elements.push(Element {
+                    id: id.into(),
+                    at,
+                    value: ElementValue::Slots(slots),
+                });
             }
-            _ => {
-                let id = match id {
-                    0xFF => 0xFF00 | u16::from(cursor.take(1, "an extended element")?[0]),
-                    id => id.into(),
-                };
-                let definition = cursor.take(1, "the definition of an element")?[0];
-                let (n, decimals) = (usize::from(definition >> 3), u32::from(definition & 7));
-                if n == 0 {
-                    return Err(format!("byte {place} of the body: element {id:02X} has no data"));
-                }
-                let value = bcd(cursor.take(n, "an element")?, decimals, place)?;
-                report.elements.push(Element { id, at, value: Value::Milli(value) });
-                let Some(step) = step else { continue };
-                // A series: the rest of the body is one value after the other.
-                let mut later = at;
-                while let Ok(data) = cursor.take(n, "a value of the series") {
-                    if report.elements.len() >= ELEMENTS_MAX {
-                        return Err(format!("more than {ELEMENTS_MAX} values"));
-                    }
-                    let value = Value::Milli(bcd(data, decimals, cursor.at - n)?);
-                    later = later.and_then(|at| at.checked_add(step).ok());
-                    report.elements.push(Element { id, at: later, value });
-                }
-            }
+            id => numbers(&mut cursor, id, (at, step), place, &mut report.elements)?,
         }
     }
     Ok(report)
+}
+
+/// A number, or with a time step a series of them, which is then the rest of the body.
+fn numbers(
+    cursor: &mut Cursor<'_>,
+    id: u8,
+    (at, step): (Option<DateTime>, Option<SignedDuration>),
+    place: usize,
+    elements: &mut Vec<Element>,
+) -> Result<(), String> {
+    let id = match id {
+        0xFF => 0xFF00 | u16::from(cursor.take(1, "an extended element")?[0]),
+        id => id.into(),
+    };
+    let definition = cursor.take(1, "the definition of an element")?[0];
+    let (n, decimals) = (usize::from(definition >> 3), u32::from(definition & 7));
+    if n == 0 {
+        return Err(format!("byte {place} of the body: element {id:02X} has no data"));
+    }
+    let value = bcd(cursor.take(n, "an element")?, decimals, place)?;
+    elements.push(Element { id, at, value: ElementValue::Milli(value) });
+    let Some(step) = step else { return Ok(()) };
+    let mut later = at;
+    while let Ok(data) = cursor.take(n, "a value of the series") {
+        if elements.len() >= ELEMENTS_MAX {
+            return Err(format!("more than {ELEMENTS_MAX} values"));
+        }
+        let value = ElementValue::Milli(bcd(data, decimals, cursor.at - n)?);
+        later = later.and_then(|at| at.checked_add(step).ok());
+        elements.push(Element { id, at: later, value });
+    }
+    Ok(())
 }
 
 fn bytes_of(data: &[u8]) -> Vec<Option<u32>> {
@@ -301,12 +293,4 @@ fn bcd(data: &[u8], decimals: u32, place: usize) -> Result<Option<i64>, String> 
     milli(sign * value, decimals)
         .map(Some)
         .ok_or_else(|| format!("byte {place} of the body: a number too long"))
-}
-
-/// A number with so many decimals in thousandths, rounded down beyond three.
-pub(super) fn milli(value: i64, decimals: u32) -> Option<i64> {
-    match decimals {
-        0..=3 => value.checked_mul(10i64.pow(3 - decimals)),
-        more => Some(value / 10i64.pow(more - 3)),
-    }
 }

@@ -19,7 +19,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     packed(hex)
 }
 
-fn frame(hex: &str) -> Frame {
+fn frame(hex: &str) -> StationFrame {
     let bytes = bytes(hex);
     match step(&bytes, true) {
         Step::Frame(frame, used) => {

@@ -2,19 +2,19 @@
 
 use jiff::{SignedDuration, civil::DateTime};
 
-use super::sl651_body::{Element, Report, Value, milli};
+use super::sl651_elements::{Element, ElementValue, StationReport, milli};
 
 /// Words of one report.
 const WORDS_MAX: usize = 4_096;
 
 /// Serial (4 hex digits), time of sending (12 digits), then words.
-pub(super) fn report(body: &[u8]) -> Result<Report, String> {
+pub(super) fn report(body: &[u8]) -> Result<StationReport, String> {
     let text = std::str::from_utf8(body).map_err(|_| "the ASCII body is no text".to_owned())?;
     if !text.is_ascii() || text.len() < 16 {
         return Err("expected a serial number of 4 and a time of 12 digits".into());
     }
     let (head, rest) = text.split_at(16);
-    let mut report = Report { sent: civil(&head[4..]), ..Report::default() };
+    let mut report = StationReport { sent: civil(&head[4..]), ..StationReport::default() };
     let words: Vec<&str> = rest.split_ascii_whitespace().take(WORDS_MAX).collect();
     let (mut at, mut step) = (None, None);
     let mut n = 0;
@@ -38,11 +38,11 @@ pub(super) fn report(body: &[u8]) -> Result<Report, String> {
             "RGZS" | "PIC" => return Ok(report),
             "DRP" => {
                 let slots = slots(needed()?, 2)?;
-                report.elements.push(Element { id: 0xF4, at, value: Value::Slots(slots) });
+                report.elements.push(Element { id: 0xF4, at, value: ElementValue::Slots(slots) });
             }
             _ if word.starts_with("DRZ") => {
                 let slots = slots(needed()?, 4)?;
-                report.elements.push(Element { id: 0xF5, at, value: Value::Slots(slots) });
+                report.elements.push(Element { id: 0xF5, at, value: ElementValue::Slots(slots) });
             }
             _ if step_of(word).is_some() => {
                 step = step_of(word);
@@ -54,13 +54,17 @@ pub(super) fn report(body: &[u8]) -> Result<Report, String> {
                 let milli = number(needed()?).ok_or_else(|| {
                     format!("`{word} {}`: expected a number", value.unwrap_or(""))
                 })?;
-                report.elements.push(Element { id, at, value: Value::Milli(milli) });
+                report.elements.push(Element { id, at, value: ElementValue::Milli(milli) });
                 let mut later = at;
                 while let (Some(step), Some(Some(milli))) =
                     (step, words.get(n + 2).map(|word| number(word)))
                 {
                     later = later.and_then(|at: DateTime| at.checked_add(step).ok());
-                    report.elements.push(Element { id, at: later, value: Value::Milli(milli) });
+                    report.elements.push(Element {
+                        id,
+                        at: later,
+                        value: ElementValue::Milli(milli),
+                    });
                     n += 1;
                 }
             }

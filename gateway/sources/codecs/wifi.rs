@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{
     Codecs, Message,
+    message::{DeviceMessage, flag, object, percent},
     model::{Act, WIFI_SILENT_AFTER_S, act},
-    said::{Said, flag, object, percent},
 };
 use crate::domain::DeviceStatus;
 
@@ -22,26 +22,26 @@ pub(super) fn read_tasmota(
     device: &str,
     what: &str,
     message: &Message<'_>,
-) -> Result<Said, String> {
+) -> Result<DeviceMessage, String> {
     let known = codecs.device(device);
-    let mut said = Said::of(known.source(device), message);
+    let mut decoded = DeviceMessage::of(known.source(device), message);
     let model = known.model.as_deref();
-    said.report.model = Some(model.map_or("tasmota", |model| &model.name).to_owned());
+    decoded.report.model = Some(model.map_or("tasmota", |model| &model.name).to_owned());
     let usual = model.and_then(|model| model.silent_after_s).unwrap_or(WIFI_SILENT_AFTER_S);
-    said.report.silent_after_s = Some(usual);
+    decoded.report.silent_after_s = Some(usual);
     match what {
-        "LWT" => said.report.word = online(message.payload, "Online", "Offline")?,
+        "LWT" => decoded.report.word = online(message.payload, "Online", "Offline")?,
         "RESULT" | "STATE" | "SENSOR" => {
             let value = object(message, EXPECTED)?;
-            said.act = tasmota_act(&value, |action| act(model, action));
+            decoded.act = tasmota_act(&value, |action| act(model, action));
             // Percent, as Tasmota's own pages show it.
-            said.report.link = percent(value.pointer("/Wifi/RSSI"));
-            said.report.battery = percent(value.pointer("/Battery"));
+            decoded.report.link = percent(value.pointer("/Wifi/RSSI"));
+            decoded.report.battery = percent(value.pointer("/Battery"));
         }
         // POWER, STATUS…: it lives.
         _ => {}
     }
-    Ok(said)
+    Ok(decoded)
 }
 
 /// `{"Button1":{"Action":"SINGLE"}}`, older `{"ACTION":"SINGLE"}`; a switch calls when it is on.
@@ -79,17 +79,17 @@ pub(super) fn read_esphome(
     codecs: &Codecs,
     (node, what, object): (&str, &str, &str),
     message: &Message<'_>,
-) -> Result<Said, String> {
+) -> Result<DeviceMessage, String> {
     // A node may carry several buttons: `<node>/<object>` is the first name that is looked for.
     let full = format!("{node}/{object}");
     let name = if codecs.device(&full).listed { full.as_str() } else { node };
     let known = codecs.device(name);
-    let mut said = Said::of(known.source(name), message);
+    let mut decoded = DeviceMessage::of(known.source(name), message);
     let model = known.model.as_deref();
-    said.report.model = Some(model.map_or("esphome", |model| &model.name).to_owned());
+    decoded.report.model = Some(model.map_or("esphome", |model| &model.name).to_owned());
     let text = String::from_utf8_lossy(message.payload);
     match what {
-        "status" => said.report.word = online(message.payload, "online", "offline")?,
+        "status" => decoded.report.word = online(message.payload, "online", "offline")?,
         "binary_sensor" => {
             let state = flag(Some(&Value::from(text.trim())));
             let on = state.ok_or("expected ON or OFF")?;
@@ -97,19 +97,19 @@ pub(super) fn read_esphome(
             let words = ["sos", "button", "panic", "emergency", "alarm", "call", "help"];
             let button = known.listed || words.iter().any(|word| object.contains(word));
             if on && object.contains("tamper") {
-                said.report.tampered = Some(true);
+                decoded.report.tampered = Some(true);
             } else if on && button {
-                said.act = act(model, "press");
+                decoded.act = act(model, "press");
             } else if object.contains("tamper") {
-                said.report.tampered = Some(false);
+                decoded.report.tampered = Some(false);
             }
         }
         _ if object.contains("battery") => {
-            said.report.battery = percent(Some(&Value::from(text.trim())));
+            decoded.report.battery = percent(Some(&Value::from(text.trim())));
         }
         _ => {}
     }
-    Ok(said)
+    Ok(decoded)
 }
 
 fn online(payload: &[u8], yes: &str, no: &str) -> Result<DeviceStatus, String> {

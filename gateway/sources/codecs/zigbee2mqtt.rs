@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{
     Codecs, Message,
+    message::{DeviceMessage, flag, lqi, object, percent, time},
     model::{Act, Model, ZIGBEE_SILENT_AFTER_S, act},
-    said::{Said, flag, lqi, object, percent, time},
 };
 use crate::domain::DeviceStatus;
 
@@ -17,15 +17,15 @@ pub(super) fn read(
     base: &str,
     rest: &str,
     message: &Message<'_>,
-) -> Result<Said, String> {
+) -> Result<DeviceMessage, String> {
     if let Some(about) = rest.strip_prefix("bridge/") {
         // The coordinator itself: with it, all of its buttons are deaf.
-        let mut said = Said::of(base.into(), message);
-        said.report.hub = true;
+        let mut decoded = DeviceMessage::of(base.into(), message);
+        decoded.report.hub = true;
         if about == "state" {
-            said.report.word = word_of(message)?;
+            decoded.report.word = word_of(message)?;
         }
-        return Ok(said);
+        return Ok(decoded);
     }
     let (name, about) = match rest.rsplit_once('/') {
         Some((name, "availability")) => (name, "availability"),
@@ -34,18 +34,18 @@ pub(super) fn read(
         _ => (rest, "state"),
     };
     let known = codecs.device(name);
-    let mut said = Said::of(known.source(name), message);
+    let mut decoded = DeviceMessage::of(known.source(name), message);
     let model = known.model.as_deref();
-    said.report.through = Some(base.into());
-    said.report.model = model.map(|model| model.name.clone());
+    decoded.report.through = Some(base.into());
+    decoded.report.model = model.map(|model| model.name.clone());
     let usual = model.and_then(|model| model.silent_after_s).unwrap_or(ZIGBEE_SILENT_AFTER_S);
-    said.report.silent_after_s = Some(usual);
+    decoded.report.silent_after_s = Some(usual);
     match about {
-        "availability" => said.report.word = word_of(message)?,
+        "availability" => decoded.report.word = word_of(message)?,
         "echo" => {}
-        _ => state(&object(message, EXPECTED)?, model, &mut said),
+        _ => state(&object(message, EXPECTED)?, model, &mut decoded),
     }
-    Ok(said)
+    Ok(decoded)
 }
 
 /// `online`, or `{"state":"online"}` since 2.0.
@@ -61,16 +61,16 @@ fn word_of(message: &Message<'_>) -> Result<DeviceStatus, String> {
 }
 
 /// `action` is empty or absent in what is no press. The time is there if `last_seen` is on.
-fn state(value: &Value, model: Option<&Model>, said: &mut Said) {
+fn state(value: &Value, model: Option<&Model>, decoded: &mut DeviceMessage) {
     let action = value.get("action").and_then(Value::as_str).unwrap_or_default();
-    said.act = act(model, action);
+    decoded.act = act(model, action);
     let called = ["sos", "sos_alarm", "emergency", "panic"];
-    if said.act == Act::Nothing && called.iter().any(|key| flag(value.get(*key)) == Some(true)) {
-        said.act = act(model, "sos");
+    if decoded.act == Act::Nothing && called.iter().any(|key| flag(value.get(*key)) == Some(true)) {
+        decoded.act = act(model, "sos");
     }
-    said.at = time(value.get("last_seen"));
-    said.report.battery = percent(value.get("battery"));
-    said.report.battery_low = flag(value.get("battery_low"));
-    said.report.tampered = flag(value.get("tamper"));
-    said.report.link = lqi(value.get("linkquality"));
+    decoded.at = time(value.get("last_seen"));
+    decoded.report.battery = percent(value.get("battery"));
+    decoded.report.battery_low = flag(value.get("battery_low"));
+    decoded.report.tampered = flag(value.get("tamper"));
+    decoded.report.link = lqi(value.get("linkquality"));
 }

@@ -23,13 +23,13 @@ use tokio::{
 use super::Shared;
 use crate::{
     domain::{Answer, Envelope, Receipt},
-    sources::{codecs::Message, taken::taken},
+    sources::{accept::accept, codecs::Message},
     wire::tls::Wire,
 };
 
 /// A packet larger than this is no press; the connection is closed.
 const PACKET_BYTES_MAX: usize = 256 * 1024;
-/// Who does not say CONNECT within this time is closed.
+/// A connection without CONNECT within this time is closed.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// Publications of one connection waiting for the disk; more wait in the socket.
 const IN_FLIGHT_MAX: usize = 16;
@@ -41,7 +41,7 @@ struct Answered {
     stored: bool,
 }
 
-struct Session<'s> {
+struct DeviceSession<'s> {
     stream: Box<dyn Wire>,
     connection: Connection<Server>,
     shared: &'s Shared,
@@ -58,12 +58,12 @@ struct Session<'s> {
     answers: mpsc::Receiver<Answered>,
 }
 
-/// Until the device leaves (Ok) or is put out (the reason).
+/// Runs until the device leaves (Ok) or its connection has to be closed (the reason).
 pub(super) async fn run(stream: Box<dyn Wire>, shared: &Shared) -> Result<(), String> {
     let (answered, answers) = mpsc::channel(IN_FLIGHT_MAX);
     let mut connection = Connection::new(Version::Undetermined);
     connection.set_auto_ping_response(true);
-    let mut session = Session {
+    let mut session = DeviceSession {
         stream,
         connection,
         shared,
@@ -111,7 +111,7 @@ pub(super) async fn run(stream: Box<dyn Wire>, shared: &Shared) -> Result<(), St
     }
 }
 
-impl Session<'_> {
+impl DeviceSession<'_> {
     /// True if at least one whole packet was in it.
     async fn receive(&mut self, bytes: &[u8]) -> Result<bool, String> {
         let mut whole = false;
@@ -245,13 +245,8 @@ impl Session<'_> {
         // Retained at the intake means nothing: it comes live from the device itself.
         let message = Message { topic, payload, retained: false, via: "intake" };
         let (shared, now) = (self.shared, self.shared.clock.now());
-        let mut observations = taken(
-            &shared.dialects,
-            |limit| limit(&mut shared.limiter.lock().expect("no panic while it is held")),
-            &message,
-            now,
-            &*shared.meter,
-        );
+        let mut observations =
+            accept(&shared.dialects, &shared.limiter, &message, now, &*shared.meter);
         self.in_flight += 1;
         let Some(last) = observations.pop() else {
             let answer = Answered { packet_id, qos, stored: true };

@@ -13,7 +13,7 @@ const ANSWER_BYTES_MAX: usize = 512 * 1024;
 /// A camera is near; one that is not there must not be waited for.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     pub(super) status: u16,
     /// Of a 401: what it asks for.
     pub(super) challenges: Vec<String>,
@@ -28,7 +28,7 @@ pub(super) async fn post(
     body: String,
     authorization: Option<String>,
     within: Duration,
-) -> Result<Answer, String> {
+) -> Result<HttpAnswer, String> {
     let request = request(url, action, body, authorization)?;
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port_or_known_default().unwrap_or(80);
@@ -61,7 +61,7 @@ fn request(
     request.body(Full::from(body)).map_err(|error| format!("its address cannot be asked: {error}"))
 }
 
-async fn exchange(stream: TcpStream, request: Request<Full<Bytes>>) -> Result<Answer, String> {
+async fn exchange(stream: TcpStream, request: Request<Full<Bytes>>) -> Result<HttpAnswer, String> {
     let broke = |error: hyper::Error| format!("the connection broke: {error}");
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
     let talk = async move {
@@ -72,7 +72,7 @@ async fn exchange(stream: TcpStream, request: Request<Full<Bytes>>) -> Result<An
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|error| format!("its answer ended early: {error}"))?.to_bytes();
         // Some cameras write a name in another alphabet: what is no UTF-8 is in no element we read.
-        Ok(Answer { status, challenges, body: String::from_utf8_lossy(&body).into_owned() })
+        Ok(HttpAnswer { status, challenges, body: String::from_utf8_lossy(&body).into_owned() })
     };
     tokio::pin!(talk, connection);
     let mut over = false;

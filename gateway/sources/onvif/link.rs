@@ -1,4 +1,4 @@
-//! A camera is asked as it wants to be asked: with a token in the camera's own time, or by HTTP Digest.
+//! Requests to a camera, authenticated as that camera wants it: with a token in its own time, or by HTTP Digest.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,9 +8,9 @@ use url::Url;
 
 use super::{
     Failure,
-    http::{self, Answer},
+    http::{self, HttpAnswer},
     read,
-    soap::{Request, token},
+    soap::{SoapRequest, token},
 };
 use crate::{domain::Clock, sources::camera::Credentials};
 
@@ -41,7 +41,7 @@ impl Link {
     pub(super) async fn set_clock(&mut self) -> Result<(), Failure> {
         let body = "<GetSystemDateAndTime xmlns=\"http://www.onvif.org/ver10/device/wsdl\"/>";
         let action = "http://www.onvif.org/ver10/device/wsdl/GetSystemDateAndTime";
-        let request = Request::new(action, body);
+        let request = SoapRequest::new(action, body);
         let device = self.device.clone();
         // Without a user: who we are can only be said in its time.
         let answer = self.post(&device, &request, ANSWER_WITHIN, false).await?;
@@ -55,7 +55,7 @@ impl Link {
     pub(super) async fn ask(
         &mut self,
         to: &Url,
-        request: &Request,
+        request: &SoapRequest,
         within: Duration,
     ) -> Result<String, Failure> {
         let (mut challenged, mut timed) = (false, false);
@@ -126,7 +126,7 @@ impl Link {
     }
 
     /// Whether it asks for HTTP Digest, which we can do.
-    fn take_challenge(&mut self, answer: &Answer) -> bool {
+    fn take_challenge(&mut self, answer: &HttpAnswer) -> bool {
         if self.user.is_none() {
             return false;
         }
@@ -141,10 +141,10 @@ impl Link {
     async fn post(
         &mut self,
         to: &Url,
-        request: &Request,
+        request: &SoapRequest,
         within: Duration,
         named: bool,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<HttpAnswer, Failure> {
         let created = self.clock.now().wall.checked_add(self.offset);
         let created = created.unwrap_or_else(|_| self.clock.now().wall);
         let signed = match &self.user {

@@ -11,7 +11,7 @@ const TOKEN: &str =
     "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token-profile-1.0";
 
 /// One thing that a camera is asked.
-pub(super) struct Request {
+pub(super) struct SoapRequest {
     /// Of WS-Addressing, and of the Content-Type.
     pub(super) action: &'static str,
     pub(super) body: String,
@@ -19,7 +19,7 @@ pub(super) struct Request {
     pub(super) headers: String,
 }
 
-impl Request {
+impl SoapRequest {
     pub(super) fn new(action: &'static str, body: impl Into<String>) -> Self {
         Self { action, body: body.into(), headers: String::new() }
     }
@@ -83,7 +83,7 @@ mod tests {
         let user = Credentials { username: "<a&\"b>".into(), password: "x".into() };
         let at = Timestamp::from_second(1_700_000_000).unwrap();
         let token = token(&user, [7; 16], at);
-        let request = Request::new("http://x/y", "<x/>");
+        let request = SoapRequest::new("http://x/y", "<x/>");
         let text = request.envelope("http://h/?a=1&b=2", uuid::Uuid::nil(), &token);
         let document = roxmltree::Document::parse(&text).unwrap();
         let text_of = |name: &str| {

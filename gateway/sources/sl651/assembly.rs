@@ -4,7 +4,7 @@ use super::{VIA, unreadable};
 use crate::{
     domain::{Body, Now, Observation},
     sources::codecs::{
-        sl651::{End, Frame, Part},
+        sl651::{End, Part, StationFrame},
         sl651_body::{carries_readings, observation},
     },
 };
@@ -20,7 +20,7 @@ pub struct Taken {
     /// To be stored first.
     pub observation: Option<Observation>,
     /// Then this is answered, to this frame.
-    pub answer: Option<(Frame, End)>,
+    pub answer: Option<(StationFrame, End)>,
     /// What the station's clock said.
     pub sent: Option<jiff::Timestamp>,
 }
@@ -42,7 +42,7 @@ pub struct Assembly {
 
 impl Assembly {
     /// `raw`: its bytes as they came, for the quarantine.
-    pub fn take(&mut self, frame: Frame, raw: &[u8], now: Now) -> Taken {
+    pub fn take(&mut self, frame: StationFrame, raw: &[u8], now: Now) -> Taken {
         match (frame.function, frame.part) {
             // Not answered, by 6.6.4.2 of the standard: it only says that the line is open.
             (KEEPALIVE, _) | (SET_CLOCK, _) => Taken::default(),
@@ -51,7 +51,7 @@ impl Assembly {
         }
     }
 
-    fn whole(&self, frame: Frame, raw: &[u8], now: Now) -> Taken {
+    fn whole(&self, frame: StationFrame, raw: &[u8], now: Now) -> Taken {
         if !carries_readings(frame.function) && frame.function != 0x36 {
             // Answers to what was asked of it by others: nothing to count, nothing to answer.
             let reason = format!("function {:02X}: no report with readings", frame.function);
@@ -76,7 +76,7 @@ impl Assembly {
     }
 
     /// Middle packets get no answer; the last one gets one for all, or asks for what is missing.
-    fn part(&mut self, frame: Frame, part: Part, raw: &[u8], now: Now) -> Taken {
+    fn part(&mut self, frame: StationFrame, part: Part, raw: &[u8], now: Now) -> Taken {
         let wrong = |reason: String| Taken {
             observation: Some(unreadable(&frame.station, reason, raw, now)),
             ..Taken::default()
@@ -120,7 +120,7 @@ impl Assembly {
         // Serial number and time stand in the first packet; what follows goes on with the data.
         let body: Vec<u8> = parts.bodies.into_iter().flatten().flatten().collect();
         let last = Part { total, number: total };
-        let joined = Frame { body, part: Some(last), more: false, ..frame };
+        let joined = StationFrame { body, part: Some(last), more: false, ..frame };
         self.whole(joined, raw, now)
     }
 }

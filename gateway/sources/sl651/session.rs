@@ -12,7 +12,7 @@ use tokio::{
 use super::{Shared, VIA, assembly::Assembly, unreadable};
 use crate::{
     domain::{Answer, Body, Envelope, Metric, Observation, Receipt},
-    sources::codecs::sl651::{End, Frame, Step, step},
+    sources::codecs::sl651::{End, StationFrame, Step, step},
 };
 
 /// What is not a whole frame yet; the longest is 4,112 bytes, 4,124 in ASCII.
@@ -27,10 +27,10 @@ const UNREADABLE_MAX: u32 = 16;
 const GARBAGE_BYTES_MAX: usize = 4 * 1024;
 /// A clock is set at most this often.
 const SET_CLOCK_EVERY: Duration = Duration::from_secs(3_600);
-/// Wall clocks of ours before this are wrong themselves: they set nobody's.
+/// Our own wall clock is wrong itself before this, and sets no station's.
 const OWN_CLOCK_FROM: jiff::Timestamp = jiff::Timestamp::constant(1_767_225_600, 0);
 
-struct Session<'s> {
+struct StationSession<'s> {
     stream: TcpStream,
     shared: &'s Shared,
     assembly: Assembly,
@@ -48,9 +48,9 @@ struct Session<'s> {
     gone: bool,
 }
 
-/// Until the station leaves (Ok) or is put out (the reason).
+/// Runs until the station leaves (Ok) or its connection has to be closed (the reason).
 pub(super) async fn run(stream: TcpStream, shared: &Shared) -> Result<(), String> {
-    let mut session = Session {
+    let mut session = StationSession {
         stream,
         shared,
         assembly: Assembly::default(),
@@ -93,7 +93,7 @@ pub(super) async fn run(stream: TcpStream, shared: &Shared) -> Result<(), String
     }
 }
 
-impl Session<'_> {
+impl StationSession<'_> {
     /// All that lies in the buffer. `last`: nothing follows what is unfinished.
     async fn take(&mut self, last: bool) -> Result<(), String> {
         let bytes = std::mem::take(&mut self.buffer);
@@ -130,7 +130,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn frame(&mut self, frame: Frame, raw: &[u8]) -> Result<(), String> {
+    async fn frame(&mut self, frame: StationFrame, raw: &[u8]) -> Result<(), String> {
         self.station.clone_from(&frame.station);
         let now = self.shared.clock.now();
         let taken = self.assembly.take(frame, raw, now);

@@ -1,18 +1,23 @@
-"""costs.py: what watching costs: gridpost and its rivals on the same stream at the same moment, one camera and many."""
+"""costs.py: what watching a camera costs: gridpost and its rivals on the same stream at the same moment."""
 import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 
 import material
-from rig import BINARY, HERE, MODELS, TARGET, Contestant, Gateway, Missing, Server, knows, print_table, seconds_of, watch
+from results import at_most, row, table
+from rig import BINARY, HERE, MODELS, TARGET, Contestant, Gateway, Missing, Server, knows, tell, tell_table, watch
 
 WARMUP_S = 10           # the model is loaded, the background learnt
 # Seconds of a window: whole turns of what happens in the material.
 WINDOWS = {"idle": 120, "busy": 75, "night": 120, "long-gop": 120, "idle-h265": 120, "smoke": 20}
-CAMERAS = (1, 4, 16, 48, 64)
+FLOOR, SUB, MOTION = "ffmpeg -c copy", "Frigate-like on the sub-stream", "Debian's motion"
+FRIGATE, DETECTING = "Frigate-like", "Frigate-like with detection"
+OURS, FULL, ON_SUB = "gridpost", 'gridpost, decode = "full"', "gridpost, detect_url"
+# Material and rival -> how many times the rival's processor time ours may be; detection apart but for DETECTING.
+GOALS = {("idle", FRIGATE): 1 / 5, ("idle", MOTION): 1 / 5, ("idle", SUB): 1, ("idle", DETECTING): 1 / 3,
+         ("busy", FRIGATE): 1, ("rare", FRIGATE): 1 / 10}
 
 
 def bench_python():
@@ -75,17 +80,18 @@ def copy(url):
 def field(name, urls, folder):
     """All that compete on this material, by label."""
     python, stage, main = bench_python(), os.path.join(HERE, "motion_stage.py"), urls["main"]
-    yield Contestant("ffmpeg -c copy (the floor)", copy(main))
-    yield Contestant("Frigate-like: 5 fps to 640x360, motion", [python, stage, main])
-    yield Contestant("Frigate-like, with detection", [python, stage, main, "--model", model_file()])
+    yield Contestant(FLOOR, copy(main))
+    yield Contestant(FRIGATE, [python, stage, main])
+    yield Contestant(DETECTING, [python, stage, main, "--model", model_file()])
     yield Contestant("key frames only, motion", [python, stage, "--keys", main])
-    yield Contestant("Debian's motion", motion_daemon(main, folder))
+    yield Contestant(MOTION, motion_daemon(main, folder))
     if "sub" in urls:
-        yield Contestant("Frigate-like on the sub-stream", [python, stage, urls["sub"]])
-    for mode in ("adaptive", "full") if knows("decode") else ("today",):
-        yield Gateway(f"gridpost {mode}", {"camera": {"url": main, "decode": mode}})
+        yield Contestant(SUB, [python, stage, urls["sub"]])
+    yield Gateway(OURS, {"camera": {"url": main, "decode": "adaptive"}})
+    if knows("decode"):
+        yield Gateway(FULL, {"camera": {"url": main, "decode": "full"}})
     if "sub" in urls and knows("detect_url"):
-        yield Gateway("gridpost adaptive, detect_url", {"camera": {"url": main, "detect_url": urls["sub"]}})
+        yield Gateway(ON_SUB, {"camera": {"url": main, "detect_url": urls["sub"]}})
 
 
 def row_of(one):
@@ -101,9 +107,8 @@ def row_of(one):
 
 
 def run_material(name, seconds):
-    """Everything on this material at once; gives {label: row}."""
-    clip = material.build(name)
-    mounts = {"main": clip}
+    """Everything on this material at once."""
+    mounts = {"main": material.build(name)}
     if name in ("idle", "long-gop"):
         mounts["sub"] = material.build("idle-sub")
     server, running = Server(mounts), []
@@ -122,23 +127,53 @@ def run_material(name, seconds):
             served = server.percent()
             server.stop()
         for one in running:
-            lines = [line for line in one.said.splitlines() if line.startswith("{")]
-            if not isinstance(one, Gateway) and lines:
-                said = json.loads(lines[-1])
-                looks = f", {said['looks']} looks, persons in {said['persons']}" if said["looks"] else ""
-                rows[one.label]["note"] += f"motion in {said['moving']} of {said['pictures']} pictures{looks}"
-            elif one.label == "Debian's motion":
-                with open(os.path.join(folder, "motion.log"), encoding="utf-8", errors="replace") as file:
-                    rows[one.label]["note"] += f"{file.read().count('Motion detected')} events"
-    print_table(f"{name}: {seconds:.0f} s, all at once (RTSP server beside them {served:.1f} %)",
-                ("what", "CPU, % of a core", "without detection", "peak MiB", "what it saw"),
-                [(row["label"], f"{row['total']:.2f}", f"{row['apart']:.2f}", f"{row['peak']:.0f}", row["note"])
-                 for row in rows.values()])
+            rows[one.label]["note"] += saw(one, folder)
+    tell_table(f"{name}: {seconds:.0f} s, all at once (RTSP server beside them {served:.1f} %)",
+               ("what", "CPU, % of a core", "without detection", "peak MiB", "what it saw"),
+               [(one["label"], f"{one['total']:.2f}", f"{one['apart']:.2f}", f"{one['peak']:.0f}", one["note"])
+                for one in rows.values()])
     for label, shares in threads.items():
-        print(f"\n{label}, by thread: " + ", ".join(f"{who} {part:.2f}" for who, part in shares.items() if part >= 0.05))
+        tell(f"\n{label}, by thread: " + ", ".join(f"{who} {part:.2f}" for who, part in shares.items() if part >= 0.05))
         if engines[label]:
-            print(f"{label}, by its own metrics: {engines[label]}")
-    return rows
+            tell(f"{label}, by its own metrics: {engines[label]}")
+    table(name, compared(name, rows))
+
+
+def saw(one, folder):
+    """What a rival says that it has seen; gridpost's incidents are counted elsewhere."""
+    if one.label == MOTION:
+        with open(os.path.join(folder, "motion.log"), encoding="utf-8", errors="replace") as file:
+            return f"{file.read().count('Motion detected')} events"
+    lines = [line for line in one.said.splitlines() if line.startswith("{")]
+    if isinstance(one, Gateway) or not lines:
+        return ""
+    said = json.loads(lines[-1])
+    looks = f", {said['looks']} looks, persons in {said['persons']}" if said["looks"] else ""
+    return f"motion in {said['moving']} of {said['pictures']} pictures{looks}"
+
+
+def compared(name, rows):
+    """The rows of RESULTS.md: processor time beside each rival's, with the goal where there is one."""
+    found = []
+
+    def beside(label, rival, theirs, what, key="apart", goal=None):
+        if label in rows and theirs:
+            ours = rows[label][key]
+            limit = GOALS.get((name, goal))
+            found.append(row(what, f"{ours:.2f} %", f"{rival} {theirs:.2f} %", ours / theirs,
+                             **(at_most(limit, ours / theirs, "×") if limit else {})))
+
+    total = {label: one["total"] for label, one in rows.items()}
+    sub = total[SUB] + total[FLOOR] if SUB in total and FLOOR in total else None
+    beside(OURS, FRIGATE, total.get(FRIGATE), "processor", goal=FRIGATE)
+    beside(OURS, MOTION, total.get(MOTION), "processor", goal=MOTION)
+    beside(OURS, "sub-stream and copy", sub, "processor", goal=SUB)
+    beside(OURS, FRIGATE, total.get(DETECTING), "processor, both with detection", "total", DETECTING)
+    beside(ON_SUB, FRIGATE, total.get(FRIGATE), "processor, with `detect_url`")
+    beside(ON_SUB, "sub-stream and copy", sub, "processor, with `detect_url`")
+    beside(ON_SUB, FRIGATE, total.get(DETECTING), "processor, with `detect_url`, both with detection", "total")
+    beside(FULL, FRIGATE, total.get(FRIGATE), 'processor, `decode = "full"`')
+    return found
 
 
 def engine(gateway):
@@ -156,35 +191,8 @@ def engine(gateway):
 
 
 def rivals(seconds):
-    figures = {}
     for name in ("idle", "busy", "night", "long-gop", "idle-h265"):
-        figures[name] = run_material(name, seconds or WINDOWS[name])
-    targets(figures)
-
-
-def targets(figures):
-    """The goals of issue 5 beside what was measured."""
-    rows = []
-    def ours(rows_of, which):
-        return rows_of.get(f"gridpost {which}") or rows_of.get("gridpost today")
-    idle, busy = figures.get("idle"), figures.get("busy")
-    if idle and ours(idle, "adaptive"):
-        one = ours(idle, "adaptive")
-        for rival in ("Frigate-like: 5 fps to 640x360, motion", "Debian's motion"):
-            rows.append((f"idle, without detection, of {rival}", "1/5 at most", ratio(one["apart"], idle[rival]["total"])))
-        sub, floor = idle["Frigate-like on the sub-stream"]["total"], idle["ffmpeg -c copy (the floor)"]["total"]
-        rows.append((f"idle, of the sub-stream's pipeline and a copy ({sub:.1f} + {floor:.1f} %)", "1 at most",
-                     ratio(one["apart"], sub + floor)))
-        rows.append(("idle, with detection on both sides", "1/3 at most",
-                     ratio(one["total"], idle["Frigate-like, with detection"]["total"])))
-    if busy and ours(busy, "adaptive"):
-        rows.append(("busy, without detection, of the Frigate-like", "1 at most",
-                     ratio(ours(busy, "adaptive")["apart"], busy["Frigate-like: 5 fps to 640x360, motion"]["total"])))
-    print_table("Against the targets", ("what", "target", "measured"), rows)
-
-
-def ratio(one, other):
-    return f"{one:.2f} / {other:.2f} = {one / other:.2f}" if other else "-"
+        run_material(name, seconds or WINDOWS[name])
 
 
 def rare(seconds):
@@ -193,98 +201,14 @@ def rare(seconds):
     server, running = Server({"main": material.build("idle10")}), []
     try:
         url = server.urls["main"]
-        running = [Contestant("Frigate-like: 5 fps to 640x360, motion",
-                              [bench_python(), os.path.join(HERE, "motion_stage.py"), url]),
-                   Gateway("gridpost adaptive, look_every_s = 4", {"camera": {"url": url, "look_every_s": 4.0}})]
+        running = [Contestant(FRIGATE, [bench_python(), os.path.join(HERE, "motion_stage.py"), url]),
+                   Gateway(OURS, {"camera": {"url": url, "look_every_s": 4.0}})]
         watch(running, WARMUP_S, seconds, running[1].read_events)
-        rows = [row_of(one) for one in running]
+        rows = {one.label: row_of(one) for one in running}
     finally:
         for one in running:
             one.stop()
         server.stop()
-    print_table(f"idle10: one crossing in 600 s, {seconds:.0f} s", ("what", "CPU, % of a core", "without detection", "saw"),
-                [(row["label"], f"{row['total']:.2f}", f"{row['apart']:.2f}", row["note"]) for row in rows])
-    print_table("Against the targets", ("what", "target", "measured"),
-                [("idle10, without detection, of the Frigate-like", "1/10 at most",
-                  ratio(rows[1]["apart"], rows[0]["total"]))])
-
-
-def curve(seconds, counts=CAMERAS):
-    """CPU, memory, skipped work and lost incidents over the number of cameras, phases shifted."""
-    clip, seconds = material.build("idle10"), seconds or 120
-    truth = [span for span in material.truth_of("idle10") if span[0] in material.CROSSINGS]
-    rows, points, rolls = [], {}, []
-    for count in counts:
-        step = 600 / count
-        server = Server({f"c{n}": f"{clip}@{n * step:.0f}" for n in range(count)})
-        gateway = Gateway(f"{count} cameras", {f"c{n}": {"url": server.urls[f"c{n}"], "pre_roll_s": 5} for n in range(count)})
-        try:
-            watch([gateway, server], 30, seconds, gateway.read_events)
-            gateway.read_events()
-            happened, lost = missed(server, gateway, truth, count)
-            ring = sum(value for key, value in gateway.metrics().items() if key.startswith("gridpost_ring_bytes")) / 2**20
-            skipped = gateway.total("gridpost_camera_skipped_frames_total", True)
-            looked = gateway.total("gridpost_camera_detected_frames_total", True)
-            looks = fewest_looks(gateway) * 60 / seconds
-            points[count] = (gateway.peak, ring)
-            rolls += pre_rolls(gateway)
-            note = " ended early!" if gateway.ended_early() else ""
-            rows.append((f"{count}{note}", f"{gateway.percent():.1f}", f"{gateway.percent() / count:.2f}",
-                         f"{gateway.percent() - gateway.detection():.1f}", f"{server.percent():.0f}",
-                         f"{gateway.peak:.0f}", f"{ring:.0f}",
-                         f"{skipped:.0f} of {skipped + looked:.0f}", f"{looks:.0f}", f"{lost} of {happened}"))
-        finally:
-            gateway.stop()
-            server.stop()
-    print_table(f"Many cameras: idle10 with phases shifted, {seconds:.0f} s each",
-                ("cameras", "CPU, % of a core", "a camera", "without detection", "RTSP server", "peak MiB", "ring MiB",
-                 "looks skipped", "fewest looks of a camera, a minute", "crossings lost"), rows)
-    goals = [("48 cameras on two cores: looks skipped, crossings lost", "0, 0",
-              next((f"{row[7]}, {row[9]}" for row in rows if row[0] == "48"), "not run")),
-             ("pre-roll of 5 s, the shortest of all clips", "5000 ms at least",
-              f"{min(rolls):.0f} ms of {len(rolls)} clips" if rolls else "no clip")]
-    if 1 in points and len(points) > 1:
-        most = max(points)
-        each = ((points[most][0] - points[1][0]) - (points[most][1] - points[1][1])) / (most - 1)
-        goals.append(("memory of an idle 1080p camera above its ring", "12 MiB at most", f"{each:.1f} MiB"))
-    print_table("Against the targets", ("what", "target", "measured"), goals)
-
-
-def fewest_looks(gateway):
-    """Key frames looked at asleep, and pictures the detector saw, since the warm-up: of the camera with fewest."""
-    looks = {}
-    for sign, metrics in ((1, gateway.metrics()), (-1, gateway.metrics_base)):
-        for key, value in metrics.items():
-            if key.startswith(("gridpost_camera_looks_total{", "gridpost_camera_detected_frames_total{")):
-                camera = key.split('"')[1]
-                looks[camera] = looks.get(camera, 0) + sign * value
-    return min(looks.values(), default=0)
-
-
-def missed(server, gateway, truth, count):
-    """(crossings that lay wholly in what was watched, those without an incident of that camera)."""
-    now, happened, lost = time.time(), 0, 0
-    opened = {}
-    for _, event in gateway.arrived:
-        if event["data"]["what"] == "opened" and event["data"]["kind"] == "intrusion":
-            opened.setdefault(event["data"]["sources"][0]["id"], []).append(seconds_of(event["data"]["began_at"]))
-    first = gateway.started + 20           # the model loads, the scene is learnt
-    for n in range(count):
-        for wall in server.turns.get(f"c{n}", []):
-            for _, start, end in truth:
-                begins, ends = wall + start, wall + end
-                if begins < first or ends > now - 15:
-                    continue
-                happened += 1
-                lost += not any(begins - 1 <= at <= ends + 1 for at in opened.get(f"c{n}", []))
-    return happened, lost
-
-
-def pre_rolls(gateway):
-    """Milliseconds of each clip that was made, those that say why they are short left out."""
-    found = {}
-    for _, event in gateway.arrived:
-        for piece in event["data"].get("evidence", []):
-            if piece.get("media_type", "").startswith("video") and "pre_roll_limit" not in piece:
-                found[piece["id"]] = piece.get("pre_roll_ms", 0)
-    return list(found.values())
+    tell_table(f"idle10: one crossing in 600 s, {seconds:.0f} s", ("what", "CPU, % of a core", "without detection", "saw"),
+               [(one["label"], f"{one['total']:.2f}", f"{one['apart']:.2f}", one["note"]) for one in rows.values()])
+    table("rare", compared("rare", rows))

@@ -8,7 +8,8 @@ import tempfile
 import time
 
 import material
-from rig import BINARY, MODELS, config_of, knows, print_table, seconds_of, share
+from results import at_least, at_most, row, table
+from rig import BINARY, MODELS, config_of, seconds_of, tell
 
 LOOK = re.compile(r"^(?P<camera>\S+)\s+(?P<at>[\d.]+) s: person #(?P<id>\d+) (?P<score>[\d.]+) at \((?P<x>[-\d.]+), "
                   r"(?P<y>[-\d.]+)\)(?P<rest>.*)")
@@ -70,49 +71,68 @@ def matched(full, other, within):
 
 
 def run(_seconds):
-    looks = [("full", {"decode": "full"}), ("adaptive", {"decode": "adaptive"})] if knows("decode") else [("today", {})]
-    rows, table, goals, wakes = [], {}, [], []
+    rows, found = [], {"full": [], "adaptive": []}
     for name in ("appear", "idle", "night"):
         clip, truth = material.build(name), material.truth_of(name)
         people = [span for span in truth if span[0] != "lamp"]
-        got = {mode: Replayed(clip, keys) for mode, keys in looks}
+        got = {mode: Replayed(clip, {"decode": mode}) for mode in found}
+        late = {}
         for mode, one in got.items():
-            for _, start, end in people:
-                hit = [at for at in one.began if start - 0.3 <= at <= end + 0.3]
-                if mode == "adaptive" and end - start >= SURE_S and not hit:
-                    print(f"\n{name}: adaptive misses what is visible from {start:.2f} to {end:.2f} s")
-                table.setdefault((name, mode), []).append((round((end - start) * 2) / 2, bool(hit), hit and hit[0] - start))
-            false = sum(not any(start - 1 <= at <= end + 1 for _, start, end in people) for at in one.began)
-            rows.append((name, mode, f"{sum(hit for _, hit, _ in table[name, mode])} of {len(people)}", false,
-                         f"{one.took_s:.0f} s"))
-        if len(got) == 2:
-            whole, found = covered(got["full"], got["adaptive"], people)
-            offs = matched(got["full"], got["adaptive"], 1.0)
-            near = [off for off in offs if off is not None]
-            rows.append((name, "adaptive of full", f"{len(near)} of {len(offs)} incidents",
-                         f"{found:.1f} of {whole:.1f} person-seconds ({100 * found / whole if whole else 0:.1f} %)",
-                         f"start off by {max(near, default=0):.2f} s at most, {share(near, 0.5):.2f} s in the middle"))
-            goals += [(f"{name}: incidents of 2 s and more (the GOP, look_every_s)", "all",
-                       tally(table[name, "adaptive"], SURE_S)),
-                      (f"{name}: start of the incident against full", "0.2 s at most", f"{max(near, default=0):.2f} s"),
-                      (f"{name}: person-seconds of full, appearances of 2 s and more", "99 % at least",
-                       f"{100 * found / whole if whole else 0:.1f} %")]
-            wakes.append(nights(name, got["adaptive"].gate, people, len_s(truth, got["adaptive"])))
-    print_table("Replay: what is found of what is known to be there", ("clip", "decode", "appearances", "false", "took"), rows)
-    lengths = sorted({length for (name, _), all_of in table.items() if name == "appear" for length, _, _ in all_of})
-    by_length = []
-    for mode, _ in looks:
-        cells = []
-        for length in lengths:
-            of = [(hit, late) for seconds, hit, late in table["appear", mode] if seconds == length]
-            late = [late for hit, late in of if hit]
-            cells.append(f"{len(late)} of {len(of)}" + (f" (+{share(late, 0.5):.2f} s)" if late else ""))
-        by_length.append((mode, *cells))
-    print_table("Recall by how long somebody was visible, at eight phases of the GOP (how late it says he came, median)",
-                ("decode", *(f"{length:g} s" for length in lengths)), by_length)
-    if wakes:
-        print_table("Waking by replay of adaptive", ("clip", "wakes by cause", "with nobody there", "awake"), wakes)
-    print_table("Against the targets", ("what", "target", "measured"), goals)
+            hits = hits_of(one, people)
+            found[mode] += [(name, length, hit is not None) for length, hit in hits]
+            late[mode] = max((abs(hit) for length, hit in hits if hit is not None and length >= SURE_S), default=float("nan"))
+            tell_missed(name, mode, one, people)
+        rows += rows_of_clip(name, got, people, late)
+        if name == "night":
+            rows += nights(name, got["adaptive"].gate, people, len_s(truth, got["adaptive"]))
+    table("recall", [*rows_by_length(found), *rows])
+
+
+def hits_of(one, people):
+    """For each appearance how long it was, and how late its incident says that it began; None without one."""
+    hits = []
+    for _, start, end in people:
+        near = [at for at in one.began if start - 0.3 <= at <= end + 0.3]
+        hits.append((round((end - start) * 2) / 2, near[0] - start if near else None))
+    return hits
+
+
+def tell_missed(name, mode, one, people):
+    """What a table does not hold: which appearance was missed, how many incidents were nobody's, how long it took."""
+    for (length, hit), (_, start, end) in zip(hits_of(one, people), people):
+        if hit is None and length >= SURE_S:
+            tell(f"{name}: {mode} misses what is visible from {start:.2f} to {end:.2f} s")
+    false = sum(not any(start - 1 <= at <= end + 1 for _, start, end in people) for at in one.began)
+    tell(f"{name}: {mode} took {one.took_s:.0f} s, {false} incidents for nobody")
+
+
+def rows_by_length(found):
+    """What was found of what is known to be there: of 2 s and more in all clips, and of less where there is such."""
+    def tally(mode, fits):
+        of = [hit for name, length, hit in found[mode] if fits(name, length)]
+        return sum(of), len(of)
+    def sure(_, length):
+        return length >= SURE_S
+    hits, of = tally("adaptive", sure)
+    rows = [row("found, visible for 2 s and more (appear, idle, night)", f"{hits} of {of}",
+                "full: {} of {}".format(*tally("full", sure)), goal="all", met=hits == of)]
+    for seconds in sorted({length for name, length, _ in found["full"] if length < SURE_S}, reverse=True):
+        def short(_, length, seconds=seconds):
+            return length == seconds
+        rows.append(row(f"found, visible for {seconds:g} s", "{} of {}".format(*tally("adaptive", short)),
+                        "full: {} of {}".format(*tally("full", short))))
+    return rows
+
+
+def rows_of_clip(name, got, people, late):
+    """Adaptive held against full, and both against what is known to be there."""
+    whole, found = covered(got["full"], got["adaptive"], people)
+    share = 100 * found / whole if whole else 0
+    off = max((one for one in matched(got["full"], got["adaptive"], 1.0) if one is not None), default=0)
+    return [row(f"{name}: seconds of persons that full sees", f"{share:.1f} %", **at_least(99, share, "%")),
+            row(f"{name}: start of an incident, off from full's by at most", f"{off:.2f} s", **at_most(0.2, off, "s")),
+            row(f"{name}: start of an incident, off from the truth by at most", f"{late['adaptive']:.2f} s",
+                f"full: {late['full']:.2f} s")]
 
 
 def len_s(truth, one):
@@ -120,7 +140,7 @@ def len_s(truth, one):
 
 
 def nights(name, gate, people, length):
-    """A row: how often it woke and why, how often for nobody, and for what share of the time it was awake."""
+    """How often it woke for nobody, and for what share of the time it was awake."""
     causes, false, awake, since = {}, 0, 0.0, None
     for at, what, why in gate:
         if what == "wakes":
@@ -131,10 +151,6 @@ def nights(name, gate, people, length):
         elif since is not None:
             awake, since = awake + at - since, None
     awake += length - since if since is not None else 0
-    said = ", ".join(f"{why} {count}" for why, count in sorted(causes.items())) or "none"
-    return name, said, false, f"{100 * awake / length:.0f} % of {length:.0f} s"
-
-
-def tally(appearances, seconds_min):
-    of = [hit for seconds, hit, _ in appearances if seconds >= seconds_min]
-    return f"{sum(of)} of {len(of)}"
+    tell(f"{name}: wakes by cause: " + (", ".join(f"{why} {count}" for why, count in sorted(causes.items())) or "none"))
+    return [row(f"{name}: awake", f"{100 * awake / length:.0f} % of {length:.0f} s"),
+            row(f"{name}: wakes with nobody there", str(false))]

@@ -1,9 +1,10 @@
-"""rig.py: what the parts of the bench share: processes and their processor time, the RTSP server, the gateway, tables."""
+"""rig.py: what the parts of the bench share: processes and their processor time, the RTSP server, the gateway."""
 import datetime
 import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -252,12 +253,15 @@ class Gateway(Contestant):
         self.arrived += [(now, json.loads(line)) for line in data[:end].splitlines() if line.strip()]
 
 
-def print_table(title, head, rows):
-    print(f"\n### {title}\n")
-    print("| " + " | ".join(head) + " |")
-    print("|" + "---|" * len(head))
+def tell(text):
+    """What stands behind the tables goes to stderr: stdout holds them alone, as RESULTS.md does."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def tell_table(title, head, rows):
+    tell(f"\n{title}\n\n| " + " | ".join(head) + " |\n|" + "---|" * len(head))
     for row in rows:
-        print("| " + " | ".join(str(cell) for cell in row) + " |", flush=True)
+        tell("| " + " | ".join(str(cell) for cell in row) + " |")
 
 
 def seconds_of(stamp):

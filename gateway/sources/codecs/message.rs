@@ -1,4 +1,4 @@
-//! What a codec has read of one message, before it becomes observations; and how loose JSON values are read.
+//! What a codec has decoded of one message, before it becomes observations; and how loose JSON values are read.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -13,9 +13,9 @@ pub(super) const ID_CHARS_MAX: usize = 128;
 /// A payload is kept in quarantine up to this many bytes.
 const QUARANTINE_BYTES_MAX: usize = 64 * 1024;
 
-/// One message of one device.
+/// One decoded message of one device.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct DeviceMessage {
     pub(super) source: SourceId,
     pub(super) act: Act,
     /// The device's own id of this event.
@@ -24,7 +24,7 @@ pub(super) struct Said {
     pub(super) report: DeviceReport,
 }
 
-impl Said {
+impl DeviceMessage {
     pub(super) fn of(source: SourceId, message: &Message<'_>) -> Self {
         let report = DeviceReport {
             via: message.via.into(),
@@ -34,7 +34,7 @@ impl Said {
         Self { source, act: Act::Nothing, id: None, at: None, report }
     }
 
-    /// What it said of itself first, the press last: with the last one the message is settled.
+    /// The report of the device itself first, the press last: with the last one the message is settled.
     pub(super) fn observations(self, now: Now) -> Vec<Observation> {
         let Self { source, act, id, at, mut report } = self;
         let stamp = Stamp::of_device(at, now);
@@ -50,15 +50,15 @@ impl Said {
             Act::Test => report.word = DeviceStatus::Test,
             Act::Press | Act::Nothing => {}
         }
-        // A press says by itself that the device lives, and how its battery is.
-        let more = press.is_none() || report != said_by_the_press(&report);
+        // A press alone shows that the device works, and how its battery is.
+        let more = press.is_none() || report != told_by_a_press(&report);
         let report = more.then_some(Body::Device(report));
         let bodies = report.into_iter().chain(press.map(Body::Press));
         bodies.map(|body| Observation { source: source.clone(), stamp, body }).collect()
     }
 }
 
-fn said_by_the_press(report: &DeviceReport) -> DeviceReport {
+fn told_by_a_press(report: &DeviceReport) -> DeviceReport {
     let DeviceReport { battery, via, retained, .. } = report.clone();
     DeviceReport { battery, via, retained, ..DeviceReport::default() }
 }

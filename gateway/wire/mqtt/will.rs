@@ -1,13 +1,13 @@
-//! A connection that is always there: the broker tells our last will when it breaks.
+//! A connection that is always open: when it breaks, the broker publishes our last will.
 
 use bytes::Bytes;
 use rumqttc::{AsyncClient, Event, EventLoop, Incoming, LastWill, QoS};
 
 use super::{Broker, broken};
 
-/// One message at QoS 1.
+/// A message that we publish at QoS 1.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct Publication {
     pub topic: String,
     pub payload: Bytes,
     /// The broker keeps it for those who come later.
@@ -15,14 +15,14 @@ pub struct Said {
 }
 
 /// One connection with a last will; it must be polled all the time, for its keep-alive.
-pub struct Presence {
+pub struct WillConnection {
     client: AsyncClient,
     events: EventLoop,
 }
 
-impl Presence {
+impl WillConnection {
     /// Reads the files of this moment; connects at the first [`Self::connected`].
-    pub fn open(broker: &Broker, will: Said) -> Result<Self, String> {
+    pub fn open(broker: &Broker, will: Publication) -> Result<Self, String> {
         let mut options = broker.options(false)?;
         options.set_last_will(LastWill::new(
             will.topic,
@@ -46,13 +46,13 @@ impl Presence {
     }
 
     /// Queued; the connection is polled until it is through.
-    pub fn say(&self, said: Said) -> Result<(), String> {
+    pub fn publish(&self, message: Publication) -> Result<(), String> {
         self.client
-            .try_publish(said.topic, QoS::AtLeastOnce, said.retain, said.payload)
+            .try_publish(message.topic, QoS::AtLeastOnce, message.retain, message.payload)
             .map_err(|error| error.to_string())
     }
 
-    /// Keeps the connection alive until the broker has acknowledged one of what we said.
+    /// Keeps the connection alive until the broker has acknowledged one of our publications.
     /// Cancelling loses nothing once it is connected.
     pub async fn acknowledged(&mut self) -> Result<(), String> {
         loop {
@@ -63,7 +63,7 @@ impl Presence {
         }
     }
 
-    /// A goodbye by the protocol: the will is not told.
+    /// Disconnects as the protocol wants it: the will is not published.
     pub async fn leave(mut self) {
         if self.client.try_disconnect().is_ok() {
             while self.events.poll().await.is_ok() {}

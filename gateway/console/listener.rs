@@ -9,19 +9,19 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::wire::tls::{ServerTls, Wire, accept};
+use crate::wire::tls::{ServerTls, Wire, handshake};
 
 /// Handshakes at once, and connections that wait to be served.
 const CONNECTIONS_MAX: usize = 64;
 
 /// Gives connections that are ready to speak HTTP.
-pub(super) struct Door {
+pub(super) struct WebListener {
     address: SocketAddr,
     ready: mpsc::Receiver<(Box<dyn Wire>, SocketAddr)>,
     accepting: JoinHandle<()>,
 }
 
-impl Door {
+impl WebListener {
     pub(super) fn open(
         listener: Arc<TcpListener>,
         tls: Option<ServerTls>,
@@ -40,7 +40,7 @@ impl Door {
                 let (tell, tls) = (tell.clone(), tls.clone());
                 tokio::spawn(async move {
                     let _permit = permit;
-                    match accept(tls.as_ref(), stream).await {
+                    match handshake(tls.as_ref(), stream).await {
                         Ok(stream) => drop(tell.send((stream, peer)).await),
                         Err(reason) => tracing::debug!(%peer, reason, "web: connection closed"),
                     }
@@ -51,7 +51,7 @@ impl Door {
     }
 }
 
-impl Listener for Door {
+impl Listener for WebListener {
     type Io = Box<dyn Wire>;
     type Addr = SocketAddr;
 
@@ -67,7 +67,7 @@ impl Listener for Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for WebListener {
     fn drop(&mut self) {
         self.accepting.abort();
     }

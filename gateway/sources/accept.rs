@@ -1,12 +1,13 @@
-//! What both ways in do with a message: read it, count what is wrong with it, set aside what is too much.
+//! What the broker and the intake do with each message: decode it, count what is wrong with it, set aside what is too much.
 
-use super::{codecs::Message, limit::Limiter};
+use super::{Dialects, codecs::Message, limit::Limiter};
 use crate::domain::{Body, Meter, Metric, Now, Observation};
 
-/// Empty: set aside, to be acknowledged after what came before it.
-pub(super) fn taken(
-    dialects: &super::Dialects,
-    limiter: impl FnOnce(&mut dyn FnMut(&mut Limiter)),
+/// Its observations. Empty: it was set aside by the limit, and is acknowledged after what came
+/// before it.
+pub(super) fn accept(
+    dialects: &Dialects,
+    limiter: &Limiter,
     message: &Message<'_>,
     now: Now,
     meter: &dyn Meter,
@@ -15,11 +16,8 @@ pub(super) fn taken(
     let codecs = dialects.borrow().clone();
     let observations = codecs.decode(message, now);
     let Some(first) = observations.first() else { return observations };
-    let mut aside = false;
-    let source = first.source.clone();
-    limiter(&mut |limiter| aside = limiter.sets_aside(&source, &observations, now.mono_ms));
-    if aside {
-        meter.add(Metric::SignalsLimited, source.as_str(), 1);
+    if limiter.sets_aside(&first.source, &observations, now.mono_ms) {
+        meter.add(Metric::SignalsLimited, first.source.as_str(), 1);
         return Vec::new();
     }
     for observation in &observations {

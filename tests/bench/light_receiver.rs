@@ -18,15 +18,15 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 
 #[derive(Default)]
 struct Inner {
-    taken: AtomicUsize,
+    received: AtomicUsize,
     /// One body, for the bare client to send the same bytes.
     body: Mutex<Vec<u8>>,
-    /// When so many had been taken.
+    /// When so many had arrived.
     marks: Mutex<Vec<(usize, Instant)>>,
 }
 
 #[derive(Clone)]
-pub(crate) struct Till {
+pub(crate) struct LightReceiver {
     inner: Arc<Inner>,
     address: SocketAddr,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Till {
 /// A time is noted at every so many.
 const MARK_EVERY: usize = 1_000;
 
-impl Till {
+impl LightReceiver {
     pub(crate) fn start() -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -57,10 +57,6 @@ impl Till {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/events", self.address)
-    }
-
-    pub(crate) fn taken(&self) -> usize {
-        self.inner.taken.load(Ordering::Relaxed)
     }
 
     pub(crate) fn body(&self) -> Vec<u8> {
@@ -96,9 +92,9 @@ async fn serve(mut stream: TcpStream, inner: Arc<Inner>) -> std::io::Result<()> 
             }
         }
         stream.write_all(ANSWER).await?;
-        let taken = inner.taken.fetch_add(1, Ordering::Relaxed) + 1;
-        if taken.is_multiple_of(MARK_EVERY) {
-            inner.marks.lock().unwrap().push((taken, Instant::now()));
+        let received = inner.received.fetch_add(1, Ordering::Relaxed) + 1;
+        if received.is_multiple_of(MARK_EVERY) {
+            inner.marks.lock().unwrap().push((received, Instant::now()));
             *inner.body.lock().unwrap() = buffer[head..head + length].to_vec();
         }
         buffer.drain(..head + length);

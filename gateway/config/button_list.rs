@@ -1,54 +1,12 @@
-//! The list of devices: `[[button]]` and the CSV file that `[site] buttons` names, each line checked on its own.
+//! The CSV file that `[site] buttons` names, as a spreadsheet saves it: one button a row, each row checked on its own.
 
 use std::path::Path;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-/// `[[button]]`: an emergency button, whose it is, and whom to call.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ButtonConfig {
-    /// Its id in events. As the device names itself, unless `device` says that.
-    pub id: String,
-    /// Who presses it (person or flat, as the site writes it), or where it hangs. Default: the id.
-    #[serde(default)]
-    pub name: String,
-    /// As the device names itself in its messages, where that is not the id: a DevEUI, a friendly
-    /// name of Zigbee2MQTT. Case does not count.
-    #[serde(default)]
-    pub device: Option<String>,
-    /// Model, built in (`gridpost devices --models`) or of a `[[device_model]]`: what of its actions is
-    /// a press, and how often it is heard.
-    #[serde(default)]
-    pub model: Option<String>,
-    /// `[lon, lat]`, degrees, WGS 84.
-    #[serde(default)]
-    pub place: Option<[f64; 2]>,
-    /// Address in words, for the visitor.
-    #[serde(default)]
-    pub address: Option<String>,
-    /// Code of its grid, where the place is not known or lies outside.
-    #[serde(default)]
-    pub grid: Option<String>,
-    /// Whom to call; shown in the incident.
-    #[serde(default)]
-    pub contact: Option<String>,
-    /// What a helper must know; shown in the incident.
-    #[serde(default)]
-    pub note: Option<String>,
-    /// Silent for longer than this it is an incident, seconds. Default: as its model, else as
-    /// `[devices] silent_after_s`.
-    #[serde(default)]
-    pub silent_after_s: Option<u64>,
-    /// Cameras that its press wakes, and whose clip goes with it where `[site]
-    /// pictures_with_presses` is true.
-    /// Default: those within `pictures_within_m`.
-    #[serde(default)]
-    pub cameras: Vec<String>,
-}
+use super::button::ButtonConfig;
 
-/// One line of the CSV file, as a spreadsheet saves it; empty cells are absent.
+/// One row; empty cells are absent.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
@@ -79,12 +37,12 @@ struct Row {
 }
 
 /// A row that could not be read: its line and why.
-pub(crate) type BadRow = (usize, String);
+pub(super) type BadRow = (usize, String);
 /// The good rows with their lines, and the bad ones.
-pub(crate) type Rows = (Vec<(usize, ButtonConfig)>, Vec<BadRow>);
+pub(super) type Rows = (Vec<(usize, ButtonConfig)>, Vec<BadRow>);
 
-/// The buttons of a CSV file; a bad row is told with its line, the good ones are kept.
-pub(crate) fn read_buttons(path: &Path) -> Result<Rows, String> {
+/// The buttons of a CSV file; bad rows are returned with their lines, the good ones are kept.
+pub(super) fn read_buttons(path: &Path) -> Result<Rows, String> {
     let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
     Ok(parse_buttons(&bytes))
 }
@@ -147,13 +105,6 @@ fn button(row: Row) -> Result<ButtonConfig, String> {
     })
 }
 
-/// Metres between two points, on a sphere: for "the nearest", a thousandth off is nothing.
-pub(crate) fn metres(a: [f64; 2], b: [f64; 2]) -> f64 {
-    use geo::{Distance, Haversine};
-    let point = |[lon, lat]: [f64; 2]| geo::Point::new(lon, lat);
-    Haversine.distance(point(a), point(b))
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -182,11 +133,5 @@ mod tests {
         assert_eq!(one.silent_after_s, Some(3600));
         assert_eq!(one.cameras, ["gate", "yard"]);
         assert_eq!(bad.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [4], "{bad:?}");
-    }
-
-    #[test]
-    fn metres_on_the_ground() {
-        let off = metres([113.9131, 30.9223], [113.9131, 30.9232]);
-        assert!((off - 100.1).abs() < 0.5, "{off}: 0.0009 degrees of latitude");
     }
 }

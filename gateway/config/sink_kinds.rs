@@ -1,0 +1,45 @@
+//! `[[sink]]`: each read by its kind, so that a mistake in it keeps its place.
+
+use super::{problem::did_you_mean, read::Document, used_ids::UsedIds};
+use crate::sinks::{Config, KINDS};
+
+pub(super) fn read(document: &mut Document<'_>) -> Vec<Config> {
+    let mut found = Vec::new();
+    let mut ids = UsedIds::default();
+    for index in document.indexes("sink") {
+        let path = ["sink", index.as_str()];
+        let Some(sink) = by_kind(document, &path) else { continue };
+        if let Some(message) = ids.twice(sink.id().as_str()) {
+            document.problem(&["sink", &index, "id"], message, None);
+        }
+        document.problems(&path, sink.problems());
+        // On the installer's desk a file may not be there yet; `run` asks for it again and again.
+        document.warnings(&path, sink.warnings());
+        found.push(sink);
+    }
+    found
+}
+
+fn by_kind(document: &mut Document<'_>, path: &[&str]) -> Option<Config> {
+    let at = [path, &["kind"]].concat();
+    let kind = document.text_at(&at);
+    let read_elsewhere = &["kind"];
+    match kind.as_deref() {
+        Some("answer") => document.section(path, read_elsewhere).map(Config::Answer),
+        Some("http") => document.section(path, read_elsewhere).map(Config::Http),
+        Some("jsonl") => document.section(path, read_elsewhere).map(Config::Jsonl),
+        Some("mqtt") => document.section(path, read_elsewhere).map(Config::Mqtt),
+        Some("webhook") => {
+            document.section(path, read_elsewhere).map(Box::new).map(Config::Webhook)
+        }
+        Some(other) => {
+            let message = format!("unknown kind `{other}`; known are {}", KINDS.join(", "));
+            document.problem(&at, message, did_you_mean(other, KINDS.iter().copied()));
+            None
+        }
+        None => {
+            document.problem(&at, format!("is missing; one of {}", KINDS.join(", ")), None);
+            None
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What rendering an event needs to know of the site.
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::SiteId;
+
+/// What rendering needs to know of the site.
+#[derive(Clone, Debug)]
+pub struct EventContext {
+    pub site: SiteId,
+    /// Times are written with this zone's offset.
+    pub timezone: TimeZone,
+    /// Without it, evidence has no `url`.
+    pub public_url: Option<String>,
+}
+
+impl EventContext {
+    /// RFC 3339 with the site's offset, to the millisecond.
+    pub fn time(&self, at: Timestamp) -> String {
+        let offset = self.timezone.to_offset(at);
+        format!("{:.3}", at.display_with_offset(offset))
+    }
+}

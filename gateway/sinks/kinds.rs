@@ -1,0 +1,112 @@
+//! The kinds of sinks: `[[sink]]` by its `kind`, and the connection that each makes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    answer, http, jsonl, mqtt,
+    sink::{DeliverError, Delivery, Lane, Sink},
+};
+use crate::domain::{SinkId, SiteId};
+
+/// `[[sink]]`, by its `kind`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Config {
+    /// Commands to devices: who pressed hears that it arrived, and that somebody comes.
+    Answer(answer::Config),
+    /// CloudEvents over HTTP, one a POST.
+    Http(http::Config),
+    /// One event a line, in a file or on stdout.
+    Jsonl(jsonl::Config),
+    /// One event a message at a broker, QoS 1.
+    Mqtt(mqtt::Config),
+    /// A text made of a template, to a robot or a message service.
+    Webhook(Box<http::WebhookConfig>),
+}
+
+/// The kinds there are, for messages.
+pub const KINDS: &[&str] = &["answer", "http", "jsonl", "mqtt", "webhook"];
+
+impl Config {
+    pub fn id(&self) -> SinkId {
+        match self {
+            Self::Answer(config) => config.id.as_str().into(),
+            Self::Webhook(config) => config.id.as_str().into(),
+            Self::Http(config) => config.id.as_str().into(),
+            Self::Jsonl(config) => config.id.as_str().into(),
+            Self::Mqtt(config) => config.id.as_str().into(),
+        }
+    }
+
+    /// A connection of its own for one lane. Nothing is read or reached yet (P6).
+    pub fn build(&self, site: &SiteId, lane: Lane) -> AnySink {
+        match self {
+            Self::Answer(config) => {
+                AnySink::Answer(Box::new(answer::AnswerSink::new(config, site, lane)))
+            }
+            Self::Webhook(config) => AnySink::Webhook(Box::new(http::WebhookSink::new(config))),
+            Self::Http(config) => AnySink::Http(Box::new(http::HttpSink::new(config))),
+            Self::Jsonl(config) => AnySink::Jsonl(jsonl::JsonlSink::new(config)),
+            Self::Mqtt(config) => AnySink::Mqtt(Box::new(mqtt::MqttSink::new(config, site, lane))),
+        }
+    }
+
+    /// Snapshots and clips go to this sink too.
+    pub fn carries_evidence(&self) -> bool {
+        matches!(self, Self::Http(config) if config.carries_evidence())
+    }
+
+    /// A connection of its own for them, if they go to this sink.
+    pub fn uploader(&self) -> Option<http::Uploader> {
+        match self {
+            Self::Http(config) if config.carries_evidence() => {
+                config.evidence_url.clone().map(|base| http::Uploader::new(config, base))
+            }
+            _ => None,
+        }
+    }
+
+    /// Errors as (key, message).
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Answer(config) => config.problems(),
+            Self::Webhook(config) => config.problems(),
+            Self::Http(config) => config.problems(),
+            Self::Jsonl(_) => Vec::new(),
+            Self::Mqtt(config) => config.problems(),
+        }
+    }
+
+    /// Warnings as (key, message): what may be right by the time it is needed.
+    pub fn warnings(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Answer(config) => config.warnings(),
+            Self::Webhook(config) => config.warnings(),
+            Self::Http(config) => config.warnings(),
+            Self::Jsonl(_) => Vec::new(),
+            Self::Mqtt(config) => config.warnings(),
+        }
+    }
+}
+
+/// One of the sinks there are.
+pub enum AnySink {
+    Answer(Box<answer::AnswerSink>),
+    Http(Box<http::HttpSink>),
+    Jsonl(jsonl::JsonlSink),
+    Mqtt(Box<mqtt::MqttSink>),
+    Webhook(Box<http::WebhookSink>),
+}
+
+impl Sink for AnySink {
+    async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
+        match self {
+            Self::Answer(sink) => sink.deliver(delivery).await,
+            Self::Webhook(sink) => sink.deliver(delivery).await,
+            Self::Http(sink) => sink.deliver(delivery).await,
+            Self::Jsonl(sink) => sink.deliver(delivery).await,
+            Self::Mqtt(sink) => sink.deliver(delivery).await,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What a sink owes the grid, and where it comes from and goes back to.
+
+use std::{future::Future, path::PathBuf};
+
+use super::sink::Lane;
+use crate::domain::{Evidence, IncidentId, Record, Settled, SinkId};
+
+/// A record that a sink owes the grid.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// Journal sequence number of the change.
+    pub seq: u64,
+    /// Its incident was an emergency at some time.
+    pub emergency: bool,
+    pub record: Record,
+}
+
+/// A piece of evidence that a sink owes the grid, after the record that names it.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// Number in the journal under which it is settled.
+    pub seq: u64,
+    pub incident: IncidentId,
+    pub evidence: Evidence,
+    /// None: the file is gone.
+    pub path: Option<PathBuf>,
+}
+
+/// Where records come from and go back to; the runtime makes it of the store.
+pub trait Outbox: Clone + Send + Sync + 'static {
+    /// Waits for the next record; cancelling takes none.
+    fn next_due(&self, sink: &SinkId, lane: Lane) -> impl Future<Output = Due> + Send;
+    /// Waits for the next piece of evidence; cancelling takes none.
+    fn next_piece(&self, sink: &SinkId) -> impl Future<Output = Piece> + Send;
+    /// Of a record, or of a piece: `change` is its `seq`.
+    fn settle(&self, settled: Settled) -> impl Future<Output = ()> + Send;
+}
