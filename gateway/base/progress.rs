@@ -1,4 +1,9 @@
 //! Whether every part still makes progress: each beats, and who is silent beyond its bound is stuck.
+//!
+//! **I7** systemd's watchdog is fed by progress and not by a timer: the junction's tick, an answer
+//! of the store's writer, a sign of life of each camera, of the detector and of the evidence worker
+//! (`runtime/systemd.rs`). A disk that is known to fail excuses whoever waits for it; a disk that
+//! hangs does not.
 
 use std::{
     collections::BTreeMap,
@@ -106,7 +111,7 @@ mod tests {
     const BOUND: Duration = Duration::from_secs(10);
 
     #[test]
-    fn a_part_that_stops_beating_is_stuck_after_its_bound_and_one_that_left_is_not() {
+    fn i7_a_part_that_stops_beating_is_stuck_after_its_bound_and_one_that_left_is_not() {
         let clock = SimulatedClock::at(Timestamp::UNIX_EPOCH);
         let progress = Progress::new(clock.clone());
         let at = |seconds| clock.advance_to(Timestamp::UNIX_EPOCH + Duration::from_secs(seconds));
@@ -126,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_panicked_is_stuck_for_good() {
+    fn i7_a_part_that_panicked_is_stuck_for_good() {
         let clock = SimulatedClock::at(Timestamp::UNIX_EPOCH);
         let progress = Progress::new(clock.clone());
         let vision = progress.part("vision", BOUND);
@@ -140,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_failing_disk_excuses_who_waits_for_it_and_the_bound_begins_anew() {
+    fn i7_a_known_failing_disk_excuses_who_waits_for_it_and_the_bound_begins_anew() {
         let clock = SimulatedClock::at(Timestamp::UNIX_EPOCH);
         let progress = Progress::new(clock.clone());
         let at = |seconds| clock.advance_to(Timestamp::UNIX_EPOCH + Duration::from_secs(seconds));

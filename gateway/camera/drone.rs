@@ -1,4 +1,8 @@
 //! One drone's thread: wait for its feed for ever, packets to the ring, pictures to the frame lane, KLV to the desk.
+//!
+//! **F2** Telemetry has no promise of delivery. A pose is acknowledged without a disk, one that
+//! repeats or comes late moves nothing, and of one feed at most ten a second reach the junction, so
+//! that presses are not held up by them.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

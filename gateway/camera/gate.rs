@@ -1,9 +1,14 @@
 //! When a camera is looked at: asleep on key frames, awake on everything. Pure, on the pictures' own time.
 //!
-//! Asleep, a key frame is looked at every so often. One that differs wakes the camera, and what
-//! lies since the look before is replayed from the ring; so what happened between two looks is
-//! seen with its own time. Awake until nothing has moved for a while, or what moves has long
-//! been nothing that counts.
+//! **V1** A camera has three levels. Its packets always go into its ring, without decoding. Asleep,
+//! a key frame is decoded at most every `look_every_s`, by a decoder that is lent, to brightness in
+//! blocks, and compared with a background that learns. A look that differs wakes the camera:
+//! decoding goes back to the last key frame that vision knows of and on from there, so that what
+//! happened between two looks is seen with its own time. It stays awake until nothing has moved for
+//! a while, or until what moves has long been nothing that counts.
+//!
+//! A camera whose key frames are more than 10 s apart never sleeps (`long-gop`). It is asked at
+//! each packet then, not at key frames alone.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -361,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_is_looked_for_three_times_soon_and_then_seldom_until_it_was_awake() {
+    fn v3_what_stays_is_looked_for_three_times_soon_and_then_seldom_until_it_was_awake() {
         let mut gate = gate(false);
         let due = |gate: &mut Gate, from_s: i64| -> Vec<i64> {
             let looks = (0..150).map(|n| n * 2).filter(|s| gate.verifies(at((from_s + s) * 1_000)));
@@ -377,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn asleep_it_looks_now_and_then_and_awake_until_it_is_quiet() {
+    fn v1_asleep_it_looks_now_and_then_and_awake_until_it_is_quiet() {
         let mut gate = gate(false);
         assert!(gate.wants_look(at(0)));
         gate.looked(at(0));
@@ -415,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moves_and_is_nothing_is_given_up_and_what_counts_is_not() {
+    fn v4_what_moves_and_is_nothing_is_given_up_and_what_counts_is_not() {
         for (holds, rest) in [(false, Some(SleepReason::Futile)), (true, None)] {
             let mut gate = gate(false);
             gate.wake(WakeCause::Change, at(0));
@@ -443,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_steps_back_keeps_nobody_awake_and_hides_nothing() {
+    fn v7_a_clock_that_steps_back_keeps_nobody_awake_and_hides_nothing() {
         let mut gate = gate(false);
         gate.wake(WakeCause::Change, at(3_600_000));
         assert_eq!(gate.watched(at(3_600_200), true), None);
@@ -454,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn long_gops_and_full_never_sleep_and_say_so() {
+    fn v5_long_gops_and_full_never_sleep_and_say_so() {
         let mut full = gate(true);
         full.wake(WakeCause::Start, at(0));
         assert_eq!(full.watched(at(60_000), false), None);
@@ -471,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_announced_is_waited_for_and_what_was_seen_awake_is_not_seen_again() {
+    fn v8_who_was_announced_is_waited_for_and_what_was_seen_awake_is_not_seen_again() {
         let mut gate = gate(false);
         gate.wake(WakeCause::Change, at(0));
         assert_eq!(gate.watched(at(3_000), false), Some(SleepReason::Quiet));

@@ -72,7 +72,7 @@ mod tests {
     use crate::domain::Meter;
 
     #[test]
-    fn sustained_skipping_is_told_once_and_over_once() {
+    fn v5_sustained_skipping_is_told_once_and_over_once() {
         let registry = Registry::new();
         let mut overload = OverloadMonitor::default();
         let mut step = |skipped: u64| {

@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_a_second_and_a_step_back_is_no_blindness() {
+    fn v2_so_many_a_second_and_a_step_back_is_no_blindness() {
         assert_eq!(looks(5.0, 10, &[]), 20);
         assert_eq!(looks(5.0, 25, &[]), 20);
         assert_eq!(looks(10.0, 5, &[]), 20);

@@ -1,4 +1,10 @@
 //! One camera's reading thread: connects for ever, keeps packets in the ring, and asks for a turn of decoding.
+//!
+//! **P7** Each camera, connection and sink runs on its own thread or task, and its failure touches
+//! no other. A panic while a camera is read is one more failure of that camera: it connects anew. A
+//! panic while it is decoded poisons its sampler, and the reading thread makes a new one. What one
+//! bad device may cost the others is bounded in `sources/limit.rs`; what is wrong with a device is
+//! found in `incident/supervise.rs`.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

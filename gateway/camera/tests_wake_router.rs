@@ -15,7 +15,7 @@ fn at(ms: i64) -> Timestamp {
 }
 
 #[test]
-fn two_that_see_the_same_person_do_not_keep_each_other_awake() {
+fn v8_two_that_see_the_same_person_do_not_keep_each_other_awake() {
     let mut plan = plan(&[("a", &["b"]), ("b", &["a"])]);
     let mut woken = Vec::new();
     // Both see somebody, five times a second for two minutes.

@@ -187,7 +187,7 @@ mod tests {
     const SITE: &str = "[site]\nid = \"demo\"\n";
 
     #[test]
-    fn what_differs_is_told_by_name_and_never_by_value() {
+    fn i5_what_differs_is_told_by_name_and_never_by_value() {
         let old = format!(
             "{SITE}[[camera]]\nid = \"a\"\nurl = \"rtsp://u:s3cret@h/1\"\n[[camera]]\nid = \"b\"\nurl = \"rtsp://h/2\"\n[[button]]\nid = \"x\"\n"
         );
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_that_is_typed_out_and_another_order_are_no_difference() {
+    fn i6_a_default_that_is_typed_out_and_another_order_are_no_difference() {
         let old = format!(
             "{SITE}[[camera]]\nid = \"a\"\nurl = \"rtsp://h/1\"\n[[camera]]\nid = \"b\"\nurl = \"rtsp://h/2\"\n"
         );

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reading_is_dated_by_its_device_unless_that_cannot_be() {
+    fn r3_a_reading_is_dated_by_its_device_unless_that_cannot_be() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let now = Now { wall: at("2026-07-01T12:00:00Z"), mono_ms: 0 };
         for (said, expected) in [

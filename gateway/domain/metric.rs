@@ -1,4 +1,4 @@
-//! The names of all metrics; the registry that counts them lives in `runtime`.
+//! The names of all metrics; the registry that counts them lives in `base`.
 
 use std::time::Duration;
 

@@ -1,4 +1,10 @@
 //! The one value that travels backwards: settled after the change is on disk, it releases the device's acknowledgement.
+//!
+//! **P1** A signal is acknowledged to its device only after the journal that holds it has been
+//! synced. An observation travels in an envelope together with its receipt. Each early return drops
+//! the receipt, and a receipt that is dropped answers `Lost`: the device is not acknowledged, and
+//! sends again. The store's writer settles a receipt after the batch and everything before it is on
+//! disk.
 
 use super::Incident;
 
@@ -65,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dropped_receipt_says_lost_and_a_settled_one_says_it_once() {
+    fn p1_a_dropped_receipt_says_lost_and_a_settled_one_says_it_once() {
         let (tx, rx) = mpsc::sync_channel(2);
         let tell = move |answer| tx.send(matches!(answer, Answer::Stored)).unwrap();
         drop(Receipt::new(tell.clone()));

@@ -1,4 +1,10 @@
 //! Time: what a device says, what our wall says, and what only ever goes forward.
+//!
+//! **P9** Rules run on the time of the observation; the clock's `now` only ends what has been
+//! silent. What ages (presses that are remembered, cases that are closed by themselves) ages on the
+//! monotonic clock. What an earlier process noted under a clock that was wrong counts as just now
+//! (`Now::mono_of`). Evidence is removed by age only on a clock that has run evenly for an hour,
+//! and never if it was made under a wrong one (`store/tidy.rs`).
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

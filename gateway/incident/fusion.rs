@@ -6,6 +6,11 @@
 //!   press. The press itself joins nothing: two emergencies are always two.
 //! - `rain-and-water`: a person at the water of a grid in which it rains hard, or whose water is
 //!   high, is an alert: both stay incidents of their own, the person's is raised.
+//!
+//! **F3** Two emergencies are never one: a press joins nothing, and what joins a press is a
+//! sighting. A joined incident ends with the last of its keys. Only sources with a place of their
+//! own are joined. A press is compared with few incidents (`Desk::near`), however many cases are
+//! open.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -191,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_one_happening_and_what_never_is() {
+    fn f3_what_is_one_happening_and_what_never_is() {
         use Kind::{Crowd, EmergencyButton, Intrusion, Line, Loiter};
         let cam = || side(Intrusion, "cam-1", 0.0, 0);
         let table = [

@@ -1,8 +1,13 @@
 //! Who watches over the devices: each one's last word, battery and reception, and what of it is an incident. Pure.
 //!
-//! Silence is counted in time in which the device could have been heard. The gateway's own absence
-//! does not count, nor that of the broker or coordinator between it and the device; a restart
-//! takes the count up where it was.
+//! A device that is silent, low, open or badly received is an incident of its own; twenty and more
+//! behind one hub are one incident of the hub. Silence is counted in time in which the device could
+//! have been heard. The gateway's own absence does not count, nor that of the broker or coordinator
+//! between it and the device; a restart takes the count up where it was
+//! (`runtime/device_table.rs`).
+//!
+//! Gauges are not judged here but in `rules/rain/gauge.rs`. No name is both a gauge's and a
+//! button's, and neither is ever read as the other (`sources/codecs/mod.rs`).
 
 mod device;
 

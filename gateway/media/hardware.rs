@@ -1,4 +1,11 @@
 //! What each camera is decoded by: the device it wished, or the processor and why. Devices are opened once for all.
+//!
+//! **V6** A wish for hardware is never a reason to see less, and it is never dropped in silence. A
+//! device that takes no stream, or gives no more pictures, hands its camera to the processor:
+//! decoding goes back in the ring to the last key frame that vision knows of
+//! (`camera/sampler/decoding.rs`), so that no picture is lost. The device is tried again every 5
+//! minutes. What is not as wished is a note in `/readyz`, the heartbeat, the metrics and `gridpost
+//! cameras`, and no reason not to be ready. NV12 and P010 are looked at as the device gives them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -220,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_does_not_start_is_tried_again_after_five_minutes_and_no_sooner() {
+    fn v6_a_device_that_does_not_start_is_tried_again_after_five_minutes_and_no_sooner() {
         let (mut hardware, devices) = nowhere();
         assert!(hardware.device(&devices).is_none());
         let first = failed_at(&devices);
@@ -239,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn auto_takes_the_first_that_starts_and_says_of_each_why_not() {
+    fn v6_auto_takes_the_first_that_starts_and_says_of_each_why_not() {
         let devices = Devices::default();
         let name = |way: HwDecode| (way, None);
         for way in HwDecode::AUTO {

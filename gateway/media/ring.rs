@@ -2,6 +2,12 @@
 //!
 //! Packets are numbered as they come. Who decodes asks by number, so that a camera that is looked
 //! at holds no packets of its own, and one that sleeps can be replayed from any key frame kept.
+//!
+//! **P8** A clip is cut from the ring, from the last key frame at or before `began_at - pre_roll_s`
+//! on. The measured pre-roll is in the record; if it is short, so is the reason. A camera that
+//! comes back, or changes its stream, begins a new run in the ring. A clip is of one run, and what
+//! came before a break can still be cut. A stream that has been silent since before the pre-roll
+//! gives no clip: it would show another time.
 
 use std::{collections::VecDeque, sync::Arc};
 

@@ -1,4 +1,9 @@
 //! One connection to a camera (or one reading of a file): packets with their time, until it breaks.
+//!
+//! **I5** A credential is never printed. The url of a stream may hold a password, so `redact` takes
+//! it out before a url goes to the log; what is said of a failed request to a sink leaves its url
+//! out (`sinks/http/link.rs`); a difference between two configurations names keys and no values
+//! (`config/diff.rs`). All other secrets are read from files, and messages name the file.
 
 use std::{
     collections::VecDeque,
@@ -356,7 +361,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_never_show() {
+    fn i5_credentials_never_show() {
         assert_eq!(redact("rtsp://u:p%40ss@192.0.2.1:554/a?b=1"), "rtsp://192.0.2.1:554/a?b=1");
         assert_eq!(redact("rtsp://u:p@ss@[bad/a"), "rtsp://[bad/a");
         assert_eq!(redact("clip.mp4"), "clip.mp4");

@@ -1,9 +1,13 @@
 //! When a picture was taken, by the stream's own clock and the arrival of its packets. Pure.
 //!
-//! A network only delays: of all packets, those that came soonest after they were sent say best when
-//! that was. So a packet that comes before its reckoned time moves the reckoning back to its arrival,
-//! and no picture is ever dated into the future. The reckoning creeps forward all the time, by more
-//! than two quartz clocks differ, or a camera that is slow would lag ever further behind.
+//! **V7** A network only delays: of all packets, those that came soonest after they were sent say
+//! best when that was. So a packet that comes before its reckoned time moves the reckoning back to
+//! its arrival, and no picture is ever dated into the future. The reckoning creeps forward all the
+//! time, by more than two quartz clocks differ, or a camera that is slow would lag ever further
+//! behind. Where the camera's own clock is known (RTCP) and right, that clock dates instead
+//! (`session.rs`). A clock that is set, forward or back, skips nothing and blinds nobody. Two
+//! streams of one camera (`detect_url`) are on the clock of the one that clips come from
+//! (`camera/clock_offset.rs`).
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -81,20 +85,20 @@ mod tests {
     }
 
     #[test]
-    fn a_first_packet_that_came_late_is_made_good_by_the_next() {
+    fn v7_a_first_packet_that_came_late_is_made_good_by_the_next() {
         let (last, most) = off(250, 0, |k| if k == 0 { 600 } else { 15 });
         assert!(last <= 20 && most <= 20, "{last} {most}");
     }
 
     #[test]
-    fn a_network_that_delays_at_random_is_taken_out() {
+    fn v7_a_network_that_delays_at_random_is_taken_out() {
         let mut random = StdRng::seed_from_u64(crate::domain::seed());
         let (_, most) = off(5_000, 0, |_| 10 + random.random_range(0i64..60).pow(2) / 20);
         assert!(most <= 40, "{most}");
     }
 
     #[test]
-    fn a_camera_whose_quartz_is_fast_or_slow_stays_near() {
+    fn v7_a_camera_whose_quartz_is_fast_or_slow_stays_near() {
         for ppm in [-80, -20, 0, 20, 80] {
             // Two hours.
             let (last, most) = off(180_000, ppm, |k| if k % 50 == 0 { 300 } else { 10 });
@@ -103,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_is_followed_and_what_waited_teaches_nothing() {
+    fn v7_a_clock_that_is_set_is_followed_and_what_waited_teaches_nothing() {
         let mut timeline = Timeline::default();
         assert_eq!(timeline.at(0, ms(0), true), ms(0));
         assert_eq!(timeline.at(400, ms(0), false), ms(400), "it waited in the probing");

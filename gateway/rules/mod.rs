@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reload_goes_on_with_what_is_seen_and_ends_what_nobody_watches() {
+    fn i6_a_reload_goes_on_with_what_is_seen_and_ends_what_nobody_watches() {
         let both = cameras(&["a", "b"]);
         let mut rules = Rules::new(&[rule("")], &both, &TimeZone::UTC);
         assert_eq!(see(&mut rules, 0, &["a", "b"]).len(), 2);

@@ -1,4 +1,11 @@
 //! A change without a restart: read, compare, prepare what can fail, then touch only what differs.
+//!
+//! **I6** A reload reads the file, compares (`config/diff.rs`), prepares everything that can fail,
+//! and only then touches what differs: each camera, sink, broker and listener is started and
+//! stopped on its own. Rules keep what they have seen. A record or a piece that a stopped courier
+//! held is due again, and what a removed sink is owed stays pending. The lanes, the evidence and
+//! the presence of a sink start and stop together, with a goodbye; the heartbeat of the run goes
+//! on, and so does its count.
 
 use std::sync::Arc;
 

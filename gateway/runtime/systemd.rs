@@ -167,7 +167,7 @@ mod tests {
 
     /// Time goes on by itself while everybody waits: no real second passes.
     #[tokio::test(start_paused = true)]
-    async fn a_junction_that_hangs_is_not_fed_for_and_is_when_it_goes_on() {
+    async fn i7_a_junction_that_hangs_is_not_fed_for_and_is_when_it_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let ear = UnixDatagram::bind(&path).unwrap();

@@ -1,4 +1,9 @@
 //! All channels, tasks and capacities of a running gateway, on one screen.
+//!
+//! **P6** Nothing upstream is needed to start: not the network, a camera, a broker or the model,
+//! nor the tokens and certificates of sinks and brokers. Those are read when a connection is made,
+//! and again when they change (`wire/file_stamp.rs`). A part that cannot work yet says so in
+//! `/readyz` and tries again for ever.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,4 +1,11 @@
 //! The courier of one lane of one sink: next → deliver → settle; retries for ever, never out of order in bulk.
+//!
+//! **P3** Each sink has two lanes with a connection each: one for emergencies, and one for
+//! everything else. All pending records of an incident travel in the highest class that it ever
+//! had. In flight are at most one record a lane and one piece of evidence. A lane that fails three
+//! times in a row opens the sink's circuit (`circuit.rs`: `gridpost_sink_up` is 0, `/readyz` says
+//! so, an incident `sink-down` begins). An open circuit only reports: trying goes on. The sink is
+//! up again when none of its lanes is down.
 
 use std::{sync::Arc, time::Duration};
 

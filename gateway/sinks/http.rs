@@ -138,3 +138,21 @@ impl Sink for HttpSink {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p10_a_picture_leaves_the_box_only_where_send_pictures_says_so() {
+        let config = |more: &str| -> Config {
+            toml::from_str(&format!("id = \"a\"\nurl = \"https://h/events\"\n{more}")).unwrap()
+        };
+        let to = "evidence_url = \"https://h/pictures\"\n";
+        assert!(!config("").carries_evidence());
+        assert!(!config(to).carries_evidence(), "an address alone sends nothing");
+        assert_eq!(config(to).problems()[0].0, "evidence_url");
+        let said = config(&format!("{to}send_pictures = true\n"));
+        assert!(said.carries_evidence() && said.problems().is_empty());
+    }
+}

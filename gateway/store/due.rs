@@ -1,4 +1,9 @@
 //! What is due to whom: for each sink, the records it has not settled, most urgent first (P2, P3).
+//!
+//! **P2** A record carries its incident's whole state and a revision without gaps; the same change
+//! always has the same id. Each sink has its own place in the journal, and a record leaves a sink's
+//! queue only when that sink has settled it. After a restart the queues are made again from the
+//! journal.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -1,4 +1,7 @@
 //! Evidence files: written aside, synced, renamed, and only then named by a record (P5).
+//!
+//! The file and its folder are synced before the record that names the file goes to the journal. So
+//! a record never names a file that a power cut could take away.
 
 use std::{
     fs::{self, File},

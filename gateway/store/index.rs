@@ -1,4 +1,7 @@
 //! The index: the state kept in sled for a quick start. Derived from the journal; no promise rests on it (J11).
+//!
+//! **I4** sled holds nothing that the journal does not. It may be deleted at any time: the next
+//! start takes longer, and changes nothing else.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,11 @@
 //! The ledger: what became of every record, per sink and kind, so that nothing vanishes unseen (P4).
+//!
+//! **P4** For each sink and kind, accepted = delivered + pending + dead-lettered + shed (+ what the
+//! disk itself destroyed, which is told at the start). Files of evidence have a line of their own.
+//! The sums are recounted from the journal at each start that finds no index. A dead letter keeps
+//! the answer that refused it, and can be sent again. A record of an emergency is never
+//! dead-lettered nor shed. What was dead-lettered or shed is an incident of kind `loss`, told after
+//! a restart too; a loss of the record of a `loss` makes no further one.
 
 use std::{collections::BTreeMap, fmt::Write};
 

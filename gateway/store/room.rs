@@ -6,6 +6,12 @@
 //! write has found no room at all, a reserve kept on disk for that moment is let go: from then on
 //! only presses (and the settlements that make room) are written. A pending alert or emergency,
 //! and evidence of one that is still owed, is never touched. Whatever stopped goes on by itself.
+//!
+//! **P11** Every queue, retry, cache and payload has a bound with its unit in its name. On disk the
+//! bounds are those of `[data]`: journal, evidence, quarantine and free space. A journal that a
+//! backlog keeps above its bound sheds notices, and never more than notices. With nothing left but
+//! the reserve, the junction takes presses alone: nothing else is acknowledged, and no revision is
+//! used up.
 
 use std::{
     io,

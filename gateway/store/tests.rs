@@ -148,7 +148,7 @@ fn p1_receipts_are_settled_in_order_after_everything_before_them() {
 }
 
 #[test]
-fn p2_everything_is_remembered_with_and_without_the_index() {
+fn i4_p2_everything_is_remembered_with_and_without_the_index() {
     let (folder, store) = fresh(&["a", "b"]);
     let (open, closed) = (IncidentId::new(), IncidentId::new());
     put(&store, vec![press("1"), change(record(open, 1, Severity::ALERT))]);

@@ -1,8 +1,14 @@
 //! What is looked at in a picture of one camera, and what is known to be there still.
 //!
-//! Small things are looked for in crops around what differs, at the picture's own resolution;
-//! the whole picture now and then. What was found and has not changed since is there still: the
-//! gate tells where something differs, and nothing differs where nobody moved.
+//! Small things are looked for in crops around what differs, at the picture's own resolution; the
+//! whole picture is looked at now and then.
+//!
+//! **V3** What was found, and whose place has not changed since, is there still: the gate tells
+//! where something differs, and nothing differs where nobody moved. A thing that was found twice
+//! stays without being looked at. Asleep it is looked for again every 10 s, after three times every
+//! minute until the camera wakes. It leaves when its place changes, or when it was looked for in
+//! vain three times. Awake, whoever has not moved is looked at once a second. So a crowd that
+//! stands still costs next to nothing, and a happening does not end because nobody moves.
 
 use jiff::{SignedDuration, Timestamp};
 

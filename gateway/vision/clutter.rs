@@ -1,9 +1,14 @@
 //! Rain, snow and the grain of the night: what moves all over the picture, each time elsewhere. Pure.
 //!
-//! A tree waves in its own blocks, and those are borne with one by one; streaks of rain fall
-//! elsewhere in each picture. So each tile of the picture has a level: what differs by less, in
-//! it, is clutter. It is learnt while a camera is awake for something in which the detector
-//! finds nothing, and forgotten when the looks are clear again.
+//! A tree waves in its own blocks, and `motion.rs` learns those one by one. Streaks of rain fall
+//! elsewhere in each picture, so each tile of the picture has a level: what differs by less, in
+//! that tile, is clutter. The level is learnt while a camera is awake for something in which the
+//! detector finds nothing, and forgotten when the looks are clear again.
+//!
+//! **V4** What moves for 15 s and is nothing that counts wakes the camera no more: its blocks, and
+//! under rain its tiles, must differ by more from then on. In such a restless scene the detector is
+//! asked at each look asleep, instead of trusting the difference, and is told of nothing that will
+//! be replayed (`Look::probe`).
 
 /// Blocks a side of a tile.
 const TILE: usize = 30;
@@ -171,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn rain_is_learnt_and_forgotten_and_a_thing_in_one_place_is_none() {
+    fn v4_rain_is_learnt_and_forgotten_and_a_thing_in_one_place_is_none() {
         let mut random = StdRng::seed_from_u64(crate::domain::seed());
         let mut clutter = Clutter::default();
         for _ in 0..40 {

@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_is_borne_with_and_forgiven_when_it_is_still() {
+    fn v4_a_tree_is_borne_with_and_forgiven_when_it_is_still() {
         let mut world = World::new();
         let mut scene = Scene::default();
         scene.take(&world.show(0.5, empty));
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn rain_wakes_once_and_who_walks_in_it_is_seen() {
+    fn v4_rain_wakes_once_and_who_walks_in_it_is_seen() {
         let mut world = World::new();
         let mut scene = Scene::default();
         scene.take(&world.show(0.5, empty));

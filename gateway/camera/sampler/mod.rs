@@ -1,10 +1,15 @@
 //! One camera's packets become looks: the gate decides, the scene compares, decoders are lent. Synchronous.
 //!
-//! The adaptive frame sampler. Live, decode workers drive it in turn beside the camera's reading
-//! thread; a replay drives it step by step. It reads the ring by packet number and decides on the
-//! pictures' own time alone, so both see the same. [`asleep`] holds what it does with key frames
-//! alone, [`awake`] what it does when everything is decoded, [`lag`] what it leaves out when it is
-//! behind, [`wake`] what others ask of it, [`decoding`] what it is decoded by.
+//! The adaptive frame sampler. It reads the ring by packet number. [`asleep`] holds what it does
+//! with key frames alone, [`awake`] what it does when everything is decoded, [`lag`] what it leaves
+//! out when it is behind, [`wake`] what others ask of it, [`decoding`] what it is decoded by.
+//!
+//! **V2** What is looked at is decided on the pictures' own time and on nothing else. So a replay,
+//! which drives the sampler step by step, decides what the live camera decides, where decode
+//! workers drive it in turn beside the reading thread. A camera that sleeps owns no decoder and no
+//! frame. Over TCP the reader of a sleeping camera rests up to 0.2 s between key frames
+//! (`read_pacer.rs`), which moves no picture's time. Awake, pictures lie on one grid of time
+//! (`rate.rs`), whenever the camera woke.
 
 mod asleep;
 mod awake;

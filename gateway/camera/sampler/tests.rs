@@ -380,7 +380,7 @@ fn the_end_of_a_recording_brings_out_what_is_inside_the_decoder() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_or_forward_blinds_nobody() {
+fn v7_a_clock_that_is_set_back_or_forward_blinds_nobody() {
     let folder = tempfile::tempdir().unwrap();
     for (hours, full) in [(-1, true), (-1, false), (1, true), (1, false)] {
         let mut packets = packets(&clip(folder.path(), 24, 10, &Stands(13.0, 16.0), &[]));
@@ -513,4 +513,21 @@ fn offset(path: &str, at_s: &str) -> usize {
     let said = String::from_utf8(said).unwrap();
     let rows = said.lines().map(|line| line.split(',').collect::<Vec<&str>>());
     rows.filter(|row| row[0].starts_with(at_s)).map(|row| row[1].parse().unwrap()).next().unwrap()
+}
+
+/// A press shows the pre-roll; an event that has not proved right only brings the next look forward.
+#[test]
+fn v8_a_press_is_believed_at_once_and_an_event_only_once_it_was_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let packets = packets(&clip(folder.path(), 12, 10, &Stands(50.0, 51.0), &[]));
+    let mut bench = Bench::new(serde_json::json!({}), false);
+    bench.play(&packets[..100]);
+    bench.sampler.nudged(Nudges::EVENT);
+    assert_eq!(bench.sampler.gate.level(), 1, "nothing is known of its events yet");
+    assert_eq!(bench.said("not believed").len(), 1);
+    bench.sampler.nudged(Nudges::PRESS);
+    assert_eq!((bench.sampler.gate.level(), bench.wakes(WakeCause::Press)), (2, 1.0));
+    let shown = times(&bench.play(&packets[100..110]));
+    assert!((4.9..5.2).contains(&shown[0]), "5 s before the press: {shown:?}");
+    assert_told_once(&shown);
 }

@@ -1,4 +1,13 @@
 //! What others ask of a sampler: wakes by the camera's own event, a press near by, a neighbour; and what became of each sign.
+//!
+//! **V8** A wake from outside lies in the camera's task until the sampler's next step, a mark a
+//! cause. It can only add looks. What announces motion without being a look (the camera's own ONVIF
+//! events, the sizes of its packets) is a sign. A sign is judged once, by the look or the waking
+//! after it (`sign/trust.rs`). An event wakes the camera once one was right, and while two of three
+//! are; one that is not believed brings the next look forward, at most every 10 s. Presses are
+//! always believed, and show what lay before them although a look came between (`Gate::recall`).
+//! Two neighbours wake each other, in either direction, at most every 30 s (`wake_router.rs`). Who
+//! is announced is waited for 8 s.
 
 use jiff::Timestamp;
 

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_borne_out_wakes_from_then_on() {
+    fn v8_one_that_was_borne_out_wakes_from_then_on() {
         let mut claim = EventSign::default();
         assert_eq!(claim.say(at(0)), SignResponse::Check, "nothing is known of it yet");
         assert!(claim.slept(true));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_lies_is_heard_and_not_believed_until_two_of_three_are_right() {
+    fn v8_one_that_lies_is_heard_and_not_believed_until_two_of_three_are_right() {
         let mut claim = EventSign::default();
         claim.say(at(0));
         claim.slept(true);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_liar_costs_a_look_now_and_then() {
+    fn v8_a_liar_costs_a_look_now_and_then() {
         let mut claim = EventSign::default();
         let checks = (0..60).filter(|second| {
             let heed = claim.say(at(*second));

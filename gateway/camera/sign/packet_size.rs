@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_believed_where_it_is_right_and_not_on_a_noisy_sensor() {
+    fn v8_it_is_believed_where_it_is_right_and_not_on_a_noisy_sensor() {
         assert!((8..=20).contains(&trusted_after(100.0)));
         assert_eq!(trusted_after(20_000.0), 0);
     }

@@ -32,7 +32,7 @@ fn hours(n: i64) -> SignedDuration {
 }
 
 #[test]
-fn a_counter_is_added_up_over_gaps_resets_and_wraps() {
+fn r1_a_counter_is_added_up_over_gaps_resets_and_wraps() {
     let day = hours(24);
     for (what, readings, expected_um, doubts) in [
         ("plain", totals(&[(0, 5_000), (60, 15_000), (120, 15_200)]), 10_200, 0),
@@ -98,7 +98,7 @@ fn a_daily_total_falls_back_in_the_morning() {
 
 /// A night of drops, told late, twice and in any order: the sums are those of the drops.
 #[test]
-fn sums_are_those_of_the_drops_whatever_the_order() {
+fn r1_sums_are_those_of_the_drops_whatever_the_order() {
     let mut random = StdRng::seed_from_u64(crate::domain::seed());
     for _ in 0..200 {
         // Tips in each 5 min of 24 h; a report at the end of most of them.

@@ -104,7 +104,7 @@ fn fall(all: &mut Rain, id: &str, from: i64, mm: &mut f64, each: &[f64]) -> Vec<
 const GAUGE: &str = "id = \"g\"\ngrid = \"G1\"\n";
 
 #[test]
-fn one_rain_is_one_happening_that_rises_and_falls() {
+fn r2_one_rain_is_one_happening_that_rises_and_falls() {
     let mut all = rain(&[GAUGE], "");
     let mut mm = 100.0;
     let mut said = fall(&mut all, "g", 0, &mut mm, &[0.0, 0.4]);
@@ -145,7 +145,7 @@ fn its_beginning_is_the_first_drop() {
 }
 
 #[test]
-fn late_and_repeated_reports_change_nothing_that_is_true() {
+fn r1_late_and_repeated_reports_change_nothing_that_is_true() {
     let all_in_order = |order: &[i64]| {
         let mut all = rain(&[GAUGE], "");
         for minute in order {
@@ -161,7 +161,7 @@ fn late_and_repeated_reports_change_nothing_that_is_true() {
 }
 
 #[test]
-fn a_restart_knows_the_sums_and_goes_on_with_the_happening() {
+fn r2_a_restart_knows_the_sums_and_goes_on_with_the_happening() {
     let mut all = rain(&[GAUGE], "");
     let mut seen = Vec::new();
     let mut findings = Vec::new();
@@ -295,7 +295,7 @@ fn water_rises_over_both_marks_and_falls_with_hysteresis() {
 }
 
 #[test]
-fn silent_stuck_and_wild_gauges_are_told_and_told_well_again() {
+fn r3_silent_stuck_and_wild_gauges_are_told_and_told_well_again() {
     let other = "id = \"h\"\ngrid = \"G1\"\nsilent_after_s = 14400\n";
     let mut all = rain(&[GAUGE, other], "");
     let (mut mm, mut said) = (0.0, Vec::new());
