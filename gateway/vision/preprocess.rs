@@ -1,10 +1,12 @@
 //! A picture becomes the numbers that a model wants: resized, normalised, in its layout. Pure.
 
+use gridpost_pixels::{Order, Target};
+
 use super::catalog::{Color, Input, Layout, Resize};
 use crate::domain::{Area, Bbox, Picture};
 
 /// Letterbox padding as YOLO exports expect it.
-const PADDING: u8 = 114;
+const PADDING: f32 = 114.0;
 
 /// Where the picture lies in the model's input, for mapping boxes back.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,59 +78,26 @@ pub(super) fn fill(picture: &Picture, area: Area, input: &Input, fit: Fit, buffe
     let twice = |pixels: usize, wanted: u32| pixels >= 2 * wanted as usize;
     let halve = twice(area.width, input.width) && twice(area.height, input.height);
     let (from_w, from_h) = picture.rgb_of(area, 1 + usize::from(halve), &mut buffers.rgb);
-    let (rgb, out) = (&buffers.rgb, &mut buffers.input);
     let (w, h) = (input.width as usize, input.height as usize);
-    out.clear();
-    out.resize(w * h * 3, 0.0);
     let left = (fit.x * w as f32).round() as usize;
     let top = (fit.y * h as f32).round() as usize;
-    let inner_w = ((fit.width * w as f32).round() as usize).min(w - left);
-    let inner_h = ((fit.height * h as f32).round() as usize).min(h - top);
-    let columns = taps(from_w, inner_w);
-    let rows = taps(from_h, inner_h);
-    let stride = from_w * 3;
-    let swap = input.color == Color::Bgr;
-    let channel = |c: usize| if swap { 2 - c } else { c };
-    let index = |x: usize, y: usize, c: usize| match input.layout {
-        Layout::Nchw => (c * h + y) * w + x,
-        Layout::Nhwc => (y * w + x) * 3 + c,
+    let target = Target {
+        width: w,
+        height: h,
+        order: match input.layout {
+            Layout::Nchw => Order::Nchw,
+            Layout::Nhwc => Order::Nhwc,
+        },
+        bgr: input.color == Color::Bgr,
+        mean: input.mean,
+        std: input.std,
+        padding: PADDING,
+        left,
+        top,
+        inner_width: ((fit.width * w as f32).round() as usize).min(w - left),
+        inner_height: ((fit.height * h as f32).round() as usize).min(h - top),
     };
-    if inner_w < w || inner_h < h {
-        for (c, pad) in (0..3).map(|c| (c, (f32::from(PADDING) - input.mean[c]) / input.std[c])) {
-            for y in 0..h {
-                for x in 0..w {
-                    out[index(x, y, c)] = pad;
-                }
-            }
-        }
-    }
-    let scale: [f32; 3] = std::array::from_fn(|c| 1.0 / input.std[c]);
-    for (y, &(y0, y1, fy)) in rows.iter().enumerate() {
-        let (upper, lower) = (&rgb[y0 * stride..], &rgb[y1 * stride..]);
-        for (x, &(x0, x1, fx)) in columns.iter().enumerate() {
-            for c in 0..3 {
-                let k = channel(c);
-                let at = |row: &[u8], x: usize| f32::from(row[x * 3 + k]);
-                let above = at(upper, x0) + (at(upper, x1) - at(upper, x0)) * fx;
-                let below = at(lower, x0) + (at(lower, x1) - at(lower, x0)) * fx;
-                let value = above + (below - above) * fy;
-                out[index(x + left, y + top, c)] = (value - input.mean[c]) * scale[c];
-            }
-        }
-    }
-}
-
-/// For each output position: the two inputs to mix and the share of the second (bilinear,
-/// half-pixel centres).
-fn taps(from: usize, to: usize) -> Vec<(usize, usize, f32)> {
-    let ratio = from as f32 / to.max(1) as f32;
-    (0..to)
-        .map(|at| {
-            let centre = ((at as f32 + 0.5) * ratio - 0.5).max(0.0);
-            let first = (centre as usize).min(from - 1);
-            (first, (first + 1).min(from - 1), centre - first as f32)
-        })
-        .collect()
+    gridpost_pixels::fill(&buffers.rgb, (from_w, from_h), &target, &mut buffers.input);
 }
 
 #[cfg(test)]
