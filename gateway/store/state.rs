@@ -19,7 +19,7 @@ use crate::domain::{
     SinkId, Stage,
 };
 
-/// As the contract says (DESIGN §6); about 30 MB at most.
+/// As the contract says (gateway/docs/contract.md); about 30 MB at most.
 const PRESSES_MAX: usize = 100_000;
 /// A reply that is sent again comes within hours, and few come a day.
 const REPLIES_MAX: usize = 100_000;
