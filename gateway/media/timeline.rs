@@ -1,9 +1,9 @@
 //! When a picture was taken, by the stream's own clock and the arrival of its packets. Pure.
 //!
-//! A network only delays: of all packets, those that came soonest after they were sent say best when
-//! that was. So a packet that comes before its reckoned time moves the reckoning back to its arrival,
-//! and no picture is ever dated into the future. The reckoning creeps forward all the time, by more
-//! than two quartz clocks differ, or a camera that is slow would lag ever further behind.
+//! A network only delays, so the packets with the shortest delay show best when they were sent. A
+//! packet that arrives before its computed time moves the time line back to its arrival, so no
+//! picture is ever dated into the future. The time line also creeps forward all the time, by more
+//! than two quartz clocks differ; otherwise a camera with a slow clock would lag ever further behind.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,10 +20,12 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
+    /// From now on `stream_ms` is at this time.
     pub(super) fn begin(&mut self, at: Timestamp, stream_ms: i64) {
         self.anchor = Some((at, stream_ms));
     }
 
+    /// Whether it has an anchor.
     pub(super) fn is_begun(&self) -> bool {
         self.anchor.is_some()
     }
@@ -34,7 +36,7 @@ impl Timeline {
         base.checked_add(SignedDuration::from_millis(stream_ms - from)).ok()
     }
 
-    /// Of a packet. `arrives`: it came now, straight from the network.
+    /// The time of a packet. `arrives`: it came now, straight from the network.
     pub(super) fn at(&mut self, stream_ms: i64, now: Timestamp, arrives: bool) -> Timestamp {
         let at = self.time_of(stream_ms).unwrap_or(now);
         let early = at.duration_since(now);
