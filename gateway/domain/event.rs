@@ -12,6 +12,7 @@ use super::{
 /// What rendering needs to know of the site.
 #[derive(Clone, Debug)]
 pub struct EventContext {
+    /// The site of all its events.
     pub site: SiteId,
     /// Times are written with this zone's offset.
     pub timezone: TimeZone,

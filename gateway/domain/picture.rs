@@ -27,13 +27,18 @@ pub trait Planes: Send + Sync {
 pub enum Pixels {
     /// RGB24, tightly packed (`width * 3` bytes a row), top row first.
     Rgb(Arc<Vec<u8>>),
+    /// Brightness and two colours, as the decoder made them.
     Planes(Arc<dyn Planes>),
 }
 
+/// A decoded picture in colour.
 #[derive(Clone)]
 pub struct Picture {
+    /// Pixels.
     pub width: u32,
+    /// Pixels.
     pub height: u32,
+    /// The picture itself; cheap to clone.
     pub pixels: Pixels,
     /// Corrected source time of the exposure.
     pub at: Timestamp,
@@ -44,9 +49,13 @@ pub struct Picture {
 /// A part of a picture, in its pixels; never empty.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Area {
+    /// Left edge.
     pub x: usize,
+    /// Upper edge.
     pub y: usize,
+    /// Pixels.
     pub width: usize,
+    /// Pixels.
     pub height: usize,
 }
 
@@ -56,6 +65,7 @@ impl Picture {
         Self { width, height, pixels: Pixels::Rgb(Arc::new(rgb)), at, device: None }
     }
 
+    /// All of it.
     pub fn whole(&self) -> Area {
         Area { x: 0, y: 0, width: self.width as usize, height: self.height as usize }
     }
@@ -182,7 +192,9 @@ impl std::fmt::Debug for Picture {
 /// A picture worth keeping as evidence, with the boxes to draw on its copy.
 #[derive(Clone, Debug)]
 pub struct Shot {
+    /// Without boxes.
     pub picture: Picture,
+    /// Tracks to draw.
     pub boxes: Vec<Track>,
     /// Higher is better: what the best frame of a happening is chosen by.
     pub quality: f32,

@@ -28,23 +28,26 @@ pub(super) struct Present {
 }
 
 impl Heart {
+    /// Starts the heartbeat of this process.
     pub(super) fn start(site: &SiteConfig, context: &EventContext, shared: &Shared) -> Self {
         let run = IdMint::new(rand::random()).uuid(shared.clock.now());
-        let (rhythm, told) = watch::channel(rhythm(site, context));
+        let (rhythm, receiver) = watch::channel(rhythm(site, context));
         let pulse = Pulse {
             run,
-            rhythm: told,
+            rhythm: receiver,
             clock: shared.clock.clone(),
             facts: facts(shared.store.clone(), shared.readiness.clone()),
         };
         Self { run, rhythm, beats: pulse.start() }
     }
 
-    /// The same interval goes on; another one begins now.
+    /// Takes another configuration. If its interval is the same, the running one goes on; else a new one
+    /// begins now.
     pub(super) fn change(&self, site: &SiteConfig, context: &EventContext) {
         self.rhythm.send_replace(rhythm(site, context));
     }
 
+    /// Begins to tell one sink that the gateway is there.
     pub(super) fn at(
         &self,
         sink: &sinks::Config,
