@@ -16,6 +16,7 @@ pub struct RealClock {
 }
 
 impl RealClock {
+    /// Its monotonic time begins now.
     pub fn start() -> Arc<Self> {
         Arc::new(Self { started: Instant::now() })
     }
@@ -40,6 +41,7 @@ pub struct SimulatedClock {
 }
 
 impl SimulatedClock {
+    /// At this time, monotonic 0.
     pub fn at(wall: Timestamp) -> Arc<Self> {
         Arc::new(Self { now: Mutex::new(Now { wall, mono_ms: 0 }) })
     }

@@ -17,22 +17,24 @@ use std::{
 use super::lock;
 use crate::domain::Clock;
 
-struct Part {
+/// A part that must beat.
+struct WatchedPart {
     name: String,
     bound_ms: u64,
     /// Monotonic milliseconds of its last beat.
     last_ms: Arc<AtomicU64>,
 }
 
+/// What all handles share.
 struct Board {
     clock: Arc<dyn Clock>,
-    parts: Mutex<(u64, BTreeMap<u64, Part>)>,
-    /// Silence before this is forgiven: everyone waited for a disk that is known to fail.
+    parts: Mutex<(u64, BTreeMap<u64, WatchedPart>)>,
+    /// Silence before this does not count: all parts waited for a disk that is known to fail.
     excused_ms: AtomicU64,
 }
 
 impl Board {
-    fn parts(&self) -> MutexGuard<'_, (u64, BTreeMap<u64, Part>)> {
+    fn parts(&self) -> MutexGuard<'_, (u64, BTreeMap<u64, WatchedPart>)> {
         lock(&self.parts)
     }
 }
@@ -42,6 +44,7 @@ impl Board {
 pub struct Progress(Arc<Board>);
 
 impl Progress {
+    /// No parts yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self(Arc::new(Board { clock, parts: Mutex::default(), excused_ms: AtomicU64::new(0) }))
     }
@@ -50,7 +53,7 @@ impl Progress {
     pub fn part(&self, name: &str, bound: Duration) -> Beat {
         let last_ms = Arc::new(AtomicU64::new(self.0.clock.now().mono_ms));
         let bound_ms = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
-        let part = Part { name: name.into(), bound_ms, last_ms: last_ms.clone() };
+        let part = WatchedPart { name: name.into(), bound_ms, last_ms: last_ms.clone() };
         let mut parts = self.0.parts();
         let id = parts.0;
         parts.0 += 1;
@@ -58,17 +61,17 @@ impl Progress {
         Beat { id, last_ms, shared: self.0.clone() }
     }
 
-    /// Whoever is silent now has a good reason.
+    /// Silence until now does not count: it has a known reason.
     pub fn excuse(&self) {
         self.0.excused_ms.store(self.0.clock.now().mono_ms, Ordering::Relaxed);
     }
 
-    /// Who is stuck, and for how long; None while all is well.
+    /// Which part is stuck, and for how long; `None` while all make progress.
     pub fn stuck(&self) -> Option<String> {
         let now_ms = self.0.clock.now().mono_ms;
         let excused_ms = self.0.excused_ms.load(Ordering::Relaxed);
         let parts = self.0.parts();
-        let silent = |part: &Part| {
+        let silent = |part: &WatchedPart| {
             let last_ms = part.last_ms.load(Ordering::Relaxed).max(excused_ms);
             Some(now_ms.saturating_sub(last_ms)).filter(|silent| *silent > part.bound_ms)
         };
@@ -86,6 +89,7 @@ pub struct Beat {
 }
 
 impl Beat {
+    /// The part makes progress.
     pub fn beat(&self) {
         self.last_ms.store(self.shared.clock.now().mono_ms, Ordering::Relaxed);
     }
@@ -93,7 +97,7 @@ impl Beat {
 
 impl Drop for Beat {
     fn drop(&mut self) {
-        // A part that panicked should be alive and is not: it stays on the list, and silent.
+        // A part that panicked should be alive and is not: it stays on the list and counts as stuck.
         if std::thread::panicking() {
             return;
         }

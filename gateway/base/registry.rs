@@ -21,6 +21,7 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// No figures yet.
     pub fn new() -> Arc<Self> {
         Arc::new(Self::default())
     }

@@ -9,7 +9,9 @@ use crate::domain::{Body, Clock, Envelope, Fault, Observation, SourceId, Stamp};
 /// A sender for threads that may block.
 #[derive(Clone)]
 pub struct Reporter {
+    /// To the junction.
     pub envelopes: mpsc::Sender<Envelope>,
+    /// For the time of faults.
     pub clock: Arc<dyn Clock>,
 }
 

@@ -1,4 +1,4 @@
-//! A tokio task with a word of its own to stop.
+//! A tokio task with a stop channel of its own.
 
 use std::{future::Future, time::Duration};
 
@@ -11,7 +11,7 @@ pub struct Task {
 }
 
 impl Task {
-    /// `work` is given the word to stop; [`stopped`] waits for it.
+    /// Starts it. `work` is given the receiver of the stop; [`stopped`] waits on that.
     pub fn start<F: Future<Output = ()> + Send + 'static>(
         work: impl FnOnce(watch::Receiver<bool>) -> F,
     ) -> Self {
@@ -30,6 +30,7 @@ impl Task {
         let _ = self.handle.await;
     }
 
+    /// Whether it has ended.
     pub fn is_finished(&self) -> bool {
         self.handle.is_finished()
     }
@@ -45,7 +46,7 @@ impl Task {
     }
 }
 
-/// Returns when the word to stop has come, or can no longer come. Holds no lock of the channel.
+/// Returns when the stop has come, or can no longer come. Holds no lock of the channel.
 pub async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }

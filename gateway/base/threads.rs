@@ -4,7 +4,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::domain::StopFlag;
 
-/// A named thread; the error says which one the system has no room for.
+/// Starts a named thread; the error names the one that the system could not start.
 pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
     thread::Builder::new()
         .name(name.into())
@@ -12,14 +12,16 @@ pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHan
         .map_err(|error| format!("thread {name} cannot start: {error}"))
 }
 
-/// The threads of one source, or of one worker; bounded by who starts them.
+/// The threads of one source, or of one worker; whoever starts them bounds their number.
 #[derive(Default)]
 pub struct ThreadGroup {
+    /// Raised when they are to end; cloned into each.
     pub stop: StopFlag,
     threads: Vec<JoinHandle<()>>,
 }
 
 impl ThreadGroup {
+    /// Adds a thread; the error names the one that the system could not start.
     pub fn spawn(
         &mut self,
         name: &str,
@@ -40,6 +42,7 @@ impl ThreadGroup {
         self.threads.into_iter().for_each(|thread| drop(thread.join()));
     }
 
+    /// Whether all have ended.
     pub fn is_finished(&self) -> bool {
         self.threads.iter().all(JoinHandle::is_finished)
     }

@@ -9,7 +9,7 @@ use crate::{domain::SourceId, media::Ring, sources::camera};
 
 /// Seconds of packets beyond the longest clip: GOPs, and a busy evidence worker.
 pub const RING_SPARE_S: u64 = 20;
-/// Packets of a recording that is played as fast as it can be looked at.
+/// Seconds of packets of a recording that is played as fast as it can be looked at.
 const MAX_SPEED_S: u64 = 3_600;
 
 /// Each camera's packets, and its seconds of pre-roll; cameras come and leave.
@@ -27,7 +27,7 @@ pub fn camera_ring(config: &camera::Config) -> Arc<Mutex<Ring>> {
 
 /// The same ring for another configuration of the camera.
 pub fn resize(ring: &Mutex<Ring>, config: &camera::Config) {
-    // A ring whose holder panicked is lost for clips, and said so there.
+    // A ring whose holder panicked stays poisoned: the next clip reports that it is lost.
     if let Ok(mut ring) = ring.lock() {
         ring.resize(seconds(config), config.ring_max_bytes);
     }

@@ -13,7 +13,7 @@ use crate::media::Packet;
 
 /// No offset is known.
 const UNKNOWN: i64 = i64::MIN;
-/// Arrival says it better when the two disagree by more: the camera's clock was set since.
+/// When camera clock and arrival disagree by more, arrival is used: the camera's clock was set since.
 const NEAR: SignedDuration = SignedDuration::from_secs(2);
 
 /// Between the camera's own clock and the time of the stream that clips are cut from, milliseconds.

@@ -17,30 +17,37 @@ use crate::{
     vision::CameraFault,
 };
 
-/// Processor time before the next camera has its turn: a second of video, or a few key frames. What
-/// is passed over costs next to nothing, so that one that is late comes to what is there now.
+/// Processor time before the next camera has its turn: a second of video, or a few key frames.
+/// Passing over a packet costs next to nothing, so a late camera gets to what is there now.
 const TURN: Duration = Duration::from_millis(100);
-/// One with nothing to do shows that it is alive at least this often.
+/// A worker with nothing to do shows that it is alive at least this often.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What one worker is started with.
 pub struct DecodeWorker {
+    /// Gives the turns.
     pub scheduler: Arc<Scheduler>,
+    /// Where looks go.
     pub queue: Arc<DetectQueue>,
+    /// To the junction.
     pub report: Reporter,
+    /// Where it says that a device cannot decode.
     pub readiness: Readiness,
+    /// Raised when the worker is to end.
     pub stop: StopFlag,
+    /// Its sign of life.
     pub beat: Beat,
     /// Processor time of this worker's thread, so far.
     pub cpu_time: Box<dyn Fn() -> Duration + Send>,
 }
 
-/// What a camera's decoding is called where the gateway says how it is.
+/// The name of a camera's decoding on the page of readiness.
 pub fn decoding_part(camera: &SourceId) -> String {
     format!("camera {camera}")
 }
 
 impl DecodeWorker {
+    /// Runs until it is stopped.
     pub fn run(self) {
         while !self.stop.is_raised() {
             self.beat.beat();
@@ -55,7 +62,7 @@ impl DecodeWorker {
         }
     }
 
-    /// Whether there is more to do.
+    /// One turn of one camera; returns whether there is more to do.
     fn turn(&self, task: &Arc<CameraTask>) -> bool {
         let Ok(mut sampler) = task.sampler.lock() else { return false };
         let more = self.steps(task, &mut sampler);

@@ -15,8 +15,8 @@ use crate::{
 const PICTURES_EACH: usize = 4;
 /// Looks of one camera that wait, with a picture or, where nothing differs, without: some hundred bytes.
 const LOOKS_MAX: usize = 24;
-/// Pictures of all cameras that wait; where there are more, each camera has place for two: so many
-/// in a row make a track.
+/// Pictures of all cameras that wait, at most, beside [`PICTURES_LEAST`] of each camera: so many in a
+/// row make a track.
 const PICTURES_MAX: usize = 32;
 const PICTURES_LEAST: usize = 2;
 
@@ -31,13 +31,13 @@ impl CameraQueue {
         self.waiting.iter().filter(|look| look.picture.is_some()).count()
     }
 
-    /// Makes room for this one; whether a picture had to go.
+    /// Removes the oldest look if the queue is full for `new`; returns whether a picture was removed.
     fn skip(&mut self, new: &Look) -> bool {
         let shows = new.picture.is_some() && self.pictures() >= PICTURES_EACH;
         if !shows && self.waiting.len() < LOOKS_MAX {
             return false;
         }
-        // One without a picture says only that time has gone on.
+        // A look without a picture only says that time has gone on.
         let oldest = self.waiting.iter().position(|look| look.picture.is_some() == shows);
         oldest.map(|at| self.waiting.remove(at));
         shows
@@ -72,49 +72,53 @@ pub struct DetectQueue {
 }
 
 impl DetectQueue {
+    /// No cameras yet; `meter` counts what waits and what is skipped.
     pub fn new(meter: Arc<dyn Meter>) -> Arc<Self> {
         Arc::new(Self { queues: Mutex::default(), filled: Condvar::new(), meter })
     }
 
-    /// A camera gets its place; one that has it keeps it.
+    /// Adds a queue for this camera, if it has none yet.
     pub fn join(&self, camera: &SourceId) {
-        let mut queues = self.held();
+        let mut queues = self.locked();
         if queues.of(camera).is_none() {
             queues.rows.push(CameraQueue { camera: camera.clone(), waiting: VecDeque::new() });
             queues.changes += 1;
         }
     }
 
-    /// Its place is gone, and what waited in it; pictures that still come are dropped.
+    /// Removes the queue of this camera with what waits in it; looks that still come are dropped.
     pub fn leave(&self, camera: &SourceId) {
-        let mut queues = self.held();
+        let mut queues = self.locked();
         queues.rows.retain(|queue| queue.camera != *camera);
         queues.changes += 1;
     }
 
+    /// Whether this camera has a queue.
     pub fn holds(&self, camera: &SourceId) -> bool {
-        self.held().of(camera).is_some()
+        self.locked().of(camera).is_some()
     }
 
+    /// Whether no camera has a queue.
     pub fn is_empty(&self) -> bool {
-        self.held().rows.is_empty()
+        self.locked().rows.is_empty()
     }
 
     /// Another number whenever a camera came or left.
     pub fn changes(&self) -> u64 {
-        self.held().changes
+        self.locked().changes
     }
 
     /// Whether another picture of this camera may wait.
     pub fn has_capacity(&self, camera: &SourceId) -> bool {
-        let mut queues = self.held();
+        let mut queues = self.locked();
         let waiting = queues.of(camera).map_or(0, |queue| queue.pictures());
         waiting < PICTURES_LEAST || waiting < PICTURES_EACH && queues.pictures() < PICTURES_MAX
     }
 
-    /// Puts a look; where there is no place, the oldest is skipped, and counted if it has a picture.
+    /// Queues a look. Where the queue is full, the oldest look is skipped, and counted if it has a
+    /// picture.
     pub fn put(&self, camera: &SourceId, look: Look) {
-        let mut queues = self.held();
+        let mut queues = self.locked();
         let Some(queue) = queues.of(camera) else { return };
         let skipped = queue.skip(&look);
         queue.waiting.push_back(look);
@@ -127,11 +131,11 @@ impl DetectQueue {
         self.filled.notify_one();
     }
 
-    /// The next look in turn; None when closed, or when nothing came in `patience`.
+    /// The next look in turn; `None` when the queue is closed, or when nothing came within `patience`.
     pub fn take(&self, patience: Duration) -> Option<(SourceId, Look)> {
         let (mut queues, _) = self
             .filled
-            .wait_timeout_while(self.held(), patience, |queues| {
+            .wait_timeout_while(self.locked(), patience, |queues| {
                 !queues.closed && queues.rows.iter().all(|queue| queue.waiting.is_empty())
             })
             .unwrap_or_else(PoisonError::into_inner);
@@ -141,7 +145,7 @@ impl DetectQueue {
             if let Some(look) = queues.rows[at].waiting.pop_front() {
                 let camera = queues.rows[at].camera.clone();
                 let waiting = queues.rows[at].waiting.len() as f64;
-                // What shows nothing costs nothing, and is no turn.
+                // A look without a picture costs the detector nothing, and uses up no turn.
                 queues.turn = at + usize::from(look.picture.is_some());
                 drop(queues);
                 self.meter.set(Metric::CameraQueue, camera.as_str(), waiting);
@@ -154,15 +158,16 @@ impl DetectQueue {
     /// Looks of this camera that nobody has taken yet.
     #[cfg(test)]
     pub(super) fn waiting(&self, camera: &SourceId) -> usize {
-        self.held().of(camera).map_or(0, |queue| queue.waiting.len())
+        self.locked().of(camera).map_or(0, |queue| queue.waiting.len())
     }
 
+    /// From now on `take` returns at once when nothing waits.
     pub fn close(&self) {
-        self.held().closed = true;
+        self.locked().closed = true;
         self.filled.notify_all();
     }
 
-    fn held(&self) -> MutexGuard<'_, Queues> {
+    fn locked(&self) -> MutexGuard<'_, Queues> {
         lock(&self.queues)
     }
 }
@@ -216,7 +221,7 @@ mod tests {
         assert_eq!((queue.waiting(&a), queue.has_capacity(&a)), (24, true));
         queue.put(&a, look(4));
         assert_eq!((queue.waiting(&a), queue.has_capacity(&a)), (24, false));
-        // Nor do they wait for a turn of their own, and hold up the picture behind them.
+        // Such looks use up no turn either, so the picture behind them is not held up.
         (5..=8).for_each(|n| queue.put(&b, look(n)));
         let all = std::iter::from_fn(|| queue.take(Duration::ZERO));
         let shown: Vec<u32> = all.filter_map(|(_, one)| Some(one.picture?.width)).collect();
@@ -238,10 +243,10 @@ mod tests {
         assert_eq!(waiting, [2; 40], "80 pictures of 6 MB, and not 160");
         ids[8..].iter().for_each(|id| queue.leave(id));
         assert!(queue.has_capacity(&ids[0]));
-        // What has no picture takes no room of the others.
+        // A look without a picture takes no capacity from the others.
         queue.put(&ids[0], Look { picture: None, ..look(1) });
         assert!(queue.has_capacity(&ids[1]) && queue.waiting(&ids[0]) == 3);
-        // Who does not ask for room (asleep, a drone) has no more.
+        // A camera that does not ask for capacity (asleep, a drone) gets no more of it.
         (0..60).for_each(|n| queue.put(&ids[2], look(n)));
         assert_eq!(queue.waiting(&ids[2]), 4);
     }

@@ -22,7 +22,7 @@ const PROVIDER: &str = "detector provider";
 /// A missing model or library is looked for this often.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
 
-/// A model that fails on so many pictures in a row is not loaded at once any more, and it is told.
+/// A model that fails on so many pictures in a row is loaded again only after a pause, and reported.
 const FAILURES_MAX: u32 = 3;
 
 /// Whether too much is skipped is checked this often.
@@ -36,16 +36,27 @@ pub type NextModel = Arc<Mutex<Option<Config>>>;
 
 /// What the worker is started with.
 pub struct DetectWorker {
+    /// The `[model]` at start.
     pub config: Config,
+    /// Folder of the model files.
     pub models: PathBuf,
+    /// The ONNX Runtime library, where the configuration names one.
     pub library: Option<PathBuf>,
+    /// A reload puts another `[model]` here.
     pub next: NextModel,
+    /// Where looks come from.
     pub queue: Arc<DetectQueue>,
+    /// Wakes neighbours of a camera that finds somebody.
     pub wakes: Arc<WakeRouter>,
+    /// Where it says that it cannot detect.
     pub readiness: Readiness,
+    /// Counts runs and their time; read for what was skipped.
     pub meter: Arc<Registry>,
+    /// To the junction.
     pub report: Reporter,
+    /// Raised when the worker is to end.
     pub stop: StopFlag,
+    /// Its sign of life.
     pub beat: Beat,
 }
 
@@ -54,12 +65,12 @@ struct DetectorState {
     detector: Option<Detector>,
     /// When loading is tried again.
     next_try: Instant,
-    /// It was reported that nothing is detected.
+    /// Whether it was reported that nothing is detected.
     reported: bool,
     /// Pictures in a row on which the model failed, though it could be loaded.
     failures: u32,
     attentions: HashMap<SourceId, Attention>,
-    /// Of the queue, when `attentions` were last compared with its cameras.
+    /// [`DetectQueue::changes`] when `attentions` were last compared with its cameras.
     changes: u64,
 }
 
@@ -77,6 +88,7 @@ impl DetectorState {
 }
 
 impl DetectWorker {
+    /// Runs until it is stopped. Without a model it tries to load one every few seconds.
     pub fn run(mut self) {
         let mut state = DetectorState::new();
         let (mut overload, mut checked_at) = (OverloadMonitor::default(), Instant::now());
@@ -110,7 +122,7 @@ impl DetectWorker {
             Ok(loaded) => {
                 self.show_provider(&loaded);
                 state.detector = Some(loaded);
-                // One that failed again and again is well when it has looked at something.
+                // A detector that failed again and again counts as well only after a look succeeded.
                 if state.failures < FAILURES_MAX {
                     self.detects(&mut state.reported);
                 }
@@ -132,7 +144,7 @@ impl DetectWorker {
         let detector = state.detector.as_mut()?;
         let changes = self.queue.changes();
         if std::mem::replace(&mut state.changes, changes) != changes {
-            state.attentions.retain(|known, _| self.queue.holds(known));
+            state.attentions.retain(|camera, _| self.queue.holds(camera));
         }
         let started = thread_cpu_time();
         let attention = state.attentions.entry(camera.clone()).or_default();
@@ -165,7 +177,8 @@ impl DetectWorker {
         }
     }
 
-    /// Tells the sampler, the neighbours and the junction; false once the gateway stops.
+    /// Reports the result to the sampler, the neighbours and the junction; false once the gateway
+    /// stops.
     fn answer(&self, camera: &SourceId, look: Look, result: LookResult) -> bool {
         if let Some(task) = self.wakes.scheduler.of(camera) {
             task.answer(look.at, result.feedback);
@@ -179,7 +192,8 @@ impl DetectWorker {
         self.report.send(camera, stamp, tracks_body(look, tracks))
     }
 
-    /// The last camera has left: nobody misses a detector any more.
+    /// The worker ends. Where the last camera has left, a detector that does not work is no fault any
+    /// more.
     fn finish(&self, reported: bool) {
         if !self.queue.is_empty() {
             return;
@@ -191,7 +205,7 @@ impl DetectWorker {
         }
     }
 
-    /// Who runs the model, and why it is not who was wished: never silent.
+    /// Shows which provider runs the model, and if it is not the one that was asked for, why.
     fn show_provider(&self, detector: &Detector) {
         let ran = detector.provider();
         for other in Provider::ALL.into_iter().filter(|one| *one != ran) {
@@ -228,8 +242,8 @@ impl DetectWorker {
         self.report.fault(&SourceId::from("detector"), fault);
     }
 
-    /// The old detector looks on until the new one is there; a new one that cannot be loaded
-    /// changes nothing but is said.
+    /// Loads another `[model]`. The old detector is used until the new one is there; if the new one
+    /// cannot be loaded, that is reported and the old one stays.
     fn take_model(&mut self, state: &mut DetectorState) {
         let next = lock(&self.next).take();
         let Some(config) = next else { return };
@@ -256,7 +270,7 @@ impl DetectWorker {
     }
 }
 
-/// The picture goes along where somebody is in it: a snapshot may be made of it.
+/// The tracks of a look; its picture goes along where there are any, for a snapshot.
 pub(super) fn tracks_body(look: Look, tracks: Vec<Track>) -> Body {
     let picture = look.picture.filter(|_| !tracks.is_empty());
     Body::Tracks(TrackFrame { tracks, picture })

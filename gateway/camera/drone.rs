@@ -17,35 +17,47 @@ use super::{detect_queue::DetectQueue, rate::Rate};
 use crate::{
     base::{Beat, Progress, Reporter},
     domain::{Body, Clock, Look, Meter, Metric, SourceId, Stamp, StopFlag, Unreadable},
-    media::{Decoder, Request, Ring, Session},
+    media::{Decoder, Ring, Session, SessionRequest},
     sources::{codecs::klv, drone, reconnect::Reconnect},
 };
 
-/// Poses handed on: so many a second of our own time, and so many at once after a silence (what
-/// came while the stream was probed). A drone may send thirty a second, and a mad one any number.
+/// Poses handed on: so many a second of our own time, and so many at once after a silence (they came
+/// while the stream was probed). A drone may send thirty a second, and a faulty one any number.
 const POSES_PER_S: f64 = 10.0;
 const POSES_AT_ONCE_MAX: f64 = 60.0;
-/// Of what cannot be read, one is kept in so long; the others are counted.
-const KEEP_BAD_EVERY: Duration = Duration::from_secs(10);
-/// Beside its own time-outs, its thread may wait for a lock.
+/// Of telemetry that cannot be read, one payload in so long goes to the quarantine; the others are
+/// counted.
+const QUARANTINE_EVERY: Duration = Duration::from_secs(10);
+/// A drone's thread without a sign of life for so long is stuck: longer than its own time-outs and a
+/// wait for a lock.
 const STUCK_AFTER: Duration = Duration::from_secs(120);
-/// Between two guests of a listener. It does not grow: strangers who knock keep no drone away.
+/// Between two connections to a listener. It does not grow, so that strangers who connect cannot keep
+/// the drone away.
 const LISTEN_AGAIN: Duration = Duration::from_millis(200);
 /// A listener that could not be opened (its port is taken) is tried anew.
 const OPEN_AGAIN: Duration = Duration::from_secs(2);
-/// A drone that is fetched is there at most so long before it is seen.
+/// A drone whose feed is pulled is found at most so long after it is there.
 const PULL_AGAIN_MAX: Duration = Duration::from_secs(5);
 
 /// One drone, run by a thread of its own.
 pub struct Drone {
+    /// Its id, as in the configuration.
     pub id: SourceId,
+    /// Its section of the configuration.
     pub config: drone::Config,
+    /// Where its packets are kept for clips.
     pub ring: Arc<Mutex<Ring>>,
+    /// Where its pictures go for detection.
     pub queue: Arc<DetectQueue>,
+    /// For the time of arrival.
     pub clock: Arc<dyn Clock>,
+    /// For its figures.
     pub meter: Arc<dyn Meter>,
+    /// Raised when the thread is to end.
     pub stop: StopFlag,
+    /// To the junction.
     pub report: Reporter,
+    /// Where it gives signs of life while it has a feed.
     pub progress: Progress,
 }
 
@@ -56,13 +68,13 @@ struct PoseLimiter {
     counted: Instant,
     /// Source time of the latest that was handed on.
     handed_on: Option<Timestamp>,
-    kept_bad: Option<Instant>,
+    quarantined_at: Option<Instant>,
 }
 
 impl PoseLimiter {
     fn new() -> Self {
         let (left, counted) = (POSES_AT_ONCE_MAX, Instant::now());
-        Self { left, counted, handed_on: None, kept_bad: None }
+        Self { left, counted, handed_on: None, quarantined_at: None }
     }
 
     /// Whether this one is handed on: evenly by its own time, and bounded by ours.
@@ -71,7 +83,7 @@ impl PoseLimiter {
         self.counted = Instant::now();
         self.left = (self.left + passed_s * POSES_PER_S).min(POSES_AT_ONCE_MAX);
         let every = SignedDuration::from_secs_f64(0.9 / POSES_PER_S);
-        // Time that went back is another stream, not one that is too fast.
+        // Time that went back means another stream, not one that is too fast.
         let soon = self.handed_on.is_some_and(|before| {
             (SignedDuration::ZERO..every).contains(&at.duration_since(before))
         });
@@ -85,18 +97,18 @@ impl PoseLimiter {
 }
 
 impl Drone {
-    /// Until stopped. That there is no feed is the normal state and told to nobody; a panic
-    /// inside ends this session, and no other (P7).
+    /// Runs until it is stopped. Having no feed is the normal state and not reported; a panic inside
+    /// ends this session, and no other (P7).
     pub fn run(self) {
         let id = self.config.id.as_str();
         let mut reconnect = Reconnect::new(Instant::now());
         self.meter.set(Metric::CameraUp, id, 0.0);
-        let mut told = None;
+        let mut reported = None;
         while !self.stop.is_raised() {
             let (mut got, mut listens) = (false, false);
             let began = Instant::now();
             let ended = catch_unwind(AssertUnwindSafe(|| self.session(&mut got, &mut listens)));
-            // Told to stop, the figure is up to whoever told it: it may be gone, or another's.
+            // After a stop the figure belongs to whoever stopped it: it may be removed, or another's.
             if self.stop.is_raised() {
                 return;
             }
@@ -109,11 +121,11 @@ impl Drone {
             let lost = reconnect.lost(Instant::now(), got);
             if got {
                 tracing::info!(drone = id, reason, "drone: its feed is over");
-            } else if told.as_ref() != Some(&reason) {
+            } else if reported.as_ref() != Some(&reason) {
                 let feed = self.config.shown();
                 tracing::info!(drone = id, feed, reason, "drone: no feed; waiting for it");
                 self.meter.add(Metric::CameraFailures, id, 1);
-                told = Some(reason);
+                reported = Some(reason);
             }
             self.wait(match listens {
                 true if got || began.elapsed() > OPEN_AGAIN => LISTEN_AGAIN,
@@ -130,14 +142,14 @@ impl Drone {
         *listens = feed.listens;
         let options: Vec<(&str, &str)> =
             feed.options.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        let request = Request {
+        let request = SessionRequest {
             url: feed.url,
             transport: "tcp",
             connect_ms: feed.connect_s * 1000,
             stall_ms: config.stall_timeout_s * 1000,
             stop: self.stop.clone(),
         };
-        // While it waits for one who comes it shows no sign of life, and is not asked for one.
+        // While it waits for a connection it gives no sign of life, and is not watched.
         let mut session = Session::open_with(&request, &options)?;
         let beat: Beat = self.progress.part(&format!("drone {id}"), STUCK_AFTER);
         self.meter.add(Metric::CameraConnects, id, 1);
@@ -184,23 +196,23 @@ impl Drone {
 
     /// Every set is read; poses are handed on ten times a second at most.
     fn klv(&self, at: Timestamp, bytes: &[u8], limiter: &mut PoseLimiter) {
-        for said in klv::sets(bytes) {
-            match said {
-                Ok(said) => {
+        for set in klv::sets(bytes) {
+            match set {
+                Ok(set) => {
                     self.meter.add(Metric::DronePoses, self.config.id.as_str(), 1);
                     if !limiter.takes(at) {
                         continue;
                     }
                     let now = self.clock.now();
                     let off =
-                        said.device.map_or(0, |device| device.duration_since(at).abs().as_millis());
+                        set.device.map_or(0, |device| device.duration_since(at).abs().as_millis());
                     let stamp = Stamp {
                         at,
-                        device: said.device,
+                        device: set.device,
                         error_ms: u64::try_from(off).unwrap_or(u64::MAX),
                         ..Stamp::of_gateway(now)
                     };
-                    self.report.send(&self.id, stamp, Body::Pose(Box::new(said.pose)));
+                    self.report.send(&self.id, stamp, Body::Pose(Box::new(set.pose)));
                 }
                 Err(reason) => self.unreadable(reason, bytes, limiter),
             }
@@ -210,10 +222,10 @@ impl Drone {
     fn unreadable(&self, reason: String, bytes: &[u8], limiter: &mut PoseLimiter) {
         let id = self.config.id.as_str();
         self.meter.add(Metric::SignalsUnreadable, id, 1);
-        if limiter.kept_bad.is_some_and(|kept| kept.elapsed() < KEEP_BAD_EVERY) {
+        if limiter.quarantined_at.is_some_and(|then| then.elapsed() < QUARANTINE_EVERY) {
             return;
         }
-        limiter.kept_bad = Some(Instant::now());
+        limiter.quarantined_at = Some(Instant::now());
         tracing::warn!(drone = id, reason, "drone: unreadable telemetry, quarantined");
         let stamp = Stamp::of_gateway(self.clock.now());
         let origin = format!("drone {id} klv");

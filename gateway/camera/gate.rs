@@ -14,14 +14,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::rate::Rate;
 
-/// What moves and is nothing keeps a camera awake for so long.
+/// Movement in which the detector finds nothing keeps a camera awake for so long.
 const FUTILE_AFTER: SignedDuration = SignedDuration::from_secs(15);
-/// Key frames further apart than this cannot be slept on: what is missed is gone from the ring,
-/// or found too late to help.
+/// A camera whose key frames are further apart than this cannot sleep: what happens between two of
+/// them has left the ring, or is found too late to help.
 pub(super) const GOP_MAX: SignedDuration = SignedDuration::from_secs(10);
 /// A camera with things that stay looks at them again after so long.
 const VERIFY_EVERY: SignedDuration = SignedDuration::from_secs(10);
-/// Found so often where nothing changes, it is looked for more seldom.
+/// After so many checks in a scene that does not change, it is checked more seldom.
 const VERIFIED: u8 = 3;
 const VERIFY_SELDOM: SignedDuration = SignedDuration::from_secs(60);
 /// The whole picture is looked at this often while awake.
@@ -34,7 +34,9 @@ const EXPECT_FOR: SignedDuration = SignedDuration::from_secs(8);
 pub(super) struct GateConfig {
     /// Everything is decoded and looked at.
     pub(super) full: bool,
+    /// Between two looks, asleep.
     pub(super) look_every: SignedDuration,
+    /// It sleeps when nothing has moved for so long.
     pub(super) quiet_after: SignedDuration,
     /// Looks a second while awake.
     pub(super) fps: f64,
@@ -64,6 +66,7 @@ pub(super) enum WakeCause {
 }
 
 impl WakeCause {
+    /// As metrics and explanations call it.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -96,7 +99,7 @@ pub(super) enum SleepReason {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum GateState {
     Asleep,
     Awake {
         cause: WakeCause,
@@ -107,19 +110,20 @@ enum State {
     },
 }
 
+/// Decides for one camera which key frames and pictures are looked at, and when it sleeps.
 pub(super) struct Gate {
     config: GateConfig,
-    state: State,
+    state: GateState,
     rate: Rate,
-    /// Of the latest picture that vision was told of, asleep or awake.
-    told_at: Option<Timestamp>,
-    /// Of the latest picture that was looked at awake.
+    /// Time of the latest picture that was reported to vision, asleep or awake.
+    reported_at: Option<Timestamp>,
+    /// Time of the latest picture that was looked at awake.
     seen_at: Option<Timestamp>,
     looked_at: Option<Timestamp>,
     whole_at: Option<Timestamp>,
     second_at: Option<Timestamp>,
     verified_at: Option<Timestamp>,
-    /// Looks for what stays since something last changed.
+    /// How often what stays was checked since something last changed.
     verified: u8,
     key_at: Option<Timestamp>,
     gop: Option<SignedDuration>,
@@ -127,12 +131,13 @@ pub(super) struct Gate {
 }
 
 impl Gate {
+    /// Asleep, and nothing is known of the stream.
     pub(super) fn new(config: GateConfig) -> Self {
         Self {
             rate: Rate::new(config.fps),
             config,
-            state: State::Asleep,
-            told_at: None,
+            state: GateState::Asleep,
+            reported_at: None,
             seen_at: None,
             looked_at: None,
             whole_at: None,
@@ -154,14 +159,14 @@ impl Gate {
     /// Why it is awake, if it is.
     pub(super) fn awake(&self) -> Option<WakeCause> {
         match self.state {
-            State::Asleep => None,
-            State::Awake { cause, .. } => Some(cause),
+            GateState::Asleep => None,
+            GateState::Awake { cause, .. } => Some(cause),
         }
     }
 
-    /// Of the latest picture that vision was told of.
-    pub(super) fn told_at(&self) -> Option<Timestamp> {
-        self.told_at
+    /// Time of the latest picture that was reported to vision.
+    pub(super) fn reported_at(&self) -> Option<Timestamp> {
+        self.reported_at
     }
 
     /// Between the two latest key frames.
@@ -174,12 +179,12 @@ impl Gate {
         self.config.look_every
     }
 
-    /// Key frames have come and gone that nobody saw: the next one is not the one after.
+    /// Key frames came that this gate did not see: the distance to the next one is not the GOP.
     pub(super) fn missed_keys(&mut self) {
         self.key_at = None;
     }
 
-    /// A key frame has come; what it says of the stream.
+    /// A key frame has come: measures the distance between key frames.
     pub(super) fn key(&mut self, at: Timestamp) {
         if let Some(before) = self.key_at.replace(at) {
             let gop = at.duration_since(before);
@@ -190,17 +195,17 @@ impl Gate {
     /// A connection began anew, the stream became another one, or the clock stepped back.
     pub(super) fn begin(&mut self, at: Timestamp) {
         (self.key_at, self.gop, self.looked_at) = (None, None, None);
-        // A clock that stepped back: what vision was told of is another time, and so is what
-        // kept it awake.
-        self.told_at = self.told_at.filter(|told| *told <= at);
-        if let State::Awake { moved_at, found_at, expected_at, .. } = &mut self.state {
+        // After a clock that stepped back, the time that was reported to vision lies in the future,
+        // and so do the times that keep the camera awake.
+        self.reported_at = self.reported_at.filter(|reported| *reported <= at);
+        if let GateState::Awake { moved_at, found_at, expected_at, .. } = &mut self.state {
             (*moved_at, *found_at) = ((*moved_at).min(at), (*found_at).min(at));
             *expected_at = expected_at.map(|then| then.min(at));
         }
         self.seen_at = self.seen_at.filter(|seen| *seen <= at);
     }
 
-    /// No key frame for so long that one cannot sleep on them, by now.
+    /// Whether key frames are too far apart, or the latest too long ago, to sleep on them.
     pub(super) fn cannot_sleep(&self, now: Timestamp) -> bool {
         let open = self.key_at.is_some_and(|key| now.duration_since(key) > GOP_MAX);
         open || self.gop.is_some_and(|gop| gop > GOP_MAX)
@@ -210,7 +215,8 @@ impl Gate {
     pub(super) fn wants_look(&self, at: Timestamp) -> bool {
         self.looked_at.is_none_or(|looked| {
             let since = at.duration_since(looked);
-            // A twentieth earlier: cameras are not exact. Time that steps back looks at once.
+            // A twentieth earlier, because cameras are not exact. A clock that stepped back makes a
+            // look due at once.
             since >= self.config.look_every * 19 / 20 || since < SignedDuration::ZERO
         })
     }
@@ -220,14 +226,14 @@ impl Gate {
         self.looked_at = None;
     }
 
-    /// It was looked at, and nothing is different.
+    /// The key frame of this time was looked at, and nothing is different.
     pub(super) fn looked(&mut self, at: Timestamp) {
         self.looked_at = Some(at);
     }
 
-    /// Vision was told of it, and it need not be shown again.
-    pub(super) fn told(&mut self, at: Timestamp) {
-        self.told_at = Some(at);
+    /// The picture of this time was reported to vision and need not be shown again.
+    pub(super) fn reported(&mut self, at: Timestamp) {
+        self.reported_at = Some(at);
     }
 
     /// Whether what stays in the scene is due to be looked at again.
@@ -244,45 +250,47 @@ impl Gate {
     pub(super) fn wake(&mut self, cause: WakeCause, at: Timestamp) {
         if self.awake().is_none() {
             let expected_at = cause.expects().then_some(at);
-            self.state = State::Awake { cause, moved_at: at, found_at: at, expected_at };
+            self.state = GateState::Awake { cause, moved_at: at, found_at: at, expected_at };
             (self.rate, self.whole_at) = (Rate::new(self.config.fps), None);
         }
     }
 
-    /// Pictures that were wanted and never came out are decoded anew: they are wanted again.
-    pub(super) fn again(&mut self) {
+    /// Pictures that were wanted and never came out of the decoder are decoded anew, so they are
+    /// wanted again.
+    pub(super) fn want_again(&mut self) {
         self.rate = Rate::new(self.config.fps);
-        self.told_at.map(|told| self.rate.wants(told));
+        self.reported_at.map(|reported| self.rate.wants(reported));
     }
 
-    /// It is awake already, and is to stay so as if it had been woken by this now.
+    /// An awake camera stays awake as long as if this cause had woken it now.
     pub(super) fn stay(&mut self, cause: WakeCause, at: Timestamp) {
-        if let State::Awake { expected_at, .. } = &mut self.state
+        if let GateState::Awake { expected_at, .. } = &mut self.state
             && cause.expects()
         {
             *expected_at = Some(at);
         }
     }
 
-    /// From this time on, what was only looked at asleep is to be seen when it wakes.
+    /// When it wakes, it replays from this time on what it only looked at asleep.
     pub(super) fn recall(&mut self, from: Timestamp) {
         let from = self.seen_at.map_or(from, |seen| seen.max(from));
-        self.told_at = self.told_at.map(|told| told.min(from));
+        self.reported_at = self.reported_at.map(|reported| reported.min(from));
     }
 
-    /// Whether the picture of this time is looked at, awake. What vision was told of is past.
+    /// Whether the picture of this time is looked at, awake. What was reported to vision already is
+    /// not looked at again.
     pub(super) fn wants(&mut self, at: Timestamp) -> bool {
-        // The rate is asked of each picture, or the first new one would count as the first of its slot.
+        // Each picture passes through the rate, or the first new one would count as the first of its slot.
         let due = self.rate.wants(at);
-        due && self.told_at.is_none_or(|told| at > told)
+        due && self.reported_at.is_none_or(|reported| at > reported)
     }
 
-    /// As [`Gate::wants_whole`], and it is due still.
+    /// As [`Gate::wants_whole`], but it stays due.
     pub(super) fn is_whole_due(&self, at: Timestamp) -> bool {
         self.config.full || is_due(self.whole_at, at, WHOLE_EVERY)
     }
 
-    /// Whether the whole of it is, besides where something differs.
+    /// Whether the whole of this picture is looked at, besides where something differs.
     pub(super) fn wants_whole(&mut self, at: Timestamp) -> bool {
         let due = self.is_whole_due(at);
         if due {
@@ -301,14 +309,14 @@ impl Gate {
     }
 
     /// A picture was looked at, awake; whether the camera may sleep after it, and why.
-    pub(super) fn watched(&mut self, at: Timestamp, moves: bool) -> Option<SleepReason> {
-        (self.told_at, self.looked_at, self.seen_at) = (Some(at), Some(at), Some(at));
+    pub(super) fn looked_awake(&mut self, at: Timestamp, moves: bool) -> Option<SleepReason> {
+        (self.reported_at, self.looked_at, self.seen_at) = (Some(at), Some(at), Some(at));
         let no_sleep = self.cannot_sleep(at);
-        let State::Awake { cause, moved_at, found_at, expected_at } = &mut self.state else {
+        let GateState::Awake { cause, moved_at, found_at, expected_at } = &mut self.state else {
             return None;
         };
         if moves {
-            // Replayed, it is behind what woke it, and that counts for as long.
+            // A replayed picture is older than what woke the camera; the later of the two counts.
             *moved_at = (*moved_at).max(at);
         }
         if self.config.full {
@@ -325,22 +333,22 @@ impl Gate {
         let expected = expected_at.is_some_and(|then| at.duration_since(then) < EXPECT_FOR);
         let quiet = at.duration_since(*moved_at) >= self.config.quiet_after && !expected;
         let futile = at.duration_since(*found_at) >= FUTILE_AFTER;
-        let rest = match (quiet, futile) {
+        let reason = match (quiet, futile) {
             (true, _) => Some(SleepReason::Quiet),
             (_, true) => Some(SleepReason::Futile),
             _ => None,
         };
-        if rest.is_some() {
-            self.state = State::Asleep;
+        if reason.is_some() {
+            self.state = GateState::Asleep;
         }
-        rest
+        reason
     }
 
-    /// Vision has seen the picture of this time: something that counts is there,
-    /// and was found where something differs.
+    /// Vision has looked at the picture of this time. `holds`: something that counts is there;
+    /// `found`: it was found where something differs.
     pub(super) fn feedback(&mut self, at: Timestamp, holds: bool, found: bool) {
         self.holds = holds;
-        if let State::Awake { found_at, .. } = &mut self.state
+        if let GateState::Awake { found_at, .. } = &mut self.state
             && found
         {
             *found_at = (*found_at).max(at);
@@ -386,7 +394,7 @@ mod tests {
         let mut gate = gate(false);
         assert!(gate.wants_look(at(0)));
         gate.looked(at(0));
-        gate.told(at(0));
+        gate.reported(at(0));
         assert!(!gate.wants_look(at(1_000)) && gate.wants_look(at(1_950)));
         gate.hurry();
         assert!(gate.wants_look(at(1_000)));
@@ -396,10 +404,10 @@ mod tests {
         assert_eq!((gate.level(), gate.awake()), (2, Some(WakeCause::Change)));
         assert!(!gate.wants(at(0)), "vision knows it");
         assert!(gate.wants(at(200)) && !gate.wants(at(240)));
-        assert_eq!(gate.watched(at(2_200), true), None);
+        assert_eq!(gate.looked_awake(at(2_200), true), None);
         gate.feedback(at(2_200), true, true);
-        assert_eq!(gate.watched(at(5_000), false), None);
-        assert_eq!(gate.watched(at(5_200), false), Some(SleepReason::Quiet));
+        assert_eq!(gate.looked_awake(at(5_000), false), None);
+        assert_eq!(gate.looked_awake(at(5_200), false), Some(SleepReason::Quiet));
         assert_eq!(gate.level(), 1);
         assert!(!gate.wants_look(at(6_000)) && gate.wants_look(at(7_200)));
     }
@@ -408,15 +416,15 @@ mod tests {
     fn what_moves_in_the_replay_does_not_end_it_before_what_woke_it() {
         let mut gate = gate(false);
         gate.wake(WakeCause::Change, at(10_000));
-        assert_eq!(gate.watched(at(6_200), true), None);
+        assert_eq!(gate.looked_awake(at(6_200), true), None);
         for ms in (6_400..=12_800).step_by(200) {
-            assert_eq!(gate.watched(at(ms), false), None, "{ms}");
+            assert_eq!(gate.looked_awake(at(ms), false), None, "{ms}");
         }
-        assert_eq!(gate.watched(at(13_000), false), Some(SleepReason::Quiet));
+        assert_eq!(gate.looked_awake(at(13_000), false), Some(SleepReason::Quiet));
         gate.wake(WakeCause::Change, at(3_600_000));
         gate.begin(at(0));
-        assert_eq!(gate.watched(at(0), true), None, "the clock stepped back by an hour");
-        assert_eq!(gate.watched(at(3_000), false), Some(SleepReason::Quiet));
+        assert_eq!(gate.looked_awake(at(0), true), None, "the clock stepped back by an hour");
+        assert_eq!(gate.looked_awake(at(3_000), false), Some(SleepReason::Quiet));
     }
 
     #[test]
@@ -426,7 +434,7 @@ mod tests {
             gate.wake(WakeCause::Change, at(0));
             let mut last = None;
             for n in 0..100 {
-                last = gate.watched(at(n * 200), true);
+                last = gate.looked_awake(at(n * 200), true);
                 gate.feedback(at(n * 200), holds, holds);
                 if last.is_some() {
                     break;
@@ -440,55 +448,59 @@ mod tests {
     fn v1_a_replay_does_not_fall_asleep_before_it_has_come_to_what_woke_it() {
         let mut gate = gate(false);
         gate.wake(WakeCause::Change, at(20_000));
-        assert_eq!(gate.watched(at(12_000), true), None, "somebody else, long before");
+        assert_eq!(gate.looked_awake(at(12_000), true), None, "somebody else, long before");
         for n in 0..40 {
-            assert_eq!(gate.watched(at(12_200 + n * 200), false), None, "{n}");
+            assert_eq!(gate.looked_awake(at(12_200 + n * 200), false), None, "{n}");
         }
-        assert_eq!(gate.watched(at(23_000), false), Some(SleepReason::Quiet));
+        assert_eq!(gate.looked_awake(at(23_000), false), Some(SleepReason::Quiet));
     }
 
     #[test]
     fn v7_a_clock_that_steps_back_keeps_nobody_awake_and_hides_nothing() {
         let mut gate = gate(false);
         gate.wake(WakeCause::Change, at(3_600_000));
-        assert_eq!(gate.watched(at(3_600_200), true), None);
+        assert_eq!(gate.looked_awake(at(3_600_200), true), None);
         gate.begin(at(0));
-        assert!(gate.wants(at(0)), "what vision was told of is another time");
-        assert_eq!(gate.watched(at(200), false), None);
-        assert_eq!(gate.watched(at(3_000), false), Some(SleepReason::Quiet), "not in an hour");
+        assert!(gate.wants(at(0)), "what was reported to vision is another time");
+        assert_eq!(gate.looked_awake(at(200), false), None);
+        assert_eq!(gate.looked_awake(at(3_000), false), Some(SleepReason::Quiet), "not in an hour");
     }
 
     #[test]
     fn v5_long_gops_and_full_never_sleep_and_say_so() {
         let mut full = gate(true);
         full.wake(WakeCause::Start, at(0));
-        assert_eq!(full.watched(at(60_000), false), None);
+        assert_eq!(full.looked_awake(at(60_000), false), None);
         assert_eq!(full.awake(), Some(WakeCause::Full));
         let mut long = gate(false);
         long.key(at(0));
         long.wake(WakeCause::Start, at(0));
-        assert_eq!(long.watched(at(11_000), false), None, "no key frame for 11 s");
+        assert_eq!(long.looked_awake(at(11_000), false), None, "no key frame for 11 s");
         assert_eq!(long.awake(), Some(WakeCause::LongGop));
         long.key(at(20_000));
-        assert_eq!(long.watched(at(20_200), false), None);
+        assert_eq!(long.looked_awake(at(20_200), false), None);
         long.key(at(22_000));
-        assert_eq!(long.watched(at(22_200), false), Some(SleepReason::Quiet), "short ones again");
+        assert_eq!(
+            long.looked_awake(at(22_200), false),
+            Some(SleepReason::Quiet),
+            "short ones again"
+        );
     }
 
     #[test]
     fn v8_who_was_announced_is_waited_for_and_what_was_seen_awake_is_not_seen_again() {
         let mut gate = gate(false);
         gate.wake(WakeCause::Change, at(0));
-        assert_eq!(gate.watched(at(3_000), false), Some(SleepReason::Quiet));
+        assert_eq!(gate.looked_awake(at(3_000), false), Some(SleepReason::Quiet));
         gate.looked(at(6_000));
-        gate.told(at(6_000));
+        gate.reported(at(6_000));
         gate.recall(at(1_000));
-        assert_eq!(gate.told_at(), Some(at(3_000)), "until then it was awake");
+        assert_eq!(gate.reported_at(), Some(at(3_000)), "until then it was awake");
         gate.wake(WakeCause::Press, at(7_000));
         assert!(gate.wants(at(4_000)), "before the press, and after what was seen awake");
-        assert_eq!(gate.watched(at(14_800), false), None);
+        assert_eq!(gate.looked_awake(at(14_800), false), None);
         gate.stay(WakeCause::Neighbour, at(12_000));
-        assert_eq!(gate.watched(at(19_800), false), None);
-        assert_eq!(gate.watched(at(20_000), false), Some(SleepReason::Quiet));
+        assert_eq!(gate.looked_awake(at(19_800), false), None);
+        assert_eq!(gate.looked_awake(at(20_000), false), Some(SleepReason::Quiet));
     }
 }

@@ -10,7 +10,8 @@ use crate::{
 
 /// More than this share skipped is too much.
 const SHARE_MAX: f64 = 0.1;
-/// So many times in a row, it is told; so many times not at all, it is over. Asked every 10 s.
+/// After so many bad checks in a row a camera is reported; after so many without a skipped look it is
+/// over. A check is every 10 s.
 const TIMES: u8 = 3;
 
 #[derive(Default)]
@@ -22,11 +23,13 @@ struct CameraLoad {
     reported: bool,
 }
 
+/// Finds cameras of which too many looks are skipped for too long.
 #[derive(Default)]
 pub(super) struct OverloadMonitor(BTreeMap<String, CameraLoad>);
 
 impl OverloadMonitor {
-    /// Compares the figures with those of the time before; who began to suffer, or is well again.
+    /// Compares the figures with those of the check before. Returns a fault for each camera that began
+    /// to suffer or is well again.
     pub(super) fn check(&mut self, registry: &Registry) -> Vec<(SourceId, Fault)> {
         let mut faults = Vec::new();
         for camera in registry.labels(Metric::CameraSkipped) {
@@ -45,7 +48,7 @@ impl OverloadMonitor {
                 _ => continue,
             };
             one.reported = broken;
-            // Nothing is skipped of a stream that is dead; that is told, and ends, by itself.
+            // A stream that is dead skips nothing; its silence is a fault of its own.
             let looks = looks_label(&camera);
             let dead = registry.labels(Metric::CameraUp).contains(&looks)
                 && registry.get(Metric::CameraUp, &looks) == 0.0;
@@ -78,16 +81,16 @@ mod tests {
         let mut step = |skipped: u64| {
             registry.add(Metric::CameraSkipped, "a", skipped);
             registry.add(Metric::CameraDetected, "a", 50);
-            let said = overload.check(&registry);
-            said.into_iter().map(|(_, fault)| fault.broken).collect::<Vec<bool>>()
+            let faults = overload.check(&registry);
+            faults.into_iter().map(|(_, fault)| fault.broken).collect::<Vec<bool>>()
         };
         let skipped = [1, 2, 20, 20, 20, 20, 1, 0, 0, 20, 0, 0, 0, 0];
-        let said: Vec<(usize, bool)> = skipped
+        let reported: Vec<(usize, bool)> = skipped
             .into_iter()
             .enumerate()
             .flat_map(|(n, skipped)| step(skipped).into_iter().map(move |broken| (n, broken)))
             .collect();
-        assert_eq!(said, [(4, true), (12, false)]);
+        assert_eq!(reported, [(4, true), (12, false)]);
     }
 
     #[test]
@@ -100,11 +103,11 @@ mod tests {
                 registry.add(Metric::CameraDetected, "a", 10);
                 overload.check(&registry).into_iter().map(|(_, fault)| fault.broken).collect()
             };
-            let told: Vec<Vec<bool>> = (0..3).map(|_| step(20)).collect();
-            assert_eq!(told.concat(), [true]);
+            let reported: Vec<Vec<bool>> = (0..3).map(|_| step(20)).collect();
+            assert_eq!(reported.concat(), [true]);
             registry.set(Metric::CameraUp, &looks_label("a"), up);
-            let told: Vec<Vec<bool>> = (0..6).map(|_| step(0)).collect();
-            assert_eq!(told.concat().len(), over, "up: {up}");
+            let reported: Vec<Vec<bool>> = (0..6).map(|_| step(0)).collect();
+            assert_eq!(reported.concat().len(), over, "up: {up}");
         }
     }
 }

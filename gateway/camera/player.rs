@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{Body, Fault, Look, Meter, Now, Observation, SourceId, Stamp, StopFlag},
-    media::{Packet, Pool, Request, Ring, Session},
+    media::{Packet, Pool, Ring, Session, SessionRequest},
     sources::camera,
     vision::{Attention, CameraFault, DetectError, Detector},
 };
@@ -20,6 +20,7 @@ const PATIENCE_MS: u64 = 60_000;
 
 /// A camera whose `url` is a clip.
 pub struct Player {
+    /// The camera.
     pub id: SourceId,
     /// Time of its first packet: the clock's start.
     pub began_at: Timestamp,
@@ -35,6 +36,7 @@ pub struct Player {
 }
 
 impl Player {
+    /// Opens the clip; `start` is the time of its first packet. The error is a sentence for people.
     pub fn open(
         camera: &camera::Config,
         ring: Arc<Mutex<Ring>>,
@@ -42,16 +44,16 @@ impl Player {
         pool: Arc<Pool>,
         meter: Arc<dyn Meter>,
     ) -> Result<Self, String> {
-        let told = |error| format!("camera {}: {}: {error}", camera.id, camera.url);
-        let mut session = Session::open(&Request {
+        let failed = |error| format!("camera {}: {}: {error}", camera.id, camera.url);
+        let mut session = Session::open(&SessionRequest {
             url: camera.url.clone(),
             transport: camera.transport.as_str(),
             connect_ms: PATIENCE_MS,
             stall_ms: PATIENCE_MS,
             stop: StopFlag::default(),
         })
-        .map_err(told)?;
-        let next = session.next(|| start).map_err(told)?;
+        .map_err(failed)?;
+        let next = session.next(|| start).map_err(failed)?;
         Ok(Self {
             id: camera.id.as_str().into(),
             began_at: start,
@@ -66,17 +68,17 @@ impl Player {
         })
     }
 
-    /// Its reasons are asked for.
+    /// From now on explanations are kept.
     pub fn explain(&mut self) {
         self.sampler.explain();
     }
 
-    /// What the gate decided since, and why.
+    /// What the gate decided since this was last called, and why.
     pub fn notes(&mut self) -> Vec<(Timestamp, String)> {
         self.sampler.take_notes()
     }
 
-    /// What is wrong with its picture since, or right again.
+    /// What became wrong with its picture, or right again, since this was last called.
     pub fn faults(&mut self, now: Now) -> Vec<Observation> {
         let of = |fault: CameraFault| Observation {
             source: self.id.clone(),
@@ -101,6 +103,7 @@ impl Player {
         self.due
     }
 
+    /// Whether all packets were taken.
     pub fn is_over(&self) -> bool {
         self.next.is_none()
     }
@@ -116,7 +119,7 @@ impl Player {
                 self.next = Some(next);
             }
             Ok(None) => self.sampler.end(),
-            // What is left of a damaged recording has been played; that is said, not hidden.
+            // A damaged recording is played up to the damage, and the log says so.
             Err(reason) => {
                 let (camera, clip) = (&self.id, &self.clip);
                 tracing::warn!(%camera, clip, reason, "the clip is damaged; what came before was played");
@@ -130,7 +133,7 @@ impl Player {
     pub fn look(&mut self) -> Option<Look> {
         loop {
             let step = self.sampler.step(true);
-            // Said in the log.
+            // It is in the log already.
             drop(self.sampler.take_decoding());
             match step {
                 Step::Idle => return None,
@@ -140,7 +143,7 @@ impl Player {
         }
     }
 
-    /// What vision says of a look, as the running gateway says it.
+    /// Runs vision on a look; the observation is the one that a running gateway would make.
     pub fn observe(
         &mut self,
         look: Look,

@@ -14,10 +14,10 @@ const EARLY_MS: i64 = 80;
 const REST_BYTES_MAX: i64 = 64 << 10;
 /// Shorter rests save nothing.
 const REST_MS_MIN: i64 = 40;
-/// A packet that took longer to come had to be waited for: nothing else is there.
+/// A packet that took longer to come had to be waited for: the socket was empty.
 const WAITED: Duration = Duration::from_millis(2);
 
-/// What is known of a stream's key frames and sizes.
+/// What is before_ms of a stream's key frames and sizes.
 #[derive(Debug, Default)]
 pub(super) struct ReadPacer {
     key_ms: Option<i64>,
@@ -27,8 +27,8 @@ pub(super) struct ReadPacer {
 }
 
 impl ReadPacer {
-    /// A packet was read: its time in the stream, its size, and how long it took to come. How
-    /// long the next ones may wait.
+    /// A packet was read: its time in the stream, its size, and how long it took to come. Returns
+    /// how long the next ones may wait in the socket.
     pub(super) fn read(
         &mut self,
         stream_ms: i64,
@@ -37,10 +37,12 @@ impl ReadPacer {
         took: Duration,
     ) -> Duration {
         if key {
-            let gop_ms = self.key_ms.replace(stream_ms).map(|before| stream_ms - before);
-            // The shorter of the latest two: one key frame more than usual is not late next time.
-            let known = self.gop_ms.unwrap_or(i64::MAX);
-            self.gop_ms = gop_ms.map(|gop| if gop < known { gop } else { known / 2 + gop / 2 });
+            let gop_ms = self.key_ms.replace(stream_ms).map(|key_ms| stream_ms - key_ms);
+            // The shorter of the latest two distances, so that a single late key frame does not make
+            // the reader late for the next.
+            let before_ms = self.gop_ms.unwrap_or(i64::MAX);
+            self.gop_ms =
+                gop_ms.map(|gop| if gop < before_ms { gop } else { before_ms / 2 + gop / 2 });
             self.bytes = 0;
             return Duration::ZERO;
         }
@@ -52,8 +54,8 @@ impl ReadPacer {
         if took < WAITED || since <= 0 {
             return Duration::ZERO;
         }
-        let room_ms = REST_BYTES_MAX * since / self.bytes.max(1);
-        let rest = (gop_ms - since - EARLY_MS).min(REST_MS_MAX).min(room_ms);
+        let fits_ms = REST_BYTES_MAX * since / self.bytes.max(1);
+        let rest = (gop_ms - since - EARLY_MS).min(REST_MS_MAX).min(fits_ms);
         if rest < REST_MS_MIN {
             return Duration::ZERO;
         }
@@ -69,22 +71,22 @@ mod tests {
 
     /// Rests in a GOP of `gop_ms` with a packet of `bytes` each 40 ms, each waited for.
     fn rests(
-        doze: &mut ReadPacer,
+        pacer: &mut ReadPacer,
         from_ms: i64,
         gop_ms: i64,
         bytes: usize,
     ) -> Vec<(i64, Duration)> {
-        assert_eq!(doze.read(from_ms, true, 200_000, LONG), Duration::ZERO);
+        assert_eq!(pacer.read(from_ms, true, 200_000, LONG), Duration::ZERO);
         let packets = (1..gop_ms / 40).map(|n| from_ms + n * 40);
-        packets.map(|at| (at, doze.read(at, false, bytes, LONG))).collect()
+        packets.map(|at| (at, pacer.read(at, false, bytes, LONG))).collect()
     }
 
     #[test]
     fn it_rests_between_key_frames_and_is_up_when_one_is_due() {
-        let mut doze = ReadPacer::default();
-        let first = rests(&mut doze, 0, 2_000, 5_000);
+        let mut pacer = ReadPacer::default();
+        let first = rests(&mut pacer, 0, 2_000, 5_000);
         assert!(first.iter().all(|(_, rest)| rest.is_zero()), "when the next is due is not known");
-        for (at, rest) in rests(&mut doze, 2_000, 2_000, 5_000) {
+        for (at, rest) in rests(&mut pacer, 2_000, 2_000, 5_000) {
             let until = at + rest.as_millis() as i64;
             assert!(rest.is_zero() || until <= 4_000 - EARLY_MS, "{at} until {until}");
             assert_eq!(rest.is_zero(), at > 4_000 - EARLY_MS - REST_MS_MIN, "{at}");
@@ -94,27 +96,27 @@ mod tests {
 
     #[test]
     fn what_is_there_is_taken_first_and_a_socket_never_fills() {
-        let mut doze = ReadPacer::default();
-        rests(&mut doze, 0, 2_000, 5_000);
-        doze.read(2_000, true, 200_000, LONG);
-        assert!(doze.read(2_040, false, 5_000, Duration::ZERO).is_zero(), "more is there");
-        assert!(!doze.read(2_080, false, 5_000, LONG).is_zero());
-        for (_, rest) in rests(&mut doze, 4_000, 2_000, 100_000) {
+        let mut pacer = ReadPacer::default();
+        rests(&mut pacer, 0, 2_000, 5_000);
+        pacer.read(2_000, true, 200_000, LONG);
+        assert!(pacer.read(2_040, false, 5_000, Duration::ZERO).is_zero(), "more is there");
+        assert!(!pacer.read(2_080, false, 5_000, LONG).is_zero());
+        for (_, rest) in rests(&mut pacer, 4_000, 2_000, 100_000) {
             assert!(rest.is_zero(), "100 kB each 40 ms fill it in 26 ms");
         }
-        for (_, rest) in rests(&mut doze, 6_000, 2_000, 25_000) {
+        for (_, rest) in rests(&mut pacer, 6_000, 2_000, 25_000) {
             assert!(rest.as_millis() as i64 * 25_000 / 40 <= REST_BYTES_MAX, "{rest:?}");
         }
     }
 
     #[test]
     fn time_that_steps_back_and_key_frames_that_come_early_do_no_harm() {
-        let mut doze = ReadPacer::default();
-        rests(&mut doze, 0, 10_000, 5_000);
-        rests(&mut doze, 10_000, 2_000, 5_000);
-        for (at, rest) in rests(&mut doze, 12_000, 2_000, 5_000) {
+        let mut pacer = ReadPacer::default();
+        rests(&mut pacer, 0, 10_000, 5_000);
+        rests(&mut pacer, 10_000, 2_000, 5_000);
+        for (at, rest) in rests(&mut pacer, 12_000, 2_000, 5_000) {
             assert!(at + rest.as_millis() as i64 <= 14_000, "the shorter one is believed");
         }
-        assert!(doze.read(5_000, false, 5_000, LONG).is_zero(), "before its key frame");
+        assert!(pacer.read(5_000, false, 5_000, LONG).is_zero(), "before its key frame");
     }
 }

@@ -1,7 +1,8 @@
 //! Whose turn it is: cameras with something to decode, in the order they asked, for few workers.
 //!
-//! Where something happens has every third turn: on a box that is overloaded, who is followed is
-//! not lost behind the many who only look now and then, and those are still looked at.
+//! Cameras that are awake get at least every third turn. So on an overloaded box a person who is
+//! followed is not lost behind the many cameras that only look now and then, and those are still
+//! looked at.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -20,19 +21,23 @@ use crate::{
 
 /// One camera as the workers have it: its sampler, and what others have left for the next step.
 pub struct CameraTask {
+    /// The camera.
     pub(super) id: SourceId,
+    /// A panic while it is locked poisons it: then the reading thread replaces the task.
     pub(super) sampler: Mutex<Sampler>,
     /// It wants to know of each packet, not of key frames alone.
     pub(super) eager: AtomicBool,
     /// It decodes everything.
     pub(super) awake: AtomicBool,
-    /// What vision answered, until the sampler's next step. The newest counts, and news above all.
+    /// What vision answered, until the sampler's next step. The newest answer counts, but one that
+    /// reports somebody new is not replaced by one that does not.
     answers: Mutex<Option<(jiff::Timestamp, LookFeedback)>>,
-    /// Who asked it to wake, until the sampler's next step: a mark each, however often.
+    /// Who asked it to wake, until the sampler's next step; asking twice is asking once.
     nudges: Mutex<Nudges>,
 }
 
 impl CameraTask {
+    /// A task that has nothing to do yet.
     pub(super) fn new(id: SourceId, sampler: Sampler) -> Arc<Self> {
         Arc::new(Self {
             id,
@@ -44,22 +49,26 @@ impl CameraTask {
         })
     }
 
+    /// What vision answered to the look of this time.
     pub(super) fn answer(&self, at: jiff::Timestamp, feedback: LookFeedback) {
         let mut answers = lock(&self.answers);
-        let news = answers.is_some_and(|(_, before)| before.fresh);
-        if !news || feedback.fresh {
+        let keeps = answers.is_some_and(|(_, before)| before.somebody_new);
+        if !keeps || feedback.somebody_new {
             *answers = Some((at, feedback));
         }
     }
 
+    /// Somebody asks it to wake.
     pub(super) fn nudge(&self, nudges: Nudges) {
         lock(&self.nudges).join(nudges);
     }
 
+    /// Who asked it to wake since this was last called.
     pub(super) fn take_nudges(&self) -> Nudges {
         std::mem::take(&mut *lock(&self.nudges))
     }
 
+    /// What vision answered since this was last called.
     pub(super) fn take_answer(&self) -> Option<(jiff::Timestamp, LookFeedback)> {
         lock(&self.answers).take()
     }
@@ -74,17 +83,17 @@ enum RunState {
     RunAgain,
 }
 
-/// So many turns of cameras that sleep, where any wait, to one of a camera that is awake; each turn
-/// is as long.
+/// While both kinds wait, so many turns of sleeping cameras come to one of a camera that is awake.
+/// All turns are equally long.
 const ASLEEP_TURNS: usize = 2;
 
 #[derive(Default)]
 struct Inner {
     tasks: BTreeMap<SourceId, (Arc<CameraTask>, RunState)>,
-    /// Who sleeps, and who is awake; each camera in one of them, once.
+    /// Cameras that wait: those that sleep, and those that are awake. Each is in one of them, once.
     queues: [VecDeque<SourceId>; 2],
-    /// Turns of who sleeps since one of who is awake.
-    slept: usize,
+    /// Turns of sleeping cameras since the last one of a camera that is awake.
+    asleep_turns: usize,
 }
 
 impl Inner {
@@ -99,11 +108,11 @@ impl Inner {
 
     fn next(&mut self) -> Option<SourceId> {
         let [asleep, awake] = &mut self.queues;
-        if asleep.is_empty() || self.slept >= ASLEEP_TURNS && !awake.is_empty() {
-            self.slept = 0;
+        if asleep.is_empty() || self.asleep_turns >= ASLEEP_TURNS && !awake.is_empty() {
+            self.asleep_turns = 0;
             return awake.pop_front();
         }
-        self.slept += 1;
+        self.asleep_turns += 1;
         asleep.pop_front()
     }
 }
@@ -113,36 +122,39 @@ impl Inner {
 pub struct Scheduler {
     inner: Mutex<Inner>,
     filled: Condvar,
-    /// Somebody has finished a turn.
-    rested: Condvar,
+    /// A turn has ended.
+    turn_ended: Condvar,
 }
 
 impl Scheduler {
+    /// Adds a task, or puts it in the place of an older one of the same camera.
     pub(super) fn join(&self, task: Arc<CameraTask>) {
-        let mut inner = self.held();
+        let mut inner = self.locked();
         let id = task.id.clone();
-        // Where another of the same name waits for its turn, this one has it: never twice in the queue.
+        // Where another of the same name waits for its turn, this one takes that turn, so that no
+        // camera is in the queue twice.
         let waits = inner.tasks.get(&id).is_some_and(|(_, state)| *state == RunState::Queued);
         let state = if waits { RunState::Queued } else { RunState::Idle };
         inner.tasks.insert(id, (task, state));
     }
 
-    /// Only this one: another of the same name may have come.
+    /// Removes this task, and not another of the same name that may have come since.
     pub fn leave(&self, task: &Arc<CameraTask>) {
-        let mut inner = self.held();
-        if inner.tasks.get(&task.id).is_some_and(|(known, _)| Arc::ptr_eq(known, task)) {
+        let mut inner = self.locked();
+        if inner.tasks.get(&task.id).is_some_and(|(current, _)| Arc::ptr_eq(current, task)) {
             inner.tasks.remove(&task.id);
             inner.queues.iter_mut().for_each(|queue| queue.retain(|id| *id != task.id));
         }
     }
 
+    /// The task of this camera, if it has one.
     pub fn of(&self, id: &SourceId) -> Option<Arc<CameraTask>> {
-        self.held().tasks.get(id).map(|(task, _)| task.clone())
+        self.locked().tasks.get(id).map(|(task, _)| task.clone())
     }
 
-    /// It has something to do.
+    /// The camera has something to decode: it is queued, unless it is already.
     pub(super) fn ask(&self, id: &SourceId) {
-        let mut inner = self.held();
+        let mut inner = self.locked();
         let Some((task, state)) = inner.tasks.get_mut(id) else { return };
         match *state {
             RunState::Idle => {
@@ -157,11 +169,11 @@ impl Scheduler {
         }
     }
 
-    /// The next in turn; None when nobody asked in `patience`.
+    /// The next task in turn; `None` when no camera asked within `patience`.
     pub(super) fn take(&self, patience: Duration) -> Option<Arc<CameraTask>> {
         let (mut inner, _) = self
             .filled
-            .wait_timeout_while(self.held(), patience, |inner| inner.is_empty())
+            .wait_timeout_while(self.locked(), patience, |inner| inner.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
         let id = inner.next()?;
         let (task, state) = inner.tasks.get_mut(&id)?;
@@ -169,12 +181,12 @@ impl Scheduler {
         Some(task.clone())
     }
 
-    /// Its turn is over; `more`: it has not finished.
+    /// The turn of this task is over; `more`: it has not finished and is queued again.
     pub(super) fn done(&self, task: &Arc<CameraTask>, more: bool) {
-        let mut inner = self.held();
+        let mut inner = self.locked();
         let id = &task.id;
-        if let Some((known, state)) = inner.tasks.get_mut(id)
-            && Arc::ptr_eq(known, task)
+        if let Some((current, state)) = inner.tasks.get_mut(id)
+            && Arc::ptr_eq(current, task)
         {
             let again = more || *state == RunState::RunAgain;
             *state = if again { RunState::Queued } else { RunState::Idle };
@@ -184,7 +196,7 @@ impl Scheduler {
             }
         }
         drop(inner);
-        self.rested.notify_all();
+        self.turn_ended.notify_all();
     }
 
     /// Waits until this one has nothing to do, or left; false after `patience`.
@@ -193,13 +205,13 @@ impl Scheduler {
             inner.tasks.get(id).is_some_and(|(_, state)| *state != RunState::Idle)
         };
         let waited = self
-            .rested
-            .wait_timeout_while(self.held(), patience, busy)
+            .turn_ended
+            .wait_timeout_while(self.locked(), patience, busy)
             .unwrap_or_else(PoisonError::into_inner);
         !waited.1.timed_out()
     }
 
-    fn held(&self) -> MutexGuard<'_, Inner> {
+    fn locked(&self) -> MutexGuard<'_, Inner> {
         lock(&self.inner)
     }
 }

@@ -4,7 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::vision::Nearness;
 
-/// A line for each look would hide the others; who installs a camera wants to know how near it was.
+/// A line for each look would bury the other explanations. The nearest look is in the line because
+/// whoever installs a camera wants to know how near it came to waking.
 const LINE_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
 /// Looks that found nothing since the last line.
@@ -16,7 +17,7 @@ pub(super) struct SleepLog {
 }
 
 impl SleepLog {
-    /// A look that found nothing; the line that is due with it.
+    /// A look that found nothing. Returns the line that is due with it, once a minute.
     pub(super) fn look(&mut self, at: Timestamp, near: Option<Nearness>) -> Option<String> {
         // A clock that stepped back begins the minute anew.
         let since = self.since.map_or(at, |since| since.min(at));
@@ -35,7 +36,7 @@ impl SleepLog {
         line
     }
 
-    /// It wakes: what was slept since the last line.
+    /// The camera wakes: the line for the time since the last one.
     pub(super) fn wakes(&mut self, at: Timestamp) -> Option<String> {
         let line = self.line(at);
         *self = Self::default();
@@ -76,12 +77,12 @@ mod tests {
 
     #[test]
     fn one_line_a_minute_with_the_nearest_and_one_for_the_rest() {
-        let mut slept = SleepLog::default();
-        assert_eq!(slept.wakes(at(0)), None, "it did not sleep");
+        let mut log = SleepLog::default();
+        assert_eq!(log.wakes(at(0)), None, "it did not sleep");
         let lines: Vec<String> = (0..=75)
             .step_by(2)
             .filter_map(|s| {
-                slept.look(at(s), near(if s == 20 { 1.5 } else { 0.5 }, s as usize / 20 % 2))
+                log.look(at(s), near(if s == 20 { 1.5 } else { 0.5 }, s as usize / 20 % 2))
             })
             .collect();
         assert_eq!(
@@ -90,17 +91,17 @@ mod tests {
                 "slept through 60 s: 31 looks, nothing differs; nearest 40 s ago at (0.25, 0.50) with 1.50 of the limit, 1 blocks over it but not three together"
             ]
         );
-        let rest = slept.wakes(at(76)).unwrap();
+        let rest = log.wakes(at(76)).unwrap();
         assert!(rest.starts_with("slept through 16 s: 7 looks"), "{rest}");
-        assert_eq!(slept.wakes(at(77)), None, "said once");
+        assert_eq!(log.wakes(at(77)), None, "reported once");
     }
 
     #[test]
     fn a_clock_that_steps_back_begins_the_minute_anew() {
-        let mut slept = SleepLog::default();
-        slept.look(at(3_600), None);
-        slept.look(at(0), None);
-        assert_eq!(slept.look(at(58), None), None);
-        assert!(slept.look(at(60), None).is_some_and(|line| line.contains("60 s: 4 looks")));
+        let mut log = SleepLog::default();
+        log.look(at(3_600), None);
+        log.look(at(0), None);
+        assert_eq!(log.look(at(58), None), None);
+        assert!(log.look(at(60), None).is_some_and(|line| line.contains("60 s: 4 looks")));
     }
 }

@@ -26,13 +26,13 @@ use super::{
 use crate::{
     base::{Beat, Reporter},
     domain::{Clock, Fault, Kind, Meter, Metric, SourceId, StopFlag},
-    media::{Packet, Pool, Request, Ring, Session, redact},
+    media::{Packet, Pool, Ring, Session, SessionRequest, redact},
     sources::{camera, reconnect::Reconnect},
 };
 
 /// A clip that is played as fast as it can be looked at runs ahead by this many packets at most.
 const AHEAD_PACKETS_MAX: u64 = 100;
-/// What is said of a panic: its place is in the log.
+/// The reason that is reported for a panic; where it happened is in the log.
 const PANICKED: &str = "a fault inside the gateway (see the log)";
 
 /// What a stream is for.
@@ -48,27 +48,39 @@ pub enum Role {
 
 /// One stream of one camera, run by a thread of its own.
 pub struct Stream {
+    /// The camera.
     pub id: SourceId,
+    /// Its section of the configuration.
     pub config: camera::Config,
+    /// Where its packets are kept.
     pub ring: Arc<Mutex<Ring>>,
+    /// What it is for.
     pub role: Role,
     /// Name of its figures: a stream that is only looked at has figures of its own.
     pub label: String,
-    /// Its silence was reported; a session in its place goes on from there.
+    /// Whether its silence was reported; a stream that takes its place goes on from there.
     pub silence_reported: Arc<AtomicBool>,
-    /// What the camera's streams know of its clock.
+    /// Shared by the two streams of a camera that has a `detect_url`.
     pub clock_offset: Arc<ClockOffset>,
+    /// Gives turns of decoding.
     pub scheduler: Arc<Scheduler>,
+    /// Lends decoders to its sampler.
     pub pool: Arc<Pool>,
+    /// For the time of arrival.
     pub clock: Arc<dyn Clock>,
+    /// For its figures.
     pub meter: Arc<dyn Meter>,
+    /// Raised when the thread is to end.
     pub stop: StopFlag,
+    /// To the junction.
     pub report: Reporter,
+    /// Its sign of life.
     pub beat: Beat,
 }
 
 impl Stream {
-    /// Until stopped. A panic inside is one more failure of this camera, and of no other (P7).
+    /// Runs until it is stopped. A panic inside is one more failure of this camera, and of no other
+    /// (P7).
     pub fn run(self) {
         let id = self.label.as_str();
         let mut reconnect = Reconnect::new(Instant::now());
@@ -78,7 +90,7 @@ impl Stream {
             self.beat.beat();
             let ended =
                 catch_unwind(AssertUnwindSafe(|| self.run_once(&mut got_packets, &mut reconnect)));
-            // Told to stop, the figure is up to whoever said so: it may be gone, or another's.
+            // After a stop the figure belongs to whoever stopped it: it may be removed, or another's.
             if !self.stop.is_raised() {
                 self.meter.set(Metric::CameraUp, id, 0.0);
             }
@@ -127,7 +139,7 @@ impl Stream {
 
     fn report_silence(&self, broken: bool, text: String) {
         self.silence_reported.store(broken, Ordering::Relaxed);
-        // Clips go on without the stream that is looked at, and the other way round.
+        // Without the stream that is looked at, clips still work, and the other way round.
         let (kind, text) = match self.role {
             Role::Looks => (Kind::DetectorDegraded, format!("its detect_url: {text}")),
             _ => (Kind::CameraSilent, text),
@@ -158,7 +170,7 @@ impl Stream {
     /// One connection, from its first packet to its end. The error is one sentence.
     fn run_once(&self, got_packets: &mut bool, reconnect: &mut Reconnect) -> Result<(), String> {
         let config = &self.config;
-        let mut session = Session::open(&Request {
+        let mut session = Session::open(&SessionRequest {
             url: self.full_url()?,
             transport: config.transport.as_str(),
             connect_ms: config.connect_timeout_s * 1000,
@@ -166,7 +178,7 @@ impl Stream {
             stop: self.stop.clone(),
         })?;
         self.meter.add(Metric::CameraConnects, &self.label, 1);
-        let mut reading = SessionReader::new(self);
+        let mut reader = SessionReader::new(self);
         while let Some(mut packet) = session.next(|| self.clock.now().wall)? {
             match self.role {
                 Role::Clips => self.clock_offset.learn(&packet),
@@ -179,9 +191,9 @@ impl Stream {
             if let Some(change) = session.take_change() {
                 tracing::info!(camera = config.id, change, "camera: its stream changed");
             }
-            reading.take(&packet)?;
+            reader.take(&packet)?;
         }
-        reading.finish();
+        reader.finish();
         if config.is_clip() { Ok(()) } else { Err("the camera ended the stream".into()) }
     }
 
@@ -202,7 +214,8 @@ impl Stream {
             ring.push(packet.clone());
             (ring.bytes(), ring.held_s())
         };
-        // Of key frames alone: the reader does not pause before one, so that its arrival is its time.
+        // Only key frames show how far the clocks are apart: the reader does not pause before one, so
+        // it is read when it arrives.
         if let Some(device) = packet.device.filter(|_| packet.key) {
             let off = device.duration_since(self.clock.now().wall).as_secs_f64();
             self.meter.set(Metric::CameraClock, id, off);
@@ -225,7 +238,7 @@ impl Stream {
     }
 }
 
-/// What the reading of one session keeps in mind.
+/// The state of reading one session.
 struct SessionReader<'s> {
     stream: &'s Stream,
     task: Option<Arc<CameraTask>>,
@@ -299,7 +312,7 @@ impl<'s> SessionReader<'s> {
         Ok(())
     }
 
-    /// The session is over. Of a clip, all is decoded that has been read.
+    /// The session is over. Of a clip, waits until all that was read is decoded.
     fn finish(self) {
         let stream = self.stream;
         let Some(task) = self.task.as_ref().filter(|_| stream.config.is_clip()) else { return };
@@ -310,7 +323,7 @@ impl<'s> SessionReader<'s> {
         stream.scheduler.ask(&stream.id);
     }
 
-    /// Until decoding is no more than so many packets behind.
+    /// Waits until decoding is no more than so many packets behind.
     fn wait_for_decoding(&self, task: &CameraTask, packets: u64) {
         let stream = self.stream;
         let behind = || task.sampler.lock().map_or(0, |sampler| sampler.pending());

@@ -50,8 +50,8 @@ impl World {
             .put(&"cam".into(), Look::of(Picture::of_rgb(64, 64, vec![grey; 64 * 64 * 3], at)));
     }
 
-    /// What it said next of its own state (`Some`), or of a camera (`None`).
-    fn said(&mut self) -> Option<bool> {
+    /// What it reported next of its own state (`Some`), or of a camera (`None`).
+    fn next_state(&mut self) -> Option<bool> {
         match self.envelopes.blocking_recv().expect("the worker lives").observation.body {
             Body::Fault(fault) => Some(fault.broken),
             _ => None,
@@ -80,10 +80,10 @@ fn a_model_that_fails_once_is_loaded_anew_and_looks_on() {
     let models = tests_graph::one_person(true);
     let mut world = World::start(models.path());
     world.show(128);
-    assert_eq!(world.said(), None, "tracks");
+    assert_eq!(world.next_state(), None, "tracks");
     world.show(255);
     world.show(128);
-    assert_eq!(world.said(), None, "tracks again, and no word of a fault");
+    assert_eq!(world.next_state(), None, "tracks again, and no fault");
     assert_eq!(world.registry.get(Metric::CameraDetected, "cam"), 2.0);
     assert!(world.readiness.reasons().is_empty());
 }
@@ -100,7 +100,7 @@ fn a_model_that_fails_again_and_again_is_told_once_and_over_when_it_has_looked()
             world.queue.waiting(&"cam".into()) == 0 && (n + 1 < FAILURES_MAX || failed)
         });
     }
-    assert_eq!(world.said(), Some(true));
+    assert_eq!(world.next_state(), Some(true));
     assert!(
         world.readiness.reasons()[0].contains("detection failed"),
         "{:?}",
@@ -116,8 +116,8 @@ fn a_model_that_fails_again_and_again_is_told_once_and_over_when_it_has_looked()
         }
         world.registry.get(Metric::CameraDetected, "cam") > 0.0
     });
-    assert_eq!(world.said(), Some(false));
-    assert_eq!(world.said(), None, "and its tracks");
+    assert_eq!(world.next_state(), Some(false));
+    assert_eq!(world.next_state(), None, "and its tracks");
     assert!(world.readiness.reasons().is_empty());
     assert_eq!(world.registry.get(Metric::DetectorUp, ""), 1.0);
 }

@@ -63,7 +63,7 @@ impl Meter for Costs {
 }
 
 struct World {
-    looker: DecodeWorker,
+    worker: DecodeWorker,
     costs: Arc<Costs>,
     cameras: Vec<(Arc<CameraTask>, Arc<Mutex<Ring>>)>,
     packets: Vec<Packet>,
@@ -97,7 +97,7 @@ impl World {
         };
         let cameras = (0..cameras).map(of).collect();
         let spent = costs.clone();
-        let looker = DecodeWorker {
+        let worker = DecodeWorker {
             scheduler,
             queue,
             report: Reporter { envelopes: sender, clock: clock.clone() },
@@ -107,7 +107,7 @@ impl World {
             cpu_time: Box::new(move || Duration::from_millis(*spent.spent_ms.lock().unwrap())),
         };
         Self {
-            looker,
+            worker,
             costs,
             cameras,
             packets,
@@ -133,7 +133,7 @@ impl World {
             let key = packet.key;
             ring.lock().unwrap().push(packet);
             if key || task.eager.load(Ordering::Relaxed) {
-                self.looker.scheduler.ask(&task.id);
+                self.worker.scheduler.ask(&task.id);
             }
         }
         let more = (TICK_MS as f64 * share) as i64;
@@ -152,10 +152,10 @@ impl World {
         if self.left_ms.0 <= 0 {
             return false;
         }
-        let Some(task) = self.looker.scheduler.take(Duration::ZERO) else { return false };
+        let Some(task) = self.worker.scheduler.take(Duration::ZERO) else { return false };
         let before = *self.costs.spent_ms.lock().unwrap();
-        let more = self.looker.turn(&task);
-        self.looker.scheduler.done(&task, more);
+        let more = self.worker.turn(&task);
+        self.worker.scheduler.done(&task, more);
         self.left_ms.0 -= (*self.costs.spent_ms.lock().unwrap() - before) as i64;
         true
     }
@@ -164,8 +164,8 @@ impl World {
         if self.left_ms.1 <= 0 {
             return false;
         }
-        let Some((camera, look)) = self.looker.queue.take(Duration::ZERO) else { return false };
-        self.looker.scheduler.ask(&camera);
+        let Some((camera, look)) = self.worker.queue.take(Duration::ZERO) else { return false };
+        self.worker.scheduler.ask(&camera);
         let Look { at, regions, picture, .. } = look;
         let found = picture.is_some() && !regions.is_empty();
         if picture.is_some() {
@@ -174,9 +174,9 @@ impl World {
         if found {
             self.found.entry(camera.clone()).or_default().push(seconds(at));
         }
-        let task = self.looker.scheduler.of(&camera).unwrap();
-        task.answer(at, LookFeedback { holds: found, found, fresh: false });
-        self.looker.scheduler.ask(&camera);
+        let task = self.worker.scheduler.of(&camera).unwrap();
+        task.answer(at, LookFeedback { holds: found, found, somebody_new: false });
+        self.worker.scheduler.ask(&camera);
         true
     }
 

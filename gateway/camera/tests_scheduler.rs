@@ -116,11 +116,11 @@ fn one_that_leaves_while_worked_on_is_gone_and_its_successor_is_not() {
 fn news_are_not_lost_behind_an_answer_without_any() {
     let one = task("a");
     let at = |n: i64| jiff::Timestamp::from_second(n).unwrap();
-    let fresh = LookFeedback { fresh: true, ..LookFeedback::default() };
+    let new = LookFeedback { somebody_new: true, ..LookFeedback::default() };
     one.answer(at(1), LookFeedback::default());
-    one.answer(at(2), fresh);
+    one.answer(at(2), new);
     one.answer(at(3), LookFeedback::default());
-    assert_eq!(one.take_answer(), Some((at(2), fresh)));
+    assert_eq!(one.take_answer(), Some((at(2), new)));
     assert_eq!(one.take_answer(), None);
 }
 

@@ -79,12 +79,14 @@ impl WakePlan {
 /// The running gateway's: from the junction, the detector and the cameras' own events to the
 /// cameras' mailboxes. Nothing here waits.
 pub struct WakeRouter {
+    /// The cameras that have a stream.
     pub scheduler: Arc<Scheduler>,
     plan: Mutex<WakePlan>,
     meter: Arc<dyn Meter>,
 }
 
 impl WakeRouter {
+    /// Routes by this plan; `meter` counts wakes by cause.
     pub fn new(plan: WakePlan, meter: Arc<dyn Meter>) -> Arc<Self> {
         Arc::new(Self { scheduler: Arc::default(), plan: Mutex::new(plan), meter })
     }
@@ -112,7 +114,7 @@ impl WakeRouter {
     }
 
     fn nudge(&self, camera: &SourceId, nudges: Nudges, cause: &str) {
-        // One that has no stream sees nothing.
+        // A camera without a stream cannot look.
         let Some(task) = self.scheduler.of(camera) else { return };
         self.meter.add(Metric::CameraNudges, &label_pair(camera.as_str(), cause), 1);
         task.nudge(nudges);

@@ -15,6 +15,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let config = load(&args.config)?;
     let table = runtime::camera_table(&config).map_err(Failure::Other)?;

@@ -12,6 +12,7 @@ pub(crate) struct Args {
     config: PathBuf,
 }
 
+/// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let (config, problems) = config::load(&args.config, &ProcessEnvironment);
     for problem in &problems {

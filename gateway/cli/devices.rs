@@ -21,6 +21,7 @@ pub(crate) struct Args {
     models: bool,
 }
 
+/// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let config = load(&args.config)?;
     if args.models {

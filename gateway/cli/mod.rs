@@ -63,6 +63,7 @@ pub(crate) enum Failure {
     Other(String),
 }
 
+/// Reads the command line and runs the command.
 pub fn main() -> ExitCode {
     let args = Args::parse();
     log_to_stderr(args.verbose);
@@ -122,6 +123,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, Failure> {
     config.ok_or_else(|| Failure::Usage(summary(path, &problems)))
 }
 
+/// One line after the problems: how many there are.
 pub(crate) fn summary(path: &Path, problems: &[Problem]) -> String {
     let errors = problems.iter().filter(|problem| !problem.warning).count();
     let warnings = problems.len() - errors;

@@ -8,11 +8,11 @@ use crate::config::env::{Environment, MODELS, ORT_LIBRARY, ProcessEnvironment};
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    action: Action,
+    action: ModelsCommand,
 }
 
 #[derive(clap::Subcommand)]
-enum Action {
+enum ModelsCommand {
     /// Every model of the catalogue, and whether its file is here.
     List,
     /// Bring a model and the ONNX Runtime library (the default model without a name).
@@ -29,15 +29,16 @@ pub(crate) fn folder() -> PathBuf {
     ProcessEnvironment.get(MODELS).unwrap_or_else(|| "models".into()).into()
 }
 
+/// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let models = folder();
     let library = ProcessEnvironment.get(ORT_LIBRARY).map(PathBuf::from);
     match &args.action {
-        Action::List => {
+        ModelsCommand::List => {
             let lines = models_report::list(&models).map_err(Failure::Usage)?;
             lines.iter().try_for_each(|line| print_line(line))
         }
-        Action::Fetch { name } => {
+        ModelsCommand::Fetch { name } => {
             let script = models.join("fetch");
             let status = Command::new(&script).args(name).status().map_err(|error| {
                 Failure::Other(format!("{} cannot be run: {error}", script.display()))
@@ -48,11 +49,11 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
                 Err(Failure::Other("models fetch failed".into()))
             }
         }
-        Action::Verify { name } => {
+        ModelsCommand::Verify { name } => {
             let line = models_report::verify(&models, name.clone(), library.as_deref());
             print_line(&line.map_err(Failure::Usage)?)
         }
-        Action::Bench { name } => {
+        ModelsCommand::Bench { name } => {
             let lines = models_report::bench(&models, name.as_deref(), library.as_deref());
             lines.map_err(Failure::Usage)?.iter().try_for_each(|line| print_line(line))
         }

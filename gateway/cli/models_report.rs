@@ -88,13 +88,13 @@ fn on_provider(
     let name = provider.name();
     let threads = vision::Config::default().threads;
     let ms = |spec: &ModelSpec| -> Result<f64, String> {
-        let told = |error: vision::DetectError| error.to_string();
+        let text = |error: vision::DetectError| error.to_string();
         let mut detector =
-            Detector::load_on(spec, models, library, threads, &[provider]).map_err(told)?;
+            Detector::load_on(spec, models, library, threads, &[provider]).map_err(text)?;
         if let Some(why) = detector.unmet() {
             return Err(why.to_owned());
         }
-        let fastest = vision::fastest_ms(std::slice::from_mut(&mut detector)).map_err(told)?;
+        let fastest = vision::fastest_ms(std::slice::from_mut(&mut detector)).map_err(text)?;
         Ok(fastest[0])
     };
     let fp32_ms = match ms(spec) {

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     signals: Option<PathBuf>,
     /// `max`, or how many times real time (1 is real time).
     #[arg(long, default_value = "max", value_parser = speed)]
-    speed: Speed,
+    speed: PlaybackSpeed,
     /// Say on stderr, look by look, what was seen by this camera and what each rule made of it.
     #[arg(long, value_name = "CAMERA")]
     explain: Option<String>,
@@ -47,16 +47,17 @@ fn pair(text: &str) -> Result<(String, PathBuf), String> {
 }
 
 #[derive(Clone, Copy)]
-struct Speed(Option<f64>);
+struct PlaybackSpeed(Option<f64>);
 
-fn speed(text: &str) -> Result<Speed, String> {
+fn speed(text: &str) -> Result<PlaybackSpeed, String> {
     match (text, text.parse::<f64>()) {
-        ("max", _) => Ok(Speed(None)),
-        (_, Ok(times)) if (0.01..=10_000.0).contains(&times) => Ok(Speed(Some(times))),
+        ("max", _) => Ok(PlaybackSpeed(None)),
+        (_, Ok(times)) if (0.01..=10_000.0).contains(&times) => Ok(PlaybackSpeed(Some(times))),
         _ => Err("expected max, or a number from 0.01 to 10000".into()),
     }
 }
 
+/// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let mut config = load(&args.config)?;
     for (id, clip) in &args.camera {

@@ -15,6 +15,7 @@ pub(crate) struct Args {
     config: PathBuf,
 }
 
+/// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let config = load(&args.config)?;
     let path = args.config.clone();

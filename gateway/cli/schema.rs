@@ -16,6 +16,7 @@ enum Which {
     Event,
 }
 
+/// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let schema = match args.which {
         Some(Which::Config) => serde_json::to_value(config::schema()),

@@ -10,7 +10,7 @@ use super::{
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    action: StoreAction,
+    action: StoreCommand,
 }
 
 #[derive(clap::Args)]
@@ -21,7 +21,7 @@ struct Folder {
 }
 
 #[derive(clap::Subcommand)]
-enum StoreAction {
+enum StoreCommand {
     /// Verify every record, the chain of hashes and the evidence; says in plain words what is wrong.
     Check(Folder),
     /// Accepted, delivered, pending, dead-lettered and shed, per kind and sink; recounted from the journal.
@@ -66,9 +66,10 @@ enum StoreAction {
     },
 }
 
+/// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let lines = match &args.action {
-        StoreAction::Check(Folder { data }) => {
+        StoreCommand::Check(Folder { data }) => {
             let (sound, lines) = store_report::check(data);
             print(&lines)?;
             return match sound {
@@ -76,8 +77,8 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
                 false => Err(Failure::Other(format!("{}: not sound", data.display()))),
             };
         }
-        StoreAction::Ledger(Folder { data }) => store_report::ledger(data),
-        StoreAction::List { folder, pending, shed, quarantine } => {
+        StoreCommand::Ledger(Folder { data }) => store_report::ledger(data),
+        StoreCommand::List { folder, pending, shed, quarantine } => {
             let what = match (pending, shed, quarantine) {
                 (true, ..) => ListKind::Pending,
                 (_, true, _) => ListKind::Shed,
@@ -86,11 +87,11 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
             };
             store_report::list(&folder.data, what)
         }
-        StoreAction::Retry { folder, sink, number } => {
+        StoreCommand::Retry { folder, sink, number } => {
             store_report::retry(&folder.data, sink.as_deref(), *number)
         }
-        StoreAction::Backup { folder, to } => store_report::backup(&folder.data, to),
-        StoreAction::Restore { from, folder } => store_report::restore(from, &folder.data),
+        StoreCommand::Backup { folder, to } => store_report::backup(&folder.data, to),
+        StoreCommand::Restore { from, folder } => store_report::restore(from, &folder.data),
     };
     print(&lines.map_err(Failure::Other)?)
 }

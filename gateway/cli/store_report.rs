@@ -51,23 +51,25 @@ fn sums_line(sink: &SinkId, what: &str, sums: &Sums) -> String {
 
 /// One line each.
 pub(super) fn list(data: &Path, what: ListKind) -> Result<Vec<String>, String> {
-    let told = |error: store::OpenError| error.to_string();
+    let text = |error: store::OpenError| error.to_string();
     let lines: Vec<String> = match what {
-        ListKind::Dead => store::letters(data).map_err(told)?.iter().map(letter_line).collect(),
+        ListKind::Dead => store::letters(data).map_err(text)?.iter().map(letter_line).collect(),
         ListKind::Pending => {
-            store::pending(data, LISTED_MAX).map_err(told)?.iter().map(letter_line).collect()
+            store::pending(data, LISTED_MAX).map_err(text)?.iter().map(letter_line).collect()
         }
         ListKind::Shed => store::shed(data)
-            .map_err(told)?
+            .map_err(text)?
             .iter()
             .map(|(sink, kind, number, reason)| {
                 format!("{number} {sink} {}: {reason}", kind.as_str())
             })
             .collect(),
         ListKind::Quarantine => store::quarantine(data)
-            .map_err(told)?
+            .map_err(text)?
             .iter()
-            .map(|kept| format!("{} {}: {} {:?}", kept.at, kept.origin, kept.reason, kept.text))
+            .map(|payload| {
+                format!("{} {}: {} {:?}", payload.at, payload.origin, payload.reason, payload.text)
+            })
             .collect(),
     };
     Ok(if lines.is_empty() { vec!["none".into()] } else { lines })

@@ -19,6 +19,7 @@ pub(crate) struct Args {
 /// One intrusion rule over the whole picture, for persons and vehicles.
 const RULE: &str = "[[rule]]\nid = \"watch\"\nkind = \"intrusion\"\nlabels = [\"person\", \"bicycle\", \"car\", \"motorcycle\", \"bus\", \"truck\"]\n";
 
+/// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let mut text = format!(
         "[site]\nid = \"watch\"\ntimezone = \"UTC\"\n[data]\npath = {}\n[web]\nlisten = \"127.0.0.1:0\"\n[[sink]]\nid = \"stdout\"\nkind = \"jsonl\"\npath = \"-\"\n{RULE}",
@@ -34,9 +35,9 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     // Dollar signs in a password are just that.
     let (config, problems) =
         config::parse("watch", &text.replace('$', "$$"), &FixedEnvironment::default());
-    let told: Vec<String> =
+    let sentences: Vec<String> =
         problems.iter().map(|problem| format!("{}: {}", problem.key, problem.message)).collect();
-    let mut config = config.ok_or_else(|| Failure::Usage(told.join("; ")))?;
+    let mut config = config.ok_or_else(|| Failure::Usage(sentences.join("; ")))?;
     config.models_dir = models::folder();
     models_report::verify(&config.models_dir, None, None).map_err(Failure::Usage)?;
     tracing::info!(data = %args.data.display(), "evidence and journal are kept here");

@@ -1,4 +1,4 @@
-//! Which grid a point lies in, asked of a value that the middle is given: it reads no file itself.
+//! Finds the grid in which a point lies. Rules and desk are given such a value; it reads no file itself.
 
 use std::sync::Arc;
 
@@ -6,5 +6,6 @@ use super::{Grid, Place};
 
 /// The grids of the site; the configuration has them.
 pub trait Areas: Send + Sync {
+    /// The grid at this place, if one is there.
     fn at(&self, place: &Place) -> Option<Arc<Grid>>;
 }

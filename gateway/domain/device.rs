@@ -1,4 +1,4 @@
-//! What a device says of its own health, and what is known of it: the nouns of supervision.
+//! Health of devices: what they report, what the configuration says of them, and the table of all.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -6,14 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::SourceId;
 
-/// Everything one message of a device said, a press apart. What it did not say is `None`.
+/// What one message of a device reports, a press apart; what it leaves out is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeviceReport {
+    /// What the message was for.
     pub word: DeviceStatus,
     /// Percent.
     pub battery: Option<u8>,
     /// The device's own verdict, where it gives no figure.
     pub battery_low: Option<bool>,
+    /// Open, or torn off.
     pub tampered: Option<bool>,
     /// How well it is received, percent: a Zigbee LQI of 255 or a LoRa SNR of +10 dB is 100.
     pub link: Option<u8>,
@@ -24,37 +26,38 @@ pub struct DeviceReport {
     /// What stands between it and us (a Zigbee coordinator, a broker): while that is gone, its
     /// devices are not silent, only unheard.
     pub through: Option<SourceId>,
-    /// It is no device but what stands between devices and us: a broker, a coordinator.
+    /// It is not a device but what stands between devices and us: a broker, a coordinator.
     pub hub: bool,
     /// How it came: `intake`, a broker's id, `replay`.
     pub via: String,
-    /// A broker's retained message: tells a state, and not that the device is alive now.
+    /// A broker's retained message: it shows a state, and not that the device is alive now.
     pub retained: bool,
 }
 
 /// What the message was for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceStatus {
-    /// It lives: a heartbeat, a measured value, anything.
+    /// A heartbeat, a measured value, anything: the device was heard.
     #[default]
     Alive,
-    /// Whoever watches over it says that it is there.
+    /// Its broker or coordinator says that it is there.
     Online,
-    /// Whoever watches over it says that it is gone; the device itself said nothing.
+    /// Its broker or coordinator says that it is gone; nothing came from the device itself.
     Offline,
-    /// The button was pressed to try it: logged, alarms nobody.
+    /// The button was pressed to test it: logged, alarms nobody.
     Test,
-    /// Who pressed takes it back, on the device itself.
+    /// The call is cancelled on the device itself.
     Cancel,
 }
 
-/// What the site knows of one device and wants of it.
+/// What the configuration says of one device.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeviceInfo {
+    /// As its line, its dialect or the device itself names it.
     pub model: Option<String>,
     /// As the device names itself, where that is not its id.
     pub device: Option<String>,
-    /// In words, for the visitor.
+    /// In words, for the officer who goes there.
     pub address: Option<String>,
     /// Silent for longer than this it is an incident, seconds; None: only once it has spoken of
     /// its own accord.
@@ -78,8 +81,10 @@ pub enum Ailment {
 }
 
 impl Ailment {
+    /// Every one of them.
     pub const ALL: [Self; 4] = [Self::Silent, Self::Battery, Self::Tamper, Self::Weak];
 
+    /// As in the device table and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Silent => "silent",
@@ -94,12 +99,16 @@ impl Ailment {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeviceState {
+    /// Of the configuration, or the device's own.
     pub id: String,
+    /// For people.
     pub name: String,
     /// The configuration knows it.
     pub known: bool,
+    /// Code of its grid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grid: Option<String>,
+    /// See [`DeviceReport::model`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Empty is well.
@@ -113,13 +122,16 @@ pub struct DeviceState {
     /// It may be silent for so long, seconds; absent: it is not watched for silence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silent_after_s: Option<u64>,
+    /// What its broker or coordinator says, if it says anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub online: Option<bool>,
     /// Percent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub battery: Option<u8>,
+    /// The device's own verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub battery_low: Option<bool>,
+    /// Open, or torn off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tampered: Option<bool>,
     /// Percent.
@@ -128,15 +140,19 @@ pub struct DeviceState {
     /// Readings in a row at or below what is allowed.
     #[serde(skip_serializing_if = "is_zero")]
     pub weak_readings: u32,
+    /// When it last called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pressed_at: Option<Timestamp>,
     /// The last test press.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tested_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "String::is_empty")]
+    /// How its last message came.
     pub via: String,
+    /// What stands between it and us.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub through: Option<SourceId>,
+    /// Messages of it since the table was begun.
     pub messages: u64,
     /// Payloads of it that nobody could read.
     #[serde(skip_serializing_if = "is_zero64")]
@@ -154,7 +170,9 @@ fn is_zero64(n: &u64) -> bool {
 /// The table of devices as it is kept on disk and shown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeviceTable {
+    /// When it was made.
     pub at: Option<Timestamp>,
+    /// By id.
     pub devices: Vec<DeviceState>,
 }
 

@@ -24,14 +24,15 @@ pub enum Entry {
     },
     /// An incident changed; every sink owes the grid this record.
     Change(Box<Record>),
-    /// A reply was taken (`id` remembered, so that the same one has one effect).
+    /// A reply was taken (its `id` is remembered, so that a repeat has no effect).
     Reply { reply: Reply, at: Timestamp },
     /// A sink has settled a record.
     Settled(Settled),
     /// A piece of evidence is on disk and synced.
     Evidence { incident: IncidentId, evidence: Evidence },
-    /// Somebody looked at evidence (P10).
-    Look { evidence: EvidenceId, by: String, at: Timestamp },
+    /// Somebody read evidence, by console or API (P10). On disk it is called `look`.
+    #[serde(rename = "look")]
+    EvidenceRead { evidence: EvidenceId, by: String, at: Timestamp },
     /// An unreadable payload is in the quarantine file.
     Quarantine(Quarantined),
     /// A gauge's report was accepted: sums are made of these again after a restart.
@@ -41,45 +42,52 @@ pub enum Entry {
 /// How a sink settled a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settled {
+    /// Whose queue.
     pub sink: SinkId,
     /// Journal sequence number of the [`Entry::Change`].
     pub change: u64,
+    /// What became of it.
     pub outcome: Outcome,
+    /// Gateway time.
     pub at: Timestamp,
 }
 
+/// What became of a record or file at a sink.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
+    /// The sink has acknowledged it.
     Delivered,
     /// Refused for good; the answer is kept. Never for an emergency.
-    Dead {
-        answer: String,
-    },
-    /// Given up to make room or by age, with the reason.
-    Shed {
-        reason: String,
-    },
+    Dead { answer: String },
+    /// Given up to free space, or by age, with the reason.
+    Shed { reason: String },
 }
 
 /// One payload in quarantine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quarantined {
+    /// Where it came in.
     pub origin: String,
+    /// What was wrong, for people.
     pub reason: String,
     /// As received, cut at the source's bound; base64-free: lossy UTF-8 for reading.
     pub text: String,
     /// As received, lower-case hex, cut at the source's bound.
     pub hex: String,
+    /// Gateway time of its arrival.
     pub at: Timestamp,
 }
 
 /// What the desk must remember of presses after a restart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeenPress {
+    /// The button.
     pub source: SourceId,
+    /// As it came.
     pub press: Press,
     /// When it was taken, gateway time.
     pub taken_at: Timestamp,
+    /// The incident that it opened or became part of, if any.
     pub incident: Option<IncidentId>,
 }

@@ -6,6 +6,7 @@ use super::{
     ClockError, Detail, Kind, ObjectCount, RuleId, Severity, Shot, SourceId, Stamp, Title,
 };
 
+/// Where a finding stands in its happening.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     Begins,
@@ -18,11 +19,15 @@ pub enum Phase {
 pub struct Finding {
     /// Unique per rule and source; the desk keeps one live incident a key.
     pub key: String,
+    /// Begins, continues or ends.
     pub phase: Phase,
     /// None for presses and faults, which no configured rule stands behind.
     pub rule: Option<RuleId>,
+    /// Where it was seen.
     pub source: SourceId,
+    /// Of the incident.
     pub kind: Kind,
+    /// Now.
     pub severity: Severity,
     /// Overrides the kind's standard title.
     pub title: Option<Title>,
@@ -30,10 +35,13 @@ pub struct Finding {
     pub began_at: Timestamp,
     /// Corrected source time of this finding (for `Ends`: when it was last true).
     pub at: Timestamp,
+    /// How right `began_at` is.
     pub clock: ClockError,
+    /// What is there, by label.
     pub objects: Vec<ObjectCount>,
     /// One sentence of why, in English, with the numbers that fulfilled the rule.
     pub why: String,
+    /// For the incident's `detail`.
     pub detail: Detail,
     /// A picture that shows it, if this finding has one.
     pub shot: Option<Shot>,

@@ -1,4 +1,4 @@
-//! What a drone says of itself: where it is, how high, where its camera looks; and what the site knows of it.
+//! Telemetry of drones: position, height, where the camera looks; and what the configuration says of a drone.
 
 use super::{
     SourceId,
@@ -15,7 +15,7 @@ pub enum Telemetry {
 }
 
 impl Telemetry {
-    /// As an incident's `detail` says it.
+    /// As in an incident's `detail`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Klv => "klv",
@@ -28,6 +28,7 @@ impl Telemetry {
 /// and a drone without a fix has no position.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pose {
+    /// How it came.
     pub via: Telemetry,
     /// `[lon, lat]`, degrees, WGS 84.
     pub position: Option<[f64; 2]>,
@@ -37,6 +38,7 @@ pub struct Pose {
     pub ellipsoid_m: Option<f64>,
     /// Above the point of take-off, metres (DJI `elevation`).
     pub above_start_m: Option<f64>,
+    /// Where the camera looks.
     pub look: Option<Gaze>,
     /// Field of view, horizontal and vertical, degrees.
     pub fov_deg: Option<[f64; 2]>,
@@ -68,7 +70,7 @@ impl Pose {
         }
     }
 
-    /// What this one does not say is as `before` said it.
+    /// Fills what this pose leaves out from the one before it.
     pub fn completed_by(mut self, before: &Self) -> Self {
         self.position = self.position.or(before.position);
         self.msl_m = self.msl_m.or(before.msl_m);
@@ -84,9 +86,10 @@ impl Pose {
     }
 }
 
-/// What the configuration says of a drone that the middle needs.
+/// What the configuration says of a drone that rules and desk need.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DroneInfo {
+    /// As in the configuration.
     pub id: SourceId,
     /// Serial number by which it names itself in DJI topics.
     pub serial: Option<String>,
@@ -100,5 +103,6 @@ pub struct DroneInfo {
     pub video_delay_ms: u64,
     /// A flight is over after so much silence, milliseconds.
     pub flight_end_ms: u64,
+    /// How exact its telemetry is.
     pub errors: Errors,
 }

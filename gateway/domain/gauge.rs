@@ -1,16 +1,16 @@
-//! What a gauge said: readings of rain and water level, each at the time it was made.
+//! Reports of gauges: readings of rain and water level, each at the time it was made.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Now, SourceId, Stamp};
 
-/// A gauge that was cut off sends what it kept: readings up to this old are counted where they
+/// A gauge that was cut off sends its stored readings later: those up to this old are counted where they
 /// belong. The longest sum is 24 h; the last hour is for the interval that reaches into it.
 pub const READINGS_KEPT: SignedDuration = SignedDuration::from_hours(25);
 /// A clock ahead of ours by more than this is wrong.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(10);
-/// No gauge of this program reported before this: a clock that says so was never set.
+/// 2020-01-01: a device clock that shows an earlier time was never set.
 const NEVER_SET_BEFORE: Timestamp = Timestamp::constant(1_577_836_800, 0);
 
 /// One report of one gauge.
@@ -21,6 +21,7 @@ pub struct GaugeReport {
     pub id: Option<String>,
     /// How it came: `sl651`, `intake`, a broker's id, `replay`.
     pub via: String,
+    /// In the order of the message.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub readings: Vec<Reading>,
     /// Percent.
@@ -37,7 +38,9 @@ pub struct GaugeReport {
 /// One value and when it was true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reading {
+    /// When it was made, by the device's clock where that is right.
     pub at: Timestamp,
+    /// The value.
     #[serde(flatten)]
     pub measure: Measure,
 }
@@ -60,15 +63,18 @@ pub enum Measure {
     LevelMm(i64),
 }
 
-/// A report that was accepted, as the rules must know it again after a restart.
+/// A report that was accepted, as the rules need it again after a restart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SeenReport {
+    /// The gauge.
     pub source: SourceId,
+    /// Of its arrival.
     pub stamp: Stamp,
+    /// As it came.
     pub report: GaugeReport,
 }
 
-/// What a device's word about the time of a reading is worth.
+/// The time of a reading, after a check of the time that the device states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dated {
     /// Made then.
@@ -80,8 +86,9 @@ pub enum Dated {
 }
 
 impl Dated {
-    pub fn of(said: Option<Timestamp>, now: Now) -> Self {
-        let Some(at) = said else { return Self::At(now.wall) };
+    /// `stated`: the time that the device states, if it states one.
+    pub fn of(stated: Option<Timestamp>, now: Now) -> Self {
+        let Some(at) = stated else { return Self::At(now.wall) };
         let ahead = at.duration_since(now.wall);
         if ahead > AHEAD_MAX || at < NEVER_SET_BEFORE {
             Self::Arrival(now.wall)
@@ -101,7 +108,7 @@ mod tests {
     fn r3_a_reading_is_dated_by_its_device_unless_that_cannot_be() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let now = Now { wall: at("2026-07-01T12:00:00Z"), mono_ms: 0 };
-        for (said, expected) in [
+        for (stated, expected) in [
             ("2026-07-01T11:55:00Z", Dated::At(at("2026-07-01T11:55:00Z"))),
             ("2026-06-30T12:00:00Z", Dated::At(at("2026-06-30T12:00:00Z"))),
             ("2026-06-28T12:00:00Z", Dated::Old),
@@ -109,7 +116,7 @@ mod tests {
             ("2099-12-31T23:59:59Z", Dated::Arrival(now.wall)),
             ("2026-07-01T12:09:00Z", Dated::At(at("2026-07-01T12:09:00Z"))),
         ] {
-            assert_eq!(Dated::of(Some(at(said)), now), expected, "{said}");
+            assert_eq!(Dated::of(Some(at(stated)), now), expected, "{stated}");
         }
         assert_eq!(Dated::of(None, now), Dated::At(now.wall));
     }

@@ -57,6 +57,7 @@ pub struct View {
     pub position: [f64; 2],
     /// Above the ground it looks at, metres.
     pub height_m: f64,
+    /// Where the camera looks.
     pub look: Gaze,
     /// Horizontal and vertical, degrees.
     pub fov_deg: [f64; 2],
@@ -236,7 +237,7 @@ mod tests {
         let right = view(0.0, -90.0, 100.0).spot((1.0, 0.5), &errors).unwrap();
         assert!((distance_m(right.position, HERE) - 57.735).abs() < 0.01, "{right:?}");
         assert!((bearing_deg(HERE, right.position) - 90.0).abs() < 0.01);
-        // 1° at 141 m slant along the ground is 2.5 m across and 4.9 m along: the error is told.
+        // 1° at 141 m slant along the ground is 2.5 m across and 4.9 m along: the error says so.
         assert!((8.0..25.0).contains(&north.error_m), "{north:?}");
     }
 
@@ -290,7 +291,7 @@ mod tests {
             let exact = truth.spot((x, y), &errors).unwrap();
             assert!(distance_m(exact.position, person) < 0.001, "{exact:?} {person:?}");
             let fov = 1.0 + errors.fov * normal();
-            let said = View {
+            let stated = View {
                 position: moved(
                     truth.position,
                     errors.position_m * normal(),
@@ -305,7 +306,7 @@ mod tests {
                 fov_deg: truth.fov_deg.map(|deg| deg * fov),
             };
             let at = (x + errors.pixel * normal(), y + errors.pixel * normal());
-            let Some(spot) = said.spot(at, &errors) else { continue };
+            let Some(spot) = stated.spot(at, &errors) else { continue };
             let off = distance_m(spot.position, person);
             seen += 1;
             held += u32::from(off <= spot.error_m);
@@ -363,8 +364,11 @@ mod tests {
             ),
         ];
         for (errors, alone) in cases {
-            let told = stated(errors);
-            assert!((told / (2.0 * alone) - 1.0).abs() < 0.06, "{errors:?}: {told} for {alone}");
+            let stated_m = stated(errors);
+            assert!(
+                (stated_m / (2.0 * alone) - 1.0).abs() < 0.06,
+                "{errors:?}: {stated_m} for {alone}"
+            );
         }
     }
 }

@@ -70,7 +70,9 @@ pub struct HeartbeatSums {
 /// What only the runtime knows; asked for anew for each heartbeat.
 #[derive(Clone, Debug, Default)]
 pub struct HeartbeatFacts {
+    /// See [`HeartbeatData::ledger`].
     pub ledger: BTreeMap<SinkId, HeartbeatSums>,
+    /// See [`HeartbeatData::faults`].
     pub faults: Vec<String>,
 }
 

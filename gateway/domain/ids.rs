@@ -99,6 +99,7 @@ pub struct IdMint {
 }
 
 impl IdMint {
+    /// The same seed makes the same random parts.
     pub fn new(seed: [u8; 32]) -> Self {
         Self { random: StdRng::from_seed(seed) }
     }
@@ -111,10 +112,12 @@ impl IdMint {
         Builder::from_unix_timestamp_millis(ms, &random).into_uuid()
     }
 
+    /// A new incident, at this time.
     pub fn incident(&mut self, now: Now) -> IncidentId {
         IncidentId(self.uuid(now))
     }
 
+    /// A new piece of evidence, at this time.
     pub fn evidence(&mut self, now: Now) -> EvidenceId {
         EvidenceId(self.uuid(now))
     }

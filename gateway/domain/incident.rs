@@ -90,11 +90,16 @@ impl Kind {
 pub struct Severity(#[schemars(range(min = 1, max = 4))] u8);
 
 impl Severity {
+    /// 1: never given up.
     pub const EMERGENCY: Self = Self(1);
+    /// 2.
     pub const ALERT: Self = Self(2);
+    /// 3.
     pub const NOTICE: Self = Self(3);
+    /// 4.
     pub const MINOR: Self = Self(4);
 
+    /// 1 is the most urgent.
     pub fn level(self) -> u8 {
         self.0
     }
@@ -129,6 +134,7 @@ impl From<Severity> for u8 {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
+/// How urgent a record is for delivery, the most urgent first.
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     Emergency,
@@ -278,6 +284,7 @@ pub struct ClockError {
 }
 
 impl ClockError {
+    /// The error that is known of this time.
     pub fn of(stamp: Stamp) -> Self {
         Self { device: stamp.device, gateway: stamp.gateway, error_ms: stamp.error_ms }
     }
@@ -286,33 +293,52 @@ impl ClockError {
 /// The whole state of one incident; what the journal keeps and the event shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
+    /// Its id for ever.
     pub id: IncidentId,
-    /// 1, 2, 3 … without gaps; one a record.
+    /// 1, 2, 3 … one a record, without gaps; after a restore from a backup it jumps ahead once.
     pub revision: u32,
+    /// How far the case has come with the grid.
     pub stage: Stage,
     /// Still going on.
     pub active: bool,
+    /// What it is.
     pub kind: Kind,
+    /// How urgent it is; it only rises.
     pub severity: Severity,
+    /// For people.
     pub title: Title,
+    /// The grid that answers for the place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grid: Option<Grid>,
+    /// Where it is, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
+    /// Source time.
     pub began_at: Timestamp,
+    /// Source time at which it was found.
     pub opened_at: Timestamp,
+    /// Gateway time of its latest revision.
     pub changed_at: Timestamp,
+    /// Source time, once it is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+    /// The first one opened it.
     pub sources: Vec<SourceRef>,
+    /// The most of each label at once.
     pub objects: Vec<ObjectCount>,
+    /// Snapshot first, then clips.
     pub evidence: Vec<Evidence>,
+    /// When the grid must answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Deadline>,
+    /// Whose business it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
+    /// How right its times are.
     pub clock: ClockError,
+    /// The reason, in words.
     pub why: String,
+    /// Figures by kind.
     #[serde(default, skip_serializing_if = "Detail::is_empty")]
     pub detail: Detail,
     /// The rule that opened it; the desk's, not the grid's.
@@ -325,6 +351,7 @@ pub struct Incident {
 /// A change of an incident on its way to the journal and the sinks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
+    /// What this record reports.
     pub what: What,
     /// State after the change; `incident.changed_at` is the event's time.
     pub incident: Incident,
@@ -335,6 +362,7 @@ impl Record {
     pub fn event_id(&self) -> String {
         format!("{}.{}", self.incident.id, self.incident.revision)
     }
+    /// By its severity and kind.
     pub fn class(&self) -> Class {
         self.incident.severity.class()
     }

@@ -1,4 +1,4 @@
-//! One moment of a camera on its way from the gate to vision.
+//! A look: one moment of a camera on its way from the gate to vision, and what vision answers.
 
 use jiff::Timestamp;
 
@@ -11,16 +11,16 @@ pub struct Look {
     pub at: Timestamp,
     /// What the camera's own clock said of it, if it did.
     pub device: Option<Timestamp>,
-    /// Absent: nothing has changed since the look before; who was there is there still.
+    /// Absent: nothing has changed since the look before, so whoever was there still is.
     pub picture: Option<Picture>,
     /// Where something differs, in 0..1 of the picture; small things are looked for here.
     pub regions: Vec<Bbox>,
-    /// Those of them where nothing has moved since the look before: whoever is known to stand
-    /// there is there still.
+    /// Those of them where nothing has moved since the look before: a person who is known to stand
+    /// there still does.
     pub still: Vec<Bbox>,
-    /// The whole picture is looked at too.
+    /// The detector runs on the whole picture too.
     pub whole: bool,
-    /// What has long been there is looked for once more.
+    /// Vision checks once more whether what has long been there is there still.
     pub verify: bool,
     /// Asked by a camera that sleeps on a restless scene: if somebody new is there it wakes, and
     /// will show this moment again, with what led to it.
@@ -28,7 +28,7 @@ pub struct Look {
 }
 
 impl Look {
-    /// Nothing differs, and no picture is shown: time goes on, and who was there is.
+    /// A look without a picture: nothing differs, only time has gone on.
     pub fn quiet(at: Timestamp, device: Option<Timestamp>) -> Self {
         Self {
             at,
@@ -42,7 +42,7 @@ impl Look {
         }
     }
 
-    /// A picture of a camera that moves: everything differs, and nobody is where he was.
+    /// A look at a picture of a camera that moves: all of it differs.
     pub fn of(picture: Picture) -> Self {
         let (at, device) = (picture.at, picture.device);
         let (picture, regions) = (Some(picture), vec![Bbox::new(0.0, 0.0, 1.0, 1.0)]);
@@ -58,5 +58,5 @@ pub struct LookFeedback {
     /// Something that counts, and does not just stand there, was found where something differs.
     pub found: bool,
     /// Something is there that was not there before.
-    pub fresh: bool,
+    pub somebody_new: bool,
 }

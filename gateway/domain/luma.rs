@@ -6,8 +6,11 @@ use jiff::Timestamp;
 /// Brightness 0..255 of each block, row by row, top first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Luma {
+    /// Blocks across.
     pub columns: usize,
+    /// Blocks down.
     pub rows: usize,
+    /// Brightness of each block, 0..255, row by row.
     pub mean: Vec<f32>,
     /// Steps between neighbouring pixels at full size, 0..255: half a percent of them are larger.
     /// Edges in focus have such steps; noise and a blur do not.

@@ -15,6 +15,7 @@ macro_rules! metrics {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Metric { $(#[doc = $help] $variant,)+ }
         impl Metric {
+            /// Every metric.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
             /// Prometheus name, unit last.
             pub fn name(self) -> &'static str {
@@ -24,9 +25,11 @@ macro_rules! metrics {
             pub fn label(self) -> &'static str {
                 match self { $(Self::$variant => $label,)+ }
             }
+            /// Its line of help.
             pub fn help(self) -> &'static str {
                 match self { $(Self::$variant => $help,)+ }
             }
+            /// Counter or gauge.
             pub fn kind(self) -> MetricKind {
                 match self { $(Self::$variant => MetricKind::$kind,)+ }
             }

@@ -1,4 +1,4 @@
-//! What a source said or vision saw, at a time; everything enters the middle as one of these.
+//! What a source reports or vision finds, at a time; rules and desk are given nothing else.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -9,62 +9,65 @@ use super::{
     SourceId, Stamp, TrackFrame,
 };
 
-/// One thing said or seen.
+/// One thing reported or seen.
 #[derive(Clone, Debug)]
 pub struct Observation {
+    /// Where it comes from.
     pub source: SourceId,
+    /// When it was made.
     pub stamp: Stamp,
+    /// What it is.
     pub body: Body,
 }
 
 impl Observation {
-    /// What the gateway itself has to say, now.
+    /// Something that the gateway itself reports, now.
     pub fn of_gateway(source: SourceId, now: Now, body: Body) -> Self {
         Self { source, stamp: Stamp::of_gateway(now), body }
     }
 }
 
-/// An observation and the promise that hangs on it.
+/// An observation, and the receipt that acknowledges it.
 #[derive(Debug)]
 pub struct Envelope {
+    /// For rules and desk.
     pub observation: Observation,
+    /// For whoever waits for an acknowledgement.
     pub receipt: Receipt,
 }
 
 impl Envelope {
-    /// Nobody waits for it to be on disk.
+    /// One for which nobody waits until it is on disk.
     pub fn unacknowledged(observation: Observation) -> Self {
         Self { observation, receipt: Receipt::none() }
     }
 }
 
+/// What an observation may be.
 #[derive(Clone, Debug)]
 pub enum Body {
+    /// An emergency button.
     Press(Press),
-    /// What a device said of itself.
+    /// State or health of a device.
     Device(DeviceReport),
+    /// What vision found in one picture.
     Tracks(TrackFrame),
     /// Where a drone is and looks.
     Pose(Box<Pose>),
+    /// The grid answers.
     Reply(Reply),
     /// Rain or water level.
     Gauge(GaugeReport),
-    /// A person changes what the site cares for.
+    /// A person orders a posture of the site on or off.
     Posture(PostureOrder),
-    /// A part of the gateway or a device broke or mended.
+    /// A part of the gateway or a device broke, or works again.
     Fault(Fault),
     /// A sink will not get something; its id is the source.
     Loss(Loss),
     /// Evidence of an incident has been written and synced.
-    Evidence {
-        incident: IncidentId,
-        evidence: Box<Evidence>,
-    },
+    Evidence { incident: IncidentId, evidence: Box<Evidence> },
     /// Snapshot or clip could not be made; the incident must not wait for it.
-    EvidenceFailed {
-        incident: IncidentId,
-        reason: String,
-    },
+    EvidenceFailed { incident: IncidentId, reason: String },
     /// A payload nobody could read: to the quarantine, then acknowledged.
     Unreadable(Unreadable),
 }
@@ -74,7 +77,7 @@ pub enum Body {
 pub struct Press {
     /// The device's own id of this press, if it gives one.
     pub id: Option<String>,
-    /// What the device said its time was.
+    /// The time that the device states.
     pub at: Option<Timestamp>,
     /// Percent.
     pub battery: Option<u8>,
@@ -87,18 +90,20 @@ pub struct Press {
 /// Something is wrong with a part (`broken`), or right again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
+    /// Of the incident.
     pub kind: Kind,
+    /// False: it works again.
     pub broken: bool,
     /// One clear sentence for people; English, no secrets.
     pub text: String,
 }
 
-/// What a sink will never get, since the store was made; or the word that no more is lost.
+/// What a sink will never get, since the store was made; or the report that no more is lost.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loss {
     /// Refused for good, with the answer kept: `gridpost store list`.
     pub dead: u64,
-    /// Given up to make room.
+    /// Given up to free space.
     pub shed: u64,
     /// Nothing more has been lost for a while.
     pub over: bool,

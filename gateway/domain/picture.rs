@@ -13,13 +13,18 @@ pub use gridpost_pixels::{Area, Planes};
 pub enum Pixels {
     /// RGB24, tightly packed (`width * 3` bytes a row), top row first.
     Rgb(Arc<Vec<u8>>),
+    /// Brightness and two colours, as the decoder made them.
     Planes(Arc<dyn Planes>),
 }
 
+/// A decoded picture in colour.
 #[derive(Clone)]
 pub struct Picture {
+    /// Pixels.
     pub width: u32,
+    /// Pixels.
     pub height: u32,
+    /// The picture itself; cheap to clone.
     pub pixels: Pixels,
     /// Corrected source time of the exposure.
     pub at: Timestamp,
@@ -33,6 +38,7 @@ impl Picture {
         Self { width, height, pixels: Pixels::Rgb(Arc::new(rgb)), at, device: None }
     }
 
+    /// All of it.
     pub fn whole(&self) -> Area {
         Area { x: 0, y: 0, width: self.width as usize, height: self.height as usize }
     }
@@ -70,7 +76,9 @@ impl std::fmt::Debug for Picture {
 /// A picture worth keeping as evidence, with the boxes to draw on its copy.
 #[derive(Clone, Debug)]
 pub struct Shot {
+    /// Without boxes.
     pub picture: Picture,
+    /// Tracks to draw.
     pub boxes: Vec<Track>,
     /// Higher is better: what the best frame of a happening is chosen by.
     pub quality: f32,

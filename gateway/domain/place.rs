@@ -50,13 +50,18 @@ pub enum SourceKind {
 /// All that the configuration says of a source that an incident needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceInfo {
+    /// As in the configuration.
     pub id: SourceId,
+    /// What sort of device.
     pub kind: SourceKind,
+    /// For people.
     pub name: String,
+    /// Where it is.
     pub place: Option<Place>,
     /// Named, or found from `place` by point in polygon.
     pub grid: Option<Arc<Grid>>,
-    /// Whom to call, what to know; shown in the incident's `detail`.
+    /// Whom to call; shown in the incident's `detail`.
     pub contact: Option<String>,
+    /// What to know; shown in the incident's `detail`.
     pub note: Option<String>,
 }

@@ -17,6 +17,7 @@ pub enum Posture {
 }
 
 impl Posture {
+    /// Both.
     pub const ALL: [Self; 2] = [Self::Flood, Self::KeyPeriod];
 
     /// As in the contract, e.g. `key-period`.

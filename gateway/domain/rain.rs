@@ -7,9 +7,11 @@ use serde::Serialize;
 /// `GET /api/v1/rain`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RainView {
+    /// When it was made, RFC 3339 with offset.
     pub at: String,
     /// Postures that hold now: `flood`, `key-period`; empty is normal.
     pub postures: Vec<&'static str>,
+    /// All gauges.
     pub gauges: Vec<GaugeView>,
     /// By grid; a gauge without one is a group of its own.
     pub grids: Vec<GridView>,
@@ -17,45 +19,60 @@ pub struct RainView {
     pub thresholds: Vec<ThresholdView>,
 }
 
+/// One gauge.
 #[derive(Clone, Debug, Serialize)]
 pub struct GaugeView {
+    /// As in the configuration, or as it names itself.
     pub id: String,
+    /// For people.
     pub name: String,
     /// Code or, without a grid, the gauge's id.
     pub grid: String,
     /// When its last reading was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_at: Option<String>,
+    /// Nothing comes from it.
     pub silent: bool,
+    /// What comes from it is not plausible.
     pub doubtful: bool,
     /// Millimetres in `5min`, `1h`, `3h`, `6h`, `12h`, `24h`.
     pub sums_mm: BTreeMap<&'static str, f64>,
+    /// Grade by the sum of 12 h.
     pub grade_12h: Words,
+    /// Grade by the sum of 24 h.
     pub grade_24h: Words,
     /// Metres above datum.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level_m: Option<f64>,
+    /// Warning level, metres above datum.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning_m: Option<f64>,
+    /// Guarantee level, metres above datum.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guarantee_m: Option<f64>,
     /// The last 24 h in steps of 5 min, up to `at`.
     pub curve: Vec<PointView>,
 }
 
+/// A point of a curve.
 #[derive(Clone, Debug, Serialize)]
 pub struct PointView {
     /// End of the 5 min.
     pub at: String,
+    /// Rain in the five minutes before.
     pub mm: f64,
 }
 
+/// The rain of one grid.
 #[derive(Clone, Debug, Serialize)]
 pub struct GridView {
+    /// Of the grid, or a gauge without one.
     pub code: String,
+    /// For people.
     pub name: String,
     /// Over its rain gauges that speak, millimetres.
     pub mean_mm: BTreeMap<&'static str, f64>,
+    /// The most at one gauge, by window.
     pub most_mm: BTreeMap<&'static str, f64>,
     /// What holds now: `heavy`, `blue` …; absent is nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,16 +82,24 @@ pub struct GridView {
     pub moving: Option<&'static str>,
 }
 
+/// A name in both languages.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Words {
+    /// Chinese.
     pub zh: &'static str,
+    /// English.
     pub en: &'static str,
 }
 
+/// An amount that reaches a threshold.
 #[derive(Clone, Debug, Serialize)]
 pub struct ThresholdView {
+    /// Of the step.
     pub name: &'static str,
+    /// For people.
     pub zh: &'static str,
+    /// Hours.
     pub window_h: f64,
+    /// Millimetres.
     pub mm: f64,
 }

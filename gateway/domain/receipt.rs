@@ -17,7 +17,7 @@ pub enum Answer {
     Changed(Box<Incident>),
     /// It was understood and cannot be done; nothing changed. The reason is for people.
     Refused(String),
-    /// It speaks of an incident nobody knows.
+    /// It names an incident that does not exist.
     NoSuchIncident,
     /// The receipt was dropped unsettled: nothing may be acknowledged, the device must send again.
     Lost,
@@ -43,17 +43,18 @@ impl Receipt {
         self.0.is_some()
     }
 
+    /// Answers; the receipt is used up.
     pub fn settle(mut self, answer: Answer) {
-        if let Some(tell) = self.0.take() {
-            tell(answer);
+        if let Some(on_answer) = self.0.take() {
+            on_answer(answer);
         }
     }
 }
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        if let Some(tell) = self.0.take() {
-            tell(Answer::Lost);
+        if let Some(on_answer) = self.0.take() {
+            on_answer(Answer::Lost);
         }
     }
 }

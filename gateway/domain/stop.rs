@@ -10,9 +10,11 @@ use std::sync::{
 pub struct StopFlag(Arc<AtomicBool>);
 
 impl StopFlag {
+    /// Raises it, for good.
     pub fn raise(&self) {
         self.0.store(true, Ordering::Release);
     }
+    /// Whether it was raised.
     pub fn is_raised(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }

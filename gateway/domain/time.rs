@@ -20,23 +20,28 @@ pub struct Now {
     pub mono_ms: u64,
 }
 
-/// This program was written after this: a wall clock that says less is wrong, as at boot of a
-/// box without a battery.
+/// 2026-01-01: this program was written after this.
 const WRITTEN: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 impl Now {
+    /// Whether a wall clock can be right that shows this. One that shows a time before this program was
+    /// written is wrong, as at boot of a box without a battery.
+    pub fn is_plausible(wall: Timestamp) -> bool {
+        wall >= WRITTEN
+    }
+
     /// When something that an earlier process noted by its wall clock happened, on this process's
     /// monotonic clock, milliseconds (below zero: before its start). What was noted under a clock
     /// that was wrong, or is ahead of this one, counts as just now: it is kept too long rather
     /// than too short (P9).
     pub fn mono_of(self, noted: Timestamp) -> i64 {
         let age = self.wall.duration_since(noted).as_millis();
-        let known = noted >= WRITTEN && age > 0;
-        let age = if known { i64::try_from(age).unwrap_or(i64::MAX) } else { 0 };
+        let usable = Self::is_plausible(noted) && age > 0;
+        let age = if usable { i64::try_from(age).unwrap_or(i64::MAX) } else { 0 };
         self.mono().saturating_sub(age)
     }
 
-    /// Milliseconds of the monotonic clock, to reckon with what lies before its start.
+    /// Milliseconds of the monotonic clock, signed, so that times before its start can be computed.
     pub fn mono(self) -> i64 {
         i64::try_from(self.mono_ms).unwrap_or(i64::MAX)
     }
@@ -44,6 +49,7 @@ impl Now {
 
 /// Where `now` comes from: the real one and the simulated one live in `base`.
 pub trait Clock: Send + Sync {
+    /// Reads both clocks.
     fn now(&self) -> Now;
 }
 

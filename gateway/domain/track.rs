@@ -16,6 +16,7 @@ pub struct Bbox {
 }
 
 impl Bbox {
+    /// The box with these edges.
     pub fn new(x0: f32, y0: f32, x1: f32, y1: f32) -> Self {
         Self { x0, y0, x1, y1 }
     }
@@ -69,6 +70,7 @@ impl Bbox {
         ((self.x0 + self.x1) / 2.0, (self.y0 + self.y1) / 2.0)
     }
 
+    /// Whether the point lies in it, edges included.
     pub fn holds(&self, (x, y): (f32, f32)) -> bool {
         (self.x0..=self.x1).contains(&x) && (self.y0..=self.y1).contains(&y)
     }
@@ -86,6 +88,7 @@ pub struct Detection {
     pub label: Arc<str>,
     /// 0..1.
     pub score: f32,
+    /// Where it is in the picture.
     pub bbox: Bbox,
 }
 
@@ -94,12 +97,14 @@ pub struct Detection {
 pub struct Track {
     /// Unique within a camera's session; never reused.
     pub id: u64,
+    /// Of the latest detection that was sure.
     pub label: Arc<str>,
     /// Score of the latest detection, 0..1.
     pub score: f32,
+    /// Where it is, or is predicted to be.
     pub bbox: Bbox,
     /// False while it is only predicted (not seen in this picture).
     pub seen: bool,
-    /// When it was seen first; it is told only from its second sighting on.
+    /// When it was detected first; it is reported from its second detection on.
     pub since: Timestamp,
 }

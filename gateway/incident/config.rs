@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A window longer than this is a mistake: for its length, a first press alarms nobody.
+/// A longer window is taken for a mistake, because in it a first press alarms nobody.
 const TEST_WINDOW_MAX: SignedDuration = SignedDuration::from_hours(12);
 
 /// `[devices]`: how buttons and other devices are watched over.
@@ -65,7 +65,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// What can never work: key and message.
+    /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         for (key, percent) in [

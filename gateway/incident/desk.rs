@@ -2,12 +2,13 @@
 
 mod devices;
 mod evidence;
+mod faults;
 mod flights;
 mod gauges;
 mod join;
 mod pictures;
+mod press;
 mod replies;
-mod signals;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
@@ -37,6 +38,7 @@ use crate::domain::{
 /// What the desk knows of sources: the configuration, looked up by id.
 #[derive(Clone, Default)]
 pub struct Directory {
+    /// All sources of the configuration.
     pub sources: HashMap<SourceId, SourceInfo>,
     /// Seconds after the end at which a case nobody closed is closed by the gateway.
     pub auto_close_after_s: u64,
@@ -52,14 +54,15 @@ pub struct Directory {
     pub placed: HashSet<SourceId>,
     /// Rules by which happenings are one.
     pub joins: HashSet<Join>,
-    /// Listed devices, and what is wanted of each.
+    /// Listed devices, and what the configuration says of each.
     pub devices: HashMap<SourceId, DeviceInfo>,
+    /// `[devices]`: when a device's state is an incident.
     pub watch: config::Config,
 }
 
 /// Work for the evidence worker; it answers with [`Body::Evidence`] or [`Body::EvidenceFailed`].
 #[derive(Debug)]
-pub enum Job {
+pub enum EvidenceJob {
     Snapshot {
         incident: IncidentId,
         id: EvidenceId,
@@ -79,10 +82,13 @@ pub enum Job {
 /// `answer` after `entries` are on disk.
 #[derive(Debug)]
 pub struct Effects {
+    /// For the journal, in this order, as one batch.
     pub entries: Vec<Entry>,
-    pub jobs: Vec<Job>,
+    /// For the evidence worker, once `entries` are on disk.
+    pub jobs: Vec<EvidenceJob>,
+    /// To whoever sent the observation.
     pub answer: Answer,
-    /// It was said before, or came too late to count.
+    /// The observation was a repeat, or came too late to count.
     pub repeated: bool,
 }
 
@@ -92,7 +98,7 @@ impl Default for Effects {
     }
 }
 
-/// Owns all live incidents; one step at a time.
+/// Owns all live incidents. A functional core: each call takes `now` and returns its effects.
 pub struct Desk {
     directory: Directory,
     ids: IdMint,
@@ -104,16 +110,17 @@ pub struct Desk {
     reply_order: VecDeque<(IncidentId, String)>,
     closed: VecDeque<IncidentId>,
     flights: Flights,
-    /// Live incidents that a later one may be one with, presses aside: few, however many cases
-    /// are open. A press must not look at all of them.
+    /// Live incidents, presses aside, with which a later one may be joined: few, however many cases are
+    /// open, so that a press need not search all of them.
     near: BTreeSet<IncidentId>,
     fleet: Fleet,
-    /// When the devices were last looked at, monotonic milliseconds.
-    looked_ms: u64,
+    /// When the devices were last checked, monotonic milliseconds.
+    checked_ms: u64,
     press_clips: VecDeque<pictures::PressClip>,
 }
 
 impl Desk {
+    /// No incidents yet. `ids`: where new ids come from.
     pub fn new(directory: Directory, ids: IdMint) -> Self {
         Self {
             directory,
@@ -128,15 +135,15 @@ impl Desk {
             flights: Flights::default(),
             near: BTreeSet::new(),
             fleet: Fleet::default(),
-            looked_ms: 0,
+            checked_ms: 0,
             press_clips: VecDeque::new(),
         }
     }
 
-    /// Takes up what the journal knows. What was going on at a camera or with a part is ended
-    /// (`ended_by` = restart): nobody watched meanwhile. An emergency stays open; so do rain, water
-    /// and posture, whose rules know again what they were made of, and what is wrong with a
-    /// device: that is watched over a restart.
+    /// Takes over what the journal holds, after a restart. An incident of a camera or a part that was
+    /// active is ended (`ended_by` = restart), because nobody watched meanwhile. An emergency stays
+    /// open; so do rain, water and posture, whose rules restore their own state, and faults of
+    /// devices, which are supervised across a restart.
     pub fn restore(
         &mut self,
         now: Now,
@@ -150,12 +157,13 @@ impl Desk {
         for record in live {
             let incident = record.incident;
             let id = incident.id;
-            let watched = incident.sources.first().is_some_and(|source| self.fleet.has(&source.id));
-            let kept = matches!(
+            let supervised =
+                incident.sources.first().is_some_and(|source| self.fleet.has(&source.id));
+            let survives = matches!(
                 incident.kind,
                 Kind::EmergencyButton | Kind::Rain | Kind::WaterLevel | Kind::Posture
             );
-            let stays = kept || (watched && is_of_a_device(incident.kind));
+            let stays = survives || (supervised && is_of_a_device(incident.kind));
             let ends = incident.active && !stays;
             if incident.active && !ends {
                 self.by_key.insert(incident.key.clone(), id);
@@ -167,13 +175,14 @@ impl Desk {
                 effects.entries.push(live.record(now, What::Ended));
             }
             self.live.insert(id, live);
-            if kept && !ends {
+            if survives && !ends {
                 self.keep_near(id);
             }
         }
         effects
     }
 
+    /// Takes one observation, and what the rules found in it.
     pub fn apply(
         &mut self,
         now: Now,
@@ -215,7 +224,8 @@ impl Desk {
         effects
     }
 
-    /// Ends what rules found silent, tells what was held, cuts clips, closes old cases.
+    /// To be called every second or so: takes findings of rules that passed time makes, reports what
+    /// was held back, asks for clips, closes old cases.
     pub fn tick(&mut self, now: Now, findings: Vec<Finding>) -> Effects {
         let mut effects = Effects::default();
         for finding in findings {
@@ -274,8 +284,8 @@ impl Desk {
     fn finding(&mut self, now: Now, mut finding: Finding, effects: &mut Effects) {
         self.locate(&mut finding);
         let late = self.late_place(&finding);
-        let known = self.by_key.get(&finding.key).copied();
-        match (known.and_then(|id| self.live.get_mut(&id)), finding.phase) {
+        let open = self.by_key.get(&finding.key).copied();
+        match (open.and_then(|id| self.live.get_mut(&id)), finding.phase) {
             (None, Phase::Ends) => {}
             (None, _) => self.open(now, finding, effects),
             (Some(live), Phase::Begins | Phase::Continues) => {
@@ -287,7 +297,7 @@ impl Desk {
                     live.dirty = true;
                 }
                 let (id, rose) = (live.incident.id, live.absorb(&mut finding));
-                if rose && live.told {
+                if rose && live.reported {
                     effects.entries.push(live.record(now, What::Updated));
                 }
                 if rose {
@@ -297,7 +307,7 @@ impl Desk {
             (Some(live), Phase::Ends) => {
                 live.absorb(&mut finding);
                 live.open_keys.remove(&finding.key);
-                // Another eye still sees it.
+                // Another source still sees it.
                 if !live.open_keys.is_empty() {
                     return;
                 }
@@ -352,7 +362,7 @@ impl Desk {
             key: finding.key.clone(),
         };
         let mut live = resumed(incident, now);
-        live.told = false;
+        live.reported = false;
         live.last_at = finding.at;
         live.clip_due = camera;
         live.absorb(&mut finding);
@@ -383,10 +393,10 @@ fn resumed(incident: Incident, now: Now) -> Live {
         last_at: incident.ended_at.unwrap_or(incident.changed_at),
         ended_ms: incident.ended_at.map(|at| now.mono_of(at)),
         incident,
-        told: true,
+        reported: true,
         hold_until_ms: None,
         dirty: false,
-        told_at_ms: now.mono_ms,
+        reported_at_ms: now.mono_ms,
         best: 0.0,
         snapshot: None,
         making_snapshot: false,

@@ -1,67 +1,32 @@
 //! A drone in the air: where it looks at a time, and so where on the ground what it sees stands.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-};
+use std::collections::{HashMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::patrol::Patrol;
+use super::{
+    patrol::Patrol,
+    sighting::{GeoContext, Sighting},
+};
 use crate::domain::{
-    Areas, DroneInfo, Finding, Gaze, Grid, Now, Phase, Place, Pose, SourceId, Spot, Stamp,
-    Telemetry, Track, TrackFrame, View, distance_m, moved,
+    DroneInfo, Finding, Gaze, Now, Phase, Pose, SourceId, Spot, Stamp, Telemetry, Track,
+    TrackFrame, View, distance_m,
 };
 
 /// Poses remembered: half a minute of KLV at ten a second, minutes of DJI.
 const POSES_MAX: usize = 300;
-/// What one message leaves out is as it was said within this.
+/// What a message leaves out is taken from an earlier one of at most this age.
 const PART_MS_MAX: i64 = 5_000;
-/// What a drone that has landed shows afterwards is no flight, until this.
+/// Pictures of a drone that has landed are no flight for so long.
 const LANDED_MS_MAX: i64 = 600_000;
 /// An older pose says nothing of where the camera looks now; DJI sends one every 2 s.
 const POSE_MS_MAX: i64 = 4_000;
-/// KLV is of the picture itself: while it comes, DJI's pose is not looked at.
+/// KLV belongs to the picture itself: while it comes, DJI's pose is not used.
 const KLV_RULES_MS: i64 = 15_000;
 /// A device clock within this of ours is believed, as [`Stamp::of_device`] does.
 const TRUST: SignedDuration = SignedDuration::from_mins(10);
-/// After this without a trusted pose, one with a wild clock is taken to be live. Milliseconds.
+/// After this without a trusted pose, one with a wrong clock is taken to be live. Milliseconds.
 const WILD_AFTER_MS: u64 = 60_000;
-
-/// Where one thing stands, as far as is known.
-#[derive(Clone, Debug)]
-pub(super) struct Sighting {
-    pub(super) label: Arc<str>,
-    pub(super) score: f32,
-    /// Or why it has no place.
-    pub(super) spot: Result<Spot, &'static str>,
-    pub(super) grid: Option<Arc<Grid>>,
-    /// The stated error reaches into another grid, or out of all.
-    pub(super) near_edge: bool,
-}
-
-/// What is known of where things are.
-#[derive(Clone, Copy)]
-pub(super) struct Ground<'d> {
-    pub(super) drone: &'d DroneInfo,
-    pub(super) areas: Option<&'d dyn Areas>,
-}
-
-impl Ground<'_> {
-    pub(super) fn grid(&self, [lon, lat]: [f64; 2]) -> Option<Arc<Grid>> {
-        self.areas?.at(&Place { lon, lat, text: None })
-    }
-
-    /// Whether some place within the stated error lies in another grid than its middle.
-    fn near_edge(&self, spot: &Spot, grid: Option<&Arc<Grid>>) -> bool {
-        let code = |grid: Option<&Arc<Grid>>| grid.map(|grid| grid.code.clone());
-        (0..8).any(|eighth| {
-            let (east, north) = (f64::from(eighth) * 45f64.to_radians()).sin_cos();
-            let there = moved(spot.position, spot.error_m * north, spot.error_m * east);
-            code(self.grid(there).as_ref()) != code(grid)
-        })
-    }
-}
 
 #[derive(Default)]
 struct Aircraft {
@@ -79,51 +44,50 @@ struct Aircraft {
 pub(super) struct Flights(HashMap<SourceId, Aircraft>);
 
 impl Flights {
-    /// Another pose; false if it was there before, or comes too late to be one.
+    /// Takes a pose; false if it is a repeat, or comes too late.
     pub(super) fn pose(
         &mut self,
         now: Now,
-        ground: Ground<'_>,
+        geo: GeoContext<'_>,
         stamp: Stamp,
         pose: &Pose,
         findings: &mut Vec<Finding>,
     ) -> bool {
-        let craft = self.0.entry(ground.drone.id.clone()).or_default();
+        let craft = self.0.entry(geo.drone.id.clone()).or_default();
         if craft.repeats(now, stamp, pose.via) {
             return false;
         }
-        let Some(pose) = craft.keep(stamp.at, pose) else { return true };
+        let Some(pose) = craft.remember_pose(stamp.at, pose) else { return true };
         if pose.airborne == Some(false) {
-            craft.end(ground, "landed", findings);
+            craft.end(geo, "landed", findings);
             return true;
         }
         if craft.patrol.is_none() && pose.position.is_none() {
             return true;
         }
-        let looked_at = view(ground.drone, &pose)
+        let looked_at = view(geo.drone, &pose)
             .ok()
-            .and_then(|view| view.spot((0.5, 0.5), &ground.drone.errors))
+            .and_then(|view| view.spot((0.5, 0.5), &geo.drone.errors))
             .map(|spot| spot.position);
-        let covered = looked_at.or(pose.position).and_then(|place| ground.grid(place));
+        let covered = looked_at.or(pose.position).and_then(|place| geo.grid(place));
         let patrol = craft.patrol.get_or_insert_with(|| Patrol::begin(stamp, now));
-        patrol.fly(stamp.at, now, ground.drone, &pose, covered);
-        patrol.tell(ground.drone, findings);
+        patrol.fly(stamp.at, now, geo.drone, &pose, covered);
+        patrol.report(geo.drone, findings);
         true
     }
 
-    /// What the drone sees now, in place of what it saw before.
+    /// Takes what the drone sees now, in place of what it saw before.
     pub(super) fn saw(
         &mut self,
         now: Now,
-        ground: Ground<'_>,
+        geo: GeoContext<'_>,
         stamp: Stamp,
         frame: &TrackFrame,
         findings: &mut Vec<Finding>,
     ) {
-        let craft = self.0.entry(ground.drone.id.clone()).or_default();
+        let craft = self.0.entry(geo.drone.id.clone()).or_default();
         let seen: Vec<&Track> = frame.tracks.iter().filter(|track| track.seen).collect();
-        craft.sightings =
-            seen.iter().map(|track| craft.sighting(ground, stamp.at, track)).collect();
+        craft.sightings = seen.iter().map(|track| craft.sighting(geo, stamp.at, track)).collect();
         let on_ground = craft.poses.back().is_some_and(|(at, pose)| {
             pose.airborne == Some(false) && ms_between(*at, stamp.at).abs() < LANDED_MS_MAX
         });
@@ -132,10 +96,11 @@ impl Flights {
         }
         let patrol = craft.patrol.get_or_insert_with(|| Patrol::begin(stamp, now));
         patrol.saw(stamp.at, now, &craft.sightings);
-        patrol.tell(ground.drone, findings);
+        patrol.report(geo.drone, findings);
     }
 
-    /// The best-seen thing of these labels that the drone sees now.
+    /// Of what the drone sees now, the thing with a label of this finding that has a place and the
+    /// highest score.
     pub(super) fn sighting(&self, drone: &SourceId, finding: &Finding) -> Option<&Sighting> {
         let wanted =
             |one: &&Sighting| finding.objects.iter().any(|object| *object.label == *one.label);
@@ -164,14 +129,14 @@ impl Flights {
     pub(super) fn tick<'d>(
         &mut self,
         now: Now,
-        ground: impl Fn(&SourceId) -> Option<Ground<'d>>,
+        geo_of: impl Fn(&SourceId) -> Option<GeoContext<'d>>,
         findings: &mut Vec<Finding>,
     ) {
         for (id, craft) in &mut self.0 {
             let Some(patrol) = &craft.patrol else { continue };
-            match ground(id) {
-                Some(ground) if patrol.silent_ms(now) <= ground.drone.flight_end_ms => {}
-                Some(ground) => craft.end(ground, "silent", findings),
+            match geo_of(id) {
+                Some(geo) if patrol.silent_ms(now) <= geo.drone.flight_end_ms => {}
+                Some(geo) => craft.end(geo, "silent", findings),
                 // Removed from the configuration.
                 None => {
                     let patrol = craft.patrol.take();
@@ -201,14 +166,15 @@ impl Aircraft {
         false
     }
 
-    /// The pose made whole, if it is one to go by.
-    fn keep(&mut self, at: Timestamp, pose: &Pose) -> Option<Pose> {
+    /// Remembers the pose, completed by the one before, and returns it; `None` if it is not used.
+    fn remember_pose(&mut self, at: Timestamp, pose: &Pose) -> Option<Pose> {
         let klv = self.poses.iter().rev().find(|(_, pose)| pose.via == Telemetry::Klv);
         let ruled = klv.is_some_and(|(before, _)| ms_between(*before, at).abs() < KLV_RULES_MS);
         if pose.via == Telemetry::Osd && ruled {
             return None;
         }
-        // Its time is that of the pictures, which come later: it is not behind DJI's, it is right.
+        // KLV has the time of the pictures, which come later than DJI's messages: after a change of
+        // telemetry the older poses are dropped, not the new one.
         if self.poses.back().is_some_and(|(_, latest)| latest.via != pose.via) {
             self.poses.clear();
         }
@@ -217,7 +183,7 @@ impl Aircraft {
             if (0..10_000).contains(&back_ms) {
                 return None;
             }
-            // The clock stepped back: what came before is of another time.
+            // The clock stepped back: the poses before have another time.
             if back_ms > 0 {
                 self.poses.clear();
             }
@@ -234,14 +200,14 @@ impl Aircraft {
         Some(whole)
     }
 
-    fn sighting(&self, ground: Ground<'_>, at: Timestamp, track: &Track) -> Sighting {
-        let spot = self.spot(ground.drone, at, track.bbox.foot());
-        let grid = spot.as_ref().ok().and_then(|spot| ground.grid(spot.position));
-        let near_edge = spot.as_ref().is_ok_and(|spot| ground.near_edge(spot, grid.as_ref()));
+    fn sighting(&self, geo: GeoContext<'_>, at: Timestamp, track: &Track) -> Sighting {
+        let spot = self.spot(geo.drone, at, track.bbox.foot());
+        let grid = spot.as_ref().ok().and_then(|spot| geo.grid(spot.position));
+        let near_edge = spot.as_ref().is_ok_and(|spot| geo.near_edge(spot, grid.as_ref()));
         Sighting { label: track.label.clone(), score: track.score, spot, grid, near_edge }
     }
 
-    /// A point of the picture that was taken at `at`, on the ground.
+    /// Where a point of the picture that was taken at `at` lies on the ground. The error is why not.
     fn spot(
         &self,
         drone: &DroneInfo,
@@ -257,7 +223,7 @@ impl Aircraft {
         let mut spot = view
             .spot(foot, &drone.errors)
             .ok_or("it is at or near the horizon, or the drone is on the ground")?;
-        // A pose that is only held is off by what the drone moved and turned since.
+        // A pose that is older than the picture is off by what the drone moved and turned since.
         let (speed, turn) = self.motion();
         let since = age_ms as f64 / 1000.0;
         spot.error_m = spot.error_m.hypot(since * (speed + turn.to_radians() * spot.slant_m));
@@ -310,9 +276,9 @@ impl Aircraft {
         (way / seconds, turn / seconds)
     }
 
-    fn end(&mut self, ground: Ground<'_>, why: &str, findings: &mut Vec<Finding>) {
+    fn end(&mut self, geo: GeoContext<'_>, why: &str, findings: &mut Vec<Finding>) {
         let Some(patrol) = self.patrol.take() else { return };
-        findings.push(patrol.finding(&ground.drone.id, Phase::Ends, why));
+        findings.push(patrol.finding(&geo.drone.id, Phase::Ends, why));
         self.sightings.clear();
     }
 }
@@ -321,7 +287,7 @@ fn ms_between(from: Timestamp, to: Timestamp) -> i64 {
     i64::try_from(to.duration_since(from).as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The way from one azimuth to another, −180..180.
+/// The turn from one azimuth to another, −180..180 degrees.
 fn turned_deg(from: f64, to: f64) -> f64 {
     (to - from + 180.0).rem_euclid(360.0) - 180.0
 }

@@ -2,7 +2,7 @@
 //!
 //! - `seen-by-several`: a person seen by another camera or drone at the same place within half a
 //!   minute is the same person: one incident, all its sources.
-//! - `button-and-eye`: who is seen beside a button around the time of its press belongs to the
+//! - `button-and-sees`: who is seen beside a button around the time of its press belongs to the
 //!   press. The press itself joins nothing: two emergencies are always two.
 //! - `rain-and-water`: a person at the water of a grid in which it rains hard, or whose water is
 //!   high, is an alert: both stay incidents of their own, the person's is raised.
@@ -31,12 +31,14 @@ pub enum Join {
 }
 
 impl Join {
+    /// Every rule.
     pub const ALL: [Self; 3] = [Self::SeenBySeveral, Self::ButtonAndEye, Self::RainAndWater];
 
+    /// As in the configuration and in `detail.fusion`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SeenBySeveral => "seen-by-several",
-            Self::ButtonAndEye => "button-and-eye",
+            Self::ButtonAndEye => "button-and-sees",
             Self::RainAndWater => "rain-and-water",
         }
     }
@@ -51,9 +53,10 @@ const REACH_M_MAX: f64 = 60.0;
 const SLACK_M: f64 = 10.0;
 /// A sighting joins one that was last true within this, seconds.
 const SEEN_WITHIN_S: i64 = 30;
-/// Who was seen this long before a press belongs to it, seconds.
+/// A person seen at most this long before a press belongs to it, seconds.
 const BEFORE_PRESS_S: i64 = 60;
-/// Who is seen this long after a press belongs to it, seconds; it may stay open for days.
+/// A person seen at most this long after a press belongs to it, seconds; the press may stay open for
+/// days.
 const AFTER_PRESS_S: i64 = 600;
 
 /// `detail.fusion` of an incident in words, one sentence an entry.
@@ -74,10 +77,12 @@ pub(super) fn sentences(detail: &Detail) -> Vec<String> {
     list.into_iter().flatten().map(sentence).filter(|sentence| !sentence.is_empty()).collect()
 }
 
-/// One of the two, as far as the question goes.
+/// One of the two incidents or findings, with what the rules look at.
 #[derive(Clone, Debug)]
 pub(super) struct Side {
+    /// Of the incident.
     pub(super) kind: Kind,
+    /// Of the incident.
     pub(super) severity: Severity,
     /// All that belong to it.
     pub(super) sources: Vec<SourceId>,
@@ -91,17 +96,18 @@ pub(super) struct Side {
     pub(super) grid: Option<String>,
     /// When it began, and when it was last true.
     pub(super) began_at: Timestamp,
+    /// See `began_at`.
     pub(super) last_at: Timestamp,
     /// A person is in it.
     pub(super) person: bool,
 }
 
 impl Side {
-    /// A camera or drone sees a person who is somewhere.
+    /// Whether a camera or drone sees a person.
     fn sees_a_person(&self) -> bool {
-        let eye = matches!(self.source_kind, SourceKind::Camera | SourceKind::Drone);
+        let sees = matches!(self.source_kind, SourceKind::Camera | SourceKind::Drone);
         let kind = matches!(self.kind, Kind::Intrusion | Kind::Loiter | Kind::Waterside);
-        eye && kind && self.person
+        sees && kind && self.person
     }
 
     fn reach_m(&self) -> f64 {
@@ -136,8 +142,8 @@ pub(super) fn joins(new: &Side, live: &Side) -> Option<(Join, f64)> {
         let soon = (-BEFORE_PRESS_S..=AFTER_PRESS_S).contains(&after_s);
         return soon.then_some((Join::ButtonAndEye, apart_m));
     }
-    // Another rule of the same camera asks another question, and gets an answer of its own.
-    if live.sources.iter().any(|known| new.sources.contains(known)) {
+    // Two rules of one camera make two incidents.
+    if live.sources.iter().any(|source| new.sources.contains(source)) {
         return None;
     }
     let near_in_time = seconds(live.last_at, new.began_at).abs() <= SEEN_WITHIN_S
@@ -214,7 +220,7 @@ mod tests {
             (
                 side(Intrusion, "cam-1", 29.0, 90),
                 side(EmergencyButton, "btn-1", 0.0, 0),
-                "button-and-eye",
+                "button-and-sees",
             ),
             (side(Intrusion, "cam-1", 31.0, 90), side(EmergencyButton, "btn-1", 0.0, 0), "-"),
             (side(Intrusion, "cam-1", 5.0, 601), side(EmergencyButton, "btn-1", 0.0, 0), "-"),

@@ -1,4 +1,4 @@
-//! Which reports of gauges have been taken: one that is sent again is acknowledged again and written once.
+//! Which reports of gauges were taken already: one that is sent again is acknowledged again and written once.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,16 +11,17 @@ use crate::domain::{GaugeReport, SourceId};
 const REPORTS_MAX_A_GAUGE: usize = 128;
 const GAUGES_MAX: usize = 4_096;
 
+/// Fingerprints of the latest reports of each gauge.
 #[derive(Default)]
 pub(super) struct Gauges {
     seen: HashMap<SourceId, VecDeque<u64>>,
 }
 
 impl Gauges {
-    /// True if it is new; it is remembered.
+    /// True if the report is new; it is remembered.
     pub(super) fn is_new(&mut self, source: &SourceId, report: &GaugeReport) -> bool {
         if !self.seen.contains_key(source) && self.seen.len() >= GAUGES_MAX {
-            // What it says has no effect twice all the same; only the journal grows.
+            // A repeat has no second effect anyway (the series drops it); only the journal grows.
             return true;
         }
         let print = fingerprint(report);
@@ -36,14 +37,14 @@ impl Gauges {
     }
 }
 
-/// Its name and what it says. One without a name and a time of its own is new whenever it comes.
+/// Of id and content. A report without an id and without a time of its own is new whenever it comes.
 fn fingerprint(report: &GaugeReport) -> u64 {
     let mut hasher = DefaultHasher::new();
     report.id.hash(&mut hasher);
     report.battery.hash(&mut hasher);
     for reading in &report.readings {
         reading.measure.hash(&mut hasher);
-        // A clock that is wrong dates each copy anew, and with a name it is the same report.
+        // With a wrong clock each copy is dated anew; by its id it is the same report.
         if report.id.is_none() || report.doubt.is_none() {
             reading.at.hash(&mut hasher);
         }

@@ -1,4 +1,4 @@
-//! One live incident: its state, what it still waits for, and when it may next be told.
+//! One live incident: its state, what it still waits for, and when it may next be reported.
 
 use std::collections::BTreeSet;
 
@@ -16,23 +16,29 @@ pub(super) const SNAPSHOT_WAIT_MS: u64 = 1_500;
 /// A picture must be this much better to replace the snapshot.
 const BETTER: f32 = 1.3;
 
+/// An incident that may still change.
 pub(super) struct Live {
+    /// As its next record will show it, but for revision and time.
     pub(super) incident: Incident,
-    /// The grid has heard of it (revision 1 is written).
-    pub(super) told: bool,
-    /// Held until then for its first snapshot; monotonic milliseconds.
+    /// Revision 1 is written.
+    pub(super) reported: bool,
+    /// `opened` is held back until then for the first snapshot; monotonic milliseconds.
     pub(super) hold_until_ms: Option<u64>,
     /// Something worth an `updated` has changed since the last record.
     pub(super) dirty: bool,
-    pub(super) told_at_ms: u64,
+    /// When its last record was made, monotonic milliseconds.
+    pub(super) reported_at_ms: u64,
     /// When it ended, monotonic milliseconds; below zero before this process.
     pub(super) ended_ms: Option<i64>,
     /// Last time it was true, source time.
     pub(super) last_at: Timestamp,
     /// Quality of the snapshot it has, and the id under which the next better one is made.
     pub(super) best: f32,
+    /// See `best`.
     pub(super) snapshot: Option<EvidenceId>,
+    /// The evidence worker is at work on one.
     pub(super) making_snapshot: bool,
+    /// When one was last asked for, monotonic milliseconds.
     pub(super) last_snapshot_ms: u64,
     /// A clip is still to be cut (camera incidents).
     pub(super) clip_due: bool,
@@ -45,7 +51,7 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// It goes on no longer.
+    /// What it reports is over since `at`, source time.
     pub(super) fn end(&mut self, now: Now, at: Timestamp) {
         self.incident.active = false;
         self.incident.ended_at = Some(at);
@@ -56,10 +62,10 @@ impl Live {
     pub(super) fn record(&mut self, now: Now, what: What) -> Entry {
         self.incident.revision += 1;
         self.incident.changed_at = now.wall;
-        self.told = true;
+        self.reported = true;
         self.hold_until_ms = None;
         self.dirty = false;
-        self.told_at_ms = now.mono_ms;
+        self.reported_at_ms = now.mono_ms;
         Entry::Change(Box::new(Record { what, incident: self.incident.clone() }))
     }
 
@@ -68,7 +74,7 @@ impl Live {
         self.count(&finding.objects);
         self.dirty |= finding.notable;
         let incident = &mut self.incident;
-        // What was joined adds to the story and does not name it anew.
+        // A joined finding does not change the title.
         if let Some(title) = finding.title.take()
             && incident.key == finding.key
         {
@@ -76,7 +82,7 @@ impl Live {
         }
         incident.detail.append(&mut finding.detail);
         let joined = fusion::sentences(&incident.detail);
-        // What was joined adds to the story and does not tell it anew.
+        // Nor does it replace the reason.
         if incident.key == finding.key || joined.is_empty() {
             let all = std::iter::once(&finding.why).chain(&joined);
             incident.why = all.map(String::as_str).collect::<Vec<_>>().join("; ");
@@ -91,15 +97,15 @@ impl Live {
         self.raise(finding.severity)
     }
 
-    /// The most of each label that was seen at once.
+    /// Takes over the most of each label that was seen at once.
     pub(super) fn count(&mut self, objects: &[ObjectCount]) {
         for object in objects {
-            let known = self.incident.objects.iter_mut().find(|known| known.label == object.label);
-            match known {
-                Some(known) => {
-                    self.dirty |= object.count > known.count;
-                    known.count = known.count.max(object.count);
-                    known.score_max = known.score_max.max(object.score_max);
+            let same = self.incident.objects.iter_mut().find(|one| one.label == object.label);
+            match same {
+                Some(one) => {
+                    self.dirty |= object.count > one.count;
+                    one.count = one.count.max(object.count);
+                    one.score_max = one.score_max.max(object.score_max);
                 }
                 None => {
                     self.incident.objects.push(object.clone());
@@ -109,6 +115,7 @@ impl Live {
         }
     }
 
+    /// Raises the severity if this one is more urgent; true if it did.
     pub(super) fn raise(&mut self, severity: Severity) -> bool {
         let rose = severity < self.incident.severity;
         if rose {
@@ -117,7 +124,10 @@ impl Live {
         rose
     }
 
+    /// Whether a change is to be reported, and the last record is long enough ago.
     pub(super) fn may_update(&self, now: Now) -> bool {
-        self.told && self.dirty && now.mono_ms.saturating_sub(self.told_at_ms) >= UPDATE_EVERY_MS
+        self.reported
+            && self.dirty
+            && now.mono_ms.saturating_sub(self.reported_at_ms) >= UPDATE_EVERY_MS
     }
 }

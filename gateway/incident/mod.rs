@@ -9,6 +9,7 @@ mod gauges;
 mod live;
 mod patrol;
 mod presses;
+mod sighting;
 mod supervise;
 #[cfg(test)]
 mod tests_devices;
@@ -21,5 +22,5 @@ mod tests_random;
 mod titles;
 
 pub use config::{Config, TestWindow};
-pub use desk::{Desk, Directory, Effects, Job};
+pub use desk::{Desk, Directory, Effects, EvidenceJob};
 pub use fusion::Join;

@@ -11,34 +11,37 @@ use geo::{Coord, LineString, SimplifyIdx};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::flight::Sighting;
+use super::sighting::Sighting;
 use crate::domain::{
     ClockError, Detail, DroneInfo, Finding, Grid, Kind, Now, ObjectCount, Phase, Pose, Severity,
     SourceId, Stamp, distance_m,
 };
 
-/// Points of the way in memory; beyond, every second one goes.
+/// Points of the way in memory; beyond that every second one is dropped.
 const WAY_POINTS_MAX: usize = 4_000;
 /// Points of the way in a record.
-const TOLD_POINTS_MAX: usize = 250;
+const RECORD_POINTS_MAX: usize = 250;
 /// A step shorter than this is hovering, metres.
 const STEP_M_MIN: f64 = 2.0;
 /// A grid counts as looked at until the next pose, but no longer than this, seconds.
 const LOOK_S_MAX: f64 = 5.0;
-/// Without news, the grid hears of a flight so often, seconds.
-const TELL_EVERY_S: i64 = 60;
+/// Without news, a flight is reported so often, seconds.
+const REPORT_EVERY_S: i64 = 60;
 /// Labels, grids and incidents remembered of one flight.
-const KEPT_MAX: usize = 100;
+const REMEMBERED_MAX: usize = 100;
 /// Score from which something counts as seen.
 const SCORE_MIN: f32 = 0.5;
 
+/// What was seen of one label.
 struct LabelSeen {
+    /// At once.
     most: u32,
     score: f32,
     first: Timestamp,
     grids: BTreeSet<String>,
 }
 
+/// One flight, from its first pose or picture on.
 pub(super) struct Patrol {
     began_at: Timestamp,
     last: Timestamp,
@@ -54,13 +57,15 @@ pub(super) struct Patrol {
     telemetry: BTreeSet<&'static str>,
     pictures: u64,
     battery: Option<u8>,
-    told: bool,
-    told_at: Timestamp,
-    /// A grid, a label or an incident that the grid has not heard of.
-    news: bool,
+    /// The first finding was made.
+    reported: bool,
+    reported_at: Timestamp,
+    /// There is a grid, a label or an incident that no finding has carried.
+    has_news: bool,
 }
 
 impl Patrol {
+    /// A flight that begins now.
     pub(super) fn begin(stamp: Stamp, now: Now) -> Self {
         let Stamp { at, device, gateway, error_ms, .. } = stamp;
         Self {
@@ -77,16 +82,18 @@ impl Patrol {
             telemetry: BTreeSet::new(),
             pictures: 0,
             battery: None,
-            told: false,
-            told_at: at,
-            news: false,
+            reported: false,
+            reported_at: at,
+            has_news: false,
         }
     }
 
+    /// Since it last sent a pose or a picture.
     pub(super) fn silent_ms(&self, now: Now) -> u64 {
         now.mono_ms.saturating_sub(self.mono_ms)
     }
 
+    /// `[lon, lat]` of its first position.
     pub(super) fn began_over(&self) -> Option<[f64; 2]> {
         self.way.first().map(|(position, ..)| *position)
     }
@@ -125,27 +132,27 @@ impl Patrol {
             }
         }
         if let Some(grid) = &covered {
-            let room = self.grids.len() < KEPT_MAX;
-            if room && !self.grids.contains_key(&grid.code) {
+            let has_capacity = self.grids.len() < REMEMBERED_MAX;
+            if has_capacity && !self.grids.contains_key(&grid.code) {
                 self.grids.insert(grid.code.clone(), (grid.clone(), 0.0));
-                self.news = true;
+                self.has_news = true;
             }
         }
         self.over = Some((at, covered));
     }
 
-    /// The drone looked, and saw this.
+    /// The drone sent a picture, and this is in it.
     pub(super) fn saw(&mut self, at: Timestamp, now: Now, sightings: &[Sighting]) {
         self.heard(at, now);
         self.pictures += 1;
         let sure = || sightings.iter().filter(|one| one.score >= SCORE_MIN);
         for one in sure() {
             let count = sure().filter(|other| other.label == one.label).count();
-            let known = self.seen.contains_key(&*one.label);
-            if !known && self.seen.len() >= KEPT_MAX {
+            let is_new = !self.seen.contains_key(&*one.label);
+            if is_new && self.seen.len() >= REMEMBERED_MAX {
                 continue;
             }
-            self.news |= !known;
+            self.has_news |= is_new;
             let seen = self.seen.entry(one.label.to_string()).or_insert(LabelSeen {
                 most: 0,
                 score: 0.0,
@@ -158,10 +165,11 @@ impl Patrol {
         }
     }
 
+    /// What it saw made this incident.
     pub(super) fn opened(&mut self, incident: &str) {
-        if self.incidents.len() < KEPT_MAX {
+        if self.incidents.len() < REMEMBERED_MAX {
             self.incidents.push(incident.into());
-            self.news = true;
+            self.has_news = true;
         }
     }
 
@@ -170,18 +178,19 @@ impl Patrol {
         self.mono_ms = now.mono_ms;
     }
 
-    /// What the desk must hear now: the beginning, news, and a word a minute.
-    pub(super) fn tell(&mut self, drone: &DroneInfo, findings: &mut Vec<Finding>) {
-        let due = self.last.duration_since(self.told_at).as_secs() >= TELL_EVERY_S;
-        let phase = match self.told {
+    /// Makes a finding when one is due: at the beginning, with news, and once a minute.
+    pub(super) fn report(&mut self, drone: &DroneInfo, findings: &mut Vec<Finding>) {
+        let due = self.last.duration_since(self.reported_at).as_secs() >= REPORT_EVERY_S;
+        let phase = match self.reported {
             false => Phase::Begins,
-            true if due || self.news => Phase::Continues,
+            true if due || self.has_news => Phase::Continues,
             true => return,
         };
-        (self.told, self.told_at, self.news) = (true, self.last, false);
+        (self.reported, self.reported_at, self.has_news) = (true, self.last, false);
         findings.push(self.finding(&drone.id, phase, ""));
     }
 
+    /// The flight so far. `ended_by`: landed, silent or removed; used with [`Phase::Ends`].
     pub(super) fn finding(&self, drone: &SourceId, phase: Phase, ended_by: &str) -> Finding {
         let flown_s = self.last.duration_since(self.began_at).as_secs_f64().max(0.0);
         let labels: Vec<&str> = self.seen.keys().map(String::as_str).collect();
@@ -252,18 +261,18 @@ impl Patrol {
         detail
     }
 
-    /// The way as GeoJSON (RFC 7946), with as few points as say it.
+    /// The way as GeoJSON (RFC 7946), simplified to at most [`RECORD_POINTS_MAX`] points.
     fn track(&self) -> Option<Value> {
         let coord = |([x, y], ..): &([f64; 2], Option<f64>, Timestamp)| Coord { x: *x, y: *y };
         let line = LineString::new(self.way.iter().map(coord).collect());
-        // A metre first; doubled until it fits.
+        // A tolerance of a metre first, doubled until the points fit.
         let mut tolerance_deg = 1e-5;
-        let mut kept: Vec<usize> = line.simplify_idx(tolerance_deg);
-        while kept.len() > TOLD_POINTS_MAX {
+        let mut indices: Vec<usize> = line.simplify_idx(tolerance_deg);
+        while indices.len() > RECORD_POINTS_MAX {
             tolerance_deg *= 2.0;
-            kept = line.simplify_idx(tolerance_deg);
+            indices = line.simplify_idx(tolerance_deg);
         }
-        let points: Vec<_> = kept.iter().filter_map(|index| self.way.get(*index)).collect();
+        let points: Vec<_> = indices.iter().filter_map(|index| self.way.get(*index)).collect();
         let position = |(position, height, _): &&([f64; 2], Option<f64>, Timestamp)| {
             let round = |deg: f64| (deg * 1e7).round() / 1e7;
             let mut numbers = vec![json!(round(position[0])), json!(round(position[1]))];

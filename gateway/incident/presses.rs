@@ -1,4 +1,4 @@
-//! Which presses have been seen: identity of a press as the contract says, bounded and pure.
+//! Which presses were taken already: identity of a press as the contract says, bounded and pure.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -14,10 +14,12 @@ const SAME_WITHIN_MS: i64 = 3_000;
 /// A retained message older (or newer) than this does not alarm.
 const RETAINED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
+/// What a press turned out to be.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum PressVerdict {
+    /// Not seen before.
     New,
-    /// LabelSeen before; its incident, if it made one.
+    /// Seen before.
     Same,
     /// An old retained message: recorded, alarms nobody.
     Stale,
@@ -39,32 +41,33 @@ pub(super) struct Presses {
 }
 
 impl Presses {
+    /// Remembers a press of an earlier process.
     pub(super) fn restore(&mut self, now: Now, seen: &SeenPress) {
         self.remember(&seen.source, &seen.press, now.mono_of(seen.taken_at));
     }
 
     /// Judges a press and remembers it.
-    pub(super) fn judge(&mut self, now: Now, source: &SourceId, press: &Press) -> Verdict {
+    pub(super) fn judge(&mut self, now: Now, source: &SourceId, press: &Press) -> PressVerdict {
         self.forget(now.mono());
         let verdict = self.verdict(now, source, press);
-        if verdict != Verdict::Same {
+        if verdict != PressVerdict::Same {
             self.remember(source, press, now.mono());
         }
         verdict
     }
 
-    fn verdict(&self, now: Now, source: &SourceId, press: &Press) -> Verdict {
-        let fresh = |at: &i64| now.mono() - at <= REMEMBER_MS;
-        let known =
-            identities(source, press).any(|identity| self.seen.get(&identity).is_some_and(fresh));
+    fn verdict(&self, now: Now, source: &SourceId, press: &Press) -> PressVerdict {
+        let remembered = |at: &i64| now.mono() - at <= REMEMBER_MS;
+        let seen = identities(source, press)
+            .any(|identity| self.seen.get(&identity).is_some_and(remembered));
         let just_now = press.id.is_none()
             && self.last.get(source).is_some_and(|last| now.mono() - last <= SAME_WITHIN_MS);
         let recent =
             press.at.is_some_and(|at| at.duration_since(now.wall).abs() <= RETAINED_WITHIN);
-        match (known || just_now, press.retained && !recent) {
-            (true, _) => Verdict::Same,
-            (false, true) => Verdict::Stale,
-            (false, false) => Verdict::New,
+        match (seen || just_now, press.retained && !recent) {
+            (true, _) => PressVerdict::Same,
+            (false, true) => PressVerdict::Stale,
+            (false, false) => PressVerdict::New,
         }
     }
 
@@ -83,7 +86,7 @@ impl Presses {
         while self.order.len() > PRESSES_MAX
             || self.order.front().is_some_and(|(seen, _)| now - seen > REMEMBER_MS)
         {
-            // One that was seen again since is remembered for that.
+            // An identity that was seen again since stays.
             if let Some((at, identity)) = self.order.pop_front()
                 && self.seen.get(&identity) == Some(&at)
             {
@@ -93,7 +96,7 @@ impl Presses {
     }
 }
 
-/// By its id if it has one; else by the time it states.
+/// What a press is recognised by: its id if it has one, else the time that it states.
 fn identities(source: &SourceId, press: &Press) -> impl Iterator<Item = Identity> + use<> {
     let identity = match (&press.id, press.at) {
         (Some(id), _) => Some(Identity::Id(source.clone(), id.clone())),
@@ -103,29 +106,31 @@ fn identities(source: &SourceId, press: &Press) -> impl Iterator<Item = Identity
     identity.into_iter()
 }
 
-/// As what a press is kept.
+/// As what a press is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RememberedPress {
+    /// Somebody calls.
     Call,
+    /// An old retained message.
     Stale,
     /// It only tried the button.
     Test,
 }
 
-/// What is told to the journal of one press.
+/// The journal entry of one press.
 pub(super) fn entry(
     source: &SourceId,
     stamp: crate::domain::Stamp,
     press: &Press,
-    kept: RememberedPress,
+    recorded: RememberedPress,
     incident: Option<IncidentId>,
 ) -> crate::domain::Entry {
     crate::domain::Entry::Press {
         source: source.clone(),
         stamp,
         press: press.clone(),
-        stale: kept == RememberedPress::Stale,
-        test: kept == RememberedPress::Test,
+        stale: recorded == RememberedPress::Stale,
+        test: recorded == RememberedPress::Test,
         incident,
     }
 }
@@ -149,19 +154,19 @@ mod tests {
             via: "t".into(),
         };
         let table = [
-            (0, "a", press(Some("1"), None, false), Verdict::New),
-            (1, "a", press(Some("1"), None, false), Verdict::Same),
-            (1, "a", press(Some("2"), None, false), Verdict::New),
-            (1, "b", press(Some("1"), None, false), Verdict::New),
-            (10, "c", press(None, Some(9), false), Verdict::New),
-            (60, "c", press(None, Some(9), false), Verdict::Same),
-            (12, "d", press(None, None, false), Verdict::New),
-            (14, "d", press(None, None, false), Verdict::Same),
-            (16, "d", press(None, None, false), Verdict::New),
-            (100, "e", press(Some("9"), Some(90), true), Verdict::New),
-            (9999, "e", press(Some("9"), Some(90), true), Verdict::Same),
-            (9999, "e", press(Some("8"), Some(90), true), Verdict::Stale),
-            (9999, "e", press(Some("7"), None, true), Verdict::Stale),
+            (0, "a", press(Some("1"), None, false), PressVerdict::New),
+            (1, "a", press(Some("1"), None, false), PressVerdict::Same),
+            (1, "a", press(Some("2"), None, false), PressVerdict::New),
+            (1, "b", press(Some("1"), None, false), PressVerdict::New),
+            (10, "c", press(None, Some(9), false), PressVerdict::New),
+            (60, "c", press(None, Some(9), false), PressVerdict::Same),
+            (12, "d", press(None, None, false), PressVerdict::New),
+            (14, "d", press(None, None, false), PressVerdict::Same),
+            (16, "d", press(None, None, false), PressVerdict::New),
+            (100, "e", press(Some("9"), Some(90), true), PressVerdict::New),
+            (9999, "e", press(Some("9"), Some(90), true), PressVerdict::Same),
+            (9999, "e", press(Some("8"), Some(90), true), PressVerdict::Stale),
+            (9999, "e", press(Some("7"), None, true), PressVerdict::Stale),
         ];
         let mut presses = Presses::default();
         for (n, (at, source, press, expected)) in table.into_iter().enumerate() {
@@ -181,11 +186,11 @@ mod tests {
         let at = |wall: &str, s: u64| Now { wall: wall.parse().unwrap(), mono_ms: s * 1000 };
         let mut presses = Presses::default();
         let boot = at("1970-01-01T00:00:05Z", 5);
-        assert_eq!(presses.judge(boot, &"a".into(), &press("1")), Verdict::New);
+        assert_eq!(presses.judge(boot, &"a".into(), &press("1")), PressVerdict::New);
         let set = at("2026-07-01T00:00:00Z", 8);
-        assert_eq!(presses.judge(set, &"a".into(), &press("1")), Verdict::Same);
+        assert_eq!(presses.judge(set, &"a".into(), &press("1")), PressVerdict::Same);
         let back = at("2026-06-01T00:00:00Z", 9);
-        assert_eq!(presses.judge(back, &"a".into(), &press("1")), Verdict::Same);
+        assert_eq!(presses.judge(back, &"a".into(), &press("1")), PressVerdict::Same);
         // After a restart, from what the journal holds: one noted in 1970, one a week ago and more.
         let mut presses = Presses::default();
         let seen = |taken_at: &str, id: &str| SeenPress {
@@ -198,7 +203,7 @@ mod tests {
         presses.restore(set, &seen("2026-06-20T00:00:00Z", "2"));
         presses.restore(set, &seen("2026-06-25T00:00:00Z", "3"));
         let verdicts = ["1", "2", "3"].map(|id| presses.judge(set, &"a".into(), &press(id)));
-        assert_eq!(verdicts, [Verdict::Same, Verdict::New, Verdict::Same]);
+        assert_eq!(verdicts, [PressVerdict::Same, PressVerdict::New, PressVerdict::Same]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who watches over the devices: each one's last word, battery and reception, and what of it is an incident. Pure.
+//! Supervision of devices: when each was last heard, its battery and reception, and what of that is an incident. Pure.
 //!
 //! A device that is silent, low, open or badly received is an incident of its own; twenty and more
 //! behind one hub are one incident of the hub. Silence is counted in time in which the device could
@@ -23,29 +23,33 @@ use device::{Device, Hub, hub_of, new};
 const UNKNOWN_DEVICES_MAX: usize = 1_000;
 /// A broker or coordinator may be gone for so long: it restarts, and is updated.
 const HUB_GONE_MS: i64 = 60_000;
-/// After our own absence, or a hub's, nothing is called silent before so long (or its own
-/// allowance, if that is less): what was said meanwhile nobody heard.
+/// After our own absence, or a hub's, no device is called silent before so long (or its own
+/// allowance, if that is less), because nobody could hear what it sent meanwhile.
 const GRACE_MS: i64 = 30 * 60_000;
-/// When so many, and half of those behind one hub, are silent, it is the hub that is
-/// broken: one incident.
+/// When so many devices, and at least half of those behind one hub, are silent, the hub counts as
+/// broken: one incident instead of many.
 const MASS_DEVICES_MIN: usize = 20;
-/// Bad readings in a row: one alone is a bus that passed by.
+/// Bad readings in a row that make weak reception; a single one may be a bus that passed by.
 const WEAK_READINGS_MIN: u32 = 3;
 /// A battery is well again at so much above the limit, percent.
 const BATTERY_HYSTERESIS_PERCENT: u8 = 5;
-/// The hub of those who have never been heard.
+/// The hub of devices that have never been heard.
 const NOWHERE: &str = "devices";
 
-/// What is found to be wrong, or right again.
+/// Something that became wrong with a device, or right again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
+pub(super) struct AilmentChange {
+    /// The device, or the hub.
     pub(super) source: SourceId,
+    /// What is wrong.
     pub(super) ailment: Ailment,
+    /// False: it is right again.
     pub(super) broken: bool,
+    /// For people.
     pub(super) why: String,
 }
 
-/// All devices.
+/// All devices, and the hubs that they are behind.
 #[derive(Default)]
 pub(super) struct Fleet {
     devices: BTreeMap<SourceId, Device>,
@@ -54,39 +58,41 @@ pub(super) struct Fleet {
     started_ms: i64,
 }
 
-/// What the fleet is judged by.
-pub(super) struct Known<'k> {
+/// What the configuration says of devices and sources.
+pub(super) struct DeviceListing<'k> {
+    /// Listed devices.
     pub(super) infos: &'k HashMap<SourceId, DeviceInfo>,
+    /// Names and places.
     pub(super) sources: &'k HashMap<SourceId, SourceInfo>,
 }
 
 impl Fleet {
-    /// Takes up what an earlier process wrote down.
+    /// Takes over what an earlier process wrote down.
     pub(super) fn restore(&mut self, now: Now, table: DeviceTable) {
         self.started_ms = now.mono();
         for state in table.devices.into_iter().filter(|state| !state.id.is_empty()) {
             let heard_ms = now.mono() - i64::try_from(state.silent_ms).unwrap_or(i64::MAX / 2);
             let id = SourceId::from(state.id.as_str());
-            self.devices.insert(id, Device { state, heard_ms, told: [None; 4] });
+            self.devices.insert(id, Device { state, heard_ms, reported: [None; 4] });
         }
     }
 
-    /// Everything that is listed is watched from now on, whether it has ever spoken or not.
-    pub(super) fn list(&mut self, now: Now, known: &Known<'_>) {
+    /// Every listed device is supervised from now on, whether it was ever heard or not.
+    pub(super) fn list(&mut self, now: Now, listing: &DeviceListing<'_>) {
         for (id, device) in &mut self.devices {
-            device.state.known = known.infos.contains_key(id);
+            device.state.known = listing.infos.contains_key(id);
         }
-        for id in known.infos.keys() {
+        for id in listing.infos.keys() {
             let device = self.devices.entry(id.clone()).or_insert_with(|| new(id, now));
             device.state.known = true;
         }
         for (id, device) in &mut self.devices {
-            let Some(info) = known.infos.get(id) else { continue };
+            let Some(info) = listing.infos.get(id) else { continue };
             if info.silent_after_s.is_some() {
                 device.state.silent_after_s = info.silent_after_s;
             }
             device.state.model = info.model.clone().or(device.state.model.take());
-            if let Some(source) = known.sources.get(id) {
+            if let Some(source) = listing.sources.get(id) {
                 device.state.name.clone_from(&source.name);
                 device.state.grid = source.grid.as_ref().map(|grid| grid.code.clone());
             }
@@ -94,11 +100,12 @@ impl Fleet {
         self.unknown = self.devices.values().filter(|device| !device.state.known).count();
     }
 
+    /// Whether this device is listed or was heard.
     pub(super) fn has(&self, id: &SourceId) -> bool {
         self.devices.contains_key(id)
     }
 
-    /// A press says that it lives.
+    /// A press of a device: it was heard.
     pub(super) fn pressed(
         &mut self,
         now: Now,
@@ -124,19 +131,21 @@ impl Fleet {
         self.devices.get(id).and_then(|device| device.state.tested_at)
     }
 
+    /// A press carried this battery level.
     pub(super) fn battery(&mut self, now: Now, id: &SourceId, percent: Option<u8>) {
         if percent.is_some() {
             self.device(now, id).state.battery = percent;
         }
     }
 
-    /// Bytes of it that nobody could read. No device is made of them.
+    /// An unreadable payload of a device; an unknown device is not added for it.
     pub(super) fn unreadable(&mut self, id: &SourceId) {
         if let Some(device) = self.devices.get_mut(id) {
             device.state.unreadable += 1;
         }
     }
 
+    /// A report of a device, or of a hub.
     pub(super) fn report(
         &mut self,
         now: Now,
@@ -176,7 +185,8 @@ impl Fleet {
         }
     }
 
-    /// A broker or coordinator comes and goes: while it is gone, time stands still for its devices.
+    /// A broker or coordinator went away or came back. Time in which it is away does not count as
+    /// silence of its devices.
     fn hub(&mut self, now: Now, id: &SourceId, word: &DeviceStatus) {
         let hub = self.hubs.entry(id.clone()).or_default();
         match (word, hub.down_ms) {
@@ -208,9 +218,9 @@ impl Fleet {
         self.devices.entry(id.clone()).or_insert_with(|| new(id, now))
     }
 
-    /// What has changed since it was last asked.
-    pub(super) fn tick(&mut self, now: Now, config: &Config) -> Vec<Verdict> {
-        let mut verdicts = Vec::new();
+    /// What has changed since this was last called.
+    pub(super) fn tick(&mut self, now: Now, config: &Config) -> Vec<AilmentChange> {
+        let mut changes = Vec::new();
         let counts = self.counts(now);
         for id in
             counts.keys().filter(|id| !self.hubs.contains_key(*id)).cloned().collect::<Vec<_>>()
@@ -222,8 +232,8 @@ impl Fleet {
             hub.count(now, silent, of);
             let gone = hub.down_ms.is_some_and(|since| now.mono() - since > HUB_GONE_MS);
             let broken = gone || hub.mass;
-            if broken != hub.told {
-                hub.told = broken;
+            if broken != hub.reported {
+                hub.reported = broken;
                 let why = match (gone, broken) {
                     (true, _) => {
                         format!("{id} is gone: none of the devices behind it can be heard")
@@ -236,42 +246,49 @@ impl Fleet {
                     ),
                 };
                 let (source, ailment) = (id.clone(), Ailment::Silent);
-                verdicts.push(Verdict { source, ailment, broken, why });
+                changes.push(AilmentChange { source, ailment, broken, why });
             }
         }
         let (hubs, started_ms) = (&self.hubs, self.started_ms);
         let devices = self.devices.iter_mut();
-        devices
-            .for_each(|(id, device)| device.tell(id, now, config, hubs, started_ms, &mut verdicts));
-        verdicts
+        devices.for_each(|(id, device)| {
+            device.report_changes(id, now, config, hubs, started_ms, &mut changes)
+        });
+        changes
     }
 
-    /// As [`Self::tick`], of one device that has just said something.
-    pub(super) fn look_at(&mut self, now: Now, id: &SourceId, config: &Config) -> Vec<Verdict> {
-        let mut verdicts = Vec::new();
+    /// As [`Self::tick`], for one device that has just sent something.
+    pub(super) fn check_device(
+        &mut self,
+        now: Now,
+        id: &SourceId,
+        config: &Config,
+    ) -> Vec<AilmentChange> {
+        let mut changes = Vec::new();
         if let Some(device) = self.devices.get_mut(id) {
-            device.tell(id, now, config, &self.hubs, self.started_ms, &mut verdicts);
+            device.report_changes(id, now, config, &self.hubs, self.started_ms, &mut changes);
         }
-        verdicts
+        changes
     }
 
-    /// Behind each hub: how many of the watched devices are silent, and how many there are.
+    /// Behind each hub: how many of the supervised devices are silent, and how many there are.
     fn counts(&self, now: Now) -> BTreeMap<SourceId, (usize, usize)> {
         let mut counts: BTreeMap<SourceId, (usize, usize)> = BTreeMap::new();
-        let mut watched = 0;
+        let mut supervised = 0;
         for device in self.devices.values().filter(|device| device.state.known) {
             let judged = device.silent(now, &self.hubs, self.started_ms);
             let Some(silent) = judged else { continue };
-            watched += 1;
+            supervised += 1;
             let count = counts.entry(hub_of(&device.state)).or_default();
             count.0 += usize::from(silent);
             count.1 += 1;
         }
-        // Who has never been heard might be behind any of them.
-        counts.entry(NOWHERE.into()).and_modify(|count| count.1 = watched);
+        // A device that was never heard might be behind any of them.
+        counts.entry(NOWHERE.into()).and_modify(|count| count.1 = supervised);
         counts
     }
 
+    /// All devices as they are now.
     pub(super) fn table(&self, now: Now, config: &Config) -> DeviceTable {
         let row = |device: &Device| {
             let mut state = device.state.clone();

@@ -104,7 +104,7 @@ impl World {
     }
 
     /// `kind source what`, and forgotten; that old cases are closed is told elsewhere.
-    fn told(&mut self) -> Vec<String> {
+    fn changes(&mut self) -> Vec<String> {
         let line = |record: Record| {
             let incident = record.incident;
             format!(
@@ -125,18 +125,18 @@ fn a_silent_button_is_an_incident_with_all_that_the_visitor_needs_and_ends_when_
     world.alive("a");
     world.pass(24 * HOUR);
     world.alive("b");
-    assert_eq!(world.told(), Vec::<String>::new());
+    assert_eq!(world.changes(), Vec::<String>::new());
     world.pass(2 * HOUR);
     let incident = &world.records[0].incident;
     assert_eq!(incident.why, "a was not heard for 26 h (allowed 25 h)");
     for (key, value) in [("contact", "138-a"), ("person", "老人 a"), ("address", "2号楼302")] {
         assert_eq!(incident.detail[key], value, "{key}");
     }
-    assert_eq!(world.told(), ["device-silent a opened"]);
+    assert_eq!(world.changes(), ["device-silent a opened"]);
     world.pass(60);
-    assert_eq!(world.told(), Vec::<String>::new(), "told once");
+    assert_eq!(world.changes(), Vec::<String>::new(), "told once");
     world.alive("a");
-    assert_eq!(world.told(), ["device-silent a ended"]);
+    assert_eq!(world.changes(), ["device-silent a ended"]);
 }
 
 #[test]
@@ -151,15 +151,15 @@ fn silence_outlives_restarts_and_the_gateways_own_absence_does_not_count() {
     for hour in 0..5 {
         world = World::with(&["a", "b"], Config::default(), table);
         world.pass(HOUR);
-        assert_eq!(world.told(), Vec::<String>::new(), "hour {hour}");
+        assert_eq!(world.changes(), Vec::<String>::new(), "hour {hour}");
         table = world.desk.devices(world.now);
     }
     world = World::with(&["a", "b"], Config::default(), table);
     // Not at once: whatever it said while we were away nobody heard.
     world.pass(60);
-    assert_eq!(world.told(), Vec::<String>::new());
+    assert_eq!(world.changes(), Vec::<String>::new());
     world.pass(HOUR);
-    assert_eq!(world.told(), ["device-silent a opened", "device-silent b opened"]);
+    assert_eq!(world.changes(), ["device-silent a opened", "device-silent b opened"]);
     assert!(world.desk.devices(world.now).devices[1].heard_at.is_none(), "b never spoke");
 }
 
@@ -175,11 +175,11 @@ fn an_open_silence_stays_one_incident_over_a_restart() {
     world.desk.restore_devices(world.now, table);
     let effects = world.desk.restore(world.now, live, &[], Vec::new());
     world.take(effects);
-    assert_eq!(world.told(), Vec::<String>::new());
+    assert_eq!(world.changes(), Vec::<String>::new());
     world.pass(HOUR);
-    assert_eq!(world.told(), ["device-silent gone ended"], "it is on no list any more");
+    assert_eq!(world.changes(), ["device-silent gone ended"], "it is on no list any more");
     world.alive("a");
-    assert_eq!(world.told(), ["device-silent a ended"]);
+    assert_eq!(world.changes(), ["device-silent a ended"]);
 }
 
 #[test]
@@ -194,17 +194,17 @@ fn a_broker_that_is_away_is_one_incident_and_its_devices_are_not_silent() {
     world.alive("b");
     world.report("district", through(DeviceStatus::Offline));
     world.pass(30);
-    assert_eq!(world.told(), Vec::<String>::new(), "a restart of the broker is none");
+    assert_eq!(world.changes(), Vec::<String>::new(), "a restart of the broker is none");
     world.pass(24 * HOUR);
-    assert_eq!(world.told(), ["device-silent district opened"]);
+    assert_eq!(world.changes(), ["device-silent district opened"]);
     world.report("district", through(DeviceStatus::Online));
     world.pass(2);
-    assert_eq!(world.told(), ["device-silent district ended"]);
+    assert_eq!(world.changes(), ["device-silent district ended"]);
     world.alive("b");
     world.pass(4 * HOUR);
-    assert_eq!(world.told(), Vec::<String>::new(), "24 h of it did not count");
+    assert_eq!(world.changes(), Vec::<String>::new(), "24 h of it did not count");
     world.pass(2 * HOUR);
-    assert_eq!(world.told(), ["device-silent a opened"]);
+    assert_eq!(world.changes(), ["device-silent a opened"]);
 }
 
 #[test]
@@ -219,16 +219,16 @@ fn many_at_once_are_their_coordinators_fault() {
     };
     ids.iter().for_each(|id| world.report(id, zigbee()));
     world.pass(26 * HOUR);
-    assert_eq!(world.told(), ["device-silent zigbee2mqtt opened"]);
+    assert_eq!(world.changes(), ["device-silent zigbee2mqtt opened"]);
     // All but three are back: those are told one by one.
     ids[3..].iter().for_each(|id| world.report(id, zigbee()));
     world.pass(5);
-    assert_eq!(world.told(), Vec::<String>::new(), "they come back one after the other");
+    assert_eq!(world.changes(), Vec::<String>::new(), "they come back one after the other");
     world.pass(HOUR);
-    let mut told = world.told();
-    told.sort();
+    let mut changes = world.changes();
+    changes.sort();
     assert_eq!(
-        told,
+        changes,
         [
             "device-silent b00 opened",
             "device-silent b01 opened",
@@ -247,45 +247,45 @@ fn battery_tampering_and_reception() {
         report
     };
     world.report("a", with(|r| r.battery = Some(16)));
-    assert_eq!(world.told(), Vec::<String>::new());
+    assert_eq!(world.changes(), Vec::<String>::new());
     world.report("a", with(|r| r.battery = Some(15)));
-    assert_eq!(world.told(), ["device-battery a opened"]);
+    assert_eq!(world.changes(), ["device-battery a opened"]);
     world.report("a", with(|r| r.battery = Some(17)));
-    assert_eq!(world.told(), Vec::<String>::new(), "a cell that recovers a little is still old");
+    assert_eq!(world.changes(), Vec::<String>::new(), "a cell that recovers a little is still old");
     world.report("a", with(|r| r.battery = Some(100)));
-    assert_eq!(world.told(), ["device-battery a ended"]);
+    assert_eq!(world.changes(), ["device-battery a ended"]);
     let both = |low: bool| DeviceReport {
         battery: Some(50),
         battery_low: Some(low),
         ..DeviceReport::default()
     };
     world.report("a", both(true));
-    assert_eq!(world.told(), ["device-battery a opened"], "its own word is not outvoted");
+    assert_eq!(world.changes(), ["device-battery a opened"], "its own word is not outvoted");
     world.report("a", both(false));
-    assert_eq!(world.told(), ["device-battery a ended"]);
+    assert_eq!(world.changes(), ["device-battery a ended"]);
     world.report("a", with(|r| r.tampered = Some(true)));
     world.report("a", with(|r| r.tampered = Some(false)));
-    assert_eq!(world.told(), ["device-tamper a opened", "device-tamper a ended"]);
+    assert_eq!(world.changes(), ["device-tamper a opened", "device-tamper a ended"]);
     for link in [5, 5, 50, 5, 5] {
         world.report("a", DeviceReport { link: Some(link), ..DeviceReport::default() });
     }
-    assert_eq!(world.told(), Vec::<String>::new());
+    assert_eq!(world.changes(), Vec::<String>::new());
     world.report("a", with(|r| r.link = Some(5)));
-    assert_eq!(world.told(), ["device-weak a opened"]);
+    assert_eq!(world.changes(), ["device-weak a opened"]);
     world.report("a", with(|r| r.link = Some(60)));
-    assert_eq!(world.told(), ["device-weak a ended"]);
+    assert_eq!(world.changes(), ["device-weak a ended"]);
     // Retained: a state, and no sign of life.
     world.pass(20 * HOUR);
     world.report("a", with(|r| r.retained = true));
     world.pass(6 * HOUR);
-    assert_eq!(world.told(), ["device-silent a opened"]);
+    assert_eq!(world.changes(), ["device-silent a opened"]);
     world.report("a", DeviceReport { word: DeviceStatus::Online, ..DeviceReport::default() });
     world.report(
         "a",
         DeviceReport { word: DeviceStatus::Offline, retained: true, ..DeviceReport::default() },
     );
     assert_eq!(
-        world.told(),
+        world.changes(),
         ["device-silent a ended", "device-silent a opened"],
         "said to be gone"
     );
@@ -295,12 +295,12 @@ fn battery_tampering_and_reception() {
 fn a_strangers_press_alarms_and_its_silence_does_not() {
     let mut world = World::new(&["a"]);
     world.press("stranger", Some("1"));
-    assert_eq!(world.told(), ["emergency-button stranger opened"]);
+    assert_eq!(world.changes(), ["emergency-button stranger opened"]);
     world.alive("a");
     world.pass(24 * HOUR);
     world.alive("a");
     world.pass(24 * HOUR);
-    assert_eq!(world.told(), Vec::<String>::new());
+    assert_eq!(world.changes(), Vec::<String>::new());
     let table = world.desk.devices(world.now);
     let stranger = table.devices.iter().find(|device| device.id == "stranger").unwrap();
     assert_eq!(stranger.states(), ["unknown"]);
@@ -315,7 +315,7 @@ fn a_strangers_press_alarms_and_its_silence_does_not() {
 fn a_try_is_logged_and_alarms_nobody_and_who_insists_means_it() {
     let mut world = World::new(&["a", "b"]);
     world.report("a", DeviceReport { word: DeviceStatus::Test, ..DeviceReport::default() });
-    assert_eq!((world.told(), world.tests), (Vec::new(), 1));
+    assert_eq!((world.changes(), world.tests), (Vec::new(), 1));
     assert!(world.desk.devices(world.now).devices[0].tested_at.is_some());
     let window = TestWindow {
         from: "2026-07-01T09:00:00Z".parse().unwrap(),
@@ -327,17 +327,17 @@ fn a_try_is_logged_and_alarms_nobody_and_who_insists_means_it() {
     let mut world = World::with(&["a", "b"], watch, DeviceTable::default());
     world.press("a", Some("0"));
     let incident = world.records[0].incident.id;
-    assert_eq!(world.told(), ["emergency-button a opened"], "not yet");
+    assert_eq!(world.changes(), ["emergency-button a opened"], "not yet");
     let reply = Reply { incident, to: ReplyTo::Closed, by: "x".into(), note: None, id: None };
     world.say("x", Body::Reply(reply));
-    world.told();
+    world.changes();
     world.pass(9 * HOUR + 60);
     world.press("a", Some("1"));
     world.press("b", Some("1"));
-    assert_eq!((world.told(), world.tests), (vec!["emergency-button b opened".to_owned()], 1));
+    assert_eq!((world.changes(), world.tests), (vec!["emergency-button b opened".to_owned()], 1));
     world.pass(20);
     world.press("a", Some("2"));
-    assert_eq!(world.told(), ["emergency-button a opened"], "pressed again within a minute");
+    assert_eq!(world.changes(), ["emergency-button a opened"], "pressed again within a minute");
     assert!(
         !Config {
             test: vec![TestWindow {
@@ -357,12 +357,12 @@ fn a_try_is_logged_and_alarms_nobody_and_who_insists_means_it() {
 fn a_call_is_taken_back_on_the_device_and_stays_a_case() {
     let mut world = World::new(&["a"]);
     world.press("a", Some("1"));
-    world.told();
+    world.changes();
     world.report(
         "a",
         DeviceReport { word: DeviceStatus::Cancel, retained: true, ..DeviceReport::default() },
     );
-    assert_eq!(world.told(), Vec::<String>::new(), "an old word takes nothing back");
+    assert_eq!(world.changes(), Vec::<String>::new(), "an old word takes nothing back");
     world.report("a", DeviceReport { word: DeviceStatus::Cancel, ..DeviceReport::default() });
     let record = world.records[0].clone();
     assert_eq!(record.what, What::Ended);
@@ -376,9 +376,9 @@ fn a_call_is_taken_back_on_the_device_and_stays_a_case() {
             .all(|r| r.incident.kind != Kind::EmergencyButton || r.what != What::Closed),
         "only a person closes it"
     );
-    world.told();
+    world.changes();
     world.press("a", Some("2"));
-    assert!(world.told().contains(&"emergency-button a opened".to_owned()));
+    assert!(world.changes().contains(&"emergency-button a opened".to_owned()));
 }
 
 #[test]
@@ -390,7 +390,7 @@ fn the_cameras_near_a_press_are_asked_for_its_minute() {
     assert!(world.desk.tick(world.now, Vec::new()).jobs.is_empty());
     world.now.mono_ms += 1_000;
     let jobs = world.desk.tick(world.now, Vec::new()).jobs;
-    let [super::Job::Clip { incident: of, source, began_at, until, .. }] = &jobs[..] else {
+    let [super::EvidenceJob::Clip { incident: of, source, began_at, until, .. }] = &jobs[..] else {
         panic!("{jobs:?}")
     };
     assert_eq!((of, source.as_str(), *began_at), (&incident.id, "gate", incident.began_at));
@@ -408,11 +408,11 @@ fn a_coordinator_is_no_device_and_time_stands_still_behind_it() {
     world.pass(24 * HOUR);
     world.report("zigbee2mqtt", bridge(DeviceStatus::Offline));
     world.pass(10 * HOUR);
-    assert_eq!(world.told(), ["device-silent zigbee2mqtt opened"], "and not of its button");
+    assert_eq!(world.changes(), ["device-silent zigbee2mqtt opened"], "and not of its button");
     assert_eq!(world.desk.devices(world.now).devices.len(), 1);
     world.report("zigbee2mqtt", bridge(DeviceStatus::Online));
     world.pass(HOUR / 2);
-    assert_eq!(world.told(), ["device-silent zigbee2mqtt ended"]);
+    assert_eq!(world.changes(), ["device-silent zigbee2mqtt ended"]);
     world.pass(HOUR);
-    assert_eq!(world.told(), ["device-silent a opened"]);
+    assert_eq!(world.changes(), ["device-silent a opened"]);
 }

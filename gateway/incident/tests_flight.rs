@@ -208,8 +208,9 @@ fn a_flight_finds_a_person_in_grid_3_and_leaves_a_patrol() {
     assert_eq!(detail["incidents"], serde_json::json!([found.id.to_string()]));
     assert_eq!(detail["battery"], 77);
     assert_eq!(patrol.grid.as_ref().unwrap().code, "G1", "a patrol is where it began");
-    let told = flight.records.iter().filter(|record| record.incident.kind == Kind::Patrol).count();
-    assert!(told <= 8, "{told} records of one flight of 100 s");
+    let records =
+        flight.records.iter().filter(|record| record.incident.kind == Kind::Patrol).count();
+    assert!(records <= 8, "{records} records of one flight of 100 s");
     let opened = |record: &&Record| record.what == What::Opened;
     assert_eq!(flight.records.iter().filter(opened).count(), 2);
 }

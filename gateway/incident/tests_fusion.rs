@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use jiff::SignedDuration;
 
-use super::{Desk, Directory, Effects, Job, Join};
+use super::{Desk, Directory, Effects, EvidenceJob, Join};
 use crate::domain::{
     Body, ClockError, Detail, Entry, Finding, Grid, IdMint, Incident, Kind, Now, ObjectCount,
     Observation, Phase, Place, Press, Record, Reply, ReplyTo, Severity, SourceId, SourceInfo,
@@ -15,7 +15,7 @@ struct Site {
     desk: Desk,
     now: Now,
     records: Vec<Record>,
-    jobs: Vec<Job>,
+    jobs: Vec<EvidenceJob>,
 }
 
 /// Sources on a line to the east, metres apart as given, all in one grid.
@@ -179,9 +179,9 @@ fn f3_a_press_takes_the_camera_at_its_door_and_two_presses_stay_two() {
     site.say("cam-1", Kind::Loiter, 3, Phase::Continues);
     site.pass(25);
     assert_eq!(site.opened(), 3);
-    let clip_of = |job: &Job| match job {
-        Job::Clip { incident, source, .. } => Some((*incident, source.to_string())),
-        Job::Snapshot { .. } => None,
+    let clip_of = |job: &EvidenceJob| match job {
+        EvidenceJob::Clip { incident, source, .. } => Some((*incident, source.to_string())),
+        EvidenceJob::Snapshot { .. } => None,
     };
     let clips: Vec<_> = site.jobs.iter().filter_map(clip_of).collect();
     assert!(clips.contains(&(press.id, "cam-1".into())), "{clips:?}");

@@ -10,7 +10,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
-use super::{Desk, Directory, Effects, Job, Join};
+use super::{Desk, Directory, Effects, EvidenceJob, Join};
 use crate::domain::{
     Answer, Body, ClockError, Detail, Entry, Evidence, Fault, Finding, Grid, IdMint, Incident,
     IncidentId, Kind, Now, ObjectCount, Observation, Phase, Picture, Place, Press, Record, Reply,
@@ -140,9 +140,9 @@ struct World {
     now: Now,
     desk: Desk,
     witness: Witness,
-    jobs: Vec<Job>,
+    jobs: Vec<EvidenceJob>,
     sent: Vec<(SourceId, Press)>,
-    told: Vec<Reply>,
+    replies: Vec<Reply>,
 }
 
 fn directory() -> Directory {
@@ -194,7 +194,7 @@ impl World {
             witness: Witness::default(),
             jobs: Vec::new(),
             sent: Vec::new(),
-            told: Vec::new(),
+            replies: Vec::new(),
         }
     }
 
@@ -314,11 +314,11 @@ impl World {
         };
         let effects = self.apply(source, Body::Press(press.clone()), Vec::new());
         let key = format!("press/{source}");
-        let told = effects.entries.iter().any(|entry| {
+        let has_record = effects.entries.iter().any(|entry| {
             matches!(entry, Entry::Change(record) if record.incident.key == key
                 && record.incident.active && record.incident.severity == Severity::EMERGENCY)
         });
-        assert!(told, "a press that nobody hears of: {effects:?}");
+        assert!(has_record, "a press that nobody hears of: {effects:?}");
         self.sent.push((source.into(), press));
     }
 
@@ -341,7 +341,7 @@ impl World {
             note: None,
             id: self.random.random_bool(0.5).then(|| self.random.random::<u32>().to_string()),
         };
-        let again = self.told.choose(&mut self.random).cloned();
+        let again = self.replies.choose(&mut self.random).cloned();
         let repeated = again.is_some() && self.random.random_bool(0.3);
         if let Some(again) = again.filter(|_| repeated) {
             reply = again;
@@ -359,7 +359,7 @@ impl World {
         }
         let took = !effects.entries.is_empty() && reply.id.is_some();
         if took {
-            self.told.push(reply);
+            self.replies.push(reply);
         }
     }
 
@@ -369,8 +369,10 @@ impl World {
         }
         let at = self.random.random_range(0..self.jobs.len());
         let (incident, id, source, media_type) = match self.jobs.swap_remove(at) {
-            Job::Snapshot { incident, id, source, .. } => (incident, id, source, "image/jpeg"),
-            Job::Clip { incident, id, source, began_at, until } => {
+            EvidenceJob::Snapshot { incident, id, source, .. } => {
+                (incident, id, source, "image/jpeg")
+            }
+            EvidenceJob::Clip { incident, id, source, began_at, until } => {
                 assert!(until >= began_at, "a clip that ends before it begins");
                 (incident, id, source, "video/mp4")
             }

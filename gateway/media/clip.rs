@@ -10,26 +10,29 @@ use super::{ffi, ring::Cut};
 /// What was written.
 #[derive(Clone, Copy, Debug)]
 pub struct ClipInfo {
+    /// Time of its first picture.
     pub starts_at: Timestamp,
+    /// Time of its last picture.
     pub ends_at: Timestamp,
+    /// How many pictures.
     pub packets: usize,
 }
 
 /// Writes the file; syncing it is the store's work. Blocks.
 pub fn write_clip(path: &Path, cut: &Cut) -> Result<ClipInfo, String> {
-    let told = |error: ffmpeg::Error| format!("clip cannot be written: {error}");
+    let failed = |error: ffmpeg::Error| format!("clip cannot be written: {error}");
     let parameters = cut.format.parameters.get();
-    let mut output = ffmpeg::format::output_as(path, "mp4").map_err(told)?;
+    let mut output = ffmpeg::format::output_as(path, "mp4").map_err(failed)?;
     {
         let mut stream =
-            output.add_stream(ffmpeg::encoder::find(ffmpeg::codec::Id::None)).map_err(told)?;
+            output.add_stream(ffmpeg::encoder::find(ffmpeg::codec::Id::None)).map_err(failed)?;
         stream.set_parameters(parameters.clone());
         stream.set_time_base(cut.format.time_base);
         ffi::set_mp4_tag(&mut stream);
     }
     let mut options = ffmpeg::Dictionary::new();
     options.set("movflags", "+faststart");
-    output.write_header_with(options).map_err(told)?;
+    output.write_header_with(options).map_err(failed)?;
     let time_base = output.stream(0).map_or(cut.format.time_base, |stream| stream.time_base());
     let (Some(first), Some(last)) = (cut.packets.first(), cut.packets.last()) else {
         return Err("no packets".into());
@@ -47,8 +50,8 @@ pub fn write_clip(path: &Path, cut: &Cut) -> Result<ClipInfo, String> {
         packet.set_stream(0);
         packet.set_position(-1);
         packet.rescale_ts(cut.format.time_base, time_base);
-        packet.write_interleaved(&mut output).map_err(told)?;
+        packet.write_interleaved(&mut output).map_err(failed)?;
     }
-    output.write_trailer().map_err(told)?;
+    output.write_trailer().map_err(failed)?;
     Ok(ClipInfo { starts_at: first.at, ends_at: last.at, packets: cut.packets.len() })
 }

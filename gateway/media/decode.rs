@@ -1,4 +1,4 @@
-//! Packets become frames, frames become pictures or a picture in little; only what is asked for is converted.
+//! Packets become frames; frames become pictures or a picture in little. Only what is needed is converted.
 
 #[cfg(test)]
 mod tests_nv12;
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{
     ffi::{Planar, Scaler},
     format::Format,
-    hw::{Device, On},
+    hw::{HwDevice, On},
     session::{Packet, Session},
 };
 use crate::domain::{Luma, Picture, Pixels, Planes};
@@ -25,13 +25,14 @@ type Times = (Timestamp, Option<Timestamp>);
 
 /// How much of the loop filter (a fifth of the time of decoding) is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filter {
-    /// Where no other picture is made from the result.
+pub enum LoopFilter {
+    /// It is left out where no other picture is made from the result.
     Safe,
-    /// Everywhere: a little blocky, and it adds up until the next key frame.
+    /// It is left out everywhere: a little blocky, and the error adds up until the next key frame.
     None,
 }
 
+/// A decoder of one camera's video, on the processor or on a device.
 pub struct Decoder {
     decoder: ffmpeg::decoder::Video,
     format: Arc<Format>,
@@ -41,7 +42,7 @@ pub struct Decoder {
     on: Option<On>,
 }
 
-/// Makes pictures in colour of frames.
+/// Converts frames to pictures in colour.
 #[derive(Default)]
 pub struct ColorConverter {
     scaler: Option<Scaler>,
@@ -53,22 +54,25 @@ pub struct ColorConverter {
 #[derive(Clone)]
 pub struct Frame {
     inner: Arc<Planar>,
+    /// Source time.
     pub at: Timestamp,
+    /// What the camera's own clock said of it, if it did.
     pub device: Option<Timestamp>,
 }
 
 impl Decoder {
+    /// For the stream of this session, on the processor.
     pub fn new(session: &Session) -> Result<Self, String> {
         Self::of_format(&session.format())
     }
 
-    /// For the run of packets that this one belongs to.
+    /// A decoder for the run of packets that this one belongs to.
     pub fn of(packet: &Packet) -> Result<Self, String> {
         Self::of_format(&packet.format)
     }
 
     /// Likewise, on a device.
-    pub(super) fn of_device(packet: &Packet, device: &Arc<Device>) -> Result<Self, String> {
+    pub(super) fn of_device(packet: &Packet, device: &Arc<HwDevice>) -> Result<Self, String> {
         let format = &packet.format;
         let decoder = device.decoder(format.parameters.get())?;
         Ok(Self::new_with(format, decoder, Some(On::new(device))))
@@ -89,15 +93,17 @@ impl Decoder {
             times: VecDeque::new(),
             on,
         };
-        decoder.filter(Filter::Safe);
+        decoder.filter(LoopFilter::Safe);
         decoder
     }
 
+    /// The device that it is on, if it is on one.
     pub(super) fn on(&mut self) -> Option<&mut On> {
         self.on.as_mut()
     }
 
-    pub(super) fn is_on(&self, device: Option<&Arc<Device>>) -> bool {
+    /// Whether it is on this device; `None` is the processor.
+    pub(super) fn is_on(&self, device: Option<&Arc<HwDevice>>) -> bool {
         match (&self.on, device) {
             (None, None) => true,
             (Some(on), Some(device)) => Arc::ptr_eq(&on.device, device),
@@ -115,11 +121,11 @@ impl Decoder {
         self.fits(packet) || self.format.is_same_as(&packet.format)
     }
 
-    /// From the next picture on.
-    pub fn filter(&mut self, filter: Filter) {
+    /// Sets how much of the loop filter is left out, from the next picture on.
+    pub fn filter(&mut self, filter: LoopFilter) {
         self.decoder.skip_loop_filter(match filter {
-            Filter::Safe => ffmpeg::codec::discard::Discard::NonReference,
-            Filter::None => ffmpeg::codec::discard::Discard::All,
+            LoopFilter::Safe => ffmpeg::codec::discard::Discard::NonReference,
+            LoopFilter::None => ffmpeg::codec::discard::Discard::All,
         });
     }
 
@@ -130,7 +136,7 @@ impl Decoder {
         self.format = packet.format.clone();
     }
 
-    /// A corrupt packet is an error; the decoder goes on with the next.
+    /// Gives it a packet. A corrupt one is an error; the decoder goes on with the next.
     pub fn send(&mut self, packet: &Packet) -> Result<(), String> {
         let pts = packet.packet.pts().or(packet.packet.dts()).unwrap_or(0);
         self.times.push_back((pts, (packet.at, packet.device)));
@@ -138,16 +144,16 @@ impl Decoder {
             self.times.pop_front();
         }
         self.decoder.send_packet(&packet.packet).map_err(|error| {
-            self.on.iter_mut().for_each(|on| on.heard(error));
+            self.on.iter_mut().for_each(|on| on.note_error(error));
             error.to_string()
         })
     }
 
-    /// What came out since; None when it wants more.
+    /// The next picture that is ready; `None` when it needs more packets.
     pub fn receive(&mut self) -> Option<Frame> {
         let mut inner = ffmpeg::frame::Video::empty();
         if let Err(error) = self.decoder.receive_frame(&mut inner) {
-            self.on.iter_mut().for_each(|on| on.heard(error));
+            self.on.iter_mut().for_each(|on| on.note_error(error));
             return None;
         }
         if let Some(on) = &mut self.on {
@@ -156,12 +162,12 @@ impl Decoder {
         let last = self.times.back().map_or((Timestamp::UNIX_EPOCH, None), |(_, times)| *times);
         let (at, device) = inner
             .pts()
-            .and_then(|pts| self.times.iter().find(|(known, _)| *known == pts))
+            .and_then(|pts| self.times.iter().find(|(of, _)| *of == pts))
             .map_or(last, |(_, times)| *times);
         Some(Frame { inner: Arc::new(Planar(inner)), at, device })
     }
 
-    /// A key frame by itself. The decoder is as new afterwards.
+    /// Decodes one key frame by itself. Afterwards the decoder is as good as new.
     pub fn decode_key_frame(&mut self, packet: &Packet) -> Result<Frame, String> {
         self.begin(packet);
         let sent = self.send(packet);
@@ -197,13 +203,14 @@ impl Decoder {
 }
 
 impl ColorConverter {
-    /// In colour, at full size; of a frame in brightness and two colours, the frame itself.
+    /// The picture in colour, at full size. A frame of the usual layouts is used as it is.
     pub fn picture(&mut self, frame: &Frame) -> Result<Picture, String> {
         let inner = &frame.inner.0;
         let (format, width, height) = (inner.format(), inner.width(), inner.height());
         let (at, device) = (frame.at, frame.device);
         if matches!(format, Pixel::YUV420P | Pixel::YUVJ420P | Pixel::NV12) {
-            // As cameras and devices send it: nothing is copied, and only what is looked at is reckoned.
+            // The layout that cameras and devices send: nothing is copied, and only those pixels that the
+            // detector is shown are converted.
             let pixels = Pixels::Planes(frame.inner.clone());
             return Ok(Picture { width, height, pixels, at, device });
         }
@@ -225,8 +232,8 @@ impl ColorConverter {
             self.scaler = Some(Scaler(scaler.map_err(|error| error.to_string())?));
         }
         let same = |rgb: &ffmpeg::frame::Video| (rgb.width(), rgb.height()) == (width, height);
-        let kept = self.rgb.take().filter(same);
-        let mut rgb = kept.unwrap_or_else(ffmpeg::frame::Video::empty);
+        let before = self.rgb.take().filter(same);
+        let mut rgb = before.unwrap_or_else(ffmpeg::frame::Video::empty);
         if let Some(scaler) = &mut self.scaler {
             scaler.0.run(inner, &mut rgb).map_err(|error| error.to_string())?;
         }
@@ -263,7 +270,7 @@ impl Planes for Planar {
     fn is_hd(&self) -> bool {
         match self.0.color_space() {
             ffmpeg::color::Space::BT709 => true,
-            // Most cameras do not say; their makers go by the height, as players do.
+            // Most cameras do not state it; makers and players go by the height.
             ffmpeg::color::Space::Unspecified => self.0.height() >= 720,
             _ => false,
         }
@@ -271,7 +278,7 @@ impl Planes for Planar {
 }
 
 impl Frame {
-    /// In little. All pictures of H.264 and H.265 have brightness first, in 8 bits or more.
+    /// The picture in little (see [`Luma`]). All pictures of H.264 and H.265 have brightness first, in 8 bits or more.
     pub fn luma(&self) -> Luma {
         let inner = &self.inner.0;
         let (width, height) = (inner.width() as usize, inner.height() as usize);

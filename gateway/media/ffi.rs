@@ -55,10 +55,12 @@ pub(super) struct Shared(ffmpeg::codec::Parameters);
 unsafe impl Sync for Shared {}
 
 impl Shared {
+    /// From now on they are not changed.
     pub(super) fn new(parameters: ffmpeg::codec::Parameters) -> Self {
         Self(parameters)
     }
 
+    /// For reading.
     pub(super) fn get(&self) -> &ffmpeg::codec::Parameters {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! What a clip must know of the packets in it, and the moment when a stream becomes another one.
+//! The format of a run of packets, and the moment when a stream becomes another one.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -9,7 +9,9 @@ use super::ffi::{HeaderFinder, Shared, new_header};
 /// Codec, size, parameter sets and time base of a run of packets. Packets that point to the
 /// same one can be in one clip; others cannot.
 pub(super) struct Format {
+    /// Codec, size and parameter sets.
     pub(super) parameters: Shared,
+    /// Of the packets' time stamps.
     pub(super) time_base: ffmpeg::Rational,
 }
 
@@ -21,9 +23,15 @@ impl Format {
     }
 }
 
-/// Servers send the same parameter sets once or twice over, in any order, all or some of them
-/// (GStreamer's `config-interval` adds its own to those of the file).
-fn says_nothing_new(known: &[u8], found: &[u8]) -> bool {
+/// Milliseconds of a time stamp in ticks of `base`; 0 where they do not fit.
+pub(super) fn ticks_ms(ticks: i64, base: ffmpeg::Rational) -> i64 {
+    let ticks = i128::from(ticks) * i128::from(base.numerator()) * 1000;
+    i64::try_from(ticks / i128::from(base.denominator().max(1))).unwrap_or(0)
+}
+
+/// Whether `found` has only parameter sets of `known`: servers send the same ones once or twice over,
+/// in any order, all or some of them (GStreamer's `config-interval` adds its own to those of the file).
+fn has_nothing_new(known: &[u8], found: &[u8]) -> bool {
     let known: BTreeSet<&[u8]> = units(known).collect();
     units(found).all(|unit| known.contains(unit))
 }
@@ -54,6 +62,7 @@ pub(super) struct FormatWatch {
 }
 
 impl FormatWatch {
+    /// For a stream that begins with these.
     pub(super) fn new(parameters: ffmpeg::codec::Parameters, time_base: ffmpeg::Rational) -> Self {
         let format = Arc::new(Format { parameters: Shared::new(parameters), time_base });
         let mut finder = HeaderFinder::new(&format.parameters);
@@ -62,29 +71,30 @@ impl FormatWatch {
         Self { format, finder, header }
     }
 
+    /// Of the packets now.
     pub(super) fn format(&self) -> Arc<Format> {
         self.format.clone()
     }
 
-    /// What follows cannot be in one clip with what came before, though it looks the same (the
-    /// camera's clock stepped).
+    /// Begins a new run with the same parameters: what follows cannot be in one clip with what came
+    /// before (the camera's clock stepped).
     pub(super) fn split(&mut self) {
         let parameters = Shared::new(self.format.parameters.get().clone());
         self.format = Arc::new(Format { parameters, time_base: self.format.time_base });
     }
 
-    /// Looks at the next packet; says what changed, if something did.
-    pub(super) fn look(&mut self, packet: &ffmpeg::Packet) -> Option<String> {
+    /// Checks the next packet for new parameter sets; returns what changed, if something did.
+    pub(super) fn check(&mut self, packet: &ffmpeg::Packet) -> Option<String> {
         let found = match &mut self.finder {
             Some(finder) => finder.find(packet),
             None => new_header(packet).filter(|found| found != self.format.parameters.header()),
         }?;
-        if self.header.as_ref().is_some_and(|known| says_nothing_new(known, &found)) {
+        if self.header.as_ref().is_some_and(|known| has_nothing_new(known, &found)) {
             return None;
         }
         let parameters = self.format.parameters.with_header(&found, packet)?;
         let (before, after) = (self.format.parameters.size(), parameters.size());
-        // Parameter sets that came nowhere but in the packets are no change.
+        // Where container and SDP had none, the first parameter sets in the packets are no change.
         let first =
             self.header.replace(found).is_none() && self.format.parameters.header().is_empty();
         self.format = Arc::new(Format { parameters, time_base: self.format.time_base });
@@ -103,10 +113,10 @@ mod tests {
     fn the_same_parameter_sets_in_another_order_or_number_are_no_change() {
         let known = [0, 0, 0, 1, 0x67, 9, 8, 0, 0, 0, 1, 0x68, 7];
         let twice = [&known[..], &[0, 0, 1, 0x68, 7, 0, 0, 1, 0x67, 9, 8]].concat();
-        assert!(says_nothing_new(&known, &twice));
-        assert!(says_nothing_new(&known, &[0, 0, 1, 0x68, 7, 0]));
-        assert!(!says_nothing_new(&known, &[0, 0, 1, 0x68, 6]));
-        assert!(!says_nothing_new(&known, &[0, 0, 1, 0x67, 9, 8, 0, 0, 1, 0x68, 6]));
-        assert!(says_nothing_new(&[1, 2], &[1, 2]) && !says_nothing_new(&[1, 2], &[1, 3]));
+        assert!(has_nothing_new(&known, &twice));
+        assert!(has_nothing_new(&known, &[0, 0, 1, 0x68, 7, 0]));
+        assert!(!has_nothing_new(&known, &[0, 0, 1, 0x68, 6]));
+        assert!(!has_nothing_new(&known, &[0, 0, 1, 0x67, 9, 8, 0, 0, 1, 0x68, 6]));
+        assert!(has_nothing_new(&[1, 2], &[1, 2]) && !has_nothing_new(&[1, 2], &[1, 3]));
     }
 }

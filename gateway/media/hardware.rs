@@ -15,76 +15,77 @@ use std::{
 
 use super::{
     decode::Decoder,
-    hw::{self, Device},
+    hw::{self, HwDevice},
 };
 use crate::domain::HwDecode;
 
 /// A device that did not start, or failed a camera, is tried again after so long.
 const RETRY_AFTER: Duration = Duration::from_secs(300);
-/// Sentences about devices that are remembered so that each is told once.
-const TOLD_MAX: usize = 64;
+/// Log lines about devices that are remembered, so that each is written once.
+const LOGGED_MAX: usize = 64;
 
-/// Which device: how it is spoken to, and which of several.
+/// Names a device: by which interface, and which of several.
 type Name = (HwDecode, Option<String>);
 
 #[derive(Default)]
-struct Known {
-    open: BTreeMap<Name, Arc<Device>>,
+struct OpenDevices {
+    open: BTreeMap<Name, Arc<HwDevice>>,
     failed: BTreeMap<Name, (String, Instant)>,
-    told: BTreeSet<String>,
+    logged: BTreeSet<String>,
 }
 
-/// All devices of the process that somebody wished.
+/// All devices of the process that some camera asked for.
 #[derive(Default)]
-pub(super) struct Devices(Mutex<Known>);
+pub(super) struct Devices(Mutex<OpenDevices>);
 
 impl Devices {
-    /// The device, opened at the first wish; a failure is remembered for a while.
-    fn get(&self, name: &Name, now: Instant) -> Result<Arc<Device>, String> {
-        let mut known = self.held();
-        if let Some(device) = known.open.get(name) {
+    /// The device, opened when it is first asked for; a failure is remembered for a while.
+    fn get(&self, name: &Name, now: Instant) -> Result<Arc<HwDevice>, String> {
+        let mut devices = self.locked();
+        if let Some(device) = devices.open.get(name) {
             return Ok(device.clone());
         }
-        if let Some((reason, at)) = known.failed.get(name)
+        if let Some((reason, at)) = devices.failed.get(name)
             && now.duration_since(*at) < RETRY_AFTER
         {
             return Err(reason.clone());
         }
-        match Device::open(name.0, name.1.as_deref()) {
+        match HwDevice::open(name.0, name.1.as_deref()) {
             Ok(device) => {
                 let device = Arc::new(device);
-                known.failed.remove(name);
-                known.open.insert(name.clone(), device.clone());
-                known.tell(name, None);
+                devices.failed.remove(name);
+                devices.open.insert(name.clone(), device.clone());
+                devices.log_once(name, None);
                 Ok(device)
             }
             Err(reason) => {
-                known.tell(name, Some(&reason));
-                known.failed.insert(name.clone(), (reason.clone(), now));
+                devices.log_once(name, Some(&reason));
+                devices.failed.insert(name.clone(), (reason.clone(), now));
                 Err(reason)
             }
         }
     }
 
-    /// It failed somebody: who comes next opens it anew. Those who are on it stay.
-    fn forget(&self, device: &Arc<Device>) {
-        self.held().open.retain(|_, known| !Arc::ptr_eq(known, device));
+    /// The device has failed: the next camera opens it anew. Cameras that use it go on.
+    fn forget(&self, device: &Arc<HwDevice>) {
+        self.locked().open.retain(|_, open| !Arc::ptr_eq(open, device));
     }
 
-    fn held(&self) -> MutexGuard<'_, Known> {
+    fn locked(&self) -> MutexGuard<'_, OpenDevices> {
+        // As `base::lock`, which this room does not import: the content is whole at every instant.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
-    /// One line a device, however many cameras wish it and however often.
-    fn tell(&mut self, (way, place): &Name, failure: Option<&str>) {
+impl OpenDevices {
+    /// Logs one line a device and outcome, however many cameras ask for it and however often.
+    fn log_once(&mut self, (way, place): &Name, failure: Option<&str>) {
         let device = place.as_deref().unwrap_or("the first");
         let line = format!("{way:?} {device} {failure:?}");
-        if self.told.len() >= TOLD_MAX {
-            self.told.clear();
+        if self.logged.len() >= LOGGED_MAX {
+            self.logged.clear();
         }
-        if self.told.insert(line) {
+        if self.logged.insert(line) {
             let kind = way.as_str();
             match failure {
                 None => tracing::info!(kind, device, "decoding: the device is open"),
@@ -101,15 +102,15 @@ impl Known {
 pub struct Decoding {
     /// `vaapi`, `software`, or `software (vaapi: reason)`.
     pub by: String,
-    /// Why it is not what was wished, in one sentence.
+    /// Why it is not what was asked for, in one sentence.
     pub unmet: Option<String>,
 }
 
-/// One camera's wish, and what became of it.
+/// What one camera asks for, and what it got.
 pub struct Hardware {
     wish: HwDecode,
     place: Option<String>,
-    /// Why its wish is not met, and since when.
+    /// Why it is not decoded by the device asked for, and since when.
     refused: Option<(String, Instant)>,
     now: Option<Decoding>,
     is_news: bool,
@@ -131,7 +132,7 @@ impl Hardware {
     }
 
     /// The device to decode on; None: the processor.
-    pub(super) fn device(&mut self, devices: &Devices) -> Option<Arc<Device>> {
+    pub(super) fn device(&mut self, devices: &Devices) -> Option<Arc<HwDevice>> {
         let now = Instant::now();
         if let Some((_, at)) = &self.refused
             && now.duration_since(*at) < RETRY_AFTER
@@ -155,13 +156,13 @@ impl Hardware {
     }
 
     /// It could not be opened for this stream.
-    pub(super) fn not_opened(&mut self, device: &Device, reason: &str) {
+    pub(super) fn not_opened(&mut self, device: &HwDevice, reason: &str) {
         self.refuse(format!("{}: {reason}", device.name()));
     }
 
     /// What the decoder has met since. True: it gives no more pictures, and what it was given is to
     /// be decoded anew by another.
-    pub(super) fn look(&mut self, decoder: &mut Decoder, devices: &Devices) -> bool {
+    pub(super) fn check(&mut self, decoder: &mut Decoder, devices: &Devices) -> bool {
         let Some(on) = decoder.on() else { return false };
         let (device, works) = (on.device.clone(), on.works());
         match on.take_fault() {
@@ -194,7 +195,7 @@ impl Hardware {
     }
 }
 
-/// One line a kind of device that FFmpeg here knows and a camera can wish: whether it starts.
+/// One line for each kind of device that FFmpeg here knows and a camera can ask for: whether it starts.
 pub fn decoding_devices() -> Vec<String> {
     hw::begin();
     let kinds = hw::kinds();
@@ -204,7 +205,7 @@ pub fn decoding_devices() -> Vec<String> {
         .chain(&all)
         .filter(|way| **way == HwDecode::V4l2m2m || kinds.iter().any(|kind| kind == way.as_str()));
     wished
-        .map(|way| match Device::open(*way, None) {
+        .map(|way| match HwDevice::open(*way, None) {
             Ok(_) => format!("hw_decode {}: a device is there", way.as_str()),
             Err(reason) => format!("hw_decode {}: {reason}", way.as_str()),
         })
@@ -223,7 +224,7 @@ mod tests {
     }
 
     fn failed_at(devices: &Devices) -> Instant {
-        devices.held().failed.values().next().unwrap().1
+        devices.locked().failed.values().next().unwrap().1
     }
 
     #[test]
@@ -239,7 +240,7 @@ mod tests {
         assert_eq!(failed_at(&devices), first, "each camera tries it");
         let later = |at: &mut Instant| *at = at.checked_sub(RETRY_AFTER).unwrap();
         later(&mut hardware.refused.as_mut().unwrap().1);
-        later(&mut devices.held().failed.values_mut().next().unwrap().1);
+        later(&mut devices.locked().failed.values_mut().next().unwrap().1);
         assert!(hardware.device(&devices).is_none());
         assert!(failed_at(&devices) >= first, "it was not tried again");
         assert!(hardware.refused.unwrap().1 >= first);
@@ -251,7 +252,7 @@ mod tests {
         let name = |way: HwDecode| (way, None);
         for way in HwDecode::AUTO {
             let failed = (format!("no {}", way.as_str()), Instant::now());
-            devices.held().failed.insert(name(way), failed);
+            devices.locked().failed.insert(name(way), failed);
         }
         let mut hardware = Hardware::new(HwDecode::Auto, None);
         assert!(hardware.device(&devices).is_none());
@@ -259,9 +260,9 @@ mod tests {
         let by = format!("software ({why})");
         let unmet = Some(format!("wished auto, decoded by the processor: {why}"));
         assert_eq!(hardware.take_news(), Some(Decoding { by, unmet }));
-        assert_eq!(hardware.take_news(), None, "said once");
+        assert_eq!(hardware.take_news(), None, "reported once");
         for way in [HwDecode::Qsv, HwDecode::V4l2m2m] {
-            devices.held().open.insert(name(way), Arc::new(Device::hollow(way)));
+            devices.locked().open.insert(name(way), Arc::new(HwDevice::hollow(way)));
         }
         assert!(hardware.device(&devices).is_none(), "what was refused is not tried at once");
         let mut another = Hardware::new(HwDecode::Auto, None);

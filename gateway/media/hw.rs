@@ -1,5 +1,8 @@
 //! Devices that decode, by FFmpeg's C interface: opened, given to a decoder, asked for their pictures.
-#![expect(unsafe_code, reason = "libavutil's hardware devices have no safe word in ffmpeg-next")]
+#![expect(
+    unsafe_code,
+    reason = "ffmpeg-next has no safe interface to libavutil's hardware devices"
+)]
 
 use std::{
     ffi::{CStr, CString},
@@ -11,8 +14,8 @@ use ffmpeg_next as ffmpeg;
 
 use crate::domain::HwDecode;
 
-/// One device, and the same for all who decode on it.
-pub(super) struct Device {
+/// One device, shared by all decoders on it.
+pub(super) struct HwDevice {
     way: HwDecode,
     /// Null for those whose decoders find their device themselves.
     context: *mut ffi::AVBufferRef,
@@ -20,11 +23,11 @@ pub(super) struct Device {
 
 // SAFETY: the reference is counted atomically, made once and never changed; what lies behind it is
 // made to be used by several decoders at once, each in its own thread.
-unsafe impl Send for Device {}
-unsafe impl Sync for Device {}
+unsafe impl Send for HwDevice {}
+unsafe impl Sync for HwDevice {}
 
-impl Device {
-    /// Asks the driver; may take a second. `place`: which of several, as FFmpeg names them.
+impl HwDevice {
+    /// Asks the driver for the device; may take a second. `place`: which of several, as FFmpeg names them.
     pub(super) fn open(way: HwDecode, place: Option<&str>) -> Result<Self, String> {
         let name = way.as_str();
         if way == HwDecode::V4l2m2m {
@@ -34,9 +37,9 @@ impl Device {
             let context = std::ptr::null_mut();
             return if has { Ok(Self { way, context }) } else { Err("no /dev/video*".into()) };
         }
-        let told = |_| "a name with a zero in it".to_owned();
-        let c_name = CString::new(name).map_err(told)?;
-        let place = place.map(CString::new).transpose().map_err(told)?;
+        let bad_name = |_| "a name with a zero in it".to_owned();
+        let c_name = CString::new(name).map_err(bad_name)?;
+        let place = place.map(CString::new).transpose().map_err(bad_name)?;
         let mut context = std::ptr::null_mut();
         // SAFETY: the strings end with a zero and live through the calls; on success `context` is a
         // reference that is ours.
@@ -54,12 +57,13 @@ impl Device {
         Ok(Self { way, context })
     }
 
-    /// One that has opened, as far as who chooses can tell.
+    /// A device that counts as open and has nothing behind it, for tests of the choice.
     #[cfg(test)]
     pub(super) fn hollow(way: HwDecode) -> Self {
         Self { way, context: std::ptr::null_mut() }
     }
 
+    /// As in the configuration.
     pub(super) fn name(&self) -> &'static str {
         self.way.as_str()
     }
@@ -92,7 +96,7 @@ impl Device {
         context.decoder().video().map_err(|error| error.to_string())
     }
 
-    /// A decoded picture in memory of ours. Of a device it comes as NV12, or P010 with ten bits.
+    /// A decoded picture, copied into our memory. From a device it comes as NV12, or P010 with ten bits.
     pub(super) fn fetch(
         &self,
         frame: ffmpeg::frame::Video,
@@ -105,7 +109,7 @@ impl Device {
         // colours of the other.
         let done = unsafe {
             if (*frame.as_ptr()).hw_frames_ctx.is_null() {
-                // libavcodec has gone on by the processor, and says so nowhere else.
+                // libavcodec went on with the processor; this is the only sign of it.
                 return Err("it does not take this stream (its codec, profile or size)".into());
             }
             let done = ffi::av_hwframe_transfer_data(fetched.as_mut_ptr(), frame.as_ptr(), 0);
@@ -122,7 +126,7 @@ impl Device {
     }
 }
 
-impl Drop for Device {
+impl Drop for HwDevice {
     fn drop(&mut self) {
         // SAFETY: our own reference, given back once; null is none.
         unsafe { ffi::av_buffer_unref(&raw mut self.context) }
@@ -146,7 +150,7 @@ unsafe fn takes(decoder: *const ffi::AVCodec, device: *const ffi::AVBufferRef) -
     }
 }
 
-/// For who asks before any stream was opened: FFmpeg's words for its errors, and no talk of its own.
+/// Starts FFmpeg before any stream was opened, for its error texts, and without log lines of its own.
 pub(super) fn begin() {
     let _ = ffmpeg::init();
     ffmpeg::util::log::set_level(ffmpeg::util::log::Level::Quiet);
@@ -169,27 +173,30 @@ pub(super) fn kinds() -> Vec<String> {
     }
 }
 
-/// A decoder's place on a device, and what went wrong there.
+/// The device that a decoder is on, and what went wrong there.
 pub(super) struct On {
-    pub(super) device: Arc<Device>,
+    /// Shared with the other decoders on it.
+    pub(super) device: Arc<HwDevice>,
     fault: Option<String>,
     /// A picture has come from it.
     works: bool,
 }
 
 impl On {
-    pub(super) fn new(device: &Arc<Device>) -> Self {
+    /// Nothing has come from it yet.
+    pub(super) fn new(device: &Arc<HwDevice>) -> Self {
         Self { device: device.clone(), fault: None, works: false }
     }
 
-    /// What libavcodec says of a packet or a picture: a corrupt one is no fault of the device.
-    pub(super) fn heard(&mut self, error: ffmpeg::Error) {
+    /// Takes an error of libavcodec; a corrupt packet is no fault of the device.
+    pub(super) fn note_error(&mut self, error: ffmpeg::Error) {
         let again = ffmpeg::Error::Other { errno: ffmpeg::util::error::EAGAIN };
         if error != ffmpeg::Error::InvalidData && error != ffmpeg::Error::Eof && error != again {
             self.fault.get_or_insert(format!("it stopped decoding: {error}"));
         }
     }
 
+    /// The picture in our memory; `None` if that failed.
     pub(super) fn fetch(&mut self, frame: ffmpeg::frame::Video) -> Option<ffmpeg::frame::Video> {
         match self.device.fetch(frame) {
             Ok(fetched) => {
@@ -203,10 +210,12 @@ impl On {
         }
     }
 
+    /// What went wrong since this was last called.
     pub(super) fn take_fault(&mut self) -> Option<String> {
         self.fault.take()
     }
 
+    /// Whether a picture has come from it.
     pub(super) fn works(&self) -> bool {
         self.works
     }

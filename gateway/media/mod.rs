@@ -18,10 +18,10 @@ mod tests_ring;
 mod timeline;
 
 pub use clip::{ClipInfo, write_clip};
-pub use decode::{ColorConverter, Decoder, Filter, Frame};
+pub use decode::{ColorConverter, Decoder, Frame, LoopFilter};
 pub use ffi::tune_allocator;
 pub use hardware::{Decoding, Hardware, decoding_devices};
 pub use pool::Pool;
 pub use ring::{Cut, Ring};
-pub use session::{Packet, Request, Run, Session, redact};
+pub use session::{Packet, Run, Session, SessionRequest, redact};
 pub use snapshot::jpeg_with_boxes;

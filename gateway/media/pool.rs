@@ -1,11 +1,11 @@
 //! Decoders that are lent: a camera that sleeps has none, and few frames are held by all together.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    decode::{Decoder, Filter, Frame},
+    decode::{Decoder, Frame, LoopFilter},
     hardware::{Devices, Hardware},
-    hw::Device,
+    hw::HwDevice,
     session::Packet,
 };
 
@@ -16,19 +16,20 @@ struct Inner {
 
 /// Lends decoders for single key frames, and takes back those of cameras that fell asleep.
 pub struct Pool {
-    inside: Mutex<Inner>,
-    back: Condvar,
-    /// Key frames that are decoded at once, and decoders kept when nobody needs them.
+    inner: Mutex<Inner>,
+    returned: Condvar,
+    /// Key frames that are decoded at once, at most, and idle decoders that are kept.
     decoders_max: usize,
     devices: Devices,
 }
 
 impl Pool {
+    /// Idle, for at most so many key frames at once.
     pub fn new(decoders_max: usize) -> Self {
-        let inside = Inner { idle: Vec::new(), lent: 0 };
+        let inner = Inner { idle: Vec::new(), lent: 0 };
         Self {
-            inside: Mutex::new(inside),
-            back: Condvar::new(),
+            inner: Mutex::new(inner),
+            returned: Condvar::new(),
             decoders_max: decoders_max.max(1),
             devices: Devices::default(),
         }
@@ -40,24 +41,25 @@ impl Pool {
         packet: &Packet,
         hardware: &mut Hardware,
     ) -> Result<Frame, String> {
-        let mut inside = self
-            .back
-            .wait_while(self.held(), |inside| inside.lent >= self.decoders_max)
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        inside.lent += 1;
-        drop(inside);
+        let mut inner = self
+            .returned
+            .wait_while(self.locked(), |inner| inner.lent >= self.decoders_max)
+            .unwrap_or_else(PoisonError::into_inner);
+        inner.lent += 1;
+        drop(inner);
         let frame = self.key_frame_of(packet, hardware);
-        self.held().lent -= 1;
-        self.back.notify_one();
+        self.locked().lent -= 1;
+        self.returned.notify_one();
         frame
     }
 
     fn key_frame_of(&self, packet: &Packet, hardware: &mut Hardware) -> Result<Frame, String> {
         loop {
             let mut decoder = self.open(packet, hardware)?;
-            decoder.filter(Filter::None);
+            decoder.filter(LoopFilter::None);
             let frame = decoder.decode_key_frame(packet);
-            // Refused from now on, the next one is of the processor: at most one more round.
+            // A device that failed is refused from now on, so there is at most one more round, on the
+            // processor.
             if !self.has_died(&mut decoder, hardware) {
                 self.give_back(decoder);
                 return frame;
@@ -65,16 +67,16 @@ impl Pool {
         }
     }
 
-    /// Whether what this decoder was given is to be decoded anew, by another.
+    /// Whether the device of this decoder has failed: what it was given is to be decoded anew by another.
     pub fn has_died(&self, decoder: &mut Decoder, hardware: &mut Hardware) -> bool {
-        hardware.look(decoder, &self.devices)
+        hardware.check(decoder, &self.devices)
     }
 
-    /// On the device that the camera wishes, else by the processor.
+    /// A decoder on the device that the camera asks for, else on the processor.
     fn open(&self, packet: &Packet, hardware: &mut Hardware) -> Result<Decoder, String> {
         let device = hardware.device(&self.devices);
-        if let Some(known) = take(&mut self.held().idle, packet, device.as_ref()) {
-            return Ok(known);
+        if let Some(idle) = take(&mut self.locked().idle, packet, device.as_ref()) {
+            return Ok(idle);
         }
         if let Some(device) = device {
             match Decoder::of_device(packet, &device) {
@@ -85,37 +87,43 @@ impl Pool {
         Decoder::of(packet)
     }
 
-    /// One for a camera that wakes; its own until it is given back.
+    /// A decoder for a camera that wakes, until it is given back.
     pub fn lend(&self, packet: &Packet, hardware: &mut Hardware) -> Result<Decoder, String> {
         let mut decoder = self.open(packet, hardware)?;
         decoder.begin(packet);
-        // Tried without it, for 30 % less: what is left out adds up until the next key frame, and
-        // then everything seems to have changed.
-        decoder.filter(Filter::Safe);
+        // Leaving the loop filter out everywhere was tried and saves 30 %. But the error adds up until
+        // the next key frame, and then everything seems to have changed.
+        decoder.filter(LoopFilter::Safe);
         Ok(decoder)
     }
 
+    /// Takes a decoder back, for the next that needs one like it.
     pub fn give_back(&self, decoder: Decoder) {
-        let mut inside = self.held();
-        inside.idle.push(decoder);
-        if inside.idle.len() > self.decoders_max {
-            inside.idle.remove(0);
+        let mut inner = self.locked();
+        inner.idle.push(decoder);
+        if inner.idle.len() > self.decoders_max {
+            inner.idle.remove(0);
         }
     }
 
     /// Decoders that nobody has now, and those that are at work on a key frame.
     #[cfg(test)]
     pub fn counts(&self) -> (usize, usize) {
-        let inside = self.held();
-        (inside.idle.len(), inside.lent)
+        let inner = self.locked();
+        (inner.idle.len(), inner.lent)
     }
 
-    fn held(&self) -> MutexGuard<'_, Inner> {
-        self.inside.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, Inner> {
+        // As `base::lock`, which this room does not import: the content is whole at every instant.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn take(idle: &mut Vec<Decoder>, packet: &Packet, device: Option<&Arc<Device>>) -> Option<Decoder> {
+fn take(
+    idle: &mut Vec<Decoder>,
+    packet: &Packet,
+    device: Option<&Arc<HwDevice>>,
+) -> Option<Decoder> {
     let at = idle.iter().position(|decoder| decoder.is_like(packet) && decoder.is_on(device))?;
     Some(idle.swap_remove(at))
 }

@@ -17,26 +17,29 @@ use super::{format::Format, session::Packet};
 use crate::domain::PreRollLimit;
 
 /// Packets of one camera, newest last. A camera that connects anew, or changes its stream, begins
-/// a new run behind the old one: what was seen before the cable was cut is still evidence.
+/// a new run behind the old one: what came before the cable was cut is still evidence.
 pub struct Ring {
     seconds: i64,
     bytes_max: usize,
     packets: VecDeque<Packet>,
     bytes: usize,
     cut_by_bytes: bool,
-    /// Number of the first packet kept; it counts on for as long as the ring lives.
+    /// Number of the first packet in the ring; numbers go on for as long as the ring lives.
     first: u64,
 }
 
 /// Packets for a clip, all of one run, the first a key frame.
 pub struct Cut {
+    /// Of all of them.
     pub(super) format: Arc<Format>,
+    /// At least one.
     pub(super) packets: Vec<Packet>,
     /// Why it begins later than asked, if it does.
     pub limit: Option<PreRollLimit>,
 }
 
 impl Ring {
+    /// Bounds in seconds and in bytes of coded pictures.
     pub fn new(seconds: u64, bytes_max: usize) -> Self {
         let seconds = i64::try_from(seconds).unwrap_or(60);
         Self {
@@ -49,12 +52,13 @@ impl Ring {
         }
     }
 
-    /// Other bounds from now on; what is kept stays as far as they allow, with the next packet.
+    /// Other bounds from now on; with the next packet, what exceeds them leaves.
     pub fn resize(&mut self, seconds: u64, bytes_max: usize) {
         self.seconds = i64::try_from(seconds).unwrap_or(60);
         self.bytes_max = bytes_max;
     }
 
+    /// Adds a packet; older groups of pictures leave as the bounds ask.
     pub fn push(&mut self, packet: Packet) {
         // A run begins with a key frame.
         let goes_on = self.packets.back().is_some_and(|last| same_run(last, &packet));
@@ -74,7 +78,7 @@ impl Ring {
             self.cut_by_bytes = by_bytes;
             self.leave(second_key + 1);
         }
-        // One group larger than everything: no clip can begin in it, but who decodes goes on.
+        // A single group that is larger than the bound: no clip can begin in it, but decoding goes on.
         while self.bytes > self.bytes_max && self.packets.len() > 1 {
             self.cut_by_bytes = true;
             self.leave(1);
@@ -98,12 +102,12 @@ impl Ring {
         self.packets.back()
     }
 
-    /// Numbers of what is kept: from the first up to the next that will come.
+    /// Numbers of the packets in the ring, up to that of the next which will come.
     pub fn numbers(&self) -> std::ops::Range<u64> {
         self.first..self.first + self.packets.len() as u64
     }
 
-    /// The last key frame at or before `at`, else the first one kept.
+    /// The last key frame at or before `at`, else the first one in the ring.
     pub fn key_by(&self, at: Timestamp) -> Option<u64> {
         let by = self.packets.iter().rposition(|packet| packet.key && packet.at <= at);
         let first = || self.packets.iter().position(|packet| packet.key);
@@ -122,6 +126,7 @@ impl Ring {
         ends.map_or(0.0, |(first, last)| last.at.duration_since(first.at).as_secs_f64())
     }
 
+    /// Of all packets in it.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -131,7 +136,7 @@ impl Ring {
     pub fn cut(&self, from: Timestamp, began_at: Timestamp, until: Timestamp) -> Option<Cut> {
         let key_by =
             |at: Timestamp| self.packets.iter().rposition(|packet| packet.key && packet.at <= at);
-        // What came before the first key frame of a group that was too large is no clip.
+        // A clip cannot begin before the first key frame that is left.
         let first = self.packets.iter().position(|packet| packet.key)?;
         let inside = key_by(began_at).unwrap_or(first);
         let format = self.packets.get(inside)?.format.clone();
@@ -150,7 +155,7 @@ impl Ring {
             .take_while(|packet| of_run(packet) && packet.at <= until)
             .cloned()
             .collect();
-        // What ended before the pre-roll begins shows another time: the stream has long been silent.
+        // Packets that all lie before the pre-roll show another time: the stream has long been silent.
         let shows = packets.last().is_some_and(|last| last.at >= from);
         shows.then_some(Cut { format, packets, limit })
     }

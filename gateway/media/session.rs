@@ -18,13 +18,13 @@ use ffmpeg_next as ffmpeg;
 use jiff::Timestamp;
 
 use super::{
-    format::{Format, FormatWatch},
+    format::{Format, FormatWatch, ticks_ms},
     klv::Klv,
     timeline::Timeline,
 };
 use crate::domain::StopFlag;
 
-/// Stream time that goes back, or forward by more than this at once, is another stream to a clip.
+/// When stream time steps back or forward by more than this, a new run begins: a clip cannot span it.
 const STEP_MS_MAX: i64 = 5_000;
 
 /// A camera's clock within this of ours is believed for the time of its pictures.
@@ -34,24 +34,27 @@ const TRUST_MS_MAX: i64 = 2_000;
 const SHORT_S_MAX: f64 = 2.0;
 
 /// Packets of the probing, at most: ten seconds at 50 pictures a second.
-const HELD_PACKETS_MAX: usize = 500;
-/// A packet that took longer to come was not waiting for us.
+const PROBED_PACKETS_MAX: usize = 500;
+/// A packet that took longer to come was not in the socket already.
 const WAITED: Duration = Duration::from_millis(8);
 
-/// What to open and how patient to be.
+/// What to open, and the time-outs.
 #[derive(Clone)]
-pub struct Request {
+pub struct SessionRequest {
     /// With credentials; never printed.
     pub url: String,
     /// `tcp` or `udp`, for RTSP.
     pub transport: &'static str,
+    /// For connecting and finding the video.
     pub connect_ms: u64,
+    /// For one packet.
     pub stall_ms: u64,
+    /// Raised: every call returns soon.
     pub stop: StopFlag,
 }
 
 #[cfg(test)]
-impl Request {
+impl SessionRequest {
     /// A recording, as tests read it.
     pub(crate) fn of_clip(path: &std::path::Path) -> Self {
         let url = path.display().to_string();
@@ -60,9 +63,10 @@ impl Request {
     }
 }
 
-/// A coded picture and what is known of it.
+/// A coded picture, with its time.
 #[derive(Clone)]
 pub struct Packet {
+    /// As FFmpeg has it.
     pub(super) packet: ffmpeg::Packet,
     /// The run of packets that it belongs to.
     pub(super) format: Arc<Format>,
@@ -70,7 +74,9 @@ pub struct Packet {
     pub at: Timestamp,
     /// What the camera's own clock said of it, once an RTCP sender report has come.
     pub device: Option<Timestamp>,
+    /// A key frame.
     pub key: bool,
+    /// Of the coded picture.
     pub bytes: usize,
     /// Milliseconds since the first packet of the session, by the stream's own clock.
     pub stream_ms: i64,
@@ -81,24 +87,26 @@ pub struct Packet {
 pub struct Run(Arc<Format>);
 
 impl Run {
+    /// Whether this packet is of this run.
     pub fn holds(&self, packet: &Packet) -> bool {
         Arc::ptr_eq(&self.0, &packet.format)
     }
 }
 
 impl Packet {
+    /// The run that it belongs to.
     pub fn run(&self) -> Run {
         Run(self.format.clone())
     }
 }
 
 /// Shared with FFmpeg's interrupt callback: no call blocks beyond the deadline or a stop.
-struct Deadline {
+struct CallDeadline {
     started: Instant,
     by_ms: AtomicU64,
 }
 
-impl Deadline {
+impl CallDeadline {
     fn set(&self, in_ms: u64) {
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.by_ms.store(now.saturating_add(in_ms), Ordering::Relaxed);
@@ -108,6 +116,7 @@ impl Deadline {
     }
 }
 
+/// A connection, or a file that is read.
 pub struct Session {
     input: ffmpeg::format::context::Input,
     klv: Option<Klv>,
@@ -118,32 +127,32 @@ pub struct Session {
     change: Option<String>,
     /// Stream time of the packet before, milliseconds.
     before_ms: Option<i64>,
-    deadline: Arc<Deadline>,
-    request: Request,
+    deadline: Arc<CallDeadline>,
+    request: SessionRequest,
     first_pts: Option<i64>,
     timeline: Timeline,
     /// Stream time of the latest picture read, milliseconds.
     read_ms: i64,
-    /// Came while the stream was probed, not handed on yet.
-    held: VecDeque<ffmpeg::Packet>,
+    /// Packets that came while the stream was probed and were not handed on yet.
+    probed: VecDeque<ffmpeg::Packet>,
 }
 
 impl Session {
     /// Connects and finds the video. The error is one sentence without credentials.
-    pub fn open(request: &Request) -> Result<Self, String> {
+    pub fn open(request: &SessionRequest) -> Result<Self, String> {
         Self::open_with(request, &[])
     }
 
     /// As [`Self::open`], with further options of FFmpeg (to listen, what formats are taken).
-    pub fn open_with(request: &Request, more: &[(&str, &str)]) -> Result<Self, String> {
+    pub fn open_with(request: &SessionRequest, more: &[(&str, &str)]) -> Result<Self, String> {
         ffmpeg::init().map_err(|error| format!("FFmpeg cannot start: {error}"))?;
         ffmpeg::util::log::set_level(ffmpeg::util::log::Level::Quiet);
-        let deadline = Arc::new(Deadline {
+        let deadline = Arc::new(CallDeadline {
             started: Instant::now(),
             by_ms: AtomicU64::new(request.connect_ms),
         });
         let mut options = ffmpeg::Dictionary::new();
-        // How many pictures a second nobody asks, and FFmpeg would wait for twenty to find out.
+        // The frame rate is not used here, and FFmpeg would wait for twenty pictures to find it out.
         options.set("fpsprobesize", "0");
         if request.url.starts_with("rtsp") {
             options.set("rtsp_transport", request.transport);
@@ -186,21 +195,21 @@ impl Session {
             first_pts: None,
             timeline: Timeline::default(),
             read_ms: 0,
-            held: VecDeque::new(),
+            probed: VecDeque::new(),
         })
     }
 
     /// The next packet of the video; None at the end of a file. `now` is the wall clock.
     pub fn next(&mut self, now: impl Fn() -> Timestamp) -> Result<Option<Packet>, String> {
-        if let Some(packet) = self.held.pop_front() {
-            return Ok(Some(self.seen(packet, now(), true)));
+        if let Some(packet) = self.probed.pop_front() {
+            return Ok(Some(self.packet_of(packet, now(), true)));
         }
         let Some(packet) = self.read()? else { return Ok(None) };
         if !self.timeline.is_begun() && self.is_live() {
             self.catch_up(&packet, &now)?;
         }
-        let waited = !self.held.is_empty();
-        Ok(Some(self.seen(packet, now(), waited)))
+        let waited = !self.probed.is_empty();
+        Ok(Some(self.packet_of(packet, now(), waited)))
     }
 
     fn read(&mut self) -> Result<Option<ffmpeg::Packet>, String> {
@@ -210,12 +219,12 @@ impl Session {
             match packet.read(&mut self.input) {
                 Ok(()) if packet.stream() == self.stream => return Ok(Some(packet)),
                 Ok(()) => {
-                    // A program may get its telemetry after it began.
+                    // The KLV stream of a program may appear after it began.
                     self.klv = self.klv.take().or_else(|| Klv::find(&self.input));
                     self.klv.iter_mut().for_each(|klv| klv.take(&packet));
                 }
                 Err(ffmpeg::Error::Eof) => {
-                    self.tell_if_short();
+                    self.warn_if_short();
                     return Ok(None);
                 }
                 Err(error) => return Err(explain(error, &self.deadline, &self.request.url)),
@@ -223,19 +232,19 @@ impl Session {
         }
     }
 
-    /// Seconds of packets came while FFmpeg looked what the stream is, and are handed over at
-    /// once. The first one that we had to wait for arrives now; the others were before it.
+    /// Packets of some seconds came while FFmpeg probed the stream, and are all there at once. The first
+    /// packet that we have to wait for arrives now; from its time the others get theirs.
     fn catch_up(
         &mut self,
         first: &ffmpeg::Packet,
         now: &impl Fn() -> Timestamp,
     ) -> Result<(), String> {
         let mut anchor = (now(), self.stream_ms(first));
-        while self.held.len() < HELD_PACKETS_MAX {
+        while self.probed.len() < PROBED_PACKETS_MAX {
             let asked = Instant::now();
             let Some(packet) = self.read()? else { break };
             anchor = (now(), self.stream_ms(&packet));
-            self.held.push_back(packet);
+            self.probed.push_back(packet);
             if asked.elapsed() > WAITED {
                 break;
             }
@@ -244,11 +253,12 @@ impl Session {
         Ok(())
     }
 
+    /// Of the packets now.
     pub(super) fn format(&self) -> Arc<Format> {
         self.watch.format()
     }
 
-    /// What the stream became with the latest packet, if it changed: one sentence, told once.
+    /// What the stream became, if it changed since this was last called: one sentence.
     pub fn take_change(&mut self) -> Option<String> {
         self.change.take()
     }
@@ -276,8 +286,8 @@ impl Session {
         ticks_ms(pts - first, self.time_base)
     }
 
-    /// A file that says it is longer than what could be read was cut off.
-    fn tell_if_short(&self) {
+    /// Warns about a file that is shorter than its header says: it was cut off.
+    fn warn_if_short(&self) {
         let says_s = self.input.duration() as f64 / f64::from(ffmpeg::ffi::AV_TIME_BASE);
         let read_s = self.read_ms as f64 / 1000.0;
         if !self.is_live() && says_s - read_s > SHORT_S_MAX {
@@ -286,13 +296,13 @@ impl Session {
         }
     }
 
-    /// Source time: the stream's own steps, so that network jitter does not show. What `waited`
-    /// in the probing says nothing about arrival.
-    fn seen(&mut self, packet: ffmpeg::Packet, now: Timestamp, waited: bool) -> Packet {
+    /// Adds the source time, which follows the stream's own steps, so that network jitter does not
+    /// show. `waited`: it lay in the probing, so its arrival means nothing.
+    fn packet_of(&mut self, packet: ffmpeg::Packet, now: Timestamp, waited: bool) -> Packet {
         let stream_ms = self.stream_ms(&packet);
         self.read_ms = self.read_ms.max(stream_ms);
         let step = self.before_ms.replace(stream_ms).map_or(0, |before| stream_ms - before);
-        if let Some(change) = self.watch.look(&packet) {
+        if let Some(change) = self.watch.check(&packet) {
             self.change = Some(change);
         } else if step.abs() > STEP_MS_MAX {
             self.watch.split();
@@ -300,8 +310,8 @@ impl Session {
         }
         let live = self.is_live();
         let at = self.timeline.at(stream_ms, now, live && !waited);
-        // A clock that is right takes the way of the packet out of the time; a wrong one is only
-        // told: time that jumps when the first report comes would make dwell out of nothing.
+        // A camera clock that is right gives a time without the delay of the network. One that is wrong
+        // is only reported: a time that jumped with the first sender report would look like dwell.
         let device = reference_time(&packet);
         let near = device.filter(|device| {
             live && device.duration_since(at).abs().as_millis() <= i128::from(TRUST_MS_MAX)
@@ -310,11 +320,6 @@ impl Session {
         let format = self.watch.format();
         Packet { at, device, key: packet.is_key(), bytes: packet.size(), stream_ms, format, packet }
     }
-}
-
-pub(super) fn ticks_ms(ticks: i64, base: ffmpeg::Rational) -> i64 {
-    let ticks = i128::from(ticks) * i128::from(base.numerator()) * 1000;
-    i64::try_from(ticks / i128::from(base.denominator().max(1))).unwrap_or(0)
 }
 
 /// Wall time that FFmpeg made of RTCP sender reports: an `AVProducerReferenceTime`, whose first
@@ -326,7 +331,7 @@ fn reference_time(packet: &ffmpeg::Packet) -> Option<Timestamp> {
     Timestamp::from_microsecond(micros).ok()
 }
 
-fn explain(error: ffmpeg::Error, deadline: &Deadline, url: &str) -> String {
+fn explain(error: ffmpeg::Error, deadline: &CallDeadline, url: &str) -> String {
     let server = url.starts_with("rtsp");
     match error {
         _ if deadline.passed() => "timed out".into(),
@@ -372,14 +377,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.mp4");
         std::fs::write(&path, "not a video").unwrap();
-        let request = |url: &str| Request {
+        let request = |url: &str| SessionRequest {
             url: url.into(),
             transport: "tcp",
             connect_ms: 2_000,
             stall_ms: 2_000,
             stop: StopFlag::default(),
         };
-        let told = Session::open(&request(&path.to_string_lossy())).err().unwrap();
-        assert_eq!(told, "is not a video that can be read");
+        let error = Session::open(&request(&path.to_string_lossy())).err().unwrap();
+        assert_eq!(error, "is not a video that can be read");
     }
 }

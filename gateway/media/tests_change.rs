@@ -4,14 +4,14 @@ use std::{path::Path, process::Command};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Cut, Packet, Request, Ring, Session, write_clip};
+use super::{Cut, Packet, Ring, Session, SessionRequest, write_clip};
 use crate::domain::PreRollLimit;
 
 fn ffmpeg(args: &[&str]) -> String {
     let done = Command::new("ffmpeg").args(["-v", "error", "-y"]).args(args).output().unwrap();
-    let said = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert!(done.status.success(), "ffmpeg {args:?}: {said}");
-    said
+    let output = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "ffmpeg {args:?}: {output}");
+    output
 }
 
 /// Four seconds of a test picture of this size as MPEG-TS, from `at_s` on.
@@ -38,9 +38,9 @@ fn at(seconds: f64) -> Timestamp {
     start() + SignedDuration::from_millis((seconds * 1000.0) as i64)
 }
 
-/// All packets of a file, and what was said of changes.
+/// All packets of a file, and what was reported of changes.
 fn packets(path: &Path) -> (Vec<Packet>, Vec<String>) {
-    let mut session = Session::open(&Request::of_clip(path)).unwrap();
+    let mut session = Session::open(&SessionRequest::of_clip(path)).unwrap();
     let (mut packet, mut changes) = (Vec::new(), Vec::new());
     while let Some(next) = session.next(start).unwrap() {
         packet.push(next);
@@ -65,9 +65,9 @@ fn plays(folder: &Path, cut: &Cut) -> (String, usize) {
         .args(["-of", "csv=p=0", &path])
         .output()
         .unwrap();
-    let said = String::from_utf8(probe.stdout).unwrap();
+    let output = String::from_utf8(probe.stdout).unwrap();
     assert_eq!(ffmpeg(&["-i", &path, "-f", "null", "-"]), "");
-    let mut fields = said.trim().split(',');
+    let mut fields = output.trim().split(',');
     let size = format!("{}x{}", fields.next().unwrap(), fields.next().unwrap());
     (size, fields.next().unwrap().parse().unwrap())
 }

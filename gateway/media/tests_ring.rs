@@ -47,23 +47,23 @@ fn p8_p11_the_ring_keeps_its_bounds_and_a_cut_its_promise() {
             longest_gop = longest_gop.max(since_key);
             ring.push(seen(&run, at, key, bytes));
             let numbers = ring.numbers();
-            let kept: Vec<&Packet> =
+            let in_ring: Vec<&Packet> =
                 numbers.clone().filter_map(|number| ring.get(number)).collect();
-            assert_eq!(kept.len() as u64, numbers.end - numbers.start, "numbers have no gap");
+            assert_eq!(in_ring.len() as u64, numbers.end - numbers.start, "numbers have no gap");
             assert!(ring.get(numbers.end).is_none());
-            assert_eq!(kept.iter().map(|packet| packet.bytes).sum::<usize>(), ring.bytes());
+            assert_eq!(in_ring.iter().map(|packet| packet.bytes).sum::<usize>(), ring.bytes());
             assert!(ring.bytes() <= bytes_max.max(largest), "{} of {bytes_max}", ring.bytes());
             if let Some(key) = ring.last_key() {
                 assert!(ring.get(key).unwrap().key);
             }
             if n % 37 == 0 {
-                check_cut(&ring, &mut random, &kept, at);
+                check_cut(&ring, &mut random, &in_ring, at);
             }
         }
     }
 }
 
-fn check_cut(ring: &Ring, random: &mut StdRng, kept: &[&Packet], newest: Timestamp) {
+fn check_cut(ring: &Ring, random: &mut StdRng, in_ring: &[&Packet], newest: Timestamp) {
     let back = |ms: i64| newest - SignedDuration::from_millis(ms);
     let began = back(random.random_range(0..10_000));
     let from = began - SignedDuration::from_secs(random.random_range(0..8));
@@ -81,7 +81,7 @@ fn check_cut(ring: &Ring, random: &mut StdRng, kept: &[&Packet], newest: Timesta
                 packet.key && packet.at <= from && Arc::ptr_eq(&packet.format, &cut.format)
             };
             assert!(
-                kept.iter().find(earlier).is_none_or(|packet| packet.at >= first.at),
+                in_ring.iter().find(earlier).is_none_or(|packet| packet.at >= first.at),
                 "{limit:?}"
             );
             assert!(matches!(limit, PreRollLimit::RingBytes | PreRollLimit::StreamBegan));

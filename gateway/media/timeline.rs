@@ -24,10 +24,12 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
+    /// From now on `stream_ms` is at this time.
     pub(super) fn begin(&mut self, at: Timestamp, stream_ms: i64) {
         self.anchor = Some((at, stream_ms));
     }
 
+    /// Whether it has an anchor.
     pub(super) fn is_begun(&self) -> bool {
         self.anchor.is_some()
     }
@@ -38,7 +40,7 @@ impl Timeline {
         base.checked_add(SignedDuration::from_millis(stream_ms - from)).ok()
     }
 
-    /// Of a packet. `arrives`: it came now, straight from the network.
+    /// The time of a packet. `arrives`: it came now, straight from the network.
     pub(super) fn at(&mut self, stream_ms: i64, now: Timestamp, arrives: bool) -> Timestamp {
         let at = self.time_of(stream_ms).unwrap_or(now);
         let early = at.duration_since(now);

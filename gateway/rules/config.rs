@@ -112,6 +112,7 @@ fn clear_s() -> f64 {
 }
 
 impl Config {
+    /// Until it counts, with the default of its kind.
     pub(super) fn dwell_ms(&self) -> i64 {
         let default = match self.kind {
             RuleKind::Intrusion | RuleKind::Line | RuleKind::Waterside => 0.0,
@@ -122,6 +123,7 @@ impl Config {
         millis(self.dwell_s.unwrap_or(default))
     }
 
+    /// Whether things of this label count.
     pub(super) fn counts(&self, label: &str) -> bool {
         if self.labels.is_empty() {
             return match self.kind {
@@ -137,6 +139,7 @@ impl Config {
         (self.min_size..=self.max_size).contains(&area)
     }
 
+    /// The kind of its incidents.
     pub(super) fn kind_of_incident(&self) -> Kind {
         match self.kind {
             RuleKind::Intrusion => Kind::Intrusion,
@@ -148,6 +151,7 @@ impl Config {
         }
     }
 
+    /// Without postures.
     pub(super) fn severity(&self) -> Severity {
         self.severity.unwrap_or(match self.kind {
             RuleKind::Loiter | RuleKind::Crowd | RuleKind::Waterside => Severity::NOTICE,
@@ -173,13 +177,14 @@ impl Config {
         }
     }
 
+    /// Seconds after an end in which no new one opens.
     pub(super) fn cooldown_in(&self, flood: bool) -> f64 {
         let waterside = (self.kind == RuleKind::Waterside).then_some(10.0);
         let in_flood = self.flood_cooldown_s.or(waterside).filter(|_| flood);
         in_flood.map_or(self.cooldown_s, |seconds| seconds.min(self.cooldown_s))
     }
 
-    /// What is wrong with it: key and message.
+    /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if let Some(problem) = polygon_problem(&self.zone).filter(|_| !self.zone.is_empty()) {
@@ -235,6 +240,7 @@ impl Config {
     }
 }
 
+/// Milliseconds of seconds.
 pub(super) fn millis(seconds: f64) -> i64 {
     (seconds * 1000.0).round() as i64
 }

@@ -6,7 +6,7 @@ use super::{config::RuleKind, watch::Watch, zone::masked};
 use crate::domain::{Track, TrackFrame};
 
 impl Watch {
-    /// What this rule thinks of each track, in the order of the tracks; asked after `observe`.
+    /// What this rule makes of each track, in the order of the tracks. To be called after `observe`.
     pub(super) fn explain(&self, at: Timestamp, frame: &TrackFrame) -> Vec<String> {
         let state = self.state(at);
         frame

@@ -21,7 +21,7 @@ pub type Masks = Vec<Vec<[f32; 2]>>;
 /// All rules of the site, one watch a rule and camera.
 pub struct Rules {
     watches: Vec<Watch>,
-    /// Gauges and postures; what cameras look for depends on it.
+    /// Gauges and postures; how urgent a camera's findings are depends on the posture.
     pub rain: rain::Rain,
 }
 
@@ -39,8 +39,8 @@ impl Rules {
         Self { watches, rain: rain::Rain::default() }
     }
 
-    /// The configuration changed. A rule that still watches its camera for the same kind goes on
-    /// with what it has seen; what nobody watches any more ends.
+    /// The configuration changed. A rule of the same kind on the same camera goes on with its state;
+    /// what no rule watches any more ends.
     pub fn replace(
         &mut self,
         rules: &[Config],
@@ -57,6 +57,7 @@ impl Rules {
         old.into_iter().for_each(|watch| watch.retire(findings));
     }
 
+    /// Passes an observation to the rules of its camera, or to rain and postures.
     pub fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>) {
         let Body::Tracks(frame) = &observation.body else {
             return self.rain.observe(observation, findings);
@@ -68,14 +69,14 @@ impl Rules {
         }
     }
 
-    /// Why each rule did or did not count what was seen: a sentence each, asked after `observe`.
+    /// Why each rule did or did not count what was seen: a sentence each. To be called after `observe`.
     pub fn explain(&self, observation: &Observation) -> Vec<String> {
         let Body::Tracks(frame) = &observation.body else { return Vec::new() };
         let watches = self.watches.iter().filter(|watch| watch.camera == observation.source);
         watches.flat_map(|watch| watch.explain(observation.stamp.at, frame)).collect()
     }
 
-    /// Ends what has been silent: a camera that stopped sending ends nothing by itself.
+    /// To be called every second or so: ends what a camera that sends nothing any more has begun.
     pub fn tick(&mut self, now: Now, findings: &mut Vec<Finding>) {
         for watch in &mut self.watches {
             watch.tick(now, findings);
@@ -101,7 +102,7 @@ mod tests {
         ids.iter().map(|id| (SourceId::from(*id), Masks::new())).collect()
     }
 
-    /// One person at this second of these cameras; what is said.
+    /// One person at this second on these cameras; returns the findings.
     fn see(rules: &mut Rules, second: i64, ids: &[&str]) -> Vec<Finding> {
         let wall = Timestamp::from_second(1_782_820_800 + second).unwrap();
         let now = Now { wall, mono_ms: u64::try_from(second * 1000).unwrap() };
@@ -123,31 +124,31 @@ mod tests {
         let both = cameras(&["a", "b"]);
         let mut rules = Rules::new(&[rule("")], &both, &TimeZone::UTC);
         assert_eq!(see(&mut rules, 0, &["a", "b"]).len(), 2);
-        let mut said = Vec::new();
+        let mut findings = Vec::new();
         // Another score, another zone: the same happenings.
         let other = rule("min_score = 0.4\nzone = [[0.0, 0.0], [1.0, 1.0], [0.0, 1.0]]\n");
-        rules.replace(&[other], &both, &TimeZone::UTC, &mut said);
-        assert!(said.is_empty(), "{said:?}");
+        rules.replace(&[other], &both, &TimeZone::UTC, &mut findings);
+        assert!(findings.is_empty(), "{findings:?}");
         let phases: Vec<Phase> =
             see(&mut rules, 1, &["a", "b"]).iter().map(|one| one.phase).collect();
         assert_eq!(phases, [Phase::Continues, Phase::Continues]);
         // One camera leaves: its happening ends, and says why; the other goes on.
-        rules.replace(&[rule("")], &cameras(&["b"]), &TimeZone::UTC, &mut said);
-        assert_eq!(said.len(), 1);
-        assert_eq!((said[0].phase, said[0].source.as_str()), (Phase::Ends, "a"));
-        assert_eq!(said[0].detail["ended_by"], "reload");
+        rules.replace(&[rule("")], &cameras(&["b"]), &TimeZone::UTC, &mut findings);
+        assert_eq!(findings.len(), 1);
+        assert_eq!((findings[0].phase, findings[0].source.as_str()), (Phase::Ends, "a"));
+        assert_eq!(findings[0].detail["ended_by"], "reload");
         assert_eq!(see(&mut rules, 2, &["a", "b"])[0].phase, Phase::Continues);
         // A schedule that does not hold now: it ends by itself.
         let never = rule("schedule = [\"Mon 00:00-00:01\"]\n");
-        rules.replace(&[never], &cameras(&["b"]), &TimeZone::UTC, &mut said);
-        assert_eq!(said.len(), 1, "{said:?}");
+        rules.replace(&[never], &cameras(&["b"]), &TimeZone::UTC, &mut findings);
+        assert_eq!(findings.len(), 1, "{findings:?}");
         assert_eq!(see(&mut rules, 5, &["b"])[0].phase, Phase::Ends);
         // Another kind under the same id is another question.
-        rules.replace(&[rule("")], &cameras(&["b"]), &TimeZone::UTC, &mut said);
+        rules.replace(&[rule("")], &cameras(&["b"]), &TimeZone::UTC, &mut findings);
         assert_eq!(see(&mut rules, 60, &["b"])[0].phase, Phase::Begins);
         let crowd = toml::from_str("id = \"r\"\nkind = \"crowd\"\n").unwrap();
-        rules.replace(&[crowd], &cameras(&["b"]), &TimeZone::UTC, &mut said);
-        assert_eq!(said.len(), 2, "{said:?}");
+        rules.replace(&[crowd], &cameras(&["b"]), &TimeZone::UTC, &mut findings);
+        assert_eq!(findings.len(), 2, "{findings:?}");
     }
 
     #[test]
@@ -155,7 +156,7 @@ mod tests {
         let waterside: Config = toml::from_str("id = \"w\"\nkind = \"waterside\"\n").unwrap();
         assert_eq!(waterside.problems(), []);
         let mut rules = Rules::new(&[waterside], &cameras(&["a"]), &TimeZone::UTC);
-        let severity = |said: &[Finding]| said[0].severity.level();
+        let severity = |findings: &[Finding]| findings[0].severity.level();
         assert_eq!(severity(&see(&mut rules, 0, &["a"])), 3);
         let order = crate::domain::PostureOrder {
             posture: Posture::Flood,
@@ -168,9 +169,9 @@ mod tests {
             mono_ms: 1_000,
         });
         let order = Observation { source: "x".into(), stamp, body: Body::Posture(order) };
-        let mut said = Vec::new();
-        rules.observe(&order, &mut said);
-        assert_eq!(said.len(), 1, "the change is a finding of its own");
+        let mut findings = Vec::new();
+        rules.observe(&order, &mut findings);
+        assert_eq!(findings.len(), 1, "the change is a finding of its own");
         // The same happening is from now on an alert.
         assert_eq!(severity(&see(&mut rules, 2, &["a"])), 2);
     }

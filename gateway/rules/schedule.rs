@@ -24,6 +24,7 @@ struct Window {
 pub(super) struct Schedule(Vec<Window>);
 
 impl Schedule {
+    /// Holds at any time.
     pub(super) fn always() -> Self {
         Self(Vec::new())
     }
@@ -33,6 +34,7 @@ impl Schedule {
         texts.iter().map(|text| window(text)).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether one of its windows holds at this time, in this zone.
     pub(super) fn holds(&self, at: Timestamp, zone: &TimeZone) -> bool {
         let local = zone.to_datetime(at);
         let minute = u16::try_from(local.hour()).unwrap_or(0) * 60

@@ -1,4 +1,4 @@
-//! One rule on one camera: who fulfils it now, since when, and when a happening begins and ends.
+//! One rule on one camera: which tracks fulfil it, since when, and when a happening begins and ends.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,12 +18,14 @@ use crate::domain::{
 
 /// A vehicle that moves less than this over its dwell stands (share of the picture).
 const STANDS_WITHIN: f32 = 0.02;
-/// A track is told at its second sighting, which comes within so long of the first, or late.
-const TOLD_WITHIN_MS: i64 = 1_000;
+/// A track is reported from its second detection on, which comes within so long of the first, or late.
+const CONFIRMED_WITHIN_MS: i64 = 1_000;
 /// A happening that was longer by this much is worth an update.
 const LONGER_MS: i64 = 30_000;
 
+/// What is remembered of one track.
 pub(super) struct TrackMemory {
+    /// When it came into the zone, or began to stand.
     pub(super) since: Timestamp,
     last: Timestamp,
     foot: (f32, f32),
@@ -32,40 +34,54 @@ pub(super) struct TrackMemory {
     crossed: bool,
 }
 
+/// The rule is fulfilled.
 pub(super) struct Happening {
+    /// Source time.
     pub(super) began_at: Timestamp,
     last: Timestamp,
     most: u32,
-    told_ms: i64,
+    reported_ms: i64,
     clock: ClockError,
-    /// When it was last fed, on our own clock.
+    /// When the rule was last fulfilled, on our own clock.
     mono_ms: u64,
 }
 
+/// The state of one rule on one camera.
 pub(super) struct Watch {
+    /// The camera.
     pub(super) camera: SourceId,
+    /// Its section of the configuration.
     pub(super) rule: Config,
     id: RuleId,
+    /// Where it counts.
     pub(super) zone: Zone,
+    /// Where nothing counts.
     pub(super) masks: Vec<Polygon<f64>>,
+    /// When it counts.
     pub(super) schedule: Schedule,
+    /// Of the site, for the schedule.
     pub(super) timezone: TimeZone,
+    /// Tracks in the zone, by id.
     pub(super) seen: HashMap<u64, TrackMemory>,
+    /// Kind crowd: since when there have been enough.
     pub(super) enough_since: Option<Timestamp>,
+    /// What is going on, if something is.
     pub(super) happening: Option<Happening>,
+    /// When the last one ended, for the cool-down.
     pub(super) ended_at: Option<Timestamp>,
-    /// Of the site now: flood, key period.
+    /// Whether flood holds now, and key period.
     pub(super) posture: (bool, bool),
 }
 
 impl Watch {
+    /// Nothing was seen yet.
     pub(super) fn new(rule: &Config, camera: SourceId, masks: &Masks, timezone: TimeZone) -> Self {
         Self {
             camera,
             id: rule.id.as_str().into(),
             zone: Zone::new(&rule.zone),
             masks: masks.iter().map(|mask| polygon(mask)).collect(),
-            // The configuration has been checked; a schedule that cannot be read watches always.
+            // The configuration was checked; a schedule that cannot be read counts as always.
             schedule: Schedule::parse(&rule.schedule).unwrap_or_else(|_| Schedule::always()),
             rule: rule.clone(),
             timezone,
@@ -77,12 +93,12 @@ impl Watch {
         }
     }
 
-    /// The same question asked of the same camera, perhaps with other bounds.
+    /// Whether it is the same rule, of the same kind, on the same camera; bounds may differ.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.camera == other.camera && self.id == other.id && self.rule.kind == other.rule.kind
     }
 
-    /// Takes over what the one before it has seen.
+    /// Takes over the state of the same rule before a change of the configuration.
     pub(super) fn go_on(&mut self, before: Self) {
         let Self { seen, enough_since, happening, ended_at, .. } = before;
         self.seen = seen;
@@ -91,7 +107,7 @@ impl Watch {
         self.ended_at = ended_at;
     }
 
-    /// Nobody looks any more: what was going on ends, and says why.
+    /// The rule or its camera was removed: a happening that was going on ends, with the reason.
     pub(super) fn retire(mut self, findings: &mut Vec<Finding>) {
         let before = findings.len();
         self.end(findings);
@@ -100,6 +116,7 @@ impl Watch {
         }
     }
 
+    /// Takes the tracks of one picture.
     pub(super) fn observe(
         &mut self,
         stamp: Stamp,
@@ -127,7 +144,7 @@ impl Watch {
         }
     }
 
-    /// A camera that is silent for longer than the clear time ends what it saw.
+    /// Ends the happening of a camera that has sent nothing for longer than the clear time.
     pub(super) fn tick(&mut self, now: Now, findings: &mut Vec<Finding>) {
         let silent_ms = u64::try_from(millis(self.rule.clear_s)).unwrap_or(0) + 10_000;
         let over = self
@@ -155,11 +172,12 @@ impl Watch {
             self.seen.remove(&track.id);
             return None;
         }
-        // One that was only just told has been there since its first sighting; one that has been
-        // known for longer came in now.
-        let just_told = at.duration_since(track.since).as_millis() <= i128::from(TOLD_WITHIN_MS);
+        // A track that was only just confirmed was in the zone since its first detection; an older one
+        // came in now.
+        let just_confirmed =
+            at.duration_since(track.since).as_millis() <= i128::from(CONFIRMED_WITHIN_MS);
         let seen = self.seen.entry(track.id).or_insert(TrackMemory {
-            since: if just_told { track.since.min(at) } else { at },
+            since: if just_confirmed { track.since.min(at) } else { at },
             last: at,
             foot,
             anchor: foot,
@@ -175,7 +193,7 @@ impl Watch {
                     Direction::LeftToRight => left == Some(true),
                     Direction::RightToLeft => left == Some(false),
                 };
-                // A crossing is a moment: it counts once.
+                // A crossing has no duration: it counts once.
                 std::mem::take(&mut seen.crossed).then_some(at)
             }
             RuleKind::FireLane => {
@@ -208,6 +226,7 @@ impl Watch {
         at.duration_since(from).as_millis() >= i128::from(self.rule.dwell_ms())
     }
 
+    /// The rule is fulfilled by these tracks since `since`: makes a finding, or a happening that begins.
     fn feed(
         &mut self,
         stamp: Stamp,
@@ -219,30 +238,17 @@ impl Watch {
         let at = stamp.at;
         let count = u32::try_from(who.len()).unwrap_or(u32::MAX);
         let begins = self.happening.is_none();
-        if begins {
-            let cooldown_s = self.rule.cooldown_in(self.posture.0);
-            let cooldown = SignedDuration::from_millis(millis(cooldown_s));
-            if self.ended_at.is_some_and(|ended| at.duration_since(ended) < cooldown) {
-                return;
-            }
-            let clock = ClockError::of(stamp);
-            self.happening = Some(Happening {
-                began_at: since,
-                last: at,
-                most: count,
-                told_ms: 0,
-                clock,
-                mono_ms: stamp.mono_ms,
-            });
+        if begins && !self.begin(stamp, since, count) {
+            return;
         }
         let Some(happening) = &mut self.happening else { return };
         happening.last = happening.last.max(at);
         happening.mono_ms = stamp.mono_ms;
         let lasted_ms =
             i64::try_from(at.duration_since(happening.began_at).as_millis()).unwrap_or(0);
-        let notable = count > happening.most || lasted_ms - happening.told_ms >= LONGER_MS;
+        let notable = count > happening.most || lasted_ms - happening.reported_ms >= LONGER_MS;
         if notable {
-            happening.told_ms = lasted_ms;
+            happening.reported_ms = lasted_ms;
         }
         happening.most = happening.most.max(count);
         let (began_at, clock) = (happening.began_at, happening.clock.clone());
@@ -275,6 +281,24 @@ impl Watch {
             shot,
             notable,
         });
+    }
+
+    /// Begins a happening; false during the cool-down after the last one.
+    fn begin(&mut self, stamp: Stamp, since: Timestamp, count: u32) -> bool {
+        let cooldown_s = self.rule.cooldown_in(self.posture.0);
+        let cooldown = SignedDuration::from_millis(millis(cooldown_s));
+        if self.ended_at.is_some_and(|ended| stamp.at.duration_since(ended) < cooldown) {
+            return false;
+        }
+        self.happening = Some(Happening {
+            began_at: since,
+            last: stamp.at,
+            most: count,
+            reported_ms: 0,
+            clock: ClockError::of(stamp),
+            mono_ms: stamp.mono_ms,
+        });
+        true
     }
 
     fn end(&mut self, findings: &mut Vec<Finding>) {
@@ -333,7 +357,7 @@ mod tests {
     use crate::domain::{Bbox, Body, Observation};
     use crate::rules::Rules;
 
-    /// Rows of (second, people as (id, x, y of the foot)); what the rule said, by second.
+    /// Rows of (second, people as (id, x, y of the foot)); what the rule finds, by second.
     fn check(rule: &str, rows: &[(f64, &[(u64, f32, f32)])]) -> Vec<String> {
         check_label(rule, "person", rows)
     }
@@ -347,7 +371,7 @@ mod tests {
             &TimeZone::UTC,
         );
         let start: Timestamp = "2026-07-03T12:00:00Z".parse().unwrap();
-        let mut said = Vec::new();
+        let mut lines = Vec::new();
         for (second, people) in rows {
             let at = start + SignedDuration::from_millis(millis(*second));
             let tracks = people
@@ -372,10 +396,10 @@ mod tests {
                 findings.iter().filter(|one| one.phase != Phase::Continues || one.notable)
             {
                 let began = finding.began_at.duration_since(start).as_secs_f64();
-                said.push(format!("{second}: {:?} since {began}", finding.phase));
+                lines.push(format!("{second}: {:?} since {began}", finding.phase));
             }
         }
-        said
+        lines
     }
 
     #[test]

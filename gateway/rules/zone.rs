@@ -8,10 +8,12 @@ use geo::{
 pub(super) struct Zone(Option<Polygon<f64>>);
 
 impl Zone {
+    /// Of these corners; fewer than three are the whole picture.
     pub(super) fn new(points: &[[f32; 2]]) -> Self {
         Self((points.len() >= 3).then(|| polygon(points)))
     }
 
+    /// Whether the point lies inside.
     pub(super) fn holds(&self, (x, y): (f32, f32)) -> bool {
         let point = geo::Point::new(f64::from(x), f64::from(y));
         self.0.as_ref().is_none_or(|zone| zone.contains(&point))
@@ -24,6 +26,7 @@ pub(super) fn masked(masks: &[Polygon<f64>], (x, y): (f32, f32)) -> bool {
     masks.iter().any(|mask| mask.contains(&point))
 }
 
+/// The closed polygon of these corners.
 pub(super) fn polygon(points: &[[f32; 2]]) -> Polygon<f64> {
     let ring: Vec<Coord<f64>> =
         points.iter().map(|p| Coord { x: f64::from(p[0]), y: f64::from(p[1]) }).collect();

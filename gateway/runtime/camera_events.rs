@@ -31,14 +31,14 @@ impl ListenerKey {
     }
 }
 
-/// Owns the listeners.
+/// Owns the ONVIF event listeners of all cameras.
 #[derive(Default)]
 pub(super) struct CameraEvents {
     listeners: BTreeMap<SourceId, (ListenerKey, Task)>,
 }
 
 impl CameraEvents {
-    /// Those of `config` that differ from what runs; at the start, all of them.
+    /// Starts and stops the listeners of `config` that differ from what runs; at the start, all of them.
     pub(super) fn change(&mut self, shared: &Shared, config: &Config) {
         let wanted = |id: &SourceId| {
             let camera = config.cameras.iter().find(|camera| camera.id == id.as_str())?;
@@ -62,11 +62,12 @@ impl CameraEvents {
         }
     }
 
+    /// Tells all to stop, and does not wait.
     pub(super) fn stop(&self) {
         self.listeners.values().for_each(|(_, task)| task.stop());
     }
 
-    /// Waits until all have taken leave, or so long.
+    /// Waits until all have unsubscribed, or so long.
     pub(super) async fn closed(&self, within: Duration) {
         let finished = || self.listeners.values().all(|(_, task)| task.is_finished());
         Task::all_finished(finished, within).await;

@@ -6,7 +6,7 @@ use crate::{
     domain::{Metric, SourceId},
 };
 
-/// Figures that a camera that left has no more.
+/// Figures that are removed with a camera.
 const GAUGES: &[Metric] = &[
     Metric::CameraUp,
     Metric::CameraClock,
@@ -26,7 +26,7 @@ const GAUGES_OF_PAIRS: &[Metric] = &[
     Metric::CameraSignBelieved,
 ];
 
-/// The camera is no longer configured.
+/// Removes all figures of a camera that is no longer configured.
 pub(super) fn forget_camera(registry: &Registry, id: &SourceId) {
     for metric in GAUGES_OF_PAIRS {
         registry.forget_pairs(*metric, id.as_str());
@@ -34,7 +34,7 @@ pub(super) fn forget_camera(registry: &Registry, id: &SourceId) {
     registry.forget(GAUGES, id.as_str());
 }
 
-/// The camera has no stream any more that is only looked at.
+/// Removes the figures of the `detect_url` of a camera that has none any more.
 pub(super) fn forget_looks(registry: &Registry, id: &SourceId) {
     registry.forget(GAUGES, &looks_label(id.as_str()));
 }

@@ -1,4 +1,4 @@
-//! What is known of each camera, for people: written beside the journal by a running gateway, read by `gridpost cameras`.
+//! The table of cameras for people: written beside the journal by a running gateway, read by `gridpost cameras`.
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
@@ -19,37 +19,50 @@ const FILE: &str = "cameras.json";
 /// One camera's figures since the gateway started.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CameraState {
+    /// Of the configuration.
     pub id: String,
+    /// Packets arrive.
     pub up: bool,
     /// 0 packets only, 1 asleep, 2 awake.
     pub level: u8,
     /// Times it woke, by cause.
     pub wakes: BTreeMap<String, u64>,
-    /// What its signs are worth: `event` its own word (ONVIF), `signal` the size of packets.
+    /// What its signs are worth: `event` is its own event (ONVIF), `signal` the size of packets.
     #[serde(default)]
     pub signs: BTreeMap<String, SignState>,
     /// Whether its own events are heard; absent for a camera without `onvif`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events_up: Option<bool>,
+    /// Key frames compared with the scene, asleep.
     pub looks: u64,
     /// Pictures the detector looked at, and runs of the model for them.
     pub detected: u64,
+    /// See `detected`.
     pub runs: u64,
+    /// Looks that were due and not taken.
     pub skipped: u64,
     /// `software`, a device, or `software (device: why not)`; empty until something was decoded.
     #[serde(default)]
     pub decoding: String,
+    /// Processor seconds of looks.
     pub look_s: f64,
+    /// Processor seconds of decoding and comparing, awake.
     pub awake_s: f64,
+    /// Processor seconds of detection.
     pub detect_s: f64,
+    /// Between key frames.
     pub gop_s: f64,
+    /// How far decoding is behind the stream.
     pub lag_s: f64,
+    /// Seconds of packets in the ring.
     pub ring_s: f64,
+    /// Bytes of packets in the ring.
     pub ring_bytes: f64,
+    /// Looks that wait for the detector.
     pub queue: u64,
 }
 
-/// One sign of a camera, held against its looks.
+/// How often one sign of a camera was right, judged by its looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SignState {
     /// Right ones of all signs, 0..1.
@@ -63,13 +76,15 @@ pub struct SignState {
 /// All cameras, and when this was written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CameraTable {
+    /// When it was written.
     pub at: Timestamp,
     /// Seconds since the gateway started.
     pub up_s: f64,
+    /// By id.
     pub cameras: Vec<CameraState>,
 }
 
-/// Writes the table every few seconds, until told to stop.
+/// Writes the table every few seconds, until it is told to stop.
 pub(super) async fn keep(
     shared: Shared,
     data: std::path::PathBuf,
@@ -85,7 +100,7 @@ pub(super) async fn keep(
         let path = data.join(FILE);
         let written = tokio::task::spawn_blocking(move || write(&path, &table)).await;
         if let Ok(Err(error)) = written {
-            // A disk in trouble is told by those who need it.
+            // A failing disk is reported by the store.
             tracing::debug!(%error, "cameras.json could not be written");
         }
         tokio::select! {

@@ -27,24 +27,25 @@ use crate::{
     },
     config::{Config, ConfigChange, Difference},
     domain::{Fault, Kind, Meter, SourceId, StopFlag},
-    incident::Job,
+    incident::EvidenceJob,
     media::{Pool, Ring},
     sources::camera,
 };
 
-/// A detection takes under a second, loading a model and its first run some; a slow disk adds.
+/// The detection worker is stuck after so long: a detection takes under a second, loading a model some
+/// seconds, more on a slow disk.
 const DETECTION_STUCK_AFTER: Duration = Duration::from_secs(120);
-/// A clip is written in a second or two.
+/// The evidence worker is stuck after so long: a clip is written in a second or two.
 const EVIDENCE_STUCK_AFTER: Duration = Duration::from_secs(120);
-/// Beside its own time-outs, a camera's thread may wait for the name of its host.
+/// A camera's thread is stuck after so long: beside its own time-outs it may wait for DNS.
 const CAMERA_SPARE: Duration = Duration::from_secs(120);
-/// A turn of decoding takes well under a second; a slow box adds.
+/// A decode worker is stuck after so long: a turn takes well under a second, more on a slow box.
 const DECODING_STUCK_AFTER: Duration = Duration::from_secs(60);
 /// Threads that decode, at most.
 const DECODE_WORKERS_MAX: usize = 8;
-/// Packets that are kept of a stream that is only looked at: enough to replay.
+/// Seconds of packets of a stream that is only looked at: enough to replay.
 const LOOKS_RING_S: u64 = 30;
-/// Keys of a camera that others use: its session goes on when only these change.
+/// Keys of a camera that its session does not use: it goes on when only these change.
 const NOT_OF_SESSION: &[&str] = &[
     "name",
     "place",
@@ -66,7 +67,7 @@ struct CameraThreads {
     silence_reported: [Arc<AtomicBool>; 2],
 }
 
-/// Owns all threads that see.
+/// Owns the threads of all cameras and drones, the decode workers and the detection worker.
 pub(super) struct Cameras {
     shared: Shared,
     detect_queue: Arc<DetectQueue>,
@@ -82,10 +83,11 @@ pub(super) struct Cameras {
 }
 
 impl Cameras {
+    /// Starts all cameras and drones of the configuration.
     pub(super) fn start(
         shared: &Shared,
         config: &Config,
-        jobs: mpsc::Receiver<Job>,
+        jobs: mpsc::Receiver<EvidenceJob>,
     ) -> Result<Self, String> {
         let meter: Arc<dyn Meter> = shared.registry.clone();
         let mut cameras = Self {
@@ -114,8 +116,7 @@ impl Cameras {
         Ok(cameras)
     }
 
-    /// Touches the cameras that differ and no other. The error is about the process itself: it
-    /// has no room for a thread.
+    /// Restarts the cameras that differ, and no other. The error is that the system has no thread left.
     pub(super) fn change(
         &mut self,
         config: &Config,
@@ -150,6 +151,7 @@ impl Cameras {
         self.start_or_stop_workers(config)
     }
 
+    /// Tells all threads to stop, and does not wait.
     pub(super) fn stop(&self) {
         self.cameras.values().for_each(|camera| camera.threads.stop());
         self.drones.stop();
@@ -169,8 +171,8 @@ impl Cameras {
         }
     }
 
-    /// After another session of the same camera, it keeps the ring, and begins when that has
-    /// ended: many cameras give out one session at a time.
+    /// Starts the threads of a camera. In place of an older session it keeps the ring, and begins when
+    /// that has ended: many cameras allow one session at a time.
     fn start_camera(
         &mut self,
         config: &camera::Config,
@@ -243,7 +245,8 @@ impl Cameras {
         lock(&self.rings).insert(id.clone(), (ring.clone(), config.pre_roll_s));
     }
 
-    /// Its threads end; its packets stay for as long as a clip of its last incident may be cut.
+    /// The threads of a camera end; its packets stay for as long as a clip of its last incident may be
+    /// cut.
     fn remove(&mut self, id: &SourceId) {
         let Some(camera) = self.cameras.remove(id) else { return };
         let CameraThreads { threads, ring, silence_reported } = camera;
@@ -268,7 +271,7 @@ impl Cameras {
             }
             thread::sleep(Duration::from_secs(RING_SPARE_S));
             let mut rings = lock(&rings);
-            if rings.get(&id).is_some_and(|(kept, _)| Arc::ptr_eq(kept, &ring)) {
+            if rings.get(&id).is_some_and(|(current, _)| Arc::ptr_eq(current, &ring)) {
                 rings.remove(&id);
             }
         });
@@ -277,7 +280,8 @@ impl Cameras {
         }
     }
 
-    /// The decode workers and the detection worker are there while there is a camera or a drone.
+    /// Starts decode workers and the detection worker with the first camera or drone, and stops them with
+    /// the last.
     fn start_or_stop_workers(&mut self, config: &Config) -> Result<(), String> {
         if self.cameras.is_empty() && self.drones.is_empty() {
             self.workers.take().iter().for_each(StopFlag::raise);
@@ -322,7 +326,7 @@ impl Cameras {
 /// Ends the threads that ran before for this camera, if no other new thread has done so.
 fn end_before(before: &Mutex<Option<CameraThreads>>, stream: &Stream, registry: &Registry) {
     // Held until they have ended: the other new thread waits here.
-    let Ok(mut before) = before.lock() else { return };
+    let mut before = lock(before);
     let Some(CameraThreads { threads, silence_reported, .. }) = before.take() else { return };
     threads.end();
     if stream.role == Role::Both {
@@ -330,7 +334,7 @@ fn end_before(before: &Mutex<Option<CameraThreads>>, stream: &Stream, registry: 
     }
 }
 
-/// A camera has no stream any more that is only looked at.
+/// Removes the figures of the `detect_url` of a camera that has none any more.
 fn end_looks(id: &SourceId, silent: &AtomicBool, registry: &Registry, report: &Reporter) {
     forget_looks(registry, id);
     if silent.swap(false, Ordering::Relaxed) {
@@ -339,7 +343,7 @@ fn end_looks(id: &SourceId, silent: &AtomicBool, registry: &Registry, report: &R
     }
 }
 
-/// One a processor: decoding is all they do.
+/// How many decode workers: one a processor.
 fn decode_workers() -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(DECODE_WORKERS_MAX)
 }

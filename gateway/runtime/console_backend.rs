@@ -18,17 +18,26 @@ use crate::{
 /// Somebody asks for the configuration to be read anew, and where the answer goes.
 pub(super) type ReloadAsked = oneshot::Sender<Reloaded>;
 
+/// What the console asks, answered by store, registry and junction.
 #[derive(Clone)]
 pub(super) struct ConsoleBackend {
+    /// Incidents and evidence.
     pub(super) store: Store,
+    /// Reasons for `/readyz`.
     pub(super) readiness: Readiness,
+    /// Figures for `/metrics`.
     pub(super) registry: Arc<Registry>,
     /// As the latest configuration has it.
     pub(super) context: watch::Receiver<EventContext>,
+    /// The latest device table.
     pub(super) devices: DeviceTableReader,
+    /// To the junction.
     pub(super) envelopes: mpsc::Sender<Envelope>,
+    /// For the time of observations.
     pub(super) clock: Arc<dyn Clock>,
+    /// To whoever reloads.
     pub(super) reloads: mpsc::Sender<ReloadAsked>,
+    /// To the junction: what the rules know of rain.
     pub(super) asks: mpsc::Sender<Ask>,
 }
 
@@ -67,23 +76,23 @@ impl console::Backend for ConsoleBackend {
     }
 
     async fn look(&self, evidence: EvidenceId, by: &str) {
-        let look = Entry::Look { evidence, by: by.into(), at: self.clock.now().wall };
-        self.store.commit(Batch { entries: vec![look], receipts: Vec::new() }).await;
+        let read = Entry::EvidenceRead { evidence, by: by.into(), at: self.clock.now().wall };
+        self.store.commit(Batch { entries: vec![read], receipts: Vec::new() }).await;
     }
 
     async fn reply(&self, reply: Reply) -> Answer {
-        self.by_the_front_door(SourceId::from(reply.by.as_str()), Body::Reply(reply)).await
+        self.send_observation(SourceId::from(reply.by.as_str()), Body::Reply(reply)).await
     }
 
     async fn rain(&self) -> Option<RainView> {
-        let (tell, told) = oneshot::channel();
-        self.asks.send(tell).await.ok()?;
-        told.await.ok()
+        let (sender, answer) = oneshot::channel();
+        self.asks.send(sender).await.ok()?;
+        answer.await.ok()
     }
 
     async fn posture(&self, order: PostureOrder) -> Answer {
         let source = SourceId::from(order.by.as_str());
-        self.by_the_front_door(source, Body::Posture(order)).await
+        self.send_observation(source, Body::Posture(order)).await
     }
 
     fn context(&self) -> EventContext {
@@ -91,25 +100,25 @@ impl console::Backend for ConsoleBackend {
     }
 
     async fn reload(&self) -> Reloaded {
-        let (tell, told) = oneshot::channel();
-        if self.reloads.send(tell).await.is_err() {
+        let (sender, answer) = oneshot::channel();
+        if self.reloads.send(sender).await.is_err() {
             return Reloaded::Stopping;
         }
-        told.await.unwrap_or(Reloaded::Stopping)
+        answer.await.unwrap_or(Reloaded::Stopping)
     }
 }
 
 impl ConsoleBackend {
-    /// As if it had come over MQTT: answered when it is on disk.
-    async fn by_the_front_door(&self, source: SourceId, body: Body) -> Answer {
-        let (tell, told) = oneshot::channel();
+    /// Sends an observation to the junction, as a source does; answers when it is on disk.
+    async fn send_observation(&self, source: SourceId, body: Body) -> Answer {
+        let (sender, answer) = oneshot::channel();
         let observation = Observation::of_gateway(source, self.clock.now(), body);
-        let receipt = Receipt::new(move |answer| {
-            let _ = tell.send(answer);
+        let receipt = Receipt::new(move |settled| {
+            let _ = sender.send(settled);
         });
         if self.envelopes.send(Envelope { observation, receipt }).await.is_err() {
             return Answer::Lost;
         }
-        told.await.unwrap_or(Answer::Lost)
+        answer.await.unwrap_or(Answer::Lost)
     }
 }

@@ -18,9 +18,11 @@ use crate::{
 
 /// Owned by one task; no lock, no I/O.
 pub(super) struct Core {
+    /// Observations to findings.
     pub(super) rules: Rules,
+    /// Findings to incidents.
     pub(super) desk: Desk,
-    /// Gauges by the name that they give themselves.
+    /// Ids of gauges by the name that each gives itself.
     devices: HashMap<SourceId, SourceId>,
     timezone: TimeZone,
 }
@@ -34,7 +36,7 @@ impl Core {
         Self { rules, desk: Desk::new(directory(config), ids), devices: gauges(config), timezone }
     }
 
-    /// What the journal knows: presses, replies, open incidents, and the rain of the last day.
+    /// Takes over what the journal holds: presses, replies, open incidents, and the rain of the last day.
     pub(super) fn restore(&mut self, now: Now, restored: Restored) -> Effects {
         let Restored { live, presses, replies, reports, .. } = restored;
         let mut findings = Vec::new();
@@ -45,25 +47,26 @@ impl Core {
         effects
     }
 
-    /// As the API shows it.
+    /// Rain and water as the API shows them.
     pub(super) fn rain_view(&self, now: Now) -> RainView {
         self.rules.rain.view(now, &self.timezone)
     }
 
+    /// Takes one observation; returns what is to be written, made and answered.
     pub(super) fn apply(&mut self, now: Now, observation: &Observation) -> Effects {
         let mut findings = Vec::new();
-        // A gauge speaks under its own name, and is known under the site's.
-        let known = match &observation.body {
+        // A gauge reports under its own name; rules and desk know it by the id in the configuration.
+        let gauge = match &observation.body {
             Body::Gauge(_) => self.devices.get(&observation.source),
             _ => None,
         };
-        let named = known.map(|id| Observation { source: id.clone(), ..observation.clone() });
+        let named = gauge.map(|id| Observation { source: id.clone(), ..observation.clone() });
         let observation = named.as_ref().unwrap_or(observation);
         self.rules.observe(observation, &mut findings);
         self.desk.apply(now, observation, findings)
     }
 
-    /// Another configuration: rules, masks, schedules and sources are those of it from now on.
+    /// Takes another configuration: its rules, masks, schedules and sources count from now on.
     pub(super) fn reload(&mut self, now: Now, config: &Config) -> Effects {
         let mut findings = Vec::new();
         let zone = event_context(config).timezone;
@@ -74,7 +77,7 @@ impl Core {
         self.desk.tick(now, findings)
     }
 
-    /// Ends what has been silent; called a few times a second.
+    /// To be called a few times a second: lets time pass for rules and desk.
     pub(super) fn tick(&mut self, now: Now) -> Effects {
         let mut findings = Vec::new();
         self.rules.tick(now, &mut findings);

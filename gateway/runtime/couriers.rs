@@ -45,7 +45,7 @@ impl Couriers {
         Self { sinks: BTreeMap::new(), heartbeats }
     }
 
-    /// Nothing is read or reached by it: it cannot fail.
+    /// Starts the couriers of a sink. It connects to nothing and so cannot fail.
     pub(super) fn start(
         &mut self,
         config: &sinks::Config,
@@ -85,8 +85,8 @@ impl Couriers {
         self.sinks.insert(sink, SinkTasks { couriers, presence });
     }
 
-    /// What the sink had in hand is due again; that it was down is over, with this reason, which
-    /// is also the last that it hears of us.
+    /// Stops the couriers of a sink. What they had in hand is due again. The sink's own fault is over,
+    /// with the reason `why`, which is also the goodbye that the sink gets.
     pub(super) async fn stop(&mut self, sink: &SinkId, shared: &Shared, why: &str) {
         let Some(SinkTasks { couriers, presence }) = self.sinks.remove(sink) else { return };
         presence.leave(why);
@@ -102,7 +102,7 @@ impl Couriers {
         presence.gone().await;
     }
 
-    /// Heartbeats as this configuration wants them, from now on.
+    /// Takes another configuration for heartbeats.
     pub(super) fn beat(&self, site: &SiteConfig, context: &EventContext) {
         self.heartbeats.change(site, context);
     }
@@ -112,7 +112,7 @@ impl Couriers {
         self.sinks.values().for_each(|sink| sink.presence.leave("stopped"));
     }
 
-    /// Returns when the goodbyes are said, or have been given up.
+    /// Returns when the goodbyes are sent, or were given up.
     pub(super) async fn close(self) {
         let running = self.sinks.values().flat_map(|sink| &sink.couriers);
         running.for_each(|running| running.task.abort());

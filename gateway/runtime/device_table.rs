@@ -20,17 +20,17 @@ use crate::{
     domain::{DEVICE_STATES, DeviceState, DeviceTable, Meter, Metric},
 };
 
-/// As it is seen by everybody.
+/// The latest table, for everybody who shows it.
 pub(super) type DeviceTableReader = watch::Receiver<Arc<DeviceTable>>;
 
-/// It is written so often: a crash forgets at most this of a silence.
+/// How often it is written: a crash loses at most this much of a silence.
 const WRITE_EVERY: Duration = Duration::from_secs(30);
 
 fn path(data: &Path) -> PathBuf {
     data.join("devices.json")
 }
 
-/// What the last process wrote; nothing, with a word in the log, if that cannot be read.
+/// The table that the last process wrote; an empty one, with a log line, if that cannot be read.
 pub(super) fn read(data: &Path) -> DeviceTable {
     let path = path(data);
     let Ok(bytes) = std::fs::read(&path) else { return DeviceTable::default() };
@@ -44,7 +44,7 @@ fn write(data: &Path, table: &DeviceTable) -> std::io::Result<()> {
     write_whole(&path(data), &serde_json::to_vec(table)?, Sync::Yes)
 }
 
-/// Writes what is seen now and then, and when the junction has ended.
+/// Writes the table now and then, and once more when the junction has ended.
 pub(super) async fn keep(data: PathBuf, mut seen: DeviceTableReader) {
     loop {
         let ended =
@@ -60,7 +60,7 @@ pub(super) async fn keep(data: PathBuf, mut seen: DeviceTableReader) {
     }
 }
 
-/// How many are in which state; a device with two ailments counts in both.
+/// Sets the figures of how many devices are in which state; one with two ailments counts in both.
 pub(super) fn count(table: &DeviceTable, meter: &Registry) {
     let mut counts: BTreeMap<&str, u32> = DEVICE_STATES.iter().map(|state| (*state, 0)).collect();
     for state in table.devices.iter().flat_map(DeviceState::states) {

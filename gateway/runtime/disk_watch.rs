@@ -1,4 +1,4 @@
-//! Room on disk, what sinks will never get, and requests in the data folder: looked at every few seconds, and told.
+//! Every few seconds: checks the space on disk, reports what sinks will never get, and answers requests in the data folder.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -10,20 +10,20 @@ use crate::{
     domain::{
         Body, Envelope, Fault, Kind, Loss, Meter, Metric, Now, Observation, SinkId, SourceId,
     },
-    store::{IncidentFilter, Ledger, Looked, Room},
+    store::{IncidentFilter, Ledger, SpaceCheck, SpaceLevel},
 };
 
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Old evidence is looked for this often, and whenever room runs low.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
+/// Old evidence is removed this often, and whenever space runs low.
 const TIDY_EVERY_MS: u64 = 300_000;
 /// With nothing more lost for so long, the incident of a loss is over.
 const LOSS_OVER_AFTER_MS: u64 = 600_000;
-/// Incidents of earlier losses that say how much was told of them already.
-const TOLD_INCIDENTS_MAX: usize = 1_000;
+/// Incidents of earlier losses that are read for how much was reported already.
+const LOSS_INCIDENTS_MAX: usize = 1_000;
 /// The source of incidents about the disk.
 const DISK: &str = "disk";
 
-/// What one sink had lost when it was last told.
+/// What one sink had lost when it was last reported.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Reported {
     dead: u64,
@@ -33,55 +33,57 @@ struct Reported {
     open: bool,
 }
 
+/// Watches the disk space and the ledger, and makes observations of what goes wrong.
 pub(super) struct DiskWatch {
     shared: Shared,
     data: PathBuf,
     short: Option<String>,
-    told: BTreeMap<SinkId, Reported>,
+    reported: BTreeMap<SinkId, Reported>,
     tidied_ms: u64,
 }
 
 impl DiskWatch {
+    /// `data`: the data folder. Reads from the store what was reported before.
     pub(super) fn new(shared: &Shared, data: PathBuf) -> Self {
-        let told = told_before(shared);
-        Self { shared: shared.clone(), data, short: None, told, tidied_ms: 0 }
+        let reported = reported_before(shared);
+        Self { shared: shared.clone(), data, short: None, reported, tidied_ms: 0 }
     }
 
-    /// Until told to stop.
+    /// Runs until it is told to stop.
     pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut own = Some(Box::new(self));
         while let Some(mut watch) = own.take() {
-            let looked = tokio::task::spawn_blocking(move || {
-                watch.look();
+            let check = tokio::task::spawn_blocking(move || {
+                watch.check();
                 watch
             });
             tokio::select! {
-                back = looked => match back {
+                back = check => match back {
                     Ok(watch) => own = Some(watch),
                     Err(error) => tracing::error!(%error, "the watch over the disk ended badly"),
                 },
                 () = stopped(&mut stop) => return,
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(CHECK_EVERY) => {}
                 () = stopped(&mut stop) => return,
             }
         }
     }
 
-    fn look(&mut self) {
+    fn check(&mut self) {
         let now = self.shared.clock.now();
         answer_retry(&self.data, &self.shared.store, &*self.shared.clock);
-        let looked = self.shared.store.look_at_room(now).unwrap_or_else(|error| Looked {
-            room: self.shared.store.room(),
+        let check = self.shared.store.check_space(now).unwrap_or_else(|error| SpaceCheck {
+            level: self.shared.store.space_level(),
             short: Some(error.to_string()),
-            ..Looked::default()
+            ..SpaceCheck::default()
         });
-        self.count(&looked);
+        self.count(&check);
         let trouble = self.shared.store.is_available().err();
-        self.tell_room(
+        self.report_space(
             now,
-            trouble.map(|why| format!("the store cannot write: {why}")).or(looked.short),
+            trouble.map(|why| format!("the store cannot write: {why}")).or(check.short),
         );
         if now.mono_ms.saturating_sub(self.tidied_ms) >= TIDY_EVERY_MS {
             self.tidied_ms = now.mono_ms;
@@ -90,19 +92,19 @@ impl DiskWatch {
             }
         }
         let ledger = self.shared.store.ledger();
-        self.tell_losses(now, &ledger);
+        self.report_losses(now, &ledger);
     }
 
-    fn count(&self, looked: &Looked) {
+    fn count(&self, check: &SpaceCheck) {
         let space = self.shared.store.space();
-        let room = match looked.room {
-            Room::Fine => 0.0,
-            Room::Low => 1.0,
-            Room::Tight => 2.0,
-            Room::Full => 3.0,
+        let level = match check.level {
+            SpaceLevel::Fine => 0.0,
+            SpaceLevel::Low => 1.0,
+            SpaceLevel::Tight => 2.0,
+            SpaceLevel::Full => 3.0,
         };
         let set = |metric, value| self.shared.registry.set(metric, "", value);
-        set(Metric::StoreRoom, room);
+        set(Metric::StoreRoom, level);
         set(Metric::StoreJournalBytes, space.journal_bytes as f64);
         set(Metric::StoreEvidenceBytes, space.evidence_bytes as f64);
         if let Some(free) = space.free_bytes {
@@ -111,7 +113,7 @@ impl DiskWatch {
     }
 
     /// One incident from the first shortage to the last, and a reason not to be ready.
-    fn tell_room(&mut self, now: Now, short: Option<String>) {
+    fn report_space(&mut self, now: Now, short: Option<String>) {
         match &short {
             Some(why) => self.shared.readiness.not_ready(DISK, why),
             None => self.shared.readiness.clear(DISK),
@@ -131,9 +133,9 @@ impl DiskWatch {
         }
     }
 
-    fn tell_losses(&mut self, now: Now, ledger: &Ledger) {
+    fn report_losses(&mut self, now: Now, ledger: &Ledger) {
         for (sink, (dead, shed)) in losses(ledger) {
-            let before = self.told.get(&sink).copied().unwrap_or_default();
+            let before = self.reported.get(&sink).copied().unwrap_or_default();
             let more = dead > before.dead || shed > before.shed;
             let over =
                 before.open && now.mono_ms.saturating_sub(before.at_ms) >= LOSS_OVER_AFTER_MS;
@@ -146,7 +148,7 @@ impl DiskWatch {
                     "sink {sink}: {dead} refused for good (gridpost store list shows the answers, gridpost store retry sends them again), {shed} given up to make room"
                 ),
             };
-            let told = Reported {
+            let reported = Reported {
                 dead: dead.max(before.dead),
                 shed: shed.max(before.shed),
                 at_ms: now.mono_ms,
@@ -154,20 +156,20 @@ impl DiskWatch {
             };
             let loss = Loss { dead, shed, over: !more, text };
             if self.send(SourceId::from(sink.as_str()), now, Body::Loss(loss)) {
-                self.told.insert(sink, told);
+                self.reported.insert(sink, reported);
             }
         }
     }
 
-    /// False: the junction is busy with the disk, and the next look must say it.
+    /// False: the junction is busy with the disk, and the next check must send it again.
     fn send(&self, source: SourceId, now: Now, body: Body) -> bool {
         let envelope = Envelope::unacknowledged(Observation::of_gateway(source, now, body));
         self.shared.envelopes.try_send(envelope).is_ok()
     }
 }
 
-/// What each sink will not get, but for the word of a loss itself: that one must not make
-/// another.
+/// What each sink will not get (dead-lettered, shed), without the records that report a loss:
+/// those must not make another.
 fn losses(ledger: &Ledger) -> BTreeMap<SinkId, (u64, u64)> {
     let mut sums: BTreeMap<SinkId, (u64, u64)> = BTreeMap::new();
     let records = ledger.sinks.iter().flat_map(|(sink, kinds)| {
@@ -180,21 +182,21 @@ fn losses(ledger: &Ledger) -> BTreeMap<SinkId, (u64, u64)> {
     sums
 }
 
-/// What was told by an earlier process, from its incidents: a loss just before a crash is told
-/// after it.
-fn told_before(shared: &Shared) -> BTreeMap<SinkId, Reported> {
+/// What an earlier process has reported, read from its incidents, so that a loss just before a
+/// crash is reported after it.
+fn reported_before(shared: &Shared) -> BTreeMap<SinkId, Reported> {
     let filter = IncidentFilter {
         kind: Some(Kind::Loss),
-        limit: TOLD_INCIDENTS_MAX,
+        limit: LOSS_INCIDENTS_MAX,
         ..IncidentFilter::default()
     };
-    let mut told: BTreeMap<SinkId, Reported> = BTreeMap::new();
+    let mut reported: BTreeMap<SinkId, Reported> = BTreeMap::new();
     for record in shared.store.incidents(&filter) {
         let Some(source) = record.incident.sources.first() else { continue };
         let count = |name: &str| record.incident.detail.get(name)?.as_u64();
-        let known = told.entry(SinkId::from(source.id.as_str())).or_default();
-        known.dead = known.dead.max(count("dead_lettered").unwrap_or(0));
-        known.shed = known.shed.max(count("shed").unwrap_or(0));
+        let sums = reported.entry(SinkId::from(source.id.as_str())).or_default();
+        sums.dead = sums.dead.max(count("dead_lettered").unwrap_or(0));
+        sums.shed = sums.shed.max(count("shed").unwrap_or(0));
     }
-    told
+    reported
 }

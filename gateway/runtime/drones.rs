@@ -20,14 +20,14 @@ struct DroneThread {
     ring: Arc<Mutex<Ring>>,
 }
 
-/// Owns them; queue and rings are those of the cameras.
+/// Owns the threads of all drones; queue and rings are shared with the cameras.
 #[derive(Default)]
 pub(super) struct Drones {
     threads: BTreeMap<SourceId, DroneThread>,
 }
 
 impl Drones {
-    /// Those of `config` that differ from what runs; at the start, all of them.
+    /// Starts and stops the drones of `config` that differ from what runs; at the start, all of them.
     pub(super) fn change(
         &mut self,
         shared: &Shared,
@@ -51,6 +51,7 @@ impl Drones {
         Ok(())
     }
 
+    /// Tells all threads to stop, and does not wait.
     pub(super) fn stop(&self) {
         self.threads.values().for_each(|one| one.thread.stop());
     }
@@ -60,11 +61,13 @@ impl Drones {
         self.threads.values().all(|one| one.thread.is_finished())
     }
 
+    /// Whether no drone is configured.
     pub(super) fn is_empty(&self) -> bool {
         self.threads.is_empty()
     }
 
-    /// After another session of the same drone, when that has ended: a port has one listener.
+    /// Starts a drone. In place of an older session it begins when that has ended: a port has one
+    /// listener.
     fn start(
         &mut self,
         shared: &Shared,
@@ -105,7 +108,7 @@ impl Drones {
         Ok(())
     }
 
-    /// Its packets go with it: a clip that was still to be cut says that there are none.
+    /// Stops a drone; its packets are dropped, so a clip that was still to be cut fails.
     fn remove(&mut self, shared: &Shared, queue: &DetectQueue, rings: &Rings, id: &SourceId) {
         let Some(DroneThread { thread, .. }) = self.threads.remove(id) else { return };
         thread.stop();

@@ -1,4 +1,4 @@
-//! The evidence worker: snapshots and clips to disk, synced, then told to the desk by the front door.
+//! The evidence worker: writes snapshots and clips to disk, synced, then reports them to the desk as observations.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use crate::{
     base::{Beat, Reporter, lock},
     camera::Rings,
     domain::{Body, Evidence, EvidenceId, Meter, Metric, Shot, SourceId, Stamp},
-    incident::Job,
+    incident::EvidenceJob,
     media::{jpeg_with_boxes, write_clip},
     store::Store,
 };
@@ -23,15 +23,19 @@ use crate::{
 /// The worker shows that it is alive at least this often.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 
+/// What the worker is started with.
 pub(super) struct EvidenceWorker {
+    /// Where files go.
     pub(super) store: Store,
+    /// Where clips are cut from.
     pub(super) rings: Rings,
+    /// Counts what failed.
     pub(super) meter: Arc<dyn Meter>,
 }
 
 impl EvidenceWorker {
-    /// Until nobody gives jobs any more, or the gateway stops.
-    pub(super) fn run(self, jobs: &Receiver<Job>, report: &Reporter, beat: &Beat) {
+    /// Runs until no more jobs can come, or the gateway stops.
+    pub(super) fn run(self, jobs: &Receiver<EvidenceJob>, report: &Reporter, beat: &Beat) {
         loop {
             beat.beat();
             let job = match jobs.recv_timeout(BEAT_EVERY) {
@@ -46,16 +50,18 @@ impl EvidenceWorker {
         }
     }
 
-    /// The evidence, written and synced, or why there is none: what to tell the desk.
-    pub(super) fn make(&self, job: Job) -> (SourceId, Body) {
+    /// Does a job; returns the observation for the desk: the evidence, written and synced, or why there is
+    /// none.
+    pub(super) fn make(&self, job: EvidenceJob) -> (SourceId, Body) {
         let (incident, source) = match &job {
-            Job::Snapshot { incident, source, .. } | Job::Clip { incident, source, .. } => {
-                (*incident, source.clone())
-            }
+            EvidenceJob::Snapshot { incident, source, .. }
+            | EvidenceJob::Clip { incident, source, .. } => (*incident, source.clone()),
         };
         let made = match job {
-            Job::Snapshot { id, shot, .. } => self.snapshot(id, &shot),
-            Job::Clip { id, began_at, until, .. } => self.clip(id, &source, began_at, until),
+            EvidenceJob::Snapshot { id, shot, .. } => self.snapshot(id, &shot),
+            EvidenceJob::Clip { id, began_at, until, .. } => {
+                self.clip(id, &source, began_at, until)
+            }
         };
         let body = match made {
             Ok(evidence) => Body::Evidence { incident, evidence: Box::new(evidence) },
@@ -94,8 +100,8 @@ impl EvidenceWorker {
         began_at: Timestamp,
         until: Timestamp,
     ) -> Result<Evidence, String> {
-        let known = lock(&self.rings).get(source).cloned();
-        let (ring, pre_roll_s) = known.ok_or("no such camera")?;
+        let ring = lock(&self.rings).get(source).cloned();
+        let (ring, pre_roll_s) = ring.ok_or("no such camera")?;
         let from = began_at - SignedDuration::from_secs(i64::try_from(pre_roll_s).unwrap_or(5));
         let cut = ring
             .lock()

@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-/// What rendering needs to know of the site.
+/// What rendering an event needs of the site.
 pub(super) fn event_context(config: &Config) -> EventContext {
     EventContext {
         site: config.site.id.as_str().into(),
@@ -29,14 +29,15 @@ pub(super) fn event_context(config: &Config) -> EventContext {
     }
 }
 
+/// Cameras with their ignore-masks.
 pub(super) fn masks(config: &Config) -> Vec<(SourceId, Masks)> {
     let mask = |camera: &camera::Config| (camera.id.as_str().into(), camera.mask.clone());
     let drones = config.drones.iter().map(|drone| (drone.id.as_str().into(), Masks::new()));
     config.cameras.iter().map(mask).chain(drones).collect()
 }
 
-/// A rule that names no camera watches all of them, and no drone: a zone of the picture means
-/// nothing where the picture moves, unless somebody says so.
+/// The rules. One that names no camera watches all of them, and no drone: a zone of the picture means
+/// nothing where the picture moves.
 pub(super) fn rules(config: &Config) -> Vec<rules::Config> {
     let cameras: Vec<String> = config.cameras.iter().map(|camera| camera.id.clone()).collect();
     let mut rules = config.rules.clone();
@@ -47,11 +48,13 @@ pub(super) fn rules(config: &Config) -> Vec<rules::Config> {
     rules
 }
 
+/// Ids of gauges by the name that each gives itself.
 pub(super) fn gauges(config: &Config) -> HashMap<SourceId, SourceId> {
     let pair = |gauge: &GaugeConfig| (gauge.device().into(), gauge.id.as_str().into());
     config.weather.gauges.iter().map(pair).collect()
 }
 
+/// Gauges, rain and postures.
 pub(super) fn weather(config: &Config) -> Site {
     let info = |gauge: &GaugeConfig| {
         let id = SourceId::from(gauge.id.as_str());
@@ -65,7 +68,7 @@ pub(super) fn weather(config: &Config) -> Site {
     }
 }
 
-/// The site itself, as the source of what is true of all of it.
+/// The site itself as a source, for what is true of all of it.
 fn itself(config: &Config) -> SourceInfo {
     SourceInfo {
         id: POSTURE_SOURCE.into(),
@@ -81,6 +84,7 @@ fn itself(config: &Config) -> SourceInfo {
     }
 }
 
+/// What the desk looks up.
 pub(super) fn directory(config: &Config) -> Directory {
     let itself = itself(config);
     let all = config.sources.iter().chain([&itself]);
@@ -120,7 +124,7 @@ pub(super) fn dialects(config: &Config) -> Codecs {
     codecs.with_gauges(&gauges)
 }
 
-/// Its own line goes before its model, its model before the site.
+/// When a device counts as silent: its own line counts before its model, its model before the site.
 fn device(config: &Config, button: &ButtonConfig) -> DeviceInfo {
     let model = button.model.as_ref();
     let of_model = model.and_then(|model| codecs::silent_after_s(model, &config.device_models));
@@ -134,7 +138,7 @@ fn device(config: &Config, button: &ButtonConfig) -> DeviceInfo {
     }
 }
 
-/// Who is at exactly the site's own place has none of its own.
+/// Sources with a place of their own: not those at exactly the site's place.
 fn placed(config: &Config) -> HashSet<SourceId> {
     let site = config.site.place;
     let own = |info: &&SourceInfo| {

@@ -40,11 +40,13 @@ impl Heartbeats {
         Self { run, settings, beats: source.start() }
     }
 
-    /// The same interval goes on; another one begins now.
+    /// Takes another configuration. If its interval is the same, the running one goes on; else a new one
+    /// begins now.
     pub(super) fn change(&self, site: &SiteConfig, context: &EventContext) {
         self.settings.send_replace(settings(site, context));
     }
 
+    /// Begins to tell one sink that the gateway is there.
     pub(super) fn at(
         &self,
         sink: &sinks::Config,

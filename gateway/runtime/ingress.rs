@@ -36,17 +36,18 @@ impl Listener {
     }
 }
 
-/// What is new and bound, and not open yet: binding can fail, opening cannot.
+/// Listeners that are bound and not served yet: binding can fail, serving cannot.
 #[derive(Default)]
 pub(super) struct BoundListeners {
+    /// The console.
     pub(super) web: Option<Console>,
-    /// `Some(None)`: there is none any more.
+    /// `Some(None)`: it is to be closed.
     pub(super) intake: Option<Option<Intake>>,
     /// As `intake`.
     pub(super) sl651: Option<Option<Stations>>,
 }
 
-/// All ingress that are open.
+/// All listeners and brokers that are open.
 #[derive(Default)]
 pub(super) struct Ingress {
     web: Option<Listener>,
@@ -56,7 +57,7 @@ pub(super) struct Ingress {
 }
 
 impl Ingress {
-    /// On the listener that is there, if the address is the same: then there is no gap.
+    /// Binds the console. If the address is the same, the open socket is used again, without a gap.
     pub(super) async fn bind_web(
         &self,
         old: Option<&Config>,
@@ -71,6 +72,7 @@ impl Ingress {
         }
     }
 
+    /// Binds `[intake]`, if it is configured and differs.
     pub(super) async fn bind_intake(
         &self,
         old: Option<&intake::Config>,
@@ -89,6 +91,7 @@ impl Ingress {
         }
     }
 
+    /// Binds `[sl651]`, if it is configured and differs.
     pub(super) async fn bind_sl651(
         &self,
         old: Option<&sl651::Config>,
@@ -106,8 +109,8 @@ impl Ingress {
         }
     }
 
-    /// The new ones open first, then the old ones close; devices connect anew and send again
-    /// what was not acknowledged.
+    /// Opens the new listeners, then closes the old ones; devices connect anew and send again what was
+    /// not acknowledged.
     pub(super) async fn open(
         &mut self,
         bound: BoundListeners,
@@ -154,6 +157,7 @@ impl Ingress {
         }
     }
 
+    /// Connects to a broker that devices use.
     pub(super) fn start_broker(&mut self, config: &mqtt::Config, shared: &Shared) {
         let source = mqtt::Source {
             config: config.clone(),
@@ -166,20 +170,22 @@ impl Ingress {
         self.brokers.insert(config.id.clone(), Task::start(|stop| source.run(stop)));
     }
 
-    /// Its session at the broker stays: what was not acknowledged comes again with the next one.
+    /// Disconnects from a broker. The session there stays: what was not acknowledged comes again later.
     pub(super) async fn stop_broker(&mut self, id: &str) {
         if let Some(task) = self.brokers.remove(id) {
             task.end().await;
         }
     }
 
+    /// Tells all to stop, and does not wait.
     pub(super) fn close(&self) {
         let ingress =
             self.web.iter().chain(&self.intake).chain(&self.sl651).map(|listener| &listener.task);
         ingress.chain(self.brokers.values()).for_each(Task::stop);
     }
 
-    /// `run.json` in the data folder says where a running gateway listens; gone when it stops.
+    /// Writes `run.json` into the data folder: where the running gateway listens. It is removed when the
+    /// gateway stops.
     pub(super) fn write_addresses(&self, config: &Config) {
         let (web, intake) = (
             self.web.as_ref().and_then(Listener::address),
@@ -187,16 +193,16 @@ impl Ingress {
         );
         let sl651 = self.sl651.as_ref().and_then(Listener::address);
         tracing::info!(site = config.site.id, ?web, ?intake, ?sl651, "listens");
-        let said =
+        let addresses =
             json!({ "pid": std::process::id(), "web": web, "intake": intake, "sl651": sl651 });
         let path = config.data.path.join("run.json");
-        if let Err(error) = write_whole(&path, said.to_string().as_bytes(), Sync::Yes) {
+        if let Err(error) = write_whole(&path, addresses.to_string().as_bytes(), Sync::Yes) {
             tracing::warn!(%error, "run.json could not be written");
         }
     }
 }
 
-/// Plain HTTP beyond loopback is what was asked for, and is said loudly.
+/// Warns about plain HTTP beyond loopback, which the configuration asks for.
 pub(super) fn warn_if_plain(config: &Config) {
     let web = &config.web;
     if web.tls_cert_file.is_none() && !web.listen.ip().is_loopback() {

@@ -22,17 +22,17 @@ use crate::{
         Answer, Body, Clock, DeviceTable, Entry, Envelope, IncidentId, Kind, Meter, Metric,
         Observation, RainView, Receipt, What,
     },
-    incident::{Effects, Job},
-    store::{Batch, Room, Store},
+    incident::{Effects, EvidenceJob},
+    store::{Batch, SpaceLevel, Store},
 };
 
-/// What is silent ends, and what is held is told, with at most this delay.
+/// How often time passes for rules and desk: what ends by silence ends at most this much late.
 const TICK: Duration = Duration::from_millis(250);
-/// The table of devices is shown anew so often; a thousand lines take a tenth of a millisecond.
+/// The device table is published this often; a thousand lines take a tenth of a millisecond.
 const SHOW_DEVICES_EVERY_MS: u64 = 1_000;
 
-/// What is taken when a full disk has left only the reserve: presses, the word that it is full,
-/// and what was under way already.
+/// What is taken when a full disk has left only the reserve: presses, the fault that it is full, and
+/// evidence that was under way already.
 fn goes_into_the_reserve(body: &Body) -> bool {
     match body {
         Body::Press(_) | Body::Evidence { .. } | Body::EvidenceFailed { .. } => true,
@@ -48,16 +48,18 @@ fn goes_into_the_reserve(body: &Body) -> bool {
     }
 }
 
-/// Another configuration for rules and desk; answered when it counts and is on its way to disk.
+/// Another configuration for rules and desk; `done` is answered when it counts.
 pub(super) struct NewConfig {
+    /// Checked.
     pub(super) config: Arc<Config>,
+    /// To whoever reloads.
     pub(super) done: oneshot::Sender<()>,
 }
 
 /// Somebody asks what the rules know of rain and water.
 pub(super) type Ask = oneshot::Sender<RainView>;
 
-/// What the log says of a change.
+/// The log line of a change of an incident.
 struct LogLine {
     incident: IncidentId,
     what: What,
@@ -80,9 +82,10 @@ impl LogLine {
     }
 }
 
+/// The one task that owns the core; every observation goes through it.
 pub(super) struct Junction {
     core: Core,
-    jobs: Option<SyncSender<Job>>,
+    jobs: Option<SyncSender<EvidenceJob>>,
     store: Store,
     clock: Arc<RealClock>,
     meter: Arc<Registry>,
@@ -94,9 +97,10 @@ pub(super) struct Junction {
 }
 
 impl Junction {
+    /// `jobs`: to the evidence worker, where there is one.
     pub(super) fn new(
         core: Core,
-        jobs: Option<SyncSender<Job>>,
+        jobs: Option<SyncSender<EvidenceJob>>,
         store: Store,
         clock: Arc<RealClock>,
         meter: Arc<Registry>,
@@ -112,7 +116,7 @@ impl Junction {
         self
     }
 
-    /// Until told to stop; then what already arrived is still taken.
+    /// Runs until it is told to stop; then it still takes what has already arrived.
     pub(super) async fn run(
         mut self,
         begun: Effects,
@@ -127,10 +131,10 @@ impl Junction {
         loop {
             tokio::select! {
                 biased;
-                // First, since an inbox that is never empty would starve it; it is rare.
+                // First, because an inbox that is never empty would starve it; ticks are rare.
                 _ = ticks.tick() => {
-                    // With room for presses alone, nothing is ended or updated until there is more.
-                    if self.store.room() != Room::Full {
+                    // While the disk has space for presses alone, nothing is ended or updated.
+                    if self.store.space_level() != SpaceLevel::Full {
                         let effects = self.core.tick(self.clock.now());
                         self.commit(effects, Receipt::none()).await;
                     }
@@ -169,16 +173,17 @@ impl Junction {
 
     async fn take(&mut self, envelope: Envelope) {
         let Envelope { observation, receipt } = envelope;
-        let full = self.store.room() == Room::Full && !goes_into_the_reserve(&observation.body);
-        // A press waits for a failing disk to mend; a person who replies must hear of it.
+        let full = self.store.space_level() == SpaceLevel::Full
+            && !goes_into_the_reserve(&observation.body);
+        // A press waits until a failing disk works again; a person who replies must be told at once.
         let failing =
             matches!(observation.body, Body::Reply(_)) && self.store.is_available().is_err();
         if full || failing {
-            // Where a drone is needs no disk: it is not asked for again, and its broker goes on.
+            // A pose is not written anyway: it is acknowledged, so that the drone does not repeat it.
             if matches!(observation.body, Body::Pose(_)) {
                 receipt.settle(Answer::Stored);
             }
-            // Its receipt is dropped: whoever sent it is not acknowledged and sends again.
+            // The receipt is dropped unsettled: the sender gets no acknowledgement and sends again.
             self.meter.add(Metric::SignalsNotTaken, observation.source.as_str(), 1);
             return;
         }
@@ -198,7 +203,7 @@ impl Junction {
         if nothing || effects.repeated {
             self.meter.add(Metric::SignalsDuplicate, observation.source.as_str(), 1);
         }
-        // At once, beside the disk: what can be seen now is gone in a second.
+        // Cameras wake before the press is on disk: what can be seen now may be gone in a second.
         if kind == "press"
             && !(nothing || effects.repeated)
             && let Some(wakes) = &self.wakes
@@ -212,7 +217,7 @@ impl Junction {
     /// An answer without entries waits its turn too: a repeated press is acknowledged only
     /// after the first one is on disk.
     async fn commit(&mut self, mut effects: Effects, receipt: Receipt) {
-        // A worker that is far behind makes no evidence for this one; its incident goes on.
+        // If the evidence worker is too far behind, this incident goes on without evidence.
         for job in std::mem::take(&mut effects.jobs) {
             let Some(jobs) = &self.jobs else { continue };
             let job = match jobs.try_send(job) {
@@ -220,9 +225,8 @@ impl Junction {
                 Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => job,
             };
             let (incident, source) = match job {
-                Job::Snapshot { incident, source, .. } | Job::Clip { incident, source, .. } => {
-                    (incident, source)
-                }
+                EvidenceJob::Snapshot { incident, source, .. }
+                | EvidenceJob::Clip { incident, source, .. } => (incident, source),
             };
             self.meter.add(Metric::EvidenceFailed, source.as_str(), 1);
             let now = self.clock.now();
@@ -236,7 +240,7 @@ impl Junction {
             let receipts = vec![(receipt, effects.answer)];
             self.store.commit(Batch { entries: effects.entries, receipts }).await;
         }
-        // A line on stderr costs a tenth of a press: it is written while the disk syncs.
+        // A log line costs a tenth of the time of a press, so it is written while the disk syncs.
         for LogLine { incident, what, kind, severity, title } in lines {
             if what == What::Opened {
                 self.meter.add(Metric::Incidents, kind.as_str(), 1);

@@ -12,7 +12,8 @@ use crate::{
     store::{self, DuePiece, SettleError, Store},
 };
 
-/// One courier's; it knows what the courier holds, so that nothing stays with one that ended.
+/// The outbox of one courier. It remembers what the courier holds, so that nothing is lost with a courier
+/// that ended.
 #[derive(Clone)]
 pub(super) struct StoreOutbox {
     store: Store,
@@ -20,6 +21,7 @@ pub(super) struct StoreOutbox {
 }
 
 impl StoreOutbox {
+    /// The courier holds nothing yet.
     pub(super) fn new(store: Store) -> Self {
         Self { store, held: Arc::default() }
     }
@@ -28,7 +30,7 @@ impl StoreOutbox {
         lock(&self.held).insert(seq);
     }
 
-    /// The courier has ended: what it had and did not settle is due again.
+    /// The courier has ended: what it had taken and not settled is due again.
     pub(super) fn give_back(&self, sink: &SinkId) {
         let held = std::mem::take(&mut *lock(&self.held));
         held.into_iter().for_each(|seq| self.store.release(sink, seq));

@@ -38,28 +38,38 @@ pub type Reread = Box<dyn Fn() -> (Option<Config>, Vec<Problem>) + Send + Sync>;
 
 /// Owns every part that can be started and stopped on its own.
 pub(super) struct RunningGateway {
-    /// As it runs now.
+    /// The configuration that runs now.
     pub(super) config: Arc<Config>,
+    /// What every part is given.
     pub(super) shared: Shared,
+    /// To the sinks.
     pub(super) couriers: Couriers,
+    /// Listeners and brokers.
     pub(super) ingress: Ingress,
+    /// Cameras and drones.
     pub(super) cameras: Cameras,
+    /// To the junction.
     pub(super) configs: mpsc::Sender<NewConfig>,
+    /// What rendering an event needs; watched by the console.
     pub(super) context: watch::Sender<EventContext>,
+    /// How devices are read; watched by the sources.
     pub(super) dialects: watch::Sender<Arc<Codecs>>,
+    /// To this task, for the console.
     pub(super) reloads: mpsc::Sender<ReloadAsked>,
+    /// Told of each reload.
     pub(super) systemd: Arc<Systemd>,
+    /// Reads the file anew; none without a file.
     pub(super) reread: Option<Reread>,
 }
 
-/// A part that goes on as it was, though its section changed.
+/// A section that changed but could not be applied: its part goes on as before.
 #[derive(Debug, Serialize)]
 struct KeptSection {
     section: &'static str,
     why: String,
 }
 
-/// Everything that can fail has been done for it; nothing has been touched.
+/// A reload for which everything that can fail has been done, and nothing has been changed yet.
 struct Prepared {
     context: EventContext,
     bound: BoundListeners,
@@ -67,7 +77,7 @@ struct Prepared {
 }
 
 impl RunningGateway {
-    /// One after the other, for ever.
+    /// Serves reloads, one after the other, for ever.
     pub(super) async fn serve_reloads(
         &mut self,
         mut asked: mpsc::Receiver<ReloadAsked>,
@@ -99,7 +109,7 @@ impl RunningGateway {
             tracing::error!("reload: {error}");
             return Reloaded::Refused(json!({ "applied": false, "error": error }));
         };
-        // A few small files: no longer than a look into them.
+        // Blocks for the time of reading a few small files.
         let (config, problems) = tokio::task::block_in_place(reread);
         let Some(mut new) = config else { return wrong(problems) };
         for problem in &problems {
@@ -173,7 +183,7 @@ impl RunningGateway {
         Prepared { context: event_context(new), bound, kept }
     }
 
-    /// Cannot fail but for a process without room for a thread, and then says so.
+    /// Applies it. Only starting a thread can fail; that is reported as a section that was kept.
     async fn apply(
         &mut self,
         new: Config,

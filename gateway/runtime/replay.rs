@@ -30,8 +30,8 @@ use crate::{
 
 /// As the running gateway ticks.
 const TICK: SignedDuration = SignedDuration::from_millis(250);
-/// After the last input the clock goes on for so long beyond the longest clip, so that
-/// happenings end and their clips are cut.
+/// After the last input the clock goes on for so long beyond the longest clip, so that incidents end and
+/// their clips are cut.
 const AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// Where the clock starts when nothing says otherwise: noon of this day at the site.
 const START: jiff::civil::DateTime = jiff::civil::datetime(2026, 1, 1, 12, 0, 0, 0);
@@ -55,16 +55,22 @@ pub struct Replay {
 
 /// Where events and explanations go.
 pub struct ReplayOutput<'t> {
+    /// A line of JSON for each event. Its error ends the replay.
     pub event: &'t mut dyn FnMut(&str) -> Result<(), String>,
+    /// A line for each explanation.
     pub explanation: &'t mut dyn FnMut(&str),
 }
 
 /// What was played.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Played {
+    /// Shown to the detector.
     pub pictures: u64,
+    /// Recorded messages.
     pub signals: u64,
+    /// Recorded messages that no dialect could read.
     pub unreadable: u64,
+    /// Written.
     pub events: u64,
 }
 
@@ -84,7 +90,7 @@ pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String
         true => None,
         false => Some(load(&config.model, &config.models_dir, config.library.as_deref())?),
     };
-    let mut stage = Stage {
+    let mut run = ReplayRun {
         core: Core::new(&config, &context, clock.now(), IdMint::new(SEED)),
         dialects: dialects(&config),
         evidence_worker: EvidenceWorker { store: opened.store.clone(), rings, meter },
@@ -99,11 +105,11 @@ pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String
         output,
         played: Played::default(),
     };
-    stage.core.desk.restore_devices(stage.clock.now(), DeviceTable::default());
-    stage.play(&mut players, &signals)?;
-    stage.advance(stage.clock.now().wall + AFTER + longest_clip(&config))?;
-    let played = stage.played;
-    drop(stage);
+    run.core.desk.restore_devices(run.clock.now(), DeviceTable::default());
+    run.play(&mut players, &signals)?;
+    run.advance(run.clock.now().wall + AFTER + longest_clip(&config))?;
+    let played = run.played;
+    drop(run);
     opened.store.close_blocking().map_err(|error| error.to_string())?;
     Ok(played)
 }
@@ -149,7 +155,8 @@ fn nudge(players: &mut [Player], cameras: &[SourceId], nudges: Nudges) {
     named.for_each(|player| player.nudge(nudges));
 }
 
-struct Stage<'t> {
+/// A replay that is going on.
+struct ReplayRun<'t> {
     core: Core,
     dialects: Codecs,
     evidence_worker: EvidenceWorker,
@@ -166,7 +173,7 @@ struct Stage<'t> {
     played: Played,
 }
 
-impl Stage<'_> {
+impl ReplayRun<'_> {
     /// All inputs, merged by their time; a signal goes before a picture of the same time.
     fn play(&mut self, players: &mut [Player], signals: &[RecordedMessage]) -> Result<(), String> {
         let mut signals = signals.iter().peekable();

@@ -13,19 +13,30 @@ use crate::{
     store::Store,
 };
 
+/// Handles that are cloned into every part.
 #[derive(Clone)]
 pub(super) struct Shared {
+    /// Its id.
     pub(super) site: SiteId,
+    /// The journal and everything derived from it.
     pub(super) store: Store,
+    /// Where `now` comes from.
     pub(super) clock: Arc<dyn Clock>,
+    /// Figures for `/metrics`.
     pub(super) registry: Arc<Registry>,
+    /// Reasons for `/readyz`.
     pub(super) readiness: Readiness,
+    /// To the junction.
     pub(super) envelopes: mpsc::Sender<Envelope>,
     /// How the devices of the latest configuration are read.
     pub(super) dialects: Dialects,
+    /// The latest device table.
     pub(super) devices: DeviceTableReader,
+    /// To the junction: what the rules know of rain.
     pub(super) asks: mpsc::Sender<Ask>,
+    /// Where parts give signs of life.
     pub(super) progress: Progress,
+    /// Wakes cameras.
     pub(super) wakes: Arc<WakeRouter>,
 }
 

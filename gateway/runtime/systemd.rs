@@ -1,4 +1,4 @@
-//! What systemd hears: ready, reloading, stopping, and a watchdog that is fed by real progress only.
+//! Notifications to systemd: ready, reloading, stopping, and a watchdog that is fed by real progress only.
 
 use std::{
     os::{
@@ -18,25 +18,26 @@ use crate::{
     store::{Batch, Store},
 };
 
-/// Progress is looked at this often at least, systemd or not: `/readyz` tells it too.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// The store is asked this often whether it answers.
+/// Progress is checked at least this often, with systemd or without: `/readyz` shows it too.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
+/// How often the store is asked for an answer.
 const ASK_EVERY: Duration = Duration::from_secs(1);
-/// The store's writer syncs in milliseconds, on a worn memory card in seconds; what takes longer
+/// The store's writer syncs in milliseconds, on a worn memory card in seconds; one that takes longer
 /// hangs.
 const STORE_STUCK_AFTER: Duration = Duration::from_secs(20);
 
-/// The line to systemd (sd_notify); without `NOTIFY_SOCKET` it says nothing.
+/// The socket to systemd (sd_notify); without `NOTIFY_SOCKET` nothing is sent.
 pub(super) struct Systemd {
-    line: Option<(UnixDatagram, SocketAddr)>,
+    socket: Option<(UnixDatagram, SocketAddr)>,
     /// The watchdog's own bound; it is fed three times in it.
     watchdog: Option<Duration>,
 }
 
 impl Systemd {
+    /// Opens the socket that systemd names in the environment, if it does.
     pub(super) fn new(environment: &dyn Environment) -> Self {
-        let line = environment.get("NOTIFY_SOCKET").and_then(|socket| match open(&socket) {
-            Ok(line) => Some(line),
+        let socket = environment.get("NOTIFY_SOCKET").and_then(|socket| match open(&socket) {
+            Ok(opened) => Some(opened),
             Err(error) => {
                 tracing::warn!(socket, %error, "systemd: NOTIFY_SOCKET cannot be used");
                 None
@@ -45,33 +46,35 @@ impl Systemd {
         let number = |name| environment.get(name)?.parse::<u64>().ok();
         let ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
         let watchdog = number("WATCHDOG_USEC").filter(|_| ours).map(Duration::from_micros);
-        Self { line, watchdog }
+        Self { socket, watchdog }
     }
 
+    /// The gateway runs.
     pub(super) fn ready(&self) {
-        self.say("READY=1\nSTATUS=runs");
+        self.notify("READY=1\nSTATUS=runs");
     }
 
     /// Followed by [`Self::ready`] when it is done.
     pub(super) fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let usec = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;
-        self.say(&format!("RELOADING=1\nMONOTONIC_USEC={usec}\nSTATUS=reads its configuration"));
+        self.notify(&format!("RELOADING=1\nMONOTONIC_USEC={usec}\nSTATUS=reads its configuration"));
     }
 
+    /// The gateway is being stopped.
     pub(super) fn stopping(&self) {
-        self.say("STOPPING=1\nSTATUS=stops");
+        self.notify("STOPPING=1\nSTATUS=stops");
     }
 
-    fn say(&self, text: &str) {
-        let Some((socket, to)) = &self.line else { return };
+    fn notify(&self, text: &str) {
+        let Some((socket, to)) = &self.socket else { return };
         if let Err(error) = socket.send_to_addr(text.as_bytes(), to) {
             tracing::debug!(%error, "systemd does not hear");
         }
     }
 
-    fn look_every(&self) -> Duration {
-        self.watchdog.map_or(LOOK_EVERY, |bound| (bound / 3).min(LOOK_EVERY))
+    fn check_every(&self) -> Duration {
+        self.watchdog.map_or(CHECK_EVERY, |bound| (bound / 3).min(CHECK_EVERY))
     }
 }
 
@@ -86,48 +89,48 @@ fn open(socket: &str) -> std::io::Result<(UnixDatagram, SocketAddr)> {
     Ok((own, to))
 }
 
-/// Feeds the watchdog while everyone makes progress; says loudly who does not.
+/// Feeds the watchdog while every part makes progress; reports the part that does not.
 pub(super) async fn watch(
     systemd: &Systemd,
     progress: Progress,
     readiness: Readiness,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut told = false;
+    let mut reported = false;
     loop {
         match progress.stuck() {
             None => {
-                if std::mem::take(&mut told) {
+                if std::mem::take(&mut reported) {
                     tracing::info!("everyone makes progress again");
                     readiness.clear("progress");
                 }
                 if systemd.watchdog.is_some() {
-                    systemd.say("WATCHDOG=1");
+                    systemd.notify("WATCHDOG=1");
                 }
             }
             Some(who) => {
                 readiness.not_ready("progress", &who);
-                if !std::mem::replace(&mut told, true) {
+                if !std::mem::replace(&mut reported, true) {
                     tracing::error!(who, "STUCK; the watchdog is not fed until it goes on");
-                    systemd.say(&format!("STATUS=stuck: {who}"));
+                    systemd.notify(&format!("STATUS=stuck: {who}"));
                 }
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(systemd.look_every()) => {}
+            () = tokio::time::sleep(systemd.check_every()) => {}
             () = stopped(&mut stop) => return,
         }
     }
 }
 
-/// Asks the store for an answer again and again. A disk that is known to fail excuses all who
-/// wait for it; a writer that has ended, or hangs, does not.
+/// Asks the store for an answer again and again. While the disk is known to fail, all parts that wait
+/// for it are excused; a writer that has ended, or hangs, excuses nobody.
 pub(super) async fn ask_store(store: Store, progress: Progress, mut stop: watch::Receiver<bool>) {
     let beat = progress.part("the store", STORE_STUCK_AFTER);
     loop {
-        let (tell, mut told) = oneshot::channel();
+        let (sender, mut answer) = oneshot::channel();
         let receipt = Receipt::new(move |answer| {
-            let _ = tell.send(matches!(answer, Answer::Stored));
+            let _ = sender.send(matches!(answer, Answer::Stored));
         });
         // An empty batch waits its turn behind everything before it, and writes nothing.
         let batch = Batch { entries: Vec::new(), receipts: vec![(receipt, Answer::Stored)] };
@@ -135,7 +138,7 @@ pub(super) async fn ask_store(store: Store, progress: Progress, mut stop: watch:
         tokio::spawn(async move { asked.commit(batch).await });
         loop {
             tokio::select! {
-                stored = &mut told => {
+                stored = &mut answer => {
                     if stored == Ok(true) {
                         beat.beat();
                     }
@@ -170,8 +173,8 @@ mod tests {
     async fn i7_a_junction_that_hangs_is_not_fed_for_and_is_when_it_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
-        let ear = UnixDatagram::bind(&path).unwrap();
-        ear.set_nonblocking(true).unwrap();
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_nonblocking(true).unwrap();
         let environment = FixedEnvironment::new([
             ("NOTIFY_SOCKET", path.to_str().unwrap()),
             ("WATCHDOG_USEC", "3000000"),
@@ -194,9 +197,9 @@ mod tests {
                     junction.beat();
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                let mut room = [0u8; 256];
-                while let Ok(bytes) = ear.recv(&mut room) {
-                    fed += usize::from(&room[..bytes] == b"WATCHDOG=1");
+                let mut buffer = [0u8; 256];
+                while let Ok(bytes) = socket.recv(&mut buffer) {
+                    fed += usize::from(&buffer[..bytes] == b"WATCHDOG=1");
                 }
             }
             fed

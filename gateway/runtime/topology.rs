@@ -38,17 +38,17 @@ use crate::{
     store::{self, Opened},
 };
 
-/// Observations between sources and the junction. Full, a source waits, and so does its device.
+/// Observations between sources and the junction. When it is full, a source waits, and its device too.
 const ENVELOPES_MAX: usize = 256;
 /// Snapshots and clips that wait for the evidence worker.
 const JOBS_MAX: usize = 64;
-/// Those who ask for a reload, and wait for the one before them.
+/// Requests for a reload that wait for the one before them.
 const RELOADS_MAX: usize = 4;
 /// Configurations on their way to the junction: a reload waits until it has taken one.
 const CONFIGS_MAX: usize = 1;
-/// People who ask what the rules know.
+/// Requests for what the rules know of rain that wait.
 const ASKS_MAX: usize = 16;
-/// Everything must be down within 5 s of SIGTERM; the rest is for the process itself.
+/// Everything must have ended within 5 s of SIGTERM; this leaves some time for the process itself.
 const STOP_WITHIN: Duration = Duration::from_millis(4_500);
 /// A feed checks every 100 ms whether it should end; a decoder finishes its picture.
 const FEEDS_CLOSE_WITHIN: Duration = Duration::from_millis(3_000);
@@ -77,14 +77,14 @@ pub fn run(
     let outcome = runtime.block_on(async {
         let signals = Signals::listen(reread.is_some())?;
         let parts = Parts::start(config, reread, systemd, opened, clock, registry).await?;
-        parts.run_until_told(signals).await;
+        parts.run_until_signal(signals).await;
         Ok(())
     });
     runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
 }
 
-/// What people and systemd tell the process.
+/// The signals that the process listens to.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -105,7 +105,7 @@ impl Signals {
     }
 }
 
-/// Everything that runs, and how it is told to stop.
+/// Everything that runs, and the channel by which it is stopped.
 struct Parts {
     gateway: RunningGateway,
     reloads_asked: mpsc::Receiver<super::console_backend::ReloadAsked>,
@@ -189,7 +189,7 @@ impl Parts {
     }
 
     /// Serves reloads until SIGINT or SIGTERM; then all parts stop, those that take in first.
-    async fn run_until_told(mut self, signals: Signals) {
+    async fn run_until_signal(mut self, signals: Signals) {
         let Signals { mut terminate, mut interrupt, hang_up } = signals;
         tokio::select! {
             _ = terminate.recv() => {}
@@ -245,7 +245,7 @@ async fn bind_all(
     Ok(BoundListeners { web: Some(ingress.bind_web(None, config).await?), intake, sl651 })
 }
 
-/// What watches over the others: the disk, the figures of cameras, the store's answer, progress.
+/// Starts the tasks that watch the others: disk, figures of cameras, the store's answers, progress.
 fn start_watches(
     shared: &Shared,
     config: &Config,

@@ -13,7 +13,7 @@ use super::{
     disk::{Disk, RealDisk},
     evidence,
     facts::{Fact, Forked},
-    folder::{self, Layout},
+    folder::{self, DataFolder},
     journal::{segment_path, segments},
     open::open_as_it_was,
 };
@@ -26,25 +26,25 @@ const TRIES_MAX: usize = 5;
 /// gateway may run: the journal only grows at its end, so that any copy of it is a state that a
 /// power cut might have left. What is found is verified; the lines are for people.
 pub fn backup(from: &Path, to: &Path) -> Result<Vec<String>, String> {
-    let (source, target) = (Layout::new(from), Layout::new(to));
+    let (source, target) = (DataFolder::new(from), DataFolder::new(to));
     if !source.journal().is_dir() {
         return Err(format!("{}: no gridpost data folder (no journal in it)", from.display()));
     }
     must_be_empty(to)?;
-    let told = |error: io::Error| format!("{}: the backup failed: {error}", to.display());
+    let failed = |error: io::Error| format!("{}: the backup failed: {error}", to.display());
     let mut tries = 0;
     loop {
-        make(&target).map_err(told)?;
+        make(&target).map_err(failed)?;
         match copy(&source, &target) {
             Ok(()) => break,
             Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES_MAX => {
                 tries += 1;
-                fs::remove_dir_all(to).map_err(told)?;
+                fs::remove_dir_all(to).map_err(failed)?;
             }
-            Err(error) => return Err(told(error)),
+            Err(error) => return Err(failed(error)),
         }
     }
-    finish(&target).map_err(told)?;
+    finish(&target).map_err(failed)?;
     let report = check(to);
     if report.sound { Ok(report.lines) } else { Err(report.lines.join("; ")) }
 }
@@ -56,18 +56,18 @@ pub fn restore(from: &Path, to: &Path, at: Timestamp) -> Result<Vec<String>, Str
     if !report.sound {
         return Err(format!("{}: {}", from.display(), report.lines.join("; ")));
     }
-    if let Some(pid) = folder::holder(&Layout::new(from)) {
+    if let Some(pid) = folder::holder(&DataFolder::new(from)) {
         return Err(format!(
             "{}: process {pid} is using it; a folder in use is no backup: `gridpost store backup` makes one",
             from.display()
         ));
     }
     must_be_empty(to)?;
-    let told = |error: io::Error| format!("{}: the restore failed: {error}", to.display());
-    let target = Layout::new(to);
-    make(&target).map_err(told)?;
-    copy(&Layout::new(from), &target).map_err(told)?;
-    finish(&target).map_err(told)?;
+    let failed = |error: io::Error| format!("{}: the restore failed: {error}", to.display());
+    let target = DataFolder::new(to);
+    make(&target).map_err(failed)?;
+    copy(&DataFolder::new(from), &target).map_err(failed)?;
+    finish(&target).map_err(failed)?;
     // Opened once for this note alone; the sinks stay who they were.
     let config = Config { min_free_bytes: 0, ..Config::at(to) };
     let opened = open_as_it_was(&config, Arc::new(NoMeter)).map_err(|error| error.to_string())?;
@@ -86,7 +86,7 @@ fn must_be_empty(path: &Path) -> Result<(), String> {
     }
 }
 
-fn make(target: &Layout) -> io::Result<()> {
+fn make(target: &DataFolder) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&target.root)?;
     for folder in [target.journal(), target.unfinished(), target.quarantine()] {
@@ -98,7 +98,7 @@ fn make(target: &Layout) -> io::Result<()> {
 /// The journal first: whatever it names is on disk already (P5). Evidence that leaves
 /// meanwhile is named as gone in the journal's later part, which the copy does not have: such a
 /// copy is begun anew.
-fn copy(source: &Layout, target: &Layout) -> io::Result<()> {
+fn copy(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
     let numbers = segments(&source.journal())?;
     for &number in &numbers {
         fs::copy(segment_path(&source.journal(), number), segment_path(&target.journal(), number))?;
@@ -120,7 +120,7 @@ fn copy(source: &Layout, target: &Layout) -> io::Result<()> {
 }
 
 /// Everything of it on disk, for a stick that is pulled out next.
-fn finish(target: &Layout) -> io::Result<()> {
+fn finish(target: &DataFolder) -> io::Result<()> {
     let disk = RealDisk;
     for folder in [target.journal(), target.evidence(), target.root.clone()] {
         let files: Vec<PathBuf> =

@@ -1,4 +1,4 @@
-//! `gridpost store check|ledger`, offline: verifies frames, CRCs, the hash chain and evidence, changing nothing.
+//! `gridpost store check|ledger`, offline: verifies records, CRCs, the hash chain and evidence, changing nothing.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,20 +10,21 @@ use super::{
     OpenError,
     evidence::{self, sha256},
     facts::{Fact, STANDING_KIND},
-    folder::{self, Layout},
+    folder::{self, DataFolder},
     format::{self, FLAG_FIRST, FLAG_LAST, FORMAT_VERSION, SEGMENT_HEADER_BYTES, SegmentHeader},
     journal::{Location, segment_path, segments},
     ledger::Ledger,
-    recover::{Ground, Recovered, recover},
+    recover::{Recovered, RecoveryTarget, recover},
     state::State,
 };
 use crate::domain::{Entry, Evidence, EvidenceId};
 
 /// What the check found, in plain words.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct CheckReport {
     /// Nothing is damaged or missing.
     pub sound: bool,
+    /// For people.
     pub lines: Vec<String>,
 }
 
@@ -32,14 +33,14 @@ const ADVICE: &str = "what can be done: the gateway goes on with everything else
 
 /// Verifies every record of the journal, its chain, and every file of evidence it names: all
 /// invariants of `format.rs` that can be seen from outside.
-pub fn check(path: &Path) -> Report {
-    let layout = Layout::new(path);
-    let mut report = Report { sound: true, lines: Vec::new() };
-    if !layout.journal().is_dir() {
+pub fn check(path: &Path) -> CheckReport {
+    let data_folder = DataFolder::new(path);
+    let mut report = CheckReport { sound: true, lines: Vec::new() };
+    if !data_folder.journal().is_dir() {
         report.bad(format!("{}: no gridpost data folder (no journal in it)", path.display()));
         return report;
     }
-    match fs::read_to_string(path.join("format")).map(|text| folder::read_format(&layout, &text)) {
+    match fs::read_to_string(path.join("format")).map(|text| folder::read_format(&data_folder, &text)) {
         Ok(Ok(version)) if version <= FORMAT_VERSION => {
             report.lines.push(format!("format {version}"));
         }
@@ -49,16 +50,16 @@ pub fn check(path: &Path) -> Report {
         Ok(Err(error)) => report.bad(error.to_string()),
         Err(error) => report.bad(format!("the file `format` cannot be read: {error}; the next start writes it")),
     }
-    if let Some(pid) = folder::holder(&layout) {
+    if let Some(pid) = folder::holder(&data_folder) {
         report.lines.push(format!("process {pid} is using this folder: what it writes meanwhile may show here as unfinished"));
     }
     let mut pieces = Pieces::default();
-    match read(&layout, &mut |_, _, fact| pieces.see(fact)) {
+    match read(&data_folder, &mut |_, _, fact| pieces.see(fact)) {
         Err(error) => report.bad(error.to_string()),
         Ok((state, found)) => {
             report.sound &= found.damaged == 0;
-            report.lines.extend(found.told);
-            for line in structure(&layout) {
+            report.lines.extend(found.notes);
+            for line in structure(&data_folder) {
                 report.bad(line);
             }
             report.lines.push(format!(
@@ -75,7 +76,7 @@ pub fn check(path: &Path) -> Report {
             });
         }
     }
-    report.evidence(&layout, &pieces);
+    report.evidence(&data_folder, &pieces);
     if !report.sound {
         report.lines.push(ADVICE.into());
     }
@@ -84,33 +85,33 @@ pub fn check(path: &Path) -> Report {
 }
 
 /// J4, J5, J8: how batches and segments are put together. Beside a damaged place nothing is said.
-fn structure(layout: &Layout) -> Vec<String> {
+fn structure(data_folder: &DataFolder) -> Vec<String> {
     let mut wrong = Vec::new();
-    for number in segments(&layout.journal()).unwrap_or_default() {
-        let path = segment_path(&layout.journal(), number);
+    for number in segments(&data_folder.journal()).unwrap_or_default() {
+        let path = segment_path(&data_folder.journal(), number);
         let Ok(bytes) = fs::read(&path) else { continue };
-        let (frames, damage) = format::walk(&bytes, SEGMENT_HEADER_BYTES.min(bytes.len()), 0);
-        let (Some(first), true) = (frames.first(), damage.is_empty()) else { continue };
+        let (spans, damage) = format::walk(&bytes, SEGMENT_HEADER_BYTES.min(bytes.len()), 0);
+        let (Some(first), true) = (spans.first(), damage.is_empty()) else { continue };
         let name = path.display();
-        if first.head.kind != STANDING_KIND {
+        if first.header.kind != STANDING_KIND {
             wrong.push(format!("{name}: does not begin with sinks and ledger (J8)"));
         }
         if let Ok(header) = SegmentHeader::decode(&bytes)
-            && header.first_seq != first.head.seq
+            && header.first_seq != first.header.seq
         {
-            let (said, is) = (header.first_seq, first.head.seq);
+            let (said, is) = (header.first_seq, first.header.seq);
             wrong.push(format!(
                 "{name}: says it begins with record {said}, and begins with {is} (J5)"
             ));
         }
         let mut open = false;
-        for frame in &frames {
-            let seq = frame.head.seq;
-            if (frame.head.flags & FLAG_FIRST != 0) == open {
+        for span in &spans {
+            let seq = span.header.seq;
+            if (span.header.flags & FLAG_FIRST != 0) == open {
                 wrong.push(format!("{name}: record {seq} stands in no whole batch (J4)"));
             }
-            open = frame.head.flags & FLAG_LAST == 0;
-            if frame.head.durable >= seq {
+            open = span.header.flags & FLAG_LAST == 0;
+            if span.header.durable >= seq {
                 wrong.push(format!(
                     "{name}: record {seq} claims to be synced before it was written (J3)"
                 ));
@@ -122,20 +123,27 @@ fn structure(layout: &Layout) -> Vec<String> {
 
 /// The ledger, counted from the journal of a folder that may be in use.
 pub fn read_ledger(path: &Path) -> Result<Ledger, OpenError> {
-    let layout = Layout::new(path);
-    read(&layout, &mut |_, _, _| {}).map(|(state, _)| state.ledger)
+    let data_folder = DataFolder::new(path);
+    read(&data_folder, &mut |_, _, _| {}).map(|(state, _)| state.ledger)
 }
 
 /// Every record of a journal, in order: its seq, its place, its meaning.
 pub(super) type See<'s> = dyn FnMut(u64, Location, &Fact) + 's;
 
-pub(super) fn read(layout: &Layout, see: &mut See<'_>) -> Result<(State, Recovered), OpenError> {
-    let ground =
-        Ground { journal: layout.journal(), quarantine: layout.quarantine(), repair: None };
+/// Reads a whole journal without changing it, and calls `see` for each record.
+pub(super) fn read(
+    data_folder: &DataFolder,
+    see: &mut See<'_>,
+) -> Result<(State, Recovered), OpenError> {
+    let target = RecoveryTarget {
+        journal: data_folder.journal(),
+        quarantine: data_folder.quarantine(),
+        repair: None,
+    };
     let mut state = State::default();
     let mut twice = 0u64;
     let mut settled = HashSet::new();
-    let mut found = recover(&ground, None, 0, &mut |seq, location, fact| {
+    let mut found = recover(&target, None, 0, &mut |seq, location, fact| {
         if let Fact::Settled(fact) = &fact {
             let of = (fact.settled.sink.clone(), fact.settled.change);
             twice += u64::from(!settled.insert(of));
@@ -146,14 +154,14 @@ pub(super) fn read(layout: &Layout, see: &mut See<'_>) -> Result<(State, Recover
         see(seq, location, &fact);
         state.apply(seq, location, &fact);
     })
-    .map_err(OpenError::io("read the journal in", layout.journal()))?;
+    .map_err(OpenError::io("read the journal in", data_folder.journal()))?;
     if twice > 0 {
         found.damaged += 1;
-        found.told.push(format!("{twice} settlements were written twice"));
+        found.notes.push(format!("{twice} settlements were written twice"));
     }
     let lost = state.ledger.balance();
     if lost > 0 {
-        found.told.push(format!("{lost} deliveries were lost with their records"));
+        found.notes.push(format!("{lost} deliveries were lost with their records"));
     }
     Ok((state, found))
 }
@@ -184,16 +192,16 @@ impl Pieces {
     }
 }
 
-impl Report {
+impl CheckReport {
     fn bad(&mut self, line: String) {
         self.sound = false;
         self.lines.push(line);
     }
 
-    fn evidence(&mut self, layout: &Layout, pieces: &Pieces) {
+    fn evidence(&mut self, data_folder: &DataFolder, pieces: &Pieces) {
         let mut right = 0;
         for (id, stated) in pieces.named.iter().filter(|(id, _)| !pieces.gone.contains(id)) {
-            let found = evidence::find(layout, stated)
+            let found = evidence::find(data_folder, stated)
                 .map(|path| File::open(&path).and_then(|file| sha256(&file)));
             match found {
                 None => self.bad(format!("evidence {id}: its file is missing")),

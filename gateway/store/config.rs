@@ -1,4 +1,4 @@
-//! `[data]`: where the gateway keeps what must not be lost, and how much room it may take.
+//! `[data]`: where the gateway keeps what must not be lost, and how much space it may take.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A smaller one is mostly its own beginning; a larger one takes long to read at start.
 const SEGMENT_BYTES_MIN: u64 = 64 << 10;
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
-/// The journal is one that is written, one that leaves, and what lies between.
+/// The journal consists of the segment that is written, the one that leaves, and some between.
 const SEGMENTS_MIN: u64 = 4;
 
 /// Where everything that must survive a power cut is kept, and its bounds.
@@ -49,7 +49,7 @@ impl Config {
         Self { path: path.into(), ..Self::default() }
     }
 
-    /// What is wrong with it: key and message.
+    /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&self.segment_bytes) {

@@ -20,16 +20,23 @@ const LETTERS_MAX: usize = 10_000;
 /// One record or piece of evidence, and who refused it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct DeadLetter {
+    /// Whose record.
     pub(super) incident: IncidentId,
+    /// Of the incident.
     pub(super) kind: Kind,
+    /// The most urgent that its incident ever had.
     pub(super) class: Class,
+    /// Of the record that describes it.
     pub(super) location: Location,
+    /// The file, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) piece: Option<EvidenceId>,
+    /// What each sink said that refused it.
     pub(super) answers: BTreeMap<SinkId, String>,
 }
 
 impl DeadLetter {
+    /// From what was pending.
     pub(super) fn of(pending: &Pending, answers: BTreeMap<SinkId, String>) -> Self {
         let &Pending { incident, kind, class, location, piece, .. } = pending;
         Self { incident, kind, class, location, piece, answers }
@@ -38,7 +45,7 @@ impl DeadLetter {
 
 impl State {
     /// Keeps what is just being settled as dead; to be called while it is still pending.
-    pub(super) fn bury(&mut self, fact: &SettledFact) {
+    pub(super) fn keep_dead_letter(&mut self, fact: &SettledFact) {
         let Outcome::Dead { answer } = &fact.settled.outcome else { return };
         let seq = fact.settled.change;
         let Some(pending) = self.due.pending.get(&seq) else { return };
@@ -47,12 +54,12 @@ impl State {
         self.put_letter(seq, letter);
     }
 
-    /// Adds its answers to those that are known; the newer location counts.
+    /// Adds its answers to those of the letter that is there already; the newer location counts.
     pub(super) fn put_letter(&mut self, seq: u64, letter: DeadLetter) {
         match self.dead.get_mut(&seq) {
-            Some(known) => {
-                known.location = letter.location;
-                known.answers.extend(letter.answers);
+            Some(older) => {
+                older.location = letter.location;
+                older.answers.extend(letter.answers);
             }
             None => {
                 self.dead.insert(seq, letter);

@@ -8,16 +8,18 @@ use super::{
     Due, DuePiece, Lane, SettleError, Store, Subscriber, evidence,
     facts::{Fact, SettledFact},
     refuse_too_large,
-    shared::lock,
-    writer::Job,
+    writer::WriteJob,
 };
-use crate::domain::{Class, Metric, Outcome, Settled, SinkId};
+use crate::{
+    base::lock,
+    domain::{Class, Metric, Outcome, Settled, SinkId},
+};
 
 /// A due record that the disk does not give back now is asked for again after this.
 const UNREADABLE_RETRY: Duration = Duration::from_secs(60);
 
 /// One thing that is due, read from the journal.
-struct Taken {
+struct DueFact {
     seq: u64,
     class: Class,
     fact: Fact,
@@ -29,7 +31,7 @@ impl Store {
     /// cancelled.
     pub async fn next_due(&self, sink: &SinkId, lane: Lane) -> Due {
         loop {
-            let Taken { seq, class, fact } = self.next(sink, lane).await;
+            let DueFact { seq, class, fact } = self.next(sink, lane).await;
             if let Some(record) = fact.into_record() {
                 return Due { seq, class, record };
             }
@@ -41,10 +43,10 @@ impl Store {
     /// there. Waits until there is one; may be cancelled.
     pub async fn next_piece(&self, sink: &SinkId) -> DuePiece {
         loop {
-            let Taken { seq, fact, .. } = self.next(sink, Lane::Evidence).await;
+            let DueFact { seq, fact, .. } = self.next(sink, Lane::Evidence).await;
             let incident = lock(&self.inner.shared.state).due.pending.get(&seq).map(|p| p.incident);
             if let (Some(incident), Some(evidence)) = (incident, fact.into_evidence()) {
-                let path = evidence::find(&self.inner.layout, &evidence);
+                let path = evidence::find(&self.inner.data_folder, &evidence);
                 return DuePiece { seq, incident, evidence, path };
             }
             self.set_aside(sink, seq, "it is no piece of evidence");
@@ -56,32 +58,32 @@ impl Store {
         loop {
             // What cannot be read stays in flight until the next start; the others go on.
             let Ok(taken) = self.take(sink, lane) else { continue };
-            let Taken { seq, class, fact } = taken?;
+            let DueFact { seq, class, fact } = taken?;
             if let Some(record) = fact.into_record() {
                 return Some(Due { seq, class, record });
             }
         }
     }
 
-    async fn next(&self, sink: &SinkId, lane: Lane) -> Taken {
+    async fn next(&self, sink: &SinkId, lane: Lane) -> DueFact {
         loop {
-            let rung = self.inner.shared.wake.notified();
-            tokio::pin!(rung);
-            rung.as_mut().enable();
+            let woken = self.inner.shared.wake.notified();
+            tokio::pin!(woken);
+            woken.as_mut().enable();
             match self.take(sink, lane) {
                 Ok(Some(taken)) => return taken,
-                Ok(None) => rung.await,
+                Ok(None) => woken.await,
                 Err((seq, reason)) => self.set_aside(sink, seq, &reason),
             }
         }
     }
 
     /// The error is the seq of what is due and cannot be read, and why.
-    fn take(&self, sink: &SinkId, lane: Lane) -> Result<Option<Taken>, (u64, String)> {
+    fn take(&self, sink: &SinkId, lane: Lane) -> Result<Option<DueFact>, (u64, String)> {
         let taken = lock(&self.inner.shared.state).due.take(sink, lane);
         let Some((seq, class, location)) = taken else { return Ok(None) };
         match self.inner.shared.reader.read(location) {
-            Ok(fact) => Ok(Some(Taken { seq, class, fact })),
+            Ok(fact) => Ok(Some(DueFact { seq, class, fact })),
             Err(error) => {
                 // Its segment may just have left, and it was written again elsewhere.
                 let moved = lock(&self.inner.shared.state)
@@ -91,7 +93,7 @@ impl Store {
                     .map(|pending| pending.location)
                     .filter(|now| *now != location);
                 match moved.map(|location| self.inner.shared.reader.read(location)) {
-                    Some(Ok(fact)) => Ok(Some(Taken { seq, class, fact })),
+                    Some(Ok(fact)) => Ok(Some(DueFact { seq, class, fact })),
                     _ => Err((seq, error.to_string())),
                 }
             }
@@ -112,14 +114,15 @@ impl Store {
     /// Writes down how something was settled; returns once that is queued. What is refused
     /// stays as it was.
     pub async fn settle(&self, settled: Settled) -> Result<(), SettleError> {
-        let fact = self.claim(settled)?;
-        if let Some(job) = refuse_too_large(Job::new(vec![fact], Vec::new())) {
+        let fact = self.begin_settling(settled)?;
+        if let Some(job) = refuse_too_large(WriteJob::new(vec![fact], Vec::new())) {
             drop(self.inner.queue.send(job).await);
         }
         Ok(())
     }
 
-    pub(super) fn claim(&self, settled: Settled) -> Result<Fact, SettleError> {
+    /// Marks what is settled as being settled, and makes the record of it: from here on nobody gets it again.
+    pub(super) fn begin_settling(&self, settled: Settled) -> Result<Fact, SettleError> {
         let mut state = lock(&self.inner.shared.state);
         let pending = state.due.pending.get(&settled.change).ok_or(SettleError::NotDue)?;
         let (kind, class, piece) = (pending.kind, pending.class, pending.piece);
@@ -133,7 +136,7 @@ impl Store {
             tracing::error!(sink = %settled.sink, seq = settled.change, outcome = ?settled.outcome, "an emergency is never given up; it stays pending");
             return Err(SettleError::EmergencyKept);
         }
-        if !state.due.claim(&settled.sink, settled.change) {
+        if !state.due.begin_settling(&settled.sink, settled.change) {
             return Err(SettleError::NotDue);
         }
         Ok(Fact::Settled(SettledFact { settled, kind, piece }))
@@ -149,7 +152,7 @@ impl Store {
     /// From here on, changes are owed to these sinks. What is owed to one that left stays
     /// pending; a new one is owed only what comes from now on. Waits while the queue is full.
     pub async fn set_sinks(&self, sinks: Vec<Subscriber>) {
-        drop(self.inner.queue.send(Job { sinks: Some(sinks), ..Job::default() }).await);
+        drop(self.inner.queue.send(WriteJob { sinks: Some(sinks), ..WriteJob::default() }).await);
     }
 
     /// Sends dead letters again: those of this sink (or of all), and of this seq (or all).

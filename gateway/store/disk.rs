@@ -9,7 +9,9 @@ use std::{
 
 /// An open file that remembers its name (for messages, and for the faulty disk of the tests).
 pub(super) struct Handle {
+    /// For reading.
     pub(super) file: File,
+    /// For messages.
     pub(super) path: PathBuf,
 }
 
@@ -32,6 +34,7 @@ pub(super) trait Disk: Send + Sync {
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
 }
 
+/// The file system.
 pub(super) struct RealDisk;
 
 /// Adds the file's name; the kind (and with it "no space left") stays.

@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 use super::journal::Location;
 use crate::domain::{Class, EvidenceId, IncidentId, Kind, SinkId};
 
-/// Looked through for a piece whose record has arrived. Records leave in the same order, so
+/// Pieces that are searched for one whose record has arrived. Records leave in the same order, so
 /// that of an older piece is among the first to be delivered.
-const PIECES_LOOKED_AT: usize = 64;
+const PIECES_SEARCHED_MAX: usize = 64;
 
-/// Which of a sink's slots asks.
+/// Which of a sink's couriers asks. Its twin is `sinks::Lane`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// Emergencies only: a slot of their own, which nothing else can fill.
+    /// Emergencies only: a courier of their own, which nothing else can keep busy.
     Emergency,
     /// Alerts, then notices.
     Bulk,
@@ -30,11 +30,15 @@ pub enum Lane {
 /// A record, or a piece of evidence, that at least one sink has not settled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Pending {
+    /// Whose record.
     pub(super) incident: IncidentId,
+    /// Of the incident.
     pub(super) kind: Kind,
     /// The most urgent class its incident ever had.
     pub(super) class: Class,
+    /// Of the record that describes it.
     pub(super) location: Location,
+    /// Sinks that have not settled it.
     pub(super) owed: Vec<SinkId>,
     /// The file itself is owed, and not a record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,14 +57,17 @@ struct SinkDue {
     settling: HashSet<u64>,
 }
 
+/// What is pending, and each sink's queue of it.
 #[derive(Default)]
 pub(super) struct DueBook {
+    /// By seq.
     pub(super) pending: BTreeMap<u64, Pending>,
     by_incident: BTreeSet<(IncidentId, u64)>,
     sinks: HashMap<SinkId, SinkDue>,
 }
 
 impl DueBook {
+    /// Something new is owed.
     pub(super) fn insert(&mut self, seq: u64, pending: Pending) {
         for sink in &pending.owed {
             let due = self.sinks.entry(sink.clone()).or_default();
@@ -72,12 +79,12 @@ impl DueBook {
 
     /// Owed to more sinks than before, or again.
     pub(super) fn owe(&mut self, seq: u64, pending: Pending) {
-        let Some(known) = self.pending.get_mut(&seq) else { return self.insert(seq, pending) };
+        let Some(owing) = self.pending.get_mut(&seq) else { return self.insert(seq, pending) };
         for sink in pending.owed {
-            if !known.owed.contains(&sink) {
+            if !owing.owed.contains(&sink) {
                 let due = self.sinks.entry(sink.clone()).or_default();
-                due.open(known.piece.is_some()).insert((known.class, seq));
-                known.owed.push(sink);
+                due.open(owing.piece.is_some()).insert((owing.class, seq));
+                owing.owed.push(sink);
             }
         }
     }
@@ -131,7 +138,7 @@ impl DueBook {
             Lane::Evidence => due
                 .pieces
                 .iter()
-                .take(PIECES_LOOKED_AT)
+                .take(PIECES_SEARCHED_MAX)
                 .find(|(_, seq)| self.is_named_there(sink, *seq))
                 .copied(),
         }?;
@@ -150,7 +157,7 @@ impl DueBook {
     }
 
     /// The courier says it is done: nobody gets it again, and it is settled once (J10).
-    pub(super) fn claim(&mut self, sink: &SinkId, seq: u64) -> bool {
+    pub(super) fn begin_settling(&mut self, sink: &SinkId, seq: u64) -> bool {
         let Some(pending) = self.pending.get(&seq) else { return false };
         if !pending.owed.contains(sink) {
             return false;

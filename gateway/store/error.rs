@@ -25,6 +25,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// For `map_err`: the action is a verb in "cannot … path".
     pub(super) fn io(
         action: &'static str,
         path: impl Into<PathBuf>,

@@ -11,7 +11,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{disk::Disk, error::EvidenceError, folder::Layout, format::hex};
+use super::{disk::Disk, error::EvidenceError, folder::DataFolder, format::hex};
 use crate::domain::{Evidence, EvidenceId};
 
 /// A piece of evidence on its way to disk. Dropped unfinished, its file is removed.
@@ -24,6 +24,7 @@ pub struct NewEvidence {
 }
 
 impl NewEvidence {
+    /// Under which it is recorded.
     pub fn id(&self) -> EvidenceId {
         self.id
     }
@@ -36,13 +37,14 @@ impl Drop for NewEvidence {
     }
 }
 
+/// A place for a new file; refused when less than `min_free_bytes` is free.
 pub(super) fn begin(
-    layout: &Layout,
+    data_folder: &DataFolder,
     min_free_bytes: u64,
     id: EvidenceId,
     extension: &str,
 ) -> Result<NewEvidence, EvidenceError> {
-    let folder = layout.unfinished();
+    let folder = data_folder.unfinished();
     // Where free space cannot be asked for, writing itself will tell.
     if let Ok(free_bytes) = free_bytes(&folder)
         && free_bytes < min_free_bytes
@@ -50,7 +52,11 @@ pub(super) fn begin(
         return Err(EvidenceError::LowSpace { free_bytes, min_free_bytes });
     }
     let name = format!("{id}.{extension}");
-    Ok(NewEvidence { path: folder.join(&name), id, finished_path: layout.evidence().join(name) })
+    Ok(NewEvidence {
+        path: folder.join(&name),
+        id,
+        finished_path: data_folder.evidence().join(name),
+    })
 }
 
 /// File synced, renamed, folder synced: from here on a record may name it. Returns the
@@ -69,6 +75,7 @@ pub(super) fn finish(disk: &dyn Disk, new: NewEvidence) -> Result<(String, u64),
     Ok(hashed)
 }
 
+/// Lower-case hex, and bytes.
 pub(super) fn sha256(mut file: &File) -> io::Result<(String, u64)> {
     let (mut hash, mut bytes, mut chunk) = (Sha256::new(), 0, vec![0; 1 << 16]);
     loop {
@@ -83,23 +90,23 @@ pub(super) fn sha256(mut file: &File) -> io::Result<(String, u64)> {
 }
 
 /// The file of a piece, whatever its extension.
-pub(super) fn find(layout: &Layout, evidence: &Evidence) -> Option<PathBuf> {
-    let known = match evidence.media_type.as_str() {
+pub(super) fn find(data_folder: &DataFolder, evidence: &Evidence) -> Option<PathBuf> {
+    let extension = match evidence.media_type.as_str() {
         "image/jpeg" => "jpg",
         "video/mp4" => "mp4",
         _ => "bin",
     };
-    let path = layout.evidence().join(format!("{}.{known}", evidence.id));
+    let path = data_folder.evidence().join(format!("{}.{extension}", evidence.id));
     if path.is_file() {
         return Some(path);
     }
-    files(layout).ok()?.into_iter().find(|(id, _)| *id == evidence.id).map(|(_, path)| path)
+    files(data_folder).ok()?.into_iter().find(|(id, _)| *id == evidence.id).map(|(_, path)| path)
 }
 
 /// All finished pieces.
-pub(super) fn files(layout: &Layout) -> io::Result<Vec<(EvidenceId, PathBuf)>> {
+pub(super) fn files(data_folder: &DataFolder) -> io::Result<Vec<(EvidenceId, PathBuf)>> {
     let mut files = Vec::new();
-    for entry in layout.evidence().read_dir()? {
+    for entry in data_folder.evidence().read_dir()? {
         let path = entry?.path();
         let id = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
         files.extend(id.filter(|_| path.is_file()).map(|id| (id, path)));
@@ -112,10 +119,10 @@ pub(super) fn bytes(files: &[(EvidenceId, PathBuf)]) -> u64 {
     files.iter().filter_map(|(_, path)| fs::metadata(path).ok()).map(|file| file.len()).sum()
 }
 
-/// Removes what was being written when the power failed; no record names it.
-pub(super) fn clear_unfinished(layout: &Layout) -> io::Result<usize> {
+/// Removes what was being written when the power failed; no record names it. Returns how many files.
+pub(super) fn clear_unfinished(data_folder: &DataFolder) -> io::Result<usize> {
     let mut removed = 0;
-    for entry in layout.unfinished().read_dir()? {
+    for entry in data_folder.unfinished().read_dir()? {
         fs::remove_file(entry?.path())?;
         removed += 1;
     }

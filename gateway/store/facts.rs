@@ -36,8 +36,10 @@ pub(super) enum Fact {
 /// A settlement, with the kind of what it settles: its change may have left with its segment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct SettledFact {
+    /// By which sink, and how.
     #[serde(flatten)]
     pub(super) settled: Settled,
+    /// Of the incident.
     pub(super) kind: Kind,
     /// It was the file that was settled, and not a record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,14 +49,18 @@ pub(super) struct SettledFact {
 /// Where the store stands: from here on, changes are owed to these sinks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Standing {
+    /// Why it was written.
     pub(super) occasion: Occasion,
+    /// Who is owed records.
     pub(super) sinks: Vec<SinkId>,
     /// Those of them that carry evidence too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) carriers: Vec<SinkId>,
+    /// The sums up to here.
     pub(super) ledger: Ledger,
 }
 
+/// Why a `Standing` record was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Occasion {
@@ -111,13 +117,16 @@ pub(super) enum Carried {
 /// Segments up to this number are not needed any more and were, or will be, removed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Retired {
+    /// The last of them.
     pub(super) through: u64,
 }
 
 /// A piece of evidence was removed on purpose.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Gone {
+    /// Which piece.
     pub(super) evidence: EvidenceId,
+    /// For people.
     pub(super) reason: String,
 }
 
@@ -125,11 +134,16 @@ pub(super) struct Gone {
 /// refused, and with the kind of what it is about, whose change may have left with its segment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Retried {
+    /// Who refused it.
     pub(super) sink: SinkId,
+    /// Seq of what was refused.
     pub(super) change: u64,
+    /// Of the incident.
     pub(super) kind: Kind,
+    /// The file, where it was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) piece: Option<EvidenceId>,
+    /// When it was asked for.
     pub(super) at: Timestamp,
 }
 
@@ -137,14 +151,18 @@ pub(super) struct Retried {
 /// its incidents continue at revisions that the other one cannot have used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Forked {
+    /// When the copy was made a data folder.
     pub(super) at: Timestamp,
 }
 
 /// A fact as bytes, made before it is queued so that the writer only frames and writes.
 #[derive(Clone, Debug)]
 pub(super) struct Payload {
+    /// See [`Fact`].
     pub(super) kind: u8,
+    /// Of that kind.
     pub(super) version: u8,
+    /// JSON.
     pub(super) bytes: Vec<u8>,
 }
 
@@ -160,7 +178,7 @@ impl Fact {
             Self::Entry(Entry::Reply { .. }) => 3,
             Self::Entry(Entry::Settled(_)) | Self::Settled(_) => 4,
             Self::Entry(Entry::Evidence { .. }) => 5,
-            Self::Entry(Entry::Look { .. }) => 6,
+            Self::Entry(Entry::EvidenceRead { .. }) => 6,
             Self::Entry(Entry::Quarantine(_)) => 7,
             Self::Entry(Entry::Gauge { .. }) => 8,
             Self::Standing(_) => STANDING_KIND,
@@ -194,6 +212,7 @@ impl Fact {
         Ok(Payload { kind: self.kind(), version: VERSION, bytes })
     }
 
+    /// The meaning of a payload; the error says why it has none here.
     pub(super) fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Self, String> {
         fn json<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, String> {
             serde_json::from_slice(payload).map_err(|error| error.to_string())

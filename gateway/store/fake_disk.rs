@@ -11,11 +11,14 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::disk::{Disk, Handle, RealDisk};
 
+/// No space left on device.
 pub(super) const ENOSPC: i32 = 28;
+/// Input/output error.
 pub(super) const EIO: i32 = 5;
 /// What a disk writes at once or not.
 const PAGE_BYTES: usize = 512;
 
+/// An operation that can be made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Op {
     Create,
@@ -25,6 +28,7 @@ pub(super) enum Op {
     Other,
 }
 
+/// Works on real files, and remembers what a power cut would lose.
 pub(super) struct FakeDisk {
     inner: Mutex<Inner>,
 }
@@ -40,10 +44,12 @@ struct Inner {
     born: HashSet<PathBuf>,
     /// Removed, the folder not synced since.
     removed: HashMap<PathBuf, Vec<u8>>,
+    /// Counted.
     pub(super) syncs: u64,
 }
 
 impl FakeDisk {
+    /// A disk that works.
     pub(super) fn new(seed: u64) -> Self {
         let inner = Inner {
             rng: StdRng::seed_from_u64(seed),
@@ -66,6 +72,7 @@ impl FakeDisk {
         self.lock().faults.insert(op, (times, errno));
     }
 
+    /// From now on nothing fails.
     pub(super) fn mend(&self) {
         self.lock().faults.clear();
     }
@@ -75,6 +82,7 @@ impl FakeDisk {
         self.lock().life = Some(operations);
     }
 
+    /// Syncs so far.
     pub(super) fn syncs(&self) -> u64 {
         self.lock().syncs
     }

@@ -18,20 +18,25 @@ const FORMAT_WORD: &str = "gridpost-store";
 
 /// Names of everything in the data folder.
 #[derive(Clone, Debug)]
-pub(super) struct Layout {
+pub(super) struct DataFolder {
+    /// `[data] path`.
     pub(super) root: PathBuf,
 }
 
-impl Layout {
+impl DataFolder {
+    /// Touches nothing.
     pub(super) fn new(root: &Path) -> Self {
         Self { root: root.into() }
     }
+    /// Segments.
     pub(super) fn journal(&self) -> PathBuf {
         self.root.join("journal")
     }
+    /// sled's.
     pub(super) fn index(&self) -> PathBuf {
         self.root.join("index")
     }
+    /// Snapshots and clips.
     pub(super) fn evidence(&self) -> PathBuf {
         self.root.join("evidence")
     }
@@ -62,8 +67,8 @@ pub(super) struct Lock {
 }
 
 /// Who holds the folder, if anybody does: the process id as it was written.
-pub(super) fn holder(layout: &Layout) -> Option<String> {
-    let mut file = File::open(layout.lock()).ok()?;
+pub(super) fn holder(data_folder: &DataFolder) -> Option<String> {
+    let mut file = File::open(data_folder.lock()).ok()?;
     if flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
         return None;
     }
@@ -79,29 +84,29 @@ fn read_pid(file: &mut File) -> String {
 }
 
 /// Makes the folder if need be, takes its lock, and checks its version.
-pub(super) fn enter(layout: &Layout, disk: &dyn Disk) -> Result<Lock, OpenError> {
-    let root = &layout.root;
-    let fresh = !root.exists();
+pub(super) fn enter(data_folder: &DataFolder, disk: &dyn Disk) -> Result<Lock, OpenError> {
+    let root = &data_folder.root;
+    let is_new = !root.exists();
     // Pictures and names: nobody else's business on this box.
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(root)
         .map_err(OpenError::io("create the folder", root))?;
-    for folder in [layout.journal(), layout.unfinished(), layout.quarantine()] {
+    for folder in [data_folder.journal(), data_folder.unfinished(), data_folder.quarantine()] {
         fs::create_dir_all(&folder).map_err(OpenError::io("create the folder", &folder))?;
     }
-    let lock = take_lock(layout)?;
-    check_format(layout, disk)?;
+    let lock = take_lock(data_folder)?;
+    check_format(data_folder, disk)?;
     disk.sync_folder(root).map_err(OpenError::io("sync the folder", root))?;
-    if fresh && let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    if is_new && let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         disk.sync_folder(parent).map_err(OpenError::io("sync the folder", parent))?;
     }
     Ok(lock)
 }
 
-fn take_lock(layout: &Layout) -> Result<Lock, OpenError> {
-    let path = layout.lock();
+fn take_lock(data_folder: &DataFolder) -> Result<Lock, OpenError> {
+    let path = data_folder.lock();
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -112,7 +117,7 @@ fn take_lock(layout: &Layout) -> Result<Lock, OpenError> {
     if let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
         if error == rustix::io::Errno::WOULDBLOCK {
             let pid = read_pid(&mut file);
-            return Err(OpenError::Locked { path: layout.root.clone(), pid });
+            return Err(OpenError::Locked { path: data_folder.root.clone(), pid });
         }
         return Err(OpenError::io("lock", &path)(error.into()));
     }
@@ -125,44 +130,50 @@ fn take_lock(layout: &Layout) -> Result<Lock, OpenError> {
 }
 
 /// A new folder gets this version; an older one is migrated, a newer one refused.
-fn check_format(layout: &Layout, disk: &dyn Disk) -> Result<(), OpenError> {
-    let path = layout.format();
+fn check_format(data_folder: &DataFolder, disk: &dyn Disk) -> Result<(), OpenError> {
+    let path = data_folder.format();
     match fs::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            write_format(layout, disk).map_err(OpenError::io("write", &path))
+            write_format(data_folder, disk).map_err(OpenError::io("write", &path))
         }
         Err(error) => Err(OpenError::io("read", &path)(error)),
-        Ok(text) => match read_format(layout, &text)? {
-            found if found > FORMAT_VERSION => {
-                Err(OpenError::Newer { path: layout.root.clone(), found, known: FORMAT_VERSION })
-            }
-            found => migrate(layout, disk, found),
+        Ok(text) => match read_format(data_folder, &text)? {
+            found if found > FORMAT_VERSION => Err(OpenError::Newer {
+                path: data_folder.root.clone(),
+                found,
+                known: FORMAT_VERSION,
+            }),
+            found => migrate(data_folder, disk, found),
         },
     }
 }
 
-pub(super) fn read_format(layout: &Layout, text: &str) -> Result<u32, OpenError> {
+/// The format version in the text of the file `format`.
+pub(super) fn read_format(data_folder: &DataFolder, text: &str) -> Result<u32, OpenError> {
     text.trim()
         .strip_prefix(FORMAT_WORD)
         .and_then(|number| number.trim().parse().ok())
         .filter(|&number| number > 0)
-        .ok_or_else(|| OpenError::Format { path: layout.root.clone(), text: text.trim().into() })
+        .ok_or_else(|| OpenError::Format {
+            path: data_folder.root.clone(),
+            text: text.trim().into(),
+        })
 }
 
 /// Brings the folder up, one version a step; the new number is written last, so that a step
 /// that was cut off is done again.
-fn migrate(layout: &Layout, disk: &dyn Disk, found: u32) -> Result<(), OpenError> {
+fn migrate(data_folder: &DataFolder, disk: &dyn Disk, found: u32) -> Result<(), OpenError> {
     if found == FORMAT_VERSION {
         return Ok(());
     }
     // 1 → 2: the journal is read as it is; the index, which knew less, is rebuilt from it.
-    write_format(layout, disk).map_err(OpenError::io("write", layout.format()))?;
-    tracing::info!(folder = %layout.root.display(), from = found, to = FORMAT_VERSION, "the data folder was migrated");
+    write_format(data_folder, disk).map_err(OpenError::io("write", data_folder.format()))?;
+    tracing::info!(folder = %data_folder.root.display(), from = found, to = FORMAT_VERSION, "the data folder was migrated");
     Ok(())
 }
 
-fn write_format(layout: &Layout, disk: &dyn Disk) -> io::Result<()> {
-    let path = layout.root.join("format.new");
+fn write_format(data_folder: &DataFolder, disk: &dyn Disk) -> io::Result<()> {
+    let path = data_folder.root.join("format.new");
     fs::remove_file(&path).or_else(|error| match error.kind() {
         io::ErrorKind::NotFound => Ok(()),
         _ => Err(error),
@@ -170,6 +181,6 @@ fn write_format(layout: &Layout, disk: &dyn Disk) -> io::Result<()> {
     let handle = disk.create(&path)?;
     disk.write_at(&handle, format!("{FORMAT_WORD} {FORMAT_VERSION}\n").as_bytes(), 0)?;
     disk.sync_all(&handle)?;
-    disk.rename(&path, &layout.format())?;
-    disk.sync_folder(&layout.root)
+    disk.rename(&path, &data_folder.format())?;
+    disk.sync_folder(&data_folder.root)
 }

@@ -1,4 +1,4 @@
-//! The journal's bytes: how a segment and a record look on disk, and how they are told from damage.
+//! The journal's bytes: how a segment and a record look on disk, and how a reader tells them from damage.
 //!
 //! # Invariants of the journal
 //!
@@ -29,11 +29,11 @@
 //!   first record; the segment before was synced to its end.
 //! - **J6** Recovery cuts only what was never acknowledged: an unreadable place in the newest
 //!   segment that no later record's `durable` (and not the index) says was synced. Any other
-//!   unreadable place is left where it is, copied to `quarantine/`, told, and the rest is served.
+//!   unreadable place is left where it is, copied to `quarantine/`, reported, and the rest is served.
 //!   In a segment with such a place nothing is cut: an unfinished tail is passed over and a new
 //!   segment begun, whose first seq says from where on the old one does not count. Reading twice
 //!   serves the same.
-//! - **J7** A missing segment is told; what is there is served. Segments leave only oldest first,
+//! - **J7** A missing segment is reported; what is there is served. Segments leave only oldest first,
 //!   after what is still pending or live in them was written again (`Carried`) and synced with a
 //!   `Retired` record. A crash in between leaves both copies, which say the same.
 //! - **J8** Each segment begins with a `Standing` record (sinks and ledger), so that sums survive
@@ -51,7 +51,9 @@ use sha2::{Digest, Sha256};
 /// evidence that goes along, and folders that come from a backup; its segments may stand beside
 /// those of 1, whose records mean the same to it.
 pub(super) const FORMAT_VERSION: u32 = 2;
+/// At the start of each segment.
 pub(super) const SEGMENT_HEADER_BYTES: usize = 68;
+/// Before each payload.
 pub(super) const RECORD_HEADER_BYTES: usize = 68;
 /// A record of an incident is 1–3 KB and a quarantined payload is bounded at its source; a
 /// length above this is damage.
@@ -59,22 +61,29 @@ pub(super) const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 
 const SEGMENT_MAGIC: &[u8; 8] = b"GRIDPJNL";
 const MARK: [u8; 4] = [0xF5, b'G', b'P', 0xFF];
+/// The record is the first of its batch.
 pub(super) const FLAG_FIRST: u16 = 1;
+/// The record is the last of its batch.
 pub(super) const FLAG_LAST: u16 = 2;
 
-/// sha256 of a whole record.
+/// sha256 of a whole record: header and payload.
 pub(super) type Hash = [u8; 32];
 /// The "record before" the very first one.
 pub(super) const NO_HASH: Hash = [0; 32];
 
+/// What stands at the start of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SegmentHeader {
+    /// 1, 2, 3 …
     pub(super) number: u64,
+    /// Of its first record.
     pub(super) first_seq: u64,
+    /// Hash of the record before its first.
     pub(super) prev: Hash,
 }
 
 impl SegmentHeader {
+    /// As on disk, with its CRC.
     pub(super) fn encode(&self) -> [u8; SEGMENT_HEADER_BYTES] {
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         bytes[..8].copy_from_slice(SEGMENT_MAGIC);
@@ -87,6 +96,7 @@ impl SegmentHeader {
         bytes
     }
 
+    /// The error says what is wrong, for people.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, String> {
         let Some(bytes) = bytes.get(..SEGMENT_HEADER_BYTES) else {
             return Err(format!("only {} bytes, shorter than a header", bytes.len()));
@@ -108,26 +118,32 @@ impl SegmentHeader {
 
 /// What stands before a payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Head {
+pub(super) struct RecordHeader {
+    /// See facts.rs.
     pub(super) kind: u8,
+    /// Of that kind.
     pub(super) version: u8,
+    /// [`FLAG_FIRST`], [`FLAG_LAST`].
     pub(super) flags: u16,
+    /// Its number over all segments.
     pub(super) seq: u64,
+    /// The highest seq known synced when it was written.
     pub(super) durable: u64,
+    /// Hash of the record before.
     pub(super) prev: Hash,
 }
 
 /// Appends one record to `out` and returns its hash.
-pub(super) fn encode(head: &Head, payload: &[u8], out: &mut Vec<u8>) -> Hash {
+pub(super) fn encode(header: &RecordHeader, payload: &[u8], out: &mut Vec<u8>) -> Hash {
     assert!(payload.len() <= PAYLOAD_BYTES_MAX, "payloads are bounded before they are queued");
     let start = out.len();
     out.extend_from_slice(&MARK);
     out.extend_from_slice(&(payload.len() as u32).to_le_bytes());
-    out.extend_from_slice(&[head.kind, head.version]);
-    out.extend_from_slice(&head.flags.to_le_bytes());
-    out.extend_from_slice(&head.seq.to_le_bytes());
-    out.extend_from_slice(&head.durable.to_le_bytes());
-    out.extend_from_slice(&head.prev);
+    out.extend_from_slice(&[header.kind, header.version]);
+    out.extend_from_slice(&header.flags.to_le_bytes());
+    out.extend_from_slice(&header.seq.to_le_bytes());
+    out.extend_from_slice(&header.durable.to_le_bytes());
+    out.extend_from_slice(&header.prev);
     out.extend_from_slice(&crc32c::crc32c(payload).to_le_bytes());
     let crc = crc32c::crc32c(&out[start..]);
     out.extend_from_slice(&crc.to_le_bytes());
@@ -135,14 +151,15 @@ pub(super) fn encode(head: &Head, payload: &[u8], out: &mut Vec<u8>) -> Hash {
     hash(&out[start..])
 }
 
+/// sha256 of a whole record.
 pub(super) fn hash(record: &[u8]) -> Hash {
     Sha256::digest(record).into()
 }
 
-/// The record at the start of `bytes`: its head and its whole length. The error says what is
+/// The record at the start of `bytes`: its header and its whole length. The error says what is
 /// wrong, for people.
-pub(super) fn decode(bytes: &[u8]) -> Result<(Head, usize), String> {
-    let (head, payload_bytes, crc) = decode_head(bytes)?;
+pub(super) fn decode(bytes: &[u8]) -> Result<(RecordHeader, usize), String> {
+    let (header, payload_bytes, crc) = decode_head(bytes)?;
     let len = RECORD_HEADER_BYTES + payload_bytes;
     let Some(payload) = bytes.get(RECORD_HEADER_BYTES..len) else {
         return Err(format!("ends {} bytes early", len - bytes.len()));
@@ -150,10 +167,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(Head, usize), String> {
     if crc32c::crc32c(payload) != crc {
         return Err("its payload does not match its CRC".into());
     }
-    Ok((head, len))
+    Ok((header, len))
 }
 
-fn decode_head(bytes: &[u8]) -> Result<(Head, usize, u32), String> {
+fn decode_head(bytes: &[u8]) -> Result<(RecordHeader, usize, u32), String> {
     let Some(bytes) = bytes.get(..RECORD_HEADER_BYTES) else {
         return Err(format!("only {} bytes, shorter than a header", bytes.len()));
     };
@@ -167,7 +184,7 @@ fn decode_head(bytes: &[u8]) -> Result<(Head, usize, u32), String> {
     if payload_bytes > PAYLOAD_BYTES_MAX {
         return Err(format!("claims {payload_bytes} bytes, above {PAYLOAD_BYTES_MAX}"));
     }
-    let head = Head {
+    let header = RecordHeader {
         kind: bytes[8],
         version: bytes[9],
         flags: u16::from_le_bytes([bytes[10], bytes[11]]),
@@ -175,42 +192,48 @@ fn decode_head(bytes: &[u8]) -> Result<(Head, usize, u32), String> {
         durable: u64_at(bytes, 20),
         prev: hash_at(bytes, 28),
     };
-    Ok((head, payload_bytes, u32_at(bytes, 60)))
+    Ok((header, payload_bytes, u32_at(bytes, 60)))
 }
 
 /// A whole record in a segment's bytes.
 #[derive(Clone, Debug)]
-pub(super) struct Frame {
+pub(super) struct RecordSpan {
+    /// Of its first byte.
     pub(super) offset: usize,
+    /// Header and payload.
     pub(super) len: usize,
-    pub(super) head: Head,
+    /// As decoded.
+    pub(super) header: RecordHeader,
 }
 
 /// A stretch of a segment's bytes in which no record can be read.
 #[derive(Clone, Debug)]
 pub(super) struct Damage {
+    /// First byte.
     pub(super) from: usize,
+    /// Byte after the last.
     pub(super) to: usize,
     /// The last whole record before it (0: none).
     pub(super) after_seq: u64,
+    /// For people.
     pub(super) reason: String,
 }
 
 /// All whole records of `bytes[start..]`, and the stretches between them. `seq` of the first
 /// must be above `after_seq`.
-pub(super) fn walk(bytes: &[u8], start: usize, after_seq: u64) -> (Vec<Frame>, Vec<Damage>) {
-    let (mut frames, mut damage) = (Vec::new(), Vec::new());
+pub(super) fn walk(bytes: &[u8], start: usize, after_seq: u64) -> (Vec<RecordSpan>, Vec<Damage>) {
+    let (mut spans, mut damage) = (Vec::new(), Vec::new());
     let (mut at, mut last) = (start, after_seq);
     while at < bytes.len() {
         match decode(&bytes[at..]) {
-            Ok((head, len)) if head.seq > last => {
-                last = head.seq;
-                frames.push(Frame { offset: at, len, head });
+            Ok((header, len)) if header.seq > last => {
+                last = header.seq;
+                spans.push(RecordSpan { offset: at, len, header });
                 at += len;
             }
             broken => {
                 let reason = match broken {
-                    Ok((head, _)) => format!("record {} comes after record {last}", head.seq),
+                    Ok((header, _)) => format!("record {} comes after record {last}", header.seq),
                     Err(reason) => reason,
                 };
                 let to = next_whole(bytes, at, last).unwrap_or(bytes.len());
@@ -219,7 +242,7 @@ pub(super) fn walk(bytes: &[u8], start: usize, after_seq: u64) -> (Vec<Frame>, V
             }
         }
     }
-    (frames, damage)
+    (spans, damage)
 }
 
 /// Where the next whole record above `last` begins, after the unreadable place `at`.
@@ -228,7 +251,7 @@ fn next_whole(bytes: &[u8], at: usize, last: u64) -> Option<usize> {
     while from + RECORD_HEADER_BYTES <= bytes.len() {
         let step = bytes[from..].iter().position(|&byte| byte == MARK[0])?;
         from += step;
-        if decode(&bytes[from..]).is_ok_and(|(head, _)| head.seq > last) {
+        if decode(&bytes[from..]).is_ok_and(|(header, _)| header.seq > last) {
             return Some(from);
         }
         from += 1;
@@ -264,8 +287,9 @@ mod tests {
         for (i, payload) in payloads.iter().enumerate() {
             starts.push(out.len());
             let seq = i as u64 + 1;
-            let head = Head { kind: 1, version: 1, flags: 3, seq, durable: seq - 1, prev };
-            prev = encode(&head, payload.as_bytes(), &mut out);
+            let header =
+                RecordHeader { kind: 1, version: 1, flags: 3, seq, durable: seq - 1, prev };
+            prev = encode(&header, payload.as_bytes(), &mut out);
         }
         (out, starts)
     }
@@ -277,8 +301,8 @@ mod tests {
             let mut bent = bytes.clone();
             bent[bit / 8] ^= 1 << (bit % 8);
             let hit = starts.iter().rposition(|&start| start <= bit / 8).unwrap() as u64 + 1;
-            let (frames, damage) = walk(&bent, 0, 0);
-            let seqs: Vec<u64> = frames.iter().map(|frame| frame.head.seq).collect();
+            let (spans, damage) = walk(&bent, 0, 0);
+            let seqs: Vec<u64> = spans.iter().map(|span| span.header.seq).collect();
             let left: Vec<u64> = (1..=3).filter(|&seq| seq != hit).collect();
             assert_eq!((seqs, damage.len()), (left, 1), "bit {bit}");
         }
@@ -288,9 +312,9 @@ mod tests {
     fn j1_any_cut_leaves_the_whole_records_before_it() {
         let (bytes, starts) = journal(&["one", "two", "three"]);
         for len in 0..bytes.len() {
-            let (frames, damage) = walk(&bytes[..len], 0, 0);
+            let (spans, damage) = walk(&bytes[..len], 0, 0);
             let ends = starts[1..].iter().filter(|&&end| end <= len).count();
-            assert_eq!(frames.len(), ends, "cut at {len}");
+            assert_eq!(spans.len(), ends, "cut at {len}");
             assert_eq!(damage.is_empty(), starts.contains(&len), "cut at {len}");
         }
     }

@@ -4,12 +4,13 @@ use std::{fs, path::Path};
 
 use super::{
     disk::RealDisk,
-    folder::Layout,
+    folder::DataFolder,
     format::{
-        self, FLAG_FIRST, FLAG_LAST, Hash, Head, NO_HASH, SEGMENT_HEADER_BYTES, SegmentHeader,
+        self, FLAG_FIRST, FLAG_LAST, Hash, NO_HASH, RecordHeader, SEGMENT_HEADER_BYTES,
+        SegmentHeader,
     },
     journal::segment_path,
-    recover::{Ground, recover},
+    recover::{RecoveryTarget, recover},
     state::State,
 };
 
@@ -19,19 +20,19 @@ pub fn segment(number: u64, payloads: &[(u8, &[u8])]) -> Vec<u8> {
     let mut prev = NO_HASH;
     for (n, (kind, payload)) in payloads.iter().enumerate() {
         let (flags, seq) = (FLAG_FIRST | FLAG_LAST, n as u64 + 1);
-        let head = Head { kind: *kind, version: 1, flags, seq, durable: seq - 1, prev };
-        prev = format::encode(&head, payload, &mut out);
+        let header = RecordHeader { kind: *kind, version: 1, flags, seq, durable: seq - 1, prev };
+        prev = format::encode(&header, payload, &mut out);
     }
     out
 }
 
-/// J1: every byte is either in a whole record or in a stretch that is told as damaged.
+/// J1: every byte is either in a whole record or in a stretch that is reported as damaged.
 pub fn walk(bytes: &[u8]) {
     let start = SEGMENT_HEADER_BYTES.min(bytes.len());
     // Any answer is right, as long as it is one.
     let _ = SegmentHeader::decode(bytes);
-    let (frames, damage) = format::walk(bytes, start, 0);
-    let records = frames.iter().map(|frame| (frame.offset, frame.offset + frame.len));
+    let (spans, damage) = format::walk(bytes, start, 0);
+    let records = spans.iter().map(|span| (span.offset, span.offset + span.len));
     let mut parts: Vec<_> = records.chain(damage.iter().map(|part| (part.from, part.to))).collect();
     parts.sort_unstable();
     let mut at = start;
@@ -40,30 +41,30 @@ pub fn walk(bytes: &[u8]) {
         at = to;
     }
     assert_eq!(at, bytes.len());
-    assert!(frames.is_sorted_by(|one, next| one.head.seq < next.head.seq));
+    assert!(spans.is_sorted_by(|one, next| one.header.seq < next.header.seq));
 }
 
 /// J4, J6: what recovery serves once, after mending, it serves again in the same way; the state
 /// it adds up to holds. `bytes` is the only segment of the folder.
 pub fn recover_folder(folder: &Path, bytes: &[u8]) {
-    let layout = Layout::new(folder);
+    let data_folder = DataFolder::new(folder);
     let _ = fs::remove_dir_all(folder);
-    fs::create_dir_all(layout.journal()).expect("a folder of the test");
-    fs::create_dir_all(layout.quarantine()).expect("a folder of the test");
-    fs::write(segment_path(&layout.journal(), 1), bytes).expect("a file of the test");
-    let seen = read(&layout);
-    assert_eq!(seen, read(&layout), "a second look sees something else");
+    fs::create_dir_all(data_folder.journal()).expect("a folder of the test");
+    fs::create_dir_all(data_folder.quarantine()).expect("a folder of the test");
+    fs::write(segment_path(&data_folder.journal(), 1), bytes).expect("a file of the test");
+    let seen = read(&data_folder);
+    assert_eq!(seen, read(&data_folder), "a second look sees something else");
 }
 
 /// Records served, and the last one's seq and hash.
-fn read(layout: &Layout) -> (u64, u64, Hash) {
-    let ground = Ground {
-        journal: layout.journal(),
-        quarantine: layout.quarantine(),
+fn read(data_folder: &DataFolder) -> (u64, u64, Hash) {
+    let target = RecoveryTarget {
+        journal: data_folder.journal(),
+        quarantine: data_folder.quarantine(),
         repair: Some(&RealDisk),
     };
     let mut state = State::default();
-    let found = recover(&ground, None, 0, &mut |seq, location, fact| {
+    let found = recover(&target, None, 0, &mut |seq, location, fact| {
         state.apply(seq, location, &fact);
     })
     .expect("a folder of the test");

@@ -1,6 +1,6 @@
 //! Reports of gauges that a restart must know again: the last 25 hours of them, and never more than a bound.
 
-use super::state::{Held, Key, State};
+use super::state::{InSegment, Key, State};
 use crate::domain::{READINGS_KEPT, SeenReport};
 
 /// 200 stations at one report each 5 min for 25 h are 60,000; about 80 MB at most.
@@ -10,9 +10,10 @@ const REPORTS_MAX: usize = 200_000;
 const FORGOTTEN_A_REPORT: usize = 2;
 
 impl State {
+    /// Remembers a report, within the bound.
     pub(super) fn report(&mut self, seq: u64, segment: u64, value: SeenReport) {
         let newest = value.stamp.gateway;
-        self.gauges.insert(seq, Held { segment, value });
+        self.gauges.insert(seq, InSegment { segment, value });
         self.touched.insert(Key::Gauge(seq));
         for _ in 0..FORGOTTEN_A_REPORT {
             let Some((&oldest, held)) = self.gauges.first_key_value() else { break };

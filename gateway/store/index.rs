@@ -22,10 +22,13 @@ use super::{
     journal::Location,
     ledger::Ledger,
     recover::Checkpoint,
-    shared::{Shared, lock},
-    state::{Brief, Held, Key, Piece, State},
+    shared::Shared,
+    state::{Brief, EvidenceEntry, InSegment, Key, State},
 };
-use crate::domain::{EvidenceId, IncidentId, SeenPress, SeenReport, SinkId};
+use crate::{
+    base::lock,
+    domain::{EvidenceId, IncidentId, SeenPress, SeenReport, SinkId},
+};
 
 /// The index may lag behind by this: what changes again meanwhile is written once.
 const LAG: Duration = Duration::from_millis(200);
@@ -33,7 +36,7 @@ const LAG: Duration = Duration::from_millis(200);
 const REBUILD_AFTER: Duration = Duration::from_secs(10);
 /// sled's own page cache: everything is read once, at start.
 const CACHE_BYTES: u64 = 16 << 20;
-/// Of the index's own layout; another number is rebuilt.
+/// Of the layout of the index; one of another number is rebuilt.
 const INDEX_VERSION: u32 = 2;
 const META: &[u8] = b"m";
 
@@ -53,7 +56,7 @@ struct Meta {
     digest: String,
 }
 
-type Problem = String;
+type IndexError = String;
 type Pair = (Vec<u8>, Option<Vec<u8>>);
 
 /// An open index and the sum of its pairs.
@@ -64,7 +67,7 @@ pub(super) struct Index {
     written: u64,
 }
 
-fn open_db(path: &Path) -> Result<sled::Db, Problem> {
+fn open_db(path: &Path) -> Result<sled::Db, IndexError> {
     let started = Instant::now();
     loop {
         let opened = guarded(|| sled::Config::new().path(path).cache_capacity(CACHE_BYTES).open());
@@ -83,7 +86,7 @@ fn open_db(path: &Path) -> Result<sled::Db, Problem> {
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// sled has asserts of its own; one of them must not take the gateway down.
-fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, Problem> {
+fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, IndexError> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(_) => Err("sled panicked".into()),
@@ -91,7 +94,7 @@ fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, Problem> {
 }
 
 /// Reads the state back. The error says why the index is worth nothing.
-pub(super) fn load(path: &Path) -> Result<(Index, State), Problem> {
+pub(super) fn load(path: &Path) -> Result<(Index, State), IndexError> {
     let db = open_db(path)?;
     let mut state = State::default();
     let (mut digest, mut meta) = (0u128, None);
@@ -125,7 +128,7 @@ pub(super) fn load(path: &Path) -> Result<(Index, State), Problem> {
     Ok((Index { db, digest, written }, state))
 }
 
-fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, IndexError> {
     serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
@@ -150,17 +153,17 @@ impl Key {
 }
 
 /// A value copied out of the state, so that it is serialised without holding the lock.
-enum Value {
+enum StateValue {
     Due(Pending),
     Incident(Brief),
-    Press(Held<SeenPress>),
-    Reply(Held<(IncidentId, String)>),
-    Evidence(Piece),
+    Press(InSegment<SeenPress>),
+    Reply(InSegment<(IncidentId, String)>),
+    Evidence(EvidenceEntry),
     Dead(DeadLetter),
-    Gauge(Held<SeenReport>),
+    Gauge(InSegment<SeenReport>),
 }
 
-impl Value {
+impl StateValue {
     fn of(state: &State, key: Key) -> Option<Self> {
         match key {
             Key::Due(seq) => state.due.pending.get(&seq).cloned().map(Self::Due),
@@ -187,7 +190,7 @@ impl Value {
     }
 }
 
-fn put(state: &mut State, key: &[u8], value: &[u8]) -> Result<(), Problem> {
+fn put(state: &mut State, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
     let (&tag, id) = key.split_first().ok_or("an empty key")?;
     let seq = || id.try_into().map(u64::from_be_bytes).map_err(|_| "a bad key".to_owned());
     let uuid = || uuid::Uuid::from_slice(id).map_err(|error| error.to_string());
@@ -197,15 +200,15 @@ fn put(state: &mut State, key: &[u8], value: &[u8]) -> Result<(), Problem> {
         b'e' => state.put_piece(EvidenceId(uuid()?), json(value)?),
         b'x' => state.put_letter(seq()?, json(value)?),
         b'p' => {
-            let held: Held<SeenPress> = json(value)?;
+            let held: InSegment<SeenPress> = json(value)?;
             state.press(seq()?, held.segment, held.value);
         }
         b'r' => {
-            let held: Held<(IncidentId, String)> = json(value)?;
+            let held: InSegment<(IncidentId, String)> = json(value)?;
             state.reply(seq()?, held.segment, held.value);
         }
         b'g' => {
-            let held: Held<SeenReport> = json(value)?;
+            let held: InSegment<SeenReport> = json(value)?;
             state.report(seq()?, held.segment, held.value);
         }
         _ => return Err(format!("an unknown key, tag {tag}")),
@@ -215,7 +218,7 @@ fn put(state: &mut State, key: &[u8], value: &[u8]) -> Result<(), Problem> {
 
 /// What changed, copied out under the lock.
 struct Work {
-    values: Vec<(Key, Option<Value>)>,
+    values: Vec<(Key, Option<StateValue>)>,
     meta: Meta,
 }
 
@@ -227,7 +230,7 @@ impl Work {
             return None;
         }
         let touched = std::mem::take(&mut state.touched);
-        let values = touched.into_iter().map(|key| (key, Value::of(state, key))).collect();
+        let values = touched.into_iter().map(|key| (key, StateValue::of(state, key))).collect();
         let meta = Meta {
             version: INDEX_VERSION,
             checkpoint,
@@ -245,7 +248,7 @@ impl Work {
 }
 
 impl Index {
-    fn write(&mut self, work: Work) -> Result<(), Problem> {
+    fn write(&mut self, work: Work) -> Result<(), IndexError> {
         let Work { values, mut meta } = work;
         let pairs: Vec<Pair> = values
             .into_iter()
@@ -362,6 +365,7 @@ fn build(path: &Path, shared: &Shared) -> Option<Index> {
     }
 }
 
+/// Damages an index as a bug would: something that is due is not in it.
 #[cfg(test)]
 pub(super) fn lose_one_due(path: &Path) {
     let db = open_db(path).expect("a good index");

@@ -16,16 +16,18 @@ use super::{
     error::ReadError,
     facts::{Fact, Payload},
     format::{
-        self, FLAG_FIRST, FLAG_LAST, Hash, Head, NO_HASH, RECORD_HEADER_BYTES,
+        self, FLAG_FIRST, FLAG_LAST, Hash, NO_HASH, RECORD_HEADER_BYTES, RecordHeader,
         SEGMENT_HEADER_BYTES, SegmentHeader,
     },
-    shared::lock,
 };
+use crate::base::lock;
 
 /// Where a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Location {
+    /// Number of the segment.
     pub(super) segment: u64,
+    /// Byte in it.
     pub(super) offset: u64,
     /// Header and payload.
     pub(super) len: u32,
@@ -33,22 +35,26 @@ pub(super) struct Location {
 
 /// Up to where everything is on disk and synced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct End {
+pub(super) struct JournalEnd {
     /// Newest segment; 0 before the first.
     pub(super) segment: u64,
     /// Its synced length.
     pub(super) offset: u64,
+    /// Of the last record.
     pub(super) seq: u64,
+    /// Of the last record.
     pub(super) hash: Hash,
     /// Where the last record is, if there is one.
     pub(super) last: Option<Location>,
 }
 
-impl End {
+impl JournalEnd {
+    /// Of a journal that holds nothing.
     pub(super) const EMPTY: Self =
         Self { segment: 0, offset: 0, seq: 0, hash: NO_HASH, last: None };
 }
 
+/// The file of a segment.
 pub(super) fn segment_path(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{number:08}.log"))
 }
@@ -66,11 +72,12 @@ pub(super) fn segments(folder: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
+/// The newest segment, open for appending, and the sizes of all.
 pub(super) struct Journal {
     folder: PathBuf,
     disk: Arc<dyn Disk>,
     segment_bytes: u64,
-    end: End,
+    end: JournalEnd,
     file: Option<Handle>,
     /// Bytes of each segment, oldest first.
     pub(super) sizes: BTreeMap<u64, u64>,
@@ -80,31 +87,34 @@ pub(super) struct Journal {
 }
 
 impl Journal {
+    /// Goes on at `end`; nothing is opened yet.
     pub(super) fn new(
         folder: PathBuf,
         disk: Arc<dyn Disk>,
         segment_bytes: u64,
-        end: End,
+        end: JournalEnd,
         sizes: BTreeMap<u64, u64>,
         sealed: bool,
     ) -> Self {
         Self { folder, disk, segment_bytes, end, file: None, sizes, sealed, buffer: Vec::new() }
     }
 
-    pub(super) fn end(&self) -> &End {
+    /// Up to where everything is synced.
+    pub(super) fn end(&self) -> &JournalEnd {
         &self.end
     }
 
+    /// Of all segments.
     pub(super) fn bytes(&self) -> u64 {
         self.sizes.values().sum()
     }
 
     /// Would these bytes begin a new segment?
     pub(super) fn must_roll(&self, payload_bytes: usize) -> bool {
-        let fresh = self.end.offset <= SEGMENT_HEADER_BYTES as u64;
+        let is_empty = self.end.offset <= SEGMENT_HEADER_BYTES as u64;
         self.end.segment == 0
             || self.sealed
-            || (!fresh && self.end.offset + payload_bytes as u64 > self.segment_bytes)
+            || (!is_empty && self.end.offset + payload_bytes as u64 > self.segment_bytes)
     }
 
     /// Has the newest segment nothing but its header?
@@ -147,7 +157,7 @@ impl Journal {
                 seq += 1;
                 let first = if i == 0 { FLAG_FIRST } else { 0 };
                 let last = if i + 1 == batch.len() { FLAG_LAST } else { 0 };
-                let head = Head {
+                let header = RecordHeader {
                     kind: payload.kind,
                     version: payload.version,
                     flags: first | last,
@@ -155,7 +165,7 @@ impl Journal {
                     durable: self.end.seq,
                     prev: hash,
                 };
-                hash = format::encode(&head, &payload.bytes, &mut self.buffer);
+                hash = format::encode(&header, &payload.bytes, &mut self.buffer);
                 let location = Location {
                     segment: self.end.segment,
                     offset: self.end.offset + offset as u64,
@@ -226,6 +236,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// Opens nothing yet.
     pub(super) fn new(folder: PathBuf) -> Self {
         Self { folder, open: Mutex::default() }
     }
@@ -241,12 +252,13 @@ impl Reader {
         Ok(file)
     }
 
-    /// To be told when a segment is created or removed: its number may be that of a file that
+    /// To be called when a segment is created or removed: its number may be that of a file that
     /// was thrown away before anything counted in it (J5).
     pub(super) fn forget(&self) {
         *lock(&self.open) = None;
     }
 
+    /// The record at this place, checked.
     pub(super) fn read(&self, location: Location) -> Result<Fact, ReadError> {
         let bytes = self.bytes(location)?;
         let damaged = |seq, reason| ReadError::Damaged {
@@ -255,12 +267,12 @@ impl Reader {
             offset: location.offset,
             reason,
         };
-        let (head, len) = format::decode(&bytes).map_err(|reason| damaged(0, reason))?;
+        let (header, len) = format::decode(&bytes).map_err(|reason| damaged(0, reason))?;
         if len != bytes.len() {
-            return Err(damaged(head.seq, "its length changed".into()));
+            return Err(damaged(header.seq, "its length changed".into()));
         }
-        Fact::decode(head.kind, head.version, &bytes[RECORD_HEADER_BYTES..])
-            .map_err(|reason| damaged(head.seq, reason))
+        Fact::decode(header.kind, header.version, &bytes[RECORD_HEADER_BYTES..])
+            .map_err(|reason| damaged(header.seq, reason))
     }
 
     /// The whole record as it is on disk, unchecked.

@@ -21,6 +21,7 @@ use crate::{
 pub struct Sums {
     /// Owed to this sink, since the store was made.
     pub accepted: u64,
+    /// Acknowledged by the sink.
     pub delivered: u64,
     /// On disk and not settled yet, in flight included; counted from the queue itself.
     pub pending: u64,
@@ -28,7 +29,7 @@ pub struct Sums {
     pub dead: u64,
     /// Given up with a reason.
     pub shed: u64,
-    /// Accepted, then made unreadable by the disk before it was delivered; told at start.
+    /// Accepted, then made unreadable by the disk before it was delivered; reported at start.
     pub lost: u64,
 }
 
@@ -76,6 +77,7 @@ impl Ledger {
         sum
     }
 
+    /// Of records of this kind.
     pub(super) fn sums(&mut self, sink: &SinkId, kind: Kind) -> &mut Sums {
         self.sinks.entry(sink.clone()).or_default().entry(kind).or_default()
     }

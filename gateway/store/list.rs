@@ -6,7 +6,7 @@ use super::{
     OpenError,
     check::read,
     facts::Fact,
-    folder::Layout,
+    folder::DataFolder,
     journal::{Location, Reader},
 };
 use crate::domain::{Class, Entry, EvidenceId, Kind, Outcome, Quarantined, Record, SinkId};
@@ -16,12 +16,15 @@ use crate::domain::{Class, Entry, EvidenceId, Kind, Outcome, Quarantined, Record
 pub struct Letter {
     /// Under which it is owed; [`super::Store::retry`] takes it.
     pub seq: u64,
+    /// Who has not got it.
     pub sink: SinkId,
+    /// Of the incident.
     pub kind: Kind,
     /// The most urgent class its incident ever had.
     pub class: Class,
     /// None for evidence, and for what cannot be read.
     pub record: Option<Record>,
+    /// The file, where it is one.
     pub evidence: Option<EvidenceId>,
     /// The answer that refused it, or the reason for giving it up; empty for what waits.
     pub answer: String,
@@ -29,9 +32,9 @@ pub struct Letter {
 
 /// Dead letters that can be sent again, oldest first.
 pub fn letters(path: &Path) -> Result<Vec<Letter>, OpenError> {
-    let layout = Layout::new(path);
-    let (state, _) = read(&layout, &mut |_, _, _| {})?;
-    let reader = Reader::new(layout.journal());
+    let data_folder = DataFolder::new(path);
+    let (state, _) = read(&data_folder, &mut |_, _, _| {})?;
+    let reader = Reader::new(data_folder.journal());
     let letters = state.dead.iter().flat_map(|(&seq, letter)| {
         let record = record(&reader, letter.location);
         letter.answers.iter().map(move |(sink, answer)| Letter {
@@ -49,9 +52,9 @@ pub fn letters(path: &Path) -> Result<Vec<Letter>, OpenError> {
 
 /// What is owed, in the order in which it leaves; at most so many.
 pub fn pending(path: &Path, most: usize) -> Result<Vec<Letter>, OpenError> {
-    let layout = Layout::new(path);
-    let (state, _) = read(&layout, &mut |_, _, _| {})?;
-    let reader = Reader::new(layout.journal());
+    let data_folder = DataFolder::new(path);
+    let (state, _) = read(&data_folder, &mut |_, _, _| {})?;
+    let reader = Reader::new(data_folder.journal());
     let mut waiting: Vec<_> = state.due.pending.iter().collect();
     waiting.sort_by_key(|(seq, pending)| (pending.class, **seq));
     let letters = waiting
@@ -72,7 +75,7 @@ pub fn pending(path: &Path, most: usize) -> Result<Vec<Letter>, OpenError> {
 /// What was given up, with the reason, as far as the journal reaches back.
 pub fn shed(path: &Path) -> Result<Vec<(SinkId, Kind, u64, String)>, OpenError> {
     let mut found = Vec::new();
-    read(&Layout::new(path), &mut |_, _, fact| {
+    read(&DataFolder::new(path), &mut |_, _, fact| {
         if let Fact::Settled(fact) = fact
             && let Outcome::Shed { reason } = &fact.settled.outcome
         {
@@ -86,7 +89,7 @@ pub fn shed(path: &Path) -> Result<Vec<(SinkId, Kind, u64, String)>, OpenError> 
 /// Payloads that nobody could read, as far as the journal reaches back.
 pub fn quarantine(path: &Path) -> Result<Vec<Quarantined>, OpenError> {
     let mut found = Vec::new();
-    read(&Layout::new(path), &mut |_, _, fact| {
+    read(&DataFolder::new(path), &mut |_, _, fact| {
         if let Fact::Entry(Entry::Quarantine(payload)) = fact {
             found.push(payload.clone());
         }

@@ -10,6 +10,7 @@ mod config;
 mod dead;
 mod deliver;
 mod disk;
+mod disk_space;
 mod due;
 mod error;
 mod evidence;
@@ -26,7 +27,6 @@ mod list;
 mod open;
 mod recover;
 mod retain;
-mod room;
 mod shared;
 mod state;
 mod tidy;
@@ -39,11 +39,11 @@ mod tests;
 #[cfg(test)]
 mod tests_deliver;
 #[cfg(test)]
+mod tests_disk_space;
+#[cfg(test)]
 mod tests_faults;
 #[cfg(test)]
 mod tests_model;
-#[cfg(test)]
-mod tests_room;
 
 use std::{
     path::PathBuf,
@@ -57,56 +57,61 @@ use tokio::sync::mpsc;
 
 pub use self::{
     backup::{backup, restore},
-    check::{Report, check, read_ledger},
+    check::{CheckReport, check, read_ledger},
     config::Config,
+    disk_space::{SpaceCheck, SpaceLevel},
     due::Lane,
     error::{EvidenceError, OpenError, SettleError, Unavailable},
     evidence::NewEvidence,
     ledger::{Ledger, Sums, ledger_text},
     list::{Letter, letters, pending, quarantine, shed},
     open::{Opened, Restored, open, open_as_it_was},
-    room::{Looked, Room},
     tidy::Tidied,
 };
 use self::{
-    disk::Disk,
-    facts::Fact,
-    folder::Layout,
-    shared::{Shared, lock},
-    tidy::SteadyClock,
-    writer::Job,
+    disk::Disk, facts::Fact, folder::DataFolder, shared::Shared, tidy::SteadyClock,
+    writer::WriteJob,
 };
-use crate::domain::{
-    Answer, Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Quarantined, Receipt, Record,
-    SinkId,
+use crate::{
+    base::lock,
+    domain::{
+        Answer, Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Quarantined, Receipt, Record,
+        SinkId,
+    },
 };
 
-/// How often a thread that waits for the disk looks whether that still works.
-const TROUBLE_LOOK: Duration = Duration::from_millis(100);
+/// How often a thread that waits for the disk checks whether the store can still write.
+const TROUBLE_POLL: Duration = Duration::from_millis(100);
 
 /// Entries that are written together or not at all, and what to answer once they are on disk.
 #[derive(Debug, Default)]
 pub struct Batch {
+    /// In this order.
     pub entries: Vec<Entry>,
+    /// Each with the answer that it gets.
     pub receipts: Vec<(Receipt, Answer)>,
 }
 
-/// A record on its way to a sink; give it back with `settle` or `release`.
+/// A record on its way to a sink; give it back with `settle` or `release`. Its twin is
+/// `sinks::Due`: the two rooms do not know each other, `runtime/outbox.rs` turns one into the other.
 #[derive(Clone, Debug)]
 pub struct Due {
     /// Journal sequence number of the change: [`crate::domain::Settled::change`].
     pub seq: u64,
     /// The most urgent class its incident ever had; may be above the record's own.
     pub class: Class,
+    /// As the sink is to get it.
     pub record: Record,
 }
 
-/// A file on its way to a sink; give it back with `settle` or `release`.
+/// A file on its way to a sink; give it back with `settle` or `release`. Its twin is `sinks::Piece`.
 #[derive(Clone, Debug)]
 pub struct DuePiece {
     /// Journal sequence number under which it is owed: [`crate::domain::Settled::change`].
     pub seq: u64,
+    /// Whose evidence.
     pub incident: IncidentId,
+    /// What the records say of it.
     pub evidence: Evidence,
     /// `None`: the file is gone.
     pub path: Option<PathBuf>,
@@ -115,6 +120,7 @@ pub struct DuePiece {
 /// A sink as the store sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscriber {
+    /// As in the configuration.
     pub id: SinkId,
     /// Snapshots and clips are owed to it too, and not only records.
     pub evidence: bool,
@@ -126,13 +132,16 @@ impl From<SinkId> for Subscriber {
     }
 }
 
-/// Which incidents a list shows.
+/// Which incidents a list shows. Its twin is `console::Filter`.
 #[derive(Clone, Debug)]
 pub struct IncidentFilter {
+    /// Only active ones, or only others.
     pub active: Option<bool>,
+    /// Only of this kind.
     pub kind: Option<Kind>,
     /// Changed at or after this.
     pub since: Option<Timestamp>,
+    /// At most so many, newest first.
     pub limit: usize,
 }
 
@@ -142,13 +151,16 @@ impl Default for IncidentFilter {
     }
 }
 
-/// Room that the store takes and leaves, bytes.
+/// Disk space that the store takes and leaves, bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
+    /// Of all segments.
     pub journal_bytes: u64,
     /// Of the file system; `None` where it cannot be asked.
     pub free_bytes: Option<u64>,
+    /// As configured.
     pub min_free_bytes: u64,
+    /// Of all snapshots and clips.
     pub evidence_bytes: u64,
 }
 
@@ -159,9 +171,9 @@ pub struct Store {
 }
 
 struct Inner {
-    queue: mpsc::Sender<Job>,
+    queue: mpsc::Sender<WriteJob>,
     shared: Arc<Shared>,
-    layout: Layout,
+    data_folder: DataFolder,
     disk: Arc<dyn Disk>,
     config: Config,
     /// Taken by whoever closes.
@@ -194,14 +206,14 @@ impl Store {
         facts: Vec<Fact>,
         mut receipts: Vec<(Receipt, Answer)>,
     ) -> Result<(), Unavailable> {
-        let (tell, told) = std::sync::mpsc::sync_channel(1);
-        let receipt = Receipt::new(move |answer| drop(tell.try_send(answer)));
+        let (answers, answered) = std::sync::mpsc::sync_channel(1);
+        let receipt = Receipt::new(move |answer| drop(answers.try_send(answer)));
         receipts.push((receipt, Answer::Stored));
-        if let Some(job) = refuse_too_large(Job::new(facts, receipts)) {
+        if let Some(job) = refuse_too_large(WriteJob::new(facts, receipts)) {
             drop(self.inner.queue.blocking_send(job));
         }
         let answer = loop {
-            match told.recv_timeout(TROUBLE_LOOK) {
+            match answered.recv_timeout(TROUBLE_POLL) {
                 Err(RecvTimeoutError::Timeout) if self.is_available().is_ok() => {}
                 answer => break answer,
             }
@@ -215,15 +227,15 @@ impl Store {
         }
     }
 
-    fn job(&self, batch: Batch) -> Option<Job> {
+    fn job(&self, batch: Batch) -> Option<WriteJob> {
         let facts = self.facts(batch.entries);
-        refuse_too_large(Job::new(facts, batch.receipts))
+        refuse_too_large(WriteJob::new(facts, batch.receipts))
     }
 
     /// A settlement that is not owed (any more) is left out here, so that none is written twice.
     fn facts(&self, entries: Vec<Entry>) -> Vec<Fact> {
         let fact = |entry| match entry {
-            Entry::Settled(settled) => self.claim(settled).ok(),
+            Entry::Settled(settled) => self.begin_settling(settled).ok(),
             Entry::Quarantine(payload) => Some(Fact::Entry(self.bounded(payload))),
             entry => Some(Fact::Entry(entry)),
         };
@@ -280,34 +292,35 @@ impl Store {
         lock(&self.inner.shared.state).ledger.clone()
     }
 
-    /// The error is the reason, for people.
+    /// Whether the store can write now. The error is the reason, for people.
     pub fn is_available(&self) -> Result<(), String> {
         self.inner.shared.trouble().map_or(Ok(()), Err)
     }
 
+    /// Asks the file system.
     pub fn space(&self) -> Space {
         Space {
             journal_bytes: self.inner.shared.journal_bytes(),
-            free_bytes: evidence::free_bytes(&self.inner.layout.root).ok(),
+            free_bytes: evidence::free_bytes(&self.inner.data_folder.root).ok(),
             min_free_bytes: self.inner.config.min_free_bytes,
-            evidence_bytes: self.inner.shared.gauge.evidence_bytes.load(Ordering::Relaxed),
+            evidence_bytes: self.inner.shared.disk_space.evidence_bytes.load(Ordering::Relaxed),
         }
     }
 
     /// A place to write a snapshot or clip to. Refused when only the presses' reserve is left.
     pub fn new_evidence(&self, id: EvidenceId, ext: &str) -> Result<NewEvidence, EvidenceError> {
         let config = &self.inner.config;
-        let bytes = self.inner.shared.gauge.evidence_bytes.load(Ordering::Relaxed);
+        let bytes = self.inner.shared.disk_space.evidence_bytes.load(Ordering::Relaxed);
         if bytes >= config.evidence_max_bytes {
             return Err(EvidenceError::Bound { bytes, max_bytes: config.evidence_max_bytes });
         }
-        evidence::begin(&self.inner.layout, config.min_free_bytes, id, ext)
+        evidence::begin(&self.inner.data_folder, config.min_free_bytes, id, ext)
     }
 
     /// Synced and in its place (P5): sha256 in lower-case hex, and bytes. Blocks on the disk.
     pub fn finish_evidence(&self, new: NewEvidence) -> Result<(String, u64), EvidenceError> {
         let (sha256, bytes) = evidence::finish(&*self.inner.disk, new)?;
-        self.inner.shared.gauge.evidence_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.inner.shared.disk_space.evidence_bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok((sha256, bytes))
     }
 
@@ -318,7 +331,7 @@ impl Store {
             Fact::Entry(Entry::Evidence { evidence, .. }) => evidence,
             fact => fact.into_record()?.incident.evidence.into_iter().find(|e| e.id == id)?,
         };
-        let path = evidence::find(&self.inner.layout, &described)?;
+        let path = evidence::find(&self.inner.data_folder, &described)?;
         Some((path, described))
     }
 
@@ -334,7 +347,7 @@ impl Store {
     pub fn close_blocking(&self) -> Result<(), Unavailable> {
         self.inner.shared.close();
         // Wakes a writer that waits for work; with a full queue it does not wait.
-        drop(self.inner.queue.try_send(Job::default()));
+        drop(self.inner.queue.try_send(WriteJob::default()));
         let Some(thread) = lock(&self.inner.thread).take() else { return Ok(()) };
         match thread.join() {
             Ok(true) => Ok(()),
@@ -346,11 +359,11 @@ impl Store {
 
 /// Who holds this data folder, if anybody does: the process id as it was written.
 pub fn holder(path: &std::path::Path) -> Option<String> {
-    folder::holder(&Layout::new(path))
+    folder::holder(&DataFolder::new(path))
 }
 
 /// What is too large for a record can never be kept: sending it again would not help.
-fn refuse_too_large(job: Result<Job, (String, Vec<(Receipt, Answer)>)>) -> Option<Job> {
+fn refuse_too_large(job: Result<WriteJob, (String, Vec<(Receipt, Answer)>)>) -> Option<WriteJob> {
     let (reason, receipts) = match job {
         Ok(job) => return Some(job),
         Err(refused) => refused,

@@ -1,11 +1,11 @@
-//! Opening a store: lock, version, index or journal, and a word about everything that was found.
+//! Opening a store: lock, version, index or journal, and a sentence about everything that was found.
 
 use std::{
     collections::VecDeque,
     fs,
     path::PathBuf,
     sync::{Arc, Mutex, atomic::Ordering},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -15,13 +15,13 @@ use tokio::sync::mpsc;
 use super::{
     Config, Inner, OpenError, Store, Subscriber,
     disk::{Disk, RealDisk},
+    disk_space::DiskSpace,
     evidence,
-    folder::{self, Layout},
+    folder::{self, DataFolder},
     format::{self, SEGMENT_HEADER_BYTES},
     index::{self, Index, Indexer},
     journal::{Journal, Reader, segment_path},
-    recover::{Checkpoint, Ground, Recovered, recover},
-    room::Gauge,
+    recover::{Checkpoint, Recovered, RecoveryTarget, recover},
     shared::{Ending, Shared},
     state::{Brief, State},
     tidy::SteadyClock,
@@ -34,21 +34,23 @@ const LIVE_MAX: usize = 10_000;
 /// A box restored from a backup continues an incident so many revisions later: those between
 /// may have been used by the box that the backup was taken of, and a receiver knows them.
 pub(super) const FORK_REVISIONS: u32 = 1000;
-/// With an index, this much of the newest journal is still looked through for damage at
-/// start (a fraction of a second); `check` looks through all of it.
+/// With an index, this much of the newest journal is still checked for damage at start (a
+/// fraction of a second); `check` reads all of it.
 const SCRUB_BYTES: u64 = 64 << 20;
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 
 /// A store, and what it remembers.
 pub struct Opened {
+    /// Ready for commits.
     pub store: Store,
+    /// What rules and desk need again.
     pub restored: Restored,
     /// What recovery found and did, a sentence each; already logged.
     pub report: Vec<String>,
 }
 
-/// What the middle of the gateway must know again after a restart.
+/// What rules and desk must know again after a restart.
 #[derive(Clone, Debug, Default)]
 pub struct Restored {
     /// Last whole state of incidents that are neither closed nor dismissed, oldest first: all
@@ -66,7 +68,9 @@ pub struct Restored {
 
 /// What tests shrink or break.
 pub(super) struct Tuning {
+    /// First and longest wait between tries while the disk fails.
     pub(super) retry: (Duration, Duration),
+    /// The real one, or one that fails.
     pub(super) disk: Arc<dyn Disk>,
 }
 
@@ -87,6 +91,7 @@ pub fn open(
     open_with(config, sinks, meter, Tuning::default())
 }
 
+/// As [`open`], with what tests change.
 pub(super) fn open_with(
     config: &Config,
     sinks: &[Subscriber],
@@ -96,7 +101,7 @@ pub(super) fn open_with(
     begin(config, Some(sinks), meter, tuning)
 }
 
-/// Opens it for the same sinks as before: for commands that write a word into a folder that
+/// Opens it for the same sinks as before: for commands that write a record into a folder that
 /// no gateway is using.
 pub fn open_as_it_was(config: &Config, meter: Arc<dyn Meter>) -> Result<Opened, OpenError> {
     begin(config, None, meter, Tuning::default())
@@ -108,19 +113,63 @@ fn begin(
     meter: Arc<dyn Meter>,
     tuning: Tuning,
 ) -> Result<Opened, OpenError> {
-    let began = Instant::now();
-    let layout = Layout::new(&config.path);
-    let lock = folder::enter(&layout, &*tuning.disk)?;
-    let unfinished = layout.unfinished();
-    evidence::clear_unfinished(&layout).map_err(OpenError::io("clear", &unfinished))?;
+    let data_folder = DataFolder::new(&config.path);
+    let Tuning { retry, disk } = tuning;
+    let lock = folder::enter(&data_folder, &*disk)?;
+    let unfinished = data_folder.unfinished();
+    evidence::clear_unfinished(&data_folder).map_err(OpenError::io("clear", &unfinished))?;
 
-    let (index, mut state, mut found) = read_all(&layout, &*tuning.disk)?;
-    drop_retired(&layout, &*tuning.disk, &mut state, &mut found);
-    // Looked through once: for what is missing, and for the room that it takes.
-    let files = evidence::files(&layout).ok();
-    found.told.extend(files.iter().flat_map(|files| missing_evidence(files, &state)));
-    for line in &found.told {
-        tracing::warn!(folder = %layout.root.display(), "{line}");
+    let (index, state, found, evidence_bytes) = read_and_log(&data_folder, &*disk)?;
+    let sinks = sinks.map_or_else(|| state.subscribers(), <[Subscriber]>::to_vec);
+    let reader = Reader::new(data_folder.journal());
+    let restored = restore(&state, &reader);
+    let Recovered { end, sizes, sealed, notes, .. } = found;
+    let folder = data_folder.journal();
+    let journal = Journal::new(folder, Arc::clone(&disk), config.segment_bytes, end, sizes, sealed);
+    let disk_space = DiskSpace::new(config);
+    disk_space.evidence_bytes.store(evidence_bytes, Ordering::Relaxed);
+    let shared = Arc::new(Shared::new(state, reader, meter, disk_space));
+    shared.journal_bytes.store(journal.bytes(), Ordering::Relaxed);
+    shared.announce();
+    let (queue, receiver) = mpsc::channel(QUEUE_BATCHES);
+    let writer = Writer {
+        journal,
+        shared: Arc::clone(&shared),
+        queue: receiver,
+        reserve: data_folder.reserve(),
+        disk: Arc::clone(&disk),
+        retry,
+        unwritten: VecDeque::new(),
+        indexer: None,
+        sinks,
+        _lock: lock,
+    };
+    let thread = start_threads(&data_folder, writer, index)?;
+    let inner = Inner {
+        queue,
+        shared,
+        data_folder,
+        disk,
+        config: config.clone(),
+        thread: Mutex::new(Some(thread)),
+        steady: Mutex::new(SteadyClock::default()),
+    };
+    Ok(Opened { store: Store { inner: Arc::new(inner) }, restored, report: notes })
+}
+
+/// Reads everything back and logs what was found: index, state, findings, and bytes of evidence.
+fn read_and_log(
+    data_folder: &DataFolder,
+    disk: &dyn Disk,
+) -> Result<(Option<Index>, State, Recovered, u64), OpenError> {
+    let began = Instant::now();
+    let (index, mut state, mut found) = read_all(data_folder, disk)?;
+    drop_retired(data_folder, disk, &mut state, &mut found);
+    // Listed once: for what is missing, and for the space that it takes.
+    let files = evidence::files(data_folder).ok();
+    found.notes.extend(files.iter().flat_map(|files| missing_evidence(files, &state)));
+    for line in &found.notes {
+        tracing::warn!(folder = %data_folder.root.display(), "{line}");
     }
     tracing::info!(
         records = found.records,
@@ -129,102 +178,77 @@ fn begin(
         ms = began.elapsed().as_millis(),
         "store opened"
     );
+    Ok((index, state, found, evidence::bytes(&files.unwrap_or_default())))
+}
 
-    let sinks = sinks.map_or_else(|| state.subscribers(), <[Subscriber]>::to_vec);
-    let reader = Reader::new(layout.journal());
-    let restored = restore(&state, &reader);
-    let Tuning { retry, disk } = tuning;
-    let Recovered { end, sizes, sealed, told, .. } = found;
-    let journal =
-        Journal::new(layout.journal(), Arc::clone(&disk), config.segment_bytes, end, sizes, sealed);
-    let gauge = Gauge::new(config);
-    gauge.evidence_bytes.store(evidence::bytes(&files.unwrap_or_default()), Ordering::Relaxed);
-    let shared = Arc::new(Shared::new(state, reader, meter, gauge));
-    shared.journal_bytes.store(journal.bytes(), Ordering::Relaxed);
-    shared.announce();
-    let start = OpenError::io("start a thread for", &layout.root);
-    let indexer = match Indexer::start(layout.index(), index, Arc::clone(&shared)) {
-        Ok(indexer) => indexer,
-        Err(error) => return Err(start(error)),
-    };
-    let (queue, receiver) = mpsc::channel(QUEUE_BATCHES);
-    let writer = Writer {
-        journal,
-        shared: Arc::clone(&shared),
-        queue: receiver,
-        reserve: layout.reserve(),
-        disk: Arc::clone(&disk),
-        retry,
-        kept: VecDeque::new(),
-        indexer: Some(indexer),
-        sinks,
-        _lock: lock,
-    };
-    let thread = thread::Builder::new()
+/// Starts the thread of the index and that of the writer, and returns the writer's.
+fn start_threads(
+    data_folder: &DataFolder,
+    mut writer: Writer,
+    index: Option<Index>,
+) -> Result<JoinHandle<bool>, OpenError> {
+    let failed = || OpenError::io("start a thread for", &data_folder.root);
+    let shared = Arc::clone(&writer.shared);
+    let indexer = Indexer::start(data_folder.index(), index, shared).map_err(failed())?;
+    writer.indexer = Some(indexer);
+    thread::Builder::new()
         .name("store-writer".into())
         .spawn(move || {
-            let _told = Ending(Arc::clone(&writer.shared));
+            let _ending = Ending(Arc::clone(&writer.shared));
             writer.run()
         })
-        .map_err(start)?;
-    let inner = Inner {
-        queue,
-        shared,
-        layout,
-        disk,
-        config: config.clone(),
-        thread: Mutex::new(Some(thread)),
-        steady: Mutex::new(SteadyClock::default()),
-    };
-    Ok(Opened { store: Store { inner: Arc::new(inner) }, restored, report: told })
+        .map_err(failed())
 }
 
 /// The index and what came after it, or the whole journal.
 fn read_all(
-    layout: &Layout,
+    data_folder: &DataFolder,
     disk: &dyn Disk,
 ) -> Result<(Option<Index>, State, Recovered), OpenError> {
-    let journal = layout.journal();
-    let ground =
-        Ground { journal: journal.clone(), quarantine: layout.quarantine(), repair: Some(disk) };
+    let journal = data_folder.journal();
+    let target = RecoveryTarget {
+        journal: journal.clone(),
+        quarantine: data_folder.quarantine(),
+        repair: Some(disk),
+    };
     let failed = || OpenError::io("read the journal in", &journal);
-    let (mut floor, mut index_told) = (0, None);
-    match index::load(&layout.index()) {
+    let (mut floor, mut index_problem) = (0, None);
+    match index::load(&data_folder.index()) {
         Ok((index, mut state)) => {
             let checkpoint = state.checkpoint.clone();
             let place = checkpoint.as_ref().and_then(|c| Some((c, c.find(&journal)?)));
             if let Some((checkpoint, hash)) = place {
-                let told = scrub(layout, checkpoint);
+                let notes = scrub(data_folder, checkpoint);
                 let mut found = recover(
-                    &ground,
+                    &target,
                     Some((checkpoint, hash)),
                     checkpoint.seq,
                     &mut |seq, location, fact| state.apply(seq, location, &fact),
                 )
                 .map_err(failed())?;
-                found.damaged += told.len();
-                found.told.extend(told);
+                found.damaged += notes.len();
+                found.notes.extend(notes);
                 state.checkpoint = Checkpoint::of(&found.end);
                 return Ok((Some(index), state, found));
             }
             floor = checkpoint.map_or(0, |checkpoint| checkpoint.seq);
-            index_told = Some("it does not fit the journal".to_owned());
+            index_problem = Some("it does not fit the journal".to_owned());
         }
-        Err(_) if !layout.index().exists() => {}
-        Err(problem) => index_told = Some(problem),
+        Err(_) if !data_folder.index().exists() => {}
+        Err(problem) => index_problem = Some(problem),
     }
     let mut state = State::default();
-    let mut found = recover(&ground, None, floor, &mut |seq, location, fact| {
+    let mut found = recover(&target, None, floor, &mut |seq, location, fact| {
         state.apply(seq, location, &fact);
     })
     .map_err(failed())?;
-    if let Some(problem) = index_told.filter(|_| found.records > 0) {
-        found.told.push(format!("the index was rebuilt from the journal: {problem}"));
+    if let Some(problem) = index_problem.filter(|_| found.records > 0) {
+        found.notes.push(format!("the index was rebuilt from the journal: {problem}"));
     }
     let lost = state.ledger.balance();
     if lost > 0 {
         found.damaged += 1;
-        found.told.push(format!(
+        found.notes.push(format!(
             "{lost} deliveries can never be made: the disk destroyed their records (ledger: lost)"
         ));
     }
@@ -232,18 +256,19 @@ fn read_all(
     Ok((None, state, found))
 }
 
-/// Looks through the newest part of what the index spares us reading.
-fn scrub(layout: &Layout, checkpoint: &Checkpoint) -> Vec<String> {
-    let (mut told, mut left) = (Vec::new(), SCRUB_BYTES);
+/// Checks the newest part of the journal before the checkpoint, which the index spares us reading.
+/// Returns the damage found, a sentence each.
+fn scrub(data_folder: &DataFolder, checkpoint: &Checkpoint) -> Vec<String> {
+    let (mut notes, mut left) = (Vec::new(), SCRUB_BYTES);
     for number in (1..=checkpoint.location.segment).rev() {
-        let path = segment_path(&layout.journal(), number);
+        let path = segment_path(&data_folder.journal(), number);
         let Ok(mut bytes) = fs::read(&path) else { break };
         if number == checkpoint.location.segment {
             let location = checkpoint.location;
             bytes.truncate((location.offset + u64::from(location.len)) as usize);
         }
         let (_, damage) = format::walk(&bytes, SEGMENT_HEADER_BYTES.min(bytes.len()), 0);
-        told.extend(damage.iter().map(|damage| {
+        notes.extend(damage.iter().map(|damage| {
             format!(
                 "{}: bytes {}..{} (after record {}) are damaged: {}; the rest is served",
                 path.display(),
@@ -258,15 +283,20 @@ fn scrub(layout: &Layout, checkpoint: &Checkpoint) -> Vec<String> {
             break;
         }
     }
-    told
+    notes
 }
 
 /// A crash between `Retired` and the removal left segments behind that nothing needs (J7).
-fn drop_retired(layout: &Layout, disk: &dyn Disk, state: &mut State, found: &mut Recovered) {
+fn drop_retired(
+    data_folder: &DataFolder,
+    disk: &dyn Disk,
+    state: &mut State,
+    found: &mut Recovered,
+) {
     let leaving: Vec<u64> =
         found.sizes.range(..=found.retired_through).map(|(&number, _)| number).collect();
     for number in leaving {
-        if let Err(error) = disk.remove(&segment_path(&layout.journal(), number)) {
+        if let Err(error) = disk.remove(&segment_path(&data_folder.journal(), number)) {
             tracing::warn!(%error, segment = number, "a retired segment cannot be removed; it will be tried again");
             return;
         }

@@ -1,4 +1,4 @@
-//! Reading the journal back at start: what is whole is served, what is torn is cut, what is damaged is told.
+//! Reading the journal back at start: what is whole is served, what is torn is cut, what is damaged is reported.
 
 use std::{
     collections::BTreeMap,
@@ -13,26 +13,29 @@ use super::{
     disk::Disk,
     facts::Fact,
     format::{
-        self, Damage, FLAG_FIRST, FLAG_LAST, Frame, Hash, RECORD_HEADER_BYTES,
+        self, Damage, FLAG_FIRST, FLAG_LAST, Hash, RECORD_HEADER_BYTES, RecordSpan,
         SEGMENT_HEADER_BYTES, SegmentHeader, hex,
     },
-    journal::{End, Location, Reader, segment_path, segments},
+    journal::{JournalEnd, Location, Reader, segment_path, segments},
 };
 
-/// All damaged stretches kept for inspection together; beyond it they are only told.
+/// All damaged stretches kept for inspection together; beyond it they are only reported.
 const QUARANTINE_BYTES_MAX: u64 = 64 << 20;
 
 /// A place in the journal up to which the index is complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Checkpoint {
+    /// Of the last record before it.
     pub(super) seq: u64,
+    /// Of that record.
     pub(super) location: Location,
     /// Hex of the record's hash: the index must not be applied to another journal.
     pub(super) hash: String,
 }
 
 impl Checkpoint {
-    pub(super) fn of(end: &End) -> Option<Self> {
+    /// At the end of the journal; none while it is empty.
+    pub(super) fn of(end: &JournalEnd) -> Option<Self> {
         let location = end.last?;
         Some(Self { seq: end.seq, location, hash: hex(&end.hash) })
     }
@@ -40,64 +43,71 @@ impl Checkpoint {
     /// Is the record it names there, unchanged? Its hash if so.
     pub(super) fn find(&self, journal: &Path) -> Option<Hash> {
         let bytes = Reader::new(journal.into()).bytes(self.location).ok()?;
-        let (head, len) = format::decode(&bytes).ok()?;
+        let (header, len) = format::decode(&bytes).ok()?;
         let hash = format::hash(&bytes);
-        (len == bytes.len() && head.seq == self.seq && hex(&hash) == self.hash).then_some(hash)
+        (len == bytes.len() && header.seq == self.seq && hex(&hash) == self.hash).then_some(hash)
     }
 }
 
 /// Where to read and whether to mend.
-pub(super) struct Ground<'a> {
+pub(super) struct RecoveryTarget<'a> {
+    /// Folder of the segments.
     pub(super) journal: PathBuf,
+    /// Folder for damaged bytes.
     pub(super) quarantine: PathBuf,
     /// `None` changes nothing on disk.
     pub(super) repair: Option<&'a dyn Disk>,
 }
 
+/// What reading the journal back has found.
 pub(super) struct Recovered {
-    pub(super) end: End,
+    /// Where writing goes on.
+    pub(super) end: JournalEnd,
+    /// Bytes of each segment.
     pub(super) sizes: BTreeMap<u64, u64>,
     /// The newest segment ends in damage that must stay: continue in a new one.
     pub(super) sealed: bool,
     /// What was found and done, one sentence each.
-    pub(super) told: Vec<String>,
+    pub(super) notes: Vec<String>,
     /// How many of those sentences are damage, and not the normal cut after a power failure.
     pub(super) damaged: usize,
+    /// Read.
     pub(super) records: u64,
+    /// Segments up to this one are not needed.
     pub(super) retired_through: u64,
 }
 
 /// Reads from the checkpoint (or the beginning) to the end and hands every whole record to
 /// `visit`. `floor` is the highest seq that the index saw synced (0: unknown).
 pub(super) fn recover(
-    ground: &Ground<'_>,
+    target: &RecoveryTarget<'_>,
     from: Option<(&Checkpoint, Hash)>,
     floor: u64,
     visit: &mut dyn FnMut(u64, Location, Fact),
 ) -> io::Result<Recovered> {
-    let numbers = segments(&ground.journal)?;
-    let mut reading = Reading::new(ground, floor, visit);
+    let numbers = segments(&target.journal)?;
+    let mut recovery = Recovery::new(target, floor, visit);
     for &number in &numbers {
-        let bytes = fs::metadata(segment_path(&ground.journal, number))?.len();
-        reading.out.sizes.insert(number, bytes);
+        let bytes = fs::metadata(segment_path(&target.journal, number))?.len();
+        recovery.out.sizes.insert(number, bytes);
     }
     if let Some((checkpoint, hash)) = from {
-        reading.start_at(checkpoint, hash);
+        recovery.start_at(checkpoint, hash);
     }
-    let start = reading.out.end.segment;
+    let start = recovery.out.end.segment;
     for (at, &number) in numbers.iter().enumerate().filter(|&(_, &number)| number >= start) {
         let next = numbers.get(at + 1);
-        let next_seq = next.and_then(|&next| first_seq(&segment_path(&ground.journal, next)));
-        reading.segment(number, next.is_none(), next_seq)?;
+        let next_seq = next.and_then(|&next| first_seq(&segment_path(&target.journal, next)));
+        recovery.segment(number, next.is_none(), next_seq)?;
     }
     if from.is_none() {
         let oldest = numbers.first().copied().unwrap_or(1);
-        let retired = reading.out.retired_through;
+        let retired = recovery.out.retired_through;
         if oldest > retired + 1 {
-            reading.damage(format!("segments {}..{} are missing", retired + 1, oldest - 1));
+            recovery.damage(format!("segments {}..{} are missing", retired + 1, oldest - 1));
         }
     }
-    Ok(reading.finish())
+    Ok(recovery.finish())
 }
 
 /// With which record a segment says it begins.
@@ -107,8 +117,8 @@ fn first_seq(path: &Path) -> Option<u64> {
     SegmentHeader::decode(&bytes).ok().map(|header| header.first_seq)
 }
 
-struct Reading<'a, 'g> {
-    ground: &'a Ground<'g>,
+struct Recovery<'a, 'g> {
+    target: &'a RecoveryTarget<'g>,
     floor: u64,
     visit: &'a mut dyn FnMut(u64, Location, Fact),
     out: Recovered,
@@ -118,29 +128,29 @@ struct Reading<'a, 'g> {
     skip: usize,
 }
 
-impl<'a, 'g> Reading<'a, 'g> {
+impl<'a, 'g> Recovery<'a, 'g> {
     fn new(
-        ground: &'a Ground<'g>,
+        target: &'a RecoveryTarget<'g>,
         floor: u64,
         visit: &'a mut dyn FnMut(u64, Location, Fact),
     ) -> Self {
         let out = Recovered {
-            end: End::EMPTY,
+            end: JournalEnd::EMPTY,
             sizes: BTreeMap::new(),
             sealed: false,
-            told: Vec::new(),
+            notes: Vec::new(),
             damaged: 0,
             records: 0,
             retired_through: 0,
         };
-        Self { ground, floor, visit, out, prev: None, skip: 0 }
+        Self { target, floor, visit, out, prev: None, skip: 0 }
     }
 
     fn start_at(&mut self, checkpoint: &Checkpoint, hash: Hash) {
         let location = checkpoint.location;
         self.skip = (location.offset + u64::from(location.len)) as usize;
         self.prev = Some(hash);
-        self.out.end = End {
+        self.out.end = JournalEnd {
             segment: location.segment,
             offset: self.skip as u64,
             seq: checkpoint.seq,
@@ -151,26 +161,26 @@ impl<'a, 'g> Reading<'a, 'g> {
 
     fn damage(&mut self, text: String) {
         self.out.damaged += 1;
-        self.out.told.push(text);
+        self.out.notes.push(text);
     }
 
     /// `next_seq`: with which the segment after it begins. What this one holds from there on
     /// was passed over when that one was begun, and never counted.
     fn segment(&mut self, number: u64, newest: bool, next_seq: Option<u64>) -> io::Result<()> {
-        let path = segment_path(&self.ground.journal, number);
+        let path = segment_path(&self.target.journal, number);
         let bytes = fs::read(&path)?;
         let resumed = std::mem::take(&mut self.skip);
         let start = resumed.max(SEGMENT_HEADER_BYTES.min(bytes.len()));
-        let (mut frames, mut damage) = format::walk(&bytes, start, self.out.end.seq);
+        let (mut spans, mut damage) = format::walk(&bytes, start, self.out.end.seq);
         if let Some(next_seq) = next_seq {
-            frames.retain(|frame| frame.head.seq < next_seq);
+            spans.retain(|span| span.header.seq < next_seq);
             damage.retain(|damage| damage.after_seq + 1 < next_seq);
         }
-        if resumed == 0 && !self.header(number, newest, &bytes, frames.is_empty()) {
+        if resumed == 0 && !self.accept_segment_header(number, newest, &bytes, spans.is_empty()) {
             return Ok(());
         }
         let mut end = bytes.len();
-        let cut = if newest { self.tail(&mut frames, &damage) } else { None };
+        let cut = if newest { self.tail(&mut spans, &damage) } else { None };
         damage.retain(|damage| cut.is_none_or(|cut| damage.from < cut));
         if let Some(cut) = cut {
             if damage.is_empty() {
@@ -181,12 +191,12 @@ impl<'a, 'g> Reading<'a, 'g> {
             }
         }
         for damage in &damage {
-            self.keep_damage(number, &path, &bytes, damage);
+            self.quarantine_damage(number, &path, &bytes, damage);
             self.out.sealed |= newest && damage.to == bytes.len();
         }
-        for frame in &frames {
-            let after = damage.iter().any(|damage| damage.to == frame.offset);
-            self.frame(number, &bytes, frame, after);
+        for span in &spans {
+            let after = damage.iter().any(|damage| damage.to == span.offset);
+            self.record(number, &bytes, span, after);
         }
         self.out.end.segment = number;
         self.out.end.offset = end as u64;
@@ -195,16 +205,22 @@ impl<'a, 'g> Reading<'a, 'g> {
     }
 
     /// Judges a segment's first bytes. False: this file counts as not created yet (J5).
-    fn header(&mut self, number: u64, newest: bool, bytes: &[u8], empty: bool) -> bool {
+    fn accept_segment_header(
+        &mut self,
+        number: u64,
+        newest: bool,
+        bytes: &[u8],
+        empty: bool,
+    ) -> bool {
         let before = self.out.end.segment;
         let name = format!("{number:08}.log");
         match SegmentHeader::decode(bytes) {
             Err(reason) if newest && empty => {
                 if bytes.len() > SEGMENT_HEADER_BYTES {
-                    self.keep(number, bytes, 0, bytes.len());
+                    self.quarantine(number, bytes, 0, bytes.len());
                     self.damage(format!("{name}: {reason}, and holds no whole record"));
                 } else {
-                    self.out.told.push(format!(
+                    self.out.notes.push(format!(
                         "{name}: was being created when the power failed; it held nothing"
                     ));
                 }
@@ -232,22 +248,22 @@ impl<'a, 'g> Reading<'a, 'g> {
         true
     }
 
-    /// Where the newest segment must be cut, if it must (J4, J6); frames behind it are dropped.
-    fn tail(&mut self, frames: &mut Vec<Frame>, damage: &[Damage]) -> Option<usize> {
+    /// Where the newest segment must be cut, if it must (J4, J6); spans behind it are dropped.
+    fn tail(&mut self, spans: &mut Vec<RecordSpan>, damage: &[Damage]) -> Option<usize> {
         let torn = damage.iter().find(|damage| {
-            let later = frames.iter().filter(|frame| frame.offset >= damage.to);
-            let synced = later.map(|frame| frame.head.durable).max().unwrap_or(0).max(self.floor);
+            let later = spans.iter().filter(|span| span.offset >= damage.to);
+            let synced = later.map(|span| span.header.durable).max().unwrap_or(0).max(self.floor);
             synced <= damage.after_seq
         });
         let mut cut = torn.map(|damage| damage.from);
         if let Some(cut) = cut {
-            frames.retain(|frame| frame.offset < cut);
+            spans.retain(|span| span.offset < cut);
         }
-        let unfinished = |frame: &Frame| frame.head.seq > self.floor;
-        if frames.last().is_some_and(|last| last.head.flags & FLAG_LAST == 0 && unfinished(last)) {
-            while let Some(frame) = frames.pop_if(|frame| unfinished(frame)) {
-                cut = Some(frame.offset);
-                if frame.head.flags & FLAG_FIRST != 0 {
+        let unfinished = |span: &RecordSpan| span.header.seq > self.floor;
+        if spans.last().is_some_and(|last| last.header.flags & FLAG_LAST == 0 && unfinished(last)) {
+            while let Some(span) = spans.pop_if(|span| unfinished(span)) {
+                cut = Some(span.offset);
+                if span.header.flags & FLAG_FIRST != 0 {
                     break;
                 }
             }
@@ -258,7 +274,7 @@ impl<'a, 'g> Reading<'a, 'g> {
     /// As [`Self::cut`], but the bytes stay: they may hold the very word that vouches for what
     /// lies behind a damaged place, and without it the next recovery would take that for torn.
     fn pass_over(&mut self, path: &Path, bytes: &[u8], cut: usize) {
-        self.out.told.push(format!(
+        self.out.notes.push(format!(
             "{}: its last {} bytes were never acknowledged and are passed over",
             path.display(),
             bytes.len() - cut
@@ -268,22 +284,22 @@ impl<'a, 'g> Reading<'a, 'g> {
 
     fn cut(&mut self, path: &Path, bytes: &[u8], cut: usize) -> io::Result<()> {
         let rest = &bytes[cut..];
-        self.out.told.push(format!(
+        self.out.notes.push(format!(
             "{}: its last {} bytes were never acknowledged (the power failed, or the process was killed, while they were written) and are cut",
             path.display(),
             rest.len()
         ));
-        let Some(disk) = self.ground.repair else { return Ok(()) };
+        let Some(disk) = self.target.repair else { return Ok(()) };
         if rest.iter().any(|&byte| byte != 0) {
             let number = self.out.sizes.last_key_value().map_or(0, |(&number, _)| number);
-            self.keep(number, bytes, cut, bytes.len());
+            self.quarantine(number, bytes, cut, bytes.len());
         }
         let handle = disk.open(path)?;
         disk.set_len(&handle, cut as u64)?;
         disk.sync_all(&handle)
     }
 
-    fn keep_damage(&mut self, number: u64, path: &Path, bytes: &[u8], damage: &Damage) {
+    fn quarantine_damage(&mut self, number: u64, path: &Path, bytes: &[u8], damage: &Damage) {
         self.damage(format!(
             "{}: bytes {}..{} (after record {}) are damaged: {}; they were set aside and the rest is served",
             path.display(),
@@ -292,16 +308,16 @@ impl<'a, 'g> Reading<'a, 'g> {
             damage.after_seq,
             damage.reason
         ));
-        self.keep(number, bytes, damage.from, damage.to);
+        self.quarantine(number, bytes, damage.from, damage.to);
     }
 
     /// Copies unreadable bytes to the quarantine, as far as it has room. Best effort: the
     /// bytes themselves stay where they are, or were never acknowledged.
-    fn keep(&mut self, number: u64, bytes: &[u8], from: usize, to: usize) {
-        if self.ground.repair.is_none() {
+    fn quarantine(&mut self, number: u64, bytes: &[u8], from: usize, to: usize) {
+        if self.target.repair.is_none() {
             return;
         }
-        let folder = &self.ground.quarantine;
+        let folder = &self.target.quarantine;
         let path = folder.join(format!("{number:08}-{from}.bin"));
         let used: u64 = folder
             .read_dir()
@@ -312,45 +328,45 @@ impl<'a, 'g> Reading<'a, 'g> {
             && let Err(error) = fs::write(&path, &bytes[from..to])
         {
             self.out
-                .told
+                .notes
                 .push(format!("cannot set damaged bytes aside: {}: {error}", path.display()));
         }
     }
 
-    fn frame(&mut self, number: u64, bytes: &[u8], frame: &Frame, after_damage: bool) {
-        let Frame { offset, len, ref head } = *frame;
+    fn record(&mut self, number: u64, bytes: &[u8], span: &RecordSpan, after_damage: bool) {
+        let RecordSpan { offset, len, ref header } = *span;
         let whole = &bytes[offset..offset + len];
         let expected = self.out.end.seq + 1;
         if !after_damage {
-            if self.prev.is_some_and(|prev| prev != head.prev) {
+            if self.prev.is_some_and(|prev| prev != header.prev) {
                 self.damage(format!(
                     "record {}: does not continue the record before it; something between was removed or changed",
-                    head.seq
+                    header.seq
                 ));
-            } else if head.seq != expected && self.out.records > 0 && self.prev.is_some() {
-                self.damage(format!("records {expected}..{} are missing", head.seq - 1));
+            } else if header.seq != expected && self.out.records > 0 && self.prev.is_some() {
+                self.damage(format!("records {expected}..{} are missing", header.seq - 1));
             }
         }
         let location = Location { segment: number, offset: offset as u64, len: len as u32 };
         let hash = format::hash(whole);
         self.prev = Some(hash);
-        self.out.end = End {
+        self.out.end = JournalEnd {
             segment: number,
             offset: (offset + len) as u64,
-            seq: head.seq,
+            seq: header.seq,
             hash,
             last: Some(location),
         };
         self.out.records += 1;
-        match Fact::decode(head.kind, head.version, &whole[RECORD_HEADER_BYTES..]) {
+        match Fact::decode(header.kind, header.version, &whole[RECORD_HEADER_BYTES..]) {
             Ok(fact) => {
                 if let Fact::Retired(retired) = &fact {
                     self.out.retired_through = retired.through;
                 }
-                (self.visit)(head.seq, location, fact);
+                (self.visit)(header.seq, location, fact);
             }
             Err(reason) => {
-                self.damage(format!("record {}: cannot be understood: {reason}", head.seq))
+                self.damage(format!("record {}: cannot be understood: {reason}", header.seq))
             }
         }
     }

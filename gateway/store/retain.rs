@@ -10,12 +10,13 @@ use super::{
 };
 use crate::domain::{Class, IncidentId, Kind, SinkId};
 
-/// Found under the lock, read without it.
+/// What is to be written again; found while the state is locked, read from disk without the lock.
 pub(super) struct Load {
     needed: BTreeMap<(u64, bool), Needed>,
     rest: Vec<Carried>,
 }
 
+/// A record that is to be written again, and what is known of it.
 struct Needed {
     seq: u64,
     owed: Vec<SinkId>,
@@ -31,6 +32,22 @@ struct Needed {
 /// Pending records and files, dead letters, live incidents, presses, replies and reports in this
 /// segment.
 pub(super) fn carry(state: &State, segment: u64) -> Load {
+    let presses = state.presses.iter().filter(|(_, held)| held.segment == segment);
+    let replies = state.replies.iter().filter(|(_, held)| held.segment == segment);
+    let gauges = state.gauges.iter().filter(|(_, held)| held.segment == segment);
+    let rest = presses
+        .map(|(&seq, held)| Carried::Press { seq, press: held.value.clone() })
+        .chain(replies.map(|(&seq, held)| {
+            let (incident, id) = held.value.clone();
+            Carried::Reply { seq, incident, id }
+        }))
+        .chain(gauges.map(|(&seq, held)| Carried::Report { seq, report: held.value.clone() }))
+        .collect();
+    Load { needed: needed(state, segment), rest }
+}
+
+/// Pending records and files, dead letters and live incidents in this segment.
+fn needed(state: &State, segment: u64) -> BTreeMap<(u64, bool), Needed> {
     let first =
         |incident: &IncidentId, seq| state.incidents.get(incident).map_or(seq, |brief| brief.first);
     let mut needed = BTreeMap::new();
@@ -85,26 +102,16 @@ pub(super) fn carry(state: &State, segment: u64) -> Load {
             needed.insert((brief.first, true), live);
         }
     }
-    let presses = state.presses.iter().filter(|(_, held)| held.segment == segment);
-    let replies = state.replies.iter().filter(|(_, held)| held.segment == segment);
-    let gauges = state.gauges.iter().filter(|(_, held)| held.segment == segment);
-    let rest = presses
-        .map(|(&seq, held)| Carried::Press { seq, press: held.value.clone() })
-        .chain(replies.map(|(&seq, held)| {
-            let (incident, id) = held.value.clone();
-            Carried::Reply { seq, incident, id }
-        }))
-        .chain(gauges.map(|(&seq, held)| Carried::Report { seq, report: held.value.clone() }))
-        .collect();
-    Load { needed, rest }
+    needed
 }
 
 impl Load {
+    /// Reads what is needed; an error leaves the segment where it is.
     pub(super) fn read(self, reader: &Reader) -> Result<Vec<Fact>, ReadError> {
         let mut facts: Vec<Fact> = self.rest.into_iter().map(Fact::Carried).collect();
         for needed in self.needed.into_values() {
             let fact = reader.read(needed.location)?;
-            // What is neither cannot be pending, refused or live.
+            // A fact that is neither a record nor evidence cannot be needed.
             facts.extend(needed.carried(fact).map(Fact::Carried));
         }
         Ok(facts)

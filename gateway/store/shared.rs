@@ -1,22 +1,20 @@
 //! What the handles, the writer and the index thread share.
 
 use std::sync::{
-    Arc, Condvar, Mutex, MutexGuard, PoisonError,
+    Arc, Condvar, Mutex,
     atomic::{AtomicU64, Ordering},
 };
 
 use tokio::sync::Notify;
 
-use super::{journal::Reader, room::Gauge, state::State};
-use crate::domain::{Meter, Metric};
+use super::{disk_space::DiskSpace, journal::Reader, state::State};
+use crate::{
+    base::lock,
+    domain::{Meter, Metric},
+};
 
-/// A lock holder that panicked left nothing half done that is not checked elsewhere; all
-/// other threads go on.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// However the writer's thread ends, a panic included, it is told.
+/// Held by the writer's thread. When that ends, by a panic too, the store says that it cannot
+/// write any more.
 pub(super) struct Ending(pub(super) Arc<Shared>);
 
 impl Drop for Ending {
@@ -27,23 +25,34 @@ impl Drop for Ending {
     }
 }
 
+/// One for all handles of a store.
 pub(super) struct Shared {
     /// Only what is synced. A std mutex: no await and no journal I/O happens under it.
     pub(super) state: Mutex<State>,
-    /// Rung when something may have become due.
+    /// Notified when something may have become due.
     pub(super) wake: Notify,
+    /// Reads single records.
     pub(super) reader: Reader,
+    /// For the figures of the store.
     pub(super) meter: Arc<dyn Meter>,
     /// Why the store cannot write, while it cannot.
     trouble: Mutex<Option<String>>,
     closing: Mutex<bool>,
-    closing_rung: Condvar,
+    closing_changed: Condvar,
+    /// Of all segments.
     pub(super) journal_bytes: AtomicU64,
-    pub(super) gauge: Gauge,
+    /// How much is left.
+    pub(super) disk_space: DiskSpace,
 }
 
 impl Shared {
-    pub(super) fn new(state: State, reader: Reader, meter: Arc<dyn Meter>, gauge: Gauge) -> Self {
+    /// Nothing is wrong yet.
+    pub(super) fn new(
+        state: State,
+        reader: Reader,
+        meter: Arc<dyn Meter>,
+        disk_space: DiskSpace,
+    ) -> Self {
         meter.set(Metric::StoreAvailable, "", 1.0);
         Self {
             state: Mutex::new(state),
@@ -52,26 +61,30 @@ impl Shared {
             meter,
             trouble: Mutex::new(None),
             closing: Mutex::new(false),
-            closing_rung: Condvar::new(),
+            closing_changed: Condvar::new(),
             journal_bytes: AtomicU64::new(0),
-            gauge,
+            disk_space,
         }
     }
 
+    /// Why the store cannot write, while it cannot.
     pub(super) fn trouble(&self) -> Option<String> {
         lock(&self.trouble).clone()
     }
 
+    /// The store cannot write, or can again.
     pub(super) fn set_trouble(&self, reason: Option<String>) {
         self.meter.set(Metric::StoreAvailable, "", if reason.is_none() { 1.0 } else { 0.0 });
         *lock(&self.trouble) = reason;
     }
 
+    /// The store closes: nobody waits any more.
     pub(super) fn close(&self) {
         *lock(&self.closing) = true;
-        self.closing_rung.notify_all();
+        self.closing_changed.notify_all();
     }
 
+    /// Whether it closes.
     pub(super) fn is_closing(&self) -> bool {
         *lock(&self.closing)
     }
@@ -79,10 +92,10 @@ impl Shared {
     /// Waits, but not longer than until the store closes.
     pub(super) fn wait(&self, time: std::time::Duration) {
         let guard = lock(&self.closing);
-        drop(self.closing_rung.wait_timeout_while(guard, time, |closing| !*closing));
+        drop(self.closing_changed.wait_timeout_while(guard, time, |closing| !*closing));
     }
 
-    /// After the state changed: figures out, couriers awake.
+    /// To be called after the state changed: sets the figures and wakes the couriers.
     pub(super) fn announce(&self) {
         {
             let state = lock(&self.state);
@@ -94,6 +107,7 @@ impl Shared {
         self.wake.notify_waiters();
     }
 
+    /// Of all segments.
     pub(super) fn journal_bytes(&self) -> u64 {
         self.journal_bytes.load(Ordering::Relaxed)
     }

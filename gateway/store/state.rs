@@ -19,7 +19,7 @@ use crate::domain::{
     SinkId, Stage,
 };
 
-/// As the contract says (gateway/docs/contract.md); about 30 MB at most.
+/// Presses that are remembered, so that one sent twice is taken once; about 30 MB at most.
 const PRESSES_MAX: usize = 100_000;
 /// A reply that is sent again comes within hours, and few come a day.
 const REPLIES_MAX: usize = 100_000;
@@ -33,22 +33,30 @@ const EVIDENCE_MAX: usize = 200_000;
 pub(super) struct Brief {
     /// Seq of its first change: the order of lists, whatever the clocks said.
     pub(super) first: u64,
+    /// Of its latest change.
     pub(super) location: Location,
+    /// Of its latest change.
     pub(super) revision: u32,
+    /// As in the incident.
     pub(super) kind: Kind,
     /// The most urgent class it ever had.
     pub(super) top: Class,
+    /// As in the incident.
     pub(super) active: bool,
     /// Closed or dismissed.
     pub(super) finished: bool,
+    /// As in the incident.
     pub(super) changed_at: Timestamp,
 }
 
 /// Where a piece of evidence is described.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Piece {
+pub(super) struct EvidenceEntry {
+    /// Of its own entry: under it the file is owed.
     pub(super) seq: u64,
+    /// Whose evidence.
     pub(super) incident: IncidentId,
+    /// Of the newest record that describes it.
     pub(super) location: Location,
     /// A record has named it: from then on its file may be owed.
     pub(super) named: bool,
@@ -56,8 +64,10 @@ pub(super) struct Piece {
 
 /// A press or reply, and the segment that holds it (for retention).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Held<T> {
+pub(super) struct InSegment<T> {
+    /// Number of the segment.
     pub(super) segment: u64,
+    /// What the segment holds.
     pub(super) value: T,
 }
 
@@ -73,20 +83,30 @@ pub(super) enum Key {
     Gauge(u64),
 }
 
+/// Everything that is known without reading the journal.
 #[derive(Default)]
 pub(super) struct State {
+    /// What sinks are owed.
     pub(super) due: DueBook,
+    /// Latest state by id.
     pub(super) incidents: HashMap<IncidentId, Brief>,
     /// By age: `Brief::first`.
     pub(super) by_age: BTreeMap<u64, IncidentId>,
-    pub(super) presses: BTreeMap<u64, Held<SeenPress>>,
-    pub(super) replies: BTreeMap<u64, Held<(IncidentId, String)>>,
-    pub(super) gauges: BTreeMap<u64, Held<SeenReport>>,
-    pub(super) evidence: HashMap<EvidenceId, Piece>,
+    /// By seq.
+    pub(super) presses: BTreeMap<u64, InSegment<SeenPress>>,
+    /// By seq.
+    pub(super) replies: BTreeMap<u64, InSegment<(IncidentId, String)>>,
+    /// By seq.
+    pub(super) gauges: BTreeMap<u64, InSegment<SeenReport>>,
+    /// By id.
+    pub(super) evidence: HashMap<EvidenceId, EvidenceEntry>,
+    /// Seq of its own entry, and id.
     pub(super) evidence_by_age: BTreeSet<(u64, EvidenceId)>,
+    /// By seq of what was refused.
     pub(super) dead: BTreeMap<u64, DeadLetter>,
     /// Asked to be sent again, and not written yet.
     pub(super) retrying: HashSet<(u64, SinkId)>,
+    /// What became of every record.
     pub(super) ledger: Ledger,
     /// Changes are owed to these.
     pub(super) sinks: Vec<SinkId>,
@@ -127,12 +147,12 @@ impl State {
                 let (source, press) = (source.clone(), press.clone());
                 let seen =
                     SeenPress { source, press, taken_at: stamp.gateway, incident: *incident };
-                self.seen_at(stamp.gateway);
+                self.note_time(stamp.gateway);
                 self.press(seq, location.segment, seen);
             }
             Entry::Change(record) => self.change(seq, location, record),
             Entry::Reply { reply, at } => {
-                self.seen_at(*at);
+                self.note_time(*at);
                 if let Some(id) = &reply.id {
                     self.reply(seq, location.segment, (reply.incident, id.clone()));
                 }
@@ -140,17 +160,17 @@ impl State {
             Entry::Evidence { incident, evidence } => {
                 self.piece(seq, *incident, location, evidence, false);
             }
-            Entry::Quarantine(kept) => {
-                let bytes = (kept.text.len() + kept.hex.len()) as u64;
+            Entry::Quarantine(payload) => {
+                let bytes = (payload.text.len() + payload.hex.len()) as u64;
                 *self.quarantined.entry(location.segment).or_default() += bytes;
             }
             Entry::Gauge { source, stamp, report } => {
                 let (source, report) = (source.clone(), report.clone());
-                self.seen_at(stamp.gateway);
+                self.note_time(stamp.gateway);
                 self.report(seq, location.segment, SeenReport { source, stamp: *stamp, report });
             }
             // Settlements are always written as `Fact::Settled`.
-            Entry::Settled(_) | Entry::Look { .. } => {}
+            Entry::Settled(_) | Entry::EvidenceRead { .. } => {}
         }
     }
 
@@ -173,7 +193,7 @@ impl State {
             self.owe_piece(record, top, evidence.id);
             self.piece(seq, record.incident.id, location, evidence, true);
         }
-        self.seen_at(record.incident.changed_at);
+        self.note_time(record.incident.changed_at);
     }
 
     /// Keeps the incident's latest state; returns its highest class. `carried`: its first seq
@@ -214,6 +234,7 @@ impl State {
         top
     }
 
+    /// Keeps the latest state of an incident, within the bound.
     pub(super) fn put_brief(&mut self, id: IncidentId, brief: Brief) {
         self.by_age.insert(brief.first, id);
         self.incidents.insert(id, brief);
@@ -268,10 +289,11 @@ impl State {
         // The newest record that names it: the older ones leave first.
         let old = self.evidence.get(&evidence.id);
         let (seq, named) = old.map_or((seq, named), |old| (old.seq, old.named || named));
-        self.put_piece(evidence.id, Piece { seq, incident, location, named });
+        self.put_piece(evidence.id, EvidenceEntry { seq, incident, location, named });
     }
 
-    pub(super) fn put_piece(&mut self, id: EvidenceId, piece: Piece) {
+    /// Keeps where a piece of evidence is described, within the bound.
+    pub(super) fn put_piece(&mut self, id: EvidenceId, piece: EvidenceEntry) {
         self.forget_evidence(id);
         self.evidence_by_age.insert((piece.seq, id));
         self.evidence.insert(id, piece);
@@ -290,8 +312,9 @@ impl State {
         }
     }
 
+    /// Remembers a press, within the bound.
     pub(super) fn press(&mut self, seq: u64, segment: u64, value: SeenPress) {
-        self.presses.insert(seq, Held { segment, value });
+        self.presses.insert(seq, InSegment { segment, value });
         self.touched.insert(Key::Press(seq));
         if self.presses.len() > PRESSES_MAX
             && let Some((oldest, _)) = self.presses.pop_first()
@@ -300,8 +323,9 @@ impl State {
         }
     }
 
+    /// Remembers a reply, within the bound.
     pub(super) fn reply(&mut self, seq: u64, segment: u64, value: (IncidentId, String)) {
-        self.replies.insert(seq, Held { segment, value });
+        self.replies.insert(seq, InSegment { segment, value });
         self.touched.insert(Key::Reply(seq));
         if self.replies.len() > REPLIES_MAX
             && let Some((oldest, _)) = self.replies.pop_first()
@@ -312,11 +336,11 @@ impl State {
 
     fn settled(&mut self, fact: &SettledFact) {
         let (settled, is_piece) = (&fact.settled, fact.piece.is_some());
-        self.bury(fact);
-        let known = self.due.settled(&settled.sink, settled.change);
+        self.keep_dead_letter(fact);
+        let was_pending = self.due.settled(&settled.sink, settled.change);
         self.touched.insert(Key::Due(settled.change));
         let sums = self.ledger.sums_of(&settled.sink, fact.kind, is_piece);
-        if known {
+        if was_pending {
             sums.pending -= 1;
         } else if settled.change > self.standing {
             // Its change is unreadable, but it was there: it has been settled.
@@ -331,7 +355,7 @@ impl State {
             Outcome::Dead { .. } => sums.dead += 1,
             Outcome::Shed { .. } => sums.shed += 1,
         }
-        self.seen_at(settled.at);
+        self.note_time(settled.at);
     }
 
     fn standing(&mut self, seq: u64, standing: &Standing) {
@@ -349,7 +373,7 @@ impl State {
                 let (incident, kind) = (record.incident.id, record.incident.kind);
                 let (class, owed) = (*top, owed.clone());
                 let pending = Pending { incident, kind, class, location, owed, piece: None };
-                self.again(*seq, pending, dead);
+                self.carried_over(*seq, pending, dead);
                 for evidence in &record.incident.evidence {
                     self.piece(*seq, record.incident.id, location, evidence, true);
                 }
@@ -363,7 +387,7 @@ impl State {
                     owed: owed.clone(),
                     piece: Some(evidence.id),
                 };
-                self.again(*seq, pending, dead);
+                self.carried_over(*seq, pending, dead);
                 self.piece(*seq, *incident, location, evidence, true);
             }
             Carried::Press { seq, press } => self.press(*seq, location.segment, press.clone()),
@@ -376,8 +400,8 @@ impl State {
         }
     }
 
-    /// What a leaving segment held and is still owed, or was refused, lies at a new place.
-    fn again(&mut self, seq: u64, pending: Pending, dead: &BTreeMap<SinkId, String>) {
+    /// A record of a leaving segment that is still owed, or was refused, was written again here.
+    fn carried_over(&mut self, seq: u64, pending: Pending, dead: &BTreeMap<SinkId, String>) {
         if !dead.is_empty() {
             self.put_letter(seq, DeadLetter::of(&pending, dead.clone()));
         }
@@ -385,8 +409,8 @@ impl State {
             return;
         }
         self.touched.insert(Key::Due(seq));
-        if let Some(known) = self.due.pending.get_mut(&seq) {
-            known.location = pending.location;
+        if let Some(older) = self.due.pending.get_mut(&seq) {
+            older.location = pending.location;
             return;
         }
         for sink in &pending.owed {
@@ -395,7 +419,7 @@ impl State {
         self.due.insert(seq, pending);
     }
 
-    fn seen_at(&mut self, at: Timestamp) {
+    fn note_time(&mut self, at: Timestamp) {
         self.latest = Some(self.latest.map_or(at, |latest| latest.max(at)));
     }
 

@@ -12,7 +12,7 @@ use tempfile::{TempDir, tempdir};
 
 use super::{
     disk::RealDisk,
-    folder::Layout,
+    folder::DataFolder,
     open::{Tuning, open_with},
     *,
 };
@@ -122,7 +122,7 @@ pub(super) fn receipt(answers: &Answers, number: usize) -> (Receipt, Answer) {
     (Receipt::new(note), Answer::Stored)
 }
 
-pub(super) fn fresh(sinks: &[&str]) -> (TempDir, Store) {
+pub(super) fn new_store(sinks: &[&str]) -> (TempDir, Store) {
     let folder = tempdir().unwrap();
     let store = reopen(folder.path(), sinks).store;
     (folder, store)
@@ -130,7 +130,7 @@ pub(super) fn fresh(sinks: &[&str]) -> (TempDir, Store) {
 
 #[test]
 fn p1_receipts_are_settled_in_order_after_everything_before_them() {
-    let (folder, store) = fresh(&["a"]);
+    let (folder, store) = new_store(&["a"]);
     let answers = Answers::default();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for number in 0..50 {
@@ -149,7 +149,7 @@ fn p1_receipts_are_settled_in_order_after_everything_before_them() {
 
 #[test]
 fn i4_p2_everything_is_remembered_with_and_without_the_index() {
-    let (folder, store) = fresh(&["a", "b"]);
+    let (folder, store) = new_store(&["a", "b"]);
     let (open, closed) = (IncidentId::new(), IncidentId::new());
     put(&store, vec![press("1"), change(record(open, 1, Severity::ALERT))]);
     put(&store, vec![change(record(open, 2, Severity::ALERT))]);
@@ -192,7 +192,7 @@ fn i4_p2_everything_is_remembered_with_and_without_the_index() {
 
 #[test]
 fn p3_emergencies_have_their_own_lane_and_take_their_incident_along() {
-    let (_folder, store) = fresh(&["a"]);
+    let (_folder, store) = new_store(&["a"]);
     let (notice, rising) = (IncidentId::new(), IncidentId::new());
     put(&store, vec![change(record(notice, 1, Severity::NOTICE))]);
     put(&store, vec![change(record(rising, 1, Severity::NOTICE))]);
@@ -209,7 +209,7 @@ fn p3_emergencies_have_their_own_lane_and_take_their_incident_along() {
 
 #[test]
 fn p4_the_ledger_adds_up_and_an_emergency_is_never_given_up() {
-    let (_folder, store) = fresh(&["a", "b"]);
+    let (_folder, store) = new_store(&["a", "b"]);
     for severity in [Severity::EMERGENCY, Severity::ALERT, Severity::NOTICE, Severity::MINOR] {
         put(&store, vec![change(record(IncidentId::new(), 1, severity))]);
     }
@@ -236,7 +236,7 @@ fn p4_the_ledger_adds_up_and_an_emergency_is_never_given_up() {
 
 #[test]
 fn p2_a_courier_waits_and_is_woken_and_a_release_gives_back() {
-    let (_folder, store) = fresh(&["a"]);
+    let (_folder, store) = new_store(&["a"]);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_time()
@@ -259,7 +259,7 @@ fn p2_a_courier_waits_and_is_woken_and_a_release_gives_back() {
 
 #[test]
 fn p2_a_sink_that_left_and_came_back_still_gets_what_it_was_owed() {
-    let (folder, store) = fresh(&["a", "b"]);
+    let (folder, store) = new_store(&["a", "b"]);
     put(&store, vec![change(record(IncidentId::new(), 1, Severity::NOTICE))]);
     store.close_blocking().unwrap();
     let store = reopen(folder.path(), &["b", "c"]).store;
@@ -273,7 +273,7 @@ fn p2_a_sink_that_left_and_came_back_still_gets_what_it_was_owed() {
 
 #[test]
 fn p5_evidence_is_in_place_and_hashed_before_it_can_be_named() {
-    let (folder, store) = fresh(&["a"]);
+    let (folder, store) = new_store(&["a"]);
     let id = EvidenceId::new();
     let new = store.new_evidence(id, "jpg").unwrap();
     fs::write(&new.path, b"picture").unwrap();
@@ -302,14 +302,14 @@ fn p5_evidence_is_in_place_and_hashed_before_it_can_be_named() {
     assert!(!check(folder.path()).sound, "a changed file is found");
     fs::remove_file(&path).unwrap();
     let opened = reopen(folder.path(), &["a"]);
-    assert!(opened.report.iter().any(|line| line.contains(&id.to_string())), "missing is told");
-    let left = Layout::new(folder.path()).unfinished().read_dir().unwrap().count();
+    assert!(opened.report.iter().any(|line| line.contains(&id.to_string())), "missing is reported");
+    let left = DataFolder::new(folder.path()).unfinished().read_dir().unwrap().count();
     assert_eq!(left, 0, "what was half written is gone");
 }
 
 #[test]
 fn p5_old_evidence_leaves_only_when_finished_and_delivered() {
-    let (folder, store) = fresh(&["a"]);
+    let (folder, store) = new_store(&["a"]);
     let put_one = |stage| {
         let new = store.new_evidence(EvidenceId::new(), "jpg").unwrap();
         let id = new.id();
@@ -390,7 +390,7 @@ fn p11_the_journal_keeps_its_bound_and_everything_that_is_needed() {
 
 #[test]
 fn p11_what_is_too_large_is_refused_and_harms_nothing() {
-    let (_folder, store) = fresh(&["a"]);
+    let (_folder, store) = new_store(&["a"]);
     let mut large = record(IncidentId::new(), 1, Severity::NOTICE);
     large.incident.why = "x".repeat(format::PAYLOAD_BYTES_MAX);
     let refused = store.commit_blocking(Batch { entries: vec![change(large)], receipts: vec![] });
@@ -410,7 +410,7 @@ fn p11_evidence_leaves_the_reserve_to_the_presses() {
 
 #[test]
 fn incidents_are_listed_newest_first_and_filtered() {
-    let (_folder, store) = fresh(&[]);
+    let (_folder, store) = new_store(&[]);
     let ids: Vec<IncidentId> = (0..5).map(|_| IncidentId::new()).collect();
     for &id in &ids {
         put(&store, vec![change(record(id, 1, Severity::NOTICE))]);
@@ -432,7 +432,7 @@ fn incidents_are_listed_newest_first_and_filtered() {
 
 #[test]
 fn a_second_gateway_is_refused_with_the_first_ones_pid() {
-    let (folder, store) = fresh(&["a"]);
+    let (folder, store) = new_store(&["a"]);
     let second = open(&config(folder.path()), &[], Arc::new(NoMeter)).err().unwrap();
     let pid = std::process::id().to_string();
     assert!(second.to_string().contains(&format!("process {pid} ")), "{second}");
@@ -443,7 +443,7 @@ fn a_second_gateway_is_refused_with_the_first_ones_pid() {
 
 #[test]
 fn a_newer_or_foreign_folder_is_refused_in_plain_words() {
-    let (folder, store) = fresh(&["a"]);
+    let (folder, store) = new_store(&["a"]);
     store.close_blocking().unwrap();
     let refusal = |text: &str| {
         fs::write(folder.path().join("format"), text).unwrap();

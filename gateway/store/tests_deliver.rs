@@ -8,7 +8,8 @@ use super::{
     disk::RealDisk,
     open::{FORK_REVISIONS, open_with},
     tests::{
-        KIND, change, config, deliver, due, fresh, noon, put, record, reopen, settled, sink, tuning,
+        KIND, change, config, deliver, due, new_store, noon, put, record, reopen, settled, sink,
+        tuning,
     },
     *,
 };
@@ -42,7 +43,7 @@ fn picture(store: &Store) -> Evidence {
 }
 
 /// An incident that names a picture, which was made before.
-fn told(store: &Store, severity: Severity) -> (IncidentId, Evidence) {
+fn with_picture(store: &Store, severity: Severity) -> (IncidentId, Evidence) {
     let (incident, evidence) = (IncidentId::new(), picture(store));
     put(store, vec![Entry::Evidence { incident, evidence: evidence.clone() }]);
     let mut record = record(incident, 1, severity);
@@ -70,7 +71,7 @@ fn pieces(store: &Store, name: &str) -> Vec<DuePiece> {
 fn p2_p4_evidence_goes_after_its_record_and_has_its_own_place_in_the_ledger() {
     let folder = tempdir().unwrap();
     let store = carrying(folder.path()).store;
-    let (incident, evidence) = told(&store, Severity::NOTICE);
+    let (incident, evidence) = with_picture(&store, Severity::NOTICE);
     assert!(pieces(&store, "a").is_empty(), "its record has not arrived");
     deliver(&store, "a", due(&store, "a", Lane::Bulk)[0].seq);
     let found = pieces(&store, "a");
@@ -113,7 +114,7 @@ fn p4_p5_evidence_that_is_owed_outlives_its_segment_and_its_days() {
     let open =
         || open_with(&config, &sinks, Arc::new(NoMeter), tuning(Arc::new(RealDisk))).unwrap();
     let store = open().store;
-    let (_, evidence) = told(&store, Severity::ALERT);
+    let (_, evidence) = with_picture(&store, Severity::ALERT);
     deliver(&store, "a", due(&store, "a", Lane::Bulk)[0].seq);
     for _ in 0..200 {
         let mut other = record(IncidentId::new(), 1, Severity::NOTICE);
@@ -123,7 +124,7 @@ fn p4_p5_evidence_that_is_owed_outlives_its_segment_and_its_days() {
     }
     assert!(!folder.path().join("journal/00000001.log").exists(), "its segment has left");
     let now = Now { wall: noon(), mono_ms: 1 };
-    assert_eq!(store.look_at_room(now).unwrap().pieces, 0, "owed, though over its bound");
+    assert_eq!(store.check_space(now).unwrap().pieces, 0, "owed, though over its bound");
     for index in ["kept", "deleted"] {
         store_round(&store, &evidence, index);
     }
@@ -132,7 +133,7 @@ fn p4_p5_evidence_that_is_owed_outlives_its_segment_and_its_days() {
     let store = open().store;
     store_round(&store, &evidence, "rebuilt");
     deliver(&store, "a", pieces(&store, "a")[0].seq);
-    assert_eq!(store.look_at_room(now).unwrap().pieces, 1, "delivered: it may go");
+    assert_eq!(store.check_space(now).unwrap().pieces, 1, "delivered: it may go");
     store.close_blocking().unwrap();
     assert!(check(folder.path()).sound, "{:?}", check(folder.path()));
 }
@@ -146,7 +147,7 @@ fn store_round(store: &Store, evidence: &Evidence, when: &str) {
 
 #[test]
 fn p4_dead_letters_are_kept_with_their_answer_and_can_be_sent_again() {
-    let (folder, store) = fresh(&["a", "b"]);
+    let (folder, store) = new_store(&["a", "b"]);
     put(&store, vec![change(record(IncidentId::new(), 1, Severity::NOTICE))]);
     let seq = due(&store, "a", Lane::Bulk)[0].seq;
     let dead = Outcome::Dead { answer: "422 no such kind".into() };
@@ -183,7 +184,7 @@ fn p4_dead_letters_are_kept_with_their_answer_and_can_be_sent_again() {
 
 #[test]
 fn p2_sinks_may_change_while_the_store_runs() {
-    let (folder, store) = fresh(&["a"]);
+    let (folder, store) = new_store(&["a"]);
     let one = || put(&store, vec![change(record(IncidentId::new(), 1, Severity::NOTICE))]);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     one();
@@ -236,9 +237,9 @@ fn a_folder_of_format_1_is_migrated_and_nothing_in_it_is_lost() {
 
 #[test]
 fn a_backup_of_a_running_store_is_sound_and_goes_on_elsewhere_without_using_an_id_twice() {
-    let (folder, store) = fresh(&["a"]);
+    let (folder, store) = new_store(&["a"]);
     let (live, done) = (IncidentId::new(), IncidentId::new());
-    let (_, evidence) = told(&store, Severity::ALERT);
+    let (_, evidence) = with_picture(&store, Severity::ALERT);
     put(&store, vec![change(record(live, 1, Severity::EMERGENCY))]);
     let mut closed = record(done, 1, Severity::NOTICE);
     closed.incident.stage = Stage::Closed;

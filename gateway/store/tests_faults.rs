@@ -72,7 +72,7 @@ fn p1_a_failing_disk_acknowledges_nothing_and_nothing_is_lost_when_it_mends() {
                 runtime.block_on(store.commit(Batch { entries, receipts: vec![] }));
             }
         }
-        assert_eq!(refused, 1, "{op:?}: one was told that it is not on disk");
+        assert_eq!(refused, 1, "{op:?}: one was answered that it is not on disk");
         assert!(store.is_available().is_err(), "{op:?}");
         let seen = ids(&store).len();
         assert!((20..40).contains(&seen), "{op:?}: no sink sees what is not on disk");
@@ -149,7 +149,7 @@ fn j4_j6_a_tail_cut_anywhere_loses_only_whole_unsynced_batches() {
     for len in (0..bytes.len()).rev().step_by(37) {
         fs::write(&path, &bytes[..len]).unwrap();
         let whole = frames.iter().filter(|frame| frame.offset + frame.len <= len);
-        let changes = whole.filter(|frame| frame.head.kind == 2).count();
+        let changes = whole.filter(|frame| frame.header.kind == 2).count();
         let opened = reopen(folder.path(), &["a"]);
         assert_eq!(ids(&opened.store).len(), changes, "cut at {len}");
         opened.store.close_blocking().unwrap();
@@ -170,7 +170,7 @@ fn j6_a_flipped_bit_costs_its_own_record_and_is_told() {
         let path = &segment_paths(folder.path())[0];
         let mut bytes = fs::read(path).unwrap();
         let (frames, _) = walk(&bytes, SEGMENT_HEADER_BYTES, 0);
-        let hit = frames.iter().filter(|frame| frame.head.kind == 2).nth(1).unwrap();
+        let hit = frames.iter().filter(|frame| frame.header.kind == 2).nth(1).unwrap();
         bytes[hit.offset + hit.len / 2] ^= 4;
         fs::write(path, &bytes).unwrap();
         if index == "deleted" {
@@ -220,7 +220,7 @@ fn j6_a_flipped_bit_in_the_newest_segment_is_not_taken_for_a_torn_tail() {
     let path = segment_paths(folder.path()).pop().unwrap();
     let mut bytes = fs::read(&path).unwrap();
     let (frames, _) = walk(&bytes, SEGMENT_HEADER_BYTES, 0);
-    let hit = frames.iter().filter(|frame| frame.head.kind == 2).nth(2).unwrap();
+    let hit = frames.iter().filter(|frame| frame.header.kind == 2).nth(2).unwrap();
     bytes[hit.offset + 5] ^= 128;
     fs::write(&path, &bytes).unwrap();
     fs::remove_dir_all(folder.path().join("index")).unwrap();
@@ -334,13 +334,14 @@ fn j5_a_segment_torn_while_it_was_created_is_made_anew_before_anything_is_append
 fn written(facts: &[Vec<Fact>]) -> tempfile::TempDir {
     let folder = tempdir().unwrap();
     reopen(folder.path(), &["a"]).store.close_blocking().unwrap();
-    let layout = folder::Layout::new(folder.path());
-    fs::remove_dir_all(layout.journal()).unwrap();
-    fs::remove_dir_all(layout.index()).unwrap();
-    fs::create_dir(layout.journal()).unwrap();
+    let data_folder = folder::DataFolder::new(folder.path());
+    fs::remove_dir_all(data_folder.journal()).unwrap();
+    fs::remove_dir_all(data_folder.index()).unwrap();
+    fs::create_dir(data_folder.journal()).unwrap();
     let disk = Arc::new(disk::RealDisk);
-    let (end, sizes) = (journal::End::EMPTY, Default::default());
-    let mut journal = journal::Journal::new(layout.journal(), disk, 1 << 20, end, sizes, false);
+    let (end, sizes) = (journal::JournalEnd::EMPTY, Default::default());
+    let mut journal =
+        journal::Journal::new(data_folder.journal(), disk, 1 << 20, end, sizes, false);
     journal.roll().unwrap();
     for batch in facts {
         let payloads: Vec<_> = batch.iter().map(|fact| fact.encode().unwrap()).collect();

@@ -7,36 +7,42 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Store, evidence,
     facts::{Fact, Gone},
-    shared::lock,
 };
-use crate::domain::{EvidenceId, Now};
+use crate::{
+    base::lock,
+    domain::{EvidenceId, Now},
+};
 
 /// A clock that was set wrong is set right by NTP within minutes of the uplink; one that has
 /// run evenly for this long is believed with the deletion of evidence.
 const STEADY: SignedDuration = SignedDuration::from_hours(1);
-/// Wall and monotonic time may drift apart by this between two looks.
+/// Wall and monotonic time may drift apart by this between two checks.
 const DRIFT: SignedDuration = SignedDuration::from_secs(60);
-/// One record in the journal names one piece; a look removes at most this many.
-const PIECES_A_LOOK: usize = 1000;
-/// Above its bound, evidence shrinks by this part more, so that not every piece is a look.
+/// One record in the journal names one piece; a run removes at most this many.
+const PIECES_PER_RUN_MAX: usize = 1000;
+/// Above its bound, evidence shrinks by this part (a twentieth) more, so that not every new piece
+/// needs a run of its own.
 const SHRINK_BY_PART: u64 = 20;
 
-/// What one look removed.
+/// What one run removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tidied {
+    /// How many.
     pub pieces: usize,
+    /// Of them together.
     pub bytes: u64,
 }
 
 /// Tells whether the wall clock has gone evenly since this was made.
 #[derive(Default)]
 pub(super) struct SteadyClock {
-    /// When the even stretch began, and the last look.
+    /// When the even stretch began, and the last check.
     since: Option<(Now, Now)>,
 }
 
 impl SteadyClock {
-    pub(super) fn look(&mut self, now: Now) -> bool {
+    /// Takes the time of now; true when the clock has been steady for long enough.
+    pub(super) fn check(&mut self, now: Now) -> bool {
         let Some((began, last)) = self.since else {
             self.since = Some((now, now));
             return false;
@@ -60,7 +66,7 @@ impl Store {
     /// Removes evidence that is older than `evidence_days`, whose incident is finished, and
     /// that no undelivered record names. To be called every few minutes; blocks on the disk.
     pub fn tidy(&self, now: Now) -> io::Result<Tidied> {
-        if !lock(&self.inner.steady).look(now) {
+        if !lock(&self.inner.steady).check(now) {
             return Ok(Tidied::default());
         }
         let days = self.inner.config.evidence_days;
@@ -77,7 +83,7 @@ impl Store {
         let mut excess = self
             .inner
             .shared
-            .gauge
+            .disk_space
             .evidence_bytes
             .load(Ordering::Relaxed)
             .saturating_sub(most - most / SHRINK_BY_PART);
@@ -93,7 +99,7 @@ impl Store {
 
     /// Pieces that are finished and delivered, with the time they were made.
     fn deliverable_oldest_first(&self) -> io::Result<Vec<(Timestamp, EvidenceId, PathBuf)>> {
-        let files = evidence::files(&self.inner.layout)?;
+        let files = evidence::files(&self.inner.data_folder)?;
         let mut pieces: Vec<_> = files
             .into_iter()
             .filter(|(id, _)| !self.is_needed(*id))
@@ -109,7 +115,7 @@ impl Store {
         reason: &str,
     ) -> io::Result<Tidied> {
         let mut tidied = Tidied::default();
-        leaving.truncate(PIECES_A_LOOK);
+        leaving.truncate(PIECES_PER_RUN_MAX);
         if leaving.is_empty() {
             return Ok(tidied);
         }
@@ -122,8 +128,8 @@ impl Store {
         for (_, _, path) in leaving {
             let bytes = fs::metadata(&path)?.len();
             self.inner.disk.remove(&path)?;
-            let held = &self.inner.shared.gauge.evidence_bytes;
-            held.fetch_sub(bytes.min(held.load(Ordering::Relaxed)), Ordering::Relaxed);
+            let total = &self.inner.shared.disk_space.evidence_bytes;
+            total.fetch_sub(bytes.min(total.load(Ordering::Relaxed)), Ordering::Relaxed);
             tidied.bytes += bytes;
             tidied.pieces += 1;
         }
@@ -156,11 +162,11 @@ mod tests {
     #[test]
     fn p9_a_stepped_clock_ages_nothing_out_for_an_hour() {
         let mut clock = SteadyClock::default();
-        assert!(!clock.look(at(0, 0)), "the first look knows nothing");
-        assert!(!clock.look(at(3000, 3000)));
-        assert!(clock.look(at(3600, 3600)));
-        assert!(!clock.look(at(1_000_000_000, 3700)), "a step of years");
-        assert!(!clock.look(at(1_000_003_000, 6700)));
-        assert!(clock.look(at(1_000_003_600, 7300)));
+        assert!(!clock.check(at(0, 0)), "the first check knows nothing");
+        assert!(!clock.check(at(3000, 3000)));
+        assert!(clock.check(at(3600, 3600)));
+        assert!(!clock.check(at(1_000_000_000, 3700)), "a step of years");
+        assert!(!clock.check(at(1_000_003_000, 6700)));
+        assert!(clock.check(at(1_000_003_600, 7300)));
     }
 }

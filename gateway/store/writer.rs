@@ -13,16 +13,19 @@ use tokio::sync::mpsc;
 use super::{
     Subscriber,
     disk::Disk,
+    disk_space::is_out_of_space,
     facts::{Fact, Occasion, Payload, Retired, Standing},
     folder::Lock,
     index::Indexer,
     journal::Journal,
     recover::Checkpoint,
     retain,
-    room::no_room,
-    shared::{Shared, lock},
+    shared::Shared,
 };
-use crate::domain::{Answer, Metric, Receipt};
+use crate::{
+    base::lock,
+    domain::{Answer, Metric, Receipt},
+};
 
 /// Batches that wait for the disk; a batch is a few records. Full: senders wait.
 pub(super) const QUEUE_BATCHES: usize = 1024;
@@ -34,15 +37,18 @@ const CARRIED_SHARE_MAX: u64 = 4;
 
 /// What waits in the queue: encoded before, so that the writer only frames and writes.
 #[derive(Default)]
-pub(super) struct Job {
+pub(super) struct WriteJob {
+    /// For the state, once they are synced.
     pub(super) facts: Vec<Fact>,
+    /// The same as bytes.
     pub(super) payloads: Vec<Payload>,
+    /// Settled after the sync.
     pub(super) receipts: Vec<(Receipt, Answer)>,
     /// From here on, changes are owed to these; such a job carries nothing else.
     pub(super) sinks: Option<Vec<Subscriber>>,
 }
 
-impl Job {
+impl WriteJob {
     /// The error says which fact cannot be kept, and why.
     pub(super) fn new(
         facts: Vec<Fact>,
@@ -59,18 +65,25 @@ impl Job {
     }
 }
 
+/// What the writer's thread owns.
 pub(super) struct Writer {
+    /// Where it writes.
     pub(super) journal: Journal,
+    /// What handles read.
     pub(super) shared: Arc<Shared>,
-    pub(super) queue: mpsc::Receiver<Job>,
+    /// From the handles.
+    pub(super) queue: mpsc::Receiver<WriteJob>,
     /// Let go when a write finds no room.
     pub(super) reserve: PathBuf,
+    /// For the reserve.
     pub(super) disk: Arc<dyn Disk>,
     /// First and longest wait between tries while the disk fails.
     pub(super) retry: (Duration, Duration),
     /// Taken out of the queue, not on disk yet; always written first.
-    pub(super) kept: VecDeque<Job>,
+    pub(super) unwritten: VecDeque<WriteJob>,
+    /// Ended by the writer; set when its thread has started.
     pub(super) indexer: Option<Indexer>,
+    /// Who is owed records from here on.
     pub(super) sinks: Vec<Subscriber>,
     /// Held until the very end, so that nobody opens a folder that is still written.
     pub(super) _lock: Lock,
@@ -79,15 +92,15 @@ pub(super) struct Writer {
 impl Writer {
     /// Until the store closes, or all its handles are gone. False: something was not written.
     pub(super) fn run(mut self) -> bool {
-        self.kept.push_front(self.standing(Occasion::Opened));
+        self.unwritten.push_front(self.standing(Occasion::Opened));
         let mut fine = true;
         loop {
-            if self.kept.is_empty() {
+            if self.unwritten.is_empty() {
                 if self.shared.is_closing() {
                     self.queue.close();
                 }
                 let Some(job) = self.queue.blocking_recv() else { break };
-                self.kept.push_back(job);
+                self.unwritten.push_back(job);
             }
             self.gather();
             if let Err(error) = self.write_group().and_then(|()| self.retain())
@@ -98,7 +111,7 @@ impl Writer {
             }
         }
         if fine {
-            self.kept.push_back(self.standing(Occasion::Closed));
+            self.unwritten.push_back(self.standing(Occasion::Closed));
             fine = self.write_group().is_ok();
         }
         if let Some(indexer) = self.indexer.take() {
@@ -107,34 +120,34 @@ impl Writer {
         fine
     }
 
-    fn standing(&self, occasion: Occasion) -> Job {
+    fn standing(&self, occasion: Occasion) -> WriteJob {
         let ledger = lock(&self.shared.state).ledger.clone();
         let ids = |all: &mut dyn Iterator<Item = &Subscriber>| all.map(|s| s.id.clone()).collect();
         let sinks = ids(&mut self.sinks.iter());
         let carriers = ids(&mut self.sinks.iter().filter(|sink| sink.evidence));
         let standing = Standing { occasion, sinks, carriers, ledger };
-        Job::new(vec![Fact::Standing(standing)], Vec::new())
+        WriteJob::new(vec![Fact::Standing(standing)], Vec::new())
             .map_err(|(reason, _)| reason)
             .expect("a ledger is a few hundred numbers a sink")
     }
 
     /// What has arrived meanwhile shares the next sync.
     fn gather(&mut self) {
-        let mut bytes: usize = self.kept.iter().map(Job::bytes).sum();
+        let mut bytes: usize = self.unwritten.iter().map(WriteJob::bytes).sum();
         while bytes < GROUP_BYTES_MAX
-            && self.kept.len() < QUEUE_BATCHES
+            && self.unwritten.len() < QUEUE_BATCHES
             && let Ok(job) = self.queue.try_recv()
         {
             bytes += job.bytes();
-            self.kept.push_back(job);
+            self.unwritten.push_back(job);
         }
     }
 
-    /// Writes as much of `kept` as fits one group, syncs, and only then tells (J3).
+    /// Writes as much of `unwritten` as fits one group, syncs, and only then tells (J3).
     fn write_group(&mut self) -> io::Result<()> {
         self.change_sinks()?;
         let (mut count, mut bytes) = (0, 0);
-        for job in self.kept.iter().take_while(|job| job.sinks.is_none()) {
+        for job in self.unwritten.iter().take_while(|job| job.sinks.is_none()) {
             if count > 0 && bytes + job.bytes() > GROUP_BYTES_MAX {
                 break;
             }
@@ -145,11 +158,11 @@ impl Writer {
             self.make_place(bytes)?;
         }
         if bytes > 0 {
-            let jobs: Vec<Job> = self.kept.drain(..count).collect();
+            let jobs: Vec<WriteJob> = self.unwritten.drain(..count).collect();
             let written = self.write(&jobs.iter().collect::<Vec<_>>());
             if let Err(error) = written {
                 for job in jobs.into_iter().rev() {
-                    self.kept.push_front(job);
+                    self.unwritten.push_front(job);
                 }
                 return Err(error);
             }
@@ -158,14 +171,14 @@ impl Writer {
             jobs.into_iter().for_each(settle);
             self.shared.announce();
         } else {
-            self.kept.drain(..count).for_each(settle);
+            self.unwritten.drain(..count).for_each(settle);
         }
         Ok(())
     }
 
     /// What was asked for before it is written already; what comes after it is owed to the new ones.
     fn change_sinks(&mut self) -> io::Result<()> {
-        while let Some(sinks) = self.kept.front().and_then(|job| job.sinks.clone()) {
+        while let Some(sinks) = self.unwritten.front().and_then(|job| job.sinks.clone()) {
             let before = std::mem::replace(&mut self.sinks, sinks);
             let standing = self.standing(Occasion::Changed);
             let written = match self.journal.must_roll(standing.bytes()) {
@@ -176,7 +189,7 @@ impl Writer {
                 self.sinks = before;
                 return Err(error);
             }
-            self.kept.pop_front();
+            self.unwritten.pop_front();
         }
         Ok(())
     }
@@ -201,14 +214,14 @@ impl Writer {
     }
 
     /// As [`Self::write`], and the couriers know.
-    fn append(&mut self, jobs: &[&Job]) -> io::Result<()> {
+    fn append(&mut self, jobs: &[&WriteJob]) -> io::Result<()> {
         self.write(jobs)?;
         self.shared.announce();
         Ok(())
     }
 
     /// One write, one sync; then the state has it.
-    fn write(&mut self, jobs: &[&Job]) -> io::Result<()> {
+    fn write(&mut self, jobs: &[&WriteJob]) -> io::Result<()> {
         let batches: Vec<&[Payload]> = jobs.iter().map(|job| &job.payloads[..]).collect();
         let places = self.journal.append(&batches)?;
         let facts = jobs.iter().flat_map(|job| &job.facts);
@@ -230,17 +243,17 @@ impl Writer {
     fn recover(&mut self, error: &io::Error) -> bool {
         self.fail(error);
         while let Ok(job) = self.queue.try_recv() {
-            self.kept.push_back(job);
-            if self.kept.len() >= 2 * QUEUE_BATCHES {
+            self.unwritten.push_back(job);
+            if self.unwritten.len() >= 2 * QUEUE_BATCHES {
                 break;
             }
         }
         // Receipts dropped unsettled answer `Lost`: the devices send again, and the second
         // copy finds the first in front of it.
-        for job in &mut self.kept {
+        for job in &mut self.unwritten {
             job.receipts.clear();
         }
-        self.kept.retain(|job| !job.facts.is_empty() || job.sinks.is_some());
+        self.unwritten.retain(|job| !job.facts.is_empty() || job.sinks.is_some());
         let (mut wait, longest) = self.retry;
         loop {
             self.shared.wait(wait);
@@ -252,7 +265,7 @@ impl Writer {
                     return true;
                 }
                 Err(error) if last => {
-                    tracing::error!(%error, batches = self.kept.len(), "the store closes with records that were never acknowledged and could not be written");
+                    tracing::error!(%error, batches = self.unwritten.len(), "the store closes with records that were never acknowledged and could not be written");
                     return false;
                 }
                 Err(error) => self.fail(&error),
@@ -262,11 +275,11 @@ impl Writer {
     }
 
     fn fail(&self, error: &io::Error) {
-        tracing::error!(%error, waiting = self.kept.len(), "the store cannot write; nothing is acknowledged until it can");
+        tracing::error!(%error, waiting = self.unwritten.len(), "the store cannot write; nothing is acknowledged until it can");
         self.shared.meter.add(Metric::StoreErrors, "", 1);
         self.shared.set_trouble(Some(error.to_string()));
-        if no_room(error) {
-            self.shared.gauge.is_full();
+        if is_out_of_space(error) {
+            self.shared.disk_space.set_full();
             match self.disk.remove(&self.reserve) {
                 Ok(()) => tracing::error!(
                     "no room is left: the reserve is let go, only presses are taken from now on"
@@ -281,7 +294,7 @@ impl Writer {
         for damage in self.journal.reopen()? {
             tracing::error!(damage, "the disk lost what it had synced");
         }
-        while !self.kept.is_empty() {
+        while !self.unwritten.is_empty() {
             self.write_group()?;
         }
         Ok(())
@@ -289,7 +302,7 @@ impl Writer {
 
     /// Above its bound, the journal lets its oldest segments go, never what is still needed (J7).
     fn retain(&mut self) -> io::Result<()> {
-        let most = self.shared.gauge.journal_max_bytes.load(Ordering::Relaxed);
+        let most = self.shared.disk_space.journal_max_bytes.load(Ordering::Relaxed);
         while self.journal.bytes() > most && self.journal.sizes.len() > 2 {
             let Some((&oldest, &size)) = self.journal.sizes.first_key_value() else { break };
             let carried = retain::carry(&lock(&self.shared.state), oldest);
@@ -301,7 +314,7 @@ impl Writer {
                 }
             };
             facts.push(Fact::Retired(Retired { through: oldest }));
-            let Ok(job) = Job::new(facts, Vec::new()) else { break };
+            let Ok(job) = WriteJob::new(facts, Vec::new()) else { break };
             if job.bytes() as u64 > size / CARRIED_SHARE_MAX {
                 break;
             }
@@ -320,7 +333,7 @@ impl Writer {
     }
 }
 
-fn settle(job: Job) {
+fn settle(job: WriteJob) {
     for (receipt, answer) in job.receipts {
         receipt.settle(answer);
     }

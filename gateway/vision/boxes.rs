@@ -7,20 +7,20 @@ const IOU_MAX: f32 = 0.5;
 /// More candidates than this in one picture are noise; the best are kept (P11).
 const CANDIDATES_MAX: usize = 300;
 
-/// Keeps the best box of each heap of overlapping boxes of one label.
+/// Keeps the best of each group of overlapping boxes of one label, best first.
 pub(super) fn suppress(mut candidates: Vec<Detection>) -> Vec<Detection> {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     candidates.truncate(CANDIDATES_MAX);
-    let mut kept: Vec<Detection> = Vec::new();
+    let mut best: Vec<Detection> = Vec::new();
     for candidate in candidates {
-        let covered = kept.iter().any(|other| {
+        let covered = best.iter().any(|other| {
             other.label == candidate.label && other.bbox.iou(&candidate.bbox) > IOU_MAX
         });
         if !covered {
-            kept.push(candidate);
+            best.push(candidate);
         }
     }
-    kept
+    best
 }
 
 /// A box that lies in another of the same label by more than this is a part of the same thing.
@@ -51,13 +51,13 @@ mod tests {
             score,
             bbox: Bbox::new(x, 0.1, x + 0.2, 0.5),
         };
-        let kept = suppress(vec![
+        let best = suppress(vec![
             one("person", 0.6, 0.11),
             one("person", 0.9, 0.1),
             one("car", 0.5, 0.1),
             one("person", 0.7, 0.6),
         ]);
-        let scores: Vec<f32> = kept.iter().map(|one| one.score).collect();
+        let scores: Vec<f32> = best.iter().map(|one| one.score).collect();
         assert_eq!(scores, [0.9, 0.7, 0.5]);
     }
 }

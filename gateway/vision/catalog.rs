@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalog {
+    /// Its models; one may be the default.
     #[serde(rename = "model")]
     pub models: Vec<ModelSpec>,
 }
@@ -17,25 +18,36 @@ pub struct Catalog {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {
+    /// By which `[model] name` chooses it.
     pub name: String,
+    /// For people.
     #[serde(default)]
     pub title: String,
+    /// Its architecture.
     pub family: Family,
+    /// How its output is read.
     pub head: Head,
+    /// Used where the configuration names none.
     #[serde(default)]
     pub default: bool,
     /// Relative to `cache/` beside the catalogue.
     pub file: PathBuf,
+    /// Of the file, lower-case hex.
     pub sha256: String,
+    /// Of the file.
     #[serde(default)]
     pub bytes: u64,
+    /// SPDX id.
     #[serde(default)]
     pub licence: String,
+    /// Where it comes from.
     #[serde(default)]
     pub source: String,
     /// `labels[i]` names score i; an empty one is left out.
     pub labels: Vec<String>,
+    /// What goes in.
     pub input: Input,
+    /// What comes out.
     pub outputs: Outputs,
     /// The same model in 8 bits.
     #[serde(default)]
@@ -46,8 +58,11 @@ pub struct ModelSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Int8 {
+    /// Relative to `cache/` beside the catalogue.
     pub file: PathBuf,
+    /// Of the file, lower-case hex.
     pub sha256: String,
+    /// Of the file.
     #[serde(default)]
     pub bytes: u64,
     /// For `models/quantise.py`: between which values each tensor lies.
@@ -55,6 +70,7 @@ pub struct Int8 {
     pub ranges: PathBuf,
 }
 
+/// The architecture of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
@@ -62,6 +78,7 @@ pub enum Family {
     Yolo,
 }
 
+/// How the output of a model is read; `heads.rs` has a function for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Head {
@@ -70,20 +87,31 @@ pub enum Head {
     Yolov8,
 }
 
+/// What a model takes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Input {
+    /// Of the input tensor.
     pub name: String,
+    /// Pixels.
     pub width: u32,
+    /// Pixels.
     pub height: u32,
+    /// Order of its dimensions.
     pub layout: Layout,
+    /// Type of its numbers.
     pub dtype: Dtype,
+    /// Order of its channels.
     pub color: Color,
+    /// How a picture is fitted in.
     pub resize: Resize,
+    /// Subtracted from each channel (0..255).
     pub mean: [f32; 3],
+    /// Then divided by, each channel.
     pub std: [f32; 3],
 }
 
+/// Order of the dimensions of a picture tensor: channels first or last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
@@ -91,6 +119,7 @@ pub enum Layout {
     Nhwc,
 }
 
+/// Type of the numbers of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dtype {
@@ -98,6 +127,7 @@ pub enum Dtype {
     U8,
 }
 
+/// Order of the colour channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Color {
@@ -105,6 +135,7 @@ pub enum Color {
     Bgr,
 }
 
+/// How a picture is fitted into the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Resize {
@@ -116,10 +147,13 @@ pub enum Resize {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outputs {
+    /// Of the head `ssd-decoded`.
     #[serde(default)]
     pub boxes: Option<String>,
+    /// Of the head `ssd-decoded`.
     #[serde(default)]
     pub scores: Option<String>,
+    /// Of the heads of the yolo family.
     #[serde(default)]
     pub predictions: Option<String>,
 }
@@ -134,6 +168,7 @@ impl Catalog {
         Self::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
     }
 
+    /// Reads the text of a catalogue; the error is one sentence.
     pub fn parse(text: &str) -> Result<Self, String> {
         let catalog: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         for model in &catalog.models {

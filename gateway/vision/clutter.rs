@@ -12,15 +12,16 @@
 
 /// Blocks a side of a tile.
 const TILE: usize = 30;
-/// Blocks from one to the next of a heap, as regions are made.
+/// Distance in blocks within which two blocks belong together, as in regions of a change.
 const REACH: usize = 2;
 /// Differences smaller than this, levels, are none to begin with.
 const LEVEL_MIN: f32 = 4.0;
-/// The strongest streak of the next picture may be so much stronger than all before.
+/// The level is so much above the strongest streak that was seen: the next may be stronger.
 const ABOVE: f32 = 1.4;
-/// More, levels, in one part of the picture is a thing that moves and no clutter.
+/// A stronger difference, in levels, in one part of the picture is a thing that moves, and no clutter.
 const LEVEL_MAX: f32 = 32.0;
-/// In this share of the tiles it is rain all the same: drops in the light of an infrared lamp.
+/// In this share of the tiles a strong difference is rain all the same: drops in the light of an
+/// infrared lamp.
 const EVERYWHERE: f32 = 0.6;
 /// Then a tile has at least what this share of the tiles stay below (the strongest streak falls in
 /// any of them), and not much more (somebody may walk in it).
@@ -28,9 +29,9 @@ const TYPICAL: f32 = 0.9;
 const MORE: f32 = 1.2;
 /// Pictures that make a level: fewer have not shown the strongest of it.
 const PICTURES_MIN: u32 = 25;
-/// Where there is one already, so many correct it.
+/// Pictures that correct a level that is there already.
 const PICTURES_MORE: u32 = 2;
-/// What is left of the level after a look that shows less than half of it.
+/// What remains of a level after a look that shows less than half of it.
 const FORGET: f32 = 0.93;
 
 /// Levels by tile, of one camera.
@@ -44,23 +45,23 @@ pub(super) struct Clutter {
 }
 
 impl Clutter {
-    /// The level of a block; less is nothing.
+    /// The level of a block: a smaller difference counts as none.
     pub(super) fn level(&self, x: usize, y: usize) -> f32 {
         self.levels.get(y / TILE * self.across + x / TILE).copied().unwrap_or(0.0)
     }
 
-    /// Share of the picture where people may hide in it.
+    /// Share of the tiles whose level is above `over`.
     pub(super) fn share(&self, over: f32) -> f32 {
         let many = self.levels.iter().filter(|level| **level > over).count();
         many as f32 / self.levels.len().max(1) as f32
     }
 
-    /// It falls asleep, or somebody was found: what was seen until now is no clutter.
+    /// The camera falls asleep, or somebody was found: what was seen until now is no clutter.
     pub(super) fn forget(&mut self) {
         (self.pictures, self.seen) = (0, Vec::new());
     }
 
-    /// A picture, awake, and how much its blocks differ.
+    /// A picture of an awake camera, and how much its blocks differ.
     pub(super) fn note(&mut self, off: &[f32], columns: usize) {
         let now = levels(off, columns);
         if self.seen.len() != now.len() {
@@ -70,11 +71,11 @@ impl Clutter {
         self.seen.iter_mut().zip(&now).for_each(|(most, now)| *most = most.max(*now));
     }
 
-    /// All that was seen since it woke was nothing that counts.
+    /// The detector found nothing in what was seen since the camera woke: it is clutter.
     pub(super) fn bear(&mut self, columns: usize) {
         let fits = self.levels.len() == self.seen.len();
-        let known = fits && self.levels.iter().any(|level| *level > 0.0);
-        if self.pictures >= if known { PICTURES_MORE } else { PICTURES_MIN } {
+        let has_level = fits && self.levels.iter().any(|level| *level > 0.0);
+        if self.pictures >= if has_level { PICTURES_MORE } else { PICTURES_MIN } {
             let wide = self.seen.iter().filter(|seen| **seen > LEVEL_MIN * 2.0).count();
             let everywhere = wide as f32 >= EVERYWHERE * self.seen.len() as f32;
             let mut sorted = self.seen.clone();
@@ -98,7 +99,8 @@ impl Clutter {
         self.forget();
     }
 
-    /// A quiet look, and how much its blocks differ from the background.
+    /// A quiet look, and how much its blocks differ from the background: levels that are no longer
+    /// reached sink.
     pub(super) fn clears(&mut self, off: &[f32], columns: usize) {
         if self.levels.iter().all(|level| *level == 0.0) {
             return;

@@ -24,6 +24,7 @@ pub use providers::Provider;
 /// Candidates below this are never reported; rules ask for more.
 const MIN_SCORE: f32 = 0.3;
 
+/// Why nothing is detected; each is one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
     #[error("the ONNX Runtime library {path}: {reason}")]
@@ -37,12 +38,15 @@ pub enum DetectError {
 /// Where the time of one picture went.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timing {
+    /// Resizing and normalising.
     pub before: Duration,
+    /// The model.
     pub run: Duration,
+    /// From its output to boxes.
     pub after: Duration,
 }
 
-/// A model, ready to look.
+/// A model that is loaded and ready.
 pub struct Detector {
     session: Session,
     spec: ModelSpec,
@@ -138,7 +142,7 @@ impl Detector {
         self.provider
     }
 
-    /// Why it is not the provider that was wished first, if it is not.
+    /// Why the provider that was asked for first does not run it, if that is so.
     pub fn unmet(&self) -> Option<&str> {
         self.unmet.as_deref()
     }
@@ -148,7 +152,7 @@ impl Detector {
         self.detect_in(picture, Bbox::new(0.0, 0.0, 1.0, 1.0))
     }
 
-    /// The size of what the model takes, pixels: a smaller part of a picture shows it no more.
+    /// Width and height that the model takes, pixels: a smaller part of a picture shows it no more.
     pub fn input_size(&self) -> (u32, u32) {
         (self.spec.input.width, self.spec.input.height)
     }
@@ -213,7 +217,7 @@ impl Detector {
         Ok(found)
     }
 
-    /// Of the last picture.
+    /// Where the time of the last picture went.
     pub fn last_timing(&self) -> Timing {
         self.timing
     }
@@ -228,13 +232,13 @@ pub fn offered() -> Vec<Provider> {
 /// later model.
 static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
 
-/// Loads the library once; a wrong file is told, and a later try can succeed.
+/// Loads the library once. A wrong file is an error, and a later try can succeed.
 fn environment(library: &Path) -> Result<Environment, DetectError> {
-    let told = |reason: String| DetectError::Library { path: library.to_path_buf(), reason };
+    let failed = |reason: String| DetectError::Library { path: library.to_path_buf(), reason };
     if let Err(error) = std::fs::metadata(library) {
-        return Err(told(format!("cannot be read: {error}; run `gridpost models fetch`")));
+        return Err(failed(format!("cannot be read: {error}; run `gridpost models fetch`")));
     }
-    let mut shared = ENVIRONMENT.lock().map_err(|_| told("was lost in a fault".into()))?;
+    let mut shared = ENVIRONMENT.lock().map_err(|_| failed("was lost in a fault".into()))?;
     if let Some(environment) = &*shared {
         return Ok(environment.clone());
     }
@@ -252,8 +256,8 @@ fn environment(library: &Path) -> Result<Environment, DetectError> {
             *shared = Some(environment.clone());
             Ok(environment)
         }
-        Ok(Err(error)) => Err(told(format!("cannot be used: {error}"))),
-        Err(_) => Err(told("is not an ONNX Runtime of a version that fits".into())),
+        Ok(Err(error)) => Err(failed(format!("cannot be used: {error}"))),
+        Err(_) => Err(failed("is not an ONNX Runtime of a version that fits".into())),
     }
 }
 
@@ -284,20 +288,20 @@ mod tests {
         let catalog = Catalog::read(&models()).unwrap();
         let mut spec = catalog.get(None).unwrap().clone();
         let folder = tempfile::tempdir().unwrap();
-        let told = |spec: &ModelSpec, models: &Path, library: Option<&Path>| {
+        let load_error = |spec: &ModelSpec, models: &Path, library: Option<&Path>| {
             Detector::load(spec, models, library, 1).err().unwrap().to_string()
         };
-        assert!(told(&spec, folder.path(), None).contains("is not there"));
+        assert!(load_error(&spec, folder.path(), None).contains("is not there"));
         let library = folder.path().join("lib.so");
-        let said = told(&spec, &models(), Some(&library));
-        assert!(said.contains("lib.so: cannot be read"), "{said}");
+        let error = load_error(&spec, &models(), Some(&library));
+        assert!(error.contains("lib.so: cannot be read"), "{error}");
         std::fs::create_dir(folder.path().join("cache")).unwrap();
         std::fs::write(spec.path(folder.path()), "not a model").unwrap();
-        assert!(told(&spec, folder.path(), None).contains("is not what the catalogue says"));
+        assert!(load_error(&spec, folder.path(), None).contains("is not what the catalogue says"));
         let bytes = std::fs::read(spec.path(folder.path())).unwrap();
         spec.sha256 = sha2::Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
         let real = models().join("cache/libonnxruntime.so");
-        let said = told(&spec, folder.path(), Some(&real));
-        assert!(said.contains("is not a model that ONNX Runtime can load"), "{said}");
+        let error = load_error(&spec, folder.path(), Some(&real));
+        assert!(error.contains("is not a model that ONNX Runtime can load"), "{error}");
     }
 }

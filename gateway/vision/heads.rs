@@ -1,4 +1,4 @@
-//! What a model says becomes candidate boxes, one function a head. Pure; bad shapes are told, never a panic.
+//! What a model says becomes candidate boxes, one function a head. Pure; bad shapes are an error, never a panic.
 
 use std::sync::Arc;
 
@@ -10,15 +10,21 @@ use crate::domain::{Bbox, Detection};
 
 /// One output tensor.
 pub(super) struct Tensor<'t> {
+    /// As the model states it.
     pub(super) shape: &'t [i64],
+    /// Row by row.
     pub(super) data: &'t [f32],
 }
 
 /// What all heads need.
 pub(super) struct Context<'c> {
+    /// What went in.
     pub(super) input: &'c Input,
+    /// `labels[i]` names score i; an empty one is left out.
     pub(super) labels: &'c [Arc<str>],
+    /// Where the picture lies in the input.
     pub(super) fit: Fit,
+    /// Candidates below it are left out, 0..1.
     pub(super) min_score: f32,
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Catalog, Config, Detector, choose};
 
 /// Reads the catalogue, verifies the model's file, chooses its variant and loads it on the
-/// providers that are wished; who runs it is logged. The error is one sentence.
+/// providers that the configuration names; the log says which one runs it. The error is one sentence.
 pub fn load(config: &Config, models: &Path, library: Option<&Path>) -> Result<Detector, String> {
     let catalog = Catalog::read(models)?;
     let spec = catalog.get(config.name.as_deref())?;

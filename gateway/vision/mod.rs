@@ -4,6 +4,7 @@ mod attention;
 mod boxes;
 mod catalog;
 mod clutter;
+mod crops;
 mod detect;
 mod heads;
 mod load;
@@ -62,7 +63,8 @@ impl Config {
     pub fn labels(&self, models: &std::path::Path) -> Result<Vec<String>, String> {
         match Catalog::read(models) {
             Ok(catalog) => Ok(catalog.get(self.name.as_deref())?.labels.clone()),
-            // Not there yet on the installer's desk; what is wrong with it the detector tells.
+            // There may be no catalogue yet where a configuration is checked; at run time the
+            // detector reports what is wrong with it.
             Err(_) => Ok(Vec::new()),
         }
     }

@@ -1,4 +1,4 @@
-//! What changed in a scene: blocks against a background that learns, light told apart. Pure.
+//! What changed in a scene: blocks against a background that learns, changes of light set apart. Pure.
 //!
 //! All on [`Luma`] blocks. The background keeps a mean and a mean deviation per block; a block
 //! differs when it is off by more than [`LEVELS_MIN`], by more than [`DEVIATIONS`] of its own
@@ -18,15 +18,15 @@ const DEVIATIONS: f32 = 6.0;
 /// of the differences (Hampel's estimate). Few blocks of noise exceed it, and none together.
 const SIGMAS: f32 = 4.5;
 const SIGMA_OF_MEDIAN: f32 = 1.4826;
-/// No sensor is noisier, levels of a block: more is the light, or another view.
+/// No sensor is noisier than this, levels of a block: a larger median is the light, or another view.
 const NOISE_MAX: f32 = 12.0;
-/// Fewer blocks together are noise.
+/// Fewer neighbouring blocks than this are noise.
 const BLOCKS_MIN: usize = 3;
 /// More than this share of the picture at once may be light.
 const LIGHT_SHARE: f32 = 0.25;
 /// Blocks a side of a tile in which light has one gain and one offset.
 const TILE: usize = 12;
-/// Regions told apart, at most; more of them are one (P11).
+/// Separate regions, at most; where there are more, the smallest are joined (P11).
 const REGIONS_MAX: usize = 6;
 /// Share taken over by the background at each quiet look.
 const LEARN: f32 = 0.1;
@@ -45,15 +45,16 @@ pub struct Change {
 }
 
 impl Change {
+    /// Whether nothing changed.
     pub fn is_none(&self) -> bool {
         self.regions.is_empty()
     }
 }
 
-/// What of a quiet look came nearest to a difference.
+/// The block of a quiet look that came nearest to a difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Nearness {
-    /// Of what its block must differ by; above 1 it was alone.
+    /// How much it differs, as a share of its limit; above 1 too few other blocks did.
     pub share: f32,
     /// Blocks above 1; `BLOCKS_MIN` of them together are a difference.
     pub over: usize,
@@ -96,7 +97,7 @@ impl Scene {
         (moved, differs.unwrap_or_default())
     }
 
-    /// It wakes for a look that differs: that counts as seen, too.
+    /// The camera wakes for this look: what differs in it counts as seen awake.
     pub fn wakes(&mut self, luma: &Luma) {
         if let Some(mean) = self.mean.as_ref().filter(|mean| mean.fits(luma)) {
             self.clutter.note(&off(mean, luma), luma.columns);
@@ -124,8 +125,8 @@ impl Scene {
         }
     }
 
-    /// It was awake for nothing, and all is quiet again: as [`Self::take`], and where there is
-    /// clutter, that was more of it.
+    /// The camera falls asleep because nothing moves: as [`Self::take`]. Where there is clutter
+    /// already, what was seen awake counts as more of it.
     pub fn settle(&mut self, luma: &Luma) {
         match self.clutter.share(0.0) > 0.0 {
             true => self.clutter.bear(luma.columns),
@@ -134,7 +135,7 @@ impl Scene {
         self.take(luma);
     }
 
-    /// The background is this picture from now on: what stands here belongs to it.
+    /// This picture becomes the background: what stands in it belongs to it.
     pub fn take(&mut self, luma: &Luma) {
         let fits = self.mean.as_ref().is_some_and(|mean| mean.fits(luma));
         if !fits {
@@ -259,7 +260,7 @@ fn after_light(from: &Luma, to: &Luma) -> Vec<f32> {
     left
 }
 
-/// Heaps of neighbouring blocks (gaps of one block are bridged), largest first.
+/// Groups of neighbouring blocks (gaps of one block are bridged), largest first.
 fn regions(flags: &[bool], columns: usize, rows: usize) -> Vec<Bbox> {
     let mut seen = vec![false; flags.len()];
     let mut heaps: Vec<(usize, [usize; 4])> = Vec::new();

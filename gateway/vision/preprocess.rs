@@ -13,9 +13,11 @@ const PADDING: f32 = 114.0;
 pub(super) struct Fit {
     /// Share of the input's width and height that the picture covers.
     pub(super) width: f32,
+    /// See `width`.
     pub(super) height: f32,
     /// Offset of its left upper corner, as a share of the input.
     pub(super) x: f32,
+    /// See `x`.
     pub(super) y: f32,
 }
 
@@ -54,6 +56,7 @@ pub(super) fn back(area: Area, picture: &Picture, bbox: Bbox) -> Bbox {
 #[derive(Default)]
 pub(super) struct Buffers {
     rgb: Vec<u8>,
+    /// The numbers for the model, in its layout.
     pub(super) input: Vec<f32>,
 }
 

@@ -10,14 +10,14 @@ const WHITE: u8 = 255;
 const GREY: u8 = 153;
 const DARK: u8 = 0;
 
-struct Eyes {
+struct Bench {
     detector: Detector,
     attention: Attention,
     at: Timestamp,
     runs: u64,
 }
 
-impl Eyes {
+impl Bench {
     fn new() -> Self {
         let folder = tests_graph::one_person(false);
         let catalog = Catalog::read(folder.path()).unwrap();
@@ -56,12 +56,12 @@ impl Eyes {
 
     /// Somebody stands there, and was found twice.
     fn with_one_who_stays() -> Self {
-        let mut eyes = Self::new();
-        eyes.look(0, Some(WHITE), |_| {});
-        let seen = eyes.look(200, Some(WHITE), |_| {});
+        let mut bench = Self::new();
+        bench.look(0, Some(WHITE), |_| {});
+        let seen = bench.look(200, Some(WHITE), |_| {});
         assert_eq!(seen.tracks.unwrap().len(), 1);
-        assert_eq!(eyes.runs, 2);
-        eyes
+        assert_eq!(bench.runs, 2);
+        bench
     }
 }
 
@@ -76,93 +76,96 @@ fn verify(look: &mut Look) {
 
 #[test]
 fn v3_who_stays_is_there_without_a_run_of_the_model() {
-    let mut eyes = Eyes::with_one_who_stays();
+    let mut bench = Bench::with_one_who_stays();
     let mut ids = std::collections::BTreeSet::new();
     for n in 0..300 {
         // Asleep, a look every two seconds; every fifth is a look at who is known to be there.
         let seen = match n % 5 {
-            4 => eyes.look(2_000, Some(WHITE), verify),
-            _ => eyes.look(2_000, None, |_| {}),
+            4 => bench.look(2_000, Some(WHITE), verify),
+            _ => bench.look(2_000, None, |_| {}),
         };
         let tracks = seen.tracks.unwrap();
-        assert!(seen.feedback.holds && !seen.feedback.fresh && !seen.feedback.found, "look {n}");
+        assert!(
+            seen.feedback.holds && !seen.feedback.somebody_new && !seen.feedback.found,
+            "look {n}"
+        );
         assert_eq!(tracks.len(), 1, "look {n}");
         assert!(tracks[0].seen && tracks[0].bbox.iou(&place()) > 0.9, "look {n}");
         ids.insert(tracks[0].id);
     }
     assert_eq!(ids.len(), 1, "ten minutes, one person");
-    assert_eq!(eyes.runs, 2 + 60, "one a look at him, none besides");
+    assert_eq!(bench.runs, 2 + 60, "one a look at him, none besides");
 }
 
 /// Awake for another, with a picture each 200 ms and the whole of it each second.
 #[test]
 fn v3_who_stands_still_is_looked_at_once_a_second_and_where_nobody_is_known_each_time() {
-    let mut eyes = Eyes::with_one_who_stays();
+    let mut bench = Bench::with_one_who_stays();
     let still = |whole: bool| {
         move |look: &mut Look| {
             (look.whole, look.regions, look.still) = (whole, vec![place()], vec![place()]);
         }
     };
     for n in 0..25 {
-        let seen = eyes.look(200, Some(WHITE), still(n % 5 == 4));
+        let seen = bench.look(200, Some(WHITE), still(n % 5 == 4));
         assert!(seen.feedback.holds, "look {n}");
         let tracks = seen.tracks.unwrap();
         assert!(tracks.len() == 1 && tracks[0].seen, "look {n}");
     }
-    let each_second = eyes.runs - 2;
+    let each_second = bench.runs - 2;
     assert!((5..=10).contains(&each_second), "{each_second} runs in five seconds");
-    let before = eyes.runs;
+    let before = bench.runs;
     // A region that he is a quarter of may hold somebody else.
     let wide = |look: &mut Look| {
         let all = vec![Bbox::new(0.0, 0.0, 1.0, 1.0)];
         (look.whole, look.regions, look.still) = (false, all.clone(), all);
     };
     for _ in 0..5 {
-        assert!(eyes.look(200, Some(WHITE), wide).feedback.holds);
+        assert!(bench.look(200, Some(WHITE), wide).feedback.holds);
     }
-    assert!(eyes.runs >= before + 5, "{} runs", eyes.runs - before);
+    assert!(bench.runs >= before + 5, "{} runs", bench.runs - before);
     // He is gone, and nothing moved: the whole picture shows it.
     for n in 0..2 {
-        eyes.look(200, Some(DARK), still(true));
-        assert!(!eyes.look(0, None, |_| {}).feedback.holds, "look {n}");
+        bench.look(200, Some(DARK), still(true));
+        assert!(!bench.look(0, None, |_| {}).feedback.holds, "look {n}");
     }
     // What nobody was found in is looked at as before: a crop, and the whole as it explains nothing.
-    let gone = eyes.runs;
+    let gone = bench.runs;
     for _ in 0..5 {
-        eyes.look(200, Some(DARK), still(false));
+        bench.look(200, Some(DARK), still(false));
     }
-    assert!(gone > before && eyes.runs >= gone + 5, "{} runs", eyes.runs - gone);
+    assert!(gone > before && bench.runs >= gone + 5, "{} runs", bench.runs - gone);
 }
 
 #[test]
 fn v3_one_that_was_found_once_is_a_flicker() {
-    let mut eyes = Eyes::new();
-    eyes.look(0, Some(WHITE), |_| {});
-    let seen = eyes.look(200, None, |_| {});
+    let mut bench = Bench::new();
+    bench.look(0, Some(WHITE), |_| {});
+    let seen = bench.look(200, None, |_| {});
     assert!(!seen.feedback.holds && seen.tracks.unwrap().is_empty());
-    let seen = eyes.look(200, Some(DARK), |_| {});
+    let seen = bench.look(200, Some(DARK), |_| {});
     assert!(!seen.feedback.holds);
-    assert!(!eyes.look(200, None, |_| {}).feedback.holds);
+    assert!(!bench.look(200, None, |_| {}).feedback.holds);
 }
 
 #[test]
 fn v3_who_was_kept_leaves_when_his_place_changes_and_at_no_other_change() {
-    let mut eyes = Eyes::with_one_who_stays();
+    let mut bench = Bench::with_one_who_stays();
     let elsewhere = Bbox::new(0.1, 0.1, 0.2, 0.3);
     for _ in 0..20 {
-        let seen = eyes
+        let seen = bench
             .look(200, Some(DARK), |look| (look.whole, look.regions) = (false, vec![elsewhere]));
         assert!(seen.feedback.holds && seen.tracks.unwrap()[0].seen);
     }
     let seen =
-        eyes.look(200, Some(DARK), |look| (look.whole, look.regions) = (false, vec![place()]));
+        bench.look(200, Some(DARK), |look| (look.whole, look.regions) = (false, vec![place()]));
     assert!(!seen.feedback.holds, "nobody is where something changed");
     assert!(seen.tracks.unwrap().iter().all(|track| !track.seen), "only where he may have gone");
-    assert!(eyes.look(2_200, None, |_| {}).tracks.unwrap().is_empty());
+    assert!(bench.look(2_200, None, |_| {}).tracks.unwrap().is_empty());
 
     // He walks: he is where he was found, and not where he was as well.
-    let mut eyes = Eyes::with_one_who_stays();
-    let seen = eyes.look(200, Some(GREY), |look| look.regions = vec![place()]);
+    let mut bench = Bench::with_one_who_stays();
+    let seen = bench.look(200, Some(GREY), |look| look.regions = vec![place()]);
     assert!(seen.feedback.holds);
     let there: Vec<_> = seen.tracks.unwrap().into_iter().filter(|track| track.seen).collect();
     assert!(there.iter().all(|track| track.bbox.iou(&place()) < 0.1), "{there:?}");
@@ -170,33 +173,33 @@ fn v3_who_was_kept_leaves_when_his_place_changes_and_at_no_other_change() {
 
 #[test]
 fn v3_who_is_looked_for_in_vain_three_times_was_never_there() {
-    let mut eyes = Eyes::with_one_who_stays();
-    let holds = |eyes: &mut Eyes, grey: u8| eyes.look(10_000, Some(grey), verify).feedback.holds;
-    assert!(holds(&mut eyes, DARK) && holds(&mut eyes, DARK), "the model may be wrong twice");
-    assert!(holds(&mut eyes, WHITE), "and begins anew when it has seen him");
-    assert!(holds(&mut eyes, DARK) && holds(&mut eyes, DARK));
-    assert!(!holds(&mut eyes, DARK), "the third time in a row");
+    let mut bench = Bench::with_one_who_stays();
+    let holds = |bench: &mut Bench, grey: u8| bench.look(10_000, Some(grey), verify).feedback.holds;
+    assert!(holds(&mut bench, DARK) && holds(&mut bench, DARK), "the model may be wrong twice");
+    assert!(holds(&mut bench, WHITE), "and begins anew when it has seen him");
+    assert!(holds(&mut bench, DARK) && holds(&mut bench, DARK));
+    assert!(!holds(&mut bench, DARK), "the third time in a row");
     // What only watches the whole picture does not count against one who was found twice.
-    let mut eyes = Eyes::with_one_who_stays();
+    let mut bench = Bench::with_one_who_stays();
     for _ in 0..10 {
-        assert!(eyes.look(1_000, Some(DARK), |_| {}).feedback.holds);
+        assert!(bench.look(1_000, Some(DARK), |_| {}).feedback.holds);
     }
 }
 
 #[test]
 fn v4_a_probe_tells_nothing_that_will_be_shown_again_and_says_that_somebody_is_new() {
-    let mut eyes = Eyes::new();
+    let mut bench = Bench::new();
     let probe = |look: &mut Look| (look.verify, look.probe) = (true, true);
-    let quiet = eyes.look(0, Some(DARK), probe);
-    assert!(quiet.tracks.is_some() && !quiet.feedback.fresh, "nobody: the moment is over");
+    let quiet = bench.look(0, Some(DARK), probe);
+    assert!(quiet.tracks.is_some() && !quiet.feedback.somebody_new, "nobody: the moment is over");
     for _ in 0..3 {
-        let seen = eyes.look(2_000, Some(WHITE), probe);
+        let seen = bench.look(2_000, Some(WHITE), probe);
         assert!(seen.tracks.is_none(), "it will be shown again, with what led to it");
-        assert!(seen.feedback.fresh && seen.feedback.holds);
-        assert!(!eyes.look(0, None, |_| {}).feedback.holds, "nothing of it is remembered");
+        assert!(seen.feedback.somebody_new && seen.feedback.holds);
+        assert!(!bench.look(0, None, |_| {}).feedback.holds, "nothing of it is remembered");
     }
-    let mut eyes = Eyes::with_one_who_stays();
-    let seen = eyes.look(2_000, Some(WHITE), probe);
-    assert!(!seen.feedback.fresh, "he is known");
+    let mut bench = Bench::with_one_who_stays();
+    let seen = bench.look(2_000, Some(WHITE), probe);
+    assert!(!seen.feedback.somebody_new, "he is known");
     assert_eq!(seen.tracks.unwrap().len(), 1);
 }

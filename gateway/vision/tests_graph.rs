@@ -264,12 +264,12 @@ fn yolox_decodes_its_grid() {
 #[test]
 fn an_entry_that_does_not_fit_its_model_is_told_at_load() {
     let model = graph(&[("out", &[1, 83, 7], vec![0.0; 83 * 7])]);
-    let told = |head: &str, output: &str| {
+    let load_error = |head: &str, output: &str| {
         let outputs = format!("predictions = \"{output}\"");
         seen(&entry("yolo", head, "letterbox", &outputs, &model), &model, 255).unwrap_err()
     };
-    let said = told("yolox", "nothing");
-    assert!(said.contains("no output `nothing`"), "{said}");
-    let said = told("yolox", "out");
-    assert!(said.contains("83"), "{said}");
+    let error = load_error("yolox", "nothing");
+    assert!(error.contains("no output `nothing`"), "{error}");
+    let error = load_error("yolox", "out");
+    assert!(error.contains("83"), "{error}");
 }

@@ -10,11 +10,11 @@ use crate::domain::{Bbox, Detection, Track};
 const IOU_MIN: f32 = 0.2;
 /// A strong detection may begin a track; weaker ones only go on with one (ByteTrack's idea).
 pub(super) const BEGIN_SCORE: f32 = 0.45;
-/// LookResult this often before it counts: one flicker of the detector is nobody.
+/// Detections before a track counts: a single one may be an error of the detector.
 const HITS_MIN: u32 = 2;
-/// Unseen for longer, it is gone.
+/// A track that was not seen for longer is gone.
 const LOST_AFTER_MS: i64 = 2_000;
-/// Share of the measured speed that is taken over at each sighting.
+/// Share of the measured speed that is taken over with each detection.
 const SPEED_GAIN: f32 = 0.4;
 /// More things than this in one picture are noise (P11).
 const TRACKS_MAX: usize = 500;
@@ -123,7 +123,7 @@ impl LiveTrack {
     }
 }
 
-/// Detectors flip between car, truck and bus; that is one thing still.
+/// Labels that detectors confuse from picture to picture (car, truck, bus) are one group.
 fn group(label: &str) -> &str {
     match label {
         "car" | "truck" | "bus" => "vehicle",

@@ -1,4 +1,4 @@
-//! The same model in 32 bits and in 8: which of the two looks on this machine.
+//! The same model in 32 bits and in 8: which of the two is used on this machine.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,7 +13,8 @@ use crate::domain::Picture;
 
 /// Runs of each, by turns; the fastest counts, so that a neighbour's burst does not decide.
 const RUNS: usize = 15;
-/// Less is not worth a change: it would only make results differ from one start to the next.
+/// 8 bits are used only if they are faster by this factor; less would only make results differ from
+/// one start to the next.
 const FASTER_BY: f64 = 1.15;
 
 /// `[model] variant`.
@@ -28,7 +29,7 @@ pub enum Variant {
     Int8,
 }
 
-/// What is said of 8 bits where [`multiplies_bytes`] is not so. Measured on the street of the tests,
+/// The warning about 8 bits where [`multiplies_bytes`] is false. Measured on the street of the tests,
 /// 2026-11-29: 158 of the 171 persons that 32 bits see.
 pub const OVERFLOWS: &str =
     "this processor cannot multiply bytes without overflow, and 8 bits see less here than 32 do";
@@ -36,24 +37,27 @@ pub const OVERFLOWS: &str =
 /// Milliseconds of one run, the fastest of some.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Speeds {
+    /// Of the 32-bit model.
     pub fp32_ms: f64,
+    /// Of the 8-bit model.
     pub int8_ms: f64,
 }
 
 impl Speeds {
+    /// Whether 8 bits are faster by enough.
     pub fn int8_wins(self) -> bool {
         self.fp32_ms >= self.int8_ms * FASTER_BY
     }
 }
 
-/// What is kept between starts: one measurement, and what it is true of.
+/// The file that is kept between starts: one measurement, and what it is true of.
 #[derive(Serialize, Deserialize)]
 struct CachedSpeed {
     of: String,
     speeds: Speeds,
 }
 
-/// The variant that looks, as an entry that can be loaded. The error is one sentence.
+/// The variant that is used, as an entry that can be loaded. The error is one sentence.
 pub fn choose(
     config: &Config,
     spec: &ModelSpec,
@@ -77,11 +81,13 @@ pub fn choose(
     }
 }
 
+/// The error of a configuration that asks for 8 bits of a model that has none.
 pub(super) fn no_int8(spec: &ModelSpec) -> String {
     format!("model {} has no 8-bit variant in the catalogue; use \"auto\" or \"fp32\"", spec.name)
 }
 
-/// What stands in the way is the 32-bit model's to say, or nobody's: it looks as well.
+/// Whether 8 bits are used under `auto`. Where that cannot be found out the answer is no: the 32-bit
+/// model works as well, and reports its own errors.
 fn auto(
     config: &Config,
     spec: &ModelSpec,
@@ -105,7 +111,7 @@ fn auto(
         }
     };
     let of = true_of(spec, int8, library_of(models, library), config.threads, ran);
-    let speeds = match kept(&of, models) {
+    let speeds = match read_speeds(&of, models) {
         Some(speeds) => speeds,
         None => match measure(config, spec, models, library) {
             Ok(speeds) => speeds,
@@ -141,8 +147,8 @@ pub fn measure(
     let speeds = Speeds { fp32_ms: fastest[0], int8_ms: fastest[1] };
     let ran = pair.first().map_or(Provider::Cpu, Detector::provider);
     let of = true_of(spec, &int8, library_of(models, library), config.threads, ran);
-    let kept = CachedSpeed { of, speeds };
-    if let Err(error) = keep(&kept, models) {
+    let cached = CachedSpeed { of, speeds };
+    if let Err(error) = write_speeds(&cached, models) {
         tracing::debug!(%error, "the speeds of the model's variants could not be kept");
     }
     Ok(speeds)
@@ -162,10 +168,10 @@ pub fn fastest_ms(detectors: &mut [Detector]) -> Result<Vec<f64>, DetectError> {
     Ok(fastest.iter().map(|time| (time.as_secs_f64() * 1e5).round() / 1e2).collect())
 }
 
-fn keep(kept: &CachedSpeed, models: &Path) -> std::io::Result<()> {
+fn write_speeds(cached: &CachedSpeed, models: &Path) -> std::io::Result<()> {
     let path = place(models);
     let part = path.with_extension(format!("{}.part", std::process::id()));
-    std::fs::write(&part, serde_json::to_vec(kept)?)?;
+    std::fs::write(&part, serde_json::to_vec(cached)?)?;
     std::fs::rename(part, path)
 }
 
@@ -183,9 +189,9 @@ fn runs_on(
     Ok(tried.provider())
 }
 
-fn kept(of: &str, models: &Path) -> Option<Speeds> {
-    let kept: CachedSpeed = serde_json::from_slice(&std::fs::read(place(models)).ok()?).ok()?;
-    (kept.of == of).then_some(kept.speeds)
+fn read_speeds(of: &str, models: &Path) -> Option<Speeds> {
+    let cached: CachedSpeed = serde_json::from_slice(&std::fs::read(place(models)).ok()?).ok()?;
+    (cached.of == of).then_some(cached.speeds)
 }
 
 fn place(models: &Path) -> PathBuf {
@@ -196,7 +202,8 @@ fn library_of(models: &Path, library: Option<&Path>) -> PathBuf {
     library.map_or_else(|| models.join("cache/libonnxruntime.so"), Path::to_path_buf)
 }
 
-/// Another processor, library, provider, model or number of threads, and it is measured anew.
+/// What a measurement is true of: with another processor, library, provider, model or number of
+/// threads it is taken anew.
 fn true_of(
     spec: &ModelSpec,
     int8: &ModelSpec,
@@ -213,7 +220,8 @@ fn true_of(
     format!("{} {} {bytes} {threads} {} {name}", spec.sha256, int8.sha256, ran.as_str())
 }
 
-/// Without these instructions ONNX Runtime multiplies bytes in 16 bits that overflow, and sees worse.
+/// Whether this processor multiplies bytes without overflow. Without these instructions ONNX Runtime
+/// uses 16 bits that overflow, and the model finds less.
 pub fn multiplies_bytes() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
@@ -279,21 +287,21 @@ mod tests {
         let of =
             |threads, ran| true_of(&spec, &int8, library_of(folder.path(), None), threads, ran);
         let cpu = of(1, Provider::Cpu);
-        let speeds = kept(&cpu, folder.path()).unwrap();
+        let speeds = read_speeds(&cpu, folder.path()).unwrap();
         assert_eq!(chosen.file == int8.file, speeds.int8_wins());
         // What is kept decides from then on, whichever way; another number of threads does not know it.
         for (fp32_ms, int8_ms, wanted) in [(9.0, 3.0, &int8), (3.0, 9.0, &spec), (9.0, 8.9, &spec)]
         {
             let speeds = Speeds { fp32_ms, int8_ms };
-            keep(&CachedSpeed { of: cpu.clone(), speeds }, folder.path()).unwrap();
+            write_speeds(&CachedSpeed { of: cpu.clone(), speeds }, folder.path()).unwrap();
             let chosen = choose(&config, &spec, folder.path(), None).unwrap();
             assert_eq!(chosen.file, wanted.file, "{speeds:?}");
         }
-        assert_eq!(kept(&of(2, Provider::Cpu), folder.path()), None);
-        assert_eq!(kept(&of(1, Provider::Openvino), folder.path()), None);
+        assert_eq!(read_speeds(&of(2, Provider::Cpu), folder.path()), None);
+        assert_eq!(read_speeds(&of(1, Provider::Openvino), folder.path()), None);
         // A wish that is not met is of the processor, and so are its speeds.
         let wish = Config { providers: vec![Provider::Cuda], ..Config::default() };
-        keep(
+        write_speeds(
             &CachedSpeed { of: cpu, speeds: Speeds { fp32_ms: 9.0, int8_ms: 3.0 } },
             folder.path(),
         )

@@ -1,8 +1,8 @@
-//! What a picture says of its camera: covered, turned, frozen, out of focus. Pure.
+//! What a picture shows about its camera: covered, turned, frozen, out of focus. Pure.
 //!
-//! Four questions asked of each look, on [`Luma`] blocks, each against what this camera usually
-//! shows; a fault is told when the answer stays for [`SURE_AFTER`] (a picture that stands still:
-//! [`FROZEN_AFTER`]) and mended when it has been good for as long. The view is compared by the
+//! Four checks of each look, on [`Luma`] blocks, each against what this camera usually shows. A
+//! fault is reported when a check fails for [`SURE_AFTER`] (a picture that does not change:
+//! [`FROZEN_AFTER`]), and as over when it has been good for as long. The view is compared by the
 //! correlation (Pearson) of blocks from which the mean of their surroundings was taken: light
 //! changes these little, another view changes them all.
 
@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{Kind, Luma};
 
-/// A fault is one that stays.
+/// A check that fails for less is no fault.
 const SURE_AFTER: SignedDuration = SignedDuration::from_secs(8);
 /// No sensor gives the same picture twice for so long.
 const FROZEN_AFTER: SignedDuration = SignedDuration::from_secs(12);
@@ -20,7 +20,7 @@ const FLAT: f32 = 4.0;
 const SAME: f32 = 0.02;
 /// Below this correlation with what it usually shows, a camera looks elsewhere.
 const ELSEWHERE: f32 = 0.4;
-/// Above this correlation with the look before, it stands still there.
+/// Above this correlation with the look before, the camera does not turn any more.
 const STILL: f32 = 0.8;
 /// Fine detail below this share of the usual is a blur.
 const BLURRED: f32 = 0.5;
@@ -34,16 +34,19 @@ const AROUND: usize = 4;
 /// A fault that began or is over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CameraFault {
+    /// Of the incident.
     pub kind: Kind,
+    /// False: it is over.
     pub broken: bool,
+    /// For people.
     pub text: String,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Doubt {
-    /// Since when the answer has been other than what was told.
+    /// Since when the check has answered otherwise than was reported.
     since: Option<Timestamp>,
-    told: bool,
+    reported: bool,
 }
 
 /// What one camera usually shows, and what is wrong with it now.
@@ -61,7 +64,7 @@ const KINDS: [Kind; 4] =
     [Kind::CameraBlind, Kind::CameraMoved, Kind::CameraFrozen, Kind::CameraUnfocused];
 
 impl ViewCheck {
-    /// Takes a look at the whole scene; says what began or is over.
+    /// Checks one look; returns the faults that began or are over.
     pub fn look(&mut self, luma: &Luma) -> Vec<CameraFault> {
         let detail = less_surroundings(luma);
         let before = self.before.replace(luma.clone()).filter(|before| before.fits(luma));
@@ -77,14 +80,14 @@ impl ViewCheck {
         });
         let alike = correlation(&self.usual, &detail);
         let still = before.map_or(0.0, |before| correlation(&less_surroundings(&before), &detail));
-        let known = self.looks >= LOOKS_MIN;
+        let has_usual = self.looks >= LOOKS_MIN;
         let blurred = luma.sharpness < self.sharpness * BLURRED;
         // A blur takes fine detail and leaves the view; a covered lens takes both.
-        let moved = known && !blind && !blurred && alike < ELSEWHERE && still > STILL;
-        let unfocused = known && !blind && blurred;
+        let moved = has_usual && !blind && !blurred && alike < ELSEWHERE && still > STILL;
+        let unfocused = has_usual && !blind && blurred;
         let answers = [blind, moved, same, unfocused];
         if !answers.iter().any(|bad| *bad) {
-            let renew = if known { RENEW } else { 1.0 / (self.looks + 1) as f32 };
+            let renew = if has_usual { RENEW } else { 1.0 / (self.looks + 1) as f32 };
             for (usual, now) in self.usual.iter_mut().zip(&detail) {
                 *usual += (now - *usual) * renew;
             }
@@ -100,10 +103,10 @@ impl ViewCheck {
                 luma.sharpness / self.sharpness.max(0.01) * 100.0
             ),
         ];
-        let mut words = Vec::new();
+        let mut faults = Vec::new();
         for (n, (bad, text)) in answers.into_iter().zip(texts).enumerate() {
             let doubt = &mut self.doubts[n];
-            if bad == doubt.told {
+            if bad == doubt.reported {
                 doubt.since = None;
                 continue;
             }
@@ -111,12 +114,12 @@ impl ViewCheck {
             let sure =
                 if KINDS[n] == Kind::CameraFrozen && bad { FROZEN_AFTER } else { SURE_AFTER };
             if luma.at.duration_since(since) >= sure {
-                (doubt.told, doubt.since) = (bad, None);
+                (doubt.reported, doubt.since) = (bad, None);
                 let text = if bad { text } else { "it shows its usual view again".into() };
-                words.push(CameraFault { kind: KINDS[n], broken: bad, text });
+                faults.push(CameraFault { kind: KINDS[n], broken: bad, text });
             }
         }
-        words
+        faults
     }
 }
 
@@ -186,54 +189,65 @@ mod tests {
 
         fn show(
             &mut self,
-            health: &mut ViewCheck,
+            view_check: &mut ViewCheck,
             seconds: i64,
             of: impl Fn(&[f32], usize) -> f32,
             sharpness: f32,
             noise: f32,
         ) -> Vec<(Kind, bool)> {
-            let mut said = Vec::new();
+            let mut faults = Vec::new();
             for _ in 0..seconds / 2 {
                 self.at += SignedDuration::from_secs(2);
                 let mean = (0..self.scene.len())
                     .map(|n| of(&self.scene, n) + self.random.random_range(-noise..=noise))
                     .collect();
                 let luma = Luma { columns: 80, rows: 45, mean, sharpness, at: self.at };
-                said.extend(health.look(&luma).into_iter().map(|word| (word.kind, word.broken)));
+                faults.extend(
+                    view_check.look(&luma).into_iter().map(|word| (word.kind, word.broken)),
+                );
             }
-            said
+            faults
         }
     }
 
     #[test]
     fn p7_each_fault_is_told_once_and_mended_and_light_is_none() {
-        let (mut camera, mut health) = (Camera::new(), ViewCheck::default());
+        let (mut camera, mut view_check) = (Camera::new(), ViewCheck::default());
         let usual = |scene: &[f32], n: usize| scene[n];
-        assert!(camera.show(&mut health, 40, usual, 6.0, 0.4).is_empty());
+        assert!(camera.show(&mut view_check, 40, usual, 6.0, 0.4).is_empty());
         let darker = |scene: &[f32], n: usize| scene[n] * 0.4 + 20.0;
-        assert!(camera.show(&mut health, 40, darker, 4.0, 0.4).is_empty(), "only the light");
-        assert!(camera.show(&mut health, 20, usual, 6.0, 0.4).is_empty());
+        assert!(camera.show(&mut view_check, 40, darker, 4.0, 0.4).is_empty(), "only the light");
+        assert!(camera.show(&mut view_check, 20, usual, 6.0, 0.4).is_empty());
         let covered = |_: &[f32], _: usize| 12.0;
-        let said = camera.show(&mut health, 20, covered, 0.5, 0.4);
-        assert_eq!(said, [(Kind::CameraBlind, true)]);
-        assert_eq!(camera.show(&mut health, 20, usual, 6.0, 0.4), [(Kind::CameraBlind, false)]);
+        let faults = camera.show(&mut view_check, 20, covered, 0.5, 0.4);
+        assert_eq!(faults, [(Kind::CameraBlind, true)]);
+        assert_eq!(camera.show(&mut view_check, 20, usual, 6.0, 0.4), [(Kind::CameraBlind, false)]);
         let turned = |scene: &[f32], n: usize| scene[(n + 31) % scene.len()];
-        assert_eq!(camera.show(&mut health, 20, turned, 6.0, 0.4), [(Kind::CameraMoved, true)]);
-        assert_eq!(camera.show(&mut health, 20, usual, 6.0, 0.4), [(Kind::CameraMoved, false)]);
-        assert_eq!(camera.show(&mut health, 20, usual, 2.0, 0.4), [(Kind::CameraUnfocused, true)]);
-        assert_eq!(camera.show(&mut health, 20, usual, 6.0, 0.4), [(Kind::CameraUnfocused, false)]);
-        assert_eq!(camera.show(&mut health, 30, usual, 6.0, 0.0), [(Kind::CameraFrozen, true)]);
-        assert_eq!(camera.show(&mut health, 20, usual, 6.0, 0.4), [(Kind::CameraFrozen, false)]);
+        assert_eq!(camera.show(&mut view_check, 20, turned, 6.0, 0.4), [(Kind::CameraMoved, true)]);
+        assert_eq!(camera.show(&mut view_check, 20, usual, 6.0, 0.4), [(Kind::CameraMoved, false)]);
+        assert_eq!(
+            camera.show(&mut view_check, 20, usual, 2.0, 0.4),
+            [(Kind::CameraUnfocused, true)]
+        );
+        assert_eq!(
+            camera.show(&mut view_check, 20, usual, 6.0, 0.4),
+            [(Kind::CameraUnfocused, false)]
+        );
+        assert_eq!(camera.show(&mut view_check, 30, usual, 6.0, 0.0), [(Kind::CameraFrozen, true)]);
+        assert_eq!(
+            camera.show(&mut view_check, 20, usual, 6.0, 0.4),
+            [(Kind::CameraFrozen, false)]
+        );
     }
 
     #[test]
     fn a_crowd_that_passes_and_a_short_blink_are_no_fault() {
-        let (mut camera, mut health) = (Camera::new(), ViewCheck::default());
+        let (mut camera, mut view_check) = (Camera::new(), ViewCheck::default());
         let usual = |scene: &[f32], n: usize| scene[n];
-        camera.show(&mut health, 20, usual, 6.0, 0.4);
+        camera.show(&mut view_check, 20, usual, 6.0, 0.4);
         let crowd = |scene: &[f32], n: usize| if n % 5 < 2 { 30.0 } else { scene[n] };
-        assert!(camera.show(&mut health, 30, crowd, 6.0, 0.4).is_empty());
-        assert!(camera.show(&mut health, 6, |_, _| 12.0, 0.5, 0.4).is_empty());
-        assert!(camera.show(&mut health, 20, usual, 6.0, 0.4).is_empty());
+        assert!(camera.show(&mut view_check, 30, crowd, 6.0, 0.4).is_empty());
+        assert!(camera.show(&mut view_check, 6, |_, _| 12.0, 0.5, 0.4).is_empty());
+        assert!(camera.show(&mut view_check, 20, usual, 6.0, 0.4).is_empty());
     }
 }

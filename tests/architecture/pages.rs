@@ -84,6 +84,45 @@ fn no_page_and_no_comment_points_at_what_is_not_here() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What stands in backticks in a page.
+fn quoted(text: &str) -> Vec<&str> {
+    text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
+}
+
+/// The map and its pages name files and functions; who follows them must find them.
+#[test]
+fn what_the_map_names_is_there() {
+    let root = root();
+    let mut paths: Vec<String> = Vec::new();
+    for folder in ["gateway", "tests", "models", "config"] {
+        for ending in ["rs", "py", "toml", "md"] {
+            let files = files(&root.join(folder), ending).into_iter();
+            paths.extend(files.map(|path| path.strip_prefix(root).unwrap().display().to_string()));
+        }
+    }
+    let mut code: String = sources().iter().map(|source| source.text.as_str()).collect();
+    for file in files(&root.join("tests"), "rs") {
+        code += &fs::read_to_string(file).unwrap();
+    }
+    let known: BTreeSet<&str> = code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let mut wrong = Vec::new();
+    for name in ["README.md", "docs/recipes.md", "docs/invariants.md", "docs/design.md"] {
+        let text = page(&format!("gateway/{name}"));
+        for quoted in quoted(&text) {
+            let file = quoted.ends_with(".rs") && !quoted.contains(['*', '<', ' ', '…']);
+            let found = |path: &String| path == quoted || path.ends_with(&format!("/{quoted}"));
+            if file && !paths.iter().any(found) {
+                wrong.push(format!("gateway/{name}: no file {quoted}"));
+            }
+            let snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            if quoted.contains('_') && quoted.chars().all(snake) && !known.contains(quoted) {
+                wrong.push(format!("gateway/{name}: nothing is called {quoted}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Rows `| P1 | sentence | owner | test |`.
 fn invariants() -> Vec<[String; 4]> {
     let text = page("gateway/docs/invariants.md");

@@ -10,13 +10,14 @@ use crate::{
     media::{Frame, Packet},
 };
 
-/// A scene more of which is restless than this is shown to the detector, asleep too.
+/// A scene of which a larger share is restless is shown to the detector, though the camera sleeps.
 const RESTLESS: f32 = 0.005;
-/// What vision does not answer within this, it never will: the detector is not there.
+/// A probe that vision has not answered within this is given up: the detector is not there.
 const ANSWER_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 
 impl Sampler {
-    /// A key frame, asleep: looked at if a look is due, and it is not overtaken by a later one.
+    /// A key frame of a sleeping camera: it is looked at if a look is due and no later key frame is
+    /// there for a camera that is late.
     pub(super) fn key_frame(&mut self, packet: &Packet) -> Step {
         if self.is_overtaken(packet) {
             self.pass_over(packet.at, packet.device);
@@ -83,13 +84,13 @@ impl Sampler {
         Some((frame, luma))
     }
 
-    /// Nothing differs. Vision is told so; on a restless scene, and when what stays is due to be
-    /// looked for again, it is shown the picture.
+    /// Nothing differs, and vision is told so by a look. It gets the picture with it on a restless
+    /// scene, and when a check of what stays is due.
     fn quiet_look(&mut self, frame: &Frame) -> Step {
         let at = frame.at;
-        // Where nothing is restless, nothing can come that does not differ: no need to ask.
+        // On a scene where nothing is restless, whatever comes differs: no need to ask vision.
         let restless = self.scene.unrest() > RESTLESS;
-        // One question at a time, or a slow detector would answer none that is still asked.
+        // One probe at a time, or a slow detector would only answer probes that are given up.
         let open = self.probed_at.is_some_and(|probed| {
             (SignedDuration::ZERO..ANSWER_WITHIN).contains(&at.duration_since(probed))
         });
@@ -97,7 +98,7 @@ impl Sampler {
         if probe {
             self.probed_at = Some(at);
         } else if !restless {
-            self.gate.told(at);
+            self.gate.reported(at);
         }
         let verify = self.gate.verifies(at) || probe;
         let picture = if verify { self.converter.picture(frame).ok() } else { None };

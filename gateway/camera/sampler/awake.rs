@@ -14,6 +14,7 @@ use crate::{
 };
 
 impl Sampler {
+    /// Sends a packet to the decoder, which is lent at the first key frame.
     pub(super) fn decode(&mut self, packet: &Packet) {
         let id = self.id.clone();
         if self.decoder.as_ref().is_some_and(|decoder| !decoder.fits(packet)) {
@@ -44,6 +45,7 @@ impl Sampler {
         self.decode_anew();
     }
 
+    /// Takes the pictures that the decoder has ready and keeps those that are wanted.
     pub(super) fn receive(&mut self) {
         let Some(decoder) = &mut self.decoder else { return };
         while let Some(frame) = decoder.receive() {
@@ -58,8 +60,9 @@ impl Sampler {
         self.meter.spend(Metric::CameraAwakeSeconds, self.id.as_str(), time);
     }
 
-    /// A picture, awake. Where the detector has no place for it, it is skipped; whether something
-    /// moves is looked at all the same, or a camera on an overloaded box would never sleep again.
+    /// A picture of an awake camera. Where the detector's queue is full, it is skipped. Whether
+    /// something moves is found out all the same, or a camera on an overloaded box would never sleep
+    /// again.
     pub(super) fn look_awake(&mut self, frame: &Frame, can_queue: bool) -> Step {
         let started = thread_cpu_time();
         let (at, device) = (frame.at, frame.device);
@@ -78,7 +81,7 @@ impl Sampler {
         let shown = can_queue && (whole || !regions.is_empty());
         let picture = if shown { self.converter.picture(frame).ok() } else { None };
         let cause = self.gate.awake().unwrap_or(WakeCause::Start);
-        if let Some(reason) = self.gate.watched(at, !moved.is_none()) {
+        if let Some(reason) = self.gate.looked_awake(at, !moved.is_none()) {
             self.sleep(at, &luma, reason, &change, cause);
         }
         self.spent(thread_cpu_time().saturating_sub(started));

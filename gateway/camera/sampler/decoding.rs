@@ -1,11 +1,12 @@
-//! What a camera is decoded by, said when it changes; a device that fails it costs time, and no picture.
+//! What a camera is decoded by, and the change to the processor when a device fails: that costs time, and no picture.
 
 use super::Sampler;
 use crate::{domain::Metric, media::Decoding};
 
 impl Sampler {
-    /// Where the device gives no pictures any more: what it was given is still in the ring, and is
-    /// decoded again by the processor, from the key frame before what vision knows.
+    /// Changes to the processor where the device gives no pictures any more (true). What the device
+    /// was given is still in the ring and is decoded again, from the key frame before the latest
+    /// picture that vision knows.
     pub(super) fn decode_anew(&mut self) -> bool {
         let Some(decoder) = &mut self.decoder else { return false };
         if !self.pool.has_died(decoder, &mut self.hardware) {
@@ -13,11 +14,11 @@ impl Sampler {
         }
         self.decoder = None;
         self.frames.clear();
-        if let Some(from) = self.gate.told_at().or(self.last_at) {
+        if let Some(from) = self.gate.reported_at().or(self.last_at) {
             let key = self.ring.lock().ok().and_then(|ring| ring.key_by(from));
             key.and_then(|key| self.go_back(key));
         }
-        self.gate.again();
+        self.gate.want_again();
         true
     }
 

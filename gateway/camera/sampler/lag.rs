@@ -24,52 +24,54 @@ use crate::{
     media::Packet,
 };
 
-/// Behind by more, looks that the detector has no place for are skipped.
+/// When the sampler is behind by more, looks that the detector's queue does not take are skipped.
 pub(super) const SKIP_AFTER: SignedDuration = SignedDuration::from_secs(6);
-/// Awake and behind by more, decoding goes on at the newest key frame; where the camera woke further
-/// back, by so much more than that ([`CATCH_UP`]).
+/// When an awake camera is behind by more, decoding goes on at the newest key frame. A camera that
+/// replays from further back may be behind by as much as it replays, and [`CATCH_UP`] more.
 const JUMP_AFTER: SignedDuration = SignedDuration::from_secs(15);
 const CATCH_UP: SignedDuration = SignedDuration::from_secs(6);
 /// A replay is no longer than this, or than the looks are apart where that is more.
 const REPLAY_MAX: SignedDuration = SignedDuration::from_secs(10);
-/// Asleep, a look that is late by two looks, and at least so much, is passed over.
+/// A look of a sleeping camera is passed over when it is late by two looks, and by at least so much.
 const LATE_AFTER: SignedDuration = SignedDuration::from_secs(4);
-/// Looks passed over of which vision is told afterwards, at most: as many as wait for it.
+/// Looks passed over that are reported to vision afterwards, at most: as many as may wait for it.
 const PASSED_LOOKS_MAX: usize = 16;
 
 /// How far a sampler is behind, and what it left out.
 pub(super) struct Lag {
     /// Nothing is skipped, however long it takes.
     pub(super) patient: bool,
-    /// Asleep, it is behind, and goes on at the newest key frame.
+    /// The camera sleeps and is behind: it goes on at the newest key frame.
     pub(super) late: bool,
     /// Looks that were due and passed over since the last one, with what the camera's clock said.
     passed: VecDeque<(Timestamp, Option<Timestamp>)>,
-    /// Looks of which vision is still to be told, oldest first.
+    /// Looks that are still to be reported to vision, oldest first.
     owed: VecDeque<Look>,
-    /// Awake and behind by more, it goes on at the newest key frame.
+    /// When the camera is awake and behind by more, it goes on at the newest key frame.
     jump_after: SignedDuration,
 }
 
 impl Lag {
+    /// `patient`: a recording, of which nothing is skipped.
     pub(super) fn new(patient: bool) -> Self {
         let (passed, owed) = (VecDeque::new(), VecDeque::new());
         Self { patient, late: false, passed, owed, jump_after: JUMP_AFTER }
     }
 
+    /// The next look that is still to be reported to vision.
     pub(super) fn next_owed(&mut self) -> Option<Look> {
         self.owed.pop_front()
     }
 
-    /// It wakes: what it passed over asleep is decoded now, or given up.
+    /// The camera wakes: what it passed over asleep is decoded now, or given up.
     pub(super) fn woke(&mut self) {
         self.late = false;
         self.passed.clear();
     }
 
-    /// This look shows no change. So the looks that were passed over since the one before showed none
-    /// either: vision is told of them first. Not where the detector is only asked (`probe`): it may
-    /// find somebody who was there at those, too.
+    /// `look` shows no change, so the looks that were passed over since the one before it showed none
+    /// either: they are reported to vision first. A `probe` is the exception: the detector may find
+    /// somebody in it who was there during those looks too.
     pub(super) fn with_passed_over(&mut self, look: Look) -> Look {
         let passed = std::mem::take(&mut self.passed);
         let mut quiet = passed.into_iter().map(|(at, device)| Look::quiet(at, device));
@@ -85,8 +87,8 @@ impl Sampler {
     /// ring, or where an awake camera is too far behind and jumps to the newest key frame.
     pub(super) fn next_packet(&mut self) -> Option<Packet> {
         let ring = self.ring.lock().ok()?;
-        let kept = ring.numbers();
-        let mut from = self.next.max(kept.start);
+        let numbers = ring.numbers();
+        let mut from = self.next.max(numbers.start);
         let behind = |number: u64| {
             ring.newest()
                 .zip(ring.get(number))
@@ -94,7 +96,7 @@ impl Sampler {
         };
         let (lag, left, mut lost) = (behind(from), from > self.next, None);
         if left {
-            // They left the ring before their turn: it is too small for how far we are behind.
+            // Packets left the ring before their turn: it is too small for how far we are behind.
             let gone =
                 self.last_at.zip(ring.get(from)).map(|(last, one)| one.at.duration_since(last));
             lost = gone.map(|gone| (gone.as_secs_f64(), "the ring kept no more"));
@@ -119,11 +121,12 @@ impl Sampler {
         packet
     }
 
-    /// It goes on at `at`, so many seconds later than where it was.
+    /// Decoding goes on at `at`, `lost_s` seconds later than where it was: counts the looks that were
+    /// skipped.
     fn jumped(&mut self, at: Timestamp, lost_s: f64, why: &str) {
         let mut skipped = lost_s * self.fps;
         if !self.is_awake() {
-            // Of a group whose key frame was dealt with, nothing is missed.
+            // A group of pictures whose key frame was looked at counts as seen.
             let gop = self.gate.gop().unwrap_or(GOP_MAX);
             let (every, asleep_s) = (self.gate.look_every(), lost_s - gop.as_secs_f64() * 1.25);
             skipped = asleep_s / every.max(gop).as_secs_f64().max(0.1);
@@ -140,8 +143,8 @@ impl Sampler {
         });
     }
 
-    /// Whether this key frame is passed over, asleep: it is late, and a later one is there. What has
-    /// changed since is seen in that one too.
+    /// Whether a sleeping camera passes over this key frame: it is late, and a later one is there,
+    /// which shows as well what has changed.
     pub(super) fn is_overtaken(&self, packet: &Packet) -> bool {
         if self.lag.patient {
             return false;
@@ -152,8 +155,9 @@ impl Sampler {
         newest.is_some_and(|key| self.lag.late || apart(packet, key) >= late_after)
     }
 
-    /// It is not looked at, and counts as skipped if it was due. If nothing has changed by the next
-    /// look, vision is told of it then: who stands there was there all the time.
+    /// The key frame of this time is not looked at, and counts as skipped if it was due. If nothing
+    /// has changed by the next look, it is reported to vision then, so that vision knows that who
+    /// stands there was there all the time.
     pub(super) fn pass_over(&mut self, at: Timestamp, device: Option<Timestamp>) {
         if !std::mem::replace(&mut self.lag.late, true) {
             self.note(at, || "late: goes on at the newest key frame".into());
@@ -168,17 +172,18 @@ impl Sampler {
         }
     }
 
-    /// The key frame from which what it slept through is replayed, as it wakes by what it saw at
-    /// `at`: from what vision knows on, as far as that can be caught up with.
+    /// The camera wakes by what it saw at `at`: the number of the key frame from which it replays what
+    /// it slept through. That is the latest one that vision knows, or a later one where the replay
+    /// would be too long to catch up.
     pub(super) fn replays_from(&mut self, at: Timestamp) -> Option<u64> {
-        let told = self.gate.told_at().map_or(at, |told| told.min(at));
+        let reported = self.gate.reported_at().map_or(at, |reported| reported.min(at));
         let asleep = self.gate.look_every().max(self.pre_roll);
         let longest = asleep + self.gate.gop().unwrap_or(SignedDuration::ZERO);
         let longest = REPLAY_MAX.max(longest + longest / 4);
         let ring = self.ring.lock().ok()?;
-        let first = ring.key_by(told)?;
-        let known = ring.get(first)?;
-        let back = apart(known, ring.newest()?);
+        let first = ring.key_by(reported)?;
+        let oldest = ring.get(first)?;
+        let back = apart(oldest, ring.newest()?);
         if self.lag.patient || (back <= longest && !self.lag.late) {
             self.lag.jump_after = JUMP_AFTER.max(back + CATCH_UP);
             return Some(first);
@@ -186,7 +191,7 @@ impl Sampler {
         // A late camera has no time for a replay either: it would not see who comes meanwhile. It
         // starts at the current key frame.
         let from = ring.key_by(if self.lag.late { at } else { at - longest })?.max(first);
-        let lost_s = apart(known, ring.get(from)?).as_secs_f64();
+        let lost_s = apart(oldest, ring.get(from)?).as_secs_f64();
         drop(ring);
         self.lag.jump_after = JUMP_AFTER;
         if lost_s <= 0.0 {
@@ -209,7 +214,7 @@ impl Sampler {
     }
 }
 
-/// From one packet to a later one: by the stream's own clock, which nobody sets, where it is one.
+/// Time from one packet to a later one: within one run by the stream's own clock, which nobody sets.
 fn apart(one: &Packet, later: &Packet) -> SignedDuration {
     match one.run().holds(later) {
         true => SignedDuration::from_millis(later.stream_ms - one.stream_ms),

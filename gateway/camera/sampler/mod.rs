@@ -47,7 +47,7 @@ const NOTES_MAX: usize = 1_000;
 
 /// What came of a step.
 pub(super) enum Step {
-    /// Everything that has come was dealt with, or the detector has no place for what comes next.
+    /// Everything that has come was dealt with, or the detector's queue is full.
     Idle,
     /// Something was done; there may be more.
     Progress,
@@ -55,31 +55,32 @@ pub(super) enum Step {
     Look(Box<Look>),
 }
 
+/// Turns one camera's packets into looks; a state machine that is driven step by step.
 pub(super) struct Sampler {
     id: SourceId,
     ring: Arc<Mutex<Ring>>,
     pool: Arc<Pool>,
     meter: Arc<dyn Meter>,
     gate: Gate,
-    /// What it was made for; another wish needs another sampler.
+    /// The keys of the configuration that it was made for; for others another sampler is made.
     made_for: (GateConfig, HwDecode, Option<String>),
     scene: Scene,
     view_check: ViewCheck,
     packet_sizes: PacketSizeSign,
-    /// What the camera says of itself.
+    /// The camera's own reports that something moves.
     events: EventSign,
-    /// After a press, what was only looked at asleep is seen again from so far back.
+    /// After a press, it replays from so far back what it only looked at asleep.
     pre_roll: SignedDuration,
     /// Looks a second, awake.
     fps: f64,
-    /// Since it woke, something differed.
+    /// Whether something has differed since it woke.
     differed: bool,
     /// The look of a restless scene that vision was asked about, until it has answered.
     probed_at: Option<Timestamp>,
 
     /// Number of the next packet to deal with.
     next: u64,
-    /// Time of the packet before; none where decoding went back.
+    /// Time of the packet before; `None` after decoding went back.
     last_at: Option<Timestamp>,
     /// The run of the packet before.
     run: Option<Run>,
@@ -91,10 +92,10 @@ pub(super) struct Sampler {
     decoder: Option<Decoder>,
     hardware: Hardware,
     converter: ColorConverter,
-    /// Came out of the decoder and were not looked at yet.
+    /// Pictures that came out of the decoder and were not looked at yet.
     frames: VecDeque<Frame>,
 
-    /// What is wrong with the view since it was last asked for, or right again.
+    /// What became wrong with the view, or right again, since this was last taken.
     faults: Vec<CameraFault>,
     /// Somebody wants explanations.
     explains: bool,
@@ -154,12 +155,12 @@ impl Sampler {
         self.explains = true;
     }
 
-    /// What was decided since, and why.
+    /// What was decided since this was last called, and why.
     pub(super) fn take_notes(&mut self) -> Vec<(Timestamp, String)> {
         std::mem::take(&mut self.notes)
     }
 
-    /// What is wrong with the view since, or right again.
+    /// What became wrong with the view, or right again, since this was last called.
     pub(super) fn take_faults(&mut self) -> Vec<CameraFault> {
         std::mem::take(&mut self.faults)
     }
@@ -197,14 +198,15 @@ impl Sampler {
             self.scene.found();
         }
         if self.probed_at.take_if(|probed| *probed == at).is_some() && !self.is_awake() {
-            match feedback.fresh {
+            match feedback.somebody_new {
                 true => self.wake(WakeCause::Seen, at),
-                false => self.gate.told(at),
+                false => self.gate.reported(at),
             }
         }
     }
 
-    /// The next thing to do. `can_queue`: the detector has a place for another picture.
+    /// Does the next thing that there is to do. `can_queue`: the queue of the detector takes another
+    /// picture of this camera.
     pub(super) fn step(&mut self, can_queue: bool) -> Step {
         if let Some(look) = self.lag.next_owed() {
             return Step::Look(Box::new(look));
@@ -263,7 +265,7 @@ impl Sampler {
             return self.key_frame(packet);
         }
         // Not before the first look: without a background, a large packet says nothing.
-        if self.gate.told_at().is_some() && self.packet_sizes.packet(packet.bytes) {
+        if self.gate.reported_at().is_some() && self.packet_sizes.packet(packet.bytes) {
             self.wake(WakeCause::Signal, packet.at);
         }
         Step::Progress
@@ -276,14 +278,15 @@ impl Sampler {
         }
     }
 
-    /// Decodes everything from now on; first what came since the last key frame that vision knows.
+    /// Decodes everything from now on, beginning with the key frame at or before the latest picture
+    /// that vision knows.
     fn wake(&mut self, cause: WakeCause, at: Timestamp) {
         let from = self.replays_from(at);
         let key_at = from.and_then(|from| self.go_back(from));
         self.probed_at = None;
         self.lag.woke();
-        if let Some(slept) = self.sleep_log.wakes(at) {
-            self.note(at, || slept);
+        if let Some(line) = self.sleep_log.wakes(at) {
+            self.note(at, || line);
         }
         self.gate.wake(cause, at);
         self.differed = false;
@@ -298,8 +301,8 @@ impl Sampler {
         }
     }
 
-    /// Decoding goes on from this key frame; its time. Going back is neither a clock that stepped nor
-    /// the beginning of a run.
+    /// Decoding goes on from the key frame of this number; returns its time. What follows is checked
+    /// neither for a clock that stepped back nor for a new run.
     fn go_back(&mut self, number: u64) -> Option<Timestamp> {
         let ring = self.ring.lock().ok()?;
         let packet = ring.get(number)?;

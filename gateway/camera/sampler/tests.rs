@@ -5,7 +5,7 @@ use std::{path::Path, process::Command};
 use super::*;
 use crate::{
     base::Registry,
-    media::{Request, Session},
+    media::{Session, SessionRequest},
 };
 
 /// Seconds of the clips at which something white stands in a coloured picture that is otherwise still.
@@ -42,7 +42,7 @@ pub(in crate::camera) fn start() -> Timestamp {
 }
 
 pub(in crate::camera) fn packets(clip: &str) -> Vec<Packet> {
-    let mut session = Session::open(&Request::of_clip(std::path::Path::new(clip))).unwrap();
+    let mut session = Session::open(&SessionRequest::of_clip(std::path::Path::new(clip))).unwrap();
     std::iter::from_fn(|| session.next(start).unwrap()).collect()
 }
 
@@ -109,7 +109,7 @@ impl Bench {
         self.meter.get(Metric::CameraWakes, &label_pair("cam", cause.as_str()))
     }
 
-    fn said(&mut self, what: &str) -> Vec<(f64, String)> {
+    fn notes_with(&mut self, what: &str) -> Vec<(f64, String)> {
         let words = self.sampler.take_notes().into_iter();
         let of = words.filter(|(_, word)| word.contains(what));
         of.map(|(at, word)| (seconds(at), word)).collect()
@@ -124,9 +124,9 @@ fn times(looks: &[Look]) -> Vec<f64> {
     looks.iter().map(|look| seconds(look.at)).collect()
 }
 
-/// In the order in which they were told, each once.
-fn assert_told_once(times: &[f64]) {
-    assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "told again: {times:?}");
+/// In the order in which they were reported, each once.
+fn assert_reported_once(times: &[f64]) {
+    assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "reported again: {times:?}");
 }
 
 #[test]
@@ -138,8 +138,8 @@ fn v1_a_change_between_two_looks_is_replayed_from_the_key_frame_before() {
     assert_eq!(bench.sampler.gate.level(), 1, "the look at 5 s showed nothing");
     let slept_at = seconds(before.iter().rfind(|look| look.picture.is_some()).unwrap().at);
     assert_eq!(slept_at, 3.0);
-    let told: Vec<f64> = times(&before).into_iter().filter(|at| *at > slept_at).collect();
-    assert_eq!(told.last(), Some(&5.0), "{told:?}");
+    let reported: Vec<f64> = times(&before).into_iter().filter(|at| *at > slept_at).collect();
+    assert_eq!(reported.last(), Some(&5.0), "{reported:?}");
     assert!(before.iter().all(|look| look.regions.is_empty()));
 
     let replayed = bench.play(packets.iter().filter(|packet| seconds(packet.at) == 7.0));
@@ -150,7 +150,7 @@ fn v1_a_change_between_two_looks_is_replayed_from_the_key_frame_before() {
     assert_eq!(seconds(first.at), 5.4, "with its own time");
     assert!(first.regions[0].holds((0.5, 0.33)), "{:?}", first.regions);
     assert!(first.picture.is_some());
-    let woke = bench.said("wakes: change");
+    let woke = bench.notes_with("wakes: change");
     assert!(woke[0].1.contains("replays 2.0 s"), "{woke:?}");
 }
 
@@ -163,7 +163,7 @@ fn v1_what_vision_was_told_of_is_not_told_again_wherever_decoding_goes_back_to()
         let mut bench = Bench::new(serde_json::json!({}), true);
         let looks = bench.play(&packets);
         assert!(bench.wakes(WakeCause::Change) >= 1.0, "gop {gop}");
-        assert_told_once(&times(&looks));
+        assert_reported_once(&times(&looks));
         let there =
             looks.iter().filter(|look| !look.regions.is_empty()).map(|look| seconds(look.at));
         let first = there.clone().next().unwrap();
@@ -183,19 +183,19 @@ fn v5_one_that_lags_jumps_to_the_newest_key_frame_and_counts_what_it_skipped() {
         // The box was busy for half a minute.
         packets[20..].iter().for_each(|packet| bench.push(packet));
         let looks = bench.drain();
-        assert_told_once(&[times(&first), times(&looks)].concat());
-        let said = bench.said("jumps ahead");
-        (times(&looks), bench.count(Metric::CameraSkipped), said)
+        assert_reported_once(&[times(&first), times(&looks)].concat());
+        let notes = bench.notes_with("jumps ahead");
+        (times(&looks), bench.count(Metric::CameraSkipped), notes)
     };
-    let (looks, skipped, said) = played(false);
+    let (looks, skipped, notes) = played(false);
     assert_eq!(looks.first(), Some(&31.0), "the newest key frame: {looks:?}");
     assert_eq!(looks.len(), 5);
     assert_eq!(skipped, 145.0, "29 s, five looks a second");
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].0 == 31.0 && said[0].1.contains("29.0 s before this"), "{said:?}");
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(notes[0].0 == 31.0 && notes[0].1.contains("29.0 s before this"), "{notes:?}");
 
-    let (looks, skipped, said) = played(true);
-    assert_eq!((looks.len(), skipped, said.len()), (150, 0.0, 0), "a recording is seen in full");
+    let (looks, skipped, notes) = played(true);
+    assert_eq!((looks.len(), skipped, notes.len()), (150, 0.0, 0), "a recording is seen in full");
 }
 
 #[test]
@@ -208,9 +208,9 @@ fn v5_asleep_one_that_lags_looks_at_the_newest_key_frame_and_counts_what_it_pass
         assert_eq!((bench.sampler.gate.level(), bench.count(Metric::CameraSkipped)), (1, 0.0));
         packets[80..].iter().for_each(|packet| bench.push(packet));
         let looks = times(&bench.drain());
-        let late = bench.said("late");
+        let late = bench.notes_with("late");
         // It slept at 0.6 s, and looks every 2 s: at 3, 5, 7 as they came, and then too late.
-        // Vision is told of all once it is known that nothing has changed: who stands was there.
+        // All are reported to vision once it is known that nothing has changed: who stands was there.
         let every_2_s: Vec<f64> = (4..16).map(|n| f64::from(n) * 2.0 + 1.0).collect();
         assert_eq!(looks, every_2_s);
         // At 0, 3, 5, 7, and those or the last one.
@@ -249,7 +249,7 @@ fn v5_one_that_is_late_sees_who_is_there_now_and_replays_nothing() {
         assert_eq!(seconds(seen.at), first, "he is there now");
         // Asleep every 2 s; not replayed: five looks a second since 7 s.
         assert_eq!(bench.count(Metric::CameraSkipped), passed + (first - 7.0) * 5.0);
-        assert_eq!(bench.said("too late to replay").len(), 1);
+        assert_eq!(bench.notes_with("too late to replay").len(), 1);
     }
 }
 
@@ -310,7 +310,7 @@ fn v5_a_clock_that_was_set_back_in_what_is_jumped_over_blinds_nobody() {
     }
     let looks = times(&bench.drain());
     assert_eq!((looks.first(), looks.len()), (Some(&-569.0), 5), "{looks:?}");
-    assert!(!bench.said("the clock went back").is_empty());
+    assert!(!bench.notes_with("the clock went back").is_empty());
 }
 
 #[test]
@@ -323,9 +323,9 @@ fn v5_packets_that_leave_the_ring_before_their_turn_are_counted_and_said() {
     bench.ring.lock().unwrap().resize(3_600, group * 3);
     packets[10..].iter().for_each(|packet| bench.push(packet));
     let looks = times(&bench.drain());
-    let said = bench.said("the ring kept no more");
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(looks[0] > 6.0 && looks[0] == said[0].0, "{looks:?} {said:?}");
+    let notes = bench.notes_with("the ring kept no more");
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(looks[0] > 6.0 && looks[0] == notes[0].0, "{looks:?} {notes:?}");
     let gone = (looks[0] - 0.9) * 5.0;
     assert!((gone - bench.count(Metric::CameraSkipped)).abs() <= 1.0, "{gone}");
 }
@@ -376,7 +376,7 @@ fn the_end_of_a_recording_brings_out_what_is_inside_the_decoder() {
     let rest = times(&bench.drain());
     assert_eq!(rest.last(), Some(&3.8), "{rest:?}");
     assert_eq!(looks.len() + rest.len(), 20);
-    assert!(bench.drain().is_empty(), "said once");
+    assert!(bench.drain().is_empty(), "reported once");
 }
 
 #[test]
@@ -432,7 +432,7 @@ fn v2_asleep_it_holds_no_decoder_and_no_frame_and_gives_back_what_it_had() {
 }
 
 #[test]
-fn other_figures_in_the_configuration_make_another_lookout_of_it() {
+fn other_figures_in_the_configuration_make_another_sampler_of_it() {
     let bench = Bench::new(serde_json::json!({}), false);
     let with = |key: &str, value: serde_json::Value| -> camera::Config {
         let mut config = serde_json::json!({
@@ -481,7 +481,7 @@ fn a_stream_that_becomes_another_one_is_replayed_from_the_one_before_once() {
     let mut bench = Bench::new(serde_json::json!({ "quiet_after_s": 0.7 }), true);
     let looks = bench.play(first.iter().chain(&second));
     assert_eq!(bench.wakes(WakeCause::Start), 2.0);
-    assert_told_once(&times(&looks));
+    assert_reported_once(&times(&looks));
     assert_eq!(bench.sampler.gate.level(), 1, "asleep again");
 }
 
@@ -500,8 +500,8 @@ fn a_key_frame_that_cannot_be_decoded_is_said_and_the_next_is_looked_at() {
     std::fs::write(&path, bytes).unwrap();
     let mut bench = Bench::new(serde_json::json!({}), true);
     let looks = times(&bench.play(&packets(&path)));
-    let said = bench.said("cannot be decoded");
-    assert_eq!(said.iter().map(|(at, _)| *at).collect::<Vec<f64>>(), [5.0], "{said:?}");
+    let notes = bench.notes_with("cannot be decoded");
+    assert_eq!(notes.iter().map(|(at, _)| *at).collect::<Vec<f64>>(), [5.0], "{notes:?}");
     assert_eq!(bench.count(Metric::CameraBadPackets), 1.0);
     assert!(looks.contains(&6.0) && !looks.contains(&5.0), "{looks:?}");
 }
@@ -509,9 +509,9 @@ fn a_key_frame_that_cannot_be_decoded_is_said_and_the_next_is_looked_at() {
 /// Where in the file the packet of this second begins.
 fn offset(path: &str, at_s: &str) -> usize {
     let asked = ["-v", "error", "-show_entries", "packet=pts_time,pos", "-of", "csv=p=0", path];
-    let said = Command::new("ffprobe").args(asked).output().unwrap().stdout;
-    let said = String::from_utf8(said).unwrap();
-    let rows = said.lines().map(|line| line.split(',').collect::<Vec<&str>>());
+    let output = Command::new("ffprobe").args(asked).output().unwrap().stdout;
+    let listing = String::from_utf8(output).unwrap();
+    let rows = listing.lines().map(|line| line.split(',').collect::<Vec<&str>>());
     rows.filter(|row| row[0].starts_with(at_s)).map(|row| row[1].parse().unwrap()).next().unwrap()
 }
 
@@ -524,10 +524,10 @@ fn v8_a_press_is_believed_at_once_and_an_event_only_once_it_was_right() {
     bench.play(&packets[..100]);
     bench.sampler.nudged(Nudges::EVENT);
     assert_eq!(bench.sampler.gate.level(), 1, "nothing is known of its events yet");
-    assert_eq!(bench.said("not believed").len(), 1);
+    assert_eq!(bench.notes_with("not believed").len(), 1);
     bench.sampler.nudged(Nudges::PRESS);
     assert_eq!((bench.sampler.gate.level(), bench.wakes(WakeCause::Press)), (2, 1.0));
     let shown = times(&bench.play(&packets[100..110]));
     assert!((4.9..5.2).contains(&shown[0]), "5 s before the press: {shown:?}");
-    assert_told_once(&shown);
+    assert_reported_once(&shown);
 }

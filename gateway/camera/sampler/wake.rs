@@ -20,7 +20,7 @@ use crate::{
     domain::{Metric, label_pair},
 };
 
-/// Who asked a camera to wake; several of one kind are one.
+/// Who asked a camera to wake; several of one kind count as one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Nudges {
     /// The camera itself says that something begins to move.
@@ -32,10 +32,14 @@ pub struct Nudges {
 }
 
 impl Nudges {
+    /// The camera itself asked.
     pub const EVENT: Self = Self { event: true, press: false, neighbour: false };
+    /// A button asked.
     pub const PRESS: Self = Self { event: false, press: true, neighbour: false };
+    /// A neighbour asked.
     pub const NEIGHBOUR: Self = Self { event: false, press: false, neighbour: true };
 
+    /// Adds those who asked in `other`.
     pub fn join(&mut self, other: Self) {
         self.event |= other.event;
         self.press |= other.press;
@@ -51,9 +55,9 @@ impl Sampler {
             return;
         }
         let Some(now) = self.newest() else { return };
-        let ready = self.gate.told_at().is_some();
+        let ready = self.gate.reported_at().is_some();
         if nudges.event {
-            match self.events.say(now) {
+            match self.events.announced(now) {
                 SignResponse::Wake if ready => self.rouse(WakeCause::Event, now),
                 SignResponse::Wake => {}
                 response => {
@@ -65,7 +69,7 @@ impl Sampler {
             }
         }
         if nudges.press && ready {
-            // What was there when somebody pressed matters, and just before.
+            // What was there when somebody pressed, and just before, matters.
             if self.gate.awake().is_none() {
                 self.gate.recall(now - self.pre_roll);
             }
@@ -88,25 +92,25 @@ impl Sampler {
         Some(self.ring.lock().ok()?.newest()?.at)
     }
 
-    /// A look has been held against what was said since the one before.
+    /// Judges the signs since the look before by what this look found.
     pub(super) fn judge_look(&mut self, differed: bool) {
-        if self.packet_sizes.looked(differed) {
+        if self.packet_sizes.judge(differed) {
             self.show("signal", self.packet_sizes.trust());
         }
-        if !differed && self.events.looked_in_vain() {
+        if !differed && self.events.found_nothing() {
             self.show("event", self.events.trust());
         }
     }
 
-    /// It falls asleep: what was seen awake is held against what woke it, and what was said.
+    /// The camera falls asleep: judges the sign that woke it, and those since, by what was seen awake.
     pub(super) fn judge_sleep(&mut self, at: Timestamp, cause: WakeCause) {
         let differed = self.differed;
         let mut judged = None;
-        if cause == WakeCause::Signal && self.packet_sizes.looked(differed) {
+        if cause == WakeCause::Signal && self.packet_sizes.judge(differed) {
             self.show("signal", self.packet_sizes.trust());
             judged = self.packet_sizes.trust().precision();
         }
-        if self.events.slept(differed) {
+        if self.events.fell_asleep(differed) {
             self.show("event", self.events.trust());
             if cause == WakeCause::Event {
                 judged = self.events.trust().precision();

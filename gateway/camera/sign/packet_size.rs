@@ -2,8 +2,8 @@
 //!
 //! Sizes of packets between key frames, as logarithms, against a running mean and deviation; five
 //! in a row that are together unusual are a sign. Each look tells whether the sign was right;
-//! precision over the last hours decides whether it is believed. On a noisy sensor it is
-//! worthless, and this says so by itself.
+//! precision over the last hours decides whether it is believed. On a noisy sensor the sign is
+//! worthless; then its precision is low, and it is not believed.
 
 use super::trust::{Terms, Trust};
 
@@ -13,9 +13,9 @@ const TOGETHER: usize = 5;
 const DEVIATIONS: f32 = 2.0;
 /// Share taken over by mean and deviation with each quiet packet.
 const LEARN: f32 = 0.02;
-/// Packets before the mean is one.
+/// Packets before the mean counts as known.
 const PACKETS_MIN: u32 = 100;
-/// Made up by us, and worthless on many a sensor: it has more to show than a camera's own word.
+/// Computed by us, and worthless on many a sensor: it has to prove more than a camera's own event.
 const TERMS: Terms = Terms { right_min: 4.0, precision_min: 0.8 };
 
 /// Packet sizes of one camera.
@@ -25,7 +25,8 @@ pub(in crate::camera) struct PacketSizeSign {
     deviation: f32,
     packets: u32,
     recent: [f32; TOGETHER],
-    sign: bool,
+    /// The sign was given since the last judgement.
+    given: bool,
     trust: Trust,
 }
 
@@ -36,7 +37,7 @@ impl Default for PacketSizeSign {
             deviation: 0.0,
             packets: 0,
             recent: [0.0; TOGETHER],
-            sign: false,
+            given: false,
             trust: Trust::new(TERMS),
         }
     }
@@ -55,25 +56,27 @@ impl PacketSizeSign {
         self.packets = self.packets.saturating_add(1);
         let together = self.recent.iter().sum::<f32>() / TOGETHER as f32;
         if self.packets > PACKETS_MIN && together > DEVIATIONS {
-            self.sign = true;
+            self.given = true;
         } else {
             self.mean += (size - self.mean) * LEARN;
             self.deviation += ((size - self.mean).abs() * 1.25 - self.deviation) * LEARN;
         }
-        self.sign && self.is_trusted()
+        self.given && self.is_trusted()
     }
 
-    /// What a look found of the time since the one before: something, or nothing. Whether
+    /// Judges the time since the look before by whether this one found a change. Returns whether
     /// there was anything to judge.
-    pub(in crate::camera) fn looked(&mut self, changed: bool) -> bool {
+    pub(in crate::camera) fn judge(&mut self, changed: bool) -> bool {
         self.recent = [0.0; TOGETHER];
-        self.trust.judge(std::mem::take(&mut self.sign), changed)
+        self.trust.judge(std::mem::take(&mut self.given), changed)
     }
 
+    /// Whether it may wake the camera.
     pub(in crate::camera) fn is_trusted(&self) -> bool {
         self.trust.is_believed()
     }
 
+    /// How often it was right.
     pub(in crate::camera) fn trust(&self) -> &Trust {
         &self.trust
     }
@@ -88,18 +91,18 @@ mod tests {
     /// Looks until it is trusted, of 60 with a walker in every other interval; 0 for never.
     fn trusted_after(noise: f64) -> usize {
         let mut random = StdRng::seed_from_u64(crate::domain::seed());
-        let mut signal = PacketSizeSign::default();
+        let mut sign = PacketSizeSign::default();
         let mut size = |extra: f64| (400.0 + noise * random.random::<f64>() + extra) as usize;
         for _ in 0..200 {
-            signal.packet(size(0.0));
+            sign.packet(size(0.0));
         }
         for look in 1..=60 {
             let walker = look % 2 == 0;
             for n in 0..49 {
-                signal.packet(size(if walker && n > 20 { 600.0 } else { 0.0 }));
+                sign.packet(size(if walker && n > 20 { 600.0 } else { 0.0 }));
             }
-            signal.looked(walker);
-            if signal.is_trusted() {
+            sign.judge(walker);
+            if sign.is_trusted() {
                 return look;
             }
         }
@@ -114,16 +117,16 @@ mod tests {
 
     #[test]
     fn one_that_turns_wrong_is_no_longer_believed() {
-        let mut signal = PacketSizeSign::default();
+        let mut sign = PacketSizeSign::default();
         for _ in 0..12 {
-            signal.sign = true;
-            signal.looked(true);
+            sign.given = true;
+            sign.judge(true);
         }
-        assert!(signal.is_trusted());
+        assert!(sign.is_trusted());
         for _ in 0..4 {
-            signal.sign = true;
-            signal.looked(false);
+            sign.given = true;
+            sign.judge(false);
         }
-        assert!(!signal.is_trusted());
+        assert!(!sign.is_trusted());
     }
 }

@@ -1,10 +1,10 @@
-//! How often a sign was right, held against what the looks saw: it wakes a camera only while it is good.
+//! How often a sign was right, judged by what the looks saw: it wakes a camera only while it is good.
 //!
 //! Each sign is judged once: the look after it, or what was seen awake, differed or did not. What
 //! lies further back counts less, so a sign that is good by day and worthless in the rain of a
 //! night is believed by day. Nothing here ever keeps a camera from looking.
 
-/// Share of what was known that is kept with each judgement: the last few dozen count.
+/// Share of the older counts that each judgement keeps: the last few dozen count.
 const KEEP: f32 = 0.97;
 
 /// What a sign must have shown before it is believed.
@@ -26,6 +26,7 @@ pub(in crate::camera) struct Trust {
 }
 
 impl Trust {
+    /// Nothing is known yet: not believed.
     pub(super) fn new(terms: Terms) -> Self {
         Self { terms, right: 0.0, wrong: 0.0, missed: 0.0 }
     }
@@ -47,6 +48,7 @@ impl Trust {
         true
     }
 
+    /// Whether it has been right often enough, and with a high enough share.
     pub(in crate::camera) fn is_believed(&self) -> bool {
         self.right >= self.terms.right_min
             && self.precision().is_some_and(|share| share >= self.terms.precision_min)
@@ -87,7 +89,7 @@ mod tests {
         assert!(!trust.is_believed(), "what lies back counts less");
         trust.judge(true, true);
         assert!(trust.is_believed());
-        assert!(!trust.judge(false, false), "nothing happened, nothing was said");
+        assert!(!trust.judge(false, false), "nothing happened, no sign was given");
         for _ in 0..2 {
             trust.judge(true, false);
         }

@@ -1,4 +1,4 @@
-//! What devices say of themselves, at the desk: their health, a press that was only a try, a call taken back.
+//! Reports of devices at the desk: their health, a press that only tested the button, a call that was cancelled.
 
 use super::{
     super::{presses, supervise},
@@ -9,20 +9,21 @@ use crate::domain::{
     Severity, SourceId, Stamp, What,
 };
 
-/// Who presses again within this time means it, also while buttons are tried.
+/// A second press within this time is a call, also while buttons are tested.
 const INSISTS_WITHIN_S: f64 = 60.0;
-/// Devices are looked at so often.
-const LOOK_EVERY_MS: u64 = 1_000;
+/// Devices are checked so often.
+const CHECK_EVERY_MS: u64 = 1_000;
 
 impl Desk {
-    /// Takes up what an earlier process knew of its devices.
+    /// Takes over the device table of an earlier process.
     pub fn restore_devices(&mut self, now: Now, table: DeviceTable) {
         self.fleet.restore(now, table);
         self.list_devices(now);
     }
 
+    /// Supervises the devices of the current configuration.
     pub(super) fn list_devices(&mut self, now: Now) {
-        self.fleet.list(now, &known(&self.directory));
+        self.fleet.list(now, &listing(&self.directory));
     }
 
     /// All devices, listed or not, as they are now.
@@ -30,6 +31,7 @@ impl Desk {
         self.fleet.table(now, &self.directory.watch)
     }
 
+    /// A report of a device.
     pub(super) fn report(
         &mut self,
         now: Now,
@@ -39,18 +41,18 @@ impl Desk {
         effects: &mut Effects,
     ) {
         match report.word {
-            // An old retained word takes nothing back and tries nothing.
+            // An old retained message cancels nothing and tests nothing.
             DeviceStatus::Test if !report.retained => {
-                self.tried(now, source, stamp, report, effects)
+                self.test_reported(now, source, stamp, report, effects)
             }
-            DeviceStatus::Cancel if !report.retained => self.taken_back(now, source, effects),
+            DeviceStatus::Cancel if !report.retained => self.cancelled(now, source, effects),
             _ => {}
         }
         self.fleet.report(now, source, report, &self.directory.watch);
         self.judge_device(now, source, effects);
     }
 
-    fn tried(
+    fn test_reported(
         &mut self,
         now: Now,
         source: &SourceId,
@@ -68,7 +70,8 @@ impl Desk {
         self.test_press(now, source, stamp, &press, effects);
     }
 
-    /// On disk and in the table of devices; nobody is called.
+    /// A press that only tests the button: it is written down and shown in the device table, and calls
+    /// nobody.
     pub(super) fn test_press(
         &mut self,
         now: Now,
@@ -87,8 +90,8 @@ impl Desk {
         ));
     }
 
-    /// Whether this press only tries the button.
-    pub(super) fn is_try(&self, now: Now, source: &SourceId) -> bool {
+    /// Whether a press now only tests the button.
+    pub(super) fn is_test(&self, now: Now, source: &SourceId) -> bool {
         let info = self.directory.sources.get(source);
         let grid = info.and_then(|info| info.grid.as_deref()).map(|grid| grid.code.as_str());
         let insists = self
@@ -98,8 +101,9 @@ impl Desk {
         !insists && self.directory.watch.tries(source.as_str(), grid, now.wall)
     }
 
-    /// The happening ends; the case stays with the grid until a person closes it.
-    fn taken_back(&mut self, now: Now, source: &SourceId, effects: &mut Effects) {
+    /// The device cancels its call. The incident is no longer active; the case stays open until a
+    /// person closes it.
+    fn cancelled(&mut self, now: Now, source: &SourceId, effects: &mut Effects) {
         let key = format!("press/{source}");
         let Some(live) = self.by_key.get(&key).and_then(|id| self.live.get_mut(id)) else { return };
         live.incident.detail.insert("cancelled_by".into(), "device".into());
@@ -109,27 +113,29 @@ impl Desk {
         self.by_key.remove(&key);
     }
 
+    /// Once a second: reports what has become wrong or right by the passing of time.
     pub(super) fn watch_devices(&mut self, now: Now, effects: &mut Effects) {
-        if now.mono_ms.saturating_sub(self.looked_ms) >= LOOK_EVERY_MS {
-            self.looked_ms = now.mono_ms;
-            let verdicts = self.fleet.tick(now, &self.directory.watch);
-            self.tell_verdicts(now, verdicts, effects);
+        if now.mono_ms.saturating_sub(self.checked_ms) >= CHECK_EVERY_MS {
+            self.checked_ms = now.mono_ms;
+            let changes = self.fleet.tick(now, &self.directory.watch);
+            self.report_changes(now, changes, effects);
         }
     }
 
+    /// Reports what has changed with this device, which has just sent something.
     pub(super) fn judge_device(&mut self, now: Now, source: &SourceId, effects: &mut Effects) {
-        let verdicts = self.fleet.look_at(now, source, &self.directory.watch);
-        self.tell_verdicts(now, verdicts, effects);
+        let changes = self.fleet.check_device(now, source, &self.directory.watch);
+        self.report_changes(now, changes, effects);
     }
 
-    fn tell_verdicts(
+    fn report_changes(
         &mut self,
         now: Now,
-        verdicts: Vec<supervise::Verdict>,
+        changes: Vec<supervise::AilmentChange>,
         effects: &mut Effects,
     ) {
-        for verdict in verdicts {
-            let (kind, severity) = match verdict.ailment {
+        for change in changes {
+            let (kind, severity) = match change.ailment {
                 Ailment::Silent => (Kind::DeviceSilent, Severity::NOTICE),
                 Ailment::Battery => (Kind::DeviceBattery, Severity::MINOR),
                 Ailment::Tamper => (Kind::DeviceTamper, Severity::NOTICE),
@@ -137,17 +143,17 @@ impl Desk {
             };
             let stamp = Stamp::of_gateway(now);
             let finding = Finding {
-                phase: if verdict.broken { Phase::Begins } else { Phase::Ends },
+                phase: if change.broken { Phase::Begins } else { Phase::Ends },
                 severity,
-                detail: self.for_the_visitor(&verdict.source),
-                ..Finding::of_a_part(&verdict.source, stamp, kind, &verdict.why)
+                detail: self.for_the_officer(&change.source),
+                ..Finding::of_a_part(&change.source, stamp, kind, &change.why)
             };
             self.finding(now, finding, effects);
         }
     }
 
-    /// Who lives there, whom to call, what to know: for whoever goes there.
-    pub(super) fn for_the_visitor(&self, source: &SourceId) -> Detail {
+    /// Who lives there, whom to call and what to know, for the officer who goes there.
+    pub(super) fn for_the_officer(&self, source: &SourceId) -> Detail {
         let mut detail = Detail::new();
         let mut put = |name: &str, text: Option<&str>| {
             if let Some(text) = text.filter(|text| !text.is_empty()) {
@@ -168,6 +174,7 @@ impl Desk {
     }
 }
 
-pub(super) fn known(directory: &super::Directory) -> supervise::Known<'_> {
-    supervise::Known { infos: &directory.devices, sources: &directory.sources }
+/// What the configuration says of devices and sources.
+pub(super) fn listing(directory: &super::Directory) -> supervise::DeviceListing<'_> {
+    supervise::DeviceListing { infos: &directory.devices, sources: &directory.sources }
 }

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use jiff::SignedDuration;
 
-use super::{super::live::Live, Desk, Directory, Effects, Job};
+use super::{super::live::Live, Desk, Directory, Effects, EvidenceJob};
 use crate::domain::{Entry, Evidence, IdMint, IncidentId, Now, SourceId, What};
 
 impl Desk {
+    /// A snapshot or clip is on disk.
     pub(super) fn evidence(
         &mut self,
         now: Now,
@@ -29,13 +30,14 @@ impl Desk {
         if live.hold_until_ms.is_some() {
             effects.entries.push(live.record(now, What::Opened));
         } else if live.may_update(now)
-            || (evidence.media_type == "video/mp4" && live.told && !live.incident.active)
+            || (evidence.media_type == "video/mp4" && live.reported && !live.incident.active)
         {
-            // The clip of an ended happening is the last thing to say: it goes at once.
+            // The clip of an incident that is over is its last change, so it is reported at once.
             effects.entries.push(live.record(now, What::Updated));
         }
     }
 
+    /// A snapshot or clip could not be made.
     pub(super) fn evidence_failed(
         &mut self,
         now: Now,
@@ -53,6 +55,7 @@ impl Desk {
     }
 }
 
+/// Asks for a snapshot of the picture that waits, unless one is being made.
 pub(super) fn take_snapshot(ids: &mut IdMint, live: &mut Live, now: Now, effects: &mut Effects) {
     if live.making_snapshot {
         return;
@@ -64,17 +67,18 @@ pub(super) fn take_snapshot(ids: &mut IdMint, live: &mut Live, now: Now, effects
     live.making_snapshot = true;
     live.last_snapshot_ms = now.mono_ms;
     let source = live.incident.sources[0].id.clone();
-    effects.jobs.push(Job::Snapshot { incident: live.incident.id, id, source, shot });
+    effects.jobs.push(EvidenceJob::Snapshot { incident: live.incident.id, id, source, shot });
 }
 
-/// One clip a happening: cut when it has ended and its post-roll is over, or at its greatest length.
+/// Asks for the one clip of an incident when that has ended and its post-roll is over, or at the
+/// clip's greatest length.
 pub(super) fn cut_clip(
     (directory, ids): (&Directory, &mut IdMint),
     live: &mut Live,
     now: Now,
     effects: &mut Effects,
 ) {
-    if !live.clip_due || !live.told {
+    if !live.clip_due || !live.reported {
         return;
     }
     let first = &live.incident.sources[0].id;
@@ -93,5 +97,5 @@ pub(super) fn cut_clip(
     live.clip_due = false;
     let (incident, began_at) = (live.incident.id, live.incident.began_at);
     let id = ids.evidence(now);
-    effects.jobs.push(Job::Clip { incident, id, source, began_at, until });
+    effects.jobs.push(EvidenceJob::Clip { incident, id, source, began_at, until });
 }

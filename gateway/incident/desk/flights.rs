@@ -1,19 +1,19 @@
 //! Drones at the desk: poses and pictures make flights; what a flight sees gets its place and grid.
 
-use super::{super::flight::Ground, Desk, Effects};
+use super::{super::sighting::GeoContext, Desk, Effects};
 use crate::domain::{
     DroneInfo, Finding, Grid, Now, Place, Pose, SourceId, SourceInfo, SourceKind, Stamp, TrackFrame,
 };
 
 impl Desk {
-    /// By its id in the configuration, or its serial number in topics.
+    /// The drone of this source: by its id in the configuration, or its serial number in topics.
     fn drone(&self, source: &SourceId) -> Option<DroneInfo> {
         let drones = &self.directory.drones;
         let named = |drone: &&DroneInfo| drone.serial.as_deref() == Some(source.as_str());
         drones.get(source).or_else(|| drones.values().find(named)).cloned()
     }
 
-    /// A drone that nobody configured is nobody's flight.
+    /// A pose of a drone. One that is not in the configuration makes no flight.
     pub(super) fn pose(
         &mut self,
         now: Now,
@@ -24,12 +24,13 @@ impl Desk {
     ) {
         let Some(drone) = self.drone(source) else { return };
         let areas = self.directory.areas.clone();
-        let ground = Ground { drone: &drone, areas: areas.as_deref() };
+        let geo = GeoContext { drone: &drone, areas: areas.as_deref() };
         let mut findings = Vec::new();
-        effects.repeated = !self.flights.pose(now, ground, stamp, pose, &mut findings);
+        effects.repeated = !self.flights.pose(now, geo, stamp, pose, &mut findings);
         findings.into_iter().for_each(|finding| self.finding(now, finding, effects));
     }
 
+    /// A picture of a drone and what is in it.
     pub(super) fn saw(
         &mut self,
         now: Now,
@@ -40,31 +41,33 @@ impl Desk {
     ) {
         let Some(drone) = self.directory.drones.get(source).cloned() else { return };
         let areas = self.directory.areas.clone();
-        let ground = Ground { drone: &drone, areas: areas.as_deref() };
+        let geo = GeoContext { drone: &drone, areas: areas.as_deref() };
         let mut findings = Vec::new();
-        self.flights.saw(now, ground, stamp, frame, &mut findings);
+        self.flights.saw(now, geo, stamp, frame, &mut findings);
         findings.into_iter().for_each(|finding| self.finding(now, finding, effects));
     }
 
+    /// Ends flights that have been silent for long.
     pub(super) fn end_flights(&mut self, now: Now, effects: &mut Effects) {
         let mut findings = Vec::new();
         let directory = &self.directory;
-        let ground = |id: &SourceId| {
+        let geo = |id: &SourceId| {
             let drone = directory.drones.get(id)?;
-            Some(Ground { drone, areas: directory.areas.as_deref() })
+            Some(GeoContext { drone, areas: directory.areas.as_deref() })
         };
-        self.flights.tick(now, ground, &mut findings);
+        self.flights.tick(now, geo, &mut findings);
         findings.into_iter().for_each(|finding| self.finding(now, finding, effects));
     }
 
-    /// A finding from the air says where on the ground it is, how sure that is, or why it cannot.
+    /// Adds to a finding of a drone where on the ground it is and how sure that is, or why that is not
+    /// known.
     pub(super) fn locate(&self, finding: &mut Finding) {
         let drone = self.directory.drones.contains_key(&finding.source);
         if !drone || finding.key.starts_with("patrol/") {
             return;
         }
         let Some(seen) = self.flights.sighting(&finding.source, finding) else { return };
-        let said = match &seen.spot {
+        let ground = match &seen.spot {
             Ok(spot) => {
                 finding.why = format!(
                     "{}; from the air at {:.6}, {:.6} ± {:.0} m",
@@ -81,7 +84,7 @@ impl Desk {
             }
             Err(why) => serde_json::json!({ "unknown": why }),
         };
-        finding.detail.insert("ground".into(), said);
+        finding.detail.insert("ground".into(), ground);
     }
 
     /// Telemetry may come after the pictures: an incident that has no place yet gets it then.
@@ -114,7 +117,7 @@ impl Desk {
         match self.flights.sighting(&finding.source, finding) {
             Some(seen) => match &seen.spot {
                 Ok(spot) => (Some(place(spot.position)), seen.grid.as_deref().cloned()),
-                // Its dock is not where it looks.
+                // The drone's own place is not where it looks.
                 Err(_) => (None, None),
             },
             None => fixed,

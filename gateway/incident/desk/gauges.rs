@@ -1,9 +1,10 @@
-//! Reports of gauges: each is written before it is acknowledged; what they mean is the rules' affair.
+//! Reports of gauges: each is written before it is acknowledged; the rules decide what they mean.
 
 use super::{Desk, Effects};
 use crate::domain::{Entry, GaugeReport, SeenReport, SourceId, Stamp};
 
 impl Desk {
+    /// A report of a gauge; one that was taken before is not written again.
     pub(super) fn gauge(
         &mut self,
         source: &SourceId,
@@ -17,7 +18,7 @@ impl Desk {
         }
     }
 
-    /// What was taken before a restart is taken no second time.
+    /// Reports of an earlier process count as taken.
     pub fn restore_reports(&mut self, reports: &[SeenReport]) {
         for SeenReport { source, report, .. } in reports {
             self.gauges.is_new(source, report);

@@ -17,7 +17,7 @@ use crate::domain::{
     Finding, Grid, IncidentId, Kind, Now, Place, Severity, SourceKind, SourceRef, Stage, What,
 };
 
-/// Sources of one incident; more are incidents of their own.
+/// Sources of one incident, at most; further ones make incidents of their own.
 const SOURCES_MAX: usize = 16;
 
 /// What a new incident is made of beside its own finding.
@@ -25,7 +25,7 @@ const SOURCES_MAX: usize = 16;
 pub(super) struct Fused {
     /// Live incidents that become part of it, and how far away each is, metres.
     folded: Vec<(IncidentId, f64)>,
-    /// What raised it.
+    /// The incident that makes it more urgent.
     raised_by: Option<IncidentId>,
 }
 
@@ -34,7 +34,7 @@ impl Desk {
         self.directory.joins.contains(&rule)
     }
 
-    /// True if the finding has become part of a live incident: nothing is to be opened.
+    /// Joins the finding to a live incident, if it belongs to one (true).
     pub(super) fn join(&mut self, now: Now, finding: &mut Finding, effects: &mut Effects) -> bool {
         if !is_sighting(finding.kind) {
             return false;
@@ -46,18 +46,18 @@ impl Desk {
             .chain(&self.near)
             .filter_map(|id| {
                 let live = self.live.get(id).filter(|live| is_open(live))?;
-                let room = live.incident.sources.len() < SOURCES_MAX;
+                let has_capacity = live.incident.sources.len() < SOURCES_MAX;
                 let (rule, apart_m) = fusion::joins(&new, &self.side_of(live))?;
-                (room && self.may(rule)).then_some((*id, rule, apart_m))
+                (has_capacity && self.may(rule)).then_some((*id, rule, apart_m))
             })
-            // A press before all, then the nearest.
+            // A press goes before all others, then the nearest.
             .min_by(|a, b| {
                 let press = |rule| rule != Join::ButtonAndEye;
                 press(a.1).cmp(&press(b.1)).then(a.2.total_cmp(&b.2))
             });
         let Some((id, rule, apart_m)) = found else { return false };
         let info = self.source(&finding.source);
-        let eye = matches!(info.kind, SourceKind::Camera | SourceKind::Drone);
+        let sees = matches!(info.kind, SourceKind::Camera | SourceKind::Drone);
         if info.kind == SourceKind::Drone {
             self.flights.opened(&info.id, &id.to_string());
         }
@@ -65,17 +65,17 @@ impl Desk {
         let Some(live) = self.live.get_mut(&id) else { return false };
         live.open_keys.insert(finding.key.clone());
         live.take_in(rule, SourceRef { id: info.id, kind: info.kind, name: info.name }, apart_m);
-        if eye && live.incident.kind == Kind::EmergencyButton && live.clip_source.is_none() {
+        if sees && live.incident.kind == Kind::EmergencyButton && live.clip_source.is_none() {
             (live.clip_due, live.clip_source) = (true, Some(finding.source.clone()));
         }
         let rose = live.absorb(finding);
-        if rose && live.told {
+        if rose && live.reported {
             effects.entries.push(live.record(now, What::Updated));
         }
         true
     }
 
-    /// What a finding that opens an incident takes up, and what raises it.
+    /// What becomes part of an incident that this finding opens, and what makes it more urgent.
     pub(super) fn fused(&self, finding: &mut Finding) -> Fused {
         let mut fused = Fused::default();
         if self.near.is_empty() {
@@ -103,8 +103,8 @@ impl Desk {
         fused
     }
 
-    /// Before the first record of `live`: what it is made of is in it from the start. The
-    /// incidents that it takes up end, and say where they went.
+    /// To be called before the first record of `live`, so that the record shows what it is made of. The
+    /// incidents that become part of it end, with `joined_to`.
     pub(super) fn fuse(&mut self, now: Now, fused: Fused, live: &mut Live, effects: &mut Effects) {
         let id = live.incident.id;
         if let Some(rain) = fused.raised_by {
@@ -127,14 +127,14 @@ impl Desk {
             folded.end(now, folded.last_at.max(folded.incident.began_at));
             folded.incident.detail.insert("joined_to".into(), id.to_string().into());
             effects.entries.push(folded.record(now, What::Ended));
-            for known in self.by_key.values_mut().filter(|known| **known == other) {
-                *known = id;
+            for owner in self.by_key.values_mut().filter(|owner| **owner == other) {
+                *owner = id;
             }
         }
     }
 
-    /// Rain or high water that is new, or is more urgent than it was, raises who is at the water of
-    /// its grid already.
+    /// Rain or high water that is new, or more urgent than before, makes incidents of persons at the
+    /// water of its grid more urgent.
     pub(super) fn raise_others(&mut self, now: Now, id: IncidentId, effects: &mut Effects) {
         let water = self.live.get(&id).filter(|live| is_water(live.incident.kind));
         let Some(water) = water.filter(|_| self.may(Join::RainAndWater)) else { return };
@@ -149,24 +149,24 @@ impl Desk {
         for person in raised {
             let Some(live) = self.live.get_mut(&person) else { continue };
             live.raised(Join::RainAndWater, id);
-            if live.raise(Severity::ALERT) && live.told {
+            if live.raise(Severity::ALERT) && live.reported {
                 effects.entries.push(live.record(now, What::Updated));
             }
         }
     }
 
-    /// It has ended: what comes under its keys is another happening. `many`: sources were joined to
-    /// it, and so were their keys.
+    /// The incident has ended: a later finding under its key makes a new one. `many`: findings of other
+    /// sources were joined, so their keys are freed too.
     pub(super) fn forget_keys(&mut self, id: IncidentId, key: &str, many: bool) {
         if self.by_key.get(key) == Some(&id) {
             self.by_key.remove(key);
         }
         if many {
-            self.by_key.retain(|_, known| *known != id);
+            self.by_key.retain(|_, owner| *owner != id);
         }
     }
 
-    /// It may be one with what comes later; what is over may not.
+    /// Adds the incident to those with which later ones may be joined, and drops those that are over.
     pub(super) fn keep_near(&mut self, id: IncidentId) {
         let live = &self.live;
         let active = |id: &IncidentId| live.get(id).is_some_and(|live| live.incident.active);
@@ -180,13 +180,13 @@ impl Desk {
     fn side(&self, finding: &Finding) -> Side {
         let info = self.source(&finding.source);
         let (place, grid) = self.place(finding, &info);
-        let known = info.kind == SourceKind::Drone || self.directory.placed.contains(&info.id);
+        let has_place = info.kind == SourceKind::Drone || self.directory.placed.contains(&info.id);
         Side {
             kind: finding.kind,
             severity: finding.severity,
             source_kind: info.kind,
             sources: vec![info.id],
-            place: position(place.as_ref()).filter(|_| known),
+            place: position(place.as_ref()).filter(|_| has_place),
             error_m: error_m(finding.detail.get("ground")),
             grid: code(grid.as_ref()),
             began_at: finding.began_at,
@@ -198,13 +198,14 @@ impl Desk {
     fn side_of(&self, live: &Live) -> Side {
         let incident = &live.incident;
         let first = &incident.sources[0];
-        let known = first.kind == SourceKind::Drone || self.directory.placed.contains(&first.id);
+        let has_place =
+            first.kind == SourceKind::Drone || self.directory.placed.contains(&first.id);
         Side {
             kind: incident.kind,
             severity: incident.severity,
             source_kind: first.kind,
             sources: incident.sources.iter().map(|source| source.id.clone()).collect(),
-            place: position(incident.place.as_ref()).filter(|_| known),
+            place: position(incident.place.as_ref()).filter(|_| has_place),
             error_m: error_m(incident.detail.get("ground"))
                 .filter(|_| first.kind == SourceKind::Drone),
             grid: code(incident.grid.as_ref()),
@@ -242,7 +243,7 @@ fn error_m(ground: Option<&Value>) -> Option<f64> {
 impl Live {
     /// Another source is part of it, by this rule.
     fn take_in(&mut self, rule: Join, source: SourceRef, apart_m: f64) {
-        if self.incident.sources.iter().any(|known| known.id == source.id) {
+        if self.incident.sources.iter().any(|one| one.id == source.id) {
             return;
         }
         self.list(json!({ "rule": rule, "source": source.id, "apart_m": apart_m.round() }));

@@ -2,14 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Desk, Effects, Job};
+use super::{Desk, Effects, EvidenceJob};
 use crate::domain::{IncidentId, Now, SourceId};
 
 /// The clip goes on for so long after the press.
 const AFTER: SignedDuration = SignedDuration::from_secs(20);
-/// Cameras a press; what is further away shows less.
+/// Clips a press; cameras that are named later are further away and show less.
 const CAMERAS_MAX: usize = 2;
-/// Clips that wait for their end; beyond it none is asked for, the press goes on without.
+/// Clips that wait for their end; beyond that none is asked for, and the press has no clip.
 const WAITING_CLIPS_MAX: usize = 200;
 
 /// A clip that is cut when its time is over.
@@ -23,6 +23,7 @@ pub(super) struct PressClip {
 }
 
 impl Desk {
+    /// Asks for clips of the cameras that the site names for this button.
     pub(super) fn picture_press(&mut self, now: Now, source: &SourceId, incident: IncidentId) {
         let Some(info) = self.directory.devices.get(source) else { return };
         let Some(live) = self.live.get(&incident) else { return };
@@ -41,13 +42,13 @@ impl Desk {
         }
     }
 
-    /// They are of one length, so the oldest is the first.
+    /// Asks for the clips whose time is over. All have one length, so the oldest is the first.
     pub(super) fn cut_press_clips(&mut self, now: Now, effects: &mut Effects) {
         while self.press_clips.front().is_some_and(|clip| clip.due_ms <= now.mono()) {
             let Some(clip) = self.press_clips.pop_front() else { break };
             let PressClip { incident, source, began_at, until, .. } = clip;
             let id = self.ids.evidence(now);
-            effects.jobs.push(Job::Clip { incident, id, source, began_at, until });
+            effects.jobs.push(EvidenceJob::Clip { incident, id, source, began_at, until });
         }
     }
 }

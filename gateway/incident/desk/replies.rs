@@ -9,13 +9,14 @@ const REPLIES_MAX: usize = 10_000;
 const CLOSED_MAX: usize = 1_000;
 
 impl Desk {
+    /// A reply of the grid: the case moves one step, or the answer says why not.
     pub(super) fn reply(&mut self, now: Now, reply: &Reply, effects: &mut Effects) {
         let Some(live) = self.live.get_mut(&reply.incident) else {
             effects.answer = Answer::NoSuchIncident;
             return;
         };
-        let memo = reply.id.clone().map(|id| (reply.incident, id));
-        let again = memo.as_ref().is_some_and(|memo| self.replies.contains(memo));
+        let reply_id = reply.id.clone().map(|id| (reply.incident, id));
+        let again = reply_id.as_ref().is_some_and(|one| self.replies.contains(one));
         match deadline::step(live.incident.stage, reply.to) {
             _ if again => {}
             // A reply without an id that asks for the stage it has: the same one twice.
@@ -48,8 +49,8 @@ impl Desk {
                     self.forget_keys(reply.incident, &key, many);
                     self.retire(reply.incident);
                 }
-                if let Some(memo) = memo {
-                    self.remember_reply(memo);
+                if let Some(reply_id) = reply_id {
+                    self.remember_reply(reply_id);
                 }
                 return;
             }
@@ -57,9 +58,10 @@ impl Desk {
         effects.answer = Answer::Changed(Box::new(live.incident.clone()));
     }
 
-    pub(super) fn remember_reply(&mut self, memo: (IncidentId, String)) {
-        if self.replies.insert(memo.clone()) {
-            self.reply_order.push_back(memo);
+    /// Remembers the id of a reply, so that the same one has one effect.
+    pub(super) fn remember_reply(&mut self, reply_id: (IncidentId, String)) {
+        if self.replies.insert(reply_id.clone()) {
+            self.reply_order.push_back(reply_id);
         }
         while self.reply_order.len() > REPLIES_MAX {
             if let Some(old) = self.reply_order.pop_front() {
@@ -68,7 +70,8 @@ impl Desk {
         }
     }
 
-    /// Closed: kept a while for replies that come late, then forgotten here (the store has it).
+    /// A closed case is kept for a while, for replies that come late, and then forgotten here (the
+    /// store still has it).
     pub(super) fn retire(&mut self, id: IncidentId) {
         self.closed.push_back(id);
         while self.closed.len() > CLOSED_MAX {

@@ -3,19 +3,22 @@
 use std::collections::HashMap;
 
 use super::{
-    BATTERY_HYSTERESIS_PERCENT, Config, GRACE_MS, MASS_DEVICES_MIN, NOWHERE, Verdict,
+    AilmentChange, BATTERY_HYSTERESIS_PERCENT, Config, GRACE_MS, MASS_DEVICES_MIN, NOWHERE,
     WEAK_READINGS_MIN,
 };
 use crate::domain::{Ailment, DeviceState, Now, SourceId};
 
+/// One device and what was reported of it.
 pub(super) struct Device {
+    /// As the device table shows it.
     pub(super) state: DeviceState,
-    /// When it was last heard on the clock that stands still while it cannot be; milliseconds.
+    /// When it was last heard, monotonic milliseconds; moved on by the time in which its hub was away.
     pub(super) heard_ms: i64,
-    /// What the desk was told of each ailment.
-    pub(super) told: [Option<bool>; 4],
+    /// What was last reported of each ailment.
+    pub(super) reported: [Option<bool>; 4],
 }
 
+/// A broker or coordinator.
 #[derive(Default)]
 pub(super) struct Hub {
     /// Since when it is gone, monotonic milliseconds.
@@ -26,12 +29,13 @@ pub(super) struct Hub {
     pub(super) mass: bool,
     /// Since when they are not so many any more.
     pub(super) fewer_ms: Option<i64>,
-    pub(super) told: bool,
+    /// Whether it was reported as broken.
+    pub(super) reported: bool,
 }
 
 impl Hub {
-    /// They come back one after the other: the rest is told one by one when none is left, or when
-    /// it has been few for a while.
+    /// Decides whether silence is a fault of the hub. Its devices come back one after the other, so it
+    /// stays one until none is silent, or few have been for a while.
     pub(super) fn count(&mut self, now: Now, silent: usize, of: usize) {
         let many = silent >= MASS_DEVICES_MIN && silent * 2 >= of;
         match (self.mass, many) {
@@ -45,11 +49,13 @@ impl Hub {
     }
 }
 
+/// A device that was just seen, or listed, for the first time.
 pub(super) fn new(id: &SourceId, now: Now) -> Device {
     let state = DeviceState { id: id.to_string(), name: id.to_string(), ..DeviceState::default() };
-    Device { state, heard_ms: now.mono(), told: [None; 4] }
+    Device { state, heard_ms: now.mono(), reported: [None; 4] }
 }
 
+/// Its coordinator, else its broker, else [`NOWHERE`].
 pub(super) fn hub_of(state: &DeviceState) -> SourceId {
     match (&state.through, state.via.as_str()) {
         (Some(through), _) => through.clone(),
@@ -59,11 +65,13 @@ pub(super) fn hub_of(state: &DeviceState) -> SourceId {
 }
 
 impl Device {
+    /// It has just sent something.
     pub(super) fn heard(&mut self, now: Now) {
         self.heard_ms = now.mono();
         self.state.heard_at = Some(now.wall);
     }
 
+    /// Whether it is reached through this hub.
     pub(super) fn is_behind(&self, hub: &SourceId) -> bool {
         self.state.through.as_ref() == Some(hub) || self.state.via == hub.as_str()
     }
@@ -84,7 +92,7 @@ impl Device {
         down.unwrap_or(now.mono()).saturating_sub(self.heard_ms).max(0)
     }
 
-    /// None: cannot be said now, or is not asked.
+    /// Whether it is silent; `None` where that cannot be known now, or is not supervised.
     pub(super) fn silent(
         &self,
         now: Now,
@@ -104,33 +112,34 @@ impl Device {
         (there && listened >= allowed_ms.min(GRACE_MS)).then_some(true)
     }
 
-    /// Says what has changed; a silence that its hub is to blame for waits.
-    pub(super) fn tell(
+    /// Adds what has changed. A silence for which its hub is to blame is not reported yet.
+    pub(super) fn report_changes(
         &mut self,
         id: &SourceId,
         now: Now,
         config: &Config,
         hubs: &HashMap<SourceId, Hub>,
         started_ms: i64,
-        verdicts: &mut Vec<Verdict>,
+        changes: &mut Vec<AilmentChange>,
     ) {
         for ailment in Ailment::ALL {
             let Some(broken) = self.judge(now, ailment, config, hubs, started_ms) else {
                 continue;
             };
-            if self.told[ailment as usize] == Some(broken) {
+            if self.reported[ailment as usize] == Some(broken) {
                 continue;
             }
             let mass = || hubs.get(&hub_of(&self.state)).is_some_and(|hub| hub.mass);
             if ailment == Ailment::Silent && broken && mass() {
                 continue;
             }
-            self.told[ailment as usize] = Some(broken);
+            self.reported[ailment as usize] = Some(broken);
             let why = self.why(ailment, broken, now, hubs);
-            verdicts.push(Verdict { source: id.clone(), ailment, broken, why });
+            changes.push(AilmentChange { source: id.clone(), ailment, broken, why });
         }
     }
 
+    /// Whether this ailment is there now; `None` where that cannot be known.
     pub(super) fn judge(
         &self,
         now: Now,
@@ -141,15 +150,15 @@ impl Device {
     ) -> Option<bool> {
         let state = &self.state;
         match ailment {
-            // A stranger that goes away is none of ours.
+            // A device that is not listed may go away.
             Ailment::Silent | Ailment::Weak if !state.known => Some(false),
             Ailment::Silent => self.silent(now, hubs, started_ms),
             Ailment::Battery => match state.battery {
-                // The device knows its own battery: its word is not outvoted by a figure.
+                // A device that calls its own battery low is believed, whatever the figure.
                 _ if state.battery_low == Some(true) => Some(true),
                 Some(percent) => {
                     let low = config.battery_low_percent;
-                    let was = self.told[ailment as usize] == Some(true);
+                    let was = self.reported[ailment as usize] == Some(true);
                     let limit =
                         if was { low.saturating_add(BATTERY_HYSTERESIS_PERCENT) } else { low };
                     // Above the limit by the hysteresis is well; on it is still low.
@@ -165,6 +174,7 @@ impl Device {
         }
     }
 
+    /// The reason for people.
     pub(super) fn why(
         &self,
         ailment: Ailment,
@@ -203,7 +213,7 @@ impl Device {
     }
 }
 
-/// In the unit that a person would use.
+/// A span of time in the unit that a person would use.
 pub(super) fn span(seconds: i64) -> String {
     match seconds {
         ..300 => format!("{seconds} s"),

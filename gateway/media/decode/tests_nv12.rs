@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::*;
-use crate::{domain::Area, media::Request};
+use crate::{domain::Area, media::SessionRequest};
 
 /// The tenth frame of the street, as the processor decodes it.
 fn street() -> Frame {
     let clip = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/rig/vtest-h264.mp4");
-    let mut session = Session::open(&Request::of_clip(&clip)).unwrap();
+    let mut session = Session::open(&SessionRequest::of_clip(&clip)).unwrap();
     let mut decoder = Decoder::new(&session).unwrap();
     let mut frames = 0;
     loop {

@@ -83,7 +83,7 @@ fn max_m_per_min() -> f64 {
 }
 
 impl GaugeConfig {
-    /// Of a station that no configuration knows.
+    /// The configuration of a station that is not configured.
     pub(super) fn unknown(id: &str) -> Self {
         Self {
             id: id.into(),
@@ -104,12 +104,12 @@ impl GaugeConfig {
         }
     }
 
-    /// As it names itself.
+    /// The address or id by which it names itself.
     pub fn device(&self) -> &str {
         self.device.as_deref().unwrap_or(&self.id)
     }
 
-    /// What is wrong with it: key and message.
+    /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if self.id.is_empty() {
@@ -267,7 +267,7 @@ fn stuck_mm() -> f64 {
 }
 
 impl Config {
-    /// What is wrong with it: key and message.
+    /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         let mut colours: Vec<Colour> = self.signals.iter().map(|signal| signal.colour).collect();

@@ -10,36 +10,45 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     config::{GaugeConfig, GaugeKind},
     level::Level,
-    say::part,
     series::{Scale, Series, mm},
+    text::part,
 };
 use crate::domain::{Finding, GaugeReport, Kind, Measure, Phase, Severity, SourceId, Stamp};
 
-/// What was doubted is told for so long after the last time.
+/// A doubt stands for so long after the last reading that caused it.
 const DOUBT_STANDS: SignedDuration = SignedDuration::from_hours(1);
 /// At or below this a battery should be changed, percent.
 const BATTERY_LOW_PERCENT: u8 = 15;
 
+/// A gauge and everything that is known of it.
 pub(super) struct Gauge {
+    /// Its id.
     pub(super) id: SourceId,
+    /// For people.
     pub(super) name: String,
-    /// Of its grid, or its own id.
+    /// The code of its grid, or its own id.
     pub(super) group: String,
+    /// Its section of the configuration.
     pub(super) config: GaugeConfig,
-    /// In the configuration: supervised.
+    /// Whether it is in the configuration, and so supervised.
     pub(super) known: bool,
+    /// Rain.
     pub(super) series: Series,
+    /// Water.
     pub(super) level: Level,
-    /// When it last spoke, on our own clock, milliseconds.
+    /// When its last report came, on our own clock, milliseconds.
     heard_ms: i64,
+    /// Silence was reported.
     pub(super) silent: bool,
-    /// The latest thing that could not be, and when it was said.
+    /// When the latest implausible reading came, and what was wrong with it.
     doubt: Option<(Timestamp, String)>,
+    /// A doubt was reported.
     pub(super) doubtful: bool,
     battery_low: bool,
 }
 
 impl Gauge {
+    /// Nothing was heard of it yet.
     pub(super) fn new(
         id: SourceId,
         name: String,
@@ -64,7 +73,7 @@ impl Gauge {
         }
     }
 
-    /// Takes over what the one before it has heard.
+    /// Takes over readings and state of the same gauge before a change of the configuration.
     pub(super) fn go_on(&mut self, before: Self) {
         let Self { series, level, heard_ms, silent, doubt, doubtful, battery_low, .. } = before;
         (self.series, self.level, self.heard_ms) = (series, level, heard_ms);
@@ -81,7 +90,8 @@ impl Gauge {
         }
     }
 
-    /// The latest reading's time, where there is one; sums are made anew by [`Self::add_up`].
+    /// Takes a report; returns the time of its latest reading, where there is one. Sums are current
+    /// after [`Self::add_up`].
     pub(super) fn take(
         &mut self,
         stamp: Stamp,
@@ -108,20 +118,23 @@ impl Gauge {
         report.readings.iter().map(|reading| reading.at).max()
     }
 
+    /// Computes all sums anew from the readings.
     pub(super) fn add_up(&mut self) {
         self.series.add_up(self.scale());
         if let Some((at, why)) = self.series.doubts.last() {
-            let newer = self.doubt.as_ref().is_none_or(|(known, _)| known <= at);
+            let newer = self.doubt.as_ref().is_none_or(|(before, _)| before <= at);
             if newer {
                 self.doubt = Some((*at, why.clone()));
             }
         }
     }
 
+    /// Whether it is a rain gauge.
     pub(super) fn measures_rain(&self) -> bool {
         self.config.kind == GaugeKind::Rain
     }
 
+    /// Reports a battery that has become low, or well again.
     pub(super) fn battery(&mut self, stamp: Stamp, percent: Option<u8>, out: &mut Vec<Finding>) {
         let Some(percent) = percent else { return };
         let low = percent <= BATTERY_LOW_PERCENT;
@@ -135,7 +148,7 @@ impl Gauge {
         }
     }
 
-    /// Whether it speaks.
+    /// Whether it has become silent, or is heard again.
     pub(super) fn supervise(&mut self, stamp: Stamp, mono_ms: i64, out: &mut Vec<Finding>) {
         let quiet_ms = mono_ms - self.heard_ms;
         let after_ms = i64::try_from(self.config.silent_after_s * 1000).unwrap_or(i64::MAX);
@@ -151,7 +164,8 @@ impl Gauge {
         out.push(part(&self.id, stamp, Kind::DeviceSilent, silent, &why));
     }
 
-    /// Whether what it says can be; `stuck`: why it seems stuck, if it does.
+    /// Whether its readings have become implausible, or plausible again; `stuck`: why it seems stuck, if
+    /// it does.
     pub(super) fn doubt(
         &mut self,
         now_at: Timestamp,
@@ -177,7 +191,8 @@ impl Gauge {
         });
     }
 
-    /// Dry, though it speaks, while another gauge of its grid has collected `other_um` in 3 h.
+    /// Why it seems stuck, if it does: it reports no rain, while another gauge of its grid has collected
+    /// `other_um` in 3 h.
     pub(super) fn stuck_dry(
         &self,
         now_at: Timestamp,
@@ -186,8 +201,8 @@ impl Gauge {
     ) -> Option<String> {
         let window = SignedDuration::from_hours(3);
         let own = self.series.sum(now_at, window);
-        let spoke = self.series.last().is_some_and(|last| now_at.duration_since(last) < window / 2);
-        let stuck = self.measures_rain() && spoke && own == 0 && other_um >= stuck_um;
+        let heard = self.series.last().is_some_and(|last| now_at.duration_since(last) < window / 2);
+        let stuck = self.measures_rain() && heard && own == 0 && other_um >= stuck_um;
         stuck.then(|| {
             format!("dry for 3 h, while {:.1} mm fell beside it: stuck or blocked", mm(other_um))
         })
@@ -204,8 +219,8 @@ impl GaugeConfig {
     }
 }
 
-/// Over: the gauge is gone from the configuration.
 impl Gauge {
+    /// The gauge was removed from the configuration: its faults are over.
     pub(super) fn retire(self, stamp: Stamp, out: &mut Vec<Finding>) {
         for (is, kind) in [
             (self.silent, Kind::DeviceSilent),

@@ -10,8 +10,11 @@ use crate::domain::Severity;
 pub(super) struct Rung {
     /// As in `detail.level`.
     pub(super) name: &'static str,
+    /// For people, Chinese.
     pub(super) zh: &'static str,
+    /// For people, English.
     pub(super) en: &'static str,
+    /// Of an incident at this step.
     pub(super) severity: Severity,
     /// Window and µm.
     amounts: Vec<(SignedDuration, i64)>,
@@ -24,7 +27,7 @@ pub(super) struct Ladder {
 }
 
 impl Ladder {
-    /// The grade that is told, then the signals.
+    /// The grade from which an incident is opened, then the signals.
     pub(super) fn of_rain(config: &Config) -> Self {
         let grade = |name, zh, en, mm_12, mm_24| Rung {
             name,
@@ -50,7 +53,7 @@ impl Ladder {
         Self { rungs }
     }
 
-    /// 准备转移, 立即转移.
+    /// The thresholds to move people: 准备转移, 立即转移.
     pub(super) fn of_moving(config: &Config) -> Self {
         let rung = |name, zh, en, severity, amounts: &[Amount]| Rung {
             name,
@@ -79,8 +82,8 @@ impl Ladder {
         }
     }
 
-    /// Where it stands, having stood at `before`: up at once, down only when less than the share
-    /// is left of every amount.
+    /// The place that the sums reach, after `before`: up at once, down only when every amount has fallen
+    /// below the share `hysteresis` of its threshold.
     pub(super) fn step(
         &self,
         before: usize,
@@ -89,9 +92,9 @@ impl Ladder {
     ) -> usize {
         let holds = |place: usize| {
             self.rungs[place - 1].amounts.iter().any(|&(window, um)| {
-                let kept =
+                let limit =
                     if place <= before { (um as f64 * hysteresis).round() as i64 } else { um };
-                sum_um(window) >= kept
+                sum_um(window) >= limit
             })
         };
         (1..=self.rungs.len()).rev().find(|place| holds(*place)).unwrap_or(0)
@@ -108,11 +111,12 @@ impl Ladder {
         amounts.iter().max_by_key(by).copied()
     }
 
+    /// The step at this place; `None` below the first.
     pub(super) fn at(&self, place: usize) -> Option<&Rung> {
         self.rungs.get(place.checked_sub(1)?)
     }
 
-    /// The place of this name, where it was left before a restart.
+    /// The place of this name; 0 where there is none.
     pub(super) fn place(&self, name: &str) -> usize {
         self.rungs.iter().position(|rung| rung.name == name).map_or(0, |at| at + 1)
     }

@@ -1,41 +1,45 @@
-//! Water level against warning and guarantee level 警戒/保证水位: up at once, down with hysteresis.
+//! The water level of one gauge: which readings are believed, and whether it is stuck.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::gauge::Gauge;
-use crate::domain::{ClockError, Detail, Finding, Kind, Phase, Severity, Stamp, Title};
-
-/// The same to the millimetre for so long while it rains: stuck.
+/// A level that is the same to the millimetre for so long while it rains hard is stuck.
 const STUCK_AFTER: SignedDuration = SignedDuration::from_hours(6);
-/// So much rain in that time moves any river, µm.
+/// So much rain in that time changes any river, µm.
 const STUCK_RAIN_UM: i64 = 30_000;
-/// Another rise of so much is worth an update, mm.
-const NOTABLE_MM: i64 = 100;
-
-/// 0 below the warning level, 1 at or above it, 2 at or above the guarantee level.
+/// Where the water is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Mark {
+pub(super) enum LevelBand {
+    /// Below the warning level 警戒水位.
     #[default]
     Below,
+    /// At or above it.
     Warning,
+    /// At or above the guarantee level 保证水位.
     Guarantee,
 }
 
+/// The latest level, and the incident that it has made.
 #[derive(Default)]
 pub(super) struct Level {
     /// Millimetres above datum, and when.
     pub(super) last: Option<(Timestamp, i64)>,
+    /// A reading that jumped, until another one confirms it.
     aside: Option<(Timestamp, i64)>,
+    /// Since when it has not changed at all.
     same_since: Option<Timestamp>,
-    pub(super) mark: Mark,
-    began_at: Option<Timestamp>,
-    told_mm: i64,
-    most_mm: i64,
+    /// Where it was when it was last compared.
+    pub(super) mark: LevelBand,
+    /// When the incident that is open began.
+    pub(super) began_at: Option<Timestamp>,
+    /// The level of the last notable finding, millimetres.
+    pub(super) reported_mm: i64,
+    /// The highest level of the incident, millimetres.
+    pub(super) most_mm: i64,
 }
 
 impl Level {
-    /// Late readings change nothing: the latest counts. A jump is believed when it is said
-    /// twice; the answer is why it is not yet.
+    /// Takes a reading. Late readings change nothing, because the latest counts. A jump is believed when
+    /// a second reading confirms it; until then, returns why it is not.
     pub(super) fn insert(
         &mut self,
         at: Timestamp,
@@ -76,11 +80,12 @@ impl Level {
         }
     }
 
-    /// The incident that is open was left so before a restart.
-    pub(super) fn resume(&mut self, mark: Mark, began_at: Timestamp) {
+    /// Takes over the incident that was open before a restart.
+    pub(super) fn resume(&mut self, mark: LevelBand, began_at: Timestamp) {
         (self.mark, self.began_at) = (mark, Some(began_at));
     }
 
+    /// Why it seems stuck, if it does; `rain_um`: the most rain at one gauge of the grid in a window.
     pub(super) fn stuck(
         &self,
         now_at: Timestamp,
@@ -94,90 +99,4 @@ impl Level {
         stuck
             .then(|| format!("the same level for {} h while it rains hard: stuck", same.as_hours()))
     }
-}
-
-impl Gauge {
-    /// Compares the latest level with the marks.
-    pub(super) fn compare(&mut self, stamp: Stamp, out: &mut Vec<Finding>) {
-        let Some((at, mm)) = self.level.last else { return };
-        let (warning, guarantee) = (self.config.warning_m, self.config.guarantee_m);
-        let slack = self.config.level_hysteresis_m;
-        let level_m = mm as f64 / 1000.0;
-        let before = self.level.mark;
-        let reaches = |mark: Option<f64>, held: bool| {
-            mark.is_some_and(|mark| level_m >= mark - if held { slack } else { 0.0 })
-        };
-        let mark = if reaches(guarantee, before >= Mark::Guarantee) {
-            Mark::Guarantee
-        } else if reaches(warning, before >= Mark::Warning) {
-            Mark::Warning
-        } else {
-            Mark::Below
-        };
-        self.level.mark = mark;
-        if (before, mark) == (Mark::Below, Mark::Below) {
-            return;
-        }
-        if before == Mark::Below {
-            (self.level.began_at, self.level.most_mm) = (Some(at), mm);
-        }
-        self.level.most_mm = self.level.most_mm.max(mm);
-        let notable = mark != before || (mm - self.level.told_mm).abs() >= NOTABLE_MM;
-        if notable {
-            self.level.told_mm = mm;
-        }
-        out.push(self.finding(stamp, at, before, notable));
-        if mark == Mark::Below {
-            self.level.began_at = None;
-        }
-    }
-
-    fn finding(&self, stamp: Stamp, at: Timestamp, before: Mark, notable: bool) -> Finding {
-        let mark = self.level.mark;
-        let level_m = self.level.last.map_or(0, |(_, mm)| mm) as f64 / 1000.0;
-        let (name, zh, en, of) = match mark.max(if mark == Mark::Below { before } else { mark }) {
-            Mark::Guarantee => {
-                ("guarantee", "保证水位", "guarantee level", self.config.guarantee_m)
-            }
-            _ => ("warning", "警戒水位", "warning level", self.config.warning_m),
-        };
-        let of = of.unwrap_or(level_m);
-        let over = level_m - of;
-        let title = (mark != Mark::Below).then(|| Title {
-            zh: format!("{}：水位 {level_m:.2} 米，超{zh} {over:.2} 米", self.name),
-            en: format!("{}: water at {level_m:.2} m, {over:.2} m above the {en}", self.name),
-        });
-        let detail = Detail::from([
-            ("level_m".into(), level_m.into()),
-            ("most_m".into(), (self.level.most_mm as f64 / 1000.0).into()),
-            ("mark".into(), if mark == Mark::Below { "below" } else { name }.into()),
-            ("mark_m".into(), of.into()),
-        ]);
-        Finding {
-            key: key(self.id.as_str()),
-            phase: match (before, mark) {
-                (Mark::Below, _) => Phase::Begins,
-                (_, Mark::Below) => Phase::Ends,
-                _ => Phase::Continues,
-            },
-            rule: None,
-            source: self.id.clone(),
-            kind: Kind::WaterLevel,
-            severity: if mark == Mark::Guarantee { Severity::EMERGENCY } else { Severity::ALERT },
-            title,
-            began_at: self.level.began_at.unwrap_or(at),
-            at,
-            clock: ClockError::of(stamp),
-            objects: Vec::new(),
-            why: format!("{} at {level_m:.3} m, {en} {of:.3} m", self.id),
-            detail,
-            shot: None,
-            notable,
-        }
-    }
-}
-
-/// Of the incident of one gauge.
-pub(super) fn key(gauge: &str) -> String {
-    format!("water-level/{gauge}")
 }

@@ -6,9 +6,10 @@ mod gauge;
 mod ladder;
 mod level;
 mod posture;
-mod say;
 mod series;
+mod text;
 mod view;
+mod water;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,9 +19,9 @@ use self::{
     event::{Group, Measures},
     gauge::Gauge,
     ladder::Ladder,
-    level::Mark,
-    posture::{Asked, Postures},
-    say::WINDOWS,
+    level::LevelBand,
+    posture::{Postures, Requests},
+    text::WINDOWS,
 };
 use crate::domain::{
     Body, Finding, GaugeReport, Kind, Now, Observation, Posture, Record, SeenReport, SourceId,
@@ -31,25 +32,26 @@ pub use config::{Amount, Colour, Config, GaugeConfig, GaugeKind, Signal, TellFro
 pub(crate) use posture::SOURCE as POSTURE_SOURCE;
 pub use posture::{Config as PostureConfig, FloodByRain, Period};
 
-/// Gauges that are kept, configured or not: a mad station that invents addresses fills no memory.
+/// Gauges that are remembered, configured or not, so that a faulty station that invents addresses
+/// fills no memory.
 const GAUGES_MAX: usize = 2_000;
-/// Sums are looked at anew this often while nothing is said, and whenever something is.
-const LOOK_EVERY_MS: i64 = 10_000;
+/// Sums are compared this often while no report comes, and with each report.
+const CHECK_EVERY_MS: i64 = 10_000;
 
 /// No reading is dated further ahead of our clock than ten minutes; this is a little more.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(11);
-/// A clock of ours before this is wrong, and says nothing about those that it dated before.
-const OWN_CLOCK_FROM: Timestamp = Timestamp::constant(1_767_225_600, 0);
-
-/// What a configuration says of all this.
+/// What a configuration says of gauges, rain and postures.
 #[derive(Clone, Default)]
 pub struct Site {
     /// With the name, place and grid that was found for each.
     pub gauges: Vec<(GaugeConfig, SourceInfo)>,
+    /// `[rain]`.
     pub rain: Config,
+    /// `[posture]`.
     pub posture: PostureConfig,
 }
 
+/// Gauges, the rain of each grid, and the postures of the site.
 pub struct Rain {
     config: Config,
     signals: Ladder,
@@ -57,7 +59,7 @@ pub struct Rain {
     gauges: BTreeMap<SourceId, Gauge>,
     groups: BTreeMap<String, Group>,
     postures: Postures,
-    looked_ms: Option<i64>,
+    checked_ms: Option<i64>,
 }
 
 impl Default for Rain {
@@ -70,14 +72,14 @@ impl Default for Rain {
             gauges: BTreeMap::new(),
             groups: BTreeMap::new(),
             postures: Postures::new(PostureConfig::default(), TimeZone::UTC),
-            looked_ms: None,
+            checked_ms: None,
         }
     }
 }
 
 impl Rain {
-    /// Another configuration: what was heard of gauges that stay goes on; what nobody measures
-    /// any more ends.
+    /// Takes another configuration. Gauges that stay keep their readings; incidents of places where no
+    /// gauge measures any more end.
     pub fn configure(
         &mut self,
         site: Site,
@@ -110,7 +112,7 @@ impl Rain {
             }
             self.gauges.insert(id, gauge);
         }
-        // Stations nobody configured stay as they are; those that were configured leave.
+        // Stations that were never configured stay; those that were configured before are removed.
         for (id, gauge) in old {
             if gauge.known {
                 gauge.retire(stamp, findings);
@@ -122,7 +124,7 @@ impl Rain {
         groups.into_values().for_each(|group| group.retire(stamp, findings));
     }
 
-    /// What the journal knows: reports of the last 25 h, and the incidents that are open.
+    /// Takes over what the journal holds: reports of the last 25 h, and the incidents that are open.
     pub fn restore(
         &mut self,
         now: Now,
@@ -157,14 +159,14 @@ impl Rain {
             }
             Kind::WaterLevel => {
                 let mark = match text("mark") {
-                    Some("guarantee") => Mark::Guarantee,
-                    _ => Mark::Warning,
+                    Some("guarantee") => LevelBand::Guarantee,
+                    _ => LevelBand::Warning,
                 };
                 match self.gauges.get_mut(&source) {
                     Some(gauge) => gauge.level.resume(mark, incident.began_at),
                     None => findings.push(Finding {
-                        key: level::key(source.as_str()),
-                        ..say::part(
+                        key: water::key(source.as_str()),
+                        ..text::part(
                             &source,
                             stamp,
                             Kind::WaterLevel,
@@ -186,6 +188,7 @@ impl Rain {
         }
     }
 
+    /// Takes a report of a gauge or an order for a posture; other observations are ignored.
     pub fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>) {
         let stamp = observation.stamp;
         let mono_ms = i64::try_from(stamp.mono_ms).unwrap_or(i64::MAX);
@@ -211,13 +214,14 @@ impl Rain {
         }
     }
 
-    /// Time passes: sums fall, gauges are missed, days of the calendar come and go.
+    /// To be called every second or so: compares sums, which fall with time, looks for silent gauges, and
+    /// reads the calendar.
     pub fn tick(&mut self, now: Now, findings: &mut Vec<Finding>) {
         let mono_ms = now.mono();
-        if self.looked_ms.is_some_and(|looked| mono_ms - looked < LOOK_EVERY_MS) {
+        if self.checked_ms.is_some_and(|checked| mono_ms - checked < CHECK_EVERY_MS) {
             return;
         }
-        self.looked_ms = Some(mono_ms);
+        self.checked_ms = Some(mono_ms);
         let stamp = Stamp::of_gateway(now);
         for gauge in self.gauges.values_mut() {
             gauge.supervise(stamp, mono_ms, findings);
@@ -229,11 +233,12 @@ impl Rain {
         self.review(stamp, mono_ms, findings);
     }
 
+    /// Whether this posture holds now.
     pub fn holds(&self, posture: Posture) -> bool {
         self.postures.holds(posture)
     }
 
-    /// The group of the gauge; `None` for one too many.
+    /// Takes a report; returns the group of the gauge. `None`: there are too many gauges.
     fn hear(
         &mut self,
         source: &SourceId,
@@ -253,8 +258,9 @@ impl Rain {
             self.groups.entry(code.clone()).or_insert_with(|| Group::new(code, name));
         }
         let gauge = self.gauges.get_mut(source)?;
-        // A wall clock of ours that was years ahead must not leave the site deaf (P9).
-        if stamp.gateway >= OWN_CLOCK_FROM {
+        // If our wall clock was years ahead for a while, readings dated then must not hide those that
+        // come after it was set right (P9).
+        if Now::is_plausible(stamp.gateway) {
             let limit = stamp.gateway + AHEAD_MAX;
             gauge.series.forget_after(limit);
             gauge.level.forget_after(limit);
@@ -283,7 +289,7 @@ impl Rain {
         self.doubt(code, now_at, stamp, findings);
     }
 
-    /// Gauges of one grid tell of each other whether one is stuck.
+    /// Compares the gauges of one grid with each other, to find one that is stuck.
     fn doubt(&mut self, code: &str, now_at: Timestamp, stamp: Stamp, findings: &mut Vec<Finding>) {
         let stuck_um = (self.config.stuck_mm * 1000.0).round() as i64;
         let of = self.gauges.values().filter(|gauge| gauge.group == code);
@@ -319,10 +325,10 @@ impl Rain {
             let name = self.signals.at(group.place).map_or("moving", |rung| rung.name);
             format!("{name} at {}", group.name)
         });
-        let high = self.gauges.values().find(|gauge| gauge.level.mark > Mark::Below);
+        let high = self.gauges.values().find(|gauge| gauge.level.mark > LevelBand::Below);
         let level = high.map(|gauge| format!("warning level at {}", gauge.name));
         let level = level.filter(|_| self.postures.flood_by_level());
-        self.postures.review(stamp, mono_ms, &Asked { rain, level }, findings);
+        self.postures.review(stamp, mono_ms, &Requests { rain, level }, findings);
     }
 }
 

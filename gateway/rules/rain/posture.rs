@@ -1,4 +1,4 @@
-//! What the site cares for now: by rain, water, calendar or hand; each change is a record of its own.
+//! The postures of the site (flood season, key period): by rain, water, calendar or order; each change is a record of its own.
 
 use std::collections::BTreeSet;
 
@@ -7,16 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
-    ClockError, Detail, Finding, Kind, OrderTo, Phase, Posture, PostureOrder, Severity, SourceId,
-    Stamp, Title,
+    ClockError, Detail, Finding, Kind, Now, OrderTo, Phase, Posture, PostureOrder, Severity,
+    SourceId, Stamp, Title,
 };
 
 /// The source of its records.
 pub(crate) const SOURCE: &str = "posture";
-/// Ordered off without an end, it is off for so long.
+/// A posture that is ordered off without an end is off for so long.
 const OFF_FOR: jiff::SignedDuration = jiff::SignedDuration::from_hours(12);
-/// A wall clock before this is wrong: no calendar is read from it.
-const CALENDAR_FROM: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// From what rain the posture is flood.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -82,7 +80,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// What is wrong with it: key and message.
+    /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if self.flood_hold_s > 604_800 {
@@ -136,35 +134,39 @@ impl Period {
     }
 }
 
-/// Why a posture holds: a word for the record and words for people.
+/// Why a posture holds: a name for the record, and a reason for people.
 type Cause = (&'static str, String);
 
 /// One posture and its incident.
-struct One {
+struct PostureState {
     posture: Posture,
     order: Option<PostureOrder>,
     began_at: Option<Timestamp>,
     causes: BTreeSet<Cause>,
-    /// Rain and water last asked for it then, on our own clock.
+    /// When rain or water last asked for it, on our own clock.
     asked_ms: Option<i64>,
 }
 
+/// Both postures and what they follow.
 pub(super) struct Postures {
     config: Config,
     zone: TimeZone,
-    all: [One; 2],
+    all: [PostureState; 2],
 }
 
-/// What rain and water say.
+/// Why rain and water ask for flood, if they do.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct Requests {
+    /// By rain.
     pub(super) rain: Option<String>,
+    /// By water.
     pub(super) level: Option<String>,
 }
 
 impl Postures {
+    /// None holds yet.
     pub(super) fn new(config: Config, zone: TimeZone) -> Self {
-        let one = |posture| One {
+        let one = |posture| PostureState {
             posture,
             order: None,
             began_at: None,
@@ -174,29 +176,34 @@ impl Postures {
         Self { config, zone, all: Posture::ALL.map(one) }
     }
 
+    /// Takes another configuration.
     pub(super) fn configure(&mut self, config: Config, zone: TimeZone) {
         (self.config, self.zone) = (config, zone);
     }
 
+    /// From what rain the posture is flood.
     pub(super) fn flood_by_rain(&self) -> FloodByRain {
         self.config.flood_by_rain
     }
 
+    /// Whether high water makes it flood.
     pub(super) fn flood_by_level(&self) -> bool {
         self.config.flood_by_level
     }
 
+    /// Whether this posture holds now.
     pub(super) fn holds(&self, posture: Posture) -> bool {
         self.all.iter().any(|one| one.posture == posture && one.began_at.is_some())
     }
 
+    /// A person orders a posture on, off or automatic.
     pub(super) fn order(&mut self, order: &PostureOrder) {
         for one in self.all.iter_mut().filter(|one| one.posture == order.posture) {
             one.order = (order.to != OrderTo::Auto).then(|| order.clone());
         }
     }
 
-    /// Its incident was open before a restart; what a person ordered is in its detail.
+    /// Takes over the incident that was open before a restart; what a person ordered is in its detail.
     pub(super) fn resume(
         &mut self,
         posture: Posture,
@@ -206,7 +213,7 @@ impl Postures {
     ) {
         for one in self.all.iter_mut().filter(|one| one.posture == posture) {
             one.began_at = Some(began_at);
-            // What rain and water asked for is held as if they had stopped just now.
+            // Rain and water count as having stopped just now.
             let causes = detail.get("causes").and_then(|causes| causes.as_array());
             let by_weather = |cause: &serde_json::Value| {
                 let kind =
@@ -220,16 +227,16 @@ impl Postures {
         }
     }
 
-    /// Looks anew; a change is a finding.
+    /// Decides anew whether each posture holds; a change is a finding.
     pub(super) fn review(
         &mut self,
         stamp: Stamp,
         mono_ms: i64,
-        asked: &Asked,
+        asked: &Requests,
         out: &mut Vec<Finding>,
     ) {
         let wall = stamp.gateway;
-        let today = (wall >= CALENDAR_FROM).then(|| self.zone.to_datetime(wall).date());
+        let today = Now::is_plausible(wall).then(|| self.zone.to_datetime(wall).date());
         let hold_ms = i64::try_from(self.config.flood_hold_s * 1000).unwrap_or(i64::MAX);
         for one in &mut self.all {
             if one.order.as_ref().is_some_and(|order| over(order, wall)) {
@@ -266,7 +273,7 @@ fn over(order: &PostureOrder, wall: Timestamp) -> bool {
 }
 
 impl PostureOrder {
-    /// Off is never for ever: a forgotten order must not leave a dike unwatched.
+    /// Gives an order to switch off an end: a forgotten order must not leave a dike unwatched.
     pub(crate) fn bounded(mut self, wall: Timestamp) -> Self {
         if self.to == OrderTo::Off {
             self.until = Some(self.until.unwrap_or(wall + OFF_FOR));
@@ -275,7 +282,7 @@ impl PostureOrder {
     }
 }
 
-impl One {
+impl PostureState {
     fn change(&mut self, causes: BTreeSet<Cause>, stamp: Stamp, out: &mut Vec<Finding>) {
         let (holds, held) = (!causes.is_empty(), self.began_at.is_some());
         let kinds =
@@ -287,7 +294,8 @@ impl One {
         }
         let began_at = *self.began_at.get_or_insert(stamp.gateway);
         let (zh, en) = self.posture.words();
-        let said: Vec<String> = causes.iter().map(|(kind, why)| format!("{kind}: {why}")).collect();
+        let reasons: Vec<String> =
+            causes.iter().map(|(kind, why)| format!("{kind}: {why}")).collect();
         let title = Title {
             zh: if holds {
                 format!("进入{zh}值守状态")
@@ -298,7 +306,7 @@ impl One {
         };
         let mut detail = Detail::from([
             ("posture".into(), self.posture.as_str().into()),
-            ("causes".into(), said.clone().into()),
+            ("causes".into(), reasons.clone().into()),
         ]);
         let order = self.order.as_ref().and_then(|order| serde_json::to_value(order).ok());
         detail.insert("order".into(), order.unwrap_or(serde_json::Value::Bool(false)));
@@ -319,7 +327,7 @@ impl One {
             clock: ClockError::of(stamp),
             objects: Vec::new(),
             why: match holds {
-                true => format!("{en}: {}", said.join("; ")),
+                true => format!("{en}: {}", reasons.join("; ")),
                 false => format!("{en}: nothing asks for it any more"),
             },
             detail,
@@ -333,7 +341,7 @@ impl One {
     }
 }
 
-/// Of the incident of one posture.
+/// The key of the incident of one posture.
 pub(super) fn key(posture: Posture) -> String {
     format!("posture/{}", posture.as_str())
 }
@@ -341,7 +349,6 @@ pub(super) fn key(posture: Posture) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Now;
 
     fn stamp(at: &str) -> Stamp {
         Stamp::of_gateway(Now { wall: at.parse().unwrap(), mono_ms: 0 })
@@ -353,8 +360,8 @@ mod tests {
         Postures::new(config, TimeZone::get("Asia/Shanghai").unwrap())
     }
 
-    /// Phases told at this time.
-    fn review(postures: &mut Postures, at: &str, mono_s: i64, asked: &Asked) -> Vec<String> {
+    /// Phases reported at this time.
+    fn review(postures: &mut Postures, at: &str, mono_s: i64, asked: &Requests) -> Vec<String> {
         let mut out = Vec::new();
         postures.review(stamp(at), mono_s * 1000, asked, &mut out);
         out.iter().map(|one| format!("{:?} {}", one.phase, one.why)).collect()
@@ -365,8 +372,8 @@ mod tests {
         let mut postures = postures(
             "[[period]]\nposture = \"key-period\"\nname = \"春节\"\nfrom = \"2026-02-16\"\nto = \"2026-02-22\"\n[[period]]\nposture = \"flood\"\nname = \"主汛期\"\nfrom = \"06-01\"\nto = \"08-31\"\n[[period]]\nposture = \"key-period\"\nname = \"跨年\"\nfrom = \"12-31\"\nto = \"01-01\"\n",
         );
-        let none = Asked::default();
-        for (at, said) in [
+        let none = Requests::default();
+        for (at, expected) in [
             ("1970-01-01T00:00:00Z", vec![]),
             ("2026-02-15T15:59:59Z", vec![]),
             ("2026-02-15T16:00:00Z", vec!["Begins key period: calendar: 春节"]),
@@ -381,21 +388,21 @@ mod tests {
                 ],
             ),
         ] {
-            assert_eq!(review(&mut postures, at, 0, &none), said, "{at}");
+            assert_eq!(review(&mut postures, at, 0, &none), expected, "{at}");
         }
     }
 
     #[test]
     fn rain_asks_and_it_is_held_a_while_and_a_hand_goes_first() {
         let mut postures = postures("flood_hold_s = 600\n");
-        let rain = Asked { rain: Some("blue".into()), level: None };
+        let rain = Requests { rain: Some("blue".into()), level: None };
         let at = "2026-03-01T00:00:00Z";
         assert_eq!(review(&mut postures, at, 0, &rain), ["Begins flood season: rain: blue"]);
         assert_eq!(review(&mut postures, at, 5, &rain).len(), 0);
-        assert_eq!(review(&mut postures, at, 10, &Asked::default()).len(), 1, "held");
-        assert_eq!(review(&mut postures, at, 604, &Asked::default()).len(), 0);
+        assert_eq!(review(&mut postures, at, 10, &Requests::default()).len(), 1, "held");
+        assert_eq!(review(&mut postures, at, 604, &Requests::default()).len(), 0);
         assert_eq!(
-            review(&mut postures, at, 606, &Asked::default()),
+            review(&mut postures, at, 606, &Requests::default()),
             ["Ends flood season: nothing asks for it any more"]
         );
         let order = |to, until: Option<&str>| PostureOrder {
@@ -406,10 +413,13 @@ mod tests {
         };
         postures.order(&order(OrderTo::On, Some("2026-03-01T02:00:00Z")));
         assert_eq!(
-            review(&mut postures, at, 700, &Asked::default()),
+            review(&mut postures, at, 700, &Requests::default()),
             ["Begins flood season: hand: 李"]
         );
-        assert_eq!(review(&mut postures, "2026-03-01T02:00:00Z", 701, &Asked::default()).len(), 1);
+        assert_eq!(
+            review(&mut postures, "2026-03-01T02:00:00Z", 701, &Requests::default()).len(),
+            1
+        );
         assert!(!postures.holds(Posture::Flood));
         postures.order(&order(OrderTo::Off, None).bounded(at.parse().unwrap()));
         assert_eq!(review(&mut postures, at, 800, &rain).len(), 0, "ordered off");

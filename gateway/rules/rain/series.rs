@@ -24,11 +24,12 @@ const RATE_STANDS_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// Rounding of stations to tenths of a millimetre, per slot.
 const ROUNDED_UM: i64 = 100;
 
-/// How a gauge counts.
+/// How a gauge counts, and what is not believed of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scale {
     /// Micrometres a tip.
     pub(super) tip_um: f64,
+    /// Tips at which its counter begins at 0 again, if that is configured.
     pub(super) wraps_at: Option<u64>,
     /// Micrometres in a minute.
     pub(super) most_um_per_min: i64,
@@ -37,21 +38,25 @@ pub(super) struct Scale {
 /// Rain that fell in `(from, to]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fallen {
+    /// Exclusive.
     pub(super) from: Timestamp,
+    /// Inclusive.
     pub(super) to: Timestamp,
+    /// Micrometres.
     pub(super) um: i64,
 }
 
+/// The readings of one gauge of the last 25 h, and the rain that they amount to.
 #[derive(Default)]
 pub(super) struct Series {
     readings: BTreeMap<Timestamp, Vec<Measure>>,
     fallen: Vec<Fallen>,
-    /// Readings that no rain makes: when, and why not.
+    /// Readings that no rain can make: when, and why not.
     pub(super) doubts: Vec<(Timestamp, String)>,
 }
 
 impl Series {
-    /// Takes readings in; false if all of them were known. Sums are current after [`Self::add_up`].
+    /// Takes a reading; false if it was there already. Sums are current after [`Self::add_up`].
     pub(super) fn insert(&mut self, at: Timestamp, measure: Measure) -> bool {
         let here = self.readings.entry(at).or_default();
         if here.contains(&measure) || here.len() >= 4 {
@@ -68,7 +73,7 @@ impl Series {
         true
     }
 
-    /// Of counter readings within one minute, the first and the last say it all.
+    /// Of counter readings within one minute, keeps the first and the last.
     fn thin(&mut self, at: Timestamp) {
         let minute = Timestamp::from_second(at.as_second().div_euclid(60) * 60).unwrap_or(at);
         let counts = |measure: &Measure| {
@@ -82,13 +87,15 @@ impl Series {
         }
     }
 
-    /// Our own clock was ahead when these were dated, and has been set back.
+    /// Removes readings that are dated after `limit`: our own clock was ahead when they were dated, and
+    /// has been set back.
     pub(super) fn forget_after(&mut self, limit: Timestamp) {
         while self.last().is_some_and(|last| last > limit) {
             self.readings.pop_last();
         }
     }
 
+    /// The time of the latest reading.
     pub(super) fn last(&self) -> Option<Timestamp> {
         self.readings.last_key_value().map(|(&at, _)| at)
     }
@@ -133,7 +140,7 @@ impl Series {
         fallen
     }
 
-    /// What is said as amounts: by the period that ended then, or by intensity.
+    /// Readings that are amounts: of a period that ended then, or by intensity.
     fn slots(&mut self, scale: Scale) -> Vec<Fallen> {
         let mut slots: Vec<Fallen> = Vec::new();
         let mut rate_before: Option<Timestamp> = None;
@@ -156,7 +163,7 @@ impl Series {
                     self.doubts.push((at, why));
                     continue;
                 }
-                // Two that overlap tell the same rain twice: the first is kept.
+                // Two that overlap report the same rain twice: the first counts.
                 if from < at && slots.last().is_none_or(|before| before.to <= from) {
                     slots.push(Fallen { from, to: at, um });
                 }
@@ -177,8 +184,7 @@ impl Series {
             .sum()
     }
 
-    /// When the rain that is falling, or fell last, began: before it lies an hour or more
-    /// without.
+    /// When the latest rain began: before that, no rain fell for `gap`.
     pub(super) fn began(&self, gap: SignedDuration) -> Option<Timestamp> {
         let mut wet = self.fallen.iter().rev().filter(|one| one.um > 0);
         let mut began = wet.next()?.from;
@@ -211,20 +217,20 @@ fn share(one: &Fallen, since: Timestamp, until: Timestamp) -> i64 {
     i64::try_from(i128::from(one.um) * part / whole).unwrap_or(0)
 }
 
-/// A counter's step, with the shape of the 5-min amounts inside it if they are the same rain.
+/// Adds a counter's step, divided as the 5-min amounts inside it if they report the same rain.
 fn spread(step: &Fallen, slots: &[Fallen], out: &mut Vec<Fallen>) {
     let inside: Vec<&Fallen> =
         slots.iter().filter(|slot| slot.from >= step.from && slot.to <= step.to).collect();
-    let told: i64 = inside.iter().map(|slot| slot.um).sum();
+    let in_slots: i64 = inside.iter().map(|slot| slot.um).sum();
     let rounding = ROUNDED_UM * i64::try_from(inside.len().max(1)).unwrap_or(1);
-    if step.um == 0 || told == 0 || (told - step.um).abs() > rounding {
+    if step.um == 0 || in_slots == 0 || (in_slots - step.um).abs() > rounding {
         return out.push(*step);
     }
     let before = out.len();
     out.extend(inside.into_iter().copied());
-    // Rounded in the slots, exact in the counter: the largest one takes the difference.
+    // The slots are rounded, the counter is exact: the largest slot takes the difference.
     if let Some(largest) = out[before..].iter_mut().max_by_key(|slot| slot.um) {
-        largest.um += step.um - told;
+        largest.um += step.um - in_slots;
     }
 }
 
@@ -238,6 +244,7 @@ fn tips_wraps(configured: Option<u64>) -> Vec<i64> {
     all.into_iter().filter_map(|at| i64::try_from(at).ok()).collect()
 }
 
+/// Millimetres of micrometres.
 pub(super) fn mm(um: i64) -> f64 {
     um as f64 / 1000.0
 }
@@ -248,18 +255,18 @@ struct Counter {
     scale: Scale,
 }
 
-type Reading = (Timestamp, i64);
+type CounterReading = (Timestamp, i64);
 
 impl Counter {
     /// A reading that cannot follow the one before is set aside; if the next one follows it, the
     /// counter was changed, and counting goes on from there.
-    fn differences(&self, readings: &[Reading]) -> (Vec<Fallen>, Vec<(Timestamp, String)>) {
+    fn differences(&self, readings: &[CounterReading]) -> (Vec<Fallen>, Vec<(Timestamp, String)>) {
         let (mut fallen, mut doubts) = (Vec::new(), Vec::new());
         let Some((mut base, rest)) = readings.split_first().map(|(first, rest)| (*first, rest))
         else {
             return (fallen, doubts);
         };
-        let mut aside: Option<Reading> = None;
+        let mut aside: Option<CounterReading> = None;
         for &reading in rest {
             if let Some(um) = self.follows(base, reading) {
                 fallen.push(Fallen { from: base.0, to: reading.0, um });
@@ -283,7 +290,7 @@ impl Counter {
     }
 
     /// Rain between two readings, if that can be.
-    fn follows(&self, base: Reading, reading: Reading) -> Option<i64> {
+    fn follows(&self, base: CounterReading, reading: CounterReading) -> Option<i64> {
         let most = most_um(self.scale, base.0, reading.0);
         let can = |count: i64| Some(self.um(count)).filter(|um| (0..=most).contains(um));
         if reading.1 >= base.1 {

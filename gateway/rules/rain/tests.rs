@@ -89,16 +89,16 @@ fn short(findings: &[Finding]) -> Vec<String> {
 
 /// A reading every 5 min from `from`, each with so much more; what is found.
 fn fall(all: &mut Rain, id: &str, from: i64, mm: &mut f64, each: &[f64]) -> Vec<String> {
-    let mut said = Vec::new();
+    let mut lines = Vec::new();
     for (n, more) in each.iter().enumerate() {
         *mm += more;
         let minute = from + 5 * i64::try_from(n).unwrap();
         let mut findings = Vec::new();
         all.observe(&report(id, minute, minute, total(*mm)), &mut findings);
-        said.extend(short(&findings));
+        lines.extend(short(&findings));
     }
-    said.retain(|line| !line.contains("posture/"));
-    said
+    lines.retain(|line| !line.contains("posture/"));
+    lines
 }
 
 const GAUGE: &str = "id = \"g\"\ngrid = \"G1\"\n";
@@ -107,15 +107,15 @@ const GAUGE: &str = "id = \"g\"\ngrid = \"G1\"\n";
 fn r2_one_rain_is_one_happening_that_rises_and_falls() {
     let mut all = rain(&[GAUGE], "");
     let mut mm = 100.0;
-    let mut said = fall(&mut all, "g", 0, &mut mm, &[0.0, 0.4]);
-    assert!(said.is_empty(), "{said:?}");
+    let mut lines = fall(&mut all, "g", 0, &mut mm, &[0.0, 0.4]);
+    assert!(lines.is_empty(), "{lines:?}");
     // 4 mm in 5 min: 48 mm an hour.
-    said = fall(&mut all, "g", 10, &mut mm, &[4.0; 30]);
-    let levels: Vec<&str> = said.iter().map(|line| line.rsplit(' ').next().unwrap()).collect();
-    assert_eq!(said[0], "Begins rain/G1 4 heavy");
-    assert!(levels.contains(&"orange") && levels.contains(&"red"), "{said:?}");
-    assert!(said.iter().any(|line| line == "Continues rain/G1 1 red"), "{said:?}");
-    assert!(!said.iter().any(|line| line.starts_with("Ends")));
+    lines = fall(&mut all, "g", 10, &mut mm, &[4.0; 30]);
+    let levels: Vec<&str> = lines.iter().map(|line| line.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(lines[0], "Begins rain/G1 4 heavy");
+    assert!(levels.contains(&"orange") && levels.contains(&"red"), "{lines:?}");
+    assert!(lines.iter().any(|line| line == "Continues rain/G1 1 red"), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.starts_with("Ends")));
     // It stops; time passes without a word (the gauge reports no change every hour).
     let mut falls = Vec::new();
     for minute in 160..1_600 {
@@ -177,10 +177,10 @@ fn r2_a_restart_knows_the_sums_and_goes_on_with_the_happening() {
     // A new process, whose own clock begins at 0, five minutes later.
     let later = Now { wall: at(150), mono_ms: 1_000 };
     let mut again = Rain::default();
-    let mut said = Vec::new();
-    again.configure(site(&[GAUGE], ""), &TimeZone::UTC, later, &mut said);
-    again.restore(later, &seen, std::slice::from_ref(&record), &mut said);
-    assert!(said.is_empty(), "{said:?}");
+    let mut lines = Vec::new();
+    again.configure(site(&[GAUGE], ""), &TimeZone::UTC, later, &mut lines);
+    again.restore(later, &seen, std::slice::from_ref(&record), &mut lines);
+    assert!(lines.is_empty(), "{lines:?}");
     let after = again.view(later, &TimeZone::UTC);
     assert_eq!(after.gauges[0].sums_mm["24h"], before.gauges[0].sums_mm["24h"]);
     assert_eq!(after.grids[0].level, before.grids[0].level);
@@ -197,15 +197,15 @@ fn r2_a_restart_knows_the_sums_and_goes_on_with_the_happening() {
     let mut old = Rain::default();
     old.configure(site(&[GAUGE], ""), &TimeZone::UTC, days, &mut Vec::new());
     old.restore(days, &[], std::slice::from_ref(&record), &mut Vec::new());
-    let mut said = Vec::new();
-    old.tick(days, &mut said);
-    assert_eq!(short(&said)[0], "Ends rain/G1 4 none");
+    let mut lines = Vec::new();
+    old.tick(days, &mut lines);
+    assert_eq!(short(&lines)[0], "Ends rain/G1 4 none");
     // The same incident, whose gauge is gone: it ends.
     let mut gone = Rain::default();
-    let mut said = Vec::new();
-    gone.configure(site(&[], ""), &TimeZone::UTC, later, &mut said);
-    gone.restore(later, &[], &[record], &mut said);
-    assert_eq!(short(&said), ["Ends rain/G1 4 "]);
+    let mut lines = Vec::new();
+    gone.configure(site(&[], ""), &TimeZone::UTC, later, &mut lines);
+    gone.restore(later, &[], &[record], &mut lines);
+    assert_eq!(short(&lines), ["Ends rain/G1 4 "]);
 }
 
 fn record(finding: &Finding) -> Record {
@@ -248,10 +248,10 @@ fn thresholds_to_move_are_the_sites_own() {
     let rain_config = "prepare = [{ window_h = 1.0, mm = 30.0 }, { window_h = 0.5, mm = 20.0 }]\nmove_now = [{ window_h = 1.0, mm = 45.0 }]\ntell_from = \"never\"\nsignals = []\n";
     let mut all = rain(&[GAUGE], rain_config);
     let mut mm = 0.0;
-    let said = fall(&mut all, "g", 0, &mut mm, &[0.0, 4.0, 4.0, 4.0, 4.0, 4.0]);
-    assert_eq!(said, ["Begins rain/G1 2 none"]);
-    let said = fall(&mut all, "g", 30, &mut mm, &[10.0, 10.0, 10.0]);
-    assert!(said.contains(&"Continues rain/G1 1 none".to_owned()), "{said:?}");
+    let lines = fall(&mut all, "g", 0, &mut mm, &[0.0, 4.0, 4.0, 4.0, 4.0, 4.0]);
+    assert_eq!(lines, ["Begins rain/G1 2 none"]);
+    let lines = fall(&mut all, "g", 30, &mut mm, &[10.0, 10.0, 10.0]);
+    assert!(lines.contains(&"Continues rain/G1 1 none".to_owned()), "{lines:?}");
 }
 
 #[test]
@@ -259,20 +259,20 @@ fn water_rises_over_both_marks_and_falls_with_hysteresis() {
     let gauge =
         "id = \"w\"\nkind = \"level\"\nwarning_m = 29.5\nguarantee_m = 31.0\nzero_m = 20.0\n";
     let mut all = rain(&[gauge], "");
-    let mut said = Vec::new();
+    let mut lines = Vec::new();
     for (n, m) in [9.0, 9.49, 9.5, 9.45, 9.39, 9.6, 10.9, 11.0, 10.95, 10.8, 9.0].iter().enumerate()
     {
         let mut findings = Vec::new();
         let minute = n as i64 * 10;
         let mm = Measure::LevelMm((m * 1000.0_f64).round() as i64);
         all.observe(&report("w", minute, minute, mm), &mut findings);
-        said.extend(short(&findings));
+        lines.extend(short(&findings));
     }
-    said.retain(|line| {
+    lines.retain(|line| {
         line.contains("water-level") && !line.starts_with("Continues water-level/w 2 warning")
     });
     assert_eq!(
-        said,
+        lines,
         [
             "Begins water-level/w 2 warning",
             "Ends water-level/w 2 below",
@@ -281,7 +281,7 @@ fn water_rises_over_both_marks_and_falls_with_hysteresis() {
             "Ends water-level/w 2 below"
         ]
     );
-    // 20 m in ten minutes is believed when it is said twice.
+    // 20 m in ten minutes is believed when it is reported twice.
     let level = |minute, mm| report("w", minute, minute, Measure::LevelMm(mm));
     let mut findings = Vec::new();
     all.observe(&level(110, 29_000), &mut findings);
@@ -298,15 +298,15 @@ fn water_rises_over_both_marks_and_falls_with_hysteresis() {
 fn r3_silent_stuck_and_wild_gauges_are_told_and_told_well_again() {
     let other = "id = \"h\"\ngrid = \"G1\"\nsilent_after_s = 14400\n";
     let mut all = rain(&[GAUGE, other], "");
-    let (mut mm, mut said) = (0.0, Vec::new());
+    let (mut mm, mut lines) = (0.0, Vec::new());
     // One stays dry while 40 mm fall beside it.
     for n in 0..10 {
-        said.extend(fall(&mut all, "g", n * 10, &mut mm, &[4.0]));
+        lines.extend(fall(&mut all, "g", n * 10, &mut mm, &[4.0]));
         let mut findings = Vec::new();
         all.observe(&report("h", n * 10, n * 10, total(7.0)), &mut findings);
-        said.extend(short(&findings));
+        lines.extend(short(&findings));
     }
-    assert!(said.contains(&"Begins fault/device-fault/h 3 ".to_owned()), "{said:?}");
+    assert!(lines.contains(&"Begins fault/device-fault/h 3 ".to_owned()), "{lines:?}");
     let mut findings = Vec::new();
     all.observe(&report("h", 100, 100, total(8.0)), &mut findings);
     assert!(short(&findings).contains(&"Ends fault/device-fault/h 3 ".to_owned()));
@@ -385,18 +385,18 @@ fn p9_a_clock_of_ours_that_was_years_ahead_leaves_nobody_deaf() {
     for (minute, mono, mm) in
         [(70 * year, 0, 1.0), (70 * year + 5, 5, 2.0), (10, 10, 3.0), (15, 15, 5.0)]
     {
-        let said =
+        let lines =
             Observation { stamp: wall(minute, mono), ..report("g", minute, mono, total(mm)) };
-        all.observe(&said, &mut Vec::new());
+        all.observe(&lines, &mut Vec::new());
     }
     let view = |all: &Rain| {
         all.view(Now { wall: at(20), mono_ms: 20 * 60_000 }, &TimeZone::UTC).gauges[0].sums_mm["24h"]
     };
     assert_eq!(view(&all), 2.0);
     let boot = -START / 60;
-    let said = Observation { stamp: wall(boot, 17), ..report("g", boot, 17, total(6.0)) };
-    all.observe(&said, &mut Vec::new());
-    let said = Observation { stamp: wall(20, 20), ..report("g", 20, 20, total(7.0)) };
-    all.observe(&said, &mut Vec::new());
+    let lines = Observation { stamp: wall(boot, 17), ..report("g", boot, 17, total(6.0)) };
+    all.observe(&lines, &mut Vec::new());
+    let lines = Observation { stamp: wall(20, 20), ..report("g", 20, 20, total(7.0)) };
+    all.observe(&lines, &mut Vec::new());
     assert_eq!(view(&all), 4.0);
 }

@@ -9,7 +9,7 @@ use super::{
     event::Group,
     gauge::Gauge,
     ladder::grade,
-    say::{WINDOWS, shown, sums},
+    text::{WINDOWS, shown, sums},
 };
 use crate::domain::{GaugeView, GridView, Now, PointView, Posture, RainView, ThresholdView, Words};
 
@@ -18,6 +18,7 @@ const STEP: SignedDuration = SignedDuration::from_mins(5);
 const STEPS: i32 = 288;
 
 impl Rain {
+    /// Everything as it is now, with times in this zone.
     pub fn view(&self, now: Now, zone: &TimeZone) -> RainView {
         let time =
             |at: Timestamp| at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string();
@@ -27,7 +28,7 @@ impl Rain {
             let all = sums(&gauge.series, until);
             let of = |name| all.iter().find(|(n, _)| *n == name).map_or(0, |(_, um)| *um);
             let words = |(zh, en)| Words { zh, en };
-            // On the clock's own five minutes, so that a curve does not dance.
+            // Points lie on whole five minutes, so that the curve does not change with each call.
             let last = Timestamp::from_second(until.as_second().div_euclid(300) * 300 + 300);
             let last = last.unwrap_or(until);
             let points = (0..STEPS).rev().map(|n| last - STEP * n);

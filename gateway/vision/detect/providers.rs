@@ -25,6 +25,7 @@ pub enum Provider {
 }
 
 impl Provider {
+    /// Every provider that has a name here.
     pub const ALL: [Self; 12] = [
         Self::Cpu,
         Self::Cuda,
@@ -95,7 +96,7 @@ impl Provider {
         offered.unwrap_or(false)
     }
 
-    /// What a session is to begin with; the processor takes what is left by itself.
+    /// What a session is started with; what the provider leaves over runs on the processor.
     pub(super) fn dispatch(self, threads: usize) -> Option<ExecutionProviderDispatch> {
         let provider = match self {
             Self::Cpu => return None,
@@ -216,9 +217,9 @@ mod tests {
         use Provider::{Cpu, Cuda, Openvino};
         assert_eq!(unmet(&[], Cpu, &[Cpu], &[]), None);
         assert_eq!(unmet(&[Openvino], Openvino, &[Cpu, Openvino], &[]), None);
-        let said = unmet(&[Cuda], Cpu, &[Cpu, Openvino], &["cuda: not offered".into()]);
+        let reason = unmet(&[Cuda], Cpu, &[Cpu, Openvino], &["cuda: not offered".into()]);
         assert_eq!(
-            said.unwrap(),
+            reason.unwrap(),
             "wished cuda, runs on CPUExecutionProvider (cuda: not offered); the library offers CPUExecutionProvider, OpenVINOExecutionProvider"
         );
     }

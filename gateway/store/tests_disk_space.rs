@@ -1,4 +1,4 @@
-//! P11: what goes, in which order, when room runs low, and that presses go through when all else has stopped.
+//! P11: what goes, in which order, when space runs low, and that presses go through when all else has stopped.
 
 use std::{collections::HashSet, fs, sync::Arc};
 
@@ -9,7 +9,7 @@ use super::{
     evidence,
     fake_disk::{ENOSPC, FakeDisk, Op},
     open::open_with,
-    tests::{change, config, due, fresh, noon, press, put, receipt, record, sink, tuning},
+    tests::{change, config, due, new_store, noon, press, put, receipt, record, sink, tuning},
     *,
 };
 use crate::domain::{NoMeter, Now, Quarantined, Severity};
@@ -34,9 +34,9 @@ fn p11_notices_are_shed_with_a_reason_and_nothing_more_urgent_is() {
     assert!(store.new_evidence(EvidenceId::new(), "jpg").is_err());
     let flying = store.try_next_due(&sink("a"), Lane::Bulk).unwrap();
     assert_eq!(flying.class, Class::Alert);
-    let looked = store.look_at_room(now()).unwrap();
-    assert_eq!((looked.room, looked.shed), (Room::Tight, 2));
-    assert!(looked.short.unwrap().contains("are free"));
+    let check = store.check_space(now()).unwrap();
+    assert_eq!((check.level, check.shed), (SpaceLevel::Tight, 2));
+    assert!(check.short.unwrap().contains("are free"));
     store.release(&sink("a"), flying.seq);
     let sums = store.ledger().of(&sink("a"));
     assert_eq!(sums, Sums { accepted: 4, pending: 2, shed: 2, ..Sums::default() });
@@ -44,7 +44,7 @@ fn p11_notices_are_shed_with_a_reason_and_nothing_more_urgent_is() {
         |lane| -> Vec<Class> { due(&store, "a", lane).iter().map(|due| due.class).collect() };
     assert_eq!(classes(Lane::Emergency), [Class::Emergency]);
     assert_eq!(classes(Lane::Bulk), [Class::Alert]);
-    assert_eq!(store.look_at_room(now()).unwrap().shed, 0);
+    assert_eq!(store.check_space(now()).unwrap().shed, 0);
     store.close_blocking().unwrap();
     fs::remove_dir_all(folder.path().join("index")).unwrap();
     let store = open().store;
@@ -57,7 +57,7 @@ fn p11_a_full_disk_lets_the_reserve_go_and_takes_presses_until_there_is_room() {
     let disk = Arc::new(FakeDisk::new(1));
     let config = Config { min_free_bytes: 64 << 10, ..config(folder.path()) };
     let store = open_with(&config, &[], Arc::new(NoMeter), tuning(disk.clone())).unwrap().store;
-    assert_eq!(store.look_at_room(now()).unwrap().room, Room::Fine);
+    assert_eq!(store.check_space(now()).unwrap().level, SpaceLevel::Fine);
     let reserve = folder.path().join("reserve");
     assert_eq!(fs::metadata(&reserve).unwrap().len(), 8 << 10, "an eighth of what is kept free");
     let answers = Default::default();
@@ -70,10 +70,10 @@ fn p11_a_full_disk_lets_the_reserve_go_and_takes_presses_until_there_is_room() {
     while store.commit_blocking(Batch { entries: vec![press("2")], receipts: vec![] }).is_err() {}
     assert_eq!(*answers.lock().unwrap(), [(1, false)], "not acknowledged, and yet not forgotten");
     assert!(!reserve.exists(), "the reserve was let go");
-    assert_eq!(store.room(), Room::Full);
-    // There is room (the fake disk has all of the real one): the next look finds it.
-    assert_eq!(store.look_at_room(now()).unwrap().room, Room::Fine);
-    store.look_at_room(now()).unwrap();
+    assert_eq!(store.space_level(), SpaceLevel::Full);
+    // There is room (the fake disk has all of the real one): the next check finds it.
+    assert_eq!(store.check_space(now()).unwrap().level, SpaceLevel::Fine);
+    store.check_space(now()).unwrap();
     assert!(reserve.exists(), "and keeps a reserve again");
     assert_eq!(store.ledger().accepted.len(), 0);
 }
@@ -95,15 +95,15 @@ fn p11_a_quarantine_that_is_full_keeps_the_reasons() {
         put(&store, vec![Entry::Quarantine(payload)]);
     }
     store.close_blocking().unwrap();
-    let kept = quarantine(folder.path()).unwrap();
-    let bytes: Vec<usize> = kept.iter().map(|kept| kept.text.len()).collect();
+    let payloads = quarantine(folder.path()).unwrap();
+    let bytes: Vec<usize> = payloads.iter().map(|payload| payload.text.len()).collect();
     assert_eq!(bytes, [1000, 1000, 1000, 0, 0]);
-    assert!(kept[4].reason.contains("was not kept"), "{}", kept[4].reason);
+    assert!(payloads[4].reason.contains("was not kept"), "{}", payloads[4].reason);
 }
 
 #[test]
 fn p11_evidence_keeps_its_bound_by_the_oldest_that_nobody_needs() {
-    let (folder, store) = fresh(&[]);
+    let (folder, store) = new_store(&[]);
     store.close_blocking().unwrap();
     let config = Config { evidence_max_bytes: 120, ..config(folder.path()) };
     let store =
@@ -119,8 +119,8 @@ fn p11_evidence_keeps_its_bound_by_the_oldest_that_nobody_needs() {
         store.new_evidence(EvidenceId::new(), "jpg"),
         Err(EvidenceError::Bound { bytes: 150, max_bytes: 120 })
     ));
-    assert_eq!(store.look_at_room(now()).unwrap().pieces, 1);
-    let left = evidence::files(&folder::Layout::new(folder.path())).unwrap();
+    assert_eq!(store.check_space(now()).unwrap().pieces, 1);
+    let left = evidence::files(&folder::DataFolder::new(folder.path())).unwrap();
     assert_eq!(
         left.iter().map(|(id, _)| *id).collect::<HashSet<_>>(),
         HashSet::from([ids[1], ids[2]])

@@ -20,6 +20,7 @@ pub(super) fn shown(um: i64) -> f64 {
     (mm(um) * 100.0).round() / 100.0
 }
 
+/// Name and µm of each window that ends at `until`.
 pub(super) fn sums(series: &Series, until: jiff::Timestamp) -> Vec<(&'static str, i64)> {
     WINDOWS.iter().map(|(name, window)| (*name, series.sum(until, *window))).collect()
 }
@@ -32,6 +33,7 @@ pub(super) fn window_zh(window: SignedDuration) -> String {
     }
 }
 
+/// `3 h`, `30 min`.
 pub(super) fn window_en(window: SignedDuration) -> String {
     match (window.as_secs() % 3_600, window.as_secs()) {
         (0, s) => format!("{} h", s / 3_600),
@@ -39,7 +41,7 @@ pub(super) fn window_en(window: SignedDuration) -> String {
     }
 }
 
-/// Of a device's health, as the desk says faults.
+/// A finding about a device's health, as the desk makes them for faults.
 pub(super) fn part(
     source: &SourceId,
     stamp: Stamp,
