@@ -2,7 +2,7 @@
 # Dependencies build once, optimised, in the dev profile.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test prove fuzz soak build setup setup-test setup-bench models clips bench bench-media schema fmt lint docs deny clean
+.PHONY: help demo test build-tests prove fuzz soak build setup setup-test setup-bench models clips bench bench-media schema fmt lint docs deny clean
 
 # Debian's own, for its GStreamer bindings: another python3 may be first on PATH.
 PYTHON ?= /usr/bin/python3
@@ -17,10 +17,13 @@ TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gridpost
 help: ## what can be done
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
-demo: build models ## see it work: camera, button, grid; until Ctrl-C, or SECONDS=40
+# The model is fetched while the program is compiled.
+demo: setup ## see it work: camera, button, grid; until Ctrl-C, or SECONDS=40
+	@$(MAKE) --no-print-directory --jobs=2 build models
 	@$(PYTHON) tests/rig/demo.py --gateway $(TARGET)/debug/gridpost $(if $(SECONDS),--seconds $(SECONDS))
 
-test: setup-test models clips ## all tests
+test: setup-test ## all tests
+	@$(MAKE) --no-print-directory --jobs=2 build-tests models clips
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --no-fail-fast; else cargo test --no-fail-fast; fi
 
 prove: setup-test models clips ## the slow proofs in full: CUTS=300 power cuts, KILLS=200 kill -9, BACKLOG=100000 notices
@@ -32,6 +35,9 @@ fuzz: setup ## every decoder of outside bytes, guided by coverage: SECONDS=60 ea
 
 soak: setup-test models clips ## camera, broker and sink flap, MINUTES=10; memory, file handles and threads as a table
 	@GRIDPOST_SOAK_SECONDS=$$(( $(or $(MINUTES),10) * 60 )) cargo nextest run --no-capture -E 'test(/^soak::/)'
+
+build-tests: setup-test
+	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --no-run --cargo-quiet; else cargo test --quiet --no-run; fi
 
 build: setup ## the program, in target/debug
 	@cargo build
@@ -53,7 +59,7 @@ clips: setup # the clips that tests play
 	@tests/rig/clip.sh h265 >/dev/null
 	@$(PYTHON) tests/rig/scenes.py all >/dev/null
 
-bench: setup-test models clips ## speed and size on this machine, as a table (release build); ONLY="codecs press crowd drain history sl651"
+bench: setup-test models clips ## speed and size on this machine, as a table (release build); ONLY="codecs press", a name it does not know lists all
 	@GRIDPOST_BENCH_ONLY="$(ONLY)" cargo bench --bench bench
 
 bench-media: setup-bench models ## gridpost beside its rivals on made streams; ONLY="rivals recall", SECONDS=30, CAMERAS="1 16"
