@@ -1,35 +1,33 @@
 //! Providers and decoding devices that are wished: used where they are, and never silently not.
 
-use std::{
-    fs,
-    process::{Command, Output},
+use serde_json::Value;
+
+use crate::world::{
+    Gateway, Launch, Played, Receiver, Replay, RtspServer, Site, VaDevice, check, is_of, street,
+    street_of, wait_for,
 };
 
-use crate::{
-    replay::comparable,
-    world::{Gateway, Receiver, RtspServer, VaDevice, gridpost, root, street, wait_for},
-};
+/// Where there is no device.
+const NOWHERE: &str = "/dev/dri/nothing-here";
 
-const RULE: &str =
-    "[[rule]]\nid = \"walkers\"\nkind = \"intrusion\"\nclear_s = 1.5\ncooldown_s = 0\n";
-
-fn site(receiver: &Receiver) -> String {
-    format!(
-        "[site]\nid = \"demo\"\nheartbeat_s = 1\n\n{RULE}\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
-        receiver.url
-    )
+/// Walkers are an incident each time they come.
+fn walked() -> Site {
+    Site::demo().walkers().set("clear_s", 1.5).set("cooldown_s", 0)
 }
 
-fn camera(id: &str, url: &str, more: &str) -> String {
-    format!("\n[[camera]]\nid = \"{id}\"\nurl = {url:?}\nclip_max_s = 3\npre_roll_s = 2\n{more}\n")
+/// The camera that was opened last wishes to be decoded by VA-API on this device.
+fn wishes(site: Site, device: &str) -> Site {
+    site.set("hw_decode", "vaapi").set("hw_device", device)
 }
 
 /// What a camera is decoded by, as the metric says it, once it says so and no other.
 async fn decoded_by(gateway: &Gateway, camera: &str) -> Option<String> {
-    let start = format!("gridpost_camera_decoding{{camera=\"{camera}\",by=\"");
+    let start = format!(r#"gridpost_camera_decoding{{camera="{camera}",by=""#);
     let text = gateway.metrics().await;
-    let now: Vec<&str> =
-        text.lines().filter_map(|line| line.strip_prefix(&start)?.strip_suffix("\"} 1")).collect();
+    let now: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(&start)?.strip_suffix(r#""} 1"#))
+        .collect();
     assert!(now.len() < 2, "{now:?}");
     now.first().map(|by| (*by).to_owned())
 }
@@ -53,16 +51,11 @@ fn told(log: &str, what: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_is_not_there_is_said_once_and_the_processor_sees_the_same() {
     let receiver = Receiver::start().await;
-    let wish = "hw_decode = \"vaapi\"\nhw_device = \"/dev/dri/nothing-here\"";
-    let clip = street("h264");
-    let url = clip.to_string_lossy();
-    let config = [site(&receiver), camera("a", &url, wish), camera("b", &url, wish)].concat();
-    let gateway = Gateway::start(&config).await;
+    let site = wishes(walked().http(&receiver).camera("a", street("h264")).short_clips(), NOWHERE);
+    let site = wishes(site.camera("b", street("h264")).short_clips(), NOWHERE);
+    let gateway = Gateway::start(&site.section("[site]").set("heartbeat_s", 1)).await;
     for id in ["a", "b"] {
-        let is = |data: &serde_json::Value| {
-            data["kind"] == "intrusion" && data["sources"][0]["id"] == id
-        };
-        receiver.wait("an intrusion", is).await;
+        receiver.wait("an intrusion", |data| is_of(data, "intrusion", id)).await;
         let by = known(&gateway, id).await;
         assert!(by.starts_with("software (vaapi: no device or no driver"), "{by}");
     }
@@ -71,9 +64,9 @@ async fn a_device_that_is_not_there_is_said_once_and_the_processor_sees_the_same
         notes.iter().filter(|note| note.contains("wished vaapi, decoded by the processor"));
     assert_eq!(of_both.count(), 2, "{notes:?}");
     let beat = wait_for("a heartbeat that says it", || {
-        let says = |beat: &serde_json::Value| {
+        let says = |beat: &Value| {
             let faults = beat["data"]["faults"].as_array().unwrap().iter();
-            let of = |fault: &&serde_json::Value| fault.as_str().unwrap().contains("wished vaapi");
+            let of = |fault: &&Value| fault.as_str().unwrap().contains("wished vaapi");
             faults.filter(of).count() == 2
         };
         let found = receiver.heartbeats().into_iter().find(says);
@@ -85,47 +78,20 @@ async fn a_device_that_is_not_there_is_said_once_and_the_processor_sees_the_same
     assert_eq!(told(&log, "the device does not start"), 1, "{log}");
     assert_eq!(told(&log, "camera: decoded by the processor"), 2, "{log}");
     let table = wait_for("the table", || async {
-        let config = gateway.folder.path().join("gridpost.toml");
-        let table = Command::new(env!("CARGO_BIN_EXE_gridpost"))
-            .current_dir(gateway.folder.path())
-            .args(["cameras", "-c", &config.to_string_lossy()])
-            .env("GRIDPOST_MODELS", root().join("models"))
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&table.stdout).into_owned();
+        let text = gateway.command("cameras", &[]).stdout;
         (told(&text, "software (vaapi: no device") == 2).then_some(text)
     })
     .await;
     println!("{table}");
 }
 
-fn replay(config: &str, env: &[(&'static str, String)]) -> Output {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("gridpost.toml");
-    fs::write(&file, config).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_gridpost"))
-        .args(["replay", "-c", &file.to_string_lossy()])
-        .env("GRIDPOST_MODELS", root().join("models"))
-        .envs(env.iter().map(|(key, value)| (key, value)))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output
-}
-
 /// Every event, and the bytes of every snapshot by their hash.
-fn said(output: &Output) -> (Vec<serde_json::Value>, Vec<String>) {
-    let text = String::from_utf8_lossy(&output.stdout);
-    let mut hashes = Vec::new();
-    for line in text.lines() {
-        let event: serde_json::Value = serde_json::from_str(line).unwrap();
-        for evidence in event["data"]["evidence"].as_array().unwrap() {
-            if evidence["media_type"] == "image/jpeg" {
-                hashes.push(evidence["sha256"].as_str().unwrap().to_owned());
-            }
-        }
-    }
-    (comparable(&text), hashes)
+fn said(played: &Played) -> (Vec<Value>, Vec<String>) {
+    let pieces =
+        played.events.iter().flat_map(|event| event["data"]["evidence"].as_array().unwrap());
+    let snapshots = pieces.filter(|piece| piece["media_type"] == "image/jpeg");
+    let hashes = snapshots.map(|piece| piece["sha256"].as_str().unwrap().to_owned()).collect();
+    (played.comparable(), hashes)
 }
 
 /// A real VA-API device: its pictures are those of the processor to the last bit, and so when it
@@ -134,35 +100,24 @@ fn said(output: &Output) -> (Vec<serde_json::Value>, Vec<String>) {
 fn a_device_sees_what_the_processor_sees_and_its_death_loses_nothing() {
     let device = VaDevice::start();
     let folder = tempfile::tempdir().unwrap();
-    let clip = folder.path().join("twelve-seconds.mp4");
-    let cut = Command::new("ffmpeg")
-        .args(["-v", "error", "-i"])
-        .arg(street("h264"))
-        .args(["-t", "12", "-c", "copy"])
-        .arg(&clip)
-        .status();
-    assert!(cut.unwrap().success());
-    let config = |more: &str| {
-        let more = format!("decode = \"full\"\n{more}");
-        let camera = camera("a", &clip.to_string_lossy(), &more);
-        format!("[site]\nid = \"demo\"\n[model]\nvariant = \"fp32\"\n{RULE}{camera}")
-    };
-    let (events, hashes) = said(&replay(&config(""), &[]));
+    let clip = street_of(folder.path(), 12);
+    let site = walked().section("[model]").set("variant", "fp32");
+    let site = site.camera("a", &clip).short_clips().set("decode", "full");
+    let (events, hashes) = said(&Replay::of(&site).run());
     assert!(events.len() > 3 && hashes.len() > 3, "{} {}", events.len(), hashes.len());
-    let wish = config(&format!("hw_decode = \"vaapi\"\nhw_device = \"{}\"", device.display));
-    let by_device = replay(&wish, &device.env());
-    let log = String::from_utf8_lossy(&by_device.stderr).into_owned();
-    assert_eq!(told(&log, "camera: decoded camera=a by=\"vaapi\""), 1, "{log}");
+    let site = wishes(site, &device.display);
+    let by_device = Replay::of(&site).envs(device.env()).run();
+    let log = &by_device.log;
+    assert_eq!(told(log, "camera: decoded camera=a by=\"vaapi\""), 1, "{log}");
     assert!(device.pictures() > 100, "{}", device.pictures());
     assert_eq!(said(&by_device), (events.clone(), hashes.clone()));
     for after in [0, 1, 47, 90] {
         let before = device.pictures();
-        let mut env = device.env();
-        env.push(("VA_SOFTWARE_FAIL_AFTER", after.to_string()));
-        let broken = replay(&wish, &env);
-        let log = String::from_utf8_lossy(&broken.stderr).into_owned();
+        let fails = ("VA_SOFTWARE_FAIL_AFTER", after.to_string());
+        let broken = Replay::of(&site).envs(device.env()).envs([fails]).run();
+        let log = &broken.log;
         assert_eq!(device.pictures() - before, after, "{log}");
-        assert_eq!(told(&log, "decoded by the processor"), 1, "{log}");
+        assert_eq!(told(log, "decoded by the processor"), 1, "{log}");
         assert!(log.contains("vaapi: it stopped decoding"), "{log}");
         assert_eq!(said(&broken), (events.clone(), hashes.clone()), "after {after} pictures");
     }
@@ -175,20 +130,12 @@ async fn a_device_that_breaks_down_live_is_said_and_the_camera_sees_on() {
     let device = VaDevice::start();
     let server = RtspServer::start(0, &street("h264"));
     let receiver = Receiver::start().await;
-    let wish = format!("hw_decode = \"vaapi\"\nhw_device = \"{}\"", device.display);
-    let (live, h265) = (server.with_user("viewer:s3cret"), street("h265"));
-    let other = camera("other", &h265.to_string_lossy(), &wish);
-    let config = [site(&receiver), camera("square", &live, &wish), other.clone()].concat();
-    let env = device.env();
-    let env: Vec<(&str, &str)> = env.iter().map(|(key, value)| (*key, value.as_str())).collect();
-    let gateway = Gateway::start_in(tempfile::tempdir().unwrap(), &config, &env).await;
-    let of = |id: &'static str| {
-        move |data: &serde_json::Value| {
-            data["kind"] == "intrusion" && data["sources"][0]["id"] == id
-        }
-    };
-    receiver.wait("an intrusion", of("square")).await;
-    receiver.wait("an intrusion", of("other")).await;
+    let other = walked().http(&receiver).camera("other", street("h265")).short_clips();
+    let plain = wishes(other, &device.display).camera("square", &server).short_clips();
+    let wish = wishes(plain.clone(), &device.display);
+    let gateway = Launch::of(&wish).envs(device.env()).start().await;
+    receiver.wait("an intrusion", |data| is_of(data, "intrusion", "square")).await;
+    receiver.wait("an intrusion", |data| is_of(data, "intrusion", "other")).await;
     assert_eq!(known(&gateway, "square").await, "vaapi");
     assert!(device.pictures() > 0);
     let by = known(&gateway, "other").await;
@@ -202,13 +149,12 @@ async fn a_device_that_breaks_down_live_is_said_and_the_camera_sees_on() {
     })
     .await;
     assert_eq!(notes(&gateway).await.len(), 2);
-    let looked = || gateway.metric("gridpost_camera_detected_frames_total{camera=\"square\"}");
-    let before = looked().await;
-    wait_for("more looks", || async { (looked().await >= before + 10.0).then_some(()) }).await;
+    let looks = r#"gridpost_camera_detected_frames_total{camera="square"}"#;
+    let before = gateway.figure(looks).await.unwrap_or(0.0);
+    gateway.figure_is(looks, |looked| looked >= before + 10.0).await;
 
     // Without the wish there is nothing to say, and only that camera begins anew.
-    let config = [site(&receiver), camera("square", &live, ""), other].concat();
-    crate::reload::reload_to(&gateway, &config).await;
+    gateway.reload_to(&plain).await;
     wait_for("the wish to be gone", || async {
         (decoded_by(&gateway, "square").await? == "software").then_some(())
     })
@@ -220,19 +166,18 @@ async fn a_device_that_breaks_down_live_is_said_and_the_camera_sees_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_the_library_has_not_is_said_and_the_processor_looks() {
     let receiver = Receiver::start().await;
-    let clip = street("h264");
-    let base = [site(&receiver), camera("a", &clip.to_string_lossy(), "")].concat();
-    let wish = format!("{base}\n[model]\nproviders = [\"cuda\", \"openvino\"]\n");
+    let site = walked().http(&receiver).camera("a", street("h264")).short_clips();
+    let wish = site.clone().section("[model]").set("providers", ["cuda", "openvino"]);
     let gateway = Gateway::start(&wish).await;
     receiver.wait("an intrusion", |data| data["kind"] == "intrusion").await;
-    let provider = "gridpost_detector_provider{provider=\"CPUExecutionProvider\"} 1";
+    let provider = r#"gridpost_detector_provider{provider="CPUExecutionProvider"} 1"#;
     assert!(gateway.metrics().await.contains(provider));
     let why = "wished cuda, runs on CPUExecutionProvider (cuda: the library does not have it; openvino: the library does not have it); the library offers CPUExecutionProvider";
     let notes_now = notes(&gateway).await;
     assert_eq!(notes_now, [format!("detector provider: {why}")]);
     assert!(gateway.log().contains("detector: not the provider that was wished"));
 
-    crate::reload::reload_to(&gateway, &base).await;
+    gateway.reload_to(&site).await;
     wait_for("the wish to be gone", || async { notes(&gateway).await.is_empty().then_some(()) })
         .await;
     assert!(gateway.metrics().await.contains(provider));
@@ -240,16 +185,21 @@ async fn a_provider_that_the_library_has_not_is_said_and_the_processor_looks() {
 
 #[test]
 fn names_that_nobody_knows_are_refused_with_those_that_are_known() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("gridpost.toml");
-    let clip = street("h264");
-    let text = format!(
-        "[site]\nid = \"demo\"\n[model]\nproviders = [\"cuda\", \"kuda\"]\n{}{}",
-        camera("a", &clip.to_string_lossy(), "hw_decode = \"va-api\""),
-        camera("b", &clip.to_string_lossy(), "hw_device = \"/dev/dri/renderD129\"")
+    let checked = check(
+        r#"[site]
+id = "demo"
+[model]
+providers = ["cuda", "kuda"]
+[[camera]]
+id = "a"
+url = "rtsp://192.0.2.1/a"
+hw_decode = "va-api"
+[[camera]]
+id = "b"
+url = "rtsp://192.0.2.1/b"
+hw_device = "/dev/dri/renderD129"
+"#,
     );
-    fs::write(&file, text).unwrap();
-    let checked = gridpost(&["check", "-c", &file.to_string_lossy()]);
     assert_ne!(checked.code, 0);
     for expected in [
         "gridpost.toml:4: error: model.providers",

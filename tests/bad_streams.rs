@@ -3,9 +3,10 @@
 use std::{
     fs,
     io::{Read, Write},
+    path::{Path, PathBuf},
 };
 
-use crate::world::{Gateway, Receiver, RtspServer, street, wait_for};
+use crate::world::{Gateway, Receiver, RtspServer, Site, Stream, street, wait_for};
 
 /// Answers every connection with bytes that are no RTSP.
 fn rubbish() -> String {
@@ -21,13 +22,12 @@ fn rubbish() -> String {
     format!("rtsp://{address}/stream")
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn p7_streams_that_cannot_be_used_are_said_and_disturb_nobody() {
-    let folder = tempfile::tempdir().unwrap();
+/// The street's first third, and the whole with bytes in it that are no video.
+fn broken_clips(folder: &Path) -> (PathBuf, PathBuf) {
     let whole = fs::read(street("h264")).unwrap();
-    let truncated = folder.path().join("truncated.mp4");
+    let truncated = folder.join("truncated.mp4");
     fs::write(&truncated, &whole[..whole.len() / 3]).unwrap();
-    let corrupt = folder.path().join("corrupt.mp4");
+    let corrupt = folder.join("corrupt.mp4");
     let mut bytes = whole.clone();
     let mut random = 0x2545_F491_4F6C_DD1Du64;
     for byte in &mut bytes[whole.len() / 4..whole.len() / 2] {
@@ -37,31 +37,30 @@ async fn p7_streams_that_cannot_be_used_are_said_and_disturb_nobody() {
         *byte = random as u8;
     }
     fs::write(&corrupt, bytes).unwrap();
+    (truncated, corrupt)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p7_streams_that_cannot_be_used_are_said_and_disturb_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let (truncated, corrupt) = broken_clips(folder.path());
     let good = RtspServer::start(0, &street("h264"));
     let audio =
         RtspServer::launch("( audiotestsrc is-live=true ! mulawenc ! rtppcmupay name=pay0 pt=0 )");
     let jpeg = RtspServer::launch(
         "( videotestsrc is-live=true ! video/x-raw,format=I420,width=320,height=240,framerate=10/1 ! jpegenc ! rtpjpegpay name=pay0 pt=26 )",
     );
-    let user = "viewer:s3cret";
-    let cameras = [
-        ("good", good.with_user(user)),
-        ("rubbish", rubbish()),
-        ("audio", audio.with_user(user)),
-        ("jpeg", jpeg.with_user(user)),
-        ("truncated", truncated.display().to_string()),
-        ("corrupt", corrupt.display().to_string()),
-    ];
+    let streams: [(&str, &dyn Stream); 4] =
+        [("good", &good), ("rubbish", &rubbish()), ("audio", &audio), ("jpeg", &jpeg)];
     let receiver = Receiver::start().await;
-    let mut config = format!(
-        "[site]\nid = \"demo\"\n\n[[rule]]\nid = \"walkers\"\nkind = \"intrusion\"\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
-        receiver.url
-    );
-    for (id, url) in &cameras {
-        let speed = if url.contains("://") { "" } else { "speed = \"max\"\n" };
-        config.push_str(&format!("\n[[camera]]\nid = \"{id}\"\nurl = \"{url}\"\n{speed}"));
+    let mut site = Site::demo().walkers().http(&receiver);
+    for (id, stream) in streams {
+        site = site.camera(id, stream);
     }
-    let mut gateway = Gateway::start(&config).await;
+    for (id, clip) in [("truncated", truncated), ("corrupt", corrupt)] {
+        site = site.camera(id, clip).set("speed", "max");
+    }
+    let mut gateway = Gateway::start(&site).await;
     let seen = |data: &serde_json::Value| data["sources"][0]["id"] == "good";
     receiver.wait("the good camera's incident", seen).await;
     for (camera, cause) in [
@@ -70,27 +69,15 @@ async fn p7_streams_that_cannot_be_used_are_said_and_disturb_nobody() {
         ("jpeg", "H.264 or H.265 is needed"),
     ] {
         wait_for(&format!("the word on {camera}: {cause}"), || {
-            let log = gateway.log();
-            let told = log
-                .lines()
-                .any(|line| line.contains(&format!("camera=\"{camera}\"")) && line.contains(cause));
+            let (log, of) = (gateway.log(), format!("camera=\"{camera}\""));
+            let told = log.lines().any(|line| line.contains(&of) && line.contains(cause));
             async move { told.then_some(()) }
         })
         .await;
     }
-    wait_for("the word on the truncated clip", || {
-        let told = gateway.log().contains("the clip is cut off");
-        async move { told.then_some(()) }
-    })
-    .await;
-    wait_for("bad packets of the corrupt clip", || async {
-        (gateway.metric("gridpost_camera_bad_packets_total").await > 0.0).then_some(())
-    })
-    .await;
-    wait_for("failures counted", || async {
-        (gateway.metric("gridpost_camera_failures_total").await >= 3.0).then_some(())
-    })
-    .await;
+    gateway.logs("the clip is cut off").await;
+    gateway.metric_is("gridpost_camera_bad_packets_total", |bad| bad > 0.0).await;
+    gateway.metric_is("gridpost_camera_failures_total", |failures| failures >= 3.0).await;
     assert!(gateway.stop().await.success());
 }
 
@@ -99,12 +86,11 @@ async fn p7_streams_that_cannot_be_used_are_said_and_disturb_nobody() {
 async fn stop_is_within_five_seconds_beside_a_camera_that_hangs() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let receiver = Receiver::start().await;
-    let config = format!(
-        "[site]\nid = \"demo\"\n\n[[camera]]\nid = \"hangs\"\nurl = \"rtsp://{}/s\"\nconnect_timeout_s = 600\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
-        silent.local_addr().unwrap(),
-        receiver.url
-    );
-    let mut gateway = Gateway::start(&config).await;
+    let site = Site::demo()
+        .camera("hangs", format!("rtsp://{}/s", silent.local_addr().unwrap()))
+        .set("connect_timeout_s", 600)
+        .http(&receiver);
+    let mut gateway = Gateway::start(&site).await;
     let (_held, _) = silent.accept().unwrap();
     let began = std::time::Instant::now();
     assert!(gateway.stop().await.success());

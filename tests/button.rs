@@ -1,53 +1,40 @@
 //! A button at the intake, end to end: the real binary, a real MQTT client, a real HTTP receiver.
 
-use std::process::Command;
-
 use serde_json::json;
 
-use crate::world::{Gateway, Receiver, gridpost, root, wait_for};
+use crate::world::{Gateway, Message, Receiver, Site, grids, http, root, wait_for};
 
-fn config(receiver: &Receiver) -> String {
-    let config = root().join("config");
-    format!(
-        "[site]\nid = \"demo\"\nname = \"桥北社区警务室\"\nplace = [113.9131, 30.9223]\ngrids = \"{0}/grids/community.geojson\"\nbuttons = \"{0}/buttons.csv\"\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{1}\"\n",
-        config.display(),
-        receiver.url
-    )
+/// The buttons and grids of the shipped example.
+fn district(receiver: &Receiver) -> Site {
+    Site::demo()
+        .set("name", "桥北社区警务室")
+        .set("place", [113.9131, 30.9223])
+        .set("grids", grids())
+        .set("buttons", root().join("config/buttons.csv"))
+        .http(receiver)
 }
 
-/// `mosquitto_pub`, the one-liner of the README; true if the PUBACK came.
-fn publish(gateway: &Gateway, topic: &str, payload: &[u8], version: &str, qos: &str) -> bool {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), payload).unwrap();
-    Command::new("mosquitto_pub")
-        .args([
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &gateway.intake.unwrap().to_string(),
-            "-q",
-            qos,
-            "-V",
-            version,
-        ])
-        .args(["-t", topic, "-f"])
-        .arg(file.path())
-        .status()
-        .unwrap()
-        .success()
+/// Of a button of the list, with all that it can say; under any topic.
+fn full_press(gateway: &Gateway, id: &str) -> Message {
+    let payload = json!({
+        "device": "btn-0686", "event": "press", "id": id,
+        "at": "2026-07-01T03:12:09+08:00", "battery": 87
+    });
+    Message::new(gateway.intake.unwrap(), "any/topic", payload.to_string())
 }
 
-fn press(id: &str) -> Vec<u8> {
-    let press = json!({"device":"btn-0686","event":"press","id":id,"at":"2026-07-01T03:12:09+08:00","battery":87});
-    press.to_string().into_bytes()
+/// Whether the intake acknowledged this.
+fn is_taken(gateway: &Gateway, payload: &[u8]) -> bool {
+    Message::new(gateway.intake.unwrap(), "x/y", payload).send()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_press_reaches_the_grid_with_its_grid_and_one_effect() {
     let receiver = Receiver::start().await;
-    let mut gateway = Gateway::start(&config(&receiver)).await;
+    let mut gateway = Gateway::start(&district(&receiver)).await;
     for (id, version, qos) in [("1", "311", "1"), ("1", "5", "1"), ("2", "5", "2")] {
-        assert!(publish(&gateway, "any/topic", &press(id), version, qos), "{id} {version} {qos}");
+        let press = full_press(&gateway, id).options(&["-V", version, "-q", qos]);
+        assert!(press.send(), "{id} {version} {qos}");
     }
     let event = receiver.wait("the opened event", |data| data["what"] == "opened").await;
     assert_eq!(event["specversion"], "1.0");
@@ -66,31 +53,21 @@ async fn a_press_reaches_the_grid_with_its_grid_and_one_effect() {
     assert_eq!(receiver.state().len(), 1);
     let headers = &receiver.headers()[0];
     assert_eq!(headers["idempotency-key"], event["id"].as_str().unwrap());
-    assert!(gateway.stop().await.success());
+    gateway.must_stop_sound().await;
     assert_eq!(receiver.events().len(), 2, "{:#?}", receiver.events());
-    let data = gateway.data().display().to_string();
-    let check = gridpost(&["store", "check", "--data", &data]);
-    assert_eq!(check.code, 0, "{}{}", check.stdout, check.stderr);
-    assert!(gridpost(&["store", "ledger", "--data", &data]).stdout.contains("the sums hold"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_p2_an_acknowledged_press_survives_kill9_and_reaches_a_sink_that_was_down() {
     let receiver = Receiver::start().await;
     receiver.answer(|_| 503);
-    let gateway = Gateway::start(&config(&receiver)).await;
+    let gateway = Gateway::start(&district(&receiver)).await;
     for id in 0..20 {
-        assert!(publish(
-            &gateway,
-            "gridpost/demo/button/btn-0701",
-            &press_of("btn-0701", id),
-            "311",
-            "1"
-        ));
+        gateway.press("btn-0701", &id.to_string());
     }
     let folder = gateway.kill().await;
     receiver.answer(|_| 200);
-    let _gateway = Gateway::start_in(folder, &config(&receiver), &[]).await;
+    let _gateway = Gateway::start_in(folder, &district(&receiver), &[]).await;
     let last = receiver.wait("all twenty presses", |data| data["detail"]["presses"] == 20).await;
     assert_eq!(last["data"]["revision"], 20);
     assert_eq!(last["data"]["active"], true, "an emergency stays open over a restart");
@@ -98,30 +75,19 @@ async fn p1_p2_an_acknowledged_press_survives_kill9_and_reaches_a_sink_that_was_
     assert_eq!(presses.count(), 1);
 }
 
-fn press_of(device: &str, id: u32) -> Vec<u8> {
-    json!({"device": device, "event": "press", "id": id.to_string()}).to_string().into_bytes()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_payloads_are_quarantined_counted_and_disturb_nothing() {
     let receiver = Receiver::start().await;
-    let gateway = Gateway::start(&config(&receiver)).await;
+    let gateway = Gateway::start(&district(&receiver)).await;
     let bad: [&[u8]; 5] = [b"not json", b"\xff\xfe\x00", b"[1,2]", b"{\"event\":7}", b""];
     for payload in bad {
-        assert!(
-            publish(&gateway, "x/y", payload, "311", "1"),
-            "unreadable is acknowledged: {payload:?}"
-        );
+        assert!(is_taken(&gateway, payload), "unreadable is acknowledged: {payload:?}");
     }
     // A megabyte is no press: the connection is closed, nothing else is disturbed.
-    assert!(!publish(&gateway, "x/y", &vec![b'a'; 1 << 20], "311", "1"));
-    assert!(publish(
-        &gateway,
-        "x/y",
-        br#"{"device":"nobody-knows","event":"press","at":"1970-01-01T00:00:00Z"}"#,
-        "5",
-        "1"
-    ));
+    assert!(!is_taken(&gateway, &vec![b'a'; 1 << 20]));
+    let unknown = br#"{"device":"nobody-knows","event":"press","at":"1970-01-01T00:00:00Z"}"#;
+    let unknown = Message::new(gateway.intake.unwrap(), "x/y", unknown).options(&["-V", "5"]);
+    assert!(unknown.send());
     let event = receiver
         .wait("the press of an unknown device", |data| data["kind"] == "emergency-button")
         .await;
@@ -134,8 +100,8 @@ async fn bad_payloads_are_quarantined_counted_and_disturb_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn replies_move_the_stage_once_and_impossible_ones_change_nothing() {
     let receiver = Receiver::start().await;
-    let gateway = Gateway::start(&config(&receiver)).await;
-    assert!(publish(&gateway, "x", &press("9"), "311", "1"));
+    let gateway = Gateway::start(&district(&receiver)).await;
+    assert!(full_press(&gateway, "9").send());
     let id = receiver.wait("opened", |_| true).await["subject"].as_str().unwrap().to_owned();
     let reply =
         |to: &str, id_of: &str| json!({"incident": id, "to": to, "by": "李建国", "id": id_of});
@@ -155,7 +121,7 @@ async fn replies_move_the_stage_once_and_impossible_ones_change_nothing() {
     let (_, list) = gateway.get("/api/v1/incidents?kind=emergency-button").await;
     assert_eq!(list["incidents"][0]["stage"], "closed");
     assert_eq!(gateway.get("/api/v1/incidents?colour=red").await.0, 400);
-    let plain = crate::world::http().get(format!("{}/api/v1/incidents", gateway.web)).send().await;
+    let plain = http().get(format!("{}/api/v1/incidents", gateway.web)).send().await;
     assert_eq!(plain.unwrap().status(), 401);
 }
 
@@ -163,10 +129,10 @@ async fn replies_move_the_stage_once_and_impossible_ones_change_nothing() {
 async fn a_sink_that_is_down_is_an_incident_and_a_reason_not_to_be_ready() {
     let receiver = Receiver::start().await;
     receiver.answer(|_| 500);
-    let gateway = Gateway::start(&config(&receiver)).await;
+    let gateway = Gateway::start(&district(&receiver)).await;
     assert_eq!(gateway.get("/readyz").await.0, 200);
-    assert!(publish(&gateway, "x", &press("1"), "311", "1"));
-    wait_for("not ready", || async { (gateway.get("/readyz").await.0 == 503).then_some(()) }).await;
+    assert!(full_press(&gateway, "1").send());
+    gateway.readiness(503, "").await;
     // It is listed once it is on disk, which may be a moment after the readiness.
     wait_for("the incident", || async {
         let (_, list) = gateway.get("/api/v1/incidents?kind=sink-down").await;
@@ -175,6 +141,5 @@ async fn a_sink_that_is_down_is_an_incident_and_a_reason_not_to_be_ready() {
     .await;
     receiver.answer(|_| 200);
     receiver.wait("the press in spite of it all", |data| data["kind"] == "emergency-button").await;
-    wait_for("ready again", || async { (gateway.get("/readyz").await.0 == 200).then_some(()) })
-        .await;
+    gateway.readiness(200, "").await;
 }

@@ -6,19 +6,21 @@ use base64::Engine;
 use hmac::{Hmac, Mac};
 use serde_json::{Value, json};
 
-use crate::world::{Broker, Gateway, Listener, Receiver, Robot, gridpost, press, wait_for};
+use crate::world::{Broker, Gateway, Launch, Listener, Receiver, Robot, Site, is_of, wait_for};
 
-fn answers(port: u16, more: &str) -> String {
-    format!(
-        "\n[[sink]]\nid = \"answers\"\nkind = \"answer\"\nbroker = \"mqtt://127.0.0.1:{port}\"\ntimeout_s = 1\n{more}\n[[sink.say]]\nwhen = [\"received\", \"coming\", \"over\"]\ntopic = \"gridpost/{{site}}/button/{{device}}/answer\"\npayload = '{{\"say\":\"{{say}}\",\"person\":\"{{person}}\"}}'\n"
-    )
+/// One button, and the grid.
+fn one_button(receiver: &Receiver) -> Site {
+    let site = Site::demo().button("b1").set("name", "张\"三").set("contact", "138");
+    site.http(receiver)
 }
 
-fn config(receiver: &Receiver, more: &str) -> String {
-    format!(
-        "[site]\nid = \"demo\"\n[[button]]\nid = \"b1\"\nname = \"张\\\"三\"\ncontact = \"138\"\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n{more}",
-        receiver.url
-    )
+/// Answers to whoever pressed, at this broker.
+fn answers(site: Site, broker: &Broker) -> Site {
+    let site = site.mqtt_sink("answers", broker).set("kind", "answer").set("timeout_s", 1);
+    site.section("[[sink.say]]")
+        .set("when", ["received", "coming", "over"])
+        .set("topic", "gridpost/{site}/button/{device}/answer")
+        .set("payload", r#"{"say":"{say}","person":"{person}"}"#)
 }
 
 fn said(listener: &Listener, device: &str) -> Vec<String> {
@@ -26,11 +28,9 @@ fn said(listener: &Listener, device: &str) -> Vec<String> {
     heard.iter().map(|payload| payload["say"].as_str().unwrap().to_owned()).collect()
 }
 
-async fn ledger_holds(gateway: &mut Gateway) {
-    assert!(gateway.stop().await.success());
-    let data = gateway.data().display().to_string();
-    let ledger = gridpost(&["store", "ledger", "--data", &data]);
-    assert!(ledger.stdout.contains("the sums hold"), "{}", ledger.stdout);
+async fn heard(listener: &Listener, count: usize) {
+    let enough = || async { (said(listener, "b1").len() >= count).then_some(()) };
+    wait_for(&format!("{count} answers"), enough).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,35 +38,27 @@ async fn received_again_coming_and_over_are_heard_in_order() {
     let broker = Broker::start().await;
     let receiver = Receiver::start().await;
     let listener = Listener::start(broker.port, "gridpost/#", &[]).await;
-    let mut gateway = Gateway::start(&config(&receiver, &answers(broker.port, ""))).await;
-    let intake = gateway.intake.unwrap();
-    assert!(press(intake, "b1", "1"));
-    let heard = async |count: usize| {
-        wait_for("the answer", || async { (said(&listener, "b1").len() >= count).then_some(()) })
-            .await;
-    };
-    heard(1).await;
-    assert!(press(intake, "b1", "2"));
-    heard(2).await;
+    let mut gateway = Gateway::start(&answers(one_button(&receiver), &broker)).await;
+    gateway.press("b1", "1");
+    heard(&listener, 1).await;
+    gateway.press("b1", "2");
+    heard(&listener, 2).await;
     let event = receiver.wait("the press", |data| data["kind"] == "emergency-button").await;
     for (n, to) in ["accepted", "dispatched", "handled", "closed"].iter().enumerate() {
         let reply = json!({"incident": event["subject"], "to": to, "by": "李建国"});
         let (status, body) = gateway.post("/api/v1/replies", &reply).await;
         assert_eq!(status, 200, "{to}: {body}");
-        heard([3, 4, 4, 5][n]).await;
+        heard(&listener, [3, 4, 4, 5][n]).await;
     }
     assert_eq!(said(&listener, "b1"), ["received", "received", "coming", "coming", "over"]);
     let first = &listener.heard("gridpost/demo/button/b1/answer")[0];
     assert_eq!(first["person"], "张\"三");
-    wait_for("everything settled", || async {
-        (gateway.metric("gridpost_pending_records").await == 0.0).then_some(())
-    })
-    .await;
+    gateway.nothing_is_pending().await;
     assert!(
         gateway.metric("gridpost_sink_passed_total").await >= 1.0,
         "`handled` means nothing to who pressed"
     );
-    ledger_holds(&mut gateway).await;
+    gateway.must_stop_sound().await;
 }
 
 /// The broker was away for longer than an answer is of use: it is passed over, and the next is not.
@@ -74,28 +66,21 @@ async fn received_again_coming_and_over_are_heard_in_order() {
 async fn an_answer_that_comes_too_late_is_not_said() {
     let mut broker = Broker::start().await;
     let receiver = Receiver::start().await;
-    let more = answers(broker.port, "too_old_s = 2");
-    let gateway = Gateway::start(&config(&receiver, &more)).await;
+    let site = answers(one_button(&receiver), &broker);
+    let site = site.edit("[[sink]]", "answers").set("too_old_s", 2);
+    let gateway = Gateway::start(&site).await;
     broker.stop();
-    let intake = gateway.intake.unwrap();
-    assert!(press(intake, "b1", "1"));
+    gateway.press("b1", "1");
     receiver.wait("the press", |data| data["kind"] == "emergency-button").await;
     let there = std::time::Instant::now();
-    wait_for("a failed try", || async {
-        (gateway.metric("gridpost_delivery_failures_total").await >= 1.0).then_some(())
-    })
-    .await;
+    gateway.metric_is("gridpost_delivery_failures_total", |failures| failures >= 1.0).await;
     wait_for("it to be old", || async { (there.elapsed().as_secs_f64() > 2.5).then_some(()) })
         .await;
     broker.restart().await;
     let listener = Listener::start(broker.port, "gridpost/#", &[]).await;
-    wait_for("it to be passed over", || async {
-        (gateway.metric("gridpost_sink_passed_total").await >= 1.0).then_some(())
-    })
-    .await;
-    assert!(press(intake, "b1", "2"));
-    wait_for("the next answer", || async { (!said(&listener, "b1").is_empty()).then_some(()) })
-        .await;
+    gateway.metric_is("gridpost_sink_passed_total", |passed| passed >= 1.0).await;
+    gateway.press("b1", "2");
+    heard(&listener, 1).await;
     assert_eq!(said(&listener, "b1"), ["received"]);
 }
 
@@ -107,16 +92,20 @@ async fn a_robot_that_says_200_and_means_no_is_asked_again_and_the_signature_is_
     let secret = "SEC000000000000000000000";
     fs::write(folder.path().join("secret"), secret).unwrap();
     robot.says(93_000);
-    let more = format!(
-        "\n[[sink]]\nid = \"dingtalk\"\nkind = \"webhook\"\nurl = \"{}?access_token=${{KEY}}\"\nsign = \"dingtalk\"\nsecret_file = \"secret\"\nbody = '{{\"msgtype\":\"text\",\"text\":{{\"content\":\"{{title}}\\n{{contact}}\"}}}}'\n\n[[sink]]\nid = \"wecom\"\nkind = \"webhook\"\nurl = \"{}?key=${{KEY}}\"\nkinds = [\"rain\"]\nbody = '{{\"msgtype\":\"text\",\"text\":{{\"content\":\"{{title}}\"}}}}'\n",
-        robot.url, plain.url
-    );
-    let mut gateway =
-        Gateway::start_in(folder, &config(&receiver, &more), &[("KEY", "k-geheim")]).await;
-    assert!(press(gateway.intake.unwrap(), "b1", "1"));
-    let told = receiver.wait("the word that it is down", |data| {
-        data["kind"] == "sink-down" && data["sources"][0]["id"] == "dingtalk"
-    });
+    let webhook =
+        |site: Site, id: &str, url: String| site.http_sink(id, url).set("kind", "webhook");
+    let url = format!("{}?access_token=${{KEY}}", robot.url);
+    let site = webhook(one_button(&receiver), "dingtalk", url)
+        .set("sign", "dingtalk")
+        .set("secret_file", "secret")
+        .set("body", r#"{"msgtype":"text","text":{"content":"{title}\n{contact}"}}"#);
+    let site = webhook(site, "wecom", format!("{}?key=${{KEY}}", plain.url))
+        .set("kinds", ["rain"])
+        .set("body", r#"{"msgtype":"text","text":{"content":"{title}"}}"#);
+    let mut gateway = Launch::of(&site).in_folder(folder).env("KEY", "k-geheim").start().await;
+    gateway.press("b1", "1");
+    let down = |data: &Value| is_of(data, "sink-down", "dingtalk");
+    let told = receiver.wait("the word that it is down", down);
     let why = told.await["data"]["why"].as_str().unwrap().to_owned();
     assert!(why.contains("answered 200 and /errcode 93000: not now"), "{why}");
     assert!(robot.refused() >= 3 && robot.texts().is_empty());
@@ -128,15 +117,12 @@ async fn a_robot_that_says_200_and_means_no_is_asked_again_and_the_signature_is_
     mac.update(format!("{}\n{secret}", query["timestamp"]).as_bytes());
     let sign = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
     assert_eq!(query["sign"], sign, "as DingTalk computes it");
-    wait_for("everything settled", || async {
-        (gateway.metric("gridpost_pending_records").await == 0.0).then_some(())
-    })
-    .await;
+    gateway.nothing_is_pending().await;
     assert_eq!(robot.texts().len(), 1, "only the emergency goes to the phone, once");
     assert!(plain.texts().is_empty(), "no rain, no text");
     let log = gateway.log();
     assert!(!log.contains("k-geheim") && !log.contains(secret), "{log}");
     let shown: Value = gateway.get("/api/v1/incidents?kind=sink-down").await.1;
     assert!(!shown.to_string().contains("k-geheim"));
-    ledger_holds(&mut gateway).await;
+    gateway.must_stop_sound().await;
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::world::{Broker, Gateway, Receiver, play, press, wait_for};
+use crate::world::{Broker, Gateway, Receiver, Site, play, press};
 
 /// Of the mad one: two seconds of ten thousand.
 const MESSAGES: u32 = 20_000;
@@ -49,11 +49,8 @@ async fn flood(port: u16, gateway: &Gateway, receiver: &Receiver, where_: &str) 
     assert!(slowest < PRESS_WITHIN, "{where_}: {slowest:?}");
     let limited = gateway.metric("gridpost_signals_limited_total").await;
     let allowed = 60.0 + 20.0 * (seconds + 2.0) + f64::from(PRESSES);
-    wait_for("the mad one to be limited", || async {
-        (gateway.metric("gridpost_signals_limited_total").await >= f64::from(MESSAGES) - allowed)
-            .then_some(())
-    })
-    .await;
+    let least = f64::from(MESSAGES) - allowed;
+    gateway.metric_is("gridpost_signals_limited_total", |limited| limited >= least).await;
     println!("{where_}: {limited} set aside, {allowed:.0} allowed");
     // Its own presses went through, every one of them, and so does the next.
     assert!(press(port, "mad", "help"));
@@ -66,11 +63,7 @@ async fn flood(port: u16, gateway: &Gateway, receiver: &Receiver, where_: &str) 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_mad_device_at_the_intake_takes_nobody_elses_turn() {
     let receiver = Receiver::start().await;
-    let config = format!(
-        "[site]\nid = \"demo\"\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
-        receiver.url
-    );
-    let gateway = Gateway::start(&config).await;
+    let gateway = Gateway::start(&Site::demo().http(&receiver)).await;
     flood(gateway.intake.unwrap(), &gateway, &receiver, "intake").await;
 }
 
@@ -79,14 +72,8 @@ async fn one_mad_device_at_the_intake_takes_nobody_elses_turn() {
 async fn one_mad_device_behind_a_broker_takes_nobody_elses_turn() {
     let broker = Broker::start_with("max_queued_messages 0\n").await;
     let receiver = Receiver::start().await;
-    let config = format!(
-        "[site]\nid = \"demo\"\n[[mqtt]]\nid = \"radio\"\nurl = \"mqtt://127.0.0.1:{}\"\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
-        broker.port, receiver.url
-    );
-    let gateway = Gateway::start(&config).await;
-    wait_for("the connection", || async {
-        (gateway.metric("gridpost_signals_accepted_total").await >= 1.0).then_some(())
-    })
-    .await;
+    let site = Site::demo().mqtt_source("radio", &broker).http(&receiver);
+    let gateway = Gateway::start(&site).await;
+    gateway.metric_is("gridpost_signals_accepted_total", |taken| taken >= 1.0).await;
     flood(broker.port, &gateway, &receiver, "broker").await;
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt::Write, fs};
 
 use serde_json::{Value, json};
 
-use crate::world::{Broker, Devices, Gateway, Listener, Receiver, gridpost, press, root, wait_for};
+use crate::world::{Broker, Devices, Gateway, Listener, Receiver, is_of, root, wait_for};
 
 /// As in the reference district.
 const BUTTONS: usize = 686;
@@ -66,19 +66,9 @@ fn example(folder: &std::path::Path, broker: &Broker, receiver: &Receiver) -> St
     kept
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn of_686_buttons_one_is_pressed_while_twelve_are_silent() {
-    let (broker, receiver) = (Broker::start().await, Receiver::start().await);
-    let listener = Listener::start(broker.port, "gridpost/#", &[]).await;
-    let folder = tempfile::tempdir().unwrap();
-    let config = example(folder.path(), &broker, &receiver);
-    let mut gateway = Gateway::start_in(folder, &config, &[]).await;
-    let intake = gateway.intake.unwrap();
-    let (all, quiet) = (BUTTONS.to_string(), SILENT.to_string());
-    let beating = Devices::start("fleet.py", intake, &["beat", &all, &quiet, "4"]);
-
-    // One is pressed, in the second grid.
-    assert!(press(intake, "btn-0100", "1"));
+/// The press, the answer on its way back, and the case that it opened.
+async fn one_is_pressed(gateway: &Gateway, receiver: &Receiver, listener: &Listener) {
+    gateway.press("btn-0100", "1");
     let event = receiver.wait("the press", |data| data["kind"] == "emergency-button").await;
     let data = &event["data"];
     assert_eq!(data["sources"][0]["id"], "btn-0100");
@@ -95,7 +85,6 @@ async fn of_686_buttons_one_is_pressed_while_twelve_are_silent() {
         assert_eq!(data["detail"][key], value, "{key}");
     }
     let answered = |say: &'static str| {
-        let listener = &listener;
         wait_for(say, move || async move {
             let heard = listener.heard("gridpost/qiaobei/button/btn-0100/answer");
             heard.iter().any(|payload| payload["say"] == say).then_some(())
@@ -105,8 +94,10 @@ async fn of_686_buttons_one_is_pressed_while_twelve_are_silent() {
     let reply = json!({"incident": event["subject"], "to": "accepted", "by": "王秀兰"});
     assert_eq!(gateway.post("/api/v1/replies", &reply).await.0, 200);
     answered("coming").await;
+}
 
-    // Twelve have not been heard: each is a case of its own grid, with whom to call.
+/// Each of them is a case of its own grid, with whom to call.
+async fn twelve_are_silent(receiver: &Receiver) {
     let silent = |data: &Value| data["kind"] == "device-silent";
     let told = || {
         let states = receiver.state();
@@ -124,11 +115,24 @@ async fn of_686_buttons_one_is_pressed_while_twelve_are_silent() {
     with_door.insert("btn-0800".into());
     wait_for("the one at the door", || async { told().contains("btn-0800").then_some(()) }).await;
     assert_eq!(told(), with_door);
-    let one = receiver
-        .wait("btn-0057", |data| silent(data) && data["sources"][0]["id"] == "btn-0057")
-        .await;
+    let of_one = |data: &Value| is_of(data, "device-silent", "btn-0057");
+    let one = receiver.wait("btn-0057", of_one).await;
     assert_eq!(one["data"]["detail"]["contact"], "女儿 138-0000-0057");
     assert!(one["data"]["grid"]["head"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_686_buttons_one_is_pressed_while_twelve_are_silent() {
+    let (broker, receiver) = (Broker::start().await, Receiver::start().await);
+    let listener = Listener::start(broker.port, "gridpost/#", &[]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = example(folder.path(), &broker, &receiver);
+    let mut gateway = Gateway::start_in(folder, &config, &[]).await;
+    let (all, quiet) = (BUTTONS.to_string(), SILENT.to_string());
+    let beat = ["beat", &all, &quiet, "4"];
+    let beating = Devices::start("fleet.py", gateway.intake.unwrap(), &beat);
+    one_is_pressed(&gateway, &receiver, &listener).await;
+    twelve_are_silent(&receiver).await;
 
     // One table, one metric, one command.
     // The table is shown anew each second, the incidents go out at once.
@@ -137,14 +141,13 @@ async fn of_686_buttons_one_is_pressed_while_twelve_are_silent() {
         (table["devices"].as_array().unwrap().len() == SILENT + 1).then_some(())
     })
     .await;
-    let text = gateway.metrics().await;
-    for line in ["gridpost_devices{state=\"silent\"} 13", "gridpost_devices{state=\"fine\"} 674"] {
-        assert!(text.contains(line), "{line} not in\n{text}");
+    for (state, count) in [("silent", 13.0), ("fine", 674.0)] {
+        let figure = gateway.figure(&format!("gridpost_devices{{state=\"{state}\"}}")).await;
+        assert_eq!(figure, Some(count), "{state}");
     }
     drop(beating);
     assert!(gateway.stop().await.success());
-    let config = gateway.folder.path().join("gridpost.toml").display().to_string();
-    let shown = gridpost(&["devices", "-c", &config, "--ill"]);
+    let shown = gateway.command("devices", &["--ill"]);
     assert_eq!(shown.code, 0, "{}", shown.stderr);
     let lines = shown.stdout.lines().filter(|line| line.contains(" silent,unheard ")).count();
     assert_eq!(lines, SILENT + 1, "{}", shown.stdout);

@@ -5,39 +5,42 @@ use std::{
     process::{Command, Stdio},
 };
 
-use sha2::{Digest, Sha256};
+use crate::world::{
+    Gateway, Launch, Receiver, RtspServer, Site, Stream, clip_of, ffmpeg, gridpost_command, http,
+    is_of, root, sha256, street, wait_for,
+};
 
-use crate::world::{Gateway, Receiver, RtspServer, http, root, street, wait_for};
-
-fn config(receiver: &Receiver, camera: &str) -> String {
-    format!(
-        "[site]\nid = \"demo\"\n\n[[camera]]\nid = \"square\"\nname = \"桥北广场\"\nurl = \"{camera}\"\nclip_max_s = 3\npre_roll_s = 2\nstall_timeout_s = 3\n\n[[rule]]\nid = \"walkers\"\nkind = \"intrusion\"\nzone = [[0.0, 0.25], [1.0, 0.25], [1.0, 1.0], [0.0, 1.0]]\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
-        receiver.url
-    )
+/// Somebody walks before the camera `square`.
+fn square(receiver: &Receiver, stream: impl Stream) -> Site {
+    Site::demo()
+        .walkers()
+        .set("zone", [[0.0, 0.25], [1.0, 0.25], [1.0, 1.0], [0.0, 1.0]])
+        .http(receiver)
+        .camera("square", stream)
+        .set("name", "桥北广场")
+        .short_clips()
+        .set("stall_timeout_s", 3)
 }
 
 async fn watched(codec: &str) {
     let server = RtspServer::start(0, &street(codec));
     let receiver = Receiver::start().await;
-    let gateway = Gateway::start(&config(&receiver, &server.with_user("viewer:s3cret"))).await;
+    let gateway = Gateway::start(&square(&receiver, &server)).await;
     let opened = receiver.wait("an intrusion", |data| data["kind"] == "intrusion").await;
     let data = &opened["data"];
     assert_eq!(data["what"], "opened");
     assert_eq!(data["objects"][0]["label"], "person");
     assert_eq!(data["evidence"][0]["media_type"], "image/jpeg");
-    let is_clip = |data: &serde_json::Value| data["evidence"][1]["media_type"] == "video/mp4";
-    let with_clip = receiver.wait("its clip", is_clip).await;
-    let clip = &with_clip["data"]["evidence"][1];
+    let with_clip = receiver.wait("its clip", |data| clip_of(data).is_some()).await;
+    let clip = clip_of(&with_clip["data"]).unwrap();
     // One stream is one run, however often its parameter sets are sent: else the clip ends early.
     assert!(!gateway.log().contains("its stream changed"), "{clip}");
     // P8: the measured pre-roll, and why it is short where it is.
     let measured = clip["pre_roll_ms"].as_i64().unwrap();
     assert!(measured >= 2000 || clip["pre_roll_limit"] == "stream-began", "{clip}");
+    let bytes = gateway.evidence(clip).await;
+    assert_eq!(clip["sha256"], sha256(&bytes));
     let url = format!("{}/api/v1/evidence/{}", gateway.web, clip["id"].as_str().unwrap());
-    let whole = http().get(&url).bearer_auth(&gateway.token).send().await.unwrap();
-    let bytes = whole.bytes().await.unwrap();
-    let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(clip["sha256"], sha256);
     let part = http()
         .get(&url)
         .bearer_auth(&gateway.token)
@@ -81,35 +84,31 @@ async fn p7_a_camera_that_goes_away_is_found_again_and_a_wrong_password_is_said(
     let server = RtspServer::start(0, &street);
     let port = server.port();
     let receiver = Receiver::start().await;
-    let mut text = config(&receiver, &server.with_user("viewer:s3cret"));
-    text.push_str(&format!(
-        "\n[[camera]]\nid = \"locked\"\nurl = \"{}\"\n",
-        server.with_user("viewer:wr0ng")
-    ));
-    let gateway = Gateway::start(&text).await;
-    wait_for("packets", || async {
-        (gateway.metric("gridpost_camera_packets_total").await > 10.0).then_some(())
-    })
-    .await;
+    let site = square(&receiver, &server).camera("locked", server.with_user("viewer:wr0ng"));
+    let gateway = Gateway::start(&site).await;
+    gateway.metric_is("gridpost_camera_packets_total", |packets| packets > 10.0).await;
     // The server's RTCP reports carry this machine's clock: the offset is small, and is there.
-    let off = wait_for("RTCP time", || async {
-        let off = gateway.metric("gridpost_camera_clock_offset_seconds").await;
-        (off != 0.0).then_some(off)
-    })
-    .await;
+    let off = gateway.metric_is("gridpost_camera_clock_offset_seconds", |off| off != 0.0).await;
     assert!(off.abs() < 5.0, "{off}");
-    wait_for("the 401", || async { gateway.log().contains("401").then_some(()) }).await;
+    gateway.logs("401").await;
     drop(server);
-    wait_for("the loss", || async {
-        (gateway.metric("gridpost_camera_up").await == 0.0).then_some(())
-    })
-    .await;
+    gateway.metric_is("gridpost_camera_up", |up| up == 0.0).await;
     let _server = RtspServer::start(port, &street);
-    wait_for("the camera again", || async {
-        (gateway.metric("gridpost_camera_up").await == 1.0).then_some(())
-    })
-    .await;
+    gateway.metric_is("gridpost_camera_up", |up| up == 1.0).await;
     assert!(!gateway.log().contains("wr0ng"), "a password in the log");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p7_a_press_is_heard_while_a_camera_is_away() {
+    let server = RtspServer::start(0, &street("h264"));
+    let receiver = Receiver::start().await;
+    let site = Site::demo().camera("gate", &server).short_clips().walkers().http(&receiver);
+    let mut gateway = Gateway::start(&site).await;
+    drop(server);
+    gateway.camera_is("gridpost_camera_up", "gate", |up| up == 0.0).await;
+    gateway.press("btn-1", "1");
+    receiver.wait("the press", |data| is_of(data, "emergency-button", "btn-1")).await;
+    gateway.must_stop_sound().await;
 }
 
 /// Twenty pictures of it, for which FFmpeg would wait, last longer than it is given to connect.
@@ -117,22 +116,14 @@ async fn p7_a_camera_that_goes_away_is_found_again_and_a_wrong_password_is_said(
 async fn p7_a_camera_of_few_pictures_connects_in_its_time_and_one_that_hangs_is_timed_out() {
     let folder = tempfile::tempdir().unwrap();
     let slow = folder.path().join("slow.mp4");
-    let made = Command::new("ffmpeg")
-        .args(["-v", "error", "-y", "-i"])
-        .arg(street("h264"))
-        .args(["-t", "20", "-r", "4", "-c:v", "libx264", "-g", "8", "-bf", "0"])
-        .arg(&slow)
-        .status();
-    assert!(made.unwrap().success());
+    let (street, to) = (street("h264").address(), slow.address());
+    ffmpeg(&["-i", &street, "-t", "20", "-r", "4", "-c:v", "libx264", "-g", "8", "-bf", "0", &to]);
     let server = RtspServer::start(0, &slow);
     let receiver = Receiver::start().await;
-    let mut text = config(&receiver, &server.with_user("viewer:s3cret"));
-    text = text.replace("stall_timeout_s = 3", "stall_timeout_s = 3\nconnect_timeout_s = 3");
-    let gateway = Gateway::start(&text).await;
-    wait_for("packets of five seconds", || async {
-        (gateway.metric("gridpost_camera_packets_total").await > 20.0).then_some(())
-    })
-    .await;
+    let site = square(&receiver, &server).set("connect_timeout_s", 3);
+    let gateway = Gateway::start(&site).await;
+    // Of five seconds.
+    gateway.metric_is("gridpost_camera_packets_total", |packets| packets > 20.0).await;
     assert_eq!(gateway.metric("gridpost_camera_connects_total").await, 1.0);
     assert_eq!(gateway.metric("gridpost_camera_failures_total").await, 0.0);
     server.freeze();
@@ -156,9 +147,8 @@ async fn without_its_library_the_gateway_runs_says_so_and_sees_once_it_is_there(
     let library = models.path().join("cache/libonnxruntime.so");
     std::fs::write(&library, "not a library").unwrap();
     let receiver = Receiver::start().await;
-    let config = config(&receiver, &street("h264").to_string_lossy());
-    let env = [("GRIDPOST_MODELS", models.path().to_str().unwrap())];
-    let gateway = Gateway::start_in(tempfile::tempdir().unwrap(), &config, &env).await;
+    let launch = Launch::of(square(&receiver, street("h264")));
+    let gateway = launch.env("GRIDPOST_MODELS", models.path()).start().await;
     receiver.wait("the fault", |data| data["kind"] == "detector-degraded").await;
     let (status, body) = gateway.get("/readyz").await;
     assert_eq!(status, 503);
@@ -174,10 +164,8 @@ async fn without_its_library_the_gateway_runs_says_so_and_sees_once_it_is_there(
 #[test]
 fn watch_prints_events_of_a_clip_as_json_lines() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_gridpost"))
-        .args(["watch", &street("h264").to_string_lossy(), "--data"])
+    let mut child = gridpost_command(&["watch", &street("h264").address(), "--data"])
         .arg(folder.path().join("data"))
-        .env("GRIDPOST_MODELS", root().join("models"))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -200,14 +188,11 @@ async fn a_stream_that_changes_its_resolution_is_watched_on() {
     let mut bytes = Vec::new();
     for (size, at, seconds) in [("768:576", "0", "6"), ("384:288", "6", "20")] {
         let part = folder.path().join("part.ts");
-        let made = Command::new("ffmpeg")
-            .args(["-v", "error", "-y", "-i"])
-            .arg(street("h264"))
-            .args(["-t", seconds, "-vf", &format!("scale={size}"), "-c:v", "libx264", "-g", "10"])
-            .args(["-bf", "0", "-output_ts_offset", at, "-muxdelay", "0"])
-            .arg(&part)
-            .status();
-        assert!(made.unwrap().success());
+        let (from, to) = (street("h264").address(), part.address());
+        let arguments = format!(
+            "-i {from} -t {seconds} -vf scale={size} -c:v libx264 -g 10 -bf 0 -output_ts_offset {at} -muxdelay 0 {to}"
+        );
+        ffmpeg(&arguments.split(' ').collect::<Vec<_>>());
         bytes.extend(std::fs::read(&part).unwrap());
     }
     std::fs::write(&clip, bytes).unwrap();
@@ -216,18 +201,10 @@ async fn a_stream_that_changes_its_resolution_is_watched_on() {
         clip.display()
     ));
     let receiver = Receiver::start().await;
-    let gateway = Gateway::start(&config(&receiver, &server.with_user("viewer:s3cret"))).await;
-    wait_for("the word on the change", || {
-        let told = gateway.log().contains("768x576 became 384x288");
-        async move { told.then_some(()) }
-    })
-    .await;
+    let gateway = Gateway::start(&square(&receiver, &server)).await;
+    gateway.logs("768x576 became 384x288").await;
     let frames = gateway.metric("gridpost_camera_frames_total").await;
-    wait_for("pictures after the change", || async {
-        (gateway.metric("gridpost_camera_frames_total").await > frames + 20.0).then_some(())
-    })
-    .await;
+    gateway.metric_is("gridpost_camera_frames_total", |after| after > frames + 20.0).await;
     assert_eq!(gateway.metric("gridpost_camera_connects_total").await, 1.0);
-    let is_clip = |data: &serde_json::Value| data["evidence"][1]["media_type"] == "video/mp4";
-    receiver.wait("a clip", is_clip).await;
+    receiver.wait("a clip", |data| clip_of(data).is_some()).await;
 }

@@ -1,39 +1,48 @@
 //! The shipped examples are fine, and a config with ten mistakes is told all ten at once.
 
-use std::process::Command;
-
-use sha2::{Digest, Sha256};
-
-use crate::world::{gridpost, root, street};
+use crate::world::{check, gridpost, gridpost_command, output, root, sha256, street};
 
 #[test]
 fn every_example_passes_check() {
     for name in ["demo", "police-room", "flood-season", "emergency-buttons"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_gridpost"))
-            .args(["check", "-c", &format!("config/{name}.toml")])
-            .current_dir(root())
+        let mut command = gridpost_command(&["check", "-c", &format!("config/{name}.toml")]);
+        command
             .envs([("GATE_PASSWORD", "x"), ("DIKE_PASSWORD", "x"), ("LOWROAD_PASSWORD", "x")])
-            .env("UAV_KEY", "0123456789")
-            .output()
-            .unwrap();
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{name}: {}",
-            String::from_utf8_lossy(&output.stdout)
-        );
+            .env("UAV_KEY", "0123456789");
+        let output = output(command);
+        assert_eq!(output.code, 0, "{name}: {}", output.stdout);
     }
 }
 
 #[test]
 fn ten_mistakes_are_ten_lines_with_place_and_exit_2() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("bad.toml");
-    let text = "[site]\nid = \"x\"\ntimezone = \"Asia/Shanghia\"\ncolor = 1\n[web]\nlisten = \"0.0.0.0:80\"\n[intake]\n[[camera]]\nid = \"a\"\nurl = \"http://x\"\nmask = [[[0, 0], [1, 1]]]\n[[rule]]\nid = \"r\"\nkind = \"intrusoin\"\n[[rule]]\nid = \"r2\"\nkind = \"line\"\ncameras = [\"b\"]\nschedule = [\"Mon\"]\n[[sink]]\nid = \"s\"\nkind = \"htp\"\n[[snik]]\n";
-    std::fs::write(&path, text).unwrap();
-    let output = gridpost(&["check", "-c", &path.to_string_lossy()]);
-    assert_eq!(output.code, 2);
-    for (line, part) in [
+    let checked = check(
+        r#"[site]
+id = "x"
+timezone = "Asia/Shanghia"
+color = 1
+[web]
+listen = "0.0.0.0:80"
+[intake]
+[[camera]]
+id = "a"
+url = "http://x"
+mask = [[[0, 0], [1, 1]]]
+[[rule]]
+id = "r"
+kind = "intrusoin"
+[[rule]]
+id = "r2"
+kind = "line"
+cameras = ["b"]
+schedule = ["Mon"]
+[[sink]]
+id = "s"
+kind = "htp"
+[[snik]]
+"#,
+    );
+    let places = [
         (3, "site.timezone"),
         (4, "site.color: unknown key"),
         (6, "web.listen"),
@@ -47,31 +56,38 @@ fn ten_mistakes_are_ten_lines_with_place_and_exit_2() {
             "sink[1].kind: unknown kind `htp`; known are answer, http, jsonl, mqtt, webhook (did you mean `http`?)",
         ),
         (23, "snik: unknown section"),
-    ] {
-        let place = format!("bad.toml:{line}: error: {part}");
-        assert!(output.stdout.contains(&place), "{place}\nnot in\n{}", output.stdout);
-    }
+    ];
+    checked.must_say(2, places.map(|(line, part)| format!("gridpost.toml:{line}: error: {part}")));
 }
 
 #[test]
 fn a_label_that_the_model_does_not_know_and_a_model_that_is_none() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.toml");
-    let text = "[site]\nid = \"x\"\n[[rule]]\nid = \"r\"\nkind = \"intrusion\"\nlabels = [\"person\", \"persn\"]\nmin_size = 0.3\nmax_size = 0.2\n";
-    std::fs::write(&path, text).unwrap();
-    let output = gridpost(&["check", "-c", &path.to_string_lossy()]);
-    assert_eq!(output.code, 2);
-    for said in [
-        "a.toml:6: error: rule[1].labels: the model does not know `persn` (did you mean `person`?)",
-        "a.toml:8: error: rule[1].max_size: 0.2 is less than min_size 0.3",
-    ] {
-        assert!(output.stdout.contains(said), "{said}\nnot in\n{}", output.stdout);
-    }
-    std::fs::write(&path, "[site]\nid = \"x\"\n[model]\nname = \"yolo9000\"\n").unwrap();
-    let output = gridpost(&["check", "-c", &path.to_string_lossy()]);
-    assert_eq!(output.code, 2);
-    let said = "a.toml:4: error: model.name: no model is called \"yolo9000\"; the catalogue has";
-    assert!(output.stdout.contains(said), "{}", output.stdout);
+    let checked = check(
+        r#"[site]
+id = "x"
+[[rule]]
+id = "r"
+kind = "intrusion"
+labels = ["person", "persn"]
+min_size = 0.3
+max_size = 0.2
+"#,
+    );
+    let parts = [
+        "gridpost.toml:6: error: rule[1].labels: the model does not know `persn` (did you mean `person`?)",
+        "gridpost.toml:8: error: rule[1].max_size: 0.2 is less than min_size 0.3",
+    ];
+    checked.must_say(2, parts);
+    let checked = check(
+        r#"[site]
+id = "x"
+[model]
+name = "yolo9000"
+"#,
+    );
+    let part =
+        "gridpost.toml:4: error: model.name: no model is called \"yolo9000\"; the catalogue has";
+    checked.must_say(2, [part]);
 }
 
 /// The platform team builds on these files; a change of a type must show in them.
@@ -98,14 +114,11 @@ fn models_verify_and_watch_refuse_what_they_cannot_see_with() {
     let clip = street("h264").display().to_string();
     let refused = |part: &str| {
         for args in [&["models", "verify"][..], &["watch", &clip]] {
-            let output = Command::new(env!("CARGO_BIN_EXE_gridpost"))
-                .args(args)
-                .env("GRIDPOST_MODELS", models.path())
-                .current_dir(models.path())
-                .output()
-                .unwrap();
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+            let mut command = gridpost_command(args);
+            command.env("GRIDPOST_MODELS", models.path()).current_dir(models.path());
+            let output = output(command);
+            let said = output.stderr;
+            assert_eq!(output.code, 2, "{args:?}: {said}");
             assert!(said.contains(part), "{args:?}: {part} not in {said}");
             assert!(!said.contains("panicked"), "{said}");
         }
@@ -124,8 +137,7 @@ fn models_verify_and_watch_refuse_what_they_cannot_see_with() {
     let text = std::fs::read_to_string(here.join("catalog.toml")).unwrap();
     let entry = text.find(model).unwrap();
     let at = entry + text[entry..].find("sha256 = \"").unwrap() + 10;
-    let hash: String =
-        Sha256::digest(b"not a model").iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = sha256(b"not a model");
     let told = format!("{}{hash}{}", &text[..at], &text[at + 64..]);
     std::fs::write(models.path().join("catalog.toml"), told).unwrap();
     refused("ssd_mobilenet_v2");

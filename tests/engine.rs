@@ -1,44 +1,14 @@
 //! Streams as cameras really send them: B-frames, key frames minutes apart, a size that changes in mid-stream.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
-
-use crate::{
-    gate::{Played, play},
-    world::scene,
-};
+use crate::world::{Played, Replay, Site, coded};
 
 /// People of the scene `appear` in its first 40 s who are there for 2 s and more.
 const SURE: [(f64, f64); 2] = [(26.0, 28.0), (32.0, 36.0)];
 
-pub(crate) fn ffmpeg(arguments: &[&str]) {
-    let output = Command::new("ffmpeg")
-        .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"])
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// A part of the scene, coded anew.
-pub(crate) fn coded(
-    folder: &Path,
-    name: &str,
-    from_s: &str,
-    for_s: &str,
-    more: &[&str],
-) -> PathBuf {
-    let (clip, _) = scene("appear");
-    let (from, to) = (clip.display().to_string(), folder.join(name));
-    let mut arguments = vec!["-ss", from_s, "-t", for_s, "-i", &from, "-an", "-c:v", "libx264"];
-    arguments.extend(["-preset", "veryfast", "-pix_fmt", "yuv420p", "-sc_threshold", "0"]);
-    arguments.extend(more);
-    let out = to.display().to_string();
-    arguments.push(&out);
-    ffmpeg(&arguments);
-    to
+fn play(clip: &std::path::Path) -> Played {
+    let site = Site::demo().section("[model]").set("variant", "fp32").anybody();
+    let site = site.camera("cam", clip).set("decode", "adaptive").set("pre_roll_s", 2);
+    Replay::of(&site).explain("cam").run()
 }
 
 fn sees(played: &Played, span: (f64, f64)) -> bool {
@@ -50,7 +20,7 @@ fn sees(played: &Played, span: (f64, f64)) -> bool {
 fn pictures_that_come_in_another_order_than_they_are_shown() {
     let folder = tempfile::tempdir().unwrap();
     let clip = coded(folder.path(), "b.mp4", "0", "40", &["-bf", "3", "-g", "50"]);
-    let played = play(&clip, "adaptive", "");
+    let played = play(&clip);
     assert!(SURE.iter().all(|span| sees(&played, *span)), "{:?}", played.happenings());
     assert!(played.gate("sleeps").len() > 2, "it slept between them");
 }
@@ -59,8 +29,8 @@ fn pictures_that_come_in_another_order_than_they_are_shown() {
 fn without_a_key_frame_for_long_it_says_that_it_cannot_sleep_and_misses_nobody() {
     let folder = tempfile::tempdir().unwrap();
     let clip = coded(folder.path(), "long.mp4", "0", "40", &["-bf", "0", "-g", "100000"]);
-    let played = play(&clip, "adaptive", "");
-    assert_eq!(played.gate("wakes: long-gop").len(), 1, "{:?}", played.explained);
+    let played = play(&clip);
+    assert_eq!(played.gate("wakes: long-gop").len(), 1, "{:?}", played.explained("cam"));
     let slept_after = played.gate("sleeps").into_iter().filter(|at| *at > 11.0).count();
     assert_eq!(slept_after, 0, "it never sleeps again");
     assert!(SURE.iter().all(|span| sees(&played, *span)), "{:?}", played.happenings());
@@ -76,7 +46,7 @@ fn a_size_that_changes_in_mid_stream_leaves_it_seeing() {
     let whole = folder.path().join("both.ts");
     let bytes = [std::fs::read(first).unwrap(), std::fs::read(second).unwrap()].concat();
     std::fs::write(&whole, bytes).unwrap();
-    let played = play(&whole, "adaptive", "");
-    assert!(played.gate("wakes: start").len() >= 2, "another scene: {:?}", played.explained);
+    let played = play(&whole);
+    assert!(played.gate("wakes: start").len() >= 2, "another scene: {:?}", played.explained("cam"));
     assert!(sees(&played, SURE[1]), "{:?}", played.happenings());
 }

@@ -2,18 +2,28 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Gateway, Receiver, RtspServer, press, street};
+use crate::world::{Gateway, Receiver, RtspServer, Site, clip_of, is_of, street};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn walkers_seen_by_two_cameras_are_one_incident_and_the_press_at_the_door_takes_it_up() {
     let server = RtspServer::start(0, &street("h264"));
     let receiver = Receiver::start().await;
-    let url = server.with_user("viewer:s3cret");
-    let config = format!(
-        "[site]\nid = \"demo\"\nplace = [113.9188, 30.9215]\n\n[[camera]]\nid = \"east\"\nurl = \"{url}\"\nplace = [113.91280, 30.92210]\ndetect_fps = 2\nclip_max_s = 3\n\n[[camera]]\nid = \"west\"\nurl = \"{url}\"\nplace = [113.91300, 30.92210]\ndetect_fps = 2\nclip_max_s = 3\n\n[[button]]\nid = \"btn-1\"\nname = \"张秀英\"\nplace = [113.91290, 30.92215]\n\n[[button]]\nid = \"btn-2\"\nname = \"刘德福\"\nplace = [113.91291, 30.92215]\n\n[[rule]]\nid = \"walkers\"\nkind = \"intrusion\"\nclear_s = 30\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
-        receiver.url
-    );
-    let gateway = Gateway::start(&config).await;
+    let door = |site: Site, id: &str, lon: f64| {
+        let camera = site.camera(id, &server).set("place", [lon, 30.92210]);
+        camera.set("detect_fps", 2).set("clip_max_s", 3)
+    };
+    let site = Site::demo().set("place", [113.9188, 30.9215]);
+    let site = door(door(site, "east", 113.91280), "west", 113.91300)
+        .button("btn-1")
+        .set("name", "张秀英")
+        .set("place", [113.91290, 30.92215])
+        .button("btn-2")
+        .set("name", "刘德福")
+        .set("place", [113.91291, 30.92215])
+        .walkers()
+        .set("clear_s", 30)
+        .http(&receiver);
+    let gateway = Gateway::start(&site).await;
     let two = |data: &Value| {
         data["kind"] == "intrusion" && data["sources"].as_array().unwrap().len() == 2
     };
@@ -22,11 +32,9 @@ async fn walkers_seen_by_two_cameras_are_one_incident_and_the_press_at_the_door_
     assert!(seen["why"].as_str().unwrap().contains("joined by seen-by-several, 19 m apart"));
 
     // Two neighbours press: two emergencies; the first one takes up who is seen at the door.
-    let intake = gateway.intake.unwrap();
-    assert!(press(intake, "btn-1", "p1") && press(intake, "btn-2", "p2"));
-    let of = |button: &'static str| {
-        move |data: &Value| data["kind"] == "emergency-button" && data["sources"][0]["id"] == button
-    };
+    gateway.press("btn-1", "p1");
+    gateway.press("btn-2", "p2");
+    let of = |button: &'static str| move |data: &Value| is_of(data, "emergency-button", button);
     let first = receiver.wait("the press", of("btn-1")).await["data"].clone();
     assert_eq!((&first["what"], &first["revision"]), (&json!("opened"), &json!(1)));
     let sources: Vec<&Value> =
@@ -40,13 +48,6 @@ async fn walkers_seen_by_two_cameras_are_one_incident_and_the_press_at_the_door_
     assert_eq!(ended["incident"], seen["incident"]);
     assert_eq!(ended["detail"]["joined_to"], first["incident"]);
     // The camera's clip is evidence of the emergency.
-    let clip = |data: &Value| {
-        data["incident"] == first["incident"]
-            && data["evidence"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .any(|one| one["media_type"] == "video/mp4")
-    };
+    let clip = |data: &Value| data["incident"] == first["incident"] && clip_of(data).is_some();
     receiver.wait("the clip of the press", clip).await;
 }

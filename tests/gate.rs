@@ -1,71 +1,24 @@
 //! The engine that sleeps: what it sees against decoding everything, and what a picture says of its camera.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
-use jiff::Timestamp;
-use serde_json::Value;
+use crate::world::{Played, Replay, Site, scene, seconds};
 
-use crate::world::{gridpost, scene};
-
-/// As replay starts its clock: noon at the site.
-const START: &str = "2026-01-01T04:00:00Z";
-
-/// What a replay said.
-pub(crate) struct Played {
-    events: Vec<Value>,
-    pub(crate) explained: Vec<String>,
+/// Explained: people of a scene before one camera.
+fn play(clip: &Path, decode: &str) -> Played {
+    let site = Site::demo().section("[model]").set("variant", "fp32").anybody();
+    let site = site.camera("cam", clip).set("decode", decode).set("pre_roll_s", 2);
+    Replay::of(&site).explain("cam").run()
 }
 
-pub(crate) fn play(clip: &Path, decode: &str, more: &str) -> Played {
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("gridpost.toml");
-    let text = format!(
-        "[site]\nid = \"demo\"\ntimezone = \"Asia/Shanghai\"\n\n[model]\nvariant = \"fp32\"\n\n[[camera]]\nid = \"cam\"\nurl = {clip:?}\ndecode = \"{decode}\"\npre_roll_s = 2\n{more}\n[[rule]]\nid = \"anybody\"\nkind = \"intrusion\"\nlabels = [\"person\"]\nmin_score = 0.5\nclear_s = 1.5\ncooldown_s = 0\n"
-    );
-    fs::write(&config, text).unwrap();
-    let output = gridpost(&["replay", "-c", &config.to_string_lossy(), "--explain", "cam"]);
-    assert_eq!(output.code, 0, "{}", output.stderr);
-    let events = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let explained =
-        output.stderr.lines().filter(|line| line.starts_with("cam ")).map(str::to_owned);
-    Played { events, explained: explained.collect() }
-}
-
-fn seconds(event: &Value, key: &str) -> Option<f64> {
-    let at: Timestamp = event["data"][key].as_str()?.parse().ok()?;
-    Some(at.duration_since(START.parse().unwrap()).as_secs_f64())
-}
-
-impl Played {
-    /// From when to when somebody was there, in seconds of the clip, in order.
-    pub(crate) fn happenings(&self) -> Vec<(f64, f64)> {
-        let ended = self.events.iter().filter(|event| {
-            event["data"]["kind"] == "intrusion" && event["data"]["what"] == "ended"
-        });
-        let mut spans: Vec<(f64, f64)> = ended
-            .map(|event| (seconds(event, "began_at").unwrap(), seconds(event, "ended_at").unwrap()))
-            .collect();
-        spans.sort_by(|a, b| a.0.total_cmp(&b.0));
-        spans
-    }
-
-    fn faults(&self) -> Vec<(String, String, f64)> {
-        let all = self.events.iter().filter(|event| {
-            let kind = event["data"]["kind"].as_str().unwrap();
-            kind.starts_with("camera-") && event["data"]["what"] != "updated"
-        });
-        let text = |event: &Value, key: &str| event["data"][key].as_str().unwrap().to_owned();
-        all.map(|event| {
-            (text(event, "kind"), text(event, "what"), seconds(event, "changed_at").unwrap())
-        })
+/// Kind, what, and when, of each word on the camera itself.
+fn faults(played: &Played) -> Vec<(String, String, f64)> {
+    let all = played.events.iter().map(|event| &event["data"]).filter(|data| {
+        data["kind"].as_str().unwrap().starts_with("camera-") && data["what"] != "updated"
+    });
+    let text = |data: &serde_json::Value, key: &str| data[key].as_str().unwrap().to_owned();
+    all.map(|data| (text(data, "kind"), text(data, "what"), seconds(data, "changed_at").unwrap()))
         .collect()
-    }
-
-    /// Seconds of the clip at which the gate decided something, by its first word or two.
-    pub(crate) fn gate(&self, what: &str) -> Vec<f64> {
-        let lines = self.explained.iter().filter(|line| line.contains(&format!(": gate {what}")));
-        lines.map(|line| line.split_whitespace().nth(1).unwrap().parse().unwrap()).collect()
-    }
 }
 
 fn overlap(one: (f64, f64), other: (f64, f64)) -> f64 {
@@ -76,11 +29,12 @@ fn overlap(one: (f64, f64), other: (f64, f64)) -> f64 {
 #[test]
 fn gate_recall_equals_full() {
     let (clip, truth) = scene("appear");
-    let full = play(&clip, "full", "");
-    let adaptive = play(&clip, "adaptive", "");
+    let full = play(&clip, "full");
+    let adaptive = play(&clip, "adaptive");
     assert!(full.gate("sleeps").is_empty() && adaptive.gate("sleeps").len() > 10);
     // Why it was not looked at in between is told too.
-    let slept = adaptive.explained.iter().find(|line| line.contains(": gate slept through"));
+    let explained = adaptive.explained("cam");
+    let slept = explained.iter().find(|line| line.contains(": gate slept through"));
     assert!(slept.is_some_and(|line| line.contains(" of the limit")), "{slept:?}");
     let (all, seen) = (full.happenings(), adaptive.happenings());
     let gop_s = truth["gop"].as_f64().unwrap() / truth["fps"].as_f64().unwrap();
@@ -140,8 +94,8 @@ fn p7_a_picture_tells_what_is_wrong_with_its_camera() {
         let (clip, truth) = scene(name);
         let span = &truth["spans"][0];
         let (from, to) = (span["from_s"].as_f64().unwrap(), span["to_s"].as_f64().unwrap());
-        let played = play(&clip, "adaptive", "");
-        let faults = played.faults();
+        let played = play(&clip, "adaptive");
+        let faults = faults(&played);
         println!("{name}: {from} to {to} s: {faults:?}");
         if kind.is_empty() {
             assert!(faults.is_empty(), "{name}: {faults:?}");

@@ -1,4 +1,58 @@
-//! The daemon as a black box: one test binary with modules, so that linking is paid once.
+//! How to write a test, and the daemon as a black box: one test binary with modules, so that linking is paid once.
+//!
+//! # Which layer
+//! Take the first that can hold what you have to say; each costs about ten times the one before.
+//! 1. **Unit table**, beside the code in `gateway/`: a function or a state without I/O; time is an
+//!    argument. Milliseconds. Rules, boxes, codecs, schedules, configuration keys.
+//! 2. **A room's bench** (`Bench`, `World` in the `tests` modules of `gateway/`): one room with its
+//!    neighbours played, such as the desk with a journal in memory, or a courier with an outbox.
+//! 3. **Replay**, [`world::Replay`]: the binary on a clip and a file of signals, by a clock of its
+//!    own. The same input gives the same events: choose it for what is seen and decided over time.
+//! 4. **The whole gateway**, [`world::Gateway`]: real broker, real RTSP, real HTTP receiver, real
+//!    disk. For promises, wires, restarts, reloads, and what people and devices see.
+//!
+//! # The fourth, in fifteen lines
+//! As it stands in `tests/camera.rs`:
+//! ```ignore
+//! use crate::world::{Gateway, Receiver, RtspServer, Site, is_of, street};
+//!
+//! #[tokio::test(flavor = "multi_thread")]
+//! async fn p7_a_press_is_heard_while_a_camera_is_away() {
+//!     let server = RtspServer::start(0, &street("h264"));
+//!     let receiver = Receiver::start().await;
+//!     let site = Site::demo().camera("gate", &server).short_clips().walkers().http(&receiver);
+//!     let mut gateway = Gateway::start(&site).await;
+//!     drop(server);
+//!     gateway.camera_is("gridpost_camera_up", "gate", |up| up == 0.0).await;
+//!     gateway.press("btn-1", "1");
+//!     receiver.wait("the press", |data| is_of(data, "emergency-button", "btn-1")).await;
+//!     gateway.must_stop_sound().await;
+//! }
+//! ```
+//! No TOML and no helper of its own: [`world::Site`] says each section by a word and each key by
+//! `set`. Only where the text itself is the point (`gridpost check`) is it written out, in `r#""#`.
+//! [`world::Launch`] starts a gateway with an environment, in a folder that has files, on a faulty
+//! disk or a small one. A message to an intake or a broker is [`world::Message`], or `press` and
+//! `publish`. What two files need goes to `world/`; test modules do not import from each other.
+//!
+//! # Names
+//! A name is a sentence that is true when the test passes: `a_reload_changes_…_and_no_other_loses_…`.
+//! A test of a promise begins with its number, `p4_…`, of an invariant with its, `v5_…`: these
+//! names are what `gateway/README.md` counts on. A bug that was mended leaves a test of its own.
+//!
+//! # Waiting
+//! Wait for facts, never for time: `receiver.wait`, `gateway.metric_is`, `camera_is`, `logs`,
+//! `readiness`, or [`world::wait_for`]. Each gives up after [`world::PATIENCE`] and says what for.
+//! A `sleep` is right only where nothing must happen, and then a sentence says why so long.
+//! What must be *fast* is measured against something that the same machine does at the same time.
+//!
+//! # Ports, seeds, logs
+//! - Ports are the system's choice (0); [`world::free_port`] where a server cannot choose itself.
+//! - Chance comes from [`world::seed`], which is printed; `GRIDPOST_SEED=n` plays it again.
+//! - A test that fails prints the last lines of its gateway's log, and of whatever else it started.
+//!   `cargo nextest run -E 'test(name)' --no-capture` shows it all, `GRIDPOST_LOG=debug` more.
+//! - Each test has its folder, and its processes end with it. Which tests want the machine for
+//!   themselves, and how long one may take, is in `.config/nextest.toml`.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +73,7 @@ mod buttons_story;
 mod camera;
 mod configs;
 mod drone;
+mod drone_telemetry;
 mod engine;
 mod engine_live;
 mod full_disk;
@@ -31,9 +86,12 @@ mod playback;
 mod power_cut;
 mod priorities;
 mod rain;
+mod rain_night;
 mod reload;
+mod reload_doors;
 mod replay;
 mod sinks_evidence;
+mod sinks_evidence_live;
 mod sinks_http;
 mod sinks_mqtt;
 mod sinks_presence;
@@ -45,4 +103,5 @@ mod systemd;
 mod tls;
 mod upstream;
 mod wakes;
+mod wakes_replay;
 mod world;

@@ -1,13 +1,11 @@
 //! The model in 8 bits sees what the model in 32 bits sees, on pictures that it was not calibrated on.
 
-use std::process::Command;
-
 use gridpost::{
     domain::{Detection, Picture},
     vision::{Catalog, Detector, ModelSpec, multiplies_bytes},
 };
 
-use crate::world::{gridpost, root, street};
+use crate::world::{Stream, ffmpeg, gridpost, root, street};
 
 /// Of what one sees for sure the other must see so much, and say so little that the one does not.
 const SEEN_MIN: f64 = 0.95;
@@ -17,22 +15,15 @@ const EXTRA_MAX: f64 = 0.05;
 
 /// Frames of the street by number; calibrated was on every 20th from the 5th on.
 fn pictures(cut: &str, width: u32, height: u32) -> Vec<Picture> {
-    let clip = street("h264");
+    let clip = street("h264").address();
     let filter = format!("select=eq(mod(n\\,40)\\,15),{cut}null");
-    let output = Command::new("ffmpeg")
-        .args(["-v", "error", "-i"])
-        .arg(&clip)
-        .args(["-vf", &filter, "-vsync", "0", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
-        .output()
-        .unwrap();
+    let raw = "-vsync 0 -f rawvideo -pix_fmt rgb24 -".split(' ');
+    let arguments: Vec<&str> = ["-i", &clip, "-vf", &filter].into_iter().chain(raw).collect();
+    let pixels = ffmpeg(&arguments);
     let bytes = width as usize * height as usize * 3;
-    assert_eq!(output.stdout.len() % bytes, 0, "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(pixels.len() % bytes, 0);
     let at = jiff::Timestamp::UNIX_EPOCH;
-    output
-        .stdout
-        .chunks(bytes)
-        .map(|rgb| Picture::of_rgb(width, height, rgb.to_vec(), at))
-        .collect()
+    pixels.chunks(bytes).map(|rgb| Picture::of_rgb(width, height, rgb.to_vec(), at)).collect()
 }
 
 fn same(a: &Detection, b: &Detection) -> bool {

@@ -14,10 +14,10 @@ use axum::{
 };
 use serde_json::Value;
 
-use crate::world::{Gateway, Receiver, RtspServer, http, street, wait_for};
+use crate::world::{Gateway, Receiver, RtspServer, Site, clip_of, http, street, wait_for};
 
 /// Loads, seeks to the middle, draws, and tells what it saw.
-const PAGE: &str = r#"<!doctype html><video id=v muted preload=auto src=/clip></video><script>
+const HTML: &str = r#"<!doctype html><video id=v muted preload=auto src=/clip></video><script>
 const v = document.getElementById('v');
 const tell = said => fetch('/result', {method: 'POST', body: JSON.stringify(said)});
 v.onerror = () => tell({error: v.error.code + ' ' + v.error.message});
@@ -35,7 +35,8 @@ function seen() {
 }
 </script>"#;
 
-struct Site {
+/// What the browser asks, and what it told.
+struct Page {
     clip: String,
     token: String,
     ranges: Mutex<usize>,
@@ -43,10 +44,10 @@ struct Site {
 }
 
 /// The clip with the token that a `<video>` cannot carry; ranges go through as they are.
-async fn clip(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
-    let mut ask = http().get(&site.clip).bearer_auth(&site.token);
+async fn clip(State(page): State<Arc<Page>>, headers: HeaderMap) -> Response {
+    let mut ask = http().get(&page.clip).bearer_auth(&page.token);
     if let Some(range) = headers.get(header::RANGE) {
-        *site.ranges.lock().unwrap() += 1;
+        *page.ranges.lock().unwrap() += 1;
         ask = ask.header(header::RANGE, range);
     }
     let answer = ask.send().await.unwrap();
@@ -54,8 +55,8 @@ async fn clip(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
     (status, headers, answer.bytes().await.unwrap()).into_response()
 }
 
-async fn result(State(site): State<Arc<Site>>, body: String) -> StatusCode {
-    *site.result.lock().unwrap() = serde_json::from_str(&body).ok();
+async fn result(State(page): State<Arc<Page>>, body: String) -> StatusCode {
+    *page.result.lock().unwrap() = serde_json::from_str(&body).ok();
     StatusCode::NO_CONTENT
 }
 
@@ -72,31 +73,23 @@ impl Drop for Browser {
 async fn p8_a_clip_plays_and_seeks_in_chromium() {
     let server = RtspServer::start(0, &street("h264"));
     let receiver = Receiver::start().await;
-    let config = format!(
-        "[site]\nid = \"demo\"\n\n[[camera]]\nid = \"square\"\nurl = \"{}\"\nclip_max_s = 4\n\n[[rule]]\nid = \"walkers\"\nkind = \"intrusion\"\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
-        server.with_user("viewer:s3cret"),
-        receiver.url
-    );
-    let gateway = Gateway::start(&config).await;
-    let video = |data: &Value| {
-        let evidence = data["evidence"].as_array().unwrap();
-        evidence.iter().find(|one| one["media_type"] == "video/mp4").cloned()
-    };
-    let event = receiver.wait("a clip", |data| video(data).is_some()).await;
-    let video = video(&event["data"]).unwrap();
-    let site = Arc::new(Site {
+    let site = Site::demo().walkers().http(&receiver).camera("square", &server);
+    let gateway = Gateway::start(&site.set("clip_max_s", 4)).await;
+    let event = receiver.wait("a clip", |data| clip_of(data).is_some()).await;
+    let video = clip_of(&event["data"]).unwrap();
+    let page = Arc::new(Page {
         clip: format!("{}/api/v1/evidence/{}", gateway.web, video["id"].as_str().unwrap()),
         token: gateway.token.clone(),
         ranges: Mutex::default(),
         result: Mutex::default(),
     });
     let app = Router::new()
-        .route("/", get(|| async { Html(PAGE) }))
+        .route("/", get(|| async { Html(HTML) }))
         .route("/clip", get(clip))
         .route("/result", post(result))
-        .with_state(site.clone());
+        .with_state(page.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let page = format!("http://{}/", listener.local_addr().unwrap());
+    let address = format!("http://{}/", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
 
     let profile = tempfile::tempdir().unwrap();
@@ -106,14 +99,14 @@ async fn p8_a_clip_plays_and_seeks_in_chromium() {
             .args(["--no-first-run", "--no-proxy-server", "--remote-debugging-port=0"])
             .args(["--autoplay-policy=no-user-gesture-required"])
             .arg(format!("--user-data-dir={}", profile.path().display()))
-            .arg(&page)
+            .arg(&address)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("chromium is installed by the set-up"),
     );
     let said = wait_for("the browser's word", || {
-        let said = site.result.lock().unwrap().clone();
+        let said = page.result.lock().unwrap().clone();
         async move { said }
     })
     .await;
@@ -124,5 +117,5 @@ async fn p8_a_clip_plays_and_seeks_in_chromium() {
     assert!((number("at") - number("duration") / 2.0).abs() < 0.2, "{said}");
     assert_eq!((number("width"), number("height")), (768.0, 576.0));
     assert!(number("colours") > 1000.0, "{said}");
-    assert!(*site.ranges.lock().unwrap() > 0, "it asked for ranges");
+    assert!(*page.ranges.lock().unwrap() > 0, "it asked for ranges");
 }

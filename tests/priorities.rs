@@ -4,7 +4,6 @@
 
 use std::{
     collections::BTreeSet,
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering},
@@ -12,9 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::world::{Broker, Gateway, Grid, Receiver, env_number, gridpost, wait_for, waiting};
+use crate::world::{
+    Broker, Gateway, Grid, Receiver, Site, env_number, gridpost, is_of, wait_for, waiting,
+};
 
 /// How long a press may take to a sink that answers it. A bulk request hangs for `SINK_TIMEOUT_S`
 /// and back-offs go up to a minute: nothing of that may show here.
@@ -27,23 +28,9 @@ fn backlog() -> usize {
     env_number("GRIDPOST_BACKLOG").unwrap_or(10_000) as usize
 }
 
-fn config(receiver: &Receiver, more: &str) -> String {
-    format!(
-        "[site]\nid = \"demo\"\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\ntimeout_s = {SINK_TIMEOUT_S}\n{more}",
-        receiver.url
-    )
-}
-
-/// A press by the one-liner of the README; returns when it is acknowledged.
-fn press(gateway: &Gateway, device: &str) -> Instant {
-    let pressed = Instant::now();
-    let payload = json!({"device": device, "event": "press", "id": "1"}).to_string();
-    let port = gateway.intake.unwrap().to_string();
-    let status = Command::new("mosquitto_pub")
-        .args(["-h", "127.0.0.1", "-p", &port, "-q", "1", "-t", "x", "-m", &payload])
-        .status();
-    assert!(status.unwrap().success(), "{device} was not acknowledged");
-    pressed
+/// The grid, of which a request may hang for so long.
+fn impatient(receiver: &Receiver) -> Site {
+    Site::demo().http(receiver).set("timeout_s", SINK_TIMEOUT_S)
 }
 
 fn is_press(data: &Value) -> bool {
@@ -51,7 +38,7 @@ fn is_press(data: &Value) -> bool {
 }
 
 fn of(device: &'static str) -> impl Fn(&Value) -> bool {
-    move |data| is_press(data) && data["sources"][0]["id"] == device
+    move |data| is_of(data, "emergency-button", device)
 }
 
 /// Looks at the ledger again and again, offline and while the gateway runs; how many times.
@@ -88,38 +75,25 @@ impl Auditor {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn p3_p4_emergency_past_a_hanging_sink() {
-    let notices = backlog();
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    waiting(&data, &["grid", "district"], notices);
-    let receiver = Receiver::start().await;
-    let broker = Broker::start().await;
-    let grid = Grid::listen(broker.port).await;
+/// Everything around a gateway that wakes up two days later, with so much that waits.
+struct Outage {
+    notices: usize,
+    receiver: Receiver,
+    grid: Grid,
+    gateway: Gateway,
+}
 
-    // (a) Two days later: bulk requests hang, presses are answered.
-    let hung = Arc::new(AtomicUsize::new(0));
-    let hangs = hung.clone();
-    receiver.answer(move |event| {
-        if is_press(&event["data"]) {
-            return 200;
-        }
-        hangs.fetch_add(1, Ordering::Relaxed);
-        HANG
-    });
-    let district = format!(
-        "\n[[sink]]\nid = \"district\"\nkind = \"mqtt\"\nbroker = \"mqtt://127.0.0.1:{}\"\n",
-        broker.port
-    );
-    let gateway = Gateway::start_in(folder, &config(&receiver, &district), &[]).await;
-    let auditor = Auditor::start(&gateway);
+/// (a) Two days later: bulk requests hang, presses are answered. How long a press took past the
+/// hanging one, and past the backlog at the broker, of which so much had come before.
+async fn past_what_hangs(outage: &Outage, hung: &AtomicUsize) -> (Duration, Duration, usize) {
+    let Outage { notices, receiver, grid, gateway } = outage;
     wait_for("a bulk request that hangs", || {
         let hangs = hung.load(Ordering::Relaxed) > 0;
         async move { hangs.then_some(()) }
     })
     .await;
-    let pressed = press(&gateway, "past-the-hanging");
+    let pressed = Instant::now();
+    gateway.press("past-the-hanging", "1");
     receiver.wait("the press past the hanging one", of("past-the-hanging")).await;
     let past_hanging = pressed.elapsed();
     assert!(past_hanging < AT_ONCE, "{past_hanging:?} past a hanging request");
@@ -128,9 +102,13 @@ async fn p3_p4_emergency_past_a_hanging_sink() {
     let (at, before) = grid.arrival("past-the-hanging").await;
     let past_backlog = at.duration_since(pressed);
     assert!(past_backlog < AT_ONCE, "{past_backlog:?} past the backlog at the broker");
-    assert!(before < notices, "the backlog was gone before: nothing was overtaken");
+    assert!(before < *notices, "the backlog was gone before: nothing was overtaken");
+    (past_hanging, past_backlog, before)
+}
 
-    // (b) Everything is answered 401, the press too: the token has run out.
+/// (b) Everything is answered 401, the press too: the token has run out.
+async fn through_refusals(outage: &Outage) {
+    let Outage { receiver, gateway, .. } = outage;
     let (refused, bulk_refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (counted, bulk_counted) = (refused.clone(), bulk_refused.clone());
     receiver.answer(move |event| {
@@ -138,7 +116,7 @@ async fn p3_p4_emergency_past_a_hanging_sink() {
         count.fetch_add(1, Ordering::Relaxed);
         401
     });
-    press(&gateway, "during-401");
+    gateway.press("during-401", "1");
     wait_for(
         "four refusals of the press, and three of the bulk after its hanging requests",
         || {
@@ -148,17 +126,20 @@ async fn p3_p4_emergency_past_a_hanging_sink() {
         },
     )
     .await;
-    let ledger = gridpost(&["store", "ledger", "--data", &gateway.data().display().to_string()]);
+    let ledger = gateway.ledger();
     assert!(
-        ledger.stdout.contains("grid emergency-button: accepted 2 = delivered 1 + pending 1"),
-        "{}",
-        ledger.stdout
+        ledger.contains("grid emergency-button: accepted 2 = delivered 1 + pending 1"),
+        "{ledger}"
     );
+}
 
-    // (c) The token is good again: a new press is there at once, the one that waited within its
-    // back-off, and neither behind the backlog.
+/// (c) The token is good again: a new press is there at once, the one that waited within its
+/// back-off, and neither behind the backlog. How long each took, and how many events were before it.
+async fn after_the_mend(outage: &Outage) -> [(Duration, usize); 2] {
+    let Outage { notices, receiver, gateway, .. } = outage;
     receiver.answer(|_| 200);
-    let pressed = press(&gateway, "after-401");
+    let pressed = Instant::now();
+    gateway.press("after-401", "1");
     receiver.wait("the press after 401", of("after-401")).await;
     let after_401 = pressed.elapsed();
     assert!(after_401 < AT_ONCE, "{after_401:?} after 401");
@@ -171,7 +152,33 @@ async fn p3_p4_emergency_past_a_hanging_sink() {
     let (overtaken, waited_behind) = (place("after-401"), place("during-401"));
     // The bulk lane has a connection of its own and may have sent a little meanwhile.
     assert!(overtaken < notices / 10 && waited_behind < notices / 10, "behind the backlog");
-    drain(&gateway, &grid, notices + 3).await;
+    [(after_401, overtaken), (waited, waited_behind)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p3_p4_emergency_past_a_hanging_sink() {
+    let notices = backlog();
+    let folder = tempfile::tempdir().unwrap();
+    waiting(&folder.path().join("data"), &["grid", "district"], notices);
+    let (receiver, broker) = (Receiver::start().await, Broker::start().await);
+    let grid = Grid::listen(broker.port).await;
+    let hung = Arc::new(AtomicUsize::new(0));
+    let hangs = hung.clone();
+    receiver.answer(move |event| {
+        if is_press(&event["data"]) {
+            return 200;
+        }
+        hangs.fetch_add(1, Ordering::Relaxed);
+        HANG
+    });
+    let site = impatient(&receiver).mqtt_sink("district", &broker);
+    let gateway = Gateway::start_in(folder, &site, &[]).await;
+    let auditor = Auditor::start(&gateway);
+    let outage = Outage { notices, receiver, grid, gateway };
+    let (past_hanging, past_backlog, before) = past_what_hangs(&outage, &hung).await;
+    through_refusals(&outage).await;
+    let [(after_401, overtaken), (waited, waited_behind)] = after_the_mend(&outage).await;
+    drain(&outage.gateway, &outage.grid, notices + 3).await;
     let looks = auditor.stop().await;
     println!(
         "P3 with {notices} notices waiting: past a hanging request {} ms, past a backlog on its way {} ms ({before} of it had come), after 401 {} ms ({overtaken} events before it); the press that waited came {} ms after the mend ({waited_behind} events before it); the ledger's sums held in {looks} of {looks} looks",
@@ -181,7 +188,7 @@ async fn p3_p4_emergency_past_a_hanging_sink() {
         waited.as_millis(),
     );
     assert!(looks >= 3, "the ledger was looked at {looks} times only");
-    finish(gateway, &receiver, notices + 3).await;
+    finish(outage.gateway, &outage.receiver, notices + 3).await;
 }
 
 /// Until nothing is pending, and the broker's grid has it all.
@@ -209,10 +216,9 @@ async fn finish(mut gateway: Gateway, receiver: &Receiver, records: usize) {
     let ids: BTreeSet<&str> =
         events.iter().filter(own).map(|event| event["id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), records);
-    let ledger = gridpost(&["store", "ledger", "--data", &gateway.data().display().to_string()]);
-    assert!(ledger.stdout.contains("the sums hold"), "{}", ledger.stdout);
+    let ledger = gateway.ledger();
     let open = |line: &str| line.contains("pending") && !line.contains("pending 0 ");
-    assert!(!ledger.stdout.lines().any(open), "{}", ledger.stdout);
+    assert!(!ledger.lines().any(open), "{ledger}");
 }
 
 /// The sink has failed for minutes, as its counters see it; then it answers for emergencies alone.
@@ -232,20 +238,19 @@ async fn p3_a_press_leaves_at_once_through_an_open_circuit() {
             bulk_now.load(Ordering::Relaxed)
         }
     });
-    let mut gateway = Gateway::start_in(folder, &config(&receiver, ""), &[]).await;
+    let mut gateway = Gateway::start_in(folder, &impatient(&receiver), &[]).await;
     // Each press is tried at once and fails: many failures in a row, in a short time.
-    for n in 0..12 {
-        press(&gateway, ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"][n]);
+    for device in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"] {
+        gateway.press(device, "1");
     }
-    wait_for("many failures in both lanes", || async {
-        (gateway.metric("gridpost_delivery_failures_total").await >= 40.0).then_some(())
-    })
-    .await;
+    // Many failures in both lanes.
+    gateway.metric_is("gridpost_delivery_failures_total", |failures| failures >= 40.0).await;
     let (status, reasons) = gateway.get("/readyz").await;
     assert_eq!(status, 503, "the circuit tells: {reasons}");
     assert!(receiver.events().is_empty());
     alarm.store(200, Ordering::Relaxed);
-    let pressed = press(&gateway, "through");
+    let pressed = Instant::now();
+    gateway.press("through", "1");
     receiver.wait("the press through the open circuit", of("through")).await;
     let through = pressed.elapsed();
     println!(
@@ -262,9 +267,6 @@ async fn p3_a_press_leaves_at_once_through_an_open_circuit() {
     })
     .await;
     bulk.store(200, Ordering::Relaxed);
-    wait_for("the bulk", || async {
-        (gateway.metric("gridpost_pending_records").await == 0.0).then_some(())
-    })
-    .await;
+    gateway.nothing_is_pending().await;
     assert!(gateway.stop().await.success());
 }

@@ -1,12 +1,22 @@
 //! Replay: the same input gives the same output, and every wrong input is said and named.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use serde_json::Value;
 
-use crate::world::{gridpost, root, street};
+use crate::world::{Replay, Site, root, street};
 
-const CONFIG: &str = "[site]\nid = \"demo\"\ntimezone = \"Asia/Shanghai\"\n\n[[camera]]\nid = \"square\"\nurl = \"rtsp://192.0.2.1/never-opened\"\nclip_max_s = 3\npre_roll_s = 2\n\n[[rule]]\nid = \"walkers\"\nkind = \"intrusion\"\nzone = [[0.0, 0.25], [1.0, 0.25], [1.0, 1.0], [0.0, 1.0]]\n\n[[rule]]\nid = \"crowd\"\nkind = \"crowd\"\ncount = 4\n";
+/// Walkers before a camera that is never opened.
+fn square() -> Site {
+    Site::demo()
+        .walkers()
+        .set("zone", [[0.0, 0.25], [1.0, 0.25], [1.0, 1.0], [0.0, 1.0]])
+        .rule("crowd", "crowd")
+        .set("count", 4)
+        .camera("square", "rtsp://192.0.2.1/never-opened")
+        .short_clips()
+}
+
 const SIGNALS: &str = r#"{"at":"2026-07-01T10:00:12+08:00","via":"mqtt","topic":"gridpost/demo/button/btn-1","payload":{"event":"press","id":"2"}}
 {"at":"2026-07-01T10:00:00+08:00","via":"mqtt","topic":"x","payload":"no press"}
 {"at":"2026-07-01T10:00:05+08:00","via":"mqtt","topic":"gridpost/demo/button/btn-1","payload":{"event":"press","id":"1"}}
@@ -14,58 +24,13 @@ const SIGNALS: &str = r#"{"at":"2026-07-01T10:00:12+08:00","via":"mqtt","topic":
 {"at":"2026-07-01T10:00:06+08:00","via":"tcp","listener":"station","hex":"7e7e"}
 "#;
 
-fn folder(signals: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("gridpost.toml"), CONFIG).unwrap();
-    fs::write(folder.path().join("signals.jsonl"), signals).unwrap();
-    folder
-}
-
-fn path(folder: &Path, name: &str) -> String {
-    folder.join(name).to_string_lossy().into_owned()
-}
-
-/// Ids, addresses and hashes go; everything else must be the same.
-pub(crate) fn comparable(stdout: &str) -> Vec<Value> {
-    let mut ids: Vec<String> = Vec::new();
-    let mut known = |value: &mut Value| {
-        let Some(text) = value.as_str().map(str::to_owned) else { return };
-        let (incident, rest) = text.split_at(text.len().min(36));
-        let at = ids.iter().position(|id| id == incident).unwrap_or_else(|| {
-            ids.push(incident.to_owned());
-            ids.len() - 1
-        });
-        *value = format!("incident {at}{rest}").into();
-    };
-    stdout
-        .lines()
-        .map(|line| {
-            let mut event: Value = serde_json::from_str(line).unwrap();
-            known(&mut event["id"]);
-            known(&mut event["subject"]);
-            known(&mut event["data"]["incident"]);
-            for evidence in event["data"]["evidence"].as_array_mut().unwrap() {
-                let evidence = evidence.as_object_mut().unwrap();
-                evidence.retain(|key, _| !["id", "sha256", "url"].contains(&key.as_str()));
-            }
-            event
-        })
-        .collect()
-}
-
 #[test]
 fn same_input_same_output_and_every_sort_of_event() {
-    let folder = folder(SIGNALS);
-    let camera = format!("square={}", street("h264").display());
-    let (config, signals) =
-        (path(folder.path(), "gridpost.toml"), path(folder.path(), "signals.jsonl"));
-    let args = ["replay", "-c", &config, "--camera", &camera, "--signals", &signals];
-    let first = gridpost(&args);
-    assert_eq!(first.code, 0, "{}", first.stderr);
-    assert!(first.stderr.contains("unreadable=2"), "{}", first.stderr);
-    let events = comparable(&first.stdout);
-    let second = comparable(&gridpost(&args).stdout);
-    assert_eq!(events, second);
+    let replay = || Replay::of(&square()).camera("square", &street("h264")).signals(SIGNALS).run();
+    let first = replay();
+    assert!(first.log.contains("unreadable=2"), "{}", first.log);
+    let events: Vec<Value> = first.comparable();
+    assert_eq!(events, replay().comparable());
 
     let of = |kind: &str, what: &str| {
         events
@@ -94,22 +59,10 @@ fn same_input_same_output_and_every_sort_of_event() {
 
 #[test]
 fn the_looks_of_a_camera_are_explained() {
-    let folder = folder("");
-    let camera = format!("square={}", street("h264").display());
-    let output = gridpost(&[
-        "replay",
-        "-c",
-        &path(folder.path(), "gridpost.toml"),
-        "--camera",
-        &camera,
-        "--explain",
-        "square",
-        "--start",
-        "2026-07-01T10:00:00+08:00",
-    ]);
-    assert_eq!(output.code, 0, "{}", output.stderr);
-    let explained: Vec<&str> =
-        output.stderr.lines().filter(|line| line.starts_with("square ")).collect();
+    let start = ["--start", "2026-07-01T10:00:00+08:00"];
+    let replay = Replay::of(&square()).camera("square", &street("h264")).explain("square");
+    let played = replay.arguments(&start).run();
+    let explained = played.explained("square");
     for expected in ["rule walkers: counts", "outside the zone", "rule crowd: counts; fewer than 4"]
     {
         assert!(explained.iter().any(|line| line.contains(expected)), "{expected}");
@@ -118,30 +71,31 @@ fn the_looks_of_a_camera_are_explained() {
 
 #[test]
 fn wrong_input_is_named() {
-    let folder = folder("{\"at\":\"soon\"}\n");
-    let config = path(folder.path(), "gridpost.toml");
-    let signals = path(folder.path(), "signals.jsonl");
-    fs::write(folder.path().join("no-video.mp4"), "no video").unwrap();
-    let no_video = format!("square={}", path(folder.path(), "no-video.mp4"));
-    let street = format!("square={}", street("h264").display());
+    let folder = tempfile::tempdir().unwrap();
+    let no_video = folder.path().join("no-video.mp4");
+    fs::write(&no_video, "no video").unwrap();
+    let camera = |id: &str, clip: &std::path::Path| format!("{id}={}", clip.display());
+    let (no_video_at, street_at) = (camera("square", &no_video), camera("square", &street("h264")));
+    let nobodys = camera("nobody", &street("h264"));
     let table: &[(&[&str], i32, &str)] = &[
         (&[], 2, "nothing to replay"),
         (&["--camera", "nobody=/dev/null"], 2, "no such file"),
-        (&["--camera", &street.replace("square", "nobody")], 2, "it has: square"),
-        (&["--camera", &street, "--explain", "nobody"], 2, "it has: square"),
+        (&["--camera", &nobodys], 2, "it has: square"),
+        (&["--camera", &street_at, "--explain", "nobody"], 2, "it has: square"),
         (&["--speed", "0"], 2, "expected max, or a number"),
-        (&["--camera", &no_video], 1, "is not a video that can be read"),
-        (&["--camera", &street, "--signals", &signals], 1, "signals.jsonl:1: "),
+        (&["--camera", &no_video_at], 1, "is not a video that can be read"),
     ];
     for (args, code, text) in table {
-        let args = [&["replay", "-c", &config], *args].concat();
-        let output = gridpost(&args);
+        let output = Replay::of(&square()).arguments(args).try_run();
         assert_eq!(output.code, *code, "{args:?}: {}", output.stderr);
         assert!(output.stderr.contains(text), "{args:?}: {}", output.stderr);
     }
-    let broken = format!("{CONFIG}\n[model]\nlibrary = \"no-video.mp4\"\n");
-    fs::write(folder.path().join("gridpost.toml"), broken).unwrap();
-    let output = gridpost(&["replay", "-c", &config, "--camera", &street]);
+    let replay = Replay::of(&square()).arguments(&["--camera", &street_at]);
+    let output = replay.signals("{\"at\":\"soon\"}\n").try_run();
+    assert_eq!(output.code, 1, "{}", output.stderr);
+    assert!(output.stderr.contains("signals.jsonl:1: "), "{}", output.stderr);
+    let broken = square().section("[model]").set("library", no_video);
+    let output = Replay::of(&broken).arguments(&["--camera", &street_at]).try_run();
     assert_eq!(output.code, 2, "{}", output.stderr);
     assert!(output.stderr.contains("no-video.mp4") && root().is_dir(), "{}", output.stderr);
 }

@@ -11,37 +11,58 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::world::{
-    Fault, Gateway, Mode, Receiver, acceptor, certificates, gridpost, press, wait_for,
+    Fault, Gateway, Mode, Receiver, Site, acceptor, certificates, check_in, is_of, wait_for,
 };
 
 /// A sink with something wrong, and how it is mended.
 struct Case {
     id: &'static str,
     receiver: Receiver,
-    section: String,
+    url: String,
+    /// Further keys of the sink.
+    keys: Vec<(&'static str, String)>,
     /// Part of the sentence that tells why it is down.
     why: &'static str,
     mend: Box<dyn Fn(&Receiver)>,
 }
 
-fn section(id: &str, url: &str, more: &str) -> String {
-    format!("\n[[sink]]\nid = \"{id}\"\nkind = \"http\"\nurl = \"{url}\"\ntimeout_s = 1\n{more}")
+impl Case {
+    /// With these keys of the sink, which name files.
+    fn with(mut self, keys: &[(&'static str, &str)]) -> Self {
+        self.keys = keys.iter().map(|(key, file)| (*key, (*file).to_owned())).collect();
+        self
+    }
+
+    fn add_to(&self, site: Site) -> Site {
+        let sink = site.http_sink(self.id, &self.url).set("timeout_s", 1);
+        self.keys.iter().fold(sink, |sink, (key, file)| sink.set(key, file))
+    }
+}
+
+/// At this receiver itself.
+fn at(
+    id: &'static str,
+    receiver: Receiver,
+    why: &'static str,
+    mend: impl Fn(&Receiver) + 'static,
+) -> Case {
+    let url = receiver.url.clone();
+    Case { id, receiver, url, keys: Vec::new(), why, mend: Box::new(mend) }
 }
 
 /// Behind a network that is broken in this way.
 async fn behind(id: &'static str, mode: Mode, why: &'static str) -> Case {
     let receiver = Receiver::start().await;
     let fault = Fault::start(mode, receiver.port);
-    let section = section(id, &format!("http://127.0.0.1:{}/events", fault.port), "");
-    Case { id, receiver, section, why, mend: Box::new(move |_| fault.set(Mode::Pass)) }
+    let url = format!("http://127.0.0.1:{}/events", fault.port);
+    Case { url, ..at(id, receiver, why, move |_| fault.set(Mode::Pass)) }
 }
 
 /// Answers so to everything, with these headers.
 async fn answering(id: &'static str, code: u16, headers: Headers, why: &'static str) -> Case {
     let receiver = Receiver::start().await;
     receiver.answer_with(move |_, _| (code, headers()));
-    let section = section(id, &receiver.url, "");
-    Case { id, receiver, section, why, mend: Box::new(|receiver| receiver.answer(|_| 200)) }
+    at(id, receiver, why, |receiver| receiver.answer(|_| 200))
 }
 
 type Headers = fn() -> Vec<(&'static str, String)>;
@@ -55,22 +76,21 @@ async fn wrong_token(folder: &Path) -> Case {
     });
     let file = folder.join("token");
     fs::write(&file, "old\n").unwrap();
-    let section = section("unknown", &receiver.url, "token_file = \"token\"\n");
-    let mend = Box::new(move |_: &Receiver| {
+    let mend = move |_: &Receiver| {
         fs::write(file.with_extension("new"), "new\n").unwrap();
         fs::rename(file.with_extension("new"), &file).unwrap();
-    });
-    Case { id: "unknown", receiver, section, why: "answered 401", mend }
+    };
+    at("unknown", receiver, "answered 401", mend).with(&[("token_file", "token")])
 }
 
 /// Its certificate has run out; it gets another.
 async fn expired(folder: &Path) -> Case {
     let old = acceptor(folder, "expired.pem", "expired-key.pem", false);
     let receiver = Receiver::start_tls_with(old).await;
-    let section = section("expired", &receiver.url, "ca_file = \"ca.pem\"\n");
     let new = acceptor(folder, "cert.pem", "key.pem", false);
-    let mend = Box::new(move |receiver: &Receiver| receiver.renew(new.clone()));
-    Case { id: "expired", receiver, section, why: "the server's certificate has expired", mend }
+    let mend = move |receiver: &Receiver| receiver.renew(new.clone());
+    at("expired", receiver, "the server's certificate has expired", mend)
+        .with(&[("ca_file", "ca.pem")])
 }
 
 /// The file with its authority is not there, then it is another's, then it is right.
@@ -80,13 +100,12 @@ async fn wrong_authority(folder: &Path, id: &'static str, first: Option<&Path>) 
     if let Some(first) = first {
         fs::copy(first, &file).unwrap();
     }
-    let section = section(id, &receiver.url, &format!("ca_file = \"{id}.pem\"\n"));
     let right = folder.join("ca.pem");
-    let mend = Box::new(move |_: &Receiver| {
+    let mend = move |_: &Receiver| {
         fs::copy(&right, &file).unwrap();
-    });
+    };
     let why = if first.is_some() { "no authority that we trust" } else { "cannot be read" };
-    Case { id, receiver, section, why, mend }
+    at(id, receiver, why, mend).with(&[("ca_file", &format!("{id}.pem"))])
 }
 
 /// It asks for our certificate, and the file that it came from is not ours to begin with.
@@ -95,22 +114,17 @@ async fn unknown_client(folder: &Path, other: &Path) -> Case {
     for (from, to) in [("client.pem", "our.pem"), ("client-key.pem", "our-key.pem")] {
         fs::copy(other.join(from), folder.join(to)).unwrap();
     }
-    let more =
-        "ca_file = \"ca.pem\"\nclient_cert_file = \"our.pem\"\nclient_key_file = \"our-key.pem\"\n";
-    let section = section("mutual", &receiver.url, more);
-    let at = folder.to_owned();
-    let mend = Box::new(move |_: &Receiver| {
+    let our = folder.to_owned();
+    let mend = move |_: &Receiver| {
         for (from, to) in [("client.pem", "our.pem"), ("client-key.pem", "our-key.pem")] {
-            fs::copy(at.join(from), at.join(to)).unwrap();
+            fs::copy(our.join(from), our.join(to)).unwrap();
         }
-    });
-    Case {
-        id: "mutual",
-        receiver,
-        section,
-        why: "the server does not accept us; see client_cert_file",
-        mend,
-    }
+    };
+    at("mutual", receiver, "the server does not accept us; see client_cert_file", mend).with(&[
+        ("ca_file", "ca.pem"),
+        ("client_cert_file", "our.pem"),
+        ("client_key_file", "our-key.pem"),
+    ])
 }
 
 fn in_three_seconds() -> Vec<(&'static str, String)> {
@@ -144,16 +158,15 @@ async fn p2_p7_each_sick_sink_is_told_by_name_and_cause_and_delivers_once_mended
     certificates(other.path());
     let well = Receiver::start().await;
     let cases = cases(&folder, &other).await;
-    let sections: String = cases.iter().map(|case| case.section.as_str()).collect();
-    let config = format!("[site]\nid = \"demo\"\n{}{sections}", section("well", &well.url, ""));
-    let gateway = Gateway::start_in(folder, &config, &[]).await;
+    let site = Site::demo().http_sink("well", &well.url).set("timeout_s", 1);
+    let site = cases.iter().fold(site, |site, case| case.add_to(site));
+    let gateway = Gateway::start_in(folder, &site, &[]).await;
     let pressed = Instant::now();
-    assert!(press(gateway.intake.unwrap(), "b-1", "1"));
+    gateway.press("b-1", "1");
     let event = well.wait("the press", |data| data["sources"][0]["id"] == "b-1").await;
     assert!(pressed.elapsed() < Duration::from_secs(5), "the sick ones held the well one up");
     for case in &cases {
-        let down =
-            |data: &Value| data["kind"] == "sink-down" && data["sources"][0]["id"] == case.id;
+        let down = |data: &Value| is_of(data, "sink-down", case.id);
         let told = well.wait(&format!("the word on `{}`", case.id), down).await;
         let why = told["data"]["why"].as_str().unwrap();
         println!("{}: {why}", case.id);
@@ -179,10 +192,8 @@ async fn p2_p7_each_sick_sink_is_told_by_name_and_cause_and_delivers_once_mended
     for case in &cases {
         (case.mend)(&case.receiver);
     }
-    wait_for("all sinks up", || async {
-        (gateway.metric("gridpost_sink_up").await == cases.len() as f64 + 1.0).then_some(())
-    })
-    .await;
+    let all = cases.len() as f64 + 1.0;
+    gateway.metric_is("gridpost_sink_up", |up| up == all).await;
     wait_for("the same state at every sink", || {
         let known = well.state();
         let same = cases.iter().all(|case| case.receiver.state() == known);
@@ -207,21 +218,17 @@ async fn p4_a_notice_that_is_refused_is_dead_lettered_and_what_follows_goes_thro
     let (well, wrong) = (Receiver::start().await, Receiver::start().await);
     wrong.answer(|event| if event["data"]["kind"] == "sink-down" { 400 } else { 200 });
     let gone = Fault::start(Mode::Refuse, wrong.port);
-    let config = format!(
-        "[site]\nid = \"demo\"\n{}{}{}",
-        section("well", &well.url, ""),
-        section("wrong", &wrong.url, ""),
-        section("gone", &format!("http://127.0.0.1:{}/events", gone.port), ""),
-    );
-    let gateway = Gateway::start(&config).await;
-    assert!(press(gateway.intake.unwrap(), "b-1", "1"));
+    let gone_at = format!("http://127.0.0.1:{}/events", gone.port);
+    let mut site = Site::demo();
+    for (id, url) in [("well", &well.url), ("wrong", &wrong.url), ("gone", &gone_at)] {
+        site = site.http_sink(id, url).set("timeout_s", 1);
+    }
+    let gateway = Gateway::start(&site).await;
+    gateway.press("b-1", "1");
     wrong.wait("the press", |data| data["kind"] == "emergency-button").await;
-    wait_for("the dead letter", || async {
-        (gateway.metric("gridpost_dead_lettered_total").await >= 1.0).then_some(())
-    })
-    .await;
+    gateway.metric_is("gridpost_dead_lettered_total", |dead| dead >= 1.0).await;
     assert!(gateway.log().contains("400 Bad Request"), "the answer is not in the log");
-    assert!(press(gateway.intake.unwrap(), "b-2", "1"));
+    gateway.press("b-2", "1");
     wrong.wait("the next press", |data| data["sources"][0]["id"] == "b-2").await;
 }
 
@@ -230,41 +237,33 @@ async fn p4_a_notice_that_is_refused_is_dead_lettered_and_what_follows_goes_thro
 async fn missing_files_are_warnings_of_check_and_half_a_pair_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     certificates(folder.path());
-    let file = folder.path().join("gridpost.toml");
-    let check = |more: &str| {
-        let text =
-            format!("[site]\nid = \"a\"\n{}", section("grid", "https://127.0.0.1:9/events", more));
-        fs::write(&file, text).unwrap();
-        let output = gridpost(&["check", "-c", &file.to_string_lossy()]);
-        (output.code, output.stdout + &output.stderr)
+    let check = |keys: &[(&str, &str)]| {
+        let sink = Site::demo().http_sink("grid", "https://127.0.0.1:9/events");
+        let site = keys.iter().fold(sink, |sink, (key, value)| sink.set(key, value));
+        check_in(folder.path(), &site.text())
     };
-    for (more, code, said) in [
-        ("ca_file = \"none.pem\"\n", 0, "sink[1].ca_file: "),
-        ("ca_file = \"key.pem\"\n", 0, "key.pem: no certificate in it"),
-        ("token_file = \"none\"\n", 0, "none is not there"),
+    let cert = ("client_cert_file", "client.pem");
+    for (key, value, code, said) in [
+        ("ca_file", "none.pem", 0, "sink[1].ca_file: "),
+        ("ca_file", "key.pem", 0, "key.pem: no certificate in it"),
+        ("token_file", "none", 0, "none is not there"),
+        ("client_cert_file", "client.pem", 2, "needs client_key_file too"),
         (
-            "client_cert_file = \"client.pem\"\nclient_key_file = \"key.pem\"\n",
-            0,
-            "client.pem and ",
-        ),
-        ("client_cert_file = \"client.pem\"\n", 2, "needs client_key_file too"),
-        ("send_pictures = true\n", 2, "sink[1].send_pictures: needs evidence_url beside it"),
-        (
-            "evidence_url = \"https://127.0.0.1:9/evidence\"\n",
+            "evidence_url",
+            "https://127.0.0.1:9/evidence",
             2,
             "sink[1].evidence_url: needs send_pictures = true beside it",
         ),
-        (
-            "send_pictures = true\nevidence_url = \"ftp://127.0.0.1/e\"\n",
-            2,
-            "sink[1].evidence_url: `ftp`: expected http://",
-        ),
     ] {
-        let (is, output) = check(more);
-        assert_eq!(is, code, "{more}{output}");
-        assert!(output.contains(said), "{said}\nnot in\n{output}");
+        check(&[(key, value)]).must_say(code, [said]);
     }
-    let (code, said) =
-        check("client_cert_file = \"client.pem\"\nclient_key_file = \"client-key.pem\"\n");
-    assert!(code == 0 && !said.contains("warning"), "{said}");
+    check(&[cert, ("client_key_file", "key.pem")]).must_say(0, ["client.pem and "]);
+    let pictures = Site::demo().http_sink("grid", "https://127.0.0.1:9/events");
+    let pictures = pictures.set("send_pictures", true);
+    check_in(folder.path(), &pictures.text())
+        .must_say(2, ["sink[1].send_pictures: needs evidence_url beside it"]);
+    check_in(folder.path(), &pictures.set("evidence_url", "ftp://127.0.0.1/e").text())
+        .must_say(2, ["sink[1].evidence_url: `ftp`: expected http://"]);
+    let pair = check(&[cert, ("client_key_file", "client-key.pem")]);
+    assert!(pair.code == 0 && !pair.said().contains("warning"), "{}", pair.said());
 }

@@ -3,14 +3,8 @@
 use serde_json::Value;
 
 use crate::world::{
-    Broker, Fault, Gateway, Listener, Mode, Receiver, certificates, press, wait_for,
+    Broker, Fault, Gateway, Listener, Mode, Receiver, Site, certificates, is_of, wait_for,
 };
-
-fn section(id: &str, broker: &str, more: &str) -> String {
-    format!(
-        "\n[[sink]]\nid = \"{id}\"\nkind = \"mqtt\"\nbroker = \"{broker}\"\ntimeout_s = 1\n{more}"
-    )
-}
 
 fn ids(listener: &Listener) -> Vec<String> {
     let events = listener.heard("gridpost/demo/incident/emergency-button");
@@ -30,19 +24,16 @@ async fn p2_p7_a_broker_that_never_acknowledges_or_goes_away_is_told_and_has_it_
     ]
     .map(|(id, mode, why)| (id, Fault::start(mode, broker.port), why))
     .into();
-    let mut config = format!(
-        "[site]\nid = \"demo\"\n\n[[sink]]\nid = \"well\"\nkind = \"http\"\nurl = \"{}\"\n",
-        well.url
-    );
+    let mut site = Site::demo().http_sink("well", &well.url);
     for (id, fault, _) in &faults {
-        config += &section(id, &format!("mqtt://127.0.0.1:{}", fault.port), "");
+        site = site.mqtt_sink(id, fault.port).set("timeout_s", 1);
     }
-    let gateway = Gateway::start(&config).await;
-    assert!(press(gateway.intake.unwrap(), "b-1", "1"));
+    let gateway = Gateway::start(&site).await;
+    gateway.press("b-1", "1");
     let event = well.wait("the press", |data| data["kind"] == "emergency-button").await;
     let id = event["id"].as_str().unwrap();
     for (name, _, why) in &faults {
-        let down = |data: &Value| data["kind"] == "sink-down" && data["sources"][0]["id"] == *name;
+        let down = |data: &Value| is_of(data, "sink-down", name);
         let told = well.wait(&format!("the word on `{name}`"), down).await;
         let said = told["data"]["why"].as_str().unwrap().to_owned();
         println!("{name}: {said}");
@@ -69,19 +60,14 @@ async fn p2_p7_a_broker_that_never_acknowledges_or_goes_away_is_told_and_has_it_
 #[tokio::test(flavor = "multi_thread")]
 async fn p2_a_broker_that_was_restarted_and_lost_its_session_has_the_next_event_at_once() {
     let mut broker = Broker::start().await;
-    let config = format!(
-        "[site]\nid = \"demo\"\n{}",
-        section("district", &format!("mqtt://127.0.0.1:{}", broker.port), "")
-    );
-    let gateway = Gateway::start(&config).await;
+    let site = Site::demo().mqtt_sink("district", &broker).set("timeout_s", 1);
+    let gateway = Gateway::start(&site).await;
     for round in 1..=3 {
         let listener = Listener::start(broker.port, "gridpost/demo/#", &[]).await;
-        assert!(press(gateway.intake.unwrap(), &format!("b-{round}"), "1"));
+        gateway.press(&format!("b-{round}"), "1");
         wait_for("the press", || async { (!ids(&listener).is_empty()).then_some(()) }).await;
-        wait_for("its PUBACK", || async {
-            (gateway.metric("gridpost_pending_records").await == 0.0).then_some(())
-        })
-        .await;
+        // Its PUBACK.
+        gateway.nothing_is_pending().await;
         broker.restart().await;
     }
     assert_eq!(gateway.metric("gridpost_delivery_failures_total").await, 0.0);
@@ -103,18 +89,16 @@ async fn p6_a_broker_that_asks_for_our_certificate_gets_it_once_the_files_are_th
     let options = ["--cafile", &ca, "--cert", &cert, "--key", &key];
     let listener = Listener::start(broker.port, "gridpost/demo/#", &options).await;
     let url = format!("mqtts://localhost:{}", broker.port);
-    let files =
-        "ca_file = \"ca.pem\"\nclient_cert_file = \"our.pem\"\nclient_key_file = \"our-key.pem\"\n";
-    let config = format!(
-        "[site]\nid = \"demo\"\n{}\n[[mqtt]]\nid = \"devices\"\nurl = \"{url}\"\n{files}",
-        section("district", &url, files)
-    );
-    let gateway = Gateway::start_in(folder, &config, &[]).await;
-    assert!(press(gateway.intake.unwrap(), "b-1", "1"));
-    wait_for("the sink to be down", || async {
-        (gateway.metric("gridpost_sink_up").await == 0.0).then_some(())
-    })
-    .await;
+    let with_files = |site: Site| {
+        site.set("ca_file", "ca.pem")
+            .set("client_cert_file", "our.pem")
+            .set("client_key_file", "our-key.pem")
+    };
+    let site = with_files(Site::demo().mqtt_sink("district", &url).set("timeout_s", 1));
+    let site = with_files(site.mqtt_source("devices", &url));
+    let gateway = Gateway::start_in(folder, &site, &[]).await;
+    gateway.press("b-1", "1");
+    gateway.metric_is("gridpost_sink_up", |up| up == 0.0).await;
     let (_, ready) = gateway.get("/readyz").await;
     assert!(ready.to_string().contains("our.pem: cannot be read"), "{ready}");
     assert!(ids(&listener).is_empty());

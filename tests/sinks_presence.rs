@@ -2,16 +2,11 @@
 
 use serde_json::Value;
 
-use crate::{
-    reload::reload_to,
-    world::{Broker, Gateway, Listener, Receiver, press, wait_for},
-};
+use crate::world::{Broker, Gateway, Listener, Receiver, Site, wait_for};
 
-fn config(broker: &Broker, receiver: &Receiver, heartbeat_s: u64) -> String {
-    format!(
-        "[site]\nid = \"demo\"\nheartbeat_s = {heartbeat_s}\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n\n[[sink]]\nid = \"district\"\nkind = \"mqtt\"\nbroker = \"mqtt://127.0.0.1:{}\"\n",
-        receiver.url, broker.port
-    )
+fn with_heartbeats(broker: &Broker, receiver: &Receiver, heartbeat_s: u64) -> Site {
+    let site = Site::demo().set("heartbeat_s", heartbeat_s);
+    site.http(receiver).mqtt_sink("district", broker)
 }
 
 /// The last word of the broker on us.
@@ -55,9 +50,9 @@ async fn a_gateway_that_is_killed_is_offline_at_the_broker_and_its_heartbeats_en
     let broker = Broker::start().await;
     let receiver = Receiver::start().await;
     let listener = Listener::start(broker.port, "gridpost/demo/#", &[]).await;
-    let gateway = Gateway::start(&config(&broker, &receiver, 1)).await;
+    let gateway = Gateway::start(&with_heartbeats(&broker, &receiver, 1)).await;
     let online = status(&listener, "online", |said| said["online"] == true).await;
-    assert!(press(gateway.intake.unwrap(), "b-1", "1"));
+    gateway.press("b-1", "1");
     let posted = beats(|| receiver.heartbeats(), 3).await;
     let published = beats(|| listener.heard("gridpost/demo/heartbeat"), 3).await;
     check(&posted);
@@ -77,7 +72,7 @@ async fn a_gateway_that_is_killed_is_offline_at_the_broker_and_its_heartbeats_en
     // Who comes later sees it too: it is retained. And another run is another.
     let late = Listener::start(broker.port, "gridpost/demo/#", &[]).await;
     status(&late, "the retained last will", |said| said["online"] == false).await;
-    let mut gateway = Gateway::start_in(folder, &config(&broker, &receiver, 1), &[]).await;
+    let mut gateway = Gateway::start_in(folder, &with_heartbeats(&broker, &receiver, 1), &[]).await;
     let again = status(&late, "online again", |said| said["online"] == true).await;
     assert_ne!(again["run"], online["run"]);
     gateway.stop().await;
@@ -93,8 +88,8 @@ async fn heartbeats_tell_faults_and_are_dropped_while_the_broker_is_away() {
     let mut broker = Broker::start().await;
     let receiver = Receiver::start().await;
     broker.stop();
-    let gateway = Gateway::start(&config(&broker, &receiver, 1)).await;
-    assert!(press(gateway.intake.unwrap(), "b-1", "1"));
+    let gateway = Gateway::start(&with_heartbeats(&broker, &receiver, 1)).await;
+    gateway.press("b-1", "1");
     let faulty = wait_for("a heartbeat with a fault", || {
         let with_fault = |beat: &Value| beat["data"]["faults"][0].is_string();
         let found = receiver.heartbeats().into_iter().find(with_fault);
@@ -104,10 +99,7 @@ async fn heartbeats_tell_faults_and_are_dropped_while_the_broker_is_away() {
     let fault = faulty["data"]["faults"][0].as_str().unwrap();
     assert!(fault.starts_with("sink district: "), "{fault}");
     assert!(faulty["data"]["ledger"]["district"]["pending"].as_u64() > Some(0), "{faulty}");
-    wait_for("dropped heartbeats", || async {
-        (gateway.metric("gridpost_heartbeat_failures_total").await >= 2.0).then_some(())
-    })
-    .await;
+    gateway.metric_is("gridpost_heartbeat_failures_total", |dropped| dropped >= 2.0).await;
     broker.restart().await;
     let listener = Listener::start(broker.port, "gridpost/demo/#", &[]).await;
     status(&listener, "online", |said| said["online"] == true).await;
@@ -123,7 +115,7 @@ async fn without_heartbeats_the_last_will_is_there_still() {
     let broker = Broker::start().await;
     let receiver = Receiver::start().await;
     let listener = Listener::start(broker.port, "gridpost/demo/#", &[]).await;
-    let gateway = Gateway::start(&config(&broker, &receiver, 0)).await;
+    let gateway = Gateway::start(&with_heartbeats(&broker, &receiver, 0)).await;
     status(&listener, "online", |said| said["online"] == true).await;
     drop(gateway);
     status(&listener, "the last will", |said| said["online"] == false).await;
@@ -137,17 +129,16 @@ async fn reload_takes_presence_along_with_its_sink() {
     let broker = Broker::start().await;
     let receiver = Receiver::start().await;
     let listener = Listener::start(broker.port, "gridpost/demo/#", &[]).await;
-    let mut gateway = Gateway::start(&config(&broker, &receiver, 3600)).await;
+    let mut gateway = Gateway::start(&with_heartbeats(&broker, &receiver, 3600)).await;
     let online = status(&listener, "online", |said| said["online"] == true).await;
     let published = || listener.heard("gridpost/demo/heartbeat");
-    let both = config(&broker, &receiver, 1);
-    reload_to(&gateway, &both).await;
+    let both = with_heartbeats(&broker, &receiver, 1);
+    gateway.reload_to(&both).await;
     let first = beats(|| receiver.heartbeats(), 2).await;
     assert_eq!(first[0]["data"]["seq"], 1, "an hour's interval has none yet");
     beats(published, 2).await;
 
-    let without = &both[..both.find("\n[[sink]]\nid = \"district\"").unwrap()];
-    reload_to(&gateway, without).await;
+    gateway.reload_to(both.clone().without("[[sink]]", "district")).await;
     let offline = status(&listener, "the goodbye", |said| said["online"] == false).await;
     let why = offline["reason"].as_str().unwrap();
     assert!(why.starts_with("removed from the configuration"), "{why}");
@@ -155,17 +146,16 @@ async fn reload_takes_presence_along_with_its_sink() {
     let (there, gone) = (receiver.heartbeats().len(), published().len());
     beats(|| receiver.heartbeats(), there + 2).await;
     assert_eq!(published().len(), gone, "a removed sink still gets heartbeats");
-    let figures = gateway.metrics().await;
-    assert!(figures.contains("gridpost_sink_up{sink=\"grid\"} 1"), "{figures}");
-    assert!(!figures.contains("gridpost_sink_up{sink=\"district\"}"), "{figures}");
+    let up = |sink: &str| format!("gridpost_sink_up{{sink=\"{sink}\"}}");
+    assert_eq!(gateway.figure(&up("grid")).await, Some(1.0));
+    assert_eq!(gateway.figure(&up("district")).await, None);
 
-    reload_to(&gateway, &both).await;
+    gateway.reload_to(&both).await;
     let again = status(&listener, "online again", |said| said["online"] == true).await;
     assert_eq!(again["run"], online["run"], "a reload is no new run");
     beats(published, gone + 1).await;
 
-    let utc = both.replace("id = \"demo\"\n", "id = \"demo\"\ntimezone = \"UTC\"\n");
-    reload_to(&gateway, &utc).await;
+    gateway.reload_to(both.section("[site]").set("timezone", "UTC")).await;
     let at_utc = |beat: &Value| beat["data"]["at"].as_str().unwrap().ends_with("+00:00");
     let beat = wait_for("a heartbeat in the new zone", || {
         let found = published().into_iter().find(at_utc);
@@ -182,7 +172,7 @@ async fn reload_takes_presence_along_with_its_sink() {
     let online =
         || listener.heard("gridpost/demo/status").iter().filter(|s| s["online"] == true).count();
     let (missed, said) = (failures().await, online());
-    reload_to(&gateway, &config(&broker, &receiver, 0)).await;
+    gateway.reload_to(&with_heartbeats(&broker, &receiver, 0)).await;
     wait_for("online once more", || async { (online() > said).then_some(()) }).await;
     assert_eq!(failures().await, missed);
     assert!(gateway.stop().await.success());

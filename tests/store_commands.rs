@@ -2,62 +2,43 @@
 
 use serde_json::Value;
 
-use crate::world::{Gateway, Receiver, gridpost, press, wait_for};
-
-fn config(receiver: &Receiver) -> String {
-    format!(
-        "[site]\nid = \"demo\"\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
-        receiver.url
-    )
-}
-
-/// A command of the store on this folder; what it printed.
-fn store(gateway: &Gateway, args: &[&str]) -> String {
-    let data = gateway.data().display().to_string();
-    let output = gridpost(&[&["store"], args, &["--data", &data]].concat());
-    assert_eq!(output.code, 0, "{args:?}: {}{}", output.stdout, output.stderr);
-    output.stdout
-}
+use crate::world::{Gateway, Receiver, Site, gridpost, publish, wait_for};
 
 /// A press with a battery that is nearly empty: an emergency, and a notice of its own.
 fn weak_press(gateway: &Gateway, device: &str) {
     let payload = format!(r#"{{"device":"{device}","event":"press","id":"w","battery":3}}"#);
-    let status = std::process::Command::new("mosquitto_pub")
-        .args(["-h", "127.0.0.1", "-p", &gateway.intake.unwrap().to_string(), "-q", "1"])
-        .args(["-t", "x", "-m", &payload])
-        .status();
-    assert!(status.unwrap().success());
+    publish(gateway.intake.unwrap(), "x", payload);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p4_what_was_refused_is_told_listed_and_can_be_sent_again() {
     let receiver = Receiver::start().await;
     receiver.answer(|event| if event["data"]["kind"] == "device-battery" { 422 } else { 200 });
-    let gateway = Gateway::start(&config(&receiver)).await;
+    let gateway = Gateway::start(&Site::demo().http(&receiver)).await;
     weak_press(&gateway, "btn-1");
     let loss = receiver.wait("the loss", |data| data["kind"] == "loss").await;
     assert_eq!(loss["data"]["severity"], 2);
     assert_eq!(loss["data"]["detail"]["dead_lettered"], 1);
     assert_eq!(loss["data"]["sources"][0]["id"], "grid");
     assert!(loss["data"]["why"].as_str().unwrap().contains("store list"), "{loss}");
-    let listed = store(&gateway, &["list"]);
+    let listed = gateway.store(&["list"]);
     assert!(listed.contains("grid notice device-battery") && listed.contains("422"), "{listed}");
-    assert!(store(&gateway, &["ledger"]).contains("dead-lettered 1"));
+    assert!(gateway.store(&["ledger"]).contains("dead-lettered 1"));
     let text = gateway.metrics().await;
     let dead = r#"gridpost_ledger_records{sink="grid",kind="device-battery",state="dead"} 1"#;
     assert!(text.contains(dead), "{text}");
 
     receiver.answer(|_| 200);
-    assert!(store(&gateway, &["retry", "--sink", "other"]).contains("0 will be sent"));
-    assert!(store(&gateway, &["retry", "--sink", "grid"]).contains("1 will be sent again"));
+    assert!(gateway.store(&["retry", "--sink", "other"]).contains("0 will be sent"));
+    assert!(gateway.store(&["retry", "--sink", "grid"]).contains("1 will be sent again"));
     receiver.wait("the notice", |data| data["kind"] == "device-battery").await;
     wait_for("the ledger to say so", || {
-        let ledger = store(&gateway, &["ledger"]);
+        let ledger = gateway.store(&["ledger"]);
         let done = !ledger.contains("dead-lettered 1") && ledger.contains("the sums hold");
         async move { done.then_some(()) }
     })
     .await;
-    assert!(store(&gateway, &["list"]).contains("none"));
+    assert!(gateway.store(&["list"]).contains("none"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,16 +50,16 @@ async fn p4_a_loss_just_before_a_kill_is_told_after_it() {
         Some("loss") => 503,
         _ => 200,
     });
-    let gateway = Gateway::start(&config(&receiver)).await;
+    let gateway = Gateway::start(&Site::demo().http(&receiver)).await;
     weak_press(&gateway, "btn-1");
     wait_for("the dead letter", || {
-        let there = store(&gateway, &["ledger"]).contains("dead-lettered 1");
+        let there = gateway.store(&["ledger"]).contains("dead-lettered 1");
         async move { there.then_some(()) }
     })
     .await;
     let folder = gateway.kill().await;
     receiver.answer(|_| 200);
-    let _gateway = Gateway::start_in(folder, &config(&receiver), &[]).await;
+    let _gateway = Gateway::start_in(folder, &Site::demo().http(&receiver), &[]).await;
     let loss = receiver.wait("the loss", |data| data["kind"] == "loss").await;
     assert_eq!(loss["data"]["detail"]["dead_lettered"], 1);
 }
@@ -86,14 +67,14 @@ async fn p4_a_loss_just_before_a_kill_is_told_after_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn p2_a_restored_backup_goes_on_and_sends_nothing_twice_in_effect() {
     let receiver = Receiver::start().await;
-    let gateway = Gateway::start(&config(&receiver)).await;
-    assert!(press(gateway.intake.unwrap(), "btn-1", "1"));
+    let gateway = Gateway::start(&Site::demo().http(&receiver)).await;
+    gateway.press("btn-1", "1");
     receiver.wait("the press", |data| data["kind"] == "emergency-button").await;
     let place = tempfile::tempdir().unwrap();
     let copy = place.path().join("copy").display().to_string();
-    assert!(store(&gateway, &["backup", "--to", &copy]).contains("sound"));
+    assert!(gateway.store(&["backup", "--to", &copy]).contains("sound"));
     // The first box goes on after its backup, and then it burns.
-    assert!(press(gateway.intake.unwrap(), "btn-1", "2"));
+    gateway.press("btn-1", "2");
     receiver.wait("the second press", |data| data["detail"]["presses"] == 2).await;
     drop(gateway.kill().await);
 
@@ -101,10 +82,10 @@ async fn p2_a_restored_backup_goes_on_and_sends_nothing_twice_in_effect() {
     let data = folder.path().join("data").display().to_string();
     let restored = gridpost(&["store", "restore", "--from", &copy, "--data", &data]);
     assert_eq!(restored.code, 0, "{}{}", restored.stdout, restored.stderr);
-    let gateway = Gateway::start_in(folder, &config(&receiver), &[]).await;
+    let gateway = Gateway::start_in(folder, &Site::demo().http(&receiver), &[]).await;
     // The same press again, as a button that got no answer sends it: nothing new.
-    assert!(press(gateway.intake.unwrap(), "btn-1", "1"));
-    assert!(press(gateway.intake.unwrap(), "btn-1", "3"));
+    gateway.press("btn-1", "1");
+    gateway.press("btn-1", "3");
     let far = |data: &Value| data["revision"].as_u64() > Some(1000);
     let event = receiver.wait("the press at the second box", far).await;
     assert_eq!(event["data"]["detail"]["presses"], 2, "one from the backup, one new");

@@ -4,9 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::{
-    drone::{Uav, film},
-    world::{Broker, Gateway, Listener, Receiver, free_port, press, root, wait_for},
+use crate::world::{
+    Broker, Gateway, Launch, Listener, Receiver, Uav, film, free_port, root, wait_for,
 };
 
 const DROPPED: &[&str] =
@@ -39,15 +38,12 @@ fn path(name: &str) -> String {
     Path::new(&root()).join("config").join(name).display().to_string()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_flight_finds_a_person_in_grid_3_and_an_old_man_presses_his_button_meanwhile() {
-    let folder = tempfile::tempdir().unwrap();
-    let film = film(folder.path(), 6, 14);
-    let (receiver, broker) = (Receiver::start().await, Broker::start().await);
-    let (srt, closed) = (free_port(), free_port());
+/// The example with this room's receiver and broker; its drone's video comes to this SRT port.
+fn room(receiver: &Receiver, broker: &Broker, srt: u16) -> String {
+    let closed = free_port();
     let nobody = |path: &str| format!("rtsp://127.0.0.1:{closed}/{path}");
     let mqtt = format!("mqtt://127.0.0.1:{}", broker.port);
-    let config = example(&[
+    example(&[
         ("grids/community.geojson", path("grids/community.geojson")),
         ("\"buttons.csv\"", format!("\"{}\"", path("buttons.csv"))),
         ("srt://0.0.0.0:9710", format!("srt://127.0.0.1:{srt}")),
@@ -60,39 +56,20 @@ async fn a_flight_finds_a_person_in_grid_3_and_an_old_man_presses_his_button_mea
         ("rtsp://192.0.2.12:554/stream1", nobody("lane")),
         ("rtsp://192.0.2.13:554/stream1", nobody("square")),
         ("flight_end_s = 60", "flight_end_s = 6".into()),
-    ]);
-    let district = Listener::start(broker.port, "gridpost/qiaobei/incident/+", &[]).await;
-    let key = [("UAV_KEY", "0123456789")];
-    let mut gateway = Gateway::start_in(tempfile::tempdir().unwrap(), &config, &key).await;
+    ])
+}
 
-    // Nothing flies, and nothing is wrong with that.
-    assert!(!gateway.log().contains("uav-1 silent"), "{}", gateway.log());
-    let url = format!("srt://127.0.0.1:{srt}?passphrase=0123456789");
-    let _uav = Uav::start(&[
-        "fly",
-        "--url",
-        &url,
-        "--video",
-        film.to_str().unwrap(),
-        "--start",
-        "113.9131,30.9220",
-        "--end",
-        "113.9131,30.9265",
-        "--seconds",
-        "8",
-    ]);
-    let began = |data: &Value| data["kind"] == "patrol" && data["what"] == "opened";
-    let patrol = receiver.wait("the flight", began).await["data"].clone();
-    assert_eq!(patrol["title"]["zh"], "一号无人机：巡查");
-    assert_eq!(patrol["grid"]["code"], "420100-QB-01");
-
-    // While it flies, a button: the emergency waits for no flight.
-    let intake = gateway.intake.unwrap();
-    assert!(press(intake, "btn-0686", "p1"));
+/// While it flies, a button: the emergency waits for no flight.
+async fn an_old_man_presses(gateway: &Gateway, receiver: &Receiver) -> Value {
+    gateway.press("btn-0686", "p1");
     let pressed = |data: &Value| data["kind"] == "emergency-button";
     let button = receiver.wait("the button", pressed).await["data"].clone();
     assert_eq!((&button["severity"], &button["what"]), (&json!(1), &json!("opened")));
+    button
+}
 
+/// In grid 3, by a drone, and as near as it can know.
+async fn a_person_is_found(receiver: &Receiver) -> Value {
     let found = |data: &Value| data["kind"] == "intrusion" && data["what"] == "opened";
     let person = receiver.wait("the person", found).await["data"].clone();
     assert_eq!(person["grid"]["code"], "420100-QB-03", "{person:#}");
@@ -101,6 +78,28 @@ async fn a_flight_finds_a_person_in_grid_3_and_an_old_man_presses_his_button_mea
     assert_eq!(person["severity"], 3);
     assert!(person["place"]["lat"].as_f64().unwrap() > 30.9245, "{person:#}");
     assert!(person["detail"]["ground"]["error_m"].as_f64().unwrap() < 60.0, "{person:#}");
+    person
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flight_finds_a_person_in_grid_3_and_an_old_man_presses_his_button_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let film = film(folder.path(), 6, 14);
+    let (receiver, broker) = (Receiver::start().await, Broker::start().await);
+    let srt = free_port();
+    let config = room(&receiver, &broker, srt);
+    let district = Listener::start(broker.port, "gridpost/qiaobei/incident/+", &[]).await;
+    let mut gateway = Launch::of(&config).env("UAV_KEY", "0123456789").start().await;
+
+    // Nothing flies, and nothing is wrong with that.
+    assert!(!gateway.log().contains("uav-1 silent"), "{}", gateway.log());
+    let _uav = Uav::fly(&format!("srt://127.0.0.1:{srt}?passphrase=0123456789"), &film, 8);
+    let began = |data: &Value| data["kind"] == "patrol" && data["what"] == "opened";
+    let patrol = receiver.wait("the flight", began).await["data"].clone();
+    assert_eq!(patrol["title"]["zh"], "一号无人机：巡查");
+    assert_eq!(patrol["grid"]["code"], "420100-QB-01");
+    let button = an_old_man_presses(&gateway, &receiver).await;
+    let person = a_person_is_found(&receiver).await;
     assert_ne!(person["incident"], button["incident"], "two happenings");
 
     // The grid answers through the district's broker; the case goes on.

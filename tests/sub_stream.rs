@@ -5,14 +5,10 @@ use std::{
     process::Command,
 };
 
-use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{
-    engine::coded,
-    reload::{of_camera, reload_to},
-    upstream::WrongClock,
-    world::{Gateway, Receiver, RtspServer, http, now_s, press, wait_for},
+use crate::world::{
+    Gateway, Receiver, RtspServer, Site, WrongClock, clip_of, coded, is_of, now_s, time_s,
 };
 
 /// In the scene `appear`: from when to when somebody is there, seconds of the file, 4 and 2 of them.
@@ -29,25 +25,25 @@ fn sub_stream(folder: &Path) -> PathBuf {
     coded(folder, "sub.mp4", "0", SHOWN_S, &["-bf", "0", "-g", "25", "-vf", "scale=480:270"])
 }
 
-fn camera(main: &RtspServer, sub: Option<&RtspServer>) -> String {
-    let user = "viewer:s3cret";
-    let sub = sub.map(|sub| format!("detect_url = \"{}\"\n", sub.with_user(user)));
-    format!(
-        "\n[[camera]]\nid = \"yard\"\nurl = \"{}\"\n{}pre_roll_s = 3\nclip_max_s = 3\npost_roll_s = 1\nstall_timeout_s = 3\n",
-        main.with_user(user),
-        sub.unwrap_or_default()
-    )
+/// The camera `yard`, whose main stream this is; a button whose presses show it.
+fn yard(receiver: &Receiver, main: &RtspServer) -> Site {
+    Site::demo()
+        .set("pictures_with_presses", true)
+        .button("b-1")
+        .set("name", "张秀英")
+        .set("cameras", ["yard"])
+        .anybody()
+        .http(receiver)
+        .camera("yard", main)
+        .set("pre_roll_s", 3)
+        .set("clip_max_s", 3)
+        .set("post_roll_s", 1)
+        .set("stall_timeout_s", 3)
 }
 
-fn config(receiver: &Receiver, camera: &str) -> String {
-    format!(
-        "[site]\nid = \"demo\"\npictures_with_presses = true\n\n[[button]]\nid = \"b-1\"\nname = \"张秀英\"\ncameras = [\"yard\"]\n{camera}\n[[rule]]\nid = \"anybody\"\nkind = \"intrusion\"\nlabels = [\"person\"]\nmin_score = 0.5\nclear_s = 1.5\ncooldown_s = 0\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
-        receiver.url
-    )
-}
-
-fn time(text: &Value) -> f64 {
-    text.as_str().unwrap().parse::<Timestamp>().unwrap().as_microsecond() as f64 / 1e6
+/// The same, looked at by way of a smaller stream.
+fn with_sub(receiver: &Receiver, main: &RtspServer, sub: &RtspServer) -> Site {
+    yard(receiver, main).set("detect_url", sub.url())
 }
 
 /// Its size, and the seconds in it at which somebody comes into sight: much in little changes at once.
@@ -84,21 +80,18 @@ async fn happening(gateway: &Gateway, receiver: &Receiver, clock_s: f64, turn: u
     let truth_s = clock_s + f64::from(turn) * 40.0 + LONG.0;
     let of_it = |data: &Value| {
         data["kind"] == "intrusion"
-            && (time(&data["began_at"]) - truth_s).abs() < 2.5
-            && data["evidence"].as_array().unwrap().iter().any(|e| e["media_type"] == "video/mp4")
+            && (time_s(&data["began_at"]) - truth_s).abs() < 2.5
+            && clip_of(data).is_some()
     };
     let event = receiver.wait("the happening with its clip", of_it).await;
     let data = &event["data"];
-    let clip = data["evidence"].as_array().unwrap().iter();
-    let clip = clip.clone().find(|one| one["media_type"] == "video/mp4").unwrap();
-    let url = format!("{}/api/v1/evidence/{}", gateway.web, clip["id"].as_str().unwrap());
-    let bytes = http().get(&url).bearer_auth(&gateway.token).send().await.unwrap();
+    let clip = clip_of(data).unwrap();
     let file = tempfile::Builder::new().suffix(".mp4").tempfile().unwrap();
-    std::fs::write(file.path(), bytes.bytes().await.unwrap()).unwrap();
+    std::fs::write(file.path(), gateway.evidence(clip).await).unwrap();
     let (size, comes_s) = shows(file.path());
     Told {
-        began_off_s: time(&data["began_at"]) - truth_s,
-        clip_off_s: time(&clip["starts_at"]) + comes_s - truth_s,
+        began_off_s: time_s(&data["began_at"]) - truth_s,
+        clip_off_s: time_s(&clip["starts_at"]) + comes_s - truth_s,
         size,
         pre_roll_ms: clip["pre_roll_ms"].as_i64().unwrap(),
     }
@@ -114,7 +107,7 @@ async fn p8_the_smaller_stream_is_looked_at_and_the_clip_of_the_main_one_shows_t
     let main = RtspServer::on_the_clock(0, &main, clock_s, 0.0);
     let sub = RtspServer::on_the_clock(0, &sub, clock_s, 0.4);
     let receiver = Receiver::start().await;
-    let gateway = Gateway::start(&config(&receiver, &camera(&main, Some(&sub)))).await;
+    let gateway = Gateway::start(&with_sub(&receiver, &main, &sub)).await;
     let told = happening(&gateway, &receiver, clock_s, 0).await;
     println!(
         "began off by {:.2} s, the clip by {:.2} s; pre-roll {} ms, {}",
@@ -131,13 +124,13 @@ async fn p8_the_smaller_stream_is_looked_at_and_the_clip_of_the_main_one_shows_t
         [("gridpost_camera_packets_total", 100.0), ("gridpost_camera_ring_seconds", 4.0)]
     {
         for label in ["yard", "yard/detect"] {
-            let found = of_camera(&gateway, name, label).await;
+            let found = gateway.of_camera(name, label).await;
             assert!(found.is_some_and(|found| found > least), "{name} of {label}: {found:?}");
         }
     }
-    let gop = of_camera(&gateway, "gridpost_camera_gop_seconds", "yard").await.unwrap();
+    let gop = gateway.of_camera("gridpost_camera_gop_seconds", "yard").await.unwrap();
     assert!((gop - 1.0).abs() < 0.1, "the GOP of the one that is looked at: {gop}");
-    assert_eq!(of_camera(&gateway, "gridpost_camera_frames_total", "yard/detect").await, None);
+    assert_eq!(gateway.of_camera("gridpost_camera_frames_total", "yard/detect").await, None);
     assert!(!gateway.log().contains("s3cret"), "a password in the log");
 }
 
@@ -156,10 +149,10 @@ async fn p8_two_streams_of_a_camera_with_a_wrong_clock_are_on_one_clock() {
     };
     let (main, sub) = (serve(&main, 0.0), serve(&sub, 0.8));
     let receiver = Receiver::start().await;
-    let gateway = Gateway::start(&config(&receiver, &camera(&main, Some(&sub)))).await;
+    let gateway = Gateway::start(&with_sub(&receiver, &main, &sub)).await;
     let told = happening(&gateway, &receiver, clock_s, 0).await;
     println!("began off by {:.2} s, the clip by {:.2} s", told.began_off_s, told.clip_off_s);
-    let off = of_camera(&gateway, "gridpost_camera_clock_offset_seconds", "yard").await.unwrap();
+    let off = gateway.of_camera("gridpost_camera_clock_offset_seconds", "yard").await.unwrap();
     assert!((off - OFF_S as f64).abs() < 2.0, "the camera's clock is off by {off} s");
     assert!((-0.1..=0.4).contains(&told.clip_off_s), "dated by arrival: {}", told.clip_off_s);
     let apart = told.began_off_s - told.clip_off_s;
@@ -167,7 +160,7 @@ async fn p8_two_streams_of_a_camera_with_a_wrong_clock_are_on_one_clock() {
 }
 
 /// Both streams, in a short loop: somebody at 2 and at 8 s of 14, for 2 and 4 s.
-struct Yard {
+struct TwoStreams {
     main: Option<RtspServer>,
     sub: Option<RtspServer>,
     receiver: Receiver,
@@ -176,24 +169,24 @@ struct Yard {
     _folder: tempfile::TempDir,
 }
 
-impl Yard {
+impl TwoStreams {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = |name, gop| coded(folder.path(), name, "24", "14", &["-bf", "0", "-g", gop]);
         let files = [file("main.mp4", "50"), file("sub.mp4", "25")];
         let [main, sub] = [&files[0], &files[1]].map(|file| RtspServer::start(0, file));
         let receiver = Receiver::start().await;
-        let gateway = Gateway::start(&config(&receiver, &camera(&main, Some(&sub)))).await;
+        let gateway = Gateway::start(&with_sub(&receiver, &main, &sub)).await;
         let yard =
             Self { main: Some(main), sub: Some(sub), receiver, gateway, files, _folder: folder };
         for label in ["yard", "yard/detect"] {
-            wait_for(label, || async { (yard.up(label).await == Some(1.0)).then_some(()) }).await;
+            yard.gateway.camera_is("gridpost_camera_up", label, |up| up == 1.0).await;
         }
         yard
     }
 
     async fn up(&self, label: &str) -> Option<f64> {
-        of_camera(&self.gateway, "gridpost_camera_up", label).await
+        self.gateway.of_camera("gridpost_camera_up", label).await
     }
 
     async fn told(&self, kind: &str, what: &str) -> Value {
@@ -203,7 +196,7 @@ impl Yard {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p7_a_smaller_stream_that_dies_is_told_and_the_main_ones_clips_go_on() {
-    let mut yard = Yard::start().await;
+    let mut yard = TwoStreams::start().await;
     let port = yard.sub.take().unwrap().port();
     let opened = yard.told("detector-degraded", "opened").await;
     assert_eq!(opened["data"]["sources"][0]["id"], "yard", "{opened}");
@@ -211,30 +204,27 @@ async fn p7_a_smaller_stream_that_dies_is_told_and_the_main_ones_clips_go_on() {
     assert_eq!(yard.up("yard").await, Some(1.0));
     // A press shows what is there now.
     let pressed_s = now_s();
-    assert!(press(yard.gateway.intake.unwrap(), "b-1", "1"));
-    let is_clip = |one: &&Value| one["media_type"] == "video/mp4";
-    let with_clip = |data: &Value| {
-        data["kind"] == "emergency-button"
-            && data["evidence"].as_array().unwrap().iter().any(|one| is_clip(&one))
-    };
+    yard.gateway.press("b-1", "1");
+    let with_clip =
+        |data: &Value| is_of(data, "emergency-button", "b-1") && clip_of(data).is_some();
     let event = yard.receiver.wait("a clip with the press", with_clip).await;
-    let clip = event["data"]["evidence"].as_array().unwrap().iter().find(is_clip).unwrap();
-    assert!(time(&clip["ends_at"]) >= pressed_s - 1.0, "of now: {clip}");
+    let clip = clip_of(&event["data"]).unwrap();
+    assert!(time_s(&clip["ends_at"]) >= pressed_s - 1.0, "of now: {clip}");
     yard.sub = Some(RtspServer::start(port, &yard.files[1]));
     yard.told("detector-degraded", "ended").await;
     let since_s = now_s();
-    let seen = |data: &Value| data["kind"] == "intrusion" && time(&data["began_at"]) > since_s;
+    let seen = |data: &Value| data["kind"] == "intrusion" && time_s(&data["began_at"]) > since_s;
     yard.receiver.wait("somebody seen again", seen).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p7_a_main_stream_that_dies_is_told_and_looking_goes_on() {
-    let mut yard = Yard::start().await;
+    let mut yard = TwoStreams::start().await;
     let port = yard.main.take().unwrap().port();
     yard.told("camera-silent", "opened").await;
     let since_s = now_s();
     assert_eq!(yard.up("yard/detect").await, Some(1.0));
-    let seen = |data: &Value| data["kind"] == "intrusion" && time(&data["began_at"]) > since_s;
+    let seen = |data: &Value| data["kind"] == "intrusion" && time_s(&data["began_at"]) > since_s;
     yard.receiver.wait("somebody seen without the main stream", seen).await;
     yard.main = Some(RtspServer::start(port, &yard.files[0]));
     yard.told("camera-silent", "ended").await;
@@ -244,22 +234,17 @@ async fn p7_a_main_stream_that_dies_is_told_and_looking_goes_on() {
 async fn a_dead_stream_that_nobody_asks_for_any_more_is_over() {
     let folder = tempfile::tempdir().unwrap();
     let main = RtspServer::start(0, &main_stream(folder.path()));
-    let dead = "detect_url = \"rtsp://127.0.0.1:9/none\"\n";
     let receiver = Receiver::start().await;
-    let with = |more: &str| {
-        let camera = camera(&main, None).replace("pre_roll_s", &format!("{more}pre_roll_s"));
-        config(&receiver, &camera)
-    };
-    let gateway = Gateway::start(&with(dead)).await;
+    let site = yard(&receiver, &main);
+    let dead = site.clone().set("detect_url", "rtsp://127.0.0.1:9/none");
+    let gateway = Gateway::start(&dead).await;
     let of_it =
         |data: &Value, what: &str| data["kind"] == "detector-degraded" && data["what"] == what;
     receiver.wait("the word that nothing is looked at", |data| of_it(data, "opened")).await;
-    assert_eq!(of_camera(&gateway, "gridpost_camera_up", "yard/detect").await, Some(0.0));
-    reload_to(&gateway, &with("")).await;
+    assert_eq!(gateway.of_camera("gridpost_camera_up", "yard/detect").await, Some(0.0));
+    gateway.reload_to(&site).await;
     receiver.wait("its end", |data| of_it(data, "ended")).await;
-    assert_eq!(of_camera(&gateway, "gridpost_camera_up", "yard/detect").await, None);
-    wait_for("looks at the main stream", || async {
-        (of_camera(&gateway, "gridpost_camera_looks_total", "yard").await? > 0.0).then_some(())
-    })
-    .await;
+    assert_eq!(gateway.of_camera("gridpost_camera_up", "yard/detect").await, None);
+    // The main stream is looked at.
+    gateway.camera_is("gridpost_camera_looks_total", "yard", |looks| looks > 0.0).await;
 }

@@ -3,8 +3,9 @@
 use std::{collections::VecDeque, os::unix::net::UnixDatagram, path::Path, time::Duration};
 
 use serde_json::json;
+use tempfile::TempDir;
 
-use crate::world::{Gateway, library, wait_for};
+use crate::world::{Button, Gateway, Launch, Site, wait_for};
 
 /// What systemd hears, in order.
 struct Notified {
@@ -39,15 +40,18 @@ impl Notified {
     }
 }
 
-const SITE: &str = "[site]\nid = \"demo\"\n";
+/// With the socket `notify` of this folder, and a watchdog.
+fn under_systemd(folder: TempDir) -> Launch {
+    let socket = folder.path().join("notify");
+    let launch = Launch::of(Site::demo()).in_folder(folder);
+    launch.env("NOTIFY_SOCKET", socket).env("WATCHDOG_USEC", "600000")
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn systemd_hears_ready_reloading_stopping_and_a_watchdog_that_is_fed() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notify");
-    let mut systemd = Notified::bind(&path);
-    let env = [("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "600000")];
-    let mut gateway = Gateway::start_in(folder, SITE, &env).await;
+    let mut systemd = Notified::bind(&folder.path().join("notify"));
+    let mut gateway = under_systemd(folder).start().await;
     systemd.hears("READY=1").await;
     for _ in 0..3 {
         systemd.hears("WATCHDOG=1").await;
@@ -63,38 +67,17 @@ async fn systemd_hears_ready_reloading_stopping_and_a_watchdog_that_is_fed() {
     assert!(gateway.ended().await.success());
 }
 
-/// The disk through the preloaded library: `s` makes each sync take ten minutes, `e` fail.
-async fn with_disk(control: &str) -> (Gateway, Notified) {
+/// Its disk does this from now on, where a sync that takes its time takes ten minutes.
+async fn with_disk(does: &str) -> (Gateway, Notified) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("notify");
-    let mut systemd = Notified::bind(&path);
-    let file = folder.path().join("control");
-    std::fs::write(&file, "-").unwrap();
-    let data = folder.path().join("data");
-    std::fs::create_dir(&data).unwrap();
-    let env = [
-        ("NOTIFY_SOCKET", path.to_str().unwrap()),
-        ("WATCHDOG_USEC", "600000"),
-        ("LD_PRELOAD", library().to_str().unwrap()),
-        ("CUT_ROOT", data.to_str().unwrap()),
-        ("CUT_CONTROL", file.to_str().unwrap()),
-        ("CUT_SLOW_MS", "600000"),
-    ]
-    .map(|(name, value)| (name, value.to_owned()));
-    let env = env.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let gateway = Gateway::start_in(folder, SITE, &env).await;
+    let mut systemd = Notified::bind(&folder.path().join("notify"));
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    let gateway = under_systemd(folder).faulty_disk("-", 600_000).start().await;
     systemd.hears("WATCHDOG=1").await;
-    std::fs::write(file, control).unwrap();
+    gateway.disk_does(does);
     // A press, so that there is something to sync; nobody answers it now.
-    let port = gateway.intake.unwrap();
-    tokio::spawn(async move {
-        let options = rumqttc::MqttOptions::new("b", "127.0.0.1", port);
-        let (client, mut events) = rumqttc::AsyncClient::new(options, 4);
-        let press = "{\"event\":\"press\",\"id\":\"1\"}";
-        let topic = "gridpost/demo/button/b";
-        client.publish(topic, rumqttc::QoS::AtLeastOnce, false, press).await.unwrap();
-        while events.poll().await.is_ok() {}
-    });
+    let mut button = Button::new("b", gateway.intake.unwrap());
+    tokio::spawn(async move { button.attempt("b", r#"{"event":"press","id":"1"}"#).await });
     (gateway, systemd)
 }
 

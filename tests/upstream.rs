@@ -2,33 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
-use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
 use serde_json::Value;
 
-use crate::world::{Gateway, Receiver, free_port, gridpost, root, wait_for};
+use crate::world::{
+    Button, Gateway, Launch, Receiver, Site, WrongClock, free_port, now_s, wait_for,
+};
 
 /// A press waits for one sync; the rest is this machine, shared with others.
 const PRESS_WITHIN: Duration = Duration::from_secs(3);
-
-/// One press, acknowledged; how long that took.
-async fn press(port: u16, device: &str, payload: &str) -> Duration {
-    let options = MqttOptions::new(device, "127.0.0.1", port);
-    let (client, mut events) = AsyncClient::new(options, 4);
-    let began = Instant::now();
-    let topic = format!("gridpost/demo/button/{device}");
-    client.publish(topic, QoS::AtLeastOnce, false, payload).await.unwrap();
-    loop {
-        if let Event::Incoming(Incoming::PubAck(_)) = events.poll().await.unwrap() {
-            return began.elapsed();
-        }
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p6_with_nothing_upstream_it_starts_answers_stores_and_shows_and_all_arrives_later() {
@@ -36,24 +20,22 @@ async fn p6_with_nothing_upstream_it_starts_answers_stores_and_shows_and_all_arr
     // Takes connections, for the system does, and never answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent_at = silent.local_addr().unwrap();
-    let config = format!(
-        "[site]\nid = \"demo\"\n
-[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"http://127.0.0.1:{port}/events\"\n
-[[sink]]\nid = \"far\"\nkind = \"http\"\nurl = \"http://{silent_at}/events\"\ntimeout_s = 1\n
-[[sink]]\nid = \"district\"\nkind = \"mqtt\"\nbroker = \"mqtt://no-such-host.invalid:1883\"\n
-[[mqtt]]\nid = \"city\"\nurl = \"mqtt://no-such-host.invalid:1883\"\n
-[[camera]]\nid = \"gate\"\nurl = \"rtsp://no-such-camera.invalid/1\"\n
-[[rule]]\nid = \"r\"\nkind = \"intrusion\"\n"
-    );
-    let folder = tempfile::tempdir().unwrap();
-    let models = folder.path().join("no-models").display().to_string();
+    let site = Site::demo()
+        .http_sink("grid", format!("http://127.0.0.1:{port}/events"))
+        .http_sink("far", format!("http://{silent_at}/events"))
+        .set("timeout_s", 1)
+        .mqtt_sink("district", "mqtt://no-such-host.invalid:1883")
+        .mqtt_source("city", "mqtt://no-such-host.invalid:1883")
+        .camera("gate", "rtsp://no-such-camera.invalid/1")
+        .rule("r", "intrusion");
+    let launch = Launch::of(&site).env("GRIDPOST_MODELS", "/no-models-here");
     let began = Instant::now();
-    let mut gateway = Gateway::start_in(folder, &config, &[("GRIDPOST_MODELS", &models)]).await;
+    let mut gateway = launch.start().await;
     let started = began.elapsed();
     let mut longest = Duration::ZERO;
     for n in 0..10 {
         let payload = format!("{{\"event\":\"press\",\"id\":\"{n}\"}}");
-        let wait = press(gateway.intake.unwrap(), &format!("b-{n}"), &payload).await;
+        let wait = Button::once(gateway.intake.unwrap(), &format!("b-{n}"), &payload).await;
         longest = longest.max(wait);
     }
     println!("started in {started:?}; longest wait of a press {longest:?}");
@@ -83,39 +65,7 @@ async fn p6_with_nothing_upstream_it_starts_answers_stores_and_shows_and_all_arr
     let in_order: Vec<String> = (0..10).map(|n| format!("b-{n}")).collect();
     assert_eq!(emergencies, in_order);
     receiver.wait("the detector's fault too", |data| data["kind"] == "detector-degraded").await;
-    assert!(gateway.stop().await.success());
-    let check = gridpost(&["store", "check", "--data", &gateway.data().display().to_string()]);
-    assert_eq!(check.code, 0, "{}{}", check.stdout, check.stderr);
-}
-
-/// The preloaded clock, and the file that moves it.
-pub(crate) struct WrongClock {
-    library: PathBuf,
-    offset: PathBuf,
-}
-
-impl WrongClock {
-    pub(crate) fn build(folder: &Path) -> Self {
-        let library = folder.join("clock.so");
-        let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
-            .arg(&library)
-            .arg(root().join("tests/rig/clock.c"))
-            .status();
-        assert!(built.unwrap().success(), "clock.c does not build");
-        Self { library, offset: folder.join("offset") }
-    }
-
-    /// Seconds from the true time; takes hold at once.
-    pub(crate) fn is_off_by(&self, seconds: i64) {
-        // In place: the gateway holds the file open.
-        fs::write(&self.offset, seconds.to_ne_bytes()).unwrap();
-    }
-
-    pub(crate) fn environment(&self) -> [(&'static str, String); 2] {
-        let text = |path: &Path| path.display().to_string();
-        [("LD_PRELOAD", text(&self.library)), ("CLOCK_OFFSET", text(&self.offset))]
-    }
+    gateway.must_stop_sound().await;
 }
 
 /// Each incident's revisions in the order in which they came.
@@ -144,33 +94,27 @@ impl Complaints {
 
 const HOUR: i64 = 3600;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn p9_a_clock_that_boots_in_1970_and_steps_loses_doubles_and_ages_nothing() {
-    let clock_folder = tempfile::tempdir().unwrap();
-    let clock = WrongClock::build(clock_folder.path());
-    #[allow(clippy::disallowed_methods, reason = "the test is outside the gateway")]
-    let true_now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    clock.is_off_by(60 - i64::try_from(true_now).unwrap());
-    let receiver = Receiver::start().await;
-    let config = format!(
-        "[site]\nid = \"demo\"\n\n[[sink]]\nid = \"grid\"\nkind = \"http\"\nurl = \"{}\"\n",
-        receiver.url
-    );
-    let environment = clock.environment();
-    let env = environment.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let gateway = Gateway::start_in(tempfile::tempdir().unwrap(), &config, &env).await;
-    let port = gateway.intake.unwrap();
-    let mut complaints = Complaints::default();
+const FIRST: &str = r#"{"event":"press","id":"1"}"#;
+/// Told apart by its `at` only.
+const BY_TIME: &str = r#"{"event":"press","at":"1970-01-01T00:00:30Z"}"#;
 
-    // 1970: ten buttons with ids, one that is told apart by its `at` only, one with a weak battery
-    // that is changed: a case that has ended and that nobody closed.
+/// Each of the ten buttons presses with these ids, one after the other.
+async fn ten_press(port: u16, ids: &[u32]) {
     for n in 0..10 {
-        press(port, &format!("b-{n}"), "{\"event\":\"press\",\"id\":\"1\"}").await;
+        for id in ids {
+            let payload = format!(r#"{{"event":"press","id":"{id}"}}"#);
+            Button::once(port, &format!("b-{n}"), &payload).await;
+        }
     }
-    let by_time = "{\"event\":\"press\",\"at\":\"1970-01-01T00:00:30Z\"}";
-    press(port, "by-time", by_time).await;
-    press(port, "weak", "{\"event\":\"press\",\"id\":\"1\",\"battery\":5}").await;
-    press(port, "weak", "{\"event\":\"press\",\"id\":\"2\",\"battery\":95}").await;
+}
+
+/// 1970: ten buttons with ids, one that is told apart by its `at` only, one with a weak battery
+/// that is changed: a case that has ended and that nobody closed.
+async fn in_1970(port: u16, receiver: &Receiver) {
+    ten_press(port, &[1]).await;
+    Button::once(port, "by-time", BY_TIME).await;
+    Button::once(port, "weak", r#"{"event":"press","id":"1","battery":5}"#).await;
+    Button::once(port, "weak", r#"{"event":"press","id":"2","battery":95}"#).await;
     let first = receiver.wait("a press", |data| data["sources"][0]["id"] == "b-0").await;
     let year = |event: &Value| event["data"]["changed_at"].as_str().unwrap()[..4].to_owned();
     assert_eq!(year(&first), "1970", "the clock of the test does not take hold: {first}");
@@ -179,60 +123,61 @@ async fn p9_a_clock_that_boots_in_1970_and_steps_loses_doubles_and_ages_nothing(
             data["kind"] == "device-battery" && data["what"] == "ended"
         })
         .await;
-    receiver.answer(|_| 503);
+}
 
-    // 2026, in the run. A second press of each, and the first ones again.
-    clock.is_off_by(0);
-    for n in 0..10 {
-        press(port, &format!("b-{n}"), "{\"event\":\"press\",\"id\":\"2\"}").await;
-        press(port, &format!("b-{n}"), "{\"event\":\"press\",\"id\":\"1\"}").await;
-    }
-    press(port, "by-time", by_time).await;
-    press(port, "late", "{\"event\":\"press\",\"id\":\"1\"}").await;
+/// 2026, in the run. A second press of each, and the first ones again.
+async fn in_2026(gateway: &Gateway) {
+    let port = gateway.intake.unwrap();
+    ten_press(port, &[2, 1]).await;
+    Button::once(port, "by-time", BY_TIME).await;
+    Button::once(port, "late", FIRST).await;
     // The junction ticks four times a second: what a step would age out, it would have by now.
     let errors = gateway.metric("gridpost_delivery_failures_total").await;
-    wait_for("the tries to fail", || async {
-        (gateway.metric("gridpost_delivery_failures_total").await > errors + 2.0).then_some(())
-    })
-    .await;
+    gateway.metric_is("gridpost_delivery_failures_total", |now| now > errors + 2.0).await;
+}
 
+/// 1970 again after a restart, the same presses; and then the time is right.
+async fn in_1970_again(port: u16, clock: &WrongClock) {
+    ten_press(port, &[1, 2, 3]).await;
+    Button::once(port, "by-time", BY_TIME).await;
+    Button::once(port, "late", FIRST).await;
+    clock.is_off_by(0);
+    Button::once(port, "last", FIRST).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p9_a_clock_that_boots_in_1970_and_steps_loses_doubles_and_ages_nothing() {
+    let clock_folder = tempfile::tempdir().unwrap();
+    let clock = WrongClock::build(clock_folder.path());
+    let to_1970 = 60 - now_s() as i64;
+    clock.is_off_by(to_1970);
+    let receiver = Receiver::start().await;
+    let launch = || Launch::of(Site::demo().http(&receiver)).envs(clock.environment());
+    let gateway = launch().start().await;
+    let port = gateway.intake.unwrap();
+    let mut complaints = Complaints::default();
+
+    in_1970(port, &receiver).await;
+    receiver.answer(|_| 503);
+    clock.is_off_by(0);
+    in_2026(&gateway).await;
     // An hour back.
     clock.is_off_by(-HOUR);
-    for n in 0..10 {
-        press(port, &format!("b-{n}"), "{\"event\":\"press\",\"id\":\"3\"}").await;
-        press(port, &format!("b-{n}"), "{\"event\":\"press\",\"id\":\"2\"}").await;
-    }
-    press(port, "late", "{\"event\":\"press\",\"id\":\"1\"}").await;
+    ten_press(port, &[3, 2]).await;
+    Button::once(port, "late", FIRST).await;
     receiver.answer(|_| 200);
-    let settled =
-        || async { (gateway.metric("gridpost_pending_records").await == 0.0).then_some(()) };
-    wait_for("everything at the grid", settled).await;
+    gateway.nothing_is_pending().await;
     check(&receiver, &mut complaints, "in the run");
 
     // Power is gone, the battery of the clock is empty: 1970 again, and the same presses.
     let folder = gateway.kill().await;
-    clock.is_off_by(60 - i64::try_from(true_now).unwrap());
-    let mut gateway = Gateway::start_in(folder, &config, &env).await;
-    let port = gateway.intake.unwrap();
-    for n in 0..10 {
-        for id in 1..=3 {
-            let payload = format!("{{\"event\":\"press\",\"id\":\"{id}\"}}");
-            press(port, &format!("b-{n}"), &payload).await;
-        }
-    }
-    press(port, "by-time", by_time).await;
-    press(port, "late", "{\"event\":\"press\",\"id\":\"1\"}").await;
-    clock.is_off_by(0);
-    press(port, "last", "{\"event\":\"press\",\"id\":\"1\"}").await;
+    clock.is_off_by(to_1970);
+    let mut gateway = launch().in_folder(folder).start().await;
+    in_1970_again(gateway.intake.unwrap(), &clock).await;
     receiver.wait("the last press", |data| data["sources"][0]["id"] == "last").await;
-    wait_for("everything at the grid", || async {
-        (gateway.metric("gridpost_pending_records").await == 0.0).then_some(())
-    })
-    .await;
+    gateway.nothing_is_pending().await;
     check(&receiver, &mut complaints, "after a restart in 1970");
-    assert!(gateway.stop().await.success());
-    let checked = gridpost(&["store", "check", "--data", &gateway.data().display().to_string()]);
-    complaints.unless(checked.code == 0, || format!("{}{}", checked.stdout, checked.stderr));
+    gateway.must_stop_sound().await;
     assert!(complaints.0.is_empty(), "{:#?}", complaints.0);
 }
 

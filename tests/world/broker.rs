@@ -1,18 +1,13 @@
-//! A real mosquitto of its own, and its real clients: free port, own folder, ended with the test.
+//! A real mosquitto of its own: free port, own folder, ended with the test; and messages by its real client.
 
 use std::{
-    collections::HashMap,
     fs,
-    io::{BufRead, BufReader},
+    path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
-use serde_json::Value;
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
 
 use super::{PATIENCE, free_port, wait_for};
 
@@ -61,6 +56,16 @@ impl Broker {
         self.child = spawn(&self.folder);
         self.listening().await;
     }
+
+    /// A message that the broker acknowledges.
+    pub(crate) fn publish(&self, topic: &str, payload: impl AsRef<[u8]>) {
+        publish(self.port, topic, payload);
+    }
+
+    /// One that it keeps for whoever subscribes later.
+    pub(crate) fn retain(&self, topic: &str, payload: impl AsRef<[u8]>) {
+        assert!(Message::new(self.port, topic, payload).options(&["-r"]).send());
+    }
 }
 
 impl Drop for Broker {
@@ -80,184 +85,73 @@ fn spawn(folder: &TempDir) -> Child {
         .expect("mosquitto is installed by the set-up")
 }
 
-/// What the grid has got through a broker.
-#[derive(Default)]
-struct Got {
-    /// Event id → its data is not kept, only that it came.
-    ids: std::collections::BTreeSet<String>,
-    /// Source of an emergency → when its first event came, and how many events before it.
-    presses: HashMap<String, (Instant, usize)>,
-}
-
-/// A grid that subscribes to all incidents at a broker, over breaks too, and counts like one.
-pub(crate) struct Grid {
-    got: Arc<Mutex<Got>>,
-    task: JoinHandle<()>,
-}
-
-impl Grid {
-    /// Returns once the broker has taken the subscription.
-    pub(crate) async fn listen(port: u16) -> Self {
-        let mut options = MqttOptions::new("the-grid", "127.0.0.1", port);
-        options
-            .set_keep_alive(Duration::from_secs(30))
-            .set_clean_session(false)
-            .set_max_packet_size(1 << 20, 1 << 20);
-        let (client, mut events) = AsyncClient::new(options, 16);
-        let got: Arc<Mutex<Got>> = Arc::default();
-        let (kept, (ready, subscribed)) = (got.clone(), tokio::sync::oneshot::channel());
-        let task = tokio::spawn(async move {
-            let mut ready = Some(ready);
-            loop {
-                match events.poll().await {
-                    // Every time: a broker without persistence has forgotten it.
-                    Ok(Event::Incoming(Incoming::ConnAck(_))) => {
-                        client
-                            .try_subscribe("gridpost/+/incident/+", QoS::AtLeastOnce)
-                            .expect("the queue holds 16 requests");
-                    }
-                    Ok(Event::Incoming(Incoming::SubAck(_))) => {
-                        if let Some(ready) = ready.take() {
-                            let _ = ready.send(());
-                        }
-                    }
-                    Ok(Event::Incoming(Incoming::Publish(publish))) => {
-                        let event: Value = serde_json::from_slice(&publish.payload).unwrap();
-                        let mut got = kept.lock().unwrap();
-                        let before = got.ids.len();
-                        if event["data"]["kind"] == "emergency-button" {
-                            let source = event["data"]["sources"][0]["id"].as_str().unwrap();
-                            let first = (Instant::now(), before);
-                            got.presses.entry(source.to_owned()).or_insert(first);
-                        }
-                        got.ids.insert(event["id"].as_str().unwrap().to_owned());
-                    }
-                    Ok(_) => {}
-                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-                }
-            }
-        });
-        subscribed.await.unwrap();
-        Self { got, task }
-    }
-
-    /// When the first event of this button came, and how many others had come before it.
-    pub(crate) async fn arrival(&self, button: &str) -> (Instant, usize) {
-        wait_for("the press at the broker's grid", || {
-            let found = self.got.lock().unwrap().presses.get(button).copied();
-            async move { found }
-        })
-        .await
-    }
-
-    /// Different events so far.
-    pub(crate) fn count(&self) -> usize {
-        self.got.lock().unwrap().ids.len()
-    }
-}
-
-impl Drop for Grid {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// A press by mosquitto_pub at an intake or a broker; whether it was acknowledged.
-pub(crate) fn press(port: u16, device: &str, id: &str) -> bool {
-    let payload = format!(r#"{{"device":"{device}","event":"press","id":"{id}"}}"#);
-    let topic = format!("gridpost/demo/button/{device}");
-    Command::new("mosquitto_pub")
-        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-q", "1", "-t", &topic, "-m", &payload])
-        .status()
-        .unwrap()
-        .success()
-}
-
-/// A message by mosquitto_pub at QoS 1; returns when it is acknowledged.
-pub(crate) fn publish(port: u16, topic: &str, payload: &str) {
-    let status = Command::new("mosquitto_pub")
-        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-q", "1", "-t", topic, "-m", payload])
-        .status();
-    assert!(status.unwrap().success());
-}
-
-/// mosquitto_sub on a topic: all it heard, as JSON.
-pub(crate) struct Listener {
-    child: Child,
+/// A message by `mosquitto_pub` at QoS 1, as the README has it, to an intake or a broker.
+pub(crate) struct Message {
     port: u16,
+    topic: String,
+    payload: Vec<u8>,
     options: Vec<String>,
-    heard: Arc<Mutex<Vec<(String, Value)>>>,
+    patience: Duration,
 }
 
-impl Listener {
-    /// Returns when the broker has confirmed the subscription.
-    pub(crate) async fn start(port: u16, topic: &str, options: &[&str]) -> Self {
-        // Line by line, although it is not a terminal.
-        let mut child = Command::new("stdbuf")
-            .args([
-                "-oL",
-                "mosquitto_sub",
-                "-h",
-                "localhost",
-                "-p",
-                &port.to_string(),
-                "-q",
-                "1",
-                "-d",
-                "-F",
-                "heard %t %p",
-            ])
-            .args(["-t", topic])
-            .args(options)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (tell, told) = tokio::sync::oneshot::channel();
-        let heard: Arc<Mutex<Vec<(String, Value)>>> = Arc::default();
-        let kept = heard.clone();
-        std::thread::spawn(move || {
-            let mut tell = Some(tell);
-            for line in lines.map_while(Result::ok) {
-                if line.contains("SUBACK") || line.starts_with("Subscribed") {
-                    tell.take().map(|tell| tell.send(()));
-                }
-                let Some((topic, payload)) =
-                    line.strip_prefix("heard ").and_then(|l| l.split_once(' '))
-                else {
-                    continue;
-                };
-                if let Ok(payload) = serde_json::from_str(payload) {
-                    kept.lock().unwrap().push((topic.to_owned(), payload));
-                }
-            }
-        });
-        let told = tokio::time::timeout(PATIENCE, told).await.expect("no SUBACK in time");
-        told.expect("mosquitto_sub ended before it had subscribed");
-        let options = options.iter().map(|&option| option.to_owned()).collect();
-        Self { child, port, options, heard }
+impl Message {
+    pub(crate) fn new(port: u16, topic: &str, payload: impl AsRef<[u8]>) -> Self {
+        Self {
+            port,
+            topic: topic.into(),
+            payload: payload.as_ref().into(),
+            options: Vec::new(),
+            patience: PATIENCE,
+        }
     }
 
-    pub(crate) fn heard(&self, topic: &str) -> Vec<Value> {
-        let heard = self.heard.lock().unwrap();
-        heard.iter().filter(|(of, _)| of == topic).map(|(_, payload)| payload.clone()).collect()
+    /// The press of a device, which says who it is in the payload too.
+    pub(crate) fn press(port: u16, device: &str, id: &str) -> Self {
+        let payload = format!(r#"{{"device":"{device}","event":"press","id":"{id}"}}"#);
+        Self::new(port, &format!("gridpost/demo/button/{device}"), payload)
     }
 
-    /// With the same options.
-    pub(crate) fn publish(&self, topic: &str, payload: &str) {
-        let status = Command::new("mosquitto_pub")
-            .args(["-h", "localhost", "-p", &self.port.to_string(), "-q", "1", "-t", topic])
-            .args(["-m", payload])
+    /// Further options of `mosquitto_pub`; one that is given twice counts the second time.
+    pub(crate) fn options(mut self, options: &[&str]) -> Self {
+        self.options.extend(options.iter().map(|&option| option.to_owned()));
+        self
+    }
+
+    /// Over TLS, trusting this authority.
+    pub(crate) fn trusting(self, authority: &str) -> Self {
+        self.options(&["-h", "localhost", "--cafile", authority])
+    }
+
+    /// It is given up after so long.
+    pub(crate) fn within(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Whether it was acknowledged.
+    pub(crate) fn send(&self) -> bool {
+        // By way of a file: payloads of these tests are large, or no text.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), &self.payload).unwrap();
+        Command::new("timeout")
+            .arg(self.patience.as_secs().to_string())
+            .args(["mosquitto_pub", "-h", "127.0.0.1", "-p", &self.port.to_string(), "-q", "1"])
+            .args(["-t", &self.topic, "-f"])
+            .arg(PathBuf::from(file.path()))
             .args(&self.options)
-            .status();
-        assert!(status.unwrap().success());
+            .stderr(Stdio::null())
+            .status()
+            .unwrap()
+            .success()
     }
 }
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A press at an intake or a broker; whether it was acknowledged.
+pub(crate) fn press(port: u16, device: &str, id: &str) -> bool {
+    Message::press(port, device, id).send()
+}
+
+/// A message to an intake or a broker, which is acknowledged.
+pub(crate) fn publish(port: u16, topic: &str, payload: impl AsRef<[u8]>) {
+    assert!(Message::new(port, topic, payload).send(), "{topic} was not acknowledged");
 }

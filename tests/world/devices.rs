@@ -5,6 +5,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use serde_json::Value;
+
 use super::root;
 
 fn script(name: &str, port: u16, args: &[&str]) -> Command {
@@ -42,4 +44,18 @@ impl Drop for Devices {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// The rain station of `sl651_station.py` with these options; the lines it printed. It must end well.
+pub(crate) fn station(port: u16, options: &str) -> Vec<Value> {
+    let output = Command::new("/usr/bin/python3")
+        .arg(root().join("tests/devices/sl651_station.py"))
+        .args(["127.0.0.1", &port.to_string()])
+        .args(options.split_whitespace())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(output.status.success(), "{options}: {lines:?}");
+    lines
 }

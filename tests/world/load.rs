@@ -1,4 +1,4 @@
-//! A night's load that outlives the gateway: buttons that press until they are acknowledged, officers who reply.
+//! A load that outlives the gateway: buttons that press until they are acknowledged, officers who reply.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +20,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Between two reports of the gauge.
 const GAUGE_PACE: Duration = Duration::from_secs(1);
 /// As it names itself.
-pub(crate) const GAUGE: &str = "night-gauge";
+pub(crate) const GAUGE: &str = "load-gauge";
 
 #[derive(Default)]
 struct Told {

@@ -1,19 +1,32 @@
 //! The world around the gateway, made of the real things: the binary itself, a receiver, a broker, an RTSP server.
+//!
+//! How a test is written with it stands at the head of `tests/main.rs`.
 
 pub(crate) mod backlog;
 mod broker;
+mod button;
 mod certs;
+mod clips;
+mod clock;
+mod commands;
+mod crash;
+mod crash_report;
+mod daemon;
 mod devices;
 mod disk_log;
+mod drone;
 mod fault;
+mod figures;
 mod gateway;
+mod listeners;
 mod load;
-mod night;
 mod onvif;
 mod receiver;
+mod replay;
 mod robot;
 mod rtsp;
-mod shelf;
+mod site;
+mod uploads;
 mod va;
 
 use std::{
@@ -22,20 +35,35 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
 pub(crate) use backlog::waiting;
-pub(crate) use broker::{Broker, Grid, Listener, press, publish};
+pub(crate) use broker::{Broker, Message, press, publish};
+pub(crate) use button::Button;
 pub(crate) use certs::certificates;
-pub(crate) use devices::{Devices, play};
+pub(crate) use clips::{coded, ffmpeg, in_a_row, scene, street, street_of};
+pub(crate) use clock::WrongClock;
+pub(crate) use commands::{
+    Output, check, check_in, gridpost, gridpost_command, output, store_must_be_sound,
+};
+pub(crate) use crash::{Crash, CrashHarness, Life};
+pub(crate) use crash_report::CrashReport;
+pub(crate) use daemon::SmallDisk;
+pub(crate) use devices::{Devices, play, station};
 pub(crate) use disk_log::{Disk, library};
+pub(crate) use drone::{Uav, film, searched};
 pub(crate) use fault::{Fault, Mode};
-pub(crate) use gateway::{Gateway, gridpost};
+pub(crate) use gateway::{Gateway, Launch};
+pub(crate) use listeners::{Grid, Listener};
 pub(crate) use load::Load;
-pub(crate) use night::{End, House};
 pub(crate) use onvif::Onvif;
 pub(crate) use receiver::{Receiver, acceptor};
+pub(crate) use replay::{Played, Replay, moment, seconds};
 pub(crate) use robot::Robot;
 pub(crate) use rtsp::RtspServer;
-pub(crate) use shelf::Trouble;
+pub(crate) use site::{Site, Stream};
+pub(crate) use uploads::UploadFault;
 pub(crate) use va::VaDevice;
 
 /// How long a fact may take before a test gives up; generous, since machines here are shared.
@@ -62,8 +90,34 @@ pub(crate) fn now_s() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
+/// A moment of a record in the same seconds.
+pub(crate) fn time_s(text: &Value) -> f64 {
+    let at: jiff::Timestamp = text.as_str().unwrap().parse().unwrap();
+    at.as_microsecond() as f64 / 1e6
+}
+
+/// The clip among the evidence of a record.
+pub(crate) fn clip_of(data: &Value) -> Option<&Value> {
+    data["evidence"].as_array()?.iter().find(|piece| piece["media_type"] == "video/mp4")
+}
+
+/// The first source of a record, which is who or what it is about.
+pub(crate) fn is_of(data: &Value, kind: &str, source: &str) -> bool {
+    data["kind"] == kind && data["sources"][0]["id"] == source
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The repository.
 pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The grids of the shipped example.
+pub(crate) fn grids() -> String {
+    root().join("config/grids/community.geojson").display().to_string()
 }
 
 /// A port that was free a moment ago, for servers that cannot choose one themselves.
@@ -74,23 +128,6 @@ pub(crate) fn free_port() -> u16 {
 pub(crate) fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()
-}
-
-/// The walkers of vtest as a clip in this codec (`h264`, `h265`); made once.
-pub(crate) fn street(codec: &str) -> PathBuf {
-    let output =
-        std::process::Command::new(root().join("tests/rig/clip.sh")).arg(codec).output().unwrap();
-    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
-}
-
-/// A made scene of `tests/rig/scenes.py`, and what happens when in it; made once.
-#[allow(dead_code, reason = "for the tests of the engine that looks only now and then")]
-pub(crate) fn scene(name: &str) -> (PathBuf, serde_json::Value) {
-    let script = root().join("tests/rig/scenes.py");
-    let output = std::process::Command::new("/usr/bin/python3").arg(script).arg(name).output();
-    let clip = PathBuf::from(String::from_utf8(output.unwrap().stdout).unwrap().trim());
-    let truth = std::fs::read(format!("{}.json", clip.display())).unwrap();
-    (clip, serde_json::from_slice(&truth).unwrap())
 }
 
 /// A number from the environment, for seeds and for how long a proof runs.

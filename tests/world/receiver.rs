@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use super::{shelf::Shelf, wait_for};
+use super::{uploads::Uploads, wait_for};
 
 /// Status and headers of an answer; status 0 is no answer at all, the request hangs.
 pub(crate) type Said = (u16, Vec<(&'static str, String)>);
@@ -49,7 +49,7 @@ struct Inner {
 pub(crate) struct Receiver {
     inner: Arc<Inner>,
     tls: Option<Arc<Mutex<TlsAcceptor>>>,
-    pub(crate) shelf: Shelf,
+    pub(crate) uploads: Uploads,
     pub(crate) port: u16,
     pub(crate) url: String,
 }
@@ -99,13 +99,13 @@ impl Receiver {
             opened: Mutex::default(),
             arrived: Notify::new(),
         });
-        let shelf = Shelf::default();
+        let uploads = Uploads::default();
         let app = Router::new()
             .route("/events", post(take))
             .with_state(inner.clone())
-            .merge(shelf.routes());
+            .merge(uploads.routes());
         let port = base.rsplit(':').next().unwrap().parse().unwrap();
-        (Self { inner, tls: None, shelf, port, url: format!("{base}/events") }, app)
+        (Self { inner, tls: None, uploads, port, url: format!("{base}/events") }, app)
     }
 
     /// From now on, answer so; events answered with other than 2xx are not kept.

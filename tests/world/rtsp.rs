@@ -106,6 +106,11 @@ impl RtspServer {
         assert!(Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
     }
 
+    /// As a camera is configured.
+    pub(crate) fn url(&self) -> String {
+        self.with_user("viewer:s3cret")
+    }
+
     pub(crate) fn with_user(&self, user: &str) -> String {
         self.url.replace("rtsp://", &format!("rtsp://{user}@"))
     }

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 /// What goes wrong with the next upload, once, after so many of its bytes were kept.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum UploadFault {
     Drop(usize),
     Stall(usize),
 }
@@ -30,7 +30,7 @@ struct Inner {
     /// Headers of each PUT, and how many bytes it brought.
     puts: Vec<(HeaderMap, usize)>,
     heads: usize,
-    trouble: Option<Trouble>,
+    fault: Option<UploadFault>,
     /// Answers to HEAD so, whatever is there.
     head: Option<(u16, Option<u64>)>,
     /// Answers to PUT so, and keeps nothing.
@@ -40,9 +40,9 @@ struct Inner {
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct Shelf(Arc<Mutex<Inner>>);
+pub(crate) struct Uploads(Arc<Mutex<Inner>>);
 
-impl Shelf {
+impl Uploads {
     pub(super) fn routes(&self) -> Router {
         Router::new().route("/evidence/{id}", put(take).head(ask)).with_state(self.clone())
     }
@@ -64,8 +64,8 @@ impl Shelf {
         self.0.lock().unwrap().pieces.insert(id.into(), bytes.into());
     }
 
-    pub(crate) fn trouble(&self, trouble: Trouble) {
-        self.0.lock().unwrap().trouble = Some(trouble);
+    pub(crate) fn fault(&self, fault: UploadFault) {
+        self.0.lock().unwrap().fault = Some(fault);
     }
 
     pub(crate) fn answer_head(&self, answer: Option<(u16, Option<u64>)>) {
@@ -81,8 +81,8 @@ impl Shelf {
     }
 }
 
-async fn ask(State(shelf): State<Shelf>, Path(id): Path<String>) -> (StatusCode, HeaderMap) {
-    let mut inner = shelf.0.lock().unwrap();
+async fn ask(State(uploads): State<Uploads>, Path(id): Path<String>) -> (StatusCode, HeaderMap) {
+    let mut inner = uploads.0.lock().unwrap();
     inner.heads += 1;
     let there = inner.pieces.get(&id).map(|bytes| (200, Some(bytes.len() as u64)));
     let (code, offset) = inner.head.or(there).unwrap_or((404, None));
@@ -91,21 +91,21 @@ async fn ask(State(shelf): State<Shelf>, Path(id): Path<String>) -> (StatusCode,
 }
 
 async fn take(
-    State(shelf): State<Shelf>,
+    State(uploads): State<Uploads>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> StatusCode {
-    let (from, trouble) = {
-        let mut inner = shelf.0.lock().unwrap();
+    let (from, fault) = {
+        let mut inner = uploads.0.lock().unwrap();
         inner.puts.push((headers.clone(), 0));
         if let Some(code) = inner.refuse {
             return StatusCode::from_u16(code).unwrap();
         }
-        (first_byte(&headers), inner.trouble.take())
+        (first_byte(&headers), inner.fault.take())
     };
     let nth = {
-        let mut inner = shelf.0.lock().unwrap();
+        let mut inner = uploads.0.lock().unwrap();
         let piece = inner.pieces.entry(id.clone()).or_default();
         match from {
             None => piece.clear(),
@@ -117,10 +117,10 @@ async fn take(
     let mut body = body.into_data_stream();
     while let Some(Ok(chunk)) = body.next().await {
         let stop = {
-            let mut inner = shelf.0.lock().unwrap();
+            let mut inner = uploads.0.lock().unwrap();
             let before = inner.puts[nth].1;
-            let max = match trouble {
-                Some(Trouble::Drop(bytes) | Trouble::Stall(bytes)) => bytes - before,
+            let max = match fault {
+                Some(UploadFault::Drop(bytes) | UploadFault::Stall(bytes)) => bytes - before,
                 None => usize::MAX,
             };
             let kept = chunk.len().min(max);
@@ -128,18 +128,18 @@ async fn take(
             inner.puts[nth].1 += kept;
             kept == max
         };
-        let slow = shelf.0.lock().unwrap().slow;
+        let slow = uploads.0.lock().unwrap().slow;
         if let Some(pause) = slow {
             tokio::time::sleep(pause).await;
         }
-        match trouble {
+        match fault {
             // Ends the connection's task, quietly.
-            Some(Trouble::Drop(_)) if stop => std::panic::resume_unwind(Box::new("dropped")),
-            Some(Trouble::Stall(_)) if stop => std::future::pending().await,
+            Some(UploadFault::Drop(_)) if stop => std::panic::resume_unwind(Box::new("dropped")),
+            Some(UploadFault::Stall(_)) if stop => std::future::pending().await,
             _ => {}
         }
     }
-    let inner = shelf.0.lock().unwrap();
+    let inner = uploads.0.lock().unwrap();
     let sum = STANDARD.encode(Sha256::digest(&inner.pieces[&id]));
     let said = headers.get("repr-digest").map(|value| value.to_str().unwrap().to_owned());
     if said != Some(format!("sha-256=:{sum}:")) {
