@@ -2,13 +2,17 @@
 //!
 //! `GRIDPOST_SEED=n` replays a run (as far as threads allow), `GRIDPOST_KILLS=n` makes it longer.
 
-use crate::world::{Crash, CrashHarness, env_number, seed};
+use crate::{
+    proofs::crashes,
+    results,
+    world::{Crash, CrashHarness, env_number, seed},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_p2_every_acknowledged_press_survives_kill_9() {
     let kills = env_number("GRIDPOST_KILLS").unwrap_or(24) as usize;
     let report = CrashHarness::new(Crash::Kill).await.run(seed(), kills).await;
-    println!("kill -9: {report:?}");
+    results::print("kill", &crashes("kill -9 at random instants", &report));
     report.must_be_right();
     assert_eq!(report.crashes, kills);
     assert!(report.acknowledged > kills, "too few presses to prove anything: {report:?}");

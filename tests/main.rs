@@ -81,15 +81,23 @@ mod fusion;
 mod fuzz;
 mod gate;
 mod kill;
+#[allow(dead_code, reason = "`make bench` uses all of it")]
+#[path = "bench/machine.rs"]
+mod machine;
 mod models;
 mod playback;
 mod power_cut;
 mod priorities;
+#[path = "bench/proofs.rs"]
+mod proofs;
 mod rain;
 mod rain_night;
 mod reload;
 mod reload_doors;
 mod replay;
+#[allow(dead_code, reason = "`make bench` uses all of it")]
+#[path = "bench/results.rs"]
+mod results;
 mod sinks_evidence;
 mod sinks_evidence_live;
 mod sinks_http;

@@ -4,13 +4,19 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
-use crate::world::{Crash, CrashHarness, Disk, Life, Load, clip_of, env_number, seed};
+use crate::{
+    proofs::{crashes, unsynced},
+    results,
+    world::{Crash, CrashHarness, Disk, Life, Load, clip_of, env_number, seed},
+};
+
+const CUTS: &str = "power cuts at random instants";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_p2_press_survives_power_cut() {
     let cuts = env_number("GRIDPOST_CUTS").unwrap_or(24) as usize;
     let report = CrashHarness::new(Crash::PowerCut).await.run(seed(), cuts).await;
-    println!("power cuts: {report:?}");
+    results::print("power_cut", &crashes(CUTS, &report));
     report.must_be_right();
     assert_eq!(report.crashes, cuts);
     assert!(report.acknowledged > cuts, "too few presses to prove anything: {report:?}");
@@ -20,7 +26,7 @@ async fn p1_p2_press_survives_power_cut() {
 #[tokio::test(flavor = "multi_thread")]
 async fn p1_without_syncs_presses_are_lost() {
     let report = CrashHarness::new(Crash::PowerCutUnsynced).await.run(seed(), 10).await;
-    println!("power cuts with syncs that lie: {report:?}");
+    results::print("power_cut, syncs that do nothing", &unsynced(CUTS, &report));
     assert!(report.lost > 0, "nothing was lost without any sync: {report:?}");
 }
 

@@ -13,6 +13,7 @@ use std::{
 
 use serde_json::Value;
 
+use crate::results::{self, Row, grouped};
 use crate::world::{
     Broker, Gateway, Grid, Receiver, Site, env_number, gridpost, is_of, wait_for, waiting,
 };
@@ -181,12 +182,22 @@ async fn p3_p4_emergency_past_a_hanging_sink() {
     drain(&outage.gateway, &outage.grid, notices + 3).await;
     let looks = auditor.stop().await;
     println!(
-        "P3 with {notices} notices waiting: past a hanging request {} ms, past a backlog on its way {} ms ({before} of it had come), after 401 {} ms ({overtaken} events before it); the press that waited came {} ms after the mend ({waited_behind} events before it); the ledger's sums held in {looks} of {looks} looks",
-        past_hanging.as_millis(),
-        past_backlog.as_millis(),
-        after_401.as_millis(),
-        waited.as_millis(),
+        "{before} of the backlog had come before the press; {overtaken} events before that after 401; the press that waited came after {} ms, {waited_behind} events before it",
+        waited.as_millis()
     );
+    let at_once = |what: &str, took: Duration| {
+        Row::new(what, format!("{} ms", took.as_millis()))
+            .goal(format!("≤ {} s", AT_ONCE.as_secs()), took <= AT_ONCE)
+    };
+    let rows = [
+        Row::new("notices waiting", grouped(notices as f64)),
+        at_once("a press past a request that hangs", past_hanging),
+        at_once("a press past a backlog on its way", past_backlog),
+        at_once("a press after 401 was mended", after_401),
+        Row::new("looks at the ledger in which the sums held", format!("{looks} of {looks}"))
+            .goal("all", true),
+    ];
+    results::print("priorities", &rows);
     assert!(looks >= 3, "the ledger was looked at {looks} times only");
     finish(outage.gateway, &outage.receiver, notices + 3).await;
 }

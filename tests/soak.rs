@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::results::{self, Row};
 use crate::world::{
     Broker, Gateway, Load, Receiver, RtspServer, Site, env_number, street, wait_for,
 };
@@ -220,26 +221,39 @@ async fn p7_p11_soak_stays_flat_while_everything_flaps() {
     let failed = gateway.metric("gridpost_delivery_failures_total").await;
     let camera_failures = gateway.metric("gridpost_camera_failures_total").await;
     println!(
-        "soak of {} s: {flaps} faults, {failed} failed deliveries, {camera_failures} lost camera connections; {} presses acknowledged of {pressed}, {} closed; memory {middle:.1} → {last:.1} MiB over the last half, file handles {} → {}, threads {} → {}",
-        lasts.as_secs(),
+        "{failed} failed deliveries, {camera_failures} lost camera connections; {} of {pressed} presses acknowledged, {} closed",
         presses.len(),
         closed.len(),
-        before.handles,
-        after.handles,
-        before.threads,
-        after.threads,
     );
-    assert!(
-        last <= middle * (1.0 + GROWTH_SHARE_MAX) + GROWTH_MIB_MAX,
-        "memory grows: {middle:.1} → {last:.1} MiB"
-    );
+    let there: BTreeSet<String> = outside.receiver.sources();
+    let lost: Vec<_> = presses.iter().filter(|device| !there.contains(*device)).collect();
+    let flat = last <= middle * (1.0 + GROWTH_SHARE_MAX) + GROWTH_MIB_MAX;
+    let arrived = format!("{} of {}", presses.len() - lost.len(), presses.len());
+    let rows = [
+        Row::new("faults of camera, broker and sink", flaps.to_string()),
+        Row::new("acknowledged presses that arrived", arrived).goal("all", lost.is_empty()),
+        Row::new("memory, middle → end", format!("{middle:.0} → {last:.0} MiB")).goal(
+            format!("≤ {:.0} % and {GROWTH_MIB_MAX} MiB more", GROWTH_SHARE_MAX * 100.0),
+            flat,
+        ),
+        Row::new("file handles, before → after", format!("{} → {}", before.handles, after.handles))
+            .goal(
+                format!("≤ {HANDLES_SPARE} more"),
+                after.handles <= before.handles + HANDLES_SPARE,
+            ),
+        Row::new("threads, before → after", format!("{} → {}", before.threads, after.threads))
+            .goal(
+                format!("≤ {THREADS_SPARE} more"),
+                after.threads <= before.threads + THREADS_SPARE,
+            ),
+    ];
+    results::print(&format!("soak, {} s", lasts.as_secs()), &rows);
+    assert!(flat, "memory grows: {middle:.1} → {last:.1} MiB");
     assert!(
         failed > 0.0 && camera_failures > 0.0 && flaps >= OUTAGES.len() / 2,
         "nothing broke: nothing is proved"
     );
     // Whatever was acknowledged is at the grid, once in effect, and the ledger knows of all.
-    let there: BTreeSet<String> = outside.receiver.sources();
-    let lost: Vec<_> = presses.iter().filter(|device| !there.contains(*device)).collect();
     assert!(lost.is_empty(), "{} acknowledged presses are lost: {lost:?}", lost.len());
     let state = outside.receiver.state();
     assert!(closed.iter().all(|id| state[id]["stage"] == "closed"), "a closing is lost");
