@@ -1,4 +1,4 @@
-//! Whether every part still makes progress: each beats, and who is silent beyond its bound is stuck.
+//! Whether every part still makes progress: each beats, and one that is silent beyond its bound is stuck.
 //!
 //! **I7** systemd's watchdog is fed by progress and not by a timer: the junction's tick, an answer
 //! of the store's writer, a sign of life of each camera, of the detector and of the evidence worker

@@ -1,12 +1,13 @@
-//! What rendering an event needs to know of the site.
+//! What rendering an event needs of the site.
 
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::SiteId;
 
-/// What rendering needs to know of the site.
+/// What rendering an event needs of the site.
 #[derive(Clone, Debug)]
 pub struct EventContext {
+    /// The site of all its events.
     pub site: SiteId,
     /// Times are written with this zone's offset.
     pub timezone: TimeZone,

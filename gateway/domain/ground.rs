@@ -13,7 +13,7 @@ use geo::{Bearing, Destination, Distance, Geodesic, Point};
 
 /// A ray flatter than this hits the ground anywhere: such a point is not placed. Degrees.
 const GRAZING_DEG_MIN: f64 = 3.0;
-/// Farther than this a box is a few pixels, and flat ground a fairy tale. Metres.
+/// Farther than this a box has only a few pixels, and the ground is not flat. Metres.
 const SLANT_M_MAX: f64 = 5_000.0;
 
 /// Where a camera looks, as three turns of a camera that looks north along the horizon: to the
@@ -24,6 +24,7 @@ pub struct Gaze {
     pub azimuth_deg: f64,
     /// Above the horizon; straight down is −90.
     pub elevation_deg: f64,
+    /// Clockwise about its own line of sight.
     pub roll_deg: f64,
 }
 

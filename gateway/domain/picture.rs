@@ -84,11 +84,12 @@ pub struct Shot {
     pub quality: f32,
 }
 
-/// All that is known of one picture of one camera.
+/// What vision found in one picture of one camera.
 #[derive(Clone, Debug)]
 pub struct TrackFrame {
+    /// Confirmed tracks, seen in this picture or predicted.
     pub tracks: Vec<Track>,
-    /// The pixels, kept only for as long as a snapshot may want them.
+    /// The pixels, for as long as a snapshot may be made of them.
     pub picture: Option<Picture>,
 }
 

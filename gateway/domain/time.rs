@@ -1,4 +1,4 @@
-//! Time: what a device says, what our wall says, and what only ever goes forward.
+//! Time: the device's clock, our wall clock, and the monotonic clock that only goes forward.
 //!
 //! **P9** Rules run on the time of the observation; the clock's `now` only ends what has been
 //! silent. What ages (presses that are remembered, cases that are closed by themselves) ages on the

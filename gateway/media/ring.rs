@@ -1,7 +1,7 @@
 //! The last minute of packets of a camera, always from a key frame on; bounded in seconds and bytes.
 //!
-//! Packets are numbered as they come. Who decodes asks by number, so that a camera that is looked
-//! at holds no packets of its own, and one that sleeps can be replayed from any key frame kept.
+//! Packets are numbered as they come. A sampler asks for them by number, so it holds no packets of
+//! its own, and a camera that sleeps can be replayed from any key frame in the ring.
 //!
 //! **P8** A clip is cut from the ring, from the last key frame at or before `began_at - pre_roll_s`
 //! on. The measured pre-roll is in the record; if it is short, so is the reason. A camera that

@@ -1,9 +1,9 @@
 //! When a picture was taken, by the stream's own clock and the arrival of its packets. Pure.
 //!
-//! **V7** A network only delays: of all packets, those that came soonest after they were sent say
-//! best when that was. So a packet that comes before its reckoned time moves the reckoning back to
-//! its arrival, and no picture is ever dated into the future. The reckoning creeps forward all the
-//! time, by more than two quartz clocks differ, or a camera that is slow would lag ever further
+//! **V7** A network only delays, so the packets with the shortest delay show best when they were
+//! sent. A packet that arrives before its computed time moves the time line back to its arrival, so
+//! no picture is ever dated into the future. The time line also creeps forward all the time, by more
+//! than two quartz clocks differ; otherwise a camera with a slow clock would lag ever further
 //! behind. Where the camera's own clock is known (RTCP) and right, that clock dates instead
 //! (`session.rs`). A clock that is set, forward or back, skips nothing and blinds nobody. Two
 //! streams of one camera (`detect_url`) are on the clock of the one that clips come from

@@ -10,6 +10,7 @@ const BLOCK_MIN: usize = 4;
 pub struct Blocks {
     /// At most 240.
     pub columns: usize,
+    /// Blocks down.
     pub rows: usize,
     /// Brightness 0..255 of each block, row by row, top first.
     pub mean: Vec<f32>,

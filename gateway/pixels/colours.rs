@@ -19,9 +19,13 @@ pub trait Planes: Send + Sync {
 /// A part of a picture, in its pixels; never empty.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Area {
+    /// Left edge.
     pub x: usize,
+    /// Upper edge.
     pub y: usize,
+    /// Pixels.
     pub width: usize,
+    /// Pixels.
     pub height: usize,
 }
 

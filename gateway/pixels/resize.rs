@@ -11,20 +11,27 @@ pub enum Order {
 
 /// A model's input, and where the picture lies in it; the rest is padding.
 pub struct Target {
+    /// Pixels.
     pub width: usize,
+    /// Pixels.
     pub height: usize,
+    /// How its numbers lie.
     pub order: Order,
     /// Blue before red.
     pub bgr: bool,
+    /// Subtracted from each channel.
     pub mean: [f32; 3],
+    /// Then divided by, each channel.
     pub std: [f32; 3],
     /// Brightness of the padding, before it is normalised.
     pub padding: f32,
     /// Left upper corner of the picture in the input.
     pub left: usize,
+    /// See `left`.
     pub top: usize,
     /// Its size there.
     pub inner_width: usize,
+    /// See `inner_width`.
     pub inner_height: usize,
 }
 

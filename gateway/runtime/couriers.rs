@@ -41,6 +41,7 @@ pub(super) struct Couriers {
 }
 
 impl Couriers {
+    /// No sinks yet.
     pub(super) fn new(heartbeats: Heartbeats) -> Self {
         Self { sinks: BTreeMap::new(), heartbeats }
     }

@@ -28,12 +28,13 @@ pub(super) struct PresenceTask {
 }
 
 impl Heartbeats {
+    /// Starts the heartbeat of this process.
     pub(super) fn start(site: &SiteConfig, context: &EventContext, shared: &Shared) -> Self {
         let run = IdMint::new(rand::random()).uuid(shared.clock.now());
-        let (settings, told) = watch::channel(settings(site, context));
+        let (settings, receiver) = watch::channel(settings(site, context));
         let source = HeartbeatSource {
             run,
-            settings: told,
+            settings: receiver,
             clock: shared.clock.clone(),
             facts: facts(shared.store.clone(), shared.readiness.clone()),
         };

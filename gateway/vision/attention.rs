@@ -1,7 +1,7 @@
 //! What stands in the pictures of one camera: what a look finds, and what is known to be there still.
 //!
-//! Small things are looked for in crops around what differs, at the picture's own resolution; the
-//! whole picture is looked at now and then.
+//! The detector looks for small things in crops ([`super::crops`]) around what differs, at the
+//! picture's own resolution, and at the whole picture now and then.
 //!
 //! **V3** What was found, and whose place has not changed since, is there still: the gate tells
 //! where something differs, and nothing differs where nobody moved. A thing that was found twice

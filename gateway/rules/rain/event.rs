@@ -1,4 +1,4 @@
-//! Rain over one grid: one happening from the first threshold until the last is given up.
+//! Rain over one grid: one incident from the first threshold until the last is given up.
 //!
 //! **R2** One rain over a grid is one incident. Each threshold is reached at once and given up with
 //! hysteresis; the incident ends when all are given up, or when it was dry for `dry_s`. Rain, water

@@ -1,6 +1,6 @@
-//! One gauge: its readings, whether it speaks, and whether what it says can be.
+//! One gauge: its readings, whether it is silent, and whether its readings are plausible.
 //!
-//! **R3** A reading that no rain makes is set aside, told (`device-fault`) and not counted, until
+//! **R3** A reading that no rain makes is set aside, reported (`device-fault`) and not counted, until
 //! the next one confirms it. A device's clock that is wrong (before 2020, or more than 10 min
 //! ahead) is not believed: the reading is dated by its arrival. Readings older than 25 h count
 //! nowhere (`domain/gauge.rs`).

@@ -4,7 +4,7 @@
 //! repeated and disordered reports give the same sums. Between two readings of a counter lies their
 //! difference: it is exact over any gap, and how it is spread within the interval is taken from
 //! 5-min amounts where the station sent them, else even. A counter that falls was reset or wrapped;
-//! a difference that no rain makes is left out and told. Reports are entries of the journal (kind
+//! a difference that no rain makes is left out and reported. Reports are entries of the journal (kind
 //! 8), and known again for 25 h after a restart.
 
 use std::collections::BTreeMap;
