@@ -209,8 +209,6 @@ impl Parts {
         cameras.stop();
         couriers.leave();
         let store = shared.store.clone();
-        // The junction ends when nobody can send to it any more; what has come is still taken.
-        drop(shared);
         let graceful = async {
             let _ = self.junction.await;
             let _ = self.device_book.await;
