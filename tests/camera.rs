@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::world::{
-    Gateway, Launch, Receiver, RtspServer, Site, Stream, clip_of, ffmpeg, gridpost_command, http,
-    is_of, root, sha256, street, wait_for,
+    Gateway, Launch, Receiver, RtspServer, Site, Stream, clip_of, ffmpeg, gridpost_command,
+    has_snapshot_and_clip, http, is_of, root, sha256, street, wait_for,
 };
 
 /// Somebody walks before the camera `square`.
@@ -31,7 +31,7 @@ async fn watched(codec: &str) {
     assert_eq!(data["what"], "opened");
     assert_eq!(data["objects"][0]["label"], "person");
     assert_eq!(data["evidence"][0]["media_type"], "image/jpeg");
-    let with_clip = receiver.wait("its clip", |data| clip_of(data).is_some()).await;
+    let with_clip = receiver.wait("its clip", has_snapshot_and_clip).await;
     let clip = clip_of(&with_clip["data"]).unwrap();
     // One stream is one run, however often its parameter sets are sent: else the clip ends early.
     assert!(!gateway.log().contains("its stream changed"), "{clip}");
@@ -206,5 +206,5 @@ async fn a_stream_that_changes_its_resolution_is_watched_on() {
     let frames = gateway.metric("gridpost_camera_frames_total").await;
     gateway.metric_is("gridpost_camera_frames_total", |after| after > frames + 20.0).await;
     assert_eq!(gateway.metric("gridpost_camera_connects_total").await, 1.0);
-    receiver.wait("a clip", |data| clip_of(data).is_some()).await;
+    receiver.wait("a clip", has_snapshot_and_clip).await;
 }

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 use crate::{
     proofs::{crashes, unsynced},
     results,
-    world::{Crash, CrashHarness, Disk, Life, Load, clip_of, env_number, seed},
+    world::{Crash, CrashHarness, Disk, Life, Load, env_number, has_snapshot_and_clip, seed},
 };
 
 const CUTS: &str = "power cuts at random instants";
@@ -39,7 +39,7 @@ async fn the_log_of_the_disk_is_complete() {
     let mut daemon = harness.start(Life::WithCamera).await;
     let load = Load::start("b", 4, 2, Duration::ZERO, &harness.receiver);
     load.at(daemon.port("intake"));
-    harness.receiver.wait("a clip", |data| clip_of(data).is_some()).await;
+    harness.receiver.wait("a clip", has_snapshot_and_clip).await;
     load.stop().await;
     assert!(daemon.stop().await.success());
     disk.play(&harness.disk_log());

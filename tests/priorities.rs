@@ -194,8 +194,8 @@ async fn p3_p4_emergency_past_a_hanging_sink() {
         at_once("a press past a request that hangs", past_hanging),
         at_once("a press past a backlog on its way", past_backlog),
         at_once("a press after 401 was mended", after_401),
-        Row::new("looks at the ledger in which the sums held", format!("{looks} of {looks}"))
-            .goal("all", true),
+        // One in which they do not hold ends the test.
+        Row::new("looks at the ledger in which the sums held", looks.to_string()),
     ];
     results::print("priorities", &rows);
     assert!(looks >= 3, "the ledger was looked at {looks} times only");

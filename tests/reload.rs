@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::world::{
-    Button, Gateway, Receiver, RtspServer, Site, clip_of, http, is_of, street, wait_for,
+    Button, Gateway, Receiver, RtspServer, Site, has_snapshot_and_clip, http, is_of, street,
+    wait_for,
 };
 
 /// A press waits for one sync; what it may wait beside that is this machine, shared with others.
@@ -50,7 +51,7 @@ async fn gate_leaves(gateway: &Gateway, receiver: &Receiver, without: &Site) {
     let over = |data: &Value| data["sources"][0]["id"] == "gate" && data["what"] == "ended";
     let ended = receiver.wait("the end of its incident", over).await;
     assert_eq!(ended["data"]["detail"]["ended_by"], "reload", "{ended}");
-    let has_clip = |data: &Value| data["sources"][0]["id"] == "gate" && clip_of(data).is_some();
+    let has_clip = |data: &Value| data["sources"][0]["id"] == "gate" && has_snapshot_and_clip(data);
     receiver.wait("its clip, cut after the camera had left", has_clip).await;
     wait_for("its figures to go", || async {
         let text = gateway.metrics().await;

@@ -1,10 +1,10 @@
 //! Replay: the same input gives the same output, and every wrong input is said and named.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use serde_json::Value;
 
-use crate::world::{Replay, Site, root, street};
+use crate::world::{Played, Replay, Site, gridpost, root, street};
 
 /// Walkers before a camera that is never opened.
 fn square() -> Site {
@@ -55,6 +55,22 @@ fn same_input_same_output_and_every_sort_of_event() {
         of("intrusion", "opened")[0]["data"]["began_at"].as_str().unwrap().parse().unwrap();
     let start: jiff::Timestamp = "2026-07-01T02:00:00Z".parse().unwrap();
     assert!((0.0..20.0).contains(&began.duration_since(start).as_secs_f64()), "{began}");
+}
+
+#[test]
+fn a_second_replay_into_the_same_folder_overwrites_nothing_of_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    let replay = || {
+        let replay = Replay::of(&square()).camera("square", &street("h264"));
+        replay.arguments(&["--data", &data]).run()
+    };
+    let ids = |played: &Played| -> BTreeSet<String> {
+        played.events.iter().map(|event| event["subject"].as_str().unwrap().to_owned()).collect()
+    };
+    let (first, second) = (ids(&replay()), ids(&replay()));
+    assert!(!first.is_empty() && first.is_disjoint(&second), "{first:?} {second:?}");
+    gridpost(&["store", "check", "--data", &data]).must_say(0, ["sound"]);
 }
 
 #[test]

@@ -12,8 +12,8 @@ pub enum Sync {
     /// After a power cut the file holds the old content or the new one, never a part. The folder
     /// is not synced: the old content may be back.
     Yes,
-    /// For what is written anew every few seconds and worth nothing after a restart: a sync that
-    /// often wears out a memory card, and makes the journal's own syncs wait.
+    /// For what is worth nothing after a restart: a sync wears out a memory card, makes the
+    /// journal's own syncs wait, and on a disk that hangs holds up whoever writes.
     No,
 }
 

@@ -96,22 +96,35 @@ fn log_to_stderr(verbose: u8) {
         1 => "gridpost=debug,info",
         _ => "trace",
     };
-    let default = || level.parse::<Targets>().unwrap_or_default();
-    let (filter, wrong) = match ProcessEnvironment.get("GRIDPOST_LOG") {
-        None => (default(), None),
-        Some(wanted) => match wanted.parse::<Targets>() {
-            Ok(filter) => (filter, None),
-            Err(error) => (default(), Some(error)),
-        },
-    };
+    let wanted = ProcessEnvironment.get("GRIDPOST_LOG").unwrap_or_else(|| level.into());
+    let (filter, wrong) = log_filter(&wanted);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
-    if let Some(error) = wrong {
-        tracing::warn!(%error, "GRIDPOST_LOG is not understood; expected e.g. gridpost=debug,warn");
+    for part in wrong {
+        tracing::warn!(part, "GRIDPOST_LOG: not understood; expected e.g. gridpost=debug,warn");
     }
+}
+
+/// Parts like `gridpost=debug` or `warn`, and those that are none: they cost only themselves.
+fn log_filter(wanted: &str) -> (Targets, Vec<&str>) {
+    let mut filter = Targets::new();
+    let mut wrong = Vec::new();
+    for part in wanted.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        match part.parse::<Targets>() {
+            // A part without `=` and without the name of a level is a target, as in `env_logger`.
+            Ok(one) => {
+                filter = match one.default_level() {
+                    Some(level) => filter.with_default(level),
+                    None => filter.with_targets(one),
+                }
+            }
+            Err(_) => wrong.push(part),
+        }
+    }
+    (filter, wrong)
 }
 
 /// Reads and checks a configuration; every problem goes to stderr, and errors end the command.
@@ -135,4 +148,21 @@ pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
     use std::io::Write;
     writeln!(std::io::stdout().lock(), "{line}")
         .map_err(|error| Failure::Other(format!("cannot write to stdout: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_log_filter_count_whatever_stands_beside_them() {
+        let of = |text: &'static str| {
+            let (filter, wrong) = log_filter(text);
+            (filter.to_string(), wrong)
+        };
+        assert_eq!(of("gridpost=debug, info,"), of("gridpost=debug,info"));
+        assert_eq!(of("warn").0, "warn");
+        let (filter, wrong) = of("gridpost=debug,rumqttc=loud,warn");
+        assert_eq!((filter, wrong), (of("gridpost=debug,warn").0, vec!["rumqttc=loud"]));
+    }
 }

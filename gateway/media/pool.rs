@@ -23,6 +23,17 @@ pub struct Pool {
     devices: Devices,
 }
 
+/// A place among those who decode a key frame; given back by a panic too, or each panic would cost
+/// all cameras one place for ever.
+struct Lent<'p>(&'p Pool);
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.0.locked().lent -= 1;
+        self.0.returned.notify_one();
+    }
+}
+
 impl Pool {
     /// Idle, for at most so many key frames at once.
     pub fn new(decoders_max: usize) -> Self {
@@ -47,10 +58,8 @@ impl Pool {
             .unwrap_or_else(PoisonError::into_inner);
         inner.lent += 1;
         drop(inner);
-        let frame = self.key_frame_of(packet, hardware);
-        self.locked().lent -= 1;
-        self.returned.notify_one();
-        frame
+        let _lent = Lent(self);
+        self.key_frame_of(packet, hardware)
     }
 
     fn key_frame_of(&self, packet: &Packet, hardware: &mut Hardware) -> Result<Frame, String> {

@@ -113,7 +113,9 @@ impl Drones {
         let Some(DroneThread { thread, .. }) = self.threads.remove(id) else { return };
         thread.stop();
         queue.leave(id);
-        shared.registry.forget(&[Metric::CameraUp, Metric::RingBytes], id.as_str());
+        shared
+            .registry
+            .forget(&[Metric::CameraUp, Metric::CameraQueue, Metric::RingBytes], id.as_str());
         lock(rings).remove(id);
     }
 }

@@ -196,7 +196,7 @@ impl Ingress {
         let addresses =
             json!({ "pid": std::process::id(), "web": web, "intake": intake, "sl651": sl651 });
         let path = config.data.path.join("run.json");
-        if let Err(error) = write_whole(&path, addresses.to_string().as_bytes(), Sync::Yes) {
+        if let Err(error) = write_whole(&path, addresses.to_string().as_bytes(), Sync::No) {
             tracing::warn!(%error, "run.json could not be written");
         }
     }

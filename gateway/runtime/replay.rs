@@ -36,9 +36,6 @@ const AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// Where the clock starts when nothing says otherwise: noon of this day at the site.
 const START: jiff::civil::DateTime = jiff::civil::datetime(2026, 1, 1, 12, 0, 0, 0);
 
-/// The same input makes the same ids.
-const SEED: [u8; 32] = [0; 32];
-
 /// What to replay and how.
 pub struct Replay {
     /// Cameras that have a clip as their `url` are played; all others stay dark.
@@ -91,7 +88,7 @@ pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String
         false => Some(load(&config.model, &config.models_dir, config.library.as_deref())?),
     };
     let mut run = ReplayRun {
-        core: Core::new(&config, &context, clock.now(), IdMint::new(SEED)),
+        core: Core::new(&config, &context, clock.now(), IdMint::new(seed(&opened.store))),
         dialects: dialects(&config),
         evidence_worker: EvidenceWorker { store: opened.store.clone(), rings, meter },
         store: opened.store.clone(),
@@ -144,6 +141,15 @@ fn longest_clip(config: &Config) -> SignedDuration {
     let cameras = config.cameras.iter().filter(is_played);
     let longest = cameras.map(|camera| camera.clip_max_s + camera.post_roll_s).max().unwrap_or(0);
     SignedDuration::from_secs(i64::try_from(longest).unwrap_or(0))
+}
+
+/// The same input makes the same ids; a folder that holds an earlier replay gets others, so that
+/// nothing of it is overwritten.
+fn seed(store: &Store) -> [u8; 32] {
+    let held: u64 = store.ledger().accepted.values().sum();
+    let mut seed = [0; 32];
+    seed[..8].copy_from_slice(&held.to_be_bytes());
+    seed
 }
 
 fn noon(zone: &TimeZone) -> Timestamp {

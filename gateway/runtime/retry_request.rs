@@ -47,7 +47,7 @@ pub fn ask_for_retry(
     let request = RetryRequest { by: std::process::id(), sink, number };
     let path = data.join(REQUEST);
     let text = serde_json::to_vec(&request).map_err(|error| error.to_string())?;
-    write_whole(&path, &text, Sync::Yes).map_err(|error| format!("{}: {error}", path.display()))?;
+    write_whole(&path, &text, Sync::No).map_err(|error| format!("{}: {error}", path.display()))?;
     let began = Instant::now();
     while began.elapsed() < ANSWER_WITHIN {
         let answer = fs::read(data.join(ANSWER)).ok();
@@ -76,7 +76,7 @@ pub(super) fn answer_retry(data: &Path, store: &Store, clock: &dyn Clock) {
     tracing::info!(count, failed, "dead letters are sent again, as asked for");
     let answer = RetryAnswer { by: request.by, count, failed };
     let answer = serde_json::to_vec(&answer).unwrap_or_default();
-    if let Err(error) = write_whole(&data.join(ANSWER), &answer, Sync::Yes) {
+    if let Err(error) = write_whole(&data.join(ANSWER), &answer, Sync::No) {
         tracing::warn!(%error, "the answer to a retry could not be written");
     }
 }

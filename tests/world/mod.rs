@@ -101,6 +101,12 @@ pub(crate) fn clip_of(data: &Value) -> Option<&Value> {
     data["evidence"].as_array()?.iter().find(|piece| piece["media_type"] == "video/mp4")
 }
 
+/// Whether a record has its snapshot, and behind it its clip.
+pub(crate) fn has_snapshot_and_clip(data: &Value) -> bool {
+    data["evidence"][0]["media_type"] == "image/jpeg"
+        && data["evidence"][1]["media_type"] == "video/mp4"
+}
+
 /// The first source of a record, which is who or what it is about.
 pub(crate) fn is_of(data: &Value, kind: &str, source: &str) -> bool {
     data["kind"] == kind && data["sources"][0]["id"] == source

@@ -146,8 +146,7 @@ impl Played {
         for event in &mut events {
             for evidence in event["data"]["evidence"].as_array_mut().unwrap() {
                 let is_clip = evidence["media_type"] == "video/mp4";
-                let left_out: &[&str] =
-                    if is_clip { &["sha256", "bytes", "url"] } else { &["url"] };
+                let left_out: &[&str] = if is_clip { &["sha256", "url"] } else { &["url"] };
                 let evidence = evidence.as_object_mut().unwrap();
                 evidence.retain(|key, _| !left_out.contains(&key.as_str()));
             }
