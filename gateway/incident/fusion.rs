@@ -2,7 +2,7 @@
 //!
 //! - `seen-by-several`: a person seen by another camera or drone at the same place within half a
 //!   minute is the same person: one incident, all its sources.
-//! - `button-and-sees`: who is seen beside a button around the time of its press belongs to the
+//! - `button-and-eye`: who is seen beside a button around the time of its press belongs to the
 //!   press. The press itself joins nothing: two emergencies are always two.
 //! - `rain-and-water`: a person at the water of a grid in which it rains hard, or whose water is
 //!   high, is an alert: both stay incidents of their own, the person's is raised.
@@ -38,7 +38,7 @@ impl Join {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SeenBySeveral => "seen-by-several",
-            Self::ButtonAndEye => "button-and-sees",
+            Self::ButtonAndEye => "button-and-eye",
             Self::RainAndWater => "rain-and-water",
         }
     }
@@ -220,7 +220,7 @@ mod tests {
             (
                 side(Intrusion, "cam-1", 29.0, 90),
                 side(EmergencyButton, "btn-1", 0.0, 0),
-                "button-and-sees",
+                "button-and-eye",
             ),
             (side(Intrusion, "cam-1", 31.0, 90), side(EmergencyButton, "btn-1", 0.0, 0), "-"),
             (side(Intrusion, "cam-1", 5.0, 601), side(EmergencyButton, "btn-1", 0.0, 0), "-"),
