@@ -150,7 +150,7 @@ struct Shape {
     /// Flood season 汛期 and key periods 重点时段.
     #[serde(default)]
     posture: rain::PostureConfig,
-    /// Where hydrological stations connect (SL 651-2014); absent, there is no such door.
+    /// Where hydrological stations connect (SL 651-2014); absent, nothing listens.
     #[serde(default)]
     sl651: Option<sl651::Config>,
 }

@@ -12,7 +12,7 @@
 //!    disk. For promises, wires, restarts, reloads, and what people and devices see.
 //!
 //! # The fourth, in fifteen lines
-//! As it stands in `tests/camera.rs`:
+//! As it stands in `tests/camera.rs`. A new file needs a line `mod NAME;` below, or it is not compiled.
 //! ```ignore
 //! use crate::world::{Gateway, Receiver, RtspServer, Site, is_of, street};
 //!
@@ -37,8 +37,9 @@
 //!
 //! # Names
 //! A name is a sentence that is true when the test passes: `a_reload_changes_…_and_no_other_loses_…`.
-//! A test of a promise begins with its number, `p4_…`, of an invariant with its, `v5_…`: these
-//! names are what `gateway/README.md` counts on. A bug that was mended leaves a test of its own.
+//! A test of a promise begins with its number, `p4_…`, of an invariant with its, `v5_…`: by these
+//! names `gateway/docs/contract.md` and `gateway/docs/invariants.md` point at them, and
+//! `architecture/pages.rs` checks the latter. A bug that was mended leaves a test of its own.
 //!
 //! # Waiting
 //! Wait for facts, never for time: `receiver.wait`, `gateway.metric_is`, `camera_is`, `logs`,

@@ -103,7 +103,7 @@ impl Severity {
     pub fn level(self) -> u8 {
         self.0
     }
-    /// In which of the three lanes its records travel.
+    /// What goes first: an emergency on a lane of its own, an alert before a notice on the other.
     pub fn class(self) -> Class {
         match self.0 {
             1 => Class::Emergency,

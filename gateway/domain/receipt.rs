@@ -1,10 +1,10 @@
 //! The one value that travels backwards: settled after the change is on disk, it releases the device's acknowledgement.
 //!
-//! **P1** A signal is acknowledged to its device only after the journal that holds it has been
-//! synced. An observation travels in an envelope together with its receipt. Each early return drops
-//! the receipt, and a receipt that is dropped answers `Lost`: the device is not acknowledged, and
-//! sends again. The store's writer settles a receipt after the batch and everything before it is on
-//! disk.
+//! **P1** A signal that is not set aside is acknowledged to its device only after the journal that
+//! holds it has been synced. An observation travels in an envelope together with its receipt. Each
+//! early return drops the receipt, and a receipt that is dropped answers `Lost`: the device is not
+//! acknowledged, and sends again. The store's writer settles a receipt after the batch and
+//! everything before it is on disk.
 
 use super::Incident;
 

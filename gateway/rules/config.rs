@@ -128,7 +128,11 @@ impl Config {
         if self.labels.is_empty() {
             return match self.kind {
                 RuleKind::FireLane => ["car", "truck", "bus", "motorcycle"].contains(&label),
-                _ => label == "person",
+                RuleKind::Intrusion
+                | RuleKind::Line
+                | RuleKind::Loiter
+                | RuleKind::Crowd
+                | RuleKind::Waterside => label == "person",
             };
         }
         self.labels.iter().any(|wanted| wanted == label)
@@ -155,7 +159,7 @@ impl Config {
     pub(super) fn severity(&self) -> Severity {
         self.severity.unwrap_or(match self.kind {
             RuleKind::Loiter | RuleKind::Crowd | RuleKind::Waterside => Severity::NOTICE,
-            _ => Severity::ALERT,
+            RuleKind::Intrusion | RuleKind::Line | RuleKind::FireLane => Severity::ALERT,
         })
     }
 
@@ -184,28 +188,29 @@ impl Config {
         in_flood.map_or(self.cooldown_s, |seconds| seconds.min(self.cooldown_s))
     }
 
+    /// What is wrong with `line`: one kind needs it, and no other has one.
+    fn problem_of_line(&self) -> Option<String> {
+        let points = self.line.len();
+        match self.kind {
+            RuleKind::Line => {
+                (points != 2).then(|| format!("{points} points; expected two, [[x, y], [x, y]]"))
+            }
+            RuleKind::Intrusion
+            | RuleKind::Loiter
+            | RuleKind::Crowd
+            | RuleKind::FireLane
+            | RuleKind::Waterside => (points != 0)
+                .then(|| "only kind = \"line\" has a line; did you mean `zone`?".to_owned()),
+        }
+    }
+
     /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if let Some(problem) = polygon_problem(&self.zone).filter(|_| !self.zone.is_empty()) {
             problems.push(("zone", problem));
         }
-        match (self.kind, self.line.len()) {
-            (RuleKind::Line, 2)
-            | (
-                RuleKind::Intrusion
-                | RuleKind::Loiter
-                | RuleKind::Crowd
-                | RuleKind::FireLane
-                | RuleKind::Waterside,
-                0,
-            ) => {}
-            (RuleKind::Line, n) => {
-                problems.push(("line", format!("{n} points; expected two, [[x, y], [x, y]]")))
-            }
-            _ => problems
-                .push(("line", "only kind = \"line\" has a line; did you mean `zone`?".into())),
-        }
+        problems.extend(self.problem_of_line().map(|problem| ("line", problem)));
         if self.line.iter().flatten().any(|v| !(0.0..=1.0).contains(v)) {
             problems.push(("line", "a point lies outside 0..1 of the picture".into()));
         }

@@ -58,13 +58,17 @@ impl Watch {
             .get(&track.id)
             .map_or(0.0, |seen| at.duration_since(seen.since).as_secs_f64());
         let dwell = rule.dwell_ms() as f64 / 1000.0;
-        match rule.kind {
-            RuleKind::Crowd => "counts".into(),
-            RuleKind::FireLane if stayed < dwell => {
-                format!("stands for {stayed:.1} of {dwell:.1} s")
+        // What each thing must do for the dwell; of a crowd the number must last, and `state` says so.
+        let waits = match rule.kind {
+            RuleKind::Crowd => None,
+            RuleKind::FireLane => Some("stands"),
+            RuleKind::Intrusion | RuleKind::Line | RuleKind::Loiter | RuleKind::Waterside => {
+                Some("in the zone")
             }
-            _ if stayed < dwell => format!("in the zone for {stayed:.1} of {dwell:.1} s"),
-            _ => "counts".into(),
+        };
+        match waits.filter(|_| stayed < dwell) {
+            Some(waits) => format!("{waits} for {stayed:.1} of {dwell:.1} s"),
+            None => "counts".into(),
         }
     }
 

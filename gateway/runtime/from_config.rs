@@ -69,7 +69,7 @@ pub(super) fn weather(config: &Config) -> Site {
 }
 
 /// The site itself as a source, for what is true of all of it.
-fn itself(config: &Config) -> SourceInfo {
+fn site_as_source(config: &Config) -> SourceInfo {
     SourceInfo {
         id: POSTURE_SOURCE.into(),
         kind: SourceKind::Gateway,
@@ -86,8 +86,8 @@ fn itself(config: &Config) -> SourceInfo {
 
 /// What the desk looks up.
 pub(super) fn directory(config: &Config) -> Directory {
-    let itself = itself(config);
-    let all = config.sources.iter().chain([&itself]);
+    let site = site_as_source(config);
+    let all = config.sources.iter().chain([&site]);
     Directory {
         sources: all.map(|info| (info.id.clone(), info.clone())).collect(),
         auto_close_after_s: config.site.auto_close_after_s,

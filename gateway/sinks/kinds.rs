@@ -54,16 +54,20 @@ impl Config {
 
     /// Snapshots and clips go to this sink too.
     pub fn carries_evidence(&self) -> bool {
-        matches!(self, Self::Http(config) if config.carries_evidence())
+        match self {
+            Self::Http(config) => config.carries_evidence(),
+            Self::Answer(_) | Self::Jsonl(_) | Self::Mqtt(_) | Self::Webhook(_) => false,
+        }
     }
 
     /// A connection of its own for them, if they go to this sink.
     pub fn uploader(&self) -> Option<http::Uploader> {
         match self {
-            Self::Http(config) if config.carries_evidence() => {
-                config.evidence_url.clone().map(|base| http::Uploader::new(config, base))
+            Self::Http(config) => {
+                let base = config.evidence_url.clone().filter(|_| config.carries_evidence())?;
+                Some(http::Uploader::new(config, base))
             }
-            _ => None,
+            Self::Answer(_) | Self::Jsonl(_) | Self::Mqtt(_) | Self::Webhook(_) => None,
         }
     }
 

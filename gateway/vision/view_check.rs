@@ -1,10 +1,13 @@
 //! What a picture shows about its camera: covered, turned, frozen, out of focus. Pure.
 //!
-//! Four checks of each look, on [`Luma`] blocks, each against what this camera usually shows. A
-//! fault is reported when a check fails for [`SURE_AFTER`] (a picture that does not change:
-//! [`FROZEN_AFTER`]), and as over when it has been good for as long. The view is compared by the
-//! correlation (Pearson) of blocks from which the mean of their surroundings was taken: light
-//! changes these little, another view changes them all.
+//! Each look is checked for every kind of [`KINDS`], on [`Luma`] blocks, against what this camera
+//! usually shows. A fault is reported when a check fails for [`SURE_AFTER`] (a picture that does not
+//! change: [`FROZEN_AFTER`]), and as over when it has been good for [`SURE_AFTER`]. The view is
+//! compared by the correlation (Pearson) of blocks from which the mean of their surroundings was
+//! taken: light changes these little, another view changes them all.
+//!
+//! What is usual is learnt from good looks ([`RENEW`]): what comes slowly, such as dirt, is learnt
+//! as usual, and no check that compares with the usual finds it.
 
 use jiff::{SignedDuration, Timestamp};
 

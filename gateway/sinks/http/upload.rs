@@ -172,20 +172,20 @@ fn held(headers: &HeaderMap, size: u64) -> u64 {
 
 /// The file from this byte on, if it is still what was recorded.
 async fn open(path: &Path, size: u64, from: u64) -> Result<File, DeliverError> {
-    let told = |error: std::io::Error| match error.kind() {
+    let failure = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             DeliverError::Reject { answer: crate::sinks::sink::FILE_MISSING.into() }
         }
         _ => DeliverError::retry(format!("{}: cannot be read: {error}", path.display())),
     };
-    let mut file = File::open(path).await.map_err(told)?;
-    let is = file.metadata().await.map_err(told)?.len();
+    let mut file = File::open(path).await.map_err(failure)?;
+    let is = file.metadata().await.map_err(failure)?.len();
     if is != size {
         return Err(DeliverError::Reject {
             answer: format!("its file has {is} bytes, {size} were recorded"),
         });
     }
-    file.seek(SeekFrom::Start(from)).await.map_err(told)?;
+    file.seek(SeekFrom::Start(from)).await.map_err(failure)?;
     Ok(file)
 }
 

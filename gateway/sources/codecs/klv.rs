@@ -135,14 +135,14 @@ fn set(whole: &[u8], inside: usize) -> Result<KlvSet, String> {
         last = tag;
         items.insert(tag, value);
     }
-    let said = match items.get(&1) {
+    let stated = match items.get(&1) {
         Some([high, low]) if last == 1 => u16::from_be_bytes([*high, *low]),
         Some(_) if last == 1 => return Err("tag 1 (checksum): expected 2 bytes".into()),
         _ => return Err("does not end with tag 1 (checksum)".into()),
     };
     let sum = checksum(&whole[..whole.len() - 2]);
-    if sum != said {
-        return Err(format!("checksum {said:04x}, its bytes sum up to {sum:04x}"));
+    if sum != stated {
+        return Err(format!("checksum {stated:04x}, its bytes sum up to {sum:04x}"));
     }
     Items(items).read()
 }

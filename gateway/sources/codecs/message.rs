@@ -51,14 +51,14 @@ impl DeviceMessage {
             Act::Press | Act::Nothing => {}
         }
         // A press alone shows that the device works, and how its battery is.
-        let more = press.is_none() || report != told_by_a_press(&report);
+        let more = press.is_none() || report != what_a_press_shows(&report);
         let report = more.then_some(Body::Device(report));
         let bodies = report.into_iter().chain(press.map(Body::Press));
         bodies.map(|body| Observation { source: source.clone(), stamp, body }).collect()
     }
 }
 
-fn told_by_a_press(report: &DeviceReport) -> DeviceReport {
+fn what_a_press_shows(report: &DeviceReport) -> DeviceReport {
     let DeviceReport { battery, via, retained, .. } = report.clone();
     DeviceReport { battery, via, retained, ..DeviceReport::default() }
 }

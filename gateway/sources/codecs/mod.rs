@@ -1,9 +1,12 @@
 //! Topic and bytes become observations, or a reason why they cannot; one file a device dialect.
 //!
-//! Which dialect, by topic: the grid's replies, gauges and postures, drones, the site's own mappings,
-//! ChirpStack, Zigbee2MQTT, Tasmota, ESPHome; all else is rtl_433 or native JSON. ChirpStack's
-//! topics carry both buttons and gauges: a device that the site has listed as one is never read as
-//! the other, and for a device that is listed nowhere its message decides.
+//! Which dialect, by topic, the first that fits (`Codecs::decode`): the grid's replies, native
+//! gauges and postures, DJI drones, the site's own mappings, gauges over ChirpStack and rtl_433,
+//! buttons over ChirpStack, Zigbee2MQTT, Tasmota, ESPHome; all else is a native button.
+//!
+//! Gauges of other makes (`gauge::foreign`) are known by what the message holds, and are asked before
+//! the buttons. ChirpStack's topics carry both: a device that the site has listed as one is never
+//! read as the other, and for a device that is listed nowhere its message decides.
 
 mod chirpstack;
 mod dji;

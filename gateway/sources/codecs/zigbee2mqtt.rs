@@ -19,7 +19,7 @@ pub(super) fn read(
     message: &Message<'_>,
 ) -> Result<DeviceMessage, String> {
     if let Some(about) = rest.strip_prefix("bridge/") {
-        // The coordinator itself: with it, all of its buttons are deaf.
+        // The coordinator itself: when it is gone, none of its buttons is heard.
         let mut decoded = DeviceMessage::of(base.into(), message);
         decoded.report.hub = true;
         if about == "state" {
