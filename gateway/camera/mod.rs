@@ -1,10 +1,10 @@
 //! When and how a camera is looked at: from its packets to looks, from looks to tracks.
 //!
-//! A reading thread a stream ([`stream`]) keeps packets in a ring and asks for a turn. The
-//! [`scheduler`] gives turns; a [`decode_worker`] takes one and steps the camera's [`sampler`],
-//! which asks the [`gate`] what to decode and makes looks. Looks wait in the [`detect_queue`] for
-//! the one [`detect_worker`]. [`wake_router`] brings wakes from outside. A replay drives the same
-//! sampler step by step ([`player`]).
+//! A reading thread a stream (`stream`) keeps packets in a ring and asks for a turn. The
+//! `scheduler` gives turns; a `decode_worker` takes one and steps the camera's `sampler`,
+//! which asks the `gate` what to decode and makes looks. Looks wait in the `detect_queue` for
+//! the one `detect_worker`. `wake_router` brings wakes from outside. A replay drives the same
+//! sampler step by step (`player`).
 
 mod clip_ring;
 mod clock_offset;

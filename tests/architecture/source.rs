@@ -22,7 +22,7 @@ pub(super) struct Source {
 impl Source {
     /// The first folder, or the file's own name.
     pub(super) fn room(&self) -> &str {
-        &self.module.first().map_or("", String::as_str)[..]
+        self.module.first().map_or("", String::as_str)
     }
 
     /// A file that holds nothing but tests.
