@@ -80,6 +80,9 @@ fn no_page_and_no_comment_points_at_what_is_not_here() {
     for page in pages() {
         check(page.display().to_string(), &fs::read_to_string(&page).unwrap());
     }
+    for script in files(&root().join("tests"), "py") {
+        check(script.display().to_string(), &fs::read_to_string(&script).unwrap());
+    }
     sources().iter().for_each(|source| check(source.name.clone(), &source.text));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -4,7 +4,7 @@
     chirpstack.py PORT story    join, heartbeat, status, a raw press of a WS101, a decoded press of a PB01
     chirpstack.py PORT raw DEVEUI HEX [PROFILE]
 
-Shapes: shared/facts/standards.md 1.2; frames: Milesight WS101, Dragino PB01 (1.3). Defaults are left
+Shapes: ChirpStack v4, JSON of its MQTT integration; frames: the user guides of Milesight WS101 and Dragino PB01. Defaults are left
 out, as protobuf's JSON does: fCnt 0, snr 0, confirmed false.
 """
 

@@ -3,7 +3,7 @@
 
     wifi.py PORT story     both come up and are pressed, then Tasmota's plug is pulled
 
-Shapes: shared/facts/standards.md 1.4.
+Shapes: as the two firmwares document their MQTT topics.
 """
 
 import json

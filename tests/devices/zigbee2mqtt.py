@@ -6,7 +6,7 @@
     zigbee2mqtt.py PORT retained  an old press that the broker keeps
     zigbee2mqtt.py PORT offline   the bridge goes away as by a power cut: its will says so
 
-Shapes: shared/facts/standards.md 1.1 (Zigbee2MQTT 1.x and 2.x).
+Shapes: as documented for Zigbee2MQTT 1.x and 2.x.
 """
 
 import json
