@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::{
-    ClockError, Detail, Kind, ObjectCount, RuleId, Severity, Shot, SourceId, Stamp, Title,
+    ClockError, Detail, Kind, ObjectCount, RuleId, Severity, Shot, SourceId, Stamp, ThingReport,
+    Title,
 };
 
 /// Where a finding stands in its happening.
@@ -43,6 +44,8 @@ pub struct Finding {
     pub why: String,
     /// For the incident's `detail`.
     pub detail: Detail,
+    /// Who fulfils the rule, where one stands behind it.
+    pub things: ThingReport,
     /// A picture that shows it, if this finding has one.
     pub shot: Option<Shot>,
     /// Worth a change of its own at the grid (more people, longer by a step), subject to
@@ -68,6 +71,7 @@ impl Finding {
             objects: Vec::new(),
             why: why.into(),
             detail: Detail::new(),
+            things: ThingReport::default(),
             shot: None,
             notable: false,
         }

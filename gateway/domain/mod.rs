@@ -27,6 +27,7 @@ mod stop;
 mod tests_ids;
 #[cfg(test)]
 mod tests_seed;
+mod thing;
 mod time;
 mod track;
 
@@ -62,5 +63,6 @@ pub use receipt::{Answer, Receipt};
 pub use stop::StopFlag;
 #[cfg(test)]
 pub(crate) use tests_seed::seed;
+pub use thing::{Thing, ThingReport};
 pub use time::{Clock, Now, Stamp};
 pub use track::{Bbox, Detection, Track};

@@ -9,6 +9,7 @@ mod join;
 mod pictures;
 mod press;
 mod replies;
+mod things;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
@@ -17,7 +18,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use evidence::{cut_clip, take_snapshot};
+use evidence::{cut_clips, film_things, take_snapshot};
 
 use super::{
     config, deadline,
@@ -27,6 +28,7 @@ use super::{
     live::{Live, SNAPSHOT_WAIT_MS, UPDATE_EVERY_MS},
     presses::Presses,
     supervise::Fleet,
+    things::Things,
     titles,
 };
 use crate::domain::{
@@ -104,6 +106,10 @@ pub struct Desk {
     ids: IdMint,
     live: BTreeMap<IncidentId, Live>,
     by_key: HashMap<String, IncidentId>,
+    /// The incident that ended last under a rule's key, for who comes within its cool-down.
+    ended_by_key: HashMap<String, IncidentId>,
+    /// The latest incidents of rules, by source: they may be of the same things.
+    recent: HashMap<SourceId, VecDeque<IncidentId>>,
     presses: Presses,
     gauges: Gauges,
     replies: HashSet<(IncidentId, String)>,
@@ -127,6 +133,8 @@ impl Desk {
             ids,
             live: BTreeMap::new(),
             by_key: HashMap::new(),
+            ended_by_key: HashMap::new(),
+            recent: HashMap::new(),
             presses: Presses::default(),
             gauges: Gauges::default(),
             replies: HashSet::new(),
@@ -237,15 +245,17 @@ impl Desk {
             if live.hold_until_ms.is_some_and(|until| now.mono_ms >= until) {
                 effects.entries.push(live.record(now, What::Opened));
             }
-            if live.may_update(now) {
-                effects.entries.push(live.record(now, What::Updated));
+            if live.things.news_is_due(now) {
+                effects.entries.extend(live.tell_news(now));
+            } else if live.may_update(now) {
+                effects.entries.push(live.updated(now));
             }
             if live.shot.is_some()
                 && now.mono_ms.saturating_sub(live.last_snapshot_ms) >= UPDATE_EVERY_MS
             {
                 take_snapshot(&mut self.ids, live, now, &mut effects);
             }
-            cut_clip((&self.directory, &mut self.ids), live, now, &mut effects);
+            cut_clips((&self.directory, &mut self.ids), live, now, &mut effects);
             let incident = &live.incident;
             let age_ms = i64::try_from(self.directory.auto_close_after_s.saturating_mul(1000));
             let age_ms = age_ms.unwrap_or(i64::MAX);
@@ -284,7 +294,12 @@ impl Desk {
     fn finding(&mut self, now: Now, mut finding: Finding, effects: &mut Effects) {
         self.locate(&mut finding);
         let late = self.late_place(&finding);
+        self.end_closed(now, &finding, effects);
         let open = self.by_key.get(&finding.key).copied();
+        let begins = open.is_none() && finding.phase != Phase::Ends;
+        if begins && self.resume(now, &mut finding, effects) {
+            return;
+        }
         match (open.and_then(|id| self.live.get_mut(&id)), finding.phase) {
             (None, Phase::Ends) => {}
             (None, _) => self.open(now, finding, effects),
@@ -296,15 +311,17 @@ impl Desk {
                     (live.incident.place, live.incident.grid) = (Some(place), grid);
                     live.dirty = true;
                 }
-                let (id, rose) = (live.incident.id, live.absorb(&mut finding));
-                if rose && live.reported {
-                    effects.entries.push(live.record(now, What::Updated));
+                let id = live.incident.id;
+                if !self.go_on(now, id, &mut finding, effects) {
+                    return;
                 }
-                if rose {
-                    self.raise_others(now, id, effects);
+                if let Some(live) = self.live.get_mut(&id).filter(|live| live.reported) {
+                    effects.entries.push(live.updated(now));
                 }
+                self.raise_others(now, id, effects);
             }
             (Some(live), Phase::Ends) => {
+                live.take_things(now, &finding);
                 live.absorb(&mut finding);
                 live.open_keys.remove(&finding.key);
                 // Another source still sees it.
@@ -314,10 +331,12 @@ impl Desk {
                 if live.hold_until_ms.is_some() {
                     effects.entries.push(live.record(now, What::Opened));
                 }
+                effects.entries.extend(live.tell_news(now));
                 live.end(now, live.last_at.max(live.incident.began_at));
                 effects.entries.push(live.record(now, What::Ended));
                 let (id, joined) = (live.incident.id, live.incident.sources.len() > 1);
                 self.forget_keys(id, &finding.key, joined);
+                self.note_ended(id);
             }
         }
     }
@@ -364,7 +383,15 @@ impl Desk {
         let mut live = resumed(incident, now);
         live.reported = false;
         live.last_at = finding.at;
-        live.clip_due = camera;
+        if camera {
+            live.film(finding.source.clone());
+        }
+        live.relate(self.related(id, &finding));
+        let newcomers = live.take_things(now, &finding);
+        film_things(&self.directory, &mut live, &newcomers);
+        if finding.rule.is_some() {
+            self.note_recent(&finding.source, id);
+        }
         live.absorb(&mut finding);
         let mut folded = Effects::default();
         self.fuse(now, fused, &mut live, &mut folded);
@@ -399,10 +426,12 @@ fn resumed(incident: Incident, now: Now) -> Live {
         reported_at_ms: now.mono_ms,
         best: 0.0,
         snapshot: None,
+        listed_snapshot: None,
         making_snapshot: false,
         last_snapshot_ms: 0,
-        clip_due: false,
-        clip_source: None,
+        due_clips: Vec::new(),
+        clips: 0,
+        things: Things::default(),
         open_keys,
         shot: None,
     }

@@ -4,9 +4,13 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::fusion;
+use super::{
+    fusion,
+    things::{ThingKey, Things},
+};
 use crate::domain::{
-    Entry, EvidenceId, Finding, Incident, Now, ObjectCount, Record, Severity, Shot, SourceId, What,
+    Entry, EvidenceId, Finding, Incident, Kind, Now, ObjectCount, Record, Severity, Shot, SourceId,
+    Stage, Thing, What,
 };
 
 /// At most one `updated` in this time, unless the severity rises.
@@ -36,18 +40,31 @@ pub(super) struct Live {
     pub(super) best: f32,
     /// See `best`.
     pub(super) snapshot: Option<EvidenceId>,
+    /// The best one that is made and listed.
+    pub(super) listed_snapshot: Option<EvidenceId>,
     /// The evidence worker is at work on one.
     pub(super) making_snapshot: bool,
     /// When one was last asked for, monotonic milliseconds.
     pub(super) last_snapshot_ms: u64,
-    /// A clip is still to be cut (camera incidents).
-    pub(super) clip_due: bool,
-    /// Whose clip, where it is not the first source's.
-    pub(super) clip_source: Option<SourceId>,
+    /// Clips that are still to be cut (camera incidents).
+    pub(super) due_clips: Vec<DueClip>,
+    /// Clips that were asked for so far.
+    pub(super) clips: usize,
+    /// Who an incident of a rule is of.
+    pub(super) things: Things,
     /// Keys of findings that go on; it ends with the last of them.
     pub(super) open_keys: BTreeSet<String>,
-    /// A better picture than the one on disk, not yet written.
-    pub(super) shot: Option<Shot>,
+    /// A better picture than the one on disk, not yet written, and whose it is.
+    pub(super) shot: Option<(SourceId, Shot)>,
+}
+
+/// A clip that is cut when its time is over.
+pub(super) struct DueClip {
+    pub(super) source: SourceId,
+    /// It begins its pre-roll before this.
+    pub(super) began_at: Timestamp,
+    /// Whom it is to show.
+    pub(super) shows: Vec<ThingKey>,
 }
 
 impl Live {
@@ -60,6 +77,7 @@ impl Live {
 
     /// A record of the state after one more revision.
     pub(super) fn record(&mut self, now: Now, what: What) -> Entry {
+        self.things.fill(&mut self.incident.detail);
         self.incident.revision += 1;
         self.incident.changed_at = now.wall;
         self.reported = true;
@@ -67,6 +85,42 @@ impl Live {
         self.dirty = false;
         self.reported_at_ms = now.mono_ms;
         Entry::Change(Box::new(Record { what, incident: self.incident.clone() }))
+    }
+
+    /// A record of what has changed, newcomers too.
+    pub(super) fn updated(&mut self, now: Now) -> Entry {
+        self.tell_news(now).unwrap_or_else(|| self.record(now, What::Updated))
+    }
+
+    /// A record that tells of newcomers, if there are any.
+    pub(super) fn tell_news(&mut self, now: Now) -> Option<Entry> {
+        let news = self.things.take_news()?;
+        self.incident.detail.insert("news".into(), news.into());
+        let entry = self.record(now, What::Updated);
+        self.incident.detail.remove("news");
+        Some(entry)
+    }
+
+    /// Takes over the things of a finding; returns those that are new. An incident that is not
+    /// reported yet tells all of them when it is; a press does not wait for who is beside it.
+    pub(super) fn take_things(&mut self, now: Now, finding: &Finding) -> Vec<Thing> {
+        let tells = self.reported && self.incident.kind != Kind::EmergencyButton;
+        let newcomers = self.things.take(now, &finding.things, tells);
+        self.dirty |= !newcomers.is_empty();
+        newcomers
+    }
+
+    /// The case is closed or dismissed.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.incident.stage, Stage::Closed | Stage::Dismissed)
+    }
+
+    /// The happening goes on after its end.
+    pub(super) fn resume(&mut self) {
+        self.incident.active = true;
+        self.incident.ended_at = None;
+        self.ended_ms = None;
+        self.incident.detail.remove("ended_by");
     }
 
     /// Takes over what a finding says; true when the severity rose.
@@ -80,6 +134,11 @@ impl Live {
         {
             incident.title = title;
         }
+        if incident.key == finding.key && finding.detail.contains_key("lasted_s") {
+            // Of all of it, also where it went on after an end.
+            let lasted_s = finding.at.duration_since(incident.began_at).as_secs().max(0);
+            finding.detail.insert("lasted_s".into(), lasted_s.into());
+        }
         incident.detail.append(&mut finding.detail);
         let joined = fusion::sentences(&incident.detail);
         // Nor does it replace the reason.
@@ -89,9 +148,9 @@ impl Live {
         }
         self.last_at = self.last_at.max(finding.at);
         if let Some(shot) = finding.shot.take() {
-            let than = self.shot.as_ref().map_or(self.best * BETTER, |shot| shot.quality);
+            let than = self.shot.as_ref().map_or(self.best * BETTER, |(_, shot)| shot.quality);
             if shot.quality > than || (self.snapshot.is_none() && self.shot.is_none()) {
-                self.shot = Some(shot);
+                self.shot = Some((finding.source.clone(), shot));
             }
         }
         self.raise(finding.severity)
@@ -124,10 +183,11 @@ impl Live {
         rose
     }
 
-    /// Whether a change is to be reported, and the last record is long enough ago.
+    /// Whether a change is to be reported, and the last record is long enough ago. News comes first.
     pub(super) fn may_update(&self, now: Now) -> bool {
         self.reported
             && self.dirty
+            && !self.things.has_news()
             && now.mono_ms.saturating_sub(self.reported_at_ms) >= UPDATE_EVERY_MS
     }
 }

@@ -19,6 +19,7 @@ mod tests_flight;
 mod tests_fusion;
 #[cfg(test)]
 mod tests_random;
+mod things;
 mod titles;
 
 pub use config::{Config, TestWindow};

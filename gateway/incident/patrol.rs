@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::sighting::Sighting;
 use crate::domain::{
     ClockError, Detail, DroneInfo, Finding, Grid, Kind, Now, ObjectCount, Phase, Pose, Severity,
-    SourceId, Stamp, distance_m,
+    SourceId, Stamp, ThingReport, distance_m,
 };
 
 /// Points of the way in memory; beyond that every second one is dropped.
@@ -223,6 +223,7 @@ impl Patrol {
             objects: self.seen.iter().map(object).collect(),
             why,
             detail,
+            things: ThingReport::default(),
             shot: None,
             notable: true,
         }

@@ -8,7 +8,8 @@ use super::{Desk, Directory, Effects};
 use crate::domain::{
     Areas, Bbox, Body, ClockError, Detail, DroneInfo, Entry, Errors, Finding, Gaze, Grid, IdMint,
     Incident, Kind, Now, ObjectCount, Observation, Phase, Place, Pose, Record, Severity, SourceId,
-    SourceInfo, SourceKind, Stamp, Telemetry, Track, TrackFrame, What, distance_m, moved,
+    SourceInfo, SourceKind, Stamp, Telemetry, ThingReport, Track, TrackFrame, What, distance_m,
+    moved,
 };
 
 const START: [f64; 2] = [113.9131, 30.9200];
@@ -130,6 +131,7 @@ impl Flight {
             objects,
             why: "rule search: 1 at once".into(),
             detail: Detail::new(),
+            things: ThingReport::default(),
             shot: None,
             notable: false,
         };

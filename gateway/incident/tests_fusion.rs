@@ -8,7 +8,7 @@ use super::{Desk, Directory, Effects, EvidenceJob, Join};
 use crate::domain::{
     Body, ClockError, Detail, Entry, Finding, Grid, IdMint, Incident, Kind, Now, ObjectCount,
     Observation, Phase, Place, Press, Record, Reply, ReplyTo, Severity, SourceId, SourceInfo,
-    SourceKind, Stamp, TrackFrame, What, moved,
+    SourceKind, Stamp, ThingReport, TrackFrame, What, moved,
 };
 
 struct Site {
@@ -94,6 +94,7 @@ impl Site {
             objects,
             why: format!("{source} says {}", kind.as_str()),
             detail: Detail::new(),
+            things: ThingReport::default(),
             shot: None,
             notable: false,
         };

@@ -14,7 +14,8 @@ use super::{Desk, Directory, Effects, EvidenceJob, Join};
 use crate::domain::{
     Answer, Body, ClockError, Detail, Entry, Evidence, Fault, Finding, Grid, IdMint, Incident,
     IncidentId, Kind, Now, ObjectCount, Observation, Phase, Picture, Place, Press, Record, Reply,
-    ReplyTo, SeenPress, Severity, Shot, SourceId, SourceInfo, SourceKind, Stage, Stamp, What,
+    ReplyTo, SeenPress, Severity, Shot, SourceId, SourceInfo, SourceKind, Stage, Stamp, Thing,
+    ThingReport, What,
 };
 
 const STEPS: usize = 600;
@@ -67,6 +68,7 @@ impl Witness {
             self.ended_ms.entry(id).or_insert(now.mono());
         }
         self.fused(record);
+        self.things(record);
         match self.latest.get(&id) {
             None => {
                 assert_eq!((record.what, incident.revision), (What::Opened, 1), "{record:?}");
@@ -81,6 +83,27 @@ impl Witness {
         let same = |other: &&Record| other.incident.active && other.incident.key == incident.key;
         let active = self.latest.values().filter(same).count();
         assert!(active <= 1, "{active} incidents for {}", incident.key);
+    }
+
+    /// Each thing is one, in one incident of its rule.
+    fn things(&self, record: &Record) {
+        let ids = |incident: &Incident| -> HashSet<(String, u64)> {
+            let things = incident.detail.get("things").and_then(|things| things.as_array());
+            let key = |thing: &serde_json::Value| {
+                (thing["source"].as_str().unwrap().to_owned(), thing["id"].as_u64().unwrap())
+            };
+            let things: Vec<_> = things.into_iter().flatten().collect();
+            let ids: HashSet<_> = things.iter().map(|thing| key(thing)).collect();
+            assert_eq!(ids.len(), things.len(), "a thing twice: {record:?}");
+            ids
+        };
+        let incident = &record.incident;
+        let new = ids(incident);
+        for other in self.latest.values().map(|one| &one.incident) {
+            if other.id != incident.id && other.key == incident.key {
+                assert!(ids(other).is_disjoint(&new), "{other:?} and {record:?}");
+            }
+        }
     }
 
     /// Never two emergencies in one; what was joined is listed, and where it went is there.
@@ -112,7 +135,8 @@ impl Witness {
         let (old, new) = (&before.incident, &record.incident);
         assert_eq!(new.revision, old.revision + 1, "a gap: {record:?}");
         assert!(new.severity <= old.severity, "severity fell");
-        assert!(old.active || !new.active, "began again after its end");
+        let news = new.detail.contains_key("news");
+        assert!(old.active || !new.active || news, "began again without news: {record:?}");
         assert_eq!((new.began_at, new.opened_at), (old.began_at, old.opened_at));
         let clips = |incident: &Incident| {
             incident.evidence.iter().filter(|one| one.media_type == "video/mp4").count()
@@ -121,7 +145,8 @@ impl Witness {
         match record.what {
             What::Updated => {
                 let since = self.updated_at_ms.get(&new.id).map(|at| now.mono_ms - at);
-                let excused = new.severity < old.severity
+                let excused = news
+                    || new.severity < old.severity
                     || clips(new) > clips(old)
                     || presses(new) != presses(old);
                 assert!(excused || since.is_none_or(|ms| ms >= 10_000), "{since:?}: {record:?}");
@@ -143,6 +168,8 @@ struct World {
     jobs: Vec<EvidenceJob>,
     sent: Vec<(SourceId, Press)>,
     replies: Vec<Reply>,
+    /// Who came last.
+    things: u64,
 }
 
 fn directory() -> Directory {
@@ -195,6 +222,7 @@ impl World {
             jobs: Vec::new(),
             sent: Vec::new(),
             replies: Vec::new(),
+            things: 0,
         }
     }
 
@@ -264,11 +292,33 @@ impl World {
             }],
             why: "random".into(),
             detail: Detail::new(),
+            things: self.things(source, phase, at),
             shot,
             notable: self.random.random_bool(0.3),
         };
         let frame = crate::domain::TrackFrame { tracks: Vec::new(), picture: None };
         self.apply(source, Body::Tracks(frame), vec![finding]);
+    }
+
+    /// Somebody new now and then, also after an end; those of before as well.
+    fn things(&mut self, source: &str, phase: Phase, at: Timestamp) -> ThingReport {
+        let is_new = phase == Phase::Begins || self.random.random_bool(0.2);
+        self.things += u64::from(is_new);
+        let thing = |id: u64| Thing {
+            id,
+            source: source.into(),
+            label: "person".into(),
+            first_at: at,
+            last_at: at,
+            score: 0.9,
+            standing: false,
+        };
+        let from = self.things.saturating_sub(2);
+        ThingReport {
+            things: (from..=self.things).map(thing).collect(),
+            news: is_new.then_some(self.things).into_iter().collect(),
+            resumes: phase == Phase::Begins && self.random.random_bool(0.5),
+        }
     }
 
     fn rain(&mut self) {
@@ -288,6 +338,7 @@ impl World {
             objects: Vec::new(),
             why: "random rain".into(),
             detail: Detail::new(),
+            things: ThingReport::default(),
             shot: None,
             notable: true,
         };

@@ -55,7 +55,8 @@ pub struct Config {
     /// Default `person`; fire-lane: car, truck, bus, motorcycle.
     #[serde(default)]
     pub labels: Vec<String>,
-    /// 0..1. Default 0.5.
+    /// What it takes to begin, 0..1; who has begun counts while he is followed, however weakly he is
+    /// seen. Default 0.5.
     #[serde(default = "min_score")]
     pub min_score: f32,
     /// Share of the picture's area, 0..1. Default 0.
@@ -74,12 +75,23 @@ pub struct Config {
     /// Weekly windows in the site's time zone, e.g. `Mon-Fri 22:00-06:00`. Default always.
     #[serde(default)]
     pub schedule: Vec<String>,
-    /// Seconds after an end in which no new one opens. Default 30.
+    /// Seconds after an end in which no new incident opens: who comes then is told as part of the
+    /// one that ended, which is active again. 0: each visit is its own. Default 30.
     #[serde(default = "cooldown_s")]
     pub cooldown_s: f64,
-    /// Seconds that it may be unseen and still be the same happening. Default 5.
+    /// Seconds that it may be unseen and still be the same happening, counted from the first look
+    /// that does not show it. Default 5.
     #[serde(default = "clear_s")]
     pub clear_s: f64,
+    /// Seconds beyond `dwell_s` after which what has not moved (a parked car, a guard) is standing:
+    /// it neither holds an incident of `intrusion`, `line` or `waterside` open nor hides who comes.
+    /// Default 300.
+    #[serde(default = "standing_after_s")]
+    pub standing_after_s: f64,
+    /// An incident of `intrusion`, `line` or `waterside` that has gone on for so many seconds is
+    /// ended by the next who comes, and he opens a new one. Default 600.
+    #[serde(default = "renew_after_s")]
+    pub renew_after_s: f64,
     /// 1 emergency, 2 alert, 3 and 4 notice. Default loiter, crowd and waterside 3, others 2.
     #[serde(default)]
     pub severity: Option<Severity>,
@@ -110,6 +122,12 @@ fn cooldown_s() -> f64 {
 fn clear_s() -> f64 {
     5.0
 }
+fn standing_after_s() -> f64 {
+    300.0
+}
+fn renew_after_s() -> f64 {
+    600.0
+}
 
 impl Config {
     /// Until it counts, with the default of its kind.
@@ -121,6 +139,12 @@ impl Config {
             RuleKind::FireLane => 120.0,
         };
         millis(self.dwell_s.unwrap_or(default))
+    }
+
+    /// Whether what stands still for long lets go of its incident, and a long one is followed by
+    /// another.
+    pub(super) fn lets_go(&self) -> bool {
+        matches!(self.kind, RuleKind::Intrusion | RuleKind::Line | RuleKind::Waterside)
     }
 
     /// Whether things of this label count.
@@ -231,6 +255,8 @@ impl Config {
             ("dwell_s", self.dwell_s.unwrap_or(0.0)),
             ("cooldown_s", self.cooldown_s),
             ("clear_s", self.clear_s),
+            ("standing_after_s", self.standing_after_s),
+            ("renew_after_s", self.renew_after_s),
             ("flood_cooldown_s", self.flood_cooldown_s.unwrap_or(0.0)),
         ];
         for (key, value) in seconds {

@@ -2,7 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{config::RuleKind, watch::Watch, zone::masked};
+use super::{
+    config::RuleKind,
+    watch::{Role, Watch},
+    zone::masked,
+};
 use crate::domain::{Track, TrackFrame};
 
 impl Watch {
@@ -35,14 +39,17 @@ impl Watch {
         if !track.seen {
             return "only predicted, not seen in this picture".into();
         }
-        if track.score < rule.min_score {
-            return format!("score is below min_score {}", rule.min_score);
-        }
-        if track.bbox.area() < rule.min_size {
-            return format!("smaller than min_size {}", rule.min_size);
-        }
-        if !rule.fits(track.bbox.area()) {
-            return format!("larger than max_size {}", rule.max_size);
+        let known = self.things.get(&track.id);
+        if !known.is_some_and(|thing| thing.admitted) {
+            if track.score < rule.min_score {
+                return format!("score is below min_score {}", rule.min_score);
+            }
+            if track.bbox.area() < rule.min_size {
+                return format!("smaller than min_size {}", rule.min_size);
+            }
+            if !rule.fits(track.bbox.area()) {
+                return format!("larger than max_size {}", rule.max_size);
+            }
         }
         if masked(&self.masks, track.bbox.foot()) {
             return "stands in an ignore-mask".into();
@@ -53,10 +60,12 @@ impl Watch {
         if !self.zone.holds(track.bbox.foot()) {
             return "outside the zone".into();
         }
-        let stayed = self
-            .seen
-            .get(&track.id)
-            .map_or(0.0, |seen| at.duration_since(seen.since).as_secs_f64());
+        match known.map(|thing| thing.role) {
+            Some(Role::Holds) => return "was told".into(),
+            Some(Role::LetGo) => return "was told, and holds nothing open".into(),
+            Some(Role::Waits) | None => {}
+        }
+        let stayed = known.map_or(0.0, |thing| at.duration_since(self.since(thing)).as_secs_f64());
         let dwell = rule.dwell_ms() as f64 / 1000.0;
         // What each thing must do for the dwell; of a crowd the number must last, and `state` says so.
         let waits = match rule.kind {
@@ -80,8 +89,8 @@ impl Watch {
             let lasted = at.duration_since(happening.began_at).as_secs_f64();
             return format!("a happening is on, {lasted:.1} s");
         }
-        if let Some(ended) = self.ended_at {
-            let passed = at.duration_since(ended).as_secs_f64();
+        if let Some(ended) = &self.ended {
+            let passed = at.duration_since(ended.at).as_secs_f64();
             let cooldown_s = self.rule.cooldown_in(self.posture.0);
             if passed < cooldown_s {
                 return format!("cool-down, {passed:.1} of {cooldown_s:.1} s");

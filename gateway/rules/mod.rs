@@ -142,7 +142,8 @@ mod tests {
         let never = rule("schedule = [\"Mon 00:00-00:01\"]\n");
         rules.replace(&[never], &cameras(&["b"]), &TimeZone::UTC, &mut findings);
         assert_eq!(findings.len(), 1, "{findings:?}");
-        assert_eq!(see(&mut rules, 5, &["b"])[0].phase, Phase::Ends);
+        assert_eq!(see(&mut rules, 5, &["b"]).len(), 0, "one look is not enough");
+        assert_eq!(see(&mut rules, 7, &["b"])[0].phase, Phase::Ends);
         // Another kind under the same id is another question.
         rules.replace(&[rule("")], &cameras(&["b"]), &TimeZone::UTC, &mut findings);
         assert_eq!(see(&mut rules, 60, &["b"])[0].phase, Phase::Begins);

@@ -1,6 +1,21 @@
-//! One rule on one camera: which tracks fulfil it, since when, and when a happening begins and ends.
+//! One rule on one camera: which things fulfil it, since when, and when a happening begins and ends.
+//!
+//! A happening is of things. Whoever newly fulfils the rule is news: he begins a happening, or is
+//! told as part of the one that is on. It goes on while somebody who was told is there. What has
+//! stood for long (a parked car, a guard) lets go of it, so that it neither holds it open nor
+//! hides who comes.
+//!
+//! Nothing is judged by what a single look does not show. Absence counts from the first look that
+//! misses a thing, and needs a second one: between two looks nobody knows.
 
-use std::collections::{BTreeMap, HashMap};
+mod happening;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_things;
+mod thing_state;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use geo::Polygon;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
@@ -11,40 +26,20 @@ use super::{
     schedule::Schedule,
     zone::{Zone, crossing, masked, polygon},
 };
-use crate::domain::{
-    ClockError, Detail, Finding, Now, ObjectCount, Phase, RuleId, Shot, SourceId, Stamp, Track,
-    TrackFrame,
-};
+use crate::domain::{Finding, Now, RuleId, SourceId, Stamp, Track, TrackFrame};
+use happening::{EndCause, Ended, Happening};
+pub(super) use thing_state::{Role, ThingState};
 
-/// A vehicle that moves less than this over its dwell stands (share of the picture).
-const STANDS_WITHIN: f32 = 0.02;
-/// A track is reported from its second detection on, which comes within so long of the first, or late.
-const CONFIRMED_WITHIN_MS: i64 = 1_000;
-/// A happening that was longer by this much is worth an update.
-const LONGER_MS: i64 = 30_000;
-
-/// What is remembered of one track.
-pub(super) struct TrackMemory {
-    /// When it came into the zone, or began to stand.
-    pub(super) since: Timestamp,
-    last: Timestamp,
-    foot: (f32, f32),
-    /// Where it began to stand (fire lane).
-    anchor: (f32, f32),
-    crossed: bool,
-}
-
-/// The rule is fulfilled.
-pub(super) struct Happening {
-    /// Source time.
-    pub(super) began_at: Timestamp,
-    last: Timestamp,
-    most: u32,
-    reported_ms: i64,
-    clock: ClockError,
-    /// When the rule was last fulfilled, on our own clock.
-    mono_ms: u64,
-}
+/// Who crossed while he was seen too weakly is told if he is seen well within so long.
+const CROSSED_WITHIN: SignedDuration = SignedDuration::from_secs(5);
+/// Things that vanished where they stood and are waited for, at most.
+const LOST_THINGS_MAX: usize = 64;
+/// A camera that is looked at seldom is silent after so many of its intervals without a look.
+const SILENT_LOOKS: u64 = 3;
+/// And not before so long.
+const SILENT_MS: u64 = 10_000;
+/// Looks further apart than this are no interval.
+const INTERVAL_MAX_MS: u64 = 120_000;
 
 /// The state of one rule on one camera.
 pub(super) struct Watch {
@@ -61,14 +56,20 @@ pub(super) struct Watch {
     pub(super) schedule: Schedule,
     /// Of the site, for the schedule.
     pub(super) timezone: TimeZone,
-    /// Tracks in the zone, by id.
-    pub(super) seen: HashMap<u64, TrackMemory>,
+    /// Things where the rule looks, by the id of their track.
+    pub(super) things: BTreeMap<u64, ThingState>,
+    /// Things that vanished where they stood, oldest first.
+    lost_things: VecDeque<ThingState>,
+    /// Tracks of the picture before, wherever they were: another one has only just begun.
+    before: Option<BTreeSet<u64>>,
+    /// When it was last looked, and how long after the look before that was.
+    looked: Option<(Timestamp, u64)>,
     /// Kind crowd: since when there have been enough.
     pub(super) enough_since: Option<Timestamp>,
     /// What is going on, if something is.
     pub(super) happening: Option<Happening>,
-    /// When the last one ended, for the cool-down.
-    pub(super) ended_at: Option<Timestamp>,
+    /// The last one that ended, for the cool-down.
+    pub(super) ended: Option<Ended>,
     /// Whether flood holds now, and key period.
     pub(super) posture: (bool, bool),
 }
@@ -85,10 +86,13 @@ impl Watch {
             schedule: Schedule::parse(&rule.schedule).unwrap_or_else(|_| Schedule::always()),
             rule: rule.clone(),
             timezone,
-            seen: HashMap::new(),
+            things: BTreeMap::new(),
+            lost_things: VecDeque::new(),
+            before: None,
+            looked: None,
             enough_since: None,
             happening: None,
-            ended_at: None,
+            ended: None,
             posture: (false, false),
         }
     }
@@ -100,20 +104,18 @@ impl Watch {
 
     /// Takes over the state of the same rule before a change of the configuration.
     pub(super) fn go_on(&mut self, before: Self) {
-        let Self { seen, enough_since, happening, ended_at, .. } = before;
-        self.seen = seen;
-        self.enough_since = enough_since;
-        self.happening = happening;
-        self.ended_at = ended_at;
+        self.things = before.things;
+        self.lost_things = before.lost_things;
+        self.before = before.before;
+        self.looked = before.looked;
+        self.enough_since = before.enough_since;
+        self.happening = before.happening;
+        self.ended = before.ended;
     }
 
     /// The rule or its camera was removed: a happening that was going on ends, with the reason.
     pub(super) fn retire(mut self, findings: &mut Vec<Finding>) {
-        let before = findings.len();
-        self.end(findings);
-        for finding in &mut findings[before..] {
-            finding.detail.insert("ended_by".into(), "reload".into());
-        }
+        self.end(EndCause::Reload, findings);
     }
 
     /// Takes the tracks of one picture.
@@ -124,356 +126,217 @@ impl Watch {
         findings: &mut Vec<Finding>,
     ) {
         let at = stamp.at;
-        let clear = SignedDuration::from_millis(millis(self.rule.clear_s));
-        self.seen.retain(|_, seen| at.duration_since(seen.last) <= clear);
-        let mut fulfilling: Vec<&Track> = Vec::new();
-        let mut since = at;
-        let counted: Vec<&Track> = frame.tracks.iter().filter(|track| self.counts(track)).collect();
-        for track in counted {
-            if let Some(from) = self.fulfils(track, at) {
-                since = since.min(from);
-                fulfilling.push(track);
-            }
-        }
+        self.note_look(at);
+        self.see(frame, at);
         let active = self.schedule.holds(at, &self.timezone);
-        let fulfilled = active && self.enough(&fulfilling, at, &mut since);
-        if fulfilled {
-            self.feed(stamp, since, &fulfilling, frame, findings);
-        } else if self.happening.as_ref().is_some_and(|one| at.duration_since(one.last) > clear) {
-            self.end(findings);
+        let enough = self.rule.kind != RuleKind::Crowd || self.enough(at);
+        let news = if active && enough { self.news(at) } else { Vec::new() };
+        if !news.is_empty() {
+            self.tell(stamp, &news, frame, findings);
+        } else if self.let_go(at) {
+            self.end(EndCause::Standing, findings);
+        } else if active && enough && self.is_held(at) {
+            self.feed(stamp, &[], frame, findings);
+        } else if self.misses(at) {
+            self.end(EndCause::Over, findings);
+        }
+        if !active && self.happening.is_none() {
+            // Who is there when the next window begins is told then.
+            self.things.values_mut().for_each(|thing| thing.role = Role::Waits);
         }
     }
 
-    /// Ends the happening of a camera that has sent nothing for longer than the clear time.
+    /// Ends the happening of a camera that has not been looked at for much longer than it usually is.
     pub(super) fn tick(&mut self, now: Now, findings: &mut Vec<Finding>) {
-        let silent_ms = u64::try_from(millis(self.rule.clear_s)).unwrap_or(0) + 10_000;
+        let usual_ms = self.looked.map_or(0, |(_, interval_ms)| interval_ms);
+        let clear_ms = u64::try_from(millis(self.rule.clear_s)).unwrap_or(0);
+        let silent_ms = clear_ms + (usual_ms * SILENT_LOOKS).max(SILENT_MS);
         let over = self
             .happening
             .as_ref()
             .is_some_and(|one| now.mono_ms.saturating_sub(one.mono_ms) > silent_ms);
         if over {
-            self.end(findings);
+            self.end(EndCause::Over, findings);
         }
     }
 
-    fn counts(&self, track: &Track) -> bool {
-        track.seen
-            && track.score >= self.rule.min_score
+    fn clear(&self) -> SignedDuration {
+        SignedDuration::from_millis(millis(self.rule.clear_s))
+    }
+
+    fn note_look(&mut self, at: Timestamp) {
+        let interval = self.looked.map_or(0, |(before, known)| {
+            let passed = u64::try_from(at.duration_since(before).as_millis()).unwrap_or(0);
+            // Replayed pictures lie close together and say nothing of how often it is looked asleep.
+            if passed <= INTERVAL_MAX_MS { passed.max(known * 9 / 10) } else { known }
+        });
+        self.looked = Some((at, interval));
+    }
+
+    /// Takes in where everything is in the picture of `at`.
+    fn see(&mut self, frame: &TrackFrame, at: Timestamp) {
+        let before = self.before.take();
+        let is_new = |track: &Track| before.as_ref().is_some_and(|ids| !ids.contains(&track.id));
+        for track in frame.tracks.iter().filter(|track| track.seen) {
+            if !self.looks_at(track) {
+                continue;
+            }
+            if !self.things.contains_key(&track.id) {
+                if !self.rule.counts(&track.label) {
+                    continue;
+                }
+                let new = is_new(track);
+                let since = if new { track.since.min(at) } else { at };
+                let thing = new.then(|| self.found_again(track, frame, at)).flatten();
+                let thing = thing.unwrap_or_else(|| ThingState::new(track, since, at));
+                self.things.insert(track.id, thing);
+            }
+            let admitted = self.admits(track);
+            let Some(thing) = self.things.get_mut(&track.id) else { continue };
+            let foot = thing.bbox.foot();
+            thing.seen(track, at);
+            thing.admitted |= admitted;
+            if self.rule.kind == RuleKind::Line && crosses(&self.rule, foot, track.bbox.foot()) {
+                thing.crossed_at = Some(at);
+            }
+        }
+        self.before = Some(frame.tracks.iter().map(|track| track.id).collect());
+        self.miss(at);
+    }
+
+    /// Notes who is not seen in the picture of `at`, and forgets who is gone.
+    fn miss(&mut self, at: Timestamp) {
+        let clear = self.clear();
+        let mut gone = Vec::new();
+        for (track, thing) in self.things.iter_mut().filter(|(_, thing)| thing.last_at != at) {
+            thing.missed(at);
+            if thing.is_gone(at, clear) {
+                gone.push(*track);
+            }
+        }
+        let lost = gone.iter().filter_map(|track| self.things.remove(track));
+        self.lost_things.extend(lost.filter(ThingState::is_rooted));
+        self.lost_things.retain(|thing| thing.is_awaited(at));
+        while self.lost_things.len() > LOST_THINGS_MAX {
+            self.lost_things.pop_front();
+        }
+    }
+
+    /// A thing that vanished where this track begins now, if there is one.
+    fn found_again(
+        &mut self,
+        track: &Track,
+        frame: &TrackFrame,
+        at: Timestamp,
+    ) -> Option<ThingState> {
+        let followed = |id: &u64| frame.tracks.iter().any(|one| one.id == *id && one.seen);
+        let missed = self.things.iter().find(|(id, thing)| {
+            !followed(id) && thing.last_at != at && thing.is_found_again(track, at)
+        });
+        if let Some(id) = missed.map(|(id, _)| *id) {
+            return self.things.remove(&id);
+        }
+        let lost = self.lost_things.iter().position(|thing| thing.is_found_again(track, at))?;
+        let mut thing = self.lost_things.remove(lost)?;
+        let is_member = self.happening.as_ref().is_some_and(|one| one.members.contains(&thing.id));
+        thing.role = match () {
+            () if thing.is_standing && self.rule.lets_go() => Role::LetGo,
+            () if is_member => Role::Holds,
+            () => Role::Waits,
+        };
+        Some(thing)
+    }
+
+    /// Whether the rule looks where it stands.
+    fn looks_at(&self, track: &Track) -> bool {
+        let foot = track.bbox.foot();
+        let inside = self.rule.kind == RuleKind::Line || self.zone.holds(foot);
+        inside && !masked(&self.masks, foot)
+    }
+
+    /// Whether it looks as the rule wants things to look.
+    fn admits(&self, track: &Track) -> bool {
+        track.score >= self.rule.min_score
             && self.rule.fits(track.bbox.area())
             && self.rule.counts(&track.label)
-            && !masked(&self.masks, track.bbox.foot())
     }
 
-    /// Since when this one fulfils the rule, if it does.
-    fn fulfils(&mut self, track: &Track, at: Timestamp) -> Option<Timestamp> {
-        let foot = track.bbox.foot();
-        let line = self.rule.kind == RuleKind::Line;
-        if !line && !self.zone.holds(foot) {
-            self.seen.remove(&track.id);
-            return None;
-        }
-        // A track that was only just confirmed was in the zone since its first detection; an older one
-        // came in now.
-        let just_confirmed =
-            at.duration_since(track.since).as_millis() <= i128::from(CONFIRMED_WITHIN_MS);
-        let seen = self.seen.entry(track.id).or_insert(TrackMemory {
-            since: if just_confirmed { track.since.min(at) } else { at },
-            last: at,
-            foot,
-            anchor: foot,
-            crossed: false,
-        });
-        let before = std::mem::replace(&mut seen.foot, foot);
-        seen.last = at;
-        match self.rule.kind {
+    /// Tracks of those who newly fulfil the rule in the picture of `at`.
+    fn news(&self, at: Timestamp) -> Vec<u64> {
+        let dwell = SignedDuration::from_millis(self.rule.dwell_ms());
+        let fulfils = |thing: &ThingState| match self.rule.kind {
             RuleKind::Line => {
-                let left = crossing(&self.rule.line, before, foot);
-                seen.crossed |= match self.rule.direction {
-                    Direction::Both => left.is_some(),
-                    Direction::LeftToRight => left == Some(true),
-                    Direction::RightToLeft => left == Some(false),
-                };
-                // A crossing has no duration: it counts once.
-                std::mem::take(&mut seen.crossed).then_some(at)
+                thing.crossed_at.is_some_and(|crossed| at.duration_since(crossed) <= CROSSED_WITHIN)
             }
-            RuleKind::FireLane => {
-                let moved = (foot.0 - seen.anchor.0).hypot(foot.1 - seen.anchor.1);
-                if moved > STANDS_WITHIN {
-                    (seen.anchor, seen.since) = (foot, at);
-                }
-                Some(seen.since).filter(|since| {
-                    at.duration_since(*since).as_millis() >= i128::from(self.rule.dwell_ms())
-                })
+            RuleKind::Crowd => true,
+            RuleKind::FireLane | RuleKind::Intrusion | RuleKind::Loiter | RuleKind::Waterside => {
+                at.duration_since(self.since(thing)) >= dwell
             }
-            RuleKind::Loiter | RuleKind::Intrusion | RuleKind::Waterside => Some(seen.since)
-                .filter(|since| {
-                    at.duration_since(*since).as_millis() >= i128::from(self.rule.dwell_ms())
-                }),
-            RuleKind::Crowd => Some(at),
+        };
+        let is_news = |thing: &ThingState| {
+            thing.role == Role::Waits && thing.admitted && thing.last_at == at && fulfils(thing)
+        };
+        self.things.iter().filter(|(_, thing)| is_news(thing)).map(|(track, _)| *track).collect()
+    }
+
+    /// Since when a thing does what the rule asks for.
+    pub(super) fn since(&self, thing: &ThingState) -> Timestamp {
+        match self.rule.kind {
+            RuleKind::Line => thing.crossed_at.unwrap_or(thing.last_at),
+            RuleKind::FireLane => thing.since.max(thing.stands_since()),
+            RuleKind::Crowd => self.enough_since.unwrap_or(thing.last_at),
+            RuleKind::Intrusion | RuleKind::Loiter | RuleKind::Waterside => thing.since,
         }
     }
 
-    fn enough(&mut self, fulfilling: &[&Track], at: Timestamp, since: &mut Timestamp) -> bool {
-        if self.rule.kind != RuleKind::Crowd {
-            return !fulfilling.is_empty();
-        }
-        if fulfilling.len() < usize::try_from(self.rule.count).unwrap_or(usize::MAX) {
+    /// Kind crowd: whether there are enough, for long enough. One look that misses somebody does not
+    /// send him away.
+    fn enough(&mut self, at: Timestamp) -> bool {
+        let there = |thing: &&ThingState| {
+            thing.admitted && thing.absent.is_none_or(|(_, looks)| looks <= 1)
+        };
+        let many = self.things.values().filter(there).count();
+        if many < usize::try_from(self.rule.count).unwrap_or(usize::MAX) {
             self.enough_since = None;
             return false;
         }
         let from = *self.enough_since.get_or_insert(at);
-        *since = from;
         at.duration_since(from).as_millis() >= i128::from(self.rule.dwell_ms())
     }
 
-    /// The rule is fulfilled by these tracks since `since`: makes a finding, or a happening that begins.
-    fn feed(
-        &mut self,
-        stamp: Stamp,
-        since: Timestamp,
-        who: &[&Track],
-        frame: &TrackFrame,
-        findings: &mut Vec<Finding>,
-    ) {
-        let at = stamp.at;
-        let count = u32::try_from(who.len()).unwrap_or(u32::MAX);
-        let begins = self.happening.is_none();
-        if begins && !self.begin(stamp, since, count) {
-            return;
-        }
-        let Some(happening) = &mut self.happening else { return };
-        happening.last = happening.last.max(at);
-        happening.mono_ms = stamp.mono_ms;
-        let lasted_ms =
-            i64::try_from(at.duration_since(happening.began_at).as_millis()).unwrap_or(0);
-        let notable = count > happening.most || lasted_ms - happening.reported_ms >= LONGER_MS;
-        if notable {
-            happening.reported_ms = lasted_ms;
-        }
-        happening.most = happening.most.max(count);
-        let (began_at, clock) = (happening.began_at, happening.clock.clone());
-        let quality = who.iter().map(|track| track.score * (0.05 + track.bbox.area())).sum();
-        let shot = frame.picture.clone().map(|picture| Shot {
-            picture,
-            boxes: who.iter().map(|track| (*track).clone()).collect(),
-            quality,
-        });
-        let detail: Detail = BTreeMap::from([("lasted_s".into(), (lasted_ms / 1000).into())]);
-        findings.push(Finding {
-            key: self.key(),
-            phase: if begins { Phase::Begins } else { Phase::Continues },
-            rule: Some(self.id.clone()),
-            source: self.camera.clone(),
-            kind: self.rule.kind_of_incident(),
-            severity: self.rule.severity_in(self.posture.0, self.posture.1),
-            title: None,
-            began_at,
-            at,
-            clock,
-            objects: objects(who),
-            why: format!(
-                "rule {}: {count} at once, for {:.1} s{}",
-                self.id,
-                lasted_ms as f64 / 1000.0,
-                self.rule.why_in(self.posture.0, self.posture.1)
-            ),
-            detail,
-            shot,
-            notable,
-        });
+    /// Whether somebody who was told is seen in the picture of `at`.
+    fn is_held(&self, at: Timestamp) -> bool {
+        let holds = |thing: &ThingState| match self.rule.kind {
+            RuleKind::Line => thing.crossed_at == Some(at),
+            _ => thing.last_at == at,
+        };
+        self.happening.is_some()
+            && self.things.values().any(|thing| thing.role == Role::Holds && holds(thing))
     }
 
-    /// Begins a happening; false during the cool-down after the last one.
-    fn begin(&mut self, stamp: Stamp, since: Timestamp, count: u32) -> bool {
-        let cooldown_s = self.rule.cooldown_in(self.posture.0);
-        let cooldown = SignedDuration::from_millis(millis(cooldown_s));
-        if self.ended_at.is_some_and(|ended| stamp.at.duration_since(ended) < cooldown) {
-            return false;
-        }
-        self.happening = Some(Happening {
-            began_at: since,
-            last: stamp.at,
-            most: count,
-            reported_ms: 0,
-            clock: ClockError::of(stamp),
-            mono_ms: stamp.mono_ms,
-        });
-        true
-    }
-
-    fn end(&mut self, findings: &mut Vec<Finding>) {
-        let Some(happening) = self.happening.take() else { return };
-        self.ended_at = Some(happening.last);
-        self.enough_since = None;
-        let lasted = happening.last.duration_since(happening.began_at);
-        findings.push(Finding {
-            key: self.key(),
-            phase: Phase::Ends,
-            rule: Some(self.id.clone()),
-            source: self.camera.clone(),
-            kind: self.rule.kind_of_incident(),
-            severity: self.rule.severity_in(self.posture.0, self.posture.1),
-            title: None,
-            began_at: happening.began_at,
-            at: happening.last,
-            clock: happening.clock,
-            objects: Vec::new(),
-            why: format!(
-                "rule {}: at most {} at once, for {:.1} s{}",
-                self.id,
-                happening.most,
-                lasted.as_secs_f64(),
-                self.rule.why_in(self.posture.0, self.posture.1)
-            ),
-            detail: BTreeMap::from([("lasted_s".into(), lasted.as_secs().into())]),
-            shot: None,
-            notable: false,
-        });
-    }
-
-    fn key(&self) -> String {
-        format!("rule/{}/{}", self.id, self.camera)
-    }
-}
-
-fn objects(who: &[&Track]) -> Vec<ObjectCount> {
-    let mut counts: BTreeMap<&str, ObjectCount> = BTreeMap::new();
-    for track in who {
-        let one = counts.entry(&track.label).or_insert_with(|| ObjectCount {
-            label: track.label.to_string(),
-            count: 0,
-            score_max: 0.0,
-        });
-        one.count += 1;
-        one.score_max = one.score_max.max(track.score);
-    }
-    counts.into_values().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::type_complexity, reason = "tables")]
-    use super::*;
-    use crate::domain::{Bbox, Body, Observation};
-    use crate::rules::Rules;
-
-    /// Rows of (second, people as (id, x, y of the foot)); what the rule finds, by second.
-    fn check(rule: &str, rows: &[(f64, &[(u64, f32, f32)])]) -> Vec<String> {
-        check_label(rule, "person", rows)
-    }
-
-    fn check_label(rule: &str, label: &str, rows: &[(f64, &[(u64, f32, f32)])]) -> Vec<String> {
-        let config: Config = toml::from_str(&format!("id = \"r\"\n{rule}")).unwrap();
-        assert_eq!(config.problems(), []);
-        let mut rules = Rules::new(
-            &[config],
-            &[("c".into(), vec![vec![[0.0, 0.0], [0.1, 0.0], [0.1, 1.0], [0.0, 1.0]]])],
-            &TimeZone::UTC,
+    /// Marks what has stood for long. True if it was the last that held a happening open.
+    fn let_go(&mut self, at: Timestamp) -> bool {
+        let after = SignedDuration::from_millis(
+            self.rule.dwell_ms().saturating_add(millis(self.rule.standing_after_s)),
         );
-        let start: Timestamp = "2026-07-03T12:00:00Z".parse().unwrap();
-        let mut lines = Vec::new();
-        for (second, people) in rows {
-            let at = start + SignedDuration::from_millis(millis(*second));
-            let tracks = people
-                .iter()
-                .map(|(id, x, y)| Track {
-                    id: *id,
-                    label: label.into(),
-                    score: 0.9,
-                    bbox: Bbox::new(x - 0.05, y - 0.3, x + 0.05, *y),
-                    seen: true,
-                    since: at,
-                })
-                .collect();
-            let now = Now { wall: at, mono_ms: (second * 1000.0) as u64 };
-            let body = Body::Tracks(TrackFrame { tracks, picture: None });
-            let mut findings = Vec::new();
-            rules.observe(
-                &Observation { source: "c".into(), stamp: Stamp::of_gateway(now), body },
-                &mut findings,
-            );
-            for finding in
-                findings.iter().filter(|one| one.phase != Phase::Continues || one.notable)
-            {
-                let began = finding.began_at.duration_since(start).as_secs_f64();
-                lines.push(format!("{second}: {:?} since {began}", finding.phase));
+        let mut any = false;
+        for thing in self.things.values_mut().filter(|thing| thing.role == Role::Holds) {
+            let stands = at.duration_since(thing.stands_since()) >= after && thing.last_at == at;
+            thing.is_standing |= stands;
+            if stands && self.rule.lets_go() {
+                (thing.role, any) = (Role::LetGo, true);
             }
         }
-        lines
+        any && !self.things.values().any(|thing| thing.role == Role::Holds)
     }
+}
 
-    #[test]
-    fn intrusion_is_one_happening_with_clear_and_cooldown() {
-        let rule = "kind = \"intrusion\"\nzone = [[0.0, 0.5], [1.0, 0.5], [1.0, 1.0], [0.0, 1.0]]\nclear_s = 2\ncooldown_s = 10";
-        let rows: &[(f64, &[(u64, f32, f32)])] = &[
-            (0.0, &[(1, 0.5, 0.4)]),
-            (1.0, &[(1, 0.5, 0.6)]),
-            (2.0, &[]),
-            (3.0, &[(1, 0.5, 0.6), (2, 0.6, 0.6)]),
-            (4.0, &[(3, 0.05, 0.9)]),
-            (6.0, &[]),
-            (8.0, &[(4, 0.5, 0.6)]),
-            (14.0, &[(4, 0.5, 0.6)]),
-        ];
-        assert_eq!(
-            check(rule, rows),
-            ["1: Begins since 1", "3: Continues since 1", "6: Ends since 1", "14: Begins since 14"]
-        );
-    }
-
-    #[test]
-    fn a_line_has_a_direction() {
-        let rows: &[(f64, &[(u64, f32, f32)])] = &[
-            (0.0, &[(1, 0.5, 0.4)]),
-            (1.0, &[(1, 0.5, 0.6)]),
-            (1.2, &[(2, 0.3, 0.6)]),
-            (1.4, &[(2, 0.3, 0.4)]),
-        ];
-        let line = "kind = \"line\"\nline = [[0.0, 0.5], [1.0, 0.5]]\n";
-        assert_eq!(
-            check(&format!("{line}direction = \"left-to-right\""), rows),
-            ["1: Begins since 1"]
-        );
-        assert_eq!(
-            check(&format!("{line}direction = \"right-to-left\""), rows),
-            ["1.4: Begins since 1.4"]
-        );
-    }
-
-    #[test]
-    fn loitering_takes_its_time_and_began_when_they_came() {
-        let rule = "kind = \"loiter\"\ndwell_s = 3";
-        let stay: Vec<(f64, &[(u64, f32, f32)])> =
-            (0..6).map(|n| (f64::from(n), &[(1u64, 0.5f32, 0.6f32)] as &[_])).collect();
-        assert_eq!(check(rule, &stay), ["3: Begins since 0"]);
-        let pass: Vec<(f64, &[(u64, f32, f32)])> =
-            vec![(0.0, &[(1, 0.5, 0.6)]), (2.0, &[(2, 0.5, 0.6)]), (4.0, &[(3, 0.5, 0.6)])];
-        assert_eq!(check(rule, &pass), [] as [&str; 0]);
-    }
-
-    #[test]
-    fn a_crowd_is_a_count_that_holds() {
-        let rule = "kind = \"crowd\"\ncount = 2\ndwell_s = 1";
-        let rows: &[(f64, &[(u64, f32, f32)])] = &[
-            (0.0, &[(1, 0.5, 0.6), (2, 0.7, 0.6)]),
-            (0.5, &[(1, 0.5, 0.6)]),
-            (1.0, &[(1, 0.5, 0.6), (2, 0.7, 0.6)]),
-            (2.0, &[(1, 0.5, 0.6), (2, 0.7, 0.6)]),
-            (3.0, &[(1, 0.5, 0.6), (2, 0.7, 0.6), (3, 0.8, 0.6)]),
-        ];
-        assert_eq!(check(rule, rows), ["2: Begins since 1", "3: Continues since 1"]);
-    }
-
-    #[test]
-    fn a_fire_lane_wants_a_vehicle_that_stands() {
-        let rule = "kind = \"fire-lane\"\ndwell_s = 2";
-        let stands: Vec<(f64, &[(u64, f32, f32)])> = vec![
-            (0.0, &[(1, 0.3, 0.6)]),
-            (1.0, &[(1, 0.5, 0.6)]),
-            (2.0, &[(1, 0.505, 0.6)]),
-            (3.0, &[(1, 0.5, 0.6)]),
-        ];
-        assert_eq!(check_label(rule, "car", &stands), ["3: Begins since 1"]);
-        assert_eq!(check_label(rule, "person", &stands), [] as [&str; 0]);
+/// Whether a step from one place to the other crosses the rule's line in its direction.
+fn crosses(rule: &Config, from: (f32, f32), to: (f32, f32)) -> bool {
+    let left = crossing(&rule.line, from, to);
+    match rule.direction {
+        Direction::Both => left.is_some(),
+        Direction::LeftToRight => left == Some(true),
+        Direction::RightToLeft => left == Some(false),
     }
 }

@@ -4,8 +4,16 @@ use std::collections::HashMap;
 
 use jiff::SignedDuration;
 
-use super::{super::live::Live, Desk, Directory, Effects, EvidenceJob};
-use crate::domain::{Entry, Evidence, IdMint, IncidentId, Now, SourceId, What};
+use super::{
+    super::live::{DueClip, Live},
+    Desk, Directory, Effects, EvidenceJob,
+};
+use crate::domain::{Entry, Evidence, Finding, IdMint, IncidentId, Now, SourceId, Thing, What};
+
+/// Clips of one incident, at most.
+const CLIPS_MAX: usize = 50;
+/// A clip that shows a newcomer for less than this does not show him.
+const SHOWN_FOR: SignedDuration = SignedDuration::from_secs(3);
 
 impl Desk {
     /// A snapshot or clip is on disk.
@@ -18,22 +26,23 @@ impl Desk {
     ) {
         effects.entries.push(Entry::Evidence { incident: id, evidence: evidence.clone() });
         let Some(live) = self.live.get_mut(&id) else { return };
-        if evidence.media_type == "image/jpeg" {
-            // One snapshot is listed: the best.
-            live.incident.evidence.retain(|old| old.media_type != "image/jpeg");
-            live.incident.evidence.insert(0, evidence.clone());
-            live.making_snapshot = false;
+        let is_picture = evidence.media_type == "image/jpeg";
+        live.things.made(evidence.id, is_picture);
+        if is_picture {
+            live.list_picture(evidence);
         } else {
             live.incident.evidence.push(evidence.clone());
         }
         live.dirty = true;
         if live.hold_until_ms.is_some() {
             effects.entries.push(live.record(now, What::Opened));
+        } else if live.things.news_is_due(now) {
+            effects.entries.extend(live.tell_news(now));
         } else if live.may_update(now)
             || (evidence.media_type == "video/mp4" && live.reported && !live.incident.active)
         {
             // The clip of an incident that is over is its last change, so it is reported at once.
-            effects.entries.push(live.record(now, What::Updated));
+            effects.entries.push(live.updated(now));
         }
     }
 
@@ -47,6 +56,7 @@ impl Desk {
     ) {
         let Some(live) = self.live.get_mut(&id) else { return };
         live.making_snapshot = false;
+        live.things.failed();
         live.incident.detail.insert("evidence_failed".into(), reason.into());
         live.dirty = true;
         if live.hold_until_ms.is_some() {
@@ -55,47 +65,115 @@ impl Desk {
     }
 }
 
+impl Live {
+    /// The best snapshot comes first and takes the place of the one before, unless that is the only
+    /// picture of somebody; then those of newcomers.
+    fn list_picture(&mut self, evidence: &Evidence) {
+        let list = &mut self.incident.evidence;
+        if self.snapshot != Some(evidence.id) {
+            let pictures = list.iter().take_while(|one| one.media_type == "image/jpeg").count();
+            list.insert(pictures, evidence.clone());
+            return;
+        }
+        self.making_snapshot = false;
+        let before = self.listed_snapshot.replace(evidence.id);
+        if let Some(before) = before.filter(|before| self.things.may_drop(*before)) {
+            list.retain(|one| one.id != before);
+        }
+        list.insert(0, evidence.clone());
+    }
+}
+
 /// Asks for a snapshot of the picture that waits, unless one is being made.
 pub(super) fn take_snapshot(ids: &mut IdMint, live: &mut Live, now: Now, effects: &mut Effects) {
     if live.making_snapshot {
         return;
     }
-    let Some(shot) = live.shot.take() else { return };
+    let Some((source, shot)) = live.shot.take() else { return };
     let id = ids.evidence(now);
     live.best = shot.quality;
     live.snapshot = Some(id);
     live.making_snapshot = true;
     live.last_snapshot_ms = now.mono_ms;
-    let source = live.incident.sources[0].id.clone();
+    live.things.ask(id, shot.boxes.iter().map(|one| (source.clone(), one.id)).collect());
     effects.jobs.push(EvidenceJob::Snapshot { incident: live.incident.id, id, source, shot });
 }
 
-/// Asks for the one clip of an incident when that has ended and its post-roll is over, or at the
-/// clip's greatest length.
-pub(super) fn cut_clip(
+/// Asks for a picture of things that none shows yet, if this finding brings one. `opened` has its own.
+pub(super) fn picture_things(
+    ids: &mut IdMint,
+    live: &mut Live,
+    now: Now,
+    finding: &Finding,
+    effects: &mut Effects,
+) {
+    let Some(shot) = finding.shot.as_ref().filter(|_| live.reported) else { return };
+    let shows = live.things.unpictured(&finding.source, &shot.boxes);
+    if shows.is_empty() {
+        return;
+    }
+    let (id, source) = (ids.evidence(now), finding.source.clone());
+    live.things.ask(id, shows);
+    let shot = shot.clone();
+    effects.jobs.push(EvidenceJob::Snapshot { incident: live.incident.id, id, source, shot });
+}
+
+/// Sees to it that a clip shows these newcomers: one that is still to be cut, or another.
+pub(super) fn film_things(directory: &Directory, live: &mut Live, newcomers: &[Thing]) {
+    for thing in newcomers {
+        let longest = directory.clip_max(&thing.source);
+        let key = (thing.source.clone(), thing.id);
+        let shows_him = |clip: &&mut DueClip| {
+            clip.source == thing.source && thing.first_at + SHOWN_FOR <= clip.began_at + longest
+        };
+        match live.due_clips.iter_mut().find(shows_him) {
+            Some(clip) => clip.shows.push(key),
+            None if live.clips < CLIPS_MAX => {
+                live.clips += 1;
+                let (source, began_at) = (thing.source.clone(), thing.first_at);
+                live.due_clips.push(DueClip { source, began_at, shows: vec![key] });
+            }
+            None => {}
+        }
+    }
+}
+
+/// Asks for the clips whose time is over: when the incident has ended and the post-roll is over, or
+/// at the clip's greatest length.
+pub(super) fn cut_clips(
     (directory, ids): (&Directory, &mut IdMint),
     live: &mut Live,
     now: Now,
     effects: &mut Effects,
 ) {
-    if !live.clip_due || !live.reported {
+    if !live.reported {
         return;
     }
-    let first = &live.incident.sources[0].id;
-    let source = live.clip_source.as_ref().unwrap_or(first).clone();
-    let seconds = |map: &HashMap<SourceId, u64>, default: u64| {
-        SignedDuration::from_secs(
-            i64::try_from(map.get(&source).copied().unwrap_or(default)).unwrap_or(0),
-        )
+    let (incident, ended_at) = (live.incident.id, live.incident.ended_at);
+    let until = |clip: &DueClip| {
+        let longest = clip.began_at + directory.clip_max(&clip.source);
+        let ended = ended_at.map(|at| at.max(clip.began_at) + directory.post_roll(&clip.source));
+        ended.map_or(longest, |ended| ended.min(longest))
     };
-    let longest = live.incident.began_at + seconds(&directory.clip_max_s, 30);
-    let ended = live.incident.ended_at.map(|at| at + seconds(&directory.post_roll_s, 5));
-    let until = ended.map_or(longest, |ended| ended.min(longest));
-    if now.wall < until {
-        return;
+    for clip in live.due_clips.extract_if(.., |clip| now.wall >= until(clip)) {
+        let (id, until) = (ids.evidence(now), until(&clip));
+        live.things.ask(id, clip.shows);
+        let (source, began_at) = (clip.source, clip.began_at);
+        effects.jobs.push(EvidenceJob::Clip { incident, id, source, began_at, until });
     }
-    live.clip_due = false;
-    let (incident, began_at) = (live.incident.id, live.incident.began_at);
-    let id = ids.evidence(now);
-    effects.jobs.push(EvidenceJob::Clip { incident, id, source, began_at, until });
+}
+
+impl Directory {
+    fn clip_max(&self, source: &SourceId) -> SignedDuration {
+        seconds(&self.clip_max_s, source, 30)
+    }
+
+    fn post_roll(&self, source: &SourceId) -> SignedDuration {
+        seconds(&self.post_roll_s, source, 5)
+    }
+}
+
+fn seconds(of: &HashMap<SourceId, u64>, source: &SourceId, default: u64) -> SignedDuration {
+    let seconds = of.get(source).copied().unwrap_or(default);
+    SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(0))
 }

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use super::{
     super::{
         fusion::{self, Join, Side},
-        live::Live,
+        live::{DueClip, Live},
     },
     Desk, Effects,
+    evidence::picture_things,
 };
 use crate::domain::{
-    Finding, Grid, IncidentId, Kind, Now, Place, Severity, SourceKind, SourceRef, Stage, What,
+    Finding, Grid, IncidentId, Kind, Now, Place, Severity, SourceId, SourceKind, SourceRef, What,
 };
 
 /// Sources of one incident, at most; further ones make incidents of their own.
@@ -65,12 +66,14 @@ impl Desk {
         let Some(live) = self.live.get_mut(&id) else { return false };
         live.open_keys.insert(finding.key.clone());
         live.take_in(rule, SourceRef { id: info.id, kind: info.kind, name: info.name }, apart_m);
-        if sees && live.incident.kind == Kind::EmergencyButton && live.clip_source.is_none() {
-            (live.clip_due, live.clip_source) = (true, Some(finding.source.clone()));
+        if sees && live.incident.kind == Kind::EmergencyButton && live.clips == 0 {
+            live.film(finding.source.clone());
         }
+        live.take_things(now, finding);
+        picture_things(&mut self.ids, live, now, finding, effects);
         let rose = live.absorb(finding);
         if rose && live.reported {
-            effects.entries.push(live.record(now, What::Updated));
+            effects.entries.push(live.updated(now));
         }
         true
     }
@@ -116,14 +119,15 @@ impl Desk {
                 live.take_in(Join::ButtonAndEye, source.clone(), apart_m);
             }
             live.count(&folded.incident.objects);
-            if live.clip_source.is_none() {
-                let source = folded.incident.sources[0].id.clone();
-                (live.clip_due, live.clip_source) = (true, Some(source));
+            if live.clips == 0 {
+                live.film(folded.incident.sources[0].id.clone());
             }
             live.open_keys.append(&mut folded.open_keys);
             if folded.hold_until_ms.is_some() {
                 effects.entries.push(folded.record(now, What::Opened));
             }
+            effects.entries.extend(folded.tell_news(now));
+            live.things.join(&mut folded.things);
             folded.end(now, folded.last_at.max(folded.incident.began_at));
             folded.incident.detail.insert("joined_to".into(), id.to_string().into());
             effects.entries.push(folded.record(now, What::Ended));
@@ -150,7 +154,7 @@ impl Desk {
             let Some(live) = self.live.get_mut(&person) else { continue };
             live.raised(Join::RainAndWater, id);
             if live.raise(Severity::ALERT) && live.reported {
-                effects.entries.push(live.record(now, What::Updated));
+                effects.entries.push(live.updated(now));
             }
         }
     }
@@ -225,7 +229,7 @@ fn is_water(kind: Kind) -> bool {
 }
 
 fn is_open(live: &Live) -> bool {
-    live.incident.active && !matches!(live.incident.stage, Stage::Closed | Stage::Dismissed)
+    live.incident.active && !live.is_closed()
 }
 
 fn position(place: Option<&Place>) -> Option<[f64; 2]> {
@@ -241,6 +245,13 @@ fn error_m(ground: Option<&Value>) -> Option<f64> {
 }
 
 impl Live {
+    /// One clip shows it, from its beginning on.
+    pub(super) fn film(&mut self, source: SourceId) {
+        self.clips += 1;
+        let began_at = self.incident.began_at;
+        self.due_clips.push(DueClip { source, began_at, shows: Vec::new() });
+    }
+
     /// Another source is part of it, by this rule.
     fn take_in(&mut self, rule: Join, source: SourceRef, apart_m: f64) {
         if self.incident.sources.iter().any(|one| one.id == source.id) {

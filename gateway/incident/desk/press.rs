@@ -5,7 +5,8 @@ use super::{
     Desk, Effects,
 };
 use crate::domain::{
-    ClockError, Finding, IncidentId, Kind, Now, Phase, Press, Severity, SourceId, Stamp, What,
+    ClockError, Finding, IncidentId, Kind, Now, Phase, Press, Severity, SourceId, Stamp,
+    ThingReport,
 };
 
 impl Desk {
@@ -46,7 +47,7 @@ impl Desk {
         // A second press is reported at once, without the ten seconds between updates.
         let again = open.and(id).and_then(|id| self.live.get_mut(&id));
         if let Some(live) = again.filter(|live| live.dirty) {
-            effects.entries.push(live.record(now, What::Updated));
+            effects.entries.push(live.updated(now));
         }
         effects.entries.insert(0, presses::entry(source, stamp, press, RememberedPress::Call, id));
         if let (None, Some(id)) = (open, id) {
@@ -89,6 +90,7 @@ impl Desk {
             objects: Vec::new(),
             why: format!("{source} was pressed ({count} so far)"),
             detail,
+            things: ThingReport::default(),
             shot: None,
             notable: true,
         }

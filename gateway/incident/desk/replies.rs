@@ -31,6 +31,7 @@ impl Desk {
                 if live.hold_until_ms.is_some() {
                     effects.entries.push(live.record(now, What::Opened));
                 }
+                effects.entries.extend(live.tell_news(now));
                 live.incident.stage = stage;
                 live.incident.detail.insert("by".into(), reply.by.clone().into());
                 if let Some(note) = &reply.note {

@@ -15,7 +15,7 @@ use super::{
     text::{shown, sums, window_en, window_zh},
 };
 use crate::domain::{
-    ClockError, Detail, Finding, Kind, Now, Phase, Severity, SourceId, Stamp, Title,
+    ClockError, Detail, Finding, Kind, Now, Phase, Severity, SourceId, Stamp, ThingReport, Title,
 };
 
 /// After a pause of this length it counts as another rain, for when it began.
@@ -210,6 +210,7 @@ impl Group {
             objects: Vec::new(),
             why,
             detail: self.detail(open, gauges, top, with, now_at, fell_um),
+            things: ThingReport::default(),
             shot: None,
             notable: false,
         })

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     ClockError, Detail, Finding, Kind, Now, OrderTo, Phase, Posture, PostureOrder, Severity,
-    SourceId, Stamp, Title,
+    SourceId, Stamp, ThingReport, Title,
 };
 
 /// The source of its records.
@@ -331,6 +331,7 @@ impl PostureState {
                 false => format!("{en}: nothing asks for it any more"),
             },
             detail,
+            things: ThingReport::default(),
             shot: None,
             notable: true,
         });

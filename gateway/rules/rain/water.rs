@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use super::{gauge::Gauge, level::LevelBand};
-use crate::domain::{ClockError, Detail, Finding, Kind, Phase, Severity, Stamp, Title};
+use crate::domain::{
+    ClockError, Detail, Finding, Kind, Phase, Severity, Stamp, ThingReport, Title,
+};
 
 /// Another rise or fall of so much is worth an update, mm.
 const NOTABLE_MM: i64 = 100;
@@ -88,6 +90,7 @@ impl Gauge {
             objects: Vec::new(),
             why: format!("{} at {level_m:.3} m, {en} {of:.3} m", self.id),
             detail,
+            things: ThingReport::default(),
             shot: None,
             notable,
         }

@@ -1,0 +1,38 @@
+//! A thing that fulfils a rule: who an incident is of, and what a finding says of them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::SourceId;
+
+/// One person, vehicle or animal that fulfilled a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Thing {
+    /// Of its track: unique within a source, until the gateway starts anew.
+    pub id: u64,
+    /// Who sees it.
+    pub source: SourceId,
+    /// As the detector names it.
+    pub label: Arc<str>,
+    /// When it came to where the rule looks, source time.
+    pub first_at: Timestamp,
+    /// When it was last seen there, source time.
+    pub last_at: Timestamp,
+    /// Best score of its detections, 0..1.
+    pub score: f32,
+    /// It has not moved for long: a parked car, a guard.
+    pub standing: bool,
+}
+
+/// What a finding says of things.
+#[derive(Clone, Debug, Default)]
+pub struct ThingReport {
+    /// The things of the happening, as they are now.
+    pub things: Vec<Thing>,
+    /// Ids of those that newly fulfil the rule.
+    pub news: Vec<u64>,
+    /// The happening begins within the cool-down of the one before: it goes on with that one's
+    /// incident, where the case is still open.
+    pub resumes: bool,
+}

@@ -1,0 +1,152 @@
+//! What one rule remembers of one thing: since when it is there, whether it stands, what was told of it. Pure.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::{Bbox, Track};
+
+/// A thing whose foot stays within this share of its larger side has not moved: boxes tremble, and
+/// become another shape when somebody turns round or sits down.
+const STANDS_WITHIN: f32 = 0.25;
+/// Nor one that moves by less than this share of the picture.
+const STANDS_WITHIN_MIN: f32 = 0.02;
+/// What vanishes where it has stood for so long has not walked away: if something of its kind is
+/// found at that place again, it is the same.
+const ROOTED_AFTER: SignedDuration = SignedDuration::from_secs(2);
+/// It is waited for so long.
+const AWAITED_FOR: SignedDuration = SignedDuration::from_secs(30);
+/// And for so long if it was standing.
+const STANDING_AWAITED_FOR: SignedDuration = SignedDuration::from_secs(300);
+/// Boxes that overlap by this much are at one place.
+const SAME_PLACE_IOU: f32 = 0.4;
+
+/// What has come of a thing so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::rules) enum Role {
+    /// It has not fulfilled the rule yet.
+    Waits,
+    /// It was told, and holds the happening open.
+    Holds,
+    /// It was told, and holds nothing open any more.
+    LetGo,
+}
+
+/// One thing where the rule looks.
+#[derive(Clone, Debug)]
+pub(in crate::rules) struct ThingState {
+    /// Of the track under which it was first seen.
+    pub(in crate::rules) id: u64,
+    pub(in crate::rules) label: Arc<str>,
+    /// When it came.
+    pub(in crate::rules) since: Timestamp,
+    /// When it was last seen there.
+    pub(in crate::rules) last_at: Timestamp,
+    /// The first look since then that did not show it, and how many did not.
+    pub(in crate::rules) absent: Option<(Timestamp, u32)>,
+    /// It has once looked as the rule wants it: from then on it counts while it is followed.
+    pub(in crate::rules) admitted: bool,
+    pub(in crate::rules) role: Role,
+    /// It has not moved for as long as makes it a thing that stands.
+    pub(in crate::rules) is_standing: bool,
+    /// Best score so far.
+    pub(in crate::rules) score: f32,
+    pub(in crate::rules) bbox: Bbox,
+    /// Where it stands, and since when.
+    anchor: ((f32, f32), Timestamp),
+    /// A look that shows it elsewhere: the next one tells whether it moves.
+    moved_to: Option<((f32, f32), Timestamp)>,
+    /// Kind line: when it crossed, until that was told.
+    pub(in crate::rules) crossed_at: Option<Timestamp>,
+}
+
+impl ThingState {
+    /// Seen for the first time in the picture of `at`; it came at `since`.
+    pub(super) fn new(track: &Track, since: Timestamp, at: Timestamp) -> Self {
+        Self {
+            id: track.id,
+            label: track.label.clone(),
+            since,
+            last_at: at,
+            absent: None,
+            admitted: false,
+            role: Role::Waits,
+            is_standing: false,
+            score: track.score,
+            bbox: track.bbox,
+            anchor: (track.bbox.foot(), since),
+            moved_to: None,
+            crossed_at: None,
+        }
+    }
+
+    /// It is seen in the picture of `at`.
+    pub(super) fn seen(&mut self, track: &Track, at: Timestamp) {
+        (self.last_at, self.absent) = (at, None);
+        self.score = self.score.max(track.score);
+        self.bbox = track.bbox;
+        self.label = track.label.clone();
+        self.moved(track.bbox.foot(), at);
+    }
+
+    /// A look at `at` did not show it where the rule looks.
+    pub(super) fn missed(&mut self, at: Timestamp) {
+        let (from, looks) = self.absent.unwrap_or((at, 0));
+        self.absent = Some((from, looks + 1));
+    }
+
+    /// Whether more than one look, over this time, have not shown it: one look outside undoes nothing.
+    pub(super) fn is_gone(&self, at: Timestamp, clear: SignedDuration) -> bool {
+        self.absent.is_some_and(|(from, looks)| looks > 1 && at.duration_since(from) >= clear)
+    }
+
+    /// Since when it has not moved.
+    pub(super) fn stands_since(&self) -> Timestamp {
+        self.anchor.1
+    }
+
+    /// Whether it vanished where it stood.
+    pub(super) fn is_rooted(&self) -> bool {
+        self.last_at.duration_since(self.anchor.1) >= ROOTED_AFTER
+    }
+
+    /// Whether it is still waited for, after it vanished where it stood.
+    pub(super) fn is_awaited(&self, at: Timestamp) -> bool {
+        let patience = if self.is_standing { STANDING_AWAITED_FOR } else { AWAITED_FOR };
+        at.duration_since(self.last_at) <= patience
+    }
+
+    /// Whether a track that has just begun is this thing, which was lost at that place.
+    pub(super) fn is_found_again(&self, track: &Track, at: Timestamp) -> bool {
+        self.is_rooted()
+            && self.is_awaited(at)
+            && is_alike(&self.label, &track.label)
+            && self.bbox.iou(&track.bbox) >= SAME_PLACE_IOU
+    }
+
+    /// Its foot is here now. A single look elsewhere is not believed: boxes jump when somebody passes
+    /// in front.
+    fn moved(&mut self, foot: (f32, f32), at: Timestamp) {
+        let size = (self.bbox.x1 - self.bbox.x0).max(self.bbox.y1 - self.bbox.y0);
+        let within = (size * STANDS_WITHIN).max(STANDS_WITHIN_MIN);
+        let near = |from: (f32, f32)| (foot.0 - from.0).hypot(foot.1 - from.1) <= within;
+        if near(self.anchor.0) {
+            self.moved_to = None;
+            return;
+        }
+        match self.moved_to.take() {
+            None => self.moved_to = Some((foot, at)),
+            Some(there) if near(there.0) => self.anchor = there,
+            Some(_) => self.anchor = (foot, at),
+        }
+        if self.moved_to.is_none() {
+            self.is_standing = false;
+        }
+    }
+}
+
+/// Labels that detectors take for each other from picture to picture.
+fn is_alike(one: &str, other: &str) -> bool {
+    let vehicle = |label: &str| matches!(label, "car" | "truck" | "bus");
+    one == other || (vehicle(one) && vehicle(other))
+}
