@@ -30,6 +30,8 @@ pub(super) const NAMES: &[&str] = &[
     "began_at",
     "changed_at",
     "presses",
+    "things",
+    "news",
     "by",
     "say",
 ];
@@ -133,6 +135,11 @@ fn value(name: &str, event: &Event, say: &str) -> String {
         "began_at" => data.began_at.clone(),
         "changed_at" => data.changed_at.clone(),
         "say" => say.into(),
+        "things" => text("things_total").unwrap_or_default(),
+        "news" => {
+            let news = data.detail.get("news").and_then(Value::as_array);
+            news.map(|ids| ids.len().to_string()).unwrap_or_default()
+        }
         other => text(other).unwrap_or_default(),
     }
 }

@@ -46,7 +46,8 @@ pub struct Config {
     /// Only incidents at least as urgent: 1 emergency … 4 notice. Default 1.
     #[serde(default = "severity_max")]
     pub severity_max: u8,
-    /// Only these changes. Default `opened` and `reopened`.
+    /// Only these changes. With `opened`, an `updated` that tells of newcomers (`detail.news`) goes
+    /// too. Default `opened` and `reopened`.
     #[serde(default = "what")]
     pub what: Vec<What>,
     /// Only incidents in grids with these codes. Default all.
@@ -167,9 +168,11 @@ impl Config {
     fn passes(&self, event: &Event, now: Timestamp) -> Option<&'static str> {
         let data = &event.data;
         let grid = data.grid.as_ref().map_or("", |grid| grid.code.as_str());
+        // Somebody else came: to who is told of the first, that is as good as a new incident.
+        let tells_news = data.what == What::Updated && data.detail.contains_key("news");
         let meant = (self.kinds.is_empty() || self.kinds.contains(&data.kind))
             && data.severity.level() <= self.severity_max
-            && self.what.contains(&data.what)
+            && (self.what.contains(&data.what) || (tells_news && self.what.contains(&What::Opened)))
             && (self.grids.is_empty() || self.grids.iter().any(|code| code == grid));
         if !meant {
             return Some("not what it is for");
@@ -296,6 +299,12 @@ mod tests {
         assert_eq!(passes("", "opened", now), None);
         assert_eq!(passes("", "updated", now), Some("not what it is for"));
         assert_eq!(passes("", "opened", late), Some("too old to be of use"));
+        let news = |more: &str| {
+            let event = template::event(&press("updated", r#","news":[7,8]"#)).unwrap();
+            config(more).passes(&event, now)
+        };
+        assert_eq!(news(""), None, "a newcomer is told as the first one was");
+        assert_eq!(news("what = [\"ended\"]"), Some("not what it is for"));
         assert_eq!(passes("kinds = [\"rain\"]", "opened", now), Some("not what it is for"));
         assert_eq!(passes("grids = [\"G1\"]", "opened", now), None);
         assert_eq!(passes("grids = [\"G2\"]", "opened", now), Some("not what it is for"));
