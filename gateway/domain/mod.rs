@@ -63,6 +63,6 @@ pub use receipt::{Answer, Receipt};
 pub use stop::StopFlag;
 #[cfg(test)]
 pub(crate) use tests_seed::seed;
-pub use thing::{Thing, ThingReport};
+pub use thing::{StandingThing, Thing, ThingReport};
 pub use time::{Clock, Now, Stamp};
 pub use track::{Bbox, Detection, Track};

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use super::SourceId;
+use super::{Bbox, RuleId, SourceId};
 
 /// One person, vehicle or animal that fulfilled a rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,4 +36,28 @@ pub struct ThingReport {
     /// The happening begins within the cool-down of the one before: it goes on with that one's
     /// incident, where the case is still open.
     pub resumes: bool,
+}
+
+/// A thing that stands where a rule looks, and was told: kept for the next start, so that a parked
+/// car is not told anew.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StandingThing {
+    /// Who sees it.
+    pub camera: SourceId,
+    /// The rule that told it.
+    pub rule: RuleId,
+    /// Its id in the incident that told it.
+    pub id: u64,
+    /// As the detector names it.
+    pub label: Arc<str>,
+    /// Where it stands.
+    pub bbox: Bbox,
+    /// When it came, source time.
+    pub first_at: Timestamp,
+    /// Since when it has not moved, source time.
+    pub stands_since: Timestamp,
+    /// When it was last seen, source time.
+    pub last_at: Timestamp,
+    /// Best score of its detections, 0..1.
+    pub score: f32,
 }

@@ -183,6 +183,7 @@ impl Desk {
                 effects.entries.push(live.record(now, What::Ended));
             }
             self.live.insert(id, live);
+            self.note_ended(id);
             if survives && !ends {
                 self.keep_near(id);
             }

@@ -7,9 +7,9 @@ mod schedule;
 mod watch;
 mod zone;
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 
-use crate::domain::{Body, Finding, Now, Observation, Posture, SourceId};
+use crate::domain::{Body, Finding, Now, Observation, Posture, SourceId, StandingThing};
 
 pub use config::{Config, Direction, RuleKind};
 use watch::Watch;
@@ -17,6 +17,9 @@ pub use zone::mask_problems;
 
 /// Ignore-masks of one camera: polygons in 0..1.
 pub type Masks = Vec<Vec<[f32; 2]>>;
+
+/// Things that stand and are kept for the next start, at most.
+const STANDING_THINGS_MAX: usize = 10_000;
 
 /// All rules of the site, one watch a rule and camera.
 pub struct Rules {
@@ -57,6 +60,16 @@ impl Rules {
         old.into_iter().for_each(|watch| watch.retire(findings));
     }
 
+    /// What stands where a rule looks, for the next start.
+    pub fn standing(&self) -> Vec<StandingThing> {
+        self.watches.iter().flat_map(Watch::standing).take(STANDING_THINGS_MAX).collect()
+    }
+
+    /// What stood when the gateway stopped: if it still does, it is not told anew.
+    pub fn restore_standing(&mut self, now: Timestamp, things: &[StandingThing]) {
+        self.watches.iter_mut().for_each(|watch| watch.restore(now, things));
+    }
+
     /// Passes an observation to the rules of its camera, or to rain and postures.
     pub fn observe(&mut self, observation: &Observation, findings: &mut Vec<Finding>) {
         let Body::Tracks(frame) = &observation.body else {
@@ -87,8 +100,6 @@ impl Rules {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
     use crate::domain::{Bbox, Phase, Stamp, Track, TrackFrame};
 

@@ -26,7 +26,7 @@ use super::{
     schedule::Schedule,
     zone::{Zone, crossing, masked, polygon},
 };
-use crate::domain::{Finding, Now, RuleId, SourceId, Stamp, Track, TrackFrame};
+use crate::domain::{Finding, Now, RuleId, SourceId, Stamp, StandingThing, Track, TrackFrame};
 use happening::{EndCause, Ended, Happening};
 pub(super) use thing_state::{Role, ThingState};
 
@@ -116,6 +116,19 @@ impl Watch {
     /// The rule or its camera was removed: a happening that was going on ends, with the reason.
     pub(super) fn retire(mut self, findings: &mut Vec<Finding>) {
         self.end(EndCause::Reload, findings);
+    }
+
+    /// What stands and was told, for the next start.
+    pub(super) fn standing(&self) -> impl Iterator<Item = StandingThing> {
+        let things = self.things.values().chain(&self.lost_things);
+        things.filter_map(|thing| thing.standing(&self.camera, &self.id))
+    }
+
+    /// What stood when the gateway stopped is waited for, if that was short ago.
+    pub(super) fn restore(&mut self, now: Timestamp, things: &[StandingThing]) {
+        let own = |one: &&StandingThing| one.camera == self.camera && one.rule == self.id;
+        let restored = things.iter().filter(own).map(ThingState::restored);
+        self.lost_things.extend(restored.filter(|one| one.is_awaited(now)).take(LOST_THINGS_MAX));
     }
 
     /// Takes the tracks of one picture.

@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_things;
 
 use std::collections::HashMap;
 

@@ -8,23 +8,19 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
-use tokio::{sync::watch, time::timeout};
+use tokio::sync::watch;
 
-use super::from_config::directory;
+use super::{from_config::directory, kept_table::keep_table};
 use crate::{
-    base::{Registry, Sync, write_whole},
+    base::Registry,
     config::Config,
     domain::{DEVICE_STATES, DeviceState, DeviceTable, Meter, Metric},
 };
 
 /// The latest table, for everybody who shows it.
 pub(super) type DeviceTableReader = watch::Receiver<Arc<DeviceTable>>;
-
-/// How often it is written: a crash loses at most this much of a silence.
-const WRITE_EVERY: Duration = Duration::from_secs(30);
 
 fn path(data: &Path) -> PathBuf {
     data.join("devices.json")
@@ -40,24 +36,9 @@ pub(super) fn read(data: &Path) -> DeviceTable {
     })
 }
 
-fn write(data: &Path, table: &DeviceTable) -> std::io::Result<()> {
-    write_whole(&path(data), &serde_json::to_vec(table)?, Sync::Yes)
-}
-
 /// Writes the table now and then, and once more when the junction has ended.
-pub(super) async fn keep(data: PathBuf, mut seen: DeviceTableReader) {
-    loop {
-        let ended =
-            timeout(WRITE_EVERY, async { while seen.changed().await.is_ok() {} }).await.is_ok();
-        let (table, data) = (seen.borrow().clone(), data.clone());
-        let written = tokio::task::spawn_blocking(move || write(&data, &table)).await;
-        if let Ok(Err(error)) = written {
-            tracing::warn!(%error, "table of devices could not be written");
-        }
-        if ended {
-            return;
-        }
-    }
+pub(super) async fn keep(data: PathBuf, seen: DeviceTableReader) {
+    keep_table(path(&data), seen, "table of devices").await;
 }
 
 /// Sets the figures of how many devices are in which state; one with two ailments counts in both.

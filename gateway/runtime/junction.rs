@@ -20,7 +20,7 @@ use crate::{
     config::Config,
     domain::{
         Answer, Body, Clock, DeviceTable, Entry, Envelope, IncidentId, Kind, Meter, Metric,
-        Observation, RainView, Receipt, What,
+        Observation, RainView, Receipt, StandingThing, What,
     },
     incident::{Effects, EvidenceJob},
     store::{Batch, SpaceLevel, Store},
@@ -91,6 +91,7 @@ pub(super) struct Junction {
     meter: Arc<Registry>,
     beat: Beat,
     devices: watch::Sender<Arc<DeviceTable>>,
+    standing: watch::Sender<Arc<Vec<StandingThing>>>,
     /// When the table of devices was last shown, monotonic milliseconds.
     shown_ms: Option<u64>,
     wakes: Option<Arc<WakeRouter>>,
@@ -107,7 +108,24 @@ impl Junction {
         beat: Beat,
         devices: watch::Sender<Arc<DeviceTable>>,
     ) -> Self {
-        Self { core, jobs, store, clock, meter, beat, devices, shown_ms: None, wakes: None }
+        let (standing, _) = watch::channel(Arc::default());
+        Self {
+            core,
+            jobs,
+            store,
+            clock,
+            meter,
+            beat,
+            devices,
+            standing,
+            shown_ms: None,
+            wakes: None,
+        }
+    }
+
+    /// Where to read what stands before the cameras, for the next start.
+    pub(super) fn standing(&self) -> watch::Receiver<Arc<Vec<StandingThing>>> {
+        self.standing.subscribe()
     }
 
     /// Presses wake the cameras near by.
@@ -168,6 +186,7 @@ impl Junction {
             let table = self.core.desk.devices(now);
             device_table::count(&table, &self.meter);
             self.devices.send_replace(Arc::new(table));
+            self.standing.send_replace(Arc::new(self.core.rules.standing()));
         }
     }
 

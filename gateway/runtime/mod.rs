@@ -15,11 +15,13 @@ mod from_config;
 mod heartbeat;
 mod ingress;
 mod junction;
+mod kept_table;
 mod outbox;
 mod reload;
 mod replay;
 mod retry_request;
 mod shared;
+mod standing_table;
 mod systemd;
 mod topology;
 

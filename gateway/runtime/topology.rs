@@ -27,6 +27,7 @@ use super::{
     junction::Junction,
     reload::{Reread, RunningGateway},
     shared::Shared,
+    standing_table,
     systemd::{self, Systemd},
 };
 use crate::{
@@ -111,7 +112,8 @@ struct Parts {
     reloads_asked: mpsc::Receiver<super::console_backend::ReloadAsked>,
     stop: watch::Sender<bool>,
     junction: JoinHandle<()>,
-    device_book: JoinHandle<()>,
+    /// The tables that are kept for the next start.
+    books: [JoinHandle<()>; 2],
 }
 
 impl Parts {
@@ -128,6 +130,8 @@ impl Parts {
         let context = event_context(&config);
         let mut core = Core::new(&config, &context, restored_at, IdMint::new(rand::random()));
         core.desk.restore_devices(restored_at, device_table::read(&config.data.path));
+        let standing = standing_table::read(&config.data.path);
+        core.rules.restore_standing(restored_at.wall, &standing);
         let begun = core.restore(restored_at, restored);
 
         let (stop_sender, stop) = watch::channel(false);
@@ -157,7 +161,9 @@ impl Parts {
         let junction =
             Junction::new(core, Some(jobs), store, clock, registry, beat, devices_sender)
                 .waking(shared.wakes.clone());
-        let device_book = tokio::spawn(device_table::keep(config.data.path.clone(), devices));
+        let data = config.data.path.clone();
+        let standing_book = tokio::spawn(standing_table::keep(data.clone(), junction.standing()));
+        let device_book = tokio::spawn(device_table::keep(data, devices));
         let junction = tokio::spawn(junction.run(begun, inbox, new_configs, asked, stop.clone()));
         let mut couriers = Couriers::new(Heartbeats::start(&config.site, &context, &shared));
         config.sinks.iter().for_each(|sink| couriers.start(sink, &shared, &context));
@@ -185,7 +191,13 @@ impl Parts {
             systemd,
             reread,
         };
-        Ok(Self { gateway, reloads_asked, stop: stop_sender, junction, device_book })
+        Ok(Self {
+            gateway,
+            reloads_asked,
+            stop: stop_sender,
+            junction,
+            books: [device_book, standing_book],
+        })
     }
 
     /// Serves reloads until SIGINT or SIGTERM; then all parts stop, those that take in first.
@@ -211,7 +223,9 @@ impl Parts {
         let store = shared.store.clone();
         let graceful = async {
             let _ = self.junction.await;
-            let _ = self.device_book.await;
+            for book in self.books {
+                let _ = book.await;
+            }
             couriers.close().await;
             store.close().await
         };

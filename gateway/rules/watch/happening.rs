@@ -134,10 +134,15 @@ impl Watch {
     /// When the incident began that these go on with: that of the happening before, within the
     /// cool-down; or after it, if all of them stood there then and were lost from sight.
     fn resumed(&self, tracks: &[u64], at: Timestamp) -> Option<Timestamp> {
+        let returned = |track: &u64| self.things.get(track).is_some_and(|one| one.is_standing);
+        if tracks.iter().all(returned) {
+            let came =
+                tracks.iter().filter_map(|track| self.things.get(track)).map(|one| one.since);
+            return self.ended.as_ref().map(|ended| ended.renews_from).or(came.min());
+        }
         let ended = self.ended.as_ref()?;
         let cooldown = SignedDuration::from_millis(millis(self.rule.cooldown_in(self.posture.0)));
-        let returned = |track: &u64| self.things.get(track).is_some_and(|one| one.is_standing);
-        let within = at.duration_since(ended.at) < cooldown || tracks.iter().all(returned);
+        let within = at.duration_since(ended.at) < cooldown;
         (within && !self.is_long(ended.renews_from, at)).then_some(ended.renews_from)
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::{Bbox, Track};
+use crate::domain::{Bbox, RuleId, SourceId, StandingThing, Track};
 
 /// A thing whose foot stays within this share of its larger side has not moved: boxes tremble, and
 /// become another shape when somebody turns round or sits down.
@@ -78,6 +78,40 @@ impl ThingState {
             moved_to: None,
             crossed_at: None,
         }
+    }
+
+    /// A thing that stood there when the gateway stopped: it is waited for.
+    pub(super) fn restored(thing: &StandingThing) -> Self {
+        Self {
+            id: thing.id,
+            label: thing.label.clone(),
+            since: thing.first_at,
+            last_at: thing.last_at,
+            absent: None,
+            admitted: true,
+            role: Role::Waits,
+            is_standing: true,
+            score: thing.score,
+            bbox: thing.bbox,
+            anchor: (thing.bbox.foot(), thing.stands_since),
+            moved_to: None,
+            crossed_at: None,
+        }
+    }
+
+    /// For the next start, if it stands.
+    pub(super) fn standing(&self, camera: &SourceId, rule: &RuleId) -> Option<StandingThing> {
+        self.is_standing.then(|| StandingThing {
+            camera: camera.clone(),
+            rule: rule.clone(),
+            id: self.id,
+            label: self.label.clone(),
+            bbox: self.bbox,
+            first_at: self.since,
+            stands_since: self.anchor.1,
+            last_at: self.last_at,
+            score: self.score,
+        })
     }
 
     /// It is seen in the picture of `at`.

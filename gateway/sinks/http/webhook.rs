@@ -172,7 +172,8 @@ impl Config {
         let tells_news = data.what == What::Updated && data.detail.contains_key("news");
         let meant = (self.kinds.is_empty() || self.kinds.contains(&data.kind))
             && data.severity.level() <= self.severity_max
-            && (self.what.contains(&data.what) || (tells_news && self.what.contains(&What::Opened)))
+            && (self.what.contains(&data.what)
+                || (tells_news && self.what.contains(&What::Opened)))
             && (self.grids.is_empty() || self.grids.iter().any(|code| code == grid));
         if !meant {
             return Some("not what it is for");
