@@ -326,7 +326,7 @@ pub struct Incident {
     pub sources: Vec<SourceRef>,
     /// The most of each label at once.
     pub objects: Vec<ObjectCount>,
-    /// Snapshot first, then clips.
+    /// The best snapshot first, then clips, then pictures of newcomers.
     pub evidence: Vec<Evidence>,
     /// When the grid must answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]

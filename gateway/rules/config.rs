@@ -59,6 +59,11 @@ pub struct Config {
     /// seen. Default 0.5.
     #[serde(default = "min_score")]
     pub min_score: f32,
+    /// Looks that must show a thing with `min_score`, the size and the label before it counts, 1 to
+    /// 5: a second opinion. Where looks are far apart, it is believed after 0.4 s all the same.
+    /// Default 1.
+    #[serde(default = "confirm_looks")]
+    pub confirm_looks: u32,
     /// Share of the picture's area, 0..1. Default 0.
     #[serde(default)]
     pub min_size: f32,
@@ -109,6 +114,9 @@ pub struct Config {
 
 fn min_score() -> f32 {
     0.5
+}
+fn confirm_looks() -> u32 {
+    1
 }
 fn max_size() -> f32 {
     1.0
@@ -246,6 +254,10 @@ impl Config {
             if !(0.0..=1.0).contains(&value) {
                 problems.push((key, format!("{value}: expected 0..1")));
             }
+        }
+        if !(1..=5).contains(&self.confirm_looks) {
+            let message = format!("{}: expected 1 to 5 looks", self.confirm_looks);
+            problems.push(("confirm_looks", message));
         }
         if self.min_size > self.max_size {
             let message = format!("{} is less than min_size {}", self.max_size, self.min_size);

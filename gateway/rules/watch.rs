@@ -204,11 +204,13 @@ impl Watch {
                 let thing = thing.unwrap_or_else(|| ThingState::new(track, since, at));
                 self.things.insert(track.id, thing);
             }
-            let admitted = self.admits(track);
+            let fits = self.admits(track);
             let Some(thing) = self.things.get_mut(&track.id) else { continue };
             let foot = thing.bbox.foot();
             thing.seen(track, at);
-            thing.admitted |= admitted;
+            if fits {
+                thing.fits(at, self.rule.confirm_looks);
+            }
             if self.rule.kind == RuleKind::Line && crosses(&self.rule, foot, track.bbox.foot()) {
                 thing.crossed_at = Some(at);
             }

@@ -31,7 +31,7 @@ impl Desk {
         if is_picture {
             live.list_picture(evidence);
         } else {
-            live.incident.evidence.push(evidence.clone());
+            live.list_clip(evidence);
         }
         live.dirty = true;
         if live.hold_until_ms.is_some() {
@@ -67,20 +67,31 @@ impl Desk {
 
 impl Live {
     /// The best snapshot comes first and takes the place of the one before, unless that is the only
-    /// picture of somebody; then those of newcomers.
+    /// picture of somebody. Those of newcomers come last.
     fn list_picture(&mut self, evidence: &Evidence) {
         let list = &mut self.incident.evidence;
         if self.snapshot != Some(evidence.id) {
-            let pictures = list.iter().take_while(|one| one.media_type == "image/jpeg").count();
-            list.insert(pictures, evidence.clone());
-            return;
+            return list.push(evidence.clone());
         }
         self.making_snapshot = false;
-        let before = self.listed_snapshot.replace(evidence.id);
-        if let Some(before) = before.filter(|before| self.things.may_drop(*before)) {
-            list.retain(|one| one.id != before);
+        if let Some(before) = self.listed_snapshot.replace(evidence.id)
+            && let Some(at) = list.iter().position(|one| one.id == before)
+        {
+            let old = list.remove(at);
+            if !self.things.may_drop(before) {
+                list.push(old);
+            }
         }
         list.insert(0, evidence.clone());
+    }
+
+    /// Clips come after the best snapshot and before the pictures of newcomers.
+    fn list_clip(&mut self, evidence: &Evidence) {
+        let list = &mut self.incident.evidence;
+        let is_clip = |one: &Evidence| one.media_type != "image/jpeg";
+        let best = usize::from(self.listed_snapshot.is_some()).min(list.len());
+        let at = list.iter().rposition(is_clip).map_or(best, |last| last + 1);
+        list.insert(at, evidence.clone());
     }
 }
 

@@ -188,7 +188,7 @@ fn who_has_begun_counts_however_weakly_he_is_seen_and_wherever_one_look_sees_him
 }
 
 #[test]
-fn p12_looks_from_a_tenth_of_a_second_to_a_minute_apart_tell_the_same() {
+fn r5_p12_looks_from_a_tenth_of_a_second_to_a_minute_apart_tell_the_same() {
     for every in [0.1, 0.2, 0.5, 1.0, 2.0, 3.0, 4.0, 8.0, 10.0, 20.0, 60.0] {
         let mut scene = Scene::new("kind = \"loiter\"\n");
         scene.look(-every, &[]);
@@ -233,6 +233,24 @@ fn p12_a_thing_that_is_lost_where_it_stands_and_found_there_under_another_track_
 }
 
 #[test]
+fn a_second_opinion_costs_looks_and_never_more_than_its_time() {
+    let told_at = |looks: u32, every: f64| {
+        let mut scene = Scene::new(&format!("kind = \"intrusion\"\nconfirm_looks = {looks}"));
+        scene.look(-every, &[]);
+        scene.looks((0.0, every * 6.0, every), &[A]);
+        scene.findings[0].0
+    };
+    assert_eq!((told_at(1, 0.2), told_at(2, 0.2), told_at(3, 0.2)), (0.0, 0.2, 0.4));
+    assert_eq!((told_at(5, 0.2), told_at(5, 1.0), told_at(2, 8.0)), (0.4, 1.0, 8.0));
+    // One strong look of noise is not enough.
+    let mut scene = Scene::new("kind = \"intrusion\"\nconfirm_looks = 2");
+    scene.looks((0.0, 5.0, 0.2), &[(1, 0.5, 0.6, 0.3)]);
+    scene.look(5.0, &[A]);
+    scene.looks((5.2, 9.0, 0.2), &[(1, 0.2, 0.5, 0.3)]);
+    assert_eq!(scene.told(), [] as [&str; 0]);
+}
+
+#[test]
 fn a_window_that_begins_tells_who_is_there_already() {
     let mut scene = Scene::new("kind = \"intrusion\"\nschedule = [\"Fri 12:05-12:10\"]");
     scene.looks((0.0, 900.0, 1.0), &[A]);
@@ -245,7 +263,7 @@ fn a_window_that_begins_tells_who_is_there_already() {
 /// Random people who come, stand, walk, are missed by some looks, and leave, under a rule of each
 /// kind: each who fulfils it is told once a visit, and a happening lists only its own.
 #[test]
-fn p12_on_random_tracks_everybody_who_fulfils_a_rule_is_told_exactly_once_a_visit() {
+fn r4_p12_on_random_tracks_everybody_who_fulfils_a_rule_is_told_exactly_once_a_visit() {
     let mut random = StdRng::seed_from_u64(seed());
     for round in 0..300 {
         let dwell = [0.0, 3.0, 10.0][round % 3];

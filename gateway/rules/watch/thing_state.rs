@@ -18,6 +18,8 @@ const ROOTED_AFTER: SignedDuration = SignedDuration::from_secs(2);
 const AWAITED_FOR: SignedDuration = SignedDuration::from_secs(30);
 /// And for so long if it was standing.
 const STANDING_AWAITED_FOR: SignedDuration = SignedDuration::from_secs(300);
+/// A second opinion is waited for no longer.
+const CONFIRMED_WITHIN: SignedDuration = SignedDuration::from_millis(400);
 /// Boxes that overlap by this much are at one place.
 const SAME_PLACE_IOU: f32 = 0.4;
 
@@ -44,8 +46,11 @@ pub(in crate::rules) struct ThingState {
     pub(in crate::rules) last_at: Timestamp,
     /// The first look since then that did not show it, and how many did not.
     pub(in crate::rules) absent: Option<(Timestamp, u32)>,
-    /// It has once looked as the rule wants it: from then on it counts while it is followed.
+    /// It has looked as the rule wants it in as many looks as that asks for: from then on it counts
+    /// while it is followed.
     pub(in crate::rules) admitted: bool,
+    /// The first look in which it looked so, and how many there were.
+    fitting: Option<(Timestamp, u32)>,
     pub(in crate::rules) role: Role,
     /// It has not moved for as long as makes it a thing that stands.
     pub(in crate::rules) is_standing: bool,
@@ -70,6 +75,7 @@ impl ThingState {
             last_at: at,
             absent: None,
             admitted: false,
+            fitting: None,
             role: Role::Waits,
             is_standing: false,
             score: track.score,
@@ -89,6 +95,7 @@ impl ThingState {
             last_at: thing.last_at,
             absent: None,
             admitted: true,
+            fitting: None,
             role: Role::Waits,
             is_standing: true,
             score: thing.score,
@@ -121,6 +128,14 @@ impl ThingState {
         self.bbox = track.bbox;
         self.label = track.label.clone();
         self.moved(track.bbox.foot(), at);
+    }
+
+    /// The look of `at` shows it as the rule wants it. It counts after so many looks; and after the
+    /// time in which another look should have come.
+    pub(super) fn fits(&mut self, at: Timestamp, looks: u32) {
+        let (first, before) = self.fitting.unwrap_or((at, 0));
+        self.fitting = Some((first, before + 1));
+        self.admitted |= before + 1 >= looks || at.duration_since(first) >= CONFIRMED_WITHIN;
     }
 
     /// A look at `at` did not show it where the rule looks.
