@@ -114,13 +114,18 @@ fn clear_s() -> f64 {
 impl Config {
     /// Until it counts, with the default of its kind.
     pub(super) fn dwell_ms(&self) -> i64 {
+        millis(self.dwell_s())
+    }
+
+    /// Likewise, in seconds.
+    pub fn dwell_s(&self) -> f64 {
         let default = match self.kind {
             RuleKind::Intrusion | RuleKind::Line | RuleKind::Waterside => 0.0,
             RuleKind::Crowd => 2.0,
             RuleKind::Loiter => 60.0,
             RuleKind::FireLane => 120.0,
         };
-        millis(self.dwell_s.unwrap_or(default))
+        self.dwell_s.unwrap_or(default)
     }
 
     /// Whether things of this label count.
