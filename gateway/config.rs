@@ -8,6 +8,7 @@ mod diff;
 mod drones;
 pub mod env;
 mod grids;
+mod looks;
 mod neighbours;
 mod place;
 mod problem;

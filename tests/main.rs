@@ -81,6 +81,7 @@ mod full_disk;
 mod fusion;
 mod fuzz;
 mod gate;
+mod key_frames;
 mod kill;
 #[allow(dead_code, reason = "`make bench` uses all of it")]
 #[path = "bench/machine.rs"]

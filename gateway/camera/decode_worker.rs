@@ -46,6 +46,11 @@ pub fn decoding_part(camera: &SourceId) -> String {
     format!("camera {camera}")
 }
 
+/// Likewise of its key frames.
+pub fn key_frames_part(camera: &SourceId) -> String {
+    format!("key frames of camera {camera}")
+}
+
 impl DecodeWorker {
     /// Runs until it is stopped.
     pub fn run(self) {
@@ -70,10 +75,18 @@ impl DecodeWorker {
         task.awake.store(sampler.is_awake(), Ordering::Relaxed);
         let faults = sampler.take_faults();
         let decoding = sampler.take_decoding();
+        let key_frames = sampler.take_key_frames();
         drop(sampler);
         if let Some(decoding) = decoding {
             let part = decoding_part(&task.id);
             match &decoding.unmet {
+                Some(why) => self.readiness.note(&part, why),
+                None => self.readiness.clear(&part),
+            }
+        }
+        if let Some(why) = key_frames {
+            let part = key_frames_part(&task.id);
+            match why {
                 Some(why) => self.readiness.note(&part, why),
                 None => self.readiness.clear(&part),
             }

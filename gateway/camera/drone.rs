@@ -13,7 +13,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{detect_queue::DetectQueue, rate::Rate};
+use super::{detect_queue::DetectQueue, gate::KEY_WAIT, rate::Rate};
 use crate::{
     base::{Beat, Progress, Reporter},
     domain::{Body, Clock, Look, Meter, Metric, SourceId, Stamp, StopFlag, Unreadable},
@@ -156,6 +156,9 @@ impl Drone {
         let mut decoder = Decoder::new(&session)?;
         let mut rate = Rate::new(config.detect_fps);
         let mut limiter = PoseLimiter::new();
+        // Until a picture came: since when one is waited for.
+        let mut waits_from = None;
+        let mut seen = false;
         while let Some(packet) = session.next(|| self.clock.now().wall)? {
             if !std::mem::replace(got, true) {
                 tracing::info!(drone = id, feed = config.shown(), "drone: its feed runs");
@@ -178,10 +181,18 @@ impl Drone {
                 ring.bytes()
             };
             self.meter.set(Metric::RingBytes, id, bytes as f64);
+            // Many drones send no key frames: what builds up is better than nothing for ever.
+            let from = *waits_from.get_or_insert(packet.at);
+            if !seen && packet.at.duration_since(from) > KEY_WAIT {
+                tracing::info!(drone = id, "drone: no key frame came; its picture builds up");
+                decoder.show_partial(true);
+                seen = true;
+            }
             // Sampled, never gated by difference: the picture of a flight always differs.
             match decoder.push(&packet, &mut |at| rate.wants(at)) {
                 Ok((pictures, decoded)) => {
                     self.meter.add(Metric::CameraFrames, id, decoded);
+                    seen |= decoded > 0;
                     let looks = pictures.into_iter().map(Look::of);
                     looks.for_each(|look| self.queue.put(&self.id, look));
                 }

@@ -7,8 +7,9 @@
 //! happened between two looks is seen with its own time. It stays awake until nothing has moved for
 //! a while, or until what moves has long been nothing that counts.
 //!
-//! A camera whose key frames are more than 10 s apart never sleeps (`long-gop`). It is asked at
-//! each packet then, not at key frames alone.
+//! A camera whose key frames are more than 10 s apart never sleeps (`long-gop`), nor does one that
+//! sends none, or none that can be decoded alone (`no-key-frame`: intra refresh, or a connection
+//! in the middle of a long group). It is asked at each packet then, not at key frames alone.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,6 +20,10 @@ const FUTILE_AFTER: SignedDuration = SignedDuration::from_secs(15);
 /// A camera whose key frames are further apart than this cannot sleep: what happens between two of
 /// them has left the ring, or is found too late to help.
 pub(super) const GOP_MAX: SignedDuration = SignedDuration::from_secs(10);
+/// Without a key frame for this long after it connected, decoding begins where the stream is.
+pub(super) const KEY_WAIT: SignedDuration = SignedDuration::from_secs(4);
+/// So many key frames in a row of which no picture came are none.
+const UNDECODABLE: u8 = 3;
 /// A camera with things that stay looks at them again after so long.
 const VERIFY_EVERY: SignedDuration = SignedDuration::from_secs(10);
 /// After so many checks in a scene that does not change, it is checked more seldom.
@@ -61,6 +66,8 @@ pub(super) enum WakeCause {
     Neighbour,
     /// Key frames are too far apart to sleep on.
     LongGop,
+    /// There is no key frame, or none yet.
+    NoKeyFrame,
     /// The configuration asks for it.
     Full,
 }
@@ -77,6 +84,7 @@ impl WakeCause {
             Self::Press => "press",
             Self::Neighbour => "neighbour",
             Self::LongGop => "long-gop",
+            Self::NoKeyFrame => "no-key-frame",
             Self::Full => "full",
         }
     }
@@ -127,6 +135,14 @@ pub(super) struct Gate {
     verified: u8,
     key_at: Option<Timestamp>,
     gop: Option<SignedDuration>,
+    /// Since when a key frame is waited for, where none has come.
+    waits_from: Option<Timestamp>,
+    /// None has come for too long, or recovery points came in its place.
+    no_key: bool,
+    /// Recovery points have come: the stream refreshes its picture little by little.
+    refreshes: bool,
+    /// Key frames in a row that gave no picture.
+    undecodable: u8,
     holds: bool,
 }
 
@@ -146,6 +162,10 @@ impl Gate {
             verified: 0,
             key_at: None,
             gop: None,
+            waits_from: None,
+            no_key: false,
+            refreshes: false,
+            undecodable: 0,
             holds: false,
         }
     }
@@ -181,12 +201,45 @@ impl Gate {
 
     /// Key frames came that this gate did not see: the distance to the next one is not the GOP.
     pub(super) fn missed_keys(&mut self) {
-        self.key_at = None;
+        (self.key_at, self.waits_from) = (None, None);
+    }
+
+    /// A packet has come that is no key frame; `refreshes`: it is a recovery point.
+    pub(super) fn waits(&mut self, at: Timestamp, refreshes: bool) {
+        self.refreshes |= refreshes;
+        if self.key_at.is_some() {
+            return;
+        }
+        let from = *self.waits_from.get_or_insert(at);
+        let known = self.gop.is_some();
+        let patience = if known { GOP_MAX } else { KEY_WAIT };
+        self.no_key |= self.refreshes && !known || at.duration_since(from) > patience;
+    }
+
+    /// Whether a picture came of a key frame that was decoded alone.
+    pub(super) fn decoded_alone(&mut self, picture: bool) {
+        self.undecodable = if picture { 0 } else { self.undecodable.saturating_add(1) };
+    }
+
+    /// What people are told of a stream that cannot sleep for this.
+    pub(super) fn advice(&self, why: WakeCause) -> &'static str {
+        match (why, self.refreshes) {
+            (WakeCause::NoKeyFrame, true) => {
+                "it sends none (intra refresh), so everything is decoded, and its clips build up at their beginning; switch intra refresh off in the camera, and have a key frame every 1 to 2 s"
+            }
+            (WakeCause::NoKeyFrame, false) => {
+                "none came that can be decoded, so everything is decoded from where the stream is, and its pictures build up until one comes; have one every 1 to 2 s"
+            }
+            _ => "they are more than 10 s apart, so everything is decoded; have one every 1 to 2 s",
+        }
     }
 
     /// A key frame has come: measures the distance between key frames.
     pub(super) fn key(&mut self, at: Timestamp) {
-        if let Some(before) = self.key_at.replace(at) {
+        self.no_key = false;
+        // Where it was waited for longer than a group may be, so much is known of the group.
+        let waited = self.waits_from.take().filter(|from| at.duration_since(*from) > GOP_MAX);
+        if let Some(before) = self.key_at.replace(at).or(waited) {
             let gop = at.duration_since(before);
             self.gop = (gop > SignedDuration::ZERO).then_some(gop).or(self.gop);
         }
@@ -195,6 +248,7 @@ impl Gate {
     /// A connection began anew, the stream became another one, or the clock stepped back.
     pub(super) fn begin(&mut self, at: Timestamp) {
         (self.key_at, self.gop, self.looked_at) = (None, None, None);
+        (self.waits_from, self.no_key, self.refreshes, self.undecodable) = (None, false, false, 0);
         // After a clock that stepped back, the time that was reported to vision lies in the future,
         // and so do the times that keep the camera awake.
         self.reported_at = self.reported_at.filter(|reported| *reported <= at);
@@ -205,10 +259,17 @@ impl Gate {
         self.seen_at = self.seen_at.filter(|seen| *seen <= at);
     }
 
-    /// Whether key frames are too far apart, or the latest too long ago, to sleep on them.
-    pub(super) fn cannot_sleep(&self, now: Timestamp) -> bool {
+    /// Why it cannot sleep on its key frames: there are none, or they are too far apart, or the latest
+    /// is too long ago.
+    pub(super) fn sleepless(&self, now: Timestamp) -> Option<WakeCause> {
+        // One key frame, and then recovery points: the encoder begins so and never sends another.
+        let refreshed = self.refreshes && self.gop.is_none();
+        if self.no_key || refreshed || self.undecodable >= UNDECODABLE {
+            return Some(WakeCause::NoKeyFrame);
+        }
         let open = self.key_at.is_some_and(|key| now.duration_since(key) > GOP_MAX);
-        open || self.gop.is_some_and(|gop| gop > GOP_MAX)
+        let long = open || self.gop.is_some_and(|gop| gop > GOP_MAX);
+        long.then_some(WakeCause::LongGop)
     }
 
     /// Whether this key frame is looked at, asleep.
@@ -311,7 +372,7 @@ impl Gate {
     /// A picture was looked at, awake; whether the camera may sleep after it, and why.
     pub(super) fn looked_awake(&mut self, at: Timestamp, moves: bool) -> Option<SleepReason> {
         (self.reported_at, self.looked_at, self.seen_at) = (Some(at), Some(at), Some(at));
-        let no_sleep = self.cannot_sleep(at);
+        let sleepless = self.sleepless(at);
         let GateState::Awake { cause, moved_at, found_at, expected_at } = &mut self.state else {
             return None;
         };
@@ -323,11 +384,11 @@ impl Gate {
             *cause = WakeCause::Full;
             return None;
         }
-        if no_sleep {
-            *cause = WakeCause::LongGop;
+        if let Some(why) = sleepless {
+            *cause = why;
             return None;
         }
-        if *cause == WakeCause::LongGop {
+        if matches!(cause, WakeCause::LongGop | WakeCause::NoKeyFrame) {
             *cause = WakeCause::Start;
         }
         let expected = expected_at.is_some_and(|then| at.duration_since(then) < EXPECT_FOR);

@@ -27,7 +27,7 @@ mod wake_router;
 
 pub use clip_ring::{RING_SPARE_S, Rings, camera_ring, clip_ring, resize};
 pub use clock_offset::ClockOffset;
-pub use decode_worker::{DecodeWorker, decoding_part};
+pub use decode_worker::{DecodeWorker, decoding_part, key_frames_part};
 pub use detect_queue::DetectQueue;
 pub use detect_worker::{DetectWorker, NextModel};
 pub use drone::Drone;

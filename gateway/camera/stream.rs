@@ -18,7 +18,7 @@ use std::{
 
 use super::{
     clock_offset::ClockOffset,
-    gate::GOP_MAX,
+    gate::{GOP_MAX, KEY_WAIT},
     read_pacer::ReadPacer,
     sampler::Sampler,
     scheduler::{CameraTask, Scheduler},
@@ -251,7 +251,7 @@ struct SessionReader<'s> {
     pacer: ReadPacer,
     asked_at: Instant,
     /// Stream time of the latest key frame, milliseconds.
-    key_ms: i64,
+    key_ms: Option<i64>,
 }
 
 impl<'s> SessionReader<'s> {
@@ -265,7 +265,7 @@ impl<'s> SessionReader<'s> {
             may_pause: !config.is_clip() && config.transport == camera::Transport::Tcp,
             pacer: ReadPacer::default(),
             asked_at: Instant::now(),
-            key_ms: 0,
+            key_ms: None,
         }
     }
 
@@ -298,12 +298,13 @@ impl<'s> SessionReader<'s> {
             return Err(PANICKED.into());
         }
         if packet.key {
-            self.key_ms = packet.stream_ms;
+            self.key_ms = Some(packet.stream_ms);
         }
         // A camera that sleeps and gets no key frame for this long is asked with each packet whether
-        // it can sleep on key frames at all (`Gate::cannot_sleep`).
-        let overdue = i128::from(packet.stream_ms - self.key_ms) > GOP_MAX.as_millis();
-        if packet.key || overdue || eager {
+        // it can sleep on key frames at all (`Gate::sleepless`).
+        let (from, patience) = self.key_ms.map_or((0, KEY_WAIT), |key_ms| (key_ms, GOP_MAX));
+        let overdue = i128::from(packet.stream_ms - from) > patience.as_millis();
+        if packet.key || packet.refresh.is_some() || overdue || eager {
             self.stream.scheduler.ask(&self.stream.id);
         }
         if self.at_max_speed {

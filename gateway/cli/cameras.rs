@@ -45,7 +45,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     ))?;
     for camera in &table.cameras {
         print_line(&line(camera, table.up_s))?;
-        for line in signs(camera) {
+        for line in key_frames(camera).into_iter().chain(signs(camera)) {
             print_line(&line)?;
         }
     }
@@ -86,6 +86,16 @@ fn line(camera: &CameraState, up_s: f64) -> String {
         if camera.decoding.is_empty() { "nothing yet" } else { &camera.decoding },
         wakes.join(", ")
     )
+}
+
+/// That it cannot sleep, and why; nothing for a camera whose key frames let it.
+fn key_frames(camera: &CameraState) -> Option<String> {
+    let why = match camera.sleepless.as_str() {
+        "" => return None,
+        "long-gop" => "its key frames are more than 10 s apart (1 to 2 s is best)",
+        _ => "it sends no key frame (1 to 2 s apart is best; switch intra refresh off)",
+    };
+    Some(format!("                 decodes everything: {why}"))
 }
 
 /// What its signs are worth, a line each; nothing for a camera without any.

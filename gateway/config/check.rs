@@ -7,7 +7,7 @@ use super::{
     button::ButtonConfig,
     devices::{ListedButtons, check_buttons, check_models, press_cameras, wake_cameras},
     diff::Contents,
-    drones, env, neighbours,
+    drones, env, looks, neighbours,
     place::Sources,
     read::Document,
     rule_names::{check_model, check_rules},
@@ -87,6 +87,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     neighbours::check(document, &typed.cameras);
     drones::check(document, &typed.drones);
     check_rules(document, &typed.rules, &typed.cameras, &typed.drones, &labels);
+    looks::check(document, &typed.rules, &typed.cameras, &typed.drones);
     check_models(document, &typed.device_models);
     weather::check(document, &typed.gauges);
     let mut site = typed.site.take()?;

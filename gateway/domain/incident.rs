@@ -220,6 +220,8 @@ pub enum PreRollLimit {
     StreamBegan,
     /// The ring's byte bound was reached.
     RingBytes,
+    /// The stream has no key frame there: the picture builds up while the clip is played.
+    NoKeyFrame,
 }
 
 /// One file, on disk and synced before any record names it (P5).

@@ -64,6 +64,7 @@ metrics! {
     CameraRing Gauge "gridpost_camera_ring_seconds" ["camera"] "Packets kept for clips and replay.";
     CameraQueue Gauge "gridpost_camera_queue" ["camera"] "Pictures that wait for the detector.";
     CameraDecoding Gauge "gridpost_camera_decoding" ["camera,by"] "1 for what it is decoded by: software, a device, or software and why not the device that was wished.";
+    CameraSleepless Gauge "gridpost_camera_sleepless" ["camera,cause"] "1 while it decodes everything because of its key frames: long-gop (they are more than 10 s apart), no-key-frame (there is none, or none yet).";
     CameraUp Gauge "gridpost_camera_up" ["camera"] "1 while packets arrive.";
     CameraClock Gauge "gridpost_camera_clock_offset_seconds" ["camera"] "The camera's own clock (RTCP) minus ours; absent while it says nothing.";
     DronePoses Counter "gridpost_drone_poses_total" ["drone"] "Sets of telemetry read from the drone's video (KLV).";

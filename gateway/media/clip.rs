@@ -40,7 +40,7 @@ pub fn write_clip(path: &Path, cut: &Cut) -> Result<ClipInfo, String> {
     let stamp = |packet: &ffmpeg::Packet| packet.dts().or(packet.pts()).unwrap_or(0);
     let zero = stamp(&first.packet);
     let mut before = i64::MIN;
-    for packet in &cut.packets {
+    for (nth, packet) in cut.packets.iter().enumerate() {
         let mut packet = packet.packet.clone();
         // A camera that repeats a time stamp would make a file that cannot be written.
         let dts = (stamp(&packet) - zero).max(before.saturating_add(1));
@@ -49,6 +49,10 @@ pub fn write_clip(path: &Path, cut: &Cut) -> Result<ClipInfo, String> {
         packet.set_pts(Some(packet.pts().map_or(dts, |pts| pts - zero).max(dts)));
         packet.set_stream(0);
         packet.set_position(-1);
+        if nth == 0 {
+            // Or a player would wait for a key frame, in a stream that has none for ever.
+            packet.set_flags(packet.flags() | ffmpeg::packet::Flags::KEY);
+        }
         packet.rescale_ts(cut.format.time_base, time_base);
         packet.write_interleaved(&mut output).map_err(failed)?;
     }

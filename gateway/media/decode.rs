@@ -129,9 +129,17 @@ impl Decoder {
         });
     }
 
+    /// Whether pictures come out that are not whole: what came before is missing, as where a stream has
+    /// no key frame. They build up.
+    pub fn show_partial(&mut self, shows: bool) {
+        let flag = ffmpeg::codec::Flags::OUTPUT_CORRUPT;
+        self.decoder.set_flags(if shows { flag } else { ffmpeg::codec::Flags::empty() });
+    }
+
     /// Forgets what it has; what comes next begins with a key frame.
     pub fn begin(&mut self, packet: &Packet) {
         self.decoder.flush();
+        self.show_partial(false);
         self.times.clear();
         self.format = packet.format.clone();
     }

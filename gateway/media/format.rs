@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use ffmpeg_next as ffmpeg;
 
-use super::ffi::{HeaderFinder, Shared, new_header};
+use super::{
+    access::Syntax,
+    ffi::{HeaderFinder, Shared, new_header},
+};
 
 /// Codec, size, parameter sets and time base of a run of packets. Packets that point to the
 /// same one can be in one clip; others cannot.
@@ -16,6 +19,12 @@ pub(super) struct Format {
 }
 
 impl Format {
+    /// How its packets are read.
+    pub(super) fn syntax(&self) -> Syntax {
+        let hevc = self.parameters.get().id() == ffmpeg::codec::Id::HEVC;
+        Syntax::of(hevc, self.parameters.header())
+    }
+
     /// Whether a decoder for one decodes the other: codec, size and parameter sets.
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
         let (one, two) = (&self.parameters, &other.parameters);

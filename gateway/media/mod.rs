@@ -1,5 +1,6 @@
 //! Packets become pictures, clips and snapshots; ffmpeg-next lives only here.
 
+mod access;
 mod clip;
 mod decode;
 mod ffi;
@@ -11,6 +12,8 @@ mod pool;
 mod ring;
 mod session;
 mod snapshot;
+#[cfg(test)]
+mod tests_access;
 #[cfg(test)]
 mod tests_change;
 #[cfg(test)]

@@ -8,6 +8,10 @@
 //! comes back, or changes its stream, begins a new run in the ring. A clip is of one run, and what
 //! came before a break can still be cut. A stream that has been silent since before the pre-roll
 //! gives no clip: it would show another time.
+//!
+//! A stream without key frames (`access.rs`) is cut at the last recovery point from which the
+//! picture is whole by `began_at - pre_roll_s`. One without these either is cut [`BUILDS_UP`] before
+//! that, because its picture builds up while it is played; the record says `no-key-frame`.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -15,6 +19,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{format::Format, session::Packet};
 use crate::domain::PreRollLimit;
+
+/// How long before the pre-roll a clip begins in which nothing says where decoding can begin: most
+/// encoders that send no key frames have coded each part of the picture anew within this.
+const BUILDS_UP: SignedDuration = SignedDuration::from_secs(4);
 
 /// Packets of one camera, newest last. A camera that connects anew, or changes its stream, begins
 /// a new run behind the old one: what came before the cable was cut is still evidence.
@@ -28,7 +36,7 @@ pub struct Ring {
     first: u64,
 }
 
-/// Packets for a clip, all of one run, the first a key frame.
+/// Packets for a clip, all of one run, the first a key frame where there is one.
 pub struct Cut {
     /// Of all of them.
     pub(super) format: Arc<Format>,
@@ -60,24 +68,23 @@ impl Ring {
 
     /// Adds a packet; older groups of pictures leave as the bounds ask.
     pub fn push(&mut self, packet: Packet) {
-        // A run begins with a key frame.
-        let goes_on = self.packets.back().is_some_and(|last| same_run(last, &packet));
-        if !goes_on && !packet.key {
-            return;
-        }
         self.bytes += packet.bytes;
         let oldest = packet.at - SignedDuration::from_secs(self.seconds);
         self.packets.push_back(packet);
-        // Leave whole groups only: what is left begins with a key frame.
-        while let Some(second_key) = self.packets.iter().skip(1).position(|packet| packet.key) {
+        // Leave whole groups only: what is left begins where decoding can.
+        while let Some(before) = self.packets.iter().skip(1).position(begins) {
             let by_bytes = self.bytes > self.bytes_max;
-            let by_age = self.packets.get(second_key + 1).is_some_and(|packet| packet.at < oldest);
+            let by_age = self.whole(before + 1).is_some_and(|whole| whole.at < oldest);
             if !by_bytes && !by_age {
                 break;
             }
             self.cut_by_bytes = by_bytes;
-            self.leave(second_key + 1);
+            self.leave(before + 1);
         }
+        // Of a stream of which nothing is known, each packet is like the others.
+        let keyless = !self.packets.iter().any(begins);
+        let old = self.packets.iter().take_while(|packet| keyless && packet.at < oldest).count();
+        self.leave(old);
         // A single group that is larger than the bound: no clip can begin in it, but decoding goes on.
         while self.bytes > self.bytes_max && self.packets.len() > 1 {
             self.cut_by_bytes = true;
@@ -107,17 +114,43 @@ impl Ring {
         self.first..self.first + self.packets.len() as u64
     }
 
-    /// The last key frame at or before `at`, else the first one in the ring.
+    /// The last key frame at or before `at`, else the first one in the ring; likewise a recovery
+    /// point from which the picture is whole by then.
     pub fn key_by(&self, at: Timestamp) -> Option<u64> {
-        let by = self.packets.iter().rposition(|packet| packet.key && packet.at <= at);
-        let first = || self.packets.iter().position(|packet| packet.key);
-        by.or_else(first).map(|index| self.first + index as u64)
+        let first = || self.packets.iter().position(begins);
+        self.begin_by(at).or_else(first).map(|index| self.first + index as u64)
+    }
+
+    /// Where decoding can begin so that the picture is whole by `at`.
+    fn begin_by(&self, at: Timestamp) -> Option<usize> {
+        let by = |index: &usize| self.whole(*index).is_some_and(|whole| whole.at <= at);
+        (0..self.packets.len()).rev().find(by)
+    }
+
+    /// The first packet with a whole picture, if decoding begins at this one.
+    fn whole(&self, index: usize) -> Option<&Packet> {
+        let packet = self.packets.get(index)?;
+        let later = if packet.key { 0 } else { packet.refresh? as usize };
+        self.packets.get(index + later).filter(|whole| same_run(packet, whole))
     }
 
     /// The newest key frame.
     pub fn last_key(&self) -> Option<u64> {
         let last = self.packets.iter().rposition(|packet| packet.key);
         last.map(|index| self.first + index as u64)
+    }
+
+    /// The newest key frame or recovery point.
+    pub fn last_begin(&self) -> Option<u64> {
+        let last = self.packets.iter().rposition(begins);
+        last.map(|index| self.first + index as u64)
+    }
+
+    /// The first packet of the run that goes on.
+    pub fn newest_run(&self) -> Option<u64> {
+        let newest = self.packets.back()?;
+        let first = self.packets.iter().position(|packet| same_run(packet, newest))?;
+        Some(self.first + first as u64)
     }
 
     /// Seconds between the first packet and the last.
@@ -132,26 +165,31 @@ impl Ring {
     }
 
     /// From the last key frame at or before `from` up to `until`, as far as the run goes in which
-    /// `began_at` lies.
+    /// `began_at` lies; without key frames, see the head of this file.
     pub fn cut(&self, from: Timestamp, began_at: Timestamp, until: Timestamp) -> Option<Cut> {
-        let key_by =
-            |at: Timestamp| self.packets.iter().rposition(|packet| packet.key && packet.at <= at);
-        // A clip cannot begin before the first key frame that is left.
-        let first = self.packets.iter().position(|packet| packet.key)?;
-        let inside = key_by(began_at).unwrap_or(first);
+        let inside = self.packets.iter().rposition(|packet| packet.at <= began_at).unwrap_or(0);
         let format = self.packets.get(inside)?.format.clone();
         let of_run = |packet: &Packet| Arc::ptr_eq(&packet.format, &format);
-        let run = self.packets.iter().position(|packet| of_run(packet) && packet.key)?;
-        let start = key_by(from).filter(|start| *start >= run);
-        let limit = match start {
-            Some(_) => None,
-            None if run == first && self.cut_by_bytes => Some(PreRollLimit::RingBytes),
-            None => Some(PreRollLimit::StreamBegan),
+        let run = self.packets.iter().position(of_run)?;
+        // A clip cannot begin before the first key frame that is left.
+        let first = self.packets.iter().position(|packet| of_run(packet) && begins(packet));
+        let start = self.begin_by(from).filter(|start| *start >= run);
+        let (start, limit) = match (start, first) {
+            (Some(start), _) => (start, None),
+            (None, Some(first)) if run == 0 && self.cut_by_bytes => {
+                (first, Some(PreRollLimit::RingBytes))
+            }
+            (None, Some(first)) => (first, Some(PreRollLimit::StreamBegan)),
+            (None, None) => {
+                let early = |packet: &Packet| packet.at >= from - BUILDS_UP;
+                let from = self.packets.iter().skip(run).position(early)?;
+                (run + from, Some(PreRollLimit::NoKeyFrame))
+            }
         };
         let packets: Vec<Packet> = self
             .packets
             .iter()
-            .skip(start.unwrap_or(run))
+            .skip(start)
             .take_while(|packet| of_run(packet) && packet.at <= until)
             .cloned()
             .collect();
@@ -159,6 +197,11 @@ impl Ring {
         let shows = packets.last().is_some_and(|last| last.at >= from);
         shows.then_some(Cut { format, packets, limit })
     }
+}
+
+/// Whether decoding can begin with it.
+fn begins(packet: &Packet) -> bool {
+    packet.key || packet.refresh.is_some()
 }
 
 fn same_run(one: &Packet, other: &Packet) -> bool {

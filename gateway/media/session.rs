@@ -74,8 +74,11 @@ pub struct Packet {
     pub at: Timestamp,
     /// What the camera's own clock said of it, once an RTCP sender report has come.
     pub device: Option<Timestamp>,
-    /// A key frame.
+    /// A key frame: it can be decoded alone.
     pub key: bool,
+    /// A recovery point of a stream without key frames: if decoding begins here, pictures are whole
+    /// after so many more.
+    pub refresh: Option<u32>,
     /// Of the coded picture.
     pub bytes: usize,
     /// Milliseconds since the first packet of the session, by the stream's own clock.
@@ -318,7 +321,9 @@ impl Session {
         });
         let at = near.unwrap_or(at);
         let format = self.watch.format();
-        Packet { at, device, key: packet.is_key(), bytes: packet.size(), stream_ms, format, packet }
+        let access = format.syntax().access(packet.data().unwrap_or_default(), packet.is_key());
+        let (key, refresh) = (access.key, access.refresh);
+        Packet { at, device, key, refresh, bytes: packet.size(), stream_ms, format, packet }
     }
 }
 

@@ -16,7 +16,8 @@ fn format() -> Arc<Format> {
 
 fn seen(format: &Arc<Format>, at: Timestamp, key: bool, bytes: usize) -> Packet {
     let packet = ffmpeg::Packet::empty();
-    Packet { packet, format: format.clone(), at, device: None, key, bytes, stream_ms: 0 }
+    let (device, refresh, stream_ms) = (None, None, 0);
+    Packet { packet, format: format.clone(), at, device, key, refresh, bytes, stream_ms }
 }
 
 #[test]
@@ -29,6 +30,8 @@ fn p8_p11_the_ring_keeps_its_bounds_and_a_cut_its_promise() {
         let mut run = format();
         let mut at = Timestamp::from_second(1_700_000_000).unwrap();
         let gop = random.random_range(5..120);
+        // Key frames, recovery points, both, or none.
+        let (keys, refreshes) = (random.random_range(0..4) > 0, random.random_range(0..3) == 0);
         let (mut largest, mut longest_gop) = (0, 0i64);
         let mut since_key = 0i64;
         for n in 0..1_500 {
@@ -40,12 +43,14 @@ fn p8_p11_the_ring_keeps_its_bounds_and_a_cut_its_promise() {
             if random.random_range(0..500) == 0 {
                 run = format();
             }
-            let key = n % gop == 0 || random.random_range(0..300) == 0;
+            let key = keys && (n % gop == 0 || random.random_range(0..300) == 0);
             let bytes = random.random_range(100..if key { 20_000 } else { 3_000 });
             largest = largest.max(bytes);
             since_key = if key { 0 } else { since_key + 40 };
             longest_gop = longest_gop.max(since_key);
-            ring.push(seen(&run, at, key, bytes));
+            let mut packet = seen(&run, at, key, bytes);
+            packet.refresh = (refreshes && !key && n % gop == gop / 2).then_some(gop / 2 + 1);
+            ring.push(packet);
             let numbers = ring.numbers();
             let in_ring: Vec<&Packet> =
                 numbers.clone().filter_map(|number| ring.get(number)).collect();
@@ -70,11 +75,23 @@ fn check_cut(ring: &Ring, random: &mut StdRng, in_ring: &[&Packet], newest: Time
     let until = began + SignedDuration::from_secs(random.random_range(0..10));
     let Some(cut) = ring.cut(from, began, until) else { return };
     let first = cut.packets.first().unwrap();
-    assert!(first.key, "a clip begins with a key frame");
+    let begins = |packet: &Packet| packet.key || packet.refresh.is_some();
+    assert!(
+        begins(first) || cut.limit == Some(PreRollLimit::NoKeyFrame),
+        "where decoding can begin"
+    );
     assert!(cut.packets.iter().all(|packet| Arc::ptr_eq(&packet.format, &cut.format)), "one run");
     assert!(cut.packets.iter().all(|packet| packet.at <= until));
     match cut.limit {
-        None => assert!(first.at <= from, "the pre-roll that was asked for"),
+        None => {
+            let whole = cut.packets.get(first.refresh.unwrap_or(0) as usize);
+            assert!(whole.is_none_or(|whole| whole.at <= from), "whole by the pre-roll");
+            assert!(first.at <= from, "the pre-roll that was asked for");
+        }
+        Some(PreRollLimit::NoKeyFrame) => {
+            let of_run = |packet: &&&Packet| Arc::ptr_eq(&packet.format, &cut.format);
+            assert!(!in_ring.iter().filter(of_run).any(|packet| begins(packet)), "there is none");
+        }
         Some(limit) => {
             // It says why, and there really is no earlier key frame of this run.
             let earlier = |packet: &&&Packet| {
@@ -90,7 +107,7 @@ fn check_cut(ring: &Ring, random: &mut StdRng, in_ring: &[&Packet], newest: Time
 }
 
 #[test]
-fn a_group_larger_than_the_ring_is_no_clip_but_can_be_decoded_on() {
+fn a_group_larger_than_the_ring_is_a_clip_that_builds_up_and_can_be_decoded_on() {
     let mut ring = Ring::new(60, 10_000);
     let run = format();
     let at = |n: i64| Timestamp::from_millisecond(1_700_000_000_000 + n * 40).unwrap();
@@ -100,7 +117,8 @@ fn a_group_larger_than_the_ring_is_no_clip_but_can_be_decoded_on() {
     assert!(ring.bytes() <= 10_000);
     assert_eq!(ring.numbers().end, 500, "each packet had its number");
     assert!(ring.get(499).is_some() && ring.last_key().is_none());
-    assert!(ring.cut(at(400), at(450), at(499)).is_none(), "no clip without a key frame");
+    let cut = ring.cut(at(480), at(490), at(499)).unwrap();
+    assert_eq!((cut.packets.len(), cut.limit), (100, Some(PreRollLimit::NoKeyFrame)));
     ring.push(seen(&run, at(500), true, 100));
     let cut = ring.cut(at(400), at(500), at(500)).unwrap();
     assert_eq!((cut.packets.len(), cut.limit), (1, Some(PreRollLimit::RingBytes)));

@@ -140,13 +140,18 @@ fn renew_after_s() -> f64 {
 impl Config {
     /// Until it counts, with the default of its kind.
     pub(super) fn dwell_ms(&self) -> i64 {
+        millis(self.dwell_s())
+    }
+
+    /// Likewise, in seconds.
+    pub fn dwell_s(&self) -> f64 {
         let default = match self.kind {
             RuleKind::Intrusion | RuleKind::Line | RuleKind::Waterside => 0.0,
             RuleKind::Crowd => 2.0,
             RuleKind::Loiter => 60.0,
             RuleKind::FireLane => 120.0,
         };
-        millis(self.dwell_s.unwrap_or(default))
+        self.dwell_s.unwrap_or(default)
     }
 
     /// Whether what stands still for long lets go of its incident, and a long one is followed by

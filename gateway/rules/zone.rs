@@ -1,8 +1,16 @@
 //! Polygons in relative coordinates: is a point inside, does a step cross a line, is the drawing sane.
+//!
+//! The edge of a polygon belongs to it. Whoever stands at the lower edge of the picture has his feet
+//! cut off by it, so the lower edge of his box is the picture's, and a zone or mask that is drawn
+//! to 1.0 holds him. A box that a model draws beyond the picture counts as at its edge.
 
 use geo::{
-    Contains, Coord, Line, LineString, Polygon, Validation, line_intersection::line_intersection,
+    Area, Coord, Intersects, Line, LineString, Point, Polygon, Validation,
+    line_intersection::line_intersection,
 };
+
+/// Share of the picture below which a polygon encloses nothing: a pixel of 1080p is 5e-7.
+const AREA_MIN: f64 = 1e-7;
 
 /// A polygon in 0..1, or the whole picture.
 pub(super) struct Zone(Option<Polygon<f64>>);
@@ -13,17 +21,20 @@ impl Zone {
         Self((points.len() >= 3).then(|| polygon(points)))
     }
 
-    /// Whether the point lies inside.
-    pub(super) fn holds(&self, (x, y): (f32, f32)) -> bool {
-        let point = geo::Point::new(f64::from(x), f64::from(y));
-        self.0.as_ref().is_none_or(|zone| zone.contains(&point))
+    /// Whether the point lies inside, or on the edge.
+    pub(super) fn holds(&self, foot: (f32, f32)) -> bool {
+        self.0.as_ref().is_none_or(|zone| zone.intersects(&in_picture(foot)))
     }
 }
 
-/// Inside one of the polygons (none: no).
-pub(super) fn masked(masks: &[Polygon<f64>], (x, y): (f32, f32)) -> bool {
-    let point = geo::Point::new(f64::from(x), f64::from(y));
-    masks.iter().any(|mask| mask.contains(&point))
+/// Inside one of the polygons, or on the edge of one (none: no).
+pub(super) fn masked(masks: &[Polygon<f64>], foot: (f32, f32)) -> bool {
+    masks.iter().any(|mask| mask.intersects(&in_picture(foot)))
+}
+
+/// This point, or the one of the picture that is nearest to it.
+fn in_picture((x, y): (f32, f32)) -> Point<f64> {
+    Point::new(f64::from(x.clamp(0.0, 1.0)), f64::from(y.clamp(0.0, 1.0)))
 }
 
 /// The closed polygon of these corners.
@@ -55,7 +66,12 @@ pub(super) fn polygon_problem(points: &[[f32; 2]]) -> Option<String> {
     if points.iter().flatten().any(|v| !(0.0..=1.0).contains(v)) {
         return Some("a point lies outside 0..1 of the picture (pixels instead of shares?)".into());
     }
-    (!polygon(points).is_valid()).then(|| "its edges cross each other".into())
+    let drawn = polygon(points);
+    if !drawn.is_valid() {
+        return Some("its edges cross each other".into());
+    }
+    let flat = drawn.unsigned_area() < AREA_MIN;
+    flat.then(|| "it encloses nothing: its points lie on one line".into())
 }
 
 /// What is wrong with ignore-masks.
@@ -77,6 +93,56 @@ mod tests {
         assert_eq!(crossing(&line, (0.5, 0.6), (0.5, 0.4)), Some(false));
         assert_eq!(crossing(&line, (0.5, 0.6), (0.6, 0.7)), None);
         assert_eq!(crossing(&[[0.0, 0.5], [0.2, 0.5]], (0.5, 0.4), (0.5, 0.6)), None);
+    }
+
+    const LOWER: [[f32; 2]; 4] = [[0.0, 0.3], [1.0, 0.3], [1.0, 1.0], [0.0, 1.0]];
+
+    #[test]
+    fn the_edge_belongs_to_zones_and_masks_and_the_pictures_edge_too() {
+        let closed: Vec<[f32; 2]> = LOWER.into_iter().chain([LOWER[0]]).collect();
+        let turned: Vec<[f32; 2]> = LOWER.into_iter().rev().collect();
+        for points in [&LOWER[..], &closed, &turned] {
+            assert_eq!(polygon_problem(points), None, "{points:?}");
+            let (zone, masks) = (Zone::new(points), [polygon(points)]);
+            let held = |foot| {
+                assert_eq!(zone.holds(foot), masked(&masks, foot), "{foot:?} of {points:?}");
+                zone.holds(foot)
+            };
+            let at_edges = [(0.5, 1.0), (0.0, 1.0), (1.0, 1.0), (0.0, 0.5), (1.0, 0.5), (0.5, 0.3)];
+            let beyond = [(0.5, 1.000_1), (0.5, 1.2), (-0.01, 0.9), (1.3, 1.3), (0.0, 0.3)];
+            for foot in at_edges.into_iter().chain(beyond).chain([(0.5, 0.5)]) {
+                assert!(held(foot), "{foot:?} of {points:?}");
+            }
+            for foot in [(0.5, 0.299_9), (0.5, 0.0), (0.5, -1.0), (f32::NAN, 0.5)] {
+                assert!(!held(foot), "{foot:?} of {points:?}");
+            }
+        }
+        assert!(Zone::new(&[]).holds((0.5, 7.0)) && !masked(&[], (0.5, 0.5)));
+        // Drawn within the picture: its edge is none of the zone's.
+        let inner = Zone::new(&[[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]]);
+        assert!(inner.holds((0.8, 0.8)) && !inner.holds((0.5, 1.0)) && !inner.holds((0.9, 0.5)));
+        // Sloping edges do not lie on numbers of the machine: at 1.0 they are met all the same.
+        let sloping = Zone::new(&[[0.1, 0.35], [0.9, 0.4], [1.0, 1.0], [0.0, 1.0]]);
+        for n in 0..=100u8 {
+            assert!(sloping.holds((f32::from(n) / 100.0, 1.0)), "{n}");
+        }
+    }
+
+    #[test]
+    fn drawings_that_enclose_nothing_hold_what_lies_on_them_and_do_no_harm() {
+        let flat = [[0.0, 0.5], [1.0, 0.5], [0.5, 0.5]];
+        let point = [[0.5, 0.5]; 4];
+        let few = [[0.1, 0.1], [0.9, 0.9], [0.1, 0.1]];
+        for (points, off) in
+            [(&flat[..], (0.5, 0.6)), (&point[..], (0.4, 0.5)), (&few[..], (0.5, 0.6))]
+        {
+            assert!(polygon_problem(points).is_some(), "check refuses it: {points:?}");
+            assert!(
+                !Zone::new(points).holds(off) && !masked(&[polygon(points)], off),
+                "{points:?}"
+            );
+        }
+        assert!(Zone::new(&point).holds((0.5, 0.5)));
     }
 
     #[test]

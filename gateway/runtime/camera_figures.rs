@@ -21,6 +21,7 @@ const GAUGES: &[Metric] = &[
 /// Likewise, with another label beside the camera's.
 const GAUGES_OF_PAIRS: &[Metric] = &[
     Metric::CameraDecoding,
+    Metric::CameraSleepless,
     Metric::CameraSignPrecision,
     Metric::CameraSignRecall,
     Metric::CameraSignBelieved,

@@ -44,6 +44,10 @@ pub struct CameraState {
     /// `software`, a device, or `software (device: why not)`; empty until something was decoded.
     #[serde(default)]
     pub decoding: String,
+    /// Why it decodes everything though it need not be awake: `long-gop`, `no-key-frame`; empty while
+    /// its key frames let it sleep.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sleepless: String,
     /// Processor seconds of looks.
     pub look_s: f64,
     /// Processor seconds of decoding and comparing, awake.
@@ -122,6 +126,11 @@ fn states(registry: &Registry) -> Vec<CameraState> {
         wakes.entry(camera).or_default().insert(cause, count);
     }
     let decoding: BTreeMap<_, _> = registry.pairs(Metric::CameraDecoding).into_iter().collect();
+    let mut sleepless = registry.pairs(Metric::CameraSleepless);
+    sleepless.retain(|(camera, why)| {
+        registry.get(Metric::CameraSleepless, &label_pair(camera, why)) > 0.0
+    });
+    let sleepless: BTreeMap<_, _> = sleepless.into_iter().collect();
     let mut signs: BTreeMap<String, BTreeMap<String, SignState>> = BTreeMap::new();
     for (camera, sign) in registry.pairs(Metric::CameraSignBelieved) {
         let get = |metric| registry.get(metric, &label_pair(&camera, &sign));
@@ -147,6 +156,7 @@ fn states(registry: &Registry) -> Vec<CameraState> {
             runs: count(Metric::CameraRuns),
             skipped: count(Metric::CameraSkipped),
             decoding: decoding.get(&id).cloned().unwrap_or_default(),
+            sleepless: sleepless.get(&id).cloned().unwrap_or_default(),
             look_s: get(Metric::CameraLookSeconds),
             awake_s: get(Metric::CameraAwakeSeconds),
             detect_s: get(Metric::CameraDetectSeconds),

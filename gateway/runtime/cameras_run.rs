@@ -23,7 +23,7 @@ use crate::{
     base::{Registry, Reporter, Task, ThreadGroup, lock, spawn, thread_cpu_time},
     camera::{
         ClockOffset, DecodeWorker, DetectQueue, DetectWorker, NextModel, RING_SPARE_S, Rings, Role,
-        Scheduler, Stream, camera_ring, decoding_part, looks_label, resize,
+        Scheduler, Stream, camera_ring, decoding_part, key_frames_part, looks_label, resize,
     },
     config::{Config, ConfigChange, Difference},
     domain::{Fault, Kind, Meter, SourceId, StopFlag},
@@ -264,6 +264,7 @@ impl Cameras {
             // It may have come back meanwhile, under the same name.
             if !queue.holds(&id) {
                 readiness.clear(&decoding_part(&id));
+                readiness.clear(&key_frames_part(&id));
                 forget_camera(&registry, &id);
                 end_looks(&id, &silence_reported[1], &registry, &report);
                 let text = "removed from the configuration".to_owned();

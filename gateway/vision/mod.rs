@@ -29,7 +29,7 @@ pub use detect::{DetectError, Detector, Provider, Timing, offered};
 pub use load::load;
 pub use motion::{Change, Nearness, Scene};
 pub use variant::{OVERFLOWS, Speeds, Variant, choose, fastest_ms, measure, multiplies_bytes};
-pub use view_check::{CameraFault, ViewCheck};
+pub use view_check::{CameraFault, ViewCheck, is_blank};
 
 /// `[model]`: what looks at the pictures.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

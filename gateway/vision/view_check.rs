@@ -66,7 +66,17 @@ pub struct ViewCheck {
 const KINDS: [Kind; 4] =
     [Kind::CameraBlind, Kind::CameraMoved, Kind::CameraFrozen, Kind::CameraUnfocused];
 
+/// Whether a picture shows nothing at all: one brightness everywhere.
+pub fn is_blank(luma: &Luma) -> bool {
+    deviation(&luma.mean) < FLAT
+}
+
 impl ViewCheck {
+    /// What is usual is learnt anew. Faults that were reported are still reported when they are over.
+    pub fn forget_usual(&mut self) {
+        (self.usual, self.before) = (Vec::new(), None);
+    }
+
     /// Checks one look; returns the faults that began or are over.
     pub fn look(&mut self, luma: &Luma) -> Vec<CameraFault> {
         let detail = less_surroundings(luma);

@@ -63,6 +63,21 @@ pub(crate) fn coded(
     to
 }
 
+/// A clip as who comes later has it from a camera: without its first `drop` pictures, and without messages beside
+/// the pictures where `bare`. MPEG-TS, with the parameter sets in each packet.
+pub(crate) fn joined(clip: &Path, codec: &str, drop: u32, bare: bool) -> PathBuf {
+    let to = clip.with_extension("joined.ts");
+    let (annexb, sei) = match codec {
+        "h264" => ("h264_mp4toannexb", 6),
+        _ => ("hevc_mp4toannexb", 39),
+    };
+    let bare = if bare { format!(",filter_units=remove_types={sei}") } else { String::new() };
+    let filter = format!("{annexb}{bare},dump_extra=freq=all,noise=drop='lt(n,{drop})'");
+    let (from, out) = (text(clip), text(&to));
+    ffmpeg(&["-i", &from, "-c", "copy", "-bsf:v", &filter, "-muxdelay", "0", &out]);
+    to
+}
+
 /// Parts of the scene `appear` in a row, seconds from and to, coded as a camera does.
 pub(crate) fn in_a_row(folder: &Path, parts: &[(f64, f64)]) -> PathBuf {
     let (from, to) = (text(&scene("appear").0), folder.join("clip.mp4"));

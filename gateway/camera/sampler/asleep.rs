@@ -66,7 +66,9 @@ impl Sampler {
     fn decode_key_frame(&mut self, packet: &Packet) -> Option<(Frame, Luma)> {
         let id = self.id.clone();
         let started = thread_cpu_time();
-        let frame = match self.pool.decode_key_frame(packet, &mut self.hardware) {
+        let decoded = self.pool.decode_key_frame(packet, &mut self.hardware);
+        self.gate.decoded_alone(decoded.is_ok());
+        let frame = match decoded {
             Ok(frame) => frame,
             Err(error) => {
                 self.meter.add(Metric::CameraBadPackets, id.as_str(), 1);

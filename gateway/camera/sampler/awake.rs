@@ -14,14 +14,15 @@ use crate::{
 };
 
 impl Sampler {
-    /// Sends a packet to the decoder, which is lent at the first key frame.
+    /// Sends a packet to the decoder, which is lent at the first key frame, or where there is none.
     pub(super) fn decode(&mut self, packet: &Packet) {
         let id = self.id.clone();
         if self.decoder.as_ref().is_some_and(|decoder| !decoder.fits(packet)) {
             self.decoder = None;
         }
-        if self.decoder.is_none() {
-            if !packet.key {
+        let first = self.decoder.is_none();
+        if first {
+            if !self.begins_with(packet) {
                 return;
             }
             match self.pool.lend(packet, &mut self.hardware) {
@@ -33,6 +34,7 @@ impl Sampler {
                 }
             }
         }
+        self.expect_whole(packet, first);
         self.show_lag(packet.at);
         let Some(decoder) = &mut self.decoder else { return };
         let started = thread_cpu_time();
@@ -67,6 +69,7 @@ impl Sampler {
         let started = thread_cpu_time();
         let (at, device) = (frame.at, frame.device);
         let luma = frame.luma();
+        let whole_picture = self.is_whole(&luma);
         let (moved, change) = self.scene.watch(&luma);
         let stays = |one: &&Bbox| !moved.regions.iter().any(|other| other.overlap(one) > 0.0);
         let still = change.regions.iter().filter(stays).copied().collect();
@@ -75,7 +78,7 @@ impl Sampler {
         self.differed |= !regions.is_empty();
         let whole_due = self.gate.is_whole_due(at);
         let whole = can_queue && self.gate.wants_whole(at);
-        if self.gate.is_second(at) {
+        if whole_picture && self.gate.is_second(at) {
             self.faults.extend(self.view_check.look(&luma));
         }
         let shown = can_queue && (whole || !regions.is_empty());

@@ -106,7 +106,7 @@ impl Sampler {
             self.lag.jump_after = JUMP_AFTER;
         }
         let jumps = self.is_awake() && !self.lag.patient && (left || lag > self.lag.jump_after);
-        if let Some(key) = ring.last_key().filter(|key| jumps && *key > from) {
+        if let Some(key) = ring.last_begin().filter(|key| jumps && *key > from) {
             let ahead = lag.as_secs_f64() - behind(key).as_secs_f64();
             let (gone, why) = lost.unwrap_or((0.0, "too far behind the stream"));
             lost = Some((gone + ahead, why));
@@ -174,14 +174,14 @@ impl Sampler {
 
     /// The camera wakes by what it saw at `at`: the number of the key frame from which it replays what
     /// it slept through. That is the latest one that vision knows, or a later one where the replay
-    /// would be too long to catch up.
+    /// would be too long to catch up. Without any, decoding begins with the first packet there is.
     pub(super) fn replays_from(&mut self, at: Timestamp) -> Option<u64> {
         let reported = self.gate.reported_at().map_or(at, |reported| reported.min(at));
         let asleep = self.gate.look_every().max(self.pre_roll);
         let longest = asleep + self.gate.gop().unwrap_or(SignedDuration::ZERO);
         let longest = REPLAY_MAX.max(longest + longest / 4);
         let ring = self.ring.lock().ok()?;
-        let first = ring.key_by(reported)?;
+        let first = ring.key_by(reported).or_else(|| ring.newest_run())?;
         let oldest = ring.get(first)?;
         let back = apart(oldest, ring.newest()?);
         if self.lag.patient || (back <= longest && !self.lag.late) {

@@ -2,7 +2,8 @@
 //!
 //! The adaptive frame sampler. It reads the ring by packet number. [`asleep`] holds what it does
 //! with key frames alone, [`awake`] what it does when everything is decoded, [`lag`] what it leaves
-//! out when it is behind, [`wake`] what others ask of it, [`decoding`] what it is decoded by.
+//! out when it is behind, [`wake`] what others ask of it, [`decoding`] what it is decoded by,
+//! [`key_frames`] what it does where there are none.
 //!
 //! **V2** What is looked at is decided on the pictures' own time and on nothing else. So a replay,
 //! which drives the sampler step by step, decides what the live camera decides, where decode
@@ -14,9 +15,12 @@
 mod asleep;
 mod awake;
 mod decoding;
+mod key_frames;
 mod lag;
 #[cfg(test)]
 pub(super) mod tests;
+#[cfg(test)]
+mod tests_key_frames;
 mod wake;
 
 use std::{
@@ -26,8 +30,11 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::lag::{Lag, SKIP_AFTER};
 pub use self::wake::Nudges;
+use self::{
+    key_frames::KeyFrames,
+    lag::{Lag, SKIP_AFTER},
+};
 use super::{
     gate::{Gate, GateConfig, WakeCause},
     sign::{EventSign, PacketSizeSign},
@@ -67,6 +74,7 @@ pub(super) struct Sampler {
     scene: Scene,
     view_check: ViewCheck,
     packet_sizes: PacketSizeSign,
+    key_frames: KeyFrames,
     /// The camera's own reports that something moves.
     events: EventSign,
     /// After a press, it replays from so far back what it only looked at asleep.
@@ -129,6 +137,7 @@ impl Sampler {
             scene: Scene::default(),
             view_check: ViewCheck::default(),
             packet_sizes: PacketSizeSign::default(),
+            key_frames: KeyFrames::default(),
             events: EventSign::default(),
             pre_roll: SignedDuration::from_secs(i64::try_from(config.pre_roll_s).unwrap_or(5)),
             fps: config.detect_fps,
@@ -247,18 +256,13 @@ impl Sampler {
             self.gate.begin(packet.at);
         }
         self.last_at = Some(packet.at);
-        if packet.key {
-            self.gate.key(packet.at);
-            if let Some(gop) = self.gate.gop() {
-                self.meter.set(Metric::CameraGop, self.id.as_str(), gop.as_secs_f64());
-            }
-        }
+        self.check_key_frames(packet);
         if self.is_awake() {
             self.decode(packet);
             return Step::Progress;
         }
-        if self.gate.cannot_sleep(packet.at) {
-            self.wake(WakeCause::LongGop, packet.at);
+        if let Some(cause) = self.gate.sleepless(packet.at) {
+            self.wake(cause, packet.at);
             return Step::Progress;
         }
         if packet.key {

@@ -46,16 +46,16 @@ pub(in crate::camera) fn packets(clip: &str) -> Vec<Packet> {
     std::iter::from_fn(|| session.next(start).unwrap()).collect()
 }
 
-struct Bench {
+pub(super) struct Bench {
     ring: Arc<Mutex<Ring>>,
     pool: Arc<Pool>,
-    meter: Arc<Registry>,
-    sampler: Sampler,
+    pub(super) meter: Arc<Registry>,
+    pub(super) sampler: Sampler,
 }
 
 impl Bench {
     /// `more`: keys of the camera.
-    fn new(more: serde_json::Value, patient: bool) -> Self {
+    pub(super) fn new(more: serde_json::Value, patient: bool) -> Self {
         let mut config = serde_json::json!({
             "id": "cam", "url": "rtsp://192.0.2.1/x", "look_every_s": 2.0, "quiet_after_s": 0.5
         });
@@ -91,7 +91,7 @@ impl Bench {
     }
 
     /// As live: each packet is dealt with before the next comes.
-    fn play<'s>(&mut self, packets: impl IntoIterator<Item = &'s Packet>) -> Vec<Look> {
+    pub(super) fn play<'s>(&mut self, packets: impl IntoIterator<Item = &'s Packet>) -> Vec<Look> {
         packets
             .into_iter()
             .flat_map(|packet| {
@@ -101,15 +101,15 @@ impl Bench {
             .collect()
     }
 
-    fn count(&self, metric: Metric) -> f64 {
+    pub(super) fn count(&self, metric: Metric) -> f64 {
         self.meter.get(metric, "cam")
     }
 
-    fn wakes(&self, cause: WakeCause) -> f64 {
+    pub(super) fn wakes(&self, cause: WakeCause) -> f64 {
         self.meter.get(Metric::CameraWakes, &label_pair("cam", cause.as_str()))
     }
 
-    fn notes_with(&mut self, what: &str) -> Vec<(f64, String)> {
+    pub(super) fn notes_with(&mut self, what: &str) -> Vec<(f64, String)> {
         let words = self.sampler.take_notes().into_iter();
         let of = words.filter(|(_, word)| word.contains(what));
         of.map(|(at, word)| (seconds(at), word)).collect()
@@ -120,12 +120,12 @@ pub(in crate::camera) fn seconds(at: Timestamp) -> f64 {
     at.duration_since(start()).as_secs_f64()
 }
 
-fn times(looks: &[Look]) -> Vec<f64> {
+pub(super) fn times(looks: &[Look]) -> Vec<f64> {
     looks.iter().map(|look| seconds(look.at)).collect()
 }
 
 /// In the order in which they were reported, each once.
-fn assert_reported_once(times: &[f64]) {
+pub(super) fn assert_reported_once(times: &[f64]) {
     assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "reported again: {times:?}");
 }
 
