@@ -1,11 +1,12 @@
 //! The detector: with its providers the only home of ort. A missing or wrong library or model is one clear sentence.
 
+mod library;
 mod providers;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -84,7 +85,7 @@ impl Detector {
         let file = spec.verify(models).map_err(DetectError::Model)?;
         let library =
             library.map_or_else(|| models.join("cache/libonnxruntime.so"), Path::to_path_buf);
-        let environment = environment(&library)?;
+        let environment = library::environment(&library)?;
         let start = |provider| Self::start(spec, &file, &environment, threads, provider);
         let (mut detector, refused) = providers::first(wished, Provider::is_offered, start)?;
         detector.unmet = providers::unmet(wished, detector.provider, &offered(), &refused);
@@ -244,39 +245,6 @@ impl Detector {
 /// Providers of the library at hand that have a name here, once one is loaded.
 pub fn offered() -> Vec<Provider> {
     Provider::ALL.into_iter().filter(|provider| provider.is_offered()).collect()
-}
-
-/// ONNX Runtime allows one environment a process: made at the first success, shared by every
-/// later model.
-static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
-
-/// Loads the library once. A wrong file is an error, and a later try can succeed.
-fn environment(library: &Path) -> Result<Environment, DetectError> {
-    let failed = |reason: String| DetectError::Library { path: library.to_path_buf(), reason };
-    if let Err(error) = std::fs::metadata(library) {
-        return Err(failed(format!("cannot be read: {error}; run `gridpost models fetch`")));
-    }
-    let mut shared = ENVIRONMENT.lock().map_err(|_| failed("was lost in a fault".into()))?;
-    if let Some(environment) = &*shared {
-        return Ok(environment.clone());
-    }
-    // ort asserts on some mismatches; that must not take the gateway down.
-    let loaded = catch_unwind(AssertUnwindSafe(|| {
-        let builder = ort::init_from(library).map_err(|error| error.to_string())?;
-        builder
-            .with_name("gridpost")
-            .with_telemetry(false)
-            .build()
-            .map_err(|error| error.to_string())
-    }));
-    match loaded {
-        Ok(Ok(environment)) => {
-            *shared = Some(environment.clone());
-            Ok(environment)
-        }
-        Ok(Err(error)) => Err(failed(format!("cannot be used: {error}"))),
-        Err(_) => Err(failed("is not an ONNX Runtime of a version that fits".into())),
-    }
 }
 
 #[cfg(test)]
