@@ -2,7 +2,7 @@
 # Dependencies build once, optimised, in the dev profile.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build-tests prove fuzz soak build setup setup-test setup-bench models clips bench bench-media schema fmt lint docs deny clean
+.PHONY: help demo test build-tests prove fuzz soak build setup setup-test setup-bench models all-models clips bench bench-media schema fmt lint docs deny clean
 
 # Debian's own, for its GStreamer bindings: another python3 may be first on PATH.
 PYTHON ?= /usr/bin/python3
@@ -12,6 +12,8 @@ CARGO_DENY := 0.20.2
 CUTS ?= 300
 KILLS ?= 200
 BACKLOG ?= 100000
+# A folder with model files, for who has no Internet; models/fetch looks there first.
+export GRIDPOST_MODELS_FROM ?= $(abspath $(wildcard ../shared/models))
 TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gridpost
 
 help: ## what can be done
@@ -23,7 +25,7 @@ demo: setup ## see it work: camera, button, grid; until Ctrl-C, or SECONDS=40
 	@$(PYTHON) tests/rig/demo.py --gateway $(TARGET)/debug/gridpost $(if $(SECONDS),--seconds $(SECONDS))
 
 test: setup-test ## all tests
-	@$(MAKE) --no-print-directory --jobs=2 build-tests models clips
+	@$(MAKE) --no-print-directory --jobs=2 build-tests all-models clips
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --no-fail-fast; else cargo test --no-fail-fast; fi
 
 prove: setup-test models clips ## the slow proofs in full: CUTS=300 power cuts, KILLS=200 kill -9, BACKLOG=100000 notices
@@ -51,18 +53,21 @@ setup-test: ## and those that only tests need
 setup-bench: ## and those that only `make bench-media` needs
 	@tests/rig/setup.sh bench
 
-models: setup ## ONNX Runtime and the default model, in models/cache
+models: setup ## ONNX Runtime and the best model that can be had, in models/cache; GRIDPOST_MODELS_FROM=FOLDER has model files
 	@$(PYTHON) models/fetch
+
+all-models: setup # every default, for what compares them
+	@$(PYTHON) models/fetch --all
 
 clips: setup # the clips that tests play
 	@tests/rig/clip.sh h264 >/dev/null
 	@tests/rig/clip.sh h265 >/dev/null
 	@$(PYTHON) tests/rig/scenes.py all >/dev/null
 
-bench: setup-test models clips ## speed and size on this machine, as a table (release build); ONLY="codecs press", a name it does not know lists all
+bench: setup-test all-models clips ## speed and size on this machine, as a table (release build); ONLY="codecs press", a name it does not know lists all
 	@GRIDPOST_BENCH_ONLY="$(ONLY)" cargo bench --bench bench
 
-bench-media: setup-bench models ## gridpost beside its rivals on made streams; ONLY="rivals recall", SECONDS=30, CAMERAS="1 16"
+bench-media: setup-bench all-models ## gridpost beside its rivals on made streams; ONLY="rivals recall", SECONDS=30, CAMERAS="1 16"
 	@cargo build --release
 	@$(PYTHON) tests/bench/media/material.py >/dev/null
 	@GRIDPOST_BENCH_SECONDS="$(if $(filter command line,$(origin SECONDS)),$(SECONDS))" GRIDPOST_BENCH_CAMERAS="$(CAMERAS)" \

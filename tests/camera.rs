@@ -6,8 +6,9 @@ use std::{
 };
 
 use crate::world::{
-    Gateway, Launch, Receiver, RtspServer, Site, Stream, clip_of, ffmpeg, gridpost_command,
-    has_snapshot_and_clip, http, is_of, root, sha256, street, wait_for,
+    Gateway, Launch, Receiver, RtspServer, Site, Stream, clip_of, fetched, ffmpeg,
+    gridpost_command, has_snapshot_and_clip, http, is_of, models_of, root, sha256, street,
+    wait_for,
 };
 
 /// Somebody walks before the camera `square`.
@@ -138,13 +139,9 @@ async fn p7_a_camera_of_few_pictures_connects_in_its_time_and_one_that_hangs_is_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_library_the_gateway_runs_says_so_and_sees_once_it_is_there() {
-    let models = tempfile::tempdir().unwrap();
-    let here = root().join("models");
-    std::fs::copy(here.join("catalog.toml"), models.path().join("catalog.toml")).unwrap();
-    std::fs::create_dir(models.path().join("cache")).unwrap();
-    let file = "cache/ssd_mobilenet_v2_coco.onnx";
-    std::fs::copy(here.join(file), models.path().join(file)).unwrap();
+    let models = models_of(&[&fetched()[0].name]);
     let library = models.path().join("cache/libonnxruntime.so");
+    std::fs::remove_file(&library).unwrap();
     std::fs::write(&library, "not a library").unwrap();
     let receiver = Receiver::start().await;
     let launch = Launch::of(square(&receiver, street("h264")));
@@ -154,7 +151,7 @@ async fn without_its_library_the_gateway_runs_says_so_and_sees_once_it_is_there(
     assert_eq!(status, 503);
     assert!(body["reasons"][0].as_str().unwrap().contains("libonnxruntime.so"), "{body}");
     std::fs::remove_file(&library).unwrap();
-    std::fs::copy(here.join("cache/libonnxruntime.so"), &library).unwrap();
+    std::fs::copy(root().join("models/cache/libonnxruntime.so"), &library).unwrap();
     receiver.wait("seeing", |data| data["kind"] == "intrusion").await;
     let mended =
         |data: &serde_json::Value| data["kind"] == "detector-degraded" && data["what"] == "ended";

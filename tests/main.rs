@@ -87,6 +87,7 @@ mod kill;
 #[path = "bench/machine.rs"]
 mod machine;
 mod models;
+mod models_fetch;
 mod playback;
 mod power_cut;
 mod priorities;

@@ -1,11 +1,12 @@
 //! config/police-room.toml as it stands, with only its addresses and secrets replaced: a night in the police room.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::world::{
-    Broker, Gateway, Launch, Listener, Receiver, Uav, film, free_port, root, wait_for,
+    Broker, Gateway, Launch, Listener, Receiver, SSD, Uav, film, free_port, models, models_of,
+    root, wait_for,
 };
 
 const DROPPED: &[&str] =
@@ -83,13 +84,25 @@ async fn a_person_is_found(receiver: &Receiver) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flight_finds_a_person_in_grid_3_and_an_old_man_presses_his_button_meanwhile() {
+    a_night(models()).await;
+}
+
+/// Where no better model can be had.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_ssd_alone_the_flight_finds_a_person_too() {
+    let folder = models_of(&[SSD]);
+    a_night(folder.path().to_path_buf()).await;
+}
+
+async fn a_night(models: PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let film = film(folder.path(), 6, 14);
     let (receiver, broker) = (Receiver::start().await, Broker::start().await);
     let srt = free_port();
     let config = room(&receiver, &broker, srt);
     let district = Listener::start(broker.port, "gridpost/qiaobei/incident/+", &[]).await;
-    let mut gateway = Launch::of(&config).env("UAV_KEY", "0123456789").start().await;
+    let launch = Launch::of(&config).env("UAV_KEY", "0123456789").env("GRIDPOST_MODELS", models);
+    let mut gateway = launch.start().await;
 
     // Nothing flies, and nothing is wrong with that.
     assert!(!gateway.log().contains("uav-1 silent"), "{}", gateway.log());

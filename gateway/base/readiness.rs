@@ -1,4 +1,4 @@
-//! What keeps the gateway from being ready, by part, and what is only worth knowing; `/readyz` shows both.
+//! What keeps the gateway from being ready, by part, what is only worth knowing, and what is in use; `/readyz` shows it.
 
 use std::{
     collections::BTreeMap,
@@ -7,23 +7,39 @@ use std::{
 
 use super::lock;
 
-/// Reasons not to be ready; empty is ready. And notes: it works, though not as it was wished.
+/// What is said of a part.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It keeps the gateway from being ready.
+    Bad,
+    /// It works, though not as it was wished.
+    Note,
+    /// It is well: what it is.
+    Fact,
+}
+
+/// Reasons not to be ready; empty is ready. Notes: it works, though not as it was wished. And facts.
 #[derive(Clone, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<String, (String, bool)>>>);
+pub struct Readiness(Arc<Mutex<BTreeMap<String, (String, Standing)>>>);
 
 impl Readiness {
     /// `part` is not well, for a reason that a person can act on.
     pub fn not_ready(&self, part: &str, reason: &str) {
-        self.put(part, reason, true);
+        self.put(part, reason, Standing::Bad);
     }
 
     /// `part` works, but not as it was asked to.
     pub fn note(&self, part: &str, text: &str) {
-        self.put(part, text, false);
+        self.put(part, text, Standing::Note);
     }
 
-    fn put(&self, part: &str, text: &str, bad: bool) {
-        lock(&self.0).insert(part.into(), (text.into(), bad));
+    /// What `part` is, where all is well.
+    pub fn fact(&self, part: &str, text: &str) {
+        self.put(part, text, Standing::Fact);
+    }
+
+    fn put(&self, part: &str, text: &str, standing: Standing) {
+        lock(&self.0).insert(part.into(), (text.into(), standing));
     }
 
     /// `part` is well, or gone.
@@ -33,17 +49,24 @@ impl Readiness {
 
     /// Why the gateway is not ready; empty: it is.
     pub fn reasons(&self) -> Vec<String> {
-        self.all(true)
+        self.all(Standing::Bad)
     }
 
     /// What works, though not as it was asked to.
     pub fn notes(&self) -> Vec<String> {
-        self.all(false)
+        self.all(Standing::Note)
     }
 
-    fn all(&self, wanted: bool) -> Vec<String> {
+    /// What this part is, if it said so and all is well with it.
+    pub fn fact_of(&self, part: &str) -> Option<String> {
         let parts = lock(&self.0);
-        let wanted = parts.iter().filter(|(_, (_, bad))| *bad == wanted);
+        let fact = parts.get(part).filter(|(_, standing)| *standing == Standing::Fact);
+        fact.map(|(text, _)| text.clone())
+    }
+
+    fn all(&self, wanted: Standing) -> Vec<String> {
+        let parts = lock(&self.0);
+        let wanted = parts.iter().filter(|(_, (_, standing))| *standing == wanted);
         wanted.map(|(part, (text, _))| format!("{part}: {text}")).collect()
     }
 }

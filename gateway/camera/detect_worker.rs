@@ -18,6 +18,11 @@ use crate::{
 
 /// What the choice of provider is called where the gateway says how it is.
 const PROVIDER: &str = "detector provider";
+/// And the choice of model, where a better one was passed over.
+const CHOICE: &str = "detector model";
+
+/// The part of [`Readiness`] whose fact is the model that looks, as text.
+pub const LOOKS: &str = "looks";
 
 /// A missing model or library is looked for this often.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
@@ -120,7 +125,7 @@ impl DetectWorker {
         }
         match load(&self.config, &self.models, self.library.as_deref()) {
             Ok(loaded) => {
-                self.show_provider(&loaded);
+                self.show(&loaded);
                 state.detector = Some(loaded);
                 // A detector that failed again and again counts as well only after a look succeeded.
                 if state.failures < FAILURES_MAX {
@@ -200,13 +205,20 @@ impl DetectWorker {
         }
         self.readiness.clear("detector");
         self.readiness.clear(PROVIDER);
+        self.readiness.clear(CHOICE);
+        self.readiness.clear(LOOKS);
         if reported {
             self.report_state(false, "no camera is left to look at".to_owned());
         }
     }
 
-    /// Shows which provider runs the model, and if it is not the one that was asked for, why.
-    fn show_provider(&self, detector: &Detector) {
+    /// Shows which model looks and which provider runs it, and if either is not the first choice, why.
+    fn show(&self, detector: &Detector) {
+        self.readiness.fact(LOOKS, &detector.model());
+        match detector.passed_over() {
+            Some(why) => self.readiness.note(CHOICE, why),
+            None => self.readiness.clear(CHOICE),
+        }
         let ran = detector.provider();
         for other in Provider::ALL.into_iter().filter(|one| *one != ran) {
             self.meter.forget(&[Metric::DetectorProvider], other.name());
@@ -229,6 +241,7 @@ impl DetectWorker {
     }
 
     fn is_blind(&self, reported: &mut bool, reason: String) {
+        self.readiness.clear(LOOKS);
         self.readiness.not_ready("detector", &reason);
         self.meter.set(Metric::DetectorUp, "", 0.0);
         if !std::mem::replace(reported, true) {
@@ -253,7 +266,7 @@ impl DetectWorker {
         }
         match load(&config, &self.models, self.library.as_deref()) {
             Ok(loaded) => {
-                self.show_provider(&loaded);
+                self.show(&loaded);
                 state.detector = Some(loaded);
                 self.config = config;
                 self.readiness.clear("model");

@@ -29,7 +29,7 @@ pub use clip_ring::{RING_SPARE_S, Rings, camera_ring, clip_ring, resize};
 pub use clock_offset::ClockOffset;
 pub use decode_worker::{DecodeWorker, decoding_part, key_frames_part};
 pub use detect_queue::DetectQueue;
-pub use detect_worker::{DetectWorker, NextModel};
+pub use detect_worker::{DetectWorker, LOOKS, NextModel};
 pub use drone::Drone;
 pub use label::looks_label;
 pub use player::Player;

@@ -13,9 +13,10 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum ModelsCommand {
-    /// Every model of the catalogue, and whether its file is here.
+    /// Every model of the catalogue, whether its file is here, and which one looks.
     List,
-    /// Bring a model and the ONNX Runtime library (the default model without a name).
+    /// Bring a model and the ONNX Runtime library (without a name the best model that can be had, from
+    /// the folder that `GRIDPOST_MODELS_FROM` names, its release address or npm).
     Fetch { name: Option<String> },
     /// Verify the file's hash and load the model with the ONNX Runtime library.
     Verify { name: Option<String> },
@@ -50,8 +51,8 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
             }
         }
         ModelsCommand::Verify { name } => {
-            let line = models_report::verify(&models, name.clone(), library.as_deref());
-            print_line(&line.map_err(Failure::Usage)?)
+            let lines = models_report::verify(&models, name.clone(), library.as_deref());
+            lines.map_err(Failure::Usage)?.iter().try_for_each(|line| print_line(line))
         }
         ModelsCommand::Bench { name } => {
             let lines = models_report::bench(&models, name.as_deref(), library.as_deref());

@@ -4,12 +4,15 @@ use std::path::Path;
 
 use crate::{
     media,
-    vision::{self, Catalog, Detector, ModelSpec, Provider, load},
+    vision::{self, Catalog, Detector, ModelSpec, Provider, load, pick},
 };
 
-/// One line a model: name, title, licence, and whether its file is what it should be.
+/// One line a model: name, title, licence, whether its file is what it should be, and which one looks
+/// where the configuration names none.
 pub(super) fn list(models: &Path) -> Result<Vec<String>, String> {
     let catalog = Catalog::read(models)?;
+    let looks = pick(&vision::Config::default(), &catalog, models).ok();
+    let looks = |model: &ModelSpec| looks.as_ref().is_some_and(|one| one.spec.name == model.name);
     Ok(catalog
         .models
         .iter()
@@ -25,22 +28,27 @@ pub(super) fn list(models: &Path) -> Result<Vec<String>, String> {
                 None => state,
             };
             let default = if model.default { " (default)" } else { "" };
-            format!("{}{default}: {}; {}; {state}", model.name, model.title, model.licence)
+            let taken = if looks(model) { "  <- taken without [model] name" } else { "" };
+            format!("{}{default}: {}; {}; {state}{taken}", model.name, model.title, model.licence)
         })
         .collect())
 }
 
-/// Loads it for real; the error is one sentence.
+/// Loads it for real; which one that is, and which better one is wrong. The error is one sentence.
 pub(super) fn verify(
     models: &Path,
     name: Option<String>,
     library: Option<&Path>,
-) -> Result<String, String> {
+) -> Result<Vec<String>, String> {
     let config = vision::Config { name, ..vision::Config::default() };
-    load(&config, models, library).map(|_| "the model loads and answers".into())
+    let detector = load(&config, models, library)?;
+    let mut lines = vec![format!("{}: the model loads and answers", detector.model())];
+    lines.extend(detector.passed_over().map(str::to_owned));
+    Ok(lines)
 }
 
-/// Runs both variants of a model on this processor; one line each, and which of them `auto` takes.
+/// Runs the variants of a model on this processor; one line each, and which of
+/// them `auto` takes.
 /// Then the same on each other provider of the library, and which devices decode.
 pub(super) fn bench(
     models: &Path,
@@ -48,31 +56,36 @@ pub(super) fn bench(
     library: Option<&Path>,
 ) -> Result<Vec<String>, String> {
     let catalog = Catalog::read(models)?;
-    let spec = catalog.get(name)?;
-    let config = vision::Config::default();
-    let speeds =
-        vision::measure(&config, spec, models, library).map_err(|error| error.to_string())?;
-    let chosen = vision::choose(&config, spec, models, library)?;
-    let taken = |is: bool| if is { "  <- taken by variant = \"auto\"" } else { "" };
-    let is_int8 = chosen.file != spec.file;
-    let mut lines = vec![
-        format!(
-            "{} fp32: {:.2} ms a run on one thread{}",
-            spec.name,
-            speeds.fp32_ms,
-            taken(!is_int8)
-        ),
-        format!(
-            "{} int8: {:.2} ms a run on one thread{}",
-            spec.name,
-            speeds.int8_ms,
-            if vision::multiplies_bytes() { taken(is_int8).to_owned() } else { not_taken() }
-        ),
-    ];
+    let config = vision::Config { name: name.map(str::to_owned), ..vision::Config::default() };
+    let spec = &pick(&config, &catalog, models)?.spec;
+    let mut lines = variants(&config, spec, models, library)?;
     let others = vision::offered().into_iter().filter(|one| *one != Provider::Cpu);
     lines.extend(others.map(|provider| on_provider(provider, spec, models, library)));
     lines.extend(media::decoding_devices());
     Ok(lines)
+}
+
+/// Milliseconds of each variant that the model has.
+fn variants(
+    config: &vision::Config,
+    spec: &ModelSpec,
+    models: &Path,
+    library: Option<&Path>,
+) -> Result<Vec<String>, String> {
+    let text = |error: vision::DetectError| error.to_string();
+    let line = |bits: &str, ms: f64, taken: String| {
+        format!("{} {bits}: {ms:.2} ms a run on one thread{taken}", spec.name)
+    };
+    let taken = |is: bool| if is { "  <- taken by variant = \"auto\"" } else { "" }.to_owned();
+    if spec.int8.is_none() {
+        let detector = Detector::load(spec, models, library, config.threads).map_err(text)?;
+        let fastest = vision::fastest_ms(&mut [detector]).map_err(text)?;
+        return Ok(vec![line("fp32", fastest[0], taken(true))]);
+    }
+    let speeds = vision::measure(config, spec, models, library).map_err(text)?;
+    let is_int8 = vision::choose(config, spec, models, library)?.is_int8;
+    let int8 = if vision::multiplies_bytes() { taken(is_int8) } else { not_taken() };
+    Ok(vec![line("fp32", speeds.fp32_ms, taken(!is_int8)), line("int8", speeds.int8_ms, int8)])
 }
 
 fn not_taken() -> String {

@@ -115,6 +115,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn ready(&self) -> Vec<String>;
     /// What works, but not as it was wished.
     fn notes(&self) -> Vec<String>;
+    /// The model that looks, while one does.
+    fn model(&self) -> Option<String>;
     /// Prometheus text.
     fn metrics(&self) -> String;
     /// Newest first.

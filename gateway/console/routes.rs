@@ -66,11 +66,13 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
 async fn readyz<B: Backend>(State(backend): State<B>) -> Response {
     let reasons = backend.ready();
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (
-        status,
-        Json(json!({ "ready": reasons.is_empty(), "reasons": reasons, "notes": backend.notes() })),
-    )
-        .into_response()
+    let answer = json!({
+        "ready": reasons.is_empty(),
+        "reasons": reasons,
+        "notes": backend.notes(),
+        "model": backend.model(),
+    });
+    (status, Json(answer)).into_response()
 }
 
 async fn metrics<B: Backend>(State(backend): State<B>) -> Response {

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{device_table::DeviceTableReader, junction::Ask};
 use crate::{
     base::{Readiness, Registry},
+    camera,
     console::{self, Filter, Reloaded},
     domain::{
         Answer, Body, Clock, DeviceTable, Entry, Envelope, EventContext, Evidence, EvidenceId,
@@ -52,6 +53,10 @@ impl console::Backend for ConsoleBackend {
 
     fn notes(&self) -> Vec<String> {
         self.readiness.notes()
+    }
+
+    fn model(&self) -> Option<String> {
+        self.readiness.fact_of(camera::LOOKS)
     }
 
     fn metrics(&self) -> String {

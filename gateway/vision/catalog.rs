@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalog {
-    /// Its models; one may be the default.
+    /// Its models; those marked default are in the order in which they are tried.
     #[serde(rename = "model")]
     pub models: Vec<ModelSpec>,
 }
@@ -27,7 +27,7 @@ pub struct ModelSpec {
     pub family: Family,
     /// How its output is read.
     pub head: Head,
-    /// Used where the configuration names none.
+    /// Used where the configuration names none; of several the first whose file is right.
     #[serde(default)]
     pub default: bool,
     /// Relative to `cache/` beside the catalogue.
@@ -37,6 +37,9 @@ pub struct ModelSpec {
     /// Of the file.
     #[serde(default)]
     pub bytes: u64,
+    /// Other exports of the same weights, which are right too.
+    #[serde(default)]
+    pub also: Vec<OtherExport>,
     /// SPDX id.
     #[serde(default)]
     pub licence: String,
@@ -52,6 +55,20 @@ pub struct ModelSpec {
     /// The same model in 8 bits.
     #[serde(default)]
     pub int8: Option<Int8>,
+    /// Whether this entry is itself the 8-bit variant of one of the catalogue.
+    #[serde(skip)]
+    pub is_int8: bool,
+}
+
+/// Another file that is right for a model.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OtherExport {
+    /// Of the file, lower-case hex.
+    pub sha256: String,
+    /// Of the file.
+    #[serde(default)]
+    pub bytes: u64,
 }
 
 /// What differs in the 8-bit variant: the file.
@@ -193,20 +210,20 @@ impl Catalog {
         Ok(catalog)
     }
 
-    /// The named model, or the default one.
-    pub fn get(&self, name: Option<&str>) -> Result<&ModelSpec, String> {
-        let found = match name {
-            Some(name) => self.models.iter().find(|model| model.name == name),
-            None => self.models.iter().find(|model| model.default).or(self.models.first()),
-        };
-        found.ok_or_else(|| {
+    /// The model of this name.
+    pub fn get(&self, name: &str) -> Result<&ModelSpec, String> {
+        self.models.iter().find(|model| model.name == name).ok_or_else(|| {
             let known: Vec<&str> = self.models.iter().map(|model| model.name.as_str()).collect();
-            format!(
-                "no model is called {:?}; the catalogue has {}",
-                name.unwrap_or(""),
-                known.join(", ")
-            )
+            format!("no model is called {name:?}; the catalogue has {}", known.join(", "))
         })
+    }
+
+    /// Those that are tried where no model is named, the best first: those marked default, else the
+    /// first one there is.
+    pub fn defaults(&self) -> impl Iterator<Item = &ModelSpec> {
+        let marked = || self.models.iter().filter(|model| model.default);
+        let first = self.models.first().filter(|_| marked().next().is_none());
+        marked().chain(first)
     }
 }
 
@@ -215,7 +232,8 @@ impl ModelSpec {
     pub fn in_int8(&self) -> Option<Self> {
         let int8 = self.int8.clone()?;
         let (file, sha256, bytes) = (int8.file, int8.sha256, int8.bytes);
-        Some(Self { file, sha256, bytes, int8: None, ..self.clone() })
+        let also = Vec::new();
+        Some(Self { file, sha256, bytes, also, int8: None, is_int8: true, ..self.clone() })
     }
 
     /// Where its file is in a models folder.
@@ -235,13 +253,23 @@ impl ModelSpec {
         })?;
         let sha256: String =
             Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        if sha256 != self.sha256 {
-            return Err(format!(
-                "model file {} is not what the catalogue says (sha256 {sha256}, expected {}); remove it and run `gridpost models fetch`",
-                path.display(),
-                self.sha256
-            ));
+        let mut right: Vec<&str> = vec![&self.sha256];
+        right.extend(self.also.iter().map(|other| other.sha256.as_str()));
+        if right.contains(&sha256.as_str()) {
+            return Ok(path);
         }
-        Ok(path)
+        let what = if looks_like_a_page(&bytes) { "a web page, and " } else { "" };
+        Err(format!(
+            "model file {} is {what}not what the catalogue says ({} bytes, sha256 {sha256}, expected {}); remove it and run `gridpost models fetch`",
+            path.display(),
+            bytes.len(),
+            right.join(" or ")
+        ))
     }
+}
+
+/// What a network's sign-in page leaves where a model was to be.
+fn looks_like_a_page(bytes: &[u8]) -> bool {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    text.trim_ascii_start().starts_with(b"<")
 }

@@ -1,11 +1,12 @@
 //! The detector: with its providers the only home of ort. A missing or wrong library or model is one clear sentence.
 
+mod library;
 mod providers;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -55,6 +56,7 @@ pub struct Detector {
     timing: Timing,
     provider: Provider,
     unmet: Option<String>,
+    passed_over: Option<String>,
     // The session needs it; kept for as long as the session lives.
     _environment: Environment,
 }
@@ -83,7 +85,7 @@ impl Detector {
         let file = spec.verify(models).map_err(DetectError::Model)?;
         let library =
             library.map_or_else(|| models.join("cache/libonnxruntime.so"), Path::to_path_buf);
-        let environment = environment(&library)?;
+        let environment = library::environment(&library)?;
         let start = |provider| Self::start(spec, &file, &environment, threads, provider);
         let (mut detector, refused) = providers::first(wished, Provider::is_offered, start)?;
         detector.unmet = providers::unmet(wished, detector.provider, &offered(), &refused);
@@ -129,6 +131,7 @@ impl Detector {
             timing: Timing::default(),
             provider,
             unmet: None,
+            passed_over: None,
             _environment: environment.clone(),
         };
         let (width, height) = (spec.input.width, spec.input.height);
@@ -145,6 +148,22 @@ impl Detector {
     /// Why the provider that was asked for first does not run it, if that is so.
     pub fn unmet(&self) -> Option<&str> {
         self.unmet.as_deref()
+    }
+
+    /// Its name in the catalogue, and in how many bits it runs.
+    pub fn model(&self) -> String {
+        format!("{} in {} bits", self.spec.name, if self.spec.is_int8 { 8 } else { 32 })
+    }
+
+    /// Why a better model does not look, if its file is wrong.
+    pub fn passed_over(&self) -> Option<&str> {
+        self.passed_over.as_deref()
+    }
+
+    pub(super) fn pass_over(&mut self, reasons: &[String]) {
+        let model = self.model();
+        self.passed_over =
+            (!reasons.is_empty()).then(|| format!("{model} looks: {}", reasons.join("; ")));
     }
 
     /// Everything seen in the picture, best first.
@@ -228,39 +247,6 @@ pub fn offered() -> Vec<Provider> {
     Provider::ALL.into_iter().filter(|provider| provider.is_offered()).collect()
 }
 
-/// ONNX Runtime allows one environment a process: made at the first success, shared by every
-/// later model.
-static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
-
-/// Loads the library once. A wrong file is an error, and a later try can succeed.
-fn environment(library: &Path) -> Result<Environment, DetectError> {
-    let failed = |reason: String| DetectError::Library { path: library.to_path_buf(), reason };
-    if let Err(error) = std::fs::metadata(library) {
-        return Err(failed(format!("cannot be read: {error}; run `gridpost models fetch`")));
-    }
-    let mut shared = ENVIRONMENT.lock().map_err(|_| failed("was lost in a fault".into()))?;
-    if let Some(environment) = &*shared {
-        return Ok(environment.clone());
-    }
-    // ort asserts on some mismatches; that must not take the gateway down.
-    let loaded = catch_unwind(AssertUnwindSafe(|| {
-        let builder = ort::init_from(library).map_err(|error| error.to_string())?;
-        builder
-            .with_name("gridpost")
-            .with_telemetry(false)
-            .build()
-            .map_err(|error| error.to_string())
-    }));
-    match loaded {
-        Ok(Ok(environment)) => {
-            *shared = Some(environment.clone());
-            Ok(environment)
-        }
-        Ok(Err(error)) => Err(failed(format!("cannot be used: {error}"))),
-        Err(_) => Err(failed("is not an ONNX Runtime of a version that fits".into())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use sha2::Digest;
@@ -273,20 +259,25 @@ mod tests {
     }
 
     #[test]
-    fn the_default_model_loads_and_sees_nobody_on_grey() {
+    fn every_model_that_is_here_loads_and_sees_nobody_on_grey() {
         let catalog = Catalog::read(&models()).unwrap();
-        let spec = catalog.get(None).unwrap();
-        let mut detector = Detector::load(spec, &models(), None, 1).unwrap();
-        let grey =
-            Picture::of_rgb(640, 360, vec![90u8; 640 * 360 * 3], jiff::Timestamp::UNIX_EPOCH);
-        assert!(detector.detect(&grey).unwrap().is_empty());
-        assert!(detector.last_timing().run > Duration::ZERO);
+        let specs = catalog.models.iter().flat_map(|spec| [Some(spec.clone()), spec.in_int8()]);
+        let here: Vec<_> = specs.flatten().filter(|spec| spec.verify(&models()).is_ok()).collect();
+        assert!(!here.is_empty(), "no model is fetched");
+        for spec in here {
+            let mut detector = Detector::load(&spec, &models(), None, 1).unwrap();
+            println!("{}", detector.model());
+            let grey =
+                Picture::of_rgb(640, 360, vec![90u8; 640 * 360 * 3], jiff::Timestamp::UNIX_EPOCH);
+            assert!(detector.detect(&grey).unwrap().is_empty());
+            assert!(detector.last_timing().run > Duration::ZERO);
+        }
     }
 
     #[test]
     fn what_is_missing_or_wrong_is_one_clear_sentence() {
         let catalog = Catalog::read(&models()).unwrap();
-        let mut spec = catalog.get(None).unwrap().clone();
+        let mut spec = catalog.models[0].clone();
         let folder = tempfile::tempdir().unwrap();
         let load_error = |spec: &ModelSpec, models: &Path, library: Option<&Path>| {
             Detector::load(spec, models, library, 1).err().unwrap().to_string()

@@ -2,20 +2,31 @@
 
 use std::path::Path;
 
-use super::{Catalog, Config, Detector, choose};
+use super::{Catalog, Config, Detector, choose, pick};
 
-/// Reads the catalogue, verifies the model's file, chooses its variant and loads it on the
-/// providers that the configuration names; the log says which one runs it. The error is one sentence.
+/// Reads the catalogue, picks the model, verifies its file, chooses its variant and loads it on the
+/// providers that the configuration names; the log says which model looks and who runs it. The error
+/// is one sentence.
 pub fn load(config: &Config, models: &Path, library: Option<&Path>) -> Result<Detector, String> {
     let catalog = Catalog::read(models)?;
-    let spec = catalog.get(config.name.as_deref())?;
+    let pick = pick(config, &catalog, models)?;
     let library = config.library.as_deref().or(library);
-    let spec = choose(config, spec, models, library)?;
-    let detector = Detector::load_on(&spec, models, library, config.threads, &config.providers)
+    let spec = choose(config, &pick.spec, models, library)?;
+    let mut detector = Detector::load_on(&spec, models, library, config.threads, &config.providers)
         .map_err(|error| error.to_string())?;
+    let model = detector.model();
+    for reason in &pick.passed_over {
+        tracing::warn!(
+            reason,
+            model,
+            "detector: the file of a better model is wrong, this one looks"
+        );
+    }
+    detector.pass_over(&pick.passed_over);
     match detector.unmet() {
         Some(why) => tracing::warn!(why, "detector: not the provider that was wished"),
         None => tracing::info!(provider = detector.provider().name(), "detector: who runs it"),
     }
+    tracing::info!(model, "detector: what looks");
     Ok(detector)
 }

@@ -9,6 +9,7 @@ mod detect;
 mod heads;
 mod load;
 mod motion;
+mod pick;
 mod preprocess;
 #[cfg(test)]
 mod tests_attention;
@@ -28,6 +29,7 @@ pub use catalog::{Catalog, Layout, ModelSpec};
 pub use detect::{DetectError, Detector, Provider, Timing, offered};
 pub use load::load;
 pub use motion::{Change, Nearness, Scene};
+pub use pick::{Pick, pick};
 pub use variant::{OVERFLOWS, Speeds, Variant, choose, fastest_ms, measure, multiplies_bytes};
 pub use view_check::{CameraFault, ViewCheck, is_blank};
 
@@ -35,7 +37,8 @@ pub use view_check::{CameraFault, ViewCheck, is_blank};
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Name in the catalogue; default the catalogue's own default.
+    /// Name in the catalogue. Default: the first of the catalogue's defaults whose file is there and
+    /// right; which one that is is said (log, `/readyz`, `gridpost models list`).
     #[serde(default)]
     pub name: Option<String>,
     /// `auto` (default): the faster of the model's 32-bit and 8-bit variants on this processor,
@@ -58,22 +61,32 @@ pub struct Config {
 }
 
 impl Config {
-    /// The labels of the chosen model, if there is a catalogue in this folder; the error is one
-    /// sentence about `name`.
+    /// The labels that every model that may look here knows, if there is a catalogue in this folder;
+    /// the error is one sentence about `name`.
     pub fn labels(&self, models: &std::path::Path) -> Result<Vec<String>, String> {
-        match Catalog::read(models) {
-            Ok(catalog) => Ok(catalog.get(self.name.as_deref())?.labels.clone()),
-            // There may be no catalogue yet where a configuration is checked; at run time the
-            // detector reports what is wrong with it.
-            Err(_) => Ok(Vec::new()),
-        }
+        // There may be no catalogue yet where a configuration is checked; at run time the detector
+        // reports what is wrong with it.
+        let Ok(catalog) = Catalog::read(models) else { return Ok(Vec::new()) };
+        let mut specs = match &self.name {
+            Some(name) => vec![catalog.get(name)?],
+            None => catalog.defaults().collect(),
+        };
+        let Some(first) = specs.pop() else { return Ok(Vec::new()) };
+        let known = |label: &&String| specs.iter().all(|spec| spec.labels.contains(label));
+        Ok(first.labels.iter().filter(known).cloned().collect())
     }
 
     /// What is wrong with `variant`, in one sentence, if there is a catalogue in this folder.
     pub fn variant_problem(&self, models: &std::path::Path) -> Option<String> {
         let catalog = Catalog::read(models).ok()?;
-        let spec = catalog.get(self.name.as_deref()).ok()?;
-        (self.variant == Variant::Int8 && spec.int8.is_none()).then(|| variant::no_int8(spec))
+        match &self.name {
+            Some(name) => {
+                let spec = catalog.get(name).ok()?;
+                let lacks = self.variant == Variant::Int8 && spec.int8.is_none();
+                lacks.then(|| variant::no_int8(spec))
+            }
+            None => pick::candidates(self, &catalog).err(),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ impl Bench {
     fn new() -> Self {
         let folder = tests_graph::one_person(false);
         let catalog = Catalog::read(folder.path()).unwrap();
-        let spec = catalog.get(Some("tiny")).unwrap();
+        let spec = catalog.get("tiny").unwrap();
         let library = tests_graph::library();
         let detector = Detector::load(spec, folder.path(), Some(&library), 1).unwrap();
         let at = "2026-07-01T03:00:00Z".parse().unwrap();

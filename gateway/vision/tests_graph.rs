@@ -205,7 +205,7 @@ fn seen(entry: &str, model: &[u8], grey: u8) -> Result<Vec<String>, String> {
     std::fs::write(folder.path().join("catalog.toml"), entry).unwrap();
     std::fs::write(folder.path().join("cache/tiny.onnx"), model).unwrap();
     let catalog = Catalog::read(folder.path()).unwrap();
-    let spec = catalog.get(Some("tiny")).unwrap();
+    let spec = catalog.get("tiny").unwrap();
     let mut detector = Detector::load(spec, folder.path(), Some(&library()), 1)
         .map_err(|error| error.to_string())?;
     let (width, height) = (128, 64);

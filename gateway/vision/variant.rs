@@ -263,7 +263,7 @@ mod tests {
     fn folder(with_int8: bool) -> (tempfile::TempDir, ModelSpec) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("cache")).unwrap();
-        let spec = Catalog::read(&models()).unwrap().get(None).unwrap().clone();
+        let spec = Catalog::read(&models()).unwrap().get("ssd-mobilenet-v2-coco").unwrap().clone();
         let int8 = spec.in_int8().unwrap();
         let mut files = vec![spec.file.clone(), "libonnxruntime.so".into()];
         files.extend(with_int8.then_some(int8.file));

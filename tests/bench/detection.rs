@@ -2,13 +2,14 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use gridpost::{
     domain::Picture,
-    vision::{Catalog, Detector, Layout},
+    vision::{Catalog, Detector, Layout, ModelSpec},
 };
 
 use crate::{quantile, results::Row, world::root};
@@ -20,12 +21,15 @@ fn picture() -> image::RgbImage {
     image::open(root().join("config/demo.jpg")).unwrap().to_rgb8()
 }
 
+/// Says which model a process of [`bare`] runs.
+const MODEL: &str = "GRIDPOST_BENCH_MODEL";
+
 /// In a process of its own (ONNX Runtime allows one environment a process): for each line on
 /// stdin, so many runs; the microseconds of each on stdout.
 pub(crate) fn bare() {
     let models = root().join("models");
     let catalog = Catalog::read(&models).unwrap();
-    let spec = catalog.get(None).unwrap();
+    let spec = catalog.get(&std::env::var(MODEL).unwrap()).unwrap();
     let library = models.join("cache/libonnxruntime.so");
     let environment = ort::init_from(library).unwrap().build().unwrap();
     let mut session = ort::session::Session::builder(&environment)
@@ -66,15 +70,22 @@ pub(crate) fn bare() {
     }
 }
 
+/// Of each default model that is here, in 32 bits.
 pub(crate) fn run() -> Vec<Row> {
     let models = root().join("models");
     let catalog = Catalog::read(&models).unwrap();
-    let mut detector = Detector::load(catalog.get(None).unwrap(), &models, None, 1).unwrap();
+    let here = catalog.defaults().filter(|spec| spec.verify(&models).is_ok());
+    here.flat_map(|spec| rows_of(spec, &models)).collect()
+}
+
+fn rows_of(spec: &ModelSpec, models: &Path) -> Vec<Row> {
+    let mut detector = Detector::load(spec, models, None, 1).unwrap();
     let rgb = picture();
     let (width, height) = rgb.dimensions();
     let picture = Picture::of_rgb(width, height, rgb.into_raw(), jiff::Timestamp::UNIX_EPOCH);
     let mut child = Command::new(std::env::current_exe().unwrap())
         .arg("--bare")
+        .env(MODEL, &spec.name)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -104,14 +115,15 @@ pub(crate) fn run() -> Vec<Row> {
     child.wait().unwrap();
     let [bare, before, ran, after] =
         [&mut bare, &mut before, &mut ran, &mut after].map(|times| quantile(times, 0.5));
+    let name = &spec.name;
     vec![
-        Row::new("run of the model, one thread, median", format!("{ran:.2} ms"))
+        Row::new(format!("{name}: run, one thread, median"), format!("{ran:.2} ms"))
             .beside(format!("bare ONNX Runtime {bare:.2} ms"), ran / bare)
             .at_most(1.05, ran / bare),
         Row::new(
-            format!("before it: resize from {width}×{height}, normalise"),
+            format!("{name}: before it: resize from {width}×{height}, normalise"),
             format!("{before:.2} ms"),
         ),
-        Row::new("after it: decode, NMS", format!("{after:.2} ms")),
+        Row::new(format!("{name}: after it: decode, NMS"), format!("{after:.2} ms")),
     ]
 }

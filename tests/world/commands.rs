@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use super::root;
+use super::{models, root};
 
 /// What a command printed and how it ended.
 pub(crate) struct Output {
@@ -31,7 +31,7 @@ impl Output {
 /// The binary with these arguments, in the root of the repository.
 pub(crate) fn gridpost_command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gridpost"));
-    command.args(args).env("GRIDPOST_MODELS", root().join("models")).current_dir(root());
+    command.args(args).env("GRIDPOST_MODELS", models()).current_dir(root());
     command
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{root, wait_for};
+use super::{models, wait_for};
 
 /// Lines of a log that a test which fails prints.
 const TAIL_LINES: usize = 60;
@@ -84,7 +84,7 @@ impl Daemon {
             }
         };
         let child = command
-            .env("GRIDPOST_MODELS", root().join("models"))
+            .env("GRIDPOST_MODELS", models())
             .envs(environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -5,6 +5,7 @@
     rare      one crossing in ten minutes, a look every 4 s
     recall    replay of adaptive against full
     wake      live: from visible to on disk
+    vehicles  what each model sees of the cars of a clip, where that is here
     curve     1, 4, 16, 48, 64 cameras: processor, memory, skipped, lost, pre-roll
     profile   where the time goes: by thread, and by function where `perf` is there
     smoke     20 s of rivals on a small clip, to try the bench itself
@@ -22,13 +23,14 @@ import curve      # noqa: E402  pylint: disable=wrong-import-position
 import material   # noqa: E402  pylint: disable=wrong-import-position
 import profiles   # noqa: E402  pylint: disable=wrong-import-position
 import recall     # noqa: E402  pylint: disable=wrong-import-position
+import vehicles   # noqa: E402  pylint: disable=wrong-import-position
 import wake       # noqa: E402  pylint: disable=wrong-import-position
 from results import load_of_others, machine_class  # noqa: E402  pylint: disable=wrong-import-position
 from rig import BINARY, Missing, tell  # noqa: E402  pylint: disable=wrong-import-position
 
 
-PARTS = {"rivals": costs.rivals, "rare": costs.rare, "recall": recall.run, "wake": wake.run, "curve": curve.run,
-         "profile": profiles.run, "smoke": lambda seconds: costs.run_material("smoke", seconds or 20)}
+PARTS = {"rivals": costs.rivals, "rare": costs.rare, "recall": recall.run, "wake": wake.run, "vehicles": vehicles.run,
+         "curve": curve.run, "profile": profiles.run, "smoke": lambda seconds: costs.run_material("smoke", seconds or 20)}
 
 
 def begin():

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
 
 import material
 from results import at_most, row, table
@@ -42,18 +43,16 @@ def bench_python():
 
 
 def model_file():
-    """The variant that gridpost's `auto` takes here, so that both sides run the same one."""
-    subprocess.run([BINARY, "models", "bench"], env={**os.environ, "GRIDPOST_MODELS": MODELS},
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    cache = os.path.join(MODELS, "cache")
-    try:
-        with open(os.path.join(cache, "speeds.json"), encoding="utf-8") as file:
-            speeds = json.load(file)["speeds"]
-        if speeds["fp32_ms"] >= 1.15 * speeds["int8_ms"]:
-            return os.path.join(cache, "ssd_mobilenet_v2_coco.int8.onnx")
-    except (OSError, ValueError, KeyError):
-        pass
-    return os.path.join(cache, "ssd_mobilenet_v2_coco.onnx")
+    """The file of the model and variant that gridpost takes here, so that both sides run the same one."""
+    said = subprocess.run([BINARY, "models", "bench"], env={**os.environ, "GRIDPOST_MODELS": MODELS},
+                          capture_output=True, text=True, check=False)
+    taken = [line for line in said.stdout.splitlines() if "<- taken" in line]
+    if not taken:
+        raise Missing(f"no model looks here: {said.stderr.strip()}")
+    name, bits = taken[0].split(":")[0].split()
+    with open(os.path.join(MODELS, "catalog.toml"), "rb") as file:
+        entry = next(one for one in tomllib.load(file)["model"] if one["name"] == name)
+    return os.path.join(MODELS, "cache", entry["int8"]["file"] if bits == "int8" else entry["file"])
 
 
 def motion_daemon(url, folder):

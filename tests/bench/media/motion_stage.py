@@ -20,7 +20,6 @@ import numpy as np
 LINES = 100            # pixels high, of what is compared
 THRESHOLD = 30
 AREA_MIN = 10          # pixels at that size
-SIDE = 300             # of the model's input
 
 
 class Motion:
@@ -54,19 +53,28 @@ class Detector:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(model, options)
+        wanted = self.session.get_inputs()[0]
+        self.input, self.side = wanted.name, wanted.shape[2]
 
     def persons(self, yuv, boxes, width, height):
         """In a square around all motion of this picture."""
         rgb = cv2.cvtColor(yuv.reshape(height * 3 // 2, width), cv2.COLOR_YUV2RGB_I420)
         left, top = min(box[0] for box in boxes) * width, min(box[1] for box in boxes) * height
         right, bottom = max(box[2] for box in boxes) * width, max(box[3] for box in boxes) * height
-        side = min(max(right - left, bottom - top, SIDE), height)
+        side = min(max(right - left, bottom - top, self.side), height)
         x = int(min(max((left + right - side) / 2, 0), width - side))
         y = int(min(max((top + bottom - side) / 2, 0), height - side))
-        cut = cv2.resize(rgb[y:y + int(side), x:x + int(side)], (SIDE, SIDE))
-        planes = np.ascontiguousarray(((cut.astype(np.float32) - 127.5) / 127.5).transpose(2, 0, 1)[None])
-        scores = self.session.run(["scores"], {"image": planes})[0]
-        return int((scores[0, :, 0] > 0.5).any())
+        cut = cv2.resize(rgb[y:y + int(side), x:x + int(side)], (self.side, self.side)).astype(np.float32)
+        return int((self.scores(cut) > 0.5).any())
+
+    def scores(self, cut):
+        """Of a person, for each candidate of the SSD or the YOLOX of the catalogue."""
+        if self.input == "images":
+            planes = np.ascontiguousarray(cut[:, :, ::-1].transpose(2, 0, 1)[None])
+            found = self.session.run(None, {self.input: planes})[0][0]
+            return found[:, 4] * found[:, 5]
+        planes = np.ascontiguousarray(((cut - 127.5) / 127.5).transpose(2, 0, 1)[None])
+        return self.session.run(["scores"], {self.input: planes})[0][0, :, 0]
 
 
 def main():

@@ -1,0 +1,65 @@
+//! Folders of models: with all that was fetched, or with some of it, as where the better model cannot be had.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use gridpost::vision::{Catalog, ModelSpec};
+use tempfile::TempDir;
+
+use super::root;
+
+/// The model that npm brings, which can be had wherever the tests run.
+pub(crate) const SSD: &str = "ssd-mobilenet-v2-coco";
+
+/// Makes every gateway of the tests look with this model of the catalogue.
+const CHOSEN: &str = "GRIDPOST_TEST_MODEL";
+
+/// Where the gateways of tests find their models: what was fetched, or with `GRIDPOST_TEST_MODEL=NAME`
+/// that model alone.
+pub(crate) fn models() -> PathBuf {
+    let Ok(name) = std::env::var(CHOSEN) else { return root().join("models") };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("models-{name}"));
+    if !folder.exists() {
+        let made = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        fill(made.path(), &[&name]);
+        // Another test may have been first; its folder is as good.
+        let _ = fs::rename(made.path(), &folder);
+    }
+    folder
+}
+
+/// A folder with the catalogue, the library and these models alone.
+pub(crate) fn models_of(names: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fill(folder.path(), names);
+    folder
+}
+
+/// The catalogue's defaults that were fetched, the best first.
+pub(crate) fn fetched() -> Vec<ModelSpec> {
+    let models = root().join("models");
+    let catalog = Catalog::read(&models).unwrap();
+    let here = catalog.defaults().filter(|spec| spec.verify(&models).is_ok());
+    let here: Vec<ModelSpec> = here.cloned().collect();
+    assert!(!here.is_empty(), "no model is fetched; `make models` does it");
+    here
+}
+
+fn fill(folder: &Path, names: &[&str]) {
+    let models = root().join("models");
+    let catalog = Catalog::read(&models).unwrap();
+    fs::create_dir(folder.join("cache")).unwrap();
+    fs::copy(models.join("catalog.toml"), folder.join("catalog.toml")).unwrap();
+    let mut files = vec![PathBuf::from("libonnxruntime.so")];
+    for name in names {
+        let spec = catalog.get(name).unwrap();
+        files.push(spec.file.clone());
+        files.extend(spec.int8.as_ref().map(|int8| int8.file.clone()));
+    }
+    for file in files {
+        symlink(models.join("cache").join(&file), folder.join("cache").join(file)).unwrap();
+    }
+}
