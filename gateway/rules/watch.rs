@@ -253,6 +253,7 @@ impl Watch {
         }
         let lost = self.lost_things.iter().position(|thing| thing.is_found_again(track, at))?;
         let mut thing = self.lost_things.remove(lost)?;
+        thing.found(at);
         let is_member = self.happening.as_ref().is_some_and(|one| one.members.contains(&thing.id));
         thing.role = match () {
             () if thing.is_standing && self.rule.lets_go() => Role::LetGo,

@@ -14,10 +14,11 @@ const STANDS_WITHIN_MIN: f32 = 0.02;
 /// What vanishes where it has stood for so long has not walked away: if something of its kind is
 /// found at that place again, it is the same.
 const ROOTED_AFTER: SignedDuration = SignedDuration::from_secs(2);
-/// It is waited for so long.
-const AWAITED_FOR: SignedDuration = SignedDuration::from_secs(30);
-/// And for so long if it was standing.
-const STANDING_AWAITED_FOR: SignedDuration = SignedDuration::from_secs(300);
+/// It is waited for so long: a post that is taken for a person now and then comes to be known as what
+/// stands there, and a person whom another hides is himself.
+const AWAITED_FOR: SignedDuration = SignedDuration::from_secs(300);
+/// If it was away for longer, its dwell begins anew.
+const OCCLUDED_FOR: SignedDuration = SignedDuration::from_secs(30);
 /// A second opinion is waited for no longer.
 const CONFIRMED_WITHIN: SignedDuration = SignedDuration::from_millis(400);
 /// Boxes that overlap by this much are at one place.
@@ -161,8 +162,7 @@ impl ThingState {
 
     /// Whether it is still waited for, after it vanished where it stood.
     pub(super) fn is_awaited(&self, at: Timestamp) -> bool {
-        let patience = if self.is_standing { STANDING_AWAITED_FOR } else { AWAITED_FOR };
-        at.duration_since(self.last_at) <= patience
+        at.duration_since(self.last_at) <= AWAITED_FOR
     }
 
     /// Whether a track that has just begun is this thing, which was lost at that place.
@@ -171,6 +171,13 @@ impl ThingState {
             && self.is_awaited(at)
             && is_alike(&self.label, &track.label)
             && self.bbox.iou(&track.bbox) >= SAME_PLACE_IOU
+    }
+
+    /// It is found again in the picture of `at`.
+    pub(super) fn found(&mut self, at: Timestamp) {
+        if at.duration_since(self.last_at) > OCCLUDED_FOR {
+            self.since = at;
+        }
     }
 
     /// Its foot is here now. A single look elsewhere is not believed: boxes jump when somebody passes
