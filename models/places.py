@@ -109,8 +109,9 @@ def from_release(address, accepted, to):
         waited += SAY_EVERY_S
         if thread.is_alive():
             say(f"  … still working ({waited} s)")
-    if outcome[0]:
-        raise Problem(outcome[0])
+    reason = outcome[0] if outcome else f"{address} cannot be fetched, for a reason that stands above"
+    if reason:
+        raise Problem(reason)
 
 
 def request(address, accepted, to, answered):
