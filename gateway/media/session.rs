@@ -30,6 +30,9 @@ const STEP_MS_MAX: i64 = 5_000;
 /// A camera's clock within this of ours is believed for the time of its pictures.
 const TRUST_MS_MAX: i64 = 2_000;
 
+/// A picture lasts so long where neither the stream nor its packets say.
+const PICTURES_A_SECOND: i64 = 25;
+
 /// A file may end this much before what its header says.
 const SHORT_S_MAX: f64 = 2.0;
 
@@ -133,6 +136,8 @@ pub struct Session {
     deadline: Arc<CallDeadline>,
     request: SessionRequest,
     first_pts: Option<i64>,
+    /// Where the packet after the latest one belongs, in ticks.
+    next_ticks: Option<i64>,
     timeline: Timeline,
     /// Stream time of the latest picture read, milliseconds.
     read_ms: i64,
@@ -196,6 +201,7 @@ impl Session {
             deadline,
             request,
             first_pts: None,
+            next_ticks: None,
             timeline: Timeline::default(),
             read_ms: 0,
             probed: VecDeque::new(),
@@ -286,7 +292,7 @@ impl Session {
     fn stream_ms(&mut self, packet: &ffmpeg::Packet) -> i64 {
         let pts = packet.pts().or(packet.dts()).unwrap_or(0);
         let first = *self.first_pts.get_or_insert(pts);
-        ticks_ms(pts - first, self.time_base)
+        ticks_ms(pts.saturating_sub(first), self.time_base)
     }
 
     /// Warns about a file that is shorter than its header says: it was cut off.
@@ -299,12 +305,43 @@ impl Session {
         }
     }
 
+    /// Recorders leave time stamps out, here and there or everywhere (a bare H.264 file): such a packet
+    /// belongs behind the one before it.
+    fn date(&self, packet: &mut ffmpeg::Packet) {
+        if packet.duration() <= 0 {
+            let base = self.time_base;
+            let a_second = i64::from(base.denominator()) / i64::from(base.numerator().max(1));
+            packet.set_duration(a_second / PICTURES_A_SECOND);
+        }
+        if packet.pts().or(packet.dts()).is_none() {
+            packet.set_dts(Some(self.next_ticks.unwrap_or(0)));
+        }
+    }
+
+    /// A recording whose time stamps begin anew in its midst (parts in a row) goes on where it was, or
+    /// what comes next would be of a time that is over. Returns the time of this packet.
+    fn goes_on(&mut self, packet: &ffmpeg::Packet) -> i64 {
+        if let (Some(first), Some(next), Some(ticks)) =
+            (self.first_pts, self.next_ticks, packet.pts().or(packet.dts()))
+        {
+            self.first_pts = Some(ticks.saturating_sub(next.saturating_sub(first)));
+        }
+        self.stream_ms(packet)
+    }
+
     /// Adds the source time, which follows the stream's own steps, so that network jitter does not
     /// show. `waited`: it lay in the probing, so its arrival means nothing.
-    fn packet_of(&mut self, packet: ffmpeg::Packet, now: Timestamp, waited: bool) -> Packet {
-        let stream_ms = self.stream_ms(&packet);
+    fn packet_of(&mut self, mut packet: ffmpeg::Packet, now: Timestamp, waited: bool) -> Packet {
+        self.date(&mut packet);
+        let mut stream_ms = self.stream_ms(&packet);
+        let step = self.before_ms.map_or(0, |before| stream_ms - before);
+        if step < -STEP_MS_MAX && !self.is_live() {
+            stream_ms = self.goes_on(&packet);
+        }
+        self.before_ms = Some(stream_ms);
+        let duration = packet.duration().max(1);
+        self.next_ticks = packet.dts().or(packet.pts()).map(|ticks| ticks.saturating_add(duration));
         self.read_ms = self.read_ms.max(stream_ms);
-        let step = self.before_ms.replace(stream_ms).map_or(0, |before| stream_ms - before);
         if let Some(change) = self.watch.check(&packet) {
             self.change = Some(change);
         } else if step.abs() > STEP_MS_MAX {

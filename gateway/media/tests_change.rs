@@ -127,6 +127,32 @@ fn only_the_codec_parameters_change() {
     assert_eq!(plays(folder.path(), &after).0, "320x240");
 }
 
+/// As recorders export: without any time stamps, and as parts in a row of which each begins at 0.
+#[test]
+fn recordings_without_time_stamps_or_whose_time_begins_anew_go_on_in_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ts, bare) = (folder.path().join("one.ts"), folder.path().join("bare.h264"));
+    // Behind the first part its parts begin 10 s and 0 s after the beginning of all.
+    let parts = [20, 10, 0].map(|at_s| part(folder.path(), "libx264", "320x240", at_s)).concat();
+    std::fs::write(&ts, parts).unwrap();
+    let (packet, changes) = packets(&ts);
+    assert_eq!(packet.len(), 120);
+    assert_eq!(changes.len(), 2, "each is a run of its own: {changes:?}");
+    let times: Vec<i64> = packet.iter().map(|packet| packet.stream_ms).collect();
+    assert!(times.windows(2).all(|two| (90..=200).contains(&(two[1] - two[0]))), "{times:?}");
+
+    let one = folder.path().join("320x240-0.ts").display().to_string();
+    ffmpeg(&["-i", &one, "-c", "copy", "-f", "h264", &bare.display().to_string()]);
+    let (packet, changes) = packets(&bare);
+    assert!(changes.is_empty(), "{changes:?}");
+    let times: Vec<i64> = packet.iter().map(|packet| packet.stream_ms).collect();
+    assert_eq!(times, (0..40).map(|n| n * 100).collect::<Vec<i64>>(), "ten a second, as coded");
+    let mut ring = Ring::new(60, 64 << 20);
+    packet.into_iter().for_each(|packet| ring.push(packet));
+    let cut = ring.cut(at(1.5), at(2.5), at(3.5)).unwrap();
+    assert_eq!((plays(folder.path(), &cut).1, cut.limit), (26, None));
+}
+
 /// A new connection begins a new run; what came before it can still be cut.
 #[test]
 fn a_clip_of_what_was_seen_before_the_camera_went_away() {
