@@ -86,6 +86,8 @@ mod kill;
 #[path = "bench/machine.rs"]
 mod machine;
 mod models;
+mod onvif_discover;
+mod onvif_streams;
 mod playback;
 mod power_cut;
 mod priorities;
