@@ -104,6 +104,7 @@ fn each_foreign_package_has_one_home() {
         ("roxmltree", "sources/onvif"),
         ("http_auth", "sources/onvif"),
         ("sha1", "sources/onvif"),
+        ("if_addrs", "sources/onvif"),
         ("geojson", "config/grids.rs"),
         ("csv", "config/button_list.rs"),
         ("toml_span", "config/read.rs"),

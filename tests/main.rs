@@ -88,6 +88,8 @@ mod kill;
 mod machine;
 mod models;
 mod models_fetch;
+mod onvif_discover;
+mod onvif_streams;
 mod playback;
 mod power_cut;
 mod priorities;

@@ -27,7 +27,10 @@ use crate::{
     base::{Beat, Reporter},
     domain::{Clock, Fault, Kind, Meter, Metric, SourceId, StopFlag},
     media::{Packet, Pool, Ring, Session, SessionRequest, redact},
-    sources::{camera, reconnect::Reconnect},
+    sources::{
+        camera::{self, StreamUrls},
+        reconnect::Reconnect,
+    },
 };
 
 /// A clip that is played as fast as it can be looked at runs ahead by this many packets at most.
@@ -52,6 +55,8 @@ pub struct Stream {
     pub id: SourceId,
     /// Its section of the configuration.
     pub config: camera::Config,
+    /// For a camera that is asked where its streams are.
+    pub urls: Arc<StreamUrls>,
     /// Where its packets are kept.
     pub ring: Arc<Mutex<Ring>>,
     /// What it is for.
@@ -105,6 +110,7 @@ impl Stream {
             if self.stop.is_raised() {
                 return;
             }
+            self.urls.lost();
             self.meter.add(Metric::CameraFailures, id, 1);
             let lost = reconnect.lost(Instant::now(), got_packets);
             if lost.first {
@@ -133,6 +139,10 @@ impl Stream {
     fn full_url(&self) -> Result<String, String> {
         match (self.role, self.config.full_detect_url()) {
             (Role::Looks, Some(url)) => url,
+            _ if self.config.finds_streams() => {
+                let within = Duration::from_secs(self.config.connect_timeout_s);
+                Err(self.urls.why_none(within, || !self.stop.is_raised()))
+            }
             _ => self.config.full_url(),
         }
     }

@@ -98,9 +98,12 @@ fn key_frames(camera: &CameraState) -> Option<String> {
     Some(format!("                 decodes everything: {why}"))
 }
 
-/// What its signs are worth, a line each; nothing for a camera without any.
+/// Which streams it has by ONVIF, and what its signs are worth, a line each.
 fn signs(camera: &CameraState) -> Vec<String> {
     let mut lines = Vec::new();
+    if let Some(streams) = &camera.streams {
+        lines.push(format!("                 its streams (onvif): {streams}"));
+    }
     if camera.events_up == Some(false) {
         lines.push(
             "                 its own events (onvif) are not heard; the log says why".to_owned(),

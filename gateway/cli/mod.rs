@@ -3,6 +3,7 @@
 mod cameras;
 mod check;
 mod devices;
+mod discover;
 mod models;
 mod models_report;
 mod replay;
@@ -49,6 +50,8 @@ enum Command {
     Check(check::Args),
     /// Every button and what is wrong with it.
     Devices(devices::Args),
+    /// Which cameras are on the network, what they offer, and the lines to paste.
+    Discover(discover::Args),
     /// JSON Schema of the configuration and of the event.
     Schema(schema::Args),
     /// Look into a data folder.
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Models(args) => models::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Devices(args) => devices::main(&args),
+        Command::Discover(args) => discover::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),
     };

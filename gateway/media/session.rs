@@ -394,7 +394,7 @@ pub fn redact(url: &str) -> String {
         Ok(mut parsed) if parsed.has_host() => {
             let _ = parsed.set_username("");
             let _ = parsed.set_password(None);
-            parsed.to_string()
+            without_passwords(parsed.as_str())
         }
         _ => match url.split_once("://").zip(url.rsplit_once('@')) {
             Some(((scheme, _), (_, tail))) => format!("{scheme}://{tail}"),
@@ -403,12 +403,37 @@ pub fn redact(url: &str) -> String {
     }
 }
 
+/// Some cameras have it in the path or in the query: `…/user=admin_password=x_channel=1`.
+fn without_passwords(url: &str) -> String {
+    let mut shown = String::with_capacity(url.len());
+    let mut rest = url;
+    let lower = |text: &str| text.to_ascii_lowercase();
+    while let Some((at, name)) = ["password=", "passwd=", "pwd="]
+        .iter()
+        .filter_map(|name| Some((lower(rest).find(name)?, name)))
+        .min()
+    {
+        let value = at + name.len();
+        shown.push_str(&rest[..value]);
+        shown.push_str("***");
+        let end = rest[value..].find(['_', '&', '/', '?']).unwrap_or(rest.len() - value);
+        rest = &rest[value + end..];
+    }
+    shown + rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn i5_credentials_never_show() {
+        let xm = "rtsp://192.0.2.1:554/user=admin_password=tlJwpbo6_channel=1_stream=0.sdp?real";
+        assert_eq!(redact(xm), xm.replace("tlJwpbo6", "***"));
+        assert_eq!(
+            redact("rtsp://192.0.2.1/a?user=u&PWD=x%26y&passwd=z"),
+            "rtsp://192.0.2.1/a?user=u&PWD=***&passwd=***"
+        );
         assert_eq!(redact("rtsp://u:p%40ss@192.0.2.1:554/a?b=1"), "rtsp://192.0.2.1:554/a?b=1");
         assert_eq!(redact("rtsp://u:p@ss@[bad/a"), "rtsp://[bad/a");
         assert_eq!(redact("clip.mp4"), "clip.mp4");

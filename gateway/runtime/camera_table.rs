@@ -8,9 +8,9 @@ use tokio::sync::watch;
 
 use super::shared::Shared;
 use crate::{
-    base::{Registry, Sync, stopped, write_whole},
+    base::{Registry, Sync, lock, stopped, write_whole},
     config::Config,
-    domain::{Metric, label_pair},
+    domain::{Metric, SourceId, label_pair},
 };
 
 const WRITE_EVERY: Duration = Duration::from_secs(2);
@@ -33,6 +33,9 @@ pub struct CameraState {
     /// Whether its own events are heard; absent for a camera without `onvif`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events_up: Option<bool>,
+    /// Which streams it was asked for and why, or why none; absent for a camera with a `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<String>,
     /// Key frames compared with the scene, asleep.
     pub looks: u64,
     /// Pictures the detector looked at, and runs of the model for them.
@@ -99,7 +102,7 @@ pub(super) async fn keep(
         let table = CameraTable {
             at: now.wall,
             up_s: now.mono_ms as f64 / 1000.0,
-            cameras: states(&shared.registry),
+            cameras: states(&shared.registry, &streams(&shared)),
         };
         let path = data.join(FILE);
         let written = tokio::task::spawn_blocking(move || write(&path, &table)).await;
@@ -119,7 +122,13 @@ fn write(path: &Path, table: &CameraTable) -> Result<(), String> {
     write_whole(path, text.as_bytes(), Sync::No).map_err(|error| error.to_string())
 }
 
-fn states(registry: &Registry) -> Vec<CameraState> {
+/// What was found of streams that were asked for.
+fn streams(shared: &Shared) -> BTreeMap<SourceId, String> {
+    let known = lock(&shared.stream_urls);
+    known.iter().map(|(id, urls)| (id.clone(), urls.shown())).collect()
+}
+
+fn states(registry: &Registry, streams: &BTreeMap<SourceId, String>) -> Vec<CameraState> {
     let mut wakes: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     for (camera, cause) in registry.pairs(Metric::CameraWakes) {
         let count = registry.get(Metric::CameraWakes, &label_pair(&camera, &cause)) as u64;
@@ -151,6 +160,7 @@ fn states(registry: &Registry) -> Vec<CameraState> {
             wakes: wakes.get(&id).cloned().unwrap_or_default(),
             signs: signs.get(&id).cloned().unwrap_or_default(),
             events_up: hearing.contains(&id).then(|| get(Metric::CameraEventsUp) > 0.0),
+            streams: streams.get(&SourceId::from(id.as_str())).cloned(),
             looks: count(Metric::CameraLooks),
             detected: count(Metric::CameraDetected),
             runs: count(Metric::CameraRuns),

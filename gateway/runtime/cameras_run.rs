@@ -14,6 +14,7 @@ use std::{
 use super::{
     camera_events::CameraEvents,
     camera_figures::{forget_camera, forget_looks},
+    camera_streams::CameraStreams,
     drones::Drones,
     evidence_worker::EvidenceWorker,
     from_config::wake_plan,
@@ -29,7 +30,7 @@ use crate::{
     domain::{Fault, Kind, Meter, SourceId, StopFlag},
     incident::EvidenceJob,
     media::{Pool, Ring},
-    sources::camera,
+    sources::camera::{self, FoundStreams},
 };
 
 /// The detection worker is stuck after so long: a detection takes under a second, loading a model some
@@ -56,6 +57,7 @@ const NOT_OF_SESSION: &[&str] = &[
     "clip_max_s",
     "ring_max_bytes",
     "onvif",
+    "onvif_ca_file",
     "wakes",
 ];
 
@@ -77,6 +79,7 @@ pub(super) struct Cameras {
     cameras: BTreeMap<SourceId, CameraThreads>,
     drones: Drones,
     camera_events: CameraEvents,
+    camera_streams: CameraStreams,
     /// Stops the decode workers and the detection worker; none: no camera needs them.
     workers: Option<StopFlag>,
     next_model: NextModel,
@@ -99,9 +102,11 @@ impl Cameras {
             cameras: BTreeMap::new(),
             drones: Drones::default(),
             camera_events: CameraEvents::default(),
+            camera_streams: CameraStreams::new(shared),
             workers: None,
             next_model: NextModel::default(),
         };
+        cameras.camera_streams.change(shared, config);
         for camera in &config.cameras {
             cameras.start_camera(camera, None)?;
         }
@@ -126,9 +131,14 @@ impl Cameras {
         for item in of_cameras().filter(|item| item.change == ConfigChange::Removed) {
             self.remove(&item.id.as_str().into());
         }
+        self.camera_streams.change(&self.shared, config);
         for camera in &config.cameras {
             let Some(item) = of_cameras().find(|item| item.id == camera.id) else { continue };
-            let of_session = |key: &String| !NOT_OF_SESSION.contains(&key.as_str());
+            let of_session = |key: &String| {
+                let key = key.as_str();
+                !NOT_OF_SESSION.contains(&key)
+                    || (key.starts_with("onvif") && camera.finds_streams())
+            };
             let id = SourceId::from(camera.id.as_str());
             match self.cameras.get(&id) {
                 Some(running) if !item.keys.iter().any(of_session) => {
@@ -151,20 +161,41 @@ impl Cameras {
         self.start_or_stop_workers(config)
     }
 
+    /// The next camera that was asked for its streams and named others than are known.
+    pub(super) async fn next_found(&mut self) -> Option<(SourceId, FoundStreams)> {
+        self.camera_streams.next_found().await
+    }
+
+    /// Its threads take these streams; the old ones are told to stop first, so that none of them
+    /// begins with what the new ones are for.
+    pub(super) fn take_found(&mut self, config: &Config, id: &SourceId, found: FoundStreams) {
+        let Some(camera) = config.cameras.iter().find(|camera| camera.id == id.as_str()) else {
+            return;
+        };
+        let before = self.cameras.remove(id);
+        before.iter().for_each(|camera| camera.threads.stop());
+        self.camera_streams.of(id).found(found);
+        if let Err(error) = self.start_camera(camera, before) {
+            tracing::error!(camera = %id, error, "camera: its streams (onvif) cannot be set up");
+        }
+    }
+
     /// Tells all threads to stop, and does not wait.
     pub(super) fn stop(&self) {
         self.cameras.values().for_each(|camera| camera.threads.stop());
         self.drones.stop();
         self.camera_events.stop();
+        self.camera_streams.stop();
         self.workers.iter().for_each(StopFlag::raise);
     }
 
     /// Waits until no drone's feed is open, or so long: the process must not take down libsrt
     /// (its own threads, its own clean-up at exit) under a session that still closes.
     pub(super) async fn closed(&self, within: Duration) {
-        let (drones, ()) = tokio::join!(
+        let (drones, (), ()) = tokio::join!(
             Task::all_finished(|| self.drones.are_over(), within),
-            self.camera_events.closed(within)
+            self.camera_events.closed(within),
+            self.camera_streams.closed(within)
         );
         if !drones {
             tracing::warn!("a drone's feed does not close; not waited for");
@@ -179,6 +210,7 @@ impl Cameras {
         before: Option<CameraThreads>,
     ) -> Result<(), String> {
         let id = SourceId::from(config.id.as_str());
+        let config = &self.camera_streams.of(&id).effective(config);
         let ring = match &before {
             Some(before) => before.ring.clone(),
             None => camera_ring(config),
@@ -226,6 +258,7 @@ impl Cameras {
         Stream {
             id: config.id.as_str().into(),
             config: config.clone(),
+            urls: self.camera_streams.of(&config.id.as_str().into()),
             ring,
             role,
             label: if role == Role::Looks { looks_label(&config.id) } else { config.id.clone() },

@@ -2,12 +2,14 @@
 
 mod camera_events;
 mod camera_figures;
+mod camera_streams;
 mod camera_table;
 mod cameras_run;
 mod console_backend;
 mod core;
 mod couriers;
 mod device_table;
+mod discover;
 mod disk_watch;
 mod drones;
 mod evidence_worker;
@@ -25,9 +27,13 @@ mod standing_table;
 mod systemd;
 mod topology;
 
-pub use crate::sources::recorded::{Recorded, RecordedMessage};
+pub use crate::sources::{
+    onvif::{Discovered, SourceOffer},
+    recorded::{Recorded, RecordedMessage},
+};
 pub use camera_table::{CameraState, CameraTable, SignState, camera_table};
 pub use device_table::{device_models, device_table};
+pub use discover::{Search, discover};
 pub use reload::Reread;
 pub use replay::{Played, Replay, ReplayOutput, replay};
 pub use retry_request::ask_for_retry;

@@ -77,7 +77,7 @@ struct Prepared {
 }
 
 impl RunningGateway {
-    /// Serves reloads, one after the other, for ever.
+    /// Serves reloads, one after the other, for ever; and sets up the streams that cameras name.
     pub(super) async fn serve_reloads(
         &mut self,
         mut asked: mpsc::Receiver<ReloadAsked>,
@@ -86,6 +86,10 @@ impl RunningGateway {
         loop {
             let answer = tokio::select! {
                 Some(answer) = asked.recv() => Some(answer),
+                Some((camera, found)) = self.cameras.next_found() => {
+                    self.cameras.take_found(&self.config, &camera, found);
+                    continue;
+                }
                 () = next(&mut hang_up) => None,
             };
             self.systemd.reloading();

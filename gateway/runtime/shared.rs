@@ -1,6 +1,9 @@
 //! What every part of a running gateway is given.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use tokio::sync::mpsc;
 
@@ -8,10 +11,13 @@ use super::{device_table::DeviceTableReader, junction::Ask};
 use crate::{
     base::{Progress, Readiness, Registry, Reporter},
     camera::WakeRouter,
-    domain::{Clock, Envelope, SiteId},
-    sources::Dialects,
+    domain::{Clock, Envelope, SiteId, SourceId},
+    sources::{Dialects, camera::StreamUrls},
     store::Store,
 };
+
+/// What is known of the streams of each camera that is asked for them.
+pub(super) type StreamUrlsByCamera = Arc<Mutex<BTreeMap<SourceId, Arc<StreamUrls>>>>;
 
 /// Handles that are cloned into every part.
 #[derive(Clone)]
@@ -36,6 +42,8 @@ pub(super) struct Shared {
     pub(super) asks: mpsc::Sender<Ask>,
     /// Where parts give signs of life.
     pub(super) progress: Progress,
+    /// Where the streams of cameras are that were asked for them.
+    pub(super) stream_urls: StreamUrlsByCamera,
     /// Wakes cameras.
     pub(super) wakes: Arc<WakeRouter>,
 }

@@ -26,7 +26,7 @@ use super::{
     ingress::{BoundListeners, Ingress, warn_if_plain},
     junction::Junction,
     reload::{Reread, RunningGateway},
-    shared::Shared,
+    shared::{Shared, StreamUrlsByCamera},
     standing_table,
     systemd::{self, Systemd},
 };
@@ -154,6 +154,7 @@ impl Parts {
             devices: devices.clone(),
             asks,
             progress: Progress::new(clock.clone()),
+            stream_urls: StreamUrlsByCamera::default(),
             wakes: WakeRouter::new(wake_plan(&config), registry.clone()),
         };
 

@@ -1,8 +1,10 @@
 //! `[[camera]]`: what an installer types of a camera or a recorded clip, and its full url when it is opened.
 
 mod onvif;
+mod streams;
 
 pub use onvif::Credentials;
+pub use streams::{FoundStreams, StreamUrls};
 
 use std::path::{Path, PathBuf};
 
@@ -59,7 +61,9 @@ pub struct Config {
     /// Name for people. Default: the id.
     #[serde(default)]
     pub name: String,
-    /// `rtsp://…` (credentials may stand in it, or come by `${NAME}`), or a video file.
+    /// `rtsp://…` (credentials may stand in it, or come by `${NAME}`), or a video file. Without it,
+    /// `onvif` finds both streams.
+    #[serde(default)]
     pub url: String,
     /// User name, where it is not in the url.
     #[serde(default)]
@@ -114,14 +118,24 @@ pub struct Config {
     #[serde(default = "quiet_s")]
     pub quiet_after_s: f64,
     /// Another stream of the same view that is looked at instead (a smaller one, or one with key
-    /// frames closer together); clips still come from `url`.
+    /// frames closer together); clips still come from `url`. Where `onvif` finds the streams, it
+    /// finds this one too.
     #[serde(default)]
     pub detect_url: Option<String>,
-    /// Where the camera tells of motion itself (ONVIF): `http://192.0.2.5/onvif/device_service`.
-    /// Its user is the one in this url, `username`, or the one in `url`. It wakes the camera while
-    /// it has proved right; looks go on as without it.
+    /// Where the camera is asked (ONVIF): `http://192.0.2.5/onvif/device_service`, or `https://…`.
+    /// Its user is the one in this url, `username`, or the one in `url`. Where `url` is absent, the
+    /// camera's streams are found by it, and again when they break off. Its own motion events wake
+    /// it while they have proved right; looks go on as without them.
     #[serde(default)]
     pub onvif: Option<String>,
+    /// Of a recorder with several channels: the video source whose streams are meant, as
+    /// `gridpost discover` prints it. Default: the first one.
+    #[serde(default)]
+    pub onvif_source: Option<String>,
+    /// For `https://…`: authorities that sign the camera's certificate, PEM. Without it any
+    /// certificate is taken: nobody reads along, and who answers is not proved.
+    #[serde(default)]
+    pub onvif_ca_file: Option<PathBuf>,
     /// Cameras near by that wake when this one finds somebody, each pair at most every 30 s.
     #[serde(default)]
     pub wakes: Vec<String>,
@@ -144,14 +158,14 @@ pub(super) fn with_credentials(
 ) -> Result<String, String> {
     let Some(username) = username else { return Ok(url.to_owned()) };
     let mut url = url::Url::parse(url).map_err(|error| format!("url: {error}"))?;
-    let password = read_password(password_file)?;
+    let password = password_of(password_file)?;
     let set = url.set_username(username).and(url.set_password(password.as_deref()));
     set.map_err(|()| "url cannot carry a user name".to_owned())?;
     Ok(url.into())
 }
 
 /// Of a `password_file`, as it is now.
-fn read_password(file: Option<&Path>) -> Result<Option<String>, String> {
+pub fn password_of(file: Option<&Path>) -> Result<Option<String>, String> {
     let Some(path) = file else { return Ok(None) };
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("password_file {}: {error}", path.display()))?;
@@ -185,7 +199,12 @@ fn five_fps() -> f64 {
 impl Config {
     /// A file rather than a live stream.
     pub fn is_clip(&self) -> bool {
-        !self.url.contains("://")
+        !self.url.is_empty() && !self.url.contains("://")
+    }
+
+    /// Its streams are asked of the camera.
+    pub fn finds_streams(&self) -> bool {
+        self.url.is_empty() && self.onvif.is_some()
     }
 
     /// The url with credentials; read when it is needed, so that a changed password is used.
@@ -205,7 +224,10 @@ impl Config {
     /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
-        if self.is_clip() && !Path::new(&self.url).is_file() {
+        if self.url.is_empty() {
+            let hint = "is missing; expected rtsp://… or a video file, or `onvif = \"http://…\"` by which both streams are found";
+            problems.extend(self.onvif.is_none().then(|| ("url", hint.into())));
+        } else if self.is_clip() && !Path::new(&self.url).is_file() {
             let hint = "expected rtsp://… or a video file that exists";
             problems.push(("url", format!("{}: {hint}", self.url)));
         } else if !self.is_clip()
@@ -235,6 +257,10 @@ impl Config {
             problems.push(("hw_device", message.into()));
         }
         problems.extend(self.onvif_problem().map(|message| ("onvif", message)));
+        if self.onvif_source.is_some() && !self.finds_streams() {
+            let message = "of what? expected `onvif = \"http://…\"` beside it, and no `url`";
+            problems.push(("onvif_source", message.into()));
+        }
         if !(0.1..=60.0).contains(&self.detect_fps) {
             problems.push(("detect_fps", format!("{}: expected 0.1 to 60", self.detect_fps)));
         }

@@ -81,6 +81,12 @@ fn onvif_answers() -> Vec<Vec<u8>> {
         envelope(
             "<t:Service><t:Namespace>http://www.onvif.org/ver10/events/wsdl</t:Namespace><t:XAddr>http://h/e</t:XAddr></t:Service>",
         ),
+        envelope(
+            "<t:Profiles token=\"a\"><t:Name>m</t:Name><t:VideoSource token=\"v\"><t:SourceToken>s</t:SourceToken></t:VideoSource><t:VideoEncoder token=\"e\" GovLength=\"50\"><t:Encoding>H264</t:Encoding><t:Resolution><t:Width>1920</t:Width><t:Height>1080</t:Height></t:Resolution><t:FrameRateLimit>25</t:FrameRateLimit></t:VideoEncoder></t:Profiles><t:Uri>rtsp://h:554/a?b=1&amp;c</t:Uri>",
+        ),
+        envelope(
+            "<w:ProbeMatch><w:EndpointReference>urn:uuid:1</w:EndpointReference><w:Types>d:NetworkVideoTransmitter</w:Types><w:Scopes>onvif://www.onvif.org/name/A%20b</w:Scopes><w:XAddrs>http://192.0.2.1/o https://[fe80::1]/o</w:XAddrs></w:ProbeMatch>",
+        ),
     ]
 }
 

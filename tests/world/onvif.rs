@@ -33,7 +33,21 @@ impl Onvif {
         Self { child, url, said }
     }
 
-    /// A line of its standard input: `on`, `off`, `lose`, `rude …`.
+    /// Where it answers WS-Discovery; it was started with `--discovery`.
+    pub(crate) async fn discovery(&self) -> String {
+        let said = || async {
+            let said = self.said();
+            said.iter().find_map(|line| line.strip_prefix("discovery ").map(str::to_owned))
+        };
+        super::wait_for("its answer to discovery", said).await
+    }
+
+    /// Its address with a user in it.
+    pub(crate) fn with_user(&self, user: &str) -> String {
+        self.url.replacen("://", &format!("://{user}@"), 1)
+    }
+
+    /// A line of its standard input: `on`, `off`, `lose`, `rude …`, `stream …`, `drop …`.
     pub(crate) fn tell(&mut self, what: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{what}").unwrap();
     }

@@ -115,6 +115,11 @@ impl RtspServer {
         self.url.replace("rtsp://", &format!("rtsp://{user}@"))
     }
 
+    /// As a camera names it: without a user, and by the address that it has behind NAT.
+    pub(crate) fn as_named_inside(&self) -> String {
+        self.url.replace("127.0.0.1", "10.98.76.54")
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.url.split(':').nth(2).unwrap().split('/').next().unwrap().parse().unwrap()
     }

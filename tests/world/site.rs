@@ -116,6 +116,11 @@ impl Site {
         self.entry("[[camera]]", id).set("url", stream.address())
     }
 
+    /// A camera by one line: it is asked here where its streams are.
+    pub(crate) fn camera_by_onvif(self, id: &str, onvif: &str) -> Self {
+        self.entry("[[camera]]", id).set("onvif", onvif)
+    }
+
     /// The camera that was opened last keeps few seconds of video, so that its clips come soon.
     pub(crate) fn short_clips(self) -> Self {
         self.set("clip_max_s", 3).set("pre_roll_s", 2)

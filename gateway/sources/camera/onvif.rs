@@ -1,9 +1,9 @@
-//! `onvif` of a camera: where its events are, and who we are to it.
+//! `onvif` of a camera: where it is asked, and who we are to it.
 
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use super::{Config, read_password};
+use super::{Config, password_of};
 
 /// User and password. No `Debug`: they are never printed (I5).
 #[derive(Clone, PartialEq, Eq)]
@@ -24,15 +24,19 @@ impl Config {
     /// Read when they are needed, so that a changed password is used; None for a camera that
     /// asks for nobody.
     pub fn onvif_credentials(&self) -> Result<Option<Credentials>, String> {
-        let own = self.parse_onvif().and_then(Result::ok);
-        if let Some(user) = own.as_ref().and_then(of_url) {
+        if let Some(user) = self.onvif_own_user() {
             return Ok(Some(user));
         }
         if let Some(username) = &self.username {
-            let password = read_password(self.password_file.as_deref())?.unwrap_or_default();
+            let password = password_of(self.password_file.as_deref())?.unwrap_or_default();
             return Ok(Some(Credentials { username: username.clone(), password }));
         }
         Ok(Url::parse(&self.url).ok().as_ref().and_then(of_url))
+    }
+
+    /// The user in the address itself.
+    pub fn onvif_own_user(&self) -> Option<Credentials> {
+        self.parse_onvif().and_then(Result::ok).as_ref().and_then(of_url)
     }
 
     pub(super) fn onvif_problem(&self) -> Option<String> {
@@ -43,11 +47,11 @@ impl Config {
 
     fn parse_onvif(&self) -> Option<Result<Url, String>> {
         let text = self.onvif.as_ref()?;
-        let expected = "expected http://…, e.g. http://192.0.2.5/onvif/device_service";
+        let expected = "expected http://… or https://…, e.g. http://192.0.2.5/onvif/device_service";
         // What is wrong is told without the address: a password may stand in it.
         let url = Url::parse(text).map_err(|error| format!("{error}; {expected}"));
         Some(url.and_then(|url| match url.scheme() {
-            "http" => Ok(url),
+            "http" | "https" => Ok(url),
             other => Err(format!("{other}://… is not spoken; {expected}")),
         }))
     }
@@ -94,7 +98,7 @@ mod tests {
     #[test]
     fn what_cannot_be_spoken_to_is_told_without_its_password() {
         for (onvif, expected) in [
-            ("https://u:s3cret@h/onvif", "https://… is not spoken; expected http://…"),
+            ("rtsp://u:s3cret@h/onvif", "rtsp://… is not spoken; expected http://…"),
             ("192.0.2.5:s3cret", "expected http://…"),
         ] {
             let config = config(&format!("url = \"rtsp://h/\"\nonvif = \"{onvif}\"\n"));

@@ -1,15 +1,25 @@
-//! One POST to a camera, on a connection of its own: bounded in time and bytes, no redirects.
+//! One POST to a camera, on a connection of its own: bounded in time and bytes; a redirect is the caller's affair.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, pki_types::ServerName},
+};
 use url::Url;
 
-/// A pull of 32 notices has some tens of kilobytes.
-const ANSWER_BYTES_MAX: usize = 512 * 1024;
+use crate::wire::client_tls::explain;
+
+/// A pull of 32 notices has some tens of kilobytes, the profiles of a recorder with 64 channels
+/// some hundreds.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// A camera is near; one that is not there must not be waited for.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -17,27 +27,50 @@ pub(super) struct HttpAnswer {
     pub(super) status: u16,
     /// Of a 401: what it asks for.
     pub(super) challenges: Vec<String>,
+    /// Of a redirect: where to.
+    pub(super) location: Option<String>,
     pub(super) body: String,
+}
+
+impl HttpAnswer {
+    pub(super) fn is_redirect(&self) -> bool {
+        matches!(self.status, 301 | 302 | 303 | 307 | 308)
+    }
+}
+
+/// What is posted.
+pub(super) struct Post<'p> {
+    pub(super) url: &'p Url,
+    pub(super) action: &'p str,
+    pub(super) body: String,
+    pub(super) authorization: Option<String>,
+    /// For `https://`: whom to trust.
+    pub(super) tls: Arc<ClientConfig>,
 }
 
 /// `within`: from the connection to the answer's last byte. The error is one sentence, without
 /// the address.
-pub(super) async fn post(
-    url: &Url,
-    action: &str,
-    body: String,
-    authorization: Option<String>,
-    within: Duration,
-) -> Result<HttpAnswer, String> {
+pub(super) async fn post(post: Post<'_>, within: Duration) -> Result<HttpAnswer, String> {
+    let Post { url, action, body, authorization, tls } = post;
     let request = request(url, action, body, authorization)?;
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port_or_known_default().unwrap_or(80);
-    let connecting = TcpStream::connect((host, port));
+    let connecting = TcpStream::connect((host.as_str(), port));
     let stream = tokio::time::timeout(CONNECT_WITHIN, connecting)
         .await
         .map_err(|_| format!("no connection within {CONNECT_WITHIN:?}"))?
         .map_err(|error| format!("cannot connect: {error}"))?;
-    tokio::time::timeout(within, exchange(stream, request))
+    let talk = async {
+        if url.scheme() != "https" {
+            return exchange(stream, request).await;
+        }
+        let name = ServerName::try_from(host.clone())
+            .map_err(|error| format!("its host cannot be asked over TLS: {error}"))?;
+        let stream = TlsConnector::from(tls).connect(name, stream).await;
+        let stream = stream.map_err(|error| format!("no TLS: {}", explain(error.to_string())))?;
+        exchange(stream, request).await
+    };
+    tokio::time::timeout(within, talk)
         .await
         .map_err(|_| format!("no whole answer within {within:?}"))?
 }
@@ -61,7 +94,10 @@ fn request(
     request.body(Full::from(body)).map_err(|error| format!("its address cannot be asked: {error}"))
 }
 
-async fn exchange(stream: TcpStream, request: Request<Full<Bytes>>) -> Result<HttpAnswer, String> {
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: Request<Full<Bytes>>,
+) -> Result<HttpAnswer, String> {
     let broke = |error: hyper::Error| format!("the connection broke: {error}");
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
     let talk = async move {
@@ -69,10 +105,17 @@ async fn exchange(stream: TcpStream, request: Request<Full<Bytes>>) -> Result<Ht
         let status = response.status().as_u16();
         let challenges = response.headers().get_all(header::WWW_AUTHENTICATE).iter();
         let challenges = challenges.filter_map(|one| Some(one.to_str().ok()?.to_owned())).collect();
+        let location = response.headers().get(header::LOCATION);
+        let location = location.and_then(|one| Some(one.to_str().ok()?.to_owned()));
         let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|error| format!("its answer ended early: {error}"))?.to_bytes();
         // Some cameras write a name in another alphabet: what is no UTF-8 is in no element we read.
-        Ok(HttpAnswer { status, challenges, body: String::from_utf8_lossy(&body).into_owned() })
+        Ok(HttpAnswer {
+            status,
+            challenges,
+            location,
+            body: String::from_utf8_lossy(&body).into_owned(),
+        })
     };
     tokio::pin!(talk, connection);
     let mut over = false;

@@ -1,21 +1,29 @@
 //! Requests to a camera, authenticated as that camera wants it: with a token in its own time, or by HTTP Digest.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use http_auth::{PasswordClient, PasswordParams};
 use jiff::SignedDuration;
+use tokio_rustls::rustls::ClientConfig;
 use url::Url;
 
 use super::{
     Failure,
-    http::{self, HttpAnswer},
+    address::{self, candidates},
+    http::{self, HttpAnswer, Post},
     read,
     soap::{SoapRequest, token},
 };
-use crate::{domain::Clock, sources::camera::Credentials};
+use crate::{
+    domain::Clock,
+    sources::camera::{self, Credentials},
+    wire::client_tls::{ClientTls, any_certificate},
+};
 
 /// As it is told: once without HTTP Digest, once with, once in the camera's time, once with both.
 const TRIES_MAX: usize = 5;
+/// To where a camera sends us on.
+const REDIRECTS_MAX: usize = 2;
 /// For an answer that is not waited for on purpose.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -24,6 +32,7 @@ pub(super) struct Link {
     device: Url,
     user: Option<Credentials>,
     clock: Arc<dyn Clock>,
+    tls: Arc<ClientConfig>,
     /// The camera's clock minus ours.
     offset: SignedDuration,
     digest: Option<PasswordClient>,
@@ -32,9 +41,37 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(device: Url, user: Option<Credentials>, clock: Arc<dyn Clock>) -> Self {
+    /// To the camera of this section, as its user.
+    pub(super) fn of(config: &camera::Config, clock: &Arc<dyn Clock>) -> Result<Self, Failure> {
+        let device = config.onvif_url().unwrap_or_else(|| Err("it has no `onvif`".into()));
+        let device = device.map_err(Failure::Broken)?;
+        let user = config.onvif_credentials().map_err(Failure::Refused)?;
+        Self::new(device, user, config.onvif_ca_file.clone(), clock.clone())
+    }
+
+    pub(super) fn new(
+        device: Url,
+        user: Option<Credentials>,
+        ca_file: Option<PathBuf>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Failure> {
+        let tls = match ca_file {
+            None => any_certificate(),
+            ca_file => ClientTls { ca_file, ..ClientTls::default() }.config(),
+        };
+        let tls = Arc::new(tls.map_err(Failure::Broken)?);
         let signs = user.is_some();
-        Self { device, user, clock, offset: SignedDuration::ZERO, digest: None, signs }
+        Ok(Self { device, user, clock, tls, offset: SignedDuration::ZERO, digest: None, signs })
+    }
+
+    /// Says who we are only when it is asked to: whoever answers may be anybody.
+    pub(super) fn unsigned(self) -> Self {
+        Self { signs: false, ..self }
+    }
+
+    /// Where it is asked.
+    pub(super) fn device(&self) -> &Url {
+        &self.device
     }
 
     /// Asks its time. One that does not tell is taken to have ours.
@@ -100,21 +137,41 @@ impl Link {
         Err(self.refused("it asks for a user again and again"))
     }
 
-    /// Its address as we can reach it: behind NAT a camera names one that nobody outside has, and
-    /// nobody but the camera itself must ever be told who we are.
+    /// An address that it names, as we can reach it.
     pub(super) fn reach(&self, address: &str) -> Result<Url, Failure> {
-        let told = |why: String| Failure::Broken(format!("the address `{address}`: {why}"));
-        let mut url = Url::parse(address).map_err(|error| told(error.to_string()))?;
-        if url.scheme() != "http" {
-            return Err(told(format!("{}://… is not spoken, expected http://…", url.scheme())));
+        let mut all = candidates(&self.device, address).map_err(Failure::Broken)?;
+        Ok(all.swap_remove(0))
+    }
+
+    /// Asks at each place that the address may mean, and at last where the camera itself is asked,
+    /// until one answers; which one did.
+    pub(super) async fn ask_at(
+        &mut self,
+        address: Option<&str>,
+        request: &SoapRequest,
+    ) -> Result<(String, Url), Failure> {
+        let mut last = None;
+        let mut places = match address.map(|address| candidates(&self.device, address)) {
+            Some(Ok(places)) => places,
+            Some(Err(why)) => {
+                last = Some(Failure::Broken(why));
+                Vec::new()
+            }
+            None => Vec::new(),
+        };
+        // Many have one address for all, whatever they name.
+        if !places.contains(&self.device) {
+            places.push(self.device.clone());
         }
-        let _ = url.set_username("").and(url.set_password(None));
-        if url.host() != self.device.host() {
-            let moved = url.set_host(self.device.host_str());
-            moved.map_err(|error| told(error.to_string()))?;
-            let _ = url.set_port(self.device.port());
+        for place in places {
+            match self.ask(&place, request, ANSWER_WITHIN).await {
+                Ok(answer) => return Ok((answer, place)),
+                Err(failure @ Failure::Refused(_)) => return Err(failure),
+                // What the first place said is what is wrong.
+                Err(failure) => last = last.or(Some(failure)),
+            }
         }
-        Ok(url)
+        Err(last.unwrap_or_else(|| Failure::Broken("it names no address".into())))
     }
 
     fn refused(&self, reason: &str) -> Failure {
@@ -138,7 +195,26 @@ impl Link {
         !self.signs
     }
 
+    /// Follows a redirect to the same camera, and to nobody else.
     async fn post(
+        &mut self,
+        to: &Url,
+        request: &SoapRequest,
+        within: Duration,
+        named: bool,
+    ) -> Result<HttpAnswer, Failure> {
+        let mut to = to.clone();
+        for _ in 0..=REDIRECTS_MAX {
+            let answer = self.post_once(&to, request, within, named).await?;
+            let Some(location) = answer.location.as_deref().filter(|_| answer.is_redirect()) else {
+                return Ok(answer);
+            };
+            to = address::redirected(&self.device, &to, location).map_err(Failure::Broken)?;
+        }
+        Err(Failure::Broken(format!("it sends us on more than {REDIRECTS_MAX} times")))
+    }
+
+    async fn post_once(
         &mut self,
         to: &Url,
         request: &SoapRequest,
@@ -165,8 +241,8 @@ impl Link {
                 .ok(),
             _ => None,
         };
-        http::post(to, request.action, envelope, authorization, within)
-            .await
-            .map_err(Failure::Broken)
+        let tls = self.tls.clone();
+        let post = Post { url: to, action: request.action, body: envelope, authorization, tls };
+        http::post(post, within).await.map_err(Failure::Broken)
     }
 }

@@ -8,8 +8,9 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use super::soap::escape;
 
-/// Elements, attributes and texts of one answer; a pull of 32 notices has some hundreds.
-const NODES_MAX: u32 = 20_000;
+/// Elements and texts of one answer; a pull of 32 notices has some hundreds, the profiles of a
+/// recorder with 64 channels some 30,000.
+const NODES_MAX: u32 = 60_000;
 /// Notices that are read of one answer.
 const NOTICES_MAX: usize = 256;
 /// What is read of a text: an address, a topic, a reason.
@@ -17,7 +18,10 @@ const TEXT_CHARS_MAX: usize = 1_000;
 /// Headers that a subscription may ask for, and how deep they may be.
 const HEADERS_MAX: usize = 8;
 const HEADER_DEPTH_MAX: usize = 4;
-const EVENTS: &str = "http://www.onvif.org/ver10/events/wsdl";
+/// Namespaces of services.
+pub(super) const EVENTS: &str = "http://www.onvif.org/ver10/events/wsdl";
+pub(super) const MEDIA: &str = "http://www.onvif.org/ver10/media/wsdl";
+pub(super) const MEDIA2: &str = "http://www.onvif.org/ver20/media/wsdl";
 
 /// The tree of an answer; the error is one sentence.
 pub(super) fn parse(text: &str) -> Result<Document<'_>, String> {
@@ -43,20 +47,19 @@ pub(super) fn fault(answer: &Document<'_>) -> Option<Fault> {
         all(fault, "Value").chain(all(fault, "faultcode")).map(words).collect();
     let reason = ["Text", "faultstring", "Reason"].iter().find_map(|name| first(fault, name));
     let reason = reason.map(words).filter(|reason| !reason.is_empty());
-    let says = |parts: &[&str]| {
-        codes.iter().chain(&reason).any(|text| parts.iter().any(|part| text.contains(part)))
-    };
+    let said: Vec<String> = codes.iter().chain(&reason).map(|text| text.to_lowercase()).collect();
+    let says =
+        |parts: &[&str]| said.iter().any(|text| parts.iter().any(|part| text.contains(part)));
     Some(Fault {
         is_user: says(&[
-            "NotAuthorized",
-            "FailedAuthentication",
-            "InvalidSecurity",
-            "FailedCheck",
+            "notauthorized",
+            "failedauthentication",
+            "invalidsecurity",
+            "failedcheck",
             "not authorized",
-            "Not Authorized",
-            "Unauthorized",
+            "unauthorized",
         ]),
-        is_unknown: says(&["ActionNotSupported", "not implemented", "NoSuchService"]),
+        is_unknown: says(&["actionnotsupported", "not implemented", "nosuchservice"]),
         reason: reason
             .or_else(|| codes.last().cloned())
             .unwrap_or_else(|| "no reason given".into()),
@@ -76,14 +79,29 @@ pub(super) fn clock_offset(answer: &Document<'_>, now: Timestamp) -> Option<Sign
 
 /// The address of its events, of GetCapabilities or GetServices.
 pub(super) fn events_address(answer: &Document<'_>) -> Option<String> {
-    let of_capabilities = first(answer.root(), "Events").and_then(|events| first(events, "XAddr"));
-    let of_services = || {
-        let is_events = |service: &Node<'_, '_>| {
-            first(*service, "Namespace").is_some_and(|name| words(name) == EVENTS)
-        };
-        first(all(answer.root(), "Service").find(is_events)?, "XAddr")
+    capability_address(answer, "Events").or_else(|| service_address(answer, EVENTS))
+}
+
+/// Of GetCapabilities: the address under this element.
+pub(super) fn capability_address(answer: &Document<'_>, element: &str) -> Option<String> {
+    let address = first(first(answer.root(), element)?, "XAddr").map(words);
+    address.filter(|address| !address.is_empty())
+}
+
+/// Of GetServices: the address of the service of this namespace.
+pub(super) fn service_address(answer: &Document<'_>, namespace: &str) -> Option<String> {
+    let is_it = |service: &Node<'_, '_>| {
+        first(*service, "Namespace").is_some_and(|name| words(name) == namespace)
     };
-    of_capabilities.or_else(of_services).map(words).filter(|address| !address.is_empty())
+    let address = first(all(answer.root(), "Service").find(is_it)?, "XAddr").map(words);
+    address.filter(|address| !address.is_empty())
+}
+
+/// The address of a stream, of GetStreamUri in either version.
+pub(super) fn stream_address(answer: &Document<'_>) -> Option<String> {
+    // Escaped once too often by some, for whom `&amp;` is a part of the address then.
+    let address = words(first(answer.root(), "Uri")?).replace("&amp;", "&");
+    (!address.is_empty()).then_some(address)
 }
 
 /// Where notices are pulled, and the headers that must go with it.
@@ -116,7 +134,7 @@ fn element(node: Node<'_, '_>, more: &str, depth: usize, out: &mut String) {
         if child.is_element() && depth < HEADER_DEPTH_MAX {
             element(child, "", depth + 1, out);
         } else if let Some(text) = child.text().filter(|_| child.is_text()) {
-            out.push_str(&escape(&cut(text)));
+            out.push_str(&escape(&one_line(text)));
         }
     }
     out.push_str(&format!("</{}>", tag.name()));
@@ -170,33 +188,39 @@ fn notice(node: Node<'_, '_>) -> Option<Notice> {
         Some("Deleted") => Operation::Deleted,
         _ => Operation::Changed,
     };
-    Some(Notice { topic: topic.join("/"), source: cut(&source), operation, on })
+    Some(Notice { topic: topic.join("/"), source: one_line(&source), operation, on })
 }
 
-fn all<'a, 'i: 'a>(
+pub(super) fn all<'a, 'i: 'a>(
     node: Node<'a, 'i>,
     name: &'a str,
 ) -> impl Iterator<Item = Node<'a, 'i>> + use<'a, 'i> {
     node.descendants().filter(move |one| one.is_element() && one.tag_name().name() == name)
 }
 
-fn first<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
+pub(super) fn first<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
     node.descendants().find(|one| one.is_element() && one.tag_name().name() == name)
 }
 
-fn attribute(node: Node<'_, '_>, name: &str) -> String {
-    cut(node.attribute(name).unwrap_or_default())
+pub(super) fn attribute(node: Node<'_, '_>, name: &str) -> String {
+    one_line(node.attribute(name).unwrap_or_default())
 }
 
 /// Its text, without the space around it.
-fn words(node: Node<'_, '_>) -> String {
+pub(super) fn words(node: Node<'_, '_>) -> String {
     let text: String =
         node.descendants().filter_map(|one| one.text().filter(|_| one.is_text())).collect();
-    cut(text.trim())
+    one_line(text.trim())
 }
 
-fn cut(text: &str) -> String {
-    text.chars().take(TEXT_CHARS_MAX).collect()
+/// No line of a log or of a list begins or turns round in the middle of a camera's text.
+pub(super) fn one_line(text: &str) -> String {
+    let plain = |c: char| match c {
+        c if c.is_control() => ' ',
+        '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => ' ',
+        c => c,
+    };
+    text.chars().take(TEXT_CHARS_MAX).map(plain).collect()
 }
 
 #[cfg(test)]

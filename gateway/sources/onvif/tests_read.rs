@@ -69,6 +69,13 @@ fn clocks_services_and_refusals() {
     assert_eq!(fault.reason, "Sender not Authorized");
 }
 
+#[test]
+fn a_camera_writes_no_line_of_ours() {
+    let text = "<e><Fault><Reason><Text>no\n2026 ERROR forged\u{202e}&#x9b;31m</Text></Reason></Fault></e>";
+    let fault = fault(&parse(text).unwrap()).unwrap();
+    assert_eq!(fault.reason, "no 2026 ERROR forged  31m");
+}
+
 /// P7: bytes from outside. Cut anywhere, nested deeper than a stack, growing by entities.
 #[test]
 fn nothing_that_a_camera_answers_brings_us_down() {
