@@ -2,7 +2,7 @@
 # Dependencies build once, optimised, in the dev profile.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build-tests prove fuzz soak build setup setup-test setup-bench models all-models clips bench bench-media schema fmt lint docs deny clean
+.PHONY: help demo test build-tests prove fuzz soak build setup setup-test setup-bench models all-models clips bench bench-media bench-seeing schema fmt lint docs deny clean
 
 # Debian's own, for its GStreamer bindings: another python3 may be first on PATH.
 PYTHON ?= /usr/bin/python3
@@ -63,6 +63,7 @@ clips: setup # the clips that tests play
 	@tests/rig/clip.sh h264 >/dev/null
 	@tests/rig/clip.sh h265 >/dev/null
 	@$(PYTHON) tests/rig/scenes.py all >/dev/null
+	@$(PYTHON) tests/rig/people.py all --small >/dev/null
 
 bench: setup-test all-models clips ## speed and size on this machine, as a table (release build); ONLY="codecs press", a name it does not know lists all
 	@GRIDPOST_BENCH_ONLY="$(ONLY)" cargo bench --bench bench
@@ -72,6 +73,10 @@ bench-media: setup-bench all-models ## gridpost beside its rivals on made stream
 	@$(PYTHON) tests/bench/media/material.py >/dev/null
 	@GRIDPOST_BENCH_SECONDS="$(if $(filter command line,$(origin SECONDS)),$(SECONDS))" GRIDPOST_BENCH_CAMERAS="$(CAMERAS)" \
 		$(PYTHON) tests/bench/media/bench.py $(ONLY)
+
+bench-seeing: setup models ## is it right what is seen? recall, identities, people in exactly one incident, false ones; ONLY="vtest six", SMALL=1
+	@cargo build --release
+	@GRIDPOST_SEEING_SMALL="$(SMALL)" $(PYTHON) tests/bench/seeing/seeing.py $(ONLY)
 
 schema: build ## the JSON Schemas in config/schema, from the types
 	@$(TARGET)/debug/gridpost schema event >config/schema/event.v1.json
