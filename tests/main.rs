@@ -113,6 +113,7 @@ mod store_commands;
 mod story_police_room;
 mod sub_stream;
 mod systemd;
+mod things;
 mod tls;
 mod upstream;
 mod wakes;

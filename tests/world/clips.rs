@@ -31,6 +31,15 @@ pub(crate) fn scene(name: &str) -> (PathBuf, Value) {
     (clip, serde_json::from_slice(&truth).unwrap())
 }
 
+/// The short form of a made scene of `tests/rig/people.py`, and who is in it when; made once.
+pub(crate) fn people(name: &str) -> (PathBuf, Value) {
+    let script = root().join("tests/rig/people.py");
+    let output = Command::new("/usr/bin/python3").arg(script).args([name, "--small"]).output();
+    let clip = PathBuf::from(String::from_utf8(output.unwrap().stdout).unwrap().trim());
+    let truth = std::fs::read(clip.with_extension("json")).unwrap();
+    (clip, serde_json::from_slice(&truth).unwrap())
+}
+
 /// FFmpeg with these arguments, which must not complain.
 pub(crate) fn ffmpeg(arguments: &[&str]) -> Vec<u8> {
     let output = Command::new("ffmpeg")

@@ -43,7 +43,7 @@ pub(crate) use backlog::waiting;
 pub(crate) use broker::{Broker, Message, press, publish};
 pub(crate) use button::Button;
 pub(crate) use certs::certificates;
-pub(crate) use clips::{coded, ffmpeg, in_a_row, joined, scene, street, street_of};
+pub(crate) use clips::{coded, ffmpeg, in_a_row, joined, people, scene, street, street_of};
 pub(crate) use clock::WrongClock;
 pub(crate) use commands::{
     Output, check, check_in, gridpost, gridpost_command, output, store_must_be_sound,

@@ -47,6 +47,8 @@ pub(super) enum EndCause {
     Over,
     /// Whoever is there has stood for long.
     Standing,
+    /// Everybody has left, and somebody new comes where each visit is an incident of its own.
+    Parted,
     /// It has gone on for long, and somebody new opens another one.
     Renewed,
     /// The rule or its camera was removed.
@@ -57,7 +59,7 @@ impl EndCause {
     /// As `detail.ended_by` says it.
     fn word(self) -> Option<&'static str> {
         match self {
-            Self::Over => None,
+            Self::Over | Self::Parted => None,
             Self::Standing => Some("standing"),
             Self::Renewed => Some("renewed"),
             Self::Reload => Some("reload"),
@@ -78,6 +80,8 @@ impl Watch {
             self.happening.as_ref().is_some_and(|one| self.is_long(one.renews_from, stamp.at));
         if renews {
             self.end(EndCause::Renewed, findings);
+        } else if self.is_another_visit() {
+            self.end(EndCause::Parted, findings);
         }
         let since = tracks.iter().filter_map(|track| self.things.get(track));
         let since = since.map(|thing| self.since(thing)).min().unwrap_or(stamp.at);
@@ -144,6 +148,15 @@ impl Watch {
         let cooldown = SignedDuration::from_millis(millis(self.rule.cooldown_in(self.posture.0)));
         let within = at.duration_since(ended.at) < cooldown;
         (within && !self.is_long(ended.renews_from, at)).then_some(ended.renews_from)
+    }
+
+    /// Whether, without a cool-down, who comes now comes after all others have left: more than one look
+    /// has shown none of them.
+    fn is_another_visit(&self) -> bool {
+        let left = |absent: Option<(Timestamp, u32)>| absent.is_some_and(|(_, looks)| looks > 1);
+        self.rule.cooldown_in(self.posture.0) <= 0.0
+            && self.rule.lets_go()
+            && self.happening.as_ref().is_some_and(|one| left(one.absent))
     }
 
     fn is_long(&self, from: Timestamp, at: Timestamp) -> bool {
@@ -214,7 +227,7 @@ impl Watch {
     pub(super) fn end(&mut self, cause: EndCause, findings: &mut Vec<Finding>) {
         let Some(happening) = self.happening.take() else { return };
         let things = self.report(&happening);
-        let let_go = matches!(cause, EndCause::Standing | EndCause::Renewed);
+        let let_go = matches!(cause, EndCause::Standing | EndCause::Renewed | EndCause::Parted);
         for thing in self.things.values_mut().filter(|thing| thing.role == Role::Holds) {
             thing.role = if let_go { Role::LetGo } else { Role::Waits };
         }

@@ -101,6 +101,14 @@ fn p12_each_who_comes_is_told_during_a_happening_in_its_cooldown_and_after_it() 
         scene.looks((from + 12.0, from + 20.0, 1.0), &[]);
     }
     assert_eq!(scene.told().iter().filter(|line| line.contains('+')).count(), 6);
+    // Also if the next one comes before the clear time is over, but not for one look that misses him.
+    let mut scene = Scene::new("kind = \"intrusion\"\ncooldown_s = 0");
+    scene.looks((0.0, 5.0, 1.0), &[A]);
+    scene.looks((5.0, 7.0, 1.0), &[]);
+    scene.looks((7.0, 10.0, 1.0), &[B]);
+    scene.look(10.0, &[]);
+    scene.looks((11.0, 13.0, 1.0), &[B, C]);
+    assert_eq!(scene.told(), ["0: + [1]", "7: - over", "7: + [2]", "11: & [3]"]);
 }
 
 #[test]
