@@ -68,6 +68,8 @@ async fn who_is_there_is_listed_with_what_it_offers_and_lines_that_check() {
     let file = word.path().to_string_lossy().into_owned();
     let user = ["--username", "admin", "--password-file", &file];
     let text = found(&[&user[..], &[at[1], at[0], "--json"]].concat());
+    let named = |line: &String| line.ends_with(" named");
+    assert!(!plain.said().iter().any(named), "told to one that did not ask: {:?}", plain.said());
     let cameras: Vec<Value> =
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(cameras.len(), 2, "{text}");

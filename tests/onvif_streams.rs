@@ -49,7 +49,7 @@ fn user(device: &Onvif) -> String {
 fn chosen(gateway: &Gateway) -> Vec<String> {
     let table = gateway.command("cameras", &["--json"]).stdout;
     let cameras = table.lines().filter_map(|line| serde_json::from_str(line).ok());
-    let streams = cameras.map(|camera: serde_json::Value| camera["streams"].clone());
+    let streams = cameras.map(|camera: serde_json::Value| camera["onvif_streams"].clone());
     streams.filter_map(|streams| Some(streams.as_str()?.to_owned())).collect()
 }
 

@@ -45,7 +45,8 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     ))?;
     for camera in &table.cameras {
         print_line(&line(camera, table.up_s))?;
-        for line in key_frames(camera).into_iter().chain(signs(camera)) {
+        let more = key_frames(camera).into_iter().chain(found(camera)).chain(signs(camera));
+        for line in more {
             print_line(&line)?;
         }
     }
@@ -98,12 +99,15 @@ fn key_frames(camera: &CameraState) -> Option<String> {
     Some(format!("                 decodes everything: {why}"))
 }
 
-/// Which streams it has by ONVIF, and what its signs are worth, a line each.
+/// Which streams it named when it was asked; nothing for a camera with a `url`.
+fn found(camera: &CameraState) -> Option<String> {
+    let streams = camera.onvif_streams.as_ref()?;
+    Some(format!("                 its streams (onvif): {streams}"))
+}
+
+/// What its signs are worth, a line each; nothing for a camera without any.
 fn signs(camera: &CameraState) -> Vec<String> {
     let mut lines = Vec::new();
-    if let Some(streams) = &camera.streams {
-        lines.push(format!("                 its streams (onvif): {streams}"));
-    }
     if camera.events_up == Some(false) {
         lines.push(
             "                 its own events (onvif) are not heard; the log says why".to_owned(),

@@ -35,7 +35,7 @@ pub struct CameraState {
     pub events_up: Option<bool>,
     /// Which streams it was asked for and why, or why none; absent for a camera with a `url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub streams: Option<String>,
+    pub onvif_streams: Option<String>,
     /// Key frames compared with the scene, asleep.
     pub looks: u64,
     /// Pictures the detector looked at, and runs of the model for them.
@@ -160,7 +160,7 @@ fn states(registry: &Registry, streams: &BTreeMap<SourceId, String>) -> Vec<Came
             wakes: wakes.get(&id).cloned().unwrap_or_default(),
             signs: signs.get(&id).cloned().unwrap_or_default(),
             events_up: hearing.contains(&id).then(|| get(Metric::CameraEventsUp) > 0.0),
-            streams: streams.get(&SourceId::from(id.as_str())).cloned(),
+            onvif_streams: streams.get(&SourceId::from(id.as_str())).cloned(),
             looks: count(Metric::CameraLooks),
             detected: count(Metric::CameraDetected),
             runs: count(Metric::CameraRuns),

@@ -34,7 +34,7 @@ use crate::{
     base::{Progress, Readiness, RealClock, Registry},
     camera::WakeRouter,
     config::{Config, env::Environment},
-    domain::{Clock, DeviceTable, IdMint, Meter},
+    domain::{Clock, DeviceTable, EventContext, IdMint, Meter, Now},
     media::tune_allocator,
     store::{self, Opened},
 };
@@ -128,10 +128,7 @@ impl Parts {
         let Opened { store, restored, .. } = opened;
         let restored_at = clock.now();
         let context = event_context(&config);
-        let mut core = Core::new(&config, &context, restored_at, IdMint::new(rand::random()));
-        core.desk.restore_devices(restored_at, device_table::read(&config.data.path));
-        let standing = standing_table::read(&config.data.path);
-        core.rules.restore_standing(restored_at.wall, &standing);
+        let mut core = core_as_before(&config, &context, restored_at);
         let begun = core.restore(restored_at, restored);
 
         let (stop_sender, stop) = watch::channel(false);
@@ -239,6 +236,14 @@ impl Parts {
         }
         let _ = std::fs::remove_file(config.data.path.join("run.json"));
     }
+}
+
+/// Rules and desk, with what the tables beside the journal know.
+fn core_as_before(config: &Config, context: &EventContext, now: Now) -> Core {
+    let mut core = Core::new(config, context, now, IdMint::new(rand::random()));
+    core.desk.restore_devices(now, device_table::read(&config.data.path));
+    core.rules.restore_standing(now.wall, &standing_table::read(&config.data.path));
+    core
 }
 
 /// Every listener of the configuration; the first one that cannot be bound is the error.

@@ -118,8 +118,7 @@ pub struct Config {
     #[serde(default = "quiet_s")]
     pub quiet_after_s: f64,
     /// Another stream of the same view that is looked at instead (a smaller one, or one with key
-    /// frames closer together); clips still come from `url`. Where `onvif` finds the streams, it
-    /// finds this one too.
+    /// frames closer together); clips still come from `url`.
     #[serde(default)]
     pub detect_url: Option<String>,
     /// Where the camera is asked (ONVIF): `http://192.0.2.5/onvif/device_service`, or `https://…`.

@@ -191,6 +191,8 @@ class Handler(BaseHTTPRequestHandler):
                 say(f"{name} refused")
                 return self.fault(400, "ter:NotAuthorized", "Sender not Authorized")
         say(name)
+        if not options.auth and ("Authorization" in self.headers or b"UsernameToken" in body):
+            say(f"{name} named")    # who asks said who it is, and nobody wanted to know
         return getattr(self, name, self.unknown)(action, header)
 
     # ---- operations

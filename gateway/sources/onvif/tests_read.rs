@@ -70,6 +70,19 @@ fn clocks_services_and_refusals() {
 }
 
 #[test]
+fn the_address_of_a_stream_is_read_however_often_it_was_escaped() {
+    let of = |text: &str| stream_address(&parse(text).unwrap());
+    let one =
+        "<r xmlns:t=\"u\"><MediaUri><t:Uri>\n rtsp://h:554/c?a=1&amp;b=2 </t:Uri></MediaUri></r>";
+    assert_eq!(of(one).as_deref(), Some("rtsp://h:554/c?a=1&b=2"));
+    assert_eq!(of(&one.replace("&amp;", "&amp;amp;")), of(one));
+    let data = "<Uri><![CDATA[rtsp://h:554/c?a=1&b=2]]></Uri>";
+    assert_eq!(of(data), of(one));
+    assert_eq!(of("<Uri> </Uri>"), None);
+    assert_eq!(of("<Url>rtsp://h/</Url>"), None);
+}
+
+#[test]
 fn a_camera_writes_no_line_of_ours() {
     let text = "<e><Fault><Reason><Text>no\n2026 ERROR forged\u{202e}&#x9b;31m</Text></Reason></Fault></e>";
     let fault = fault(&parse(text).unwrap()).unwrap();
