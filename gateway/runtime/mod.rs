@@ -22,6 +22,7 @@ mod retry_request;
 mod shared;
 mod systemd;
 mod topology;
+mod track_feed;
 
 pub use crate::sources::recorded::{Recorded, RecordedMessage};
 pub use camera_table::{CameraState, CameraTable, SignState, camera_table};

@@ -28,6 +28,7 @@ use super::{
     reload::{Reread, RunningGateway},
     shared::Shared,
     systemd::{self, Systemd},
+    track_feed::TrackFeed,
 };
 use crate::{
     base::{Progress, Readiness, RealClock, Registry},
@@ -153,10 +154,12 @@ impl Parts {
             wakes: WakeRouter::new(wake_plan(&config), registry.clone()),
         };
 
+        let track_feed = TrackFeed::start(&config, registry.clone(), clock.clone());
         let beat = shared.progress.part("the junction", JUNCTION_STUCK_AFTER);
         let junction =
             Junction::new(core, Some(jobs), store, clock, registry, beat, devices_sender)
-                .waking(shared.wakes.clone());
+                .waking(shared.wakes.clone())
+                .keeping_tracks(track_feed);
         let device_book = tokio::spawn(device_table::keep(config.data.path.clone(), devices));
         let junction = tokio::spawn(junction.run(begun, inbox, new_configs, asked, stop.clone()));
         let mut couriers = Couriers::new(Heartbeats::start(&config.site, &context, &shared));
