@@ -50,6 +50,7 @@ pub use weather::Weather;
 pub struct Config {
     pub site: SiteConfig,
     pub data: store::Config,
+    pub tracks: store::TracksConfig,
     pub web: console::Config,
     /// Absent: devices come through brokers only.
     pub intake: Option<intake::Config>,
@@ -109,6 +110,9 @@ struct Shape {
     /// Where everything is kept.
     #[serde(default)]
     data: store::Config,
+    /// Who was where, as boxes without pictures.
+    #[serde(default)]
+    tracks: store::TracksConfig,
     /// Where the API listens.
     #[serde(default)]
     web: console::Config,

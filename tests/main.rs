@@ -103,6 +103,7 @@ mod replay;
 #[allow(dead_code, reason = "`make bench` uses all of it")]
 #[path = "bench/results.rs"]
 mod results;
+mod seeing;
 mod sinks_evidence;
 mod sinks_evidence_live;
 mod sinks_http;

@@ -28,6 +28,7 @@ use crate::{
 struct Typed {
     site: Option<SiteConfig>,
     data: Option<store::Config>,
+    tracks: Option<store::TracksConfig>,
     web: Option<console::Config>,
     model: Option<vision::Config>,
     intake: Option<intake::Config>,
@@ -51,6 +52,7 @@ impl Typed {
         Self {
             site: document.one("site", nothing, nothing),
             data: document.one("data", store::Config::problems, nothing),
+            tracks: document.one("tracks", store::TracksConfig::problems, nothing),
             web: document.one("web", console::Config::problems, nothing),
             model: document.one("model", nothing, nothing),
             intake: document.optional("intake", intake::Config::problems, intake::Config::warnings),
@@ -113,6 +115,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         wake_cameras,
         site,
         data: typed.data?,
+        tracks: typed.tracks?,
         web: typed.web?,
         intake: typed.intake,
         mqtt: only(typed.mqtt),

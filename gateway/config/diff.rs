@@ -17,7 +17,8 @@ const READ_ONCE: &[(&str, &str)] =
     &[("site", "grids"), ("web", "token_file"), ("intake", "users_file")];
 
 /// Sections that cannot change while the gateway runs; an empty key is all of them.
-const FROZEN: &[(&str, &str)] = &[("data", ""), ("site", "id"), ("model", "library")];
+const FROZEN: &[(&str, &str)] =
+    &[("data", ""), ("tracks", ""), ("site", "id"), ("model", "library")];
 
 /// Each section's items by id, as they take effect: defaults are in it. It holds secrets (urls
 /// with passwords), so it has no `Debug` and only names leave it.
@@ -29,6 +30,7 @@ impl Contents {
         let mut contents = Self::default();
         contents.put("site", "", &config.site);
         contents.put("data", "", &config.data);
+        contents.put("tracks", "", &config.tracks);
         contents.put("web", "", &config.web);
         contents.put("model", "", &config.model);
         config.intake.iter().for_each(|intake| contents.put("intake", "", intake));

@@ -97,6 +97,7 @@ metrics! {
     StoreJournalBytes Gauge "gridpost_store_journal_bytes" [""] "Bytes of the journal.";
     StoreEvidenceBytes Gauge "gridpost_store_evidence_bytes" [""] "Bytes of snapshots and clips.";
     StoreFreeBytes Gauge "gridpost_store_free_bytes" [""] "Free bytes of the data folder's file system.";
+    TracksDropped Counter "gridpost_tracks_dropped_total" [""] "Rows of tracks that were not kept: no room, or a disk that fails or is too slow.";
     DetectorUp Gauge "gridpost_detector_up" [""] "1 while the detector is loaded.";
     DetectorProvider Gauge "gridpost_detector_provider" ["provider"] "1 for the execution provider of ONNX Runtime that runs the model.";
     EvidenceFailed Counter "gridpost_evidence_failures_total" ["source"] "Snapshots or clips that could not be made.";

@@ -13,7 +13,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{core::Core, device_table};
+use super::{core::Core, device_table, track_feed::TrackFeed};
 use crate::{
     base::{Beat, RealClock, Registry, stopped},
     camera::WakeRouter,
@@ -30,6 +30,8 @@ use crate::{
 const TICK: Duration = Duration::from_millis(250);
 /// The device table is published this often; a thousand lines take a tenth of a millisecond.
 const SHOW_DEVICES_EVERY_MS: u64 = 1_000;
+/// At the end the last seconds of tracks are written; they are worth no longer a wait.
+const TRACKS_CLOSE_WITHIN: Duration = Duration::from_millis(500);
 
 /// What is taken when a full disk has left only the reserve: presses, the fault that it is full, and
 /// evidence that was under way already.
@@ -95,6 +97,7 @@ pub(super) struct Junction {
     /// When the table of devices was last shown, monotonic milliseconds.
     shown_ms: Option<u64>,
     wakes: Option<Arc<WakeRouter>>,
+    track_feed: Option<TrackFeed>,
 }
 
 impl Junction {
@@ -109,6 +112,7 @@ impl Junction {
         devices: watch::Sender<Arc<DeviceTable>>,
     ) -> Self {
         let (standing, _) = watch::channel(Arc::default());
+        let (shown_ms, wakes, track_feed) = (None, None, None);
         Self {
             core,
             jobs,
@@ -118,8 +122,9 @@ impl Junction {
             beat,
             devices,
             standing,
-            shown_ms: None,
-            wakes: None,
+            shown_ms,
+            wakes,
+            track_feed,
         }
     }
 
@@ -131,6 +136,12 @@ impl Junction {
     /// Presses wake the cameras near by.
     pub(super) fn waking(mut self, wakes: Arc<WakeRouter>) -> Self {
         self.wakes = Some(wakes);
+        self
+    }
+
+    /// What cameras see is kept as boxes.
+    pub(super) fn keeping_tracks(mut self, feed: Option<TrackFeed>) -> Self {
+        self.track_feed = feed;
         self
     }
 
@@ -176,6 +187,11 @@ impl Junction {
             self.take(envelope).await;
         }
         self.show_devices(true);
+        if let Some(feed) = self.track_feed.take() {
+            // On a disk that hangs it is not waited for: the process ends all the same.
+            let closed = tokio::task::spawn_blocking(move || feed.close());
+            let _ = tokio::time::timeout(TRACKS_CLOSE_WITHIN, closed).await;
+        }
     }
 
     fn show_devices(&mut self, at_once: bool) {
@@ -192,6 +208,7 @@ impl Junction {
 
     async fn take(&mut self, envelope: Envelope) {
         let Envelope { observation, receipt } = envelope;
+        self.track_feed.iter_mut().for_each(|feed| feed.take(&observation));
         let full = self.store.space_level() == SpaceLevel::Full
             && !goes_into_the_reserve(&observation.body);
         // A press waits until a failing disk works again; a person who replies must be told at once.

@@ -26,6 +26,7 @@ mod shared;
 mod standing_table;
 mod systemd;
 mod topology;
+mod track_feed;
 
 pub use crate::sources::{
     onvif::{Discovered, SourceOffer},

@@ -29,6 +29,7 @@ use super::{
     shared::{Shared, StreamUrlsByCamera},
     standing_table,
     systemd::{self, Systemd},
+    track_feed::TrackFeed,
 };
 use crate::{
     base::{Progress, Readiness, RealClock, Registry},
@@ -155,10 +156,12 @@ impl Parts {
             wakes: WakeRouter::new(wake_plan(&config), registry.clone()),
         };
 
+        let track_feed = TrackFeed::start(&config, registry.clone(), clock.clone());
         let beat = shared.progress.part("the junction", JUNCTION_STUCK_AFTER);
         let junction =
             Junction::new(core, Some(jobs), store, clock, registry, beat, devices_sender)
-                .waking(shared.wakes.clone());
+                .waking(shared.wakes.clone())
+                .keeping_tracks(track_feed);
         let data = config.data.path.clone();
         let standing_book = tokio::spawn(standing_table::keep(data.clone(), junction.standing()));
         let device_book = tokio::spawn(device_table::keep(data, devices));

@@ -30,6 +30,8 @@ mod retain;
 mod shared;
 mod state;
 mod tidy;
+mod track_folder;
+mod tracks;
 mod writer;
 
 #[cfg(test)]
@@ -67,6 +69,7 @@ pub use self::{
     list::{Letter, letters, pending, quarantine, shed},
     open::{Opened, Restored, open, open_as_it_was},
     tidy::Tidied,
+    tracks::{TrackLog, TracksConfig},
 };
 use self::{
     disk::Disk, facts::Fact, folder::DataFolder, shared::Shared, tidy::SteadyClock,

@@ -3,7 +3,8 @@
 TRUTH is MOTChallenge text (frame, id, left, top, width, height, counts, …) or the same with a header; a row whose
 `counts` is 0 is ignored, and so is a track on it. TRACKS is what `gridpost replay --tracks` writes. Only frames of
 TRUTH are judged. A frame that was not looked at lies between two that were: there a track is where a line between
-its two places is, if they are 2.5 s apart at most, or it has not moved. Runs in the environment of requirements.txt."""
+its two places is, if they are 2.5 s apart at most, or it has not moved. A track counts from the first picture in which its
+score is what a rule asks for to begin (`min_score`, 0.5): what never reaches it is nobody for any rule. Runs in the environment of requirements.txt."""
 import argparse
 import collections
 import json
@@ -18,6 +19,7 @@ from judge import iou, rows         # noqa: E402  pylint: disable=wrong-import-p
 PERSON = 1
 OVERLAP = 0.5           # the field's: a smaller one is no hit
 GAP_S = 2.5
+BEGIN_SCORE = 0.5       # default `min_score` of a rule
 STANDS = 0.5            # overlap of two places between which nobody moved
 
 
@@ -35,10 +37,12 @@ def truth_of(path):
 
 def seen_at(tracks, frames, fps):
     """frame -> {track: box}, for frames that were not looked at too."""
-    paths = collections.defaultdict(list)
+    paths, begun = collections.defaultdict(list), set()
     for frame in sorted(tracks):
         for track, box in tracks[frame].items():
-            if box[5] == PERSON and box[6]:
+            if box[4] >= BEGIN_SCORE:
+                begun.add(track)
+            if box[5] == PERSON and box[6] and track in begun:
                 paths[track].append((frame, box[:4]))
     found = collections.defaultdict(dict)
     for track, path in paths.items():

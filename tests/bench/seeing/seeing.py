@@ -182,9 +182,9 @@ def with_people(names):
             rows += [row(f"{what}: in exactly one incident", f"{total['once']} of {total['people']} people ({share:.0%})",
                          **at_least(ONCE_GOAL * 100, share * 100, "%")),
                      row(f"{what}: missed", str(total["missed"]), **at_most(0, total["missed"], "people")),
-                     row(f"{what}: incidents of nobody", str(total["false"]), **at_most(0, total["false"], "")),
+                     row(f"{what}: incidents of nobody", str(total["false"]), **at_most(0, total["false"], "incidents")),
                      row(f"{what}: IDF1, least of a scene", f"{sum(identity) / len(identity):.3f}, {min(identity):.3f}",
-                         **at_least(IDF1_GOAL, sum(identity) / len(identity), "")),
+                         **at_least(IDF1_GOAL, sum(identity) / len(identity), "on average")),
                      row(f"{what}: identity switches", str(total["switches"]))]
             for name, clip, truth, _ in scenes:
                 if name == "six":
@@ -207,7 +207,7 @@ def with_nobody(names):
             said = ", ".join(f"{name} {number}" for name, number in false.items())
             hour = f"{count} in {seconds / 60:.0f} min, {count / seconds * 3600:.1f} an hour"
             rows.append(row(f"nobody there, {model}, {decode}: false incidents", f"{hour}{': ' if said else ''}{said}"[:80],
-                            **at_most(0, count, "")))
+                            **at_most(0, count, "incidents")))
     return rows
 
 

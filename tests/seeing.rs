@@ -1,0 +1,180 @@
+//! Seeing right, on made scenes in small (`tests/rig/people.py`): who is there is found, and where nobody is nothing is told.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::world::{Gateway, Replay, Site, root, street_of};
+
+const START: &str = "2026-01-01T12:00:00+08:00";
+const DECODES: [&str; 2] = ["adaptive", "full"];
+
+/// Python of the system with one of the rig's scripts.
+fn rig(script: &str, arguments: &[&str]) -> String {
+    let path = root().join("tests/rig").join(script);
+    let output = Command::new("/usr/bin/python3").arg(path).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script} {arguments:?}: {said}");
+    eprint!("{said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The small form of a scene; None, and it is said, where its material is not here.
+fn scene(name: &str) -> Option<PathBuf> {
+    rig("people.py", &[name, "--small"]).lines().next().map(PathBuf::from)
+}
+
+/// What `judge.py` says of a replay by a rule of its own for people, as every site has it.
+fn judged(clip: &Path, decode: &str, cooldown: Option<u32>) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let mut site = Site::demo().rule("people", "intrusion").set("labels", ["person"]);
+    if let Some(seconds) = cooldown {
+        site = site.set("cooldown_s", seconds);
+    }
+    let site = site.camera("cam", clip).set("decode", decode);
+    let tracks = path("tracks.txt");
+    let arguments = ["--start", START, "--tracks", &tracks];
+    let played = Replay::of(&site).arguments(&arguments).run();
+    let lines: String = played.events.iter().map(|event| format!("{event}\n")).collect();
+    fs::write(path("events.jsonl"), lines).unwrap();
+    let truth = clip.with_extension("gt.txt").display().to_string();
+    let events = path("events.jsonl");
+    let said = rig("judge.py", &[&truth, &tracks, &events, "--start", START]);
+    println!("{} {decode}: {said}", clip.display());
+    serde_json::from_str(&said).unwrap()
+}
+
+/// Everybody has a track, nobody else has one, and nothing is told that is not there.
+fn all_are_found(name: &str) {
+    let Some(clip) = scene(name) else { return };
+    for decode in DECODES {
+        let said = judged(&clip, decode, None);
+        assert!(said["people"].as_u64().unwrap() > 0, "{name} {decode}: {said}");
+        assert_eq!(said["tracked"], said["people"], "{name} {decode}: {said}");
+        assert_eq!((&said["false"], &said["strangers"]), (&0.into(), &0.into()), "{name}: {said}");
+    }
+}
+
+/// Somebody is told and nobody is missed, whatever becomes of identities.
+fn all_are_told(name: &str) {
+    let Some(clip) = scene(name) else { return };
+    for decode in DECODES {
+        let said = judged(&clip, decode, None);
+        assert!(said["incidents"].as_u64().unwrap() > 0 && said["false"] == 0, "{name}: {said}");
+        assert_eq!(said["missed"], serde_json::json!([]), "{name} {decode}: {said}");
+    }
+}
+
+fn nothing_is_told(name: &str) {
+    let Some(clip) = scene(name) else { return };
+    for decode in DECODES {
+        let said = judged(&clip, decode, Some(0));
+        assert_eq!(said["incidents"], 0, "{name} {decode}: {said}");
+    }
+}
+
+#[test]
+fn who_stands_with_his_back_to_the_camera_is_found() {
+    all_are_found("stand");
+}
+
+#[test]
+fn who_sits_is_found() {
+    all_are_found("sit");
+}
+
+#[test]
+fn who_cross_are_told() {
+    all_are_told("cross");
+}
+
+#[test]
+fn who_comes_in_a_group_is_told() {
+    all_are_told("group");
+}
+
+#[test]
+fn who_walks_in_rain_is_found() {
+    all_are_found("rain");
+}
+
+#[test]
+fn who_walks_behind_a_tree_is_found() {
+    all_are_found("tree");
+}
+
+#[test]
+fn six_who_come_one_after_another_are_found() {
+    all_are_found("six");
+}
+
+#[test]
+fn a_dog_a_bag_and_a_flag_are_nobody() {
+    ["empty-dog", "empty-bag", "empty-flag"].into_iter().for_each(nothing_is_told);
+}
+
+#[test]
+fn rain_night_and_headlights_are_nobody() {
+    ["empty-rain", "empty-night", "empty-headlights"].into_iter().for_each(nothing_is_told);
+}
+
+#[test]
+fn a_parked_car_is_nobody() {
+    nothing_is_told("empty-parked-car");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p10_who_was_where_is_kept_as_boxes_without_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = street_of(folder.path(), 8);
+    let site = Site::demo().walkers().camera("square", &clip).set("speed", "max");
+    let mut gateway = Gateway::start(&site).await;
+    let looks = "gridpost_camera_detected_frames_total";
+    gateway.camera_is(looks, "square", |seen| seen >= 20.0).await;
+    gateway.must_stop_sound().await;
+    let files = fs::read_dir(gateway.data().join("tracks")).unwrap();
+    let texts = files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap());
+    let looks: Vec<Value> = texts
+        .flat_map(|text| {
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(looks.len() >= 15, "{} looks", looks.len());
+    for look in &looks {
+        assert_eq!(look["camera"], "square");
+        assert!(look["at"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{look}");
+        for track in look["tracks"].as_array().unwrap() {
+            let track = track.as_array().unwrap();
+            assert!(track.len() == 8 && track[1].is_string(), "{look}");
+            let place =
+                track[3..7].iter().all(|part| (-0.2..=1.2).contains(&part.as_f64().unwrap()));
+            assert!(place && track[5].as_f64() > track[3].as_f64(), "{look}");
+        }
+    }
+    let people = looks.iter().filter(|look| look["tracks"].to_string().contains("\"person\""));
+    assert!(people.count() >= 10);
+}
+
+/// Each person is one thing in exactly one incident: what all of this is for.
+#[test]
+#[ignore = "holds when incidents list their things, and with the better model"]
+fn each_person_is_one_thing_in_exactly_one_incident() {
+    let names =
+        ["stand", "sit", "cross", "group", "far", "night", "rain", "tree", "six", "parked-car"];
+    let mut wrong = Vec::new();
+    for clip in names.iter().filter_map(|name| scene(name)) {
+        for decode in DECODES {
+            let said = judged(&clip, decode, None);
+            if said["once"] != said["people"] || said["false"] != 0 || said["lists_things"] != true
+            {
+                wrong.push(format!("{} {decode}: {said}", clip.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
