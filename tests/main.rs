@@ -110,6 +110,7 @@ mod story_police_room;
 mod sub_stream;
 mod systemd;
 mod tls;
+mod two_streams;
 mod upstream;
 mod wakes;
 mod wakes_replay;

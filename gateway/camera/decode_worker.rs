@@ -46,6 +46,11 @@ pub fn decoding_part(camera: &SourceId) -> String {
     format!("camera {camera}")
 }
 
+/// The name of a camera's streams on the page of readiness.
+pub fn streams_part(camera: &SourceId) -> String {
+    format!("camera {camera}, streams")
+}
+
 impl DecodeWorker {
     /// Runs until it is stopped.
     pub fn run(self) {
@@ -69,19 +74,26 @@ impl DecodeWorker {
         task.eager.store(sampler.is_eager(), Ordering::Relaxed);
         task.awake.store(sampler.is_awake(), Ordering::Relaxed);
         let faults = sampler.take_faults();
-        let decoding = sampler.take_decoding();
+        let (decoding, streams) = (sampler.take_decoding(), sampler.take_streams());
         drop(sampler);
+        if let Some(streams) = streams {
+            self.say(&streams_part(&task.id), streams.unmet.as_deref());
+        }
         if let Some(decoding) = decoding {
-            let part = decoding_part(&task.id);
-            match &decoding.unmet {
-                Some(why) => self.readiness.note(&part, why),
-                None => self.readiness.clear(&part),
-            }
+            self.say(&decoding_part(&task.id), decoding.unmet.as_deref());
         }
         for CameraFault { kind, broken, text } in faults {
             self.report.fault(&task.id, Fault { kind, broken, text });
         }
         more
+    }
+
+    /// A part works as it was asked to, or not, and why.
+    fn say(&self, part: &str, unmet: Option<&str>) {
+        match unmet {
+            Some(why) => self.readiness.note(part, why),
+            None => self.readiness.clear(part),
+        }
     }
 
     fn steps(&self, task: &Arc<CameraTask>, sampler: &mut Sampler) -> bool {

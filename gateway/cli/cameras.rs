@@ -45,7 +45,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     ))?;
     for camera in &table.cameras {
         print_line(&line(camera, table.up_s))?;
-        for line in signs(camera) {
+        for line in more(camera) {
             print_line(&line)?;
         }
     }
@@ -88,9 +88,12 @@ fn line(camera: &CameraState, up_s: f64) -> String {
     )
 }
 
-/// What its signs are worth, a line each; nothing for a camera without any.
-fn signs(camera: &CameraState) -> Vec<String> {
+/// Which of two streams it uses and what its signs are worth, a line each; nothing for a camera without any.
+fn more(camera: &CameraState) -> Vec<String> {
     let mut lines = Vec::new();
+    if !camera.streams.is_empty() {
+        lines.push(format!("                 streams (looked at, seen with): {}", camera.streams));
+    }
     if camera.events_up == Some(false) {
         lines.push(
             "                 its own events (onvif) are not heard; the log says why".to_owned(),

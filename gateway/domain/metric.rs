@@ -63,6 +63,7 @@ metrics! {
     CameraLag Gauge "gridpost_camera_lag_seconds" ["camera"] "How far behind the stream it is looked at.";
     CameraRing Gauge "gridpost_camera_ring_seconds" ["camera"] "Packets kept for clips and replay.";
     CameraQueue Gauge "gridpost_camera_queue" ["camera"] "Pictures that wait for the detector.";
+    CameraStreams Gauge "gridpost_camera_streams" ["camera,by"] "1 for which of its two streams a camera with a detect_url is looked at and seen with: sub, main; or one alone, and why.";
     CameraDecoding Gauge "gridpost_camera_decoding" ["camera,by"] "1 for what it is decoded by: software, a device, or software and why not the device that was wished.";
     CameraUp Gauge "gridpost_camera_up" ["camera"] "1 while packets arrive.";
     CameraClock Gauge "gridpost_camera_clock_offset_seconds" ["camera"] "The camera's own clock (RTCP) minus ours; absent while it says nothing.";

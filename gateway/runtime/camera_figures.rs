@@ -21,6 +21,7 @@ const GAUGES: &[Metric] = &[
 /// Likewise, with another label beside the camera's.
 const GAUGES_OF_PAIRS: &[Metric] = &[
     Metric::CameraDecoding,
+    Metric::CameraStreams,
     Metric::CameraSignPrecision,
     Metric::CameraSignRecall,
     Metric::CameraSignBelieved,
@@ -37,4 +38,5 @@ pub(super) fn forget_camera(registry: &Registry, id: &SourceId) {
 /// Removes the figures of the `detect_url` of a camera that has none any more.
 pub(super) fn forget_looks(registry: &Registry, id: &SourceId) {
     registry.forget(GAUGES, &looks_label(id.as_str()));
+    registry.forget_pairs(Metric::CameraStreams, id.as_str());
 }

@@ -44,6 +44,9 @@ pub struct CameraState {
     /// `software`, a device, or `software (device: why not)`; empty until something was decoded.
     #[serde(default)]
     pub decoding: String,
+    /// Which of its two streams it is looked at and seen with; empty for a camera with one stream.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub streams: String,
     /// Processor seconds of looks.
     pub look_s: f64,
     /// Processor seconds of decoding and comparing, awake.
@@ -122,6 +125,7 @@ fn states(registry: &Registry) -> Vec<CameraState> {
         wakes.entry(camera).or_default().insert(cause, count);
     }
     let decoding: BTreeMap<_, _> = registry.pairs(Metric::CameraDecoding).into_iter().collect();
+    let streams: BTreeMap<_, _> = registry.pairs(Metric::CameraStreams).into_iter().collect();
     let mut signs: BTreeMap<String, BTreeMap<String, SignState>> = BTreeMap::new();
     for (camera, sign) in registry.pairs(Metric::CameraSignBelieved) {
         let get = |metric| registry.get(metric, &label_pair(&camera, &sign));
@@ -146,6 +150,7 @@ fn states(registry: &Registry) -> Vec<CameraState> {
             detected: count(Metric::CameraDetected),
             runs: count(Metric::CameraRuns),
             skipped: count(Metric::CameraSkipped),
+            streams: streams.get(&id).cloned().unwrap_or_default(),
             decoding: decoding.get(&id).cloned().unwrap_or_default(),
             look_s: get(Metric::CameraLookSeconds),
             awake_s: get(Metric::CameraAwakeSeconds),

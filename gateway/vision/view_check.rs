@@ -67,6 +67,12 @@ const KINDS: [Kind; 4] =
     [Kind::CameraBlind, Kind::CameraMoved, Kind::CameraFrozen, Kind::CameraUnfocused];
 
 impl ViewCheck {
+    /// Another stream of the camera is looked at: what is usual in it is learnt anew, and a fault that
+    /// was reported is over when this one shows it.
+    pub fn another_stream(&mut self) {
+        (self.usual, self.before) = (Vec::new(), None);
+    }
+
     /// Checks one look; returns the faults that began or are over.
     pub fn look(&mut self, luma: &Luma) -> Vec<CameraFault> {
         let detail = less_surroundings(luma);
@@ -126,7 +132,7 @@ impl ViewCheck {
     }
 }
 
-fn less_surroundings(luma: &Luma) -> Vec<f32> {
+pub(super) fn less_surroundings(luma: &Luma) -> Vec<f32> {
     let (w, h) = (luma.columns, luma.rows);
     // Sums of all that lies above and to the left: the mean of a window is four of them.
     let mut sums = vec![0.0f64; (w + 1) * (h + 1)];
@@ -153,14 +159,14 @@ fn less_surroundings(luma: &Luma) -> Vec<f32> {
     detail
 }
 
-fn deviation(values: &[f32]) -> f32 {
+pub(super) fn deviation(values: &[f32]) -> f32 {
     let n = values.len().max(1) as f32;
     let mean = values.iter().sum::<f32>() / n;
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / n).sqrt()
 }
 
 /// Of two fields whose mean is nearly zero; 1 where one of them is empty of detail.
-fn correlation(one: &[f32], other: &[f32]) -> f32 {
+pub(super) fn correlation(one: &[f32], other: &[f32]) -> f32 {
     let (mut both, mut a, mut b) = (0.0f64, 0.0f64, 0.0f64);
     for (x, y) in one.iter().zip(other) {
         let (x, y) = (f64::from(*x), f64::from(*y));
