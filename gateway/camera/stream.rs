@@ -56,7 +56,7 @@ pub struct StreamPair {
     /// Puts the times of both on one clock.
     clock_offset: ClockOffset,
     /// Packets of the sub-stream and of the main one; none for a camera with a single stream.
-    rings: Option<(Arc<Mutex<Ring>>, Arc<Mutex<Ring>>)>,
+    rings: Option<[Arc<Mutex<Ring>>; 2]>,
     /// Held while the sampler of the two is made: either may be the first that has packets.
     making: Mutex<()>,
 }
@@ -64,7 +64,7 @@ pub struct StreamPair {
 impl StreamPair {
     /// Of a sub-stream and a main stream, by their rings.
     pub fn new(sub: Arc<Mutex<Ring>>, main: Arc<Mutex<Ring>>) -> Self {
-        Self { rings: Some((sub, main)), ..Self::default() }
+        Self { rings: Some([sub, main]), ..Self::default() }
     }
 }
 
@@ -178,7 +178,7 @@ impl Stream {
     /// configured now, is replaced.
     fn task(&self) -> Arc<CameraTask> {
         let _making = lock(&self.pair.making);
-        let looked_at = self.pair.rings.as_ref().map_or(&self.ring, |(sub, _)| sub);
+        let looked_at = self.pair.rings.as_ref().map_or(&self.ring, |[sub, _]| sub);
         if let Some(task) = self.scheduler.of(&self.id) {
             let mine = task.sampler.lock().is_ok_and(|one| one.is_for(&self.config, looked_at));
             if mine {
@@ -188,7 +188,7 @@ impl Stream {
         let patient = self.config.speed == camera::Speed::Max;
         let (ring, pool) = (looked_at.clone(), self.pool.clone());
         let mut sampler = Sampler::new(&self.config, ring, pool, self.meter.clone(), patient);
-        if let Some((_, main)) = &self.pair.rings {
+        if let Some([_, main]) = &self.pair.rings {
             sampler = sampler.with_main(main.clone());
         }
         let task = CameraTask::new(self.id.clone(), sampler);

@@ -60,6 +60,9 @@ mod tests {
 
     use super::*;
 
+    /// Where one looks, for a place in the picture.
+    type Looks<'l> = &'l dyn Fn(f32, f32) -> (f32, f32);
+
     /// A view of soft patches of all sizes, as streets have them; `of` maps where one looks.
     struct View(Vec<(f32, f32, f32, f32)>);
 
@@ -103,7 +106,7 @@ mod tests {
             darker.mean.iter_mut().for_each(|level| *level = *level * 0.6 + 12.0);
             assert!(same(&darker) > 0.8, "darker {size:?}: {}", same(&darker));
         }
-        let others: [(&str, &dyn Fn(f32, f32) -> (f32, f32)); 5] = [
+        let others: [(&str, Looks<'_>); 5] = [
             ("turned by a quarter", &|x, y| (x + 0.25, y)),
             ("mirrored", &|x, y| (1.0 - x, y)),
             ("upside down", &|x, y| (1.0 - x, 1.0 - y)),

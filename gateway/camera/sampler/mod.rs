@@ -8,7 +8,7 @@
 //! **V2** What is looked at is decided on the pictures' own time and on nothing else. So a replay,
 //! which drives the sampler step by step, decides what the live camera decides, where decode
 //! workers drive it in turn beside the reading thread. A camera that sleeps owns no decoder and no
-//! frame. Over TCP the reader of a sleeping camera rests up to 0.2 s between key frames
+//! frame (but for one of a sub-stream whose key frames are seldom, `between.rs`). Over TCP the reader of a sleeping camera rests up to 0.2 s between key frames
 //! (`read_pacer.rs`), which moves no picture's time. Awake, pictures lie on one grid of time
 //! (`rate.rs`), whenever the camera woke.
 

@@ -1,7 +1,7 @@
 //! Two streams of one camera: whose pixels are seen, and what happens where one of them is late, away or of another view.
 
 use super::{
-    tests::{Stands, clip, packets, seconds, start},
+    tests::{Stands, clip, packets, seconds},
     *,
 };
 use crate::base::Registry;
@@ -319,7 +319,6 @@ fn v9_a_sub_stream_that_shows_the_right_view_again_is_looked_at_again() {
     let nobody = Stands(50.0, 51.0);
     let main = stream("640x480", 60, 20, &nobody, &[]);
     let sub = stream("320x240", 60, 10, &nobody, &["-vf", "hflip='enable=lt(t,20)'"]);
-    let sub = if sub.is_empty() { sub_stream(60, &nobody) } else { sub };
     let mut bench = Bench::new(serde_json::json!({}));
     bench.play(&sub, &main, 0);
     let by = "main (sub: it shows another scene, or another part of it)";
@@ -389,7 +388,6 @@ fn v9_two_streams_that_come_and_go_at_random_never_go_backwards() {
         assert!(bench.times().len() < 400, "round {round}");
         assert!(bench.sampler.notes.len() < NOTES_MAX);
     }
-    let _ = start();
 }
 
 /// Somebody is there for 1.2 s between two key frames 4 s apart: a single stream misses him.
