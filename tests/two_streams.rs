@@ -150,8 +150,8 @@ fn v9_a_recorded_pair_is_replayed_as_a_camera_with_both_streams() {
         )
     };
     check(&text("rtsp://192.0.2.1/sub", ""))
-        .must_say(1, ["detect_url", "expected a video file that exists"]);
-    check(&text("nothing-here.mp4", "")).must_say(1, ["nothing-here.mp4: expected a video file"]);
-    check(&text(&sub.display().to_string(), "speed = \"max\"")).must_say(1, ["speed = \"real\""]);
+        .must_say(2, ["detect_url", "expected a video file that exists"]);
+    check(&text("nothing-here.mp4", "")).must_say(2, ["nothing-here.mp4: expected a video file"]);
+    check(&text(&sub.display().to_string(), "speed = \"max\"")).must_say(2, ["speed = \"real\""]);
     check(&text(&sub.display().to_string(), "")).must_say(0, [""; 0]);
 }
