@@ -116,6 +116,7 @@ mod sub_stream;
 mod systemd;
 mod things;
 mod tls;
+mod two_streams;
 mod upstream;
 mod wakes;
 mod wakes_replay;

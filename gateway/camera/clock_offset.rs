@@ -17,7 +17,7 @@ const UNKNOWN: i64 = i64::MIN;
 const NEAR: SignedDuration = SignedDuration::from_secs(2);
 
 /// Between the camera's own clock and the time of the stream that clips are cut from, milliseconds.
-pub struct ClockOffset(AtomicI64);
+pub(super) struct ClockOffset(AtomicI64);
 
 impl Default for ClockOffset {
     fn default() -> Self {
@@ -27,7 +27,7 @@ impl Default for ClockOffset {
 
 impl ClockOffset {
     /// A packet of the stream that clips are cut from.
-    pub fn learn(&self, packet: &Packet) {
+    pub(super) fn learn(&self, packet: &Packet) {
         if let Some(device) = packet.device {
             let off = packet.at.duration_since(device).as_millis();
             self.0.store(i64::try_from(off).unwrap_or(UNKNOWN), Ordering::Relaxed);
@@ -35,7 +35,7 @@ impl ClockOffset {
     }
 
     /// A packet of the stream that is looked at: its time on the other's clock.
-    pub fn apply(&self, packet: &mut Packet) {
+    pub(super) fn apply(&self, packet: &mut Packet) {
         let off = self.0.load(Ordering::Relaxed);
         let Some(device) = packet.device.filter(|_| off != UNKNOWN) else { return };
         let Ok(at) = device.checked_add(SignedDuration::from_millis(off)) else { return };

@@ -51,6 +51,11 @@ pub fn key_frames_part(camera: &SourceId) -> String {
     format!("key frames of camera {camera}")
 }
 
+/// The name of a camera's streams on the page of readiness.
+pub fn streams_part(camera: &SourceId) -> String {
+    format!("camera {camera}, streams")
+}
+
 impl DecodeWorker {
     /// Runs until it is stopped.
     pub fn run(self) {
@@ -74,27 +79,30 @@ impl DecodeWorker {
         task.eager.store(sampler.is_eager(), Ordering::Relaxed);
         task.awake.store(sampler.is_awake(), Ordering::Relaxed);
         let faults = sampler.take_faults();
-        let decoding = sampler.take_decoding();
+        let (decoding, streams) = (sampler.take_decoding(), sampler.take_streams());
         let key_frames = sampler.take_key_frames();
         drop(sampler);
+        if let Some(streams) = streams {
+            self.say(&streams_part(&task.id), streams.unmet.as_deref());
+        }
         if let Some(decoding) = decoding {
-            let part = decoding_part(&task.id);
-            match &decoding.unmet {
-                Some(why) => self.readiness.note(&part, why),
-                None => self.readiness.clear(&part),
-            }
+            self.say(&decoding_part(&task.id), decoding.unmet.as_deref());
         }
         if let Some(why) = key_frames {
-            let part = key_frames_part(&task.id);
-            match why {
-                Some(why) => self.readiness.note(&part, why),
-                None => self.readiness.clear(&part),
-            }
+            self.say(&key_frames_part(&task.id), why);
         }
         for CameraFault { kind, broken, text } in faults {
             self.report.fault(&task.id, Fault { kind, broken, text });
         }
         more
+    }
+
+    /// A part works as it was asked to, or not, and why.
+    fn say(&self, part: &str, unmet: Option<&str>) {
+        match unmet {
+            Some(why) => self.readiness.note(part, why),
+            None => self.readiness.clear(part),
+        }
     }
 
     fn steps(&self, task: &Arc<CameraTask>, sampler: &mut Sampler) -> bool {

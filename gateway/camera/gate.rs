@@ -259,6 +259,12 @@ impl Gate {
         self.seen_at = self.seen_at.filter(|seen| *seen <= at);
     }
 
+    /// Another stream of the camera is looked at: its key frames are others, and the next is due.
+    pub(super) fn another_stream(&mut self) {
+        (self.key_at, self.gop, self.looked_at) = (None, None, None);
+        (self.waits_from, self.no_key, self.refreshes, self.undecodable) = (None, false, false, 0);
+    }
+
     /// Why it cannot sleep on its key frames: there are none, or they are too far apart, or the latest
     /// is too long ago.
     pub(super) fn sleepless(&self, now: Timestamp) -> Option<WakeCause> {
@@ -280,6 +286,15 @@ impl Gate {
             // look due at once.
             since >= self.config.look_every * 19 / 20 || since < SignedDuration::ZERO
         })
+    }
+
+    /// Whether the next key frame is so far away that a look before it shows more than that one: by more
+    /// than half of what lies between two looks.
+    pub(super) fn is_far_from_key(&self, at: Timestamp) -> bool {
+        let every = self.config.look_every;
+        self.key_at
+            .zip(self.gop)
+            .is_some_and(|(key_at, gop)| gop > every + every / 4 && key_at + gop > at + every / 2)
     }
 
     /// The next key frame is looked at, however short ago the last one was.
@@ -486,6 +501,35 @@ mod tests {
         gate.begin(at(0));
         assert_eq!(gate.looked_awake(at(0), true), None, "the clock stepped back by an hour");
         assert_eq!(gate.looked_awake(at(3_000), false), Some(SleepReason::Quiet));
+    }
+
+    #[test]
+    fn v9_between_key_frames_it_looks_where_they_are_far_apart_and_the_next_one_is_not_near() {
+        for (gop_ms, looks) in [
+            (500, &[][..]),
+            (1_000, &[]),
+            (2_000, &[]),
+            (2_400, &[]),
+            (4_000, &[2_000][..]),
+            (5_000, &[2_000, 4_000]),
+            (10_000, &[2_000, 4_000, 6_000, 8_000]),
+        ] {
+            let mut gate = gate(false);
+            gate.key(at(0));
+            gate.key(at(gop_ms));
+            gate.looked(at(gop_ms));
+            let mut looked = Vec::new();
+            for ms in (40..gop_ms).step_by(40) {
+                let now = at(gop_ms + ms);
+                if gate.wants_look(now) && gate.is_far_from_key(now) {
+                    gate.looked(now);
+                    looked.push(ms);
+                }
+            }
+            let near = |(one, other): (&i64, &i64)| (one - other).abs() <= 400;
+            let all = looked.len() == looks.len() && looked.iter().zip(looks).all(near);
+            assert!(all, "GOP {gop_ms}: {looked:?}, not {looks:?}");
+        }
     }
 
     #[test]

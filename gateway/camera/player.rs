@@ -18,26 +18,80 @@ use crate::{
 
 /// A file answers at once; a broken network folder must not hang a replay for ever.
 const PATIENCE_MS: u64 = 60_000;
+/// Seconds of packets of a sub-stream that are kept, to replay.
+const SUB_RING_S: u64 = 30;
 
-/// A camera whose `url` is a clip.
-pub struct Player {
-    /// The camera.
-    pub id: SourceId,
-    /// Time of its first packet: the clock's start.
-    pub began_at: Timestamp,
+/// A clip that is read packet by packet.
+struct Reading {
     clip: String,
     session: Session,
-    sampler: Sampler,
     ring: Arc<Mutex<Ring>>,
-    attention: Attention,
-    /// When somebody was last found, until it is asked for.
-    found_at: Option<Timestamp>,
     next: Option<Packet>,
+    /// When `next` is due; never goes back, whatever the order of pictures.
     due: Timestamp,
     /// Kept only where somebody asks for them.
     numbers: Option<FrameNumbers>,
     /// Of the latest picture that was read, pixels.
     picture_size: (u32, u32),
+}
+
+impl Reading {
+    fn open(
+        camera: &camera::Config,
+        clip: &str,
+        ring: Arc<Mutex<Ring>>,
+        start: Timestamp,
+    ) -> Result<Self, String> {
+        let failed = |error| format!("camera {}: {clip}: {error}", camera.id);
+        let mut session = Session::open(&SessionRequest {
+            url: clip.to_owned(),
+            transport: camera.transport.as_str(),
+            connect_ms: PATIENCE_MS,
+            stall_ms: PATIENCE_MS,
+            stop: StopFlag::default(),
+        })
+        .map_err(failed)?;
+        let next = session.next(|| start).map_err(failed)?;
+        let (clip, numbers, picture_size) = (clip.to_owned(), None, (0, 0));
+        Ok(Self { clip, session, ring, next, due: start, numbers, picture_size })
+    }
+
+    /// Takes the packet that is due; true after the last one.
+    fn step(&mut self, id: &SourceId, start: Timestamp) -> Result<bool, String> {
+        let Some(packet) = self.next.take() else { return Ok(false) };
+        self.numbers.iter_mut().for_each(|numbers| numbers.take(packet.at));
+        self.picture_size = packet.picture_size();
+        self.ring.lock().map_err(|_| "ring lost")?.push(packet);
+        match self.session.next(|| start) {
+            Ok(Some(next)) => {
+                self.due = self.due.max(next.at);
+                self.next = Some(next);
+            }
+            Ok(None) => {}
+            // A damaged recording is played up to the damage, and the log says so.
+            Err(reason) => {
+                let clip = &self.clip;
+                tracing::warn!(camera = %id, clip, reason, "the clip is damaged; what came before was played");
+            }
+        }
+        Ok(self.next.is_none())
+    }
+}
+
+/// A camera whose `url` is a clip, and perhaps its `detect_url` too.
+pub struct Player {
+    /// The camera.
+    pub id: SourceId,
+    /// Time of its first packet: the clock's start.
+    pub began_at: Timestamp,
+    /// The stream that is looked at.
+    looked_at: Reading,
+    /// The main one, where the sub-stream is looked at.
+    main: Option<Reading>,
+    sampler: Sampler,
+    attention: Attention,
+    /// When somebody was last found, until it is asked for.
+    found_at: Option<Timestamp>,
 }
 
 impl Player {
@@ -49,29 +103,25 @@ impl Player {
         pool: Arc<Pool>,
         meter: Arc<dyn Meter>,
     ) -> Result<Self, String> {
-        let failed = |error| format!("camera {}: {}: {error}", camera.id, camera.url);
-        let mut session = Session::open(&SessionRequest {
-            url: camera.url.clone(),
-            transport: camera.transport.as_str(),
-            connect_ms: PATIENCE_MS,
-            stall_ms: PATIENCE_MS,
-            stop: StopFlag::default(),
-        })
-        .map_err(failed)?;
-        let next = session.next(|| start).map_err(failed)?;
+        let mut looked_at = Reading::open(camera, &camera.url, ring.clone(), start)?;
+        let mut main = None;
+        if let Some(sub) = camera.detect_url.as_ref().filter(|url| !url.contains("://")) {
+            let sub_ring = Arc::new(Mutex::new(Ring::new(SUB_RING_S, camera.ring_max_bytes)));
+            let sub = Reading::open(camera, sub, sub_ring, start)?;
+            main = Some(std::mem::replace(&mut looked_at, sub));
+        }
+        let mut sampler = Sampler::new(camera, looked_at.ring.clone(), pool, meter, true);
+        if main.is_some() {
+            sampler = sampler.with_main(ring);
+        }
         Ok(Self {
             id: camera.id.as_str().into(),
             began_at: start,
-            clip: camera.url.clone(),
-            session,
-            sampler: Sampler::new(camera, ring.clone(), pool, meter, true),
-            ring,
+            looked_at,
+            main,
+            sampler,
             attention: Attention::default(),
             found_at: None,
-            next,
-            due: start,
-            numbers: None,
-            picture_size: (0, 0),
         })
     }
 
@@ -82,17 +132,23 @@ impl Player {
 
     /// From now on its pictures are numbered.
     pub fn number_frames(&mut self) {
-        self.numbers = Some(FrameNumbers::default());
+        let clip = self.main.as_mut().unwrap_or(&mut self.looked_at);
+        clip.numbers = Some(FrameNumbers::default());
     }
 
     /// The number of the picture that is shown at this moment, from 1; 0 where they are not numbered.
     pub fn frame_number(&self, at: Timestamp) -> u64 {
-        self.numbers.as_ref().map_or(0, |numbers| numbers.number(at))
+        self.clip().numbers.as_ref().map_or(0, |numbers| numbers.number(at))
     }
 
     /// Width and height of its pictures, pixels.
     pub fn picture_size(&self) -> (u32, u32) {
-        self.picture_size
+        self.clip().picture_size
+    }
+
+    /// What is seen in full: the main one of two.
+    fn clip(&self) -> &Reading {
+        self.main.as_ref().unwrap_or(&self.looked_at)
     }
 
     /// What the gate decided since this was last called, and why.
@@ -122,33 +178,30 @@ impl Player {
 
     /// When its next packet is due; never goes back, whatever the order of pictures.
     pub fn due(&self) -> Timestamp {
-        self.due
+        self.left().map(|reading| reading.due).min().unwrap_or(self.looked_at.due)
     }
 
     /// Whether all packets were taken.
     pub fn is_over(&self) -> bool {
-        self.next.is_none()
+        self.left().next().is_none()
     }
 
-    /// Takes the packet that is due.
+    /// Those that have packets left.
+    fn left(&self) -> impl Iterator<Item = &Reading> {
+        self.main.iter().chain([&self.looked_at]).filter(|reading| reading.next.is_some())
+    }
+
+    /// Takes the packet that is due: of two streams the earlier one, and of the same time the main one.
     pub fn step(&mut self) -> Result<(), String> {
-        let Some(packet) = self.next.take() else { return Ok(()) };
-        self.numbers.iter_mut().for_each(|numbers| numbers.take(packet.at));
-        self.picture_size = packet.picture_size();
-        self.ring.lock().map_err(|_| "ring lost")?.push(packet);
-        let start = self.began_at;
-        match self.session.next(|| start) {
-            Ok(Some(next)) => {
-                self.due = self.due.max(next.at);
-                self.next = Some(next);
+        let sub_due = self.looked_at.next.as_ref().map(|_| self.looked_at.due);
+        let is_first =
+            |main: &&mut Reading| main.next.is_some() && sub_due.is_none_or(|sub| main.due <= sub);
+        if let Some(main) = self.main.as_mut().filter(is_first) {
+            if main.step(&self.id, self.began_at)? {
+                self.sampler.main_ended();
             }
-            Ok(None) => self.sampler.end(),
-            // A damaged recording is played up to the damage, and the log says so.
-            Err(reason) => {
-                let (camera, clip) = (&self.id, &self.clip);
-                tracing::warn!(%camera, clip, reason, "the clip is damaged; what came before was played");
-                self.sampler.end();
-            }
+        } else if self.looked_at.step(&self.id, self.began_at)? {
+            self.sampler.end();
         }
         Ok(())
     }
@@ -158,7 +211,7 @@ impl Player {
         loop {
             let step = self.sampler.step(true);
             // It is in the log already.
-            drop(self.sampler.take_decoding());
+            drop((self.sampler.take_decoding(), self.sampler.take_streams()));
             match step {
                 Step::Idle => return None,
                 Step::Progress => {}

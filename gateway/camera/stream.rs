@@ -24,7 +24,7 @@ use super::{
     scheduler::{CameraTask, Scheduler},
 };
 use crate::{
-    base::{Beat, Reporter},
+    base::{Beat, Reporter, lock},
     domain::{Clock, Fault, Kind, Meter, Metric, SourceId, StopFlag},
     media::{Packet, Pool, Ring, Session, SessionRequest, redact},
     sources::{
@@ -35,6 +35,10 @@ use crate::{
 
 /// A clip that is played as fast as it can be looked at runs ahead by this many packets at most.
 const AHEAD_PACKETS_MAX: u64 = 100;
+/// One of two streams asks for a turn at least this often, though nothing of it may be decoded.
+const TELL_EVERY_MS: i64 = 2_000;
+/// Up again so long before a look is due.
+const EARLY_MS: i64 = 80;
 /// The reason that is reported for a panic; where it happened is in the log.
 const PANICKED: &str = "a fault inside the gateway (see the log)";
 
@@ -43,10 +47,28 @@ const PANICKED: &str = "a fault inside the gateway (see the log)";
 pub enum Role {
     /// Clips are cut from it, and it is looked at.
     Both,
-    /// Only clips: another stream of the same camera is looked at.
+    /// The main stream: clips are cut from it, and what is looked at closely is shown in its pixels.
     Clips,
-    /// It is looked at, and nothing is kept of it.
+    /// The sub-stream (`detect_url`): it is looked at, and nothing is kept of it.
     Looks,
+}
+
+/// What the streams of one camera share.
+#[derive(Default)]
+pub struct StreamPair {
+    /// Puts the times of both on one clock.
+    clock_offset: ClockOffset,
+    /// Packets of the sub-stream and of the main one; none for a camera with a single stream.
+    rings: Option<[Arc<Mutex<Ring>>; 2]>,
+    /// Held while the sampler of the two is made: either may be the first that has packets.
+    making: Mutex<()>,
+}
+
+impl StreamPair {
+    /// Of a sub-stream and a main stream, by their rings.
+    pub fn new(sub: Arc<Mutex<Ring>>, main: Arc<Mutex<Ring>>) -> Self {
+        Self { rings: Some([sub, main]), ..Self::default() }
+    }
 }
 
 /// One stream of one camera, run by a thread of its own.
@@ -66,7 +88,7 @@ pub struct Stream {
     /// Whether its silence was reported; a stream that takes its place goes on from there.
     pub silence_reported: Arc<AtomicBool>,
     /// Shared by the two streams of a camera that has a `detect_url`.
-    pub clock_offset: Arc<ClockOffset>,
+    pub pair: Arc<StreamPair>,
     /// Gives turns of decoding.
     pub scheduler: Arc<Scheduler>,
     /// Lends decoders to its sampler.
@@ -151,30 +173,37 @@ impl Stream {
         self.silence_reported.store(broken, Ordering::Relaxed);
         // Without the stream that is looked at, clips still work, and the other way round.
         let (kind, text) = match self.role {
+            Role::Looks if broken => {
+                let instead = "the main stream is looked at meanwhile";
+                (Kind::DetectorDegraded, format!("its detect_url: {text}; {instead}"))
+            }
             Role::Looks => (Kind::DetectorDegraded, format!("its detect_url: {text}")),
             _ => (Kind::CameraSilent, text),
         };
         self.report.fault(&self.id, Fault { kind, broken, text });
     }
 
-    /// The task by which this session is decoded. One whose sampler was poisoned by a panic, or
-    /// that samples in another way than is configured now, is replaced.
-    fn task(&self) -> Option<Arc<CameraTask>> {
-        if self.role == Role::Clips {
-            return None;
-        }
+    /// The task by which this session is decoded, with the other stream of the camera where it has
+    /// two. One whose sampler was poisoned by a panic, or that samples in another way than is
+    /// configured now, is replaced.
+    fn task(&self) -> Arc<CameraTask> {
+        let _making = lock(&self.pair.making);
+        let looked_at = self.pair.rings.as_ref().map_or(&self.ring, |[sub, _]| sub);
         if let Some(task) = self.scheduler.of(&self.id) {
-            let mine = task.sampler.lock().is_ok_and(|one| one.is_for(&self.config, &self.ring));
+            let mine = task.sampler.lock().is_ok_and(|one| one.is_for(&self.config, looked_at));
             if mine {
-                return Some(task);
+                return task;
             }
         }
         let patient = self.config.speed == camera::Speed::Max;
-        let (ring, pool) = (self.ring.clone(), self.pool.clone());
-        let sampler = Sampler::new(&self.config, ring, pool, self.meter.clone(), patient);
+        let (ring, pool) = (looked_at.clone(), self.pool.clone());
+        let mut sampler = Sampler::new(&self.config, ring, pool, self.meter.clone(), patient);
+        if let Some([_, main]) = &self.pair.rings {
+            sampler = sampler.with_main(main.clone());
+        }
         let task = CameraTask::new(self.id.clone(), sampler);
         self.scheduler.join(task.clone());
-        Some(task)
+        task
     }
 
     /// One connection, from its first packet to its end. The error is one sentence.
@@ -191,8 +220,8 @@ impl Stream {
         let mut reader = SessionReader::new(self);
         while let Some(mut packet) = session.next(|| self.clock.now().wall)? {
             match self.role {
-                Role::Clips => self.clock_offset.learn(&packet),
-                Role::Looks => self.clock_offset.apply(&mut packet),
+                Role::Clips => self.pair.clock_offset.learn(&packet),
+                Role::Looks => self.pair.clock_offset.apply(&mut packet),
                 Role::Both => {}
             }
             if !std::mem::replace(got_packets, true) {
@@ -251,7 +280,7 @@ impl Stream {
 /// The state of reading one session.
 struct SessionReader<'s> {
     stream: &'s Stream,
-    task: Option<Arc<CameraTask>>,
+    task: Arc<CameraTask>,
     started: Instant,
     /// A clip that is played as fast as it can be looked at.
     at_max_speed: bool,
@@ -260,8 +289,10 @@ struct SessionReader<'s> {
     may_pause: bool,
     pacer: ReadPacer,
     asked_at: Instant,
-    /// Stream time of the latest key frame, milliseconds.
+    /// Stream time of the latest key frame, and of the packet that last asked for a turn, milliseconds.
     key_ms: Option<i64>,
+    asked_ms: i64,
+    tell_every_ms: i64,
 }
 
 impl<'s> SessionReader<'s> {
@@ -276,6 +307,9 @@ impl<'s> SessionReader<'s> {
             pacer: ReadPacer::default(),
             asked_at: Instant::now(),
             key_ms: None,
+            asked_ms: 0,
+            // As much earlier as the gate takes a look for due (`Gate::wants_look`).
+            tell_every_ms: TELL_EVERY_MS.min((config.look_every_s() * 950.0) as i64),
         }
     }
 
@@ -290,10 +324,15 @@ impl<'s> SessionReader<'s> {
             return Err("stopped".into());
         }
         stream.beat.beat();
-        let pause =
+        let mut pause =
             self.pacer.read(packet.stream_ms, packet.key, packet.bytes, self.asked_at.elapsed());
+        if stream.role == Role::Looks {
+            // A look may be due between two key frames.
+            let left_ms = self.asked_ms + self.tell_every_ms - packet.stream_ms - EARLY_MS;
+            pause = pause.min(Duration::from_millis(u64::try_from(left_ms).unwrap_or(0)));
+        }
         stream.keep(packet)?;
-        let eager = self.task.as_ref().is_some_and(|task| task.eager.load(Ordering::Relaxed));
+        let eager = self.task.eager.load(Ordering::Relaxed);
         self.ask_for_a_turn(packet, eager)?;
         if self.may_pause && !eager {
             thread::sleep(pause);
@@ -303,22 +342,34 @@ impl<'s> SessionReader<'s> {
     }
 
     fn ask_for_a_turn(&mut self, packet: &Packet, eager: bool) -> Result<(), String> {
-        let Some(task) = &self.task else { return Ok(()) };
-        if task.sampler.is_poisoned() {
-            return Err(PANICKED.into());
-        }
+        let stream = self.stream;
         if packet.key {
             self.key_ms = Some(packet.stream_ms);
+        }
+        if stream.role == Role::Clips {
+            // The stream that is looked at begins anew after a panic; this one's clips go on. Where
+            // that one is away, there may be another task only by this one.
+            let current = stream.scheduler.of(&stream.id);
+            let is_current = current.is_some_and(|task| Arc::ptr_eq(&task, &self.task));
+            if packet.key && (!is_current || self.task.sampler.is_poisoned()) {
+                self.task = stream.task();
+            }
+        } else if self.task.sampler.is_poisoned() {
+            return Err(PANICKED.into());
         }
         // A camera that sleeps and gets no key frame for this long is asked with each packet whether
         // it can sleep on key frames at all (`Gate::sleepless`).
         let (from, patience) = self.key_ms.map_or((0, KEY_WAIT), |key_ms| (key_ms, GOP_MAX));
         let overdue = i128::from(packet.stream_ms - from) > patience.as_millis();
-        if packet.key || packet.refresh.is_some() || overdue || eager {
-            self.stream.scheduler.ask(&self.stream.id);
+        // A look of the sub-stream may be due, and the main stream tells that the other one is silent.
+        let since_ms = packet.stream_ms - self.asked_ms;
+        let tells = stream.role != Role::Both && !(0..self.tell_every_ms).contains(&since_ms);
+        if packet.key || packet.refresh.is_some() || overdue || eager || tells {
+            self.asked_ms = packet.stream_ms;
+            stream.scheduler.ask(&stream.id);
         }
         if self.at_max_speed {
-            self.wait_for_decoding(task, AHEAD_PACKETS_MAX);
+            self.wait_for_decoding(AHEAD_PACKETS_MAX);
         }
         Ok(())
     }
@@ -326,18 +377,25 @@ impl<'s> SessionReader<'s> {
     /// The session is over. Of a clip, waits until all that was read is decoded.
     fn finish(self) {
         let stream = self.stream;
-        let Some(task) = self.task.as_ref().filter(|_| stream.config.is_clip()) else { return };
-        self.wait_for_decoding(task, 0);
-        if let Ok(mut sampler) = task.sampler.lock() {
-            sampler.end();
+        if !stream.config.is_clip() {
+            return;
+        }
+        if stream.role != Role::Clips {
+            self.wait_for_decoding(0);
+        }
+        if let Ok(mut sampler) = self.task.sampler.lock() {
+            match stream.role {
+                Role::Clips => sampler.main_ended(),
+                Role::Both | Role::Looks => sampler.end(),
+            }
         }
         stream.scheduler.ask(&stream.id);
     }
 
     /// Waits until decoding is no more than so many packets behind.
-    fn wait_for_decoding(&self, task: &CameraTask, packets: u64) {
+    fn wait_for_decoding(&self, packets: u64) {
         let stream = self.stream;
-        let behind = || task.sampler.lock().map_or(0, |sampler| sampler.pending());
+        let behind = || self.task.sampler.lock().map_or(0, |sampler| sampler.pending());
         while behind() > packets && !stream.stop.is_raised() {
             stream.scheduler.ask(&stream.id);
             stream.scheduler.wait_idle(&stream.id, Duration::from_millis(50));

@@ -175,7 +175,7 @@ impl World {
             self.found.entry(camera.clone()).or_default().push(seconds(at));
         }
         let task = self.worker.scheduler.of(&camera).unwrap();
-        task.answer(at, LookFeedback { holds: found, found, somebody_new: false });
+        task.answer(at, LookFeedback { holds: found, found, ..LookFeedback::default() });
         self.worker.scheduler.ask(&camera);
         true
     }

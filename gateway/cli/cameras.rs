@@ -45,8 +45,8 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     ))?;
     for camera in &table.cameras {
         print_line(&line(camera, table.up_s))?;
-        let more = key_frames(camera).into_iter().chain(found(camera)).chain(signs(camera));
-        for line in more {
+        let lines = key_frames(camera).into_iter().chain(found(camera)).chain(more(camera));
+        for line in lines {
             print_line(&line)?;
         }
     }
@@ -105,9 +105,12 @@ fn found(camera: &CameraState) -> Option<String> {
     Some(format!("                 its streams (onvif): {streams}"))
 }
 
-/// What its signs are worth, a line each; nothing for a camera without any.
-fn signs(camera: &CameraState) -> Vec<String> {
+/// Which of two streams it uses and what its signs are worth, a line each; nothing for a camera without any.
+fn more(camera: &CameraState) -> Vec<String> {
     let mut lines = Vec::new();
+    if !camera.streams.is_empty() {
+        lines.push(format!("                 streams (looked at, seen with): {}", camera.streams));
+    }
     if camera.events_up == Some(false) {
         lines.push(
             "                 its own events (onvif) are not heard; the log says why".to_owned(),

@@ -39,7 +39,7 @@ pub(super) fn check(
         let mut watched: Vec<Watched<'_>> = cameras
             .map(|(_, camera)| {
                 let sleeps = camera.decode == camera::Decode::Adaptive;
-                let look_every_s = sleeps.then_some(camera.look_every_s);
+                let look_every_s = sleeps.then(|| camera.look_every_s());
                 Watched { id: &camera.id, fps: camera.detect_fps, look_every_s }
             })
             .collect();

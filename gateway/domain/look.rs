@@ -59,4 +59,7 @@ pub struct LookFeedback {
     pub found: bool,
     /// Something is there that was not there before.
     pub somebody_new: bool,
+    /// All that differs was found and is so large that a smaller stream shows it as well; `None`:
+    /// nothing differs.
+    pub near: Option<bool>,
 }

@@ -63,6 +63,7 @@ metrics! {
     CameraLag Gauge "gridpost_camera_lag_seconds" ["camera"] "How far behind the stream it is looked at.";
     CameraRing Gauge "gridpost_camera_ring_seconds" ["camera"] "Packets kept for clips and replay.";
     CameraQueue Gauge "gridpost_camera_queue" ["camera"] "Pictures that wait for the detector.";
+    CameraStreams Gauge "gridpost_camera_streams" ["camera,by"] "1 for which of its two streams a camera with a detect_url is looked at and seen with: sub, main; or one alone, and why.";
     CameraDecoding Gauge "gridpost_camera_decoding" ["camera,by"] "1 for what it is decoded by: software, a device, or software and why not the device that was wished.";
     CameraSleepless Gauge "gridpost_camera_sleepless" ["camera,cause"] "1 while it decodes everything because of its key frames: long-gop (they are more than 10 s apart), no-key-frame (there is none, or none yet).";
     CameraUp Gauge "gridpost_camera_up" ["camera"] "1 while packets arrive.";

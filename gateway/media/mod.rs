@@ -12,6 +12,7 @@ mod pool;
 mod ring;
 mod session;
 mod snapshot;
+mod still;
 #[cfg(test)]
 mod tests_access;
 #[cfg(test)]
@@ -28,3 +29,4 @@ pub use pool::Pool;
 pub use ring::{Cut, Ring};
 pub use session::{Packet, Run, Session, SessionRequest, redact};
 pub use snapshot::jpeg_with_boxes;
+pub use still::larger_picture;

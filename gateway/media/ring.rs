@@ -194,7 +194,8 @@ impl Ring {
             .cloned()
             .collect();
         // Packets that all lie before the pre-roll show another time: the stream has long been silent.
-        let shows = packets.last().is_some_and(|last| last.at >= from);
+        // With B-frames the latest picture is not the last packet.
+        let shows = packets.iter().rev().any(|packet| packet.at >= from);
         shows.then_some(Cut { format, packets, limit })
     }
 }

@@ -100,6 +100,19 @@ impl Run {
 }
 
 impl Packet {
+    /// As the network may leave it: nothing in it can be decoded.
+    #[cfg(test)]
+    pub(crate) fn damage(&mut self) {
+        let mut bytes = self.packet.data().map(<[u8]>::to_vec).unwrap_or_default();
+        // Past the length and the word that it is a key frame.
+        bytes.iter_mut().skip(5).for_each(|byte| *byte = 0);
+        let mut packet = ffmpeg::Packet::copy(&bytes);
+        packet.set_pts(self.packet.pts());
+        packet.set_dts(self.packet.dts());
+        packet.set_flags(self.packet.flags());
+        self.packet = packet;
+    }
+
     /// The run that it belongs to.
     pub fn run(&self) -> Run {
         Run(self.format.clone())

@@ -22,6 +22,7 @@ const GAUGES: &[Metric] = &[
 const GAUGES_OF_PAIRS: &[Metric] = &[
     Metric::CameraDecoding,
     Metric::CameraSleepless,
+    Metric::CameraStreams,
     Metric::CameraSignPrecision,
     Metric::CameraSignRecall,
     Metric::CameraSignBelieved,
@@ -38,4 +39,5 @@ pub(super) fn forget_camera(registry: &Registry, id: &SourceId) {
 /// Removes the figures of the `detect_url` of a camera that has none any more.
 pub(super) fn forget_looks(registry: &Registry, id: &SourceId) {
     registry.forget(GAUGES, &looks_label(id.as_str()));
+    registry.forget_pairs(Metric::CameraStreams, id.as_str());
 }

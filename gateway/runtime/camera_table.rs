@@ -51,6 +51,9 @@ pub struct CameraState {
     /// its key frames let it sleep.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sleepless: String,
+    /// Which of its two streams it is looked at and seen with; empty for a camera with one stream.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub streams: String,
     /// Processor seconds of looks.
     pub look_s: f64,
     /// Processor seconds of decoding and comparing, awake.
@@ -128,7 +131,7 @@ fn streams(shared: &Shared) -> BTreeMap<SourceId, String> {
     known.iter().map(|(id, urls)| (id.clone(), urls.shown())).collect()
 }
 
-fn states(registry: &Registry, streams: &BTreeMap<SourceId, String>) -> Vec<CameraState> {
+fn states(registry: &Registry, found: &BTreeMap<SourceId, String>) -> Vec<CameraState> {
     let mut wakes: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     for (camera, cause) in registry.pairs(Metric::CameraWakes) {
         let count = registry.get(Metric::CameraWakes, &label_pair(&camera, &cause)) as u64;
@@ -140,6 +143,7 @@ fn states(registry: &Registry, streams: &BTreeMap<SourceId, String>) -> Vec<Came
         registry.get(Metric::CameraSleepless, &label_pair(camera, why)) > 0.0
     });
     let sleepless: BTreeMap<_, _> = sleepless.into_iter().collect();
+    let streams: BTreeMap<_, _> = registry.pairs(Metric::CameraStreams).into_iter().collect();
     let mut signs: BTreeMap<String, BTreeMap<String, SignState>> = BTreeMap::new();
     for (camera, sign) in registry.pairs(Metric::CameraSignBelieved) {
         let get = |metric| registry.get(metric, &label_pair(&camera, &sign));
@@ -160,11 +164,12 @@ fn states(registry: &Registry, streams: &BTreeMap<SourceId, String>) -> Vec<Came
             wakes: wakes.get(&id).cloned().unwrap_or_default(),
             signs: signs.get(&id).cloned().unwrap_or_default(),
             events_up: hearing.contains(&id).then(|| get(Metric::CameraEventsUp) > 0.0),
-            onvif_streams: streams.get(&SourceId::from(id.as_str())).cloned(),
+            onvif_streams: found.get(&SourceId::from(id.as_str())).cloned(),
             looks: count(Metric::CameraLooks),
             detected: count(Metric::CameraDetected),
             runs: count(Metric::CameraRuns),
             skipped: count(Metric::CameraSkipped),
+            streams: streams.get(&id).cloned().unwrap_or_default(),
             decoding: decoding.get(&id).cloned().unwrap_or_default(),
             sleepless: sleepless.get(&id).cloned().unwrap_or_default(),
             look_s: get(Metric::CameraLookSeconds),

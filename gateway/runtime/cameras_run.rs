@@ -21,10 +21,11 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    base::{Registry, Reporter, Task, ThreadGroup, lock, spawn, thread_cpu_time},
+    base::{Readiness, Registry, Reporter, Task, ThreadGroup, lock, spawn, thread_cpu_time},
     camera::{
-        ClockOffset, DecodeWorker, DetectQueue, DetectWorker, NextModel, RING_SPARE_S, Rings, Role,
-        Scheduler, Stream, camera_ring, decoding_part, key_frames_part, looks_label, resize,
+        DecodeWorker, DetectQueue, DetectWorker, NextModel, RING_SPARE_S, Rings, Role, Scheduler,
+        Stream, StreamPair, camera_ring, decoding_part, key_frames_part, looks_label, resize,
+        streams_part,
     },
     config::{Config, ConfigChange, Difference},
     domain::{Fault, Kind, Meter, SourceId, StopFlag},
@@ -219,24 +220,26 @@ impl Cameras {
         self.keep_ring(&id, &ring, config);
         self.detect_queue.join(&id);
         let mut streams = vec![(Role::Both, ring.clone())];
+        let mut pair = StreamPair::default();
         if config.detect_url.is_some() {
             let looks = Arc::new(Mutex::new(Ring::new(LOOKS_RING_S, config.ring_max_bytes)));
+            pair = StreamPair::new(looks.clone(), ring.clone());
             streams = vec![(Role::Clips, ring.clone()), (Role::Looks, looks)];
         }
+        let pair = Arc::new(pair);
         let silence_reported =
             before.as_ref().map(|before| before.silence_reported.clone()).unwrap_or_default();
-        let offset = Arc::<ClockOffset>::default();
         // The first of the new threads ends the old ones; the other waits until it has.
         let before = Arc::new(Mutex::new(before));
         let mut threads = ThreadGroup::default();
         for (role, ring) in streams {
             let silent = silence_reported[usize::from(role == Role::Looks)].clone();
-            let (stop, offset) = (threads.stop.clone(), offset.clone());
-            let stream = self.stream(config, role, ring, stop, (silent, offset));
+            let (stop, pair) = (threads.stop.clone(), pair.clone());
+            let stream = self.stream(config, role, ring, stop, (silent, pair));
             let name = if role == Role::Looks { format!("see-{id}") } else { format!("cam-{id}") };
-            let (before, registry) = (before.clone(), self.shared.registry.clone());
+            let (before, shared) = (before.clone(), self.shared.clone());
             threads.spawn(&name, move || {
-                end_before(&before, &stream, &registry);
+                end_before(&before, &stream, (&shared.registry, &shared.readiness));
                 stream.run();
             })?;
         }
@@ -250,7 +253,7 @@ impl Cameras {
         role: Role,
         ring: Arc<Mutex<Ring>>,
         stop: StopFlag,
-        (silence_reported, clock_offset): (Arc<AtomicBool>, Arc<ClockOffset>),
+        (silence_reported, pair): (Arc<AtomicBool>, Arc<StreamPair>),
     ) -> Stream {
         let timeouts = Duration::from_secs(config.connect_timeout_s + config.stall_timeout_s);
         let looks = if role == Role::Looks { " (detect_url)" } else { "" };
@@ -263,7 +266,7 @@ impl Cameras {
             role,
             label: if role == Role::Looks { looks_label(&config.id) } else { config.id.clone() },
             silence_reported,
-            clock_offset,
+            pair,
             scheduler: self.scheduler.clone(),
             pool: self.pool.clone(),
             clock: self.shared.clock.clone(),
@@ -290,16 +293,19 @@ impl Cameras {
         }
         let (queue, rings, registry) =
             (self.detect_queue.clone(), self.rings.clone(), self.shared.registry.clone());
+        let scheduler = self.scheduler.clone();
         let (report, readiness) = (self.shared.reporter(), self.shared.readiness.clone());
         let id = id.clone();
         let tidied = spawn(&format!("gone-{id}"), move || {
             threads.end();
             // It may have come back meanwhile, under the same name.
             if !queue.holds(&id) {
+                // One of its two threads may have made the task anew before it saw that it is over.
+                scheduler.of(&id).iter().for_each(|task| scheduler.leave(task));
                 readiness.clear(&decoding_part(&id));
                 readiness.clear(&key_frames_part(&id));
                 forget_camera(&registry, &id);
-                end_looks(&id, &silence_reported[1], &registry, &report);
+                end_looks(&id, &silence_reported[1], (&registry, &readiness), &report);
                 let text = "removed from the configuration".to_owned();
                 report.fault(&id, Fault { kind: Kind::CameraSilent, broken: false, text });
             }
@@ -358,19 +364,29 @@ impl Cameras {
 }
 
 /// Ends the threads that ran before for this camera, if no other new thread has done so.
-fn end_before(before: &Mutex<Option<CameraThreads>>, stream: &Stream, registry: &Registry) {
+fn end_before(
+    before: &Mutex<Option<CameraThreads>>,
+    stream: &Stream,
+    said: (&Registry, &Readiness),
+) {
     // Held until they have ended: the other new thread waits here.
     let mut before = lock(before);
     let Some(CameraThreads { threads, silence_reported, .. }) = before.take() else { return };
     threads.end();
     if stream.role == Role::Both {
-        end_looks(&stream.id, &silence_reported[1], registry, &stream.report);
+        end_looks(&stream.id, &silence_reported[1], said, &stream.report);
     }
 }
 
-/// Removes the figures of the `detect_url` of a camera that has none any more.
-fn end_looks(id: &SourceId, silent: &AtomicBool, registry: &Registry, report: &Reporter) {
+/// Removes what is said of the `detect_url` of a camera that has none any more.
+fn end_looks(
+    id: &SourceId,
+    silent: &AtomicBool,
+    (registry, readiness): (&Registry, &Readiness),
+    report: &Reporter,
+) {
     forget_looks(registry, id);
+    readiness.clear(&streams_part(id));
     if silent.swap(false, Ordering::Relaxed) {
         let text = "its detect_url is no longer in the configuration".to_owned();
         report.fault(id, Fault { kind: Kind::DetectorDegraded, broken: false, text });

@@ -16,7 +16,7 @@ use crate::{
     camera::Rings,
     domain::{Body, Evidence, EvidenceId, Meter, Metric, Shot, SourceId, Stamp},
     incident::EvidenceJob,
-    media::{jpeg_with_boxes, write_clip},
+    media::{jpeg_with_boxes, larger_picture, write_clip},
     store::Store,
 };
 
@@ -58,7 +58,7 @@ impl EvidenceWorker {
             | EvidenceJob::Clip { incident, source, .. } => (*incident, source.clone()),
         };
         let made = match job {
-            EvidenceJob::Snapshot { id, shot, .. } => self.snapshot(id, &shot),
+            EvidenceJob::Snapshot { id, shot, .. } => self.snapshot(id, &source, shot),
             EvidenceJob::Clip { id, began_at, until, .. } => {
                 self.clip(id, &source, began_at, until)
             }
@@ -74,8 +74,18 @@ impl EvidenceWorker {
         (source, body)
     }
 
-    fn snapshot(&self, id: EvidenceId, shot: &Shot) -> Result<Evidence, String> {
-        let bytes = jpeg_with_boxes(shot)?;
+    fn snapshot(
+        &self,
+        id: EvidenceId,
+        source: &SourceId,
+        mut shot: Shot,
+    ) -> Result<Evidence, String> {
+        // Seen in the sub-stream; the main one shows more.
+        let ring = lock(&self.rings).get(source).map(|(ring, _)| ring.clone());
+        if let Some(larger) = ring.and_then(|ring| larger_picture(&ring, &shot.picture)) {
+            shot.picture = larger;
+        }
+        let bytes = jpeg_with_boxes(&shot)?;
         let new = self.store.new_evidence(id, "jpg").map_err(|error| error.to_string())?;
         fs::write(&new.path, &bytes).map_err(|error| format!("snapshot: {error}"))?;
         let (sha256, bytes) = self.store.finish_evidence(new).map_err(|error| error.to_string())?;

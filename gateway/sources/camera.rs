@@ -111,14 +111,17 @@ pub struct Config {
     /// the first one.
     #[serde(default)]
     pub hw_device: Option<String>,
-    /// Seconds between key frames that are looked at while asleep, at least. Default 2.
-    #[serde(default = "two_s")]
-    pub look_every_s: f64,
+    /// Seconds between looks while asleep, at least: at key frames, and of a `detect_url` with key
+    /// frames further apart at pictures between them too. Default 2, and with a `detect_url` 1.
+    #[serde(default)]
+    pub look_every_s: Option<f64>,
     /// Seconds without motion after which it falls asleep. Default 1.5.
     #[serde(default = "quiet_s")]
     pub quiet_after_s: f64,
-    /// Another stream of the same view that is looked at instead (a smaller one, or one with key
-    /// frames closer together); clips still come from `url`.
+    /// The sub-stream of the same view (smaller, best with key frames 1 s apart): it is looked at, and
+    /// what is looked at closely is seen in the pixels of `url`, from which clips come too. Where one
+    /// of the two is away or shows another view, the other does it all, and that is said. Beside a
+    /// video file, another one.
     #[serde(default)]
     pub detect_url: Option<String>,
     /// Where the camera is asked (ONVIF): `http://192.0.2.5/onvif/device_service`, or `https://…`.
@@ -185,9 +188,6 @@ pub(super) fn ring_max_bytes() -> usize {
     64 << 20
 }
 
-fn two_s() -> f64 {
-    2.0
-}
 fn quiet_s() -> f64 {
     1.5
 }
@@ -206,6 +206,11 @@ impl Config {
         self.url.is_empty() && self.onvif.is_some()
     }
 
+    /// Seconds between looks while asleep, at least.
+    pub fn look_every_s(&self) -> f64 {
+        self.look_every_s.unwrap_or(if self.detect_url.is_some() { 1.0 } else { 2.0 })
+    }
+
     /// The url with credentials; read when it is needed, so that a changed password is used.
     pub fn full_url(&self) -> Result<String, String> {
         self.with_credentials(&self.url)
@@ -218,6 +223,22 @@ impl Config {
 
     fn with_credentials(&self, url: &str) -> Result<String, String> {
         with_credentials(url, self.username.as_deref(), self.password_file.as_deref())
+    }
+
+    fn detect_url_problem(&self) -> Option<String> {
+        let url = self.detect_url.as_ref()?;
+        let live = ["rtsp://", "rtsps://"].iter().any(|start| url.starts_with(start));
+        if !self.is_clip() {
+            let message = "expected rtsp://… or rtsps://…, beside a url that is a live stream too";
+            return (!live).then(|| message.into());
+        }
+        if url.contains("://") || !Path::new(url).is_file() {
+            return Some(format!(
+                "{url}: expected a video file that exists, beside a url that is one"
+            ));
+        }
+        (self.speed == Speed::Max)
+            .then(|| "two files are played side by side, so expected speed = \"real\"".into())
     }
 
     /// Errors as (key, message).
@@ -239,18 +260,13 @@ impl Config {
                 .push(("speed", "a live stream has its own speed; expected a video file".into()));
         }
         for (key, seconds) in
-            [("look_every_s", self.look_every_s), ("quiet_after_s", self.quiet_after_s)]
+            [("look_every_s", self.look_every_s()), ("quiet_after_s", self.quiet_after_s)]
         {
             if !(0.2..=60.0).contains(&seconds) {
                 problems.push((key, format!("{seconds}: expected 0.2 to 60 seconds")));
             }
         }
-        if let Some(url) = &self.detect_url
-            && (self.is_clip() || !["rtsp://", "rtsps://"].iter().any(|s| url.starts_with(s)))
-        {
-            let message = "expected rtsp://… or rtsps://…, beside a url that is a live stream too";
-            problems.push(("detect_url", message.into()));
-        }
+        problems.extend(self.detect_url_problem().map(|message| ("detect_url", message)));
         if self.hw_device.is_some() && matches!(self.hw_decode, HwDecode::Off | HwDecode::Auto) {
             let message = "a device of which kind? expected hw_decode = \"vaapi\" or another name";
             problems.push(("hw_device", message.into()));

@@ -31,6 +31,11 @@ const STANDS_AFTER: SignedDuration = SignedDuration::from_secs(3);
 /// A thing that so many checks do not find, though nothing has changed, was never there.
 const MISSES_MAX: u8 = 3;
 
+/// A thing of this height, in 0..1 of the picture, is seen as well in a sub-stream of 640 by 360.
+const NEAR_HEIGHT: f32 = 0.2;
+/// So much of a region, or of the thing in it, lies in the other.
+const NEAR_OVERLAP: f32 = 0.5;
+
 /// A thing that a look found.
 struct KnownThing {
     detection: Detection,
@@ -121,12 +126,13 @@ impl Attention {
         };
         let moves = found.iter().any(differs);
         if look.probe && somebody_new {
-            let feedback = LookFeedback { holds: true, found: moves, somebody_new };
+            let feedback = LookFeedback { holds: true, found: moves, somebody_new, near: None };
             return Ok(LookResult { tracks: None, feedback, runs });
         }
+        let near = is_near(&regions, &found);
         let there = self.remember(look, &regions, whole, found);
         let tracks = self.tracker.update(look.at, &there);
-        let feedback = LookFeedback { holds: !there.is_empty(), found: moves, somebody_new };
+        let feedback = LookFeedback { holds: !there.is_empty(), found: moves, somebody_new, near };
         Ok(LookResult { tracks: Some(tracks), feedback, runs })
     }
 
@@ -223,6 +229,16 @@ fn shows_in_crop(
 fn fills(one: &Bbox, region: &Bbox) -> bool {
     let both = one.overlap(region) * one.area().min(region.area());
     both >= FILLS * region.area()
+}
+
+/// Whether in each of these regions something large was found; `None` where there is no region.
+fn is_near(regions: &[Bbox], found: &[Detection]) -> Option<bool> {
+    let large =
+        |one: &Detection| one.score >= BEGIN_SCORE && one.bbox.y1 - one.bbox.y0 >= NEAR_HEIGHT;
+    let near = |region: &Bbox| {
+        found.iter().any(|one| large(one) && region.overlap(&one.bbox) >= NEAR_OVERLAP)
+    };
+    (!regions.is_empty()).then(|| regions.iter().all(near))
 }
 
 /// Whether it lies where something differs.

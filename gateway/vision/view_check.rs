@@ -72,7 +72,8 @@ pub fn is_blank(luma: &Luma) -> bool {
 }
 
 impl ViewCheck {
-    /// What is usual is learnt anew. Faults that were reported are still reported when they are over.
+    /// What is usual is learnt anew: another stream of the camera is looked at, or the first whole picture
+    /// has come. Faults that were reported are still reported when they are over.
     pub fn forget_usual(&mut self) {
         (self.usual, self.before) = (Vec::new(), None);
     }
@@ -136,7 +137,7 @@ impl ViewCheck {
     }
 }
 
-fn less_surroundings(luma: &Luma) -> Vec<f32> {
+pub(super) fn less_surroundings(luma: &Luma) -> Vec<f32> {
     let (w, h) = (luma.columns, luma.rows);
     // Sums of all that lies above and to the left: the mean of a window is four of them.
     let mut sums = vec![0.0f64; (w + 1) * (h + 1)];
@@ -163,14 +164,14 @@ fn less_surroundings(luma: &Luma) -> Vec<f32> {
     detail
 }
 
-fn deviation(values: &[f32]) -> f32 {
+pub(super) fn deviation(values: &[f32]) -> f32 {
     let n = values.len().max(1) as f32;
     let mean = values.iter().sum::<f32>() / n;
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / n).sqrt()
 }
 
 /// Of two fields whose mean is nearly zero; 1 where one of them is empty of detail.
-fn correlation(one: &[f32], other: &[f32]) -> f32 {
+pub(super) fn correlation(one: &[f32], other: &[f32]) -> f32 {
     let (mut both, mut a, mut b) = (0.0f64, 0.0f64, 0.0f64);
     for (x, y) in one.iter().zip(other) {
         let (x, y) = (f64::from(*x), f64::from(*y));

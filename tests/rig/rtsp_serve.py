@@ -94,6 +94,7 @@ class LoopFactory(GstRtspServer.RTSPMediaFactory):
         super().__init__()
         self.clock_s, self.late_ns, self.step_ns = None, 0, 0
         self.clip, self.name = clip, None
+        self.begin_ns = round(begin_s * Gst.SECOND)
         self.begin = next((at for at in clip.keys if clip.units[at][0] >= begin_s * Gst.SECOND), 0)
         self.set_launch(f"( appsrc name=feed is-live=true format=time block=false max-bytes={QUEUE_BYTES} "
                         f"! {clip.codec}parse ! rtp{clip.codec}pay name=pay0 pt=96 config-interval=-1 )")
@@ -117,7 +118,8 @@ class LoopFactory(GstRtspServer.RTSPMediaFactory):
             if start is None:
                 start = now - self.clip.units[position][1]
                 if self.clock_s is not None:
-                    inside = round((time.time() - self.clock_s) * Gst.SECOND) % self.clip.length_ns
+                    inside = round((time.time() - self.clock_s) * Gst.SECOND) + self.begin_ns
+                    inside %= self.clip.length_ns
                     start = now - inside
                     ahead = (at for at in self.clip.keys if self.clip.units[at][1] >= inside)
                     position = next(ahead, 0)

@@ -1,6 +1,8 @@
 //! A camera that sleeps: a key frame now and then is decoded and compared with the scene; what differs wakes it.
 
-use jiff::SignedDuration;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Sampler, Step, describe};
 use crate::{
@@ -35,32 +37,38 @@ impl Sampler {
     /// Decodes one key frame and compares it with the scene.
     fn look_asleep(&mut self, packet: &Packet) -> Step {
         let Some((frame, luma)) = self.decode_key_frame(packet) else { return Step::Progress };
+        self.look_at(&frame, &luma)
+    }
+
+    /// Compares a picture with the scene.
+    pub(super) fn look_at(&mut self, frame: &Frame, luma: &Luma) -> Step {
         let at = frame.at;
-        let Some(change) = self.scene.compare(&luma) else {
-            self.scene.take(&luma);
+        let Some(change) = self.scene.compare(luma) else {
+            self.scene.take(luma);
             self.wake(WakeCause::Start, at);
             return Step::Progress;
         };
         self.judge_look(!change.is_none());
         if self.explains && change.is_none() {
-            let line = self.sleep_log.look(at, self.scene.nearness(&luma));
+            let line = self.sleep_log.look(at, self.scene.nearness(luma));
             line.into_iter().for_each(|line| self.note(at, || line));
         }
         if !change.is_none() {
             self.note(at, || describe("look differs", &change));
-            self.scene.wakes(&luma);
+            self.scene.wakes(luma);
             self.wake(WakeCause::Change, at);
             return Step::Progress;
         }
-        self.faults.extend(self.view_check.look(&luma));
+        self.faults.extend(self.view_check.look(luma));
         if change.light {
             self.note(at, || describe("the light changed, nothing else", &change));
-            self.scene.take(&luma);
+            self.scene.take(luma);
         } else {
-            self.scene.learn(&luma);
+            self.scene.learn(luma);
         }
         self.gate.looked(at);
-        self.quiet_look(&frame)
+        self.compare(luma);
+        self.quiet_look(frame)
     }
 
     fn decode_key_frame(&mut self, packet: &Packet) -> Option<(Frame, Luma)> {
@@ -78,12 +86,18 @@ impl Sampler {
             }
         };
         let luma = frame.luma();
-        self.show_lag(packet.at);
-        self.meter.add(Metric::CameraLooks, id.as_str(), 1);
-        self.meter.add(Metric::CameraFrames, id.as_str(), 1);
-        let spent = thread_cpu_time().saturating_sub(started);
-        self.meter.spend(Metric::CameraLookSeconds, id.as_str(), spent);
+        self.looked_at(packet.at, 1, started);
         Some((frame, luma))
+    }
+
+    /// A look, for which so many pictures were decoded since `started`.
+    pub(super) fn looked_at(&self, at: Timestamp, pictures: u64, started: Duration) {
+        let id = self.id.as_str();
+        self.show_lag(at);
+        self.meter.add(Metric::CameraLooks, id, 1);
+        self.meter.add(Metric::CameraFrames, id, pictures);
+        let spent = thread_cpu_time().saturating_sub(started);
+        self.meter.spend(Metric::CameraLookSeconds, id, spent);
     }
 
     /// Nothing differs, and vision is told so by a look. It gets the picture with it on a restless
@@ -103,6 +117,8 @@ impl Sampler {
             self.gate.reported(at);
         }
         let verify = self.gate.verifies(at) || probe;
+        let main = if verify { self.main_key_frame(at, probe) } else { None };
+        let frame = main.as_ref().unwrap_or(frame);
         let picture = if verify { self.converter.picture(frame).ok() } else { None };
         let quiet = Look::quiet(at, frame.device);
         Step::Look(Box::new(Look { picture, whole: probe, verify, probe, ..quiet }))

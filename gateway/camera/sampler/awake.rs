@@ -99,7 +99,8 @@ impl Sampler {
                 return Step::Progress;
             }
         }
-        Step::Look(Box::new(Look { picture, regions, still, whole, ..Look::quiet(at, device) }))
+        let look = Look { picture, regions, still, whole, ..Look::quiet(at, device) };
+        self.with_main_pixels(look, &luma, moved.share)
     }
 
     fn sleep(

@@ -3,24 +3,29 @@
 //! The adaptive frame sampler. It reads the ring by packet number. [`asleep`] holds what it does
 //! with key frames alone, [`awake`] what it does when everything is decoded, [`lag`] what it leaves
 //! out when it is behind, [`wake`] what others ask of it, [`decoding`] what it is decoded by,
-//! [`key_frames`] what it does where there are none.
+//! [`key_frames`] what it does where there are none, [`pair`] what a second stream of the camera is for.
 //!
 //! **V2** What is looked at is decided on the pictures' own time and on nothing else. So a replay,
 //! which drives the sampler step by step, decides what the live camera decides, where decode
 //! workers drive it in turn beside the reading thread. A camera that sleeps owns no decoder and no
-//! frame. Over TCP the reader of a sleeping camera rests up to 0.2 s between key frames
+//! frame (but for one of a sub-stream whose key frames are seldom, `between.rs`). Over TCP the reader of a sleeping camera rests up to 0.2 s between key frames
 //! (`read_pacer.rs`), which moves no picture's time. Awake, pictures lie on one grid of time
 //! (`rate.rs`), whenever the camera woke.
 
 mod asleep;
 mod awake;
+mod between;
 mod decoding;
 mod key_frames;
 mod lag;
+mod main_stream;
+mod pair;
 #[cfg(test)]
 pub(super) mod tests;
 #[cfg(test)]
 mod tests_key_frames;
+#[cfg(test)]
+mod tests_pair;
 mod wake;
 
 use std::{
@@ -30,11 +35,13 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::wake::Nudges;
 use self::{
+    between::Between,
     key_frames::KeyFrames,
     lag::{Lag, SKIP_AFTER},
+    pair::Pair,
 };
+pub use self::{pair::Streams, wake::Nudges};
 use super::{
     gate::{Gate, GateConfig, WakeCause},
     sign::{EventSign, PacketSizeSign},
@@ -85,6 +92,10 @@ pub(super) struct Sampler {
     differed: bool,
     /// The look of a restless scene that vision was asked about, until it has answered.
     probed_at: Option<Timestamp>,
+
+    /// The main stream, where `ring` is of the sub-stream; absent for a camera with one stream.
+    pair: Option<Pair>,
+    between: Between,
 
     /// Number of the next packet to deal with.
     next: u64,
@@ -143,6 +154,8 @@ impl Sampler {
             fps: config.detect_fps,
             differed: false,
             probed_at: None,
+            pair: None,
+            between: Between::default(),
             next,
             last_at: None,
             run: None,
@@ -176,7 +189,8 @@ impl Sampler {
 
     /// Whether it wants a turn at each packet, or at key frames alone.
     pub(super) fn is_eager(&self) -> bool {
-        self.is_awake() || !self.frames.is_empty() || self.packet_sizes.is_trusted()
+        let waits = !self.frames.is_empty() || self.pair.as_ref().is_some_and(Pair::holds);
+        self.is_awake() || waits || self.packet_sizes.is_trusted()
     }
 
     /// Whether it decodes everything.
@@ -186,7 +200,8 @@ impl Sampler {
 
     /// Whether it reads this ring, and samples as this configuration asks.
     pub(super) fn is_for(&self, config: &camera::Config, ring: &Arc<Mutex<Ring>>) -> bool {
-        Arc::ptr_eq(&self.ring, ring) && self.made_for == made_for(config)
+        let looked_at = self.pair.as_ref().map_or(&self.ring, |pair| &pair.sub);
+        Arc::ptr_eq(looked_at, ring) && self.made_for == made_for(config)
     }
 
     /// Packets that have come and were not dealt with.
@@ -203,6 +218,7 @@ impl Sampler {
     /// What vision found in the look of this time.
     pub(super) fn feedback(&mut self, at: Timestamp, feedback: LookFeedback) {
         self.gate.feedback(at, feedback.holds, feedback.found);
+        self.pair.iter_mut().for_each(|pair| pair.feedback(feedback.near));
         if feedback.found {
             self.scene.found();
         }
@@ -219,6 +235,9 @@ impl Sampler {
     pub(super) fn step(&mut self, can_queue: bool) -> Step {
         if let Some(look) = self.lag.next_owed() {
             return Step::Look(Box::new(look));
+        }
+        if self.pair.as_ref().is_some_and(Pair::holds) {
+            return self.fill();
         }
         if let Some(frame) = self.frames.front() {
             let behind = self.behind(frame.at);
@@ -244,6 +263,7 @@ impl Sampler {
             self.ended = self.decode_anew();
             return Step::Progress;
         }
+        self.choose_stream();
         Step::Idle
     }
 
@@ -266,7 +286,14 @@ impl Sampler {
             return Step::Progress;
         }
         if packet.key {
+            self.group_begins(self.next - 1);
             return self.key_frame(packet);
+        }
+        if self.pair.as_ref().is_some_and(Pair::is_on_sub) {
+            let step = self.look_between(packet);
+            if self.is_awake() || matches!(step, Step::Look(_)) {
+                return step;
+            }
         }
         // Not before the first look: without a background, a large packet says nothing.
         if self.gate.reported_at().is_some() && self.packet_sizes.packet(packet.bytes) {
@@ -285,9 +312,11 @@ impl Sampler {
     /// Decodes everything from now on, beginning with the key frame at or before the latest picture
     /// that vision knows.
     fn wake(&mut self, cause: WakeCause, at: Timestamp) {
+        self.group_begins(self.next);
         let from = self.replays_from(at);
         let key_at = from.and_then(|from| self.go_back(from));
         self.probed_at = None;
+        self.pair.iter_mut().for_each(Pair::woke);
         self.lag.woke();
         if let Some(line) = self.sleep_log.wakes(at) {
             self.note(at, || line);
@@ -327,7 +356,7 @@ fn gate_config(config: &camera::Config) -> GateConfig {
     let seconds = |seconds: f64| SignedDuration::from_millis((seconds * 1000.0) as i64);
     GateConfig {
         full: config.decode == camera::Decode::Full,
-        look_every: seconds(config.look_every_s),
+        look_every: seconds(config.look_every_s()),
         quiet_after: seconds(config.quiet_after_s),
         fps: config.detect_fps,
     }

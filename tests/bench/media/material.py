@@ -5,6 +5,7 @@
                 160 s (8 s long). Capped VBR as cameras send it, 4 Mbit/s at most
     idle-sub    its sub-stream: 640x360, 512 kbit/s at most
     idle-h265   the first 120 s of it in H.265
+    NAME-sub    of idle10, appear and smoke: their sub-streams, made of them as a camera's scaler does
     idle10      600 s: one crossing, and for the rest GOPs of the empty street; copied, not encoded again
     night       240 s: darker, strong noise, rain, a lamp that is switched on and off three times; the same crossings
     long-gop    120 s of idle with a key frame only every 20 s
@@ -191,6 +192,20 @@ class Maker:
         feed(night_frames(frames), ["-vf", f"{BIG},noise=alls=22:allf=t,format=yuv420p", *x264(MAIN_RATE), out])
         return spans + [("lamp", start, end) for start, end in LAMP]
 
+    def sub_of(self, name, out):
+        """The sub-stream of a material that has none yet."""
+        run("-i", build(name, self), "-vf", "scale=640:360:flags=area", *x264(SUB_RATE), out)
+        return truth_of(name)
+
+    def idle10_sub(self, out):
+        return self.sub_of("idle10", out)
+
+    def appear_sub(self, out):
+        return self.sub_of("appear", out)
+
+    def smoke_sub(self, out):
+        return self.sub_of("smoke", out)
+
     def appear(self, out):
         frames, spans = appear_frames(*self.people())
         feed(frames, ["-vf", f"{BIG},noise=alls=6:allf=t,format=yuv420p", *x264(MAIN_RATE), out])
@@ -204,14 +219,16 @@ class Maker:
 
 NAMES = {"smoke": Maker.smoke, "idle": Maker.idle, "idle-sub": Maker.idle_sub, "idle10": Maker.idle10,
          "busy": Maker.busy, "night": Maker.night, "appear": Maker.appear, "long-gop": Maker.long_gop,
-         "idle-h265": Maker.idle_h265}
+         "idle-h265": Maker.idle_h265, "idle10-sub": Maker.idle10_sub, "appear-sub": Maker.appear_sub,
+         "smoke-sub": Maker.smoke_sub}
 
 
 def made_by(name):
     """A hash of what a material depends on: its own recipe and what all share."""
     shared = [people, scenes.Street, scenes.between, scenes.scaled, feed, x264, idle_frames]
     own = {"night": [night_frames, darker], "appear": [appear_frames], "idle10": [Maker.idle],
-           "idle-sub": [Maker.idle], "idle-h265": [Maker.plain], "long-gop": [Maker.plain]}.get(name, [])
+           "idle-sub": [Maker.idle], "idle-h265": [Maker.plain], "idle10-sub": [Maker.sub_of],
+           "appear-sub": [Maker.sub_of], "smoke-sub": [Maker.sub_of], "long-gop": [Maker.plain]}.get(name, [])
     text = "".join(inspect.getsource(part) for part in (*shared, *own, NAMES[name]))
     constants = [scenes.CROSSER, scenes.LOITERER, CROSSINGS, MAIN_RATE, SUB_RATE, BIG,
                  {"night": LAMP, "idle-h265": X265}.get(name)]

@@ -139,12 +139,14 @@ def watch(contestants, warmup_s, seconds, on_sample=None):
 
 
 class Server:
-    """tests/rig/rtsp_serve.py with these mounts: {name: FILE or FILE@SECONDS}."""
+    """tests/rig/rtsp_serve.py with these mounts: {name: FILE or FILE@SECONDS}. `on_the_clock`: two mounts of one scene
+    show the same at the same time, whoever comes to them when."""
 
-    def __init__(self, mounts):
+    def __init__(self, mounts, on_the_clock=False):
         self.turns = {}              # name -> wall clock of the first frame of each turn
         self.process = subprocess.Popen(
             ["/usr/bin/python3", os.path.join(ROOT, "tests/rig/rtsp_serve.py"), "--tell",
+             *(["--clock", str(time.time())] if on_the_clock else []),
              *(f"{name}={value}" for name, value in mounts.items())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.urls = {}
