@@ -16,7 +16,7 @@ use super::{
     boxes,
     crops::{CROPS_MAX, crops, is_whole},
     detect::{DetectError, Detector},
-    track::{BEGIN_SCORE, Tracker},
+    track::{BEGIN_SCORE, LONE_SCORE, Tracker},
 };
 use crate::domain::{Bbox, Detection, Look, LookFeedback, Picture, Track};
 
@@ -28,6 +28,8 @@ const STANDS_IOU: f32 = 0.6;
 const FILLS: f32 = 0.5;
 /// A thing that has not moved for so long stands.
 const STANDS_AFTER: SignedDuration = SignedDuration::from_secs(3);
+/// Width by height of a picture, before there was one.
+const SHAPE: f32 = 16.0 / 9.0;
 /// A thing that so many checks do not find, though nothing has changed, was never there.
 const MISSES_MAX: u8 = 3;
 
@@ -57,6 +59,8 @@ impl KnownThing {
 pub struct Attention {
     tracker: Tracker,
     known: Vec<KnownThing>,
+    /// Width by height of the latest picture.
+    shape: Option<f32>,
 }
 
 /// What came of a look.
@@ -87,6 +91,7 @@ impl Attention {
         let (mut found, mut runs, mut whole) = (Vec::new(), 0, false);
         let regions = self.unknown(look);
         if let Some(picture) = &look.picture {
+            self.shape = Some(picture.width as f32 / picture.height.max(1) as f32);
             let mut wanted = regions.clone();
             if look.verify {
                 wanted.extend(self.known.iter().map(|thing| thing.detection.bbox));
@@ -107,7 +112,7 @@ impl Attention {
                 runs += 1;
             }
         }
-        let found = boxes::merge(found);
+        let found = self.believable(look.at, boxes::merge(found));
         let is_known =
             |one: &Detection| self.known.iter().any(|thing| is_same(&thing.detection, one));
         let new: Vec<&Detection> =
@@ -125,9 +130,22 @@ impl Attention {
             return Ok(LookResult { tracks: None, feedback, runs });
         }
         let there = self.remember(look, &regions, whole, found);
-        let tracks = self.tracker.update(look.at, &there);
+        let tracks = self.tracker.update(look.at, self.shape(), &there);
         let feedback = LookFeedback { holds: !there.is_empty(), found: moves, somebody_new };
         Ok(LookResult { tracks: Some(tracks), feedback, runs })
+    }
+
+    /// Without weak detections where nobody is known: they only tell that somebody is there still.
+    fn believable(&self, at: Timestamp, found: Vec<Detection>) -> Vec<Detection> {
+        let is_known = |one: &Detection| {
+            self.known.iter().any(|thing| is_same(&thing.detection, one))
+                || self.tracker.follows(at, self.shape(), one)
+        };
+        found.into_iter().filter(|one| one.score >= LONE_SCORE || is_known(one)).collect()
+    }
+
+    fn shape(&self) -> f32 {
+        self.shape.unwrap_or(SHAPE)
     }
 
     /// The regions that differ without somebody who is known to stand there. A look at the whole
