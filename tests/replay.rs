@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs};
 
 use serde_json::Value;
 
-use crate::world::{Played, Replay, Site, gridpost, root, street};
+use crate::world::{Played, Replay, Site, gridpost, root, street, street_of};
 
 /// Walkers before a camera that is never opened.
 fn square() -> Site {
@@ -85,6 +85,67 @@ fn the_looks_of_a_camera_are_explained() {
     }
 }
 
+/// Rows of the text: frame, id, left, top, width, height, score, class, seen, -1.
+fn rows(text: &str) -> Vec<Vec<f64>> {
+    let row = |line: &str| line.split(',').map(|cell| cell.parse().unwrap()).collect();
+    text.lines().map(row).collect()
+}
+
+#[test]
+fn who_is_where_is_written_down_as_the_benchmark_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = street_of(folder.path(), 9);
+    let tracks = |name: &str, decode: &str| {
+        let path = folder.path().join(name).display().to_string();
+        let site = Site::demo().walkers().camera("square", &clip).set("decode", decode);
+        let played = Replay::of(&site).arguments(&["--tracks", &path]).run();
+        (played, fs::read_to_string(&path).unwrap())
+    };
+    for decode in ["full", "adaptive"] {
+        let (played, text) = tracks("tracks.txt", decode);
+        let rows = rows(&text);
+        assert!(rows.len() > 100 && rows.iter().all(|row| row.len() == 10), "{}", rows.len());
+        // 9 s of 10 pictures a second, of which 5 are looked at.
+        let frames: BTreeSet<u64> = rows.iter().map(|row| row[0] as u64).collect();
+        assert!(frames.iter().all(|frame| (1..=90).contains(frame)), "{frames:?}");
+        assert!(frames.len() > 30 && *frames.last().unwrap() > 80, "{frames:?}");
+        assert!(rows.is_sorted_by(|a, b| a[0] <= b[0]));
+        let each: BTreeSet<(u64, u64)> =
+            rows.iter().map(|row| (row[0] as u64, row[1] as u64)).collect();
+        assert_eq!(each.len(), rows.len(), "somebody is twice in one picture");
+        // People of this street, in pixels of 768x576.
+        let people = rows.iter().filter(|row| row[7] == 1.0 && row[8] == 1.0);
+        let sizes: Vec<f64> = people.map(|row| row[5]).collect();
+        let usual = sizes.iter().filter(|height| (40.0..160.0).contains(*height)).count();
+        assert!(usual * 10 > sizes.len() * 9 && usual > 100, "{usual} of {}", sizes.len());
+        // Nothing else changes by it.
+        let site = Site::demo().walkers().camera("square", &clip).set("decode", decode);
+        assert_eq!(Replay::of(&site).run().comparable(), played.comparable());
+    }
+    let (_, table) = tracks("tracks.csv", "full");
+    assert!(
+        table.starts_with("camera,frame,seconds,at,id,label,score,left,top,width,height,seen\n")
+    );
+    assert!(table.contains("square,") && table.contains(",person,"), "{table:.400}");
+}
+
+#[test]
+fn a_disk_that_is_full_ends_the_tracks_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = street_of(folder.path(), 6);
+    let site = Site::demo().walkers().camera("square", &clip);
+    let events = Replay::of(&site).run().comparable();
+    for (path, said) in [("/dev/full", "No space left on device"), ("/nowhere/t", "No such file")] {
+        let output = Replay::of(&site).arguments(&["--tracks", path]).try_run();
+        assert_eq!(output.code, 1, "{}", output.stderr);
+        assert!(output.stderr.contains(said), "{}", output.stderr);
+        assert!(output.stderr.contains("the replay goes on"), "{}", output.stderr);
+        let lines = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+        let played = Played { events: lines.collect(), log: String::new() };
+        assert_eq!(played.comparable(), events, "{path}");
+    }
+}
+
 #[test]
 fn wrong_input_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -93,11 +154,13 @@ fn wrong_input_is_named() {
     let camera = |id: &str, clip: &std::path::Path| format!("{id}={}", clip.display());
     let (no_video_at, street_at) = (camera("square", &no_video), camera("square", &street("h264")));
     let nobodys = camera("nobody", &street("h264"));
+    let street_to = street("h264").display().to_string();
     let table: &[(&[&str], i32, &str)] = &[
         (&[], 2, "nothing to replay"),
         (&["--camera", "nobody=/dev/null"], 2, "no such file"),
         (&["--camera", &nobodys], 2, "it has: square"),
         (&["--camera", &street_at, "--explain", "nobody"], 2, "it has: square"),
+        (&["--camera", &street_at, "--tracks", &street_to], 2, "would be overwritten"),
         (&["--speed", "0"], 2, "expected max, or a number"),
         (&["--camera", &no_video_at], 1, "is not a video that can be read"),
     ];

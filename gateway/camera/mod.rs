@@ -12,6 +12,7 @@ mod decode_worker;
 mod detect_queue;
 mod detect_worker;
 mod drone;
+mod frame_numbers;
 mod gate;
 mod label;
 mod overload;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     detect_worker::tracks_body,
+    frame_numbers::FrameNumbers,
     sampler::{Nudges, Sampler, Step},
 };
 use crate::{
@@ -33,6 +34,10 @@ pub struct Player {
     found_at: Option<Timestamp>,
     next: Option<Packet>,
     due: Timestamp,
+    /// Kept only where somebody asks for them.
+    numbers: Option<FrameNumbers>,
+    /// Of the latest picture that was read, pixels.
+    picture_size: (u32, u32),
 }
 
 impl Player {
@@ -65,12 +70,29 @@ impl Player {
             found_at: None,
             next,
             due: start,
+            numbers: None,
+            picture_size: (0, 0),
         })
     }
 
     /// From now on explanations are kept.
     pub fn explain(&mut self) {
         self.sampler.explain();
+    }
+
+    /// From now on its pictures are numbered.
+    pub fn number_frames(&mut self) {
+        self.numbers = Some(FrameNumbers::default());
+    }
+
+    /// The number of the picture that is shown at this moment, from 1; 0 where they are not numbered.
+    pub fn frame_number(&self, at: Timestamp) -> u64 {
+        self.numbers.as_ref().map_or(0, |numbers| numbers.number(at))
+    }
+
+    /// Width and height of its pictures, pixels.
+    pub fn picture_size(&self) -> (u32, u32) {
+        self.picture_size
     }
 
     /// What the gate decided since this was last called, and why.
@@ -111,6 +133,8 @@ impl Player {
     /// Takes the packet that is due.
     pub fn step(&mut self) -> Result<(), String> {
         let Some(packet) = self.next.take() else { return Ok(()) };
+        self.numbers.iter_mut().for_each(|numbers| numbers.take(packet.at));
+        self.picture_size = packet.picture_size();
         self.ring.lock().map_err(|_| "ring lost")?.push(packet);
         let start = self.began_at;
         match self.session.next(|| start) {

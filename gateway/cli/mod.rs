@@ -10,6 +10,7 @@ mod run;
 mod schema;
 mod store;
 mod store_report;
+mod track_file;
 mod watch;
 
 use std::{io::IsTerminal, path::Path, process::ExitCode};

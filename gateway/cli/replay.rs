@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{Failure, load, models_report, print_line};
+use super::{Failure, load, models_report, print_line, track_file::TrackFile};
 use crate::{
     config::Config,
-    runtime::{self, Recorded, Replay, ReplayOutput},
+    runtime::{self, Recorded, Replay, ReplayOutput, TrackedLook},
 };
 
 #[derive(clap::Args)]
@@ -27,6 +27,11 @@ pub(crate) struct Args {
     /// Say on stderr, look by look, what was seen by this camera and what each rule made of it.
     #[arg(long, value_name = "CAMERA")]
     explain: Option<String>,
+    /// Write who is where, look by look: MOTChallenge text, or a table with a header if the name
+    /// ends with .csv. Where several cameras are played, `{camera}` in the name of the text is
+    /// the id of each.
+    #[arg(long, value_name = "FILE")]
+    tracks: Option<PathBuf>,
     /// When the clock starts, RFC 3339: each clip's first frame. Default: the first signal's
     /// time, else noon of 2026-01-01 at the site.
     #[arg(long, value_name = "TIME")]
@@ -69,9 +74,12 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     }
     let recorded = recorded(args, &config)?;
     check_input(&config, &recorded)?;
+    let mut track_file = track_file(args, &config)?;
     let (folder, _temporary) = data_folder(args)?;
     config.data.path = folder;
+    let mut track_writer = track_file.as_mut().map(|file| |look: &TrackedLook<'_>| file.take(look));
     let output = ReplayOutput {
+        tracks: track_writer.as_mut().map(|writer| writer as &mut dyn FnMut(&TrackedLook<'_>)),
         event: &mut |line| {
             print_line(line).map_err(|failure| match failure {
                 Failure::Usage(message) | Failure::Other(message) => message,
@@ -94,6 +102,9 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         events = played.events,
         "replayed"
     );
+    if let Some(file) = track_file {
+        file.finish().map_err(Failure::Other)?;
+    }
     match recorded.unreadable.len() {
         0 => Ok(()),
         lines => {
@@ -101,6 +112,17 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
             Err(Failure::Other(format!("{file}: {lines} line(s) could not be read")))
         }
     }
+}
+
+/// Where tracks go. It must be none of the files that are played.
+fn track_file(args: &Args, config: &Config) -> Result<Option<TrackFile>, Failure> {
+    let Some(path) = &args.tracks else { return Ok(None) };
+    let cameras: Vec<&str> =
+        config.cameras.iter().filter(|one| one.is_clip()).map(|one| one.id.as_str()).collect();
+    let clips = config.cameras.iter().map(|camera| Path::new(&camera.url));
+    let inputs: Vec<&Path> =
+        clips.chain([args.config.as_path()]).chain(args.signals.as_deref()).collect();
+    TrackFile::create(path, &cameras, &inputs).map(Some).map_err(Failure::Usage)
 }
 
 /// The one that was asked for, or one that goes with its guard.

@@ -98,6 +98,12 @@ impl Packet {
     pub fn run(&self) -> Run {
         Run(self.format.clone())
     }
+
+    /// Width and height of its picture, pixels; 0 where the stream does not say.
+    pub fn picture_size(&self) -> (u32, u32) {
+        let (width, height) = self.format.parameters.size();
+        (u32::try_from(width).unwrap_or(0), u32::try_from(height).unwrap_or(0))
+    }
 }
 
 /// Shared with FFmpeg's interrupt callback: no call blocks beyond the deadline or a stop.

@@ -27,6 +27,6 @@ pub use crate::sources::recorded::{Recorded, RecordedMessage};
 pub use camera_table::{CameraState, CameraTable, SignState, camera_table};
 pub use device_table::{device_models, device_table};
 pub use reload::Reread;
-pub use replay::{Played, Replay, ReplayOutput, replay};
+pub use replay::{Played, Replay, ReplayOutput, TrackedLook, replay};
 pub use retry_request::ask_for_retry;
 pub use topology::run;

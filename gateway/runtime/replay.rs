@@ -19,7 +19,7 @@ use crate::{
     config::Config,
     domain::{
         Body, Clock, DeviceTable, Entry, EventContext, IdMint, Look, Meter, Observation, SourceId,
-        Stamp,
+        Stamp, Track,
     },
     incident::Effects,
     media::Pool,
@@ -56,6 +56,24 @@ pub struct ReplayOutput<'t> {
     pub event: &'t mut dyn FnMut(&str) -> Result<(), String>,
     /// A line for each explanation.
     pub explanation: &'t mut dyn FnMut(&str),
+    /// Who is there, look by look, where somebody asks for it.
+    pub tracks: Option<&'t mut dyn FnMut(&TrackedLook<'_>)>,
+}
+
+/// What a look at a recorded camera made of it.
+pub struct TrackedLook<'t> {
+    /// Which camera.
+    pub camera: &'t SourceId,
+    /// The picture of the clip, from 1.
+    pub frame: u64,
+    /// On the replay's clock.
+    pub at: Timestamp,
+    /// The same, seconds since the clip's first picture.
+    pub since_s: f64,
+    /// Width and height of the picture, pixels.
+    pub size: (u32, u32),
+    /// All of this moment: who was seen, who is known to stand there, who is only predicted.
+    pub tracks: &'t [Track],
 }
 
 /// What was played.
@@ -83,6 +101,9 @@ pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String
         store::open(&config.data, &[], meter.clone()).map_err(|error| error.to_string())?;
     let rings = Rings::default();
     let mut players = players(&config, &rings, start, &meter, explain.as_ref())?;
+    if output.tracks.is_some() {
+        players.iter_mut().for_each(Player::number_frames);
+    }
     let detector = match players.is_empty() {
         true => None,
         false => Some(load(&config.model, &config.models_dir, config.library.as_deref())?),
@@ -242,6 +263,7 @@ impl ReplayRun<'_> {
         let observation =
             player.observe(look, detector, self.clock.now()).map_err(|error| error.to_string())?;
         let Some(observation) = observation else { return Ok(()) };
+        self.tell_tracks(player, &observation);
         self.apply(&observation)?;
         if self.explain.as_ref() == Some(&player.id) {
             let since = observation.stamp.at.duration_since(player.began_at).as_secs_f64();
@@ -250,6 +272,21 @@ impl ReplayRun<'_> {
             }
         }
         Ok(())
+    }
+
+    fn tell_tracks(&mut self, player: &Player, observation: &Observation) {
+        let (Some(tell), Body::Tracks(frame)) = (&mut self.output.tracks, &observation.body) else {
+            return;
+        };
+        let at = observation.stamp.at;
+        tell(&TrackedLook {
+            camera: &player.id,
+            frame: player.frame_number(at),
+            at,
+            since_s: at.duration_since(player.began_at).as_secs_f64(),
+            size: player.picture_size(),
+            tracks: &frame.tracks,
+        });
     }
 
     /// The clock goes on to `until`, with a tick wherever the running gateway has one.
