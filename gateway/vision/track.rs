@@ -30,8 +30,6 @@ const TWICE_IOU: f32 = 0.4;
 const TWICE_INSIDE: f32 = 0.75;
 /// Who is covered by so much of somebody else may be behind him.
 const COVERED: f32 = 0.3;
-/// Detections before a track counts: a single one may be an error of the detector.
-const HITS_MIN: u32 = 2;
 /// More things than this in one picture are noise (P11).
 const TRACKS_MAX: usize = 500;
 
@@ -50,6 +48,7 @@ impl Tracker {
         at: Timestamp,
         shape: f32,
         detections: &[Detection],
+        came: impl Fn(&Detection) -> bool,
     ) -> Vec<Track> {
         let pairs = self.pairs(at, shape, detections);
         let mut taken = vec![false; detections.len()];
@@ -61,17 +60,17 @@ impl Tracker {
             }
         }
         self.miss(at, shape, &matched);
-        self.begin(at, shape, detections, &taken);
+        self.begin(at, shape, detections, &taken, came);
         self.tracks.retain(|track| !track.is_lost(at, shape));
-        let confirmed = self.tracks.iter().filter(|track| track.hits >= HITS_MIN);
-        confirmed.map(|track| track.report(at, shape)).collect()
+        let told = self.tracks.iter().filter(|track| track.is_told(at));
+        told.map(|track| track.report(at, shape)).collect()
     }
 
     /// Whether a thing is followed that this may be, by its place.
     pub(super) fn follows(&self, at: Timestamp, shape: f32, detection: &Detection) -> bool {
         self.tracks.iter().any(|track| {
             track.is_like(detection)
-                && track.hits >= HITS_MIN
+                && track.is_confirmed()
                 && track.predict(at, shape).iou(&detection.bbox) >= TWICE_IOU
         })
     }
@@ -119,7 +118,14 @@ impl Tracker {
     }
 
     /// Strong detections that are nobody who is known begin tracks.
-    fn begin(&mut self, at: Timestamp, shape: f32, detections: &[Detection], taken: &[bool]) {
+    fn begin(
+        &mut self,
+        at: Timestamp,
+        shape: f32,
+        detections: &[Detection],
+        taken: &[bool],
+        came: impl Fn(&Detection) -> bool,
+    ) {
         for (d, detection) in detections.iter().enumerate() {
             let is_twice = |other: usize| {
                 let one = &detections[other];
@@ -133,7 +139,7 @@ impl Tracker {
             let known = (0..detections.len()).any(|other| other != d && is_twice(other));
             if strong && !known && self.tracks.len() < TRACKS_MAX {
                 self.next += 1;
-                self.tracks.push(LiveTrack::new(self.next, at, shape, detection));
+                self.tracks.push(LiveTrack::new(self.next, at, shape, detection, came(detection)));
             }
         }
     }

@@ -20,6 +20,21 @@ const DRIFT: f32 = 0.25;
 const REACH_MAX: f32 = 3.0;
 /// Slower than this it stands, sizes a second.
 const STANDS_BELOW: f32 = 0.25;
+/// Detections before a track counts: a single one may be an error of the detector.
+const HITS_MIN: u32 = 2;
+/// And what they come up to on the whole, or else how far the thing moves, sizes.
+const SURE_SCORE: f32 = 0.5;
+const SURE_STILL_SCORE: f32 = 0.65;
+const SCORE_GAIN: f32 = 0.2;
+const MOVED: f32 = 0.5;
+/// A thing that no look has been sure of for so long is none, and a look counts for at most so much.
+const WEAK_MAX_S: f32 = 15.0;
+const WEAK_LOOK_MAX_S: f32 = 1.0;
+/// A thing that was looked for in vain is told as still there for so long.
+const TOLD_FOR_MS: i128 = 400;
+/// A box that overlaps the expected one by more is of the same shape, and takes over this share of it.
+const SMOOTH_IOU: f32 = 0.4;
+const EDGE_GAIN: f32 = 0.6;
 /// Looks in vain after which it may be lost.
 const MISSES_MIN: u32 = 2;
 /// And this time without a sight of it.
@@ -29,10 +44,23 @@ const HIDDEN_FOR_MS: i128 = 3_500;
 
 /// A thing that was detected at least once.
 pub(super) struct LiveTrack {
-    id: u64,
+    pub(super) id: u64,
     label: Arc<str>,
     score: f32,
+    /// What is thought of it: the scores so far, the latest ones more than the others.
+    mean_score: f32,
+    /// It counts.
+    confirmed: bool,
+    /// Something differed where it was seen first: it has come, and was not always there.
+    came: bool,
+    /// Seconds for which it was seen, and no look was sure of it.
+    weak_s: f32,
+    /// Where it was seen first.
+    origin: (f32, f32),
+    /// Smoothed.
     pub(super) bbox: Bbox,
+    /// As it was detected last.
+    pub(super) found: Bbox,
     motion: Motion,
     pub(super) hits: u32,
     /// Looks in vain since it was last seen.
@@ -45,12 +73,24 @@ pub(super) struct LiveTrack {
 
 impl LiveTrack {
     /// Of its first detection.
-    pub(super) fn new(id: u64, at: Timestamp, shape: f32, detection: &Detection) -> Self {
+    pub(super) fn new(
+        id: u64,
+        at: Timestamp,
+        shape: f32,
+        detection: &Detection,
+        came: bool,
+    ) -> Self {
         Self {
             id,
             label: detection.label.clone(),
             score: detection.score,
+            mean_score: detection.score,
+            confirmed: false,
+            weak_s: 0.0,
+            came,
+            origin: middle(&detection.bbox, shape),
             bbox: detection.bbox,
+            found: detection.bbox,
             motion: Motion::new(middle(&detection.bbox, shape)),
             hits: 1,
             misses: 0,
@@ -93,15 +133,32 @@ impl LiveTrack {
         detection: &Detection,
         begin_score: f32,
     ) {
+        let expected = self.predict(at, shape);
+        let unseen_s = at.duration_since(self.seen_at).as_secs_f32().clamp(0.0, WEAK_LOOK_MAX_S);
+        if detection.score >= begin_score {
+            self.weak_s = 0.0;
+        } else if detection.bbox != self.found {
+            // What is only known to be there still, unlooked at, has the same box again.
+            self.weak_s += unseen_s;
+        }
         self.motion = self.motion(at);
         self.motion.see(middle(&detection.bbox, shape));
-        self.bbox = detection.bbox;
+        // Edges are never exact: where it is expected says something of them too.
+        self.bbox = match expected.iou(&detection.bbox) > SMOOTH_IOU {
+            true => between(&expected, &detection.bbox, EDGE_GAIN),
+            false => detection.bbox,
+        };
+        self.found = detection.bbox;
         self.score = detection.score;
+        self.mean_score += (detection.score - self.mean_score) * SCORE_GAIN;
         if detection.score > begin_score {
             self.label = detection.label.clone();
         }
         self.hits = self.hits.saturating_add(1);
         (self.misses, self.covered, self.seen_at) = (0, false, at);
+        let sure_score = if self.came { SURE_SCORE } else { SURE_STILL_SCORE };
+        let sure = self.mean_score >= sure_score || self.has_moved(shape);
+        self.confirmed |= self.hits >= HITS_MIN && sure;
     }
 
     /// It was looked for in vain; `covered`: somebody else is in front of where it was.
@@ -122,6 +179,24 @@ impl LiveTrack {
         left || at.duration_since(self.seen_at).as_millis() > longest
     }
 
+    /// Whether it counts: an error of the detector seldom comes twice in one place. A post or a shadow
+    /// that it takes for a person again and again does, but it is never sure of it, and it stays there.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.confirmed && self.weak_s < WEAK_MAX_S
+    }
+
+    fn has_moved(&self, shape: f32) -> bool {
+        let (x, y) = middle(&self.bbox, shape);
+        let moved = (x - self.origin.0).hypot(y - self.origin.1);
+        self.hits > HITS_MIN && moved > MOVED * size(&self.bbox, shape)
+    }
+
+    /// Whether it is told: seen now, or so lately that it is still there.
+    pub(super) fn is_told(&self, at: Timestamp) -> bool {
+        let unseen = at.duration_since(self.seen_at).as_millis();
+        self.is_confirmed() && unseen <= TOLD_FOR_MS
+    }
+
     /// As the rules see it.
     pub(super) fn report(&self, at: Timestamp, shape: f32) -> Track {
         Track {
@@ -138,6 +213,17 @@ impl LiveTrack {
     pub(super) fn is_like(&self, detection: &Detection) -> bool {
         group(&self.label) == group(&detection.label)
     }
+}
+
+/// The box that lies this share of the way from one to the other.
+fn between(from: &Bbox, to: &Bbox, share: f32) -> Bbox {
+    let edge = |from: f32, to: f32| from + (to - from) * share;
+    Bbox::new(
+        edge(from.x0, to.x0),
+        edge(from.y0, to.y0),
+        edge(from.x1, to.x1),
+        edge(from.y1, to.y1),
+    )
 }
 
 /// The middle of a box, in heights of the picture.

@@ -22,7 +22,7 @@ fn ids(rows: impl IntoIterator<Item = (f64, Option<Bbox>)>) -> Vec<u64> {
     let mut ids = Vec::new();
     for (seconds, bbox) in rows {
         let one = bbox.map(|bbox| Detection { label: "person".into(), score: 0.9, bbox });
-        let tracks = tracker.update(at((seconds * 1000.0) as i64), SHAPE, one.as_slice());
+        let tracks = tracker.update(at((seconds * 1000.0) as i64), SHAPE, one.as_slice(), |_| true);
         ids.extend(tracks.iter().filter(|track| track.seen).map(|track| track.id));
     }
     ids.dedup();
@@ -104,19 +104,22 @@ fn a_weak_box_goes_on_with_somebody_and_begins_nobody() {
     let see = |score: f32| Detection { label: "person".into(), score, bbox: upright(3.0) };
     let mut tracker = Tracker::default();
     for n in 0..20 {
-        assert!(tracker.update(at(n * 200), SHAPE, &[see(0.3)]).is_empty(), "weak from the start");
+        assert!(
+            tracker.update(at(n * 200), SHAPE, &[see(0.3)], |_| true).is_empty(),
+            "weak from the start"
+        );
     }
     assert!(!tracker.follows(at(4_000), SHAPE, &see(0.1)));
-    tracker.update(at(4_000), SHAPE, &[see(0.8)]);
-    tracker.update(at(4_200), SHAPE, &[see(0.8)]);
+    tracker.update(at(4_000), SHAPE, &[see(0.8)], |_| true);
+    tracker.update(at(4_200), SHAPE, &[see(0.8)], |_| true);
     assert!(tracker.follows(at(4_400), SHAPE, &see(0.1)));
     for n in 22..80 {
-        let tracks = tracker.update(at(n * 200), SHAPE, &[see(0.1)]);
+        let tracks = tracker.update(at(n * 200), SHAPE, &[see(0.1)], |_| true);
         assert!(tracks.len() == 1 && tracks[0].seen, "his back is turned for 12 s");
     }
     // One that lies elsewhere is not believed to be he.
     let elsewhere = Detection { bbox: upright(3.6), ..see(0.1) };
-    assert!(!tracker.update(at(16_000), SHAPE, &[elsewhere])[0].seen);
+    assert!(!tracker.update(at(16_000), SHAPE, &[elsewhere], |_| true)[0].seen);
 }
 
 #[test]
@@ -132,6 +135,7 @@ fn one_walker_keeps_its_id_through_jitter_weak_scores_and_a_gap() {
             at(n * 200),
             SHAPE,
             if hidden { &[] } else { std::slice::from_ref(&seen) },
+            |_| true,
         );
         ids.extend(tracks.iter().map(|track| track.id));
     }
@@ -145,10 +149,50 @@ fn two_who_pass_in_lanes_stay_two_and_a_flicker_is_nobody() {
     for n in 0..20i64 {
         let x = 0.04 * n as f32;
         let seen = [person(x, 0.1, 0.9), person(0.8 - x, 0.6, 0.9)];
-        ids.extend(tracker.update(at(n * 200), SHAPE, &seen).iter().map(|track| track.id));
+        ids.extend(
+            tracker.update(at(n * 200), SHAPE, &seen, |_| true).iter().map(|track| track.id),
+        );
     }
     assert_eq!(ids.len(), 2);
     let mut tracker = Tracker::default();
-    assert!(tracker.update(at(0), SHAPE, &[person(0.5, 0.5, 0.9)]).is_empty());
-    assert!(tracker.update(at(200), SHAPE, &[]).is_empty());
+    assert!(tracker.update(at(0), SHAPE, &[person(0.5, 0.5, 0.9)], |_| true).is_empty());
+    assert!(tracker.update(at(200), SHAPE, &[], |_| true).is_empty());
+}
+
+/// It stands where nothing ever differed, and the detector is half sure of it in each picture.
+#[test]
+fn a_post_is_nobody_and_who_comes_to_stand_there_with_the_same_score_is_somebody() {
+    let told = |came: bool, scores: [f32; 2]| {
+        let mut tracker = Tracker::default();
+        let looks = (0..300).map(|n| {
+            let score = scores[n as usize % 2];
+            let one = Detection { label: "person".into(), score, bbox: upright(3.0) };
+            tracker.update(at(n * 200), SHAPE, &[one], |_| came).len()
+        });
+        looks.sum::<usize>()
+    };
+    assert_eq!(told(false, [0.6, 0.4]), 0, "a post");
+    assert!(told(true, [0.65, 0.5]) > 290, "somebody came");
+    assert!(told(false, [0.8, 0.75]) > 290, "somebody stood there from the start");
+    assert_eq!(told(true, [0.46, 0.4]), 0, "leaves that came down");
+}
+
+/// Somebody passed a stone, and the stone went on as he.
+#[test]
+fn what_no_look_is_sure_of_for_fifteen_seconds_is_nobody() {
+    let mut tracker = Tracker::default();
+    let mut see = |ms: i64, score: f32, shift: f32| {
+        let bbox = upright(3.0 + shift);
+        let one = Detection { label: "person".into(), score, bbox };
+        tracker.update(at(ms), SHAPE, &[one], |_| true).len()
+    };
+    let wobble = |n: i64| if n % 2 == 0 { 0.01 } else { 0.0 };
+    assert_eq!((0..10).map(|n| see(n * 200, 0.9, wobble(n))).sum::<usize>(), 9);
+    assert_eq!((10..80).map(|n| see(n * 200, 0.2, wobble(n))).sum::<usize>(), 70, "14 s");
+    see(90 * 200, 0.2, 0.01);
+    assert_eq!(see(95 * 200, 0.2, 0.0) + see(96 * 200, 0.2, 0.01), 0);
+    // One look that is sure of him makes him the same again.
+    assert_eq!(see(97 * 200, 0.6, 0.0), 1);
+    // Who is known to stand there, and is not looked at, has the same box for ever.
+    assert_eq!((98..400).map(|n| see(n * 2_000, 0.2, 0.0)).sum::<usize>(), 302);
 }

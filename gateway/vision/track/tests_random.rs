@@ -144,9 +144,12 @@ impl World {
             let found = self.detect(&people);
             let boxes: Vec<Detection> = found.iter().map(|one| one.0.clone()).collect();
             let time = at((n as f32 * 1000.0 / self.fps) as i64);
-            let tracks = tracker.update(time, SHAPE, &boxes);
+            let tracks = tracker.update(time, SHAPE, &boxes, |_| true);
             for track in tracks.iter().filter(|track| track.seen) {
-                let who = found.iter().find(|one| one.0.bbox == track.bbox).and_then(|one| one.1);
+                let who = found
+                    .iter()
+                    .find(|one| one.0.bbox == box_of(&tracker, track.id))
+                    .and_then(|one| one.1);
                 who_was.entry(track.id).or_default().insert(who);
                 if let Some(who) = who {
                     figures.seen += 1;
@@ -169,6 +172,11 @@ impl World {
             figures.ghosts += usize::from(real == 0);
         }
     }
+}
+
+/// What this track was matched with.
+fn box_of(tracker: &Tracker, id: u64) -> Bbox {
+    tracker.tracks.iter().find(|track| track.id == id).unwrap().found
 }
 
 /// One or several alone in a picture, of every size, at this rate.
@@ -231,7 +239,7 @@ fn odd_input_does_no_harm_and_ids_are_never_reused() {
             })
             .collect();
         let now: HashSet<u64> =
-            tracker.update(at(time), SHAPE, &seen).iter().map(|track| track.id).collect();
+            tracker.update(at(time), SHAPE, &seen, |_| true).iter().map(|track| track.id).collect();
         for id in now.difference(&alive) {
             assert!(*id <= tracker.next);
             highest = highest.max(*id);
