@@ -1,7 +1,8 @@
 //! What stands in the pictures of one camera: what a look finds, and what is known to be there still.
 //!
 //! The detector looks for small things in crops ([`super::crops`]) around what differs, at the
-//! picture's own resolution, and at the whole picture now and then.
+//! picture's own resolution, and at the whole picture now and then. Where too much differs for crops,
+//! it is shown tiles in turn ([`super::tiles`]).
 //!
 //! **V3** What was found, and whose place has not changed since, is there still: the gate tells
 //! where something differs, and nothing differs where nobody moved. A thing that was found twice
@@ -16,7 +17,8 @@ use super::{
     boxes,
     crops::{CROPS_MAX, crops, is_whole},
     detect::{DetectError, Detector},
-    track::{BEGIN_SCORE, Tracker},
+    tiles::Tiles,
+    track::{BEGIN_SCORE, LONE_SCORE, Tracker},
 };
 use crate::domain::{Bbox, Detection, Look, LookFeedback, Picture, Track};
 
@@ -28,6 +30,15 @@ const STANDS_IOU: f32 = 0.6;
 const FILLS: f32 = 0.5;
 /// A thing that has not moved for so long stands.
 const STANDS_AFTER: SignedDuration = SignedDuration::from_secs(3);
+/// Tiles of a busy picture that one look shows, beside the whole of it; and one that checks what stays.
+const TILES_MAX: usize = 2;
+const VERIFY_TILES_MAX: usize = 6;
+/// A thing that covers less of the picture is looked for in tiles.
+const SMALL: f32 = 0.05;
+/// A part shows a thing of which this share lies in it.
+const SHOWN: f32 = 0.95;
+/// Width by height of a picture, before there was one.
+const SHAPE: f32 = 16.0 / 9.0;
 /// A thing that so many checks do not find, though nothing has changed, was never there.
 const MISSES_MAX: u8 = 3;
 
@@ -62,6 +73,19 @@ impl KnownThing {
 pub struct Attention {
     tracker: Tracker,
     known: Vec<KnownThing>,
+    tiles: Tiles,
+    /// Width by height of the latest picture.
+    shape: Option<f32>,
+}
+
+/// What the detector said of a picture.
+#[derive(Default)]
+struct Seen {
+    found: Vec<Detection>,
+    /// Runs of the model.
+    runs: u64,
+    /// Whether it was shown the whole.
+    whole: bool,
 }
 
 /// What came of a look.
@@ -89,30 +113,13 @@ impl Attention {
         detector: &mut Detector,
         look: &Look,
     ) -> Result<LookResult, DetectError> {
-        let (mut found, mut runs, mut whole) = (Vec::new(), 0, false);
         let regions = self.unknown(look);
-        if let Some(picture) = &look.picture {
-            let mut wanted = regions.clone();
-            if look.verify {
-                wanted.extend(self.known.iter().map(|thing| thing.detection.bbox));
-            }
-            let size = (picture.width, picture.height);
-            let crops = crops(&wanted, size, detector.input_size());
-            whole = look.whole || crops.is_none();
-            for crop in crops.into_iter().flatten() {
-                let seen = detector.detect_in(picture, crop)?;
-                found.extend(seen.into_iter().filter(|one| is_whole(one, crop)));
-                runs += 1;
-            }
-            // A person at the edge of what can be detected is found now in the crop, now in the
-            // whole picture. One who was found before is found in the crop.
-            whole |= !regions.is_empty() && !self.accounts_for(&regions, &found);
-            if whole {
-                found.extend(detector.detect(picture)?);
-                runs += 1;
-            }
-        }
-        let found = boxes::merge(found);
+        let seen = match &look.picture {
+            Some(picture) => self.see(detector, picture, look, &regions)?,
+            None => Seen::default(),
+        };
+        let Seen { found, mut runs, whole } = seen;
+        let found = self.believable(look.at, boxes::merge(found));
         let is_known =
             |one: &Detection| self.known.iter().any(|thing| is_same(&thing.detection, one));
         let new: Vec<&Detection> =
@@ -131,9 +138,73 @@ impl Attention {
         }
         let near = is_near(&regions, &found);
         let there = self.remember(look, &regions, whole, found);
-        let tracks = self.tracker.update(look.at, &there);
+        let came = |one: &Detection| lies_in(&look.regions, one);
+        let tracks = self.tracker.update(look.at, self.shape(), &there, came);
         let feedback = LookFeedback { holds: !there.is_empty(), found: moves, somebody_new, near };
         Ok(LookResult { tracks: Some(tracks), feedback, runs })
+    }
+
+    /// Runs the detector on the parts of the picture that may show something, and on the whole of it
+    /// where that is due or the parts do not account for what differs.
+    fn see(
+        &mut self,
+        detector: &mut Detector,
+        picture: &Picture,
+        look: &Look,
+        regions: &[Bbox],
+    ) -> Result<Seen, DetectError> {
+        self.shape = Some(picture.width as f32 / picture.height.max(1) as f32);
+        let mut wanted = regions.to_vec();
+        if look.verify {
+            wanted.extend(self.known.iter().map(|thing| thing.detection.bbox));
+        }
+        let sizes = ((picture.width, picture.height), detector.input_size());
+        let crops = crops(&wanted, sizes.0, sizes.1);
+        let busy = crops.is_none();
+        let parts = crops.unwrap_or_else(|| {
+            let most = if look.verify { VERIFY_TILES_MAX } else { TILES_MAX };
+            self.tiles.take(look.at, sizes, &self.for_tiles(look, regions), most)
+        });
+        // Tiles that show all that is wanted need the whole only for what is larger than they are.
+        let shown = |one: &Bbox| parts.iter().any(|part| part.overlap(one) > SHOWN);
+        let everything =
+            !parts.is_empty() && self.known.iter().all(|thing| shown(&thing.detection.bbox));
+        let mut seen = Seen { whole: look.whole || (busy && !everything), ..Seen::default() };
+        for part in parts.iter().copied() {
+            let found = detector.detect_in(picture, part)?;
+            seen.found.extend(found.into_iter().filter(|one| is_whole(one, part)));
+            seen.runs += 1;
+        }
+        // A person at the edge of what can be detected is found now in the crop, now in the whole
+        // picture. One who was found before is found in the crop.
+        seen.whole |= !busy && !regions.is_empty() && !self.accounts_for(regions, &seen.found);
+        if seen.whole {
+            let coarse = detector.detect(picture)?;
+            let coarse = boxes::without_finer(coarse, &seen.found);
+            seen.found.extend(coarse);
+            seen.runs += 1;
+        }
+        Ok(seen)
+    }
+
+    /// What tiles may show better than the whole picture: not a thing so large that it fills its region,
+    /// or a tile.
+    fn for_tiles(&self, look: &Look, regions: &[Bbox]) -> Vec<Bbox> {
+        let filled =
+            |region: &&Bbox| self.known.iter().any(|thing| fills(&thing.detection.bbox, region));
+        let small = |thing: &&KnownThing| look.verify && thing.detection.bbox.area() < SMALL;
+        let known = self.known.iter().filter(small).map(|thing| thing.detection.bbox);
+        regions.iter().filter(|one| !filled(one)).copied().chain(known).collect()
+    }
+
+    /// Without weak detections where nobody is known: they only tell that somebody is there still.
+    fn believable(&self, at: Timestamp, found: Vec<Detection>) -> Vec<Detection> {
+        let is_known = |one: &Detection| self.tracker.follows(at, self.shape(), one);
+        found.into_iter().filter(|one| one.score >= LONE_SCORE || is_known(one)).collect()
+    }
+
+    fn shape(&self) -> f32 {
+        self.shape.unwrap_or(SHAPE)
     }
 
     /// The regions that differ without somebody who is known to stand there. A look at the whole

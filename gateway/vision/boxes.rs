@@ -39,6 +39,24 @@ pub(super) fn merge(found: Vec<Detection>) -> Vec<Detection> {
     found.iter().filter(|one| !inside(one)).cloned().collect()
 }
 
+/// A part that was found with less is no surer than the whole picture.
+const FINER_SCORE: f32 = 0.3;
+/// A box of the whole picture and one of a part that overlap by more are one thing.
+const FINER_IOU: f32 = 0.3;
+
+/// What was found in the whole picture, without what was found in a part of it too: there it was
+/// shown larger, so its edges are surer, whatever the scores say.
+pub(super) fn without_finer(coarse: Vec<Detection>, finer: &[Detection]) -> Vec<Detection> {
+    let is_known = |one: &Detection| {
+        finer.iter().any(|other| {
+            other.label == one.label
+                && other.bbox.iou(&one.bbox) > FINER_IOU
+                && other.score >= FINER_SCORE
+        })
+    };
+    coarse.into_iter().filter(|one| !is_known(one)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +77,22 @@ mod tests {
         ]);
         let scores: Vec<f32> = best.iter().map(|one| one.score).collect();
         assert_eq!(scores, [0.9, 0.7, 0.5]);
+    }
+
+    #[test]
+    fn what_a_part_shows_better_replaces_what_the_whole_picture_shows() {
+        let one = |score: f32, x: f32| Detection {
+            label: "person".into(),
+            score,
+            bbox: Bbox::new(x, 0.1, x + 0.2, 0.5),
+        };
+        let coarse = vec![one(0.9, 0.1), one(0.8, 0.6)];
+        let left = |finer: &[Detection]| -> Vec<f32> {
+            without_finer(coarse.clone(), finer).iter().map(|one| one.score).collect()
+        };
+        assert_eq!(left(&[]), [0.9, 0.8]);
+        assert_eq!(left(&[one(0.5, 0.15)]), [0.8], "its edges are surer, whatever the scores say");
+        assert_eq!(left(&[one(0.2, 0.15)]), [0.9, 0.8], "a doubtful one replaces nobody");
+        assert_eq!(left(&[one(0.5, 0.3)]), [0.9, 0.8], "somebody else");
     }
 }

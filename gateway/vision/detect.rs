@@ -22,8 +22,9 @@ use crate::domain::{Bbox, Detection, Picture};
 
 pub use providers::Provider;
 
-/// Candidates below this are never reported; rules ask for more.
-const MIN_SCORE: f32 = 0.3;
+/// Candidates below this are never reported. Those that are not much above it only tell that somebody
+/// who is followed is there still (`attention.rs`).
+const MIN_SCORE: f32 = 0.1;
 
 /// Why nothing is detected; each is one sentence.
 #[derive(Debug, thiserror::Error)]

@@ -16,6 +16,7 @@ mod preprocess;
 mod tests_attention;
 #[cfg(test)]
 pub(crate) mod tests_graph;
+mod tiles;
 mod track;
 mod variant;
 mod view_check;

@@ -229,7 +229,7 @@ fn ssd_stretched_with_the_lower_of_two_overlapping_boxes_gone() {
     let boxes = vec![0.25, 0.375, 0.75, 0.625, 0.26, 0.38, 0.76, 0.63, 0.0, 0.0, 0.1, 0.1];
     let model = graph(&[
         ("boxes", &[1, 3, 4], boxes),
-        ("scores", &[1, 3, 2], vec![0.1, 0.9, 0.1, 0.8, 0.2, 0.1]),
+        ("scores", &[1, 3, 2], vec![0.1, 0.9, 0.1, 0.8, 0.05, 0.05]),
     ]);
     let outputs = "boxes = \"boxes\"\nscores = \"scores\"";
     let entry = entry("ssd", "ssd-decoded", "stretch", outputs, &model);
@@ -241,8 +241,8 @@ fn ssd_stretched_with_the_lower_of_two_overlapping_boxes_gone() {
 fn yolov8_letterboxed_and_mapped_back() {
     // Rows: x, y, w, h in input pixels, then a score a label; three candidates.
     let predictions = vec![
-        32.0, 33.0, 8.0, 32.0, 32.0, 24.0, 16.0, 16.0, 4.0, 16.0, 16.0, 4.0, 0.1, 0.1, 0.2, 0.9,
-        0.8, 0.1,
+        32.0, 33.0, 8.0, 32.0, 32.0, 24.0, 16.0, 16.0, 4.0, 16.0, 16.0, 4.0, 0.1, 0.1, 0.05, 0.9,
+        0.8, 0.05,
     ];
     let model = graph(&[("out", &[1, 6, 3], predictions)]);
     let entry = entry("yolo", "yolov8", "letterbox", "predictions = \"out\"", &model);

@@ -1,35 +1,37 @@
-//! What is the same thing over pictures: SORT-like, by predicted overlap, on time and not on frame counts. Pure.
+//! What is the same thing over pictures: by predicted overlap, else by distance in its own size; on time and on looks, not on frame counts. Pure.
+//!
+//! After SORT and ByteTrack: a strong detection may begin a track, weaker ones go on with one. Looks
+//! may be 40 ms apart or ten seconds. Where who walks has moved by more than his own width, no box
+//! overlaps the one before, and he is matched by distance. Who was there in the look before may
+//! always be there in the next one; he is lost after two looks in vain and two seconds.
 
-use std::sync::Arc;
+mod live;
+mod motion;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tests_random;
 
 use jiff::Timestamp;
 
+use self::live::{LiveTrack, group, size};
 use crate::domain::{Bbox, Detection, Track};
 
-/// Below this overlap (with the predicted box) two boxes are two things.
+/// Below this overlap (with the predicted box) a box is matched by distance alone.
 const IOU_MIN: f32 = 0.2;
 /// A strong detection may begin a track; weaker ones only go on with one (ByteTrack's idea).
 pub(super) const BEGIN_SCORE: f32 = 0.45;
-/// Detections before a track counts: a single one may be an error of the detector.
-const HITS_MIN: u32 = 2;
-/// A track that was not seen for longer is gone.
-const LOST_AFTER_MS: i64 = 2_000;
-/// Share of the measured speed that is taken over with each detection.
-const SPEED_GAIN: f32 = 0.4;
+/// A detection that is weaker than this is believed only where a thing is followed already.
+pub(super) const LONE_SCORE: f32 = 0.3;
+/// A box by this much larger or smaller is not matched by distance.
+const GROWTH_MAX: f32 = 1.8;
+/// What overlaps a thing that was found by so much, or lies in it by so much, is no other thing.
+const TWICE_IOU: f32 = 0.4;
+const TWICE_INSIDE: f32 = 0.75;
+/// Who is covered by so much of somebody else may be behind him.
+const COVERED: f32 = 0.3;
 /// More things than this in one picture are noise (P11).
 const TRACKS_MAX: usize = 500;
-
-struct LiveTrack {
-    id: u64,
-    label: Arc<str>,
-    score: f32,
-    bbox: Bbox,
-    /// Centre's speed, shares of the picture a second.
-    speed: (f32, f32),
-    hits: u32,
-    since: Timestamp,
-    seen_at: Timestamp,
-}
 
 /// Follows the things of one camera.
 #[derive(Default)]
@@ -40,169 +42,119 @@ pub(super) struct Tracker {
 
 impl Tracker {
     /// Takes what was seen at `at`; returns confirmed tracks, unseen ones at their predicted place.
-    pub(super) fn update(&mut self, at: Timestamp, detections: &[Detection]) -> Vec<Track> {
-        self.tracks.retain(|track| {
-            at.duration_since(track.seen_at).as_millis() <= i128::from(LOST_AFTER_MS)
-        });
+    /// `shape`: the picture's width by its height.
+    pub(super) fn update(
+        &mut self,
+        at: Timestamp,
+        shape: f32,
+        detections: &[Detection],
+        came: impl Fn(&Detection) -> bool,
+    ) -> Vec<Track> {
+        let pairs = self.pairs(at, shape, detections);
         let mut taken = vec![false; detections.len()];
-        let mut pairs: Vec<(f32, usize, usize)> = Vec::new();
-        for (t, track) in self.tracks.iter().enumerate() {
-            let predicted = track.predict(at);
-            for (d, detection) in detections.iter().enumerate() {
-                let overlap = predicted.iou(&detection.bbox);
-                if overlap >= IOU_MIN && group(&track.label) == group(&detection.label) {
-                    pairs.push((overlap, t, d));
-                }
-            }
-        }
-        // Greedy from the best overlap; ties by index, so that the same input gives the same ids.
-        pairs.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
         let mut matched = vec![false; self.tracks.len()];
         for (_, t, d) in pairs {
             if !matched[t] && !taken[d] {
                 (matched[t], taken[d]) = (true, true);
-                self.tracks[t].see(at, &detections[d]);
+                self.tracks[t].see(at, shape, &detections[d], BEGIN_SCORE);
             }
         }
-        for (detection, _) in detections
+        self.miss(at, shape, &matched);
+        self.begin(at, shape, detections, &taken, came);
+        self.tracks.retain(|track| !track.is_lost(at, shape));
+        let told = self.tracks.iter().filter(|track| track.is_told(at));
+        told.map(|track| track.report(at, shape)).collect()
+    }
+
+    /// Whether a thing is followed that this may be, by its place.
+    pub(super) fn follows(&self, at: Timestamp, shape: f32, detection: &Detection) -> bool {
+        self.tracks.iter().any(|track| {
+            track.is_like(detection)
+                && track.is_confirmed()
+                && track.predict(at, shape).iou(&detection.bbox) >= TWICE_IOU
+        })
+    }
+
+    /// Which detection may be which track, the best first; ties by index, so that the same input gives
+    /// the same ids.
+    fn pairs(
+        &self,
+        at: Timestamp,
+        shape: f32,
+        detections: &[Detection],
+    ) -> Vec<(f32, usize, usize)> {
+        let mut pairs = Vec::new();
+        for (t, track) in self.tracks.iter().enumerate() {
+            let expected = track.predict(at, shape);
+            let reach = track.reach(at);
+            for (d, detection) in detections.iter().enumerate() {
+                if !track.is_like(detection) {
+                    continue;
+                }
+                let lone =
+                    detection.score >= if track.hits == 1 { BEGIN_SCORE } else { LONE_SCORE };
+                let cost =
+                    mismatch(&expected, &detection.bbox, shape, if lone { reach } else { 0.0 });
+                pairs.extend(cost.map(|cost| (cost, t, d)));
+            }
+        }
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
+        pairs
+    }
+
+    /// Those that were not matched were looked for in vain.
+    fn miss(&mut self, at: Timestamp, shape: f32, matched: &[bool]) {
+        let seen: Vec<Bbox> = self
+            .tracks
             .iter()
-            .zip(&taken)
-            .filter(|(one, taken)| !**taken && one.score >= BEGIN_SCORE)
-        {
-            if self.tracks.len() < TRACKS_MAX {
+            .zip(matched)
+            .filter(|(_, matched)| **matched)
+            .map(|(track, _)| track.bbox)
+            .collect();
+        for (track, _) in self.tracks.iter_mut().zip(matched).filter(|(_, matched)| !**matched) {
+            let expected = track.predict(at, shape);
+            track.miss(seen.iter().any(|other| other.overlap(&expected) > COVERED));
+        }
+    }
+
+    /// Strong detections that are nobody who is known begin tracks.
+    fn begin(
+        &mut self,
+        at: Timestamp,
+        shape: f32,
+        detections: &[Detection],
+        taken: &[bool],
+        came: impl Fn(&Detection) -> bool,
+    ) {
+        for (d, detection) in detections.iter().enumerate() {
+            let is_twice = |other: usize| {
+                let one = &detections[other];
+                (taken[other] || other < d)
+                    && one.score >= BEGIN_SCORE
+                    && group(&one.label) == group(&detection.label)
+                    && (one.bbox.iou(&detection.bbox) > TWICE_IOU
+                        || one.bbox.overlap(&detection.bbox) > TWICE_INSIDE)
+            };
+            let strong = detection.score >= BEGIN_SCORE && !taken[d];
+            let known = (0..detections.len()).any(|other| other != d && is_twice(other));
+            if strong && !known && self.tracks.len() < TRACKS_MAX {
                 self.next += 1;
-                self.tracks.push(LiveTrack {
-                    id: self.next,
-                    label: detection.label.clone(),
-                    score: detection.score,
-                    bbox: detection.bbox,
-                    speed: (0.0, 0.0),
-                    hits: 1,
-                    since: at,
-                    seen_at: at,
-                });
+                self.tracks.push(LiveTrack::new(self.next, at, shape, detection, came(detection)));
             }
         }
-        self.tracks
-            .iter()
-            .filter(|track| track.hits >= HITS_MIN)
-            .map(|track| Track {
-                id: track.id,
-                label: track.label.clone(),
-                score: track.score,
-                bbox: track.predict(at),
-                seen: track.seen_at == at,
-                since: track.since,
-            })
-            .collect()
     }
 }
 
-impl LiveTrack {
-    fn predict(&self, at: Timestamp) -> Bbox {
-        let seconds = at.duration_since(self.seen_at).as_secs_f32();
-        let (dx, dy) = (self.speed.0 * seconds, self.speed.1 * seconds);
-        Bbox::new(self.bbox.x0 + dx, self.bbox.y0 + dy, self.bbox.x1 + dx, self.bbox.y1 + dy)
+/// How badly this box fits where a thing is expected: 0 to 1 where they overlap, up to 2 where it lies
+/// within `reach` (sizes of the thing) and is about as large; else None.
+fn mismatch(expected: &Bbox, found: &Bbox, shape: f32, reach: f32) -> Option<f32> {
+    let overlap = expected.iou(found);
+    if overlap >= IOU_MIN {
+        return Some(1.0 - overlap);
     }
-
-    fn see(&mut self, at: Timestamp, detection: &Detection) {
-        let seconds = at.duration_since(self.seen_at).as_secs_f32();
-        if seconds > 0.0 {
-            let centre = |b: &Bbox| ((b.x0 + b.x1) / 2.0, (b.y0 + b.y1) / 2.0);
-            let (old, new) = (centre(&self.bbox), centre(&detection.bbox));
-            let mix = |speed: f32, moved: f32| speed + (moved / seconds - speed) * SPEED_GAIN;
-            self.speed = (mix(self.speed.0, new.0 - old.0), mix(self.speed.1, new.1 - old.1));
-        }
-        self.bbox = detection.bbox;
-        self.score = detection.score;
-        if detection.score > BEGIN_SCORE {
-            self.label = detection.label.clone();
-        }
-        self.hits = self.hits.saturating_add(1);
-        self.seen_at = at;
-    }
-}
-
-/// Labels that detectors confuse from picture to picture (car, truck, bus) are one group.
-fn group(label: &str) -> &str {
-    match label {
-        "car" | "truck" | "bus" => "vehicle",
-        "bicycle" | "motorcycle" => "cycle",
-        other => other,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use rand::{Rng, SeedableRng, rngs::StdRng};
-
-    use super::*;
-
-    fn at(ms: i64) -> Timestamp {
-        Timestamp::from_millisecond(1_700_000_000_000 + ms).unwrap()
-    }
-
-    fn person(x: f32, y: f32, score: f32) -> Detection {
-        Detection { label: "person".into(), score, bbox: Bbox::new(x, y, x + 0.1, y + 0.3) }
-    }
-
-    #[test]
-    fn one_walker_keeps_its_id_through_jitter_weak_scores_and_a_gap() {
-        let mut tracker = Tracker::default();
-        let mut ids = HashSet::new();
-        for n in 0..40i64 {
-            let hidden = (15..20).contains(&n);
-            let weak = if n % 5 == 0 { 0.32 } else { 0.8 };
-            let jitter = if n % 2 == 0 { 0.004 } else { -0.004 };
-            let seen = person(0.02 * n as f32 * 0.8 + jitter, 0.3, if n < 2 { 0.8 } else { weak });
-            let tracks =
-                tracker.update(at(n * 200), if hidden { &[] } else { std::slice::from_ref(&seen) });
-            ids.extend(tracks.iter().map(|track| track.id));
-        }
-        assert_eq!(ids.len(), 1, "{ids:?}");
-    }
-
-    #[test]
-    fn two_who_pass_in_lanes_stay_two_and_a_flicker_is_nobody() {
-        let mut tracker = Tracker::default();
-        let mut ids = HashSet::new();
-        for n in 0..20i64 {
-            let x = 0.04 * n as f32;
-            let seen = [person(x, 0.1, 0.9), person(0.8 - x, 0.6, 0.9)];
-            ids.extend(tracker.update(at(n * 200), &seen).iter().map(|track| track.id));
-        }
-        assert_eq!(ids.len(), 2);
-        let mut tracker = Tracker::default();
-        assert!(tracker.update(at(0), &[person(0.5, 0.5, 0.9)]).is_empty());
-        assert!(tracker.update(at(200), &[]).is_empty());
-    }
-
-    #[test]
-    fn odd_input_does_no_harm_and_ids_are_never_reused() {
-        let mut random = StdRng::seed_from_u64(crate::domain::seed());
-        let mut tracker = Tracker::default();
-        let (mut time, mut highest, mut alive) = (0i64, 0, HashSet::new());
-        for _ in 0..2_000 {
-            time += random.random_range(-50..900);
-            let seen: Vec<Detection> = (0..random.random_range(0..8))
-                .map(|_| {
-                    let mut one = person(random.random(), random.random(), random.random());
-                    if random.random_bool(0.05) {
-                        one.bbox.x0 = f32::NAN;
-                    }
-                    one
-                })
-                .collect();
-            let now: HashSet<u64> =
-                tracker.update(at(time), &seen).iter().map(|track| track.id).collect();
-            for id in now.difference(&alive) {
-                assert!(*id <= tracker.next);
-                highest = highest.max(*id);
-            }
-            alive = now;
-        }
-        assert!(highest > 0);
-    }
+    let (a, b) = (size(expected, shape), size(found, shape));
+    let (from, to) = (expected.centre(), found.centre());
+    let off = ((to.0 - from.0) * shape).hypot(to.1 - from.1) / ((a + b) / 2.0);
+    let fits = a < b * GROWTH_MAX && b < a * GROWTH_MAX;
+    (fits && off < reach).then(|| 1.0 + off / reach)
 }

@@ -1,0 +1,247 @@
+//! One thing that is followed: where it is expected, how far from there it may turn up, and how long it is remembered. Pure.
+//!
+//! Lengths are in sizes of the thing itself (the longer side of its box, in pixels), because a person who is
+//! 500 pixels high crosses more pixels with a step than one of 20. A second has its bounds too: who
+//! walks covers about one size in it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::motion::{MAX_S, Motion};
+use crate::domain::{Bbox, Detection, Track};
+
+/// A box is never placed exactly: sizes.
+const JITTER: f32 = 0.3;
+/// Sizes a second that a thing may be off from where it is expected which was not found where it was
+/// looked for.
+const DRIFT: f32 = 0.25;
+/// Nobody is the same who is further off, sizes, however long the gap.
+const REACH_MAX: f32 = 3.0;
+/// Slower than this it stands, sizes a second.
+const STANDS_BELOW: f32 = 0.25;
+/// Detections before a track counts: a single one may be an error of the detector.
+const HITS_MIN: u32 = 2;
+/// And what they come up to on the whole, or else how far the thing moves, sizes.
+const SURE_SCORE: f32 = 0.5;
+const SURE_STILL_SCORE: f32 = 0.65;
+const SCORE_GAIN: f32 = 0.2;
+const MOVED: f32 = 0.5;
+/// A thing that no look has been sure of for so long is none, and a look counts for at most so much.
+const WEAK_MAX_S: f32 = 15.0;
+const WEAK_LOOK_MAX_S: f32 = 1.0;
+/// A thing that was looked for in vain is told as still there for so long.
+const TOLD_FOR_MS: i128 = 400;
+/// A box that overlaps the expected one by more is of the same shape, and takes over this share of it.
+const SMOOTH_IOU: f32 = 0.4;
+const EDGE_GAIN: f32 = 0.6;
+/// Looks in vain after which it may be lost.
+const MISSES_MIN: u32 = 2;
+/// And this time without a sight of it.
+const LOST_AFTER_MS: i128 = 2_000;
+/// Who walks may be behind a tree for longer, and who stands behind somebody else.
+const HIDDEN_FOR_MS: i128 = 3_500;
+
+/// A thing that was detected at least once.
+pub(super) struct LiveTrack {
+    pub(super) id: u64,
+    label: Arc<str>,
+    score: f32,
+    /// What is thought of it: the scores so far, the latest ones more than the others.
+    mean_score: f32,
+    /// It counts.
+    confirmed: bool,
+    /// Something differed where it was seen first: it has come, and was not always there.
+    came: bool,
+    /// Seconds for which it was seen, and no look was sure of it.
+    weak_s: f32,
+    /// Where it was seen first.
+    origin: (f32, f32),
+    /// Smoothed.
+    pub(super) bbox: Bbox,
+    /// As it was detected last.
+    pub(super) found: Bbox,
+    motion: Motion,
+    pub(super) hits: u32,
+    /// Looks in vain since it was last seen.
+    misses: u32,
+    /// Somebody else is in front of it.
+    covered: bool,
+    since: Timestamp,
+    pub(super) seen_at: Timestamp,
+}
+
+impl LiveTrack {
+    /// Of its first detection.
+    pub(super) fn new(
+        id: u64,
+        at: Timestamp,
+        shape: f32,
+        detection: &Detection,
+        came: bool,
+    ) -> Self {
+        Self {
+            id,
+            label: detection.label.clone(),
+            score: detection.score,
+            mean_score: detection.score,
+            confirmed: false,
+            weak_s: 0.0,
+            came,
+            origin: middle(&detection.bbox, shape),
+            bbox: detection.bbox,
+            found: detection.bbox,
+            motion: Motion::new(middle(&detection.bbox, shape)),
+            hits: 1,
+            misses: 0,
+            covered: false,
+            since: at,
+            seen_at: at,
+        }
+    }
+
+    /// What is known of its movement by now.
+    fn motion(&self, at: Timestamp) -> Motion {
+        self.motion.after(at.duration_since(self.seen_at).as_secs_f32())
+    }
+
+    /// Where it is expected.
+    pub(super) fn predict(&self, at: Timestamp, shape: f32) -> Bbox {
+        let (was, is) = (self.motion.place(), self.motion(at).place());
+        let (dx, dy) = ((is.0 - was.0) / shape, is.1 - was.1);
+        Bbox::new(self.bbox.x0 + dx, self.bbox.y0 + dy, self.bbox.x1 + dx, self.bbox.y1 + dy)
+    }
+
+    /// How far from there it may turn up, sizes. `shape`: the picture's width by its height.
+    pub(super) fn reach(&self, at: Timestamp) -> f32 {
+        let unseen_s = at.duration_since(self.seen_at).as_secs_f32().clamp(0.0, MAX_S);
+        let doubt = self.motion(at).doubt();
+        let drift = if self.misses < MISSES_MIN { doubt } else { doubt.min(DRIFT * unseen_s) };
+        (JITTER + drift).min(REACH_MAX)
+    }
+
+    /// Sizes a second.
+    fn pace(&self, shape: f32) -> f32 {
+        self.motion.speed() / size(&self.bbox, shape)
+    }
+
+    /// It was found.
+    pub(super) fn see(
+        &mut self,
+        at: Timestamp,
+        shape: f32,
+        detection: &Detection,
+        begin_score: f32,
+    ) {
+        let expected = self.predict(at, shape);
+        let unseen_s = at.duration_since(self.seen_at).as_secs_f32().clamp(0.0, WEAK_LOOK_MAX_S);
+        if detection.score >= begin_score {
+            self.weak_s = 0.0;
+        } else if detection.bbox != self.found {
+            // What is only known to be there still, unlooked at, has the same box again.
+            self.weak_s += unseen_s;
+        }
+        self.motion = self.motion(at);
+        self.motion.see(middle(&detection.bbox, shape));
+        // Edges are never exact: where it is expected says something of them too.
+        self.bbox = match expected.iou(&detection.bbox) > SMOOTH_IOU {
+            true => between(&expected, &detection.bbox, EDGE_GAIN),
+            false => detection.bbox,
+        };
+        self.found = detection.bbox;
+        self.score = detection.score;
+        self.mean_score += (detection.score - self.mean_score) * SCORE_GAIN;
+        if detection.score > begin_score {
+            self.label = detection.label.clone();
+        }
+        self.hits = self.hits.saturating_add(1);
+        (self.misses, self.covered, self.seen_at) = (0, false, at);
+        let sure_score = if self.came { SURE_SCORE } else { SURE_STILL_SCORE };
+        let sure = self.mean_score >= sure_score || self.has_moved(shape);
+        self.confirmed |= self.hits >= HITS_MIN && sure;
+    }
+
+    /// It was looked for in vain; `covered`: somebody else is in front of where it was.
+    pub(super) fn miss(&mut self, covered: bool) {
+        self.misses = self.misses.saturating_add(1);
+        self.covered |= covered;
+    }
+
+    /// Whether it is gone: looked for twice in vain, and long not seen.
+    pub(super) fn is_lost(&self, at: Timestamp, shape: f32) -> bool {
+        if self.misses < MISSES_MIN {
+            return false;
+        }
+        let walks = self.hits > MISSES_MIN && self.pace(shape) > STANDS_BELOW;
+        let (x, y) = self.predict(at, shape).centre();
+        let left = walks && !((0.0..=1.0).contains(&x) && (0.0..=1.0).contains(&y));
+        let longest = if walks || self.covered { HIDDEN_FOR_MS } else { LOST_AFTER_MS };
+        left || at.duration_since(self.seen_at).as_millis() > longest
+    }
+
+    /// Whether it counts: an error of the detector seldom comes twice in one place. A post or a shadow
+    /// that it takes for a person again and again does, but it is never sure of it, and it stays there.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.confirmed && self.weak_s < WEAK_MAX_S
+    }
+
+    fn has_moved(&self, shape: f32) -> bool {
+        let (x, y) = middle(&self.bbox, shape);
+        let moved = (x - self.origin.0).hypot(y - self.origin.1);
+        self.hits > HITS_MIN && moved > MOVED * size(&self.bbox, shape)
+    }
+
+    /// Whether it is told: seen now, or so lately that it is still there.
+    pub(super) fn is_told(&self, at: Timestamp) -> bool {
+        let unseen = at.duration_since(self.seen_at).as_millis();
+        self.is_confirmed() && unseen <= TOLD_FOR_MS
+    }
+
+    /// As the rules see it.
+    pub(super) fn report(&self, at: Timestamp, shape: f32) -> Track {
+        Track {
+            id: self.id,
+            label: self.label.clone(),
+            score: self.score,
+            bbox: self.predict(at, shape),
+            seen: self.seen_at == at,
+            since: self.since,
+        }
+    }
+
+    /// Whether this may be the same kind of thing.
+    pub(super) fn is_like(&self, detection: &Detection) -> bool {
+        group(&self.label) == group(&detection.label)
+    }
+}
+
+/// The box that lies this share of the way from one to the other.
+fn between(from: &Bbox, to: &Bbox, share: f32) -> Bbox {
+    let edge = |from: f32, to: f32| from + (to - from) * share;
+    Bbox::new(
+        edge(from.x0, to.x0),
+        edge(from.y0, to.y0),
+        edge(from.x1, to.x1),
+        edge(from.y1, to.y1),
+    )
+}
+
+/// The middle of a box, in heights of the picture.
+fn middle(bbox: &Bbox, shape: f32) -> (f32, f32) {
+    let (x, y) = bbox.centre();
+    (x * shape, y)
+}
+
+/// The longer side of a box, in heights of the picture; `shape`: the picture's width by its height.
+pub(super) fn size(bbox: &Bbox, shape: f32) -> f32 {
+    ((bbox.x1 - bbox.x0) * shape).max(bbox.y1 - bbox.y0).max(f32::EPSILON)
+}
+
+/// Labels that detectors confuse from picture to picture (car, truck, bus) are one group.
+pub(super) fn group(label: &str) -> &str {
+    match label {
+        "car" | "truck" | "bus" => "vehicle",
+        "bicycle" | "motorcycle" => "cycle",
+        other => other,
+    }
+}
