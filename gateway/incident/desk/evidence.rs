@@ -118,7 +118,9 @@ pub(super) fn picture_things(
     finding: &Finding,
     effects: &mut Effects,
 ) {
-    let Some(shot) = finding.shot.as_ref().filter(|_| live.reported) else { return };
+    // An incident without a snapshot gets its first one from this finding anyway.
+    let has_one = live.reported && live.snapshot.is_some();
+    let Some(shot) = finding.shot.as_ref().filter(|_| has_one) else { return };
     let shows = live.things.unpictured(&finding.source, &shot.boxes);
     if shows.is_empty() {
         return;
