@@ -189,6 +189,11 @@ impl Gate {
         self.reported_at
     }
 
+    /// Time of the latest picture that was looked at awake.
+    pub(super) fn seen_at(&self) -> Option<Timestamp> {
+        self.seen_at
+    }
+
     /// Between the two latest key frames.
     pub(super) fn gop(&self) -> Option<SignedDuration> {
         self.gop

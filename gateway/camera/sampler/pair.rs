@@ -376,12 +376,15 @@ impl Sampler {
         }
     }
 
-    /// Asleep, the main stream's key frame of about this moment, in place of the sub-stream's. Nothing
-    /// moves, so an older one shows the same; but not who may be new.
+    /// Asleep, the main stream's key frame of about this moment, in place of the sub-stream's. Nothing has
+    /// moved since it fell asleep, so an older one shows the same; but not who may be new. One from
+    /// before shows who has left.
     pub(super) fn main_key_frame(&mut self, at: Timestamp, probe: bool) -> Option<Frame> {
         let pair = self.pair.as_ref().filter(|pair| pair.watched == Watched::Sub)?;
         let longest = if probe { PROBE_MAX } else { KEY_MAX };
-        let packet = Pair::key_frame(&pair.main, at, longest)?;
+        let slept_at = self.gate.seen_at();
+        let packet = Pair::key_frame(&pair.main, at, longest)
+            .filter(|packet| slept_at.is_none_or(|slept_at| packet.at > slept_at))?;
         let mut frame = self.pool.decode_key_frame(&packet, &mut self.hardware).ok()?;
         frame.at = at;
         Some(frame)
