@@ -162,7 +162,6 @@ async fn p10_who_was_where_is_kept_as_boxes_without_pictures() {
 
 /// Each person is one thing in exactly one incident: what all of this is for.
 #[test]
-#[ignore = "holds when incidents list their things, and with the better model"]
 fn each_person_is_one_thing_in_exactly_one_incident() {
     let names =
         ["stand", "sit", "cross", "group", "far", "night", "rain", "tree", "six", "parked-car"];

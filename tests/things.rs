@@ -13,7 +13,6 @@ use crate::world::{Replay, Site, Stream, ffmpeg, people, seconds};
 #[derive(Clone, Debug)]
 struct Told {
     incident: String,
-    label: String,
     from_s: f64,
     to_s: f64,
 }
@@ -32,7 +31,6 @@ fn told(clip: &Path, rule: impl FnOnce(Site) -> Site) -> Vec<Told> {
         assert_eq!(data["detail"]["things_total"], things.len(), "{data:#}");
         things.into_iter().map(move |thing| Told {
             incident: incident.clone(),
-            label: thing["label"].as_str().unwrap().into(),
             from_s: seconds(&thing, "first_at").unwrap(),
             to_s: seconds(&thing, "last_at").unwrap(),
         })

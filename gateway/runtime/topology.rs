@@ -117,6 +117,19 @@ struct Parts {
     books: [JoinHandle<()>; 2],
 }
 
+/// Writes the tables of the junction that the next start reads.
+fn keep_books(
+    config: &Config,
+    devices: device_table::DeviceTableReader,
+    junction: &Junction,
+) -> [JoinHandle<()>; 2] {
+    let data = config.data.path.clone();
+    [
+        tokio::spawn(standing_table::keep(data.clone(), junction.standing())),
+        tokio::spawn(device_table::keep(data, devices)),
+    ]
+}
+
 impl Parts {
     async fn start(
         config: Config,
@@ -162,9 +175,7 @@ impl Parts {
             Junction::new(core, Some(jobs), store, clock, registry, beat, devices_sender)
                 .waking(shared.wakes.clone())
                 .keeping_tracks(track_feed);
-        let data = config.data.path.clone();
-        let standing_book = tokio::spawn(standing_table::keep(data.clone(), junction.standing()));
-        let device_book = tokio::spawn(device_table::keep(data, devices));
+        let books = keep_books(&config, devices, &junction);
         let junction = tokio::spawn(junction.run(begun, inbox, new_configs, asked, stop.clone()));
         let mut couriers = Couriers::new(Heartbeats::start(&config.site, &context, &shared));
         config.sinks.iter().for_each(|sink| couriers.start(sink, &shared, &context));
@@ -192,13 +203,7 @@ impl Parts {
             systemd,
             reread,
         };
-        Ok(Self {
-            gateway,
-            reloads_asked,
-            stop: stop_sender,
-            junction,
-            books: [device_book, standing_book],
-        })
+        Ok(Self { gateway, reloads_asked, stop: stop_sender, junction, books })
     }
 
     /// Serves reloads until SIGINT or SIGTERM; then all parts stop, those that take in first.
