@@ -107,4 +107,6 @@ pub struct Track {
     pub seen: bool,
     /// When it was detected first; it is reported from its second detection on.
     pub since: Timestamp,
+    /// Where it stood then: at one picture a second, who walks may be over a line by the second one.
+    pub origin: (f32, f32),
 }

@@ -113,6 +113,7 @@ impl Flight {
             bbox,
             seen: true,
             since: self.now.wall,
+            origin: (0.5, 0.5),
         };
         let tracks = if person { vec![track] } else { Vec::new() };
         let stamp = Stamp::of_gateway(self.now);

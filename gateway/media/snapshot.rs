@@ -54,8 +54,15 @@ mod tests {
         let at = jiff::Timestamp::UNIX_EPOCH;
         let picture = Picture::of_rgb(w, h, rgb, at);
         let bbox = Bbox::new(0.25, 0.25, 0.75, 0.75);
-        let track =
-            Track { id: 1, label: "person".into(), score: 0.9, bbox, seen: true, since: at };
+        let track = Track {
+            id: 1,
+            label: "person".into(),
+            score: 0.9,
+            bbox,
+            seen: true,
+            since: at,
+            origin: bbox.foot(),
+        };
         let shot = Shot { picture: picture.clone(), boxes: vec![track], quality: 1.0 };
         let read = image::load_from_memory(&jpeg_with_boxes(&shot).unwrap()).unwrap().to_rgb8();
         assert_eq!((read.width(), read.height()), (w, h));

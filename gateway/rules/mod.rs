@@ -120,8 +120,15 @@ mod tests {
         let mut findings = Vec::new();
         for id in ids {
             let bbox = Bbox::new(0.4, 0.4, 0.6, 0.8);
-            let track =
-                Track { id: 1, label: "person".into(), score: 0.9, bbox, seen: true, since: wall };
+            let track = Track {
+                id: 1,
+                label: "person".into(),
+                score: 0.9,
+                bbox,
+                seen: true,
+                since: wall,
+                origin: bbox.foot(),
+            };
             let body = Body::Tracks(TrackFrame { tracks: vec![track], picture: None });
             let source = SourceId::from(*id);
             let observation = Observation { source, stamp: Stamp::of_gateway(now), body };

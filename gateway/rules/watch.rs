@@ -15,7 +15,7 @@ mod tests;
 mod tests_things;
 mod thing_state;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use geo::Polygon;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
@@ -32,6 +32,8 @@ pub(super) use thing_state::{Role, ThingState};
 
 /// Who crossed while he was seen too weakly is told if he is seen well within so long.
 const CROSSED_WITHIN: SignedDuration = SignedDuration::from_secs(5);
+/// A track that was not reported for so long is forgotten; it has not lived so long unseen.
+const REMEMBERED_FOR: SignedDuration = SignedDuration::from_secs(60);
 /// Things that vanished where they stood and are waited for, at most.
 const LOST_THINGS_MAX: usize = 64;
 /// A camera that is looked at seldom is silent after so many of its intervals without a look.
@@ -60,8 +62,8 @@ pub(super) struct Watch {
     pub(super) things: BTreeMap<u64, ThingState>,
     /// Things that vanished where they stood, oldest first.
     lost_things: VecDeque<ThingState>,
-    /// Tracks of the picture before, wherever they were: another one has only just begun.
-    before: Option<BTreeSet<u64>>,
+    /// When each track was last reported, wherever it was: another one has only just begun.
+    reported: Option<BTreeMap<u64, Timestamp>>,
     /// When it was last looked, and how long after the look before that was.
     looked: Option<(Timestamp, u64)>,
     /// Kind crowd: since when there have been enough.
@@ -88,7 +90,7 @@ impl Watch {
             timezone,
             things: BTreeMap::new(),
             lost_things: VecDeque::new(),
-            before: None,
+            reported: None,
             looked: None,
             enough_since: None,
             happening: None,
@@ -106,7 +108,7 @@ impl Watch {
     pub(super) fn go_on(&mut self, before: Self) {
         self.things = before.things;
         self.lost_things = before.lost_things;
-        self.before = before.before;
+        self.reported = before.reported;
         self.looked = before.looked;
         self.enough_since = before.enough_since;
         self.happening = before.happening;
@@ -188,8 +190,9 @@ impl Watch {
 
     /// Takes in where everything is in the picture of `at`.
     fn see(&mut self, frame: &TrackFrame, at: Timestamp) {
-        let before = self.before.take();
-        let is_new = |track: &Track| before.as_ref().is_some_and(|ids| !ids.contains(&track.id));
+        let reported = self.reported.take();
+        let is_new =
+            |track: &Track| reported.as_ref().is_some_and(|ids| !ids.contains_key(&track.id));
         for track in frame.tracks.iter().filter(|track| track.seen) {
             if !self.looks_at(track) {
                 continue;
@@ -206,7 +209,8 @@ impl Watch {
             }
             let fits = self.admits(track);
             let Some(thing) = self.things.get_mut(&track.id) else { continue };
-            let foot = thing.bbox.foot();
+            // At one picture a second, who walks is over the line by his second detection.
+            let foot = if is_new(track) { track.origin } else { thing.bbox.foot() };
             thing.seen(track, at);
             if fits {
                 thing.fits(at, self.rule.confirm_looks);
@@ -215,7 +219,10 @@ impl Watch {
                 thing.crossed_at = Some(at);
             }
         }
-        self.before = Some(frame.tracks.iter().map(|track| track.id).collect());
+        let mut reported = reported.unwrap_or_default();
+        reported.extend(frame.tracks.iter().map(|track| (track.id, at)));
+        reported.retain(|_, last| at.duration_since(*last) <= REMEMBERED_FOR);
+        self.reported = Some(reported);
         self.miss(at);
     }
 
@@ -253,7 +260,7 @@ impl Watch {
         }
         let lost = self.lost_things.iter().position(|thing| thing.is_found_again(track, at))?;
         let mut thing = self.lost_things.remove(lost)?;
-        thing.found(at);
+        thing.found(track, at);
         let is_member = self.happening.as_ref().is_some_and(|one| one.members.contains(&thing.id));
         thing.role = match () {
             () if thing.is_standing && self.rule.lets_go() => Role::LetGo,

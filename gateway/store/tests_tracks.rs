@@ -40,7 +40,15 @@ fn at(hours: i64) -> Timestamp {
 
 fn track(id: u64, label: &str) -> Track {
     let bbox = Bbox::new(0.25, 0.5, 0.375, 1.0);
-    Track { id, label: label.into(), score: 0.87654, bbox, seen: id != 2, since: at(0) }
+    Track {
+        id,
+        label: label.into(),
+        score: 0.87654,
+        bbox,
+        seen: id != 2,
+        since: at(0),
+        origin: bbox.foot(),
+    }
 }
 
 fn files(folder: &Path) -> BTreeMap<String, u64> {

@@ -35,6 +35,7 @@ fn check_label(rule: &str, label: &str, rows: &[(f64, &[(u64, f32, f32)])]) -> V
                 bbox: Bbox::new(x - 0.05, y - 0.3, x + 0.05, *y),
                 seen: true,
                 since: at,
+                origin: (*x, *y),
             })
             .collect();
         let now = Now { wall: at, mono_ms: (second * 1000.0) as u64 };

@@ -17,7 +17,7 @@ const ROOTED_AFTER: SignedDuration = SignedDuration::from_secs(2);
 /// It is waited for so long: a post that is taken for a person now and then comes to be known as what
 /// stands there, and a person whom another hides is himself.
 const AWAITED_FOR: SignedDuration = SignedDuration::from_secs(300);
-/// If it was away for longer, its dwell begins anew.
+/// If it was away for longer and had not stood for long, it counts as another one.
 const OCCLUDED_FOR: SignedDuration = SignedDuration::from_secs(30);
 /// A second opinion is waited for no longer.
 const CONFIRMED_WITHIN: SignedDuration = SignedDuration::from_millis(400);
@@ -173,10 +173,11 @@ impl ThingState {
             && self.bbox.iou(&track.bbox) >= SAME_PLACE_IOU
     }
 
-    /// It is found again in the picture of `at`.
-    pub(super) fn found(&mut self, at: Timestamp) {
-        if at.duration_since(self.last_at) > OCCLUDED_FOR {
-            self.since = at;
+    /// A track begins in the picture of `at` where it stood. After a while it may be somebody else, who
+    /// is told; that something stands there is known all the same.
+    pub(super) fn found(&mut self, track: &Track, at: Timestamp) {
+        if at.duration_since(self.last_at) > OCCLUDED_FOR && !self.is_standing {
+            (self.id, self.since, self.role) = (track.id, at, Role::Waits);
         }
     }
 

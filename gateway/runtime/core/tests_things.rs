@@ -91,6 +91,7 @@ impl Story {
                 bbox,
                 seen: true,
                 since: self.now.wall,
+                origin: bbox.foot(),
             }
         };
         let picture = Some(Picture::of_rgb(4, 4, vec![0; 48], self.now.wall));
@@ -211,7 +212,15 @@ fn frame(ids: &[u64], at: Timestamp) -> Body {
     let track = |id: &u64| {
         let x = 0.05 + 0.09 * (id % 10) as f32;
         let bbox = Bbox::new(x - 0.03, 0.5, x + 0.03, 0.8);
-        Track { id: *id, label: "person".into(), score: 0.9, bbox, seen: true, since: at }
+        Track {
+            id: *id,
+            label: "person".into(),
+            score: 0.9,
+            bbox,
+            seen: true,
+            since: at,
+            origin: bbox.foot(),
+        }
     };
     Body::Tracks(TrackFrame { tracks: ids.iter().map(track).collect(), picture: None })
 }

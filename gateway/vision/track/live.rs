@@ -57,6 +57,8 @@ pub(super) struct LiveTrack {
     weak_s: f32,
     /// Where it was seen first.
     origin: (f32, f32),
+    /// Where it stood then, as rules see it.
+    first_foot: (f32, f32),
     /// Smoothed.
     pub(super) bbox: Bbox,
     /// As it was detected last.
@@ -89,6 +91,7 @@ impl LiveTrack {
             weak_s: 0.0,
             came,
             origin: middle(&detection.bbox, shape),
+            first_foot: detection.bbox.foot(),
             bbox: detection.bbox,
             found: detection.bbox,
             motion: Motion::new(middle(&detection.bbox, shape)),
@@ -206,6 +209,7 @@ impl LiveTrack {
             bbox: self.predict(at, shape),
             seen: self.seen_at == at,
             since: self.since,
+            origin: self.first_foot,
         }
     }
 
