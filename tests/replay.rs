@@ -79,7 +79,8 @@ fn the_looks_of_a_camera_are_explained() {
     let replay = Replay::of(&square()).camera("square", &street("h264")).explain("square");
     let played = replay.arguments(&start).run();
     let explained = played.explained("square");
-    for expected in ["rule walkers: counts", "outside the zone", "rule crowd: counts; fewer than 4"]
+    for expected in
+        ["rule walkers: was told", "outside the zone", "rule crowd: counts; fewer than 4"]
     {
         assert!(explained.iter().any(|line| line.contains(expected)), "{expected}");
     }

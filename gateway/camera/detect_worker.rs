@@ -75,13 +75,19 @@ struct DetectorState {
     /// Pictures in a row on which the model failed, though it could be loaded.
     failures: u32,
     attentions: HashMap<SourceId, Attention>,
+    /// Tracks are numbered from here: no id of a process before is used again, since things that stand
+    /// keep theirs.
+    first_id: u64,
     /// [`DetectQueue::changes`] when `attentions` were last compared with its cameras.
     changes: u64,
 }
 
 impl DetectorState {
-    fn new() -> Self {
+    fn new(started_at: jiff::Timestamp) -> Self {
+        // Sixty-five thousand a second are never reached, and it stays exact in JSON.
+        let first_id = u64::try_from(started_at.as_second()).unwrap_or(0) << 16;
         Self {
+            first_id,
             detector: None,
             next_try: Instant::now(),
             reported: false,
@@ -95,7 +101,7 @@ impl DetectorState {
 impl DetectWorker {
     /// Runs until it is stopped. Without a model it tries to load one every few seconds.
     pub fn run(mut self) {
-        let mut state = DetectorState::new();
+        let mut state = DetectorState::new(self.report.clock.now().wall);
         let (mut overload, mut checked_at) = (OverloadMonitor::default(), Instant::now());
         while !self.stop.is_raised() {
             self.beat.beat();
@@ -152,7 +158,9 @@ impl DetectWorker {
             state.attentions.retain(|camera, _| self.queue.holds(camera));
         }
         let started = thread_cpu_time();
-        let attention = state.attentions.entry(camera.clone()).or_default();
+        let first = state.first_id;
+        let new = || Attention::numbered_from(first);
+        let attention = state.attentions.entry(camera.clone()).or_insert_with(new);
         let result = match attention.look(detector, look) {
             Ok(result) => result,
             Err(error) => {

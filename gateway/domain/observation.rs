@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DeviceReport, Evidence, GaugeReport, IncidentId, Kind, Now, Pose, PostureOrder, Receipt,
-    SourceId, Stamp, TrackFrame,
+    DeviceReport, Evidence, EvidenceId, GaugeReport, IncidentId, Kind, Now, Pose, PostureOrder,
+    Receipt, SourceId, Stamp, TrackFrame,
 };
 
 /// One thing reported or seen.
@@ -67,7 +67,7 @@ pub enum Body {
     /// Evidence of an incident has been written and synced.
     Evidence { incident: IncidentId, evidence: Box<Evidence> },
     /// Snapshot or clip could not be made; the incident must not wait for it.
-    EvidenceFailed { incident: IncidentId, reason: String },
+    EvidenceFailed { incident: IncidentId, id: EvidenceId, reason: String },
     /// A payload nobody could read: to the quarantine, then acknowledged.
     Unreadable(Unreadable),
 }

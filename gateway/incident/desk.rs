@@ -209,8 +209,8 @@ impl Desk {
             Body::Evidence { incident, evidence } => {
                 self.evidence(now, *incident, evidence, &mut effects);
             }
-            Body::EvidenceFailed { incident, reason } => {
-                self.evidence_failed(now, *incident, reason, &mut effects);
+            Body::EvidenceFailed { incident, id, reason } => {
+                self.evidence_failed(now, *incident, (*id, reason), &mut effects);
             }
             Body::Unreadable(unreadable) => {
                 self.fleet.unreadable(source);
@@ -303,7 +303,12 @@ impl Desk {
         }
         match (open.and_then(|id| self.live.get_mut(&id)), finding.phase) {
             (None, Phase::Ends) => {}
-            (None, _) => self.open(now, finding, effects),
+            (None, phase) => {
+                if phase == Phase::Continues {
+                    begin_afresh(&mut finding);
+                }
+                self.open(now, finding, effects);
+            }
             (Some(live), Phase::Begins | Phase::Continues) => {
                 if !live.open_keys.contains(&finding.key) {
                     live.open_keys.insert(finding.key.clone());
@@ -338,6 +343,9 @@ impl Desk {
                 let (id, joined) = (live.incident.id, live.incident.sources.len() > 1);
                 self.forget_keys(id, &finding.key, joined);
                 self.note_ended(id);
+                if self.live.get(&id).is_some_and(Live::is_closed) {
+                    self.retire(id);
+                }
             }
         }
     }
@@ -396,6 +404,7 @@ impl Desk {
         live.absorb(&mut finding);
         let mut folded = Effects::default();
         self.fuse(now, fused, &mut live, &mut folded);
+        self.ended_by_key.remove(&finding.key);
         self.by_key.insert(finding.key, id);
         if live.shot.is_some() {
             live.hold_until_ms = Some(now.mono_ms + SNAPSHOT_WAIT_MS);
@@ -415,7 +424,23 @@ fn is_of_a_device(kind: Kind) -> bool {
     matches!(kind, DeviceSilent | DeviceBattery | DeviceTamper | DeviceWeak)
 }
 
+/// A happening that is on becomes an incident of its own, because the one that it was part of is
+/// closed: of those who are news, or else of all who are there.
+fn begin_afresh(finding: &mut Finding) {
+    let report = &mut finding.things;
+    if report.things.is_empty() {
+        return;
+    }
+    if report.news.is_empty() {
+        report.news = report.things.iter().map(|one| one.id).collect();
+    }
+    let news = report.things.iter().filter(|one| report.news.contains(&one.id));
+    let came_at = news.map(|one| one.first_at).min().unwrap_or(finding.at);
+    finding.began_at = finding.began_at.max(came_at);
+}
+
 fn resumed(incident: Incident, now: Now) -> Live {
+    let things = Things::of(&incident.detail);
     let open_keys = incident.active.then(|| incident.key.clone()).into_iter().collect();
     Live {
         last_at: incident.ended_at.unwrap_or(incident.changed_at),
@@ -432,7 +457,7 @@ fn resumed(incident: Incident, now: Now) -> Live {
         last_snapshot_ms: 0,
         due_clips: Vec::new(),
         clips: 0,
-        things: Things::default(),
+        things,
         open_keys,
         shot: None,
     }

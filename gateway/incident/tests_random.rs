@@ -99,8 +99,15 @@ impl Witness {
         };
         let incident = &record.incident;
         let new = ids(incident);
+        // Who was beside a press may be beside the next one.
+        if incident.kind == Kind::EmergencyButton || incident.detail.contains_key("joined_to") {
+            return;
+        }
         for other in self.latest.values().map(|one| &one.incident) {
-            if other.id != incident.id && other.key == incident.key {
+            // Who is still there when a case is closed that he was joined to has one of his own.
+            let closed = matches!(other.stage, Stage::Closed | Stage::Dismissed)
+                || other.detail.contains_key("joined_to");
+            if other.id != incident.id && other.key == incident.key && !closed {
                 assert!(ids(other).is_disjoint(&new), "{other:?} and {record:?}");
             }
         }
@@ -170,6 +177,8 @@ struct World {
     replies: Vec<Reply>,
     /// Who came last.
     things: u64,
+    /// Happenings that are on.
+    open: HashSet<(&'static str, &'static str)>,
 }
 
 fn directory() -> Directory {
@@ -223,6 +232,7 @@ impl World {
             sent: Vec::new(),
             replies: Vec::new(),
             things: 0,
+            open: HashSet::new(),
         }
     }
 
@@ -271,7 +281,18 @@ impl World {
         let source = *["cam-1", "cam-2"].choose(&mut self.random).unwrap();
         let rule = *["yard", "gate"].choose(&mut self.random).unwrap();
         let phases = [Phase::Begins, Phase::Continues, Phase::Continues, Phase::Ends];
-        let phase = *phases.choose(&mut self.random).unwrap();
+        // As rules do: nothing goes on or ends that has not begun.
+        let mut phase = *phases.choose(&mut self.random).unwrap();
+        match (phase, self.open.contains(&(rule, source))) {
+            (Phase::Ends, false) => return,
+            (Phase::Continues, false) => phase = Phase::Begins,
+            (Phase::Begins, true) => phase = Phase::Continues,
+            _ => {}
+        }
+        match phase {
+            Phase::Ends => self.open.remove(&(rule, source)),
+            _ => self.open.insert((rule, source)),
+        };
         let at = self.now.wall - SignedDuration::from_millis(self.random.random_range(0..4_000));
         let shot = self.random.random_bool(0.5).then(|| shot(at, self.random.random()));
         let finding = Finding {
@@ -429,7 +450,7 @@ impl World {
             }
         };
         let body = if self.random.random_bool(0.2) {
-            Body::EvidenceFailed { incident, reason: "the disk is full".into() }
+            Body::EvidenceFailed { incident, id, reason: "the disk is full".into() }
         } else {
             let evidence = Evidence {
                 id,
@@ -454,6 +475,8 @@ impl World {
 
     /// A power cut: the desk knows what the journal knows, and nothing else.
     fn restart(&mut self) {
+        // The rules begin anew as well.
+        self.open.clear();
         let before = self.witness.latest.clone();
         self.jobs.clear();
         self.now.mono_ms = self.random.random_range(0..2_000);

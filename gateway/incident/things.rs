@@ -52,6 +52,22 @@ pub(super) struct Things {
 }
 
 impl Things {
+    /// Of a record, after a restart.
+    pub(super) fn of(detail: &Detail) -> Self {
+        let mut things = Self::default();
+        let listed = detail.get("things").and_then(Value::as_array).into_iter().flatten();
+        for (thing, evidence) in listed.filter_map(read) {
+            things.list(thing);
+            if let Some(one) = things.listed.last_mut() {
+                // What each is does not matter any more: it is listed, and none is asked for again.
+                one.pictures = evidence;
+            }
+        }
+        let total = detail.get("things_total").and_then(Value::as_u64).unwrap_or(0);
+        things.total = things.total.max(total);
+        things
+    }
+
     /// Takes over what a finding says of things. One that is unknown counts only if it is news: else
     /// it belongs to another incident. `tells`: newcomers are to be told. Returns the newcomers.
     pub(super) fn take(&mut self, now: Now, report: &ThingReport, tells: bool) -> Vec<Thing> {
@@ -94,10 +110,14 @@ impl Things {
     /// Takes over the things of an incident that became part of this one.
     pub(super) fn join(&mut self, other: &mut Self) {
         let joined = std::mem::take(other);
-        self.total += joined.total;
-        self.known.extend(joined.known);
-        self.listed.extend(joined.listed);
+        let new = |key: &ThingKey| !self.known.contains(key);
+        let twice = joined.known.iter().filter(|key| !new(key)).count();
+        self.total += joined.total.saturating_sub(twice as u64);
+        let is_new = |one: &Listed| new(&(one.thing.source.clone(), one.thing.id));
+        let listed: Vec<Listed> = joined.listed.into_iter().filter(is_new).collect();
+        self.listed.extend(listed);
         self.listed.truncate(LISTED_THINGS_MAX);
+        self.known.extend(joined.known);
     }
 
     /// Whether one of these things of this source is part of it.
@@ -133,9 +153,9 @@ impl Things {
         }
     }
 
-    /// Something that was asked for could not be made; what it was is not known.
-    pub(super) fn failed(&mut self) {
-        self.asked.clear();
+    /// It could not be made.
+    pub(super) fn failed(&mut self, id: EvidenceId) {
+        self.asked.retain(|(asked, _)| *asked != id);
     }
 
     /// Whether a picture may leave the record, because another one shows everybody whom it shows; it
@@ -177,6 +197,23 @@ impl Things {
             detail.insert("things_total".into(), self.total.into());
         }
     }
+}
+
+/// As [`shown`] wrote it.
+fn read(shown: &Value) -> Option<(Thing, Vec<EvidenceId>)> {
+    let text = |key: &str| shown.get(key)?.as_str();
+    let thing = Thing {
+        id: shown.get("id")?.as_u64()?,
+        source: text("source")?.into(),
+        label: text("label")?.into(),
+        first_at: text("first_at")?.parse().ok()?,
+        last_at: text("last_at")?.parse().ok()?,
+        score: shown.get("score")?.as_f64()? as f32,
+        standing: shown.get("standing").and_then(Value::as_bool).unwrap_or(false),
+    };
+    let evidence = shown.get("evidence")?.as_array()?;
+    let ids = evidence.iter().filter_map(|id| id.as_str()?.parse().ok()).collect();
+    Some((thing, ids))
 }
 
 fn renew(old: &mut Thing, new: &Thing) {

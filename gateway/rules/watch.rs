@@ -40,6 +40,10 @@ const LOST_THINGS_MAX: usize = 64;
 const SILENT_LOOKS: u64 = 3;
 /// And not before so long.
 const SILENT_MS: u64 = 10_000;
+/// After so long without a look nothing is known any more of who was there.
+const GAP_MAX_MS: u64 = 300_000;
+/// Pictures are never so much out of order: the clock was set back.
+const BACK_MAX_MS: i64 = 60_000;
 /// Looks further apart than this are no interval.
 const INTERVAL_MAX_MS: u64 = 120_000;
 
@@ -141,6 +145,10 @@ impl Watch {
         findings: &mut Vec<Finding>,
     ) {
         let at = stamp.at;
+        if self.is_another_time(at) {
+            self.end(EndCause::Over, findings);
+            self.forget();
+        }
         self.note_look(at);
         self.see(frame, at);
         let active = self.schedule.holds(at, &self.timezone);
@@ -179,6 +187,22 @@ impl Watch {
         SignedDuration::from_millis(millis(self.rule.clear_s))
     }
 
+    /// Whether so long has passed since the look before, or the clock was set back so far, that nothing
+    /// is known any more of who was there.
+    fn is_another_time(&self, at: Timestamp) -> bool {
+        self.looked.is_some_and(|(before, interval_ms)| {
+            let passed = i64::try_from(at.duration_since(before).as_millis()).unwrap_or(i64::MAX);
+            let longest = i64::try_from((interval_ms * SILENT_LOOKS).max(GAP_MAX_MS)).unwrap_or(0);
+            passed > longest || passed < -BACK_MAX_MS
+        })
+    }
+
+    fn forget(&mut self) {
+        self.things.clear();
+        self.lost_things.clear();
+        (self.reported, self.looked, self.enough_since, self.ended) = (None, None, None, None);
+    }
+
     fn note_look(&mut self, at: Timestamp) {
         let interval = self.looked.map_or(0, |(before, known)| {
             let passed = u64::try_from(at.duration_since(before).as_millis()).unwrap_or(0);
@@ -195,6 +219,10 @@ impl Watch {
             |track: &Track| reported.as_ref().is_some_and(|ids| !ids.contains_key(&track.id));
         for track in frame.tracks.iter().filter(|track| track.seen) {
             if !self.looks_at(track) {
+                // Who is seen to walk off has not vanished where he stood.
+                if let Some(thing) = self.things.get_mut(&track.id) {
+                    thing.moved(track.bbox, at);
+                }
                 continue;
             }
             if !self.things.contains_key(&track.id) {
@@ -260,9 +288,10 @@ impl Watch {
         }
         let lost = self.lost_things.iter().position(|thing| thing.is_found_again(track, at))?;
         let mut thing = self.lost_things.remove(lost)?;
-        thing.found(track, at);
+        thing.found(track, at, self.rule.kind == RuleKind::FireLane);
         let is_member = self.happening.as_ref().is_some_and(|one| one.members.contains(&thing.id));
         thing.role = match () {
+            () if thing.role == Role::LetGo => Role::LetGo,
             () if thing.is_standing && self.rule.lets_go() => Role::LetGo,
             () if is_member => Role::Holds,
             () => Role::Waits,

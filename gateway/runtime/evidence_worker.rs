@@ -53,9 +53,9 @@ impl EvidenceWorker {
     /// Does a job; returns the observation for the desk: the evidence, written and synced, or why there is
     /// none.
     pub(super) fn make(&self, job: EvidenceJob) -> (SourceId, Body) {
-        let (incident, source) = match &job {
-            EvidenceJob::Snapshot { incident, source, .. }
-            | EvidenceJob::Clip { incident, source, .. } => (*incident, source.clone()),
+        let (incident, id, source) = match &job {
+            EvidenceJob::Snapshot { incident, id, source, .. }
+            | EvidenceJob::Clip { incident, id, source, .. } => (*incident, *id, source.clone()),
         };
         let made = match job {
             EvidenceJob::Snapshot { id, shot, .. } => self.snapshot(id, &source, shot),
@@ -68,7 +68,7 @@ impl EvidenceWorker {
             Err(reason) => {
                 self.meter.add(Metric::EvidenceFailed, source.as_str(), 1);
                 tracing::warn!(%incident, %source, reason, "evidence could not be made");
-                Body::EvidenceFailed { incident, reason }
+                Body::EvidenceFailed { incident, id, reason }
             }
         };
         (source, body)

@@ -260,14 +260,14 @@ impl Junction {
                 Ok(()) => continue,
                 Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => job,
             };
-            let (incident, source) = match job {
-                EvidenceJob::Snapshot { incident, source, .. }
-                | EvidenceJob::Clip { incident, source, .. } => (incident, source),
+            let (incident, id, source) = match job {
+                EvidenceJob::Snapshot { incident, id, source, .. }
+                | EvidenceJob::Clip { incident, id, source, .. } => (incident, id, source),
             };
             self.meter.add(Metric::EvidenceFailed, source.as_str(), 1);
             let now = self.clock.now();
-            let body =
-                Body::EvidenceFailed { incident, reason: "the evidence worker is busy".into() };
+            let reason = "the evidence worker is busy".into();
+            let body = Body::EvidenceFailed { incident, id, reason };
             let failed = Observation::of_gateway(source, now, body);
             effects.entries.extend(self.core.apply(now, &failed).entries);
         }

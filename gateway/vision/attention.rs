@@ -107,6 +107,11 @@ impl LookResult {
 }
 
 impl Attention {
+    /// Its tracks are numbered from the next one after this on.
+    pub fn numbered_from(next: u64) -> Self {
+        Self { tracker: Tracker::numbered_from(next), ..Self::default() }
+    }
+
     /// Runs the detector where the look asks for it, and follows what is there.
     pub fn look(
         &mut self,

@@ -12,7 +12,7 @@ mod tests;
 #[cfg(test)]
 mod tests_random;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use self::live::{LiveTrack, group, size};
 use crate::domain::{Bbox, Detection, Track};
@@ -30,6 +30,8 @@ const TWICE_IOU: f32 = 0.4;
 const TWICE_INSIDE: f32 = 0.75;
 /// Who is covered by so much of somebody else may be behind him.
 const COVERED: f32 = 0.3;
+/// Pictures are never so much out of order.
+const AHEAD_MAX: SignedDuration = SignedDuration::from_secs(120);
 /// More things than this in one picture are noise (P11).
 const TRACKS_MAX: usize = 500;
 
@@ -41,6 +43,11 @@ pub(super) struct Tracker {
 }
 
 impl Tracker {
+    /// Its first id is the next one after this.
+    pub(super) fn numbered_from(next: u64) -> Self {
+        Self { tracks: Vec::new(), next }
+    }
+
     /// Takes what was seen at `at`; returns confirmed tracks, unseen ones at their predicted place.
     /// `shape`: the picture's width by its height.
     pub(super) fn update(
@@ -50,6 +57,8 @@ impl Tracker {
         detections: &[Detection],
         came: impl Fn(&Detection) -> bool,
     ) -> Vec<Track> {
+        // Of a time that lies far ahead, after a clock was set back, nothing is known.
+        self.tracks.retain(|track| track.seen_at <= at + AHEAD_MAX);
         let pairs = self.pairs(at, shape, detections);
         let mut taken = vec![false; detections.len()];
         let mut matched = vec![false; self.tracks.len()];

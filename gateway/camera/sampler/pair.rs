@@ -278,6 +278,8 @@ impl Sampler {
         self.lag.woke();
         let ring = self.ring.clone();
         let Ok(ring) = ring.lock() else { return };
+        // Numbers of the other ring say nothing in this one.
+        (self.next, self.last_at) = (ring.numbers().end, None);
         let Some(newest_at) = ring.newest().map(|newest| newest.at) else { return };
         if self.gate.reported_at().is_some_and(|reported| newest_at < reported - STEP_BACK) {
             self.gate.begin(newest_at);

@@ -2,16 +2,22 @@
 
 use std::collections::HashMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     super::live::{DueClip, Live},
     Desk, Directory, Effects, EvidenceJob,
 };
-use crate::domain::{Entry, Evidence, Finding, IdMint, IncidentId, Now, SourceId, Thing, What};
+use crate::domain::{
+    Entry, Evidence, EvidenceId, Finding, IdMint, IncidentId, Now, SourceId, Thing, What,
+};
 
 /// Clips of one incident, at most.
 const CLIPS_MAX: usize = 50;
+/// What came longer ago than this when it was told has left the cameras' memory in part: its clip
+/// begins `TOLD_BEFORE` before it was told.
+const CAME_BEFORE: SignedDuration = SignedDuration::from_secs(25);
+const TOLD_BEFORE: SignedDuration = SignedDuration::from_secs(20);
 /// A clip that shows a newcomer for less than this does not show him.
 const SHOWN_FOR: SignedDuration = SignedDuration::from_secs(3);
 
@@ -51,12 +57,12 @@ impl Desk {
         &mut self,
         now: Now,
         id: IncidentId,
-        reason: &str,
+        (failed, reason): (EvidenceId, &str),
         effects: &mut Effects,
     ) {
         let Some(live) = self.live.get_mut(&id) else { return };
-        live.making_snapshot = false;
-        live.things.failed();
+        live.making_snapshot &= live.snapshot != Some(failed);
+        live.things.failed(failed);
         live.incident.detail.insert("evidence_failed".into(), reason.into());
         live.dirty = true;
         if live.hold_until_ms.is_some() {
@@ -134,21 +140,28 @@ pub(super) fn picture_things(
 /// Sees to it that a clip shows these newcomers: one that is still to be cut, or another.
 pub(super) fn film_things(directory: &Directory, live: &mut Live, newcomers: &[Thing]) {
     for thing in newcomers {
+        let began_at = clip_from(thing.first_at, thing.last_at);
         let longest = directory.clip_max(&thing.source);
         let key = (thing.source.clone(), thing.id);
         let shows_him = |clip: &&mut DueClip| {
-            clip.source == thing.source && thing.first_at + SHOWN_FOR <= clip.began_at + longest
+            clip.source == thing.source && began_at + SHOWN_FOR <= clip.began_at + longest
         };
         match live.due_clips.iter_mut().find(shows_him) {
             Some(clip) => clip.shows.push(key),
             None if live.clips < CLIPS_MAX => {
                 live.clips += 1;
-                let (source, began_at) = (thing.source.clone(), thing.first_at);
+                let source = thing.source.clone();
                 live.due_clips.push(DueClip { source, began_at, shows: vec![key] });
             }
             None => {}
         }
     }
+}
+
+/// Where a clip of something begins its pre-roll that came at one time and was told at another.
+pub(super) fn clip_from(came_at: Timestamp, told_at: Timestamp) -> Timestamp {
+    let is_long_ago = told_at.duration_since(came_at) > CAME_BEFORE;
+    if is_long_ago { told_at - TOLD_BEFORE } else { came_at }
 }
 
 /// Asks for the clips whose time is over: when the incident has ended and the post-roll is over, or

@@ -12,7 +12,7 @@ use super::{
         live::{DueClip, Live},
     },
     Desk, Effects,
-    evidence::picture_things,
+    evidence::{clip_from, picture_things},
 };
 use crate::domain::{
     Finding, Grid, IncidentId, Kind, Now, Place, Severity, SourceId, SourceKind, SourceRef, What,
@@ -62,6 +62,7 @@ impl Desk {
         if info.kind == SourceKind::Drone {
             self.flights.opened(&info.id, &id.to_string());
         }
+        self.ended_by_key.remove(&finding.key);
         self.by_key.insert(finding.key.clone(), id);
         let Some(live) = self.live.get_mut(&id) else { return false };
         live.open_keys.insert(finding.key.clone());
@@ -248,7 +249,7 @@ impl Live {
     /// One clip shows it, from its beginning on.
     pub(super) fn film(&mut self, source: SourceId) {
         self.clips += 1;
-        let began_at = self.incident.began_at;
+        let began_at = clip_from(self.incident.began_at, self.incident.opened_at);
         self.due_clips.push(DueClip { source, began_at, shows: Vec::new() });
     }
 

@@ -6,7 +6,7 @@ use super::{
     Desk, Effects,
     evidence::{film_things, picture_things},
 };
-use crate::domain::{Finding, IncidentId, Now, SourceId, Thing, What};
+use crate::domain::{Finding, IncidentId, Kind, Now, SourceId, Thing, What};
 
 /// Incidents of one source in which the same things are looked for, at most.
 const RECENT_INCIDENTS_MAX: usize = 16;
@@ -43,8 +43,15 @@ impl Desk {
     pub(super) fn end_closed(&mut self, now: Now, finding: &Finding, effects: &mut Effects) {
         let Some(id) = self.by_key.get(&finding.key).copied() else { return };
         let Some(live) = self.live.get_mut(&id) else { return };
-        let is_own = live.incident.key == finding.key;
-        if !live.is_closed() || finding.things.news.is_empty() || !is_own {
+        if !live.is_closed() || finding.things.news.is_empty() {
+            return;
+        }
+        if live.incident.key != finding.key {
+            // He was joined to it by another camera; that one's happening is its own affair.
+            if live.incident.kind != Kind::EmergencyButton {
+                live.open_keys.remove(&finding.key);
+                self.by_key.remove(&finding.key);
+            }
             return;
         }
         effects.entries.extend(live.tell_news(now));
@@ -54,6 +61,7 @@ impl Desk {
         effects.entries.push(live.record(now, What::Ended));
         let joined = live.incident.sources.len() > 1;
         self.forget_keys(id, &finding.key, joined);
+        self.retire(id);
     }
 
     /// Another finding of an incident that is on; true when its severity rose.

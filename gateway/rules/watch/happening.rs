@@ -12,6 +12,8 @@ use crate::domain::{
 
 /// A happening that was longer by this much is worth an update.
 const LONGER_MS: i64 = 30_000;
+/// Who passes in front of another hides him no longer.
+const HIDDEN_FOR: SignedDuration = SignedDuration::from_secs(2);
 /// Things of one happening that are remembered, at most; those that came first are forgotten first.
 const MEMBERS_MAX: usize = 10_000;
 
@@ -80,7 +82,7 @@ impl Watch {
             self.happening.as_ref().is_some_and(|one| self.is_long(one.renews_from, stamp.at));
         if renews {
             self.end(EndCause::Renewed, findings);
-        } else if self.is_another_visit() {
+        } else if self.is_another_visit(stamp.at) {
             self.end(EndCause::Parted, findings);
         }
         let since = tracks.iter().filter_map(|track| self.things.get(track));
@@ -152,8 +154,11 @@ impl Watch {
 
     /// Whether, without a cool-down, who comes now comes after all others have left: more than one look
     /// has shown none of them.
-    fn is_another_visit(&self) -> bool {
-        let left = |absent: Option<(Timestamp, u32)>| absent.is_some_and(|(_, looks)| looks > 1);
+    fn is_another_visit(&self, at: Timestamp) -> bool {
+        let hidden = self.clear().min(HIDDEN_FOR);
+        let left = |absent: Option<(Timestamp, u32)>| {
+            absent.is_some_and(|(from, looks)| looks > 1 && at.duration_since(from) >= hidden)
+        };
         self.rule.cooldown_in(self.posture.0) <= 0.0
             && self.rule.lets_go()
             && self.happening.as_ref().is_some_and(|one| left(one.absent))

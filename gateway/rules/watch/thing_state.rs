@@ -18,7 +18,8 @@ const ROOTED_AFTER: SignedDuration = SignedDuration::from_secs(2);
 /// stands there, and a person whom another hides is himself.
 const AWAITED_FOR: SignedDuration = SignedDuration::from_secs(300);
 /// If it was away for longer and had not stood for long, it counts as another one.
-const OCCLUDED_FOR: SignedDuration = SignedDuration::from_secs(30);
+/// A vehicle is hidden by others three times as long.
+const OCCLUDED_FOR: SignedDuration = SignedDuration::from_secs(10);
 /// A second opinion is waited for no longer.
 const CONFIRMED_WITHIN: SignedDuration = SignedDuration::from_millis(400);
 /// Boxes that overlap by this much are at one place.
@@ -128,7 +129,7 @@ impl ThingState {
         self.score = self.score.max(track.score);
         self.bbox = track.bbox;
         self.label = track.label.clone();
-        self.moved(track.bbox.foot(), at);
+        self.moved(track.bbox, at);
     }
 
     /// The look of `at` shows it as the rule wants it. It counts after so many looks; and after the
@@ -175,16 +176,18 @@ impl ThingState {
 
     /// A track begins in the picture of `at` where it stood. After a while it may be somebody else, who
     /// is told; that something stands there is known all the same.
-    pub(super) fn found(&mut self, track: &Track, at: Timestamp) {
-        if at.duration_since(self.last_at) > OCCLUDED_FOR && !self.is_standing {
+    pub(super) fn found(&mut self, track: &Track, at: Timestamp, is_vehicle: bool) {
+        let away = at.duration_since(self.last_at);
+        let occluded_for = if is_vehicle { OCCLUDED_FOR * 3 } else { OCCLUDED_FOR };
+        if away > occluded_for && !self.is_standing {
             (self.id, self.since, self.role) = (track.id, at, Role::Waits);
         }
     }
 
     /// Its foot is here now. A single look elsewhere is not believed: boxes jump when somebody passes
     /// in front.
-    fn moved(&mut self, foot: (f32, f32), at: Timestamp) {
-        let size = (self.bbox.x1 - self.bbox.x0).max(self.bbox.y1 - self.bbox.y0);
+    pub(super) fn moved(&mut self, bbox: Bbox, at: Timestamp) {
+        let (foot, size) = (bbox.foot(), (bbox.x1 - bbox.x0).max(bbox.y1 - bbox.y0));
         let within = (size * STANDS_WITHIN).max(STANDS_WITHIN_MIN);
         let near = |from: (f32, f32)| (foot.0 - from.0).hypot(foot.1 - from.1) <= within;
         if near(self.anchor.0) {

@@ -18,6 +18,8 @@ const JITTER: f32 = 0.3;
 const DRIFT: f32 = 0.25;
 /// Nobody is the same who is further off, sizes, however long the gap.
 const REACH_MAX: f32 = 3.0;
+/// Nor who was seen so long ago, seconds, if he is not where he was.
+const KNOWN_FOR_S: f32 = 15.0;
 /// Slower than this it stands, sizes a second.
 const STANDS_BELOW: f32 = 0.25;
 /// Detections before a track counts: a single one may be an error of the detector.
@@ -117,7 +119,12 @@ impl LiveTrack {
 
     /// How far from there it may turn up, sizes. `shape`: the picture's width by its height.
     pub(super) fn reach(&self, at: Timestamp) -> f32 {
-        let unseen_s = at.duration_since(self.seen_at).as_secs_f32().clamp(0.0, MAX_S);
+        let unseen_s = at.duration_since(self.seen_at).as_secs_f32();
+        if unseen_s > KNOWN_FOR_S {
+            // Who is elsewhere after so long without a look may be anybody.
+            return JITTER;
+        }
+        let unseen_s = unseen_s.clamp(0.0, MAX_S);
         let doubt = self.motion(at).doubt();
         let drift = if self.misses < MISSES_MIN { doubt } else { doubt.min(DRIFT * unseen_s) };
         (JITTER + drift).min(REACH_MAX)
