@@ -1,7 +1,7 @@
 //! A camera's ONVIF side: where its streams are, what moves before it, and which cameras there are.
 //!
-//! All of it is asked over SOAP by [`link`], which knows how a camera wants to be told who asks. What
-//! a camera answers is read in [`read`] and [`profiles`]: bytes from outside, bounded, never trusted.
+//! All of it is asked over SOAP by `link.rs`, which knows how a camera wants to be told who asks. What
+//! a camera answers is read in `read.rs` and `profiles.rs`: bytes from outside, bounded, never trusted.
 
 mod address;
 mod discovery;
