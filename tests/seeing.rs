@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::world::{Gateway, Replay, Site, fetched, root, street_of};
+use crate::world::{Gateway, Replay, Site, only_the_ssd, root, street_of};
 
 const START: &str = "2026-01-01T12:00:00+08:00";
 const DECODES: [&str; 2] = ["adaptive", "full"];
@@ -52,10 +52,7 @@ fn judged(clip: &Path, decode: &str, cooldown: Option<u32>) -> Value {
 /// Each is one thing in exactly one incident, and nothing is told that is not there. `spare`: so many may
 /// be missed.
 fn each_is_one(name: &str, spare: u64) {
-    // The model that looks is the first of the catalogue that is here.
-    let better = fetched().iter().any(|model| model.name == "yolox-nano");
-    if !better || std::env::var("GRIDPOST_TEST_MODEL").is_ok_and(|name| name != "yolox-nano") {
-        eprintln!("skipped: this is true of yolox-nano, and only the SSD is here");
+    if only_the_ssd() {
         return;
     }
     let Some(clip) = scene(name) else { return };

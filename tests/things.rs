@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::world::{Replay, Site, Stream, fetched, ffmpeg, people, seconds};
+use crate::world::{Replay, Site, Stream, ffmpeg, only_the_ssd, people, seconds};
 
 /// A thing that was told: its incident, and from when to when it was there, seconds.
 #[derive(Clone, Debug)]
@@ -60,20 +60,9 @@ fn each_is_one(told: &[Told], truth: &Value) {
     }
 }
 
-/// These scenes are for the better model; where only the SSD is here, that is said.
-fn skips() -> bool {
-    let better = fetched().iter().any(|model| model.name == "yolox-nano");
-    let skips =
-        !better || std::env::var("GRIDPOST_TEST_MODEL").is_ok_and(|one| one != "yolox-nano");
-    if skips {
-        eprintln!("skipped: this is true of yolox-nano, and only the SSD is here");
-    }
-    skips
-}
-
 #[test]
 fn p12_six_people_one_after_another_are_six_things_and_six_incidents_without_a_cooldown() {
-    if skips() {
+    if only_the_ssd() {
         return;
     }
     let (clip, truth) = people("six");
@@ -112,7 +101,7 @@ fn with_gop(folder: &Path, clip: &Path, gop_s: f64) -> PathBuf {
 
 #[test]
 fn p12_at_every_distance_of_key_frames_and_looks_who_stands_is_one_and_loiters_in_his_time() {
-    if skips() {
+    if only_the_ssd() {
         return;
     }
     let (clip, truth) = people("stand");

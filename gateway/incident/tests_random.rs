@@ -100,13 +100,16 @@ impl Witness {
         let incident = &record.incident;
         let new = ids(incident);
         // Who was beside a press may be beside the next one.
-        if incident.kind == Kind::EmergencyButton || incident.detail.contains_key("joined_to") {
+        let is_closed = |one: &Incident| matches!(one.stage, Stage::Closed | Stage::Dismissed);
+        if is_closed(incident)
+            || incident.kind == Kind::EmergencyButton
+            || incident.detail.contains_key("joined_to")
+        {
             return;
         }
         for other in self.latest.values().map(|one| &one.incident) {
             // Who is still there when a case is closed that he was joined to has one of his own.
-            let closed = matches!(other.stage, Stage::Closed | Stage::Dismissed)
-                || other.detail.contains_key("joined_to");
+            let closed = is_closed(other) || other.detail.contains_key("joined_to");
             if other.id != incident.id && other.key == incident.key && !closed {
                 assert!(ids(other).is_disjoint(&new), "{other:?} and {record:?}");
             }
@@ -178,7 +181,7 @@ struct World {
     /// Who came last.
     things: u64,
     /// Happenings that are on.
-    open: HashSet<(&'static str, &'static str)>,
+    open: HashMap<(&'static str, &'static str), Vec<u64>>,
 }
 
 fn directory() -> Directory {
@@ -232,7 +235,7 @@ impl World {
             sent: Vec::new(),
             replies: Vec::new(),
             things: 0,
-            open: HashSet::new(),
+            open: HashMap::new(),
         }
     }
 
@@ -283,16 +286,12 @@ impl World {
         let phases = [Phase::Begins, Phase::Continues, Phase::Continues, Phase::Ends];
         // As rules do: nothing goes on or ends that has not begun.
         let mut phase = *phases.choose(&mut self.random).unwrap();
-        match (phase, self.open.contains(&(rule, source))) {
+        match (phase, self.open.contains_key(&(rule, source))) {
             (Phase::Ends, false) => return,
             (Phase::Continues, false) => phase = Phase::Begins,
             (Phase::Begins, true) => phase = Phase::Continues,
             _ => {}
         }
-        match phase {
-            Phase::Ends => self.open.remove(&(rule, source)),
-            _ => self.open.insert((rule, source)),
-        };
         let at = self.now.wall - SignedDuration::from_millis(self.random.random_range(0..4_000));
         let shot = self.random.random_bool(0.5).then(|| shot(at, self.random.random()));
         let finding = Finding {
@@ -313,7 +312,7 @@ impl World {
             }],
             why: "random".into(),
             detail: Detail::new(),
-            things: self.things(source, phase, at),
+            things: self.things((rule, source), phase, at),
             shot,
             notable: self.random.random_bool(0.3),
         };
@@ -321,22 +320,33 @@ impl World {
         self.apply(source, Body::Tracks(frame), vec![finding]);
     }
 
-    /// Somebody new now and then, also after an end; those of before as well.
-    fn things(&mut self, source: &str, phase: Phase, at: Timestamp) -> ThingReport {
-        let is_new = phase == Phase::Begins || self.random.random_bool(0.2);
+    /// Those of the happening that is on; somebody new now and then.
+    fn things(
+        &mut self,
+        key: (&'static str, &'static str),
+        phase: Phase,
+        at: Timestamp,
+    ) -> ThingReport {
+        let is_new =
+            phase == Phase::Begins || (phase == Phase::Continues && self.random.random_bool(0.2));
         self.things += u64::from(is_new);
-        let thing = |id: u64| Thing {
-            id,
-            source: source.into(),
+        let members = self.open.entry(key).or_default();
+        members.extend(is_new.then_some(self.things));
+        let thing = |id: &u64| Thing {
+            id: *id,
+            source: key.1.into(),
             label: "person".into(),
             first_at: at,
             last_at: at,
             score: 0.9,
             standing: false,
         };
-        let from = self.things.saturating_sub(2);
+        let things = members.iter().map(thing).collect();
+        if phase == Phase::Ends {
+            self.open.remove(&key);
+        }
         ThingReport {
-            things: (from..=self.things).map(thing).collect(),
+            things,
             news: is_new.then_some(self.things).into_iter().collect(),
             resumes: phase == Phase::Begins && self.random.random_bool(0.5),
         }

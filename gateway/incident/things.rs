@@ -20,6 +20,10 @@ const TRIES_MAX: u8 = 3;
 /// Who it is: the id of a track is unique within its source.
 pub(super) type ThingKey = (SourceId, u64);
 
+fn key_of(thing: &Thing) -> ThingKey {
+    (thing.source.clone(), thing.id)
+}
+
 struct Listed {
     thing: Thing,
     pictures: Vec<EvidenceId>,
@@ -73,7 +77,7 @@ impl Things {
     pub(super) fn take(&mut self, now: Now, report: &ThingReport, tells: bool) -> Vec<Thing> {
         let mut newcomers = Vec::new();
         for thing in &report.things {
-            let key = (thing.source.clone(), thing.id);
+            let key = key_of(thing);
             let is_news = report.news.contains(&thing.id);
             match self.listed.iter_mut().find(|one| one.is(&key)) {
                 Some(one) => renew(&mut one.thing, thing),
@@ -88,7 +92,7 @@ impl Things {
             let news =
                 self.news.get_or_insert_with(|| News { keys: Vec::new(), since_ms: now.mono_ms });
             for thing in &newcomers {
-                let key = (thing.source.clone(), thing.id);
+                let key = key_of(thing);
                 if !news.keys.contains(&key) && news.keys.len() < KNOWN_THINGS_MAX {
                     news.keys.push(key);
                 }
@@ -100,7 +104,7 @@ impl Things {
     fn list(&mut self, thing: Thing) {
         self.total += 1;
         if self.known.len() < KNOWN_THINGS_MAX {
-            self.known.insert((thing.source.clone(), thing.id));
+            self.known.insert(key_of(&thing));
         }
         if self.listed.len() < LISTED_THINGS_MAX {
             self.listed.push(Listed { thing, pictures: Vec::new(), clips: Vec::new(), tries: 0 });
@@ -113,7 +117,7 @@ impl Things {
         let new = |key: &ThingKey| !self.known.contains(key);
         let twice = joined.known.iter().filter(|key| !new(key)).count();
         self.total += joined.total.saturating_sub(twice as u64);
-        let is_new = |one: &Listed| new(&(one.thing.source.clone(), one.thing.id));
+        let is_new = |one: &Listed| new(&key_of(&one.thing));
         let listed: Vec<Listed> = joined.listed.into_iter().filter(is_new).collect();
         self.listed.extend(listed);
         self.listed.truncate(LISTED_THINGS_MAX);
@@ -122,7 +126,7 @@ impl Things {
 
     /// Whether one of these things of this source is part of it.
     pub(super) fn has_any(&self, things: &[Thing]) -> bool {
-        things.iter().any(|thing| self.known.contains(&(thing.source.clone(), thing.id)))
+        things.iter().any(|thing| self.known.contains(&key_of(thing)))
     }
 
     /// Those of these boxes of a source that no picture shows, and that none is being made of.

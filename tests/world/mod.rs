@@ -58,7 +58,7 @@ pub(crate) use fault::{Fault, Mode};
 pub(crate) use gateway::{Gateway, Launch};
 pub(crate) use listeners::{Grid, Listener};
 pub(crate) use load::Load;
-pub(crate) use models::{SSD, fetched, models, models_of};
+pub(crate) use models::{SSD, fetched, models, models_of, only_the_ssd};
 pub(crate) use onvif::Onvif;
 pub(crate) use receiver::{Receiver, acceptor};
 pub(crate) use replay::{Played, Replay, moment, seconds};

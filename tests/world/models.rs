@@ -48,6 +48,16 @@ pub(crate) fn fetched() -> Vec<ModelSpec> {
     here
 }
 
+/// Whether only the SSD looks here, of which what the better model sees is not true; says so if it is.
+pub(crate) fn only_the_ssd() -> bool {
+    let better = fetched().iter().any(|model| model.name == "yolox-nano");
+    let only = !better || std::env::var(CHOSEN).is_ok_and(|name| name != "yolox-nano");
+    if only {
+        eprintln!("skipped: this is true of yolox-nano, and only the SSD is here");
+    }
+    only
+}
+
 fn fill(folder: &Path, names: &[&str]) {
     let models = root().join("models");
     let catalog = Catalog::read(&models).unwrap();

@@ -90,7 +90,8 @@ impl Watch {
         // Who was lost from sight and is found where he stood has been told until then.
         let since = self.ended.as_ref().map_or(since, |ended| since.max(ended.at));
         let resumed = self.resumed(tracks, stamp.at);
-        if self.happening.is_none() {
+        let begins = self.happening.is_none().then_some(resumed.is_some());
+        if begins.is_some() {
             self.happening = Some(Happening {
                 began_at: since,
                 renews_from: resumed.unwrap_or(since),
@@ -102,10 +103,8 @@ impl Watch {
                 mono_ms: stamp.mono_ms,
                 members: BTreeSet::new(),
             });
-        } else {
-            return self.welcome(stamp, tracks, frame, None, findings);
         }
-        self.welcome(stamp, tracks, frame, Some(resumed.is_some()), findings);
+        self.welcome(stamp, tracks, frame, begins, findings);
     }
 
     /// `begins`: the happening begins with them, and whether it resumes the one before.
