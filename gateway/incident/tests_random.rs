@@ -100,7 +100,11 @@ impl Witness {
         let incident = &record.incident;
         let new = ids(incident);
         // Who was beside a press may be beside the next one.
-        let is_closed = |one: &Incident| matches!(one.stage, Stage::Closed | Stage::Dismissed);
+        // Also where it was reopened since.
+        let is_closed = |one: &Incident| {
+            matches!(one.stage, Stage::Closed | Stage::Dismissed)
+                || one.detail.get("ended_by").is_some_and(|by| by == "closed")
+        };
         if is_closed(incident)
             || incident.kind == Kind::EmergencyButton
             || incident.detail.contains_key("joined_to")
