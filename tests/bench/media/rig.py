@@ -162,9 +162,10 @@ class Server:
 
     def listen(self):
         for line in self.process.stdout:
-            word, name, wall = line.split()
-            if word == "TURN":
-                self.turns.setdefault(name, []).append(float(wall))
+            # Two streams that turn at one moment may write into one line of the pipe: then both are lost, not the bench.
+            match line.split():
+                case ["TURN", name, wall] if wall.replace(".", "", 1).isdigit():
+                    self.turns.setdefault(name, []).append(float(wall))
 
     def sample(self, found):
         rows = tree(self.process.pid, found)
