@@ -51,7 +51,7 @@ impl Look {
 }
 
 /// What vision answers the gate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LookFeedback {
     /// Something is there that counts.
     pub holds: bool,
@@ -59,7 +59,7 @@ pub struct LookFeedback {
     pub found: bool,
     /// Something is there that was not there before.
     pub somebody_new: bool,
-    /// All that differs was found and is so large that a smaller stream shows it as well; `None`:
-    /// nothing differs.
-    pub near: Option<bool>,
+    /// Height of the smallest thing that was found where something differs, in 0..1 of the picture; 0
+    /// where something differs and nothing was found; `None`: nothing differs.
+    pub least_height: Option<f32>,
 }

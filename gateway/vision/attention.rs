@@ -42,10 +42,8 @@ const SHAPE: f32 = 16.0 / 9.0;
 /// A thing that so many checks do not find, though nothing has changed, was never there.
 const MISSES_MAX: u8 = 3;
 
-/// A thing of this height, in 0..1 of the picture, is seen as well in a sub-stream of 640 by 360.
-const NEAR_HEIGHT: f32 = 0.2;
-/// So much of a region, or of the thing in it, lies in the other.
-const NEAR_OVERLAP: f32 = 0.5;
+/// So much of a region, or of the thing that accounts for it, lies in the other.
+const ACCOUNTS_FOR: f32 = 0.5;
 
 /// A thing that a look found.
 struct KnownThing {
@@ -138,14 +136,16 @@ impl Attention {
         };
         let moves = found.iter().any(differs);
         if look.probe && somebody_new {
-            let feedback = LookFeedback { holds: true, found: moves, somebody_new, near: None };
+            let feedback =
+                LookFeedback { holds: true, found: moves, somebody_new, least_height: None };
             return Ok(LookResult { tracks: None, feedback, runs });
         }
-        let near = is_near(&regions, &found);
+        let least_height = least_height(&regions, &found);
         let there = self.remember(look, &regions, whole, found);
         let came = |one: &Detection| lies_in(&look.regions, one);
         let tracks = self.tracker.update(look.at, self.shape(), &there, came);
-        let feedback = LookFeedback { holds: !there.is_empty(), found: moves, somebody_new, near };
+        let holds = !there.is_empty();
+        let feedback = LookFeedback { holds, found: moves, somebody_new, least_height };
         Ok(LookResult { tracks: Some(tracks), feedback, runs })
     }
 
@@ -307,14 +307,15 @@ fn fills(one: &Bbox, region: &Bbox) -> bool {
     both >= FILLS * region.area()
 }
 
-/// Whether in each of these regions something large was found; `None` where there is no region.
-fn is_near(regions: &[Bbox], found: &[Detection]) -> Option<bool> {
-    let large =
-        |one: &Detection| one.score >= BEGIN_SCORE && one.bbox.y1 - one.bbox.y0 >= NEAR_HEIGHT;
-    let near = |region: &Bbox| {
-        found.iter().any(|one| large(one) && region.overlap(&one.bbox) >= NEAR_OVERLAP)
+/// Height of the smallest thing that accounts for one of these regions; 0 where one is not accounted
+/// for; `None` where there is no region.
+fn least_height(regions: &[Bbox], found: &[Detection]) -> Option<f32> {
+    let height = |region: &Bbox| {
+        let sure = found.iter().filter(|one| one.score >= BEGIN_SCORE);
+        let in_it = sure.filter(|one| region.overlap(&one.bbox) >= ACCOUNTS_FOR);
+        in_it.map(|one| one.bbox.y1 - one.bbox.y0).reduce(f32::min).unwrap_or(0.0)
     };
-    (!regions.is_empty()).then(|| regions.iter().all(near))
+    regions.iter().map(height).reduce(f32::min)
 }
 
 /// Whether it lies where something differs.

@@ -218,7 +218,7 @@ impl Sampler {
     /// What vision found in the look of this time.
     pub(super) fn feedback(&mut self, at: Timestamp, feedback: LookFeedback) {
         self.gate.feedback(at, feedback.holds, feedback.found);
-        self.pair.iter_mut().for_each(|pair| pair.feedback(feedback.near));
+        self.pair.iter_mut().for_each(|pair| pair.feedback(feedback.least_height));
         if feedback.found {
             self.scene.found();
         }

@@ -3,7 +3,7 @@
 //! **V9** The sub-stream drives: it wakes the camera, tells what moves, and puts it to sleep; its
 //! times are the times of the looks. A look with a picture gets the main stream's picture of that
 //! moment ([`super::main_stream`]), until vision has found everything that differs and it is large
-//! ([`crate::domain::LookFeedback::near`]): the sub-stream shows that as well, for a tenth. Where
+//! ([`crate::domain::LookFeedback::least_height`]): the sub-stream shows that as well, for a tenth. Where
 //! one stream is not there or does not fit, the other does it all, and that is said: a main stream
 //! that is silent, late or without key frames lends nothing; a sub-stream that is silent, or shows
 //! another view ([`crate::vision::likeness`]), is not looked at, the main stream is. Nothing is
@@ -105,6 +105,9 @@ impl Pulse {
     }
 }
 
+/// What is so many pixels high in the sub-stream is seen in it as well as in the main stream.
+const NEAR_PIXELS: f32 = 48.0;
+
 /// A look that waits for its picture; the sub-stream's picture in little, if the two are to be compared.
 struct Held {
     look: Look,
@@ -161,8 +164,11 @@ impl Pair {
     }
 
     /// What vision said of what moves.
-    pub(super) fn feedback(&mut self, near: Option<bool>) {
-        self.near = near.unwrap_or(self.near);
+    pub(super) fn feedback(&mut self, least_height: Option<f32>) {
+        let Some(least) = least_height else { return };
+        let size = |ring: &Ring| ring.newest().map(|newest| newest.picture_size());
+        let (_, height) = self.sub.lock().ok().and_then(|ring| size(&ring)).unwrap_or_default();
+        self.near = least * height as f32 >= NEAR_PIXELS;
     }
 
     /// Nobody asks for pictures for the time being.

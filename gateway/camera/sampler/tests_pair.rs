@@ -66,8 +66,9 @@ impl Bench {
                 Step::Idle => return,
                 Step::Progress => {}
                 Step::Look(look) => {
-                    let near = self.feedback.near.filter(|_| !look.regions.is_empty());
-                    self.sampler.feedback(look.at, LookFeedback { near, ..self.feedback });
+                    let least_height =
+                        self.feedback.least_height.filter(|_| !look.regions.is_empty());
+                    self.sampler.feedback(look.at, LookFeedback { least_height, ..self.feedback });
                     self.looks.push(*look);
                 }
             }
@@ -180,7 +181,7 @@ fn v9_asleep_nothing_of_the_main_stream_is_decoded_and_near_the_sub_stream_is_en
     let (sub, main) = (sub_stream(14, &stands), main_stream(14, &stands));
     let mut bench = Bench::new(serde_json::json!({}));
     bench.feedback =
-        LookFeedback { holds: true, found: true, somebody_new: false, near: Some(true) };
+        LookFeedback { holds: true, found: true, somebody_new: false, least_height: Some(1.0) };
     bench.play(&sub, &main, 0);
     let seen = bench.seen();
     // He comes, and he leaves: both are changes.
@@ -189,9 +190,9 @@ fn v9_asleep_nothing_of_the_main_stream_is_decoded_and_near_the_sub_stream_is_en
     assert_eq!((seen.len() > 8, wide), (true, vec![5.4, 9.0]), "{seen:?}");
     // Somebody far comes too.
     let mut bench = Bench::new(serde_json::json!({ "quiet_after_s": 6.0 }));
-    bench.feedback = LookFeedback { near: Some(true), ..LookFeedback::default() };
+    bench.feedback = LookFeedback { least_height: Some(1.0), ..LookFeedback::default() };
     bench.play(&upto(&sub, 7.0), &upto(&main, 7.0), 0);
-    bench.feedback.near = Some(false);
+    bench.feedback.least_height = Some(0.1);
     bench.play(&from(&sub, 7.0), &from(&main, 7.0), 0);
     let last = bench.seen().into_iter().filter(|(at, _)| *at > 7.3).collect::<Vec<_>>();
     assert!(last.iter().all(|(_, width)| *width == MAIN_WIDTH) && last.len() > 5, "{last:?}");
