@@ -36,6 +36,11 @@ pub struct ThingReport {
     /// The happening begins within the cool-down of the one before: it goes on with that one's
     /// incident, where the case is still open.
     pub resumes: bool,
+    /// The happening begins with things that were told before, lost from sight, and found where they
+    /// stood: where their case was closed, they are no news.
+    pub returned: bool,
+    /// It was closed before the gateway stopped.
+    pub closed: bool,
 }
 
 /// A thing that stands where a rule looks, and was told: kept for the next start, so that a parked
@@ -60,4 +65,7 @@ pub struct StandingThing {
     pub last_at: Timestamp,
     /// Best score of its detections, 0..1.
     pub score: f32,
+    /// The case that told it was closed meanwhile.
+    #[serde(default)]
+    pub closed: bool,
 }

@@ -123,6 +123,8 @@ pub struct Desk {
     /// When the devices were last checked, monotonic milliseconds.
     checked_ms: u64,
     press_clips: VecDeque<pictures::PressClip>,
+    /// Keys of happenings of what stands yet and whose case was closed: no incident is of them.
+    settled: HashSet<String>,
 }
 
 impl Desk {
@@ -145,6 +147,7 @@ impl Desk {
             fleet: Fleet::default(),
             checked_ms: 0,
             press_clips: VecDeque::new(),
+            settled: HashSet::new(),
         }
     }
 
@@ -301,6 +304,9 @@ impl Desk {
         if begins && self.resume(now, &mut finding, effects) {
             return;
         }
+        if open.is_none() && self.is_settled(&finding) {
+            return;
+        }
         match (open.and_then(|id| self.live.get_mut(&id)), finding.phase) {
             (None, Phase::Ends) => {}
             (None, phase) => {
@@ -393,11 +399,11 @@ impl Desk {
         live.reported = false;
         live.last_at = finding.at;
         if camera {
-            live.film(finding.source.clone());
+            live.film(now, finding.source.clone());
         }
         live.relate(self.related(id, &finding));
         let newcomers = live.take_things(now, &finding);
-        film_things(&self.directory, &mut live, &newcomers);
+        film_things(&self.directory, &mut live, now, &newcomers);
         if finding.rule.is_some() {
             self.note_recent(&finding.source, id);
         }
@@ -445,6 +451,7 @@ fn resumed(incident: Incident, now: Now) -> Live {
     Live {
         last_at: incident.ended_at.unwrap_or(incident.changed_at),
         ended_ms: incident.ended_at.map(|at| now.mono_of(at)),
+        over_ms: now.mono(),
         incident,
         reported: true,
         hold_until_ms: None,

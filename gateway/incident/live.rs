@@ -34,6 +34,8 @@ pub(super) struct Live {
     pub(super) reported_at_ms: u64,
     /// When it ended, monotonic milliseconds; below zero before this process.
     pub(super) ended_ms: Option<i64>,
+    /// When it was last true, on the same clock.
+    pub(super) over_ms: i64,
     /// Last time it was true, source time.
     pub(super) last_at: Timestamp,
     /// Quality of the snapshot it has, and the id under which the next better one is made.
@@ -63,6 +65,8 @@ pub(super) struct DueClip {
     pub(super) source: SourceId,
     /// It begins its pre-roll before this.
     pub(super) began_at: Timestamp,
+    /// The same on the monotonic clock, milliseconds: the wall clock may be set before it is cut.
+    pub(super) began_ms: i64,
     /// Whom it is to show.
     pub(super) shows: Vec<ThingKey>,
 }
@@ -73,6 +77,7 @@ impl Live {
         self.incident.active = false;
         self.incident.ended_at = Some(at);
         self.ended_ms = Some(now.mono());
+        self.over_ms = now.mono_of(at);
     }
 
     /// A record of the state after one more revision.

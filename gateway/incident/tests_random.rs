@@ -353,6 +353,7 @@ impl World {
             things,
             news: is_new.then_some(self.things).into_iter().collect(),
             resumes: phase == Phase::Begins && self.random.random_bool(0.5),
+            ..ThingReport::default()
         }
     }
 

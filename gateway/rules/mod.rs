@@ -9,11 +9,16 @@ mod zone;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::domain::{Body, Finding, Now, Observation, Posture, SourceId, StandingThing};
+use crate::domain::{Body, Finding, Now, Observation, Posture, RuleId, SourceId, StandingThing};
 
 pub use config::{Config, Direction, RuleKind};
 use watch::Watch;
 pub use zone::mask_problems;
+
+/// Under what findings of this rule on this camera go on.
+pub fn rule_key(rule: &RuleId, camera: &SourceId) -> String {
+    format!("rule/{rule}/{camera}")
+}
 
 /// Ignore-masks of one camera: polygons in 0..1.
 pub type Masks = Vec<Vec<[f32; 2]>>;

@@ -12,6 +12,8 @@ mod happening;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_lines;
+#[cfg(test)]
 mod tests_things;
 mod thing_state;
 
@@ -27,7 +29,7 @@ use super::{
     zone::{Zone, crossing, masked, polygon},
 };
 use crate::domain::{Finding, Now, RuleId, SourceId, Stamp, StandingThing, Track, TrackFrame};
-use happening::{EndCause, Ended, Happening};
+use happening::{EndCause, Ended, HIDDEN_FOR, Happening};
 pub(super) use thing_state::{Role, ThingState};
 
 /// Who crossed while he was seen too weakly is told if he is seen well within so long.
@@ -46,6 +48,9 @@ const GAP_MAX_MS: u64 = 300_000;
 const BACK_MAX_MS: i64 = 60_000;
 /// Looks further apart than this are no interval.
 const INTERVAL_MAX_MS: u64 = 120_000;
+
+/// When each track was last reported, wherever it was, and where it stood when it was last seen.
+type Reported = BTreeMap<u64, (Timestamp, (f32, f32))>;
 
 /// The state of one rule on one camera.
 pub(super) struct Watch {
@@ -66,8 +71,8 @@ pub(super) struct Watch {
     pub(super) things: BTreeMap<u64, ThingState>,
     /// Things that vanished where they stood, oldest first.
     lost_things: VecDeque<ThingState>,
-    /// When each track was last reported, wherever it was: another one has only just begun.
-    reported: Option<BTreeMap<u64, Timestamp>>,
+    /// Tracks of the last minute: another one has only just begun.
+    reported: Option<Reported>,
     /// When it was last looked, and how long after the look before that was.
     looked: Option<(Timestamp, u64)>,
     /// Kind crowd: since when there have been enough.
@@ -165,7 +170,7 @@ impl Watch {
         }
         if !active && self.happening.is_none() {
             // Who is there when the next window begins is told then.
-            self.things.values_mut().for_each(|thing| thing.role = Role::Waits);
+            self.things.values_mut().for_each(ThingState::begin_anew);
         }
     }
 
@@ -221,11 +226,12 @@ impl Watch {
             if !self.looks_at(track) {
                 // Who is seen to walk off has not vanished where he stood.
                 if let Some(thing) = self.things.get_mut(&track.id) {
-                    thing.moved(track.bbox, at);
+                    thing.walked_off(track.bbox, at);
                 }
                 continue;
             }
-            if !self.things.contains_key(&track.id) {
+            let known = self.things.get(&track.id).map(|thing| thing.bbox.foot());
+            if known.is_none() {
                 if !self.rule.counts(&track.label) {
                     continue;
                 }
@@ -237,20 +243,22 @@ impl Watch {
             }
             let fits = self.admits(track);
             let Some(thing) = self.things.get_mut(&track.id) else { continue };
-            // At one picture a second, who walks is over the line by his second detection.
-            let foot = if is_new(track) { track.origin } else { thing.bbox.foot() };
+            // At one picture a second, who walks is over the line by his second detection. He may come
+            // out of a mask over it, or be known for what counts only now.
+            let before = reported.as_ref().and_then(|ids| ids.get(&track.id)).map(|one| one.1);
+            let foot = known.or(before);
+            let foot = foot.unwrap_or(if is_new(track) { track.origin } else { track.bbox.foot() });
             thing.seen(track, at);
             if fits {
                 thing.fits(at, self.rule.confirm_looks);
             }
             if self.rule.kind == RuleKind::Line && crosses(&self.rule, foot, track.bbox.foot()) {
-                thing.crossed_at = Some(at);
+                let is_member =
+                    self.happening.as_ref().is_some_and(|one| one.members.contains(&thing.id));
+                thing.crosses(at, is_member);
             }
         }
-        let mut reported = reported.unwrap_or_default();
-        reported.extend(frame.tracks.iter().map(|track| (track.id, at)));
-        reported.retain(|_, last| at.duration_since(*last) <= REMEMBERED_FOR);
-        self.reported = Some(reported);
+        self.reported = Some(reported_with(reported.unwrap_or_default(), frame, at));
         self.miss(at);
     }
 
@@ -308,8 +316,9 @@ impl Watch {
 
     /// Whether it looks as the rule wants things to look.
     fn admits(&self, track: &Track) -> bool {
+        // A box may reach beyond the picture, which is all that can be covered.
         track.score >= self.rule.min_score
-            && self.rule.fits(track.bbox.area())
+            && self.rule.fits(track.bbox.area().min(1.0))
             && self.rule.counts(&track.label)
     }
 
@@ -342,10 +351,14 @@ impl Watch {
     }
 
     /// Kind crowd: whether there are enough, for long enough. One look that misses somebody does not
-    /// send him away.
+    /// send him away, nor does who hides him for a moment.
     fn enough(&mut self, at: Timestamp) -> bool {
+        let hidden = self.clear().min(HIDDEN_FOR);
         let there = |thing: &&ThingState| {
-            thing.admitted && thing.absent.is_none_or(|(_, looks)| looks <= 1)
+            let stays = |(from, looks): (Timestamp, u32)| {
+                looks <= 1 || (!thing.has_left && at.duration_since(from) < hidden)
+            };
+            thing.admitted && thing.absent.is_none_or(stays)
         };
         let many = self.things.values().filter(there).count();
         if many < usize::try_from(self.rule.count).unwrap_or(usize::MAX) {
@@ -381,6 +394,19 @@ impl Watch {
         }
         any && !self.things.values().any(|thing| thing.role == Role::Holds)
     }
+}
+
+/// With the tracks of the picture of `at`, without those of long ago.
+fn reported_with(mut reported: Reported, frame: &TrackFrame, at: Timestamp) -> Reported {
+    for track in &frame.tracks {
+        let one = reported.entry(track.id).or_insert((at, track.bbox.foot()));
+        one.0 = at;
+        if track.seen {
+            one.1 = track.bbox.foot();
+        }
+    }
+    reported.retain(|_, (last, _)| at.duration_since(*last) <= REMEMBERED_FOR);
+    reported
 }
 
 /// Whether a step from one place to the other crosses the rule's line in its direction.

@@ -47,10 +47,11 @@ pub(super) fn polygon(points: &[[f32; 2]]) -> Polygon<f64> {
 /// Which side a step over the line comes from: `Some(true)` from its left, seen from the first
 /// point to the second on the screen (y points down); None if it does not cross.
 pub(super) fn crossing(line: &[[f32; 2]], from: (f32, f32), to: (f32, f32)) -> Option<bool> {
-    let at = |x: f32, y: f32| Coord { x: f64::from(x), y: f64::from(y) };
     let [a, b] = line else { return None };
-    let (a, b) = (at(a[0], a[1]), at(b[0], b[1]));
-    let (from, to) = (at(from.0, from.1), at(to.0, to.1));
+    let at = |point: &[f32; 2]| Coord { x: f64::from(point[0]), y: f64::from(point[1]) };
+    let (a, b) = (at(a), at(b));
+    // A line that is drawn to the picture's edge ends there, and so does who is cut off by it.
+    let (from, to) = (in_picture(from).0, in_picture(to).0);
     // Side of a point: negative is left on the screen, where y points down.
     let side = |p: Coord<f64>| (b.x - a.x) * (p.y - a.y) - (b.y - a.y) * (p.x - a.x);
     let crosses = line_intersection(Line::new(a, b), Line::new(from, to)).is_some();

@@ -12,9 +12,9 @@ use jiff::tz::TimeZone;
 use super::from_config::{directory, event_context, gauges, masks, rules, weather};
 use crate::{
     config::Config,
-    domain::{Body, EventContext, IdMint, Now, Observation, RainView, SourceId},
+    domain::{Body, EventContext, IdMint, Now, Observation, RainView, SourceId, StandingThing},
     incident::{Desk, Effects},
-    rules::Rules,
+    rules::{Rules, rule_key},
     store::Restored,
 };
 
@@ -47,6 +47,16 @@ impl Core {
         let mut effects = self.desk.restore(now, live, &presses, replies);
         effects.entries.extend(self.desk.tick(now, findings).entries);
         effects
+    }
+
+    /// What stands where a rule looks, for the next start, and whose case was closed.
+    pub(super) fn standing(&self) -> Vec<StandingThing> {
+        let mut standing = self.rules.standing();
+        for thing in &mut standing {
+            let key = rule_key(&thing.rule, &thing.camera);
+            thing.closed |= self.desk.is_case_closed(&key);
+        }
+        standing
     }
 
     /// Rain and water as the API shows them.

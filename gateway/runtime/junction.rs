@@ -202,7 +202,7 @@ impl Junction {
             let table = self.core.desk.devices(now);
             device_table::count(&table, &self.meter);
             self.devices.send_replace(Arc::new(table));
-            self.standing.send_replace(Arc::new(self.core.rules.standing()));
+            self.standing.send_replace(Arc::new(self.core.standing()));
         }
     }
 

@@ -18,7 +18,7 @@ use super::{
     crops::{CROPS_MAX, crops, is_whole},
     detect::{DetectError, Detector},
     tiles::Tiles,
-    track::{BEGIN_SCORE, LONE_SCORE, Tracker},
+    track::{BEGIN_SCORE, LONE_SCORE, Tracker, group},
 };
 use crate::domain::{Bbox, Detection, Look, LookFeedback, Picture, Track};
 
@@ -255,8 +255,12 @@ impl Attention {
                 }
                 return false;
             }
-            // Something else is there now, or it was a part of what was found.
-            if found.iter().any(|one| one.bbox.overlap(&old.bbox) > 0.6) {
+            // Something else is there now, or it was a part of what was found. A car behind somebody is
+            // neither.
+            let is_another = |one: &Detection| {
+                group(&one.label) == group(&old.label) && one.bbox.overlap(&old.bbox) > 0.6
+            };
+            if found.iter().any(is_another) {
                 return false;
             }
             let (middle, bbox) = (old.bbox.centre(), old.bbox);
@@ -324,5 +328,43 @@ fn lies_in(regions: &[Bbox], one: &Detection) -> bool {
 }
 
 fn is_same(one: &Detection, other: &Detection) -> bool {
-    one.label == other.label && one.bbox.iou(&other.bbox) >= SAME_IOU
+    group(&one.label) == group(&other.label) && one.bbox.iou(&other.bbox) >= SAME_IOU
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(label: &str, bbox: Bbox) -> Detection {
+        Detection { label: label.into(), score: 0.8, bbox }
+    }
+
+    /// What is there in looks that find these.
+    fn there(rounds: &[&[Detection]]) -> Vec<usize> {
+        let mut attention = Attention::default();
+        let at = Timestamp::UNIX_EPOCH;
+        let look = |n: usize| Look {
+            verify: true,
+            ..Look::quiet(at + SignedDuration::from_secs(n as i64), None)
+        };
+        let rounds = rounds.iter().enumerate();
+        rounds
+            .map(|(n, found)| attention.remember(&look(n), &[], false, found.to_vec()).len())
+            .collect()
+    }
+
+    #[test]
+    fn v3_who_stands_before_a_car_stays_though_a_look_finds_the_car_alone() {
+        let car = one("car", Bbox::new(0.2, 0.3, 0.8, 0.9));
+        let person = one("person", Bbox::new(0.4, 0.4, 0.5, 0.85));
+        let both = [car.clone(), person];
+        assert_eq!(there(&[&both, &both, &[car]]), [2, 2, 2]);
+    }
+
+    #[test]
+    fn v3_a_vehicle_that_is_now_a_car_and_now_a_truck_is_one_that_stays() {
+        let place = Bbox::new(0.2, 0.3, 0.8, 0.9);
+        let (car, truck) = ([one("car", place)], [one("truck", place)]);
+        assert_eq!(there(&[&car, &truck, &car, &[], &[]]), [1, 1, 1, 1, 1]);
+    }
 }

@@ -14,7 +14,8 @@ mod tests_random;
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::live::{LiveTrack, group, size};
+pub(super) use self::live::group;
+use self::live::{LiveTrack, size};
 use crate::domain::{Bbox, Detection, Track};
 
 /// Below this overlap (with the predicted box) a box is matched by distance alone.

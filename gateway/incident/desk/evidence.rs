@@ -138,7 +138,7 @@ pub(super) fn picture_things(
 }
 
 /// Sees to it that a clip shows these newcomers: one that is still to be cut, or another.
-pub(super) fn film_things(directory: &Directory, live: &mut Live, newcomers: &[Thing]) {
+pub(super) fn film_things(directory: &Directory, live: &mut Live, now: Now, newcomers: &[Thing]) {
     for thing in newcomers {
         let began_at = clip_from(thing.first_at, thing.last_at);
         let longest = directory.clip_max(&thing.source);
@@ -151,7 +151,8 @@ pub(super) fn film_things(directory: &Directory, live: &mut Live, newcomers: &[T
             None if live.clips < CLIPS_MAX => {
                 live.clips += 1;
                 let source = thing.source.clone();
-                live.due_clips.push(DueClip { source, began_at, shows: vec![key] });
+                let began_ms = now.mono_of(began_at);
+                live.due_clips.push(DueClip { source, began_at, began_ms, shows: vec![key] });
             }
             None => {}
         }
@@ -165,7 +166,8 @@ pub(super) fn clip_from(came_at: Timestamp, told_at: Timestamp) -> Timestamp {
 }
 
 /// Asks for the clips whose time is over: when the incident has ended and the post-roll is over, or
-/// at the clip's greatest length.
+/// at the clip's greatest length. When that is, the monotonic clock says: a wall clock that was set
+/// back makes none wait.
 pub(super) fn cut_clips(
     (directory, ids): (&Directory, &mut IdMint),
     live: &mut Live,
@@ -176,12 +178,19 @@ pub(super) fn cut_clips(
         return;
     }
     let (incident, ended_at) = (live.incident.id, live.incident.ended_at);
+    let over_ms = ended_at.map(|_| live.over_ms);
+    let is_due = |clip: &DueClip| {
+        let full_ms = clip.began_ms + milliseconds(directory.clip_max(&clip.source));
+        let post_roll_ms = milliseconds(directory.post_roll(&clip.source));
+        let over_ms = over_ms.map_or(full_ms, |over| over.max(clip.began_ms) + post_roll_ms);
+        now.mono() >= over_ms.min(full_ms)
+    };
     let until = |clip: &DueClip| {
         let longest = clip.began_at + directory.clip_max(&clip.source);
         let ended = ended_at.map(|at| at.max(clip.began_at) + directory.post_roll(&clip.source));
         ended.map_or(longest, |ended| ended.min(longest))
     };
-    for clip in live.due_clips.extract_if(.., |clip| now.wall >= until(clip)) {
+    for clip in live.due_clips.extract_if(.., |clip| is_due(clip)) {
         let (id, until) = (ids.evidence(now), until(&clip));
         live.things.ask(id, clip.shows);
         let (source, began_at) = (clip.source, clip.began_at);
@@ -197,6 +206,10 @@ impl Directory {
     fn post_roll(&self, source: &SourceId) -> SignedDuration {
         seconds(&self.post_roll_s, source, 5)
     }
+}
+
+fn milliseconds(span: SignedDuration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn seconds(of: &HashMap<SourceId, u64>, source: &SourceId, default: u64) -> SignedDuration {

@@ -68,7 +68,7 @@ impl Desk {
         live.open_keys.insert(finding.key.clone());
         live.take_in(rule, SourceRef { id: info.id, kind: info.kind, name: info.name }, apart_m);
         if sees && live.incident.kind == Kind::EmergencyButton && live.clips == 0 {
-            live.film(finding.source.clone());
+            live.film(now, finding.source.clone());
         }
         live.take_things(now, finding);
         picture_things(&mut self.ids, live, now, finding, effects);
@@ -121,7 +121,7 @@ impl Desk {
             }
             live.count(&folded.incident.objects);
             if live.clips == 0 {
-                live.film(folded.incident.sources[0].id.clone());
+                live.film(now, folded.incident.sources[0].id.clone());
             }
             live.open_keys.append(&mut folded.open_keys);
             if folded.hold_until_ms.is_some() {
@@ -247,10 +247,11 @@ fn error_m(ground: Option<&Value>) -> Option<f64> {
 
 impl Live {
     /// One clip shows it, from its beginning on.
-    pub(super) fn film(&mut self, source: SourceId) {
+    pub(super) fn film(&mut self, now: Now, source: SourceId) {
         self.clips += 1;
         let began_at = clip_from(self.incident.began_at, self.incident.opened_at);
-        self.due_clips.push(DueClip { source, began_at, shows: Vec::new() });
+        let began_ms = now.mono_of(began_at);
+        self.due_clips.push(DueClip { source, began_at, began_ms, shows: Vec::new() });
     }
 
     /// Another source is part of it, by this rule.

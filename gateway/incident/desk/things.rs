@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use super::{
+    super::live::Live,
     Desk, Effects,
     evidence::{film_things, picture_things},
 };
-use crate::domain::{Finding, IncidentId, Kind, Now, SourceId, Thing, What};
+use crate::domain::{Finding, IncidentId, Kind, Now, Phase, SourceId, Thing, What};
 
 /// Incidents of one source in which the same things are looked for, at most.
 const RECENT_INCIDENTS_MAX: usize = 16;
@@ -36,6 +37,36 @@ impl Desk {
         self.go_on(now, id, finding, effects);
         self.keep_near(id);
         true
+    }
+
+    /// Whether this is of what stands yet where it was told, and whose case was closed since: an officer
+    /// has decided on it, so it opens no other incident. Who comes beside it does.
+    pub(super) fn is_settled(&mut self, finding: &Finding) -> bool {
+        let things = &finding.things;
+        match finding.phase {
+            Phase::Begins => {
+                let ended = self.ended_by_key.get(&finding.key).and_then(|id| self.live.get(id));
+                let closed = things.closed || ended.is_some_and(Live::is_closed);
+                if things.returned && closed {
+                    self.settled.insert(finding.key.clone());
+                    return true;
+                }
+                self.settled.remove(&finding.key);
+                false
+            }
+            Phase::Continues if things.news.is_empty() => self.settled.contains(&finding.key),
+            Phase::Continues | Phase::Ends => {
+                self.settled.remove(&finding.key);
+                false
+            }
+        }
+    }
+
+    /// Whether the case of this rule's happening was closed.
+    pub fn is_case_closed(&self, key: &str) -> bool {
+        let id = self.by_key.get(key).or_else(|| self.ended_by_key.get(key));
+        let live = id.and_then(|id| self.live.get(id));
+        self.settled.contains(key) || live.is_some_and(Live::is_closed)
     }
 
     /// The case is closed, and somebody new fulfils the rule: what was closed ends, and he opens an
@@ -76,7 +107,7 @@ impl Desk {
         let Some(live) = self.live.get_mut(&id) else { return false };
         live.relate(related);
         let newcomers = live.take_things(now, finding);
-        film_things(&self.directory, live, &newcomers);
+        film_things(&self.directory, live, now, &newcomers);
         picture_things(&mut self.ids, live, now, finding, effects);
         live.absorb(finding)
     }

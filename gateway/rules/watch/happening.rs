@@ -5,15 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Role, ThingState, Watch, millis};
-use crate::domain::{
-    ClockError, Detail, Finding, ObjectCount, Phase, Shot, Stamp, Thing, ThingReport, Track,
-    TrackFrame,
+use crate::{
+    domain::{
+        ClockError, Detail, Finding, ObjectCount, Phase, Shot, Stamp, Thing, ThingReport, Track,
+        TrackFrame,
+    },
+    rules::rule_key,
 };
 
 /// A happening that was longer by this much is worth an update.
 const LONGER_MS: i64 = 30_000;
 /// Who passes in front of another hides him no longer.
-const HIDDEN_FOR: SignedDuration = SignedDuration::from_secs(2);
+pub(super) const HIDDEN_FOR: SignedDuration = SignedDuration::from_secs(2);
 /// Things of one happening that are remembered, at most; those that came first are forgotten first.
 const MEMBERS_MAX: usize = 10_000;
 
@@ -116,13 +119,16 @@ impl Watch {
         begins: Option<bool>,
         findings: &mut Vec<Finding>,
     ) {
+        let (mut returned, mut closed) = (true, true);
         for track in tracks {
             let (Some(thing), Some(happening)) =
                 (self.things.get_mut(track), self.happening.as_mut())
             else {
                 continue;
             };
-            thing.role = Role::Holds;
+            returned &= thing.returned;
+            closed &= thing.closed;
+            thing.tell();
             happening.members.insert(thing.id);
             if happening.members.len() > MEMBERS_MAX {
                 happening.members.pop_first();
@@ -133,6 +139,8 @@ impl Watch {
         if let (Some(resumes), Some(finding)) = (begins, findings.get_mut(before)) {
             finding.phase = Phase::Begins;
             finding.things.resumes = resumes;
+            finding.things.returned = returned;
+            finding.things.closed = returned && closed;
         }
     }
 
@@ -202,7 +210,7 @@ impl Watch {
             things: ThingReport {
                 things: self.report(&happening),
                 news: news.iter().filter_map(|id| self.things.get(id)).map(|one| one.id).collect(),
-                resumes: false,
+                ..ThingReport::default()
             },
             shot: frame.picture.clone().map(|picture| Shot {
                 picture,
@@ -262,7 +270,7 @@ impl Watch {
     ) -> Finding {
         let (flood, key_period) = self.posture;
         Finding {
-            key: format!("rule/{}/{}", self.id, self.camera),
+            key: rule_key(&self.id, &self.camera),
             phase,
             rule: Some(self.id.clone()),
             source: self.camera.clone(),

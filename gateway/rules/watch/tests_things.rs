@@ -11,37 +11,50 @@ use crate::{
 };
 
 /// One thing in one look: track, x and y of its foot, score.
-type Seen = (u64, f32, f32, f32);
+pub(super) type Seen = (u64, f32, f32, f32);
 
-struct Scene {
+pub(super) struct Scene {
     rules: Rules,
     start: Timestamp,
-    label: &'static str,
+    pub(super) label: &'static str,
+    /// Width and height of each box.
+    pub(super) size: (f32, f32),
     /// Where all tracks of the next looks were detected first; where they are, if there is none.
-    origin: Option<(f32, f32)>,
+    pub(super) origin: Option<(f32, f32)>,
     findings: Vec<(f64, Finding)>,
 }
 
 impl Scene {
-    fn new(rule: &str) -> Self {
+    pub(super) fn new(rule: &str) -> Self {
+        Self::masked(rule, &[])
+    }
+
+    pub(super) fn masked(rule: &str, masks: &[Vec<[f32; 2]>]) -> Self {
         let config: Config = toml::from_str(&format!("id = \"r\"\n{rule}")).unwrap();
         assert_eq!(config.problems(), []);
-        let rules = Rules::new(&[config], &[("c".into(), Vec::new())], &TimeZone::UTC);
+        let rules = Rules::new(&[config], &[("c".into(), masks.to_vec())], &TimeZone::UTC);
         let start = "2026-07-03T12:00:00Z".parse().unwrap();
-        Self { rules, start, label: "person", origin: None, findings: Vec::new() }
+        Self {
+            rules,
+            start,
+            label: "person",
+            size: (0.08, 0.3),
+            origin: None,
+            findings: Vec::new(),
+        }
     }
 
     fn at(&self, second: f64) -> Timestamp {
         self.start + SignedDuration::from_millis((second * 1000.0).round() as i64)
     }
 
-    fn look(&mut self, second: f64, seen: &[Seen]) {
+    pub(super) fn look(&mut self, second: f64, seen: &[Seen]) {
         let at = self.at(second);
         let track = |(id, x, y, score): &Seen| Track {
             id: *id,
             label: self.label.into(),
             score: *score,
-            bbox: Bbox::new(x - 0.04, y - 0.3, x + 0.04, *y),
+            bbox: Bbox::new(x - self.size.0 / 2.0, y - self.size.1, x + self.size.0 / 2.0, *y),
             seen: true,
             since: at,
             origin: self.origin.unwrap_or((*x, *y)),
@@ -56,13 +69,13 @@ impl Scene {
     }
 
     /// From one second to the other, looks a second apart or as told.
-    fn looks(&mut self, (from, to, every): (f64, f64, f64), seen: &[Seen]) {
+    pub(super) fn looks(&mut self, (from, to, every): (f64, f64, f64), seen: &[Seen]) {
         let steps = ((to - from) / every).round() as u32;
         (0..steps).for_each(|n| self.look(from + f64::from(n) * every, seen));
     }
 
     /// What was told and when: `+` newcomers (`>` resumes), `-` an end with its cause.
-    fn told(&self) -> Vec<String> {
+    pub(super) fn told(&self) -> Vec<String> {
         let line = |(second, finding): &(f64, Finding)| {
             let news = &finding.things.news;
             let by = finding.detail.get("ended_by").and_then(|by| by.as_str()).unwrap_or("over");

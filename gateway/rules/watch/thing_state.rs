@@ -25,6 +25,9 @@ const CONFIRMED_WITHIN: SignedDuration = SignedDuration::from_millis(400);
 /// Boxes that overlap by this much are at one place.
 const SAME_PLACE_IOU: f32 = 0.4;
 
+/// A place in the picture, and since when something is there.
+type Anchor = ((f32, f32), Timestamp);
+
 /// What has come of a thing so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::rules) enum Role {
@@ -60,9 +63,19 @@ pub(in crate::rules) struct ThingState {
     pub(in crate::rules) score: f32,
     pub(in crate::rules) bbox: Bbox,
     /// Where it stands, and since when.
-    anchor: ((f32, f32), Timestamp),
+    anchor: Anchor,
     /// A look that shows it elsewhere: the next one tells whether it moves.
-    moved_to: Option<((f32, f32), Timestamp)>,
+    moved_to: Option<Anchor>,
+    /// A vehicle: where it stood before that, and when it seemed to move off.
+    stood_at: Option<(Anchor, Timestamp)>,
+    /// It was last seen outside: nobody hides it.
+    pub(in crate::rules) has_left: bool,
+    /// A happening was told with it.
+    pub(in crate::rules) told: bool,
+    /// It was told, lost from sight, and found where it stood: what begins with it alone is nothing new.
+    pub(in crate::rules) returned: bool,
+    /// The case that told it was closed when the gateway stopped.
+    pub(in crate::rules) closed: bool,
     /// Kind line: when it crossed, until that was told.
     pub(in crate::rules) crossed_at: Option<Timestamp>,
 }
@@ -84,6 +97,11 @@ impl ThingState {
             bbox: track.bbox,
             anchor: (track.bbox.foot(), since),
             moved_to: None,
+            stood_at: None,
+            has_left: false,
+            told: false,
+            returned: false,
+            closed: false,
             crossed_at: None,
         }
     }
@@ -104,6 +122,11 @@ impl ThingState {
             bbox: thing.bbox,
             anchor: (thing.bbox.foot(), thing.stands_since),
             moved_to: None,
+            stood_at: None,
+            has_left: false,
+            told: true,
+            returned: false,
+            closed: thing.closed,
             crossed_at: None,
         }
     }
@@ -120,12 +143,32 @@ impl ThingState {
             stands_since: self.anchor.1,
             last_at: self.last_at,
             score: self.score,
+            closed: self.closed,
         })
+    }
+
+    /// It was told, as part of a happening.
+    pub(super) fn tell(&mut self) {
+        (self.role, self.told, self.returned) = (Role::Holds, true, false);
+    }
+
+    /// Whatever was told of it is told anew.
+    pub(super) fn begin_anew(&mut self) {
+        (self.role, self.told, self.returned, self.closed) = (Role::Waits, false, false, false);
+    }
+
+    /// Kind line: it steps over it. Who holds nothing open any more is told again, if not in the
+    /// happening of which he is part.
+    pub(super) fn crosses(&mut self, at: Timestamp, is_member: bool) {
+        self.crossed_at = Some(at);
+        if self.role == Role::LetGo {
+            self.role = if is_member { Role::Holds } else { Role::Waits };
+        }
     }
 
     /// It is seen in the picture of `at`.
     pub(super) fn seen(&mut self, track: &Track, at: Timestamp) {
-        (self.last_at, self.absent) = (at, None);
+        (self.last_at, self.absent, self.has_left) = (at, None, false);
         self.score = self.score.max(track.score);
         self.bbox = track.bbox;
         self.label = track.label.clone();
@@ -180,8 +223,16 @@ impl ThingState {
         let away = at.duration_since(self.last_at);
         let occluded_for = if is_vehicle { OCCLUDED_FOR * 3 } else { OCCLUDED_FOR };
         if away > occluded_for && !self.is_standing {
-            (self.id, self.since, self.role) = (track.id, at, Role::Waits);
+            (self.id, self.since) = (track.id, at);
+            self.begin_anew();
         }
+        self.returned = self.told;
+    }
+
+    /// It is seen, but not where the rule looks.
+    pub(super) fn walked_off(&mut self, bbox: Bbox, at: Timestamp) {
+        self.has_left = true;
+        self.moved(bbox, at);
     }
 
     /// Its foot is here now. A single look elsewhere is not believed: boxes jump when somebody passes
@@ -194,6 +245,15 @@ impl ThingState {
             self.moved_to = None;
             return;
         }
+        // A bus that stands before half a car moves its box, and not the car.
+        self.stood_at = self.stood_at.filter(|(_, left)| {
+            is_vehicle(&self.label) && at.duration_since(*left) <= OCCLUDED_FOR * 3
+        });
+        if let Some((stood, _)) = self.stood_at.take_if(|(stood, _)| near(stood.0)) {
+            (self.anchor, self.moved_to) = (stood, None);
+            return;
+        }
+        let from = self.anchor;
         match self.moved_to.take() {
             None => self.moved_to = Some((foot, at)),
             Some(there) if near(there.0) => self.anchor = there,
@@ -201,12 +261,16 @@ impl ThingState {
         }
         if self.moved_to.is_none() {
             self.is_standing = false;
+            self.stood_at.get_or_insert((from, at));
         }
     }
 }
 
 /// Labels that detectors take for each other from picture to picture.
 fn is_alike(one: &str, other: &str) -> bool {
-    let vehicle = |label: &str| matches!(label, "car" | "truck" | "bus");
-    one == other || (vehicle(one) && vehicle(other))
+    one == other || (is_vehicle(one) && is_vehicle(other))
+}
+
+fn is_vehicle(label: &str) -> bool {
+    matches!(label, "car" | "truck" | "bus")
 }

@@ -10,7 +10,7 @@ use crate::{
     config::{Config, env::FixedEnvironment, parse},
     domain::{
         Bbox, Body, Entry, Evidence, IdMint, Incident, IncidentId, Now, Observation, Picture,
-        Record, Reply, ReplyTo, SourceId, Stamp, Track, TrackFrame, What, seed,
+        Record, Reply, ReplyTo, SourceId, Stage, Stamp, Track, TrackFrame, What, seed,
     },
     incident::{Effects, EvidenceJob},
 };
@@ -100,6 +100,11 @@ impl Story {
         (0..4).for_each(|_| self.pass(250));
     }
 
+    fn reply(&mut self, incident: IncidentId, to: ReplyTo) {
+        let reply = Reply { incident, id: None, to, by: "x".into(), note: None };
+        self.say(Body::Reply(reply));
+    }
+
     fn latest(&self) -> BTreeMap<IncidentId, &Incident> {
         self.records.iter().map(|(_, one)| (one.incident.id, &one.incident)).collect()
     }
@@ -110,11 +115,13 @@ impl Story {
     }
 
     fn restart(&mut self) {
-        let standing = self.core.rules.standing();
+        let standing = self.core.standing();
         let config = &self.config;
         self.core = Core::new(config, &event_context(config), self.now, IdMint::new([1; 32]));
         self.core.rules.restore_standing(self.now.wall, &standing);
-        let live = self.latest().into_values().cloned();
+        // The store keeps closed cases to itself.
+        let is_open = |one: &&Incident| !matches!(one.stage, Stage::Closed | Stage::Dismissed);
+        let live = self.latest().into_values().filter(is_open).cloned();
         let live = live.map(|incident| Record { what: What::Updated, incident }).collect();
         let effects = self.core.desk.restore(self.now, live, &[], Vec::new());
         self.take(effects);
@@ -151,8 +158,7 @@ fn p12_each_person_is_one_thing_in_exactly_one_incident_with_a_picture_and_a_cli
                 if let Some(incident) = open.last().copied() {
                     let to =
                         if random.random_bool(0.5) { ReplyTo::Closed } else { ReplyTo::Dismissed };
-                    let reply = Reply { incident, id: None, to, by: "x".into(), note: None };
-                    story.say(Body::Reply(reply));
+                    story.reply(incident, to);
                 }
             }
         }
@@ -282,4 +288,76 @@ fn an_incident_lists_fifty_things_and_counts_the_others() {
         story.clips.len(),
         story.pictures
     );
+}
+
+/// An officer has closed the case of a car that stands on. A bus hides it, the gateway starts anew: it is
+/// the same car, and no other case is made of it.
+#[test]
+fn r4_a_closed_case_of_a_car_that_stands_yet_opens_no_other_and_who_comes_beside_it_does() {
+    for (hidden, restarts) in [(true, 0), (false, 1), (false, 2), (true, 1)] {
+        let what = format!("hidden {hidden}, restarts {restarts}");
+        let mut story = Story::new("standing_after_s = 20\nkind = \"fire-lane\"\ndwell_s = 10");
+        story.look("car", &[]);
+        (0..60).for_each(|_| story.look("car", &[3]));
+        let incident = *story.latest().keys().next().unwrap();
+        story.reply(incident, ReplyTo::Closed);
+        (0..10).for_each(|_| story.look("car", &[3]));
+        if hidden {
+            (0..20).for_each(|_| story.look("car", &[]));
+            (0..30).for_each(|_| story.look("car", &[13]));
+        }
+        for _ in 0..restarts {
+            story.pass(60_000);
+            story.restart();
+            story.look("car", &[]);
+            (0..30).for_each(|_| story.look("car", &[23]));
+        }
+        assert_eq!(story.things(), [[3]], "{what}");
+        let last = if restarts > 0 { 23 } else { 13 };
+        (0..30).for_each(|_| story.look("car", &[last, 5]));
+        assert_eq!(story.things(), [vec![3], vec![5]], "{what}");
+        // It leaves, and comes again: that is another visit.
+        (0..400).for_each(|_| story.look("car", &[5]));
+        (0..30).for_each(|_| story.look("car", &[5, 33]));
+        assert_eq!(story.things(), [vec![3], vec![5, 33]], "{what}");
+    }
+    // A case that is open goes on, and one that nobody knows any more is told: better twice than never.
+    let mut story = Story::new("standing_after_s = 20\nkind = \"fire-lane\"\ndwell_s = 10");
+    story.look("car", &[]);
+    (0..60).for_each(|_| story.look("car", &[3]));
+    let standing = story.core.standing();
+    assert!(standing.len() == 1 && !standing[0].closed);
+    story.records.clear();
+    story.restart();
+    story.look("car", &[]);
+    (0..30).for_each(|_| story.look("car", &[23]));
+    assert_eq!(story.things(), [[3]]);
+}
+
+/// Box without a battery: the time server sets its clock back, or on, while somebody is there.
+#[test]
+fn p12_a_clip_is_cut_in_its_time_though_the_wall_clock_is_set() {
+    for (set_s, at) in [(-3_600, 3), (-3_600, 12), (-30, 3), (3_600, 3), (3_600, 12), (0, 3)] {
+        let mut story = Story::new("kind = \"intrusion\"\nclear_s = 2\ncooldown_s = 0");
+        story.look("person", &[]);
+        for second in 0..20 {
+            if second == at {
+                story.now.wall += SignedDuration::from_secs(set_s);
+            }
+            story.look("person", if second < 10 { &[1] } else { &[] });
+        }
+        let before = story.clips.len();
+        (0..40).for_each(|_| story.look("person", &[]));
+        let clips = story.clips.len();
+        assert!(
+            clips >= 1 && before >= 1,
+            "{set_s} s at {at}: {clips} clips, {before} in their time"
+        );
+        let (_, from, until) = story.clips[0];
+        assert!(
+            (5..=60).contains(&until.duration_since(from).as_secs()),
+            "{set_s} at {at}: {:?}",
+            story.clips
+        );
+    }
 }

@@ -32,6 +32,12 @@ const MOVED: f32 = 0.5;
 /// A thing that no look has been sure of for so long is none, and a look counts for at most so much.
 const WEAK_MAX_S: f32 = 15.0;
 const WEAK_LOOK_MAX_S: f32 = 1.0;
+/// Where looks were sure of it for two seconds (who then turns his back, or sits down), or while it moves
+/// on, that takes so much longer. A stone that somebody passed has neither.
+const WEAK_THERE: f32 = 40.0;
+const SURE_S: f32 = 2.0;
+/// Overlap from which it is at the same place.
+const SURE_IOU: f32 = 0.3;
 /// A thing that was looked for in vain is told as still there for so long.
 const TOLD_FOR_MS: i128 = 400;
 /// A box that overlaps the expected one by more is of the same shape, and takes over this share of it.
@@ -57,6 +63,8 @@ pub(super) struct LiveTrack {
     came: bool,
     /// Seconds for which it was seen, and no look was sure of it.
     weak_s: f32,
+    /// Where looks were last sure of it, and for how many seconds.
+    sure: (Bbox, f32),
     /// Where it was seen first.
     origin: (f32, f32),
     /// Where it stood then, as rules see it.
@@ -91,6 +99,7 @@ impl LiveTrack {
             mean_score: detection.score,
             confirmed: false,
             weak_s: 0.0,
+            sure: (detection.bbox, 0.0),
             came,
             origin: middle(&detection.bbox, shape),
             first_foot: detection.bbox.foot(),
@@ -147,9 +156,14 @@ impl LiveTrack {
         let unseen_s = at.duration_since(self.seen_at).as_secs_f32().clamp(0.0, WEAK_LOOK_MAX_S);
         if detection.score >= begin_score {
             self.weak_s = 0.0;
+            let there = self.sure.0.iou(&detection.bbox) >= SURE_IOU;
+            self.sure =
+                if there { (self.sure.0, self.sure.1 + unseen_s) } else { (detection.bbox, 0.0) };
         } else if detection.bbox != self.found {
             // What is only known to be there still, unlooked at, has the same box again.
-            self.weak_s += unseen_s;
+            let there = self.sure.1 >= SURE_S && self.sure.0.iou(&detection.bbox) >= SURE_IOU;
+            let moves = self.hits > HITS_MIN && self.pace(shape) > STANDS_BELOW;
+            self.weak_s += unseen_s / if there || moves { WEAK_THERE } else { 1.0 };
         }
         self.motion = self.motion(at);
         self.motion.see(middle(&detection.bbox, shape));
@@ -249,7 +263,7 @@ pub(super) fn size(bbox: &Bbox, shape: f32) -> f32 {
 }
 
 /// Labels that detectors confuse from picture to picture (car, truck, bus) are one group.
-pub(super) fn group(label: &str) -> &str {
+pub(in crate::vision) fn group(label: &str) -> &str {
     match label {
         "car" | "truck" | "bus" => "vehicle",
         "bicycle" | "motorcycle" => "cycle",

@@ -196,3 +196,39 @@ fn what_no_look_is_sure_of_for_fifteen_seconds_is_nobody() {
     // Who is known to stand there, and is not looked at, has the same box for ever.
     assert_eq!((98..400).map(|n| see(n * 2_000, 0.2, 0.0)).sum::<usize>(), 302);
 }
+
+/// He came, was seen well, and sat down with his back to the camera; or walks off into the dark.
+#[test]
+fn who_was_seen_well_where_he_stays_or_walks_on_is_followed_however_weakly() {
+    for every_ms in [200, 1_000] {
+        let mut tracker = Tracker::default();
+        let mut seen = |ms: i64, score: f32, x: f32| {
+            let one = Detection { label: "person".into(), score, bbox: upright(x) };
+            tracker.update(at(ms), SHAPE, &[one], |_| true).len()
+        };
+        let wobble = |n: i64| if n % 2 == 0 { 3.01 } else { 3.0 };
+        let stands = 4_000 / every_ms;
+        for n in 0..stands {
+            seen(n * every_ms, 0.9, wobble(n));
+        }
+        let sits = 300_000 / every_ms;
+        for n in stands..sits {
+            assert_eq!(seen(n * every_ms, 0.25, wobble(n)), 1, "{every_ms} ms, look {n}");
+        }
+        // What holds his place for ever is a coat.
+        let later = 1_000_000 / every_ms;
+        let last = (sits..later).map(|n| seen(n * every_ms, 0.25, wobble(n))).last();
+        assert_eq!(last, Some(0), "{every_ms} ms");
+    }
+    let mut tracker = Tracker::default();
+    for n in 0..200i64 {
+        let x = n as f32 * 0.12;
+        let one = Detection {
+            label: "person".into(),
+            score: if n < 5 { 0.8 } else { 0.35 },
+            bbox: upright(x),
+        };
+        let told = tracker.update(at(n * 200), SHAPE, &[one], |_| true);
+        assert!(n == 0 || told.iter().any(|track| track.seen && track.id == 1), "look {n}");
+    }
+}
