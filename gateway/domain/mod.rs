@@ -56,7 +56,7 @@ pub use look::{Look, LookFeedback};
 pub use luma::Luma;
 pub use metric::{LABEL_BREAK, Meter, Metric, MetricKind, NoMeter, label_pair};
 pub use observation::{
-    Body, Envelope, Fault, Loss, Observation, Press, Reply, ReplyTo, Unreadable,
+    Body, Envelope, Fault, Loss, Observation, Press, PressForm, Reply, ReplyTo, Unreadable,
 };
 pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
 pub use place::{Grid, Place, SourceInfo, SourceKind};

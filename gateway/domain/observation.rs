@@ -73,7 +73,7 @@ pub enum Body {
 }
 
 /// An emergency button was pressed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Press {
     /// The device's own id of this press, if it gives one.
     pub id: Option<String>,
@@ -88,6 +88,37 @@ pub struct Press {
     /// How its message was handed in; none: by replay, or by a journal of an older version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arrival: Option<Arrival>,
+    /// What shows that it was pressed.
+    #[serde(default, skip_serializing_if = "PressForm::is_event")]
+    pub form: PressForm,
+    /// What else of the message could not be read, in words; the press counts all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
+}
+
+/// What shows that a button was pressed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PressForm {
+    /// The message says so, once a press.
+    #[default]
+    Event,
+    /// A state that is true from the press until it is reset, and is said in each report: `sos`.
+    Level,
+    /// The message cannot be read, and comes from a button or where only presses come: it may be
+    /// one.
+    Unreadable {
+        /// What was wrong, for people.
+        reason: String,
+        /// Its first 200 characters, made visible.
+        text: String,
+    },
+}
+
+impl PressForm {
+    fn is_event(&self) -> bool {
+        *self == Self::Event
+    }
 }
 
 /// Something is wrong with a part (`broken`), or right again.

@@ -92,7 +92,7 @@ impl World {
             battery: None,
             retained: false,
             via: "intake".into(),
-            arrival: None,
+            ..Press::default()
         };
         self.say(id, Body::Press(press));
     }

@@ -110,7 +110,7 @@ impl Site {
             battery: None,
             retained: false,
             via: "test".into(),
-            arrival: None,
+            ..Press::default()
         };
         self.apply(button, Body::Press(press), Vec::new());
     }
