@@ -32,6 +32,7 @@ mod text;
 mod thing;
 mod time;
 mod track;
+mod unreadable;
 
 pub use areas::Areas;
 pub use arrival::Arrival;
@@ -55,9 +56,7 @@ pub use incident::{
 pub use look::{Look, LookFeedback};
 pub use luma::Luma;
 pub use metric::{LABEL_BREAK, Meter, Metric, MetricKind, NoMeter, label_pair};
-pub use observation::{
-    Body, Envelope, Fault, Loss, Observation, Press, PressForm, Reply, ReplyTo, Unreadable,
-};
+pub use observation::{Body, Envelope, Fault, Loss, Observation, Press, PressForm, Reply, ReplyTo};
 pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
 pub use place::{Grid, Place, SourceInfo, SourceKind};
 pub use posture::{OrderTo, Posture, PostureOrder};
@@ -70,3 +69,4 @@ pub use text::{REASON_CHARS_MAX, Said, clean, clean_cut, clean_json};
 pub use thing::{StandingThing, Thing, ThingReport};
 pub use time::{Clock, Now, Stamp};
 pub use track::{Bbox, Detection, Track};
+pub use unreadable::Unreadable;

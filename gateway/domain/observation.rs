@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Arrival, DeviceReport, Evidence, EvidenceId, GaugeReport, IncidentId, Kind, Now, Pose,
-    PostureOrder, Receipt, SourceId, Stamp, TrackFrame,
+    PostureOrder, Receipt, SourceId, Stamp, TrackFrame, Unreadable,
 };
 
 /// One thing reported or seen.
@@ -143,17 +143,6 @@ pub struct Loss {
     pub over: bool,
     /// One clear sentence for people; English, no secrets.
     pub text: String,
-}
-
-/// Raw bytes that no codec could read.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Unreadable {
-    /// Where it came in: `intake btn/1`, `broker upstream gridpost/…`.
-    pub origin: String,
-    /// What was wrong, where, and what was expected.
-    pub reason: String,
-    /// The first bytes of it, bounded by the source.
-    pub payload: Vec<u8>,
 }
 
 /// The grid's answer to an incident.

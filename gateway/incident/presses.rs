@@ -87,8 +87,11 @@ impl Presses {
     pub(super) fn judge(&mut self, now: Now, source: &SourceId, press: &Press) -> PressVerdict {
         self.forget(now.mono());
         let verdict = self.verdict(now, source, press);
-        if verdict != PressVerdict::Same {
-            self.remember(source, press, now.mono());
+        match verdict {
+            PressVerdict::Same => {}
+            PressVerdict::New => self.remember(source, press, now.mono()),
+            // An old message mutes no press that comes just after it.
+            PressVerdict::Stale => self.remember_identity(source, press, now.mono()),
         }
         verdict
     }
@@ -142,6 +145,16 @@ impl Presses {
     }
 
     fn remember(&mut self, source: &SourceId, press: &Press, at: i64) {
+        if self.last.len() < PRESSES_MAX || self.last.contains_key(source) {
+            let newer = self.last.get(source).is_none_or(|(last, _)| *last <= at);
+            if newer {
+                self.last.insert(source.clone(), (at, press.id.clone()));
+            }
+        }
+        self.remember_identity(source, press, at);
+    }
+
+    fn remember_identity(&mut self, source: &SourceId, press: &Press, at: i64) {
         if let Some(identity) = identity(source, press) {
             if let Identity::Id { way, id, .. } = &identity
                 && let Some(n) = number(id)
@@ -152,12 +165,6 @@ impl Presses {
         }
         if let Some(packet) = packet(press) {
             self.put(packet, at);
-        }
-        if self.last.len() < PRESSES_MAX || self.last.contains_key(source) {
-            let newer = self.last.get(source).is_none_or(|(last, _)| *last <= at);
-            if newer {
-                self.last.insert(source.clone(), (at, press.id.clone()));
-            }
         }
         self.forget(at);
     }

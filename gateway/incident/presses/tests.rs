@@ -52,7 +52,7 @@ fn judge<const N: usize>(table: [(i64, &str, Press, PressVerdict); N]) {
 }
 
 #[test]
-fn id_and_time_must_both_agree_and_a_counter_begins_anew_with_a_new_battery() {
+fn d2_id_and_time_must_both_agree_and_a_counter_begins_anew_with_a_new_battery() {
     use PressVerdict::{New, Same};
     let of_1970 = |id: &str| Press {
         at: Some("1970-01-01T00:00:07Z".parse().unwrap()),

@@ -110,7 +110,7 @@ const VALUES: &[&str] = &[
 
 /// What stands beside a press, broken in every way that a firmware knows: it costs no press.
 #[test]
-fn no_value_beside_it_however_broken_costs_a_press() {
+fn d1_no_value_beside_it_however_broken_costs_a_press() {
     let codecs = codecs();
     let mut tried = 0;
     for (topic, payload) in presses() {
