@@ -8,6 +8,7 @@ mod diff;
 mod drones;
 pub mod env;
 mod grids;
+mod list_text;
 mod looks;
 mod neighbours;
 mod place;

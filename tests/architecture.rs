@@ -107,6 +107,7 @@ fn each_foreign_package_has_one_home() {
         ("if_addrs", "sources/onvif"),
         ("geojson", "config/grids.rs"),
         ("csv", "config/button_list.rs"),
+        ("encoding_rs", "config/list_text.rs"),
         ("toml_span", "config/read.rs"),
         ("strsim", "config/problem.rs"),
         ("clap", "cli/"),

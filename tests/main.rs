@@ -69,6 +69,7 @@ mod broker;
 mod button;
 mod buttons_answers;
 mod buttons_dialects;
+mod buttons_field;
 mod buttons_flood;
 mod buttons_story;
 mod camera;

@@ -10,7 +10,8 @@ pub(crate) struct Args {
     /// The configuration, TOML.
     #[arg(short, long)]
     config: PathBuf,
-    /// Only those with which something is wrong, and those that nobody listed.
+    /// Only those with which something is wrong, and those that nobody listed; with what of them
+    /// nobody could read or understood: how often, and the latest of it.
     #[arg(long)]
     ill: bool,
     /// A JSON document a line, with everything that is known.
@@ -32,7 +33,10 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     let table = runtime::device_table(&config);
-    let shown = table.devices.iter().filter(|device| !args.ill || device.states() != ["fine"]);
+    let ill = |device: &DeviceState| {
+        device.states() != ["fine"] || device.unreadable + device.unknown_words > 0
+    };
+    let shown = table.devices.iter().filter(|device| !args.ill || ill(device));
     let shown: Vec<&DeviceState> = shown.collect();
     if args.json {
         for device in &shown {
@@ -49,10 +53,28 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     ))?;
     for device in &shown {
         print_line(&line(device))?;
+        if args.ill {
+            for said in not_understood(device) {
+                print_line(&said)?;
+            }
+        }
     }
     let fine = table.devices.iter().filter(|device| device.states() == ["fine"]).count();
     let at = table.at.map_or("no gateway has run here yet".into(), |at| format!("as of {at:.0}"));
     print_line(&format!("{} devices, {fine} fine; {at}", table.devices.len()))
+}
+
+/// What nobody could read or understood of it: how often, when last, and the latest of it.
+fn not_understood(device: &DeviceState) -> Vec<String> {
+    let (unreadable, words) = (device.unreadable, device.unknown_words);
+    if unreadable + words == 0 {
+        return Vec::new();
+    }
+    let last = device.unclear_at.map_or(String::new(), |at| format!(", last at {at:.0}"));
+    let head = format!("    not understood: {unreadable} unreadable, {words} unknown words{last}");
+    // Made harmless when they were taken.
+    let samples = device.samples.iter().rev().map(|sample| format!("      {sample}"));
+    std::iter::once(head).chain(samples).collect()
 }
 
 fn line(device: &DeviceState) -> String {

@@ -2,39 +2,23 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use super::{button::ButtonConfig, list_text, problem::did_you_mean};
 
-use super::button::ButtonConfig;
-
-/// One row; empty cells are absent.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Row {
-    id: String,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    device: Option<String>,
-    #[serde(default)]
-    model: Option<String>,
-    #[serde(default)]
-    lon: Option<f64>,
-    #[serde(default)]
-    lat: Option<f64>,
-    #[serde(default)]
-    address: Option<String>,
-    #[serde(default)]
-    grid: Option<String>,
-    #[serde(default)]
-    contact: Option<String>,
-    #[serde(default)]
-    note: Option<String>,
-    #[serde(default)]
-    silent_after_s: Option<u64>,
-    /// Several with `;` between them.
-    #[serde(default)]
-    cameras: Option<String>,
-}
+/// Its columns; cameras: several with `;` between them. Only `id` must be there.
+const COLUMNS: [&str; 12] = [
+    "id",
+    "name",
+    "device",
+    "model",
+    "lon",
+    "lat",
+    "address",
+    "grid",
+    "contact",
+    "note",
+    "silent_after_s",
+    "cameras",
+];
 
 /// A row that could not be read: its line and why.
 pub(super) type BadRow = (usize, String);
@@ -48,15 +32,24 @@ pub(super) fn read_buttons(path: &Path) -> Result<Rows, String> {
 }
 
 pub(super) fn parse_buttons(bytes: &[u8]) -> Rows {
-    // Spreadsheets put a byte order mark in front.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
+    let list = match list_text::read(bytes) {
+        Ok(list) => list,
+        Err(why) => return (Vec::new(), vec![(1, why)]),
+    };
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .delimiter(list.separator)
+        .flexible(true)
+        .from_reader(list.text.as_bytes());
     let mut buttons = Vec::new();
-    let mut bad = Vec::new();
     let number = |line: u64| usize::try_from(line).unwrap_or(0);
     let headers = match reader.headers() {
-        Ok(headers) => headers.clone(),
+        Ok(headers) => headers.iter().map(str::to_lowercase).collect::<Vec<_>>(),
         Err(error) => return (buttons, vec![(1, error.to_string())]),
+    };
+    let mut bad = match wrong_columns(&headers) {
+        Ok(bad) => bad,
+        Err(why) => return (buttons, vec![(1, why)]),
     };
     for record in reader.records() {
         let record = match record {
@@ -69,8 +62,12 @@ pub(super) fn parse_buttons(bytes: &[u8]) -> Rows {
         };
         // A cell may hold line breaks: the reader knows the line better than a count does.
         let line = record.position().map_or(0, |position| number(position.line()));
-        let row = record.deserialize::<Row>(Some(&headers)).map_err(|error| error.to_string());
-        match row.and_then(button) {
+        let row = Row { headers: &headers, record: &record };
+        // Spreadsheets save empty rows too.
+        if record.iter().all(str::is_empty) {
+            continue;
+        }
+        match row.button() {
             Ok(button) => buttons.push((line, button)),
             Err(why) => bad.push((line, why)),
         }
@@ -78,31 +75,83 @@ pub(super) fn parse_buttons(bytes: &[u8]) -> Rows {
     (buttons, bad)
 }
 
-fn button(row: Row) -> Result<ButtonConfig, String> {
-    if row.id.is_empty() {
-        return Err("id is empty".into());
+/// Columns that nobody knows, or that are there twice; the error is that the rows are of no use.
+fn wrong_columns(headers: &[String]) -> Result<Vec<BadRow>, String> {
+    let named = || headers.iter().filter(|name| !name.is_empty());
+    if !named().any(|name| name == "id") {
+        let found = named().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        return Err(format!(
+            "no column is called `id`; the first line names the columns, and here it is {found}"
+        ));
     }
-    let place = match (row.lon, row.lat) {
-        (Some(lon), Some(lat)) => Some([lon, lat]),
-        (None, None) => None,
-        _ => return Err("lon and lat: give both or neither".into()),
-    };
-    let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let cameras = filled(row.cameras).unwrap_or_default();
-    let cameras = cameras.split(';').map(str::trim).filter(|id| !id.is_empty());
-    Ok(ButtonConfig {
-        id: row.id,
-        name: row.name,
-        device: filled(row.device),
-        model: filled(row.model),
-        place,
-        address: filled(row.address),
-        grid: filled(row.grid),
-        contact: filled(row.contact),
-        note: filled(row.note),
-        silent_after_s: row.silent_after_s,
-        cameras: cameras.map(str::to_owned).collect(),
-    })
+    let mut bad = Vec::new();
+    for (at, name) in headers.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+        if !COLUMNS.contains(&name.as_str()) {
+            let hint =
+                did_you_mean(name, COLUMNS).map_or(String::new(), |hint| format!(" ({hint})"));
+            bad.push((
+                1,
+                format!("column `{name}` is not known{hint}; known are {}", COLUMNS.join(", ")),
+            ));
+        } else if headers[..at].contains(name) {
+            bad.push((1, format!("column `{name}` is there twice")));
+        }
+    }
+    Ok(bad)
+}
+
+/// One row; empty cells are absent.
+struct Row<'r> {
+    headers: &'r [String],
+    record: &'r csv::StringRecord,
+}
+
+impl Row<'_> {
+    fn cell(&self, column: &str) -> Option<&str> {
+        let at = self.headers.iter().position(|name| name == column)?;
+        self.record.get(at).filter(|cell| !cell.is_empty())
+    }
+
+    fn text(&self, column: &str) -> Option<String> {
+        self.cell(column).map(str::to_owned)
+    }
+
+    fn number<T: std::str::FromStr>(&self, column: &str, what: &str) -> Result<Option<T>, String> {
+        let Some(cell) = self.cell(column) else { return Ok(None) };
+        let cell_said = crate::domain::clean_cut(cell, 40);
+        cell.parse().map(Some).map_err(|_| format!("{column}: `{cell_said}`: expected {what}"))
+    }
+
+    fn button(&self) -> Result<ButtonConfig, String> {
+        let id = self.text("id").ok_or("id is empty")?;
+        if self.record.len() > self.headers.len() {
+            let (cells, columns) = (self.record.len(), self.headers.len());
+            return Err(format!(
+                "{cells} cells for {columns} columns: is there a separator in a text without quotes?"
+            ));
+        }
+        let degrees = "degrees, such as 113.9128";
+        let place = match (self.number("lon", degrees)?, self.number("lat", degrees)?) {
+            (Some(lon), Some(lat)) => Some([lon, lat]),
+            (None, None) => None,
+            _ => return Err("lon and lat: give both or neither".into()),
+        };
+        let cameras = self.cell("cameras").unwrap_or_default();
+        let cameras = cameras.split(';').map(str::trim).filter(|id| !id.is_empty());
+        Ok(ButtonConfig {
+            id,
+            name: self.text("name").unwrap_or_default(),
+            device: self.text("device"),
+            model: self.text("model"),
+            place,
+            address: self.text("address"),
+            grid: self.text("grid"),
+            contact: self.text("contact"),
+            note: self.text("note"),
+            silent_after_s: self.number("silent_after_s", "a whole number of seconds")?,
+            cameras: cameras.map(str::to_owned).collect(),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -133,5 +182,31 @@ mod tests {
         assert_eq!(one.silent_after_s, Some(3600));
         assert_eq!(one.cameras, ["gate", "yard"]);
         assert_eq!(bad.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [4], "{bad:?}");
+    }
+
+    #[test]
+    fn mistakes_name_their_column_and_the_line_that_a_spreadsheet_shows() {
+        let text = "ID;Name;lon;lat;silent_after_s;nmae\r\nb1;张;113.9;30.9;3600;\r\n;;;;;\r\nb2;李;abc;30.9;;\r\nb3;王;;;soon;\r\nb4;赵;1;2;;;;\r\nb5\r\n";
+        let (buttons, bad) = parse_buttons(text.as_bytes());
+        assert_eq!(
+            buttons.iter().map(|(line, one)| (*line, one.id.as_str())).collect::<Vec<_>>(),
+            [(2, "b1"), (7, "b5")]
+        );
+        let told: Vec<String> = bad.iter().map(|(line, why)| format!("{line}: {why}")).collect();
+        let expected = [
+            "1: column `nmae` is not known (did you mean `name`?); known are id,",
+            "4: lon: `abc`: expected degrees",
+            "5: silent_after_s: `soon`: expected a whole number of seconds",
+            "6: 8 cells for 6 columns",
+        ];
+        assert_eq!(told.len(), expected.len(), "{told:#?}");
+        for (said, expected) in told.iter().zip(expected) {
+            assert!(said.starts_with(expected), "{said}");
+        }
+        let (none, bad) = parse_buttons("b1,张\nb2,李\n".as_bytes());
+        assert!(
+            none.is_empty() && bad.len() == 1 && bad[0].1.starts_with("no column is called `id`"),
+            "{bad:?}"
+        );
     }
 }

@@ -97,6 +97,9 @@ impl ListedButtons {
             {
                 document.foreign(at, key, message, hint);
             }
+            if let Some(message) = sources.outside(&button.into()) {
+                document.foreign_warning(at, "place", message);
+            }
             true
         });
         Self { file, rows }
@@ -221,6 +224,37 @@ mod tests {
         assert_eq!(of("pictures_with_presses = true", "b"), ["here", "near"]);
         assert_eq!(of("pictures_with_presses = true", "c"), ["far"], "named in its line");
         assert!(of("", "b").is_empty() && of("", "c").is_empty(), "nobody allowed it");
+    }
+
+    #[test]
+    fn a_place_in_no_grid_is_a_warning_at_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let square =
+            r#"{"type":"Polygon","coordinates":[[[113,30],[114,30],[114,31],[113,31],[113,30]]]}"#;
+        let grids = format!(
+            r#"{{"type":"FeatureCollection","features":[{{"type":"Feature","properties":{{"code":"G1","name":"g"}},"geometry":{square}}}]}}"#
+        );
+        let grids = file("g.json", &grids);
+        let list =
+            file("b.csv", "id,lon,lat,grid\nin,113.5,30.5,\nout,30.5,60.5,\nnamed,30.5,60.5,G1\n");
+        let text = format!(
+            "[site]\nid = \"x\"\nplace = [113.5, 30.5]\ngrids = {grids:?}\nbuttons = {list:?}\n[[button]]\nid = \"a\"\nplace = [1.0, 2.0]\n[[button]]\nid = \"b\"\n"
+        );
+        let (config, problems) = parse("a.toml", &text, &FixedEnvironment::default());
+        assert!(config.is_some(), "a warning stops nothing");
+        let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 2, "{told:#?}");
+        for part in [
+            "a.toml:8: warning: button[1].place: [1, 2] lies in none of the 1 grids",
+            "b.csv:3: warning: place: [30.5, 60.5] lies in none",
+        ] {
+            assert!(told.iter().any(|line| line.contains(part)), "{part} not in {told:#?}");
+        }
     }
 
     #[test]

@@ -44,7 +44,21 @@ impl<'g> Sources<'g> {
                 problem(("id", message, None));
             }
             self.put(&placed).unwrap_or_else(problem);
+            if let Some(message) = self.outside(&placed) {
+                document.warning(&[placed.section(), index, "place"], message);
+            }
         }
+    }
+
+    /// The warning for a place of its own that lies in no grid: nobody is in charge of it.
+    pub(super) fn outside(&self, placed: &Placed<'_>) -> Option<String> {
+        let [lon, lat] = placed.place.filter(|place| on_earth(*place).is_ok())?;
+        let named = placed.grid.is_some() || placed.kind == SourceKind::Drone;
+        let nowhere = self.grids.at(&Place { lon, lat, text: None }).is_none();
+        (!named && nowhere && !self.grids.is_empty()).then(|| {
+            let count = self.grids.len();
+            format!("[{lon}, {lat}] lies in none of the {count} grids: nobody is in charge of it; are longitude and latitude right?")
+        })
     }
 
     /// The message for an id that another source has.

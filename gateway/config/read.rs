@@ -87,6 +87,17 @@ impl<'t> Document<'t> {
         self.problems.push(Problem { file, line, key, message, hint, warning: false });
     }
 
+    /// As [`Self::foreign`], but nothing stops because of it.
+    pub(crate) fn foreign_warning(
+        &mut self,
+        (file, line): (&Path, usize),
+        key: &str,
+        message: String,
+    ) {
+        let (file, key) = (file.display().to_string(), key.to_owned());
+        self.problems.push(Problem { file, line, key, message, hint: None, warning: true });
+    }
+
     fn line(&self, path: &[&str]) -> usize {
         let mut at = &self.root;
         let mut span: Option<Span> = None;

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::SourceId;
+use super::{SourceId, Unreadable};
 
 /// What one message of a device reports, a press apart; what it leaves out is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,6 +32,12 @@ pub struct DeviceReport {
     pub via: String,
     /// A broker's retained message: it shows a state, and not that the device is alive now.
     pub retained: bool,
+    /// The state in which it calls, where it has one (`sos`): false is that it does not call now.
+    pub calling: Option<bool>,
+    /// Words and values of it that nobody understood, each with its key.
+    pub unknown: Vec<String>,
+    /// The whole message, to be kept, where a word was not understood.
+    pub kept: Option<Box<Unreadable>>,
 }
 
 /// What the message was for.
@@ -78,11 +84,16 @@ pub enum Ailment {
     Tamper,
     /// Badly received, three times in a row.
     Weak,
+    /// It says what nobody understands.
+    Unclear,
+    /// It calls in each of its reports and never stops.
+    Stuck,
 }
 
 impl Ailment {
     /// Every one of them.
-    pub const ALL: [Self; 4] = [Self::Silent, Self::Battery, Self::Tamper, Self::Weak];
+    pub const ALL: [Self; 6] =
+        [Self::Silent, Self::Battery, Self::Tamper, Self::Weak, Self::Unclear, Self::Stuck];
 
     /// As in the device table and in metrics.
     pub fn as_str(self) -> &'static str {
@@ -91,6 +102,8 @@ impl Ailment {
             Self::Battery => "battery",
             Self::Tamper => "tamper",
             Self::Weak => "weak",
+            Self::Unclear => "unclear",
+            Self::Stuck => "stuck",
         }
     }
 }
@@ -157,6 +170,24 @@ pub struct DeviceState {
     /// Payloads of it that nobody could read.
     #[serde(skip_serializing_if = "is_zero64")]
     pub unreadable: u64,
+    /// Words and values of it that nobody understood.
+    #[serde(skip_serializing_if = "is_zero64")]
+    pub unknown_words: u64,
+    /// The latest of what nobody could read or understood, three at most, the last one last.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<String>,
+    /// When the last of them came, by the gateway's clock of then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unclear_at: Option<Timestamp>,
+    /// Whether it calls now, where that is a state of it that it says in each report (`sos`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calling: Option<bool>,
+    /// Since when that is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calling_since: Option<Timestamp>,
+    /// When somebody was last asked whether that is a new call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Timestamp>,
 }
 
 fn is_zero(n: &u32) -> bool {
@@ -194,5 +225,5 @@ impl DeviceState {
 }
 
 /// Every state there is, for a metric whose series are all there from the start.
-pub const DEVICE_STATES: [&str; 7] =
-    ["fine", "silent", "battery", "tamper", "weak", "unheard", "unknown"];
+pub const DEVICE_STATES: [&str; 9] =
+    ["fine", "silent", "battery", "tamper", "weak", "unclear", "stuck", "unheard", "unknown"];

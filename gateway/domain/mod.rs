@@ -1,6 +1,7 @@
 //! The nouns of the gateway: pure data, no I/O, no tokio; every other room speaks in these.
 
 mod areas;
+mod arrival;
 mod device;
 mod entry;
 mod event;
@@ -27,11 +28,14 @@ mod stop;
 mod tests_ids;
 #[cfg(test)]
 mod tests_seed;
+mod text;
 mod thing;
 mod time;
 mod track;
+mod unreadable;
 
 pub use areas::Areas;
+pub use arrival::Arrival;
 pub use device::{
     Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceStatus, DeviceTable,
 };
@@ -52,9 +56,7 @@ pub use incident::{
 pub use look::{Look, LookFeedback};
 pub use luma::Luma;
 pub use metric::{LABEL_BREAK, Meter, Metric, MetricKind, NoMeter, label_pair};
-pub use observation::{
-    Body, Envelope, Fault, Loss, Observation, Press, Reply, ReplyTo, Unreadable,
-};
+pub use observation::{Body, Envelope, Fault, Loss, Observation, Press, PressForm, Reply, ReplyTo};
 pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
 pub use place::{Grid, Place, SourceInfo, SourceKind};
 pub use posture::{OrderTo, Posture, PostureOrder};
@@ -63,6 +65,8 @@ pub use receipt::{Answer, Receipt};
 pub use stop::StopFlag;
 #[cfg(test)]
 pub(crate) use tests_seed::seed;
+pub use text::{REASON_CHARS_MAX, Said, clean, clean_cut, clean_json};
 pub use thing::{StandingThing, Thing, ThingReport};
 pub use time::{Clock, Now, Stamp};
 pub use track::{Bbox, Detection, Track};
+pub use unreadable::Unreadable;

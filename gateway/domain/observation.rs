@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DeviceReport, Evidence, EvidenceId, GaugeReport, IncidentId, Kind, Now, Pose, PostureOrder,
-    Receipt, SourceId, Stamp, TrackFrame,
+    Arrival, DeviceReport, Evidence, EvidenceId, GaugeReport, IncidentId, Kind, Now, Pose,
+    PostureOrder, Receipt, SourceId, Stamp, TrackFrame, Unreadable,
 };
 
 /// One thing reported or seen.
@@ -73,7 +73,7 @@ pub enum Body {
 }
 
 /// An emergency button was pressed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Press {
     /// The device's own id of this press, if it gives one.
     pub id: Option<String>,
@@ -85,6 +85,40 @@ pub struct Press {
     pub retained: bool,
     /// How it came: `intake`, a broker's id, `replay`.
     pub via: String,
+    /// How its message was handed in; none: by replay, or by a journal of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival: Option<Arrival>,
+    /// What shows that it was pressed.
+    #[serde(default, skip_serializing_if = "PressForm::is_event")]
+    pub form: PressForm,
+    /// What else of the message could not be read, in words; the press counts all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
+}
+
+/// What shows that a button was pressed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PressForm {
+    /// The message says so, once a press.
+    #[default]
+    Event,
+    /// A state that is true from the press until it is reset, and is said in each report: `sos`.
+    Level,
+    /// The message cannot be read, and comes from a button or where only presses come: it may be
+    /// one.
+    Unreadable {
+        /// What was wrong, for people.
+        reason: String,
+        /// Its first 200 characters, made visible.
+        text: String,
+    },
+}
+
+impl PressForm {
+    fn is_event(&self) -> bool {
+        *self == Self::Event
+    }
 }
 
 /// Something is wrong with a part (`broken`), or right again.
@@ -109,17 +143,6 @@ pub struct Loss {
     pub over: bool,
     /// One clear sentence for people; English, no secrets.
     pub text: String,
-}
-
-/// Raw bytes that no codec could read.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Unreadable {
-    /// Where it came in: `intake btn/1`, `broker upstream gridpost/…`.
-    pub origin: String,
-    /// What was wrong, where, and what was expected.
-    pub reason: String,
-    /// The first bytes of it, bounded by the source.
-    pub payload: Vec<u8>,
 }
 
 /// The grid's answer to an incident.

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::domain::{
     Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, IdMint,
-    Incident, IncidentId, Kind, Now, Observation, Phase, Quarantined, Record, SeenPress, Severity,
+    Incident, IncidentId, Kind, Now, Observation, Phase, PressForm, Record, SeenPress, Severity,
     Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage, What,
 };
 
@@ -162,7 +162,12 @@ impl Desk {
         presses: &[SeenPress],
         replies: Vec<(IncidentId, String)>,
     ) -> Effects {
-        presses.iter().for_each(|press| self.presses.restore(now, press));
+        for seen in presses {
+            self.presses.restore(now, seen);
+            if seen.press.form == PressForm::Level && seen.incident.is_some() {
+                self.fleet.restore_call(now, &seen.source, seen.taken_at);
+            }
+        }
         replies.into_iter().for_each(|reply| self.remember_reply(reply));
         let mut effects = Effects::default();
         for record in live {
@@ -216,14 +221,7 @@ impl Desk {
                 self.evidence_failed(now, *incident, (*id, reason), &mut effects);
             }
             Body::Unreadable(unreadable) => {
-                self.fleet.unreadable(source);
-                effects.entries.push(Entry::Quarantine(Quarantined {
-                    origin: unreadable.origin.clone(),
-                    reason: unreadable.reason.clone(),
-                    text: String::from_utf8_lossy(&unreadable.payload).into_owned(),
-                    hex: unreadable.payload.iter().map(|byte| format!("{byte:02x}")).collect(),
-                    at: now.wall,
-                }));
+                self.unreadable(now, source, unreadable, &mut effects);
             }
             Body::Device(report) => self.report(now, source, stamp, report, &mut effects),
             Body::Pose(pose) => self.pose(now, source, stamp, pose, &mut effects),
@@ -426,8 +424,8 @@ impl Desk {
 }
 
 fn is_of_a_device(kind: Kind) -> bool {
-    use Kind::{DeviceBattery, DeviceSilent, DeviceTamper, DeviceWeak};
-    matches!(kind, DeviceSilent | DeviceBattery | DeviceTamper | DeviceWeak)
+    use Kind::{DeviceBattery, DeviceFault, DeviceSilent, DeviceTamper, DeviceWeak};
+    matches!(kind, DeviceSilent | DeviceBattery | DeviceTamper | DeviceWeak | DeviceFault)
 }
 
 /// A happening that is on becomes an incident of its own, because the one that it was part of is

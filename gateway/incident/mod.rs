@@ -18,6 +18,8 @@ mod tests_flight;
 #[cfg(test)]
 mod tests_fusion;
 #[cfg(test)]
+mod tests_presses;
+#[cfg(test)]
 mod tests_random;
 mod things;
 mod titles;

@@ -1,4 +1,8 @@
 //! Which presses were taken already: identity of a press as the contract says, bounded and pure.
+//!
+//! One, and never one too few: where an id and a time are given, both must agree, for a device whose
+//! battery is changed counts from the beginning again. Whose word it is (the user at the intake, the
+//! broker) is part of what a press is recognised by: nobody uses up the ids of somebody else.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,9 +10,18 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{IncidentId, Now, Press, SeenPress, SourceId};
 
-/// Remembered for 7 days and at most this many; a button that repeats itself later is a new call.
+/// Remembered at most so many.
 const PRESSES_MAX: usize = 100_000;
-const REMEMBER_MS: i64 = 7 * 24 * 3_600_000;
+/// A time that a device states, and an id that no counter makes, come once in so long.
+const REMEMBER_MS: i64 = 7 * DAY_MS;
+/// An id without a time counts so long.
+const DAY_MS: i64 = 24 * 3_600_000;
+/// A packet that is sent again is known for so long by its id and what it holds.
+const PACKET_MS: i64 = 3_600_000;
+/// Shorter ids may be of a counter, which begins anew with a new battery.
+const RANDOM_CHARS_MIN: usize = 16;
+/// A lower number than the last one begins a counter anew, unless it comes sooner than this.
+const ANEW_AFTER_MS: i64 = 600_000;
 /// Without an id, any press of a device within this time is the same press.
 const SAME_WITHIN_MS: i64 = 3_000;
 /// A retained message older (or newer) than this does not alarm.
@@ -25,10 +38,32 @@ pub(super) enum PressVerdict {
     Stale,
 }
 
+/// What a press is recognised by. `way`: whose word it is.
 #[derive(PartialEq, Eq, Hash, Clone)]
 enum Identity {
-    Id(SourceId, String),
-    At(SourceId, Timestamp),
+    IdAndTime { source: SourceId, way: String, id: String, at: Timestamp },
+    Id { source: SourceId, way: String, id: String },
+    Time { source: SourceId, way: String, at: Timestamp },
+    Packet { way: String, client: String, packet: u16, digest: String },
+}
+
+impl Identity {
+    /// How long it counts, milliseconds.
+    fn counts_ms(&self) -> i64 {
+        match self {
+            Self::Id { id, .. } if id.chars().count() < RANDOM_CHARS_MIN => DAY_MS,
+            Self::Packet { .. } => PACKET_MS,
+            _ => REMEMBER_MS,
+        }
+    }
+}
+
+/// The ids that one device gives by one way, where they are numbers.
+struct Counter {
+    last: u64,
+    last_ms: i64,
+    /// It began (anew) then: ids that were taken before do not count.
+    began_ms: i64,
 }
 
 /// Times are those of the monotonic clock ([`Now::mono_of`]): a wall clock that is set forgets
@@ -37,7 +72,9 @@ enum Identity {
 pub(super) struct Presses {
     seen: HashMap<Identity, i64>,
     order: VecDeque<(i64, Identity)>,
-    last: HashMap<SourceId, i64>,
+    /// The last press of each device, by whatever way, and its id.
+    last: HashMap<SourceId, (i64, Option<String>)>,
+    counters: HashMap<(SourceId, String), Counter>,
 }
 
 impl Presses {
@@ -50,36 +87,107 @@ impl Presses {
     pub(super) fn judge(&mut self, now: Now, source: &SourceId, press: &Press) -> PressVerdict {
         self.forget(now.mono());
         let verdict = self.verdict(now, source, press);
-        if verdict != PressVerdict::Same {
-            self.remember(source, press, now.mono());
+        match verdict {
+            PressVerdict::Same => {}
+            PressVerdict::New => self.remember(source, press, now.mono()),
+            // An old message mutes no press that comes just after it.
+            PressVerdict::Stale => self.remember_identity(source, press, now.mono()),
         }
         verdict
     }
 
+    /// Whether its packet was taken before, and is only sent again: for what cannot be read.
+    pub(super) fn is_sent_again(&self, now: Now, press: &Press) -> bool {
+        press.arrival.as_ref().is_some_and(|arrival| arrival.dup)
+            && packet(press).is_some_and(|packet| self.is_seen(now, &packet))
+    }
+
+    /// Remembers the packet of what cannot be read.
+    pub(super) fn remember_packet(&mut self, now: Now, press: &Press) {
+        if let Some(packet) = packet(press) {
+            self.put(packet, now.mono());
+        }
+    }
+
+    fn is_seen(&self, now: Now, identity: &Identity) -> bool {
+        let at = self.seen.get(identity);
+        at.is_some_and(|at| now.mono() - at <= identity.counts_ms())
+    }
+
     fn verdict(&self, now: Now, source: &SourceId, press: &Press) -> PressVerdict {
-        let remembered = |at: &i64| now.mono() - at <= REMEMBER_MS;
-        let seen = identities(source, press)
-            .any(|identity| self.seen.get(&identity).is_some_and(remembered));
-        let just_now = press.id.is_none()
-            && self.last.get(source).is_some_and(|last| now.mono() - last <= SAME_WITHIN_MS);
+        let seen = identity(source, press).is_some_and(|identity| {
+            self.is_seen(now, &identity) && !self.begins_anew(now, &identity, press)
+        });
+        let just_now = self.last.get(source).is_some_and(|(last, id)| {
+            now.mono() - last <= SAME_WITHIN_MS && (press.id.is_none() || press.id == *id)
+        });
+        let same = seen || just_now || self.is_sent_again(now, press);
         let recent =
             press.at.is_some_and(|at| at.duration_since(now.wall).abs() <= RETAINED_WITHIN);
-        match (seen || just_now, press.retained && !recent) {
+        match (same, press.retained && !recent) {
             (true, _) => PressVerdict::Same,
             (false, true) => PressVerdict::Stale,
             (false, false) => PressVerdict::New,
         }
     }
 
+    /// Whether an id that is known is of a counter that has plainly begun anew since: it was taken
+    /// before that, or is lower than the last one, long after it. A packet that says that it is sent
+    /// again begins nothing.
+    fn begins_anew(&self, now: Now, identity: &Identity, press: &Press) -> bool {
+        let Identity::Id { source, way, id } = identity else { return false };
+        let Some(counter) = self.counters.get(&(source.clone(), way.clone())) else { return false };
+        let taken = self.seen.get(identity).copied().unwrap_or(i64::MIN);
+        let again = press.arrival.as_ref().is_some_and(|arrival| arrival.dup);
+        let lower = number(id).is_some_and(|n| n < counter.last);
+        taken < counter.began_ms
+            || (lower && !again && now.mono() - counter.last_ms > ANEW_AFTER_MS)
+    }
+
     fn remember(&mut self, source: &SourceId, press: &Press, at: i64) {
-        for identity in identities(source, press) {
-            self.seen.insert(identity.clone(), at);
-            self.order.push_back((at, identity));
-        }
         if self.last.len() < PRESSES_MAX || self.last.contains_key(source) {
-            self.last.insert(source.clone(), at);
+            let newer = self.last.get(source).is_none_or(|(last, _)| *last <= at);
+            if newer {
+                self.last.insert(source.clone(), (at, press.id.clone()));
+            }
+        }
+        self.remember_identity(source, press, at);
+    }
+
+    fn remember_identity(&mut self, source: &SourceId, press: &Press, at: i64) {
+        if let Some(identity) = identity(source, press) {
+            if let Identity::Id { way, id, .. } = &identity
+                && let Some(n) = number(id)
+            {
+                self.count(source, way, n, at);
+            }
+            self.put(identity, at);
+        }
+        if let Some(packet) = packet(press) {
+            self.put(packet, at);
         }
         self.forget(at);
+    }
+
+    fn count(&mut self, source: &SourceId, way: &str, n: u64, at: i64) {
+        let key = (source.clone(), way.to_owned());
+        if self.counters.len() >= PRESSES_MAX && !self.counters.contains_key(&key) {
+            return;
+        }
+        let new = Counter { last: n, last_ms: at, began_ms: i64::MIN };
+        let counter = self.counters.entry(key).or_insert(new);
+        if at < counter.last_ms {
+            return;
+        }
+        if n < counter.last && at - counter.last_ms > ANEW_AFTER_MS {
+            counter.began_ms = at;
+        }
+        (counter.last, counter.last_ms) = (n, at);
+    }
+
+    fn put(&mut self, identity: Identity, at: i64) {
+        self.seen.insert(identity.clone(), at);
+        self.order.push_back((at, identity));
     }
 
     fn forget(&mut self, now: i64) {
@@ -96,14 +204,40 @@ impl Presses {
     }
 }
 
-/// What a press is recognised by: its id if it has one, else the time that it states.
-fn identities(source: &SourceId, press: &Press) -> impl Iterator<Item = Identity> + use<> {
-    let identity = match (&press.id, press.at) {
-        (Some(id), _) => Some(Identity::Id(source.clone(), id.clone())),
-        (None, Some(at)) => Some(Identity::At(source.clone(), at)),
+/// Whose word a press is, whatever connection brought it.
+fn way(press: &Press) -> &str {
+    press.arrival.as_ref().map_or(&press.via, |arrival| &arrival.way)
+}
+
+/// What a press is recognised by: id and time, or the one that it has. A clock that shows a time
+/// before this program was written begins anew with each battery: what it says is no time.
+fn identity(source: &SourceId, press: &Press) -> Option<Identity> {
+    let (source, way) = (source.clone(), way(press).to_owned());
+    match (press.id.clone(), press.at.filter(|at| Now::is_plausible(*at))) {
+        (Some(id), Some(at)) => Some(Identity::IdAndTime { source, way, id, at }),
+        (Some(id), None) => Some(Identity::Id { source, way, id }),
+        (None, Some(at)) => Some(Identity::Time { source, way, at }),
         (None, None) => None,
-    };
-    identity.into_iter()
+    }
+}
+
+fn packet(press: &Press) -> Option<Identity> {
+    let arrival = press.arrival.as_ref()?;
+    Some(Identity::Packet {
+        way: arrival.way.clone(),
+        client: arrival.client.clone(),
+        packet: arrival.packet?,
+        digest: arrival.digest.clone(),
+    })
+}
+
+/// The number at the end of a short id.
+fn number(id: &str) -> Option<u64> {
+    if id.chars().count() >= RANDOM_CHARS_MIN {
+        return None;
+    }
+    let digits = id.len() - id.bytes().rev().take_while(u8::is_ascii_digit).count();
+    id[digits..].parse().ok()
 }
 
 /// As what a press is recorded.
@@ -136,91 +270,4 @@ pub(super) fn entry(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn identity_of_a_press() {
-        let start: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
-        let now = |s: i64| Now {
-            wall: start + SignedDuration::from_secs(s),
-            mono_ms: s.unsigned_abs() * 1000,
-        };
-        let press = |id: Option<&str>, at: Option<i64>, retained: bool| Press {
-            id: id.map(Into::into),
-            at: at.map(|s| start + SignedDuration::from_secs(s)),
-            battery: None,
-            retained,
-            via: "t".into(),
-        };
-        let table = [
-            (0, "a", press(Some("1"), None, false), PressVerdict::New),
-            (1, "a", press(Some("1"), None, false), PressVerdict::Same),
-            (1, "a", press(Some("2"), None, false), PressVerdict::New),
-            (1, "b", press(Some("1"), None, false), PressVerdict::New),
-            (10, "c", press(None, Some(9), false), PressVerdict::New),
-            (60, "c", press(None, Some(9), false), PressVerdict::Same),
-            (12, "d", press(None, None, false), PressVerdict::New),
-            (14, "d", press(None, None, false), PressVerdict::Same),
-            (16, "d", press(None, None, false), PressVerdict::New),
-            (100, "e", press(Some("9"), Some(90), true), PressVerdict::New),
-            (9999, "e", press(Some("9"), Some(90), true), PressVerdict::Same),
-            (9999, "e", press(Some("8"), Some(90), true), PressVerdict::Stale),
-            (9999, "e", press(Some("7"), None, true), PressVerdict::Stale),
-        ];
-        let mut presses = Presses::default();
-        for (n, (at, source, press, expected)) in table.into_iter().enumerate() {
-            assert_eq!(presses.judge(now(at), &source.into(), &press), expected, "row {n}");
-        }
-    }
-
-    #[test]
-    fn p9_a_clock_that_is_set_makes_no_new_press_and_forgets_none() {
-        let press = |id: &str| Press {
-            id: Some(id.into()),
-            at: None,
-            battery: None,
-            retained: false,
-            via: "t".into(),
-        };
-        let at = |wall: &str, s: u64| Now { wall: wall.parse().unwrap(), mono_ms: s * 1000 };
-        let mut presses = Presses::default();
-        let boot = at("1970-01-01T00:00:05Z", 5);
-        assert_eq!(presses.judge(boot, &"a".into(), &press("1")), PressVerdict::New);
-        let set = at("2026-07-01T00:00:00Z", 8);
-        assert_eq!(presses.judge(set, &"a".into(), &press("1")), PressVerdict::Same);
-        let back = at("2026-06-01T00:00:00Z", 9);
-        assert_eq!(presses.judge(back, &"a".into(), &press("1")), PressVerdict::Same);
-        // After a restart, from what the journal holds: one noted in 1970, one a week ago and more.
-        let mut presses = Presses::default();
-        let seen = |taken_at: &str, id: &str| SeenPress {
-            source: "a".into(),
-            press: press(id),
-            taken_at: taken_at.parse().unwrap(),
-            incident: None,
-        };
-        presses.restore(set, &seen("1970-01-01T00:00:05Z", "1"));
-        presses.restore(set, &seen("2026-06-20T00:00:00Z", "2"));
-        presses.restore(set, &seen("2026-06-25T00:00:00Z", "3"));
-        let verdicts = ["1", "2", "3"].map(|id| presses.judge(set, &"a".into(), &press(id)));
-        assert_eq!(verdicts, [PressVerdict::Same, PressVerdict::New, PressVerdict::Same]);
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let start: Timestamp = "2026-07-01T00:00:00Z".parse().unwrap();
-        let mut presses = Presses::default();
-        let now = Now { wall: start, mono_ms: 0 };
-        for n in 0..PRESSES_MAX + 5 {
-            let press = Press {
-                id: Some(n.to_string()),
-                at: None,
-                battery: None,
-                retained: false,
-                via: "t".into(),
-            };
-            presses.judge(now, &"a".into(), &press);
-        }
-        assert_eq!(presses.seen.len(), PRESSES_MAX);
-    }
-}
+mod tests;

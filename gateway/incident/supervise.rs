@@ -10,6 +10,7 @@
 //! button's, and neither is ever read as the other (`sources/codecs/mod.rs`).
 
 mod device;
+mod unclear;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -73,7 +74,7 @@ impl Fleet {
         for state in table.devices.into_iter().filter(|state| !state.id.is_empty()) {
             let heard_ms = now.mono() - i64::try_from(state.silent_ms).unwrap_or(i64::MAX / 2);
             let id = SourceId::from(state.id.as_str());
-            self.devices.insert(id, Device { state, heard_ms, reported: [None; 4] });
+            self.devices.insert(id, Device::resumed(state, heard_ms));
         }
     }
 
@@ -138,13 +139,6 @@ impl Fleet {
         }
     }
 
-    /// An unreadable payload of a device; an unknown device is not added for it.
-    pub(super) fn unreadable(&mut self, id: &SourceId) {
-        if let Some(device) = self.devices.get_mut(id) {
-            device.state.unreadable += 1;
-        }
-    }
-
     /// A report of a device, or of a hub.
     pub(super) fn report(
         &mut self,
@@ -183,6 +177,10 @@ impl Fleet {
         if !report.retained && report.word != DeviceStatus::Offline {
             device.heard(now);
         }
+        if let Some(calling) = report.calling {
+            device.calls(now, calling);
+        }
+        device.not_understood(now, &report.unknown);
     }
 
     /// A broker or coordinator went away or came back. Time in which it is away does not count as

@@ -238,6 +238,11 @@ impl Junction {
         let nothing = effects.entries.is_empty() && matches!(kind, "press" | "gauge");
         if nothing || effects.repeated {
             self.meter.add(Metric::SignalsDuplicate, observation.source.as_str(), 1);
+            if let Body::Press(press) = &observation.body {
+                let (source, id) = (observation.source.as_str(), press.id.as_deref());
+                let at = press.at.map(tracing::field::display);
+                tracing::info!(source, id, at, "a press that was taken before, not counted again");
+            }
         }
         // Cameras wake before the press is on disk: what can be seen now may be gone in a second.
         if kind == "press"

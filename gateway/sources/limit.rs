@@ -98,6 +98,7 @@ mod tests {
                 battery: None,
                 retained: false,
                 via: "t".into(),
+                ..Press::default()
             }),
         };
         vec![Observation { source: "mad".into(), stamp: Stamp::of_gateway(now), body }]

@@ -13,7 +13,9 @@ use std::{
 use gridpost::{
     config::{self, Grids, env::FixedEnvironment},
     console,
-    domain::{Answer, Body, Clock, Envelope, Measure, NoMeter, Now, Place, READINGS_KEPT},
+    domain::{
+        Answer, Body, Clock, Envelope, Measure, NoMeter, Now, Place, PressForm, READINGS_KEPT,
+    },
     sources::{
         codecs::{Codecs, Listed, Message, ModelConfig},
         intake, onvif,
@@ -120,11 +122,16 @@ fn decode(topic: &str, payload: &[u8]) {
             Body::Press(press) => {
                 assert!(press.battery.is_none_or(|percent| percent <= 100));
                 assert!(press.id.is_none_or(|id| id.chars().count() <= 128));
+                assert!(press.doubts.len() <= 8, "{:?}", press.doubts);
+                if let PressForm::Unreadable { text, .. } = press.form {
+                    assert!(text.chars().all(|c| !c.is_control()), "{text:?}");
+                }
             }
             Body::Device(report) => {
                 assert!(report.battery.is_none_or(|percent| percent <= 100));
                 assert!(report.link.is_none_or(|percent| percent <= 100));
                 assert!(report.silent_after_s.is_none_or(|seconds| seconds > 0));
+                assert!(report.unknown.len() <= 8, "{:?}", report.unknown);
             }
             Body::Gauge(report) => {
                 assert!(report.battery.is_none_or(|percent| percent <= 100));
@@ -184,6 +191,26 @@ fn presses() -> Vec<Vec<u8>> {
     [
         r#"gridpost/fuzz/button/b9
 {"event":"press"}"#,
+        "gridpost/fuzz/button/b9
+\u{feff}{\"event\":[\"press\",{\"a\":\"b\"}],\"event\":1.0,\"battery\":NaN,\"link\":087,\"at\":\"1782874800\",}\0",
+        "gridpost/fuzz/button/b9
+press",
+        "zigbee2mqtt/b1/action
+emergency",
+        r#"other/b1
+{"sos":"true","linkquality":"131","action":["single"],"last_seen":1782874800.5}"#,
+        r#"stat/b1/BUTTON1
+{"ACTION":"SINGLE"}"#,
+        r#"b1/tele/SENSOR
+{"Switch1":"ON","POWER":"ON","Wifi":{"RSSI":"60"}}"#,
+        r#"shellies/shellybutton1-1/input_event/0
+{"event":"S","event_cnt":3.0}"#,
+        r#"b1/events/rpc
+{"method":"NotifyEvent","params":{"events":[{"component":"input:0","event":"single_push","ts":1782874800.5}]}}"#,
+        r#"v3/a@t/devices/24e124535b123456/up
+{"end_device_ids":{"dev_eui":"24E124535B123456"},"received_at":"2026-07-01T03:00:00Z","uplink_message":{"session_key_id":"k","f_cnt":7,"f_port":85.0,"frm_payload":"AXUQ/y4B","rx_metadata":[{"snr":7.5}]}}"#,
+        r#"application/1/device/24e124535b123456/rx
+{"fCnt":42.0,"fPort":85,"objectJSON":"{\"button_event\":{\"status\":\"short press\"}}","rxInfo":[{"loRaSNR":-5,"time":"2026-07-01T02:59:58Z"}]}"#,
         r#"x
 {"device":"btn-0686","event":"press","id":"7","at":"2026-07-01T10:59:58+08:00","battery":87}"#,
         r#"x
@@ -478,9 +505,12 @@ fn csv() -> Vec<Vec<u8>> {
     [
         "\u{feff}id,name,lon,lat,grid,contact,note\nb1,张,113.9,30.9,,x,\nb2,\"a\"\"b\n\",1e400,-0,,,\n",
         "id\r\nb1\r\n\r\nb1\r\n",
+        "ID;Name;nmae;lon\r\nb1;张;;113,9\r\n;;;\r\nb2\r\n",
     ]
     .map(|seed| seed.as_bytes().to_vec())
-    .into()
+    .into_iter()
+    .chain([b"id,name\r\nb1,\xd5\xc5\r\n".to_vec(), b"\xff\xfei\0d\0\r\0\n\0b\0".to_vec()])
+    .collect()
 }
 
 fn signals(bytes: &[u8]) {

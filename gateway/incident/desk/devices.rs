@@ -5,8 +5,8 @@ use super::{
     Desk, Effects,
 };
 use crate::domain::{
-    Ailment, Detail, DeviceReport, DeviceStatus, DeviceTable, Finding, Kind, Now, Phase, Press,
-    Severity, SourceId, Stamp, What,
+    Ailment, Detail, DeviceReport, DeviceStatus, DeviceTable, Entry, Finding, Kind, Now, Phase,
+    Press, Quarantined, Severity, SourceId, Stamp, Unreadable, What,
 };
 
 /// A second press within this time is a call, also while buttons are tested.
@@ -48,7 +48,23 @@ impl Desk {
             DeviceStatus::Cancel if !report.retained => self.cancelled(now, source, effects),
             _ => {}
         }
+        if let Some(kept) = &report.kept {
+            effects.entries.push(quarantined(now, kept));
+        }
         self.fleet.report(now, source, report, &self.directory.watch);
+        self.judge_device(now, source, effects);
+    }
+
+    /// A payload that nobody could read.
+    pub(super) fn unreadable(
+        &mut self,
+        now: Now,
+        source: &SourceId,
+        unreadable: &Unreadable,
+        effects: &mut Effects,
+    ) {
+        self.fleet.unreadable(now, source, &unreadable.reason);
+        effects.entries.push(quarantined(now, unreadable));
         self.judge_device(now, source, effects);
     }
 
@@ -66,6 +82,7 @@ impl Desk {
             battery: report.battery,
             retained: report.retained,
             via: report.via.clone(),
+            ..Press::default()
         };
         self.test_press(now, source, stamp, &press, effects);
     }
@@ -140,14 +157,24 @@ impl Desk {
                 Ailment::Battery => (Kind::DeviceBattery, Severity::MINOR),
                 Ailment::Tamper => (Kind::DeviceTamper, Severity::NOTICE),
                 Ailment::Weak => (Kind::DeviceWeak, Severity::MINOR),
+                Ailment::Unclear | Ailment::Stuck => (Kind::DeviceFault, Severity::NOTICE),
             };
             let stamp = Stamp::of_gateway(now);
-            let finding = Finding {
+            let mut finding = Finding {
                 phase: if change.broken { Phase::Begins } else { Phase::Ends },
                 severity,
                 detail: self.for_the_officer(&change.source),
                 ..Finding::of_a_part(&change.source, stamp, kind, &change.why)
             };
+            if kind == Kind::DeviceFault {
+                // One device may have both.
+                finding.key += &format!("/{}", change.ailment.as_str());
+                finding.detail.insert("doubt".into(), change.why.clone().into());
+                let samples = self.fleet.samples(&change.source);
+                if change.ailment == Ailment::Unclear && !samples.is_empty() {
+                    finding.detail.insert("samples".into(), samples.into());
+                }
+            }
             self.finding(now, finding, effects);
         }
     }
@@ -172,6 +199,16 @@ impl Desk {
         }
         detail
     }
+}
+
+fn quarantined(now: Now, unreadable: &Unreadable) -> Entry {
+    Entry::Quarantine(Quarantined {
+        origin: unreadable.origin.clone(),
+        reason: unreadable.reason.clone(),
+        text: String::from_utf8_lossy(&unreadable.payload).into_owned(),
+        hex: unreadable.payload.iter().map(|byte| format!("{byte:02x}")).collect(),
+        at: now.wall,
+    })
 }
 
 /// What the configuration says of devices and sources.

@@ -5,8 +5,8 @@ use super::{
     Desk, Effects,
 };
 use crate::domain::{
-    ClockError, Finding, IncidentId, Kind, Now, Phase, Press, Severity, SourceId, Stamp,
-    ThingReport,
+    ClockError, Finding, IncidentId, Kind, Now, Phase, Press, PressForm, Severity, SourceId, Stamp,
+    ThingReport, Title,
 };
 
 impl Desk {
@@ -19,8 +19,19 @@ impl Desk {
         press: &Press,
         effects: &mut Effects,
     ) {
+        if let PressForm::Unreadable { reason, text } = &press.form {
+            return self.unreadable_press(now, source, stamp, press, [reason, text], effects);
+        }
+        let is_level = press.form == PressForm::Level;
+        let known_to_call = is_level && self.fleet.is_calling(source);
+        if known_to_call && !press.retained {
+            return self.said_again(now, source, stamp, press, effects);
+        }
         let verdict = self.presses.judge(now, source, press);
-        if verdict == PressVerdict::Same {
+        if is_level && !press.retained {
+            self.fleet.begins_to_call(now, source);
+        }
+        if verdict == PressVerdict::Same || known_to_call {
             return;
         }
         let key = format!("press/{source}");
@@ -70,6 +81,9 @@ impl Desk {
             detail.insert("battery".into(), battery.into());
         }
         detail.insert("via".into(), press.via.clone().into());
+        if !press.doubts.is_empty() {
+            detail.insert("doubts".into(), press.doubts.clone().into());
+        }
         let count = open
             .and_then(|id| self.live.get(&id))
             .and_then(|live| live.incident.detail.get("presses")?.as_u64())
@@ -93,6 +107,105 @@ impl Desk {
             things: ThingReport::default(),
             shot: None,
             notable: true,
+        }
+    }
+
+    /// A state that is true since an earlier press is said again. Soon after that press it is the same
+    /// one; later, or when its case is closed, somebody is asked at most once an hour.
+    fn said_again(
+        &mut self,
+        now: Now,
+        source: &SourceId,
+        stamp: Stamp,
+        press: &Press,
+        effects: &mut Effects,
+    ) {
+        self.fleet.begins_to_call(now, source);
+        let is_open = self.by_key.contains_key(&format!("press/{source}"));
+        let is_same = is_open && self.fleet.pressed_lately(now, source);
+        if is_same || self.is_test(now, source) || !self.fleet.may_ask(now, source) {
+            effects.repeated = true;
+            return self.judge_device(now, source, effects);
+        }
+        let why = format!(
+            "{source} says in each report that it calls, since an earlier press: a new call, or only a report?"
+        );
+        let title = self.title_of(
+            source,
+            ["仍报求助：是新的求助，还是重复上报？", "still calls: a new call, or only a report?"],
+        );
+        let mut finding = self.doubtful_press(format!("again/{source}"), source, stamp, press, why);
+        finding.title = Some(title);
+        finding.detail.insert("repeated".into(), true.into());
+        self.tell_doubtful(now, finding, effects);
+        self.judge_device(now, source, effects);
+    }
+
+    /// A message that nobody can read, of a button or on a topic for presses alone: one incident a
+    /// device, until a person closes it.
+    fn unreadable_press(
+        &mut self,
+        now: Now,
+        source: &SourceId,
+        stamp: Stamp,
+        press: &Press,
+        [reason, text]: [&String; 2],
+        effects: &mut Effects,
+    ) {
+        let key = format!("unreadable/{source}");
+        if self.by_key.contains_key(&key) || self.presses.is_sent_again(now, press) {
+            effects.repeated = true;
+            return;
+        }
+        self.presses.remember_packet(now, press);
+        let why = format!(
+            "{source} sent what nobody can read, where presses are sent ({reason}): it may be a call"
+        );
+        let title = self.title_of(
+            source,
+            ["按钮消息无法识别，可能是求助", "a message that cannot be read, maybe a call"],
+        );
+        let mut finding = self.doubtful_press(key.clone(), source, stamp, press, why);
+        finding.title = Some(title);
+        finding.detail.insert("unreadable".into(), true.into());
+        finding.detail.insert("payload".into(), text.clone().into());
+        finding.detail.insert("reason".into(), reason.clone().into());
+        self.tell_doubtful(now, finding, effects);
+        let id = self.by_key.get(&key).copied();
+        effects.entries.insert(0, presses::entry(source, stamp, press, RememberedPress::Call, id));
+        if let Some(id) = id {
+            self.picture_press(now, source, id);
+        }
+    }
+
+    fn title_of(&self, source: &SourceId, [zh, en]: [&str; 2]) -> Title {
+        let name = self.source(source).name;
+        Title { zh: format!("{name}：{zh}"), en: format!("{name}: {en}") }
+    }
+
+    /// What may be a press, at severity 2.
+    fn doubtful_press(
+        &self,
+        key: String,
+        source: &SourceId,
+        stamp: Stamp,
+        press: &Press,
+        why: String,
+    ) -> Finding {
+        let mut finding = self.press_finding(key, None, source, stamp, press);
+        finding.detail.remove("presses");
+        (finding.severity, finding.why) = (Severity::ALERT, why);
+        finding
+    }
+
+    /// Opens it, or tells at once that it goes on.
+    fn tell_doubtful(&mut self, now: Now, finding: Finding, effects: &mut Effects) {
+        let key = finding.key.clone();
+        let open = self.by_key.get(&key).copied();
+        self.finding(now, finding, effects);
+        let again = open.and_then(|id| self.live.get_mut(&id));
+        if let Some(live) = again.filter(|live| live.dirty) {
+            effects.entries.push(live.updated(now));
         }
     }
 }

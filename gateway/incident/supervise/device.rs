@@ -15,7 +15,9 @@ pub(super) struct Device {
     /// When it was last heard, monotonic milliseconds; moved on by the time in which its hub was away.
     pub(super) heard_ms: i64,
     /// What was last reported of each ailment.
-    pub(super) reported: [Option<bool>; 4],
+    pub(super) reported: [Option<bool>; Ailment::ALL.len()],
+    /// When it last said that it calls, monotonic milliseconds; of an earlier process nobody knows.
+    pub(super) calling_said_ms: Option<i64>,
 }
 
 /// A broker or coordinator.
@@ -52,7 +54,7 @@ impl Hub {
 /// A device that was just seen, or listed, for the first time.
 pub(super) fn new(id: &SourceId, now: Now) -> Device {
     let state = DeviceState { id: id.to_string(), name: id.to_string(), ..DeviceState::default() };
-    Device { state, heard_ms: now.mono(), reported: [None; 4] }
+    Device::resumed(state, now.mono())
 }
 
 /// Its coordinator, else its broker, else [`NOWHERE`].
@@ -65,6 +67,11 @@ pub(super) fn hub_of(state: &DeviceState) -> SourceId {
 }
 
 impl Device {
+    /// As it was left, or as it begins.
+    pub(super) fn resumed(state: DeviceState, heard_ms: i64) -> Self {
+        Self { state, heard_ms, reported: Default::default(), calling_said_ms: None }
+    }
+
     /// It has just sent something.
     pub(super) fn heard(&mut self, now: Now) {
         self.heard_ms = now.mono();
@@ -151,7 +158,7 @@ impl Device {
         let state = &self.state;
         match ailment {
             // A device that is not listed may go away.
-            Ailment::Silent | Ailment::Weak if !state.known => Some(false),
+            Ailment::Silent | Ailment::Weak | Ailment::Unclear if !state.known => Some(false),
             Ailment::Silent => self.silent(now, hubs, started_ms),
             Ailment::Battery => match state.battery {
                 // A device that calls its own battery low is believed, whatever the figure.
@@ -171,6 +178,8 @@ impl Device {
                 state.link?;
                 Some(state.weak_readings >= WEAK_READINGS_MIN)
             }
+            Ailment::Unclear => Some(self.is_unclear(now)),
+            Ailment::Stuck => self.is_stuck(now),
         }
     }
 
@@ -209,6 +218,18 @@ impl Device {
                 state.weak_readings
             ),
             (Ailment::Weak, false) => format!("{id} is well received again"),
+            (Ailment::Unclear, true) => self.why_unclear(),
+            (Ailment::Unclear, false) => {
+                format!("nothing of {id} that nobody understood, for a day")
+            }
+            (Ailment::Stuck, true) => {
+                let since = state.calling_since.map_or(0, |since| now.mono() - now.mono_of(since));
+                format!(
+                    "{id} says that it calls, for {} now, and never stops: a new press of it may not be told from that",
+                    span(since / 1_000)
+                )
+            }
+            (Ailment::Stuck, false) => format!("{id} no longer says that it calls"),
         }
     }
 }

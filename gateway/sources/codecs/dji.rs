@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::Message;
+use super::{Message, json, message};
 use crate::domain::{Body, Gaze, Now, Observation, Pose, SourceId, Stamp, Telemetry};
 
 /// The largest of all devices (a dock) sends a few kilobytes.
@@ -25,110 +25,121 @@ fn serial(topic: &str) -> Option<&str> {
     (!serial.is_empty() && serial.len() <= 64 && !serial.contains('/')).then_some(serial)
 }
 
-pub(super) fn osd(message: &Message<'_>, now: Now) -> Result<Observation, String> {
-    let serial = serial(message.topic).ok_or_else(|| {
-        format!("topic {}: expected thing/product/{{serial number}}/osd", message.topic)
+/// A pose, and what of the message could not be read: that costs itself alone.
+pub(super) fn osd(said: &Message<'_>, now: Now) -> Result<(Observation, Option<String>), String> {
+    let serial = serial(said.topic).ok_or_else(|| {
+        format!("topic {}: expected thing/product/{{serial number}}/osd", said.topic)
     })?;
-    if message.retained {
+    if said.retained {
         return Err("a retained message: an old position is no position".into());
     }
-    if message.payload.len() > PAYLOAD_BYTES_MAX {
-        let bytes = message.payload.len();
+    if said.payload.len() > PAYLOAD_BYTES_MAX {
+        let bytes = said.payload.len();
         return Err(format!("{bytes} bytes; at most {PAYLOAD_BYTES_MAX} are read"));
     }
-    let value: Value = serde_json::from_slice(message.payload).map_err(|error| {
+    let json::Read { value, doubts } = json::read(said.payload).map_err(|error| {
         format!("not JSON ({error}); expected {{\"timestamp\", \"data\": {{…}}}}")
     })?;
     let data = value.get("data").and_then(Value::as_object);
     let data = data.ok_or("`data`: expected an object of properties")?;
-    let millis = value.get("timestamp").and_then(Value::as_i64);
+    let mut fields = Fields { doubts };
+    let millis = message::whole(value.get("timestamp")).and_then(|ms| i64::try_from(ms).ok());
     let device = millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
-    let Some(device) = device else {
-        return Err("`timestamp`: expected milliseconds since 1970".into());
-    };
+    if device.is_none() {
+        fields.doubts.push("`timestamp`: expected milliseconds since 1970".into());
+    }
+    let mode = message::number(data.get("mode_code"));
     let pose = Pose {
-        position: position(data)?,
-        ellipsoid_m: number(data, "height", [-500.0, 20_000.0])?,
-        above_start_m: number(data, "elevation", [-1_000.0, 20_000.0])?,
-        airborne: data
-            .get("mode_code")
-            .and_then(Value::as_i64)
-            .map(|mode| !ON_GROUND.contains(&mode)),
+        position: fields.position(data),
+        ellipsoid_m: fields.number(data, "height", [-500.0, 20_000.0]),
+        above_start_m: fields.number(data, "elevation", [-1_000.0, 20_000.0]),
+        airborne: mode.map(|mode| !ON_GROUND.iter().any(|ground| *ground as f64 == mode)),
         battery: data
             .get("battery")
-            .and_then(|battery| battery.get("capacity_percent")?.as_u64())
-            .and_then(|percent| u8::try_from(percent).ok())
-            .filter(|percent| *percent <= 100),
-        ..gimbal(data)?
+            .and_then(|battery| message::percent(battery.get("capacity_percent"))),
+        ..fields.gimbal(data)
     };
-    Ok(Observation {
+    let observation = Observation {
         source: SourceId::from(serial),
-        stamp: Stamp::of_device(Some(device), now),
+        stamp: Stamp::of_device(device, now),
         body: Body::Pose(Box::new(pose)),
-    })
-}
-
-fn number(
-    data: &Map<String, Value>,
-    key: &str,
-    [low, high]: [f64; 2],
-) -> Result<Option<f64>, String> {
-    let Some(value) = data.get(key).filter(|value| !value.is_null()) else { return Ok(None) };
-    let number = value.as_f64().ok_or_else(|| format!("`{key}` {value}: expected a number"))?;
-    if (low..=high).contains(&number) {
-        return Ok(Some(number));
-    }
-    Err(format!("`{key}` {number}: expected {low} to {high}"))
-}
-
-fn position(data: &Map<String, Value>) -> Result<Option<[f64; 2]>, String> {
-    let lat = number(data, "latitude", [-90.0, 90.0])
-        .map_err(|why| format!("{why} (swapped with longitude?)"))?;
-    let Some((lat, lon)) = lat.zip(number(data, "longitude", [-180.0, 180.0])?) else {
-        return Ok(None);
     };
-    if lat.abs() >= NULL_ISLAND_DEG || lon.abs() >= NULL_ISLAND_DEG {
-        return Ok(Some([lon, lat]));
-    }
-    // 2 is "fixed"; without a fix, zeros are what the documentation promises.
-    let fixed = data.get("position_state").and_then(|state| state.get("is_fixed")?.as_i64());
-    match fixed {
-        Some(fixed) if fixed != 2 => Ok(None),
-        _ => Err(format!(
-            "position {lat}, {lon} is Null Island; expected a fix, or position_state.is_fixed that says there is none"
-        )),
-    }
+    Ok((observation, (!fields.doubts.is_empty()).then(|| fields.doubts.join("; "))))
 }
 
-/// Of the payload on the first gimbal.
-fn gimbal(data: &Map<String, Value>) -> Result<Pose, String> {
-    let mut pose = Pose::empty(Telemetry::Osd);
-    let of_payload = |key: &str| {
-        let mut parts = key.split('-').map(str::parse::<u32>);
-        match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(Ok(_)), Some(Ok(_)), Some(Ok(index)), None) => Some(index),
-            _ => None,
+/// Reads properties, and keeps what was wrong with them.
+struct Fields {
+    doubts: Vec<String>,
+}
+
+impl Fields {
+    fn number(
+        &mut self,
+        data: &Map<String, Value>,
+        key: &str,
+        [low, high]: [f64; 2],
+    ) -> Option<f64> {
+        let value = data.get(key).filter(|value| !value.is_null())?;
+        let number = message::number(Some(value));
+        let within = number.filter(|number| (low..=high).contains(number));
+        if within.is_none() {
+            self.doubts.push(match number {
+                Some(number) => format!("`{key}` {number}: expected {low} to {high}"),
+                None => format!("`{key}` {value}: expected a number"),
+            });
         }
-    };
-    let payloads = data.iter().filter_map(|(key, value)| {
-        let value = value.as_object().filter(|value| value.contains_key("gimbal_pitch"))?;
-        Some((of_payload(key)?, key, value))
-    });
-    let Some((_, key, payload)) = payloads.min_by_key(|(index, key, _)| (*index, *key)) else {
-        return Ok(pose);
-    };
-    let angle = |name: &str| {
-        number(payload, name, [-360.0, 360.0]).map_err(|why| format!("payload {key}: {why}"))
-    };
-    let turns = angle("gimbal_yaw")?.zip(angle("gimbal_pitch")?);
-    let roll = angle("gimbal_roll")?.unwrap_or(0.0);
-    pose.look = turns.map(|(yaw, pitch)| Gaze {
-        azimuth_deg: yaw.rem_euclid(360.0),
-        elevation_deg: pitch,
-        roll_deg: roll,
-    });
-    pose.zoom = number(payload, "zoom_factor", [0.1, 1_000.0])?;
-    Ok(pose)
+        within
+    }
+
+    fn position(&mut self, data: &Map<String, Value>) -> Option<[f64; 2]> {
+        let lat = self.number(data, "latitude", [-90.0, 90.0]);
+        let lon = self.number(data, "longitude", [-180.0, 180.0]);
+        let (lat, lon) = lat.zip(lon)?;
+        if lat.abs() >= NULL_ISLAND_DEG || lon.abs() >= NULL_ISLAND_DEG {
+            return Some([lon, lat]);
+        }
+        // 2 is "fixed"; without a fix, zeros are what the documentation promises.
+        let fixed = data.get("position_state").map(|state| message::number(state.get("is_fixed")));
+        if fixed.flatten().is_none_or(|fixed| fixed == 2.0) {
+            self.doubts.push(format!(
+                "position {lat}, {lon} is Null Island; expected a fix, or position_state.is_fixed that says there is none"
+            ));
+        }
+        None
+    }
+
+    /// Of the payload on the first gimbal.
+    fn gimbal(&mut self, data: &Map<String, Value>) -> Pose {
+        let mut pose = Pose::empty(Telemetry::Osd);
+        let of_payload = |key: &str| {
+            let mut parts = key.split('-').map(str::parse::<u32>);
+            match (parts.next(), parts.next(), parts.next(), parts.next()) {
+                (Some(Ok(_)), Some(Ok(_)), Some(Ok(index)), None) => Some(index),
+                _ => None,
+            }
+        };
+        let payloads = data.iter().filter_map(|(key, value)| {
+            let value = value.as_object().filter(|value| value.contains_key("gimbal_pitch"))?;
+            Some((of_payload(key)?, key, value))
+        });
+        let Some((_, key, payload)) = payloads.min_by_key(|(index, key, _)| (*index, *key)) else {
+            return pose;
+        };
+        let before = self.doubts.len();
+        let mut angle = |name: &str| self.number(payload, name, [-360.0, 360.0]);
+        let turns = angle("gimbal_yaw").zip(angle("gimbal_pitch"));
+        let roll = angle("gimbal_roll").unwrap_or(0.0);
+        for doubt in &mut self.doubts[before..] {
+            *doubt = format!("payload {key}: {doubt}");
+        }
+        pose.look = turns.map(|(yaw, pitch)| Gaze {
+            azimuth_deg: yaw.rem_euclid(360.0),
+            elevation_deg: pitch,
+            roll_deg: roll,
+        });
+        pose.zoom = self.number(payload, "zoom_factor", [0.1, 1_000.0]);
+        pose
+    }
 }
 
 #[cfg(test)]
@@ -143,8 +154,8 @@ mod tests {
             Message { topic, payload: payload.as_bytes(), retained: false, via: "broker" };
         match osd(&message, now) {
             Err(why) => why,
-            Ok(Observation { source, stamp, body: Body::Pose(pose) }) => format!(
-                "{source} {} {:?} {:?} {:?} {:?} zoom {:?} airborne {:?} {:?} %",
+            Ok((Observation { source, stamp, body: Body::Pose(pose) }, doubt)) => format!(
+                "{source} {} {:?} {:?} {:?} {:?} zoom {:?} airborne {:?} {:?} %{}",
                 stamp.at,
                 pose.position,
                 pose.ellipsoid_m,
@@ -152,7 +163,8 @@ mod tests {
                 pose.look.map(|look| [look.azimuth_deg, look.elevation_deg, look.roll_deg]),
                 pose.zoom,
                 pose.airborne,
-                pose.battery
+                pose.battery,
+                doubt.map_or(String::new(), |doubt| format!(" | {doubt}"))
             ),
             Ok(other) => format!("{other:?}"),
         }
@@ -171,11 +183,12 @@ mod tests {
             (topic, r#"{"timestamp":100,"data":{}}"#, format!("1581F5 2026-07-01T03:00:00Z {nothing}")),
             (topic, r#"{"timestamp":4102444800000,"data":{}}"#, format!("1581F5 2026-07-01T03:00:00Z {nothing}")),
             (topic, r#"{"timestamp":1782874800100,"data":{"latitude":0,"longitude":0,"position_state":{"is_fixed":0}}}"#, format!("1581F5 2026-07-01T03:00:00.1Z {nothing}")),
-            (topic, r#"{"timestamp":1782874800100,"data":{"latitude":0,"longitude":0}}"#, "position 0, 0 is Null Island; expected a fix, or position_state.is_fixed that says there is none".into()),
-            (topic, r#"{"timestamp":1782874800100,"data":{"latitude":113.7,"longitude":22.9}}"#, "`latitude` 113.7: expected -90 to 90 (swapped with longitude?)".into()),
-            (topic, r#"{"timestamp":1782874800100,"data":{"height":"high"}}"#, "`height` \"high\": expected a number".into()),
-            (topic, r#"{"timestamp":1782874800100,"data":{"53-0-0":{"gimbal_pitch":900,"gimbal_yaw":0}}}"#, "payload 53-0-0: `gimbal_pitch` 900: expected -360 to 360".into()),
-            (topic, r#"{"timestamp":"now","data":{}}"#, "`timestamp`: expected milliseconds since 1970".into()),
+            (topic, r#"{"timestamp":1782874800100,"data":{"latitude":0,"longitude":0}}"#, format!("1581F5 2026-07-01T03:00:00.1Z {nothing} | position 0, 0 is Null Island; expected a fix, or position_state.is_fixed that says there is none")),
+            (topic, r#"{"timestamp":1782874800100,"data":{"latitude":113.7,"longitude":22.9,"elevation":20.0}}"#, "1581F5 2026-07-01T03:00:00.1Z None None Some(20.0) None zoom None airborne None None % | `latitude` 113.7: expected -90 to 90".into()),
+            (topic, r#"{"timestamp":1782874800100,"data":{"height":"high","elevation":"20.1","mode_code":0.0}}"#, "1581F5 2026-07-01T03:00:00.1Z None None Some(20.1) None zoom None airborne Some(false) None % | `height` \"high\": expected a number".into()),
+            (topic, r#"{"timestamp":1782874800100.0,"data":{"height":NaN,"elevation":7}}"#, "1581F5 2026-07-01T03:00:00.1Z None None Some(7.0) None zoom None airborne None None % | `NaN` is no value".into()),
+            (topic, r#"{"timestamp":1782874800100,"data":{"53-0-0":{"gimbal_pitch":900,"gimbal_yaw":0,"zoom_factor":3}}}"#, "1581F5 2026-07-01T03:00:00.1Z None None None None zoom Some(3.0) airborne None None % | payload 53-0-0: `gimbal_pitch` 900: expected -360 to 360".into()),
+            (topic, r#"{"timestamp":"now","data":{}}"#, format!("1581F5 2026-07-01T03:00:00Z {nothing} | `timestamp`: expected milliseconds since 1970")),
             (topic, r#"{"timestamp":1}"#, "`data`: expected an object of properties".into()),
             ("thing/product/x/state", "{}", "topic thing/product/x/state: expected thing/product/{serial number}/osd".into()),
         ];

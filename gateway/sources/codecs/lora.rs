@@ -7,19 +7,26 @@ pub(super) struct Raw {
     pub(super) battery: Option<u8>,
 }
 
-/// The error says what was expected at which byte.
-pub(super) fn decode(model: &str, port: u64, bytes: &[u8]) -> Result<Raw, String> {
+/// What could be read, and what was expected at which byte where it could not.
+pub(super) fn decode(model: &str, port: u64, bytes: &[u8]) -> (Raw, Option<String>) {
     match model {
-        "ws101" => ws101(bytes),
-        "pb01" => pb01(port, bytes),
-        "" => Err("no `object`, and the model is not known: set a codec in the device profile, or name the model in the list of buttons".into()),
-        other => Err(format!("no `object`, and raw data of `{other}` is not known here (ws101, pb01 are): set a codec in the device profile")),
+        "ws101" => {
+            let mut raw = Raw::default();
+            let unread = ws101(bytes, &mut raw).err();
+            (raw, unread)
+        }
+        "pb01" => match pb01(port, bytes) {
+            Ok(raw) => (raw, None),
+            Err(reason) => (Raw::default(), Some(reason)),
+        },
+        "" => (Raw::default(), Some("no `object`, and the model is not known: set a codec in the device profile, or name the model in the list of buttons".into())),
+        other => (Raw::default(), Some(format!("no `object`, and raw data of `{other}` is not known here (ws101, pb01 are): set a codec in the device profile"))),
     }
 }
 
-/// Channel, type, value. Source: Milesight, WS101 uplink data; SensorDecoders ws-series/ws101.
-fn ws101(bytes: &[u8]) -> Result<Raw, String> {
-    let mut raw = Raw::default();
+/// Channel, type, value. Source: Milesight, WS101 uplink data; SensorDecoders ws-series/ws101. What
+/// lies before a channel that is not known counts; a press behind it is found by its mark.
+fn ws101(bytes: &[u8], raw: &mut Raw) -> Result<(), String> {
     let mut at = 0;
     while at < bytes.len() {
         let [channel, kind] = bytes
@@ -34,6 +41,13 @@ fn ws101(bytes: &[u8]) -> Result<Raw, String> {
             (0xfe | 0xff, 0x03) => 2,
             (0xfe | 0xff, 0x10 | 0x28 | 0x2f | 0x3e | 0x74) => 1,
             _ => {
+                // How long it is, nobody knows.
+                let mark = bytes[at..]
+                    .windows(3)
+                    .find(|w| w[..2] == [0xff, 0x2e] && (1..=3).contains(&w[2]));
+                if let Some(mark) = mark.filter(|_| raw.action.is_none()) {
+                    raw.action = Some(pressed(mark[2]));
+                }
                 return Err(format!(
                     "byte {at}: channel {channel:02x} type {kind:02x} is not of a WS101"
                 ));
@@ -44,16 +58,21 @@ fn ws101(bytes: &[u8]) -> Result<Raw, String> {
             .ok_or_else(|| format!("byte {}: {len} more expected", at + 2))?;
         match (channel, kind, value[0]) {
             (0x01, 0x75, percent) if percent <= 100 => raw.battery = Some(percent),
-            (0xff, 0x2e, 1) => raw.action = Some("short press"),
-            (0xff, 0x2e, 2) => raw.action = Some("long press"),
-            (0xff, 0x2e, 3) => raw.action = Some("double press"),
-            // A mode of a later firmware is a press all the same.
-            (0xff, 0x2e, _) => raw.action = Some("press"),
+            (0xff, 0x2e, how) => raw.action = Some(pressed(how)),
             _ => {}
         }
         at += 2 + len;
     }
-    Ok(raw)
+    Ok(())
+}
+
+fn pressed(how: u8) -> &'static str {
+    match how {
+        2 => "long press",
+        3 => "double press",
+        // 1, and a mode of a later firmware, which is a press all the same.
+        _ => "short press",
+    }
 }
 
 /// Two alkaline cells as the PB01 has them: 2.1 V is empty, 3.0 V full, a straight line between.
@@ -91,8 +110,9 @@ mod tests {
                 .collect()
         };
         let check = |model: &str, port: u64, frame: &str| match decode(model, port, &hex(frame)) {
-            Ok(raw) => format!("{:?} {:?}", raw.action, raw.battery),
-            Err(reason) => reason,
+            (raw, None) => format!("{:?} {:?}", raw.action, raw.battery),
+            (raw, Some(reason)) if raw.action.is_some() => format!("{:?} but {reason}", raw.action),
+            (_, Some(reason)) => reason,
         };
         let table = [
             ("ws101", 85, "017510ff2e01", r#"Some("short press") Some(16)"#),
@@ -103,6 +123,18 @@ mod tests {
             ("ws101", 85, "017510ff2e", "byte 5: 1 more expected"),
             ("ws101", 85, "0175", "byte 2: 1 more expected"),
             ("ws101", 85, "ff", "byte 0: expected channel and type"),
+            (
+                "ws101",
+                85,
+                "ff2e0103670100",
+                r#"Some("short press") but byte 3: channel 03 type 67 is not of a WS101"#,
+            ),
+            (
+                "ws101",
+                85,
+                "03670100ff2e02",
+                r#"Some("long press") but byte 0: channel 03 type 67 is not of a WS101"#,
+            ),
             ("ws101", 85, "03670100", "byte 0: channel 03 type 67 is not of a WS101"),
             ("pb01", 2, "0bb8030100fb01f6", r#"Some("alarm") Some(100)"#),
             ("pb01", 2, "08ca030000fb01f6", "None Some(16)"),

@@ -1,21 +1,26 @@
 //! Anything else that sends JSON, read as `[[device_model]]` with a `topic` says.
 
+use std::sync::Arc;
+
 use super::{
     Codecs, Message,
-    message::{DeviceMessage, flag, id, object, percent, time, word},
-    model::{Act, ModelConfig, act},
+    message::{DeviceMessage, flag, id, object, percent, time},
+    model::{Act, Model, ModelConfig},
 };
 
 /// A mapping, ready to be used.
 pub(super) struct Mapping {
     pub(super) config: ModelConfig,
+    /// The values that it names itself.
+    own: Arc<Model>,
     filter: Vec<String>,
 }
 
 impl Mapping {
     pub(super) fn of(config: &ModelConfig) -> Option<Self> {
         let filter = config.topic.as_ref()?.split('/').map(str::to_owned).collect();
-        Some(Self { config: config.clone(), filter })
+        let own = Arc::new(Model::of(&config.id, std::slice::from_ref(config)));
+        Some(Self { config: config.clone(), own, filter })
     }
 
     /// The level of the first `+` if the topic matches (empty if the filter has none).
@@ -37,6 +42,7 @@ impl Mapping {
     }
 }
 
+/// A topic of a mapping is for buttons: what nobody knows there may be a press.
 pub(super) fn read(
     codecs: &Codecs,
     mapping: &Mapping,
@@ -44,49 +50,39 @@ pub(super) fn read(
     message: &Message<'_>,
 ) -> Result<DeviceMessage, String> {
     let config = &mapping.config;
-    let value = object(message, &format!("the JSON of `{}`", config.id))?;
+    let (value, doubts) = object(message, &format!("the JSON of `{}`", config.id))?;
     let at = |pointer: &Option<String>| pointer.as_ref().and_then(|pointer| value.pointer(pointer));
-    let name = match &config.device {
-        Some(pointer) => id(at(&config.device))
-            .ok_or_else(|| format!("{pointer}: expected the device's name"))?,
-        None if level.is_empty() => message.topic.rsplit('/').next().unwrap_or_default().to_owned(),
-        None => level.to_owned(),
-    };
-    let name = if name.is_empty() { message.via.to_owned() } else { name };
+    let named = id(at(&config.device));
+    // Without its name it is called as its topic is: that costs a place, and no press.
+    let name = named.clone().unwrap_or_else(|| level_of(level, message).to_owned());
     let known = codecs.device(&name);
-    let model = known.model.clone().or_else(|| codecs.model_in(&config.id.to_lowercase()));
-    let mut decoded = DeviceMessage::of(known.source(&name), message);
-    decoded.act = match (&config.action, word(at(&config.action))) {
-        (None, _) => Act::Press,
-        (Some(_), Some(action)) => {
-            configured(config, &action).unwrap_or_else(|| act(model.as_deref(), &action))
-        }
-        (Some(_), None) => Act::Nothing,
-    };
-    decoded.id = id(at(&config.event_id));
-    decoded.at = time(at(&config.at));
-    let report = &mut decoded.report;
-    report.model = Some(config.id.to_lowercase());
-    report.silent_after_s = config.silent_after_s;
-    report.battery = percent(at(&config.battery));
-    report.tampered = flag(at(&config.tamper));
-    report.link = percent(at(&config.link));
+    let mut decoded = DeviceMessage::of(&known, &name, message);
+    decoded.mended(doubts);
+    decoded.is_button = true;
+    if let (None, Some(pointer)) = (&named, &config.device) {
+        decoded.mended(vec![format!("{pointer} does not name the device")]);
+    }
+    // The mapping's own values go before those of the device's model.
+    let listed = known.model.clone().filter(|_| !mapping.own.names_any());
+    decoded.model = listed.or_else(|| Some(mapping.own.clone()));
+    match &config.action {
+        None => decoded.act = Act::Press,
+        Some(pointer) => decoded.takes(pointer, at(&config.action)),
+    }
+    decoded.id = decoded.field("id", at(&config.event_id), id);
+    decoded.at = decoded.field("at", at(&config.at), time);
+    decoded.report.model = Some(config.id.to_lowercase());
+    decoded.report.silent_after_s = config.silent_after_s;
+    decoded.report.battery = decoded.field("battery", at(&config.battery), percent);
+    decoded.report.tampered = decoded.field("tamper", at(&config.tamper), flag);
+    decoded.report.link = decoded.field("link", at(&config.link), percent);
     Ok(decoded)
 }
 
-/// The mapping's own lists go first, word by word as they were typed: `1` and `true` are no words
-/// that anybody else would take for a press.
-fn configured(config: &ModelConfig, action: &str) -> Option<Act> {
-    let has = |words: &[String]| words.iter().any(|word| word.eq_ignore_ascii_case(action));
-    if has(&config.cancel) {
-        return Some(Act::Cancel);
-    } else if has(&config.test) {
-        return Some(Act::Test);
-    } else if has(&config.press) {
-        return Some(Act::Press);
-    }
-    // A list of presses that does not have it: it is none.
-    (!config.press.is_empty()).then_some(Act::Nothing)
+/// What the topic alone says of whose it is.
+pub(super) fn level_of<'m>(level: &'m str, message: &Message<'m>) -> &'m str {
+    let last = || message.topic.rsplit('/').next().unwrap_or_default();
+    [level, last(), message.via].into_iter().find(|name| !name.is_empty()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,7 +2,12 @@
 //!
 //! Which dialect, by topic, the first that fits (`Codecs::decode`): the grid's replies, native
 //! gauges and postures, DJI drones, the site's own mappings, gauges over ChirpStack and rtl_433,
-//! buttons over ChirpStack, Zigbee2MQTT, Tasmota, ESPHome; all else is a native button.
+//! buttons over ChirpStack and The Things Stack, Zigbee2MQTT, Tasmota, Shelly, ESPHome; all else is a
+//! native button, or Zigbee2MQTT below another base.
+//!
+//! A field that cannot be read costs itself alone. A message that cannot be read at all goes to the
+//! quarantine; if it comes from a listed button, or on a topic that is for presses alone, it is a
+//! press that nobody could read too ([`Codecs::not_read`]).
 //!
 //! Gauges of other makes (`gauge::foreign`) are known by what the message holds, and are asked before
 //! the buttons. ChirpStack's topics carry both: a device that the site has listed as one is never
@@ -12,18 +17,24 @@ mod chirpstack;
 mod dji;
 mod gauge;
 mod gauge_raw;
+mod json;
 pub mod klv;
 mod lora;
 mod mapped;
 mod message;
 mod model;
 mod native;
+mod shelly;
 pub mod sl651;
 pub mod sl651_body;
 mod sl651_elements;
 mod sl651_text;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_field;
+#[cfg(test)]
+mod tests_mutations;
 mod wifi;
 mod zigbee2mqtt;
 
@@ -31,7 +42,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::domain::{Body, Now, Observation, Reply, SiteId, SourceId, Stamp};
 use mapped::Mapping;
-use message::unreadable;
+use message::{unreadable, unreadable_press};
 use model::Model;
 
 pub use model::{ModelConfig, built_in, problems, silent_after_s};
@@ -59,11 +70,24 @@ pub struct Listed {
 pub struct Codecs {
     site: SiteId,
     reply: String,
+    /// The topic below which the site's own buttons speak.
+    buttons: String,
     devices: HashMap<String, (SourceId, Option<Arc<Model>>)>,
     /// Gauges by their lower-case id and by how they name themselves.
     gauges: HashMap<String, SourceId>,
     models: Vec<Arc<Model>>,
     mappings: Vec<Mapping>,
+}
+
+/// Whether a press can come on a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carries {
+    /// Nothing else comes there: what cannot be read may be one, whoever sends it.
+    Presses,
+    /// What cannot be read may be a press if a listed button sends it.
+    Anything,
+    /// Only how a device is: never a press.
+    Status,
 }
 
 /// What is known of a name.
@@ -107,6 +131,7 @@ impl Codecs {
         Self {
             site: site.clone(),
             reply: format!("gridpost/{site}/reply"),
+            buttons: format!("gridpost/{site}/button/"),
             devices,
             gauges: HashMap::new(),
             models,
@@ -152,6 +177,16 @@ impl Codecs {
         self.models.iter().filter(named).max_by_key(longest).cloned()
     }
 
+    /// Nobody who is listed.
+    fn nobody(&self) -> KnownDevice {
+        KnownDevice { id: None, model: None, listed: false }
+    }
+
+    /// A topic of the site's own, for buttons alone.
+    fn is_button_topic(&self, topic: &str) -> bool {
+        topic.strip_prefix(&self.buttons).is_some_and(|device| !device.is_empty())
+    }
+
     /// Never fails and is never empty: what cannot be read becomes [`Body::Unreadable`] and goes
     /// to the quarantine. With the last observation the message is settled.
     pub fn decode(&self, message: &Message<'_>, now: Now) -> Vec<Observation> {
@@ -163,24 +198,27 @@ impl Codecs {
         } else if let Some(read) = gauge::read(self, message, now) {
             return vec![self.or_unreadable(read, message, now)];
         } else if topic.starts_with("thing/product/") {
-            return vec![self.or_unreadable(dji::osd(message, now), message, now)];
+            return self.pose(message, now);
         } else if let Some((mapping, level)) = self.mapping(topic) {
             mapped::read(self, mapping, level, message)
         } else if let Some(read) = gauge::foreign(self, message, now) {
             return vec![self.or_unreadable(read, message, now)];
         } else if let Some((eui, event)) = chirpstack::topic(topic) {
             match chirpstack::read(self, eui, event, message) {
-                Ok((decoded, None)) => Ok(decoded),
-                Ok((decoded, Some(reason))) => {
-                    let bad = unreadable(decoded.source.clone(), message, now, reason);
-                    return decoded.observations(now).into_iter().chain([bad]).collect();
-                }
+                Ok(partly) => return self.partly(partly, message, now),
                 Err(reason) => Err(reason),
             }
-        } else if let Some(rest) = below(topic, ZIGBEE_BASE) {
-            zigbee2mqtt::read(self, ZIGBEE_BASE, rest, message)
-        } else if let Some((device, what)) = wifi::tasmota(topic) {
-            wifi::read_tasmota(self, device, what, message)
+        } else if let Some((device, event)) = chirpstack::things_topic(topic) {
+            match chirpstack::read_things(self, device, event, message) {
+                Ok(partly) => return self.partly(partly, message, now),
+                Err(reason) => Err(reason),
+            }
+        } else if let Some((base, rest)) = self.zigbee(message) {
+            zigbee2mqtt::read(self, base, rest, message)
+        } else if let Some(topic) = wifi::tasmota(self, topic) {
+            wifi::read_tasmota(self, topic, message)
+        } else if let Some((device, what)) = shelly::topic(topic) {
+            shelly::read(self, device, what, message)
         } else if let Some(parts) = wifi::esphome(topic) {
             wifi::read_esphome(self, parts, message)
         } else {
@@ -188,10 +226,50 @@ impl Codecs {
         };
         match read {
             Ok(decoded) => decoded.observations(now),
-            Err(reason) => {
-                let source = self.whose(message);
-                vec![unreadable(source, message, now, reason)]
+            Err(reason) => self.not_read(message, now, &reason),
+        }
+    }
+
+    /// A message that nobody can read, because `reason`; its payload may be no more than the
+    /// beginning. It goes to the quarantine, and with it comes a press, if it may have been one.
+    pub fn not_read(&self, message: &Message<'_>, now: Now, reason: &str) -> Vec<Observation> {
+        let (source, carries) = self.whose(message);
+        let mut observations = vec![unreadable(source.clone(), message, now, reason.to_owned())];
+        let is_button = self.devices.values().any(|(id, _)| *id == source);
+        let may_be_a_press = match carries {
+            Carries::Presses => true,
+            Carries::Anything => is_button,
+            Carries::Status => false,
+        };
+        // An old retained message calls nobody.
+        if may_be_a_press && !message.retained {
+            observations.push(unreadable_press(source, message, now, reason));
+        }
+        observations
+    }
+
+    fn partly(
+        &self,
+        (decoded, unread): chirpstack::Partly,
+        message: &Message<'_>,
+        now: Now,
+    ) -> Vec<Observation> {
+        let Some(reason) = unread else { return decoded.observations(now) };
+        let source = decoded.source.clone();
+        let press = decoded.may_be_a_press(message);
+        let bad = unreadable(source.clone(), message, now, reason.clone());
+        let press = press.then(|| unreadable_press(source, message, now, &reason));
+        decoded.observations(now).into_iter().chain([bad]).chain(press).collect()
+    }
+
+    /// Telemetry of a drone; what of it could not be read goes to the quarantine.
+    fn pose(&self, message: &Message<'_>, now: Now) -> Vec<Observation> {
+        match dji::osd(message, now) {
+            Ok((pose, None)) => vec![pose],
+            Ok((pose, Some(reason))) => {
+                vec![unreadable(pose.source.clone(), message, now, reason), pose]
             }
+            Err(reason) => self.not_read(message, now, &reason),
         }
     }
 
@@ -201,25 +279,107 @@ impl Codecs {
         message: &Message<'_>,
         now: Now,
     ) -> Observation {
-        read.unwrap_or_else(|reason| unreadable(self.whose(message), message, now, reason))
+        read.unwrap_or_else(|reason| {
+            let (source, _) = self.whose(message);
+            unreadable(source, message, now, reason)
+        })
+    }
+
+    /// Base and the rest of a topic of Zigbee2MQTT. Another base than its usual one is known by a
+    /// listed name below it, or by what only Zigbee2MQTT says; a native message never is one.
+    fn zigbee<'m>(&self, message: &Message<'m>) -> Option<(&'m str, &'m str)> {
+        let topic = message.topic;
+        if let Some(rest) = below(topic, ZIGBEE_BASE) {
+            return Some((ZIGBEE_BASE, rest));
+        }
+        if topic.starts_with("gridpost/") {
+            return None;
+        }
+        let value = || json::read(message.payload).ok().map(|read| read.value);
+        let has = |keys: &[&str]| {
+            let value = value();
+            keys.iter().any(|key| value.as_ref().is_some_and(|value| value.get(key).is_some()))
+        };
+        let at = topic.match_indices('/').map(|(at, _)| at);
+        for (base, rest) in at.map(|at| (&topic[..at], &topic[at + 1..])) {
+            let (name, carries) = zigbee2mqtt::whose(self, rest);
+            if self.device(name).listed && (carries != Carries::Anything || !has(&["event"])) {
+                let is_zigbees = name != rest || has(zigbee2mqtt::ATTRIBUTES);
+                return (is_zigbees && !self.is_tasmotas(topic)).then_some((base, rest));
+            }
+        }
+        let (base, rest) = topic.split_once('/')?;
+        let is_bridge = rest == "bridge/state" || (has(&["linkquality"]) && !has(&["event"]));
+        (is_bridge && !rest.is_empty()).then_some((base, rest))
+    }
+
+    fn is_tasmotas(&self, topic: &str) -> bool {
+        wifi::tasmota(self, topic).is_some()
     }
 
     fn mapping<'s, 't>(&'s self, topic: &'t str) -> Option<(&'s Mapping, &'t str)> {
         self.mappings.iter().find_map(|mapping| Some((mapping, mapping.matches(topic)?)))
     }
 
-    /// The source that the topic of an unreadable message names; else the way it came.
-    fn whose(&self, message: &Message<'_>) -> SourceId {
-        let levels = message.topic.split('/');
-        let listed = levels
-            .filter(|level| !level.is_empty())
-            .find_map(|level| self.device(level).id.or_else(|| self.gauge(level)));
-        listed.unwrap_or_else(|| SourceId::from(message.via))
+    /// Whose an unreadable message is by its topic, else the way it came; and whether it may have
+    /// been a press.
+    fn whose(&self, message: &Message<'_>) -> (SourceId, Carries) {
+        let (name, carries) = self.name_of(message);
+        if carries == Carries::Presses || self.device(&name).listed {
+            return (self.device(&name).source(&name), carries);
+        }
+        let listed =
+            parts(message.topic).find_map(|part| self.device(part).id.or_else(|| self.gauge(part)));
+        (listed.unwrap_or_else(|| SourceId::from(message.via)), carries)
+    }
+
+    /// The name that the topic alone gives, as its dialect words it.
+    fn name_of(&self, message: &Message<'_>) -> (String, Carries) {
+        let topic = message.topic;
+        let ours = below(topic, "gridpost").and_then(|rest| below(rest, self.site.as_str()));
+        let (name, carries) = if let Some(device) = topic.strip_prefix(&self.buttons) {
+            (device, if device.is_empty() { Carries::Anything } else { Carries::Presses })
+        } else if ours.is_some() || topic.starts_with("thing/product/") {
+            ("", Carries::Status)
+        } else if let Some((_, level)) = self.mapping(topic) {
+            (mapped::level_of(level, message), Carries::Presses)
+        } else if let Some((eui, event)) = chirpstack::topic(topic) {
+            (eui, chirpstack::carries(event))
+        } else if let Some((device, event)) = chirpstack::things_topic(topic) {
+            (device, chirpstack::carries(event))
+        } else if let Some((_, rest)) = self.zigbee(message) {
+            zigbee2mqtt::whose(self, rest)
+        } else if let Some(topic) = wifi::tasmota(self, topic) {
+            (topic.device, topic.carries())
+        } else if let Some((device, what)) = shelly::topic(topic) {
+            (device, shelly::carries(what))
+        } else if let Some(parts) = wifi::esphome(topic) {
+            return (wifi::esphome_name(self, parts.0, parts.2), wifi::esphome_carries(parts));
+        } else {
+            ("", Carries::Anything)
+        };
+        (name.to_owned(), carries)
     }
 
     pub fn site(&self) -> &SiteId {
         &self.site
     }
+}
+
+/// Every run of whole levels of a topic, the longest first: names may hold slashes.
+fn parts(topic: &str) -> impl Iterator<Item = &str> {
+    /// Levels of a topic that are looked at.
+    const LEVELS_MAX: usize = 12;
+    let mut levels = Vec::new();
+    let mut from = 0;
+    for level in topic.split('/').take(LEVELS_MAX) {
+        levels.push((from, from + level.len()));
+        from += level.len() + 1;
+    }
+    (1..=levels.len()).rev().flat_map(move |many| {
+        let runs = levels.windows(many).filter_map(|run| Some((run.first()?.0, run.last()?.1)));
+        runs.map(|(from, to)| &topic[from..to]).filter(|part| !part.is_empty()).collect::<Vec<_>>()
+    })
 }
 
 fn below<'t>(topic: &'t str, base: &str) -> Option<&'t str> {

@@ -35,7 +35,9 @@ pub struct ModelConfig {
     #[serde(default)]
     pub device: Option<String>,
     /// JSON pointer to what it did: `/data/type`. Its value is looked up in `press`, `cancel`,
-    /// `test`; numbers and booleans count as their text. Without it, every message is a press.
+    /// `test`, without regard to case; `1`, `1.0`, `"1"` and `true` are the same value, and so are `0`
+    /// and `false`. Where `press` names values, no other value is a press. Without `action`, every
+    /// message is a press.
     #[serde(default)]
     pub action: Option<String>,
     /// JSON pointer to the device's own id of this press.
@@ -152,7 +154,22 @@ pub(super) enum Act {
     Press,
     Cancel,
     Test,
+    /// It is known, and about no press.
     Nothing,
+    /// Nobody knows the word.
+    Unknown,
+}
+
+impl Act {
+    /// Of two that one message holds, the higher one counts.
+    pub(super) fn rank(self) -> u8 {
+        match self {
+            Self::Nothing | Self::Unknown => 0,
+            Self::Test => 1,
+            Self::Cancel => 2,
+            Self::Press => 3,
+        }
+    }
 }
 
 /// A model as the codecs use it.
@@ -163,6 +180,8 @@ pub(super) struct Model {
     cancel: Vec<String>,
     test: Vec<String>,
     ignore: Vec<String>,
+    /// The site has named what is a press: nothing else is one.
+    decides_alone: bool,
     pub(super) silent_after_s: Option<u64>,
 }
 
@@ -170,12 +189,13 @@ impl Model {
     pub(super) fn of(name: &str, configured: &[ModelConfig]) -> Self {
         let own = configured.iter().find(|one| one.id.eq_ignore_ascii_case(name));
         let built_in = BUILT_IN.iter().find(|(of, ..)| of.eq_ignore_ascii_case(name));
-        let lower = |words: &[String]| words.iter().map(|word| word.to_lowercase()).collect();
+        let lower = |words: &[String]| words.iter().map(|word| same_value(word)).collect();
         let mut model = own.map_or_else(Self::default, |own| Self {
             press: lower(&own.press),
             cancel: lower(&own.cancel),
             test: lower(&own.test),
             ignore: lower(&own.ignore),
+            decides_alone: !own.press.is_empty(),
             ..Self::default()
         });
         if let (true, Some((_, press, _))) = (model.press.is_empty(), built_in) {
@@ -185,10 +205,33 @@ impl Model {
         model.silent_after_s = silent_after_s(name, configured);
         model
     }
+
+    /// Whether it names any value at all.
+    pub(super) fn names_any(&self) -> bool {
+        [&self.press, &self.cancel, &self.test, &self.ignore].iter().any(|all| !all.is_empty())
+    }
 }
 
 /// Words of an action that only a call for help has.
-const CALLS: &[&str] = &["emergency", "panic", "sos", "alarm", "help"];
+const CALLS: &[&str] = &[
+    "emergency",
+    "panic",
+    "sos",
+    "alarm",
+    "help",
+    "urgent",
+    "distress",
+    "duress",
+    "assist",
+    "assistance",
+    "rescue",
+    "call",
+    "求助",
+    "报警",
+    "紧急",
+    "救命",
+    "呼叫",
+];
 /// Words of a press of any button.
 const PRESSES: &[&str] = &[
     "single",
@@ -204,18 +247,63 @@ const PRESSES: &[&str] = &[
     "press",
     "pressed",
     "click",
+    "clicked",
     "push",
+    "pushed",
+    "toggle",
+    "按下",
+    "单击",
+    "双击",
+    "长按",
 ];
+/// What is said when nothing is: the values of a button that is not pressed.
+const NOTHING: &[&str] = &[
+    "",
+    "0",
+    "off",
+    "no",
+    "none",
+    "null",
+    "nan",
+    "undefined",
+    "idle",
+    "normal",
+    "clear",
+    "cleared",
+    "inactive",
+];
+/// Words of a device that lives, and of what is reported by itself.
+const LIVES: &[&str] =
+    &["heartbeat", "alive", "keepalive", "ping", "pong", "online", "offline", "boot", "status"];
+/// Where one of these is part of it, it is about something else than a press.
+const BESIDE: &[&str] = &["release", "released", "tamper", "tampered", "battery"];
 
-/// Strange actions of a known model, and of an unknown one everything that sounds like a press,
-/// call for help: one call too many is better than one too few.
-pub(super) fn act(model: Option<&Model>, action: &str) -> Act {
-    let action = action.trim().to_lowercase();
-    if action.is_empty() {
-        return Act::Nothing;
+/// A word as words are compared: lower case; numbers and booleans by their value.
+pub(super) fn same_value(word: &str) -> String {
+    let word = word.trim().to_lowercase();
+    match word.as_str() {
+        "true" => "1".into(),
+        "false" => "0".into(),
+        _ => match word.parse::<f64>() {
+            Ok(number) if number.is_finite() && number.fract() == 0.0 && number.abs() < 9e15 => {
+                format!("{}", number as i64)
+            }
+            _ => word,
+        },
     }
+}
+
+/// What a word means under a key that carries presses, in this order: as its model names it; known
+/// words that are about no press; of a button (`is_button`: listed, or on a topic for presses
+/// alone) any other word is a press, for one call too many is better than one too few; of
+/// anything else only what sounds like a press.
+///
+/// Where the site itself has named what is a press, no other word is one. A built-in model says
+/// what is known of it, so words that only a call for help has are presses there too.
+pub(super) fn act(model: Option<&Model>, is_button: bool, word: &str) -> Act {
+    let word = same_value(word);
     if let Some(model) = model {
-        let has = |words: &[String]| words.contains(&action);
+        let has = |words: &[String]| words.contains(&word);
         if has(&model.cancel) {
             return Act::Cancel;
         } else if has(&model.test) {
@@ -226,17 +314,20 @@ pub(super) fn act(model: Option<&Model>, action: &str) -> Act {
             return Act::Nothing;
         }
     }
-    let words = || action.split(|c: char| !c.is_alphanumeric());
-    if words().any(|word| word == "release") {
+    let words = || word.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    let any = |of: &[&str]| words().any(|word| of.contains(&word));
+    if NOTHING.contains(&word.as_str()) || LIVES.contains(&word.as_str()) || any(BESIDE) {
         return Act::Nothing;
     }
-    if words().any(|word| word == "test") {
+    if any(&["test"]) {
         return Act::Test;
     }
-    let listed = model.is_some_and(|model| !model.press.is_empty());
-    let calls = words().any(|word| CALLS.contains(&word));
-    let pressed = !listed && words().any(|word| PRESSES.contains(&word));
-    if calls || pressed { Act::Press } else { Act::Nothing }
+    if model.is_some_and(|model| model.decides_alone) {
+        return Act::Unknown;
+    }
+    let names_presses = model.is_some_and(|model| !model.press.is_empty());
+    let sounds = any(CALLS) || (!names_presses && (any(PRESSES) || word == "1" || word == "on"));
+    if sounds || (is_button && !names_presses) { Act::Press } else { Act::Unknown }
 }
 
 #[cfg(test)]
@@ -252,28 +343,52 @@ mod tests {
                 ..ModelConfig::default()
             },
             ModelConfig { id: "remote".into(), ignore: vec!["*".into()], ..ModelConfig::default() },
+            ModelConfig { id: "own".into(), press: vec!["1".into()], ..ModelConfig::default() },
         ];
         let model = |name: &str| Model::of(name, &configured);
         let table = [
-            (None, "emergency", Act::Press),
-            (None, "single", Act::Press),
-            (None, "2_single", Act::Press),
-            (None, "button_1_hold", Act::Press),
-            (None, "hold_release", Act::Nothing),
-            (None, "brightness_move_up", Act::Nothing),
-            (None, "disarm", Act::Nothing),
-            (None, "", Act::Nothing),
-            (Some("ws101"), "short press", Act::Press),
-            (Some("ws101"), "long press", Act::Cancel),
-            (Some("sbtzb-110"), "single", Act::Press),
-            (Some("sbtzb-110"), "double", Act::Nothing),
-            (Some("sbtzb-110"), "emergency", Act::Press),
-            (Some("remote"), "single", Act::Nothing),
-            (Some("hs1eb"), "off", Act::Nothing),
+            (None, false, "emergency", Act::Press),
+            (None, false, "single", Act::Press),
+            (None, false, "2_single", Act::Press),
+            (None, false, "button_1_hold", Act::Press),
+            (None, false, "TOGGLE", Act::Press),
+            (None, false, "求助", Act::Press),
+            (None, false, "hold_release", Act::Nothing),
+            (None, false, "brightness_move_up", Act::Unknown),
+            (None, true, "brightness_move_up", Act::Press),
+            (None, false, "disarm", Act::Unknown),
+            (None, true, "disarm", Act::Press),
+            (None, true, "sos_release", Act::Nothing),
+            (None, true, "Release", Act::Nothing),
+            (None, true, "7", Act::Press),
+            (None, true, "1.0", Act::Press),
+            (None, true, "0.0", Act::Nothing),
+            (None, true, "false", Act::Nothing),
+            (None, true, "TRUE", Act::Press),
+            (None, true, "OFF", Act::Nothing),
+            (None, true, "null", Act::Nothing),
+            (None, true, "", Act::Nothing),
+            (None, true, "battery_low", Act::Nothing),
+            (None, true, "self_test", Act::Test),
+            (None, true, "tamper-alarm", Act::Nothing),
+            (Some("ws101"), true, "short press", Act::Press),
+            (Some("ws101"), true, "long press", Act::Cancel),
+            (Some("ws101"), true, "sixfold press", Act::Unknown),
+            (Some("sbtzb-110"), true, "single", Act::Press),
+            (Some("sbtzb-110"), true, "double", Act::Unknown),
+            (Some("sbtzb-110"), true, "emergency", Act::Press),
+            (Some("own"), true, "1.0", Act::Press),
+            (Some("own"), true, "true", Act::Press),
+            (Some("own"), true, "01", Act::Press),
+            (Some("own"), true, "2", Act::Unknown),
+            (Some("own"), true, "emergency", Act::Unknown),
+            (Some("own"), true, "0", Act::Nothing),
+            (Some("remote"), true, "single", Act::Nothing),
+            (Some("hs1eb"), true, "off", Act::Nothing),
         ];
-        for (name, action, expected) in table {
+        for (name, is_button, action, expected) in table {
             let model = name.map(model);
-            assert_eq!(act(model.as_ref(), action), expected, "{name:?} {action}");
+            assert_eq!(act(model.as_ref(), is_button, action), expected, "{name:?} {action}");
         }
         assert_eq!(silent_after_s("ws101", &configured), Some(37 * 3_600));
         assert_eq!(silent_after_s("native", &configured), None);

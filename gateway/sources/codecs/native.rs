@@ -2,51 +2,168 @@
 //!
 //! `event`: `press` · `test` (or `"test":true` with a press) · `cancel` · `heartbeat` · `tamper`
 //! · `tamper-clear` · `battery-low`. Beside it, as the device has them: `id`, `at`, `battery`
-//! (percent), `link` (percent), `tamper`, `silent_after_s` (how often it means to be heard).
+//! (percent), `link` (percent), `tamper`, `silent_after_s` (how often it means to be heard). Names of
+//! fields and words are compared without regard to case.
+//!
+//! Lenient where a press would be lost: nothing that stands beside it costs it. Of a button, any
+//! other word is a press unless it is known to be none (`model.rs`); a bare `press` without JSON is
+//! one too.
 
 use serde_json::Value;
 
 use super::{
-    Codecs, Message,
-    message::{DeviceMessage, flag, id, object, percent, time},
+    Codecs, Message, json,
+    message::{DeviceMessage, flag, id, object, percent, time, whole, words},
     model::Act,
 };
 
 const EXPECTED: &str = "{\"device\":\"…\",\"event\":\"press\",…}";
+/// Keys under which other firmware says it, where there is no `event`.
+const OTHER_KEYS: &[&str] = &["action", "alarm", "sos", "emergency", "panic", "press", "button"];
+/// A text without JSON is read as a word up to this many characters.
+const BARE_CHARS_MAX: usize = 32;
 
-/// Strict where a press might be misread, lenient where it would be lost: a bad battery or a
-/// bad time never costs the press. Who pressed comes from `device`, else from the topic's last level.
+/// Who pressed comes from `device`, else from the topic's last level.
 pub(super) fn read(codecs: &Codecs, message: &Message<'_>) -> Result<DeviceMessage, String> {
-    let value = object(message, EXPECTED)?;
-    let device = id(value.get("device"))
+    let (value, doubts) = match object(message, EXPECTED) {
+        Ok(read) => read,
+        Err(reason) => return otherwise(codecs, message).ok_or(reason),
+    };
+    of_object(codecs, message, &value, doubts)
+}
+
+fn of_object(
+    codecs: &Codecs,
+    message: &Message<'_>,
+    value: &Value,
+    doubts: Vec<String>,
+) -> Result<DeviceMessage, String> {
+    // Some wrap it once more: {"data":{"event":"press"}}.
+    let inner = || value.as_object()?.values().find(|inner| get(inner, "event").is_some());
+    let value = if get(value, "event").is_some() { value } else { inner().unwrap_or(value) };
+    let named = get(value, "device");
+    let mut decoded = begun(codecs, message, id(named));
+    decoded.mended(doubts);
+    decoded.field("device", named, id);
+    decoded.report.battery = decoded.field("battery", get(value, "battery"), percent);
+    decoded.report.link = decoded.field("link", get(value, "link"), percent);
+    decoded.report.tampered = decoded.field("tamper", get(value, "tamper"), flag);
+    let own = decoded.field("silent_after_s", get(value, "silent_after_s"), whole);
+    decoded.report.silent_after_s = own.filter(|seconds| *seconds > 0);
+    let is_test = flag(get(value, "test")) == Some(true);
+    match get(value, "event") {
+        Some(event) => {
+            let before = words(Some(event));
+            before.iter().for_each(|word| says(&mut decoded, "event", word, is_test));
+        }
+        None => {
+            let others = OTHER_KEYS.iter().filter_map(|key| Some((key, get(value, key)?)));
+            let mut found = false;
+            for (key, said) in others {
+                found = true;
+                match (said, *key) {
+                    // True is that it calls; as a word it would be `1`.
+                    (Value::Bool(true), key) => says(&mut decoded, key, "press", is_test),
+                    (said, key) => {
+                        let all = words(Some(said));
+                        all.iter().for_each(|word| says(&mut decoded, key, word, is_test));
+                    }
+                }
+            }
+            if !found {
+                decoded.not_known("`event` is missing".into());
+            }
+        }
+    }
+    decoded.id = decoded.field("id", get(value, "id"), id);
+    decoded.at = decoded.field("at", get(value, "at"), at);
+    match decoded.unknown_word() {
+        // Of somebody that nobody has listed, on any topic: not one of ours.
+        Some(what) if !decoded.is_button && decoded.act == Act::Nothing => {
+            Err(format!("{what}: expected \"press\""))
+        }
+        _ => Ok(decoded),
+    }
+}
+
+/// A payload that is no object: a list of one, or a bare word of a button.
+fn otherwise(codecs: &Codecs, message: &Message<'_>) -> Option<DeviceMessage> {
+    if let Ok(json::Read { value, doubts }) = json::read(message.payload) {
+        if let Value::Array(all) = &value
+            && let [one @ Value::Object(_)] = all.as_slice()
+        {
+            return of_object(codecs, message, one, doubts).ok();
+        }
+        let mut decoded = begun(codecs, message, None);
+        let all = words(Some(&value));
+        all.iter().for_each(|word| says(&mut decoded, "", word, false));
+        let plain = !value.is_object() && !all.is_empty() && decoded.unknown_word().is_none();
+        return (decoded.is_button && plain).then_some(decoded);
+    }
+    let mut doubts = Vec::new();
+    let text = json::text(message.payload, &mut doubts);
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-');
+    if text.chars().count() > BARE_CHARS_MAX || !text.chars().all(is_word) {
+        return None;
+    }
+    let mut decoded = begun(codecs, message, None);
+    let is_button = decoded.is_button;
+    // Without JSON around it, a word that nobody knows may be anything: only what sounds like a press is one.
+    decoded.is_button = false;
+    says(&mut decoded, "", &text, false);
+    decoded.is_button = is_button;
+    (is_button && decoded.unknown_word().is_none()).then_some(decoded)
+}
+
+fn begun(codecs: &Codecs, message: &Message<'_>, device: Option<String>) -> DeviceMessage {
+    let device = device
         .or_else(|| message.topic.rsplit('/').next().filter(|s| !s.is_empty()).map(Into::into))
         .unwrap_or_else(|| message.via.into());
-    let known = codecs.device(&device);
-    let mut decoded = DeviceMessage::of(known.source(&device), message);
+    let mut decoded = DeviceMessage::of(&codecs.device(&device), &device, message);
+    decoded.is_button |= codecs.is_button_topic(message.topic);
+    decoded
+}
+
+/// One word under a key that carries presses.
+fn says(decoded: &mut DeviceMessage, key: &str, word: &str, is_test: bool) {
     let report = &mut decoded.report;
-    report.battery = percent(value.get("battery"));
-    report.link = percent(value.get("link"));
-    report.tampered = flag(value.get("tamper"));
-    let own = value.get("silent_after_s").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
-    report.silent_after_s = own;
-    match value.get("event") {
-        Some(Value::String(event)) => match event.as_str() {
-            "press" if value.get("test") == Some(&Value::Bool(true)) => decoded.act = Act::Test,
-            "press" => decoded.act = Act::Press,
-            "test" => decoded.act = Act::Test,
-            "cancel" => decoded.act = Act::Cancel,
-            "heartbeat" => {}
-            "tamper" => report.tampered = Some(true),
-            "tamper-clear" => report.tampered = Some(false),
-            "battery-low" => report.battery_low = Some(true),
-            _ => return Err(format!("event {}: expected \"press\"", Value::from(event.as_str()))),
-        },
-        Some(other) => return Err(format!("event {other}: expected \"press\"")),
-        None => return Err("`event` is missing: expected \"press\"".into()),
+    let act = match word.trim().to_lowercase().as_str() {
+        "press" if is_test => Act::Test,
+        "press" => Act::Press,
+        "test" => Act::Test,
+        "cancel" => Act::Cancel,
+        "tamper" => {
+            report.tampered = Some(true);
+            Act::Nothing
+        }
+        "tamper-clear" => {
+            report.tampered = Some(false);
+            Act::Nothing
+        }
+        "battery-low" => {
+            report.battery_low = Some(true);
+            Act::Nothing
+        }
+        _ => return decoded.takes(key, Some(&Value::from(word))),
+    };
+    if act.rank() > decoded.act.rank() {
+        decoded.act = act;
     }
-    decoded.id = id(value.get("id"));
-    decoded.at = value.get("at").filter(|at| at.is_string()).and_then(|at| time(Some(at)));
-    Ok(decoded)
+}
+
+/// RFC 3339, or seconds or milliseconds since 1970; the seconds since a device was switched on are no time.
+fn at(value: Option<&Value>) -> Option<jiff::Timestamp> {
+    let at = time(value)?;
+    let is_text = value.and_then(Value::as_str).is_some_and(|text| text.contains('-'));
+    (is_text || at.as_second() > 1_000_000_000).then_some(at)
+}
+
+/// A field, whatever the case of its name.
+fn get<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
+    value.get(key).or_else(|| {
+        let object = value.as_object()?;
+        object.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value)
+    })
 }
 
 #[cfg(test)]
@@ -101,8 +218,8 @@ mod tests {
             ),
             (
                 "x",
-                r#"{"device":"b","event":"ping"}"#,
-                r#"unreadable: event "ping": expected "press""#.into(),
+                r#"{"device":"b","event":"zap"}"#,
+                r#"unreadable: event "zap": expected "press""#.into(),
             ),
             (
                 "x",

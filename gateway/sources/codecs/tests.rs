@@ -3,13 +3,13 @@
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::*;
-use crate::domain::{DeviceReport, Press};
+use crate::domain::{DeviceReport, Press, PressForm};
 
-fn now() -> Now {
+pub(super) fn now() -> Now {
     Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 0 }
 }
 
-fn codecs() -> Codecs {
+pub(super) fn codecs() -> Codecs {
     let listed = |id: &str, device: Option<&str>, model: Option<&str>| Listed {
         id: id.into(),
         device: device.map(Into::into),
@@ -50,17 +50,22 @@ fn codecs() -> Codecs {
 }
 
 /// One line an observation.
-fn told(topic: &str, payload: &[u8], retained: bool) -> String {
+pub(super) fn told(topic: &str, payload: &[u8], retained: bool) -> String {
     let message = Message { topic, payload, retained, via: "b" };
     let lines = codecs().decode(&message, now()).into_iter().map(|observation| {
         let source = &observation.source;
         match observation.body {
-            Body::Press(Press { id, at, battery, retained, .. }) => {
+            Body::Press(Press { form: PressForm::Unreadable { .. }, .. }) => {
+                format!("{source} press that nobody can read")
+            }
+            Body::Press(Press { id, at, battery, retained, form, doubts, .. }) => {
                 let id = id.unwrap_or_else(|| "-".into());
                 let at = at.map_or("-".into(), |at| at.to_string());
                 format!(
-                    "{source} press {id} {at} {battery:?}{}",
-                    if retained { " retained" } else { "" }
+                    "{source} press {id} {at} {battery:?}{}{}{}",
+                    if retained { " retained" } else { "" },
+                    if form == PressForm::Level { " level" } else { "" },
+                    if doubts.is_empty() { String::new() } else { format!(" doubts {doubts:?}") }
                 )
             }
             Body::Device(DeviceReport {
@@ -71,6 +76,9 @@ fn told(topic: &str, payload: &[u8], retained: bool) -> String {
                 link,
                 model,
                 through,
+                calling,
+                unknown,
+                kept,
                 ..
             }) => {
                 let mut line = format!("{source} {word:?}");
@@ -85,6 +93,9 @@ fn told(topic: &str, payload: &[u8], retained: bool) -> String {
                 add("link", link.map(|v| v.to_string()));
                 add("model", model);
                 add("through", through.map(|v| v.to_string()));
+                add("calling", calling.map(|v| v.to_string()));
+                add("unknown", (!unknown.is_empty()).then(|| format!("{unknown:?}")));
+                add("kept", kept.map(|_| "yes".to_owned()));
                 line
             }
             Body::Unreadable(bad) => format!("{source} unreadable: {}", bad.reason),
@@ -94,7 +105,7 @@ fn told(topic: &str, payload: &[u8], retained: bool) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn check(table: &[(&str, &str, &str)]) {
+pub(super) fn check(table: &[(&str, &str, &str)]) {
     for (topic, payload, expected) in table {
         assert_eq!(told(topic, payload.as_bytes(), false), *expected, "{topic} {payload}");
     }
@@ -116,12 +127,12 @@ fn zigbee2mqtt_as_it_speaks() {
         (
             "zigbee2mqtt/b2",
             r#"{"sos":true,"tamper":false,"battery_low":false,"battery":90,"linkquality":87}"#,
-            "b2 Alive battery=90 low=false tampered=false link=34 through=zigbee2mqtt\nb2 press - - Some(90)",
+            "b2 Alive battery=90 low=false tampered=false link=34 through=zigbee2mqtt\nb2 press - - Some(90) level",
         ),
         (
             "zigbee2mqtt/b2",
             r#"{"sos":false,"tamper":true,"battery_low":true,"battery":9}"#,
-            "b2 Alive battery=9 low=true tampered=true through=zigbee2mqtt",
+            "b2 Alive battery=9 low=true tampered=true through=zigbee2mqtt calling=false",
         ),
         // What follows a press in Zigbee2MQTT 1.x, and what only reports the battery.
         (
@@ -130,7 +141,7 @@ fn zigbee2mqtt_as_it_speaks() {
             "b1 Alive battery=100 through=zigbee2mqtt",
         ),
         ("zigbee2mqtt/b1", r#"{"action":null}"#, "b1 Alive through=zigbee2mqtt"),
-        ("zigbee2mqtt/b1/action", "2_single", "b1 Alive through=zigbee2mqtt"),
+        ("zigbee2mqtt/b1/action", "2_single", "b1 Alive through=zigbee2mqtt\nb1 press - - None"),
         (
             "zigbee2mqtt/lamp remote",
             r#"{"action":"single"}"#,
@@ -158,7 +169,7 @@ fn zigbee2mqtt_as_it_speaks() {
         (
             "zigbee2mqtt/b1",
             r#"{"action":"emergency","battery":-3,"linkquality":9999,"last_seen":"1970-01-01T00:00:00Z"}"#,
-            "b1 Alive through=zigbee2mqtt\nb1 press - 1970-01-01T00:00:00Z None",
+            "b1 Alive through=zigbee2mqtt\nb1 press - 1970-01-01T00:00:00Z None doubts [\"battery -3\", \"linkquality 9999\"]",
         ),
     ]);
     let old = told("zigbee2mqtt/b1", br#"{"action":"emergency"}"#, true);
@@ -167,7 +178,7 @@ fn zigbee2mqtt_as_it_speaks() {
 
 const UP: &str = r#"{"deduplicationId":"3ac7e3c4-4401-4b8d-9386-a5c902f9202d","time":"2026-07-01T02:59:59.775023242+00:00","deviceInfo":{"applicationId":"17c82e96","deviceProfileName":"PROFILE","deviceName":"n","devEui":"24e124535b123456","tags":{"key":"value"}},"devAddr":"00189440","dr":1,"fPort":PORT,MORE"rxInfo":[{"gatewayId":"0016c001f153a14c","rssi":-36,"snr":10.5},{"gatewayId":"x","rssi":-100}]}"#;
 
-fn up(profile: &str, port: u8, more: &str) -> String {
+pub(super) fn up(profile: &str, port: u8, more: &str) -> String {
     UP.replace("PROFILE", profile).replace("PORT", &port.to_string()).replace("MORE", more)
 }
 
@@ -231,12 +242,12 @@ fn chirpstack_as_it_speaks() {
         (
             "application/1/device/24e124535b123456/event/up",
             "{\"data\":",
-            "wang unreadable: not JSON (EOF while parsing a value at line 1 column 8); expected ChirpStack's JSON event, {\"deviceInfo\":{…},\"object\":{…},…}",
+            "wang unreadable: not JSON (EOF while parsing a value at line 1 column 8); expected ChirpStack's JSON event, {\"deviceInfo\":{…},\"object\":{…},…}\nwang press that nobody can read",
         ),
         (
             "application/1/device/24e124535b123456/event/up",
             r#"{"data":"%%"}"#,
-            "wang Alive model=ws101\nwang unreadable: data: no base64 (Invalid symbol 37, offset 0.)",
+            "wang Alive model=ws101\nwang unreadable: data: no base64 (Invalid symbol 37, offset 0.)\nwang press that nobody can read",
         ),
         (
             "application/1/device/24e124535b123456/event/up",
@@ -260,11 +271,15 @@ fn tasmota_and_esphome_as_they_speak() {
             "sos1 Alive model=tasmota\nsos1 press - - None",
         ),
         ("stat/sos1/RESULT", r#"{"POWER":"ON"}"#, "sos1 Alive model=tasmota"),
-        ("stat/sos1/RESULT", r#"{"Switch1":{"Action":"OFF"}}"#, "sos1 Alive model=tasmota"),
+        (
+            "stat/sos1/RESULT",
+            r#"{"Switch1":{"Action":"OFF"}}"#,
+            "sos1 Alive model=tasmota calling=false",
+        ),
         (
             "stat/sos1/RESULT",
             r#"{"Switch1":{"Action":"ON"}}"#,
-            "sos1 Alive model=tasmota\nsos1 press - - None",
+            "sos1 Alive model=tasmota calling=true\nsos1 press - - None",
         ),
         ("tele/sos1/LWT", "Offline", "sos1 Offline model=tasmota"),
         (
@@ -278,7 +293,7 @@ fn tasmota_and_esphome_as_they_speak() {
             "ON",
             "node Alive model=esphome\nnode press - - None",
         ),
-        ("node/binary_sensor/sos_button/state", "OFF", "node Alive model=esphome"),
+        ("node/binary_sensor/sos_button/state", "OFF", "node Alive model=esphome calling=false"),
         ("node/binary_sensor/motion/state", "ON", "node Alive model=esphome"),
         (
             "door-node/binary_sensor/bell/state",
@@ -286,7 +301,11 @@ fn tasmota_and_esphome_as_they_speak() {
             "chen Alive model=esphome\nchen press - - None",
         ),
         ("node/sensor/battery_level/state", "57.5", "node Alive battery=57 model=esphome"),
-        ("node/binary_sensor/sos_button/state", "on?", "b unreadable: expected ON or OFF"),
+        (
+            "node/binary_sensor/sos_button/state",
+            "on?",
+            "node unreadable: expected ON or OFF\nnode press that nobody can read",
+        ),
     ]);
 }
 
@@ -299,10 +318,19 @@ fn anything_else_by_a_mapping() {
             "x1 Alive battery=55 model=acme\nx1 press 7 2026-07-01T03:00:00Z Some(55)",
         ),
         ("factory/x1/up", r#"{"data":{"type":2}}"#, "x1 Cancel model=acme"),
-        ("factory/x1/up", r#"{"data":{"type":3}}"#, "x1 Alive model=acme"),
+        (
+            "factory/x1/up",
+            r#"{"data":{"type":3}}"#,
+            r#"x1 Alive model=acme unknown=["/data/type \"3\""] kept=yes"#,
+        ),
         ("factory/x1/up", r#"{"data":7}"#, "x1 Alive model=acme"),
         ("alarm", r#"{"sn":"q9"}"#, "q9 Alive model=plain\nq9 press - - None"),
-        ("alarm", r#"{}"#, "b unreadable: /sn: expected the device's name"),
+        (
+            "alarm",
+            r#"{}"#,
+            r#"alarm Alive model=plain
+alarm press - - None doubts ["/sn does not name the device"]"#,
+        ),
     ]);
 }
 

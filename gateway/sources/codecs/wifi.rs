@@ -1,66 +1,152 @@
-//! Buttons on Wi-Fi: Tasmota (`stat/<device>/RESULT`, `tele/<device>/LWT`) and ESPHome (`<node>/binary_sensor/…/state`).
+//! Buttons on Wi-Fi: Tasmota (`stat/<device>/…`, `tele/<device>/…`) and ESPHome (`<node>/binary_sensor/…/state`).
+//!
+//! Tasmota says a button's action in `RESULT` (`SetOption73`), in a topic of its own (`BUTTON1`,
+//! `SetOption4`), or only switches its relay (`POWER`). The order of the levels is the site's choice
+//! (`FullTopic`), so `stat` or `tele` may stand anywhere before the last level.
 
 use serde_json::Value;
 
 use super::{
-    Codecs, Message,
-    message::{DeviceMessage, flag, object, percent},
-    model::{Act, WIFI_SILENT_AFTER_S, act},
+    Carries, Codecs, Message, json,
+    message::{DeviceMessage, flag, object, percent, words},
+    model::WIFI_SILENT_AFTER_S,
 };
-use crate::domain::DeviceStatus;
+use crate::domain::{DeviceStatus, PressForm};
 
 const EXPECTED: &str = "Tasmota's JSON, {\"Button1\":{\"Action\":\"SINGLE\"}}";
 
-/// `stat/<device>/<what>` and `tele/<device>/<what>`.
-pub(super) fn tasmota(topic: &str) -> Option<(&str, &str)> {
-    let rest = topic.strip_prefix("stat/").or_else(|| topic.strip_prefix("tele/"))?;
-    rest.rsplit_once('/').filter(|(device, _)| !device.is_empty())
+/// A topic of Tasmota's.
+#[derive(Clone, Copy)]
+pub(super) struct Tasmota<'t> {
+    /// Its name, as far as the topic alone says it.
+    pub(super) device: &'t str,
+    pub(super) what: &'t str,
+    /// `tele/…`: it reports by itself, and not because something happened.
+    is_telemetry: bool,
+}
+
+/// `stat/<device>/<what>` and `tele/<device>/<what>`, or with these levels in another order.
+pub(super) fn tasmota<'t>(codecs: &Codecs, topic: &'t str) -> Option<Tasmota<'t>> {
+    let (rest, what) = topic.rsplit_once('/')?;
+    for (prefix, is_telemetry) in [("stat", false), ("tele", true)] {
+        if let Some(device) = rest.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) {
+            return (!device.is_empty()).then_some(Tasmota { device, what, is_telemetry });
+        }
+        if !rest.split('/').any(|level| level == prefix) || !is_tasmotas(what) {
+            continue;
+        }
+        let levels = || rest.split('/').filter(|level| *level != prefix && !level.is_empty());
+        let listed = levels().find(|level| codecs.device(level).listed);
+        let device = listed.or_else(|| levels().next_back())?;
+        return Some(Tasmota { device, what, is_telemetry });
+    }
+    None
+}
+
+/// What can stand at the end of its topics.
+fn is_tasmotas(what: &str) -> bool {
+    let name = what.trim_end_matches(|c: char| c.is_ascii_digit());
+    ["RESULT", "STATE", "SENSOR", "LWT", "BUTTON", "SWITCH", "POWER"].contains(&name)
+}
+
+impl Tasmota<'_> {
+    /// Whether a press can come on it.
+    pub(super) fn carries(&self) -> Carries {
+        match self.what {
+            what if self.is_telemetry || what == "LWT" => Carries::Status,
+            what if what.starts_with("BUTTON") => Carries::Presses,
+            _ => Carries::Anything,
+        }
+    }
 }
 
 pub(super) fn read_tasmota(
     codecs: &Codecs,
-    device: &str,
-    what: &str,
+    topic: Tasmota<'_>,
     message: &Message<'_>,
 ) -> Result<DeviceMessage, String> {
+    let Tasmota { device, what, is_telemetry } = topic;
     let known = codecs.device(device);
-    let mut decoded = DeviceMessage::of(known.source(device), message);
+    let mut decoded = DeviceMessage::of(&known, device, message);
     let model = known.model.as_deref();
     decoded.report.model = Some(model.map_or("tasmota", |model| &model.name).to_owned());
     let usual = model.and_then(|model| model.silent_after_s).unwrap_or(WIFI_SILENT_AFTER_S);
     decoded.report.silent_after_s = Some(usual);
+    let is_alone = ["BUTTON", "SWITCH", "POWER"].iter().any(|name| what.starts_with(name));
     match what {
         "LWT" => decoded.report.word = online(message.payload, "Online", "Offline")?,
-        "RESULT" | "STATE" | "SENSOR" => {
-            let value = object(message, EXPECTED)?;
-            decoded.act = tasmota_act(&value, |action| act(model, action));
-            // Percent, as Tasmota's own pages show it.
-            decoded.report.link = percent(value.pointer("/Wifi/RSSI"));
-            decoded.report.battery = percent(value.pointer("/Battery"));
+        _ if is_alone => {
+            let value = json::read(message.payload)
+                .map(|read| read.value)
+                .unwrap_or_else(|_| Value::from(json::text(message.payload, &mut Vec::new())));
+            match &value {
+                Value::Object(_) => tasmota_actions(&mut decoded, &value, is_telemetry),
+                alone => tasmota_action(&mut decoded, what, alone, is_telemetry),
+            }
         }
-        // POWER, STATUS…: it lives.
+        "RESULT" | "STATE" | "SENSOR" => {
+            let (value, doubts) = object(message, EXPECTED)?;
+            decoded.mended(doubts);
+            tasmota_actions(&mut decoded, &value, is_telemetry);
+            // Percent, as Tasmota's own pages show it.
+            decoded.report.link = decoded.field("Wifi.RSSI", value.pointer("/Wifi/RSSI"), percent);
+            decoded.report.battery = decoded.field("Battery", value.get("Battery"), percent);
+        }
+        // STATUS…: it lives.
         _ => {}
     }
     Ok(decoded)
 }
 
-/// `{"Button1":{"Action":"SINGLE"}}`, older `{"ACTION":"SINGLE"}`; a switch calls when it is on.
-fn tasmota_act(value: &Value, act: impl Fn(&str) -> Act) -> Act {
-    let Value::Object(object) = value else { return Act::Nothing };
-    let of = |(key, value): (&String, &Value)| {
-        let action = match value {
-            Value::Object(inner) => inner.get("Action").and_then(Value::as_str)?,
-            Value::String(text) if key == "ACTION" => text,
-            _ => return None,
-        };
-        let switch = key.starts_with("Switch");
-        match (switch, action) {
-            (true, "ON") => Some(act("press")),
-            (true, _) => None,
-            (false, action) => Some(act(action)),
+/// `{"Button1":{"Action":"SINGLE"}}`, older `{"ACTION":"SINGLE"}`, `{"Switch1":"ON"}`, `{"POWER":"ON"}`.
+fn tasmota_actions(decoded: &mut DeviceMessage, value: &Value, is_telemetry: bool) {
+    let Value::Object(object) = value else { return };
+    for (key, value) in object {
+        tasmota_action(decoded, key, value, is_telemetry);
+    }
+}
+
+fn tasmota_action(decoded: &mut DeviceMessage, key: &str, value: &Value, is_telemetry: bool) {
+    let name = key.to_ascii_lowercase();
+    let inner = value.as_object().and_then(|all| {
+        all.iter().find(|(key, _)| key.eq_ignore_ascii_case("action")).map(|(_, value)| value)
+    });
+    let said = inner.unwrap_or(value);
+    match name.trim_end_matches(|c: char| c.is_ascii_digit()) {
+        "button" | "action" | "trig" if !is_telemetry => decoded.takes(key, Some(said)),
+        // How it stands, said every few minutes: whoever is listed calls from when it is on.
+        "switch" if is_telemetry && decoded.is_button => {
+            decoded.takes_flag(key, "press", Some(said), &PressForm::Level);
         }
-    };
-    object.iter().filter_map(of).find(|act| *act != Act::Nothing).unwrap_or(Act::Nothing)
+        "switch" if is_telemetry => {}
+        "switch" => {
+            for word in words(Some(said)) {
+                switched(decoded, key, &word);
+            }
+        }
+        // A button that only switches its relay; of a lamp that is nothing.
+        "power" if !is_telemetry && decoded.is_button => {
+            for word in words(Some(said)) {
+                switched(decoded, key, &word);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// On and TOGGLE call; on is a state too, which its telemetry repeats.
+fn switched(decoded: &mut DeviceMessage, key: &str, word: &str) {
+    match flag(Some(&Value::from(word))) {
+        Some(on) => {
+            if key.to_ascii_lowercase().starts_with("switch") {
+                decoded.report.calling = Some(on);
+            }
+            if on {
+                decoded.takes_flag(key, "press", Some(&Value::from(true)), &PressForm::Event);
+            }
+        }
+        None => decoded.takes(key, Some(&Value::from(word))),
+    }
 }
 
 /// Node, what, and object of `<node>/binary_sensor/<object>/state`, `<node>/sensor/<object>/state`.
@@ -71,7 +157,7 @@ pub(super) fn esphome(topic: &str) -> Option<(&str, &str, &str)> {
     let rest = topic.strip_suffix("/state")?;
     let (rest, object) = rest.rsplit_once('/')?;
     let (node, what) = rest.rsplit_once('/')?;
-    let ours = ["binary_sensor", "sensor"].contains(&what) && !node.is_empty();
+    let ours = ["binary_sensor", "sensor", "event"].contains(&what) && !node.is_empty();
     ours.then_some((node, what, object))
 }
 
@@ -81,39 +167,74 @@ pub(super) fn read_esphome(
     message: &Message<'_>,
 ) -> Result<DeviceMessage, String> {
     // A node may carry several buttons: `<node>/<object>` is the first name that is looked for.
-    let full = format!("{node}/{object}");
-    let name = if codecs.device(&full).listed { full.as_str() } else { node };
-    let known = codecs.device(name);
-    let mut decoded = DeviceMessage::of(known.source(name), message);
+    let name = esphome_name(codecs, node, object);
+    let known = codecs.device(&name);
+    let mut decoded = DeviceMessage::of(&known, &name, message);
     let model = known.model.as_deref();
     decoded.report.model = Some(model.map_or("esphome", |model| &model.name).to_owned());
-    let text = String::from_utf8_lossy(message.payload);
+    let text = json::text(message.payload, &mut Vec::new());
     match what {
         "status" => decoded.report.word = online(message.payload, "online", "offline")?,
         "binary_sensor" => {
-            let state = flag(Some(&Value::from(text.trim())));
-            let on = state.ok_or("expected ON or OFF")?;
-            // A node has other sensors too: unless it is listed, only what sounds like a button.
-            let words = ["sos", "button", "panic", "emergency", "alarm", "call", "help"];
-            let button = known.listed || words.iter().any(|word| object.contains(word));
-            if on && object.contains("tamper") {
-                decoded.report.tampered = Some(true);
-            } else if on && button {
-                decoded.act = act(model, "press");
-            } else if object.contains("tamper") {
-                decoded.report.tampered = Some(false);
+            if object.contains("tamper") {
+                decoded.report.tampered = flag(Some(&Value::from(text)));
+                return Ok(decoded);
+            }
+            let on = flag(Some(&Value::from(text.trim())));
+            if sounds_like_a_button(object) || known.listed {
+                match on.ok_or("expected ON or OFF")? {
+                    true => decoded.takes_flag(
+                        object,
+                        "press",
+                        Some(&Value::from(true)),
+                        &PressForm::Event,
+                    ),
+                    false => decoded.report.calling = Some(false),
+                }
+            }
+        }
+        // {"event_type":"press"}
+        "event" => {
+            decoded.is_button |= sounds_like_a_button(object);
+            let (value, doubts) = self::object(message, "ESPHome's event, {\"event_type\":\"…\"}")?;
+            decoded.mended(doubts);
+            if decoded.is_button {
+                decoded.takes("event_type", value.get("event_type"));
             }
         }
         _ if object.contains("battery") => {
-            decoded.report.battery = percent(Some(&Value::from(text.trim())));
+            decoded.report.battery =
+                decoded.field(object, Some(&Value::from(text.trim())), percent);
         }
         _ => {}
     }
     Ok(decoded)
 }
 
+/// The name under which it is listed, else the node's.
+pub(super) fn esphome_name(codecs: &Codecs, node: &str, object: &str) -> String {
+    let full = format!("{node}/{object}");
+    if codecs.device(&full).listed { full } else { node.to_owned() }
+}
+
+/// A node has other sensors too: unless it is listed, only what sounds like a button calls.
+fn sounds_like_a_button(object: &str) -> bool {
+    let words = ["sos", "button", "panic", "emergency", "alarm", "call", "help"];
+    words.iter().any(|word| object.contains(word))
+}
+
+/// Whether a press can come on such a topic.
+pub(super) fn esphome_carries((_, what, object): (&str, &str, &str)) -> Carries {
+    match what {
+        "binary_sensor" | "event" if object.contains("tamper") => Carries::Status,
+        "binary_sensor" | "event" if sounds_like_a_button(object) => Carries::Presses,
+        "binary_sensor" | "event" => Carries::Anything,
+        _ => Carries::Status,
+    }
+}
+
 fn online(payload: &[u8], yes: &str, no: &str) -> Result<DeviceStatus, String> {
-    match String::from_utf8_lossy(payload).trim() {
+    match json::text(payload, &mut Vec::new()).as_str() {
         text if text.eq_ignore_ascii_case(yes) => Ok(DeviceStatus::Online),
         text if text.eq_ignore_ascii_case(no) => Ok(DeviceStatus::Offline),
         _ => Err(format!("expected `{yes}` or `{no}`")),

@@ -1,15 +1,71 @@
-//! Zigbee2MQTT: `<base>/<friendly name>` with JSON state, `…/availability` and `<base>/bridge/state` in both forms.
+//! Zigbee2MQTT: `<base>/<friendly name>` with JSON state, one topic an attribute, `…/availability` and `<base>/bridge/state`.
+//!
+//! The base is `zigbee2mqtt`; another one is known by the listed name that stands below it, or by a
+//! state that only Zigbee2MQTT sends (`Codecs::decode`).
 
 use serde_json::Value;
 
 use super::{
-    Codecs, Message,
+    Codecs, Message, json,
     message::{DeviceMessage, flag, lqi, object, percent, time},
-    model::{Act, Model, ZIGBEE_SILENT_AFTER_S, act},
+    model::ZIGBEE_SILENT_AFTER_S,
 };
-use crate::domain::DeviceStatus;
+use crate::domain::{DeviceStatus, PressForm};
 
 const EXPECTED: &str = "Zigbee2MQTT's state, {\"action\":\"…\",\"battery\":…,\"linkquality\":…}";
+/// States that are true from the press until they are reset, whoever sends them.
+const CALLING: &[&str] = &["sos", "sos_alarm", "emergency", "panic"];
+/// And those that are so of a listed button only: a siren has them too.
+const CALLING_OF_BUTTONS: &[&str] = &["alarm", "alarm_1", "help"];
+/// Attributes that come alone with `output: attribute`.
+pub(super) const ATTRIBUTES: &[&str] = &[
+    "action",
+    "click",
+    "battery",
+    "battery_low",
+    "linkquality",
+    "tamper",
+    "last_seen",
+    "voltage",
+    "sos",
+    "sos_alarm",
+    "emergency",
+    "panic",
+    "alarm",
+    "alarm_1",
+    "help",
+];
+
+/// The part of a topic that is below the base, as it is to be read: whose, and what about it.
+struct Below<'t> {
+    name: &'t str,
+    about: &'t str,
+}
+
+fn split<'t>(codecs: &Codecs, rest: &'t str) -> Below<'t> {
+    match rest.rsplit_once('/') {
+        _ if codecs.device(rest).listed => Below { name: rest, about: "" },
+        Some((name, about))
+            if ATTRIBUTES.contains(&about) || ["availability", "set", "get"].contains(&about) =>
+        {
+            Below { name, about }
+        }
+        _ => Below { name: rest, about: "" },
+    }
+}
+
+/// Whose message this is, and whether a press can come on such a topic: only `…/action` is for
+/// presses alone.
+pub(super) fn whose<'t>(codecs: &Codecs, rest: &'t str) -> (&'t str, super::Carries) {
+    let Below { name, about } = split(codecs, rest);
+    let carries = match about {
+        "action" | "click" => super::Carries::Presses,
+        "" if !rest.starts_with("bridge/") => super::Carries::Anything,
+        about if CALLING.contains(&about) => super::Carries::Anything,
+        _ => super::Carries::Status,
+    };
+    (name, carries)
+}
 
 /// `rest` is the topic below the base; friendly names may hold slashes.
 pub(super) fn read(
@@ -20,21 +76,16 @@ pub(super) fn read(
 ) -> Result<DeviceMessage, String> {
     if let Some(about) = rest.strip_prefix("bridge/") {
         // The coordinator itself: when it is gone, none of its buttons is heard.
-        let mut decoded = DeviceMessage::of(base.into(), message);
+        let mut decoded = DeviceMessage::of(&codecs.nobody(), base, message);
         decoded.report.hub = true;
         if about == "state" {
             decoded.report.word = word_of(message)?;
         }
         return Ok(decoded);
     }
-    let (name, about) = match rest.rsplit_once('/') {
-        Some((name, "availability")) => (name, "availability"),
-        // `<name>/action` repeats the action as text, `<name>/set` and `/get` are for devices.
-        Some((name, "action" | "set" | "get")) => (name, "echo"),
-        _ => (rest, "state"),
-    };
+    let Below { name, about } = split(codecs, rest);
     let known = codecs.device(name);
-    let mut decoded = DeviceMessage::of(known.source(name), message);
+    let mut decoded = DeviceMessage::of(&known, name, message);
     let model = known.model.as_deref();
     decoded.report.through = Some(base.into());
     decoded.report.model = model.map(|model| model.name.clone());
@@ -42,18 +93,41 @@ pub(super) fn read(
     decoded.report.silent_after_s = Some(usual);
     match about {
         "availability" => decoded.report.word = word_of(message)?,
-        "echo" => {}
-        _ => state(&object(message, EXPECTED)?, model, &mut decoded),
+        // Sent to the device, by whoever commands it.
+        "set" | "get" => {}
+        "" => {
+            let (value, doubts) = object(message, EXPECTED)?;
+            decoded.mended(doubts);
+            state(&value, &mut decoded);
+        }
+        attribute => {
+            // A text without quotes, or the JSON of it.
+            let value = json::read(message.payload)
+                .map(|read| read.value)
+                .unwrap_or_else(|_| Value::from(json::text(message.payload, &mut Vec::new())));
+            let value = match value {
+                whole @ Value::Object(_) => whole,
+                alone => Value::Object([(attribute.to_owned(), alone)].into_iter().collect()),
+            };
+            state(&value, &mut decoded);
+            if ["action", "click"].contains(&attribute)
+                && let Some(what) = decoded.unknown_word()
+                && !decoded.is_button
+            {
+                return Err(format!("{what}: not understood"));
+            }
+        }
     }
     Ok(decoded)
 }
 
 /// `online`, or `{"state":"online"}` since 2.0.
 fn word_of(message: &Message<'_>) -> Result<DeviceStatus, String> {
-    let text = String::from_utf8_lossy(message.payload);
-    let json = serde_json::from_str::<Value>(&text).ok();
-    let state = json.as_ref().and_then(|json| json.get("state")?.as_str());
-    match state.unwrap_or(text.trim()) {
+    let text = json::text(message.payload, &mut Vec::new());
+    let json = json::read(message.payload).ok();
+    let state =
+        json.as_ref().and_then(|json| json.value.get("state").unwrap_or(&json.value).as_str());
+    match state.unwrap_or(&text).trim().to_lowercase().as_str() {
         "online" => Ok(DeviceStatus::Online),
         "offline" => Ok(DeviceStatus::Offline),
         _ => Err("expected `online`, `offline` or {\"state\":\"online\"}".into()),
@@ -61,16 +135,17 @@ fn word_of(message: &Message<'_>) -> Result<DeviceStatus, String> {
 }
 
 /// `action` is empty or absent in what is no press. The time is there if `last_seen` is on.
-fn state(value: &Value, model: Option<&Model>, decoded: &mut DeviceMessage) {
-    let action = value.get("action").and_then(Value::as_str).unwrap_or_default();
-    decoded.act = act(model, action);
-    let called = ["sos", "sos_alarm", "emergency", "panic"];
-    if decoded.act == Act::Nothing && called.iter().any(|key| flag(value.get(*key)) == Some(true)) {
-        decoded.act = act(model, "sos");
+fn state(value: &Value, decoded: &mut DeviceMessage) {
+    decoded.takes("action", value.get("action"));
+    decoded.takes("click", value.get("click"));
+    let calling = CALLING.iter();
+    let more = CALLING_OF_BUTTONS.iter().filter(|_| decoded.is_button);
+    for key in calling.chain(more).copied().collect::<Vec<_>>() {
+        decoded.takes_flag(key, key, value.get(key), &PressForm::Level);
     }
-    decoded.at = time(value.get("last_seen"));
-    decoded.report.battery = percent(value.get("battery"));
-    decoded.report.battery_low = flag(value.get("battery_low"));
-    decoded.report.tampered = flag(value.get("tamper"));
-    decoded.report.link = lqi(value.get("linkquality"));
+    decoded.at = decoded.field("last_seen", value.get("last_seen"), time);
+    decoded.report.battery = decoded.field("battery", value.get("battery"), percent);
+    decoded.report.battery_low = decoded.field("battery_low", value.get("battery_low"), flag);
+    decoded.report.tampered = decoded.field("tamper", value.get("tamper"), flag);
+    decoded.report.link = decoded.field("linkquality", value.get("linkquality"), lqi);
 }

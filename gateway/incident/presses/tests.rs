@@ -1,0 +1,173 @@
+//! Which press is the same one: tables of ids, times, ways and packets over hours and days.
+
+use super::*;
+use crate::domain::Arrival;
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+
+fn start() -> Timestamp {
+    "2026-07-01T00:00:00Z".parse().unwrap()
+}
+
+fn now(s: i64) -> Now {
+    Now { wall: start() + SignedDuration::from_secs(s), mono_ms: s.unsigned_abs() * 1000 }
+}
+
+fn press(id: Option<&str>, at: Option<i64>, retained: bool) -> Press {
+    Press {
+        id: id.map(Into::into),
+        at: at.map(|s| start() + SignedDuration::from_secs(s)),
+        retained,
+        via: "t".into(),
+        ..Press::default()
+    }
+}
+
+#[test]
+fn identity_of_a_press() {
+    let table = [
+        (0, "a", press(Some("1"), None, false), PressVerdict::New),
+        (1, "a", press(Some("1"), None, false), PressVerdict::Same),
+        (1, "a", press(Some("2"), None, false), PressVerdict::New),
+        (1, "b", press(Some("1"), None, false), PressVerdict::New),
+        (10, "c", press(None, Some(9), false), PressVerdict::New),
+        (60, "c", press(None, Some(9), false), PressVerdict::Same),
+        (12, "d", press(None, None, false), PressVerdict::New),
+        (14, "d", press(None, None, false), PressVerdict::Same),
+        (16, "d", press(None, None, false), PressVerdict::New),
+        (100, "e", press(Some("9"), Some(90), true), PressVerdict::New),
+        (9999, "e", press(Some("9"), Some(90), true), PressVerdict::Same),
+        (9999, "e", press(Some("8"), Some(90), true), PressVerdict::Stale),
+        (9999, "e", press(Some("7"), None, true), PressVerdict::Stale),
+    ];
+    judge(table);
+}
+
+fn judge<const N: usize>(table: [(i64, &str, Press, PressVerdict); N]) {
+    let mut presses = Presses::default();
+    for (n, (at, source, press, expected)) in table.into_iter().enumerate() {
+        assert_eq!(presses.judge(now(at), &source.into(), &press), expected, "row {n}");
+    }
+}
+
+#[test]
+fn d2_id_and_time_must_both_agree_and_a_counter_begins_anew_with_a_new_battery() {
+    use PressVerdict::{New, Same};
+    let of_1970 = |id: &str| Press {
+        at: Some("1970-01-01T00:00:07Z".parse().unwrap()),
+        ..press(Some(id), None, false)
+    };
+    judge([
+        // The same id 60 h later, with its own time; and the first one sent again after that.
+        (0, "a", press(Some("1"), Some(0), false), New),
+        (60 * HOUR, "a", press(Some("1"), Some(60 * HOUR), false), New),
+        (61 * HOUR, "a", press(Some("1"), Some(0), false), Same),
+        (61 * HOUR, "a", press(Some("1"), Some(60 * HOUR), false), Same),
+        (62 * HOUR, "a", press(Some("1"), Some(60 * HOUR + 1), false), New),
+        // Said again within 3 s, with a time made anew: the same id is the same press.
+        (62 * HOUR + 2, "a", press(Some("1"), Some(62 * HOUR), false), Same),
+        // Ids without a time: a day, unless the counter has begun anew.
+        (63 * HOUR, "b", press(Some("5"), None, false), New),
+        (64 * HOUR, "b", press(Some("6"), None, false), New),
+        (64 * HOUR + 60, "b", press(Some("5"), None, false), Same),
+        (70 * HOUR, "b", press(Some("6"), None, false), Same),
+        (71 * HOUR, "b", press(Some("1"), None, false), New),
+        (71 * HOUR + 30, "b", press(Some("1"), None, false), Same),
+        (72 * HOUR, "b", press(Some("5"), None, false), New),
+        (72 * HOUR + 10, "b", press(Some("6"), None, false), New),
+        (73 * HOUR, "b", press(Some("5"), None, false), New),
+        (98 * HOUR, "b", press(Some("6"), None, false), New),
+        // Nobody's counter: a random text.
+        (98 * HOUR, "c", press(Some("3ac7e3c4-4401-4b8d"), None, false), New),
+        (98 * HOUR + 6 * DAY, "c", press(Some("3ac7e3c4-4401-4b8d"), None, false), Same),
+        (98 * HOUR + 8 * DAY, "c", press(Some("3ac7e3c4-4401-4b8d"), None, false), New),
+        // A clock that begins at 1970 with each battery is none.
+        (98 * HOUR + 8 * DAY, "d", of_1970("1"), New),
+        (98 * HOUR + 8 * DAY + 60, "d", of_1970("1"), Same),
+        (98 * HOUR + 10 * DAY, "d", of_1970("1"), New),
+    ]);
+}
+
+#[test]
+fn a_packet_that_is_sent_again_is_known_for_an_hour_and_dup_alone_proves_nothing() {
+    use PressVerdict::{New, Same};
+    let sent = |packet: u16, dup: bool, digest: &str, way: &str, id: Option<&str>| Press {
+        arrival: Some(Arrival {
+            way: way.into(),
+            client: "btn".into(),
+            packet: Some(packet),
+            dup,
+            digest: digest.into(),
+        }),
+        ..press(id, None, false)
+    };
+    let b = "broker/radio";
+    judge([
+        (0, "a", sent(7, false, "x", b, None), New),
+        (600, "a", sent(7, true, "x", b, None), Same),
+        (3_000, "a", sent(7, true, "x", b, None), Same),
+        // Not known any more; another packet, payload or way; and a first copy that never came.
+        (3_700, "a", sent(7, true, "x", b, None), New),
+        (3_800, "a", sent(8, true, "x", b, None), New),
+        (3_900, "a", sent(8, true, "y", b, None), New),
+        (4_000, "a", sent(8, true, "y", "intake", None), New),
+        // Without DUP the same packet id is another press: ids of packets come round.
+        (4_100, "a", sent(8, false, "y", "intake", None), New),
+        // Ids of one way are not those of another: nobody uses up the ids of somebody else.
+        (5_000, "b", sent(1, false, "1", "intake/other", Some("3")), New),
+        (5_010, "b", sent(1, false, "1", "intake/b", Some("3")), New),
+        // Within 3 s the same press may come by two ways, with an id or without.
+        (5_011, "b", sent(9, false, "1", b, Some("3")), Same),
+        (5_012, "b", sent(9, false, "2", b, None), Same),
+        // An id that is sent again long after a later one begins nothing anew.
+        (6_000, "c", sent(1, false, "1", b, Some("1")), New),
+        (6_010, "c", sent(2, false, "2", b, Some("2")), New),
+        (30_000, "c", sent(1, true, "1", b, Some("1")), Same),
+        (30_001, "c", sent(2, true, "2", b, Some("2")), Same),
+    ]);
+    // And over a restart.
+    let mut presses = Presses::default();
+    let taken = sent(7, false, "x", b, None);
+    let (source, taken_at) = (SourceId::from("a"), start());
+    presses.restore(
+        now(600),
+        &SeenPress { source: source.clone(), press: taken, taken_at, incident: None },
+    );
+    assert_eq!(presses.judge(now(601), &source, &sent(7, true, "x", b, None)), Same);
+}
+
+#[test]
+fn p9_a_clock_that_is_set_makes_no_new_press_and_forgets_none() {
+    let press = |id: &str| press(Some(id), None, false);
+    let at = |wall: &str, s: u64| Now { wall: wall.parse().unwrap(), mono_ms: s * 1000 };
+    let mut presses = Presses::default();
+    let boot = at("1970-01-01T00:00:05Z", 5);
+    assert_eq!(presses.judge(boot, &"a".into(), &press("1")), PressVerdict::New);
+    let set = at("2026-07-01T00:00:00Z", 8);
+    assert_eq!(presses.judge(set, &"a".into(), &press("1")), PressVerdict::Same);
+    let back = at("2026-06-01T00:00:00Z", 9);
+    assert_eq!(presses.judge(back, &"a".into(), &press("1")), PressVerdict::Same);
+    // After a restart, from what the journal holds: one noted in 1970, one a day ago and more.
+    let mut presses = Presses::default();
+    let seen = |taken_at: &str, id: &str| SeenPress {
+        source: "a".into(),
+        press: press(id),
+        taken_at: taken_at.parse().unwrap(),
+        incident: None,
+    };
+    presses.restore(set, &seen("2026-06-29T23:00:00Z", "1"));
+    presses.restore(set, &seen("2026-06-30T01:00:00Z", "2"));
+    presses.restore(set, &seen("1970-01-01T00:00:05Z", "3"));
+    let verdicts = ["1", "2", "3"].map(|id| presses.judge(set, &"a".into(), &press(id)));
+    assert_eq!(verdicts, [PressVerdict::New, PressVerdict::Same, PressVerdict::Same]);
+}
+
+#[test]
+fn memory_is_bounded() {
+    let mut presses = Presses::default();
+    for n in 0..PRESSES_MAX + 5 {
+        presses.judge(now(0), &"a".into(), &press(Some(&n.to_string()), None, false));
+    }
+    assert_eq!(presses.seen.len(), PRESSES_MAX);
+}
