@@ -216,14 +216,7 @@ const SECTIONS: &[&str] = &[
 
 #[test]
 fn i5_no_value_from_the_environment_is_printed_by_check() {
-    for secret in [
-        "s3cr3t-w0rd",
-        "s3cr3t#w0rd",
-        "s3cr3t/w0rd",
-        "s3cr3t@w0rd:9",
-        "s3cr3t\"w0rd\\",
-        "s3cr3t w0rd?",
-    ] {
+    for secret in ["s3cr3t-w0rd", "s3cr3t#\"/@w0rd\\"] {
         for section in SECTIONS {
             let site = if section.starts_with("[site]") { "" } else { "[site]\nid = \"x\"\n" };
             let folder = tempfile::tempdir().unwrap();

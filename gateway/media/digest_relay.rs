@@ -104,7 +104,7 @@ impl DigestRelay {
         let Some(target) = Target::of(url) else { return Asked::Known };
         let Ok(challenges) = challenges_of(&target, within) else { return Asked::Known };
         let named = algorithms(&challenges);
-        if !named.iter().any(|name| name.to_ascii_uppercase().starts_with("SHA-256")) {
+        if !named.iter().any(|name| is_sha(name)) {
             let unknown = named.into_iter().find(|name| {
                 !["", "MD5", "MD5-SESS"].contains(&name.to_ascii_uppercase().as_str())
             });
@@ -174,7 +174,7 @@ struct Relayed {
     /// How the camera's question is answered, and the algorithm that it named.
     auth: Option<(PasswordClient, String)>,
     /// The latest request, as FFmpeg wrote it, until it is answered: method, address, message.
-    pending: Option<(String, String, Message)>,
+    pending: Option<(String, String, RtspMessage)>,
     /// Its answer was refused once already.
     again: bool,
     session: Option<String>,
@@ -207,7 +207,7 @@ impl Relayed {
             }
         })?;
         let mut from = BufReader::with_capacity(BUFFER_BYTES, ffmpeg);
-        while let Ok(Some(message)) = Message::read(&mut from) {
+        while let Ok(Some(message)) = RtspMessage::read(&mut from) {
             if lock(&relayed).request(message).is_err() {
                 break;
             }
@@ -226,7 +226,7 @@ impl Relayed {
     }
 
     /// A message of FFmpeg goes to the camera, with an answer to its question if that is known.
-    fn request(&mut self, mut message: Message) -> io::Result<()> {
+    fn request(&mut self, mut message: RtspMessage) -> io::Result<()> {
         if message.head.is_empty() {
             return self.to_camera.write_all(&message.body);
         }
@@ -255,7 +255,7 @@ impl Relayed {
     }
 
     /// The message with our answer in it.
-    fn answered(&mut self, method: &str, to: &str, message: &Message) -> Vec<u8> {
+    fn answered(&mut self, method: &str, to: &str, message: &RtspMessage) -> Vec<u8> {
         let answer = self.auth.as_mut().and_then(|(auth, algorithm)| {
             // No body: `auth-int` is not asked for, which few cameras have right.
             let params = PasswordParams {
@@ -280,7 +280,7 @@ impl Relayed {
     }
 
     /// An answer of the camera; false: it was a question, and the request goes again.
-    fn is_final(&mut self, answer: &Message) -> io::Result<bool> {
+    fn is_final(&mut self, answer: &RtspMessage) -> io::Result<bool> {
         if let Some(session) = answer.field("Session") {
             self.session = Some(session.split(';').next().unwrap_or_default().trim().to_owned());
         }
@@ -306,7 +306,7 @@ impl Relayed {
         let to = format!("{}{}", self.target.base, self.target.path);
         let cseq = self.cseq + 1;
         let head = format!("TEARDOWN {to} RTSP/1.0\r\nCSeq: {cseq}\r\nSession: {session}");
-        let message = Message { head, body: Vec::new() };
+        let message = RtspMessage { head, body: Vec::new() };
         let answered = self.answered("TEARDOWN", &to, &message);
         let _ = self.to_camera.write_all(&answered);
         self.goodbye_said = true;
@@ -317,7 +317,7 @@ impl Relayed {
 fn answers(camera: &TcpStream, back: &TcpStream, relayed: &Mutex<Relayed>) -> io::Result<()> {
     let mut from = BufReader::with_capacity(BUFFER_BYTES, camera);
     let mut to = BufWriter::with_capacity(BUFFER_BYTES, back);
-    while let Some(message) = Message::read(&mut from)? {
+    while let Some(message) = RtspMessage::read(&mut from)? {
         let media = message.head.is_empty();
         if media || lock(relayed).is_final(&message)? {
             to.write_all(message.head.as_bytes())?;
@@ -335,13 +335,13 @@ fn lock(relayed: &Mutex<Relayed>) -> MutexGuard<'_, Relayed> {
 }
 
 /// A request or an answer; or, without a head, media between them.
-struct Message {
+struct RtspMessage {
     /// With the empty line at its end.
     head: String,
     body: Vec<u8>,
 }
 
-impl Message {
+impl RtspMessage {
     /// `None` at the end.
     fn read(from: &mut impl BufRead) -> io::Result<Option<Self>> {
         loop {
@@ -404,7 +404,7 @@ fn challenges_of(target: &Target, within: Duration) -> io::Result<Vec<String>> {
     let address = format!("{}{}", target.base, target.path);
     let ask = format!("DESCRIBE {address} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n");
     camera.write_all(ask.as_bytes())?;
-    let answer = Message::read(&mut BufReader::new(&camera))?;
+    let answer = RtspMessage::read(&mut BufReader::new(&camera))?;
     let answer = answer.filter(|answer| answer.status() == Some(401));
     let answer = answer.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
     Ok(answer.fields("WWW-Authenticate").into_iter().map(str::to_owned).collect())
@@ -414,6 +414,12 @@ fn challenges_of(target: &Target, within: Duration) -> io::Result<Vec<String>> {
 fn algorithms(challenges: &[String]) -> Vec<String> {
     let parsed = challenges.iter().filter_map(|text| parse_challenges(text).ok());
     parsed.flat_map(|all| all.iter().filter_map(algorithm).collect::<Vec<_>>()).collect()
+}
+
+/// One of RFC 7616 that FFmpeg does not have.
+fn is_sha(algorithm: &str) -> bool {
+    let name = algorithm.to_ascii_uppercase();
+    ["SHA-256", "SHA-256-SESS", "SHA-512-256", "SHA-512-256-SESS"].contains(&name.as_str())
 }
 
 /// Of a digest challenge; empty where it names none.
@@ -429,7 +435,7 @@ fn client(challenges: &[&str]) -> Option<(PasswordClient, String)> {
     let mut digests: Vec<(ChallengeRef<'_>, String)> = parsed
         .filter_map(|challenge| algorithm(&challenge).map(|name| (challenge, name)))
         .collect();
-    digests.sort_by_key(|(_, name)| !name.to_ascii_uppercase().starts_with("SHA-256"));
+    digests.sort_by_key(|(_, name)| !is_sha(name));
     digests.into_iter().find_map(|(challenge, name)| {
         let client = PasswordClient::builder().challenge(&challenge).build().ok()?;
         Some((client, name))
@@ -444,33 +450,34 @@ mod tests {
     fn the_strongest_question_is_answered_and_its_algorithm_named() {
         let sha = "Digest realm=\"cam\", nonce=\"42\", algorithm=SHA-256";
         let md5 = "Digest realm=\"cam\", nonce=\"42\"";
-        let unknown = "Digest realm=\"cam\", nonce=\"42\", algorithm=SHA-512-256";
+        let unknown = "Digest realm=\"cam\", nonce=\"42\", algorithm=SHA3-9";
         assert_eq!(client(&[md5, sha]).unwrap().1, "SHA-256");
         assert_eq!(client(&[sha, md5]).unwrap().1, "SHA-256");
         assert_eq!(client(&[md5]).unwrap().1, "");
+        assert_eq!(client(&[md5, &sha.replace("256", "512-256")]).unwrap().1, "SHA-512-256");
         assert!(client(&[unknown]).is_none() && client(&["Basic realm=\"cam\""]).is_none());
         let named =
             |all: &[&str]| algorithms(&all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>());
-        assert_eq!(named(&["Basic realm=\"x\"", unknown, md5]), ["SHA-512-256", ""]);
+        assert_eq!(named(&["Basic realm=\"x\"", unknown, md5]), ["SHA3-9", ""]);
     }
 
     #[test]
     fn messages_are_read_whole_with_media_between_them_and_within_their_bounds() {
         let bytes = b"\r\nRTSP/1.0 401 Unauthorized\r\nwww-authenticate: Digest a=b\r\nCSeq: 2\r\n\r\n$\x00\x00\x02abRTSP/1.0 200 OK\r\nContent-length: 3\r\n\r\nsdp$";
         let mut from = BufReader::with_capacity(7, &bytes[..]);
-        let refused = Message::read(&mut from).unwrap().unwrap();
+        let refused = RtspMessage::read(&mut from).unwrap().unwrap();
         assert_eq!(
             (refused.status(), refused.field("WWW-Authenticate")),
             (Some(401), Some("Digest a=b"))
         );
-        let media = Message::read(&mut from).unwrap().unwrap();
+        let media = RtspMessage::read(&mut from).unwrap().unwrap();
         assert_eq!((media.head.as_str(), media.body.as_slice()), ("", &b"$\0\0\x02ab"[..]));
-        assert_eq!(Message::read(&mut from).unwrap().unwrap().body, b"sdp");
-        assert!(Message::read(&mut from).is_err(), "cut off in the midst of media");
+        assert_eq!(RtspMessage::read(&mut from).unwrap().unwrap().body, b"sdp");
+        assert!(RtspMessage::read(&mut from).is_err(), "cut off in the midst of media");
         let long = [b"OPTIONS * RTSP/1.0\r\nA: ".as_slice(), &vec![b'x'; HEAD_BYTES_MAX]].concat();
-        assert!(Message::read(&mut &long[..]).is_err());
+        assert!(RtspMessage::read(&mut &long[..]).is_err());
         let large = format!("RTSP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n", BODY_BYTES_MAX + 1);
-        assert!(Message::read(&mut large.as_bytes()).is_err());
-        assert!(Message::read(&mut &b""[..]).unwrap().is_none());
+        assert!(RtspMessage::read(&mut large.as_bytes()).is_err());
+        assert!(RtspMessage::read(&mut &b""[..]).unwrap().is_none());
     }
 }

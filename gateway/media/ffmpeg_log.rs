@@ -27,8 +27,8 @@ thread_local! {
 /// The arguments of a log line. On every ABI that Rust and FFmpeg share, a `va_list` is passed as one
 /// word; how it is typed differs.
 type Arguments = *mut c_void;
-type Listener = unsafe extern "C" fn(*mut c_void, c_int, *const c_char, Arguments);
-type Format = unsafe extern "C" fn(
+type LogCallback = unsafe extern "C" fn(*mut c_void, c_int, *const c_char, Arguments);
+type LineWriter = unsafe extern "C" fn(
     *mut c_void,
     c_int,
     *const c_char,
@@ -56,7 +56,7 @@ unsafe extern "C" fn listen(
     // SAFETY: the function's own type differs in how it writes `va_list` alone; the arguments are passed
     // on as they came, once, and the line is ended by a zero within its length.
     let said = unsafe {
-        let write: Format = std::mem::transmute(ffi::av_log_format_line2 as *const ());
+        let write: LineWriter = std::mem::transmute(ffi::av_log_format_line2 as *const ());
         let bytes = LINE_BYTES_MAX as c_int;
         write(context, level, format, arguments, line.as_mut_ptr(), bytes, &raw mut prefix);
         CStr::from_ptr(line.as_ptr()).to_string_lossy().trim().to_owned()
@@ -70,7 +70,7 @@ pub(super) fn begin_call() {
     // SAFETY: a pointer to a function for one of the same ABI (see `Arguments`); it is set once.
     LISTENS.call_once(|| unsafe {
         #[expect(clippy::missing_transmute_annotations, reason = "the type differs by target")]
-        ffi::av_log_set_callback(Some(std::mem::transmute(listen as Listener)));
+        ffi::av_log_set_callback(Some(std::mem::transmute(listen as LogCallback)));
     });
     REFUSAL.with(|refusal| refusal.take());
 }

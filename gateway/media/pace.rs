@@ -238,7 +238,8 @@ mod tests {
         let (all, found) = played(60, |sent| if sent < 20_000 { 0 } else { sent });
         assert!(matches!(found[..], [Odd::Rate(0), .., Odd::Right]), "{found:?}");
         let (result, arrived) = all[all.len() - 1];
-        assert!((result - arrived).abs() < 1_000, "{result} {arrived}");
+        // Four seconds passed until it was given up.
+        assert!((0..4_600).contains(&(arrived - result)), "{result} {arrived}");
         assert!(all.windows(2).all(|pair| pair[1].0 >= pair[0].0), "never back");
     }
 

@@ -106,7 +106,7 @@ class Session:
             return None
         given = dict((key, quoted or bare) for key, quoted, bare in re.findall(
             r'(\w+)=(?:"([^"]*)"|([^",\s]+))', (re.findall(r"(?i)Authorization: Digest (.*)", head) or [""])[0]))
-        kinds = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256, "SHA-512-256": hashlib.sha512}
+        kinds = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256, "SHA3-9": hashlib.sha512}
         algorithm = given.get("algorithm", "MD5")
 
         def digest(text):
