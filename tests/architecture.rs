@@ -90,7 +90,7 @@ fn i2_no_circle_between_the_files_of_a_room() {
 fn each_foreign_package_has_one_home() {
     let homes: &[(&str, &str)] = &[
         // `Planes` and `Area` are shown as nouns of `domain`.
-        ("gridpost_pixels", "domain/|vision/preprocess.rs"),
+        ("gridpost_pixels", "domain/|vision/preprocess.rs|media/"),
         ("ffmpeg_next", "media/"),
         ("jpeg_encoder", "media/snapshot.rs"),
         ("libc", "media/ffi.rs"),
@@ -102,7 +102,7 @@ fn each_foreign_package_has_one_home() {
         ("reqwest", "sinks/http"),
         ("axum", "console/"),
         ("roxmltree", "sources/onvif"),
-        ("http_auth", "sources/onvif"),
+        ("http_auth", "sources/onvif|media/digest_relay.rs"),
         ("sha1", "sources/onvif"),
         ("if_addrs", "sources/onvif"),
         ("geojson", "config/grids.rs"),

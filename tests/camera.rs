@@ -131,7 +131,7 @@ async fn p7_a_camera_of_few_pictures_connects_in_its_time_and_one_that_hangs_is_
     wait_for("the word on the camera that hangs", || {
         let log = gateway.log();
         let lost = log.lines().find(|line| line.contains("no stream; trying for ever"));
-        let cause = lost.map(|line| line.contains("reason=\"timed out\""));
+        let cause = lost.map(|line| line.contains("reason=\"timed out"));
         async move { cause.inspect(|right| assert!(right, "{log}")) }
     })
     .await;

@@ -91,6 +91,8 @@ mod models;
 mod models_fetch;
 mod onvif_discover;
 mod onvif_streams;
+mod pictures;
+mod pictures_recorded;
 mod playback;
 mod power_cut;
 mod priorities;

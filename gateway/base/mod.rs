@@ -15,7 +15,7 @@ pub use clock::{RealClock, SimulatedClock};
 pub use cpu_time::thread_cpu_time;
 pub use files::{Sync, write_whole};
 pub use lock::lock;
-pub use progress::{Beat, Progress};
+pub use progress::{Beat, BeatWatch, Progress};
 pub use readiness::Readiness;
 pub use registry::{Registry, escape_label};
 pub use report::Reporter;

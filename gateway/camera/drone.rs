@@ -18,7 +18,11 @@ use crate::{
     base::{Beat, Progress, Reporter},
     domain::{Body, Clock, Look, Meter, Metric, SourceId, Stamp, StopFlag, Unreadable},
     media::{Decoder, Ring, Session, SessionRequest},
-    sources::{codecs::klv, drone, reconnect::Reconnect},
+    sources::{
+        codecs::klv,
+        drone,
+        reconnect::{Ended, Reconnect},
+    },
 };
 
 /// Poses handed on: so many a second of our own time, and so many at once after a silence (they came
@@ -118,7 +122,7 @@ impl Drone {
                 Ok(Err(reason)) => reason,
                 Err(_) => "a fault inside the gateway (see the log)".to_owned(),
             };
-            let lost = reconnect.lost(Instant::now(), got);
+            let lost = reconnect.lost(Instant::now(), Ended { got, stalled: None });
             if got {
                 tracing::info!(drone = id, reason, "drone: its feed is over");
             } else if reported.as_ref() != Some(&reason) {
@@ -151,7 +155,7 @@ impl Drone {
         };
         // While it waits for a connection it gives no sign of life, and is not watched.
         let mut session = Session::open_with(&request, &options)?;
-        let beat: Beat = self.progress.part(&format!("drone {id}"), STUCK_AFTER);
+        let beat: Beat = self.progress.part_of_device(&format!("drone {id}"), STUCK_AFTER);
         self.meter.add(Metric::CameraConnects, id, 1);
         let mut decoder = Decoder::new(&session)?;
         let mut rate = Rate::new(config.detect_fps);

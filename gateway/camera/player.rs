@@ -21,6 +21,13 @@ const PATIENCE_MS: u64 = 60_000;
 /// Seconds of packets of a sub-stream that are kept, to replay.
 const SUB_RING_S: u64 = 30;
 
+/// A recording of which less than this part was read, though it says that it is longer than so many
+/// seconds, was not played.
+const READ_PART_MIN: f64 = 0.1;
+const LONG_S: f64 = 5.0;
+/// Damaged after fewer packets, a recording was not played.
+const PACKETS_FEW: u64 = 10;
+
 /// A clip that is read packet by packet.
 struct Reading {
     clip: String,
@@ -33,6 +40,10 @@ struct Reading {
     numbers: Option<FrameNumbers>,
     /// Of the latest picture that was read, pixels.
     picture_size: (u32, u32),
+    /// Packets that were read.
+    packets: u64,
+    /// Why it ended before its end.
+    damage: Option<String>,
 }
 
 impl Reading {
@@ -53,12 +64,14 @@ impl Reading {
         .map_err(failed)?;
         let next = session.next(|| start).map_err(failed)?;
         let (clip, numbers, picture_size) = (clip.to_owned(), None, (0, 0));
-        Ok(Self { clip, session, ring, next, due: start, numbers, picture_size })
+        let (packets, damage) = (0, None);
+        Ok(Self { clip, session, ring, next, due: start, numbers, picture_size, packets, damage })
     }
 
     /// Takes the packet that is due; true after the last one.
     fn step(&mut self, id: &SourceId, start: Timestamp) -> Result<bool, String> {
         let Some(packet) = self.next.take() else { return Ok(false) };
+        self.packets += 1;
         self.numbers.iter_mut().for_each(|numbers| numbers.take(packet.at));
         self.picture_size = packet.picture_size();
         self.ring.lock().map_err(|_| "ring lost")?.push(packet);
@@ -72,9 +85,31 @@ impl Reading {
             Err(reason) => {
                 let clip = &self.clip;
                 tracing::warn!(camera = %id, clip, reason, "the clip is damaged; what came before was played");
+                self.damage = Some(reason);
             }
         }
         Ok(self.next.is_none())
+    }
+}
+
+impl Reading {
+    /// Why next to nothing was seen of it, if that is so: so many pictures came out, and so many packets
+    /// could not be decoded.
+    fn poverty(&self, decoded: f64, bad: f64) -> Option<String> {
+        let (read_s, says_s) = self.session.read_of();
+        let why = self.damage.clone();
+        let cut = read_s < says_s * READ_PART_MIN && says_s > LONG_S;
+        let what = if self.packets < 2 || decoded < 1.0 {
+            format!("{decoded} pictures in {} packets", self.packets)
+        } else if bad > decoded {
+            format!("{bad} packets could not be decoded, and {decoded} pictures could")
+        } else if cut || (why.is_some() && self.packets < PACKETS_FEW) {
+            format!("{read_s:.1} s of it were read, of {says_s:.1} s")
+        } else {
+            return None;
+        };
+        let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+        Some(format!("{}: next to nothing was seen of it: {what}{why}", self.clip))
     }
 }
 
@@ -139,6 +174,11 @@ impl Player {
     /// The number of the picture that is shown at this moment, from 1; 0 where they are not numbered.
     pub fn frame_number(&self, at: Timestamp) -> u64 {
         self.clip().numbers.as_ref().map_or(0, |numbers| numbers.number(at))
+    }
+
+    /// Why next to nothing was seen of its recording, if that is so; by its figures.
+    pub fn poverty(&self, decoded: f64, bad: f64) -> Option<String> {
+        self.looked_at.poverty(decoded, bad)
     }
 
     /// Width and height of its pictures, pixels.

@@ -26,10 +26,10 @@ use super::{
 use crate::{
     base::{Beat, Reporter, lock},
     domain::{Clock, Fault, Kind, Meter, Metric, SourceId, StopFlag},
-    media::{Packet, Pool, Ring, Session, SessionRequest, redact},
+    media::{Packet, Pool, Ring, Session, SessionRequest},
     sources::{
         camera::{self, StreamUrls},
-        reconnect::Reconnect,
+        reconnect::{Ended, Reconnect},
     },
 };
 
@@ -112,11 +112,11 @@ impl Stream {
         let id = self.label.as_str();
         let mut reconnect = Reconnect::new(Instant::now());
         self.meter.set(Metric::CameraUp, id, 0.0);
+        let mut said = String::new();
         while !self.stop.is_raised() {
-            let mut got_packets = false;
+            let mut how = Ended::default();
             self.beat.beat();
-            let ended =
-                catch_unwind(AssertUnwindSafe(|| self.run_once(&mut got_packets, &mut reconnect)));
+            let ended = catch_unwind(AssertUnwindSafe(|| self.run_once(&mut how, &mut reconnect)));
             // After a stop the figure belongs to whoever stopped it: it may be removed, or another's.
             if !self.stop.is_raised() {
                 self.meter.set(Metric::CameraUp, id, 0.0);
@@ -134,9 +134,11 @@ impl Stream {
             }
             self.urls.lost();
             self.meter.add(Metric::CameraFailures, id, 1);
-            let lost = reconnect.lost(Instant::now(), got_packets);
-            if lost.first {
-                let url = redact(self.url());
+            let lost = reconnect.lost(Instant::now(), how);
+            // Each new reason once: a camera that refuses is another matter than one that is away.
+            if lost.first || said != reason {
+                said.clone_from(&reason);
+                let url = self.shown_url();
                 tracing::warn!(
                     camera = self.config.id,
                     url,
@@ -151,11 +153,9 @@ impl Stream {
         }
     }
 
-    fn url(&self) -> &str {
-        match (self.role, &self.config.detect_url) {
-            (Role::Looks, Some(url)) => url,
-            _ => &self.config.url,
-        }
+    /// As it may be printed.
+    fn shown_url(&self) -> String {
+        self.config.shown_url(self.role == Role::Looks)
     }
 
     fn full_url(&self) -> Result<String, String> {
@@ -207,7 +207,7 @@ impl Stream {
     }
 
     /// One connection, from its first packet to its end. The error is one sentence.
-    fn run_once(&self, got_packets: &mut bool, reconnect: &mut Reconnect) -> Result<(), String> {
+    fn run_once(&self, how: &mut Ended, reconnect: &mut Reconnect) -> Result<(), String> {
         let config = &self.config;
         let mut session = Session::open(&SessionRequest {
             url: self.full_url()?,
@@ -218,15 +218,20 @@ impl Stream {
         })?;
         self.meter.add(Metric::CameraConnects, &self.label, 1);
         let mut reader = SessionReader::new(self);
-        while let Some(mut packet) = session.next(|| self.clock.now().wall)? {
+        loop {
+            let next = session.next(|| self.clock.now().wall);
+            let stall = Duration::from_secs(config.stall_timeout_s);
+            how.stalled = Some(stall).filter(|_| next.is_err() && session.has_stalled());
+            let Some(mut packet) = next? else { break };
             match self.role {
                 Role::Clips => self.pair.clock_offset.learn(&packet),
                 Role::Looks => self.pair.clock_offset.apply(&mut packet),
                 Role::Both => {}
             }
-            if !std::mem::replace(got_packets, true) {
-                self.runs(reconnect);
+            if !std::mem::replace(&mut how.got, true) {
+                self.runs();
             }
+            self.settles(reconnect);
             if let Some(change) = session.take_change() {
                 tracing::info!(camera = config.id, change, "camera: its stream changed");
             }
@@ -237,10 +242,14 @@ impl Stream {
     }
 
     /// The first packet of a session has come.
-    fn runs(&self, reconnect: &mut Reconnect) {
-        tracing::info!(camera = self.config.id, url = redact(self.url()), "camera: stream runs");
+    fn runs(&self) {
+        tracing::info!(camera = self.config.id, url = self.shown_url(), "camera: stream runs");
         self.meter.set(Metric::CameraUp, &self.label, 1.0);
-        if reconnect.works() || self.silence_reported.load(Ordering::Relaxed) {
+    }
+
+    /// A packet has come: is a silence over that was told?
+    fn settles(&self, reconnect: &mut Reconnect) {
+        if reconnect.works(Instant::now()) && self.silence_reported.load(Ordering::Relaxed) {
             self.report_silence(false, "packets arrive again".into());
         }
     }

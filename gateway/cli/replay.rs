@@ -105,13 +105,12 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     if let Some(file) = track_file {
         file.finish().map_err(Failure::Other)?;
     }
-    match recorded.unreadable.len() {
-        0 => Ok(()),
-        lines => {
-            let file = signals_file(args);
-            Err(Failure::Other(format!("{file}: {lines} line(s) could not be read")))
-        }
+    let mut wrong = played.poor;
+    let lines = recorded.unreadable.len();
+    if lines > 0 {
+        wrong.push(format!("{}: {lines} line(s) could not be read", signals_file(args)));
     }
+    if wrong.is_empty() { Ok(()) } else { Err(Failure::Other(wrong.join("; "))) }
 }
 
 /// Where tracks go. It must be none of the files that are played.

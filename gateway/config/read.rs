@@ -23,6 +23,15 @@ pub(crate) struct Document<'t> {
     /// Names of the sections that somebody reads.
     known: Vec<&'static str>,
     problems: Vec<Problem>,
+    /// What must stand in no message (I5), and what stands there instead.
+    hidden: Vec<(String, String)>,
+}
+
+/// Keys whose text may hold a password, beside everything that came by `${NAME}`.
+fn may_hold_secret(key: &str) -> bool {
+    ["url", "broker", "listen", "onvif", "password", "token", "secret", "key"]
+        .iter()
+        .any(|word| key.contains(word))
 }
 
 /// Keys whose text is a path, beside everything that ends in `_file`.
@@ -44,6 +53,7 @@ impl<'t> Document<'t> {
                 base: Path::new(file).parent().map(Path::to_path_buf).unwrap_or_default(),
                 known: Vec::new(),
                 problems: Vec::new(),
+                hidden: Vec::new(),
             }),
             Err(error) => Err(Problem {
                 file: file.to_owned(),
@@ -65,13 +75,40 @@ impl<'t> Document<'t> {
     pub(crate) fn problem(&mut self, path: &[&str], message: String, hint: Option<String>) {
         let line = self.line(path);
         let (file, key) = (self.file.clone(), dotted(path));
+        let (message, hint) = (self.hide(message), hint.map(|hint| self.hide(hint)));
         self.problems.push(Problem { file, line, key, message, hint, warning: false });
+    }
+
+    /// The message without what must not be shown.
+    fn hide(&self, message: String) -> String {
+        let hides = |text: String, (what, shown): &(String, String)| match text.contains(what) {
+            true => text.replace(what, shown),
+            false => text,
+        };
+        self.hidden.iter().fold(message, hides)
+    }
+
+    /// Longest first: one value may hold another.
+    fn hides(&mut self, secrets: Vec<Secret>) {
+        for Secret { text, shown } in secrets {
+            let quoted = format!("{text:?}");
+            let inner = quoted[1..quoted.len() - 1].to_owned();
+            let coded =
+                percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
+            for text in [coded.to_string(), inner, text] {
+                if !text.is_empty() && !self.hidden.iter().any(|(known, _)| *known == text) {
+                    self.hidden.push((text, shown.clone()));
+                }
+            }
+        }
+        self.hidden.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
     }
 
     /// Reported, but nothing stops because of it.
     pub(crate) fn warning(&mut self, path: &[&str], message: String) {
         let line = self.line(path);
         let (file, key) = (self.file.clone(), dotted(path));
+        let message = self.hide(message);
         self.problems.push(Problem { file, line, key, message, hint: None, warning: true });
     }
 
@@ -194,15 +231,17 @@ impl<'t> Document<'t> {
         drop: &[&str],
     ) -> Option<T> {
         let pointer = format!("/{}", path.join("/"));
-        let mut broken = Vec::new();
+        let (mut broken, mut secrets) = (Vec::new(), Vec::new());
         let json = match self.root.pointer(&pointer) {
             None => Json::Object(Map::new()),
             Some(value) => {
-                let mut json = to_json(value, self.environment, &mut Vec::new(), &mut broken);
+                let mut json =
+                    to_json(value, self.environment, &mut Vec::new(), (&mut broken, &mut secrets));
                 self.resolve_paths(&mut json);
                 json
             }
         };
+        self.hides(secrets);
         for (tail, message) in broken {
             let full: Vec<&str> =
                 path.iter().copied().chain(tail.iter().map(String::as_str)).collect();
@@ -317,15 +356,56 @@ fn segments(path: &serde_path_to_error::Path) -> Vec<String> {
 /// A path and what is wrong there.
 type Broken = (Vec<String>, String);
 
+/// A text that must stand in no message, and what stands there instead.
+struct Secret {
+    text: String,
+    shown: String,
+}
+
+/// Values that came by `${NAME}`, and whole texts of keys that may hold a password.
+fn secrets_of(
+    key: Option<&String>,
+    typed: &str,
+    filled: &str,
+    environment: &dyn Environment,
+) -> Vec<Secret> {
+    let mut secrets: Vec<Secret> = names(typed)
+        .filter_map(|name| {
+            let text = environment.get(name).filter(|text| text.len() >= SECRET_BYTES_MIN)?;
+            Some(Secret { text, shown: format!("${{{name}}}") })
+        })
+        .collect();
+    let is_file = key.is_some_and(|key| key.ends_with("_file"));
+    let bare = key.is_some_and(|key| key.contains("url"))
+        && !filled.contains(['@', '='])
+        && !filled.contains("://");
+    let may_hold = key.is_some_and(|key| may_hold_secret(key)) && !is_file && !bare;
+    if may_hold && filled.len() >= SECRET_BYTES_MIN {
+        secrets.push(Secret { text: filled.to_owned(), shown: "…".into() });
+    }
+    secrets
+}
+
+/// A shorter text is part of words that say what is wrong, and no password.
+const SECRET_BYTES_MIN: usize = 4;
+
+/// The names in `${NAME}`.
+fn names(typed: &str) -> impl Iterator<Item = &str> {
+    typed.split("${").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0))
+}
+
 fn to_json(
     value: &Value<'_>,
     environment: &dyn Environment,
     path: &mut Vec<String>,
-    broken: &mut Vec<Broken>,
+    (broken, secrets): (&mut Vec<Broken>, &mut Vec<Secret>),
 ) -> Json {
     match value.as_ref() {
         ValueInner::String(text) => match environment.expand(text) {
-            Ok(text) => Json::String(text),
+            Ok(filled) => {
+                secrets.extend(secrets_of(path.last(), text, &filled, environment));
+                Json::String(filled)
+            }
             Err(message) => {
                 broken.push((path.clone(), message));
                 Json::String(text.to_string())
@@ -340,7 +420,7 @@ fn to_json(
                 .enumerate()
                 .map(|(index, item)| {
                     path.push(index.to_string());
-                    let json = to_json(item, environment, path, broken);
+                    let json = to_json(item, environment, path, (broken, secrets));
                     path.pop();
                     json
                 })
@@ -351,7 +431,7 @@ fn to_json(
                 .iter()
                 .map(|(key, item)| {
                     path.push(key.name.to_string());
-                    let json = to_json(item, environment, path, broken);
+                    let json = to_json(item, environment, path, (broken, secrets));
                     path.pop();
                     (key.name.to_string(), json)
                 })

@@ -74,6 +74,68 @@ fn auto_close_after_s() -> u64 {
     86_400
 }
 
+/// Cities that people name and the time zone database does not have: all of China has the one of
+/// Shanghai by law; Urumqi is in it, with local time.
+const CHINESE_CITIES: &[&str] = &[
+    "beijing",
+    "peking",
+    "chongqing",
+    "chungking",
+    "guangzhou",
+    "canton",
+    "shenzhen",
+    "tianjin",
+    "wuhan",
+    "chengdu",
+    "nanjing",
+    "hangzhou",
+    "xian",
+    "harbin",
+    "suzhou",
+    "qingdao",
+    "dalian",
+    "shenyang",
+    "kunming",
+    "changsha",
+    "zhengzhou",
+    "jinan",
+    "hefei",
+    "fuzhou",
+    "xiamen",
+    "nanchang",
+    "nanning",
+    "guiyang",
+    "lanzhou",
+    "taiyuan",
+    "changchun",
+    "shijiazhuang",
+    "hohhot",
+    "yinchuan",
+    "xining",
+    "lhasa",
+    "haikou",
+    "ningbo",
+    "wuxi",
+    "foshan",
+    "dongguan",
+    "china",
+    "prc",
+    "shanghi",
+];
+
+/// The zone of a Chinese city or of China, however it is written.
+fn chinese_zone(typed: &str) -> Option<&'static str> {
+    let city = typed.rsplit('/').next().unwrap_or_default().to_lowercase();
+    let city: String = city.chars().filter(char::is_ascii_alphanumeric).collect();
+    if ["urumchi", "wulumuqi", "kashi"].contains(&city.as_str()) {
+        return Some("Asia/Urumqi");
+    }
+    let hours = ["utc8", "gmt8", "cst", "cst8"].contains(&city.as_str());
+    let written =
+        ["上海", "北京", "中国", "重庆", "东八区"].iter().any(|word| typed.contains(word));
+    (hours || written || CHINESE_CITIES.contains(&city.as_str())).then_some("Asia/Shanghai")
+}
+
 /// Fills in the name where there is none.
 pub(super) fn check(document: &mut Document<'_>, site: &mut SiteConfig) {
     let fit = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -90,7 +152,9 @@ pub(super) fn check(document: &mut Document<'_>, site: &mut SiteConfig) {
     if jiff::tz::TimeZone::get(&site.timezone).is_err() {
         let names: Vec<String> =
             jiff::tz::db().available().map(|name| name.as_str().to_owned()).collect();
-        let hint = did_you_mean(&site.timezone, names.iter().map(String::as_str));
+        let hint = chinese_zone(&site.timezone)
+            .map(|zone| format!("did you mean `{zone}`?"))
+            .or_else(|| did_you_mean(&site.timezone, names.iter().map(String::as_str)));
         let message =
             format!("no time zone is called `{}`; expected one like Asia/Shanghai", site.timezone);
         document.problem(&["site", "timezone"], message, hint);

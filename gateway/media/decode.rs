@@ -7,6 +7,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use ffmpeg::{format::Pixel, software::scaling};
 use ffmpeg_next as ffmpeg;
+use gridpost_pixels::{Turn, turn_plane};
 use jiff::Timestamp;
 
 use super::{
@@ -172,6 +173,7 @@ impl Decoder {
             .pts()
             .and_then(|pts| self.times.iter().find(|(of, _)| *of == pts))
             .map_or(last, |(_, times)| *times);
+        let inner = turned(inner, self.format.turn);
         Some(Frame { inner: Arc::new(Planar(inner)), at, device })
     }
 
@@ -294,9 +296,9 @@ impl Frame {
         match bytes_a_sample(inner.format()) {
             1 => Luma::of_plane(plane, width, height, stride, self.at),
             _ => {
-                // 10 bits in little-endian pairs: the upper eight of them. Devices leave the lower
-                // six of the sixteen empty, the processor the upper six.
-                let shift = if inner.format() == Pixel::P010LE { 8 } else { 2 };
+                // 9 to 16 bits in little-endian pairs: the upper eight of them. Devices leave the lower
+                // six of the sixteen empty, the processor the upper ones.
+                let shift = shift_to_eight(inner.format());
                 let eight: Vec<u8> = plane
                     .chunks_exact(2)
                     .map(|pair| (u16::from_le_bytes([pair[0], pair[1]]) >> shift) as u8)
@@ -307,9 +309,92 @@ impl Frame {
     }
 }
 
+/// The frame as it is shown. One of a layout that cannot be turned is shown as it is.
+fn turned(frame: ffmpeg::frame::Video, turn: Turn) -> ffmpeg::frame::Video {
+    let Some(layout) = frame.format().descriptor().filter(|_| !turn.is_none()) else {
+        return frame;
+    };
+    let chroma = (layout.log2_chroma_w(), layout.log2_chroma_h());
+    if turn.transposed && chroma.0 != chroma.1 {
+        return frame;
+    }
+    let size = (frame.width() as usize, frame.height() as usize);
+    let (width, height) = turn.size((frame.width(), frame.height()));
+    let mut shown = ffmpeg::frame::Video::new(frame.format(), width, height);
+    let paired = matches!(frame.format(), Pixel::NV12 | Pixel::P010LE);
+    for plane in 0..frame.planes() {
+        let of_chroma = plane > 0;
+        let shrunk = |side: usize, by: u8| if of_chroma { side.div_ceil(1 << by) } else { side };
+        let size = (shrunk(size.0, chroma.0), shrunk(size.1, chroma.1));
+        let samples = if paired && of_chroma { 2 } else { 1 };
+        let unit = bytes_a_sample(frame.format()) * samples;
+        let stride = shown.stride(plane);
+        let from = (frame.data(plane), frame.stride(plane));
+        turn_plane(from, size, unit, turn, (shown.data_mut(plane), stride));
+    }
+    shown.set_pts(frame.pts());
+    shown.set_color_space(frame.color_space());
+    shown.set_color_range(frame.color_range());
+    shown
+}
+
+/// Depths of more than eight bits, as H.264 and H.265 have them.
+const DEEP: &[(Pixel, u32)] = &[
+    (Pixel::YUV420P9LE, 9),
+    (Pixel::YUV422P9LE, 9),
+    (Pixel::YUV444P9LE, 9),
+    (Pixel::YUV420P10LE, 10),
+    (Pixel::YUV422P10LE, 10),
+    (Pixel::YUV444P10LE, 10),
+    (Pixel::GRAY10LE, 10),
+    (Pixel::YUV420P12LE, 12),
+    (Pixel::YUV422P12LE, 12),
+    (Pixel::YUV444P12LE, 12),
+    (Pixel::GRAY12LE, 12),
+    (Pixel::YUV420P14LE, 14),
+    (Pixel::YUV422P14LE, 14),
+    (Pixel::YUV444P14LE, 14),
+    // The upper ten of sixteen.
+    (Pixel::P010LE, 16),
+];
+
+fn shift_to_eight(format: Pixel) -> u32 {
+    DEEP.iter().find(|(deep, _)| *deep == format).map_or(0, |(_, bits)| bits - 8)
+}
+
 fn bytes_a_sample(format: Pixel) -> usize {
-    match format {
-        Pixel::YUV420P10LE | Pixel::YUV422P10LE | Pixel::YUV444P10LE | Pixel::P010LE => 2,
-        _ => 1,
+    if DEEP.iter().any(|(deep, _)| *deep == format) { 2 } else { 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brightness_of_every_depth_is_that_of_eight_bits() {
+        for (format, full) in [
+            (Pixel::YUV420P, 255u16),
+            (Pixel::YUV420P10LE, 1_023),
+            (Pixel::YUV422P12LE, 4_095),
+            (Pixel::YUV420P12LE, 4_095),
+            (Pixel::GRAY12LE, 4_095),
+            (Pixel::YUV444P14LE, 16_383),
+        ] {
+            let mut frame = ffmpeg::frame::Video::new(format, 64, 64);
+            let value = full / 2 + 1;
+            let stride = frame.stride(0);
+            for row in 0..64 {
+                let row = &mut frame.data_mut(0)[row * stride..][..64 * bytes_a_sample(format)];
+                match bytes_a_sample(format) {
+                    1 => row.fill(value as u8),
+                    _ => row
+                        .chunks_exact_mut(2)
+                        .for_each(|two| two.copy_from_slice(&value.to_le_bytes())),
+                }
+            }
+            let at = Timestamp::UNIX_EPOCH;
+            let luma = Frame { inner: Arc::new(Planar(frame)), at, device: None }.luma();
+            assert!(luma.mean.iter().all(|mean| (mean - 128.0).abs() < 1.0), "{format:?}");
+        }
     }
 }

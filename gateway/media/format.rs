@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use ffmpeg_next as ffmpeg;
+use gridpost_pixels::Turn;
 
 use super::{
     access::Syntax,
@@ -16,6 +17,8 @@ pub(super) struct Format {
     pub(super) parameters: Shared,
     /// Of the packets' time stamps.
     pub(super) time_base: ffmpeg::Rational,
+    /// How its pictures are to be shown: a phone that was held upright records lying ones.
+    pub(super) turn: Turn,
 }
 
 impl Format {
@@ -25,8 +28,16 @@ impl Format {
         Syntax::of(hevc, self.parameters.header())
     }
 
+    /// Width and height of its pictures as they are shown, pixels; 0 where the stream does not say.
+    pub(super) fn size(&self) -> (i32, i32) {
+        self.turn.size(self.parameters.size())
+    }
+
     /// Whether a decoder for one decodes the other: codec, size and parameter sets.
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        if self.turn != other.turn {
+            return false;
+        }
         let (one, two) = (&self.parameters, &other.parameters);
         one.get().id() == two.get().id() && one.size() == two.size() && one.header() == two.header()
     }
@@ -36,6 +47,12 @@ impl Format {
 pub(super) fn ticks_ms(ticks: i64, base: ffmpeg::Rational) -> i64 {
     let ticks = i128::from(ticks) * i128::from(base.numerator()) * 1000;
     i64::try_from(ticks / i128::from(base.denominator().max(1))).unwrap_or(0)
+}
+
+/// Ticks of `base` in so many milliseconds; 0 where they do not fit.
+pub(super) fn ms_ticks(ms: i64, base: ffmpeg::Rational) -> i64 {
+    let ticks = i128::from(ms) * i128::from(base.denominator());
+    i64::try_from(ticks / (i128::from(base.numerator().max(1)) * 1000)).unwrap_or(0)
 }
 
 /// Whether `found` has only parameter sets of `known`: servers send the same ones once or twice over,
@@ -72,8 +89,12 @@ pub(super) struct FormatWatch {
 
 impl FormatWatch {
     /// For a stream that begins with these.
-    pub(super) fn new(parameters: ffmpeg::codec::Parameters, time_base: ffmpeg::Rational) -> Self {
-        let format = Arc::new(Format { parameters: Shared::new(parameters), time_base });
+    pub(super) fn new(
+        parameters: ffmpeg::codec::Parameters,
+        time_base: ffmpeg::Rational,
+        turn: Turn,
+    ) -> Self {
+        let format = Arc::new(Format { parameters: Shared::new(parameters), time_base, turn });
         let mut finder = HeaderFinder::new(&format.parameters);
         let sdp = ffmpeg::Packet::copy(format.parameters.header());
         let header = finder.as_mut().and_then(|finder| finder.find(&sdp));
@@ -89,7 +110,7 @@ impl FormatWatch {
     /// before (the camera's clock stepped).
     pub(super) fn split(&mut self) {
         let parameters = Shared::new(self.format.parameters.get().clone());
-        self.format = Arc::new(Format { parameters, time_base: self.format.time_base });
+        self.format = Arc::new(Format { parameters, ..*self.format });
     }
 
     /// Checks the next packet for new parameter sets; returns what changed, if something did.
@@ -106,7 +127,7 @@ impl FormatWatch {
         // Where container and SDP had none, the first parameter sets in the packets are no change.
         let first =
             self.header.replace(found).is_none() && self.format.parameters.header().is_empty();
-        self.format = Arc::new(Format { parameters, time_base: self.format.time_base });
+        self.format = Arc::new(Format { parameters, ..*self.format });
         (!first).then(|| match before == after {
             true => format!("new codec parameters, {}x{} as before", after.0, after.1),
             false => format!("{}x{} became {}x{}", before.0, before.1, after.0, after.1),

@@ -2,13 +2,18 @@
 
 mod access;
 mod clip;
+mod deadline;
 mod decode;
+mod digest_relay;
 mod ffi;
+mod ffmpeg_log;
 mod format;
 mod hardware;
 mod hw;
 mod klv;
+mod pace;
 mod pool;
+mod reason;
 mod ring;
 mod session;
 mod snapshot;
@@ -27,6 +32,6 @@ pub use ffi::tune_allocator;
 pub use hardware::{Decoding, Hardware, decoding_devices};
 pub use pool::Pool;
 pub use ring::{Cut, Ring};
-pub use session::{Packet, Run, Session, SessionRequest, redact};
+pub use session::{Packet, Run, Session, SessionRequest};
 pub use snapshot::jpeg_with_boxes;
 pub use still::larger_picture;

@@ -1,25 +1,30 @@
 //! One connection to a camera (or one reading of a file): packets with their time, until it breaks.
 //!
-//! **I5** A credential is never printed. The url of a stream may hold a password, so `redact` takes
-//! it out before a url goes to the log; what is said of a failed request to a sink leaves its url
-//! out (`sinks/http/link.rs`); a difference between two configurations names keys and no values
-//! (`config/diff.rs`). All other secrets are read from files, and messages name the file.
+//! **Liveness is of the picture.** A call waits for a packet of the video until the time-out: sound,
+//! ONVIF metadata or keep-alives in the same connection are no pictures. A packet that FFmpeg's parser
+//! held back and hands out because the time-out has come does not begin another one.
+//!
+//! **A goodbye at each end.** However a session ends (stop, reload, a time-out in the midst of a read),
+//! its TEARDOWN is sent: many cameras give a place only once, and keep it for a minute without one.
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use ffmpeg_next as ffmpeg;
+use gridpost_pixels::Turn;
 use jiff::Timestamp;
 
 use super::{
-    format::{Format, FormatWatch, ticks_ms},
+    deadline::CallDeadline,
+    digest_relay::{Asked, DigestRelay},
+    ffmpeg_log::begin_call,
+    format::{Format, FormatWatch, ms_ticks, ticks_ms},
     klv::Klv,
+    pace::{Odd, Pace},
+    reason::explain,
     timeline::Timeline,
 };
 use crate::domain::StopFlag;
@@ -120,30 +125,29 @@ impl Packet {
 
     /// Width and height of its picture, pixels; 0 where the stream does not say.
     pub fn picture_size(&self) -> (u32, u32) {
-        let (width, height) = self.format.parameters.size();
+        let (width, height) = self.format.size();
         (u32::try_from(width).unwrap_or(0), u32::try_from(height).unwrap_or(0))
     }
 }
 
-/// Shared with FFmpeg's interrupt callback: no call blocks beyond the deadline or a stop.
-struct CallDeadline {
-    started: Instant,
-    by_ms: AtomicU64,
+/// What FFmpeg has open. When it goes, it says goodbye.
+struct Opened {
+    input: ffmpeg::format::context::Input,
+    deadline: Arc<CallDeadline>,
 }
 
-impl CallDeadline {
-    fn set(&self, in_ms: u64) {
-        let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.by_ms.store(now.saturating_add(in_ms), Ordering::Relaxed);
-    }
-    fn passed(&self) -> bool {
-        self.started.elapsed().as_millis() > u128::from(self.by_ms.load(Ordering::Relaxed))
+impl Drop for Opened {
+    fn drop(&mut self) {
+        // `input` is closed after this, with its TEARDOWN.
+        self.deadline.close();
     }
 }
 
 /// A connection, or a file that is read.
 pub struct Session {
-    input: ffmpeg::format::context::Input,
+    opened: Opened,
+    /// Goes after what is opened through it.
+    _relay: Option<DigestRelay>,
     klv: Option<Klv>,
     stream: usize,
     time_base: ffmpeg::Rational,
@@ -153,6 +157,12 @@ pub struct Session {
     /// Stream time of the packet before, milliseconds.
     before_ms: Option<i64>,
     deadline: Arc<CallDeadline>,
+    /// No packet of the video came in its time.
+    stalled: bool,
+    /// Packets of other streams since the latest of the video.
+    beside: u64,
+    /// The stamps of a live stream, compared with their arrival.
+    pace: Pace,
     request: SessionRequest,
     first_pts: Option<i64>,
     /// Where the packet after the latest one belongs, in ticks.
@@ -174,23 +184,10 @@ impl Session {
     pub fn open_with(request: &SessionRequest, more: &[(&str, &str)]) -> Result<Self, String> {
         ffmpeg::init().map_err(|error| format!("FFmpeg cannot start: {error}"))?;
         ffmpeg::util::log::set_level(ffmpeg::util::log::Level::Quiet);
-        let deadline = Arc::new(CallDeadline {
-            started: Instant::now(),
-            by_ms: AtomicU64::new(request.connect_ms),
-        });
-        let mut options = ffmpeg::Dictionary::new();
-        // The frame rate is not used here, and FFmpeg would wait for twenty pictures to find it out.
-        options.set("fpsprobesize", "0");
-        if request.url.starts_with("rtsp") {
-            options.set("rtsp_transport", request.transport);
-            options.set("max_delay", "500000");
-        }
-        more.iter().for_each(|(key, value)| options.set(key, value));
-        let (watch, stop) = (deadline.clone(), request.stop.clone());
-        let interrupt = move || stop.is_raised() || watch.passed();
-        let input =
-            ffmpeg::format::input_with_interrupt_and_dictionary(&request.url, interrupt, options)
-                .map_err(|error| explain(error, &deadline, &request.url))?;
+        let deadline = Arc::new(CallDeadline::within(request.connect_ms));
+        let (input, relay) = open_input(request, more, &deadline)?;
+        let opened = Opened { input, deadline: deadline.clone() };
+        let input = &opened.input;
         let video = input.streams().best(ffmpeg::media::Type::Video);
         let Some(video) = video else {
             let kinds: Vec<String> =
@@ -202,22 +199,27 @@ impl Session {
         let (stream, parameters, time_base) =
             (video.index(), video.parameters().clone(), video.time_base());
         let codec = parameters.id();
+        let turn = turn_of(&video);
         if !matches!(codec, ffmpeg::codec::Id::H264 | ffmpeg::codec::Id::HEVC) {
             return Err(format!(
                 "its video is {codec:?}; H.264 or H.265 is needed (set the camera to H.264)"
             ));
         }
         let request = request.clone();
-        let klv = Klv::find(&input);
+        let klv = Klv::find(input);
         Ok(Self {
-            input,
+            opened,
+            _relay: relay,
             klv,
             stream,
             time_base,
-            watch: FormatWatch::new(parameters, time_base),
+            watch: FormatWatch::new(parameters, time_base, turn),
             change: None,
             before_ms: None,
             deadline,
+            stalled: false,
+            beside: 0,
+            pace: Pace::default(),
             request,
             first_pts: None,
             next_ticks: None,
@@ -240,23 +242,58 @@ impl Session {
         Ok(Some(self.packet_of(packet, now(), waited)))
     }
 
+    /// The next packet of the video, as FFmpeg has it.
     fn read(&mut self) -> Result<Option<ffmpeg::Packet>, String> {
+        if self.stalled {
+            return Err(self.why_stalled());
+        }
+        self.deadline.set(self.request.stall_ms);
+        self.beside = 0;
+        begin_call();
         loop {
-            self.deadline.set(self.request.stall_ms);
             let mut packet = ffmpeg::Packet::empty();
-            match packet.read(&mut self.input) {
-                Ok(()) if packet.stream() == self.stream => return Ok(Some(packet)),
+            match packet.read(&mut self.opened.input) {
+                Ok(()) if packet.stream() == self.stream && is_encrypted(&packet) => {
+                    return Err("its pictures are encrypted, and nobody here has the key; export it without a password".into());
+                }
+                Ok(()) if packet.stream() == self.stream => {
+                    // The parser holds the latest picture back until the next one begins, and gives it out
+                    // when the wait is interrupted.
+                    self.stalled = self.is_live() && self.deadline.passed();
+                    return Ok(Some(packet));
+                }
                 Ok(()) => {
+                    self.beside += 1;
                     // The KLV stream of a program may appear after it began.
-                    self.klv = self.klv.take().or_else(|| Klv::find(&self.input));
+                    self.klv = self.klv.take().or_else(|| Klv::find(&self.opened.input));
                     self.klv.iter_mut().for_each(|klv| klv.take(&packet));
                 }
                 Err(ffmpeg::Error::Eof) => {
                     self.warn_if_short();
                     return Ok(None);
                 }
-                Err(error) => return Err(explain(error, &self.deadline, &self.request.url)),
+                Err(_) if self.deadline.passed() => return Err(self.why_stalled()),
+                Err(error) => {
+                    return Err(explain(error, false, self.request.transport, &self.request.url));
+                }
             }
+            if self.deadline.passed() {
+                return Err(self.why_stalled());
+            }
+            if self.request.stop.is_raised() {
+                return Err("stopped".into());
+            }
+        }
+    }
+
+    fn why_stalled(&self) -> String {
+        let seconds = self.request.stall_ms / 1000;
+        match self.beside {
+            0 => format!("timed out: no picture for {seconds} s"),
+            _ => format!(
+                "timed out: no picture for {seconds} s, while {} packets of sound or metadata came in the same connection",
+                self.beside
+            ),
         }
     }
 
@@ -284,6 +321,11 @@ impl Session {
     /// Of the packets now.
     pub(super) fn format(&self) -> Arc<Format> {
         self.watch.format()
+    }
+
+    /// Whether it ended because no picture came in its time.
+    pub fn has_stalled(&self) -> bool {
+        self.deadline.passed()
     }
 
     /// What the stream became, if it changed since this was last called: one sentence.
@@ -314,10 +356,15 @@ impl Session {
         ticks_ms(pts.saturating_sub(first), self.time_base)
     }
 
+    /// Seconds of pictures that were read of a recording, and how many its header says there are.
+    pub fn read_of(&self) -> (f64, f64) {
+        let says_s = self.opened.input.duration() as f64 / f64::from(ffmpeg::ffi::AV_TIME_BASE);
+        (self.read_ms as f64 / 1000.0, says_s)
+    }
+
     /// Warns about a file that is shorter than its header says: it was cut off.
     fn warn_if_short(&self) {
-        let says_s = self.input.duration() as f64 / f64::from(ffmpeg::ffi::AV_TIME_BASE);
-        let read_s = self.read_ms as f64 / 1000.0;
+        let (read_s, says_s) = self.read_of();
         if !self.is_live() && says_s - read_s > SHORT_S_MAX {
             let clip = &self.request.url;
             tracing::warn!(clip, "the clip is cut off: {read_s:.1} of its {says_s:.1} s are there");
@@ -352,9 +399,12 @@ impl Session {
     /// show. `waited`: it lay in the probing, so its arrival means nothing.
     fn packet_of(&mut self, mut packet: ffmpeg::Packet, now: Timestamp, waited: bool) -> Packet {
         self.date(&mut packet);
+        let live = self.is_live();
         let mut stream_ms = self.stream_ms(&packet);
-        let step = self.before_ms.map_or(0, |before| stream_ms - before);
-        if step < -STEP_MS_MAX && !self.is_live() {
+        let mut step = self.before_ms.map_or(0, |before| stream_ms - before);
+        if live {
+            stream_ms = self.put_right(&mut packet, stream_ms, waited, &mut step);
+        } else if step < -STEP_MS_MAX {
             stream_ms = self.goes_on(&packet);
         }
         self.before_ms = Some(stream_ms);
@@ -367,11 +417,10 @@ impl Session {
             self.watch.split();
             self.change = Some(format!("its clock stepped by {:.1} s", step as f64 / 1000.0));
         }
-        let live = self.is_live();
         let at = self.timeline.at(stream_ms, now, live && !waited);
         // A camera clock that is right gives a time without the delay of the network. One that is wrong
         // is only reported: a time that jumped with the first sender report would look like dwell.
-        let device = reference_time(&packet);
+        let device = reference_time(&packet).filter(|_| !self.pace.is_own());
         let near = device.filter(|device| {
             live && device.duration_since(at).abs().as_millis() <= i128::from(TRUST_MS_MAX)
         });
@@ -381,6 +430,100 @@ impl Session {
         let (key, refresh) = (access.key, access.refresh);
         Packet { at, device, key, refresh, bytes: packet.size(), stream_ms, format, packet }
     }
+
+    /// The stamps of a live packet as they should be; returns its stream time. `step` is how far its
+    /// clock stepped, if it did.
+    fn put_right(
+        &mut self,
+        packet: &mut ffmpeg::Packet,
+        stamp_ms: i64,
+        waited: bool,
+        step: &mut i64,
+    ) -> i64 {
+        let arrival_ms = self.deadline.elapsed_ms();
+        let (stream_ms, odd) = self.pace.put_right(stamp_ms, arrival_ms, waited);
+        let shift = ms_ticks(stream_ms - stamp_ms, self.time_base);
+        let pts = packet.pts().or(packet.dts()).map(|ticks| ticks.saturating_add(shift));
+        if self.pace.is_own() {
+            packet.set_pts(pts);
+            packet.set_dts(pts);
+        } else if shift != 0 {
+            let dts = packet.dts().map(|ticks| ticks.saturating_add(shift));
+            packet.set_pts(pts);
+            packet.set_dts(dts);
+        }
+        *step = 0;
+        match odd {
+            Some(Odd::Stepped(by)) => *step = by,
+            Some(Odd::Rate(percent)) => {
+                self.change = Some(format!(
+                    "its time stamps run at {percent} % of real time; its pictures are dated by their arrival"
+                ));
+            }
+            Some(Odd::Right) => self.change = Some("its time stamps are right again".into()),
+            None => {}
+        }
+        stream_ms
+    }
+}
+
+/// Opens the stream; through a relay where FFmpeg does not know what the camera asks for.
+fn open_input(
+    request: &SessionRequest,
+    more: &[(&str, &str)],
+    deadline: &Arc<CallDeadline>,
+) -> Result<(ffmpeg::format::context::Input, Option<DigestRelay>), String> {
+    let try_open = |url: &str| {
+        begin_call();
+        let mut options = ffmpeg::Dictionary::new();
+        // The frame rate is not used here, and FFmpeg would wait for twenty pictures to find it out.
+        options.set("fpsprobesize", "0");
+        if request.url.starts_with("rtsp") {
+            options.set("rtsp_transport", request.transport);
+            options.set("max_delay", "500000");
+        }
+        more.iter().for_each(|(key, value)| options.set(key, value));
+        let (watch, stop) = (deadline.clone(), request.stop.clone());
+        let interrupt = move || watch.interrupts(&stop);
+        ffmpeg::format::input_with_interrupt_and_dictionary(&url, interrupt, options)
+    };
+    let why = |error| explain(error, deadline.passed(), request.transport, &request.url);
+    let error = match try_open(&request.url) {
+        Ok(input) => return Ok((input, None)),
+        Err(error) => error,
+    };
+    if error != ffmpeg::Error::HttpUnauthorized || deadline.passed() {
+        return Err(why(error));
+    }
+    let refused = why(error);
+    match DigestRelay::find(&request.url, Duration::from_millis(deadline.left_ms())) {
+        Asked::Known => Err(refused),
+        Asked::Unknown(algorithm) => Err(format!(
+            "401: the camera asks for digest authentication with {algorithm}, which is not known here; set it to SHA-256, MD5 or basic"
+        )),
+        Asked::Relay(relay) => {
+            let input = try_open(&relay.url).map_err(why)?;
+            Ok((input, Some(relay)))
+        }
+    }
+}
+
+/// How a recording says that its pictures are to be shown.
+fn turn_of(video: &ffmpeg::format::stream::Stream<'_>) -> Turn {
+    let is_matrix = |kind| kind == ffmpeg::packet::side_data::Type::DisplayMatrix;
+    let Some(data) = video.side_data().find(|data| is_matrix(data.kind())) else {
+        return Turn::default();
+    };
+    let mut matrix = [0; 9];
+    for (number, bytes) in matrix.iter_mut().zip(data.data().chunks_exact(4)) {
+        *number = bytes.try_into().map_or(0, i32::from_ne_bytes);
+    }
+    Turn::of_matrix(&matrix)
+}
+
+/// Whether it says so itself: what is coded in it looks like damage.
+fn is_encrypted(packet: &ffmpeg::Packet) -> bool {
+    packet.side_data().any(|data| data.kind() == ffmpeg::packet::side_data::Type::EncryptionInfo)
 }
 
 /// Wall time that FFmpeg made of RTCP sender reports: an `AVProducerReferenceTime`, whose first
@@ -392,71 +535,9 @@ fn reference_time(packet: &ffmpeg::Packet) -> Option<Timestamp> {
     Timestamp::from_microsecond(micros).ok()
 }
 
-fn explain(error: ffmpeg::Error, deadline: &CallDeadline, url: &str) -> String {
-    let server = url.starts_with("rtsp");
-    match error {
-        _ if deadline.passed() => "timed out".into(),
-        ffmpeg::Error::HttpUnauthorized => "401: user name or password is wrong or missing".into(),
-        ffmpeg::Error::HttpForbidden => "403: not allowed with this user".into(),
-        ffmpeg::Error::HttpNotFound => "404: the camera has no stream of this path".into(),
-        ffmpeg::Error::InvalidData if server => {
-            "answers, but not with RTSP that can be read".into()
-        }
-        ffmpeg::Error::InvalidData => "is not a video that can be read".into(),
-        other => other.to_string(),
-    }
-}
-
-/// A url as it may be printed: without user and password.
-pub fn redact(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(mut parsed) if parsed.has_host() => {
-            let _ = parsed.set_username("");
-            let _ = parsed.set_password(None);
-            without_passwords(parsed.as_str())
-        }
-        _ => match url.split_once("://").zip(url.rsplit_once('@')) {
-            Some(((scheme, _), (_, tail))) => format!("{scheme}://{tail}"),
-            None => url.to_owned(),
-        },
-    }
-}
-
-/// Some cameras have it in the path or in the query: `…/user=admin_password=x_channel=1`.
-fn without_passwords(url: &str) -> String {
-    let mut shown = String::with_capacity(url.len());
-    let mut rest = url;
-    let lower = |text: &str| text.to_ascii_lowercase();
-    while let Some((at, name)) = ["password=", "passwd=", "pwd="]
-        .iter()
-        .filter_map(|name| Some((lower(rest).find(name)?, name)))
-        .min()
-    {
-        let value = at + name.len();
-        shown.push_str(&rest[..value]);
-        shown.push_str("***");
-        let end = rest[value..].find(['_', '&', '/', '?']).unwrap_or(rest.len() - value);
-        rest = &rest[value + end..];
-    }
-    shown + rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn i5_credentials_never_show() {
-        let xm = "rtsp://192.0.2.1:554/user=admin_password=tlJwpbo6_channel=1_stream=0.sdp?real";
-        assert_eq!(redact(xm), xm.replace("tlJwpbo6", "***"));
-        assert_eq!(
-            redact("rtsp://192.0.2.1/a?user=u&PWD=x%26y&passwd=z"),
-            "rtsp://192.0.2.1/a?user=u&PWD=***&passwd=***"
-        );
-        assert_eq!(redact("rtsp://u:p%40ss@192.0.2.1:554/a?b=1"), "rtsp://192.0.2.1:554/a?b=1");
-        assert_eq!(redact("rtsp://u:p@ss@[bad/a"), "rtsp://[bad/a");
-        assert_eq!(redact("clip.mp4"), "clip.mp4");
-    }
 
     #[test]
     fn rubbish_is_one_sentence() {

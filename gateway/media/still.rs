@@ -22,7 +22,7 @@ const LONGEST: SignedDuration = SignedDuration::from_secs(5);
 /// The same moment from the ring, if its stream has larger pictures and holds that moment.
 pub fn larger_picture(ring: &Mutex<Ring>, than: &Picture) -> Option<Picture> {
     let cut = ring.lock().ok()?.cut(than.at, than.at, than.at + LATE)?;
-    let (width, _) = cut.format.parameters.size();
+    let (width, _) = cut.format.size();
     if u32::try_from(width).ok()? <= than.width {
         return None;
     }

@@ -11,7 +11,7 @@ use crate::domain::PreRollLimit;
 
 fn format() -> Arc<Format> {
     let parameters = Shared::new(ffmpeg::codec::Parameters::new());
-    Arc::new(Format { parameters, time_base: ffmpeg::Rational(1, 1000) })
+    Arc::new(Format { parameters, time_base: ffmpeg::Rational(1, 1000), turn: Default::default() })
 }
 
 fn seen(format: &Arc<Format>, at: Timestamp, key: bool, bytes: usize) -> Packet {

@@ -7,7 +7,9 @@
 mod blocks;
 mod colours;
 mod resize;
+mod turn;
 
 pub use blocks::{Blocks, block_means};
 pub use colours::{Area, Planes, rgb_of_planes, rgb_of_rgb};
 pub use resize::{Order, Target, fill};
+pub use turn::{Turn, turn_plane};

@@ -21,7 +21,9 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    base::{Readiness, Registry, Reporter, Task, ThreadGroup, lock, spawn, thread_cpu_time},
+    base::{
+        BeatWatch, Readiness, Registry, Reporter, Task, ThreadGroup, lock, spawn, thread_cpu_time,
+    },
     camera::{
         DecodeWorker, DetectQueue, DetectWorker, NextModel, RING_SPARE_S, Rings, Role, Scheduler,
         Stream, StreamPair, camera_ring, decoding_part, key_frames_part, looks_label, resize,
@@ -39,10 +41,14 @@ use crate::{
 const DETECTION_STUCK_AFTER: Duration = Duration::from_secs(120);
 /// The evidence worker is stuck after so long: a clip is written in a second or two.
 const EVIDENCE_STUCK_AFTER: Duration = Duration::from_secs(120);
-/// A camera's thread is stuck after so long: beside its own time-outs it may wait for DNS.
-const CAMERA_SPARE: Duration = Duration::from_secs(120);
+/// A camera's thread hangs after so long: beside its own time-outs it may wait for DNS.
+const CAMERA_SPARE: Duration = Duration::from_secs(30);
+/// Threads of one camera that hang and were left behind, at most; then it stays as it is, told.
+const LEFT_BEHIND_MAX: usize = 3;
 /// A decode worker is stuck after so long: a turn takes well under a second, more on a slow box.
 const DECODING_STUCK_AFTER: Duration = Duration::from_secs(60);
+/// A session is closed within half a second; a thread that hangs is not waited for.
+const GOODBYE_WITHIN: Duration = Duration::from_millis(1_500);
 /// Threads that decode, at most.
 const DECODE_WORKERS_MAX: usize = 8;
 /// Seconds of packets of a stream that is only looked at: enough to replay.
@@ -68,6 +74,10 @@ struct CameraThreads {
     ring: Arc<Mutex<Ring>>,
     /// Whether silence was reported: of the stream for clips, and of the one that is looked at.
     silence_reported: [Arc<AtomicBool>; 2],
+    /// Signs of life of the threads.
+    beats: Vec<BeatWatch>,
+    /// Threads before these, which hang and were told to stop.
+    left_behind: Vec<ThreadGroup>,
 }
 
 /// Owns the threads of all cameras and drones, the decode workers and the detection worker.
@@ -181,6 +191,33 @@ impl Cameras {
         }
     }
 
+    /// A thread that hangs on its camera (a name server, a folder on a network, a driver that does not
+    /// answer) is left behind, and another one takes its place: no thread can be ended from outside.
+    pub(super) fn replace_hung(&mut self, config: &Config) {
+        if self.shared.progress.stuck().is_some() {
+            // Everybody waits for that part, cameras too.
+            return;
+        }
+        for camera in &config.cameras {
+            let id = SourceId::from(camera.id.as_str());
+            let Some(running) = self.cameras.get_mut(&id) else { continue };
+            running.left_behind.retain(|threads| !threads.is_finished());
+            let hung = running.beats.iter().find_map(|beat| self.shared.progress.hung(beat));
+            let Some(seconds) = hung.filter(|_| running.left_behind.len() < LEFT_BEHIND_MAX) else {
+                continue;
+            };
+            let Some(mut before) = self.cameras.remove(&id) else { continue };
+            before.threads.stop();
+            let threads = std::mem::take(&mut before.threads);
+            before.left_behind.push(threads);
+            tracing::error!(camera = %id, seconds, "camera: its thread hangs and is left behind; another one is started");
+            tell_hung(&self.shared, &id, &before.silence_reported[0], seconds);
+            if let Err(error) = self.start_camera(camera, Some(before)) {
+                tracing::error!(camera = %id, error, "camera: no thread can be started for it");
+            }
+        }
+    }
+
     /// Tells all threads to stop, and does not wait.
     pub(super) fn stop(&self) {
         self.cameras.values().for_each(|camera| camera.threads.stop());
@@ -191,10 +228,13 @@ impl Cameras {
     }
 
     /// Waits until no drone's feed is open, or so long: the process must not take down libsrt
-    /// (its own threads, its own clean-up at exit) under a session that still closes.
+    /// (its own threads, its own clean-up at exit) under a session that still closes. A camera that is
+    /// told goodbye (TEARDOWN) has room for the next session at once.
     pub(super) async fn closed(&self, within: Duration) {
-        let (drones, (), ()) = tokio::join!(
+        let cameras_over = || self.cameras.values().all(|one| one.threads.is_finished());
+        let (drones, _, (), ()) = tokio::join!(
             Task::all_finished(|| self.drones.are_over(), within),
+            Task::all_finished(cameras_over, within.min(GOODBYE_WITHIN)),
             self.camera_events.closed(within),
             self.camera_streams.closed(within)
         );
@@ -208,7 +248,7 @@ impl Cameras {
     fn start_camera(
         &mut self,
         config: &camera::Config,
-        before: Option<CameraThreads>,
+        mut before: Option<CameraThreads>,
     ) -> Result<(), String> {
         let id = SourceId::from(config.id.as_str());
         let config = &self.camera_streams.of(&id).effective(config);
@@ -229,13 +269,19 @@ impl Cameras {
         let pair = Arc::new(pair);
         let silence_reported =
             before.as_ref().map(|before| before.silence_reported.clone()).unwrap_or_default();
+        let left_behind = before
+            .as_mut()
+            .map(|before| std::mem::take(&mut before.left_behind))
+            .unwrap_or_default();
         // The first of the new threads ends the old ones; the other waits until it has.
         let before = Arc::new(Mutex::new(before));
+        let mut beats = Vec::new();
         let mut threads = ThreadGroup::default();
         for (role, ring) in streams {
             let silent = silence_reported[usize::from(role == Role::Looks)].clone();
             let (stop, pair) = (threads.stop.clone(), pair.clone());
             let stream = self.stream(config, role, ring, stop, (silent, pair));
+            beats.push(stream.beat.watch());
             let name = if role == Role::Looks { format!("see-{id}") } else { format!("cam-{id}") };
             let (before, shared) = (before.clone(), self.shared.clone());
             threads.spawn(&name, move || {
@@ -243,7 +289,8 @@ impl Cameras {
                 stream.run();
             })?;
         }
-        self.cameras.insert(id, CameraThreads { threads, ring, silence_reported });
+        let threads = CameraThreads { threads, ring, silence_reported, beats, left_behind };
+        self.cameras.insert(id, threads);
         Ok(())
     }
 
@@ -255,7 +302,8 @@ impl Cameras {
         stop: StopFlag,
         (silence_reported, pair): (Arc<AtomicBool>, Arc<StreamPair>),
     ) -> Stream {
-        let timeouts = Duration::from_secs(config.connect_timeout_s + config.stall_timeout_s);
+        let timeouts = config.connect_timeout_s.saturating_add(config.stall_timeout_s);
+        let timeouts = Duration::from_secs(timeouts);
         let looks = if role == Role::Looks { " (detect_url)" } else { "" };
         let name = format!("camera {}{looks}", config.id);
         Stream {
@@ -273,7 +321,7 @@ impl Cameras {
             meter: self.shared.registry.clone(),
             stop,
             report: self.shared.reporter(),
-            beat: self.shared.progress.part(&name, timeouts + CAMERA_SPARE),
+            beat: self.shared.progress.part_of_device(&name, timeouts + CAMERA_SPARE),
         }
     }
 
@@ -285,7 +333,7 @@ impl Cameras {
     /// cut.
     fn remove(&mut self, id: &SourceId) {
         let Some(camera) = self.cameras.remove(id) else { return };
-        let CameraThreads { threads, ring, silence_reported } = camera;
+        let CameraThreads { threads, ring, silence_reported, .. } = camera;
         threads.stop();
         self.detect_queue.leave(id);
         if let Some(task) = self.scheduler.of(id) {
@@ -375,6 +423,22 @@ fn end_before(
     threads.end();
     if stream.role == Role::Both {
         end_looks(&stream.id, &silence_reported[1], said, &stream.report);
+    }
+}
+
+/// A camera whose thread hangs brings no pictures. From a thread of its own: the junction may be busy.
+fn tell_hung(shared: &Shared, id: &SourceId, silent: &AtomicBool, seconds: u64) {
+    if silent.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let (report, camera) = (shared.reporter(), id.clone());
+    let text = format!(
+        "no sign of life for {seconds} s: it waits for something that does not answer (a name server, a file on a network folder)"
+    );
+    let fault = Fault { kind: Kind::CameraSilent, broken: true, text };
+    let told = spawn(&format!("hung-{id}"), move || report.fault(&camera, fault));
+    if let Err(error) = told {
+        tracing::warn!(camera = %id, error, "that it hangs is only logged");
     }
 }
 

@@ -7,7 +7,7 @@
 //! the presence of a sink start and stop together, with a goodbye; the heartbeat of the run goes
 //! on, and so does its count.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 use serde_json::json;
@@ -35,6 +35,9 @@ use crate::{
 
 /// Reads and checks the configuration anew.
 pub type Reread = Box<dyn Fn() -> (Option<Config>, Vec<Problem>) + Send + Sync>;
+
+/// How often it is asked whether a camera's thread hangs.
+const HUNG_EVERY: Duration = Duration::from_secs(1);
 
 /// Owns every part that can be started and stopped on its own.
 pub(super) struct RunningGateway {
@@ -88,6 +91,10 @@ impl RunningGateway {
                 Some(answer) = asked.recv() => Some(answer),
                 Some((camera, found)) = self.cameras.next_found() => {
                     self.cameras.take_found(&self.config, &camera, found);
+                    continue;
+                }
+                () = tokio::time::sleep(HUNG_EVERY) => {
+                    self.cameras.replace_hung(&self.config);
                     continue;
                 }
                 () = next(&mut hang_up) => None,

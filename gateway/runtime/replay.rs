@@ -18,8 +18,8 @@ use crate::{
     camera::{Nudges, Player, Rings, WakePlan, camera_ring},
     config::Config,
     domain::{
-        Body, Clock, DeviceTable, Entry, EventContext, IdMint, Look, Meter, Observation, SourceId,
-        Stamp, Track,
+        Body, Clock, DeviceTable, Entry, EventContext, IdMint, Look, Meter, Metric, Observation,
+        SourceId, Stamp, Track,
     },
     incident::Effects,
     media::Pool,
@@ -77,8 +77,10 @@ pub struct TrackedLook<'t> {
 }
 
 /// What was played.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Played {
+    /// Recordings of which next to nothing was seen, a sentence each.
+    pub poor: Vec<String>,
     /// Shown to the detector.
     pub pictures: u64,
     /// Recorded messages.
@@ -96,7 +98,8 @@ pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String
     let first = signals.first().map(RecordedMessage::at);
     let start = start.or(first).unwrap_or_else(|| noon(&context.timezone));
     let clock = SimulatedClock::at(start);
-    let meter: Arc<dyn Meter> = Registry::new();
+    let registry = Registry::new();
+    let meter: Arc<dyn Meter> = registry.clone();
     let opened =
         store::open(&config.data, &[], meter.clone()).map_err(|error| error.to_string())?;
     let rings = Rings::default();
@@ -126,10 +129,16 @@ pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String
     run.core.desk.restore_devices(run.clock.now(), DeviceTable::default());
     run.play(&mut players, &signals)?;
     run.advance(run.clock.now().wall + AFTER + longest_clip(&config))?;
-    let played = run.played;
+    let mut played = std::mem::take(&mut run.played);
     drop(run);
+    played.poor = players.iter().filter_map(|player| poverty(player, &registry)).collect();
     opened.store.close_blocking().map_err(|error| error.to_string())?;
     Ok(played)
+}
+
+fn poverty(player: &Player, figures: &Registry) -> Option<String> {
+    let of = |metric| figures.get(metric, player.id.as_str());
+    player.poverty(of(Metric::CameraFrames), of(Metric::CameraBadPackets))
 }
 
 fn is_played(camera: &&camera::Config) -> bool {
@@ -160,7 +169,8 @@ fn players(
 
 fn longest_clip(config: &Config) -> SignedDuration {
     let cameras = config.cameras.iter().filter(is_played);
-    let longest = cameras.map(|camera| camera.clip_max_s + camera.post_roll_s).max().unwrap_or(0);
+    let longest = cameras.map(|camera| camera.clip_max_s.saturating_add(camera.post_roll_s));
+    let longest = longest.max().unwrap_or(0);
     SignedDuration::from_secs(i64::try_from(longest).unwrap_or(0))
 }
 

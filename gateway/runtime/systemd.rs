@@ -26,6 +26,9 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 /// hangs.
 const STORE_STUCK_AFTER: Duration = Duration::from_secs(20);
 
+/// Where `/readyz` says what hangs on one device.
+const HUNG: &str = "hangs";
+
 /// The socket to systemd (sd_notify); without `NOTIFY_SOCKET` nothing is sent.
 pub(super) struct Systemd {
     socket: Option<(UnixDatagram, SocketAddr)>,
@@ -97,7 +100,9 @@ pub(super) async fn watch(
     mut stop: watch::Receiver<bool>,
 ) {
     let mut reported = false;
+    let mut hung_before = Vec::new();
     loop {
+        tell_hung(&mut hung_before, progress.hung_devices(), &readiness);
         match progress.stuck() {
             None => {
                 if std::mem::take(&mut reported) {
@@ -121,6 +126,22 @@ pub(super) async fn watch(
             () = stopped(&mut stop) => return,
         }
     }
+}
+
+/// What hangs on one device is told, and the watchdog is fed all the same: an end of the process would
+/// cut off the presses of everybody else, and that device would hang again.
+fn tell_hung(before: &mut Vec<String>, hung: Vec<String>, readiness: &Readiness) {
+    if *before == hung {
+        return;
+    }
+    if hung.is_empty() {
+        readiness.clear(HUNG);
+    } else {
+        let names = hung.join(", ");
+        tracing::error!(names, "HANGS on its device; everything else goes on");
+        readiness.note(HUNG, &format!("waits for its device and gives no sign of life: {names}"));
+    }
+    *before = hung;
 }
 
 /// Asks the store for an answer again and again. While the disk is known to fail, all parts that wait

@@ -8,10 +8,16 @@ pub use streams::{FoundStreams, StreamUrls};
 
 use std::path::{Path, PathBuf};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::HwDecode;
+use url::Url;
+
+use crate::{domain::HwDecode, wire::address};
+
+/// How the address of a live stream begins.
+const STREAMS: &[&str] = &["rtsp", "rtsps"];
 
 /// How RTSP carries its packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -83,16 +89,16 @@ pub struct Config {
     /// For a video file: `real` (default) or `max`, as fast as it can be looked at.
     #[serde(default)]
     pub speed: Speed,
-    /// Seconds of clip before a happening began. Default 5.
+    /// Seconds of clip before a happening began, 0 to 300. Default 5.
     #[serde(default = "five")]
     pub pre_roll_s: u64,
-    /// Seconds of clip after it ended. Default 5.
+    /// Seconds of clip after it ended, 0 to 300. Default 5.
     #[serde(default = "five")]
     pub post_roll_s: u64,
-    /// Longest clip after the beginning, seconds. Default 30.
+    /// Longest clip after the beginning, seconds, 1 to 3600. Default 30.
     #[serde(default = "clip_max_s")]
     pub clip_max_s: u64,
-    /// Bytes of packets kept for clips. Default 64 MiB.
+    /// Bytes of packets kept for clips, 1 MiB to 4 GiB. Default 64 MiB.
     #[serde(default = "ring_max_bytes")]
     pub ring_max_bytes: usize,
     /// Pictures a second that are looked at. Default 5.
@@ -144,35 +150,59 @@ pub struct Config {
     /// Polygons in 0..1 in which nothing counts.
     #[serde(default)]
     pub mask: Vec<Vec<[f32; 2]>>,
-    /// Seconds to wait for the camera's answer. Default 10.
+    /// Seconds to wait for the camera's answer, 1 to 600. Default 10.
     #[serde(default = "ten")]
     pub connect_timeout_s: u64,
-    /// Seconds without a packet after which it is connected anew. Default 10.
+    /// Seconds without a picture, 1 to 600, after which it is connected anew: sound and metadata do not
+    /// count. Default 10.
     #[serde(default = "ten")]
     pub stall_timeout_s: u64,
 }
 
-/// A url with the user and the password of the file in it, where a user is named.
+/// A url with the user and the password of the file in it, where a user is named. Both are taken as they
+/// are: `%41` in a file is no `A`.
 pub(super) fn with_credentials(
     url: &str,
     username: Option<&str>,
     password_file: Option<&Path>,
 ) -> Result<String, String> {
     let Some(username) = username else { return Ok(url.to_owned()) };
-    let mut url = url::Url::parse(url).map_err(|error| format!("url: {error}"))?;
-    let password = password_of(password_file)?;
-    let set = url.set_username(username).and(url.set_password(password.as_deref()));
+    let mut url = Url::parse(url).map_err(|error| format!("url: {error}"))?;
+    let coded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let password = password_of(password_file)?.as_deref().map(coded);
+    let set = url.set_username(&coded(username)).and(url.set_password(password.as_deref()));
     set.map_err(|()| "url cannot carry a user name".to_owned())?;
     Ok(url.into())
 }
 
-/// Of a `password_file`, as it is now.
+/// Of a `password_file`, as it is now: without white space and the mark of an editor (BOM) around it.
 pub fn password_of(file: Option<&Path>) -> Result<Option<String>, String> {
     let Some(path) = file else { return Ok(None) };
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("password_file {}: {error}", path.display()))?;
-    Ok(Some(text.trim().to_owned()))
+    Ok(Some(text.trim_start_matches('\u{feff}').trim().to_owned()))
 }
+
+/// Numbers that a camera and a drone share, as (key, value, lowest, highest, unit).
+pub(super) fn range_problems(
+    numbers: &[(&'static str, u64, u64, u64, &str)],
+) -> Vec<(&'static str, String)> {
+    let wrong = numbers.iter().filter(|(_, value, low, high, _)| !(low..=high).contains(&value));
+    wrong
+        .map(|(key, value, low, high, unit)| {
+            (*key, format!("{value}: expected {unit}, {low} to {high}"))
+        })
+        .collect()
+}
+
+/// The longest pre-roll and post-roll, and the longest clip: seconds of packets that are in memory.
+pub(super) const ROLL_S_MAX: u64 = 300;
+pub(super) const CLIP_S_MAX: u64 = 3_600;
+/// Bytes of a ring: less than a second of a large picture is none, more is more than a box has.
+pub(super) const RING_BYTES_MIN: u64 = 1 << 20;
+pub(super) const RING_BYTES_MAX: u64 = 4 << 30;
+/// The longest wait for a camera.
+pub(super) const TIMEOUT_S_MAX: u64 = 600;
 
 // Defaults that a drone shares.
 pub(super) fn five() -> u64 {
@@ -221,20 +251,27 @@ impl Config {
         self.detect_url.as_ref().map(|url| self.with_credentials(url))
     }
 
+    /// `url`, or `detect_url` where there is one, as it may be printed.
+    pub fn shown_url(&self, looks: bool) -> String {
+        let of_looks = self.detect_url.as_deref().filter(|_| looks);
+        address::redact(of_looks.unwrap_or(&self.url))
+    }
+
     fn with_credentials(&self, url: &str) -> Result<String, String> {
         with_credentials(url, self.username.as_deref(), self.password_file.as_deref())
     }
 
     fn detect_url_problem(&self) -> Option<String> {
         let url = self.detect_url.as_ref()?;
-        let live = ["rtsp://", "rtsps://"].iter().any(|start| url.starts_with(start));
         if !self.is_clip() {
-            let message = "expected rtsp://… or rtsps://…, beside a url that is a live stream too";
-            return (!live).then(|| message.into());
+            let beside = "beside a url that is a live stream too";
+            let problem = address::problem(url, STREAMS);
+            return problem.map(|problem| format!("{problem}, {beside}"));
         }
         if url.contains("://") || !Path::new(url).is_file() {
             return Some(format!(
-                "{url}: expected a video file that exists, beside a url that is one"
+                "{}: expected a video file that exists, beside a url that is one",
+                address::redact(url)
             ));
         }
         (self.speed == Speed::Max)
@@ -249,12 +286,18 @@ impl Config {
             problems.extend(self.onvif.is_none().then(|| ("url", hint.into())));
         } else if self.is_clip() && !Path::new(&self.url).is_file() {
             let hint = "expected rtsp://… or a video file that exists";
-            problems.push(("url", format!("{}: {hint}", self.url)));
-        } else if !self.is_clip()
-            && !["rtsp://", "rtsps://"].iter().any(|s| self.url.starts_with(s))
-        {
-            problems.push(("url", "expected rtsp://…, rtsps://… or a video file".into()));
+            problems.push(("url", format!("{}: {hint}", address::redact(&self.url))));
+        } else if !self.is_clip() {
+            problems.extend(address::problem(&self.url, STREAMS).map(|message| ("url", message)));
         }
+        problems.extend(range_problems(&[
+            ("pre_roll_s", self.pre_roll_s, 0, ROLL_S_MAX, "seconds"),
+            ("post_roll_s", self.post_roll_s, 0, ROLL_S_MAX, "seconds"),
+            ("clip_max_s", self.clip_max_s, 1, CLIP_S_MAX, "seconds"),
+            ("ring_max_bytes", self.ring_max_bytes as u64, RING_BYTES_MIN, RING_BYTES_MAX, "bytes"),
+            ("connect_timeout_s", self.connect_timeout_s, 1, TIMEOUT_S_MAX, "seconds"),
+            ("stall_timeout_s", self.stall_timeout_s, 1, TIMEOUT_S_MAX, "seconds"),
+        ]));
         if !self.is_clip() && self.speed == Speed::Max {
             problems
                 .push(("speed", "a live stream has its own speed; expected a video file".into()));
@@ -280,5 +323,60 @@ impl Config {
             problems.push(("detect_fps", format!("{}: expected 0.1 to 60", self.detect_fps)));
         }
         problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(keys: &str) -> Vec<String> {
+        let keys = format!("id = \"a\"\nurl = \"rtsp://192.0.2.1/a\"\n{keys}");
+        let config: Config = toml::from_str(&keys).unwrap();
+        config.problems().into_iter().map(|(key, text)| format!("{key}: {text}")).collect()
+    }
+
+    #[test]
+    fn each_number_has_a_range_and_both_its_ends_belong_to_it() {
+        for (key, low, high) in [
+            ("pre_roll_s", 0, 300),
+            ("post_roll_s", 0, 300),
+            ("clip_max_s", 1, 3_600),
+            ("ring_max_bytes", 1 << 20, 4i64 << 30),
+            ("connect_timeout_s", 1, 600),
+            ("stall_timeout_s", 1, 600),
+            ("detect_fps", 1, 60),
+            ("look_every_s", 1, 60),
+            ("quiet_after_s", 1, 60),
+        ] {
+            for fine in [low, high] {
+                assert_eq!(said(&format!("{key} = {fine}")), Vec::<String>::new());
+            }
+            let below = (low > 1).then_some(low - 1).or((low == 1).then_some(0));
+            for wrong in below.into_iter().chain([high + 1, 1_000_000_000_000, i64::MAX]) {
+                let said = said(&format!("{key} = {wrong}"));
+                assert!(said.len() == 1 && said[0].starts_with(key), "{key} = {wrong}: {said:?}");
+                assert!(said[0].contains("expected"), "{said:?}");
+            }
+        }
+        for wrong in ["nan", "inf", "-1.0"] {
+            for key in ["detect_fps", "look_every_s", "quiet_after_s"] {
+                assert_eq!(said(&format!("{key} = {wrong}")).len(), 1, "{key} = {wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_password_file_is_taken_as_it_is() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (text, coded) in [
+            ("p%41b", "p%2541b"),
+            ("12#3/4?5@6:7\r\n", "12%233%2F4%3F5%406%3A7"),
+            ("\u{feff}密 码\n", "%E5%AF%86%20%E7%A0%81"),
+        ] {
+            std::fs::write(file.path(), text).unwrap();
+            let url = with_credentials("rtsp://192.0.2.1/a", Some("u%41"), Some(file.path()));
+            assert_eq!(url.unwrap(), format!("rtsp://u%2541:{coded}@192.0.2.1/a"));
+        }
     }
 }

@@ -5,8 +5,13 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::camera;
-use crate::domain::{DroneInfo, Errors};
+use super::camera::{
+    self, CLIP_S_MAX, RING_BYTES_MAX, RING_BYTES_MIN, ROLL_S_MAX, TIMEOUT_S_MAX, range_problems,
+};
+use crate::{
+    domain::{DroneInfo, Errors},
+    wire::address,
+};
 
 /// Longest wait for a drone that connects to us, seconds; then the port is opened anew. No drone
 /// for days is normal.
@@ -15,6 +20,11 @@ const LISTEN_S: u64 = 3_600;
 const PULL_S: u64 = 10;
 /// A connection on which nothing is sent is closed after this, seconds.
 const MUTE_S: u64 = 10;
+
+/// How the address of a feed that is fetched begins.
+const FEEDS: &[&str] = &["rtsp", "rtsps", "rtmp", "srt"];
+/// Pictures later than telemetry by more than this belong to nothing any more.
+const VIDEO_DELAY_MS_MAX: u64 = 60_000;
 
 /// `[[drone]]`: a camera that comes and goes, and moves. While it is absent nothing is wrong.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -62,8 +72,8 @@ pub struct Config {
     /// Default `[66, 40]`.
     #[serde(default = "fov_deg")]
     pub fov_deg: [f64; 2],
-    /// Milliseconds by which pictures come later than telemetry by MQTT. Default 0; some 500 to
-    /// 3000 by RTMP.
+    /// Milliseconds by which pictures come later than telemetry by MQTT, 0 to 60000. Default 0; some
+    /// 500 to 3000 by RTMP.
     #[serde(default)]
     pub video_delay_ms: u64,
     /// Seconds of silence, of pictures and of telemetry, after which a flight is over. Default 60.
@@ -81,19 +91,19 @@ pub struct Config {
     /// Pictures a second that are looked at. Default 2.
     #[serde(default = "two_fps")]
     pub detect_fps: f64,
-    /// Seconds of clip before a happening began. Default 5.
+    /// Seconds of clip before a happening began, 0 to 300. Default 5.
     #[serde(default = "camera::five")]
     pub pre_roll_s: u64,
-    /// Seconds of clip after it ended. Default 5.
+    /// Seconds of clip after it ended, 0 to 300. Default 5.
     #[serde(default = "camera::five")]
     pub post_roll_s: u64,
-    /// Longest clip after the beginning, seconds. Default 30.
+    /// Longest clip after the beginning, seconds, 1 to 3600. Default 30.
     #[serde(default = "camera::clip_max_s")]
     pub clip_max_s: u64,
-    /// Bytes of packets kept for clips. Default 64 MiB.
+    /// Bytes of packets kept for clips, 1 MiB to 4 GiB. Default 64 MiB.
     #[serde(default = "camera::ring_max_bytes")]
     pub ring_max_bytes: usize,
-    /// Seconds without a packet after which its stream is over. Default 10.
+    /// Seconds without a picture, 1 to 600, after which its stream is over. Default 10.
     #[serde(default = "camera::ten")]
     pub stall_timeout_s: u64,
 }
@@ -172,6 +182,9 @@ impl Config {
     pub fn shown(&self) -> String {
         let full = self.listen.as_ref().or(self.url.as_ref()).map_or("", String::as_str);
         match url::Url::parse(full) {
+            _ if address::redact(full).ends_with("://…") || !full.contains("://") => {
+                address::redact(full)
+            }
             Ok(url) => format!(
                 "{}://{}{}/…",
                 url.scheme(),
@@ -230,8 +243,8 @@ impl Config {
                 let message = "expected `url`, `listen` or `serial`: where does it come from?";
                 problems.push(("url", message.into()));
             }
-            (Some(url), None) if !["rtsp", "rtsps", "rtmp", "srt"].contains(&scheme(url)) => {
-                problems.push(("url", "expected rtsp://…, rtsps://…, rtmp://… or srt://…".into()));
+            (Some(url), None) => {
+                problems.extend(address::problem(url, FEEDS).map(|message| ("url", message)));
             }
             (None, Some(listen)) => problems.extend(listen_problem(listen)),
             _ => {}
@@ -254,10 +267,15 @@ impl Config {
                 problems.push((key, format!("{value}: expected {low} to {high}")));
             }
         }
-        if !(5..=86_400).contains(&self.flight_end_s) {
-            let message = format!("{}: expected seconds, 5 to 86400", self.flight_end_s);
-            problems.push(("flight_end_s", message));
-        }
+        problems.extend(range_problems(&[
+            ("flight_end_s", self.flight_end_s, 5, 86_400, "seconds"),
+            ("video_delay_ms", self.video_delay_ms, 0, VIDEO_DELAY_MS_MAX, "milliseconds"),
+            ("pre_roll_s", self.pre_roll_s, 0, ROLL_S_MAX, "seconds"),
+            ("post_roll_s", self.post_roll_s, 0, ROLL_S_MAX, "seconds"),
+            ("clip_max_s", self.clip_max_s, 1, CLIP_S_MAX, "seconds"),
+            ("ring_max_bytes", self.ring_max_bytes as u64, RING_BYTES_MIN, RING_BYTES_MAX, "bytes"),
+            ("stall_timeout_s", self.stall_timeout_s, 1, TIMEOUT_S_MAX, "seconds"),
+        ]));
         problems
     }
 }
@@ -326,6 +344,13 @@ mod tests {
             ),
             ("serial = \"a/b\"", "serial: expected a serial number"),
             ("serial = \"a\"\nflight_end_s = 0", "flight_end_s: 0: expected seconds"),
+            ("serial = \"a\"\nvideo_delay_ms = 60001", "video_delay_ms: 60001: expected"),
+            ("serial = \"a\"\nclip_max_s = 9223372036854775807", "expected seconds, 1 to 3600"),
+            (
+                "serial = \"a\"\nstall_timeout_s = 0",
+                "stall_timeout_s: 0: expected seconds, 1 to 600",
+            ),
+            ("serial = \"a\"\nring_max_bytes = 1048575", "expected bytes, 1048576 to 4294967296"),
         ] {
             let told = check(keys);
             assert!(told.iter().any(|line| line.contains(part)), "{part} not in {told:?}");
@@ -343,6 +368,13 @@ mod tests {
             toml::from_str("id = \"uav\"\nlisten = \"srt://0.0.0.0:9?passphrase=s3cret7890\"")
                 .unwrap();
         assert!(!config.shown().contains("s3cret"));
+        for hidden in ["rtsp://admin:s3cret#x@192.0.2.1/a", "admin:s3cret@192.0.2.1/a"] {
+            let config: Config =
+                toml::from_str(&format!("id = \"uav\"\nurl = {hidden:?}")).unwrap();
+            assert!(!config.shown().contains("s3cret"), "{}", config.shown());
+            let told: Vec<_> = config.problems();
+            assert!(!told.is_empty() && !format!("{told:?}").contains("s3cret"), "{told:?}");
+        }
         assert_eq!(config.port(), Some(("udp", 9)));
     }
 }

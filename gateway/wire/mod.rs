@@ -1,5 +1,6 @@
-//! What sources and sinks share of the network: the MQTT client, TLS at both ends, files that change, back-off.
+//! What sources and sinks share of the network: the MQTT client, TLS at both ends, files that change, back-off, addresses.
 
+pub mod address;
 pub mod backoff;
 pub mod client_tls;
 pub mod file_stamp;

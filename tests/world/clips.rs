@@ -51,6 +51,21 @@ pub(crate) fn ffmpeg(arguments: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
+/// How long a file plays, seconds, by the times of its pictures.
+pub(crate) fn duration_s(file: &Path) -> f64 {
+    let output = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time"])
+        .args(["-of", "csv=p=0"])
+        .arg(file)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let times = text.lines().filter_map(|line| line.trim_matches(',').parse::<f64>().ok());
+    let (first, last) =
+        times.fold((f64::MAX, f64::MIN), |(low, high), at| (low.min(at), high.max(at)));
+    last - first
+}
+
 /// How cameras code, as arguments of FFmpeg.
 const AS_A_CAMERA: &str = "-an -c:v libx264 -preset veryfast -pix_fmt yuv420p -sc_threshold 0";
 

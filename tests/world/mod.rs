@@ -21,6 +21,7 @@ mod gateway;
 mod listeners;
 mod load;
 mod models;
+mod odd_camera;
 mod onvif;
 mod receiver;
 mod replay;
@@ -43,7 +44,9 @@ pub(crate) use backlog::waiting;
 pub(crate) use broker::{Broker, Message, press, publish};
 pub(crate) use button::Button;
 pub(crate) use certs::certificates;
-pub(crate) use clips::{coded, ffmpeg, in_a_row, joined, people, scene, street, street_of};
+pub(crate) use clips::{
+    coded, duration_s, ffmpeg, in_a_row, joined, people, scene, street, street_of,
+};
 pub(crate) use clock::WrongClock;
 pub(crate) use commands::{
     Output, check, check_in, gridpost, gridpost_command, output, store_must_be_sound,
@@ -59,6 +62,7 @@ pub(crate) use gateway::{Gateway, Launch};
 pub(crate) use listeners::{Grid, Listener};
 pub(crate) use load::Load;
 pub(crate) use models::{SSD, fetched, models, models_of, only_the_ssd};
+pub(crate) use odd_camera::OddCamera;
 pub(crate) use onvif::Onvif;
 pub(crate) use receiver::{Receiver, acceptor};
 pub(crate) use replay::{Played, Replay, moment, seconds};
