@@ -132,6 +132,31 @@ fn a_parked_car_is_nobody() {
     nothing_is_told("empty-parked-car");
 }
 
+/// Two stand one after the other, at the left and at the right. Where the rule's zone is only one half, the
+/// detector is shown that half, and tells of it what it tells when it is shown everything.
+#[test]
+fn v12_r4_who_counts_is_told_alike_whether_all_is_looked_at_or_only_where_the_rule_looks() {
+    let Some(clip) = scene("stand") else { return };
+    for (zone, side) in [([0.0f32, 0.35f32], 0), ([0.65, 1.0], 1)] {
+        let [from, to] = zone;
+        let told = |decode: &str| {
+            let site = Site::demo().rule("people", "intrusion").set("labels", ["person"]);
+            let site = site.set("zone", [[from, 0.0], [to, 0.0], [to, 1.0], [from, 1.0]]);
+            let site = site.camera("cam", &clip).set("decode", decode);
+            Replay::of(&site).explain("cam").run()
+        };
+        let (near, all) = (told("adaptive"), told("full"));
+        let (one, other) = (near.happenings(), all.happenings());
+        assert!(one.len() == 1 && other.len() == 1, "{zone:?}: {one:?} and {other:?}");
+        let apart = (one[0].0 - other[0].0).abs().max((one[0].1 - other[0].1).abs());
+        assert!(apart <= 0.6, "{zone:?}: {one:?} and {other:?}");
+        // The other one wakes nobody.
+        let woke = near.gate("wakes: change");
+        let his = |at: &&f64| if side == 0 { **at > 22.0 } else { **at < 20.0 };
+        assert_eq!(woke.iter().filter(his).count(), 0, "{zone:?}: {woke:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn p10_who_was_where_is_kept_as_boxes_without_pictures() {
     let folder = tempfile::tempdir().unwrap();

@@ -111,6 +111,9 @@ impl DecodeWorker {
             if let Some((at, feedback)) = task.take_answer() {
                 sampler.feedback(at, feedback);
             }
+            if let Some(area) = task.take_area() {
+                sampler.look_where(area);
+            }
             sampler.nudged(task.take_nudges());
             match sampler.step(self.queue.has_capacity(&task.id)) {
                 Step::Idle => return false,

@@ -2,7 +2,7 @@
 //!
 //! **V1** A camera has three levels. Its packets always go into its ring, without decoding. Asleep,
 //! a key frame is decoded at most every `look_every_s`, by a decoder that is lent, to brightness in
-//! blocks, and compared with a background that learns. A look that differs wakes the camera:
+//! blocks, and compared with a background that learns. A look that differs where a rule looks wakes it:
 //! decoding goes back to the last key frame that vision knows of and on from there, so that what
 //! happened between two looks is seen with its own time. It stays awake until nothing has moved for
 //! a while, or until what moves has long been nothing that counts.

@@ -35,6 +35,6 @@ pub use drone::Drone;
 pub use label::looks_label;
 pub use player::Player;
 pub use sampler::{Nudges, Streams};
-pub use scheduler::{CameraTask, Scheduler};
+pub use scheduler::{CameraTask, LookAreas, Scheduler};
 pub use stream::{Role, Stream, StreamPair};
 pub use wake_router::{WakePlan, WakeRouter};

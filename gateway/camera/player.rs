@@ -10,7 +10,7 @@ use super::{
     sampler::{Nudges, Sampler, Step},
 };
 use crate::{
-    domain::{Body, Fault, Look, Meter, Now, Observation, SourceId, Stamp, StopFlag},
+    domain::{Body, Fault, Look, LookArea, Meter, Now, Observation, SourceId, Stamp, StopFlag},
     media::{Packet, Pool, Ring, Session, SessionRequest},
     sources::camera,
     vision::{Attention, CameraFault, DetectError, Detector},
@@ -158,6 +158,11 @@ impl Player {
             attention: Attention::default(),
             found_at: None,
         })
+    }
+
+    /// Somebody is to be found here alone.
+    pub fn look_where(&mut self, area: Option<Arc<LookArea>>) {
+        self.sampler.look_where(area);
     }
 
     /// From now on explanations are kept.

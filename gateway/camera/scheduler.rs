@@ -5,7 +5,7 @@
 //! looked at.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -16,7 +16,7 @@ use std::{
 use super::sampler::{Nudges, Sampler};
 use crate::{
     base::lock,
-    domain::{LookFeedback, SourceId},
+    domain::{LookArea, LookFeedback, SourceId},
 };
 
 /// One camera as the workers have it: its sampler, and what others have left for the next step.
@@ -34,6 +34,8 @@ pub struct CameraTask {
     answers: Mutex<Option<(jiff::Timestamp, LookFeedback)>>,
     /// Who asked it to wake, until the sampler's next step; asking twice is asking once.
     nudges: Mutex<Nudges>,
+    /// Another area, until the sampler's next step.
+    area: Mutex<Option<Option<Arc<LookArea>>>>,
 }
 
 impl CameraTask {
@@ -46,6 +48,7 @@ impl CameraTask {
             awake: AtomicBool::new(false),
             answers: Mutex::default(),
             nudges: Mutex::default(),
+            area: Mutex::default(),
         })
     }
 
@@ -68,6 +71,16 @@ impl CameraTask {
         std::mem::take(&mut *lock(&self.nudges))
     }
 
+    /// Somebody is to be found here alone; nobody said so: anywhere.
+    fn look_where(&self, area: Option<Arc<LookArea>>) {
+        *lock(&self.area) = Some(area);
+    }
+
+    /// Where somebody is to be found, if that was said since this was last called.
+    pub(super) fn take_area(&self) -> Option<Option<Arc<LookArea>>> {
+        lock(&self.area).take()
+    }
+
     /// What vision answered since this was last called.
     pub(super) fn take_answer(&self) -> Option<(jiff::Timestamp, LookFeedback)> {
         lock(&self.answers).take()
@@ -87,11 +100,16 @@ enum RunState {
 /// All turns are equally long.
 const ASLEEP_TURNS: usize = 2;
 
+/// Where somebody is to be found, by camera.
+pub type LookAreas = HashMap<SourceId, Arc<LookArea>>;
+
 #[derive(Default)]
 struct Inner {
     tasks: BTreeMap<SourceId, (Arc<CameraTask>, RunState)>,
     /// Cameras that wait: those that sleep, and those that are awake. Each is in one of them, once.
     queues: [VecDeque<SourceId>; 2],
+    /// Where somebody is to be found, by camera; one that is not here is looked at as a whole.
+    areas: LookAreas,
     /// Turns of sleeping cameras since the last one of a camera that is awake.
     asleep_turns: usize,
 }
@@ -131,11 +149,21 @@ impl Scheduler {
     pub(super) fn join(&self, task: Arc<CameraTask>) {
         let mut inner = self.locked();
         let id = task.id.clone();
+        task.look_where(inner.areas.get(&id).cloned());
         // Where another of the same name waits for its turn, this one takes that turn, so that no
         // camera is in the queue twice.
         let waits = inner.tasks.get(&id).is_some_and(|(_, state)| *state == RunState::Queued);
         let state = if waits { RunState::Queued } else { RunState::Idle };
         inner.tasks.insert(id, (task, state));
+    }
+
+    /// Somebody is to be found in these areas alone; cameras that are not named are looked at as a whole.
+    pub fn look_where(&self, areas: LookAreas) {
+        let mut inner = self.locked();
+        for (id, (task, _)) in &inner.tasks {
+            task.look_where(areas.get(id).cloned());
+        }
+        inner.areas = areas;
     }
 
     /// Removes this task, and not another of the same name that may have come since.

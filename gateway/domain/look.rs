@@ -1,8 +1,10 @@
 //! A look: one moment of a camera on its way from the gate to vision, and what vision answers.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
-use super::{Bbox, Picture};
+use super::{Bbox, LookArea, Picture};
 
 /// What vision is asked to look at.
 #[derive(Clone, Debug)]
@@ -25,9 +27,16 @@ pub struct Look {
     /// Asked by a camera that sleeps on a restless scene: if somebody new is there it wakes, and
     /// will show this moment again, with what led to it.
     pub probe: bool,
+    /// Where somebody is to be found; absent: anywhere.
+    pub area: Option<Arc<LookArea>>,
 }
 
 impl Look {
+    /// Whether whoever makes this region differ is to be found.
+    pub fn concerns(&self, region: &Bbox) -> bool {
+        self.area.as_ref().is_none_or(|area| area.concerns(region))
+    }
+
     /// A look without a picture: nothing differs, only time has gone on.
     pub fn quiet(at: Timestamp, device: Option<Timestamp>) -> Self {
         Self {
@@ -39,6 +48,7 @@ impl Look {
             whole: false,
             verify: false,
             probe: false,
+            area: None,
         }
     }
 

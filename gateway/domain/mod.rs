@@ -15,6 +15,7 @@ mod heartbeat;
 mod ids;
 mod incident;
 mod look;
+mod look_area;
 mod luma;
 mod metric;
 mod observation;
@@ -54,6 +55,7 @@ pub use incident::{
     Record, Route, Severity, SourceRef, Stage, Tier, Title, What,
 };
 pub use look::{Look, LookFeedback};
+pub use look_area::LookArea;
 pub use luma::Luma;
 pub use metric::{LABEL_BREAK, Meter, Metric, MetricKind, NoMeter, label_pair};
 pub use observation::{Body, Envelope, Fault, Loss, Observation, Press, PressForm, Reply, ReplyTo};

@@ -4,16 +4,21 @@ mod config;
 mod explain;
 pub mod rain;
 mod schedule;
+#[cfg(test)]
+mod tests_area;
 mod watch;
 mod zone;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::domain::{Body, Finding, Now, Observation, Posture, RuleId, SourceId, StandingThing};
+use crate::domain::{
+    Body, Finding, LookArea, Now, Observation, Posture, RuleId, SourceId, StandingThing,
+};
 
 pub use config::{Config, Direction, RuleKind};
 use watch::Watch;
 pub use zone::mask_problems;
+use zone::{Zone, counts_in, polygon};
 
 /// Under what findings of this rule on this camera go on.
 pub fn rule_key(rule: &RuleId, camera: &SourceId) -> String {
@@ -22,6 +27,21 @@ pub fn rule_key(rule: &RuleId, camera: &SourceId) -> String {
 
 /// Ignore-masks of one camera: polygons in 0..1.
 pub type Masks = Vec<Vec<[f32; 2]>>;
+
+/// Where in this camera's picture somebody may count by one of these rules; None: anywhere. A line counts
+/// who comes from where nothing does, and a camera without a rule shows all that it sees.
+pub fn look_area(rules: &[Config], camera: &SourceId, masks: &Masks) -> Option<LookArea> {
+    let watches = |rule: &&Config| {
+        rule.cameras.is_empty() || rule.cameras.iter().any(|id| id == camera.as_str())
+    };
+    let rules: Vec<&Config> = rules.iter().filter(watches).collect();
+    if rules.is_empty() || rules.iter().any(|rule| rule.kind == RuleKind::Line) {
+        return None;
+    }
+    let zones: Vec<Zone> = rules.iter().map(|rule| Zone::new(&rule.zone)).collect();
+    let masks: Vec<_> = masks.iter().map(|mask| polygon(mask)).collect();
+    LookArea::of(|cell| zones.iter().any(|zone| counts_in(zone, &masks, cell)))
+}
 
 /// Things that stand and are kept for the next start, at most.
 const STANDING_THINGS_MAX: usize = 10_000;

@@ -5,9 +5,11 @@
 //! to 1.0 holds him. A box that a model draws beyond the picture counts as at its edge.
 
 use geo::{
-    Area, Coord, Intersects, Line, LineString, Point, Polygon, Validation,
+    Area, Contains, Coord, Intersects, Line, LineString, Point, Polygon, Rect, Validation,
     line_intersection::line_intersection,
 };
+
+use crate::domain::Bbox;
 
 /// Share of the picture below which a polygon encloses nothing: a pixel of 1080p is 5e-7.
 const AREA_MIN: f64 = 1e-7;
@@ -30,6 +32,15 @@ impl Zone {
 /// Inside one of the polygons, or on the edge of one (none: no).
 pub(super) fn masked(masks: &[Polygon<f64>], foot: (f32, f32)) -> bool {
     masks.iter().any(|mask| mask.intersects(&in_picture(foot)))
+}
+
+/// Whether somebody's foot in this cell may count: a part of it lies in the zone, and a mask does not hold
+/// all of it.
+pub(super) fn counts_in(zone: &Zone, masks: &[Polygon<f64>], cell: Bbox) -> bool {
+    let at = |x: f32, y: f32| Coord { x: f64::from(x), y: f64::from(y) };
+    let cell = Rect::new(at(cell.x0, cell.y0), at(cell.x1, cell.y1));
+    zone.0.as_ref().is_none_or(|zone| zone.intersects(&cell))
+        && !masks.iter().any(|mask| mask.contains(&cell))
 }
 
 /// This point, or the one of the picture that is nearest to it.

@@ -17,7 +17,7 @@ use super::{
     camera_streams::CameraStreams,
     drones::Drones,
     evidence_worker::EvidenceWorker,
-    from_config::wake_plan,
+    from_config::{look_areas, wake_plan},
     shared::Shared,
 };
 use crate::{
@@ -118,6 +118,7 @@ impl Cameras {
             next_model: NextModel::default(),
         };
         cameras.camera_streams.change(shared, config);
+        cameras.scheduler.look_where(look_areas(config));
         for camera in &config.cameras {
             cameras.start_camera(camera, None)?;
         }
@@ -165,6 +166,7 @@ impl Cameras {
         let lanes = (&self.detect_queue, &self.rings);
         self.drones.change(&self.shared, lanes, config, Some(difference))?;
         self.shared.wakes.replace(wake_plan(config));
+        self.scheduler.look_where(look_areas(config));
         self.camera_events.change(&self.shared, config);
         if difference.of("model").next().is_some() {
             *lock(&self.next_model) = Some(config.model.clone());

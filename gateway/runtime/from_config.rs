@@ -1,11 +1,14 @@
 //! From the checked configuration to what each part of the pipeline is given. Pure.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use jiff::tz::TimeZone;
 
 use crate::{
-    camera::WakePlan,
+    camera::{LookAreas, WakePlan},
     config::{ButtonConfig, Config},
     domain::{DeviceInfo, EventContext, Place, SourceId, SourceInfo, SourceKind},
     incident::Directory,
@@ -46,6 +49,21 @@ pub(super) fn rules(config: &Config) -> Vec<rules::Config> {
     }
     rules.retain(|rule| !rule.cameras.is_empty());
     rules
+}
+
+/// Where somebody is to be found, by camera. One that decodes everything, or wakes others by whom it
+/// finds, is looked at as a whole.
+pub(super) fn look_areas(config: &Config) -> LookAreas {
+    let rules = rules(config);
+    let asks = |camera: &&camera::Config| {
+        camera.decode == camera::Decode::Adaptive && camera.wakes.is_empty()
+    };
+    let area = |camera: &camera::Config| {
+        let id = SourceId::from(camera.id.as_str());
+        let area = rules::look_area(&rules, &id, &camera.mask)?;
+        Some((id, Arc::new(area)))
+    };
+    config.cameras.iter().filter(asks).filter_map(area).collect()
 }
 
 /// Ids of gauges by the name that each gives itself.
@@ -170,6 +188,21 @@ pub(super) fn wake_plan(config: &Config) -> WakePlan {
 mod tests {
     use super::*;
     use crate::config::{env::FixedEnvironment, parse};
+
+    #[test]
+    fn a_camera_is_looked_at_as_a_whole_where_it_decodes_all_or_wakes_others() {
+        let zone = "[[rule]]\nid = \"r\"\nkind = \"intrusion\"\nzone = [[0.0, 0.8], [1.0, 0.8], [1.0, 1.0]]\n";
+        let camera = |more: &str| {
+            format!("[site]\nid = \"x\"\n[[camera]]\nid = \"a\"\nurl = \"rtsp://h/a\"\n{more}\n")
+        };
+        let areas = |more: &str| {
+            let other = "[[camera]]\nid = \"b\"\nurl = \"rtsp://h/b\"\n";
+            let text = format!("{}{other}{zone}", camera(more));
+            let (config, problems) = parse("a.toml", &text, &FixedEnvironment::default());
+            look_areas(&config.unwrap_or_else(|| panic!("{problems:?}"))).len()
+        };
+        assert_eq!((areas(""), areas("decode = \"full\""), areas("wakes = [\"b\"]")), (2, 1, 1));
+    }
 
     #[test]
     fn a_button_wakes_the_cameras_of_its_line_or_those_near_it() {

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use super::{
     core::Core,
     evidence_worker::EvidenceWorker,
-    from_config::{dialects, event_context, wake_plan},
+    from_config::{dialects, event_context, look_areas, wake_plan},
 };
 use crate::{
     base::{Registry, SimulatedClock, lock},
@@ -154,11 +154,12 @@ fn players(
     explain: Option<&SourceId>,
 ) -> Result<Vec<Player>, String> {
     let pool = Arc::new(Pool::new(1));
-    let mut players = Vec::new();
+    let (mut players, mut areas) = (Vec::new(), look_areas(config));
     for camera in config.cameras.iter().filter(is_played) {
         let ring = camera_ring(camera);
         lock(rings).insert(camera.id.as_str().into(), (ring.clone(), camera.pre_roll_s));
         let mut player = Player::open(camera, ring, start, pool.clone(), meter.clone())?;
+        player.look_where(areas.remove(&player.id));
         if explain == Some(&player.id) {
             player.explain();
         }

@@ -117,8 +117,10 @@ impl Attention {
         look: &Look,
     ) -> Result<LookResult, DetectError> {
         let regions = self.unknown(look);
+        // Nobody needs to be found where no rule looks; that his place has changed there counts.
+        let shown: Vec<Bbox> = regions.iter().filter(|one| look.concerns(one)).copied().collect();
         let seen = match &look.picture {
-            Some(picture) => self.see(detector, picture, look, &regions)?,
+            Some(picture) => self.see(detector, picture, look, &shown)?,
             None => Seen::default(),
         };
         let Seen { found, mut runs, whole } = seen;
@@ -132,7 +134,7 @@ impl Attention {
             somebody_new = shows_in_crop(detector, picture, &new, &mut runs)?;
         }
         let differs = |one: &Detection| {
-            lies_in(&regions, one) && !self.known.iter().any(|thing| thing.stands(one, look.at))
+            lies_in(&shown, one) && !self.known.iter().any(|thing| thing.stands(one, look.at))
         };
         let moves = found.iter().any(differs);
         if look.probe && somebody_new {
@@ -140,7 +142,7 @@ impl Attention {
                 LookFeedback { holds: true, found: moves, somebody_new, least_height: None };
             return Ok(LookResult { tracks: None, feedback, runs });
         }
-        let least_height = least_height(&regions, &found);
+        let least_height = least_height(&shown, &found);
         let there = self.remember(look, &regions, whole, found);
         let came = |one: &Detection| lies_in(&look.regions, one);
         let tracks = self.tracker.update(look.at, self.shape(), &there, came);
@@ -161,7 +163,8 @@ impl Attention {
         self.shape = Some(picture.width as f32 / picture.height.max(1) as f32);
         let mut wanted = regions.to_vec();
         if look.verify {
-            wanted.extend(self.known.iter().map(|thing| thing.detection.bbox));
+            let known = self.known.iter().map(|thing| thing.detection.bbox);
+            wanted.extend(known.filter(|one| look.concerns(one)));
         }
         let sizes = ((picture.width, picture.height), detector.input_size());
         let crops = crops(&wanted, sizes.0, sizes.1);
@@ -197,7 +200,10 @@ impl Attention {
     fn for_tiles(&self, look: &Look, regions: &[Bbox]) -> Vec<Bbox> {
         let filled =
             |region: &&Bbox| self.known.iter().any(|thing| fills(&thing.detection.bbox, region));
-        let small = |thing: &&KnownThing| look.verify && thing.detection.bbox.area() < SMALL;
+        let small = |thing: &&KnownThing| {
+            let bbox = &thing.detection.bbox;
+            look.verify && bbox.area() < SMALL && look.concerns(bbox)
+        };
         let known = self.known.iter().filter(small).map(|thing| thing.detection.bbox);
         regions.iter().filter(|one| !filled(one)).copied().chain(known).collect()
     }

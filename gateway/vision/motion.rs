@@ -125,6 +125,20 @@ impl Scene {
         }
     }
 
+    /// What differs here concerns nobody: it belongs to the background from now on, and makes it no more
+    /// restless.
+    pub fn take_at(&mut self, luma: &Luma, regions: &[Bbox]) {
+        let Some(mean) = self.mean.as_mut().filter(|mean| mean.fits(luma)) else { return };
+        let (columns, rows) = (luma.columns, luma.rows);
+        let along = |at: usize, all: usize| (at as f32 + 0.5) / all as f32;
+        for (at, mean) in mean.mean.iter_mut().enumerate() {
+            let place = (along(at % columns, columns), along(at / columns, rows));
+            if regions.iter().any(|region| region.holds(place)) {
+                *mean = luma.mean[at];
+            }
+        }
+    }
+
     /// The camera falls asleep because nothing moves: as [`Self::take`]. Where there is clutter
     /// already, what was seen awake counts as more of it.
     pub fn settle(&mut self, luma: &Luma) {

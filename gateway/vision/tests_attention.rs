@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Attention, Catalog, Detector, LookResult, tests_graph};
-use crate::domain::{Bbox, Look, Picture};
+use crate::domain::{Bbox, Look, LookArea, Picture};
 
 const WHITE: u8 = 255;
 /// Here the person stands elsewhere.
@@ -47,6 +47,7 @@ impl Bench {
             whole: grey.is_some(),
             verify: false,
             probe: false,
+            area: None,
         };
         change(&mut look);
         let seen = self.attention.look(&mut self.detector, &look).unwrap();
@@ -202,4 +203,21 @@ fn v4_a_probe_tells_nothing_that_will_be_shown_again_and_says_that_somebody_is_n
     let seen = bench.look(2_000, Some(WHITE), probe);
     assert!(!seen.feedback.somebody_new, "he is known");
     assert_eq!(seen.tracks.unwrap().len(), 1);
+}
+
+#[test]
+fn nobody_is_looked_for_where_no_rule_looks_and_who_was_there_is_not_kept() {
+    let mut bench = Bench::with_one_who_stays();
+    let corner = LookArea::of(|cell| cell.x1 <= 0.05 && cell.y1 <= 0.05).map(std::sync::Arc::new);
+    let changes = |look: &mut Look| {
+        (look.whole, look.regions) = (false, vec![Bbox::new(0.7, 0.7, 0.8, 0.8)]);
+        look.area = corner.clone();
+    };
+    let before = bench.runs;
+    let seen = bench.look(200, Some(WHITE), changes);
+    assert!(bench.runs == before && !seen.feedback.found && !seen.feedback.holds);
+    assert!(seen.tracks.unwrap().iter().all(|track| !track.seen));
+    // The whole of it, where that is due, shows him all the same.
+    let seen = bench.look(200, Some(WHITE), |look| look.area = corner.clone());
+    assert!(bench.runs == before + 1 && seen.feedback.holds && !seen.feedback.found);
 }

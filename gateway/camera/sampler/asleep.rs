@@ -8,7 +8,7 @@ use super::{Sampler, Step, describe};
 use crate::{
     base::thread_cpu_time,
     camera::gate::WakeCause,
-    domain::{Look, Luma, Metric},
+    domain::{Bbox, Look, Luma, Metric},
     media::{Frame, Packet},
 };
 
@@ -49,17 +49,22 @@ impl Sampler {
             return Step::Progress;
         };
         self.judge_look(!change.is_none());
+        let concerns = self.concern(&change.regions);
         if self.explains && change.is_none() {
             let line = self.sleep_log.look(at, self.scene.nearness(luma));
             line.into_iter().for_each(|line| self.note(at, || line));
         }
-        if !change.is_none() {
+        if concerns {
             self.note(at, || describe("look differs", &change));
             self.scene.wakes(luma);
             self.wake(WakeCause::Change, at);
             return Step::Progress;
         }
         self.faults.extend(self.view_check.look(luma));
+        if !change.is_none() {
+            self.note(at, || describe("look differs where no rule looks", &change));
+            self.scene.take_at(luma, &change.regions);
+        }
         if change.light {
             self.note(at, || describe("the light changed, nothing else", &change));
             self.scene.take(luma);
@@ -68,7 +73,7 @@ impl Sampler {
         }
         self.gate.looked(at);
         self.compare(luma);
-        self.quiet_look(frame)
+        self.quiet_look(frame, change.regions)
     }
 
     fn decode_key_frame(&mut self, packet: &Packet) -> Option<(Frame, Luma)> {
@@ -100,9 +105,9 @@ impl Sampler {
         self.meter.spend(Metric::CameraLookSeconds, id, spent);
     }
 
-    /// Nothing differs, and vision is told so by a look. It gets the picture with it on a restless
+    /// Nothing differs that concerns the rules, and vision is told so by a look. It gets the picture with it on a restless
     /// scene, and when a check of what stays is due.
-    fn quiet_look(&mut self, frame: &Frame) -> Step {
+    fn quiet_look(&mut self, frame: &Frame, regions: Vec<Bbox>) -> Step {
         let at = frame.at;
         // On a scene where nothing is restless, whatever comes differs: no need to ask vision.
         let restless = self.scene.unrest() > RESTLESS;
@@ -120,7 +125,7 @@ impl Sampler {
         let main = if verify { self.main_key_frame(at, probe) } else { None };
         let frame = main.as_ref().unwrap_or(frame);
         let picture = if verify { self.converter.picture(frame).ok() } else { None };
-        let quiet = Look::quiet(at, frame.device);
-        Step::Look(Box::new(Look { picture, whole: probe, verify, probe, ..quiet }))
+        let (quiet, area) = (Look::quiet(at, frame.device), self.area.clone());
+        Step::Look(Box::new(Look { picture, regions, whole: probe, verify, probe, area, ..quiet }))
     }
 }

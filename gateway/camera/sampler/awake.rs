@@ -76,20 +76,22 @@ impl Sampler {
         let mut regions = change.regions.clone();
         regions.extend(moved.regions.iter().copied());
         self.differed |= !regions.is_empty();
+        let concerns = self.concern(&regions);
         let whole_due = self.gate.is_whole_due(at);
         let whole = can_queue && self.gate.wants_whole(at);
         if whole_picture && self.gate.is_second(at) {
             self.faults.extend(self.view_check.look(&luma));
         }
-        let shown = can_queue && (whole || !regions.is_empty());
+        let shown = can_queue && (whole || concerns);
         let picture = if shown { self.converter.picture(frame).ok() } else { None };
         let cause = self.gate.awake().unwrap_or(WakeCause::Start);
-        if let Some(reason) = self.gate.looked_awake(at, !moved.is_none()) {
+        let moves = self.concern(&moved.regions);
+        if let Some(reason) = self.gate.looked_awake(at, moves) {
             self.sleep(at, &luma, reason, &change, cause);
         }
         self.spent(thread_cpu_time().saturating_sub(started));
         if !can_queue {
-            let differs = !regions.is_empty();
+            let differs = concerns;
             self.meter.add(
                 Metric::CameraSkipped,
                 self.id.as_str(),
@@ -99,7 +101,8 @@ impl Sampler {
                 return Step::Progress;
             }
         }
-        let look = Look { picture, regions, still, whole, ..Look::quiet(at, device) };
+        let area = self.area.clone();
+        let look = Look { picture, regions, still, whole, area, ..Look::quiet(at, device) };
         self.with_main_pixels(look, &luma, moved.share)
     }
 

@@ -48,7 +48,7 @@ use super::{
     sleep_log::SleepLog,
 };
 use crate::{
-    domain::{HwDecode, Look, LookFeedback, Meter, Metric, SourceId, label_pair},
+    domain::{Bbox, HwDecode, Look, LookArea, LookFeedback, Meter, Metric, SourceId, label_pair},
     media::{ColorConverter, Decoder, Frame, Hardware, Packet, Pool, Ring, Run},
     sources::camera,
     vision::{CameraFault, Change, Scene, ViewCheck},
@@ -79,6 +79,8 @@ pub(super) struct Sampler {
     /// The keys of the configuration that it was made for; for others another sampler is made.
     made_for: (GateConfig, HwDecode, Option<String>),
     scene: Scene,
+    /// Where the rules look; absent: everywhere.
+    area: Option<Arc<LookArea>>,
     view_check: ViewCheck,
     packet_sizes: PacketSizeSign,
     key_frames: KeyFrames,
@@ -146,6 +148,7 @@ impl Sampler {
             gate: Gate::new(made_for.0),
             made_for,
             scene: Scene::default(),
+            area: None,
             view_check: ViewCheck::default(),
             packet_sizes: PacketSizeSign::default(),
             key_frames: KeyFrames::default(),
@@ -202,6 +205,20 @@ impl Sampler {
     pub(super) fn is_for(&self, config: &camera::Config, ring: &Arc<Mutex<Ring>>) -> bool {
         let looked_at = self.pair.as_ref().map_or(&self.ring, |pair| &pair.sub);
         Arc::ptr_eq(looked_at, ring) && self.made_for == made_for(config)
+    }
+
+    /// What differs elsewhere concerns nobody from now on. With another area all is looked at anew: who
+    /// stands where no rule looked before is a part of the background.
+    pub(super) fn look_where(&mut self, area: Option<Arc<LookArea>>) {
+        if self.area != area {
+            (self.area, self.scene) = (area, Scene::default());
+        }
+    }
+
+    /// Whether who makes one of these regions differ may count.
+    fn concern(&self, regions: &[Bbox]) -> bool {
+        let counts = |one: &Bbox| self.area.as_ref().is_none_or(|area| area.concerns(one));
+        regions.iter().any(counts)
     }
 
     /// Packets that have come and were not dealt with.

@@ -531,3 +531,39 @@ fn v8_a_press_is_believed_at_once_and_an_event_only_once_it_was_right() {
     assert!((4.9..5.2).contains(&shown[0]), "5 s before the press: {shown:?}");
     assert_reported_once(&shown);
 }
+
+#[test]
+fn v1_what_differs_where_no_rule_looks_wakes_nobody_and_another_area_looks_at_all_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let packets = packets(&clip(folder.path(), 16, 10, &Stands(5.3, 13.0), &[]));
+    let corner =
+        |x: f32, y: f32| LookArea::of(|cell| cell.x1 <= x && cell.y1 <= y).map(std::sync::Arc::new);
+    let mut bench = Bench::new(serde_json::json!({}), true);
+    bench.sampler.look_where(corner(0.05, 0.05));
+    let until =
+        |second: f64| packets.iter().take_while(move |one| seconds(one.at) < second).count();
+    let looks = bench.play(&packets[..until(9.5)]);
+    assert_eq!((bench.wakes(WakeCause::Change), bench.sampler.gate.level()), (0.0, 1));
+    let differ: Vec<&Look> = looks.iter().filter(|look| !look.regions.is_empty()).collect();
+    assert!(!differ.is_empty(), "vision is told where a place has changed");
+    assert!(differ.iter().all(|look| look.picture.is_none() && look.area.is_some()));
+    assert_eq!(
+        bench.notes_with("where no rule looks").len(),
+        1,
+        "it belongs to the background then"
+    );
+    assert_eq!(bench.sampler.scene.unrest(), 0.0);
+    // The same again is no change; a rule that is added looks at who is there already.
+    bench.sampler.look_where(corner(0.05, 0.05));
+    bench.play(&packets[until(9.5)..until(10.5)]);
+    assert_eq!(bench.sampler.gate.level(), 1);
+    bench.sampler.look_where(None);
+    let looks = bench.play(&packets[until(10.5)..]);
+    assert_eq!(bench.wakes(WakeCause::Start), 2.0);
+    assert!(looks.iter().any(|look| look.whole && look.picture.is_some()));
+    // Where a rule looks beside it, it wakes as ever.
+    let mut bench = Bench::new(serde_json::json!({}), true);
+    bench.sampler.look_where(corner(0.6, 0.6));
+    bench.play(&packets);
+    assert!(bench.wakes(WakeCause::Change) >= 1.0);
+}
