@@ -287,4 +287,7 @@ fn a_press_with_doubts_tells_them() {
     let detail = &world.records[0].incident.detail;
     assert_eq!(detail["doubts"], serde_json::json!(["battery \"n/a\""]));
     assert_eq!(world.changes(), ["emergency-button/1 opened"], "and nothing else is told of it");
+    world.pass(MINUTE);
+    world.press(Press { via: "radio".into(), ..Press::default() });
+    assert!(!world.records[0].incident.detail.contains_key("doubts"), "the next one has none");
 }

@@ -498,7 +498,8 @@ fn geojson() -> Vec<Vec<u8>> {
 
 fn buttons(bytes: &[u8]) {
     let (good, bad) = config::fuzz_buttons(bytes);
-    assert!(good + bad <= bytes.len());
+    // An empty list is told too.
+    assert!(good + bad <= bytes.len().max(1));
 }
 
 fn csv() -> Vec<Vec<u8>> {

@@ -53,6 +53,10 @@ impl Desk {
         }
         self.fleet.pressed(now, source, &press.via, press.retained, false);
         let finding = self.press_finding(key.clone(), open, source, stamp, press);
+        // Those of the press before are its own.
+        if let Some(live) = open.and_then(|id| self.live.get_mut(&id)) {
+            live.incident.detail.remove("doubts");
+        }
         self.finding(now, finding, effects);
         let id = self.by_key.get(&key).copied();
         // A second press is reported at once, without the ten seconds between updates.

@@ -92,7 +92,11 @@ impl Fields {
     }
 
     fn position(&mut self, data: &Map<String, Value>) -> Option<[f64; 2]> {
+        let before = self.doubts.len();
         let lat = self.number(data, "latitude", [-90.0, 90.0]);
+        for doubt in &mut self.doubts[before..] {
+            *doubt += " (swapped with longitude?)";
+        }
         let lon = self.number(data, "longitude", [-180.0, 180.0]);
         let (lat, lon) = lat.zip(lon)?;
         if lat.abs() >= NULL_ISLAND_DEG || lon.abs() >= NULL_ISLAND_DEG {
@@ -184,7 +188,7 @@ mod tests {
             (topic, r#"{"timestamp":4102444800000,"data":{}}"#, format!("1581F5 2026-07-01T03:00:00Z {nothing}")),
             (topic, r#"{"timestamp":1782874800100,"data":{"latitude":0,"longitude":0,"position_state":{"is_fixed":0}}}"#, format!("1581F5 2026-07-01T03:00:00.1Z {nothing}")),
             (topic, r#"{"timestamp":1782874800100,"data":{"latitude":0,"longitude":0}}"#, format!("1581F5 2026-07-01T03:00:00.1Z {nothing} | position 0, 0 is Null Island; expected a fix, or position_state.is_fixed that says there is none")),
-            (topic, r#"{"timestamp":1782874800100,"data":{"latitude":113.7,"longitude":22.9,"elevation":20.0}}"#, "1581F5 2026-07-01T03:00:00.1Z None None Some(20.0) None zoom None airborne None None % | `latitude` 113.7: expected -90 to 90".into()),
+            (topic, r#"{"timestamp":1782874800100,"data":{"latitude":113.7,"longitude":22.9,"elevation":20.0}}"#, "1581F5 2026-07-01T03:00:00.1Z None None Some(20.0) None zoom None airborne None None % | `latitude` 113.7: expected -90 to 90 (swapped with longitude?)".into()),
             (topic, r#"{"timestamp":1782874800100,"data":{"height":"high","elevation":"20.1","mode_code":0.0}}"#, "1581F5 2026-07-01T03:00:00.1Z None None Some(20.1) None zoom None airborne Some(false) None % | `height` \"high\": expected a number".into()),
             (topic, r#"{"timestamp":1782874800100.0,"data":{"height":NaN,"elevation":7}}"#, "1581F5 2026-07-01T03:00:00.1Z None None Some(7.0) None zoom None airborne None None % | `NaN` is no value".into()),
             (topic, r#"{"timestamp":1782874800100,"data":{"53-0-0":{"gimbal_pitch":900,"gimbal_yaw":0,"zoom_factor":3}}}"#, "1581F5 2026-07-01T03:00:00.1Z None None None None zoom Some(3.0) airborne None None % | payload 53-0-0: `gimbal_pitch` 900: expected -360 to 360".into()),

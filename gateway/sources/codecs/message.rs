@@ -43,7 +43,6 @@ pub(super) struct DeviceMessage {
     doubts: Vec<String>,
     /// Words that are about presses, and that nobody knows.
     unknown: Vec<String>,
-    kept: Unreadable,
 }
 
 impl DeviceMessage {
@@ -64,7 +63,6 @@ impl DeviceMessage {
             is_button: known.listed,
             doubts: Vec::new(),
             unknown: Vec::new(),
-            kept: kept(message, String::new()),
         }
     }
 
@@ -161,9 +159,9 @@ impl DeviceMessage {
     }
 
     /// The report of the device itself first, the press last: with the last one the message is settled.
-    pub(super) fn observations(self, now: Now) -> Vec<Observation> {
+    pub(super) fn observations(self, message: &Message<'_>, now: Now) -> Vec<Observation> {
         let Self { source, act, form, id, at, mut report, mut doubts, .. } = self;
-        let Self { unknown, kept, is_button, .. } = self;
+        let Self { unknown, is_button, .. } = self;
         let stamp = Stamp::of_device(at, now);
         let is_press = act == Act::Press;
         match act {
@@ -181,7 +179,7 @@ impl DeviceMessage {
         } else if !unknown.is_empty() || !doubts.is_empty() {
             if !unknown.is_empty() && is_button {
                 let reason = format!("not understood: {}", unknown.join(", "));
-                report.kept = Some(Box::new(Unreadable { reason: cut(&reason), ..kept }));
+                report.kept = Some(Box::new(kept(message, reason)));
             }
             let all = unknown.into_iter().chain(std::mem::take(&mut doubts));
             report.unknown = all.take(json::DOUBTS_MAX).collect();

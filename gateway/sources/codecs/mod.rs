@@ -225,7 +225,7 @@ impl Codecs {
             native::read(self, message)
         };
         match read {
-            Ok(decoded) => decoded.observations(now),
+            Ok(decoded) => decoded.observations(message, now),
             Err(reason) => self.not_read(message, now, &reason),
         }
     }
@@ -254,12 +254,12 @@ impl Codecs {
         message: &Message<'_>,
         now: Now,
     ) -> Vec<Observation> {
-        let Some(reason) = unread else { return decoded.observations(now) };
+        let Some(reason) = unread else { return decoded.observations(message, now) };
         let source = decoded.source.clone();
         let press = decoded.may_be_a_press(message);
         let bad = unreadable(source.clone(), message, now, reason.clone());
         let press = press.then(|| unreadable_press(source, message, now, &reason));
-        decoded.observations(now).into_iter().chain([bad]).chain(press).collect()
+        decoded.observations(message, now).into_iter().chain([bad]).chain(press).collect()
     }
 
     /// Telemetry of a drone; what of it could not be read goes to the quarantine.
