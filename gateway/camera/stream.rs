@@ -231,7 +231,9 @@ impl Stream {
             if !std::mem::replace(&mut how.got, true) {
                 self.runs();
             }
-            self.settles(reconnect);
+            if !session.has_stalled() {
+                self.settles(reconnect);
+            }
             if let Some(change) = session.take_change() {
                 tracing::info!(camera = config.id, change, "camera: its stream changed");
             }

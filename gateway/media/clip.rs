@@ -29,11 +29,9 @@ pub fn write_clip(path: &Path, cut: &Cut) -> Result<ClipInfo, String> {
         stream.set_parameters(parameters.clone());
         stream.set_time_base(cut.format.time_base);
         ffi::set_mp4_tag(&mut stream);
-        if let Some(degrees) = cut.format.turn.degrees().filter(|degrees| *degrees != 0) {
+        if !cut.format.turn.is_none() {
             // Players show it upright, as it was recorded.
-            let mut tags = ffmpeg::Dictionary::new();
-            tags.set("rotate", &degrees.to_string());
-            stream.set_metadata(tags);
+            ffi::set_matrix(&mut stream, &cut.format.turn.matrix());
         }
     }
     let mut options = ffmpeg::Dictionary::new();

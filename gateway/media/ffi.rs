@@ -33,6 +33,20 @@ pub(super) fn set_mp4_tag(stream: &mut ffmpeg::format::stream::StreamMut<'_>) {
     }
 }
 
+/// How the pictures of this stream are to be shown.
+pub(super) fn set_matrix(stream: &mut ffmpeg::format::stream::StreamMut<'_>, matrix: &[i32; 9]) {
+    let kind = ffi::AVPacketSideDataType::AV_PKT_DATA_DISPLAYMATRIX;
+    let bytes = size_of_val(matrix);
+    // SAFETY: the stream belongs to an output context that outlives this borrow; what it allocates has
+    // the size that was asked for, and belongs to it.
+    unsafe {
+        let data = ffi::av_stream_new_side_data(stream.as_mut_ptr(), kind, bytes);
+        if !data.is_null() {
+            std::ptr::copy_nonoverlapping(matrix.as_ptr().cast::<u8>(), data, bytes);
+        }
+    }
+}
+
 /// A converter that goes with its camera from one thread to another.
 pub(super) struct Scaler(pub(super) ffmpeg::software::scaling::Context);
 

@@ -23,6 +23,8 @@ mod tests_access;
 #[cfg(test)]
 mod tests_change;
 #[cfg(test)]
+mod tests_recordings;
+#[cfg(test)]
 mod tests_ring;
 mod timeline;
 

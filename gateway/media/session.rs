@@ -323,7 +323,7 @@ impl Session {
         self.watch.format()
     }
 
-    /// Whether it ended because no picture came in its time.
+    /// Whether no picture came in its time. The latest one may have been held back by the parser until then.
     pub fn has_stalled(&self) -> bool {
         self.deadline.passed()
     }

@@ -28,15 +28,12 @@ impl Turn {
         self == Self::default()
     }
 
-    /// Degrees clockwise, of one that is not mirrored.
-    pub fn degrees(self) -> Option<u32> {
-        match (self.transposed, self.flip_x, self.flip_y) {
-            (false, false, false) => Some(0),
-            (true, true, false) => Some(90),
-            (false, true, true) => Some(180),
-            (true, false, true) => Some(270),
-            _ => None,
-        }
+    /// As a recording says it.
+    pub fn matrix(self) -> [i32; 9] {
+        let sign = |mirrored: bool| if mirrored { -(1 << 16) } else { 1 << 16 };
+        let (x, y) = (sign(self.flip_x), sign(self.flip_y));
+        let (a, b, c, d) = if self.transposed { (0, y, x, 0) } else { (x, 0, 0, y) };
+        [a, b, 0, c, d, 0, 0, 0, 1 << 30]
     }
 
     /// Width and height as it is shown.
@@ -92,15 +89,16 @@ mod tests {
 
     #[test]
     fn each_quarter_of_a_circle_is_as_it_is_shown() {
-        for (turn, degrees, shown) in [
-            (of(1, 0, 0, 1), Some(0), [1, 2, 3, 4, 5, 6]),
-            (of(0, 1, -1, 0), Some(90), [4, 1, 5, 2, 6, 3]),
-            (of(-1, 0, 0, -1), Some(180), [6, 5, 4, 3, 2, 1]),
-            (of(0, -1, 1, 0), Some(270), [3, 6, 2, 5, 1, 4]),
-            (of(-1, 0, 0, 1), None, [3, 2, 1, 6, 5, 4]),
-            (of(0, 1, 1, 0), None, [1, 4, 2, 5, 3, 6]),
+        for (turn, shown) in [
+            (of(1, 0, 0, 1), [1, 2, 3, 4, 5, 6]),
+            (of(0, 1, -1, 0), [4, 1, 5, 2, 6, 3]),
+            (of(-1, 0, 0, -1), [6, 5, 4, 3, 2, 1]),
+            (of(0, -1, 1, 0), [3, 6, 2, 5, 1, 4]),
+            (of(-1, 0, 0, 1), [3, 2, 1, 6, 5, 4]),
+            (of(0, 1, 1, 0), [1, 4, 2, 5, 3, 6]),
         ] {
-            assert_eq!((turn.degrees(), turned(turn)), (degrees, shown.to_vec()), "{turn:?}");
+            assert_eq!(turned(turn), shown, "{turn:?}");
+            assert_eq!(Turn::of_matrix(&turn.matrix()), turn);
         }
     }
 

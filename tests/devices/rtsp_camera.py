@@ -154,14 +154,16 @@ class Session:
                 lines += f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n"
             elif method == "SETUP":
                 lines += "Transport: " + re.search(r"(?i)Transport: *(.*)", head)[1].strip() + "\r\n"
-        self.peer.sendall(f"RTSP/1.0 {refusal or '200 OK' + chr(13) + chr(10)}{lines}\r\n{body}".encode())
-        if refusal is None and method == "PLAY":
-            say("PLAY")
-            threading.Thread(target=self.media, daemon=True).start()
         if refusal is None and method == "TEARDOWN":
+            # First, for who says it does not wait for an answer.
             say("TEARDOWN")
             self.ended.set()
             self.leaves(True)
+        status = refusal or "200 OK\r\n"
+        self.peer.sendall(f"RTSP/1.0 {status}{lines}\r\n{body}".encode())
+        if refusal is None and method == "PLAY":
+            say("PLAY")
+            threading.Thread(target=self.media, daemon=True).start()
 
     def run(self):
         buffered, said = b"", False
