@@ -14,6 +14,8 @@ mod tests;
 #[cfg(test)]
 mod tests_lines;
 #[cfg(test)]
+mod tests_roles;
+#[cfg(test)]
 mod tests_things;
 mod thing_state;
 
@@ -33,7 +35,7 @@ use happening::{EndCause, Ended, HIDDEN_FOR, Happening};
 pub(super) use thing_state::{Role, ThingState};
 
 /// Who crossed while he was seen too weakly is told if he is seen well within so long.
-const CROSSED_WITHIN: SignedDuration = SignedDuration::from_secs(5);
+const CROSSED_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 /// A track that was not reported for so long is forgotten; it has not lived so long unseen.
 const REMEMBERED_FOR: SignedDuration = SignedDuration::from_secs(60);
 /// Things that vanished where they stood and are waited for, at most.
@@ -237,7 +239,9 @@ impl Watch {
                 }
                 let new = is_new(track);
                 let since = if new { track.since.min(at) } else { at };
-                let thing = new.then(|| self.found_again(track, frame, at)).flatten();
+                // In the first look after a start, it may be what stood there before.
+                let begins = new || reported.is_none();
+                let thing = begins.then(|| self.found_again(track, frame, at)).flatten();
                 let thing = thing.unwrap_or_else(|| ThingState::new(track, since, at));
                 self.things.insert(track.id, thing);
             }

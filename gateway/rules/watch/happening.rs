@@ -243,8 +243,9 @@ impl Watch {
         for thing in self.things.values_mut().filter(|thing| thing.role == Role::Holds) {
             thing.role = if let_go { Role::LetGo } else { Role::Waits };
         }
-        // A crossing counts once.
-        self.things.values_mut().for_each(|thing| thing.crossed_at = None);
+        // A crossing counts once; of who was not told yet it counts still.
+        let told = self.things.values_mut().filter(|one| happening.members.contains(&one.id));
+        told.for_each(|thing| thing.crossed_at = None);
         self.enough_since = None;
         // Who renews an incident is no part of the one before.
         self.ended = (cause != EndCause::Renewed)

@@ -14,14 +14,16 @@ use crate::{
 pub(super) type Seen = (u64, f32, f32, f32);
 
 pub(super) struct Scene {
-    rules: Rules,
+    pub(super) rules: Rules,
     start: Timestamp,
     pub(super) label: &'static str,
     /// Width and height of each box.
     pub(super) size: (f32, f32),
+    /// When all tracks were detected first; at the look, if it is not said.
+    pub(super) since_s: Option<f64>,
     /// Where all tracks of the next looks were detected first; where they are, if there is none.
     pub(super) origin: Option<(f32, f32)>,
-    findings: Vec<(f64, Finding)>,
+    pub(super) findings: Vec<(f64, Finding)>,
 }
 
 impl Scene {
@@ -39,12 +41,13 @@ impl Scene {
             start,
             label: "person",
             size: (0.08, 0.3),
+            since_s: None,
             origin: None,
             findings: Vec::new(),
         }
     }
 
-    fn at(&self, second: f64) -> Timestamp {
+    pub(super) fn at(&self, second: f64) -> Timestamp {
         self.start + SignedDuration::from_millis((second * 1000.0).round() as i64)
     }
 
@@ -56,7 +59,7 @@ impl Scene {
             score: *score,
             bbox: Bbox::new(x - self.size.0 / 2.0, y - self.size.1, x + self.size.0 / 2.0, *y),
             seen: true,
-            since: at,
+            since: self.since_s.map_or(at, |second| self.at(second)),
             origin: self.origin.unwrap_or((*x, *y)),
         };
         let tracks = seen.iter().map(track).collect();

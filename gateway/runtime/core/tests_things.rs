@@ -361,3 +361,31 @@ fn p12_a_clip_is_cut_in_its_time_though_the_wall_clock_is_set() {
         );
     }
 }
+
+/// The memory of a camera does not reach back to when he came, or not to the end of a clip that shows him.
+#[test]
+fn p12_a_clip_shows_who_was_told_late_and_who_came_late() {
+    let mut story = Story::new("kind = \"loiter\"\ndwell_s = 60");
+    story.look("person", &[]);
+    let came_at = story.now.wall;
+    (0..120).for_each(|_| story.look("person", &[1]));
+    assert_eq!(story.clips.len(), 1);
+    let began_s = story.clips[0].1.duration_since(came_at).as_secs();
+    assert!((38..=42).contains(&began_s), "20 s before he was told, not {began_s} s after he came");
+    let mut story = Story::new("kind = \"intrusion\"");
+    story.look("person", &[]);
+    let came_at = story.now.wall;
+    for second in 0..90 {
+        // Within the first clip; and so near its end that it hardly shows him.
+        let there: &[u64] = match second {
+            0..10 => &[1],
+            10..28 => &[1, 2],
+            _ => &[1, 2, 3],
+        };
+        story.look("person", there);
+    }
+    let began: Vec<i64> =
+        story.clips.iter().map(|one| one.1.duration_since(came_at).as_secs()).collect();
+    assert_eq!(began.len(), 2, "{began:?}");
+    assert!(began[0] <= 1 && (26..=29).contains(&began[1]), "{began:?}");
+}

@@ -232,3 +232,34 @@ fn who_was_seen_well_where_he_stays_or_walks_on_is_followed_however_weakly() {
         assert!(n == 0 || told.iter().any(|track| track.seen && track.id == 1), "look {n}");
     }
 }
+
+#[test]
+fn who_stands_behind_somebody_else_for_three_seconds_is_himself() {
+    for (hidden_looks, one) in [(9, true), (14, true), (25, false)] {
+        let mut tracker = Tracker::default();
+        let see = |x: f32| Detection { label: "person".into(), score: 0.9, bbox: upright(x) };
+        let mut ids = HashSet::new();
+        for n in 0..60i64 {
+            // Somebody stops right in front of him, and goes on.
+            let hidden = (20..20 + hidden_looks).contains(&n);
+            let other = match n {
+                0..20 => 0.4 + 0.12 * n as f32,
+                _ if hidden => 3.1,
+                _ => 3.1 + 0.12 * (n - 20 - hidden_looks) as f32,
+            };
+            let mut seen = vec![see(other)];
+            if !hidden && (other - 3.0).abs() > 0.25 {
+                seen.push(see(3.0));
+            }
+            let tracks = tracker.update(at(n * 200), SHAPE, &seen, |_| true);
+            let at_his_place = tracks.iter().filter(|track| {
+                track.seen
+                    && !hidden
+                    && (other - 3.0).abs() > 0.5
+                    && track.bbox.iou(&upright(3.0)) > 0.8
+            });
+            ids.extend(at_his_place.map(|track| track.id));
+        }
+        assert_eq!(ids.len() == 1, one, "{hidden_looks} looks: {ids:?}");
+    }
+}
