@@ -1,6 +1,7 @@
 //! The nouns of the gateway: pure data, no I/O, no tokio; every other room speaks in these.
 
 mod areas;
+mod arrival;
 mod device;
 mod entry;
 mod event;
@@ -32,6 +33,7 @@ mod time;
 mod track;
 
 pub use areas::Areas;
+pub use arrival::Arrival;
 pub use device::{
     Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceStatus, DeviceTable,
 };

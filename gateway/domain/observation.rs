@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DeviceReport, Evidence, EvidenceId, GaugeReport, IncidentId, Kind, Now, Pose, PostureOrder,
-    Receipt, SourceId, Stamp, TrackFrame,
+    Arrival, DeviceReport, Evidence, EvidenceId, GaugeReport, IncidentId, Kind, Now, Pose,
+    PostureOrder, Receipt, SourceId, Stamp, TrackFrame,
 };
 
 /// One thing reported or seen.
@@ -85,6 +85,9 @@ pub struct Press {
     pub retained: bool,
     /// How it came: `intake`, a broker's id, `replay`.
     pub via: String,
+    /// How its message was handed in; none: by replay, or by a journal of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrival: Option<Arrival>,
 }
 
 /// Something is wrong with a part (`broken`), or right again.

@@ -152,6 +152,7 @@ mod tests {
             battery: None,
             retained,
             via: "t".into(),
+            arrival: None,
         };
         let table = [
             (0, "a", press(Some("1"), None, false), PressVerdict::New),
@@ -182,6 +183,7 @@ mod tests {
             battery: None,
             retained: false,
             via: "t".into(),
+            arrival: None,
         };
         let at = |wall: &str, s: u64| Now { wall: wall.parse().unwrap(), mono_ms: s * 1000 };
         let mut presses = Presses::default();
@@ -218,6 +220,7 @@ mod tests {
                 battery: None,
                 retained: false,
                 via: "t".into(),
+                arrival: None,
             };
             presses.judge(now, &"a".into(), &press);
         }

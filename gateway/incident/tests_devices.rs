@@ -92,6 +92,7 @@ impl World {
             battery: None,
             retained: false,
             via: "intake".into(),
+            arrival: None,
         };
         self.say(id, Body::Press(press));
     }

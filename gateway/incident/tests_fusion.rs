@@ -104,8 +104,14 @@ impl Site {
 
     fn press(&mut self, button: &str) {
         let id = format!("{button}-{}", self.now.mono_ms);
-        let press =
-            Press { id: Some(id), at: None, battery: None, retained: false, via: "test".into() };
+        let press = Press {
+            id: Some(id),
+            at: None,
+            battery: None,
+            retained: false,
+            via: "test".into(),
+            arrival: None,
+        };
         self.apply(button, Body::Press(press), Vec::new());
     }
 

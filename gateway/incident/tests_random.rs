@@ -397,6 +397,7 @@ impl World {
             battery: self.random.random_bool(0.3).then(|| self.random.random_range(0..=100)),
             retained: false,
             via: "test".into(),
+            arrival: None,
         };
         let effects = self.apply(source, Body::Press(press.clone()), Vec::new());
         let key = format!("press/{source}");

@@ -98,6 +98,7 @@ mod tests {
                 battery: None,
                 retained: false,
                 via: "t".into(),
+                arrival: None,
             }),
         };
         vec![Observation { source: "mad".into(), stamp: Stamp::of_gateway(now), body }]

@@ -87,6 +87,7 @@ pub(super) fn press(id: &str) -> Entry {
         battery: None,
         retained: false,
         via: "intake".into(),
+        arrival: None,
     };
     let stamp = Stamp::of_gateway(Now { wall: noon(), mono_ms: 1 });
     Entry::Press { source: "btn".into(), stamp, press, stale: false, test: false, incident: None }

@@ -66,6 +66,7 @@ impl Desk {
             battery: report.battery,
             retained: report.retained,
             via: report.via.clone(),
+            arrival: None,
         };
         self.test_press(now, source, stamp, &press, effects);
     }

@@ -44,6 +44,7 @@ impl DeviceMessage {
             battery: report.battery,
             retained: report.retained,
             via: report.via.clone(),
+            arrival: None,
         });
         match act {
             Act::Cancel => report.word = DeviceStatus::Cancel,
