@@ -3,6 +3,25 @@
 use super::{Dialects, codecs::Message, limit::Limiter};
 use crate::domain::{Body, Meter, Metric, Now, Observation};
 
+/// A message that came in and cannot be read as a whole, because `reason` (it is too large, say);
+/// its payload is as much of it as there is. Counted, and kept in quarantine. With the last
+/// observation the message is settled; never empty.
+pub(super) fn cannot_be_read(
+    dialects: &Dialects,
+    message: &Message<'_>,
+    reason: &str,
+    now: Now,
+    meter: &dyn Meter,
+) -> Vec<Observation> {
+    let codecs = dialects.borrow().clone();
+    let observations = codecs.not_read(message, now, reason);
+    for observation in &observations {
+        meter.add(Metric::SignalsUnreadable, message.via, 1);
+        meter.add(Metric::DeviceUnreadable, observation.source.as_str(), 1);
+    }
+    observations
+}
+
 /// Its observations. Empty: it was set aside by the limit, and is acknowledged after what came
 /// before it.
 pub(super) fn accept(

@@ -208,6 +208,11 @@ impl Codecs {
         self.mappings.iter().find_map(|mapping| Some((mapping, mapping.matches(topic)?)))
     }
 
+    /// A message that was not read at all, for this reason.
+    pub fn not_read(&self, message: &Message<'_>, now: Now, reason: &str) -> Vec<Observation> {
+        vec![unreadable(self.whose(message), message, now, reason.to_owned())]
+    }
+
     /// The source that the topic of an unreadable message names; else the way it came.
     fn whose(&self, message: &Message<'_>) -> SourceId {
         let levels = message.topic.split('/');
@@ -215,6 +220,16 @@ impl Codecs {
             .filter(|level| !level.is_empty())
             .find_map(|level| self.device(level).id.or_else(|| self.gauge(level)));
         listed.unwrap_or_else(|| SourceId::from(message.via))
+    }
+
+    /// Whether the site has listed a device, or a gauge, under this name.
+    pub fn lists(&self, name: &str) -> bool {
+        self.device(name).listed || self.gauge(name).is_some()
+    }
+
+    /// How many names of devices and gauges are listed: at least as many as there are devices.
+    pub fn listed(&self) -> usize {
+        self.devices.len() + self.gauges.len()
     }
 
     pub fn site(&self) -> &SiteId {
