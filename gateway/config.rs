@@ -5,6 +5,7 @@ mod button_list;
 mod check;
 mod devices;
 mod diff;
+mod doors;
 mod drones;
 pub mod env;
 mod grids;

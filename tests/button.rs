@@ -83,8 +83,8 @@ async fn bad_payloads_are_quarantined_counted_and_disturb_nothing() {
     for payload in bad {
         assert!(is_taken(&gateway, payload), "unreadable is acknowledged: {payload:?}");
     }
-    // A megabyte is no press: the connection is closed, nothing else is disturbed.
-    assert!(!is_taken(&gateway, &vec![b'a'; 1 << 20]));
+    // A megabyte costs itself: its beginning is kept, and the connection goes on.
+    assert!(is_taken(&gateway, &vec![b'a'; 1 << 20]));
     let unknown = br#"{"device":"nobody-knows","event":"press","at":"1970-01-01T00:00:00Z"}"#;
     let unknown = Message::new(gateway.intake.unwrap(), "x/y", unknown).options(&["-V", "5"]);
     assert!(unknown.send());
@@ -93,8 +93,8 @@ async fn bad_payloads_are_quarantined_counted_and_disturb_nothing() {
         .await;
     assert_eq!(event["data"]["sources"][0]["kind"], "unknown");
     assert!(event["data"]["clock"]["error_ms"].as_u64().unwrap() > 1_000_000_000);
-    assert_eq!(gateway.metric("gridpost_signals_unreadable_total").await, 5.0);
-    assert!(gateway.metric("gridpost_signals_refused_total").await >= 1.0);
+    assert_eq!(gateway.metric("gridpost_signals_unreadable_total").await, 6.0);
+    assert_eq!(gateway.metric("gridpost_signals_too_large_total").await, 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -225,7 +225,7 @@ broker = "http://h"
         "gridpost.toml:11: error: device_model[1].topic: `a/b+/c`: expected an MQTT filter",
         "gridpost.toml:12: error: device_model[1].action: `type`: expected a JSON pointer",
         "gridpost.toml:17: error: sink[1].body: {titel} is not known",
-        "error: sink[2].broker: expected mqtt://",
+        "error: sink[2].broker: begin with mqtt://",
         "error: sink[2].say: says nothing",
     ];
     check_in(folder.path(), text).must_say(2, parts);

@@ -3,8 +3,10 @@
 mod clock;
 mod cpu_time;
 mod files;
+pub mod handles;
 mod lock;
 mod progress;
+mod rarely;
 mod readiness;
 mod registry;
 mod report;
@@ -16,6 +18,7 @@ pub use cpu_time::thread_cpu_time;
 pub use files::{Sync, write_whole};
 pub use lock::lock;
 pub use progress::{Beat, BeatWatch, Progress};
+pub use rarely::Rarely;
 pub use readiness::Readiness;
 pub use registry::{Registry, escape_label};
 pub use report::Reporter;

@@ -7,7 +7,7 @@ use super::{
     button::ButtonConfig,
     devices::{ListedButtons, check_buttons, check_models, press_cameras, wake_cameras},
     diff::Contents,
-    drones, env, looks, neighbours,
+    doors, drones, env, looks, neighbours,
     place::Sources,
     read::Document,
     rule_names::{check_model, check_rules},
@@ -94,6 +94,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     weather::check(document, &typed.gauges);
     let mut site = typed.site.take()?;
     site::check(document, &mut site);
+    doors::check_brokers(document, &typed.mqtt, &site.id);
     let grids = site::read_grids(document, &site);
 
     let mut sources = Sources::new(site.place, &grids);
@@ -108,6 +109,8 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let sources = sources.all;
     let mut buttons = only(typed.buttons);
     buttons.extend(listed.rows.into_iter().map(|(_, button)| button));
+
+    doors::check_intake(document, typed.intake.as_ref(), buttons.len() + typed.gauges.len());
 
     let wake_cameras = wake_cameras(&site, &buttons, &typed.cameras);
     Some(Config {

@@ -16,6 +16,7 @@ use tokio::{net::TcpListener, sync::watch};
 use listener::WebListener;
 
 use crate::{
+    base::Readiness,
     domain::{
         Answer, DeviceTable, EventContext, Evidence, EvidenceId, IncidentId, Kind, PostureOrder,
         RainView, Record, Reply,
@@ -176,17 +177,14 @@ impl Console {
     }
 
     /// Serves until told to stop; what is being answered then is answered.
-    pub async fn serve<B: Backend>(self, backend: B, mut stop: watch::Receiver<bool>) {
+    pub async fn serve<B: Backend>(
+        self,
+        backend: B,
+        readiness: Readiness,
+        stop: watch::Receiver<bool>,
+    ) {
         let app = routes::router(backend, self.token);
-        let listener = match WebListener::open(self.listener, self.tls) {
-            Ok(listener) => listener,
-            Err(error) => return tracing::error!(%error, "web: cannot listen"),
-        };
-        let served = axum::serve(listener, app).with_graceful_shutdown(async move {
-            let _ = stop.wait_for(|stop| *stop).await;
-        });
-        if let Err(error) = served.await {
-            tracing::error!(%error, "web: ended");
-        }
+        let Self { listener, tls, .. } = self;
+        WebListener { listener, tls, app, readiness }.serve(stop).await;
     }
 }

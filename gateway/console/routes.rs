@@ -1,6 +1,6 @@
 //! The addresses: health and metrics for machines, incidents, evidence and replies behind the token.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -14,10 +14,15 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{Backend, Filter, Reloaded, evidence, problem::problem, token, weather};
-use crate::domain::{Answer, DEVICE_STATES, DeviceState, Kind, Record, Reply, What};
+use crate::{
+    domain::{Answer, DEVICE_STATES, DeviceState, Kind, Record, Reply, What},
+    wire::guests::{GuestHandle, Trust},
+};
 
 /// A reply is a few hundred bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// It is there in one go, over the slowest line.
+const BODY_WITHIN: Duration = Duration::from_secs(15);
 /// Incidents in one answer.
 const LIST_DEFAULT: usize = 100;
 const LIST_MAX: usize = 1_000;
@@ -39,7 +44,11 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
             async move {
                 let given = request.headers().get(header::AUTHORIZATION);
                 if token::carries(given.and_then(|value| value.to_str().ok()), &token) {
-                    next.run(request).await
+                    // Whoever has the token is no stranger any more, and keeps its place.
+                    if let Some(guest) = request.extensions().get::<GuestHandle>() {
+                        guest.stands(Trust::Listed);
+                    }
+                    with_body(request, next).await
                 } else {
                     let mut answer =
                         problem(StatusCode::UNAUTHORIZED, "bearer token missing or wrong");
@@ -61,6 +70,30 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
             response
         }))
         .with_state(backend)
+}
+
+/// Reads the body, which has to be there within a time: one byte a minute holds nothing up.
+async fn with_body(request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    let read = axum::body::to_bytes(body, BODY_BYTES_MAX);
+    let body = match tokio::time::timeout(BODY_WITHIN, read).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(error)) => {
+            let large = std::error::Error::source(&error)
+                .is_some_and(|error| error.is::<http_body_util::LengthLimitError>());
+            return if large {
+                let most = format!("expected at most {BODY_BYTES_MAX} bytes");
+                problem(StatusCode::PAYLOAD_TOO_LARGE, &most)
+            } else {
+                problem(StatusCode::BAD_REQUEST, "the body broke off")
+            };
+        }
+        Err(_) => {
+            let late = format!("the body was not there within {} s", BODY_WITHIN.as_secs());
+            return problem(StatusCode::REQUEST_TIMEOUT, &late);
+        }
+    };
+    next.run(Request::from_parts(head, body.into())).await
 }
 
 async fn readyz<B: Backend>(State(backend): State<B>) -> Response {

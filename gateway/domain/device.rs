@@ -30,6 +30,8 @@ pub struct DeviceReport {
     pub hub: bool,
     /// How it came: `intake`, a broker's id, `replay`.
     pub via: String,
+    /// Of a hub that cannot be heard: why, in words.
+    pub reason: Option<String>,
     /// A broker's retained message: it shows a state, and not that the device is alive now.
     pub retained: bool,
     /// The state in which it calls, where it has one (`sos`): false is that it does not call now.

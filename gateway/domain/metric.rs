@@ -74,6 +74,8 @@ metrics! {
     SignalsDuplicate Counter "gridpost_signals_duplicate_total" ["source"] "Signals seen before.";
     SignalsUnreadable Counter "gridpost_signals_unreadable_total" ["origin"] "Payloads that could not be read, quarantined.";
     SignalsRefused Counter "gridpost_signals_refused_total" ["origin"] "Connections or packets refused (users, size, protocol).";
+    SignalsTooLarge Counter "gridpost_signals_too_large_total" ["origin"] "Messages too large to be read, set aside and acknowledged.";
+    RepliesRefused Counter "gridpost_replies_refused_total" ["origin"] "Replies and orders by MQTT that cannot be done (no such incident, closed), quarantined.";
     SignalsLimited Counter "gridpost_signals_limited_total" ["source"] "Messages of a device beyond its rate, set aside unread; never a press.";
     DeviceUnreadable Counter "gridpost_device_unreadable_total" ["source"] "Payloads of a device that could not be read, quarantined.";
     Devices Gauge "gridpost_devices" ["state"] "Devices by state: fine, silent, battery, tamper, weak, unheard, unknown.";

@@ -148,7 +148,7 @@ impl Fleet {
         config: &Config,
     ) {
         if report.hub {
-            return self.hub(now, id, &report.word);
+            return self.hub(now, id, report);
         }
         let device = self.device(now, id);
         let state = &mut device.state;
@@ -185,9 +185,10 @@ impl Fleet {
 
     /// A broker or coordinator went away or came back. Time in which it is away does not count as
     /// silence of its devices.
-    fn hub(&mut self, now: Now, id: &SourceId, word: &DeviceStatus) {
+    fn hub(&mut self, now: Now, id: &SourceId, report: &DeviceReport) {
         let hub = self.hubs.entry(id.clone()).or_default();
-        match (word, hub.down_ms) {
+        hub.reason.clone_from(&report.reason);
+        match (&report.word, hub.down_ms) {
             (DeviceStatus::Offline, None) => hub.down_ms = Some(now.mono()),
             (DeviceStatus::Online, Some(since)) => {
                 hub.down_ms = None;
@@ -234,7 +235,9 @@ impl Fleet {
                 hub.reported = broken;
                 let why = match (gone, broken) {
                     (true, _) => {
-                        format!("{id} is gone: none of the devices behind it can be heard")
+                        let reason = hub.reason.as_ref().map(|reason| format!(" ({reason})"));
+                        let reason = reason.unwrap_or_default();
+                        format!("{id} is gone{reason}: none of the devices behind it can be heard")
                     }
                     (_, true) => format!(
                         "{silent} of {of} devices behind {id} are silent: look at {id} first"

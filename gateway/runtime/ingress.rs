@@ -16,7 +16,9 @@ use crate::{
     base::{Sync, Task, write_whole},
     config::Config,
     console::{self, Console},
-    domain::{EventContext, Meter},
+    domain::{
+        Body, DeviceReport, DeviceStatus, Envelope, EventContext, Fault, Kind, Meter, Observation,
+    },
     sources::{
         intake::{self, Intake},
         mqtt,
@@ -79,15 +81,17 @@ impl Ingress {
         new: &intake::Config,
         shared: &Shared,
     ) -> Result<Intake, String> {
-        let meter: Arc<dyn Meter> = shared.registry.clone();
-        let (dialects, envelopes) = (shared.dialects.clone(), shared.envelopes.clone());
+        let given = intake::Given {
+            dialects: shared.dialects.clone(),
+            envelopes: shared.envelopes.clone(),
+            clock: shared.clock.clone(),
+            meter: shared.registry.clone(),
+            readiness: shared.readiness.clone(),
+        };
         let same = old.is_some_and(|old| old.listen == new.listen);
         match self.intake.as_ref().filter(|_| same) {
-            Some(listener) => {
-                let listener = listener.socket.clone();
-                Intake::on(listener, new, dialects, envelopes, shared.clock.clone(), meter)
-            }
-            None => Intake::bind(new, dialects, envelopes, shared.clock.clone(), meter).await,
+            Some(listener) => Intake::on(listener.socket.clone(), new, given),
+            None => Intake::bind(new, given).await,
         }
     }
 
@@ -149,7 +153,8 @@ impl Ingress {
                 asks: shared.asks.clone(),
             };
             let socket = console.listener();
-            let task = Task::start(|stop| console.serve(backend, stop));
+            let readiness = shared.readiness.clone();
+            let task = Task::start(|stop| console.serve(backend, readiness, stop));
             // Not waited for: a connection of it may be the one that asked for this.
             if let Some(old) = self.web.replace(Listener { task, socket }) {
                 old.task.stop();
@@ -166,14 +171,29 @@ impl Ingress {
             envelopes: shared.envelopes.clone(),
             clock: shared.clock.clone(),
             meter: shared.registry.clone(),
+            readiness: shared.readiness.clone(),
         };
         self.brokers.insert(config.id.clone(), Task::start(|stop| source.run(stop)));
     }
 
     /// Disconnects from a broker. The session there stays: what was not acknowledged comes again later.
-    pub(super) async fn stop_broker(&mut self, id: &str) {
-        if let Some(task) = self.brokers.remove(id) {
-            task.end().await;
+    /// What was said of it is taken back.
+    pub(super) async fn stop_broker(&mut self, id: &str, shared: &Shared) {
+        let Some(task) = self.brokers.remove(id) else { return };
+        task.end().await;
+        shared.readiness.clear(&mqtt::part(id));
+        shared.readiness.clear(&mqtt::set_aside_part(id));
+        let there = DeviceReport {
+            word: DeviceStatus::Online,
+            hub: true,
+            via: id.into(),
+            ..DeviceReport::default()
+        };
+        let text = format!("broker {id}: its configuration changed");
+        let right = Fault { kind: Kind::DeviceFault, broken: false, text };
+        for body in [Body::Device(there), Body::Fault(right)] {
+            let said = Observation::of_gateway(id.into(), shared.clock.now(), body);
+            let _ = shared.envelopes.send(Envelope::unacknowledged(said)).await;
         }
     }
 

@@ -229,7 +229,7 @@ impl RunningGateway {
             }
         }
         for item in difference.of("mqtt") {
-            self.ingress.stop_broker(&item.id).await;
+            self.ingress.stop_broker(&item.id, &self.shared).await;
             if let Some(broker) = new.mqtt.iter().find(|broker| broker.id == item.id) {
                 self.ingress.start_broker(broker, &self.shared);
             }

@@ -32,7 +32,7 @@ use super::{
     track_feed::TrackFeed,
 };
 use crate::{
-    base::{Progress, Readiness, RealClock, Registry},
+    base::{Progress, Readiness, RealClock, Registry, handles},
     camera::WakeRouter,
     config::{Config, env::Environment},
     domain::{Clock, DeviceTable, EventContext, IdMint, Meter, Now},
@@ -65,11 +65,13 @@ pub fn run(
     environment: &dyn Environment,
 ) -> Result<(), String> {
     tune_allocator();
+    let open_files = handles::raise();
     let clock = RealClock::start();
     let registry = Registry::new();
     let sinks = subscribers(&config.sinks);
     let meter: Arc<dyn Meter> = registry.clone();
     let systemd = Arc::new(Systemd::new(environment));
+    tracing::debug!(open_files, "the bound of open files and sockets");
     let opened = store::open(&config.data, &sinks, meter).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

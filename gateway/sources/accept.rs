@@ -28,7 +28,6 @@ pub(super) fn accept(
 /// its payload is as much of it as there is. It goes to the quarantine. If it is of a listed button,
 /// or on a topic that is for presses alone, the last of the observations is a press that nobody could
 /// read. With the last one the message is settled, as with those of [`accept`]; never empty.
-#[allow(dead_code, reason = "the ways in call it for messages beyond their bound")]
 pub(super) fn cannot_be_read(
     dialects: &Dialects,
     message: &Message<'_>,

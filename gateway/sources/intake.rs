@@ -1,29 +1,52 @@
 //! The built-in MQTT listener: a device straight at the gateway; its PUBACK is given after the fsync.
 
+//!
+//! A place is on loan until its device has said who it is (`wire/guests.rs`): a listener that is full
+//! sends away strangers first, and a listed device never.
+
+mod connect;
 mod session;
+mod users;
 
 use std::{
-    collections::HashMap,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, mpsc, watch},
+    net::{TcpListener, TcpStream},
+    sync::{mpsc, watch},
 };
 
 use crate::{
-    domain::{Clock, Envelope, Meter, Metric},
+    base::{Rarely, Readiness, handles, lock, stopped},
+    domain::{Body, Clock, Envelope, Fault, Kind, Meter, Metric, Observation},
     sources::{Dialects, limit::Limiter},
     wire::{
         file_stamp::missing,
+        guests::{Guest, Guests},
+        sockets::keep_alive,
         tls::{ListenKeys, ServerTls, Wire, handshake},
     },
 };
+use users::Users;
+
+/// Connections at once where the configuration says nothing and the list is short.
+const CONNECTIONS_MIN: usize = 512;
+/// And beside those that are listed.
+const CONNECTIONS_MORE: usize = 64;
+/// Of all handles that connections may have, percent: presses come before the web.
+const HANDLES_PERCENT: usize = 60;
+/// Connections of one address that have not said who they are.
+const STRANGERS_MAX: usize = 64;
+/// One line of the log in so long for things of which there may be thousands.
+const SAID_EVERY: Duration = Duration::from_secs(10);
+/// A listener that was full is well again when it had room for so long.
+const ROOM_AGAIN: Duration = Duration::from_secs(15);
 
 /// `[intake]`: where devices connect without a broker.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -46,17 +69,14 @@ pub struct Config {
     /// PEM of its private key.
     #[serde(default)]
     pub tls_key_file: Option<PathBuf>,
-    /// Connections at once. Default 512.
-    #[serde(default = "connections_max")]
-    pub connections_max: usize,
+    /// Connections at once, 1 to 65536. Default: 512, or 64 more than devices are listed, whichever
+    /// is more.
+    #[serde(default)]
+    pub connections_max: Option<usize>,
 }
 
 fn listen() -> SocketAddr {
     ([127, 0, 0, 1], 1883).into()
-}
-
-fn connections_max() -> usize {
-    512
 }
 
 impl Config {
@@ -70,8 +90,11 @@ impl Config {
             ));
         }
         problems.extend(self.tls().problem());
+        if self.connections_max.is_some_and(|most| !(1..=65_536).contains(&most)) {
+            problems.push(("connections_max", "expected 1 to 65536".to_owned()));
+        }
         let users = self.users_file.as_ref().filter(|path| path.is_file());
-        if let Some(Err(error)) = users.map(read_users) {
+        if let Some(Err(error)) = users.map(users::read) {
             problems.push(("users_file", error));
         }
         problems
@@ -87,31 +110,10 @@ impl Config {
     }
 }
 
-/// Name → password.
-type Users = HashMap<String, String>;
-
-fn read_users(path: &PathBuf) -> Result<Users, String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
-    parse_users(path, &text)
-}
-
-fn parse_users(path: &Path, text: &str) -> Result<Users, String> {
-    text.lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
-        .map(|(number, line)| {
-            let pair = line.trim().split_once(':').filter(|(name, _)| !name.is_empty());
-            pair.map(|(name, password)| (name.to_owned(), password.to_owned()))
-                .ok_or_else(|| format!("{}:{}: expected name:password", path.display(), number + 1))
-        })
-        .collect()
-}
-
 /// How many users a text names, for the fuzzer.
 #[doc(hidden)]
 pub fn fuzz_users(text: &str) -> Result<usize, String> {
-    parse_users(Path::new("users"), text).map(|users| users.len())
+    users::parse(Path::new("users"), text).map(|users| users.len())
 }
 
 /// One connection over anything that can be read and written, anonymous, for the fuzzer.
@@ -124,9 +126,38 @@ pub async fn fuzz_session(
 ) -> Result<(), String> {
     let codecs = crate::sources::codecs::Codecs::new(&"fuzz".into(), &[], &[]);
     let (_keep, dialects) = watch::channel(Arc::new(codecs));
-    let (users, limiter) = (Users::new(), Limiter::default());
-    let shared = Shared { dialects, limiter, users, anonymous: true, envelopes, clock, meter };
-    session::run(Box::new(stream), &shared).await
+    let shared = Shared {
+        dialects,
+        limiter: Limiter::default(),
+        users: Users::new(),
+        anonymous: true,
+        envelopes,
+        clock,
+        meter,
+        guests: Arc::default(),
+        said: Said::default(),
+    };
+    let from = IpAddr::from([127, 0, 0, 1]);
+    let mut guest = shared.guests.admit(from, 1, 1).ok_or("no place")?;
+    match session::run(Box::new(stream), &shared, from, &mut guest).await.reason {
+        None => Ok(()),
+        Some(reason) => Err(reason),
+    }
+}
+
+/// Lines of the log of which there may be thousands.
+struct Said {
+    closed: Mutex<Rarely>,
+    too_large: Mutex<Rarely>,
+    full: Mutex<Rarely>,
+    failed: Mutex<Rarely>,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        let one = || Mutex::new(Rarely::every(SAID_EVERY));
+        Self { closed: one(), too_large: one(), full: one(), failed: one() }
+    }
 }
 
 /// What every connection shares.
@@ -138,6 +169,23 @@ struct Shared {
     envelopes: mpsc::Sender<Envelope>,
     clock: Arc<dyn Clock>,
     meter: Arc<dyn Meter>,
+    guests: Arc<Guests>,
+    said: Said,
+}
+
+impl Shared {
+    fn say_too_large(&self, topic: &str, bytes: usize) {
+        if let Some(more) = lock(&self.said.too_large).say() {
+            tracing::warn!(topic, bytes, more, "intake: a message that is too large is set aside");
+        }
+    }
+
+    fn closed(&self, peer: SocketAddr, reason: &str) {
+        self.meter.add(Metric::SignalsRefused, "intake", 1);
+        if let Some(more) = lock(&self.said.closed).say() {
+            tracing::warn!(%peer, reason, more, "intake: connection closed");
+        }
+    }
 }
 
 /// A bound listener that nobody serves yet.
@@ -145,86 +193,185 @@ pub struct Intake {
     listener: Arc<TcpListener>,
     tls: Option<ServerTls>,
     shared: Arc<Shared>,
-    connections: Arc<Semaphore>,
+    connections_max: Option<usize>,
+    readiness: Readiness,
+}
+
+/// What an intake is given.
+pub struct Given {
+    pub dialects: Dialects,
+    pub envelopes: mpsc::Sender<Envelope>,
+    pub clock: Arc<dyn Clock>,
+    pub meter: Arc<dyn Meter>,
+    pub readiness: Readiness,
 }
 
 impl Intake {
     /// The error names the address, or the file of users and its line.
-    pub async fn bind(
-        config: &Config,
-        dialects: Dialects,
-        envelopes: mpsc::Sender<Envelope>,
-        clock: Arc<dyn Clock>,
-        meter: Arc<dyn Meter>,
-    ) -> Result<Self, String> {
+    pub async fn bind(config: &Config, given: Given) -> Result<Self, String> {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| format!("intake: cannot listen on {}: {error}", config.listen))?;
-        Self::on(Arc::new(listener), config, dialects, envelopes, clock, meter)
+        Self::on(Arc::new(listener), config, given)
     }
 
     /// As [`Self::bind`], on a listener that is there: another intake may serve it until now.
-    pub fn on(
-        listener: Arc<TcpListener>,
-        config: &Config,
-        dialects: Dialects,
-        envelopes: mpsc::Sender<Envelope>,
-        clock: Arc<dyn Clock>,
-        meter: Arc<dyn Meter>,
-    ) -> Result<Self, String> {
-        let users = config.users_file.as_ref().map(read_users).transpose()?.unwrap_or_default();
+    pub fn on(listener: Arc<TcpListener>, config: &Config, given: Given) -> Result<Self, String> {
+        let users = config.users_file.as_ref().map(users::read).transpose()?.unwrap_or_default();
         let tls = config.tls().server().map_err(|reason| format!("intake: {reason}"))?;
-        let anonymous = config.allow_anonymous;
-        Ok(Self {
-            listener,
-            tls,
-            shared: Arc::new(Shared {
-                dialects,
-                limiter: Limiter::default(),
-                users,
-                anonymous,
-                envelopes,
-                clock,
-                meter,
-            }),
-            connections: Arc::new(Semaphore::new(config.connections_max)),
-        })
+        let Given { dialects, envelopes, clock, meter, readiness } = given;
+        let shared = Shared {
+            dialects,
+            limiter: Limiter::default(),
+            users,
+            anonymous: config.allow_anonymous,
+            envelopes,
+            clock,
+            meter,
+            guests: Arc::default(),
+            said: Said::default(),
+        };
+        let connections_max = config.connections_max;
+        Ok(Self { listener, tls, shared: Arc::new(shared), connections_max, readiness })
     }
 
     pub fn listener(&self) -> Arc<TcpListener> {
         self.listener.clone()
     }
 
-    /// Accepts until told to stop; connections beyond the bound are closed at once and counted.
+    /// Connections at once: as the list of devices is now.
+    fn most(&self) -> usize {
+        let listed = self.shared.dialects.borrow().listed();
+        let wanted = self.connections_max.unwrap_or(CONNECTIONS_MIN.max(listed + CONNECTIONS_MORE));
+        handles::at_most(wanted, HANDLES_PERCENT)
+    }
+
+    /// Accepts until told to stop. Who is sent away for want of room, or not let in, is counted.
     pub async fn serve(self, mut stop: watch::Receiver<bool>) {
+        let mut full = false;
+        let mut look = tokio::time::interval(ROOM_AGAIN);
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => return,
-            };
-            let Ok((stream, peer)) = accepted else {
-                // Out of file descriptors: the next try must not spin.
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-                continue;
-            };
-            let Ok(permit) = self.connections.clone().try_acquire_owned() else {
-                self.shared.meter.add(Metric::SignalsRefused, "intake", 1);
-                tracing::warn!(%peer, "intake: too many connections; closed");
-                continue;
-            };
-            let (shared, tls, mut stop) = (self.shared.clone(), self.tls.clone(), stop.clone());
-            tokio::spawn(async move {
-                let _permit = permit;
-                tokio::select! {
-                    ended = async { session::run(handshake(tls.as_ref(), stream).await?, &shared).await } => {
-                        if let Err(reason) = ended {
-                            shared.meter.add(Metric::SignalsRefused, "intake", 1);
-                            tracing::warn!(%peer, reason, "intake: connection closed");
-                        }
+                _ = look.tick(), if full => {
+                    if !self.shared.guests.was_crowded() {
+                        full = false;
+                        self.say_full(None).await;
                     }
-                    _ = stop.wait_for(|stop| *stop) => {}
+                    continue;
                 }
-            });
+                () = stopped(&mut stop) => break,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, perhaps: the next try must not spin.
+                    if let Some(more) = lock(&self.shared.said.failed).say() {
+                        tracing::error!(%error, more, "intake: a connection cannot be accepted");
+                    }
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let most = self.most();
+            let guest = self.shared.guests.admit(peer.ip(), most, STRANGERS_MAX);
+            if !full && self.shared.guests.was_crowded() {
+                full = true;
+                look.reset();
+                self.say_full(Some(most)).await;
+            }
+            match guest {
+                Some(guest) => self.begin(stream, peer, guest, stop.clone()),
+                None => {
+                    self.shared.meter.add(Metric::SignalsRefused, "intake", 1);
+                    if let Some(more) = lock(&self.shared.said.full).say() {
+                        tracing::warn!(%peer, most, more, "intake: too many connections; closed");
+                    }
+                }
+            }
+        }
+        if full {
+            self.say_full(None).await;
+        }
+    }
+
+    /// In `/readyz` and as an incident; `None`: there is room again.
+    async fn say_full(&self, most: Option<usize>) {
+        let text = match most {
+            Some(most) => {
+                let text = format!(
+                    "full: all {most} connections are taken; strangers and unlisted devices are sent away"
+                );
+                tracing::warn!("intake: {text}");
+                self.readiness.not_ready("intake", &text);
+                text
+            }
+            None => {
+                tracing::info!("intake: there is room again");
+                self.readiness.clear("intake");
+                "there is room again".to_owned()
+            }
+        };
+        let text = format!("intake: {text}");
+        let fault = Fault { kind: Kind::DeviceFault, broken: most.is_some(), text };
+        let now = self.shared.clock.now();
+        let said = Observation::of_gateway("intake".into(), now, Body::Fault(fault));
+        let _ = self.shared.envelopes.send(Envelope::unacknowledged(said)).await;
+    }
+
+    fn begin(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        mut guest: Guest,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let (shared, tls) = (self.shared.clone(), self.tls.clone());
+        tokio::spawn(async move {
+            keep_alive(&stream);
+            let ended = tokio::select! {
+                ended = connection(stream, tls, &shared, peer, &mut guest) => ended,
+                () = stopped(&mut stop) => return,
+            };
+            drop(guest);
+            let Some((hello, will)) = ended else { return };
+            if !will.delay.is_zero() {
+                tokio::select! {
+                    () = tokio::time::sleep(will.delay) => {}
+                    () = stopped(&mut stop) => return,
+                }
+                if shared.guests.has(&hello.name(&peer.ip().to_string())) {
+                    return;
+                }
+            }
+            session::say_will(&shared, &hello, &will).await;
+        });
+    }
+}
+
+/// The whole of one connection; the will of a device that went without a word.
+async fn connection(
+    stream: TcpStream,
+    tls: Option<ServerTls>,
+    shared: &Shared,
+    peer: SocketAddr,
+    guest: &mut Guest,
+) -> Option<(connect::Hello, connect::Will)> {
+    let stream = tokio::select! {
+        stream = handshake(tls.as_ref(), stream) => stream,
+        _ = guest.told_to_leave() => Err("its place was needed".to_owned()),
+    };
+    match stream {
+        Ok(stream) => {
+            let remains = session::run(stream, shared, peer.ip(), guest).await;
+            if let Some(reason) = remains.reason {
+                shared.closed(peer, &reason);
+            }
+            remains.will
+        }
+        Err(reason) => {
+            shared.closed(peer, &reason);
+            None
         }
     }
 }

@@ -2,6 +2,7 @@
 //! drones outside their packets, which the camera engine reads: their settings and their events.
 
 mod accept;
+mod arrival;
 pub mod camera;
 pub mod codecs;
 pub mod drone;
@@ -11,6 +12,7 @@ pub mod mqtt;
 pub mod onvif;
 pub mod reconnect;
 pub mod recorded;
+mod refused;
 pub mod sl651;
 
 use std::sync::Arc;

@@ -1,99 +1,52 @@
 //! A broker as a source: a lasting session, each message acknowledged after it is on disk, in order.
+//!
+//! It counts as heard when it has answered every SUBSCRIBE and holds (`mqtt/health.rs`); until then
+//! `/readyz` names it with the reason, and after a minute it is an incident.
 
-use std::{collections::VecDeque, path::PathBuf, pin::pin, sync::Arc, time::Duration};
+mod config;
+mod health;
+mod in_flight;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot, watch};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use super::{Dialects, accept::accept, codecs::Message, limit::Limiter};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
+
+use super::{
+    Dialects,
+    accept::{accept, cannot_be_read},
+    arrival,
+    codecs::Message,
+    limit::Limiter,
+    refused,
+};
 use crate::{
+    base::{Rarely, Readiness},
     domain::{
-        Answer, Body, Clock, DeviceReport, DeviceStatus, Envelope, Meter, Observation, Receipt,
-        SiteId, Stamp,
+        Arrival, Body, Clock, DeviceReport, DeviceStatus, Envelope, Fault, Kind, Meter, Metric,
+        Observation, Receipt, SiteId, Stamp,
     },
     wire::{
         backoff::backoff,
-        mqtt::{self as wire, Access, Acknowledger, Broker, Subscriber},
+        frames,
+        mqtt::{self as wire, Granted, Heard, Subscriber},
     },
 };
+use health::Health;
+use in_flight::{InFlight, StoredYet};
+
+pub use config::Config;
 
 /// The first wait between connections; see [`crate::wire::backoff`].
 const BACKOFF_MS_FIRST: u64 = 250;
-/// Messages of one broker between it and their acknowledgement. What is on its way to the disk is
-/// bounded by the junction's inbox; this bounds what was set aside behind one that waits for it.
-const IN_FLIGHT_MAX: usize = 10_000;
-/// The wait before the next try where the client's queue of acknowledgements is full.
-const ACKNOWLEDGE_AGAIN: Duration = Duration::from_millis(1);
-
-/// `[[mqtt]]`: a broker that devices report to.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    pub id: String,
-    /// `mqtt://host:port` or `mqtts://host:port`.
-    pub url: url::Url,
-    /// Must stay the same for the broker to keep what came while we were away. Default
-    /// `gridpost-<site>-<id>`.
-    #[serde(default)]
-    pub client_id: Option<String>,
-    #[serde(default)]
-    pub username: Option<String>,
-    #[serde(default)]
-    pub password_file: Option<PathBuf>,
-    /// PEM file of the authority that signed the broker's certificate, in place of the web's own
-    /// (mqtts). Like the other files, read at each connection, so that it can be renewed.
-    #[serde(default)]
-    pub ca_file: Option<PathBuf>,
-    /// PEM file of our own certificate chain, where the broker asks for one (mutual TLS).
-    #[serde(default)]
-    pub client_cert_file: Option<PathBuf>,
-    /// PEM file of its private key.
-    #[serde(default)]
-    pub client_key_file: Option<PathBuf>,
-    /// Default `gridpost/<site>/button/+`, `…/gauge/+`, `…/posture` and `…/reply`.
-    #[serde(default)]
-    pub topics: Vec<String>,
-}
-
-impl Config {
-    fn access(&self) -> Access<'_> {
-        Access {
-            url_key: "url",
-            url: &self.url,
-            username: &self.username,
-            password_file: &self.password_file,
-            ca_file: &self.ca_file,
-            client_cert_file: &self.client_cert_file,
-            client_key_file: &self.client_key_file,
-        }
-    }
-
-    /// Errors as (key, message).
-    pub fn problems(&self) -> Vec<(&'static str, String)> {
-        self.access().problems()
-    }
-
-    /// Warnings as (key, message): what may be right by the time it is needed.
-    pub fn warnings(&self) -> Vec<(&'static str, String)> {
-        self.access().warnings()
-    }
-
-    fn broker(&self, site: &SiteId) -> Broker {
-        let default = || format!("gridpost-{site}-{}", self.id);
-        self.access().broker(self.client_id.clone().unwrap_or_else(default))
-    }
-
-    fn topics(&self, site: &SiteId) -> Vec<String> {
-        if self.topics.is_empty() {
-            ["button/+", "gauge/+", "posture", "reply"]
-                .map(|topic| format!("gridpost/{site}/{topic}"))
-                .to_vec()
-        } else {
-            self.topics.clone()
-        }
-    }
-}
+/// Without an answer to a SUBSCRIBE we do not know whether we are heard.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// A topic that was refused is asked for again so often: somebody may have changed the rules.
+const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// One line in so long about messages that are too large.
+const SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// Everything one broker needs.
 pub struct Source {
@@ -103,11 +56,37 @@ pub struct Source {
     pub envelopes: mpsc::Sender<Envelope>,
     pub clock: Arc<dyn Clock>,
     pub meter: Arc<dyn Meter>,
+    pub readiness: Readiness,
+}
+
+/// What a broker is called in `/readyz`.
+pub fn part(id: &str) -> String {
+    format!("broker {id}")
+}
+
+/// And what is told of messages of it that were set aside.
+pub fn set_aside_part(id: &str) -> String {
+    format!("broker {id}, set aside")
+}
+
+/// What outlives a connection.
+struct Story {
+    health: Health,
+    limiter: Limiter,
+    /// Topics that the broker does not let us read.
+    refused: BTreeSet<String>,
+    /// Topics that it grants at QoS 0 only.
+    at_most_once: BTreeSet<String>,
+    /// An incident says so.
+    told_refused: bool,
+    too_large: u64,
+    too_large_said: Rarely,
 }
 
 impl Source {
     /// For ever, until told to stop.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        self.readiness.not_ready(&part(&self.config.id), "not heard yet");
         tokio::select! {
             () = self.connect_for_ever() => {}
             _ = stop.wait_for(|stop| *stop) => {}
@@ -115,39 +94,42 @@ impl Source {
     }
 
     async fn connect_for_ever(&self) {
-        let mut tries = 0u32;
-        let limiter = Limiter::default();
+        let mut story = Story {
+            health: Health::default(),
+            limiter: Limiter::default(),
+            refused: BTreeSet::new(),
+            at_most_once: BTreeSet::new(),
+            told_refused: false,
+            too_large: 0,
+            too_large_said: Rarely::every(SAID_EVERY),
+        };
         loop {
-            let mut got = false;
-            let reason = match self.session(&mut got, &limiter).await {
+            let reason = match self.session(&mut story).await {
                 Ok(()) => return,
                 Err(reason) => reason,
             };
-            tries = if got { 0 } else { tries.saturating_add(1) };
-            if tries <= 1 {
-                tracing::warn!(
-                    broker = self.config.id,
-                    reason,
-                    "broker: no connection; trying for ever"
-                );
+            let broker = &self.config.id;
+            if story.health.lost(self.clock.now().mono_ms, &reason) {
+                tracing::warn!(broker, reason, "broker: not heard; trying for ever");
             }
-            if self.report(DeviceStatus::Offline).await.is_err() {
+            self.readiness.not_ready(&part(broker), &reason);
+            if self.report(DeviceStatus::Offline, Some(reason)).await.is_err() {
                 return;
             }
-            tokio::time::sleep(backoff(BACKOFF_MS_FIRST, tries)).await;
+            tokio::time::sleep(backoff(BACKOFF_MS_FIRST, story.health.tries())).await;
         }
     }
 
     /// Whether we hear it: while we do not, none of its devices is silent.
-    async fn report(&self, word: DeviceStatus) -> Result<(), Stopped> {
+    async fn report(&self, word: DeviceStatus, reason: Option<String>) -> Result<(), Stopped> {
         let via = self.config.id.clone();
-        let report = DeviceReport { word, hub: true, via, ..DeviceReport::default() };
-        let observation = Observation {
-            source: self.config.id.as_str().into(),
-            stamp: Stamp::of_gateway(self.clock.now()),
-            body: Body::Device(report),
-        };
-        self.send(observation, Receipt::none()).await
+        let report = DeviceReport { word, hub: true, via, reason, ..DeviceReport::default() };
+        self.send(self.own(Body::Device(report)), Receipt::none()).await
+    }
+
+    fn own(&self, body: Body) -> Observation {
+        let stamp = Stamp::of_gateway(self.clock.now());
+        Observation { source: self.config.id.as_str().into(), stamp, body }
     }
 
     async fn send(&self, observation: Observation, receipt: Receipt) -> Result<(), Stopped> {
@@ -156,28 +138,121 @@ impl Source {
 
     /// Ok when the gateway stops. An unstored message ends the connection without its
     /// acknowledgement, so that the broker sends it again.
-    async fn session(&self, got: &mut bool, limiter: &Limiter) -> Result<(), String> {
+    async fn session(&self, story: &mut Story) -> Result<(), String> {
         let topics = self.config.topics(&self.site);
-        let mut subscriber = Subscriber::new(&self.config.broker(&self.site), &topics)?;
-        subscriber.connected().await?;
-        if self.report(DeviceStatus::Online).await.is_err() {
-            return Ok(());
-        }
-        let mut in_flight = InFlight::of(&subscriber);
+        let broker = self.config.broker(&self.site);
+        let mut subscriber = Subscriber::connect(&broker, &topics).await?;
+        let mut in_flight = InFlight::default();
+        let mut asked_at = Instant::now();
         loop {
-            let message = in_flight.next_message(&mut subscriber).await?;
-            *got = true;
-            if self.pass_on(message, limiter, &mut in_flight).await.is_err() {
+            let now_ms = self.clock.now().mono_ms;
+            let heard_at = story.health.heard_at(now_ms);
+            let wait = heard_at.map(|at| Duration::from_millis(at.saturating_sub(now_ms)));
+            if wait == Some(Duration::ZERO) {
+                if self.heard(story).await.is_err() {
+                    return Ok(());
+                }
+                continue;
+            }
+            let held = Instant::now() + wait.unwrap_or(Duration::from_secs(3_600));
+            let heard = tokio::select! {
+                heard = in_flight.next(&mut subscriber) => heard?,
+                () = tokio::time::sleep_until(held) => continue,
+                () = tokio::time::sleep_until(asked_at + ANSWER_WITHIN), if subscriber.unanswered() > 0 => {
+                    return Err("it does not answer our SUBSCRIBE".into());
+                }
+                () = tokio::time::sleep_until(asked_at + ASK_AGAIN), if !story.refused.is_empty() => {
+                    asked_at = Instant::now();
+                    for topic in &story.refused {
+                        subscriber.subscribe(topic)?;
+                    }
+                    continue;
+                }
+            };
+            let done = match heard {
+                Heard::Message(message) => self.pass_on(message, story, &mut in_flight).await,
+                Heard::Subscribed { topic, granted } => {
+                    let left = (subscriber.unanswered(), topics.len());
+                    self.answered(story, topic, granted, left).await
+                }
+            };
+            if done.is_err() {
                 return Ok(());
             }
         }
+    }
+
+    /// It counts as heard from now on; what is still refused goes on to be said.
+    async fn heard(&self, story: &mut Story) -> Result<(), Stopped> {
+        let broker = &self.config.id;
+        if story.health.heard() {
+            tracing::info!(broker, "broker: heard again");
+        }
+        self.say_refused(story);
+        self.report(DeviceStatus::Online, None).await
+    }
+
+    fn say_refused(&self, story: &Story) {
+        let part = part(&self.config.id);
+        match refusal(&story.refused) {
+            Some(reason) => self.readiness.not_ready(&part, &reason),
+            None if story.health.is_heard() => self.readiness.clear(&part),
+            None => {}
+        }
+    }
+
+    /// One answer to a SUBSCRIBE. All of them are in, and some grant something: we can hear.
+    async fn answered(
+        &self,
+        story: &mut Story,
+        topic: String,
+        granted: Granted,
+        (unanswered, topics): (usize, usize),
+    ) -> Result<(), Stopped> {
+        let broker = &self.config.id;
+        match granted {
+            Granted::Refused if story.refused.insert(topic.clone()) => {
+                tracing::error!(broker, topic, "broker: it does not let us read this topic (0x80)");
+            }
+            Granted::Refused => {}
+            Granted::AtMostOnce => {
+                story.refused.remove(&topic);
+                if story.at_most_once.insert(topic.clone()) {
+                    let why = "broker: it grants QoS 0 only; what comes while we are away is lost";
+                    tracing::warn!(broker, topic, "{why}");
+                }
+            }
+            Granted::Acknowledged => {
+                story.refused.remove(&topic);
+            }
+        }
+        if unanswered > 0 {
+            return Ok(());
+        }
+        if story.refused.len() < topics {
+            story.health.subscribed(self.clock.now().mono_ms);
+        }
+        self.say_refused(story);
+        let reason = refusal(&story.refused);
+        if reason.is_some() && story.refused.len() == topics {
+            self.report(DeviceStatus::Offline, reason.clone()).await?;
+        }
+        let broken = reason.is_some();
+        if !broken && !std::mem::replace(&mut story.told_refused, broken) {
+            return Ok(());
+        }
+        story.told_refused = broken;
+        let text = reason.unwrap_or_else(|| "it lets us read every topic".into());
+        let text = format!("broker {broker}: {text}");
+        let fault = Fault { kind: Kind::DeviceFault, broken, text };
+        self.send(self.own(Body::Fault(fault)), Receipt::none()).await
     }
 
     /// To the junction, unless the limit sets it aside; in flight until it can be acknowledged.
     async fn pass_on(
         &self,
         message: wire::Message,
-        limiter: &Limiter,
+        story: &mut Story,
         in_flight: &mut InFlight,
     ) -> Result<(), Stopped> {
         let read = Message {
@@ -186,100 +261,71 @@ impl Source {
             retained: message.retained,
             via: &self.config.id,
         };
-        let mut observations =
-            accept(&self.dialects, limiter, &read, self.clock.now(), &*self.meter);
+        let now = self.clock.now();
+        let mut observations = if message.is_cut() {
+            self.say_too_large(&message, story);
+            let reason = frames::too_large(message.bytes);
+            cannot_be_read(&self.dialects, &read, &reason, now, &*self.meter)
+        } else {
+            accept(&self.dialects, &story.limiter, &read, now, &*self.meter)
+        };
+        arrival::mark(&mut observations, &self.arrival(&message));
         let Some(last) = observations.pop() else {
             in_flight.push(message, StoredYet::SetAside);
             return Ok(());
         };
         let (tell, told) = oneshot::channel();
-        let receipt = Receipt::new(move |answer| {
-            let _ = tell.send(!matches!(answer, Answer::Lost));
-        });
+        let stored = move |stored| {
+            let _ = tell.send(stored);
+        };
+        let receipt = refused::receipt(&last, &read, now, &self.envelopes, &self.meter, stored);
         in_flight.push(message, StoredYet::Asked(told));
         for observation in observations {
             self.send(observation, Receipt::none()).await?;
         }
         self.send(last, receipt).await
     }
+
+    fn arrival(&self, message: &wire::Message) -> Arrival {
+        Arrival {
+            way: format!("broker/{}", self.config.id),
+            client: self.config.broker(&self.site).client_id,
+            packet: message.packet,
+            dup: message.dup,
+            digest: arrival::digest(&message.topic, &message.payload),
+        }
+    }
+
+    /// In the log, in a note of `/readyz` and with that in heartbeats, and in a figure.
+    fn say_too_large(&self, message: &wire::Message, story: &mut Story) {
+        let (broker, topic, bytes) = (&self.config.id, &message.topic, message.bytes);
+        story.too_large += 1;
+        self.meter.add(Metric::SignalsTooLarge, broker, 1);
+        let count = story.too_large;
+        let shown: String = topic.chars().take(200).collect();
+        let note = format!(
+            "{count} messages were too large to be read, the last of {bytes} bytes on {shown}"
+        );
+        self.readiness.note(&set_aside_part(broker), &note);
+        if let Some(more) = story.too_large_said.say() {
+            tracing::warn!(
+                broker,
+                topic,
+                bytes,
+                more,
+                "broker: a message that is too large is set aside"
+            );
+        }
+    }
+}
+
+/// In one sentence, if the broker refuses something.
+fn refusal(refused: &BTreeSet<String>) -> Option<String> {
+    let first = refused.first()?;
+    let more = refused.len() - 1;
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(format!("it does not let us read `{first}`{more} (its access rules, 0x80)"))
 }
 
 /// Nobody takes envelopes any more: the gateway stops.
 struct Stopped;
-
-/// Messages that are not acknowledged yet, in the order in which they came. Each is acknowledged
-/// after it is on disk, and after all before it (MQTT-4.6.0-2).
-struct InFlight {
-    messages: VecDeque<(wire::Message, StoredYet)>,
-    acknowledger: Acknowledger,
-}
-
-/// Whether a message is on disk.
-enum StoredYet {
-    /// It never will be: the limit set it aside, and it only waits for its turn.
-    SetAside,
-    /// The store has not answered yet.
-    Asked(oneshot::Receiver<bool>),
-    /// Yes; it waits for its turn.
-    Yes,
-}
-
-impl InFlight {
-    fn of(subscriber: &Subscriber) -> Self {
-        Self { messages: VecDeque::new(), acknowledger: subscriber.acknowledger() }
-    }
-
-    fn push(&mut self, message: wire::Message, stored: StoredYet) {
-        self.messages.push_back((message, stored));
-    }
-
-    /// The next message of the broker; what is on disk is acknowledged meanwhile. Errors end the
-    /// connection.
-    async fn next_message(&mut self, subscriber: &mut Subscriber) -> Result<wire::Message, String> {
-        let mut next = pin!(subscriber.next());
-        // The client's queue of acknowledgements is full.
-        let mut full = false;
-        let message = loop {
-            tokio::select! {
-                biased;
-                stored = self.oldest_is_stored(), if !full => {
-                    if !stored {
-                        return Err("a message could not be stored; the broker must send it again".into());
-                    }
-                    full = !self.acknowledge_oldest();
-                }
-                () = tokio::time::sleep(ACKNOWLEDGE_AGAIN), if full => full = false,
-                message = &mut next => break message?,
-            }
-        };
-        if self.messages.len() >= IN_FLIGHT_MAX {
-            return Err(format!("{IN_FLIGHT_MAX} messages wait for the disk"));
-        }
-        Ok(message)
-    }
-
-    /// Whether the oldest message is on disk or set aside; waits for ever if there is none.
-    /// Cancelling forgets nothing.
-    async fn oldest_is_stored(&mut self) -> bool {
-        let Some((_, stored)) = self.messages.front_mut() else {
-            return std::future::pending().await;
-        };
-        if let StoredYet::Asked(answer) = stored {
-            if !answer.await.unwrap_or(false) {
-                return false;
-            }
-            *stored = StoredYet::Yes;
-        }
-        true
-    }
-
-    /// False: the client takes no more acknowledgements for now.
-    fn acknowledge_oldest(&mut self) -> bool {
-        let Some((oldest, _)) = self.messages.front() else { return true };
-        let taken = self.acknowledger.acknowledge(oldest);
-        if taken {
-            self.messages.pop_front();
-        }
-        taken
-    }
-}

@@ -4,5 +4,8 @@ pub mod address;
 pub mod backoff;
 pub mod client_tls;
 pub mod file_stamp;
+pub mod frames;
+pub mod guests;
 pub mod mqtt;
+pub mod sockets;
 pub mod tls;

@@ -1,31 +1,31 @@
 //! The MQTT client: the only home of rumqttc. Acknowledges when told to; a publish counts at its PUBACK.
 
 mod access;
+mod subscriber;
 mod will;
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use rumqttc::{
-    AsyncClient, ConnectionError, Event, EventLoop, Incoming, MqttOptions, Publish, QoS,
-    TlsConfiguration, Transport,
+    AsyncClient, ConnectionError, Event, EventLoop, Incoming, MqttOptions, QoS, TlsConfiguration,
+    Transport,
 };
 use tokio::time::Instant;
+use tokio_rustls::rustls::ClientConfig;
 
 use super::client_tls::{ClientTls, explain};
 
-pub use access::Access;
+pub use access::{Access, url};
+pub use subscriber::{Granted, Heard, Message, Subscriber, fuzz_broker};
 pub use will::{Publication, WillConnection};
 
-/// A press is a few hundred bytes; what is larger is refused by the protocol.
+/// What a broker sends to a client that only publishes is a few bytes.
 const PACKET_BYTES_MAX: usize = 256 * 1024;
 /// Requests between us and the event loop.
 const REQUESTS_MAX: usize = 64;
-/// Publications of a broker that wait for the disk.
+/// Our own publications that wait for their PUBACK.
 const IN_FLIGHT_MAX: u16 = 64;
-/// Publications read while an acknowledgement waited for its turn. On a resumed session
-/// mosquitto sends all that was ever in flight at once, whatever its own window says.
-const ARRIVED_MESSAGES_MAX: usize = 10_000;
 
 /// The keep-alive of the protocol: a broker closes a connection that is silent for one and a half of it.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -45,30 +45,46 @@ pub struct Broker {
     pub tls: ClientTls,
 }
 
+/// Where a broker is.
+struct Address {
+    /// An IPv6 address stands in brackets.
+    host: String,
+    port: u16,
+    tls: Option<Arc<ClientConfig>>,
+}
+
 impl Broker {
     /// Reads the files of this moment, so that renewed ones are used at the next connection. The
     /// error names the file or the url's part that is wrong.
-    fn options(&self, keep_session: bool) -> Result<MqttOptions, String> {
+    fn address(&self) -> Result<Address, String> {
         let tls = match self.url.scheme() {
-            "mqtt" => false,
-            "mqtts" => true,
-            other => return Err(format!("url scheme `{other}`: expected mqtt:// or mqtts://")),
+            "mqtt" => None,
+            "mqtts" => Some(Arc::new(self.tls.config()?)),
+            _ => return Err("url: begin with mqtt:// or mqtts://".into()),
         };
-        let host = self.url.host_str().ok_or("url without a host")?;
-        let port = self.url.port().unwrap_or(if tls { 8883 } else { 1883 });
+        let host = self.url.host_str().ok_or("url without a host")?.to_owned();
+        let port = self.url.port().unwrap_or(if tls.is_some() { 8883 } else { 1883 });
+        Ok(Address { host, port, tls })
+    }
+
+    /// User name and password.
+    fn login(&self) -> Result<Option<(String, String)>, String> {
+        let Some(username) = &self.username else { return Ok(None) };
+        let password = self.password_file.as_ref().map(read).transpose()?.unwrap_or_default();
+        Ok(Some((username.clone(), String::from_utf8_lossy(&password).trim().to_owned())))
+    }
+
+    fn options(&self) -> Result<MqttOptions, String> {
+        let Address { host, port, tls } = self.address()?;
         let mut options = MqttOptions::new(&self.client_id, host, port);
         options
             .set_keep_alive(KEEP_ALIVE)
-            .set_clean_session(!keep_session)
-            .set_manual_acks(keep_session)
             .set_inflight(IN_FLIGHT_MAX)
             .set_max_packet_size(PACKET_BYTES_MAX, PACKET_BYTES_MAX);
-        if let Some(username) = &self.username {
-            let password = self.password_file.as_ref().map(read).transpose()?.unwrap_or_default();
-            options.set_credentials(username, String::from_utf8_lossy(&password).trim());
+        if let Some((username, password)) = self.login()? {
+            options.set_credentials(username, password);
         }
-        if tls {
-            let tls = Arc::new(self.tls.config()?);
+        if let Some(tls) = tls {
             options.set_transport(Transport::Tls(TlsConfiguration::Rustls(tls)));
         }
         Ok(options)
@@ -89,97 +105,6 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, String> {
 /// Why there is no connection, or no longer one.
 fn broken(error: ConnectionError) -> String {
     explain(error.to_string())
-}
-
-/// One message of a broker; acknowledge it when it is on disk.
-pub struct Message {
-    pub topic: String,
-    pub payload: Bytes,
-    pub retained: bool,
-    publish: Publish,
-}
-
-/// A lasting session: what came while we were away is sent to us again.
-pub struct Subscriber {
-    client: AsyncClient,
-    events: EventLoop,
-    topics: Vec<String>,
-    arrived: VecDeque<Message>,
-    connected: bool,
-}
-
-impl Subscriber {
-    pub fn new(broker: &Broker, topics: &[String]) -> Result<Self, String> {
-        let (client, events) = broker.client(broker.options(true)?);
-        Ok(Self {
-            client,
-            events,
-            topics: topics.to_vec(),
-            arrived: VecDeque::new(),
-            connected: false,
-        })
-    }
-
-    /// Waits until the broker has taken us in.
-    pub async fn connected(&mut self) -> Result<(), String> {
-        while !self.connected {
-            self.poll().await?;
-        }
-        Ok(())
-    }
-
-    /// The next message; not to be cancelled. Subscribes at each connection. An error ends this connection.
-    pub async fn next(&mut self) -> Result<Message, String> {
-        loop {
-            if let Some(message) = self.arrived.pop_front() {
-                return Ok(message);
-            }
-            self.poll().await?;
-        }
-    }
-
-    async fn poll(&mut self) -> Result<(), String> {
-        match self.events.poll().await.map_err(broken)? {
-            Event::Incoming(Incoming::ConnAck(_)) => {
-                self.connected = true;
-                for topic in &self.topics {
-                    self.client
-                        .try_subscribe(topic, QoS::AtLeastOnce)
-                        .map_err(|error| error.to_string())?;
-                }
-            }
-            Event::Incoming(Incoming::Publish(publish)) => {
-                if self.arrived.len() >= ARRIVED_MESSAGES_MAX {
-                    return Err(format!("it sent {ARRIVED_MESSAGES_MAX} messages at once"));
-                }
-                self.arrived.push_back(Message {
-                    topic: publish.topic.clone(),
-                    payload: publish.payload.clone(),
-                    retained: publish.retain,
-                    publish,
-                });
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Acknowledges while [`Self::next`] is waited for: that must not be cancelled, or an
-    /// acknowledgement on its way into the socket could be lost with it.
-    pub fn acknowledger(&self) -> Acknowledger {
-        Acknowledger(self.client.clone())
-    }
-}
-
-/// Hands acknowledgements to the event loop, which [`Subscriber::next`] drives.
-pub struct Acknowledger(AsyncClient);
-
-impl Acknowledger {
-    /// False: the queue of the event loop is full; try again a little later. The event loop prefers
-    /// reading to sending, so to give up here would never end a backlog larger than its queue.
-    pub fn acknowledge(&self, message: &Message) -> bool {
-        self.0.try_ack(&message.publish).is_ok()
-    }
 }
 
 /// One publication at a time; `Ok` is the broker's PUBACK. Between two it is not polled.
@@ -225,7 +150,7 @@ impl Publisher {
             }
             self.connection = None;
         }
-        let (client, events) = self.broker.client(self.broker.options(false)?);
+        let (client, events) = self.broker.client(self.broker.options()?);
         self.connection = Some(Connection { client, events, used: Instant::now() });
         self.publish_once(topic, payload).await
     }

@@ -167,5 +167,6 @@ fuzzed! {
     p7_fuzz_klv "klv"
     p7_fuzz_osd "osd"
     p7_fuzz_onvif "onvif"
+    p7_fuzz_broker "broker"
     p7_fuzz_users "users"
 }

@@ -56,6 +56,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "klv", run: drones::klv, seeds: drones::klv_seeds },
     Target { name: "osd", run: drones::osd, seeds: drones::osd_seeds },
     Target { name: "onvif", run: onvif_answer, seeds: onvif_answers },
+    Target { name: "broker", run: broker, seeds: brokers },
     Target { name: "users", run: users, seeds: user_files },
 ];
 
@@ -385,6 +386,49 @@ fn sessions() -> Vec<Vec<u8>> {
         [&old.concat()[..], pubrel, subscribe, ping, disconnect].concat(),
         [&new.concat()[..], pubrel, subscribe5, ping, disconnect].concat(),
         [&[255][..], user, &publish(0x0b, false)].concat(),
+    ]
+}
+
+/// What a broker says to us; as [`session`].
+fn broker(bytes: &[u8]) {
+    let Some((step, bytes)) = bytes.split_first() else { return };
+    let step = usize::from(*step).max(1);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let (far, near) = tokio::io::duplex(INPUT_BYTES_MAX * 4);
+        let session = tokio::spawn(gridpost::wire::mqtt::fuzz_broker(near));
+        let (mut answers, mut send) = tokio::io::split(far);
+        let answers = tokio::spawn(async move {
+            let mut said = Vec::new();
+            let _ = answers.read_to_end(&mut said).await;
+        });
+        for piece in bytes.chunks(step) {
+            if send.write_all(piece).await.is_err() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let _ = send.shutdown().await;
+        drop(send);
+        let patient = std::time::Duration::from_secs(1 << 20);
+        let ended = tokio::time::timeout(patient, session).await;
+        let _ = ended.expect("the session never ends").expect("the session panicked");
+        answers.await.expect("the answers can be read");
+    });
+}
+
+fn brokers() -> Vec<Vec<u8>> {
+    let taken = [&[0x20, 2, 0, 0][..], &[0x90, 3, 0, 1, 1], &[0x90, 3, 0, 2, 0x80]].concat();
+    let messages = b"\x30\x06\x00\x01ahey\x32\x08\x00\x01a\x00\x07hey\x3c\x08\x00\x01a\x00\x08hey";
+    let rest = b"\x62\x02\x00\x08\xd0\x00\x32\xff\xff\x7f\x00\x01a\x00\x09hey";
+    vec![
+        [&[64][..], &taken, messages, rest].concat(),
+        [&[3][..], &taken, messages].concat(),
+        vec![9, 0x20, 2, 0, 5],
     ]
 }
 

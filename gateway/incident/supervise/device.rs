@@ -25,6 +25,8 @@ pub(super) struct Device {
 pub(super) struct Hub {
     /// Since when it is gone, monotonic milliseconds.
     pub(super) down_ms: Option<i64>,
+    /// Why, where that is known.
+    pub(super) reason: Option<String>,
     /// Since when it is there.
     pub(super) up_ms: i64,
     /// So many behind it are silent that it is one fault and not many.

@@ -361,6 +361,16 @@ impl Codecs {
         (name.to_owned(), carries)
     }
 
+    /// Whether the site has listed a device, or a gauge, under this name.
+    pub fn lists(&self, name: &str) -> bool {
+        self.device(name).listed || self.gauge(name).is_some()
+    }
+
+    /// How many names of devices and gauges are listed: at least as many as there are devices.
+    pub fn listed(&self) -> usize {
+        self.devices.len() + self.gauges.len()
+    }
+
     pub fn site(&self) -> &SiteId {
         &self.site
     }

@@ -1,34 +1,49 @@
-//! One MQTT connection of a device: v3.1.1 and v5, publications only, acknowledged when stored.
+//! One MQTT connection of a device: v3.1, v3.1.1 and v5, publications only, acknowledged when stored.
 
-use std::{collections::VecDeque, time::Duration};
+mod packets;
+
+use std::{
+    collections::{HashSet, VecDeque},
+    net::IpAddr,
+    time::Duration,
+};
 
 use mqtt_protocol_core::mqtt::{
     Connection, Version,
     common::Cursor,
-    connection::{Event, TimerKind},
-    packet::{GenericPacketTrait, Packet, Qos, v3_1_1, v5_0},
-    result_code::{
-        ConnectReasonCode, ConnectReturnCode, PubackReasonCode, PubrecReasonCode, SubackReasonCode,
-        SubackReturnCode,
-    },
+    connection::{ConnectionOptions, Event, TimerKind},
+    packet::{GenericPacketTrait, Packet, Qos},
     role::Server,
 };
-use subtle::ConstantTimeEq;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::mpsc,
     time::{Instant, timeout},
 };
 
-use super::Shared;
+use super::{
+    Shared,
+    connect::{self, First, Hello, SILENT_MAX, Will},
+};
 use crate::{
-    domain::{Answer, Envelope, Receipt},
-    sources::{accept::accept, codecs::Message},
-    wire::tls::Wire,
+    domain::{Arrival, Envelope, Metric, Observation, Receipt},
+    sources::{
+        accept::{accept, cannot_be_read},
+        arrival,
+        codecs::Message,
+        refused,
+    },
+    wire::{
+        frames::{self, Frame, Frames, PAYLOAD_BYTES_MAX, PublishPacket},
+        guests::{Guest, Leave, Trust},
+        tls::Wire,
+    },
 };
 
-/// A packet larger than this is no press; the connection is closed.
-const PACKET_BYTES_MAX: usize = 256 * 1024;
+/// Before it has said who it is, a device sends nothing larger than a CONNECT with a will.
+const CONNECT_BYTES_MAX: usize = 64 * 1024;
+/// No packet is larger: a payload within its bound, and what stands before it.
+const PACKET_BYTES_MAX: u32 = PAYLOAD_BYTES_MAX as u32 + 128 * 1024;
 /// A connection without CONNECT within this time is closed.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// Publications of one connection waiting for the disk; more wait in the socket.
@@ -41,110 +56,213 @@ struct Answered {
     stored: bool,
 }
 
+/// How a connection ended, where that is no fault of the device.
+enum Parting {
+    /// It said goodbye.
+    Left,
+    /// It hung up without a word.
+    Gone,
+    /// It was sent away.
+    Sent(Leave),
+}
+
 struct DeviceSession<'s> {
     stream: Box<dyn Wire>,
+    frames: Frames,
     connection: Connection<Server>,
     shared: &'s Shared,
-    connected: bool,
-    v5: bool,
+    from: IpAddr,
+    /// What it said of itself; `None` before that.
+    hello: Option<Hello>,
+    guest: &'s mut Guest,
+    left: bool,
+    /// The store could not take what it said: that is our fault, and no word of its own.
+    unstored: bool,
     in_flight: usize,
     /// Publications given to the store, and answered by it; it answers in order.
     given: u64,
     settled: u64,
     /// Set aside by the limit: answered after what was given before them (MQTT-4.6.0-2).
     aside: VecDeque<(u64, Answered)>,
+    /// Of QoS 2, and not on disk yet: the protocol's own answer to a second copy would come too early.
+    unsettled: HashSet<u16>,
     ping_by: Option<Instant>,
+    heard_at: Instant,
     answered: mpsc::Sender<Answered>,
     answers: mpsc::Receiver<Answered>,
 }
 
-/// Runs until the device leaves (Ok) or its connection has to be closed (the reason).
-pub(super) async fn run(stream: Box<dyn Wire>, shared: &Shared) -> Result<(), String> {
+/// What remains of a connection: why it was closed, if that is worth a line, and the will of one
+/// that went without a word.
+pub(super) struct Remains {
+    pub(super) reason: Option<String>,
+    pub(super) will: Option<(Hello, Will)>,
+}
+
+/// Runs until the device leaves or its connection has to be closed.
+pub(super) async fn run(
+    stream: Box<dyn Wire>,
+    shared: &Shared,
+    from: IpAddr,
+    guest: &mut Guest,
+) -> Remains {
     let (answered, answers) = mpsc::channel(IN_FLIGHT_MAX);
-    let mut connection = Connection::new(Version::Undetermined);
+    let options = ConnectionOptions::new().maximum_packet_size_recv(PACKET_BYTES_MAX);
+    let mut connection = Connection::with_options(Version::Undetermined, options);
     connection.set_auto_ping_response(true);
     let mut session = DeviceSession {
         stream,
+        frames: Frames::at_most(CONNECT_BYTES_MAX),
         connection,
         shared,
-        connected: false,
-        v5: false,
+        from,
+        hello: None,
+        guest,
+        left: false,
+        unstored: false,
         in_flight: 0,
         given: 0,
         settled: 0,
         aside: VecDeque::new(),
+        unsettled: HashSet::new(),
         ping_by: None,
+        heard_at: Instant::now(),
         answered,
         answers,
     };
-    let mut buffer = vec![0u8; 16 * 1024];
-    let mut unfinished = 0usize;
-    let started = Instant::now();
-    loop {
-        let deadline =
-            if session.connected { session.ping_by } else { Some(started + CONNECT_WITHIN) };
-        let quiet = deadline.unwrap_or_else(|| started + Duration::from_secs(365 * 86_400));
-        tokio::select! {
-            biased;
-            Some(answer) = session.answers.recv() => session.settled(answer).await?,
-            read = session.stream.read(&mut buffer), if session.in_flight < IN_FLIGHT_MAX => {
-                let n = read.map_err(|error| format!("read: {error}"))?;
-                if n == 0 {
-                    return Ok(());
-                }
-                unfinished += n;
-                if session.receive(&buffer[..n]).await? {
-                    unfinished = 0;
-                }
-                if unfinished > PACKET_BYTES_MAX {
-                    return Err(format!("a packet of more than {PACKET_BYTES_MAX} bytes"));
-                }
-            }
-            () = tokio::time::sleep_until(quiet) => {
-                if !session.connected {
-                    return Err("no CONNECT within 10 s".into());
-                }
-                session.connection.notify_timer_fired(TimerKind::PingreqRecv);
-                return Err("silent for longer than its keep-alive".into());
-            }
-        }
+    let end = session.talk().await;
+    let unstored = session.unstored;
+    let hello = session.hello.take();
+    let silent = !matches!(end, Ok(Parting::Left | Parting::Sent(_)));
+    let will = hello.filter(|_| silent && !unstored).and_then(|mut hello| {
+        let will = hello.will.take()?;
+        Some((hello, will))
+    });
+    let reason = match end {
+        Ok(Parting::Left | Parting::Gone | Parting::Sent(Leave::TakenOver)) => None,
+        Ok(Parting::Sent(Leave::Room)) => Some("its place was needed".to_owned()),
+        Err(reason) => Some(reason),
+    };
+    Remains { reason, will }
+}
+
+/// A will is said as if the device itself had said it; nobody waits for an acknowledgement.
+pub(super) async fn say_will(shared: &Shared, hello: &Hello, will: &Will) {
+    let message =
+        Message { topic: &will.topic, payload: &will.payload, retained: false, via: "intake" };
+    let now = shared.clock.now();
+    let mut said = accept(&shared.dialects, &shared.limiter, &message, now, &*shared.meter);
+    let digest = arrival::digest(&will.topic, &will.payload);
+    let (way, client) = (hello.way(), hello.client.clone());
+    arrival::mark(&mut said, &Arrival { way, client, packet: None, dup: false, digest });
+    for observation in said {
+        let _ = shared.envelopes.send(Envelope::unacknowledged(observation)).await;
     }
 }
 
 impl DeviceSession<'_> {
-    /// True if at least one whole packet was in it.
-    async fn receive(&mut self, bytes: &[u8]) -> Result<bool, String> {
-        let mut whole = false;
-        let mut cursor = Cursor::new(bytes);
-        while (cursor.position() as usize) < bytes.len() {
+    async fn talk(&mut self) -> Result<Parting, String> {
+        let started = Instant::now();
+        loop {
+            if self.left {
+                return Ok(Parting::Left);
+            }
+            let quiet = match self.hello {
+                None => started + CONNECT_WITHIN,
+                Some(_) => self.ping_by.unwrap_or(self.heard_at + SILENT_MAX),
+            };
+            tokio::select! {
+                biased;
+                Some(answer) = self.answers.recv() => self.settled(answer).await?,
+                why = self.guest.told_to_leave() => {
+                    self.settle_what_is_given().await;
+                    return Ok(Parting::Sent(why));
+                }
+                read = self.stream.read_buf(self.frames.room()), if self.in_flight < IN_FLIGHT_MAX => {
+                    if read.map_err(|error| format!("read: {error}"))? == 0 {
+                        self.settle_what_is_given().await;
+                        return Ok(Parting::Gone);
+                    }
+                    self.heard_at = Instant::now();
+                    self.receive().await?;
+                }
+                () = tokio::time::sleep_until(quiet) => {
+                    if self.hello.is_none() {
+                        return Err("no CONNECT within 10 s".into());
+                    }
+                    self.connection.notify_timer_fired(TimerKind::PingreqRecv);
+                    return Err("silent for longer than its keep-alive".into());
+                }
+            }
+        }
+    }
+
+    /// What the store has already answered is acknowledged, where somebody still reads it.
+    async fn settle_what_is_given(&mut self) {
+        while let Ok(answer) = self.answers.try_recv() {
+            if self.settled(answer).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn receive(&mut self) -> Result<(), String> {
+        while let Some(frame) = self.frames.next_frame()? {
+            if self.left {
+                // What comes after a DISCONNECT is nothing that anybody said (MQTT-3.14.4-1).
+                return Ok(());
+            }
+            match frame {
+                Frame::TooLarge(publication) => self.too_large(publication).await?,
+                Frame::Whole(frame) if self.hello.is_some() => self.feed(&frame).await?,
+                Frame::Whole(frame) => match connect::first(&frame) {
+                    First::Connect(frame) => self.feed(&frame).await?,
+                    First::Unserved(level) => {
+                        // CONNACK with code 1, as every version before 5 has it.
+                        self.write(&[0x20, 2, 0, 1]).await?;
+                        return Err(format!("MQTT of level {level} is not served"));
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+
+    async fn feed(&mut self, frame: &[u8]) -> Result<(), String> {
+        let mut cursor = Cursor::new(frame);
+        while (cursor.position() as usize) < frame.len() {
             let events = self.connection.recv(&mut cursor);
             if events.is_empty() {
                 break;
             }
-            whole |= events.iter().any(|event| matches!(event, Event::NotifyPacketReceived(_)));
             self.handle(events).await?;
         }
-        Ok(whole)
+        Ok(())
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let send = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        let sent = timeout(CONNECT_WITHIN, send).await;
+        sent.map_err(|_| "does not read its answers".to_owned())?
+            .map_err(|error| format!("write: {error}"))
     }
 
     async fn handle(&mut self, events: Vec<Event>) -> Result<(), String> {
         for event in events {
             match event {
                 Event::NotifyPacketReceived(packet) => Box::pin(self.packet(packet)).await?,
+                Event::RequestSendPacket { packet, .. } if self.is_too_early(&packet) => {}
                 Event::RequestSendPacket { packet, .. } => {
-                    let bytes = packet.to_continuous_buffer();
-                    let send = async {
-                        self.stream.write_all(&bytes).await?;
-                        self.stream.flush().await
-                    };
-                    let sent = timeout(CONNECT_WITHIN, send).await;
-                    sent.map_err(|_| "does not read its answers".to_owned())?
-                        .map_err(|error| format!("write: {error}"))?;
+                    self.write(&packet.to_continuous_buffer()).await?;
                 }
                 Event::RequestTimerReset { kind: TimerKind::PingreqRecv, duration_ms } => {
                     self.ping_by = Some(Instant::now() + Duration::from_millis(duration_ms));
                 }
                 Event::NotifyError(error) => return Err(format!("not MQTT: {error:?}")),
+                Event::RequestClose if self.left => {}
                 Event::RequestClose => return Err("closed by protocol".into()),
                 _ => {}
             }
@@ -152,102 +270,93 @@ impl DeviceSession<'_> {
         Ok(())
     }
 
-    async fn packet(&mut self, packet: Packet) -> Result<(), String> {
-        match packet {
-            Packet::V3_1_1Connect(connect) => {
-                let welcome = self.welcome(connect.user_name(), connect.password());
-                let code = if welcome {
-                    ConnectReturnCode::Accepted
-                } else {
-                    ConnectReturnCode::NotAuthorized
-                };
-                let connack = v3_1_1::Connack::builder().session_present(false).return_code(code);
-                self.send(connack.build().map(Into::into)).await?;
-                self.connected(welcome, connect.client_id())
-            }
-            Packet::V5_0Connect(connect) => {
-                self.v5 = true;
-                let welcome = self.welcome(connect.user_name(), connect.password());
-                let code = if welcome {
-                    ConnectReasonCode::Success
-                } else {
-                    ConnectReasonCode::NotAuthorized
-                };
-                let connack = v5_0::Connack::builder().session_present(false).reason_code(code);
-                self.send(connack.build().map(Into::into)).await?;
-                self.connected(welcome, connect.client_id())
-            }
-            Packet::V3_1_1Publish(publish) => {
-                let (topic, payload) = (publish.topic_name(), publish.payload().as_slice());
-                self.publication(topic, payload, publish.packet_id(), publish.qos()).await
-            }
-            Packet::V5_0Publish(publish) => {
-                let (topic, payload) = (publish.topic_name(), publish.payload().as_slice());
-                self.publication(topic, payload, publish.packet_id(), publish.qos()).await
-            }
-            Packet::V3_1_1Pubrel(pubrel) => {
-                let done = v3_1_1::Pubcomp::builder().packet_id(pubrel.packet_id()).build();
-                self.send(done.map(Into::into)).await
-            }
-            Packet::V5_0Pubrel(pubrel) => {
-                let done = v5_0::Pubcomp::builder().packet_id(pubrel.packet_id()).build();
-                self.send(done.map(Into::into)).await
-            }
-            Packet::V3_1_1Subscribe(subscribe) => {
-                let codes = vec![SubackReturnCode::Failure; subscribe.entries().len()];
-                let no =
-                    v3_1_1::Suback::builder().packet_id(subscribe.packet_id()).return_codes(codes);
-                self.send(no.build().map(Into::into)).await
-            }
-            Packet::V5_0Subscribe(subscribe) => {
-                let codes = vec![SubackReasonCode::NotAuthorized; subscribe.entries().len()];
-                let no =
-                    v5_0::Suback::builder().packet_id(subscribe.packet_id()).reason_codes(codes);
-                self.send(no.build().map(Into::into)).await
-            }
-            _ => Ok(()),
-        }
+    /// The protocol answers a second copy of a message of QoS 2 by itself; before the first one is
+    /// on disk that would be a promise too many.
+    fn is_too_early(&self, packet: &Packet) -> bool {
+        let id = match packet {
+            Packet::V3_1_1Pubrec(pubrec) => pubrec.packet_id(),
+            Packet::V5_0Pubrec(pubrec) => pubrec.packet_id(),
+            _ => return false,
+        };
+        self.unsettled.contains(&id)
     }
 
-    fn welcome(&self, name: Option<&str>, password: Option<&[u8]>) -> bool {
-        match name {
-            None => self.shared.anonymous,
-            Some(name) if self.shared.users.is_empty() => {
-                // Devices that insist on a name are let in where nobody needs one.
-                let _ = name;
-                self.shared.anonymous
-            }
-            Some(name) => {
-                self.shared.users.get(name).is_some_and(|known| {
-                    known.as_bytes().ct_eq(password.unwrap_or_default()).into()
-                })
-            }
-        }
+    /// Counted and told, and acknowledged like what can be read.
+    async fn too_large(&mut self, publication: PublishPacket) -> Result<(), String> {
+        let (topic, bytes) = (&publication.topic, publication.bytes);
+        self.shared.meter.add(Metric::SignalsTooLarge, "intake", 1);
+        self.shared.say_too_large(topic, bytes);
+        let message =
+            Message { topic, payload: &publication.payload, retained: false, via: "intake" };
+        let (shared, now) = (self.shared, self.shared.clock.now());
+        let reason = frames::too_large(bytes);
+        let mut observations =
+            cannot_be_read(&shared.dialects, &message, &reason, now, &*shared.meter);
+        let (packet, dup) = (publication.packet, publication.dup);
+        arrival::mark(&mut observations, &self.arrival(topic, &publication.payload, packet, dup));
+        let qos = match publication.qos {
+            0 => Qos::AtMostOnce,
+            1 => Qos::AtLeastOnce,
+            _ => Qos::ExactlyOnce,
+        };
+        self.wait_for_room().await?;
+        self.give(observations, &message, publication.packet, qos).await
     }
 
-    fn connected(&mut self, welcome: bool, client: &str) -> Result<(), String> {
-        self.connected = welcome;
-        if welcome { Ok(()) } else { Err(format!("client {client:?}: wrong name or password")) }
+    /// One read may hold hundreds of them: the rest waits here, and more waits in the socket.
+    async fn wait_for_room(&mut self) -> Result<(), String> {
+        while self.in_flight >= IN_FLIGHT_MAX {
+            let Some(answer) = self.answers.recv().await else { break };
+            self.settled(answer).await?;
+        }
+        Ok(())
     }
 
     async fn publication(
         &mut self,
         topic: &str,
         payload: &[u8],
-        packet_id: Option<u16>,
-        qos: Qos,
+        (packet, qos, dup): (Option<u16>, Qos, bool),
     ) -> Result<(), String> {
-        // One read may hold hundreds of them: the rest waits here, and more waits in the socket.
-        while self.in_flight >= IN_FLIGHT_MAX {
-            let Some(answer) = self.answers.recv().await else { break };
-            self.settled(answer).await?;
-        }
+        self.wait_for_room().await?;
         // Retained at the intake means nothing: it comes live from the device itself.
         let message = Message { topic, payload, retained: false, via: "intake" };
         let (shared, now) = (self.shared, self.shared.clock.now());
         let mut observations =
             accept(&shared.dialects, &shared.limiter, &message, now, &*shared.meter);
+        let arrival = self.arrival(topic, payload, packet, dup);
+        arrival::mark(&mut observations, &arrival);
+        if let Some(one) = observations.first()
+            && shared.dialects.borrow().lists(one.source.as_str())
+        {
+            self.guest.stands(Trust::Listed);
+        }
+        self.give(observations, &message, packet, qos).await
+    }
+
+    fn arrival(&self, topic: &str, payload: &[u8], packet: Option<u16>, dup: bool) -> Arrival {
+        let hello = self.hello.as_ref();
+        Arrival {
+            way: hello.map_or("intake".into(), Hello::way),
+            client: hello.map(|hello| hello.client.clone()).unwrap_or_default(),
+            packet,
+            dup,
+            digest: arrival::digest(topic, payload),
+        }
+    }
+
+    /// To the junction; what came of it is answered in its turn.
+    async fn give(
+        &mut self,
+        mut observations: Vec<Observation>,
+        message: &Message<'_>,
+        packet_id: Option<u16>,
+        qos: Qos,
+    ) -> Result<(), String> {
         self.in_flight += 1;
+        if qos == Qos::ExactlyOnce {
+            self.unsettled.extend(packet_id);
+        }
         let Some(last) = observations.pop() else {
             let answer = Answered { packet_id, qos, stored: true };
             self.aside.push_back((self.given, answer));
@@ -255,14 +364,16 @@ impl DeviceSession<'_> {
         };
         let answered = self.answered.clone();
         // The channel holds as many as may be in flight, so this never finds it full.
-        let receipt = Receipt::new(move |answer| {
-            let stored = !matches!(answer, Answer::Lost);
+        let stored = move |stored| {
             let _ = answered.try_send(Answered { packet_id, qos, stored });
-        });
+        };
+        let (now, envelopes, meter) =
+            (self.shared.clock.now(), &self.shared.envelopes, &self.shared.meter);
+        let receipt = refused::receipt(&last, message, now, envelopes, meter, stored);
         self.given += 1;
         let before = observations.into_iter().map(|one| (one, Receipt::none()));
         for (observation, receipt) in before.chain([(last, receipt)]) {
-            let sent = shared.envelopes.send(Envelope { observation, receipt }).await;
+            let sent = self.shared.envelopes.send(Envelope { observation, receipt }).await;
             sent.map_err(|_| "the gateway is stopping".to_owned())?;
         }
         Ok(())
@@ -280,39 +391,5 @@ impl DeviceSession<'_> {
             self.acknowledge(&answer).await?;
         }
         Ok(())
-    }
-
-    async fn acknowledge(&mut self, answer: &Answered) -> Result<(), String> {
-        self.in_flight -= 1;
-        if !answer.stored {
-            return Err("not stored; the device must send again".into());
-        }
-        let Some(id) = answer.packet_id else { return Ok(()) };
-        let packet = match (answer.qos, self.v5) {
-            (Qos::AtMostOnce, _) => return Ok(()),
-            (Qos::AtLeastOnce, false) => {
-                v3_1_1::Puback::builder().packet_id(id).build().map(Into::into)
-            }
-            (Qos::AtLeastOnce, true) => v5_0::Puback::builder()
-                .packet_id(id)
-                .reason_code(PubackReasonCode::Success)
-                .build()
-                .map(Into::into),
-            (Qos::ExactlyOnce, false) => {
-                v3_1_1::Pubrec::builder().packet_id(id).build().map(Into::into)
-            }
-            (Qos::ExactlyOnce, true) => v5_0::Pubrec::builder()
-                .packet_id(id)
-                .reason_code(PubrecReasonCode::Success)
-                .build()
-                .map(Into::into),
-        };
-        self.send(packet).await
-    }
-
-    async fn send<E: std::fmt::Debug>(&mut self, packet: Result<Packet, E>) -> Result<(), String> {
-        let packet = packet.map_err(|error| format!("an answer could not be made: {error:?}"))?;
-        let events = self.connection.send(packet);
-        self.handle(events).await
     }
 }

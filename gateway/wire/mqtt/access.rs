@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Deserializer, de::Error};
+
 use super::Broker;
 use crate::wire::{client_tls::ClientTls, file_stamp::missing};
 
@@ -23,7 +25,7 @@ impl Access<'_> {
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems: Vec<_> = self.tls().problem().into_iter().collect();
         if !["mqtt", "mqtts"].contains(&self.url.scheme()) {
-            let message = "expected mqtt://host:port or mqtts://host:port";
+            let message = "begin with mqtt:// or mqtts://, as in mqtt://host:1883";
             problems.push((self.url_key, message.into()));
         }
         problems
@@ -55,4 +57,15 @@ impl Access<'_> {
             web_too: false,
         }
     }
+}
+
+/// The url of a broker, for serde. The text itself is not in the error: it may hold a password.
+pub fn url<'d, D: Deserializer<'d>>(deserializer: D) -> Result<url::Url, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    url::Url::parse(&text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => {
+            D::Error::custom("begin with mqtt:// or mqtts://, as in mqtt://host:1883")
+        }
+        error => D::Error::custom(format!("no url ({error}); expected mqtt://host:1883")),
+    })
 }

@@ -23,7 +23,7 @@ pub struct WillConnection {
 impl WillConnection {
     /// Reads the files of this moment; connects at the first [`Self::connected`].
     pub fn open(broker: &Broker, will: Publication) -> Result<Self, String> {
-        let mut options = broker.options(false)?;
+        let mut options = broker.options()?;
         options.set_last_will(LastWill::new(
             will.topic,
             will.payload,

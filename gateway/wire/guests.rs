@@ -1,0 +1,302 @@
+//! Who is connected to a listener, and who goes when it is full: strangers before those who said who they are, a listed device never.
+//!
+//! A place is given before anybody is known, so it is given on loan. Who has not said who he is has
+//! a share by address, and the oldest of these goes first. Of those who are known and stand on no
+//! list, the address that holds the most places gives one up.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::oneshot;
+
+/// So many places strangers keep, so that who comes can still say who he is.
+const STRANGERS_MIN: usize = 16;
+
+/// How well a connection is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trust {
+    /// It has not said who it is.
+    Stranger,
+    /// It has, and may be here.
+    Known,
+    /// It is a device of the site's own list, or a person with the token.
+    Listed,
+}
+
+/// A client by its own id, and whose it is: its user, or its address where nobody gives a name.
+pub type Name = (String, String);
+
+/// Why one has to leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// Others need the place.
+    Room,
+    /// The same client has come again.
+    TakenOver,
+}
+
+struct Entry {
+    from: IpAddr,
+    standing: Trust,
+    name: Option<Name>,
+    tell: oneshot::Sender<Leave>,
+}
+
+#[derive(Default)]
+struct Table {
+    /// By number: the oldest first.
+    entries: BTreeMap<u64, Entry>,
+    by_name: HashMap<Name, u64>,
+    next: u64,
+    /// Somebody was sent away, or not let in, for want of room since it was last asked.
+    crowded: bool,
+}
+
+/// The places of one listener.
+#[derive(Default)]
+pub struct Guests(Mutex<Table>);
+
+/// One place; it is free when this is dropped.
+pub struct Guest {
+    guests: Arc<Guests>,
+    number: u64,
+    leave: oneshot::Receiver<Leave>,
+}
+
+impl Guests {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // What a panic leaves behind is a table like any other.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place among `most`, of which strangers of one address have `share`. `None`: all of them
+    /// are taken by listed devices.
+    pub fn admit(self: &Arc<Self>, from: IpAddr, most: usize, share: usize) -> Option<Guest> {
+        let mut table = self.table();
+        let own = table.entries.values().filter(|one| one.is_stranger_of(from)).count();
+        if own >= share.max(1) {
+            let oldest = table.entries.iter().find(|(_, one)| one.is_stranger_of(from));
+            let oldest = oldest.map(|(number, _)| *number);
+            table.send_away(oldest, Leave::Room);
+        }
+        if table.entries.len() >= most {
+            table.crowded = true;
+            let weakest = table.weakest();
+            table.send_away(weakest, Leave::Room);
+            if table.entries.len() >= most {
+                return None;
+            }
+        }
+        let number = table.next;
+        table.next += 1;
+        let (tell, leave) = oneshot::channel();
+        let entry = Entry { from, standing: Trust::Stranger, name: None, tell };
+        table.entries.insert(number, entry);
+        drop(table);
+        Some(Guest { guests: self.clone(), number, leave })
+    }
+
+    fn stands(&self, number: u64, standing: Trust) {
+        if let Some(entry) = self.table().entries.get_mut(&number) {
+            entry.standing = entry.standing.max(standing);
+        }
+    }
+
+    /// Connections now.
+    pub fn count(&self) -> usize {
+        self.table().entries.len()
+    }
+
+    /// Whether it was full since this was last asked.
+    pub fn was_crowded(&self) -> bool {
+        std::mem::take(&mut self.table().crowded)
+    }
+
+    /// Whether this client is connected.
+    pub fn has(&self, name: &Name) -> bool {
+        self.table().by_name.contains_key(name)
+    }
+}
+
+/// Names a place, and does not hold it.
+#[derive(Clone)]
+pub struct GuestHandle {
+    guests: Arc<Guests>,
+    number: u64,
+}
+
+impl GuestHandle {
+    /// See [`Guest::stands`].
+    pub fn stands(&self, standing: Trust) {
+        self.guests.stands(self.number, standing);
+    }
+}
+
+impl Guest {
+    /// It has said who it is, and may be here. Its earlier connection is told to leave.
+    pub fn is(&self, name: Name, standing: Trust) {
+        let mut table = self.guests.table();
+        let before = table.by_name.get(&name).copied().filter(|number| *number != self.number);
+        table.send_away(before, Leave::TakenOver);
+        let Some(entry) = table.entries.get_mut(&self.number) else { return };
+        entry.standing = entry.standing.max(standing);
+        entry.name = Some(name.clone());
+        table.by_name.insert(name, self.number);
+    }
+
+    /// It has shown so much.
+    pub fn stands(&self, standing: Trust) {
+        self.guests.stands(self.number, standing);
+    }
+
+    /// For whoever learns more of it while it is served.
+    pub fn handle(&self) -> GuestHandle {
+        GuestHandle { guests: self.guests.clone(), number: self.number }
+    }
+
+    /// Returns when it has to leave. Cancelling forgets nothing.
+    pub async fn told_to_leave(&mut self) -> Leave {
+        match (&mut self.leave).await {
+            Ok(why) => why,
+            // Its entry is gone without a word: that cannot be, and would end nothing.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.guests.table().forget(self.number);
+    }
+}
+
+impl Entry {
+    fn is_stranger_of(&self, from: IpAddr) -> bool {
+        self.standing == Trust::Stranger && self.from == from
+    }
+}
+
+impl Table {
+    /// Who leaves when there is no place.
+    fn weakest(&self) -> Option<u64> {
+        let of = |standing| self.entries.iter().filter(move |(_, one)| one.standing == standing);
+        let strangers = of(Trust::Stranger).count();
+        let first = if strangers > STRANGERS_MIN { Trust::Stranger } else { Trust::Known };
+        let second = if strangers > STRANGERS_MIN { Trust::Known } else { Trust::Stranger };
+        [first, second].into_iter().find_map(|standing| {
+            let mut places: HashMap<IpAddr, usize> = HashMap::new();
+            of(standing).for_each(|(_, one)| *places.entry(one.from).or_default() += 1);
+            let most = places.values().copied().max()?;
+            of(standing).find(|(_, one)| places[&one.from] == most).map(|(number, _)| *number)
+        })
+    }
+
+    fn send_away(&mut self, number: Option<u64>, why: Leave) {
+        if let Some(entry) = number.and_then(|number| self.forget(number)) {
+            let _ = entry.tell.send(why);
+        }
+    }
+
+    fn forget(&mut self, number: u64) -> Option<Entry> {
+        let entry = self.entries.remove(&number)?;
+        if let Some(name) = &entry.name
+            && self.by_name.get(name) == Some(&number)
+        {
+            self.by_name.remove(name);
+        }
+        Some(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(n: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, n])
+    }
+
+    fn name(id: &str) -> Name {
+        (id.into(), "user".into())
+    }
+
+    fn left(guest: &mut Guest) -> Option<Leave> {
+        guest.leave.try_recv().ok()
+    }
+
+    #[test]
+    fn i9_the_oldest_mute_one_goes_then_the_unlisted_and_a_listed_one_never() {
+        let guests = Arc::new(Guests::default());
+        let mut listed = guests.admit(address(1), 40, 40).unwrap();
+        listed.is(name("btn"), Trust::Listed);
+        let mut known = guests.admit(address(1), 40, 40).unwrap();
+        known.is(name("other"), Trust::Known);
+        let mut mute: Vec<Guest> =
+            (0..500).map(|_| guests.admit(address(2), 40, 40).unwrap()).collect();
+        assert_eq!(guests.count(), 40);
+        assert!(left(&mut mute[0]).is_some() && left(&mut mute[461]).is_some());
+        assert!(mute[462..].iter_mut().all(|one| left(one).is_none()), "the newest stay");
+        assert!(left(&mut known).is_none() && left(&mut listed).is_none());
+        drop(mute);
+        assert_eq!(guests.count(), 2);
+        // All the others are known and unlisted: of these the address with the most gives way.
+        let mut many: Vec<Guest> = (0..60u8)
+            .map(|n| {
+                let guest = guests.admit(address(3), 40, 40).unwrap();
+                guest.is(name(&n.to_string()), Trust::Known);
+                guest
+            })
+            .collect();
+        assert!(left(&mut known).is_none(), "it has one place, they have many");
+        assert!(left(&mut many[0]).is_some() && left(&mut many[59]).is_none());
+        // And where all are listed, nobody comes in.
+        let guests = Arc::new(Guests::default());
+        let all: Vec<Guest> = (0..40)
+            .map(|n| {
+                let guest = guests.admit(address(1), 40, 40).unwrap();
+                guest.is(name(&format!("btn-{n}")), Trust::Listed);
+                guest
+            })
+            .collect();
+        assert!(guests.admit(address(9), 40, 40).is_none() && guests.was_crowded());
+        drop(all);
+        assert!(guests.admit(address(9), 40, 40).is_some() && !guests.was_crowded());
+    }
+
+    #[test]
+    fn strangers_of_one_address_share_and_the_known_behind_it_do_not() {
+        let guests = Arc::new(Guests::default());
+        let mut behind: Vec<Guest> = (0..686)
+            .map(|n| {
+                let guest = guests.admit(address(1), 750, 8).unwrap();
+                guest.is(name(&format!("btn-{n}")), Trust::Listed);
+                guest
+            })
+            .collect();
+        let mut mute: Vec<Guest> =
+            (0..9).map(|_| guests.admit(address(1), 750, 8).unwrap()).collect();
+        assert_eq!(left(&mut mute[0]), Some(Leave::Room));
+        assert!(behind.iter_mut().all(|one| left(one).is_none()));
+        assert!(!guests.was_crowded(), "there is room");
+    }
+
+    #[test]
+    fn the_same_client_takes_over_and_another_users_does_not() {
+        let guests = Arc::new(Guests::default());
+        let mut first = guests.admit(address(1), 9, 9).unwrap();
+        first.is(name("btn"), Trust::Known);
+        let other = guests.admit(address(2), 9, 9).unwrap();
+        other.is(("btn".into(), "somebody else".into()), Trust::Known);
+        assert_eq!(left(&mut first), None);
+        let again = guests.admit(address(3), 9, 9).unwrap();
+        again.is(name("btn"), Trust::Known);
+        assert_eq!(left(&mut first), Some(Leave::TakenOver));
+        drop(first);
+        assert!(guests.has(&name("btn")), "the later one stays when the earlier has left");
+        drop(again);
+        assert!(!guests.has(&name("btn")));
+    }
+}
