@@ -18,6 +18,7 @@ mod mapped;
 mod message;
 mod model;
 mod native;
+mod number;
 pub mod sl651;
 pub mod sl651_body;
 mod sl651_elements;
