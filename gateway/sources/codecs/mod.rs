@@ -11,6 +11,7 @@
 mod chirpstack;
 mod dji;
 mod gauge;
+mod gauge_fields;
 mod gauge_raw;
 pub mod klv;
 mod lora;
@@ -22,6 +23,7 @@ mod number;
 pub mod sl651;
 pub mod sl651_body;
 mod sl651_elements;
+mod sl651_hex;
 mod sl651_text;
 #[cfg(test)]
 mod tests;
