@@ -102,6 +102,7 @@ mod priorities;
 #[path = "bench/proofs.rs"]
 mod proofs;
 mod rain;
+mod rain_cases;
 mod rain_night;
 mod reload;
 mod reload_doors;

@@ -103,7 +103,7 @@ async fn every_form_and_mode_and_order_gives_the_same_rain() {
         ("0012345601", "", 7),
         ("0012345602", "--form ascii", 7),
         ("6101021234", "--mode M3 --function 34", 7),
-        ("0012345604", "--mode M1 --function 30", 0),
+        ("0012345604", "--mode M1 --function 33", 0),
         ("0012345605", "--reverse --repeat --function 32", 14),
     ] {
         let lines = station(port, &format!("--station {address} {rain} {options}"));
@@ -268,6 +268,91 @@ async fn mad_stations_are_quarantined_counted_and_harm_nobody() {
     }
 }
 
+/// A timed report with a total, a status and a level that has no probe, sent now; observed so many
+/// minutes ago as its serial number is below 10.
+fn report_of_now(serial: u16, tenths: u32) -> Vec<u8> {
+    let beijing = jiff::tz::TimeZone::fixed(jiff::tz::offset(8));
+    let now = jiff::Zoned::now().with_time_zone(beijing);
+    let before = jiff::SignedDuration::from_mins(10 - i64::from(serial));
+    let then = now.checked_sub(before).unwrap();
+    let (sent, observed) = (now.strftime("%y%m%d%H%M%S"), then.strftime("%y%m%d%H%M"));
+    let body = bytes(&format!(
+        "{serial:04X}{sent}F1F1001234567850F0F0{observed}4520000000C02619{tenths:06}392309999999"
+    ));
+    let mut frame = bytes(&format!("7E7E01001234567812343200{:02X}02", body.len()));
+    frame.extend(body);
+    frame.push(3);
+    let check = frame.iter().fold(0xFFFFu16, |crc, byte| {
+        (0..8).fold(crc ^ u16::from(*byte), |crc, _| {
+            if crc & 1 == 1 { (crc >> 1) ^ 0xA001 } else { crc >> 1 }
+        })
+    });
+    frame.extend(check.to_be_bytes());
+    frame
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_modem_before_a_station_costs_no_report() {
+    let receiver = Receiver::start().await;
+    let gateway = Gateway::start(&upstream(&receiver)).await;
+    let mut line = TcpStream::connect(("127.0.0.1", gateway.port("sl651"))).unwrap();
+    line.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    line.set_nodelay(true).unwrap();
+    // It registers and keeps the line, a packet each, for a day; then the station reports, its bytes
+    // one by one, then two reports at once behind the rest of another.
+    line.write_all(b"REG:860000000000000\r\n").unwrap();
+    for n in 0..2_000 {
+        line.write_all(if n % 2 == 0 { b"\xFE" } else { b"\x7E" }).unwrap();
+    }
+    let mut answer = [0u8; 25];
+    for byte in report_of_now(1, 1_000) {
+        line.write_all(&[byte]).unwrap();
+    }
+    line.read_exact(&mut answer).unwrap();
+    assert_eq!((answer[10], answer[14..16].to_vec()), (0x32, vec![0, 1]));
+    let mut both = report_of_now(2, 1_000)[..30].to_vec();
+    both.extend(report_of_now(3, 1_012));
+    both.extend(b"+++");
+    both.extend(report_of_now(4, 1_024));
+    line.write_all(&both).unwrap();
+    for serial in [3, 4] {
+        line.read_exact(&mut answer).unwrap();
+        assert_eq!(answer[14..16], [0, serial]);
+    }
+    assert_eq!(gauge(&gateway, "upper").await["sums_mm"]["1h"], 2.4);
+    // The instrument at fault and the missing probe are told of the gauge, the modem is not.
+    let fault = receiver.wait("the fault", |data| data["kind"] == "device-fault").await;
+    let doubt = fault["data"]["detail"]["doubt"].as_str().unwrap();
+    assert!(doubt.contains("09999999") && doubt.contains("instrument"), "{doubt}");
+    assert!(!doubt.contains("begin no frame"), "{doubt}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_makes_room_for_a_station_and_nonsense_costs_its_own_line() {
+    let receiver = Receiver::start().await;
+    let site = Site::demo()
+        .section("[sl651]")
+        .set("listen", "127.0.0.1:0")
+        .set("connections_max", 8)
+        .gauge("upper")
+        .set("device", "0012345678")
+        .http(&receiver);
+    let gateway = Gateway::start(&site).await;
+    let port = gateway.port("sl651");
+    let crowd: Vec<TcpStream> =
+        (0..40).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    assert_eq!(count(&station(port, "--rain 0,1"), "acked"), 2, "a full listener lets it in");
+    drop(crowd);
+    // Heads that are right and sums that are not: closed, and nobody waits for it.
+    let mut nonsense = bytes("7E7E0100123456781234320FFF02");
+    nonsense.resize(0xFFF + 14, 0x55);
+    nonsense.extend([3, 0, 0]);
+    let flood = nonsense.repeat(100);
+    assert!(say(port, &flood).is_empty());
+    assert!(say(port, &b"\x7E\x7E\x0F".repeat(100_000)).is_empty());
+    assert_eq!(count(&station(port, "--rain 0,1 --total 101 --serial 9"), "acked"), 2);
+}
+
 /// A gauge of this model, and what it measured.
 fn say_by_mqtt(port: u16, model: &str, device: &str, values: &str) {
     let status = Command::new("/usr/bin/python3")
@@ -325,6 +410,15 @@ async fn gauges_of_every_make_over_a_broker_and_the_intake() {
         .await;
     }
     say_by_mqtt(broker.port, "em500-swl", "24e1000000000003", "5 31");
+    // One that sends only what nobody can read is told, and stands where people look.
+    say_by_mqtt(broker.port, "native-total", "bucket", "1e300");
+    let fault = receiver.wait("the fault", |data| data["kind"] == "device-fault").await;
+    assert!(fault["data"]["detail"]["doubt"].as_str().unwrap().contains("expected a number"));
+    wait_for("the note", || async {
+        let (_, ready) = gateway.get("/readyz").await;
+        ready["notes"].to_string().contains("gauges that cannot be read: bucket").then_some(())
+    })
+    .await;
     let water = receiver.wait("the underpass", |data| data["kind"] == "water-level").await;
     assert_eq!(water["data"]["detail"]["level_m"], 28.11);
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Now, SourceId, Stamp};
+use super::{Now, SourceId, Stamp, StationStatus};
 
 /// A gauge that was cut off sends its stored readings later: those up to this old are counted where they
 /// belong. The longest sum is 24 h; the last hour is for the interval that reaches into it.
@@ -14,7 +14,7 @@ const AHEAD_MAX: SignedDuration = SignedDuration::from_mins(10);
 const NEVER_SET_BEFORE: Timestamp = Timestamp::constant(1_577_836_800, 0);
 
 /// One report of one gauge.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GaugeReport {
     /// The device's own name of this report (serial number, uplink id): the same one twice is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,9 +30,22 @@ pub struct GaugeReport {
     /// Of the supply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voltage_mv: Option<u32>,
-    /// What in it could not be believed, and was left out; English, for people.
+    /// What in it could not be read or believed, and what became of that; English, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubt: Option<String>,
+    /// Its clock is wrong and its readings are dated by their arrival.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redated: bool,
+    /// A test of the station: kept and shown, counted nowhere.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub test: bool,
+    /// What the station says of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<StationStatus>,
+    /// What of it nobody here reads (weather, a maker's own), and what could not be read, as it came;
+    /// bounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<String>,
 }
 
 /// One value and when it was true.

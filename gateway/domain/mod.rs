@@ -24,6 +24,7 @@ mod place;
 mod posture;
 mod rain;
 mod receipt;
+mod station_status;
 mod stop;
 #[cfg(test)]
 mod tests_ids;
@@ -62,8 +63,9 @@ pub use observation::{Body, Envelope, Fault, Loss, Observation, Press, PressForm
 pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
 pub use place::{Grid, Place, SourceInfo, SourceKind};
 pub use posture::{OrderTo, Posture, PostureOrder};
-pub use rain::{GaugeView, GridView, PointView, RainView, ThresholdView, Words};
+pub use rain::{GaugeView, GridView, PointView, RainView, TestView, ThresholdView, Words};
 pub use receipt::{Answer, Receipt};
+pub use station_status::StationStatus;
 pub use stop::StopFlag;
 #[cfg(test)]
 pub(crate) use tests_seed::seed;

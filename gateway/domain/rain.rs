@@ -35,7 +35,15 @@ pub struct GaugeView {
     pub silent: bool,
     /// What comes from it is not plausible.
     pub doubtful: bool,
-    /// Millimetres in `5min`, `1h`, `3h`, `6h`, `12h`, `24h`.
+    /// The first reading of its counter that is known: that one tells no rain, the next ones do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts_from: Option<String>,
+    /// When the day of `sums_mm.day` began: 08:00 Beijing time.
+    pub day_began_at: String,
+    /// Its last test report, which counts nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_test: Option<TestView>,
+    /// Millimetres in `5min`, `1h`, `3h`, `6h`, `12h`, `24h`, and since 08:00 in `day`.
     pub sums_mm: BTreeMap<&'static str, f64>,
     /// Grade by the sum of 12 h.
     pub grade_12h: Words,
@@ -61,6 +69,18 @@ pub struct PointView {
     pub at: String,
     /// Rain in the five minutes before.
     pub mm: f64,
+    /// Rain since 08:00; absent where that day is not wholly known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day_mm: Option<f64>,
+}
+
+/// A test report of a station.
+#[derive(Clone, Debug, Serialize)]
+pub struct TestView {
+    /// When it came.
+    pub at: String,
+    /// What it said.
+    pub said: String,
 }
 
 /// The rain of one grid.

@@ -41,11 +41,11 @@ impl Gauges {
 fn fingerprint(report: &GaugeReport) -> u64 {
     let mut hasher = DefaultHasher::new();
     report.id.hash(&mut hasher);
-    report.battery.hash(&mut hasher);
+    (report.battery, report.status, report.test, &report.unknown).hash(&mut hasher);
     for reading in &report.readings {
         reading.measure.hash(&mut hasher);
         // With a wrong clock each copy is dated anew; by its id it is the same report.
-        if report.id.is_none() || report.doubt.is_none() {
+        if report.id.is_none() || !report.redated {
             reading.at.hash(&mut hasher);
         }
     }
@@ -63,9 +63,7 @@ mod tests {
             id: id.map(Into::into),
             via: "t".into(),
             readings: vec![Reading { at, measure: Measure::Tips(tips) }],
-            battery: None,
-            voltage_mv: None,
-            doubt: None,
+            ..GaugeReport::default()
         }
     }
 
@@ -73,10 +71,7 @@ mod tests {
     fn the_same_report_is_new_once_and_memory_is_bounded() {
         let mut gauges = Gauges::default();
         let mut is_new = |source: &str, report| gauges.is_new(&source.into(), &report);
-        let doubted = |second| GaugeReport {
-            doubt: Some("its clock".into()),
-            ..report(Some("0"), second, 5)
-        };
+        let doubted = |second| GaugeReport { redated: true, ..report(Some("0"), second, 5) };
         assert!(is_new("a", doubted(0)));
         assert!(!is_new("a", doubted(9)), "dated anew on arrival");
         assert!(is_new("a", report(Some("1"), 0, 5)));

@@ -69,7 +69,7 @@ impl Core {
         let mut findings = Vec::new();
         // A gauge reports under its own name; rules and desk know it by the id in the configuration.
         let gauge = match &observation.body {
-            Body::Gauge(_) => self.devices.get(&observation.source),
+            Body::Gauge(_) | Body::Unreadable(_) => self.devices.get(&observation.source),
             _ => None,
         };
         let named = gauge.map(|id| Observation { source: id.clone(), ..observation.clone() });

@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{core::Core, device_table, track_feed::TrackFeed};
 use crate::{
-    base::{Beat, RealClock, Registry, stopped},
+    base::{Beat, Readiness, RealClock, Registry, stopped},
     camera::WakeRouter,
     config::Config,
     domain::{
@@ -98,6 +98,7 @@ pub(super) struct Junction {
     shown_ms: Option<u64>,
     wakes: Option<Arc<WakeRouter>>,
     track_feed: Option<TrackFeed>,
+    readiness: Option<Readiness>,
 }
 
 impl Junction {
@@ -112,7 +113,7 @@ impl Junction {
         devices: watch::Sender<Arc<DeviceTable>>,
     ) -> Self {
         let (standing, _) = watch::channel(Arc::default());
-        let (shown_ms, wakes, track_feed) = (None, None, None);
+        let (shown_ms, wakes, track_feed, readiness) = (None, None, None, None);
         Self {
             core,
             jobs,
@@ -125,6 +126,7 @@ impl Junction {
             shown_ms,
             wakes,
             track_feed,
+            readiness,
         }
     }
 
@@ -143,6 +145,27 @@ impl Junction {
     pub(super) fn keeping_tracks(mut self, feed: Option<TrackFeed>) -> Self {
         self.track_feed = feed;
         self
+    }
+
+    /// Gauges of which nothing can be read become a note.
+    pub(super) fn noting(mut self, readiness: Readiness) -> Self {
+        self.readiness = Some(readiness);
+        self
+    }
+
+    fn note_gauges(&self) {
+        const PART: &str = "gauges that cannot be read";
+        const SHOWN_MAX: usize = 5;
+        let Some(readiness) = &self.readiness else { return };
+        let unread = self.core.rules.rain.unreadable();
+        match unread.len() {
+            0 => readiness.clear(PART),
+            n if n > SHOWN_MAX => {
+                let shown = unread[..SHOWN_MAX].join("; ");
+                readiness.note(PART, &format!("{shown}; and {} more", n - SHOWN_MAX));
+            }
+            _ => readiness.note(PART, &unread.join("; ")),
+        }
     }
 
     /// Runs until it is told to stop; then it still takes what has already arrived.
@@ -203,6 +226,7 @@ impl Junction {
             device_table::count(&table, &self.meter);
             self.devices.send_replace(Arc::new(table));
             self.standing.send_replace(Arc::new(self.core.standing()));
+            self.note_gauges();
         }
     }
 

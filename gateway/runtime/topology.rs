@@ -176,6 +176,7 @@ impl Parts {
         let junction =
             Junction::new(core, Some(jobs), store, clock, registry, beat, devices_sender)
                 .waking(shared.wakes.clone())
+                .noting(shared.readiness.clone())
                 .keeping_tracks(track_feed);
         let books = keep_books(&config, devices, &junction);
         let junction = tokio::spawn(junction.run(begun, inbox, new_configs, asked, stop.clone()));

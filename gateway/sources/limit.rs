@@ -130,9 +130,7 @@ mod tests {
                 id: Some(n.to_string()),
                 via: "t".into(),
                 readings: Vec::new(),
-                battery: None,
-                voltage_mv: None,
-                doubt: None,
+                ..GaugeReport::default()
             });
             said
         };

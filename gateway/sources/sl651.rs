@@ -1,15 +1,23 @@
 //! The listener for hydrological stations: SL 651-2014 over TCP, each report acknowledged after it is on disk.
 
 mod assembly;
+mod budget;
+mod roster;
 mod session;
 
-use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, mpsc, watch},
+    net::{TcpListener, TcpStream},
+    runtime::Runtime,
+    sync::{mpsc, watch},
 };
 
 use crate::domain::{
@@ -17,11 +25,15 @@ use crate::domain::{
 };
 
 use super::codecs::sl651::{Step, step};
+use budget::Budget;
+use roster::{Roster, Seat};
 
 pub use assembly::Assembly;
 
 /// Where it comes from, in records and counts; the name of the listener in recorded signals.
 pub const VIA: &str = "sl651";
+/// The same complaint about the system is logged at most this often.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// `[sl651]`: where hydrological stations connect.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -39,11 +51,12 @@ pub struct Config {
     /// an answer unread may lose its last report on the way. Default none.
     #[serde(default)]
     pub unanswered: Vec<String>,
-    /// Connections at once. Default 2048.
+    /// Connections at once; beyond it the oldest one that has not sent a report yet makes room.
+    /// Default 2048.
     #[serde(default = "connections_max")]
     pub connections_max: usize,
     /// A station that is silent for so many seconds is closed. Default 4000: the longest pause
-    /// between hourly reports.
+    /// between hourly reports. One that has never said anything is closed after 60 s.
     #[serde(default = "idle_s")]
     pub idle_s: u64,
     /// Sets the clock of a station that is off by more than this many seconds (function 4A);
@@ -96,13 +109,19 @@ struct Shared {
     idle: Duration,
     set_clock_beyond: Option<Duration>,
     unanswered: HashSet<String>,
+    /// Of all connections together: noise that is kept as it came, so that nobody fills the journal
+    /// with it by connecting again and again. Locked for one look; nothing is awaited with it.
+    noise_kept: Mutex<Budget>,
 }
+
+/// Pieces of noise that are kept: at once, and a second.
+const NOISE_KEPT: (f64, f64) = (64.0, 0.05);
 
 /// A bound listener that nobody serves yet.
 pub struct Stations {
     listener: Arc<TcpListener>,
     shared: Arc<Shared>,
-    connections: Arc<Semaphore>,
+    roster: Arc<Roster>,
     connections_max: usize,
 }
 
@@ -136,11 +155,12 @@ impl Stations {
             idle: Duration::from_secs(config.idle_s),
             set_clock_beyond: (beyond > 0).then(|| Duration::from_secs(beyond)),
             unanswered: config.unanswered.iter().cloned().collect(),
+            noise_kept: Mutex::new(Budget::new(NOISE_KEPT.0, NOISE_KEPT.1)),
         };
         Self {
             listener,
             shared: Arc::new(shared),
-            connections: Arc::new(Semaphore::new(config.connections_max)),
+            roster: Arc::new(Roster::default()),
             connections_max: config.connections_max,
         }
     }
@@ -151,46 +171,86 @@ impl Stations {
 
     /// Accepts until told to stop; connections beyond the bound are closed at once and counted.
     pub async fn serve(self, mut stop: watch::Receiver<bool>) {
+        // Bytes of anybody are read here: never by the threads that acknowledge presses.
+        let own = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("stations")
+            .enable_all()
+            .build();
+        let own = own
+            .inspect_err(|error| tracing::error!(%error, "sl651: no thread of its own; shares"))
+            .ok();
+        let mut complained = tokio::time::Instant::now() - COMPLAIN_EVERY;
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => return,
+                _ = stop.wait_for(|stop| *stop) => break,
             };
-            let Ok((stream, peer)) = accepted else {
-                // Out of file descriptors: the next try must not spin.
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            };
-            let Ok(permit) = self.connections.clone().try_acquire_owned() else {
-                self.shared.meter.add(Metric::SignalsRefused, VIA, 1);
-                tracing::warn!(%peer, "sl651: too many connections; closed");
-                continue;
-            };
-            let (shared, mut stop) = (self.shared.clone(), stop.clone());
-            let (connections, most) = (self.connections.clone(), self.connections_max);
-            let count = move || (most - connections.available_permits()) as f64;
-            tokio::spawn(async move {
-                shared.meter.set(Metric::Sl651Connections, "", count());
-                tokio::select! {
-                    ended = session::run(stream, &shared) => {
-                        if let Err(reason) = ended {
-                            shared.meter.add(Metric::SignalsRefused, VIA, 1);
-                            tracing::warn!(%peer, reason, "sl651: connection closed");
-                        }
+            match accepted {
+                Ok((stream, peer)) => self.admit(stream, peer, own.as_ref(), stop.clone()),
+                Err(error) => {
+                    if complained.elapsed() >= COMPLAIN_EVERY {
+                        complained = tokio::time::Instant::now();
+                        tracing::error!(%error, "sl651: cannot accept a connection");
                     }
-                    _ = stop.wait_for(|stop| *stop) => {}
+                    // Out of file descriptors: the next try must not spin.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-                drop(permit);
-                shared.meter.set(Metric::Sl651Connections, "", count());
-            });
+            }
+        }
+        // A runtime must not be dropped where others wait; its tasks have been told to stop.
+        own.into_iter().for_each(Runtime::shutdown_background);
+    }
+
+    fn admit(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        own: Option<&Runtime>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let shared = self.shared.clone();
+        let Some(seat) = self.roster.seat(peer.ip(), self.connections_max) else {
+            shared.meter.add(Metric::SignalsRefused, VIA, 1);
+            tracing::warn!(%peer, "sl651: too many connections; closed");
+            return;
+        };
+        let roster = self.roster.clone();
+        let runs = async move {
+            shared.meter.set(Metric::Sl651Connections, "", roster.count() as f64);
+            tokio::select! {
+                ended = converse(stream, &shared, &seat) => {
+                    if let Err(reason) = ended {
+                        shared.meter.add(Metric::SignalsRefused, VIA, 1);
+                        tracing::warn!(%peer, reason, "sl651: connection closed");
+                    }
+                }
+                () = seat.leave.notified() => {
+                    shared.meter.add(Metric::SignalsRefused, VIA, 1);
+                    tracing::warn!(%peer, "sl651: it said nothing, and makes room; closed");
+                }
+                _ = stop.wait_for(|stop| *stop) => {}
+            }
+            drop(seat);
+            shared.meter.set(Metric::Sl651Connections, "", roster.count() as f64);
+        };
+        match own {
+            Some(own) => drop(own.spawn(runs)),
+            None => drop(tokio::spawn(runs)),
         }
     }
 }
 
+/// On the runtime that this is called in, whichever one accepted the connection.
+async fn converse(stream: TcpStream, shared: &Shared, seat: &Seat) -> Result<(), String> {
+    let stream = stream.into_std().and_then(TcpStream::from_std);
+    session::run(stream.map_err(|error| error.to_string())?, shared, seat).await
+}
+
 /// Bytes for the quarantine.
 fn unreadable(who: &str, reason: String, bytes: &[u8], now: Now) -> Observation {
-    /// The longest frame, and some more.
-    const KEPT_BYTES_MAX: usize = 8 * 1024;
+    /// A report of several packets, nearly always; of a picture its beginning.
+    const KEPT_BYTES_MAX: usize = 64 * 1024;
     Observation {
         source: SourceId::from(if who.is_empty() { VIA } else { who }),
         stamp: Stamp::of_gateway(now),
@@ -220,7 +280,7 @@ pub fn recorded(bytes: &[u8], now: Now) -> Vec<Observation> {
             said.push(unreadable("", reason, &bytes[from..at], now));
         }
         if let Step::Frame(frame, _) = found {
-            said.extend(assembly.take(*frame, &bytes[at..next], now).observation);
+            said.extend(assembly.take(*frame, &bytes[at..next], now).observations);
         }
         if next >= bytes.len() {
             if let Some((from, reason)) = wrong_from {

@@ -42,9 +42,7 @@ mod tests {
                 id: None,
                 via: "t".into(),
                 readings: Vec::new(),
-                battery: None,
-                voltage_mv: None,
-                doubt: None,
+                ..GaugeReport::default()
             },
         }
     }

@@ -6,7 +6,7 @@ use gridpost::{
     domain::Now,
     sources::codecs::{
         sl651::{Step, crc, step},
-        sl651_body::observation,
+        sl651_body::read,
     },
 };
 use serde_json::Value;
@@ -78,8 +78,8 @@ fn decoding() -> Row {
     let mut readings = 0;
     for _ in 0..DECODED {
         let Step::Frame(frame, used) = step(&frame, false) else { panic!("no frame") };
-        let observation = observation(&frame, "sl651", now).unwrap();
-        readings += used + usize::from(observation.stamp.device.is_some());
+        let report = read(&frame, "sl651", now).unwrap();
+        readings += used + report.gauges.len();
     }
     assert!(readings > DECODED);
     let each = started.elapsed().as_secs_f64() / DECODED as f64;

@@ -104,6 +104,14 @@ impl GaugeConfig {
         }
     }
 
+    /// What is believed by default is never less than what the site alarms on, mm in a minute.
+    pub(super) fn believing(mut self, alarms_at: f64) -> Self {
+        if self.max_mm_per_min.total_cmp(&max_mm_per_min()).is_eq() {
+            self.max_mm_per_min = self.max_mm_per_min.max(alarms_at);
+        }
+        self
+    }
+
     /// The address or id by which it names itself.
     pub fn device(&self) -> &str {
         self.device.as_deref().unwrap_or(&self.id)
@@ -267,6 +275,13 @@ fn stuck_mm() -> f64 {
 }
 
 impl Config {
+    /// The hardest rain that a threshold asks for, mm in a minute.
+    pub(super) fn hardest_mm_per_min(&self) -> f64 {
+        let signals = self.signals.iter().flat_map(|signal| &signal.amounts);
+        let all = signals.chain(&self.prepare).chain(&self.move_now);
+        all.map(|amount| amount.mm / (amount.window_h * 60.0)).fold(0.0, f64::max)
+    }
+
     /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
@@ -323,5 +338,13 @@ mod tests {
         let keys: Vec<_> = rain.problems().into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["signals", "prepare", "signals", "hysteresis"]);
         assert_eq!(Config::default().problems(), []);
+        // A threshold of 60 mm in 3 min: what it alarms on is believed, unless the site says otherwise.
+        let steep: Config = toml::from_str("move_now = [{ window_h = 0.05, mm = 60.0 }]").unwrap();
+        let most = |text: &str| {
+            let gauge: GaugeConfig = toml::from_str(text).unwrap();
+            gauge.believing(steep.hardest_mm_per_min()).max_mm_per_min
+        };
+        assert!((most("id = \"g\"") - 20.0).abs() < 1e-9);
+        assert!((most("id = \"g\"\nmax_mm_per_min = 5.0") - 5.0).abs() < 1e-9);
     }
 }

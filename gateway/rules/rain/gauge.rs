@@ -1,7 +1,8 @@
 //! One gauge: its readings, whether it is silent, and whether its readings are plausible.
 //!
-//! **R3** A reading that no rain makes is set aside, reported (`device-fault`) and not counted, until
-//! the next one confirms it. A device's clock that is wrong (before 2020, or more than 10 min
+//! **R3** A reading that rain hardly makes is set aside, reported at once (`device-fault`, severity 2,
+//! `doubtful`) and counted when two more readings agree or another gauge of the grid does; one that
+//! no rain ever made is reported and never counted. What a station tests counts nowhere. A device's clock that is wrong (before 2020, or more than 10 min
 //! ahead) is not believed: the reading is dated by its arrival. Readings older than 25 h count
 //! nowhere (`domain/gauge.rs`).
 
@@ -9,16 +10,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     config::{GaugeConfig, GaugeKind},
-    level::Level,
+    health::Health,
+    level::{Level, LevelLimits},
+    limits::Doubt,
     series::{Scale, Series, mm},
-    text::part,
 };
-use crate::domain::{Finding, GaugeReport, Kind, Measure, Phase, Severity, SourceId, Stamp};
+use crate::domain::{GaugeReport, Measure, SourceId, Stamp};
 
-/// A doubt stands for so long after the last reading that caused it.
-const DOUBT_STANDS: SignedDuration = SignedDuration::from_hours(1);
-/// At or below this a battery should be changed, percent.
-const BATTERY_LOW_PERCENT: u8 = 15;
+/// So far above its highest mark a first level is believed, and so far below its lowest, mm: a river
+/// in flood, and a dry bed.
+const ABOVE_MARKS_MM: i64 = 30_000;
+const BELOW_MARKS_MM: i64 = 100_000;
 
 /// A gauge and everything that is known of it.
 pub(super) struct Gauge {
@@ -37,14 +39,11 @@ pub(super) struct Gauge {
     /// Water.
     pub(super) level: Level,
     /// When its last report came, on our own clock, milliseconds.
-    heard_ms: i64,
-    /// Silence was reported.
-    pub(super) silent: bool,
-    /// When the latest implausible reading came, and what was wrong with it.
-    doubt: Option<(Timestamp, String)>,
-    /// A doubt was reported.
-    pub(super) doubtful: bool,
-    battery_low: bool,
+    pub(super) heard_ms: i64,
+    /// What is not well with it.
+    pub(super) health: Health,
+    /// Its last test report: when it came, and what it said.
+    pub(super) test: Option<(Timestamp, String)>,
 }
 
 impl Gauge {
@@ -66,19 +65,16 @@ impl Gauge {
             series: Series::default(),
             level: Level::default(),
             heard_ms: mono_ms,
-            silent: false,
-            doubt: None,
-            doubtful: false,
-            battery_low: false,
+            health: Health::default(),
+            test: None,
         }
     }
 
     /// Takes over readings and state of the same gauge before a change of the configuration.
     pub(super) fn go_on(&mut self, before: Self) {
-        let Self { series, level, heard_ms, silent, doubt, doubtful, battery_low, .. } = before;
+        let Self { series, level, heard_ms, health, test, .. } = before;
         (self.series, self.level, self.heard_ms) = (series, level, heard_ms);
-        (self.silent, self.doubt) = (silent, doubt);
-        (self.doubtful, self.battery_low) = (doubtful, battery_low);
+        (self.health, self.test) = (health, test);
         self.series.add_up(self.scale());
     }
 
@@ -99,21 +95,32 @@ impl Gauge {
         report: &GaugeReport,
     ) -> Option<Timestamp> {
         self.heard_ms = self.heard_ms.max(mono_ms);
+        if report.test {
+            // Poured in by the people who mend it: it is shown, and counts nowhere.
+            let said: Vec<String> =
+                report.readings.iter().map(|one| format!("{:?}", one.measure)).collect();
+            self.test = Some((stamp.gateway, said.join(", ")));
+            return None;
+        }
         for reading in &report.readings {
             match reading.measure {
                 Measure::LevelMm(mm) => {
-                    let zero = (self.config.zero_mm(), self.config.most_mm_per_min());
-                    if let Some(why) = self.level.insert(reading.at, mm + zero.0, zero.1) {
-                        self.doubt = Some((reading.at, why));
-                    }
+                    let mm = mm.saturating_add(self.config.zero_mm());
+                    self.level.insert(reading.at, mm, self.config.level_limits());
                 }
                 measure => {
                     self.series.insert(reading.at, measure);
                 }
             }
         }
+        if !report.readings.is_empty() {
+            self.health.unreadable = None;
+        } else if report.doubt.is_some() {
+            self.health.unreadable.clone_from(&report.doubt);
+        }
         if let Some(why) = &report.doubt {
-            self.doubt = Some((stamp.gateway, why.clone()));
+            let (at, why) = (stamp.gateway, why.clone());
+            self.health.note(Doubt { at, why, doubtful: false });
         }
         report.readings.iter().map(|reading| reading.at).max()
     }
@@ -121,74 +128,11 @@ impl Gauge {
     /// Computes all sums anew from the readings.
     pub(super) fn add_up(&mut self) {
         self.series.add_up(self.scale());
-        if let Some((at, why)) = self.series.doubts.last() {
-            let newer = self.doubt.as_ref().is_none_or(|(before, _)| before <= at);
-            if newer {
-                self.doubt = Some((*at, why.clone()));
-            }
-        }
     }
 
     /// Whether it is a rain gauge.
     pub(super) fn measures_rain(&self) -> bool {
         self.config.kind == GaugeKind::Rain
-    }
-
-    /// Reports a battery that has become low, or well again.
-    pub(super) fn battery(&mut self, stamp: Stamp, percent: Option<u8>, out: &mut Vec<Finding>) {
-        let Some(percent) = percent else { return };
-        let low = percent <= BATTERY_LOW_PERCENT;
-        if low != self.battery_low {
-            self.battery_low = low;
-            let why = format!("battery of {} at {percent} %", self.id);
-            out.push(Finding {
-                severity: Severity::MINOR,
-                ..part(&self.id, stamp, Kind::DeviceBattery, low, &why)
-            });
-        }
-    }
-
-    /// Whether it has become silent, or is heard again.
-    pub(super) fn supervise(&mut self, stamp: Stamp, mono_ms: i64, out: &mut Vec<Finding>) {
-        let quiet_ms = mono_ms - self.heard_ms;
-        let after_ms = i64::try_from(self.config.silent_after_s * 1000).unwrap_or(i64::MAX);
-        let silent = self.known && quiet_ms > after_ms;
-        if silent == self.silent {
-            return;
-        }
-        self.silent = silent;
-        let why = match silent {
-            true => format!("nothing from {} for {} min", self.id, quiet_ms / 60_000),
-            false => format!("{} speaks again", self.id),
-        };
-        out.push(part(&self.id, stamp, Kind::DeviceSilent, silent, &why));
-    }
-
-    /// Whether its readings have become implausible, or plausible again; `stuck`: why it seems stuck, if
-    /// it does.
-    pub(super) fn doubt(
-        &mut self,
-        now_at: Timestamp,
-        stamp: Stamp,
-        stuck: Option<String>,
-        out: &mut Vec<Finding>,
-    ) {
-        if self.doubt.as_ref().is_some_and(|(at, _)| now_at.duration_since(*at) > DOUBT_STANDS) {
-            self.doubt = None;
-        }
-        let why = stuck.or_else(|| self.doubt.as_ref().map(|(_, why)| why.clone()));
-        if why.is_some() == self.doubtful {
-            return;
-        }
-        self.doubtful = why.is_some();
-        let text = match &why {
-            Some(why) => format!("{}: {why}; it is not counted", self.id),
-            None => format!("{} says what can be again", self.id),
-        };
-        out.push(Finding {
-            detail: why.into_iter().map(|why| ("doubt".into(), why.into())).collect(),
-            ..part(&self.id, stamp, Kind::DeviceFault, self.doubtful, &text)
-        });
     }
 
     /// Why it seems stuck, if it does: it reports no rain, while another gauge of its grid has collected
@@ -214,23 +158,14 @@ impl GaugeConfig {
         (self.zero_m * 1000.0).round() as i64
     }
 
-    fn most_mm_per_min(&self) -> i64 {
-        (self.max_m_per_min * 1000.0).round() as i64
-    }
-}
-
-impl Gauge {
-    /// The gauge was removed from the configuration: its faults are over.
-    pub(super) fn retire(self, stamp: Stamp, out: &mut Vec<Finding>) {
-        for (is, kind) in [
-            (self.silent, Kind::DeviceSilent),
-            (self.doubtful, Kind::DeviceFault),
-            (self.battery_low, Kind::DeviceBattery),
-        ] {
-            if is {
-                let why = "gone from the configuration";
-                out.push(Finding { phase: Phase::Ends, ..part(&self.id, stamp, kind, false, why) });
-            }
-        }
+    /// What of a level is believed at once. The range is around the marks, so that no level which
+    /// passes one is outside for that; without marks no level alarms.
+    fn level_limits(&self) -> LevelLimits {
+        let mm = |metres: f64| (metres * 1000.0).round() as i64;
+        let marks = || self.warning_m.into_iter().chain(self.guarantee_m).map(mm);
+        let lowest = marks().min().map_or(i64::MIN, |mark| mark - BELOW_MARKS_MM);
+        let highest = marks().max().map_or(i64::MAX, |mark| mark + ABOVE_MARKS_MM);
+        let most_mm_per_min = mm(self.max_m_per_min);
+        LevelLimits { lowest_mm: lowest, highest_mm: highest, most_mm_per_min }
     }
 }

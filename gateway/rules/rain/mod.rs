@@ -1,12 +1,18 @@
 //! Rain, water and posture: readings by their own time become sums, grades, thresholds and incidents. Pure.
 
+mod amounts;
 mod config;
+mod counter;
 mod event;
+mod fallen;
 mod gauge;
+mod health;
 mod ladder;
 mod level;
+mod limits;
 mod posture;
 mod series;
+mod supervise;
 mod text;
 mod view;
 mod water;
@@ -17,6 +23,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use self::{
     event::{Group, Measures},
+    fallen::Fallen,
     gauge::Gauge,
     ladder::Ladder,
     level::LevelBand,
@@ -106,6 +113,7 @@ impl Rain {
                 group.name = name;
                 self.groups.insert(code.clone(), group);
             }
+            let config = config.believing(self.config.hardest_mm_per_min());
             let mut gauge = Gauge::new(id.clone(), info.name, code, config, true, now.mono());
             if let Some(before) = old.remove(&id) {
                 gauge.go_on(before);
@@ -136,6 +144,8 @@ impl Rain {
             self.hear(source, *stamp, now.mono_of(stamp.gateway), report);
         }
         self.gauges.values_mut().for_each(Gauge::add_up);
+        let codes: Vec<String> = self.groups.keys().cloned().collect();
+        codes.iter().for_each(|code| self.agree(code));
         for record in live.iter().filter(|record| record.incident.active) {
             self.resume(now, record, findings);
         }
@@ -199,12 +209,25 @@ impl Rain {
                 };
                 if let Some(gauge) = self.gauges.get_mut(&observation.source) {
                     gauge.add_up();
-                    gauge.battery(stamp, report.battery, findings);
+                    if !report.test {
+                        gauge.state(stamp, report.battery, report.status, findings);
+                    }
                     gauge.supervise(stamp, mono_ms, findings);
+                }
+                self.agree(&group);
+                for gauge in self.gauges.values_mut().filter(|gauge| gauge.group == group) {
                     gauge.compare(stamp, findings);
                 }
                 self.compare(&group, stamp, mono_ms, findings);
                 self.review(stamp, mono_ms, findings);
+            }
+            Body::Unreadable(unreadable) => {
+                let Some(gauge) = self.gauges.get_mut(&observation.source) else { return };
+                gauge.heard_ms = gauge.heard_ms.max(mono_ms);
+                gauge.health.cannot_read(stamp.gateway, &unreadable.reason);
+                gauge.supervise(stamp, mono_ms, findings);
+                let group = gauge.group.clone();
+                self.compare(&group, stamp, mono_ms, findings);
             }
             Body::Posture(order) => {
                 self.postures.order(&order.clone().bounded(stamp.gateway));
@@ -231,6 +254,13 @@ impl Rain {
             self.compare(&code, stamp, mono_ms, findings);
         }
         self.review(stamp, mono_ms, findings);
+    }
+
+    /// Gauges of which nothing can be read, and why: for people who ask whether all is well.
+    pub fn unreadable(&self) -> Vec<String> {
+        let of =
+            |gauge: &Gauge| Some(format!("{}: {}", gauge.id, gauge.health.unreadable.as_ref()?));
+        self.gauges.values().filter_map(of).collect()
     }
 
     /// Whether this posture holds now.
@@ -278,7 +308,10 @@ impl Rain {
 
     fn compare(&mut self, code: &str, stamp: Stamp, mono_ms: i64, findings: &mut Vec<Finding>) {
         let Some(group) = self.groups.get_mut(code) else { return };
-        let Some(now_at) = group.now_at(mono_ms) else { return };
+        let Some(now_at) = group.now_at(mono_ms) else {
+            // No reading has come yet, but perhaps something that nobody can read.
+            return self.doubt(code, stamp.gateway, stamp, findings);
+        };
         let (signals, moving, config) = (&self.signals, &self.moving, &self.config);
         {
             let of = self.gauges.values().filter(|gauge| gauge.group == code);
@@ -287,6 +320,41 @@ impl Rain {
             group.compare(&rain, &with, stamp, mono_ms, findings);
         }
         self.doubt(code, now_at, stamp, findings);
+    }
+
+    /// What is doubtful of one gauge is believed where another one of its grid agrees.
+    fn agree(&mut self, code: &str) {
+        /// Clocks and reports of two gauges differ by so much.
+        const AROUND: SignedDuration = SignedDuration::from_mins(10);
+        /// A share of the amount beside it is enough: a cloudburst is narrow.
+        const SHARE: i64 = 4;
+        let of = || self.gauges.values().filter(|gauge| gauge.group == code);
+        let others = |id: &SourceId| of().filter(|gauge| gauge.id != *id).collect::<Vec<_>>();
+        let mut believed: Vec<(SourceId, Vec<Fallen>, bool)> = Vec::new();
+        for gauge in of() {
+            let others = others(&gauge.id);
+            let level = others.iter().any(|other| gauge.level.is_confirmed_by(&other.level));
+            let agrees = |held: &&Fallen| {
+                let (from, to) = (held.from - AROUND, held.to + AROUND);
+                let in_time = |one: &&Fallen| one.to > from && one.from < to;
+                others.iter().any(|other| {
+                    let fell = other.series.sum(to, to.duration_since(from));
+                    let held_too = other.series.held.iter().filter(in_time).map(|one| one.um);
+                    fell.max(held_too.sum()) >= held.um / SHARE
+                })
+            };
+            let amounts: Vec<_> = gauge.series.held.iter().filter(agrees).copied().collect();
+            if level || !amounts.is_empty() {
+                believed.push((gauge.id.clone(), amounts, level));
+            }
+        }
+        for (id, amounts, level) in believed {
+            let Some(gauge) = self.gauges.get_mut(&id) else { continue };
+            gauge.series.believe(|held| amounts.contains(held));
+            if level {
+                gauge.level.believe();
+            }
+        }
     }
 
     /// Compares the gauges of one grid with each other, to find one that is stuck.

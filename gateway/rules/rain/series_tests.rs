@@ -90,6 +90,29 @@ fn a_rate_stands_for_the_time_since_the_one_before() {
 }
 
 #[test]
+fn accumulated_values_go_before_intensities_unless_they_are_dead() {
+    let rate = |at, mm_h: i64| (at, Measure::RateUmPerHour(mm_h * 1_000));
+    let slot = |at, um| (at, Measure::Fallen { um, period_s: 3_600 });
+    let both = |um: i64| {
+        let mut readings = totals(&[(0, 1_000), (60, 1_000 + um), (120, 1_000 + um)]);
+        readings.extend([rate(0, 60), rate(10, 60), rate(20, 0)]);
+        series(&readings)
+    };
+    assert_eq!(both(7_000).sum(minute(120), hours(3)), 7_000);
+    assert!(both(7_000).doubts.is_empty());
+    // A total that never moves: the others count, and it is told.
+    assert_eq!(both(0).sum(minute(120), hours(3)), 10_000);
+    assert_eq!(both(0).doubts.len(), 1);
+    let mut readings = totals(&[(0, 0), (60, 0), (120, 0)]);
+    readings.extend([slot(60, 4_000), slot(120, 5_000)]);
+    let dead = series(&readings);
+    assert_eq!((dead.sum(minute(120), hours(3)), dead.doubts.len()), (9_000, 1));
+    readings.extend([(0, Measure::TodayUm(0)), (60, Measure::TodayUm(4_200))]);
+    readings.push((120, Measure::TodayUm(9_300)));
+    assert_eq!(series(&readings).sum(minute(120), hours(3)), 9_300);
+}
+
+#[test]
 fn a_daily_total_falls_back_in_the_morning() {
     let today = |at, um| (at, Measure::TodayUm(um));
     let series = series(&[today(0, 30_000), today(60, 42_000), today(120, 500), today(180, 1_500)]);

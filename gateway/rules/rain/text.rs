@@ -2,7 +2,10 @@
 
 use jiff::SignedDuration;
 
-use super::series::{Series, mm};
+use super::{
+    counter::morning_before,
+    series::{Series, mm},
+};
 use crate::domain::{Finding, Kind, Phase, SourceId, Stamp};
 
 /// The windows that are shown: 5 min, 1, 3, 6, 12, 24 h.
@@ -20,9 +23,18 @@ pub(super) fn shown(um: i64) -> f64 {
     (mm(um) * 100.0).round() / 100.0
 }
 
-/// Name and µm of each window that ends at `until`.
+/// Name and µm of each window that ends at `until`, and of the day since 08:00.
 pub(super) fn sums(series: &Series, until: jiff::Timestamp) -> Vec<(&'static str, i64)> {
-    WINDOWS.iter().map(|(name, window)| (*name, series.sum(until, *window))).collect()
+    windows(until).map(|(name, window)| (name, series.sum(until, window))).collect()
+}
+
+/// [`WINDOWS`], and `day`: since 08:00 Beijing time, as the hydrological services count days; at 08:00
+/// the day that ends.
+pub(super) fn windows(
+    until: jiff::Timestamp,
+) -> impl Iterator<Item = (&'static str, SignedDuration)> {
+    let day = ("day", until.duration_since(morning_before(until)));
+    WINDOWS.into_iter().chain([day])
 }
 
 /// `3小时`, `30分钟`.

@@ -6,12 +6,15 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{
     Rain,
+    counter::morning_before,
     event::Group,
     gauge::Gauge,
     ladder::grade,
-    text::{WINDOWS, shown, sums},
+    text::{shown, sums, windows},
 };
-use crate::domain::{GaugeView, GridView, Now, PointView, Posture, RainView, ThresholdView, Words};
+use crate::domain::{
+    GaugeView, GridView, Now, PointView, Posture, RainView, TestView, ThresholdView, Words,
+};
 
 const STEP: SignedDuration = SignedDuration::from_mins(5);
 /// Of the curve: 24 h.
@@ -34,7 +37,11 @@ impl Rain {
             let points = (0..STEPS).rev().map(|n| last - STEP * n);
             let curve = match gauge.measures_rain() {
                 true => points
-                    .map(|at| PointView { at: time(at), mm: shown(gauge.series.sum(at, STEP)) })
+                    .map(|at| PointView {
+                        at: time(at),
+                        mm: shown(gauge.series.sum(at, STEP)),
+                        day_mm: gauge.series.since_morning(at).map(shown),
+                    })
                     .collect(),
                 false => Vec::new(),
             };
@@ -44,8 +51,14 @@ impl Rain {
                 name: gauge.name.clone(),
                 grid: gauge.group.clone(),
                 last_at: reading.map(time),
-                silent: gauge.silent,
-                doubtful: gauge.doubtful,
+                silent: gauge.health.silent,
+                doubtful: gauge.health.is_doubtful(),
+                counts_from: gauge.series.counts_from().map(time),
+                day_began_at: time(morning_before(until)),
+                last_test: gauge
+                    .test
+                    .as_ref()
+                    .map(|(at, said)| TestView { at: time(*at), said: said.clone() }),
                 sums_mm: all.iter().map(|(name, um)| (*name, shown(*um))).collect(),
                 grade_12h: words(grade(of("12h"), false)),
                 grade_24h: words(grade(of("24h"), true)),
@@ -82,10 +95,12 @@ impl Rain {
         let gauges: Vec<&Gauge> = self
             .gauges
             .values()
-            .filter(|gauge| gauge.group == group.code && gauge.measures_rain() && !gauge.silent)
+            .filter(|gauge| {
+                gauge.group == group.code && gauge.measures_rain() && !gauge.health.silent
+            })
             .collect();
         let (mut mean_mm, mut most_mm) = (BTreeMap::new(), BTreeMap::new());
-        for (name, window) in WINDOWS {
+        for (name, window) in windows(until) {
             let sums = gauges.iter().map(|gauge| gauge.series.sum(until, window));
             let n = i64::try_from(gauges.len().max(1)).unwrap_or(1);
             mean_mm.insert(name, shown(sums.clone().sum::<i64>() / n));

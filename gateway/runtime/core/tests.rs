@@ -103,9 +103,7 @@ impl Story {
             id: Some(at.to_string()),
             via: "t".into(),
             readings: vec![Reading { at, measure: Measure::Fallen { um, period_s: 300 } }],
-            battery: None,
-            voltage_mv: None,
-            doubt: None,
+            ..GaugeReport::default()
         };
         self.say("24E124AABBCCDDEE", Body::Gauge(report));
     }

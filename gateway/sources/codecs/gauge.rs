@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 
 use super::{
     Codecs, Message, below, chirpstack,
+    gauge_fields::{Fields, kept, object},
     gauge_raw::{self, Measured},
+    number::{number, whole},
 };
 use crate::domain::{
     Body, Dated, GaugeReport, Measure, Now, Observation, PostureOrder, Reading, SourceId, Stamp,
@@ -13,8 +15,9 @@ use crate::domain::{
 
 /// Longer ids are cut.
 const ID_CHARS_MAX: usize = 128;
-/// More rain than this since a device was set up, or a level beyond it, is no number of a gauge.
-const MM_MAX: f64 = 1e9;
+/// Parts of a decoder's words that are about rain or water: a listed gauge that says such a word which
+/// nobody here reads is told.
+const WORDS: &[&str] = &["rain", "precip", "tips", "pulse", "level", "depth", "water", "distance"];
 
 /// Topics of the site's own. `None`: no gauge speaks here, another dialect may.
 pub(super) fn read(
@@ -45,9 +48,7 @@ pub(super) fn foreign(
         if event != "up" {
             return Some(lives(codecs, eui, event, message, now));
         }
-        let Ok(Value::Object(object)) = serde_json::from_slice(message.payload) else {
-            return None;
-        };
+        let object = object(message.payload).ok()?;
         let reading = chirpstack(codecs, eui, &object, message, now);
         return reading.or_else(|| listed.then(|| lives(codecs, eui, event, message, now)));
     }
@@ -55,7 +56,7 @@ pub(super) fn foreign(
     if !marks.iter().any(|mark| message.payload.windows(mark.len()).any(|w| w == *mark)) {
         return None;
     }
-    let Ok(Value::Object(object)) = serde_json::from_slice(message.payload) else { return None };
+    let object = object(message.payload).ok()?;
     (!object.contains_key("event")).then(|| rtl_433(codecs, &object, message, now))
 }
 
@@ -76,49 +77,26 @@ fn native(
     message: &Message<'_>,
     now: Now,
 ) -> Result<Observation, String> {
-    let value: Value = serde_json::from_slice(message.payload)
-        .map_err(|error| format!("not JSON ({error}); expected {{\"tips\":…}} or the like"))?;
-    let Value::Object(object) = value else {
-        return Err("expected a JSON object such as {\"total_mm\":12.4}".into());
-    };
-    let mut measures = Vec::new();
-    if let Some(tips) = object.get("tips") {
-        let tips = tips.as_u64().ok_or_else(|| format!("tips {tips}: expected a whole number"))?;
-        measures.push(Measure::Tips(tips));
-    }
-    if let Some(um) = rain(&object, "total_mm", 1.0)? {
-        measures.push(Measure::TotalUm(um));
-    }
-    if let Some(um) = rain(&object, "mm", 1.0)? {
-        let period = object.get("period_s").and_then(Value::as_u64);
-        let period = period.filter(|s| (1..=86_400).contains(s));
-        let period_s = period.ok_or("`mm` needs `period_s`, 1 to 86400 seconds")?;
-        measures.push(Measure::Fallen { um, period_s: u32::try_from(period_s).unwrap_or(0) });
-    }
-    if let Some(um) = rain(&object, "mm_h", 1.0)? {
-        measures.push(Measure::RateUmPerHour(um));
-    }
-    if let Some(mm) = number(&object, "level_m", 1000.0)? {
-        measures.push(Measure::LevelMm(mm));
-    }
-    if measures.is_empty() {
+    let object = object(message.payload)
+        .map_err(|why| format!("{why}; expected a JSON object such as {{\"total_mm\":12.4}}"))?;
+    let mut fields = Fields::of(&object);
+    fields.tips("tips");
+    fields.rain("total_mm", 1.0, Measure::TotalUm);
+    fields.fallen();
+    fields.rain("mm_h", 1.0, Measure::RateUmPerHour);
+    fields.level("level_m", 1000.0);
+    if !["tips", "total_mm", "mm", "mm_h", "level_m"].iter().any(|key| fields.has(key)) {
         return Err("no reading: expected tips, total_mm, mm with period_s, mm_h or level_m".into());
     }
-    let at = match object.get("at") {
-        None => None,
-        Some(Value::String(text)) => Some(
-            text.parse::<Timestamp>()
-                .map_err(|_| format!("at {text:?}: expected a time in RFC 3339"))?,
-        ),
-        Some(other) => return Err(format!("at {other}: expected a time in RFC 3339")),
-    };
+    let at = fields.time("at");
     let device = text(&object, "device").unwrap_or_else(|| device.to_owned());
     if device.is_empty() {
         return Err("who speaks? expected `device`, or gridpost/<site>/gauge/<device>".into());
     }
     let id = text(&object, "id");
-    let decoded = GaugeMessage { device, id, at, battery: battery(&object, "battery"), measures };
-    Ok(made(codecs, decoded, message, now))
+    let (measures, doubts) = fields.end()?;
+    let battery = battery(&object, "battery");
+    Ok(made(codecs, GaugeMessage { device, id, at, battery, measures, doubts }, message, now))
 }
 
 /// A gauge's words in `object`; without a codec the raw bytes of the Milesight models. Other
@@ -130,23 +108,40 @@ fn chirpstack(
     message: &Message<'_>,
     now: Now,
 ) -> Option<Result<Observation, String>> {
-    let decoded = object.get("object").and_then(Value::as_object);
-    let raw =
-        || gauge_raw::milesight(object.get("fPort")?.as_u64()?, object.get("data")?.as_str()?);
-    let (measures, battery) = match decoded {
-        Some(decoded) => match of_model(decoded)? {
-            Ok(read) => read,
-            Err(reason) => return Some(Err(reason)),
-        },
-        None => match raw()? {
-            Ok(read) => read,
-            Err(reason) => return Some(Err(reason)),
-        },
+    // Version 3 writes what its decoder made as a text.
+    let as_text = object.get("objectJSON").and_then(Value::as_str);
+    let as_text = as_text.and_then(|text| super::gauge_fields::object(text.as_bytes()).ok());
+    let decoded = object.get("object").and_then(Value::as_object).or(as_text.as_ref());
+    let raw = || gauge_raw::milesight(whole(object.get("fPort"))?, object.get("data")?.as_str()?);
+    let read = match decoded {
+        Some(decoded) => of_model(decoded).or_else(|| unknown_words(codecs, eui, decoded)),
+        None => raw(),
     };
-    let at = object.get("time").and_then(Value::as_str).and_then(|at| at.parse().ok());
+    let (measures, battery, doubts) = match read? {
+        Ok(read) => read,
+        Err(reason) => return Some(Err(reason)),
+    };
+    let at = super::message::time(object.get("time"));
     let id = text(object, "deduplicationId");
-    let decoded = GaugeMessage { device: eui.to_ascii_lowercase(), id, at, battery, measures };
+    let device = eui.to_ascii_lowercase();
+    let decoded = GaugeMessage { device, id, at, battery, measures, doubts };
     Some(Ok(made(codecs, decoded, message, now)))
+}
+
+/// A listed gauge whose decoder has words of its own for rain or water: it must not look well.
+fn unknown_words(
+    codecs: &Codecs,
+    eui: &str,
+    object: &Map<String, Value>,
+) -> Option<Result<Measured, String>> {
+    codecs.gauge(eui)?;
+    let about = |key: &&String| WORDS.iter().any(|word| key.to_lowercase().contains(word));
+    let words: Vec<&str> = object.keys().filter(about).take(4).map(String::as_str).collect();
+    (!words.is_empty()).then(|| {
+        let words = words.join(", ");
+        let expected = "rainfall_total, rain with BatV, depth, or messages of a S2120";
+        Err(format!("its decoder says {words}, which is not known here; known are {expected}"))
+    })
 }
 
 /// A listed gauge that says nothing of rain or water: its battery, or only that it is there.
@@ -163,7 +158,8 @@ fn lives(
         None => {
             let (id, at, battery) = (decoded.id, decoded.at, decoded.report.battery);
             let device = eui.to_ascii_lowercase();
-            let decoded = GaugeMessage { device, id, at, battery, measures: Vec::new() };
+            let (measures, doubts) = (Vec::new(), Vec::new());
+            let decoded = GaugeMessage { device, id, at, battery, measures, doubts };
             Ok(made(codecs, decoded, message, now))
         }
     }
@@ -171,36 +167,44 @@ fn lives(
 
 /// Milesight WTS506 and EM500-SWL, Dragino WSC2, SenseCAP S2120; `None` for what is no gauge.
 fn of_model(object: &Map<String, Value>) -> Option<Result<Measured, String>> {
-    let mut measures = Vec::new();
-    let mut take = |read: Result<Option<Measure>, String>| read.map(|one| measures.extend(one));
-    let read = if object.contains_key("rainfall_total") {
-        take(rain(object, "rainfall_total", 1.0).map(|um| um.map(Measure::TotalUm)))
-    } else if object.contains_key("depth") {
+    let mut fields = Fields::of(object);
+    if fields.has("rainfall_total") {
+        fields.rain("rainfall_total", 1.0, Measure::TotalUm);
+    } else if fields.has("depth") {
         // Centimetres above the probe.
-        take(number(object, "depth", 10.0).map(|mm| mm.map(Measure::LevelMm)))
-    } else if object.contains_key("BatV") && object.contains_key("rain") {
-        let tips = object.get("rain").and_then(Value::as_u64);
-        take(
-            tips.map(|tips| Some(Measure::Tips(tips)))
-                .ok_or_else(|| format!("rain {}: expected a whole number of tips", object["rain"])),
-        )
+        fields.level("depth", 10.0);
+    } else if fields.has("BatV") && fields.has("rain") {
+        fields.tips("rain");
     } else {
-        let messages = object.get("messages").and_then(Value::as_array)?;
-        let parts = messages.iter().filter_map(Value::as_array).flatten();
-        let gauge = parts
-            .filter_map(Value::as_object)
-            .find(|part| part.get("measurementId").is_some_and(|id| id == "4113" || *id == 4113))?;
-        take(rain(gauge, "measurementValue", 1.0).map(|um| um.map(Measure::RateUmPerHour)))
-    };
-    if let Err(reason) = read {
-        return Some(Err(reason));
+        sensecap(object, &mut fields)?;
     }
-    let battery = battery(object, "battery").or_else(|| {
-        let messages = object.get("messages")?.as_array()?;
-        let parts = messages.iter().filter_map(Value::as_array).flatten();
-        parts.filter_map(Value::as_object).find_map(|part| battery(part, "Battery(%)"))
-    });
-    Some(Ok((measures, battery)))
+    let battery = battery(object, "battery")
+        .or_else(|| parts(object).find_map(|part| battery(part, "Battery(%)")));
+    Some(fields.end().map(|(measures, doubts)| (measures, battery, doubts)))
+}
+
+/// Lists in lists of measurements.
+fn parts(object: &Map<String, Value>) -> impl Iterator<Item = &Map<String, Value>> {
+    let messages = object.get("messages").and_then(Value::as_array).into_iter().flatten();
+    messages.filter_map(Value::as_array).flatten().filter_map(Value::as_object)
+}
+
+/// 4113 is the intensity, 4213 what has fallen in all, which newer ones say too.
+fn sensecap(object: &Map<String, Value>, fields: &mut Fields<'_>) -> Option<()> {
+    const KEY: &str = "measurementValue";
+    let mut found = None;
+    for part in parts(object) {
+        let measure = match whole(part.get("measurementId")) {
+            Some(4113) => Measure::RateUmPerHour,
+            Some(4213) => Measure::TotalUm,
+            _ => continue,
+        };
+        let mut of_part = Fields::of(part);
+        of_part.rain(KEY, 1.0, measure);
+        fields.join(of_part);
+        found = Some(());
+    }
+    found
 }
 
 /// `{"time":"2024-02-05 14:27:39","model":"Fineoffset-WH24","id":220,"rain_mm":1086.9,…}`: the
@@ -211,21 +215,21 @@ fn rtl_433(
     message: &Message<'_>,
     now: Now,
 ) -> Result<Observation, String> {
-    let um = match rain(object, "rain_mm", 1.0)? {
-        Some(um) => Some(um),
-        None => rain(object, "rain_in", 25.4)?,
-    };
-    let um = um.ok_or("`rain_mm` is missing")?;
+    let mut fields = Fields::of(object);
+    match fields.has("rain_mm") {
+        true => fields.rain("rain_mm", 1.0, Measure::TotalUm),
+        false => fields.rain("rain_in", 25.4, Measure::TotalUm),
+    }
     let model = text(object, "model").ok_or("`model` is missing")?;
     let device = text(object, "id").map_or(model.clone(), |id| format!("{model}-{id}"));
     // The same packet heard twice has the same second.
     let id = text(object, "time").filter(|at| at.replace(' ', "T").parse::<DateTime>().is_ok());
-    let battery = match object.get("battery_ok").and_then(Value::as_f64) {
+    let battery = match number(object.get("battery_ok")) {
         Some(ok) if ok <= 0.0 => Some(1),
         _ => None,
     };
-    let measures = vec![Measure::TotalUm(um)];
-    Ok(made(codecs, GaugeMessage { device, id, at: None, battery, measures }, message, now))
+    let (measures, doubts) = fields.end()?;
+    Ok(made(codecs, GaugeMessage { device, id, at: None, battery, measures, doubts }, message, now))
 }
 
 struct GaugeMessage {
@@ -234,16 +238,20 @@ struct GaugeMessage {
     at: Option<Timestamp>,
     battery: Option<u8>,
     measures: Vec<Measure>,
+    doubts: Vec<String>,
 }
 
 /// Under the id that the site has for it, else under its own name.
 fn made(codecs: &Codecs, decoded: GaugeMessage, message: &Message<'_>, now: Now) -> Observation {
-    let GaugeMessage { device, id, at, battery, measures } = decoded;
+    let GaugeMessage { device, id, at, battery, measures, mut doubts } = decoded;
     // A topic may be as long as it likes.
     let device: String = device.chars().take(ID_CHARS_MAX).collect();
+    let redated = at.is_some() && matches!(Dated::of(at, now), Dated::Arrival(_));
     let (date, doubt) = match (Dated::of(at, now), at) {
         // A broker's retained message without a time may be of any age.
-        (_, None) if message.retained => (None, Some("retained and without a time".to_owned())),
+        (_, None) if message.retained => {
+            (None, Some("retained and without a time: counted nowhere".to_owned()))
+        }
         (Dated::At(at), _) => (Some(at), None),
         (Dated::Arrival(at), said) => (
             Some(at),
@@ -251,6 +259,8 @@ fn made(codecs: &Codecs, decoded: GaugeMessage, message: &Message<'_>, now: Now)
         ),
         (Dated::Old, _) => (None, Some("older than 25 h: kept, counted nowhere".into())),
     };
+    doubts.extend(doubt);
+    let kept = (!doubts.is_empty()).then(|| kept(message.payload));
     let readings = date
         .into_iter()
         .flat_map(|at| measures.iter().map(move |measure| Reading { at, measure: *measure }))
@@ -263,8 +273,10 @@ fn made(codecs: &Codecs, decoded: GaugeMessage, message: &Message<'_>, now: Now)
             via: message.via.into(),
             readings,
             battery,
-            voltage_mv: None,
-            doubt,
+            doubt: (!doubts.is_empty()).then(|| doubts.join("; ")),
+            redated,
+            unknown: kept,
+            ..GaugeReport::default()
         }),
     }
 }
@@ -274,198 +286,19 @@ fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
         Some(Value::String(text)) if !text.is_empty() => {
             Some(text.chars().take(ID_CHARS_MAX).collect())
         }
-        Some(Value::Number(number)) => Some(number.to_string()),
+        // 220 and 220.0 are one device.
+        Some(value @ Value::Number(number)) => {
+            Some(whole(Some(value)).map_or_else(|| number.to_string(), |whole| whole.to_string()))
+        }
         _ => None,
     }
 }
 
 fn battery(object: &Map<String, Value>, key: &str) -> Option<u8> {
-    let percent = object.get(key)?.as_f64()?;
+    let percent = number(object.get(key))?;
     (0.0..=100.0).contains(&percent).then_some(percent.round() as u8)
 }
 
-/// Micrometres of rain: never below zero.
-fn rain(object: &Map<String, Value>, key: &str, mm_each: f64) -> Result<Option<i64>, String> {
-    match number(object, key, 1000.0 * mm_each)? {
-        Some(um) if um < 0 => Err(format!("{key} {}: rain is never below 0", object[key])),
-        um => Ok(um),
-    }
-}
-
-/// A number in thousandths of `scale`'s unit; absent is `None`.
-fn number(object: &Map<String, Value>, key: &str, scale: f64) -> Result<Option<i64>, String> {
-    let Some(value) = object.get(key) else { return Ok(None) };
-    let number = value.as_f64().filter(|number| number.abs() <= MM_MAX);
-    let number = number.ok_or_else(|| format!("{key} {value}: expected a number"))?;
-    Ok(Some((number * scale).round() as i64))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn codecs() -> Codecs {
-        Codecs::new(&"s".into(), &[], &[])
-    }
-
-    fn check(topic: &str, payload: &str) -> String {
-        let now = Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 0 };
-        let message =
-            Message { topic, payload: payload.as_bytes(), retained: false, via: "broker" };
-        let observation = codecs().decode(&message, now).pop().unwrap();
-        match observation.body {
-            Body::Gauge(report) => {
-                let said: Vec<String> =
-                    report.readings.iter().map(|one| format!("{:?}", one.measure)).collect();
-                let more = report.doubt.map(|doubt| format!(" ({doubt})")).unwrap_or_default();
-                let battery = report.battery.map(|n| format!(" {n}%")).unwrap_or_default();
-                format!("{} {}{battery}{more}", observation.source, said.join(" "))
-            }
-            Body::Unreadable(unreadable) => format!("unreadable: {}", unreadable.reason),
-            Body::Posture(order) => format!("{} {:?}", order.posture.as_str(), order.to),
-            other => format!("{other:?}"),
-        }
-    }
-
-    fn uplink(object: &str) -> String {
-        format!(
-            r#"{{"deduplicationId":"3ac7","deviceInfo":{{"devEui":"24E124AABBCCDDEE"}},"fPort":85,"data":"qg==","object":{object}}}"#
-        )
-    }
-
-    #[test]
-    fn dialects_are_read() {
-        let up = "application/1/device/24e124aabbccddee/event/up";
-        let table: &[(&str, String, &str)] = &[
-            ("gridpost/s/gauge/g1", r#"{"tips":17,"battery":90}"#.into(), "g1 Tips(17) 90%"),
-            ("gridpost/s/gauge/g1", r#"{"total_mm":12.4}"#.into(), "g1 TotalUm(12400)"),
-            (
-                "gridpost/s/gauge/g1",
-                r#"{"device":"g2","mm":0.5,"period_s":300,"level_m":29.61}"#.into(),
-                "g2 Fallen { um: 500, period_s: 300 } LevelMm(29610)",
-            ),
-            (
-                up,
-                uplink(r#"{"wind_direction":121,"rainfall_total":1.23,"rainfall_counter":1}"#),
-                "24e124aabbccddee TotalUm(1230)",
-            ),
-            (up, uplink(r#"{"battery":100,"depth":2}"#), "24e124aabbccddee LevelMm(20) 100%"),
-            (up, uplink(r#"{"BatV":3.3,"rain":42}"#), "24e124aabbccddee Tips(42)"),
-            (
-                up,
-                uplink(
-                    r#"{"valid":true,"messages":[[{"measurementValue":12.4,"measurementId":"4113","type":"Rain Gauge"}],[{"Battery(%)":84}]]}"#,
-                ),
-                "24e124aabbccddee RateUmPerHour(12400) 84%",
-            ),
-            (
-                "rtl_433/box/events",
-                r#"{"time":"2024-02-05 14:27:39","model":"Fineoffset-WH24","id":220,"battery_ok":1,"rain_mm":1086.90002}"#.into(),
-                "Fineoffset-WH24-220 TotalUm(1086900)",
-            ),
-            (
-                "gridpost/s/posture",
-                r#"{"posture":"flood","to":"on","by":"李建国"}"#.into(),
-                "flood On",
-            ),
-        ];
-        for (topic, payload, expected) in table {
-            assert_eq!(&check(topic, payload), expected, "{payload}");
-        }
-    }
-
-    #[test]
-    fn bad_readings_say_why() {
-        let table = [
-            (r#"{"total_mm":-40}"#, "unreadable: total_mm -40: rain is never below 0"),
-            (r#"{"total_mm":"much"}"#, "unreadable: total_mm \"much\": expected a number"),
-            (r#"{"tips":1.5}"#, "unreadable: tips 1.5: expected a whole number"),
-            (r#"{"mm":3}"#, "unreadable: `mm` needs `period_s`, 1 to 86400 seconds"),
-            (r#"{"x":3}"#, "unreadable: no reading: expected tips, total_mm"),
-            (r#"{"tips":3,"at":"soon"}"#, "unreadable: at \"soon\": expected a time in RFC 3339"),
-            ("{", "unreadable: not JSON"),
-            (r#"{"total_mm":1e300}"#, "unreadable: total_mm 1e+300: expected a number"),
-            (
-                r#"{"tips":3,"at":"1970-01-01T00:00:00Z"}"#,
-                "g Tips(3) (its clock says 1970-01-01T00:00:00Z: counted as made on arrival)",
-            ),
-            (r#"{"tips":3,"at":"2026-06-01T00:00:00Z"}"#, "g  (older than 25 h: kept"),
-        ];
-        for (payload, expected) in table {
-            let said = check("gridpost/s/gauge/g", payload);
-            assert!(said.starts_with(expected), "{payload}: {said}");
-        }
-    }
-
-    #[test]
-    fn a_gauge_and_a_button_never_take_each_others_messages() {
-        let listed = |id: &str, device: &str| crate::sources::codecs::Listed {
-            id: id.into(),
-            device: Some(device.into()),
-            model: None,
-        };
-        let codecs = Codecs::new(&"s".into(), &[listed("btn", "B1B1")], &[])
-            .with_gauges(&[listed("rain", "A1A1")]);
-        let said = |topic: &str, payload: &str| {
-            let now = Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 0 };
-            let payload = payload.as_bytes();
-            let message = Message { topic, payload, retained: false, via: "broker" };
-            let last = codecs.decode(&message, now).pop().unwrap();
-            let what = match last.body {
-                Body::Gauge(_) => "gauge",
-                Body::Press(_) => "press",
-                Body::Device(_) => "device",
-                Body::Unreadable(_) => "unreadable",
-                _ => "?",
-            };
-            format!("{} {what}", last.source)
-        };
-        let up = |eui: &str| format!("application/1/device/{eui}/event/up");
-        let rain = r#"{"rainfall_total":1.2,"depth":3}"#;
-        let pressed = r#"{"press":"short","depth":3}"#;
-        // WTS506's bytes, and those of a WS101 that was pressed long.
-        let raw =
-            |data: &str| format!(r#"{{"deviceInfo":{{"devEui":"x"}},"fPort":85,"data":"{data}"}}"#);
-        let table = [
-            (up("a1a1"), uplink(rain), "rain gauge"),
-            (up("A1A1"), raw("COx7AAAAAQ=="), "rain gauge"),
-            // A listed button whose decoder has a word of gauges in it stays a button.
-            (up("b1b1"), uplink(rain), "btn device"),
-            (up("b1b1"), uplink(pressed), "btn press"),
-            // What nobody can read of a listed button may be a press.
-            (up("b1b1"), raw("COx7AAAAAQ=="), "btn press"),
-            // Nobody's: what it says decides.
-            (up("c1c1"), uplink(rain), "c1c1 gauge"),
-            (up("c1c1"), uplink(r#"{"press":"short"}"#), "c1c1 press"),
-            (up("c1c1"), raw("COx7AAAAAQ=="), "c1c1 gauge"),
-            // A gauge that says nothing of rain is no press either: it lives.
-            (up("a1a1"), uplink(r#"{"battery":80}"#), "rain gauge"),
-            (up("a1a1"), uplink(r#"{"press":"short"}"#), "rain gauge"),
-            (up("a1a1").replace("up", "status"), r#"{"batteryLevel":9.5}"#.into(), "rain gauge"),
-            (up("a1a1"), raw("AXUQ/y4B"), "rain unreadable"),
-            (up("b1b1").replace("up", "status"), r#"{"batteryLevel":9.5}"#.into(), "btn device"),
-            ("gridpost/s/gauge/A1A1".into(), r#"{"tips":1}"#.into(), "rain gauge"),
-            ("gridpost/s/gauge/a1a1".into(), "{".into(), "rain unreadable"),
-            ("gridpost/s/button/B1B1".into(), r#"{"event":"press"}"#.into(), "btn press"),
-            // Whoever calls for help is heard, whatever else it says.
-            ("x/b1b1".into(), r#"{"event":"press","rain_mm":3,"model":"y"}"#.into(), "btn press"),
-        ];
-        for (topic, payload, expected) in table {
-            assert_eq!(said(&topic, &payload), expected, "{topic} {payload}");
-        }
-    }
-
-    #[test]
-    fn an_uplink_that_is_no_gauge_is_left_to_others() {
-        let message = Message {
-            topic: "application/1/device/24e1/event/up",
-            payload: uplink(r#"{"battery":16,"button_event":{"status":"short press"}}"#)
-                .leak()
-                .as_bytes(),
-            retained: false,
-            via: "b",
-        };
-        let now = Now { wall: Timestamp::UNIX_EPOCH, mono_ms: 0 };
-        assert!(foreign(&codecs(), &message, now).is_none());
-    }
-}
+#[path = "gauge_tests.rs"]
+mod tests;

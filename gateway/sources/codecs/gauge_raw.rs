@@ -4,8 +4,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::domain::Measure;
 
-/// What is measured, and the battery's percent.
-pub(super) type Measured = (Vec<Measure>, Option<u8>);
+/// What is measured, the battery's percent, and what has no value.
+pub(super) type Measured = (Vec<Measure>, Option<u8>, Vec<String>);
 
 /// The port that Milesight devices report on by default.
 const PORT: u64 = 85;
@@ -19,8 +19,16 @@ pub(super) fn milesight(port: u64, data: &str) -> Option<Result<Measured, String
         Ok(bytes) => bytes,
         Err(error) => return Some(Err(format!("data: not base64 ({error})"))),
     };
-    let (mut measures, mut battery) = (Vec::new(), None);
+    let (mut measures, mut battery, mut doubts) = (Vec::new(), None, Vec::new());
+    let mut known = false;
     let mut rest = &bytes[..];
+    let mut put = |raw: u32, full: &[u32], measure: Measure| {
+        known = true;
+        match full.contains(&raw) {
+            true => doubts.push(format!("data says {raw:X}: it has no value")),
+            false => measures.push(measure),
+        }
+    };
     loop {
         rest = match rest {
             [] => break,
@@ -30,11 +38,13 @@ pub(super) fn milesight(port: u64, data: &str) -> Option<Result<Measured, String
             }
             // Hundredths of a millimetre, little-endian, and a counter.
             [0x08, 0x77, a, b, _, rest @ ..] => {
-                measures.push(total(u32::from(u16::from_le_bytes([*a, *b]))));
+                let raw = u32::from(u16::from_le_bytes([*a, *b]));
+                put(raw, &[0xFFFF], total(raw));
                 rest
             }
             [0x08, 0xEC, a, b, c, d, rest @ ..] => {
-                measures.push(total(u32::from_le_bytes([*a, *b, *c, *d])));
+                let raw = u32::from_le_bytes([*a, *b, *c, *d]);
+                put(raw, &[0xFFFF_FFFF], total(raw));
                 // The counter, where it follows.
                 match rest {
                     [_, tail @ ..] if tail.is_empty() || tail.len() >= 3 => tail,
@@ -42,13 +52,14 @@ pub(super) fn milesight(port: u64, data: &str) -> Option<Result<Measured, String
                 }
             }
             [0x88, 0xEC, a, b, c, d, _, _, rest @ ..] => {
-                measures.push(total(u32::from_le_bytes([*a, *b, *c, *d])));
+                let raw = u32::from_le_bytes([*a, *b, *c, *d]);
+                put(raw, &[0xFFFF_FFFF], total(raw));
                 rest
             }
             // Centimetres above the probe.
             [0x03, 0x77, a, b, rest @ ..] => {
                 let cm = u16::from_le_bytes([*a, *b]);
-                measures.push(Measure::LevelMm(i64::from(cm) * 10));
+                put(cm.into(), &[0xFFFF, 0x7FFF], Measure::LevelMm(i64::from(cm) * 10));
                 rest
             }
             [0x03 | 0x06 | 0x05 | 0x07, 0x67 | 0x73 | 0x84 | 0x92, _, _, rest @ ..]
@@ -56,7 +67,10 @@ pub(super) fn milesight(port: u64, data: &str) -> Option<Result<Measured, String
             _ => break,
         };
     }
-    (!measures.is_empty()).then_some(Ok((measures, battery)))
+    if known && !rest.is_empty() {
+        doubts.push(format!("{} bytes at the end of data are not known", rest.len()));
+    }
+    known.then_some(Ok((measures, battery, doubts)))
 }
 
 fn total(hundredths: u32) -> Measure {
@@ -84,9 +98,14 @@ mod tests {
             ("0877", None),
         ];
         for (hex, expected) in table {
-            assert_eq!(of(hex).map(|(measures, _)| measures[0]), expected, "{hex}");
+            assert_eq!(of(hex).map(|(measures, ..)| measures[0]), expected, "{hex}");
         }
         assert_eq!(of("01756403770200").unwrap().1, Some(100));
         assert!(milesight(85, "*").unwrap().is_err());
+        // A full register is no value, and what is behind an unknown channel is told.
+        let (measures, _, doubts) = of("0377FFFF08ECFFFFFFFF").unwrap();
+        assert_eq!((measures, doubts.len()), (Vec::new(), 2));
+        let (measures, _, doubts) = of("03770200AABB").unwrap();
+        assert_eq!((measures, doubts.len()), (vec![Measure::LevelMm(20)], 1));
     }
 }

@@ -16,6 +16,7 @@
 mod chirpstack;
 mod dji;
 mod gauge;
+mod gauge_fields;
 mod gauge_raw;
 mod json;
 pub mod klv;
@@ -24,10 +25,12 @@ mod mapped;
 mod message;
 mod model;
 mod native;
+mod number;
 mod shelly;
 pub mod sl651;
 pub mod sl651_body;
 mod sl651_elements;
+mod sl651_hex;
 mod sl651_text;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,8 @@ use jiff::{civil::DateTime, tz::TimeZone};
 
 /// The longest body: the length field has 12 bits.
 const BODY_BYTES_MAX: usize = 0xFFF;
+/// The highest first digit of the length of a packet of several: below 16 KiB.
+const LONG_PACKET_NIBBLE_MAX: u16 = 3;
 const STX: u8 = 0x02;
 const ETX: u8 = 0x03;
 const EOT: u8 = 0x04;
@@ -62,21 +64,49 @@ pub enum Step {
     Skip(usize, String),
 }
 
+/// What one byte does to the check, for each byte.
+const CRC_OF_BYTE: [u16; 256] = {
+    let mut table = [0u16; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut crc, mut bit) = (byte as u16, 0);
+        while bit < 8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xA001 } else { crc >> 1 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
+
 /// CRC-16/MODBUS.
 pub fn crc(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0xFFFF, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(*byte), |crc, _| {
-            if crc & 1 == 1 { (crc >> 1) ^ 0xA001 } else { crc >> 1 }
-        })
+    bytes.iter().fold(0xFFFF, |crc: u16, byte| {
+        crc >> 8 ^ CRC_OF_BYTE[usize::from(crc.to_le_bytes()[0] ^ byte)]
     })
 }
 
 /// Looks at the beginning of `bytes`. `last`: no more will come, or not in time.
 pub fn step(bytes: &[u8], last: bool) -> Step {
+    step_counted(bytes, last, &mut 0)
+}
+
+/// As [`step`]; `in_vain` grows by the bytes whose check was computed and wrong: who sends such bytes
+/// has no right to our time.
+pub fn step_counted(bytes: &[u8], last: bool, in_vain: &mut usize) -> Step {
     match bytes {
         [] => Step::Wait,
-        [0x7E, 0x7E, ..] => whole(bytes, last, hex(bytes)),
-        [0x01, ..] => whole(bytes, last, ascii(bytes)),
+        [0x7E, 0x7E, ..] | [0x01, ..] => {
+            let read = begun(bytes, in_vain);
+            let short = matches!(read, FrameRead::Short { .. });
+            // Bytes of a modem, or the rest of a frame that was cut off, can look like a beginning: if
+            // a whole frame lies behind it already, nothing more of it will come.
+            if short && let Some(next) = next_whole(bytes, in_vain) {
+                return Step::Skip(next, format!("{next} bytes before a frame: cut off"));
+            }
+            whole(bytes, last, read)
+        }
         [0x7E] if !last => Step::Wait,
         _ => {
             let next = bytes.iter().skip(1).position(|byte| *byte == 0x7E || *byte == 0x01);
@@ -106,14 +136,33 @@ fn whole(bytes: &[u8], last: bool, read: FrameRead) -> Step {
     }
 }
 
-fn hex(bytes: &[u8]) -> FrameRead {
+fn begun(bytes: &[u8], in_vain: &mut usize) -> FrameRead {
+    match bytes {
+        [0x01, ..] => ascii(bytes, in_vain),
+        _ => hex(bytes, in_vain),
+    }
+}
+
+/// Where behind the first byte a whole frame begins.
+fn next_whole(bytes: &[u8], in_vain: &mut usize) -> Option<usize> {
+    let begins = |at: &usize| matches!(bytes[*at..], [0x7E, 0x7E, ..] | [0x01, ..]);
+    (1..bytes.len())
+        .filter(begins)
+        .find(|&at| matches!(begun(&bytes[at..], in_vain), FrameRead::Frame(..)))
+}
+
+fn hex(bytes: &[u8], in_vain: &mut usize) -> FrameRead {
     // 7E7E, addresses 6, password 2, function 1, direction and length 2, start 1.
     const HEAD: usize = 14;
     if bytes.len() < HEAD {
         return FrameRead::Short { expected: HEAD + 3 };
     }
     let length_field = u16::from_be_bytes([bytes[11], bytes[12]]);
-    let (direction, length) = (length_field >> 12, usize::from(length_field & 0x0FFF));
+    // A packet of several may be longer: there the standard gives all 16 bits to the length.
+    let is_long = bytes[13] == SYN && (1..=LONG_PACKET_NIBBLE_MAX).contains(&(length_field >> 12));
+    let mask = if is_long { u16::MAX } else { 0x0FFF };
+    let direction = if is_long { 0 } else { length_field >> 12 };
+    let length = usize::from(length_field & mask);
     if direction == 8 {
         return FrameRead::Wrong(
             "a downlink frame (direction 8); a station sends direction 0".into(),
@@ -126,12 +175,20 @@ fn hex(bytes: &[u8]) -> FrameRead {
             "direction and length {length_field:04X}: expected 0 and the length of the body{hint}"
         ));
     }
+    if !matches!(bytes[13], STX | SYN) {
+        let start = bytes[13];
+        return FrameRead::Wrong(format!("start {start:02X}: expected 02 (STX) or 16 (SYN)"));
+    }
     let end_at = HEAD + length;
     if bytes.len() < end_at + 3 {
         return FrameRead::Short { expected: end_at + 3 };
     }
+    if let Some(reason) = wrong_end(bytes[end_at]) {
+        return FrameRead::Wrong(reason);
+    }
     let said = u16::from_be_bytes([bytes[end_at + 1], bytes[end_at + 2]]);
     if let Some(reason) = wrong_crc(&bytes[..=end_at], said) {
+        *in_vain += end_at;
         return FrameRead::Wrong(reason);
     }
     let station = station_of(&bytes[3..8]);
@@ -144,15 +201,9 @@ fn hex(bytes: &[u8]) -> FrameRead {
             }),
             body,
         ),
-        (start, _) => {
-            return FrameRead::Wrong(format!("start {start:02X}: expected 02 (STX) or 16 (SYN)"));
-        }
+        _ => return FrameRead::Wrong("a packet of several without its three numbers".into()),
     };
-    let more = match bytes[end_at] {
-        ETX => false,
-        ETB => true,
-        end => return FrameRead::Wrong(format!("end {end:02X}: expected 03 (ETX) or 17 (ETB)")),
-    };
+    let more = bytes[end_at] == ETB;
     let frame = StationFrame {
         form: Form::Hex,
         centre: bytes[2],
@@ -164,6 +215,12 @@ fn hex(bytes: &[u8]) -> FrameRead {
         more,
     };
     FrameRead::Frame(Box::new(frame), end_at + 3)
+}
+
+/// Cheaper than the check, and asked before it.
+fn wrong_end(end: u8) -> Option<String> {
+    let wrong = !matches!(end, ETX | ETB);
+    wrong.then(|| format!("end {end:02X}: expected 03 (ETX) or 17 (ETB)"))
 }
 
 fn wrong_crc(covered: &[u8], said: u16) -> Option<String> {
@@ -179,7 +236,7 @@ fn wrong_crc(covered: &[u8], said: u16) -> Option<String> {
 
 /// Ten digits: area as BCD and the rest as a number, or, for a hydrological station (first byte
 /// 00), BCD throughout. What is no digit stays a hex digit, so that no two stations are one.
-fn station_of(address: &[u8]) -> String {
+pub(super) fn station_of(address: &[u8]) -> String {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
     match address {
         [0, ..] => hex(address),
@@ -188,7 +245,7 @@ fn station_of(address: &[u8]) -> String {
     }
 }
 
-fn ascii(bytes: &[u8]) -> FrameRead {
+fn ascii(bytes: &[u8], in_vain: &mut usize) -> FrameRead {
     // 01, centre 2, station 10, password 4, function 2, direction 1, length 3, start 1.
     const HEAD: usize = 24;
     let digits = |from: usize, to: usize| -> Option<&str> {
@@ -215,14 +272,21 @@ fn ascii(bytes: &[u8]) -> FrameRead {
         b'8' => return FrameRead::Wrong("a downlink frame (direction 8)".into()),
         other => return FrameRead::Wrong(format!("direction {other:02X}: expected '0'")),
     }
+    if !matches!(bytes[23], STX | SYN) {
+        return FrameRead::Wrong(format!("start {:02X}: expected 02 or 16", bytes[23]));
+    }
     let end_at = HEAD + usize::from(length).min(BODY_BYTES_MAX);
     if bytes.len() < end_at + 5 {
         return FrameRead::Short { expected: end_at + 5 };
+    }
+    if let Some(reason) = wrong_end(bytes[end_at]) {
+        return FrameRead::Wrong(reason);
     }
     let Some(said) = number(end_at + 1, end_at + 5) else {
         return FrameRead::Wrong("the CRC is not four hex digits".into());
     };
     if let Some(reason) = wrong_crc(&bytes[..=end_at], said) {
+        *in_vain += end_at;
         return FrameRead::Wrong(reason);
     }
     let (part, body_at) = match bytes[23] {
@@ -231,13 +295,9 @@ fn ascii(bytes: &[u8]) -> FrameRead {
             (Some(total), Some(number)) => (Some(Part { total, number }), HEAD + 6),
             _ => return FrameRead::Wrong("the packet numbers are not hex digits".into()),
         },
-        start => return FrameRead::Wrong(format!("start {start:02X}: expected 02 or 16")),
+        _ => return FrameRead::Wrong("a packet of several without its two numbers".into()),
     };
-    let more = match bytes[end_at] {
-        ETX => false,
-        ETB => true,
-        end => return FrameRead::Wrong(format!("end {end:02X}: expected 03 (ETX) or 17 (ETB)")),
-    };
+    let more = bytes[end_at] == ETB;
     let frame = StationFrame {
         form: Form::Ascii,
         centre: u8::try_from(centre).unwrap_or(0),
@@ -389,3 +449,7 @@ pub(super) fn instant(time: DateTime) -> Option<jiff::Timestamp> {
 #[cfg(test)]
 #[path = "sl651_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "sl651_field_tests.rs"]
+mod field_tests;

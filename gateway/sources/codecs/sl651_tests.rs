@@ -36,8 +36,8 @@ fn at(text: &str) -> Now {
 
 /// What its readings are, a line each.
 fn readings(hex: &str, now: &str) -> Vec<String> {
-    let observation = sl651_body::observation(&frame(hex), "sl651", at(now)).unwrap();
-    let Body::Gauge(report) = observation.body else { panic!("no gauge") };
+    let mut read = sl651_body::read(&frame(hex), "sl651", at(now)).unwrap();
+    let Body::Gauge(report) = read.gauges.remove(0).body else { panic!("no gauge") };
     let time = |at: jiff::Timestamp| beijing(at).strftime("%d %H:%M").to_string();
     report.readings.iter().map(|one| format!("{} {:?}", time(one.at), one.measure)).collect()
 }
@@ -87,6 +87,7 @@ fn readings_have_their_own_time_and_are_exact() {
         slot("11:00", 0),
         "18 11:00 TotalUm(4000)".into(),
         "18 11:00 LevelMm(10490)".into(),
+        "18 11:00 TodayUm(4000)".into(),
     ];
     assert_eq!(readings(&in_2026(REPORT_34), now), expected);
     let series = readings(&in_2026(REPORT_31), now);
@@ -99,14 +100,27 @@ fn readings_have_their_own_time_and_are_exact() {
 fn what_each_report_gives() {
     // 2017 lies before any clock that this program believes: read as of 2026, all is on arrival.
     for (hex, now, expected) in [
-        (REAL_30, "2020-11-26T14:27:50+08:00", "26 14:27 TotalUm(0)|26 14:27 LevelMm(75)"),
+        (
+            REAL_30,
+            "2020-11-26T14:27:50+08:00",
+            "26 14:27 TodayUm(0)|26 14:27 TotalUm(0)|26 14:27 LevelMm(75)",
+        ),
         (ASCII_32, "2026-09-09T08:00:03+08:00", "09 08:00 LevelMm(6380)"),
-        // Its clock says 2059: on arrival.
-        (REPORT_30, "2026-07-01T12:00:00+08:00", "01 12:00 TotalUm(500)|01 12:00 LevelMm(127)"),
-        (REPORT_33, "2026-07-01T12:00:00+08:00", "01 12:00 TotalUm(2000)"),
+        // Its clock says 2059: as long before its arrival as it was made before it was sent.
+        (
+            REPORT_30,
+            "2026-07-01T12:00:47+08:00",
+            "01 12:00 TodayUm(500)|01 12:00 TotalUm(500)|01 12:00 LevelMm(127)",
+        ),
     ] {
         assert_eq!(readings(hex, now).join("|"), expected, "{hex}");
     }
+    // Slots that end when it was sent, and an amount of an hour.
+    let slots = readings(REPORT_33, "2026-07-01T12:00:00+08:00");
+    assert_eq!(slots.len(), 15, "{slots:?}");
+    assert_eq!(slots[0], "01 11:05 Fallen { um: 0, period_s: 300 }");
+    assert_eq!(slots[12..14], ["01 12:00 TotalUm(2000)", "01 12:00 TodayUm(1000)"]);
+    assert_eq!(slots[14], "01 12:00 Fallen { um: 1000, period_s: 3600 }");
 }
 
 #[test]
@@ -176,50 +190,76 @@ fn bad_frames_say_what_is_wrong() {
 }
 
 #[test]
-fn bodies_that_lie_say_where() {
-    let framed = |body: &str| {
-        let body = bytes(body);
-        let mut out = bytes("7E7E01001234567812343000");
-        out.push(body.len().to_le_bytes()[0]);
-        out.push(STX);
-        out.extend(&body);
-        out.push(ETX);
-        let check = crc(&out).to_be_bytes();
-        out.extend(check);
-        match step(&out, true) {
-            Step::Frame(frame, _) => {
-                sl651_body::observation(&frame, "sl651", at("2026-07-01T12:00:00Z")).unwrap_err()
+fn bytes_that_look_like_a_beginning_do_not_hide_a_frame_behind_them() {
+    let whole = bytes(REPORT_30);
+    // A modem's 7E, the rest of a frame, one that says it is long, an ASCII head, a wrong one before.
+    let mut wrong = whole.clone();
+    wrong[40] ^= 1;
+    for (noise, skipped) in [
+        (&b"\x7E"[..], 1),
+        (b"\x7E\x7E", 2),
+        (&whole[..40], 40),
+        (&bytes("7E7E0100123456781234320FFF02")[..], 14),
+        (b"\x01010012345678123432003E\x02", 24),
+        (b"860000000000000\r\n+++\xFE", 21),
+        (&wrong, wrong.len()),
+    ] {
+        let mut stream = noise.to_vec();
+        stream.extend(&whole);
+        let (mut at, mut in_vain) = (0, 0);
+        loop {
+            // More may come: it must not wait for what never will.
+            match step_counted(&stream[at..], false, &mut in_vain) {
+                Step::Skip(n, _) => at += n,
+                Step::Frame(_, used) => {
+                    assert_eq!((at, used), (skipped, whole.len()), "{noise:02X?}");
+                    break;
+                }
+                Step::Wait => panic!("waits behind {noise:02X?}"),
             }
-            other => panic!("{other:?}"),
         }
-    };
-    assert!(framed("00").contains("too short for a serial"));
-    assert!(framed("0003").contains("byte 2 of the body: the time of sending needs 6 bytes"));
-    let head = "0003260701120000F1F1001234567850F0F02607011200";
-    assert!(framed(&format!("{head}261900")).contains("byte 25 of the body: an element needs 3"));
-    assert!(framed(&format!("{head}2619ABCDEF")).contains("AB is no BCD number"));
-    assert!(framed(&format!("{head}2601")).contains("element 26 has no data"));
+    }
 }
 
 #[test]
-fn a_negative_amount_and_an_invalid_one_are_left_out() {
-    // FF000400 with 1 decimal in 4 bytes: −40.0 mm.
-    let text = "0003260701115900F1F1001234567850F0F026070111592621FF0004003923AAAAAAAA";
-    let mut out = bytes("7E7E01001234567812343300");
-    let body = bytes(text);
-    out.push(body.len().to_le_bytes()[0]);
-    out.push(STX);
-    out.extend(&body);
-    out.push(ETX);
-    let check = crc(&out).to_be_bytes();
-    out.extend(check);
-    let Step::Frame(frame, _) = step(&out, true) else { panic!("no frame") };
-    let now = at("2026-07-01T12:00:00+08:00");
-    let Body::Gauge(report) = sl651_body::observation(&frame, "sl651", now).unwrap().body else {
-        panic!("no gauge")
-    };
-    assert_eq!(report.readings, []);
-    assert_eq!(report.doubt.as_deref(), Some("-40 mm of rain"));
+fn a_frame_in_two_pieces_is_waited_for_and_several_in_one_are_taken() {
+    for hex in [REPORT_30, REPORT_34, ASCII_32] {
+        let whole = bytes(hex);
+        for at in 1..whole.len() {
+            assert_eq!(step(&whole[..at], false), Step::Wait, "{at} bytes of {hex}");
+        }
+        let twice = [whole.clone(), whole.clone()].concat();
+        assert!(matches!(step(&twice, false), Step::Frame(_, used) if used == whole.len()));
+    }
+}
+
+#[test]
+fn bytes_without_a_right_to_our_time_are_counted() {
+    // The pattern of the attack: heads without a start are not even summed up.
+    let (mut in_vain, flood) = (0, b"\x7E\x7E\x0F".repeat(5_000));
+    let mut at = 0;
+    while let Step::Skip(n, _) = step_counted(&flood[at..], true, &mut in_vain) {
+        at += n;
+    }
+    assert_eq!(in_vain, 0);
+    // Heads, starts and ends that are right, and sums that are not.
+    let mut long = bytes("7E7E0100123456781234320FFF02");
+    long.resize(4_096 + 13, 0x55);
+    long.extend([3, 0, 0]);
+    assert!(matches!(step_counted(&long, true, &mut in_vain), Step::Skip(1, _)));
+    assert!((4_000..5_000).contains(&in_vain), "{in_vain}");
+}
+
+#[test]
+fn a_packet_of_several_may_be_longer_than_twelve_bits_say() {
+    let mut long = bytes("7E7E0100123456781234321F4316001001");
+    long.resize(14 + 0x1F43, 0x30);
+    long.push(ETB);
+    let check = crc(&long).to_be_bytes();
+    long.extend(check);
+    let Step::Frame(frame, used) = step(&long, false) else { panic!("no frame") };
+    assert_eq!((used, frame.body.len()), (long.len(), 0x1F43 - 3));
+    assert_eq!(frame.part, Some(Part { total: 1, number: 1 }));
 }
 
 #[test]
@@ -272,7 +312,7 @@ fn no_bytes_panic_and_every_step_goes_on() {
                 Step::Wait => break,
                 Step::Frame(frame, used) => {
                     assert!(used > 0 && used <= rest.len());
-                    let _ = sl651_body::observation(&frame, "t", at("2026-07-01T12:00:00Z"));
+                    let _ = sl651_body::read(&frame, "t", at("2026-07-01T12:00:00Z"));
                     let _ = frame.answer(End::MayLeave, jiff::Timestamp::UNIX_EPOCH);
                     rest = &rest[used..];
                 }

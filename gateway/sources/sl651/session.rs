@@ -9,20 +9,37 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{Shared, VIA, assembly::Assembly, unreadable};
+use super::{
+    Shared, VIA,
+    assembly::{Assembly, PICTURE},
+    budget::Budget,
+    roster::Seat,
+    unreadable,
+};
 use crate::{
     domain::{Answer, Body, Envelope, Metric, Observation, Receipt},
-    sources::codecs::sl651::{End, StationFrame, Step, step},
+    sources::codecs::sl651::{End, StationFrame, Step, step_counted},
 };
 
-/// What is not a whole frame yet; the longest is 4,112 bytes, 4,124 in ASCII.
-const BUFFER_BYTES_MAX: usize = 16 * 1024;
+/// What is not a whole frame yet; the longest is 4,112 bytes, 4,124 in ASCII, and a packet of several
+/// up to 16 KiB.
+const BUFFER_BYTES_MAX: usize = 20 * 1024;
+/// Who has said nothing at all by then is no station. A modem that greets may wait for its station
+/// as long as a station may be silent.
+const FIRST_WORD_WITHIN: Duration = Duration::from_secs(60);
+/// Bytes between frames, as modems send them to register and to keep the line: at once, and a second.
+const NOISE_BYTES: (f64, f64) = (32.0 * 1024.0, 256.0);
+/// Bytes whose check was computed in vain.
+const VAIN_BYTES: (f64, f64) = (256.0 * 1024.0, 4.0 * 1024.0);
+/// Noise that is kept as it came: at once, and a second. The rest is only counted.
+const NOISE_KEPT: (f64, f64) = (6.0, 1.0 / 600.0);
 /// The rest of a frame comes within this, or there is none.
 const REST_WITHIN: Duration = Duration::from_secs(30);
 /// A station that does not read its answers is closed.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
-/// Things nobody can read before the connection is closed: a mad station costs this much quarantine.
-const UNREADABLE_MAX: u32 = 16;
+/// Whole frames that nobody can read, at once and a second, before the connection is closed: a mad
+/// station costs this much quarantine.
+const UNREADABLE: (f64, f64) = (16.0, 1.0 / 60.0);
 /// Bytes of garbage that are kept as one thing.
 const GARBAGE_BYTES_MAX: usize = 4 * 1024;
 /// A clock is set at most this often.
@@ -33,13 +50,17 @@ const OWN_CLOCK_FROM: jiff::Timestamp = jiff::Timestamp::constant(1_767_225_600,
 struct StationSession<'s> {
     stream: TcpStream,
     shared: &'s Shared,
+    seat: &'s Seat,
     assembly: Assembly,
     buffer: Vec<u8>,
     /// Since when the buffer begins with an unfinished frame.
     waits_since: Option<Instant>,
     garbage: Vec<u8>,
     garbage_reason: String,
-    unreadable: u32,
+    noise: Budget,
+    noise_kept: Budget,
+    vain: Budget,
+    unreadable: Budget,
     /// Of the last frame.
     station: String,
     clock_set: Option<Instant>,
@@ -49,16 +70,21 @@ struct StationSession<'s> {
 }
 
 /// Runs until the station leaves (Ok) or its connection has to be closed (the reason).
-pub(super) async fn run(stream: TcpStream, shared: &Shared) -> Result<(), String> {
+pub(super) async fn run(stream: TcpStream, shared: &Shared, seat: &Seat) -> Result<(), String> {
+    let budget = |(most, per_second)| Budget::new(most, per_second);
     let mut session = StationSession {
         stream,
         shared,
+        seat,
         assembly: Assembly::default(),
         buffer: Vec::new(),
         waits_since: None,
         garbage: Vec::new(),
         garbage_reason: String::new(),
-        unreadable: 0,
+        noise: budget(NOISE_BYTES),
+        noise_kept: budget(NOISE_KEPT),
+        vain: budget(VAIN_BYTES),
+        unreadable: budget(UNREADABLE),
         station: String::new(),
         clock_set: None,
         serial: 0,
@@ -66,9 +92,10 @@ pub(super) async fn run(stream: TcpStream, shared: &Shared) -> Result<(), String
     };
     let mut chunk = [0u8; 2048];
     let mut heard = Instant::now();
+    let mut idle = shared.idle.min(FIRST_WORD_WITHIN);
     loop {
         let rest_by = session.waits_since.map(|since| since + REST_WITHIN);
-        let idle_by = heard + shared.idle;
+        let idle_by = heard + idle;
         let wake = rest_by.map_or(idle_by, |by| by.min(idle_by));
         tokio::select! {
             read = session.stream.read(&mut chunk) => {
@@ -76,7 +103,7 @@ pub(super) async fn run(stream: TcpStream, shared: &Shared) -> Result<(), String
                 if n == 0 {
                     return session.take(true).await;
                 }
-                heard = Instant::now();
+                (heard, idle) = (Instant::now(), shared.idle);
                 session.buffer.extend_from_slice(&chunk[..n]);
                 session.take(false).await?;
                 if session.buffer.len() > BUFFER_BYTES_MAX {
@@ -85,7 +112,7 @@ pub(super) async fn run(stream: TcpStream, shared: &Shared) -> Result<(), String
             }
             () = tokio::time::sleep_until(wake) => {
                 if Instant::now() >= idle_by {
-                    return Err(format!("silent for {} s", shared.idle.as_secs()));
+                    return Err(format!("silent for {} s", idle.as_secs()));
                 }
                 session.take(true).await?;
             }
@@ -99,9 +126,16 @@ impl StationSession<'_> {
         let bytes = std::mem::take(&mut self.buffer);
         let mut at = 0;
         loop {
-            match step(&bytes[at..], last) {
+            let mut in_vain = 0;
+            let found = step_counted(&bytes[at..], last, &mut in_vain);
+            if in_vain > 0 && !self.vain.spend(in_vain as f64) {
+                self.garbage_ends().await?;
+                return Err("too much that looks like frames and is none".into());
+            }
+            match found {
                 Step::Wait => break,
                 Step::Frame(frame, used) => {
+                    self.seat.speaks();
                     self.garbage_ends().await?;
                     self.frame(*frame, &bytes[at..at + used]).await?;
                     at += used;
@@ -133,16 +167,16 @@ impl StationSession<'_> {
     async fn frame(&mut self, frame: StationFrame, raw: &[u8]) -> Result<(), String> {
         self.station.clone_from(&frame.station);
         let now = self.shared.clock.now();
+        let is_picture = frame.function == PICTURE;
         let taken = self.assembly.take(frame, raw, now);
-        if taken.is_unreadable() {
-            self.count_unreadable()?;
+        // A picture is answered, and no fault.
+        if taken.is_unreadable() && !is_picture && !self.unreadable.spend(1.0) {
+            return Err("too many things that nobody can read".into());
         }
-        let stored = match taken.observation {
-            Some(observation) => self.store(observation).await?,
-            None => true,
-        };
-        if !stored {
-            return Err("not stored; the station must send again".into());
+        for observation in taken.observations {
+            if !self.store(observation).await? {
+                return Err("not stored; the station must send again".into());
+            }
         }
         let Some((frame, end)) = taken.answer else { return Ok(()) };
         if self.shared.unanswered.contains(&frame.station) {
@@ -192,24 +226,31 @@ impl StationSession<'_> {
         Ok(told.await.unwrap_or(false))
     }
 
-    fn count_unreadable(&mut self) -> Result<(), String> {
-        self.unreadable += 1;
-        if self.unreadable > UNREADABLE_MAX {
-            return Err(format!("more than {UNREADABLE_MAX} things that nobody can read"));
-        }
-        Ok(())
-    }
-
-    /// What lay between frames goes to the quarantine as one thing.
+    /// What lay between frames: a modem's greeting, the rest of a frame. The first pieces go to the
+    /// quarantine, each as one thing; more are counted, within a rate.
     async fn garbage_ends(&mut self) -> Result<(), String> {
         if self.garbage.is_empty() {
             return Ok(());
         }
         let bytes = std::mem::take(&mut self.garbage);
         let reason = std::mem::take(&mut self.garbage_reason);
-        self.count_unreadable()?;
-        let observation = unreadable(&self.station, reason, &bytes, self.shared.clock.now());
-        self.store(observation).await.map(drop)
+        let shared = &self.shared.noise_kept;
+        let keeps = self.noise_kept.spend(1.0)
+            && shared.lock().expect("no panic while it is held").spend(1.0);
+        if keeps {
+            // No word of the station's: a modem's, whose greeting is no fault of a gauge.
+            let station = &self.station;
+            let now = self.shared.clock.now();
+            let observation =
+                Observation { source: VIA.into(), ..unreadable(station, reason, &bytes, now) };
+            self.store(observation).await?;
+        } else {
+            self.shared.meter.add(Metric::SignalsUnreadable, VIA, 1);
+        }
+        match self.noise.spend(bytes.len() as f64) {
+            true => Ok(()),
+            false => Err("more bytes that are no frame than any modem sends".into()),
+        }
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
