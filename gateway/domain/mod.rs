@@ -27,6 +27,7 @@ mod stop;
 mod tests_ids;
 #[cfg(test)]
 mod tests_seed;
+mod text;
 mod thing;
 mod time;
 mod track;
@@ -63,6 +64,7 @@ pub use receipt::{Answer, Receipt};
 pub use stop::StopFlag;
 #[cfg(test)]
 pub(crate) use tests_seed::seed;
+pub use text::{REASON_CHARS_MAX, Said, clean, clean_cut, clean_json};
 pub use thing::{StandingThing, Thing, ThingReport};
 pub use time::{Clock, Now, Stamp};
 pub use track::{Bbox, Detection, Track};
