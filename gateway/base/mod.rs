@@ -3,21 +3,25 @@
 mod clock;
 mod cpu_time;
 mod files;
+mod lane_queue;
 mod lock;
 mod progress;
 mod readiness;
 mod registry;
 mod report;
+mod supervise;
 mod task;
 mod threads;
 
 pub use clock::{RealClock, SimulatedClock};
 pub use cpu_time::thread_cpu_time;
 pub use files::{Sync, write_whole};
+pub use lane_queue::{LaneOrder, LaneQueue, NotYet, REFUSED_EVERY_MS, Tried, Turn};
 pub use lock::lock;
 pub use progress::{Beat, Progress};
 pub use readiness::Readiness;
 pub use registry::{Registry, escape_label};
 pub use report::Reporter;
+pub use supervise::{caught, panic_text, supervised};
 pub use task::{Task, stopped};
 pub use threads::{ThreadGroup, spawn};

@@ -147,6 +147,7 @@ impl Ingress {
                 clock: shared.clock.clone(),
                 reloads: reloads.clone(),
                 asks: shared.asks.clone(),
+                looked: Arc::default(),
             };
             let socket = console.listener();
             let task = Task::start(|stop| console.serve(backend, stop));
