@@ -12,6 +12,7 @@ mod grids;
 mod list_text;
 mod looks;
 mod neighbours;
+mod numbers;
 mod place;
 mod problem;
 mod read;
@@ -26,6 +27,7 @@ use std::{
     collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use schemars::{JsonSchema, Schema};
@@ -180,6 +182,47 @@ pub fn load(path: &Path, environment: &dyn env::Environment) -> (Option<Config>,
             (None, vec![problem])
         }
     }
+}
+
+/// Between two looks at a file that somebody may be writing.
+const SETTLED_AFTER: Duration = Duration::from_millis(200);
+const SETTLE_LOOKS_MAX: usize = 25;
+
+/// As [`load`], for a gateway that runs: a file that is being written is no configuration yet. It is
+/// read until two looks agree; waits for at most five seconds. Blocks.
+pub fn load_settled(
+    path: &Path,
+    environment: &dyn env::Environment,
+) -> (Option<Config>, Vec<Problem>) {
+    let file = path.display().to_string();
+    let unusable = |message: &str| {
+        let message = message.to_owned();
+        let file = file.clone();
+        (
+            None,
+            vec![Problem {
+                file,
+                line: 0,
+                key: String::new(),
+                message,
+                hint: None,
+                warning: false,
+            }],
+        )
+    };
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return unusable("is no regular file");
+    }
+    let mut before = std::fs::read(path).ok();
+    for _ in 0..SETTLE_LOOKS_MAX {
+        std::thread::sleep(SETTLED_AFTER);
+        let now = std::fs::read(path).ok();
+        if now == before {
+            return load(path, environment);
+        }
+        before = now;
+    }
+    unusable("is being written again and again: reload when it is whole")
 }
 
 /// The button list as bytes, for the fuzzer: how many rows were good, how many bad.

@@ -85,6 +85,9 @@ mod full_disk;
 mod fusion;
 mod fuzz;
 mod gate;
+mod hostile_numbers;
+mod hostile_sinks;
+mod hostile_store;
 mod key_frames;
 mod kill;
 #[allow(dead_code, reason = "`make bench` uses all of it")]

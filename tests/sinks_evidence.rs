@@ -1,15 +1,16 @@
 //! Evidence upward over a real network: streamed, continued after a break, judged like an event.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use gridpost::{
-    base::RealClock,
+    base::{NotYet, RealClock},
     domain::{Evidence, EvidenceId, IncidentId, Meter, Metric, NoMeter, Outcome, Settled, SinkId},
-    sinks::{Circuit, Config, Due, EvidenceCourier, Lane, Outbox, Piece},
+    sinks::{Circuit, Config, Due, EvidenceCourier, Lane, Outbox, Piece, SinkHealth},
 };
 use tempfile::TempDir;
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -20,6 +21,8 @@ use crate::world::{Receiver, UploadFault, sha256, wait_for};
 #[derive(Clone)]
 struct Pieces {
     due: Arc<tokio::sync::Mutex<mpsc::Receiver<Piece>>>,
+    give: mpsc::Sender<Piece>,
+    held: Arc<Mutex<HashMap<u64, Piece>>>,
     settled: Arc<Mutex<Vec<(u64, Outcome)>>>,
 }
 
@@ -30,9 +33,30 @@ impl Outbox for Pieces {
 
     async fn next_piece(&self, _: &SinkId) -> Piece {
         match self.due.lock().await.recv().await {
-            Some(piece) => piece,
+            Some(piece) => {
+                self.held.lock().unwrap().insert(piece.seq, piece.clone());
+                piece
+            }
             None => std::future::pending().await,
         }
+    }
+
+    fn later(&self, _: &SinkId, seq: u64, why: NotYet) -> bool {
+        let (NotYet::Failed { wait_ms } | NotYet::Asked { wait_ms }) = why else { return false };
+        let mut piece = self.held.lock().unwrap()[&seq].clone();
+        piece.tried.tries += 1;
+        let give = self.give.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            give.send(piece).await.unwrap();
+        });
+        false
+    }
+
+    fn passed(&self, _: &SinkId, _: Option<Lane>) {}
+
+    fn set_aside(&self, _: &SinkId) -> (usize, usize) {
+        (0, 0)
     }
 
     async fn settle(&self, settled: Settled) {
@@ -82,10 +106,15 @@ impl Bench {
         assert!(config.carries_evidence());
         let (give, due) = mpsc::channel(8);
         let settled = Arc::default();
-        let outbox = Pieces { due: Arc::new(due.into()), settled: Arc::clone(&settled) };
+        let outbox = Pieces {
+            due: Arc::new(due.into()),
+            give: give.clone(),
+            held: Arc::default(),
+            settled: Arc::clone(&settled),
+        };
         let (up, said) = (Arc::new(Up::default()), Arc::<Mutex<Vec<_>>>::default());
         let heard = said.clone();
-        let report = Arc::new(move |why| heard.lock().unwrap().push(why));
+        let report = Arc::new(move |now: &SinkHealth| heard.lock().unwrap().push(now.bad.clone()));
         let circuit = Circuit::new(config.id(), up.clone(), report);
         let courier = EvidenceCourier {
             sink: config.id(),
@@ -119,6 +148,7 @@ impl Bench {
         };
         (
             Piece {
+                tried: gridpost::base::Tried::default(),
                 seq: 7,
                 incident: IncidentId(uuid::Uuid::from_u128(rand::random())),
                 evidence,

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::{domain::SourceId, media::Ring, sources::camera};
+use crate::{base::lock, domain::SourceId, media::Ring, sources::camera};
 
 /// Seconds of packets beyond the longest clip: GOPs, and a busy evidence worker.
 pub const RING_SPARE_S: u64 = 20;
@@ -27,7 +27,7 @@ pub fn camera_ring(config: &camera::Config) -> Arc<Mutex<Ring>> {
 
 /// The same ring for another configuration of the camera.
 pub fn resize(ring: &Mutex<Ring>, config: &camera::Config) {
-    // A ring whose holder panicked stays poisoned: the next clip reports that it is lost.
+    // A ring whose holder panicked is poisoned until its camera has emptied it ([`revive`]).
     if let Ok(mut ring) = ring.lock() {
         ring.resize(seconds(config), config.ring_max_bytes);
     }
@@ -39,4 +39,13 @@ fn seconds(config: &camera::Config) -> u64 {
         return MAX_SPEED_S;
     }
     config.pre_roll_s + config.clip_max_s + config.post_roll_s + RING_SPARE_S
+}
+
+/// After a panic with the ring in hand: what it held may be half done, so it is emptied, and taken as
+/// whole again. Otherwise the camera would be blind for ever over one fault.
+pub(super) fn revive(ring: &Mutex<Ring>) {
+    if ring.is_poisoned() {
+        lock(ring).empty();
+        ring.clear_poison();
+    }
 }

@@ -13,7 +13,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{detect_queue::DetectQueue, gate::KEY_WAIT, rate::Rate};
+use super::{clip_ring::revive, detect_queue::DetectQueue, gate::KEY_WAIT, rate::Rate};
 use crate::{
     base::{Beat, Progress, Reporter},
     domain::{Body, Clock, Look, Meter, Metric, SourceId, Stamp, StopFlag, Unreadable},
@@ -120,7 +120,10 @@ impl Drone {
             let reason = match ended {
                 Ok(Ok(())) => "it ended the stream".to_owned(),
                 Ok(Err(reason)) => reason,
-                Err(_) => "a fault inside the gateway (see the log)".to_owned(),
+                Err(_) => {
+                    revive(&self.ring);
+                    "a fault inside the gateway (see the log)".to_owned()
+                }
             };
             let lost = reconnect.lost(Instant::now(), Ended { got, stalled: None });
             if got {

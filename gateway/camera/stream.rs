@@ -17,6 +17,7 @@ use std::{
 };
 
 use super::{
+    clip_ring::revive,
     clock_offset::ClockOffset,
     gate::{GOP_MAX, KEY_WAIT},
     read_pacer::ReadPacer,
@@ -127,7 +128,10 @@ impl Stream {
                     return;
                 }
                 Ok(Err(reason)) => reason,
-                Err(_) => PANICKED.to_owned(),
+                Err(_) => {
+                    revive(&self.ring);
+                    PANICKED.to_owned()
+                }
             };
             if self.stop.is_raised() {
                 return;

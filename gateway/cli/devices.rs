@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, load, print_line};
+use super::{Failure, load, print_row};
 use crate::{domain::DeviceState, runtime};
 
 #[derive(clap::Args)]
@@ -28,7 +28,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     if args.models {
         for (name, seconds) in runtime::device_models(&config) {
             let heard = seconds.map_or("-".into(), |seconds| format!("{seconds} s"));
-            print_line(&format!("{name:<16} {heard}"))?;
+            print_row(&format!("{name:<16} {heard}"))?;
         }
         return Ok(());
     }
@@ -42,26 +42,26 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         for device in &shown {
             let line = serde_json::to_string(device)
                 .map_err(|error| Failure::Other(format!("cannot be written as JSON: {error}")))?;
-            print_line(&line)?;
+            print_row(&line)?;
         }
         return Ok(());
     }
     // The name last: Chinese is wider than a terminal's columns count.
-    print_line(&format!(
+    print_row(&format!(
         "{:<20} {:<16} {:>7} {:>5} {:<20} {:<12} {:<12} name",
         "id", "state", "battery", "link", "heard", "model", "via"
     ))?;
     for device in &shown {
-        print_line(&line(device))?;
+        print_row(&line(device))?;
         if args.ill {
             for said in not_understood(device) {
-                print_line(&said)?;
+                print_row(&said)?;
             }
         }
     }
     let fine = table.devices.iter().filter(|device| device.states() == ["fine"]).count();
     let at = table.at.map_or("no gateway has run here yet".into(), |at| format!("as of {at:.0}"));
-    print_line(&format!("{} devices, {fine} fine; {at}", table.devices.len()))
+    print_row(&format!("{} devices, {fine} fine; {at}", table.devices.len()))
 }
 
 /// What nobody could read or understood of it: how often, when last, and the latest of it.

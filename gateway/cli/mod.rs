@@ -14,14 +14,21 @@ mod store_report;
 mod track_file;
 mod watch;
 
-use std::{io::IsTerminal, path::Path, process::ExitCode};
+use std::{
+    io::{self, IsTerminal, Write},
+    path::Path,
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::config::{
-    self, Config, Problem,
-    env::{Environment, ProcessEnvironment},
+use crate::{
+    config::{
+        self, Config, Problem,
+        env::{Environment, ProcessEnvironment},
+    },
+    domain::clean,
 };
 
 /// gridpost 网格哨所: the edge gateway of a community police room.
@@ -103,9 +110,10 @@ fn log_to_stderr(verbose: u8) {
     };
     let wanted = ProcessEnvironment.get("GRIDPOST_LOG").unwrap_or_else(|| level.into());
     let (filter, wrong) = log_filter(&wanted);
+    let coloured = io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(move || OneLine { to: io::stderr(), coloured })
+        .with_ansi(coloured)
         .with_target(false);
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     for part in wrong {
@@ -150,14 +158,55 @@ pub(crate) fn summary(path: &Path, problems: &[Problem]) -> String {
 
 /// One line of data on stdout.
 pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
-    use std::io::Write;
     writeln!(std::io::stdout().lock(), "{line}")
         .map_err(|error| Failure::Other(format!("cannot write to stdout: {error}")))
+}
+
+/// One row of a list on stdout: whatever devices call themselves, it is one row, and moves nothing.
+pub(crate) fn print_row(row: &str) -> Result<(), Failure> {
+    print_line(&clean(row))
+}
+
+/// Writes a line of the log as one line: what a device or camera says in it cannot begin another.
+struct OneLine<W> {
+    to: W,
+    /// Its colours are escapes; those in a value were escaped by the formatter.
+    coloured: bool,
+}
+
+impl<W: Write> Write for OneLine<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let (line, end) = match text.strip_suffix('\n') {
+            Some(line) => (line, "\n"),
+            None => (&*text, ""),
+        };
+        let line = if self.coloured {
+            line.split('\x1b').map(clean).collect::<Vec<_>>().join("\x1b")
+        } else {
+            clean(line).into_owned()
+        };
+        self.to.write_all(format!("{line}{end}").as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_the_log_is_one_line() {
+        let mut out = Vec::new();
+        let said = "INFO failed failure=no\nERROR forged by a camera\u{9b}31m \u{202e}x\n";
+        OneLine { to: &mut out, coloured: false }.write_all(said.as_bytes()).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(out, "INFO failed failure=no␊ERROR forged by a camera⟨U+009B⟩31m ⟨U+202E⟩x\n");
+    }
 
     #[test]
     fn parts_of_a_log_filter_count_whatever_stands_beside_them() {

@@ -19,6 +19,6 @@ pub(crate) struct Args {
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let config = load(&args.config)?;
     let path = args.config.clone();
-    let reread = move || config::load(&path, &ProcessEnvironment);
+    let reread = move || config::load_settled(&path, &ProcessEnvironment);
     runtime::run(config, Some(Box::new(reread)), &ProcessEnvironment).map_err(Failure::Other)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    Failure, print_line,
+    Failure, print_row,
     store_report::{self, ListKind},
 };
 
@@ -97,5 +97,5 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
 }
 
 fn print(lines: &[String]) -> Result<(), Failure> {
-    lines.iter().try_for_each(|line| print_line(line))
+    lines.iter().try_for_each(|line| print_row(line))
 }

@@ -42,8 +42,9 @@ pub(super) async fn serve<B: Backend>(
                 .into_response();
         }
     };
-    if start == 0 {
-        backend.look(evidence.id, "api").await;
+    // From whatever byte on: a picture but for its first byte is the picture.
+    if !backend.look(evidence.id, "api", start > 0).await {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "that it was read cannot be written down");
     }
     if file.seek(SeekFrom::Start(start)).await.is_err() {
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "its file cannot be read");

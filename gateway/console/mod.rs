@@ -126,8 +126,10 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn devices(&self) -> Arc<DeviceTable>;
     fn incident(&self, id: IncidentId) -> Option<Record>;
     fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)>;
-    /// Somebody looks at evidence: journaled (P10).
-    fn look(&self, id: EvidenceId, by: &str) -> impl Future<Output = ()> + Send;
+    /// Somebody looks at evidence: journaled (P10), and answered when that is on disk. `further`: it is
+    /// asked for from a later byte on, which within a minute of a look is the same look. False: it
+    /// cannot be written down.
+    fn look(&self, id: EvidenceId, by: &str, further: bool) -> impl Future<Output = bool> + Send;
     /// Enters like a reply over MQTT; answers when it is on disk.
     fn reply(&self, reply: Reply) -> impl Future<Output = Answer> + Send;
     /// Sums, grades and curves as they are now; `None`: the gateway stops.

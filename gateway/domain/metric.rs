@@ -88,6 +88,7 @@ metrics! {
     DeliveryFailures Counter "gridpost_delivery_failures_total" ["sink"] "Tries that failed and will be repeated.";
     DeadLettered Counter "gridpost_dead_lettered_total" ["sink"] "Records refused for good.";
     SinkUp Gauge "gridpost_sink_up" ["sink"] "0 after three failures in a row in one of its lanes, until that lane works again.";
+    SinkSetAside Gauge "gridpost_sink_set_aside" ["sink"] "Records and files that the sink refuses, or that fail while others pass: owed still, and tried now and then.";
     EvidenceDelivered Counter "gridpost_evidence_delivered_total" ["sink"] "Pictures and clips carried upward.";
     EvidenceUploadFailures Counter "gridpost_evidence_upload_failures_total" ["sink"] "Uploads that failed or broke and will be continued.";
     HeartbeatFailures Counter "gridpost_heartbeat_failures_total" ["sink"] "Heartbeats that did not get through; they are not sent again.";

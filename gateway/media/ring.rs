@@ -99,6 +99,13 @@ impl Ring {
         self.first += count as u64;
     }
 
+    /// Nothing is in it any more: what it held may be half done. Numbers go on.
+    pub fn empty(&mut self) {
+        self.first += self.packets.len() as u64;
+        self.packets.clear();
+        self.bytes = 0;
+    }
+
     /// The packet of this number; None if it has not come, or has left.
     pub fn get(&self, number: u64) -> Option<&Packet> {
         self.packets.get(usize::try_from(number.checked_sub(self.first)?).ok()?)

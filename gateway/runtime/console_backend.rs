@@ -1,12 +1,16 @@
 //! The gateway as the console sees it.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{device_table::DeviceTableReader, junction::Ask};
 use crate::{
-    base::{Readiness, Registry},
+    base::{Readiness, Registry, lock},
     camera,
     console::{self, Filter, Reloaded},
     domain::{
@@ -40,7 +44,14 @@ pub(super) struct ConsoleBackend {
     pub(super) reloads: mpsc::Sender<ReloadAsked>,
     /// To the junction: what the rules know of rain.
     pub(super) asks: mpsc::Sender<Ask>,
+    /// When each piece was last looked at, monotonic milliseconds.
+    pub(super) looked: Arc<Mutex<BTreeMap<EvidenceId, u64>>>,
 }
+
+/// A player asks for parts of a clip as it plays: one look.
+const SAME_LOOK_MS: u64 = 60_000;
+/// Pieces whose last look is remembered; forgetting one only means another record of it.
+const LOOKED_MAX: usize = 1_024;
 
 impl console::Backend for ConsoleBackend {
     fn ready(&self) -> Vec<String> {
@@ -80,9 +91,28 @@ impl console::Backend for ConsoleBackend {
         self.store.evidence_path(id)
     }
 
-    async fn look(&self, evidence: EvidenceId, by: &str) {
-        let read = Entry::EvidenceRead { evidence, by: by.into(), at: self.clock.now().wall };
-        self.store.commit(Batch { entries: vec![read], receipts: Vec::new() }).await;
+    async fn look(&self, evidence: EvidenceId, by: &str, further: bool) -> bool {
+        let now = self.clock.now();
+        let before = lock(&self.looked).get(&evidence).copied();
+        if further && before.is_some_and(|at| now.mono_ms.saturating_sub(at) < SAME_LOOK_MS) {
+            return true;
+        }
+        let read = Entry::EvidenceRead { evidence, by: by.into(), at: now.wall };
+        let (sender, answer) = oneshot::channel();
+        let receipt = Receipt::new(move |answer| {
+            let _ = sender.send(matches!(answer, Answer::Stored));
+        });
+        let receipts = vec![(receipt, Answer::Stored)];
+        self.store.commit(Batch { entries: vec![read], receipts }).await;
+        let written = answer.await.unwrap_or(false);
+        if written {
+            let mut looked = lock(&self.looked);
+            if looked.len() >= LOOKED_MAX {
+                looked.clear();
+            }
+            looked.insert(evidence, now.mono_ms);
+        }
+        written
     }
 
     async fn reply(&self, reply: Reply) -> Answer {

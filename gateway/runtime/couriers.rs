@@ -1,6 +1,13 @@
 //! What goes to each sink: two lanes, evidence and its presence, started and stopped together, without touching another sink's.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use tokio::task::JoinHandle;
 
@@ -10,9 +17,10 @@ use super::{
     shared::Shared,
 };
 use crate::{
+    base::supervised,
     config::SiteConfig,
     domain::{Body, Envelope, EventContext, Fault, Kind, Metric, Observation, SinkId, SourceId},
-    sinks::{self, Circuit, Courier, EvidenceCourier, Lane, Report},
+    sinks::{self, Circuit, Courier, EvidenceCourier, Lane, Report, SinkHealth},
     store::Subscriber,
 };
 
@@ -56,31 +64,48 @@ impl Couriers {
         let sink = config.id();
         let circuit = Circuit::new(sink.clone(), shared.registry.clone(), report(shared, &sink));
         let mut couriers = Vec::new();
+        let name = format!("a courier of sink {sink}");
         for lane in [Lane::Emergency, Lane::Bulk] {
             let outbox = StoreOutbox::new(shared.store.clone());
-            let courier = Courier {
-                sink: sink.clone(),
-                lane,
-                connection: config.build(&context.site, lane),
-                outbox: outbox.clone(),
-                context: context.clone(),
-                clock: shared.clock.clone(),
-                meter: shared.registry.clone(),
-                circuit: circuit.clone(),
+            let (own, sink, config) = (outbox.clone(), sink.clone(), config.clone());
+            let (parts, context, circuit) = (shared.clone(), context.clone(), circuit.clone());
+            let courier = move |ends| {
+                own.begin(&sink, ends);
+                let courier = Courier {
+                    sink: sink.clone(),
+                    lane,
+                    connection: config.build(&context.site, lane),
+                    outbox: own.clone(),
+                    context: context.clone(),
+                    clock: parts.clock.clone(),
+                    meter: parts.registry.clone(),
+                    circuit: circuit.clone(),
+                };
+                courier.run()
             };
-            couriers.push(CourierTask { task: tokio::spawn(courier.run()), outbox });
+            couriers.push(CourierTask { task: start_again(shared, name.clone(), courier), outbox });
         }
-        if let Some(connection) = config.uploader() {
+        if config.uploader().is_some() {
             let outbox = StoreOutbox::new(shared.store.clone());
-            let courier = EvidenceCourier {
-                sink: sink.clone(),
-                connection,
-                outbox: outbox.clone(),
-                clock: shared.clock.clone(),
-                meter: shared.registry.clone(),
-                circuit,
+            let (own, sink, config, parts) =
+                (outbox.clone(), sink.clone(), config.clone(), shared.clone());
+            let courier = move |ends| {
+                own.begin(&sink, ends);
+                let courier = config.uploader().map(|connection| EvidenceCourier {
+                    sink: sink.clone(),
+                    connection,
+                    outbox: own.clone(),
+                    clock: parts.clock.clone(),
+                    meter: parts.registry.clone(),
+                    circuit: circuit.clone(),
+                });
+                async move {
+                    if let Some(courier) = courier {
+                        courier.run().await;
+                    }
+                }
             };
-            couriers.push(CourierTask { task: tokio::spawn(courier.run()), outbox });
+            couriers.push(CourierTask { task: start_again(shared, name, courier), outbox });
         }
         let presence = self.heartbeats.at(config, shared, context);
         self.sinks.insert(sink, SinkTasks { couriers, presence });
@@ -97,7 +122,8 @@ impl Couriers {
             outbox.give_back(sink);
         }
         shared.readiness.clear(&part(sink));
-        shared.registry.forget(&[Metric::SinkUp], sink.as_str());
+        shared.readiness.clear(&aside_part(sink));
+        shared.registry.forget(&[Metric::SinkUp, Metric::SinkSetAside], sink.as_str());
         let fault = Fault { kind: Kind::SinkDown, broken: false, text: why.into() };
         let _ = shared.envelopes.send(envelope(shared, sink, fault)).await;
         presence.gone().await;
@@ -123,8 +149,22 @@ impl Couriers {
     }
 }
 
+/// A courier that ends by a fault is started again, and no other notices.
+fn start_again<F: Future<Output = ()> + Send + 'static>(
+    shared: &Shared,
+    name: String,
+    courier: impl FnMut(u32) -> F + Send + 'static,
+) -> JoinHandle<()> {
+    let readiness = shared.readiness.clone();
+    tokio::spawn(async move { supervised(&name, &readiness, courier).await })
+}
+
 fn part(sink: &SinkId) -> String {
     format!("sink {sink}")
+}
+
+fn aside_part(sink: &SinkId) -> String {
+    format!("sink {sink}, set aside")
 }
 
 fn envelope(shared: &Shared, sink: &SinkId, fault: Fault) -> Envelope {
@@ -133,19 +173,26 @@ fn envelope(shared: &Shared, sink: &SinkId, fault: Fault) -> Envelope {
     Envelope::unacknowledged(Observation::of_gateway(source, now, Body::Fault(fault)))
 }
 
-/// A sink that is down is an incident like any other, and a reason not to be ready.
+/// A sink that is down, or does not take an emergency, is an incident like any other, from the first
+/// reason to the last, and a reason not to be ready, which is always that of now.
 fn report(shared: &Shared, sink: &SinkId) -> Report {
     let (shared, sink) = (shared.clone(), sink.clone());
-    Arc::new(move |why: Option<String>| {
-        match &why {
+    let broken = AtomicBool::new(false);
+    Arc::new(move |health: &SinkHealth| {
+        match &health.bad {
             Some(why) => shared.readiness.not_ready(&part(&sink), why),
             None => shared.readiness.clear(&part(&sink)),
         }
-        let fault = Fault {
-            kind: Kind::SinkDown,
-            broken: why.is_some(),
-            text: why.unwrap_or_else(|| "works again".into()),
-        };
+        match &health.note {
+            Some(text) => shared.readiness.note(&aside_part(&sink), text),
+            None => shared.readiness.clear(&aside_part(&sink)),
+        }
+        let is_broken = health.bad.is_some();
+        if broken.swap(is_broken, Ordering::Relaxed) == is_broken {
+            return;
+        }
+        let text = health.bad.clone().unwrap_or_else(|| "works again".into());
+        let fault = Fault { kind: Kind::SinkDown, broken: is_broken, text };
         let (shared, envelope) = (shared.clone(), envelope(&shared, &sink, fault));
         tokio::spawn(async move {
             let _ = shared.envelopes.send(envelope).await;

@@ -51,6 +51,7 @@ impl DiskWatch {
 
     /// Runs until it is told to stop.
     pub(super) async fn run(self, mut stop: watch::Receiver<bool>) {
+        let (shared, data) = (self.shared.clone(), self.data.clone());
         let mut own = Some(Box::new(self));
         while let Some(mut watch) = own.take() {
             let check = tokio::task::spawn_blocking(move || {
@@ -60,7 +61,10 @@ impl DiskWatch {
             tokio::select! {
                 back = check => match back {
                     Ok(watch) => own = Some(watch),
-                    Err(error) => tracing::error!(%error, "the watch over the disk ended badly"),
+                    Err(error) => {
+                        tracing::error!(%error, "the watch over the disk ended badly; it begins anew");
+                        own = Some(Box::new(Self::new(&shared, data.clone())));
+                    }
                 },
                 () = stopped(&mut stop) => return,
             }

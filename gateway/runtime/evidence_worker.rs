@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
@@ -57,12 +58,14 @@ impl EvidenceWorker {
             EvidenceJob::Snapshot { incident, id, source, .. }
             | EvidenceJob::Clip { incident, id, source, .. } => (*incident, *id, source.clone()),
         };
-        let made = match job {
+        // A fault over one picture is the loss of that picture, and not of all that come after it.
+        let made = catch_unwind(AssertUnwindSafe(|| match job {
             EvidenceJob::Snapshot { id, shot, .. } => self.snapshot(id, &source, shot),
             EvidenceJob::Clip { id, began_at, until, .. } => {
                 self.clip(id, &source, began_at, until)
             }
-        };
+        }));
+        let made = made.unwrap_or_else(|_| Err("a fault inside the gateway (see the log)".into()));
         let body = match made {
             Ok(evidence) => Body::Evidence { incident, evidence: Box::new(evidence) },
             Err(reason) => {
@@ -112,7 +115,8 @@ impl EvidenceWorker {
     ) -> Result<Evidence, String> {
         let ring = lock(&self.rings).get(source).cloned();
         let (ring, pre_roll_s) = ring.ok_or("no such camera")?;
-        let from = began_at - SignedDuration::from_secs(i64::try_from(pre_roll_s).unwrap_or(5));
+        let pre_roll = SignedDuration::from_secs(i64::try_from(pre_roll_s).unwrap_or(5));
+        let from = began_at.checked_sub(pre_roll).unwrap_or(Timestamp::MIN);
         let cut = ring
             .lock()
             .map_err(|_| "ring lost")?

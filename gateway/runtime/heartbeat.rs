@@ -5,9 +5,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
-use super::shared::Shared;
+use super::{heart::Heart, shared::Shared};
 use crate::{
-    base::Readiness,
+    base::{Readiness, supervised},
     config::SiteConfig,
     domain::{EventContext, HeartbeatFacts, HeartbeatSums, IdMint},
     sinks::{self, EncodedHeartbeat, GatherFacts, HeartbeatSettings, HeartbeatSource, Presence},
@@ -29,7 +29,12 @@ pub(super) struct PresenceTask {
 
 impl Heartbeats {
     /// Starts the heartbeat of this process.
-    pub(super) fn start(site: &SiteConfig, context: &EventContext, shared: &Shared) -> Self {
+    pub(super) fn start(
+        site: &SiteConfig,
+        context: &EventContext,
+        shared: &Shared,
+        heart: &Heart,
+    ) -> Self {
         let run = IdMint::new(rand::random()).uuid(shared.clock.now());
         let (settings, receiver) = watch::channel(settings(site, context));
         let source = HeartbeatSource {
@@ -38,7 +43,9 @@ impl Heartbeats {
             clock: shared.clock.clone(),
             facts: facts(shared.store.clone(), shared.readiness.clone()),
         };
-        Self { run, settings, beats: source.start() }
+        let (beats, work) = source.start();
+        drop(heart.start("heartbeats", work));
+        Self { run, settings, beats }
     }
 
     /// Takes another configuration. If its interval is the same, the running one goes on; else a new one
@@ -55,15 +62,22 @@ impl Heartbeats {
         context: &EventContext,
     ) -> PresenceTask {
         let (stop, stopped) = watch::channel(None);
-        let presence = Presence {
-            context: context.clone(),
-            run: self.run,
-            clock: shared.clock.clone(),
-            meter: shared.registry.clone(),
-            heartbeats: self.beats.clone(),
-            stop: stopped,
+        let (run, heartbeats) = (self.run, self.beats.clone());
+        let (shared, context, sink) = (shared.clone(), context.clone(), sink.clone());
+        let readiness = shared.readiness.clone();
+        let presence = move |_| {
+            let presence = Presence {
+                context: context.clone(),
+                run,
+                clock: shared.clock.clone(),
+                meter: shared.registry.clone(),
+                heartbeats: heartbeats.clone(),
+                stop: stopped.clone(),
+            };
+            presence.run(sink.clone())
         };
-        PresenceTask { task: tokio::spawn(presence.run(sink.clone())), stop }
+        let task = async move { supervised("a presence at a sink", &readiness, presence).await };
+        PresenceTask { task: tokio::spawn(task), stop }
     }
 }
 

@@ -151,6 +151,7 @@ impl Ingress {
                 clock: shared.clock.clone(),
                 reloads: reloads.clone(),
                 asks: shared.asks.clone(),
+                looked: Arc::default(),
             };
             let socket = console.listener();
             let readiness = shared.readiness.clone();

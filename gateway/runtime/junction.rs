@@ -1,6 +1,8 @@
 //! The junction: the one task that owns the desk; each observation becomes a batch for the store, in order.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    path::Path,
     sync::{
         Arc,
         mpsc::{SyncSender, TrySendError},
@@ -13,7 +15,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{core::Core, device_table, track_feed::TrackFeed};
+use super::{core::Core, device_table, in_hand::InHand, track_feed::TrackFeed};
 use crate::{
     base::{Beat, Readiness, RealClock, Registry, stopped},
     camera::WakeRouter,
@@ -99,6 +101,7 @@ pub(super) struct Junction {
     wakes: Option<Arc<WakeRouter>>,
     track_feed: Option<TrackFeed>,
     readiness: Option<Readiness>,
+    in_hand: InHand,
 }
 
 impl Junction {
@@ -127,7 +130,14 @@ impl Junction {
             wakes,
             track_feed,
             readiness,
+            in_hand: InHand::default(),
         }
+    }
+
+    /// An input that ends it by a fault is remembered in this folder.
+    pub(super) fn remembering_faults(mut self, data: &Path) -> Self {
+        self.in_hand = InHand::read(data);
+        self
     }
 
     /// Where to read what stands before the cameras, for the next start.
@@ -232,6 +242,7 @@ impl Junction {
 
     async fn take(&mut self, envelope: Envelope) {
         let Envelope { observation, receipt } = envelope;
+        let observation = self.in_hand.judge(observation);
         self.track_feed.iter_mut().for_each(|feed| feed.take(&observation));
         let full = self.store.space_level() == SpaceLevel::Full
             && !goes_into_the_reserve(&observation.body);
@@ -247,7 +258,16 @@ impl Junction {
             self.meter.add(Metric::SignalsNotTaken, observation.source.as_str(), 1);
             return;
         }
-        let effects = self.core.apply(self.clock.now(), &observation);
+        let now = self.clock.now();
+        let applied = catch_unwind(AssertUnwindSafe(|| self.core.apply(now, &observation)));
+        let effects = match applied {
+            Ok(effects) => effects,
+            Err(panic) => {
+                // Rules and desk may be half changed: nothing goes on with them.
+                self.in_hand.ended_by(&observation);
+                resume_unwind(panic)
+            }
+        };
         let kind = match observation.body {
             Body::Press(_) => "press",
             Body::Reply(_) => "reply",

@@ -5,8 +5,9 @@
 //! and again when they change (`wire/file_stamp.rs`). A part that cannot work yet says so in
 //! `/readyz` and tries again for ever.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
+use rustix::{fs::Mode, process::umask};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
@@ -22,6 +23,7 @@ use super::{
     device_table,
     disk_watch::DiskWatch,
     from_config::{dialects, event_context, wake_plan},
+    heart::{Heart, HeartEnded},
     heartbeat::Heartbeats,
     ingress::{BoundListeners, Ingress, warn_if_plain},
     junction::Junction,
@@ -32,7 +34,7 @@ use super::{
     track_feed::TrackFeed,
 };
 use crate::{
-    base::{Progress, Readiness, RealClock, Registry, handles},
+    base::{Progress, Readiness, RealClock, Registry, handles, supervised},
     camera::WakeRouter,
     config::{Config, env::Environment},
     domain::{Clock, DeviceTable, EventContext, IdMint, Meter, Now},
@@ -65,6 +67,7 @@ pub fn run(
     environment: &dyn Environment,
 ) -> Result<(), String> {
     tune_allocator();
+    keep_files_private();
     let open_files = handles::raise();
     let clock = RealClock::start();
     let registry = Registry::new();
@@ -81,11 +84,17 @@ pub fn run(
     let outcome = runtime.block_on(async {
         let signals = Signals::listen(reread.is_some())?;
         let parts = Parts::start(config, reread, systemd, opened, clock, registry).await?;
-        parts.run_until_signal(signals).await;
-        Ok(())
+        parts.run_until_signal(signals).await
     });
     runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
+}
+
+/// Whatever umask it was started with, nobody else on this box reads or writes what it makes; a group
+/// that was let in by it may go on to read.
+fn keep_files_private() {
+    let before = umask(Mode::from_raw_mode(0o077));
+    umask(before | Mode::from_raw_mode(0o027));
 }
 
 /// The signals that the process listens to.
@@ -115,6 +124,7 @@ struct Parts {
     reloads_asked: mpsc::Receiver<super::console_backend::ReloadAsked>,
     stop: watch::Sender<bool>,
     junction: JoinHandle<()>,
+    heart_ended: HeartEnded,
     /// The tables that are kept for the next start.
     books: [JoinHandle<()>; 2],
 }
@@ -175,12 +185,17 @@ impl Parts {
         let beat = shared.progress.part("the junction", JUNCTION_STUCK_AFTER);
         let junction =
             Junction::new(core, Some(jobs), store, clock, registry, beat, devices_sender)
+                .remembering_faults(&config.data.path)
                 .waking(shared.wakes.clone())
                 .noting(shared.readiness.clone())
                 .keeping_tracks(track_feed);
         let books = keep_books(&config, devices, &junction);
-        let junction = tokio::spawn(junction.run(begun, inbox, new_configs, asked, stop.clone()));
-        let mut couriers = Couriers::new(Heartbeats::start(&config.site, &context, &shared));
+        let (heart, heart_ended) = Heart::new();
+        let running = junction.run(begun, inbox, new_configs, asked, stop.clone());
+        let junction = heart.start("the junction", running);
+        heart.watch_writer(&shared.store);
+        let heartbeats = Heartbeats::start(&config.site, &context, &shared, &heart);
+        let mut couriers = Couriers::new(heartbeats);
         config.sinks.iter().for_each(|sink| couriers.start(sink, &shared, &context));
         let mut ingress = Ingress::default();
         let bound = bind_all(&ingress, &config, &shared).await?;
@@ -206,22 +221,28 @@ impl Parts {
             systemd,
             reread,
         };
-        Ok(Self { gateway, reloads_asked, stop: stop_sender, junction, books })
+        let stop = stop_sender;
+        Ok(Self { gateway, reloads_asked, stop, junction, heart_ended, books })
     }
 
-    /// Serves reloads until SIGINT or SIGTERM; then all parts stop, those that take in first.
-    async fn run_until_signal(mut self, signals: Signals) {
+    /// Serves reloads until SIGINT or SIGTERM; then all parts stop, those that take in first. The error
+    /// is that the heart has ended by itself: which part, and why.
+    async fn run_until_signal(mut self, signals: Signals) -> Result<(), String> {
         let Signals { mut terminate, mut interrupt, hang_up } = signals;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            () = self.gateway.serve_reloads(self.reloads_asked, hang_up) => {}
-        }
+        let broken = tokio::select! {
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+            () = self.gateway.serve_reloads(self.reloads_asked, hang_up) => None,
+            why = self.heart_ended.first() => Some(why),
+        };
         tokio::spawn(async move {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
             std::process::exit(1);
         });
-        tracing::info!("stopping; a second signal stops at once");
+        match &broken {
+            None => tracing::info!("stopping; a second signal stops at once"),
+            Some(why) => tracing::error!(why, "THE GATEWAY ENDS, to be started anew"),
+        }
         let RunningGateway { config, shared, couriers, ingress, cameras, systemd, .. } =
             self.gateway;
         systemd.stopping();
@@ -241,11 +262,15 @@ impl Parts {
         let (closed, ()) =
             tokio::join!(timeout(STOP_WITHIN, graceful), cameras.closed(FEEDS_CLOSE_WITHIN));
         match closed {
-            Ok(Ok(())) => tracing::info!("stopped; everything acknowledged is on disk"),
+            Ok(Ok(())) if broken.is_none() => {
+                tracing::info!("stopped; everything acknowledged is on disk");
+            }
+            Ok(Ok(())) => tracing::error!("ended; what was in hand was not acknowledged"),
             Ok(Err(error)) => tracing::error!(%error, "stopped, but the store could not write"),
             Err(_) => tracing::error!("stopped after {STOP_WITHIN:?} with work unfinished"),
         }
         let _ = std::fs::remove_file(config.data.path.join("run.json"));
+        broken.map_or(Ok(()), Err)
     }
 }
 
@@ -283,9 +308,27 @@ fn start_watches(
 ) {
     let data = &config.data.path;
     tokio::spawn(DiskWatch::new(shared, data.clone()).run(stop.clone()));
-    tokio::spawn(camera_table::keep(shared.clone(), data.clone(), stop.clone()));
-    let Shared { store, progress, readiness, .. } = shared.clone();
-    tokio::spawn(systemd::ask_store(store, progress.clone(), stop.clone()));
-    let (systemd, stop) = (systemd.clone(), stop.clone());
-    tokio::spawn(async move { systemd::watch(&systemd, progress, readiness, stop).await });
+    let (own, folder, ending) = (shared.clone(), data.clone(), stop.clone());
+    let table = move |_| camera_table::keep(own.clone(), folder.clone(), ending.clone());
+    watched(shared, "the table of cameras", table);
+    let Shared { store, progress, .. } = shared.clone();
+    let (asking, ending) = (progress.clone(), stop.clone());
+    let ask = move |_| systemd::ask_store(store.clone(), asking.clone(), ending.clone());
+    watched(shared, "the question to the store", ask);
+    let (systemd, stop, readiness) = (systemd.clone(), stop.clone(), shared.readiness.clone());
+    watched(shared, "the watch over progress", move |_| {
+        let (systemd, progress) = (systemd.clone(), progress.clone());
+        let (readiness, stop) = (readiness.clone(), stop.clone());
+        async move { systemd::watch(&systemd, progress, readiness, stop).await }
+    });
+}
+
+/// Starts a watch that is started again, and told, if it ends by a fault.
+fn watched<F: Future<Output = ()> + Send + 'static>(
+    shared: &Shared,
+    name: &'static str,
+    make: impl FnMut(u32) -> F + Send + 'static,
+) {
+    let readiness = shared.readiness.clone();
+    tokio::spawn(async move { supervised(name, &readiness, make).await });
 }

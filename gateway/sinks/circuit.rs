@@ -1,4 +1,4 @@
-//! Whether a sink is up, over all its lanes: after three failures in a row it is down, and that is reported once.
+//! Whether a sink is up, over all its lanes, and what of its records waits aside: told as it is now.
 
 use std::{
     collections::BTreeMap,
@@ -7,13 +7,52 @@ use std::{
 
 use tokio::sync::watch;
 
-use crate::domain::{Meter, Metric, SinkId};
+use crate::domain::{Meter, Metric, SinkId, clean_cut};
 
 /// After this many failed tries in a row a lane, and with it the sink, counts as down.
 pub(super) const TRIES_UNTIL_DOWN: u32 = 3;
+/// Of a reason that people read.
+const REASON_CHARS_MAX: usize = 200;
 
-/// Tells the rest of the gateway: `Some(why)` when the sink is down, `None` when it is up again.
-pub type Report = Arc<dyn Fn(Option<String>) + Send + Sync>;
+/// How a sink stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SinkHealth {
+    /// A lane is down, or an emergency is refused: why. The gateway is not ready.
+    pub bad: Option<String>,
+    /// Others than emergencies are set aside: how many, and why the last of them.
+    pub note: Option<String>,
+}
+
+/// Tells the rest of the gateway how the sink stands, whenever that has changed.
+pub type Report = Arc<dyn Fn(&SinkHealth) + Send + Sync>;
+
+#[derive(Default)]
+struct Trouble {
+    /// Lanes that are down, and why.
+    down: BTreeMap<&'static str, String>,
+    /// Records of emergencies, and all else, that are refused or fail while others pass.
+    aside: (usize, usize),
+    aside_why: String,
+    told: SinkHealth,
+}
+
+impl Trouble {
+    fn health(&self) -> SinkHealth {
+        let (emergencies, others) = self.aside;
+        let why = &self.aside_why;
+        let lane = self.down.values().next().cloned();
+        let refused = (emergencies > 0).then(|| {
+            format!("{emergencies} records of emergencies wait that it does not take: {why} (gridpost store retry asks at once)")
+        });
+        let bad: Vec<String> = lane.into_iter().chain(refused).collect();
+        SinkHealth {
+            bad: (!bad.is_empty()).then(|| bad.join("; ")),
+            note: (others > 0).then(|| {
+                format!("{others} records or files are set aside, because they fail while others pass: {why}")
+            }),
+        }
+    }
+}
 
 /// One for each sink, shared by its lanes. The sink is up only when no lane is down, so that a lane
 /// that works does not call off the alarm of another.
@@ -21,7 +60,7 @@ pub struct Circuit {
     sink: SinkId,
     meter: Arc<dyn Meter>,
     report: Report,
-    down: Mutex<BTreeMap<&'static str, String>>,
+    trouble: Mutex<Trouble>,
     /// Emergencies that are being delivered at this moment.
     urgent: watch::Sender<usize>,
 }
@@ -29,11 +68,12 @@ pub struct Circuit {
 impl Circuit {
     pub fn new(sink: SinkId, meter: Arc<dyn Meter>, report: Report) -> Arc<Self> {
         meter.set(Metric::SinkUp, sink.as_str(), 1.0);
+        meter.set(Metric::SinkSetAside, sink.as_str(), 0.0);
         Arc::new(Self {
             sink,
             meter,
             report,
-            down: Mutex::default(),
+            trouble: Mutex::default(),
             urgent: watch::Sender::new(0),
         })
     }
@@ -55,32 +95,38 @@ impl Circuit {
         self.urgent.subscribe()
     }
 
-    fn change(&self, lane: &'static str, why: Option<&str>) {
-        let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
-        let was_down = !down.is_empty();
-        match why {
-            Some(why) => down.insert(lane, why.to_owned()),
-            None => down.remove(lane),
-        };
-        let is_down = !down.is_empty();
-        self.meter.set(Metric::SinkUp, self.sink.as_str(), if is_down { 0.0 } else { 1.0 });
+    /// So many records of emergencies, and so many other things, are set aside now.
+    pub(super) fn set_aside(&self, aside: (usize, usize)) {
+        self.change(|trouble| trouble.aside = aside);
+    }
+
+    /// Why the last one was set aside.
+    pub(super) fn last_reason(&self, why: &str) {
+        let why = clean_cut(why, REASON_CHARS_MAX);
+        self.change(|trouble| trouble.aside_why = why);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Trouble)) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut trouble);
+        let up = if trouble.down.is_empty() { 1.0 } else { 0.0 };
+        self.meter.set(Metric::SinkUp, self.sink.as_str(), up);
+        let aside = trouble.aside.0 + trouble.aside.1;
+        self.meter.set(Metric::SinkSetAside, self.sink.as_str(), aside as f64);
+        let health = trouble.health();
+        if health == trouble.told {
+            return;
+        }
         // Told under the lock, so that two lanes cannot tell in the wrong order.
-        match (was_down, is_down) {
-            (false, true) => {
-                let reason = why.unwrap_or_default();
-                tracing::warn!(sink = %self.sink, lane, reason, "sink: down; trying for ever");
-                (self.report)(Some(reason.to_owned()));
+        match (&trouble.told.bad, &health.bad) {
+            (None, Some(reason)) => {
+                tracing::warn!(sink = %self.sink, reason, "sink: in trouble; trying for ever");
             }
-            (true, false) => {
-                tracing::info!(sink = %self.sink, "sink: works again");
-                (self.report)(None);
-            }
-            (true, true) if why.is_some() => {
-                let reason = why.unwrap_or_default();
-                tracing::warn!(sink = %self.sink, lane, reason, "sink: this lane is down too");
-            }
+            (Some(_), None) => tracing::info!(sink = %self.sink, "sink: works again"),
             _ => {}
         }
+        trouble.told = health;
+        (self.report)(&trouble.told);
     }
 }
 
@@ -101,19 +147,20 @@ pub(super) struct LaneCircuit {
 }
 
 impl LaneCircuit {
+    /// A try failed. Once it is down, the newest reason counts.
     pub(super) fn failed(&mut self, why: &str) {
         self.failures = self.failures.saturating_add(1);
-        if self.failures == TRIES_UNTIL_DOWN {
-            self.circuit.change(self.name, Some(why));
+        if self.failures >= TRIES_UNTIL_DOWN {
+            let (name, why) = (self.name, clean_cut(why, REASON_CHARS_MAX));
+            self.circuit.change(|trouble| drop(trouble.down.insert(name, why)));
         }
     }
 
-    /// Whether the try before this one had failed.
-    pub(super) fn works(&mut self) -> bool {
-        if self.failures >= TRIES_UNTIL_DOWN {
-            self.circuit.change(self.name, None);
+    /// The other end has answered.
+    pub(super) fn works(&mut self) {
+        if std::mem::take(&mut self.failures) >= TRIES_UNTIL_DOWN {
+            self.circuit.change(|trouble| drop(trouble.down.remove(self.name)));
         }
-        std::mem::take(&mut self.failures) > 0
     }
 }
 
@@ -126,7 +173,7 @@ mod tests {
     fn a_lane_that_works_does_not_call_off_the_alarm_of_one_that_does_not() {
         let said: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
         let heard = said.clone();
-        let report: Report = Arc::new(move |why| heard.lock().unwrap().push(why));
+        let report: Report = Arc::new(move |now| heard.lock().unwrap().push(now.bad.clone()));
         let circuit = Circuit::new("grid".into(), Arc::new(NoMeter), report);
         let (mut bulk, mut emergency) = (circuit.lane("bulk"), circuit.lane("emergency"));
         for _ in 0..2 {
@@ -135,14 +182,41 @@ mod tests {
         assert!(said.lock().unwrap().is_empty(), "two failures are no alarm");
         for _ in 0..5 {
             bulk.failed("hangs");
-            emergency.failed("refused");
+            emergency.failed("hangs");
         }
         emergency.works();
         assert_eq!(*said.lock().unwrap(), [Some("hangs".into())], "told once, bulk is down still");
+        bulk.failed("401");
+        let now = [Some("hangs".into()), Some("401".into())];
+        assert_eq!(*said.lock().unwrap(), now, "the reason is that of now");
         bulk.works();
-        assert_eq!(*said.lock().unwrap(), [Some("hangs".into()), None]);
+        assert_eq!(said.lock().unwrap().last(), Some(&None));
         bulk.failed("hangs");
         bulk.works();
-        assert_eq!(said.lock().unwrap().len(), 2, "the count began anew");
+        assert_eq!(said.lock().unwrap().len(), 3, "the count began anew");
+    }
+
+    #[test]
+    fn p3_a_sink_that_is_up_and_refuses_an_emergency_says_so_until_none_waits() {
+        let said: Arc<Mutex<Vec<SinkHealth>>> = Arc::default();
+        let heard = said.clone();
+        let report: Report = Arc::new(move |now| heard.lock().unwrap().push(now.clone()));
+        let circuit = Circuit::new("grid".into(), Arc::new(NoMeter), report);
+        let mut emergency = circuit.lane("emergency");
+        emergency.works();
+        circuit.last_reason("422 no\nsuch device");
+        circuit.set_aside((1, 0));
+        emergency.works();
+        let now = said.lock().unwrap().last().cloned().unwrap();
+        assert!(
+            now.bad
+                .unwrap()
+                .contains("1 records of emergencies wait that it does not take: 422 no␊such")
+        );
+        circuit.set_aside((0, 2));
+        let now = said.lock().unwrap().last().cloned().unwrap();
+        assert!(now.bad.is_none() && now.note.unwrap().starts_with("2 records"));
+        circuit.set_aside((0, 0));
+        assert_eq!(said.lock().unwrap().last(), Some(&SinkHealth::default()));
     }
 }

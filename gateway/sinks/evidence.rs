@@ -1,8 +1,9 @@
 //! The courier of a sink's evidence: next piece → upload → settle; one at a time, bulk class, for ever.
+//!
+//! As with records, a piece that fails goes back into the store until its time, and one that fails
+//! while others pass stands in nobody's way.
 
 use std::sync::Arc;
-
-use tokio::time::sleep;
 
 use super::{
     circuit::Circuit,
@@ -12,6 +13,7 @@ use super::{
     sink::{DeliverError, FILE_MISSING},
 };
 use crate::{
+    base::NotYet,
     domain::{Clock, Meter, Metric, Outcome, Settled, SinkId},
     wire::backoff::{BACKOFF_MS_MAX, backoff},
 };
@@ -34,23 +36,36 @@ impl<O: Outbox> EvidenceCourier<O> {
         self.connection.yield_to(self.circuit.watch());
         loop {
             let piece = self.outbox.next_piece(&self.sink).await;
-            let mut tries = 0u32;
-            let outcome = loop {
-                let (reason, after_ms) = match self.attempt(&piece).await {
-                    Ok(outcome) => break outcome,
-                    Err(failure) => failure,
-                };
-                let id = piece.evidence.id;
-                tracing::debug!(sink = %self.sink, evidence = %id, reason, "not uploaded; again later");
-                self.meter.add(Metric::EvidenceUploadFailures, self.sink.as_str(), 1);
-                circuit.failed(&format!("evidence: {reason}"));
-                let asked =
-                    after_ms.map(|ms| std::time::Duration::from_millis(ms.min(BACKOFF_MS_MAX)));
-                sleep(asked.unwrap_or_else(|| backoff(BACKOFF_MS_FIRST, tries))).await;
-                tries = tries.saturating_add(1);
-            };
-            circuit.works();
-            self.settle(&piece, outcome).await;
+            match self.attempt(&piece).await {
+                Ok(outcome) => {
+                    let taken = outcome == Outcome::Delivered;
+                    self.settle(&piece, outcome).await;
+                    circuit.works();
+                    if taken {
+                        self.outbox.passed(&self.sink, None);
+                    }
+                }
+                Err((reason, after_ms)) => {
+                    let id = piece.evidence.id;
+                    tracing::debug!(sink = %self.sink, evidence = %id, reason, "not uploaded; again later");
+                    self.meter.add(Metric::EvidenceUploadFailures, self.sink.as_str(), 1);
+                    if !piece.tried.is_aside() {
+                        circuit.failed(&format!("evidence: {reason}"));
+                    }
+                    let back_off = backoff(BACKOFF_MS_FIRST, piece.tried.tries).as_millis();
+                    let why = match after_ms {
+                        Some(ms) => NotYet::Asked { wait_ms: ms.min(BACKOFF_MS_MAX) },
+                        None => NotYet::Failed {
+                            wait_ms: u64::try_from(back_off).unwrap_or(BACKOFF_MS_MAX),
+                        },
+                    };
+                    if self.outbox.later(&self.sink, piece.seq, why) {
+                        tracing::error!(sink = %self.sink, evidence = %id, reason, "set aside: it fails while others pass; still owed, and tried now and then");
+                        self.circuit.last_reason(&reason);
+                    }
+                }
+            }
+            self.circuit.set_aside(self.outbox.set_aside(&self.sink));
         }
     }
 

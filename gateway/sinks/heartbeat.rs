@@ -1,6 +1,6 @@
 //! Heartbeats: one an interval, the same for all sinks; the newest replaces the one before.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{
@@ -41,10 +41,13 @@ pub struct HeartbeatSource {
 }
 
 impl HeartbeatSource {
-    /// The newest heartbeat; the first comes after one interval. Ends when nobody listens.
-    pub fn start(mut self) -> watch::Receiver<EncodedHeartbeat> {
+    /// The newest heartbeat, and the work that makes them; the first comes after one interval. The
+    /// work ends when nobody listens.
+    pub fn start(
+        mut self,
+    ) -> (watch::Receiver<EncodedHeartbeat>, impl Future<Output = ()> + Send + 'static) {
         let (newest, receiver) = watch::channel(EncodedHeartbeat::default());
-        tokio::spawn(async move {
+        let work = async move {
             let mut every = self.settings.borrow_and_update().every;
             let mut ticks = every.map(ticks);
             let mut seq = 0;
@@ -69,8 +72,8 @@ impl HeartbeatSource {
                     Err(error) => tracing::error!(%error, "heartbeat cannot be written"),
                 }
             }
-        });
-        receiver
+        };
+        (receiver, work)
     }
 
     fn encode(&self, seq: u64) -> Result<EncodedHeartbeat, serde_json::Error> {

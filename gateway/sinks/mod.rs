@@ -17,7 +17,7 @@ mod template;
 mod tests_courier;
 
 pub use answer::Config as AnswerConfig;
-pub use circuit::{Circuit, Report};
+pub use circuit::{Circuit, Report, SinkHealth};
 pub use courier::Courier;
 pub use evidence::EvidenceCourier;
 pub use heartbeat::{EncodedHeartbeat, GatherFacts, HeartbeatSettings, HeartbeatSource};

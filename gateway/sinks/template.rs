@@ -43,8 +43,73 @@ const VALUE_CHARS_MAX: usize = 500;
 pub(super) enum Into {
     /// Inside a JSON text.
     Json,
+    /// Inside a JSON text that is shown as markdown: no link, mention or heading that was not meant.
+    JsonMarkdown,
+    /// A value of `application/x-www-form-urlencoded`: no field that was not meant.
+    Form,
+    /// Markdown by itself.
+    Markdown,
+    /// Text without marks.
+    Plain,
     /// Of an MQTT topic: no wildcards, no levels that were not meant.
     Topic,
+}
+
+impl Into {
+    /// How values are written into a body of this content type; None: nobody here knows how to.
+    pub(super) fn of(content_type: &str, body: &str) -> Option<Self> {
+        let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match kind.as_str() {
+            "application/x-www-form-urlencoded" => Some(Self::Form),
+            "text/plain" => Some(Self::Plain),
+            "text/markdown" => Some(Self::Markdown),
+            json if json.ends_with("json") => {
+                // The robots say in the body itself how it is shown.
+                let marked = body.to_ascii_lowercase().contains("markdown");
+                Some(if marked { Self::JsonMarkdown } else { Self::Json })
+            }
+            _ => None,
+        }
+    }
+
+    fn put(self, value: &str, out: &mut String) {
+        let json = |value: &str, out: &mut String| {
+            let quoted = Value::from(value).to_string();
+            out.push_str(&quoted[1..quoted.len() - 1]);
+        };
+        match self {
+            Self::Json => json(value, out),
+            Self::JsonMarkdown => json(&unmarked(value), out),
+            Self::Markdown => out.push_str(&unmarked(value)),
+            Self::Plain => out.push_str(value),
+            Self::Form => out.extend(url::form_urlencoded::byte_serialize(value.as_bytes())),
+            Self::Topic => {
+                out.extend(value.chars().filter(|c| !"+#/".contains(*c) && !c.is_control()));
+            }
+        }
+    }
+}
+
+/// What means something in one of the dialects of markdown becomes its twin of full width, which means
+/// nothing in any: a backslash is no escape in all of them.
+fn unmarked(value: &str) -> String {
+    let twin = |c: char| match c {
+        '[' => '［',
+        ']' => '］',
+        '<' => '＜',
+        '>' => '＞',
+        '*' => '＊',
+        '_' => '＿',
+        '`' => '｀',
+        '#' => '＃',
+        '|' => '｜',
+        '~' => '～',
+        '\\' => '＼',
+        '@' => '＠',
+        '\n' | '\r' => ' ',
+        plain => plain,
+    };
+    value.chars().map(twin).collect::<String>().replace("://", "：//")
 }
 
 /// Names in braces that cannot be filled in.
@@ -96,13 +161,7 @@ pub(super) fn fill(template: &str, event: &Event, say: &str, into: Into) -> Stri
         TemplatePart::Name(name) => {
             let value = value(name, event, say);
             let value: String = value.chars().take(VALUE_CHARS_MAX).collect();
-            match into {
-                Into::Json => {
-                    let quoted = Value::from(value).to_string();
-                    out.push_str(&quoted[1..quoted.len() - 1]);
-                }
-                Into::Topic => out.extend(value.chars().filter(|c| !"+#\0".contains(*c))),
-            }
+            into.put(&value, &mut out);
         }
     });
     out
@@ -183,6 +242,30 @@ pub(super) mod tests {
             r#"{{"specversion":"1.0","id":"01900000-0000-7000-8000-000000000001.1","source":"urn:gridpost:s","type":"t","subject":"x","time":"t","datacontenttype":"application/json","data":{{"incident":"01900000-0000-7000-8000-000000000001","revision":1,"what":"{what}","stage":"{stage}","active":true,"kind":"emergency-button","severity":1,"title":{{"zh":"张秀英：紧急按钮求助","en":"e"}},"site":"s","grid":{{"code":"G1","name":"桥北一网格","head":"李建国"}},"began_at":"2026-07-01T11:00:00.000+08:00","opened_at":"2026-07-01T11:00:00.000+08:00","changed_at":"2026-07-01T11:00:00.000+08:00","sources":[{{"id":"b1","kind":"button","name":"张秀英"}}],"objects":[],"evidence":[],"clock":{{"gateway":"2026-07-01T11:00:00.000+08:00","error_ms":0}},"why":"w","detail":{{"contact":"138","note":"钥匙\"在\"\n楼下","presses":1{more}}}}}}}"#
         )
         .into_bytes()
+    }
+
+    #[test]
+    fn no_field_link_mention_or_level_can_be_forged() {
+        let put = |into: Into, value: &str| {
+            let mut out = String::new();
+            into.put(value, &mut out);
+            out
+        };
+        assert_eq!(put(Into::Form, "x&to=199 %张"), "x%26to%3D199+%25%E5%BC%A0");
+        let marked = put(Into::JsonMarkdown, "[click](http://x) <@all>\n# \"h\"");
+        assert_eq!(marked, "［click］(http：//x) ＜＠all＞ ＃ \\\"h\\\"");
+        assert_eq!(put(Into::Topic, "bridge/request/+#\0\u{1b}x"), "bridgerequestx");
+        assert_eq!(put(Into::Plain, "a&b"), "a&b");
+        for (kind, body, expected) in [
+            ("application/json; charset=utf-8", "{}", Some(Into::Json)),
+            ("application/vnd.x+json", r#"{"msgtype":"markdown"}"#, Some(Into::JsonMarkdown)),
+            ("Application/X-WWW-Form-Urlencoded", "a={b}", Some(Into::Form)),
+            ("text/plain", "", Some(Into::Plain)),
+            ("text/html", "", None),
+            ("application/xml", "", None),
+        ] {
+            assert_eq!(Into::of(kind, body), expected, "{kind}");
+        }
     }
 
     #[test]

@@ -11,10 +11,15 @@ use tokio::{
     time::{Duration, Instant, sleep},
 };
 
-use super::{Circuit, Courier, DeliverError, Delivery, Due, Lane, Outbox, Piece, Sink};
-use crate::domain::{
-    Clock, ClockError, Detail, EventContext, Incident, IncidentId, Kind, NoMeter, Now, Outcome,
-    Record, Settled, Severity, SinkId, Stage, Title, What,
+use super::{
+    Circuit, Courier, DeliverError, Delivery, Due, Lane, Outbox, Piece, Report, Sink, SinkHealth,
+};
+use crate::{
+    base::{LaneOrder, LaneQueue, NotYet, Tried},
+    domain::{
+        Clock, ClockError, Detail, EventContext, Incident, IncidentId, Kind, NoMeter, Now, Outcome,
+        Record, Settled, Severity, SinkId, Stage, Title, What,
+    },
 };
 
 fn noon() -> Timestamp {
@@ -56,21 +61,70 @@ fn due(seq: u64, severity: Severity) -> Due {
         key: "k".into(),
     };
     let emergency = severity == Severity::EMERGENCY;
-    Due { seq, emergency, record: Record { what: What::Opened, incident } }
+    Due { seq, emergency, tried: Tried::default(), record: Record { what: What::Opened, incident } }
 }
 
-/// The store's place: what is due comes over a channel, what is settled is noted.
+/// What waits, the records of it, and what has passed.
+type Queue = (LaneQueue, HashMap<u64, Due>, u64);
+
+/// The store's place, with the queue that the store has: what is due comes over a channel, what is
+/// settled is noted.
 #[derive(Clone)]
 struct Box {
     due: Arc<tokio::sync::Mutex<mpsc::Receiver<Due>>>,
+    queue: Arc<Mutex<Queue>>,
+    began: Instant,
+    lane: Lane,
     settled: Arc<Mutex<Vec<(u64, Outcome)>>>,
+}
+
+impl Box {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap()
+    }
+
+    fn take(&self) -> Result<Due, Option<u64>> {
+        let mut guard = self.queue.lock().unwrap();
+        let (queue, held, _) = &mut *guard;
+        let of = |seq: u64| held.get(&seq).map(|due| due.record.incident.id);
+        match queue.take(self.now_ms(), |_| true, of) {
+            Some((_, seq)) => {
+                let due = held.get_mut(&seq).unwrap();
+                due.tried = queue.tried(seq);
+                Ok(due.clone())
+            }
+            None => Err(queue.next_ms()),
+        }
+    }
+
+    fn put(&self, due: Due) {
+        let mut guard = self.queue.lock().unwrap();
+        let (queue, held, _) = &mut *guard;
+        queue.insert((due.record.class(), due.seq), due.record.incident.id);
+        held.insert(due.seq, due);
+    }
 }
 
 impl Outbox for Box {
     async fn next_due(&self, _: &SinkId, _: Lane) -> Due {
-        match self.due.lock().await.recv().await {
-            Some(due) => due,
-            None => std::future::pending().await,
+        loop {
+            let mut new = self.due.lock().await;
+            while let Ok(due) = new.try_recv() {
+                self.put(due);
+            }
+            let next_ms = match self.take() {
+                Ok(due) => return due,
+                Err(next_ms) => next_ms,
+            };
+            let wait =
+                next_ms.map(|at| Duration::from_millis(at.saturating_sub(self.now_ms()).max(1)));
+            tokio::select! {
+                due = new.recv() => match due {
+                    Some(due) => self.put(due),
+                    None => sleep(wait.unwrap_or(Duration::MAX)).await,
+                },
+                () = sleep(wait.unwrap_or_default()), if wait.is_some() => {}
+            }
         }
     }
 
@@ -78,7 +132,26 @@ impl Outbox for Box {
         std::future::pending().await
     }
 
+    fn later(&self, _: &SinkId, seq: u64, why: NotYet) -> bool {
+        let mut guard = self.queue.lock().unwrap();
+        let (queue, held, passes) = &mut *guard;
+        let (class, incident) = (held[&seq].record.class(), held[&seq].record.incident.id);
+        queue.later((class, seq), incident, why, (self.now_ms(), *passes))
+    }
+
+    fn passed(&self, _: &SinkId, _: Option<Lane>) {
+        let mut guard = self.queue.lock().unwrap();
+        guard.2 += 1;
+        guard.0.passed(self.now_ms(), true);
+    }
+
+    fn set_aside(&self, _: &SinkId) -> (usize, usize) {
+        let count = self.queue.lock().unwrap().0.aside_count();
+        if self.lane == Lane::Emergency { (count, 0) } else { (0, count) }
+    }
+
     async fn settle(&self, settled: Settled) {
+        self.queue.lock().unwrap().0.forget(settled.change);
         self.settled.lock().unwrap().push((settled.change, settled.outcome));
     }
 }
@@ -117,11 +190,26 @@ struct World {
 }
 
 fn start(lane: Lane, answer: Answer) -> World {
-    let (give, due) = mpsc::channel(64);
+    let (give, due) = mpsc::channel(2048);
     let (settled, log, said) = <(Arc<_>, Arc<_>, Arc<Mutex<Vec<bool>>>)>::default();
-    let outbox = Box { due: Arc::new(due.into()), settled: Arc::clone(&settled) };
+    let order = match lane {
+        Lane::Emergency => LaneOrder::EachAtOnce,
+        Lane::Bulk => LaneOrder::OneByOne,
+    };
+    let outbox = Box {
+        due: Arc::new(due.into()),
+        queue: Arc::new(Mutex::new((LaneQueue::new(order), HashMap::new(), 0))),
+        began: Instant::now(),
+        lane,
+        settled: Arc::clone(&settled),
+    };
     let (log_of, said_of) = (Arc::clone(&log), Arc::clone(&said));
-    let report = Arc::new(move |why: Option<String>| said_of.lock().unwrap().push(why.is_some()));
+    let report: Report = Arc::new(move |now: &SinkHealth| {
+        let (bad, mut said) = (now.bad.is_some(), said_of.lock().unwrap());
+        if said.last() != Some(&bad) {
+            said.push(bad);
+        }
+    });
     let circuit = Circuit::new("grid".into(), Arc::new(NoMeter), report);
     let (urgent, urgent_then) = (circuit.watch(), Arc::<Mutex<Vec<_>>>::default());
     let courier = Courier {
@@ -274,4 +362,77 @@ async fn p2_emergencies_that_wait_leave_in_their_order_and_an_incident_in_that_o
     sleep(Duration::from_secs(3600)).await;
     let delivered: Vec<u64> = world.outcomes().iter().map(|(seq, _)| *seq).collect();
     assert_eq!(delivered, [1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p3_a_thousand_refused_emergencies_take_no_place_from_a_new_one() {
+    let answers: [Answer; 2] = [
+        |seq, _| if seq <= 1000 { refused() } else { Ok(()) },
+        |seq, _| if seq <= 1000 { down() } else { Ok(()) },
+    ];
+    for answer in answers {
+        let world = start(Lane::Emergency, answer);
+        for seq in 1..=1000 {
+            world.give.send(due(seq, Severity::EMERGENCY)).await.unwrap();
+        }
+        sleep(Duration::from_secs(30)).await;
+        for real in 1001..1010 {
+            let sent = Instant::now();
+            world.give.send(due(real, Severity::EMERGENCY)).await.unwrap();
+            while world.outcomes().last() != Some(&(real, Outcome::Delivered)) {
+                sleep(Duration::from_millis(1)).await;
+            }
+            assert!(sent.elapsed() < Duration::from_millis(100), "{real}: {:?}", sent.elapsed());
+        }
+        // Those that are brought forward by each success are asked ever more rarely.
+        let before = world.order().len();
+        for real in 1010..1100 {
+            world.give.send(due(real, Severity::EMERGENCY)).await.unwrap();
+            sleep(Duration::from_secs(10)).await;
+        }
+        let tries = world.order().len() - before - 90;
+        assert!(tries <= 8_000, "{tries} tries of a thousand in a quarter of an hour");
+        assert_eq!(world.outcomes().len(), 99);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p3_one_that_hangs_stands_before_the_newest_once() {
+    let world = start(Lane::Emergency, |seq, _| if seq <= 100 { down() } else { Ok(()) });
+    for seq in 1..=101 {
+        world.give.send(due(seq, Severity::EMERGENCY)).await.unwrap();
+    }
+    sleep(Duration::from_millis(10)).await;
+    assert_eq!(world.order()[..2], [1, 101], "the oldest fails, so the newest goes next");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p3_a_notice_that_the_receiver_chokes_on_stops_nobody() {
+    let world = start(Lane::Bulk, |seq, _| if seq % 10 == 1 { down() } else { Ok(()) });
+    for seq in 1..=100 {
+        world.give.send(due(seq, Severity::NOTICE)).await.unwrap();
+    }
+    sleep(Duration::from_secs(300)).await;
+    assert_eq!(world.outcomes().len(), 90, "all but the ten that it chokes on");
+    for seq in [102, 103, 104, 105] {
+        world.give.send(due(seq, Severity::NOTICE)).await.unwrap();
+        sleep(Duration::from_secs(60)).await;
+    }
+    assert_eq!(world.outcomes().len(), 94);
+    assert_eq!(world.said.lock().unwrap().last(), Some(&false), "and the sink is up");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_sink_is_well_again_all_of_it_is() {
+    let world = start(Lane::Emergency, |seq, tries| match (seq, tries) {
+        (1, 0) => refused(),
+        _ => Ok(()),
+    });
+    world.give.send(due(1, Severity::EMERGENCY)).await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(*world.said.lock().unwrap(), [true]);
+    world.give.send(due(2, Severity::EMERGENCY)).await.unwrap();
+    sleep(Duration::from_millis(10)).await;
+    assert_eq!(world.outcomes(), [(2, Outcome::Delivered), (1, Outcome::Delivered)]);
+    assert_eq!(*world.said.lock().unwrap(), [true, false], "and so it says");
 }

@@ -1,17 +1,19 @@
 //! What leaves the store and how it is given back: due records and files, settlements, dead letters sent again.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use jiff::Timestamp;
 
 use super::{
-    Due, DuePiece, Lane, SettleError, Store, Subscriber, evidence,
+    Due, DuePiece, Lane, SetAside, SettleError, Store, Subscriber,
+    due::Taken,
+    evidence,
     facts::{Fact, SettledFact},
     refuse_too_large,
     writer::WriteJob,
 };
 use crate::{
-    base::lock,
+    base::{NotYet, Tried, lock},
     domain::{Class, Metric, Outcome, Settled, SinkId},
 };
 
@@ -22,6 +24,7 @@ const UNREADABLE_RETRY: Duration = Duration::from_secs(60);
 struct DueFact {
     seq: u64,
     class: Class,
+    tried: Tried,
     fact: Fact,
 }
 
@@ -31,11 +34,11 @@ impl Store {
     /// cancelled.
     pub async fn next_due(&self, sink: &SinkId, lane: Lane) -> Due {
         loop {
-            let DueFact { seq, class, fact } = self.next(sink, lane).await;
+            let DueFact { seq, class, tried, fact } = self.next(sink, lane).await;
             if let Some(record) = fact.into_record() {
-                return Due { seq, class, record };
+                return Due { seq, class, tried, record };
             }
-            self.set_aside(sink, seq, "it is no record of an incident");
+            self.put_off(sink, seq, "it is no record of an incident");
         }
     }
 
@@ -43,13 +46,13 @@ impl Store {
     /// there. Waits until there is one; may be cancelled.
     pub async fn next_piece(&self, sink: &SinkId) -> DuePiece {
         loop {
-            let DueFact { seq, fact, .. } = self.next(sink, Lane::Evidence).await;
+            let DueFact { seq, tried, fact, .. } = self.next(sink, Lane::Evidence).await;
             let incident = lock(&self.inner.shared.state).due.pending.get(&seq).map(|p| p.incident);
             if let (Some(incident), Some(evidence)) = (incident, fact.into_evidence()) {
                 let path = evidence::find(&self.inner.data_folder, &evidence);
-                return DuePiece { seq, incident, evidence, path };
+                return DuePiece { seq, incident, tried, evidence, path };
             }
-            self.set_aside(sink, seq, "it is no piece of evidence");
+            self.put_off(sink, seq, "it is no piece of evidence");
         }
     }
 
@@ -58,9 +61,9 @@ impl Store {
         loop {
             // What cannot be read stays in flight until the next start; the others go on.
             let Ok(taken) = self.take(sink, lane) else { continue };
-            let DueFact { seq, class, fact } = taken?;
+            let DueFact { seq, class, tried, fact } = taken?;
             if let Some(record) = fact.into_record() {
-                return Some(Due { seq, class, record });
+                return Some(Due { seq, class, tried, record });
             }
         }
     }
@@ -72,18 +75,34 @@ impl Store {
             woken.as_mut().enable();
             match self.take(sink, lane) {
                 Ok(Some(taken)) => return taken,
-                Ok(None) => woken.await,
-                Err((seq, reason)) => self.set_aside(sink, seq, &reason),
+                Ok(None) => self.wait_for_turn(sink, lane, woken).await,
+                Err((seq, reason)) => self.put_off(sink, seq, &reason),
             }
         }
     }
 
+    /// Until something may have become due, or the next that waits has its time.
+    async fn wait_for_turn(&self, sink: &SinkId, lane: Lane, woken: impl Future<Output = ()>) {
+        let next_ms = lock(&self.inner.shared.state).due.next_ms(sink, lane);
+        let Some(next_ms) = next_ms else { return woken.await };
+        let wait = Duration::from_millis(next_ms.saturating_sub(self.now_ms()).max(1));
+        tokio::select! {
+            () = woken => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+
+    /// Milliseconds since the store was opened.
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.inner.shared.opened_at.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// The error is the seq of what is due and cannot be read, and why.
     fn take(&self, sink: &SinkId, lane: Lane) -> Result<Option<DueFact>, (u64, String)> {
-        let taken = lock(&self.inner.shared.state).due.take(sink, lane);
-        let Some((seq, class, location)) = taken else { return Ok(None) };
+        let taken = lock(&self.inner.shared.state).due.take(sink, lane, self.now_ms());
+        let Some(Taken { seq, class, location, tried }) = taken else { return Ok(None) };
         match self.inner.shared.reader.read(location) {
-            Ok(fact) => Ok(Some(DueFact { seq, class, fact })),
+            Ok(fact) => Ok(Some(DueFact { seq, class, tried, fact })),
             Err(error) => {
                 // Its segment may just have left, and it was written again elsewhere.
                 let moved = lock(&self.inner.shared.state)
@@ -93,7 +112,7 @@ impl Store {
                     .map(|pending| pending.location)
                     .filter(|now| *now != location);
                 match moved.map(|location| self.inner.shared.reader.read(location)) {
-                    Some(Ok(fact)) => Ok(Some(DueFact { seq, class, fact })),
+                    Some(Ok(fact)) => Ok(Some(DueFact { seq, class, tried, fact })),
                     _ => Err((seq, error.to_string())),
                 }
             }
@@ -101,7 +120,7 @@ impl Store {
     }
 
     /// Stays pending, and so in the ledger; back in the queue after a while.
-    fn set_aside(&self, sink: &SinkId, seq: u64, reason: &str) {
+    fn put_off(&self, sink: &SinkId, seq: u64, reason: &str) {
         self.inner.shared.meter.add(Metric::StoreErrors, "", 1);
         tracing::error!(%sink, seq, reason, "what is due cannot be read; it stays pending");
         let (store, sink) = (self.clone(), sink.clone());
@@ -142,7 +161,28 @@ impl Store {
         Ok(Fact::Settled(SettledFact { settled, kind, piece }))
     }
 
-    /// Not delivered now: available again, to any of the sink's couriers.
+    /// Tried and not delivered: due again at its time. Whether it has just been set aside: it failed
+    /// while others passed, or was refused, and from now on stands in nobody's way.
+    pub fn later(&self, sink: &SinkId, seq: u64, why: NotYet) -> bool {
+        let aside = lock(&self.inner.shared.state).due.later(sink, seq, why, self.now_ms());
+        // Another lane's: it became an emergency while it was under way.
+        self.inner.shared.wake.notify_waiters();
+        aside
+    }
+
+    /// The sink has taken something that was really sent: what waits for that leaves now.
+    pub fn passed(&self, sink: &SinkId, lane: Lane) {
+        if lock(&self.inner.shared.state).due.passed(sink, lane, self.now_ms()) {
+            self.inner.shared.wake.notify_waiters();
+        }
+    }
+
+    /// How much this sink is owed that it refuses, or that fails while others pass.
+    pub fn set_aside(&self, sink: &SinkId) -> SetAside {
+        lock(&self.inner.shared.state).due.set_aside(sink)
+    }
+
+    /// Not tried: available again, to any of the sink's couriers.
     pub fn release(&self, sink: &SinkId, seq: u64) {
         if lock(&self.inner.shared.state).due.release(sink, seq) {
             self.inner.shared.wake.notify_waiters();
@@ -155,8 +195,9 @@ impl Store {
         drop(self.inner.queue.send(WriteJob { sinks: Some(sinks), ..WriteJob::default() }).await);
     }
 
-    /// Sends dead letters again: those of this sink (or of all), and of this seq (or all).
-    /// Returns how many, once that is on disk. Never from async code.
+    /// Sends dead letters again, and at once what was refused or failed and waits for its next try:
+    /// those of this sink (or of all), and of this seq (or all). Returns how many, once that is on
+    /// disk. Never from async code.
     pub fn retry(
         &self,
         sink: Option<&SinkId>,
@@ -166,10 +207,15 @@ impl Store {
         let wanted = |number: u64, of: &SinkId| {
             change.is_none_or(|change| change == number) && sink.is_none_or(|sink| sink == of)
         };
-        let asked = lock(&self.inner.shared.state).ask_again(wanted, at);
+        let (asked, hastened) = {
+            let mut state = lock(&self.inner.shared.state);
+            let hastened = state.due.hasten(self.now_ms(), wanted);
+            (state.ask_again(wanted, at), hastened)
+        };
         let facts: Vec<Fact> = asked.into_iter().map(Fact::Retried).collect();
         let count = facts.len();
         self.write_blocking(facts, Vec::new())?;
-        Ok(count)
+        self.inner.shared.wake.notify_waiters();
+        Ok(count + hastened)
     }
 }

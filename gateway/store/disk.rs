@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
@@ -42,6 +42,18 @@ fn named(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
     move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
+/// A file that was deleted or moved away takes writes and syncs, and nobody will ever read them: what
+/// was written counts only under the name where the next start looks for it.
+fn still_there(handle: &Handle) -> io::Result<()> {
+    let held = handle.file.metadata().map_err(named(&handle.path))?;
+    let named_there = fs::metadata(&handle.path).map_err(named(&handle.path))?;
+    if (held.dev(), held.ino()) == (named_there.dev(), named_there.ino()) {
+        return Ok(());
+    }
+    let text = format!("{}: another file stands under this name", handle.path.display());
+    Err(io::Error::new(io::ErrorKind::NotFound, text))
+}
+
 impl Disk for RealDisk {
     fn create(&self, path: &Path) -> io::Result<Handle> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path);
@@ -55,7 +67,8 @@ impl Disk for RealDisk {
         handle.file.write_all_at(bytes, offset).map_err(named(&handle.path))
     }
     fn sync_data(&self, handle: &Handle) -> io::Result<()> {
-        handle.file.sync_data().map_err(named(&handle.path))
+        handle.file.sync_data().map_err(named(&handle.path))?;
+        still_there(handle)
     }
     fn sync_all(&self, handle: &Handle) -> io::Result<()> {
         handle.file.sync_all().map_err(named(&handle.path))

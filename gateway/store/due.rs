@@ -10,11 +10,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::journal::Location;
-use crate::domain::{Class, EvidenceId, IncidentId, Kind, SinkId};
-
-/// Pieces that are searched for one whose record has arrived. Records leave in the same order, so
-/// that of an older piece is among the first to be delivered.
-const PIECES_SEARCHED_MAX: usize = 64;
+use crate::{
+    base::{LaneOrder, LaneQueue, NotYet, Tried},
+    domain::{Class, EvidenceId, IncidentId, Kind, SinkId},
+};
 
 /// Which of a sink's couriers asks. Its twin is `sinks::Lane`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +44,49 @@ pub(super) struct Pending {
     pub(super) piece: Option<EvidenceId>,
 }
 
-/// One sink's queue. What is owed is in exactly one of the four sets.
-#[derive(Default)]
+/// One sink's queues. What is owed is in exactly one of them, or in one of the two sets.
 struct SinkDue {
-    available: BTreeSet<(Class, u64)>,
-    /// Evidence, in a set of its own.
-    pieces: BTreeSet<(Class, u64)>,
+    emergency: LaneQueue,
+    bulk: LaneQueue,
+    /// Evidence, in a queue of its own.
+    pieces: LaneQueue,
     /// Handed to a courier.
     in_flight: HashSet<u64>,
     /// Settled by the courier, the settlement not synced yet.
     settling: HashSet<u64>,
+    /// What it has taken since the start, by lane: one that takes emergencies may be unable to take
+    /// anything else, and files say little of records.
+    passes: [u64; 3],
+}
+
+impl Default for SinkDue {
+    fn default() -> Self {
+        Self {
+            emergency: LaneQueue::new(LaneOrder::EachAtOnce),
+            bulk: LaneQueue::new(LaneOrder::OneByOne),
+            pieces: LaneQueue::new(LaneOrder::OneByOne),
+            in_flight: HashSet::new(),
+            settling: HashSet::new(),
+            passes: [0; 3],
+        }
+    }
+}
+
+/// What a courier is given.
+pub(super) struct Taken {
+    pub(super) seq: u64,
+    pub(super) class: Class,
+    pub(super) location: Location,
+    pub(super) tried: Tried,
+}
+
+/// How much of a sink's is owed and tried by the slow clock only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetAside {
+    /// Records of emergencies.
+    pub emergencies: usize,
+    /// Other records, and files.
+    pub others: usize,
 }
 
 /// What is pending, and each sink's queue of it.
@@ -71,7 +103,7 @@ impl DueBook {
     pub(super) fn insert(&mut self, seq: u64, pending: Pending) {
         for sink in &pending.owed {
             let due = self.sinks.entry(sink.clone()).or_default();
-            due.open(pending.piece.is_some()).insert((pending.class, seq));
+            due.queue(&pending).insert((pending.class, seq), pending.incident);
         }
         self.by_incident.insert((pending.incident, seq));
         self.pending.insert(seq, pending);
@@ -83,7 +115,7 @@ impl DueBook {
         for sink in pending.owed {
             if !owing.owed.contains(&sink) {
                 let due = self.sinks.entry(sink.clone()).or_default();
-                due.open(owing.piece.is_some()).insert((owing.class, seq));
+                due.queue(owing).insert((owing.class, seq), owing.incident);
                 owing.owed.push(sink);
             }
         }
@@ -98,12 +130,14 @@ impl DueBook {
             .collect();
         for seq in &seqs {
             let Some(pending) = self.pending.get_mut(seq) else { continue };
-            let old = std::mem::replace(&mut pending.class, class);
-            for sink in &pending.owed {
+            let before = pending.clone();
+            pending.class = class;
+            for sink in &before.owed {
                 let Some(due) = self.sinks.get_mut(sink) else { continue };
-                let open = due.open(pending.piece.is_some());
-                if open.remove(&(old, *seq)) {
-                    open.insert((class, *seq));
+                let left = due.queue(&before).leave((before.class, *seq), incident);
+                if left {
+                    due.queue(&before).forget(*seq);
+                    due.queue(pending).insert((class, *seq), incident);
                 }
             }
         }
@@ -116,9 +150,12 @@ impl DueBook {
         let Some(at) = pending.owed.iter().position(|owed| owed == sink) else { return false };
         pending.owed.swap_remove(at);
         if let Some(due) = self.sinks.get_mut(sink) {
-            due.open(pending.piece.is_some()).remove(&(pending.class, seq));
+            due.queue(pending).leave((pending.class, seq), pending.incident);
             due.in_flight.remove(&seq);
             due.settling.remove(&seq);
+            [&mut due.emergency, &mut due.bulk, &mut due.pieces]
+                .into_iter()
+                .for_each(|queue| queue.forget(seq));
         }
         if pending.owed.is_empty() {
             self.by_incident.remove(&(pending.incident, seq));
@@ -128,32 +165,80 @@ impl DueBook {
     }
 
     /// The next record for this lane goes into flight.
-    pub(super) fn take(&mut self, sink: &SinkId, lane: Lane) -> Option<(u64, Class, Location)> {
-        let due = self.sinks.get(sink)?;
+    pub(super) fn take(&mut self, sink: &SinkId, lane: Lane, now_ms: u64) -> Option<Taken> {
+        let Self { pending, by_incident, sinks } = self;
+        let due = sinks.get_mut(sink)?;
+        let queue = due.lane(lane);
+        let incident = |seq: u64| pending.get(&seq).map(|pending| pending.incident);
         let (class, seq) = match lane {
-            Lane::Emergency => {
-                due.available.first().filter(|(class, _)| *class == Class::Emergency).copied()
+            Lane::Evidence => {
+                let may = |seq: u64| is_named_there(pending, by_incident, sink, seq);
+                queue.take(now_ms, may, incident)
             }
-            Lane::Bulk => due.available.range((Class::Alert, 0)..).next().copied(),
-            Lane::Evidence => due
-                .pieces
-                .iter()
-                .take(PIECES_SEARCHED_MAX)
-                .find(|(_, seq)| self.is_named_there(sink, *seq))
-                .copied(),
+            Lane::Emergency | Lane::Bulk => queue.take(now_ms, |_| true, incident),
         }?;
-        let due = self.sinks.get_mut(sink)?;
-        due.open(lane == Lane::Evidence).remove(&(class, seq));
+        let tried = queue.tried(seq);
         due.in_flight.insert(seq);
-        let location = self.pending.get(&seq)?.location;
-        Some((seq, class, location))
+        let location = pending.get(&seq)?.location;
+        Some(Taken { seq, class, location, tried })
     }
 
-    /// Not delivered: available again. False if it was not in flight.
+    /// When [`Self::take`] may give something by the mere passing of time.
+    pub(super) fn next_ms(&mut self, sink: &SinkId, lane: Lane) -> Option<u64> {
+        self.sinks.get_mut(sink)?.lane(lane).next_ms()
+    }
+
+    /// Not tried: available again. False if it was not in flight.
     pub(super) fn release(&mut self, sink: &SinkId, seq: u64) -> bool {
         let Some(pending) = self.pending.get(&seq) else { return false };
         let Some(due) = self.sinks.get_mut(sink) else { return false };
-        due.in_flight.remove(&seq) && due.open(pending.piece.is_some()).insert((pending.class, seq))
+        let was_out = due.in_flight.remove(&seq);
+        if was_out {
+            due.queue(pending).insert((pending.class, seq), pending.incident);
+        }
+        was_out
+    }
+
+    /// Tried and not delivered: due again at its time. Whether it has just been set aside.
+    pub(super) fn later(&mut self, sink: &SinkId, seq: u64, why: NotYet, now_ms: u64) -> bool {
+        let Some(pending) = self.pending.get(&seq) else { return false };
+        let Some(due) = self.sinks.get_mut(sink) else { return false };
+        if !due.in_flight.remove(&seq) {
+            return false;
+        }
+        let passes = due.passes[lane_of(pending) as usize];
+        let turn = (pending.class, seq);
+        due.queue(pending).later(turn, pending.incident, why, (now_ms, passes))
+    }
+
+    /// The sink has taken something that was sent to it. Whether something is due that was not.
+    pub(super) fn passed(&mut self, sink: &SinkId, lane: Lane, now_ms: u64) -> bool {
+        let Some(due) = self.sinks.get_mut(sink) else { return false };
+        due.passes[lane as usize] += 1;
+        let mut moved = false;
+        for other in [Lane::Emergency, Lane::Bulk, Lane::Evidence] {
+            moved |= due.lane(other).passed(now_ms, other == lane);
+        }
+        moved
+    }
+
+    /// What waits for another try and is wanted is due now. How many.
+    pub(super) fn hasten(&mut self, now_ms: u64, wanted: impl Fn(u64, &SinkId) -> bool) -> usize {
+        let mut count = 0;
+        for (sink, due) in &mut self.sinks {
+            for queue in [&mut due.emergency, &mut due.bulk, &mut due.pieces] {
+                count += queue.hasten(now_ms, |seq| wanted(seq, sink));
+            }
+        }
+        count
+    }
+
+    /// How much of this sink's is set aside.
+    pub(super) fn set_aside(&self, sink: &SinkId) -> SetAside {
+        self.sinks.get(sink).map_or_else(SetAside::default, |due| SetAside {
+            emergencies: due.emergency.aside_count(),
+            others: due.bulk.aside_count() + due.pieces.aside_count(),
+        })
     }
 
     /// The courier says it is done: nobody gets it again, and it is settled once (J10).
@@ -163,23 +248,18 @@ impl DueBook {
             return false;
         }
         let Some(due) = self.sinks.get_mut(sink) else { return false };
-        let open = due.open(pending.piece.is_some()).remove(&(pending.class, seq));
+        let queue = due.queue(pending);
+        let open = queue.leave((pending.class, seq), pending.incident);
+        queue.forget(seq);
         (due.in_flight.remove(&seq) | open) && due.settling.insert(seq)
-    }
-
-    /// Has the sink every record of the piece's incident that was written so far?
-    fn is_named_there(&self, sink: &SinkId, piece: u64) -> bool {
-        let Some(pending) = self.pending.get(&piece) else { return false };
-        self.of_incident(pending.incident)
-            .all(|pending| pending.piece.is_some() || !pending.owed.contains(sink))
     }
 
     /// The oldest notices that nobody has in flight, at most so many: sink and seq.
     pub(super) fn notices(&self, most: usize) -> Vec<(SinkId, u64)> {
         let of = |(sink, due): (&SinkId, &SinkDue)| -> Vec<(SinkId, u64)> {
             let from = (Class::Notice, 0);
-            let records = due.available.range(from..).chain(due.pieces.range(from..));
-            records.take(most).map(|&(_, seq)| (sink.clone(), seq)).collect()
+            let records = due.bulk.from(from).into_iter().chain(due.pieces.from(from));
+            records.take(most).map(|(_, seq)| (sink.clone(), seq)).collect()
         };
         let mut found: Vec<(SinkId, u64)> = self.sinks.iter().flat_map(of).collect();
         found.sort_by_key(|&(_, seq)| seq);
@@ -195,8 +275,40 @@ impl DueBook {
     }
 }
 
+/// Has the sink every record of the piece's incident that was written so far?
+fn is_named_there(
+    pending: &BTreeMap<u64, Pending>,
+    by_incident: &BTreeSet<(IncidentId, u64)>,
+    sink: &SinkId,
+    piece: u64,
+) -> bool {
+    let Some(incident) = pending.get(&piece).map(|pending| pending.incident) else { return false };
+    by_incident
+        .range((incident, 0)..=(incident, u64::MAX))
+        .filter_map(|(_, seq)| pending.get(seq))
+        .all(|pending| pending.piece.is_some() || !pending.owed.contains(sink))
+}
+
+/// The lane in which this one leaves.
+fn lane_of(pending: &Pending) -> Lane {
+    match (pending.piece.is_some(), pending.class) {
+        (true, _) => Lane::Evidence,
+        (false, Class::Emergency) => Lane::Emergency,
+        (false, _) => Lane::Bulk,
+    }
+}
+
 impl SinkDue {
-    fn open(&mut self, piece: bool) -> &mut BTreeSet<(Class, u64)> {
-        if piece { &mut self.pieces } else { &mut self.available }
+    /// Where this one waits.
+    fn queue(&mut self, pending: &Pending) -> &mut LaneQueue {
+        self.lane(lane_of(pending))
+    }
+
+    fn lane(&mut self, lane: Lane) -> &mut LaneQueue {
+        match lane {
+            Lane::Emergency => &mut self.emergency,
+            Lane::Bulk => &mut self.bulk,
+            Lane::Evidence => &mut self.pieces,
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -63,16 +63,21 @@ impl DataFolder {
 /// Held as long as the folder is in use. The kernel lets go of it with the process, however
 /// that ends, so there is nothing stale to clean up.
 pub(super) struct Lock {
+    /// The folder itself: it cannot be unlinked while it has files, as a lock file can.
+    _folder: File,
+    /// For the process id in it.
     _file: File,
 }
 
 /// Who holds the folder, if anybody does: the process id as it was written.
 pub(super) fn holder(data_folder: &DataFolder) -> Option<String> {
-    let mut file = File::open(data_folder.lock()).ok()?;
-    if flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
+    let free = |file: &File| flock(file, FlockOperation::NonBlockingLockShared).is_ok();
+    let folder = File::open(&data_folder.root).ok()?;
+    let mut file = File::open(data_folder.lock());
+    if free(&folder) && file.as_ref().map_or(true, free) {
         return None;
     }
-    Some(read_pid(&mut file))
+    Some(file.as_mut().map_or_else(|_| "of unknown id".into(), read_pid))
 }
 
 fn read_pid(file: &mut File) -> String {
@@ -86,26 +91,55 @@ fn read_pid(file: &mut File) -> String {
 /// Makes the folder if need be, takes its lock, and checks its version.
 pub(super) fn enter(data_folder: &DataFolder, disk: &dyn Disk) -> Result<Lock, OpenError> {
     let root = &data_folder.root;
-    let is_new = !root.exists();
+    let new_folders = missing(root);
     // Pictures and names: nobody else's business on this box.
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(root)
         .map_err(OpenError::io("create the folder", root))?;
+    keep_others_out(root);
     for folder in [data_folder.journal(), data_folder.unfinished(), data_folder.quarantine()] {
         fs::create_dir_all(&folder).map_err(OpenError::io("create the folder", &folder))?;
     }
     let lock = take_lock(data_folder)?;
     check_format(data_folder, disk)?;
     disk.sync_folder(root).map_err(OpenError::io("sync the folder", root))?;
-    if is_new && let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    // A name is on disk when the folder that holds it has been synced: each of those that are new.
+    for folder in new_folders {
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
         disk.sync_folder(parent).map_err(OpenError::io("sync the folder", parent))?;
     }
     Ok(lock)
 }
 
+/// This folder and those above it that are not there yet.
+fn missing(root: &Path) -> Vec<PathBuf> {
+    let not_there = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    root.ancestors().take_while(not_there).map(Path::to_path_buf).collect()
+}
+
+/// A folder that was made by hand, or by a umask, may be open to everybody on this box.
+fn keep_others_out(root: &Path) {
+    let Ok(found) = fs::metadata(root) else { return };
+    let mode = found.permissions().mode();
+    if mode & 0o007 == 0 {
+        return;
+    }
+    match fs::set_permissions(root, fs::Permissions::from_mode(mode & 0o770)) {
+        Ok(()) => {
+            tracing::warn!(folder = %root.display(), "was open to everybody on this box; it is not any more")
+        }
+        Err(error) => {
+            tracing::error!(folder = %root.display(), %error, "IS OPEN to everybody on this box, and that cannot be changed")
+        }
+    }
+}
+
 fn take_lock(data_folder: &DataFolder) -> Result<Lock, OpenError> {
+    let root = &data_folder.root;
+    let folder = File::open(root).map_err(OpenError::io("open the folder", root))?;
     let path = data_folder.lock();
     let mut file = OpenOptions::new()
         .read(true)
@@ -114,7 +148,9 @@ fn take_lock(data_folder: &DataFolder) -> Result<Lock, OpenError> {
         .truncate(false)
         .open(&path)
         .map_err(OpenError::io("open the lock file", &path))?;
-    if let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    let locked = flock(&folder, FlockOperation::NonBlockingLockExclusive)
+        .and_then(|()| flock(&file, FlockOperation::NonBlockingLockExclusive));
+    if let Err(error) = locked {
         if error == rustix::io::Errno::WOULDBLOCK {
             let pid = read_pid(&mut file);
             return Err(OpenError::Locked { path: data_folder.root.clone(), pid });
@@ -126,7 +162,7 @@ fn take_lock(data_folder: &DataFolder) -> Result<Lock, OpenError> {
     if let Err(error) = file.set_len(0).and_then(|()| file.write_all(pid.as_bytes())) {
         tracing::warn!(%error, "cannot write the process id into the lock file");
     }
-    Ok(Lock { _file: file })
+    Ok(Lock { _folder: folder, _file: file })
 }
 
 /// A new folder gets this version; an older one is migrated, a newer one refused.

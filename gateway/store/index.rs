@@ -35,7 +35,7 @@ const LAG: Duration = Duration::from_millis(200);
 /// After an error the index is dropped; it is built anew after this.
 const REBUILD_AFTER: Duration = Duration::from_secs(10);
 /// sled's own page cache: everything is read once, at start.
-const CACHE_BYTES: u64 = 16 << 20;
+const CACHE_BYTES: u64 = 4 << 20;
 /// Of the layout of the index; one of another number is rebuilt.
 const INDEX_VERSION: u32 = 2;
 const META: &[u8] = b"m";

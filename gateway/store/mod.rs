@@ -62,7 +62,7 @@ pub use self::{
     check::{CheckReport, check, read_ledger},
     config::Config,
     disk_space::{SpaceCheck, SpaceLevel},
-    due::Lane,
+    due::{Lane, SetAside},
     error::{EvidenceError, OpenError, SettleError, Unavailable},
     evidence::NewEvidence,
     ledger::{Ledger, Sums, ledger_text},
@@ -76,10 +76,10 @@ use self::{
     writer::WriteJob,
 };
 use crate::{
-    base::lock,
+    base::{Tried, lock},
     domain::{
-        Answer, Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Quarantined, Receipt, Record,
-        SinkId,
+        Answer, Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Quarantined,
+        REASON_CHARS_MAX, Receipt, Record, SinkId, clean_cut,
     },
 };
 
@@ -103,6 +103,8 @@ pub struct Due {
     pub seq: u64,
     /// The most urgent class its incident ever had; may be above the record's own.
     pub class: Class,
+    /// How often it was tried since the start.
+    pub tried: Tried,
     /// As the sink is to get it.
     pub record: Record,
 }
@@ -114,6 +116,8 @@ pub struct DuePiece {
     pub seq: u64,
     /// Whose evidence.
     pub incident: IncidentId,
+    /// How often it was tried since the start.
+    pub tried: Tried,
     /// What the records say of it.
     pub evidence: Evidence,
     /// `None`: the file is gone.
@@ -248,8 +252,10 @@ impl Store {
     /// Beyond its bound the quarantine keeps what was wrong, and not the bytes.
     fn bounded(&self, mut payload: Quarantined) -> Entry {
         let used = lock(&self.inner.shared.state).quarantined_bytes();
-        let bytes = (payload.text.len() + payload.hex.len()) as u64;
-        if used + bytes > self.inner.config.quarantine_max_bytes {
+        payload.reason = clean_cut(&payload.reason, REASON_CHARS_MAX);
+        payload.origin = clean_cut(&payload.origin, REASON_CHARS_MAX);
+        let bytes = state::quarantined_bytes(&payload);
+        if used.saturating_add(bytes) > self.inner.config.quarantine_max_bytes {
             payload.reason.push_str(" (the quarantine is full: the payload itself was not kept)");
             (payload.text, payload.hex) = Default::default();
         }
@@ -298,6 +304,11 @@ impl Store {
     /// Whether the store can write now. The error is the reason, for people.
     pub fn is_available(&self) -> Result<(), String> {
         self.inner.shared.trouble().map_or(Ok(()), Err)
+    }
+
+    /// Returns when the writer has ended though nobody closed the store: nothing is written any more.
+    pub async fn writer_ended(&self) {
+        let _ = self.inner.shared.writer_ended.subscribe().wait_for(|ended| *ended).await;
     }
 
     /// Asks the file system.

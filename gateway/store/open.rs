@@ -56,9 +56,9 @@ pub struct Restored {
     /// Last whole state of incidents that are neither closed nor dismissed, oldest first: all
     /// emergencies, and the newest 10,000 others.
     pub live: Vec<Record>,
-    /// Oldest first, at most 100,000. None is left out by age: only the desk knows the time.
+    /// Oldest first, at most 30,000. None is left out by age: only the desk knows the time.
     pub presses: Vec<SeenPress>,
-    /// Replies already taken, oldest first, at most 100,000.
+    /// Replies already taken, oldest first, at most 30,000.
     pub replies: Vec<(IncidentId, String)>,
     /// Reports of gauges of the last 25 h, oldest first, at most 200,000.
     pub reports: Vec<SeenReport>,

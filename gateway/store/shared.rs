@@ -1,11 +1,14 @@
 //! What the handles, the writer and the index thread share.
 
-use std::sync::{
-    Arc, Condvar, Mutex,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::{disk_space::DiskSpace, journal::Reader, state::State};
 use crate::{
@@ -20,6 +23,7 @@ pub(super) struct Ending(pub(super) Arc<Shared>);
 impl Drop for Ending {
     fn drop(&mut self) {
         if !self.0.is_closing() {
+            self.0.writer_ended.send_replace(true);
             self.0.set_trouble(Some("its writer has ended; restart the gateway".into()));
         }
     }
@@ -27,6 +31,10 @@ impl Drop for Ending {
 
 /// One for all handles of a store.
 pub(super) struct Shared {
+    /// The writer has ended and nobody closed the store.
+    pub(super) writer_ended: watch::Sender<bool>,
+    /// What waits for its next try is timed from here.
+    pub(super) opened_at: Instant,
     /// Only what is synced. A std mutex: no await and no journal I/O happens under it.
     pub(super) state: Mutex<State>,
     /// Notified when something may have become due.
@@ -55,6 +63,8 @@ impl Shared {
     ) -> Self {
         meter.set(Metric::StoreAvailable, "", 1.0);
         Self {
+            opened_at: Instant::now(),
+            writer_ended: watch::Sender::new(false),
             state: Mutex::new(state),
             wake: Notify::new(),
             reader,

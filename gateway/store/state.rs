@@ -15,16 +15,19 @@ use super::{
     recover::Checkpoint,
 };
 use crate::domain::{
-    Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Outcome, Record, SeenPress, SeenReport,
-    SinkId, Stage,
+    Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Outcome, Quarantined, Record, SeenPress,
+    SeenReport, SinkId, Stage,
 };
 
-/// Presses that are remembered, so that one sent twice is taken once; about 30 MB at most.
-const PRESSES_MAX: usize = 100_000;
-/// A reply that is sent again comes within hours, and few come a day.
-const REPLIES_MAX: usize = 100_000;
+/// Presses that are remembered over a restart, so that one sent twice is taken once; about 10 MB at
+/// most. Were each of 600 buttons pressed five times a day, it would be those of ten days.
+const PRESSES_MAX: usize = 30_000;
+/// A reply that is sent again comes within hours, and few come a day. About 6 MB.
+const REPLIES_MAX: usize = 30_000;
 /// About 20 MB. What is older is in the journal and not listed; live incidents stay.
 const INCIDENTS_MAX: usize = 100_000;
+/// Names, time and header of a record in the quarantine.
+const QUARANTINE_FRAME_BYTES: u64 = 150;
 /// Two pieces an incident.
 const EVIDENCE_MAX: usize = 200_000;
 
@@ -69,6 +72,12 @@ pub(super) struct InSegment<T> {
     pub(super) segment: u64,
     /// What the segment holds.
     pub(super) value: T,
+}
+
+/// What a payload that nobody could read takes: all its texts, and the frame around them.
+pub(super) fn quarantined_bytes(payload: &Quarantined) -> u64 {
+    let texts = [&payload.text, &payload.hex, &payload.reason, &payload.origin];
+    QUARANTINE_FRAME_BYTES + texts.iter().map(|text| text.len() as u64).sum::<u64>()
 }
 
 /// Names one value of the state in the index.
@@ -161,7 +170,7 @@ impl State {
                 self.piece(seq, *incident, location, evidence, false);
             }
             Entry::Quarantine(payload) => {
-                let bytes = (payload.text.len() + payload.hex.len()) as u64;
+                let bytes = quarantined_bytes(payload);
                 *self.quarantined.entry(location.segment).or_default() += bytes;
             }
             Entry::Gauge { source, stamp, report } => {

@@ -144,7 +144,8 @@ pub(super) fn film_things(directory: &Directory, live: &mut Live, now: Now, newc
         let longest = directory.clip_max(&thing.source);
         let key = (thing.source.clone(), thing.id);
         let shows_him = |clip: &&mut DueClip| {
-            clip.source == thing.source && began_at + SHOWN_FOR <= clip.began_at + longest
+            clip.source == thing.source
+                && after(began_at, SHOWN_FOR) <= after(clip.began_at, longest)
         };
         match live.due_clips.iter_mut().find(shows_him) {
             Some(clip) => clip.shows.push(key),
@@ -162,7 +163,7 @@ pub(super) fn film_things(directory: &Directory, live: &mut Live, now: Now, newc
 /// Where a clip of something begins its pre-roll that came at one time and was told at another.
 pub(super) fn clip_from(came_at: Timestamp, told_at: Timestamp) -> Timestamp {
     let is_long_ago = told_at.duration_since(came_at) > CAME_BEFORE;
-    if is_long_ago { told_at - TOLD_BEFORE } else { came_at }
+    if is_long_ago { after(told_at, -TOLD_BEFORE) } else { came_at }
 }
 
 /// Asks for the clips whose time is over: when the incident has ended and the post-roll is over, or
@@ -186,8 +187,9 @@ pub(super) fn cut_clips(
         now.mono() >= over_ms.min(full_ms)
     };
     let until = |clip: &DueClip| {
-        let longest = clip.began_at + directory.clip_max(&clip.source);
-        let ended = ended_at.map(|at| at.max(clip.began_at) + directory.post_roll(&clip.source));
+        let longest = after(clip.began_at, directory.clip_max(&clip.source));
+        let ended =
+            ended_at.map(|at| after(at.max(clip.began_at), directory.post_roll(&clip.source)));
         ended.map_or(longest, |ended| ended.min(longest))
     };
     for clip in live.due_clips.extract_if(.., |clip| is_due(clip)) {
@@ -196,6 +198,12 @@ pub(super) fn cut_clips(
         let (source, began_at) = (clip.source, clip.began_at);
         effects.jobs.push(EvidenceJob::Clip { incident, id, source, began_at, until });
     }
+}
+
+/// At the ends of the calendar it stays there.
+fn after(at: Timestamp, by: SignedDuration) -> Timestamp {
+    let end = if by.is_negative() { Timestamp::MIN } else { Timestamp::MAX };
+    at.checked_add(by).unwrap_or(end)
 }
 
 impl Directory {

@@ -35,9 +35,11 @@ pub struct Config {
     /// Where it is posted. It holds the robot's key: write `${NAME}` for it and set that in the
     /// environment.
     pub url: url::Url,
-    /// The body, with `{title}`, `{person}`, `{contact}` and others filled in as JSON text.
+    /// The body, with `{title}`, `{person}`, `{contact}` and others filled in, escaped for
+    /// `content_type`; where a JSON says `markdown`, for that too.
     pub body: String,
-    /// Default `application/json; charset=utf-8`.
+    /// JSON, `application/x-www-form-urlencoded`, `text/markdown` or `text/plain`. Default
+    /// `application/json; charset=utf-8`.
     #[serde(default = "content_type")]
     pub content_type: String,
     /// Only incidents of these kinds. Default all.
@@ -135,6 +137,13 @@ impl Config {
         for name in template::unknown(&self.body) {
             let known = template::NAMES.join(", ");
             problems.push(("body", format!("{name} is not known; known are {known}")));
+        }
+        if Into::of(&self.content_type, &self.body).is_none() {
+            let message = format!(
+                "`{}`: names and notes of devices cannot be escaped for it; expected JSON, application/x-www-form-urlencoded, text/markdown or text/plain",
+                self.content_type
+            );
+            problems.push(("content_type", message));
         }
         let json = self.content_type.contains("json");
         if json && serde_json::from_str::<Value>(&blank(&self.body)).is_err() {
@@ -250,7 +259,8 @@ impl Sink for WebhookSink {
         if let Some(why) = self.config.passes(&event, delivery.at) {
             return Err(DeliverError::passed(why));
         }
-        let body = template::fill(&self.config.body, &event, "", Into::Json);
+        let into = Into::of(&self.config.content_type, &self.config.body).unwrap_or(Into::Json);
+        let body = template::fill(&self.config.body, &event, "", into);
         let url = self.url(delivery.at)?;
         let request = self
             .link
