@@ -35,7 +35,7 @@ async fn a_message_that_is_too_large_costs_itself_and_no_press() {
         .button("btn-a")
         .http(&receiver);
     let mut gateway = Gateway::start(&site).await;
-    let ready = gateway.readiness(200, "1 messages were too large").await;
+    let ready = gateway.readiness(200, "messages too large to be read: 1").await;
     assert!(ready.to_string().contains("zigbee2mqtt/bridge/devices"), "{ready}");
     let press = |n: usize| format!(r#"{{"action":"emergency","n":{n}}}"#);
     let mut cut = 1;

@@ -205,6 +205,7 @@ async fn a_large_message_costs_itself_and_not_the_connection() {
     }
     device.has(&press("large", 40), &[0x40, 2, 0, 40]).await;
     assert_eq!(gateway.metric("gridpost_signals_too_large_total").await, 2.0);
+    gateway.readiness(200, "intake, set aside: messages too large to be read: 2").await;
     // Before anybody is known, not even a promise is believed.
     let mut many = Vec::new();
     for _ in 0..50 {

@@ -11,7 +11,10 @@ mod users;
 use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -45,6 +48,8 @@ const HANDLES_PERCENT: usize = 60;
 const STRANGERS_MAX: usize = 64;
 /// One line of the log in so long for things of which there may be thousands.
 const SAID_EVERY: Duration = Duration::from_secs(10);
+/// What is told of messages that were set aside.
+const SET_ASIDE: &str = "intake, set aside";
 /// A listener that was full is well again when it had room for so long.
 const ROOM_AGAIN: Duration = Duration::from_secs(15);
 
@@ -135,6 +140,8 @@ pub async fn fuzz_session(
         clock,
         meter,
         guests: Arc::default(),
+        readiness: Readiness::default(),
+        too_large: AtomicU64::new(0),
         said: Said::default(),
     };
     let from = IpAddr::from([127, 0, 0, 1]);
@@ -170,11 +177,19 @@ struct Shared {
     clock: Arc<dyn Clock>,
     meter: Arc<dyn Meter>,
     guests: Arc<Guests>,
+    readiness: Readiness,
+    too_large: AtomicU64,
     said: Said,
 }
 
 impl Shared {
+    /// In the log, in a note of `/readyz` and with that in heartbeats.
     fn say_too_large(&self, topic: &str, bytes: usize) {
+        let count = self.too_large.fetch_add(1, Ordering::Relaxed) + 1;
+        let shown: String = topic.chars().take(200).collect();
+        let note =
+            format!("messages too large to be read: {count}; the last of {bytes} bytes on {shown}");
+        self.readiness.note(SET_ASIDE, &note);
         if let Some(more) = lock(&self.said.too_large).say() {
             tracing::warn!(topic, bytes, more, "intake: a message that is too large is set aside");
         }
@@ -229,6 +244,8 @@ impl Intake {
             clock,
             meter,
             guests: Arc::default(),
+            readiness: readiness.clone(),
+            too_large: AtomicU64::new(0),
             said: Said::default(),
         };
         let connections_max = config.connections_max;
@@ -290,6 +307,7 @@ impl Intake {
                 }
             }
         }
+        self.readiness.clear(SET_ASIDE);
         if full {
             self.say_full(None).await;
         }

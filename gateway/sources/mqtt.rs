@@ -303,9 +303,8 @@ impl Source {
         self.meter.add(Metric::SignalsTooLarge, broker, 1);
         let count = story.too_large;
         let shown: String = topic.chars().take(200).collect();
-        let note = format!(
-            "{count} messages were too large to be read, the last of {bytes} bytes on {shown}"
-        );
+        let note =
+            format!("messages too large to be read: {count}; the last of {bytes} bytes on {shown}");
         self.readiness.note(&set_aside_part(broker), &note);
         if let Some(more) = story.too_large_said.say() {
             tracing::warn!(
