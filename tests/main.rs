@@ -83,6 +83,7 @@ mod fuzz;
 mod gate;
 mod key_frames;
 mod kill;
+mod life;
 #[allow(dead_code, reason = "`make bench` uses all of it")]
 #[path = "bench/machine.rs"]
 mod machine;

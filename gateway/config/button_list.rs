@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::button::ButtonConfig;
+use crate::domain::Datum;
 
 /// One row; empty cells are absent.
 #[derive(Deserialize)]
@@ -21,6 +22,8 @@ struct Row {
     lon: Option<f64>,
     #[serde(default)]
     lat: Option<f64>,
+    #[serde(default)]
+    datum: Option<Datum>,
     #[serde(default)]
     address: Option<String>,
     #[serde(default)]
@@ -96,6 +99,7 @@ fn button(row: Row) -> Result<ButtonConfig, String> {
         device: filled(row.device),
         model: filled(row.model),
         place,
+        datum: row.datum,
         address: filled(row.address),
         grid: filled(row.grid),
         contact: filled(row.contact),

@@ -1,10 +1,12 @@
 //! The nouns of the gateway: pure data, no I/O, no tokio; every other room speaks in these.
 
 mod areas;
+mod datum;
 mod device;
 mod entry;
 mod event;
 mod event_context;
+mod event_life;
 mod finding;
 mod flight;
 mod gauge;
@@ -13,6 +15,7 @@ mod hardware;
 mod heartbeat;
 mod ids;
 mod incident;
+mod life;
 mod look;
 mod luma;
 mod metric;
@@ -32,12 +35,14 @@ mod time;
 mod track;
 
 pub use areas::Areas;
+pub use datum::Datum;
 pub use device::{
     Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceStatus, DeviceTable,
 };
 pub use entry::{Entry, Outcome, Quarantined, SeenPress, Settled};
 pub use event::{Event, EventData, event_schema};
 pub use event_context::EventContext;
+pub use event_life::EventLife;
 pub use finding::{Finding, Phase};
 pub use flight::{DroneInfo, Pose, Telemetry};
 pub use gauge::{Dated, GaugeReport, Measure, READINGS_KEPT, Reading, SeenReport};
@@ -49,14 +54,13 @@ pub use incident::{
     Class, ClockError, Deadline, Detail, Evidence, Incident, Kind, ObjectCount, PreRollLimit,
     Record, Route, Severity, SourceRef, Stage, Tier, Title, What,
 };
+pub use life::{AskFor, Asked, CaseStep, DismissReason, GATEWAY, Life, ReplyTo, plain_name};
 pub use look::{Look, LookFeedback};
 pub use luma::Luma;
 pub use metric::{LABEL_BREAK, Meter, Metric, MetricKind, NoMeter, label_pair};
-pub use observation::{
-    Body, Envelope, Fault, Loss, Observation, Press, Reply, ReplyTo, Unreadable,
-};
+pub use observation::{Body, Envelope, Fault, Loss, Observation, Press, Reply, Unreadable};
 pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
-pub use place::{Grid, Place, SourceInfo, SourceKind};
+pub use place::{Grid, GridWorker, Place, SourceInfo, SourceKind};
 pub use posture::{OrderTo, Posture, PostureOrder};
 pub use rain::{GaugeView, GridView, PointView, RainView, ThresholdView, Words};
 pub use receipt::{Answer, Receipt};

@@ -6,6 +6,7 @@ mod desk;
 mod flight;
 mod fusion;
 mod gauges;
+mod life;
 mod live;
 mod patrol;
 mod presses;
@@ -18,6 +19,8 @@ mod tests_flight;
 #[cfg(test)]
 mod tests_fusion;
 #[cfg(test)]
+mod tests_life;
+#[cfg(test)]
 mod tests_random;
 mod things;
 mod titles;
@@ -25,3 +28,4 @@ mod titles;
 pub use config::{Config, TestWindow};
 pub use desk::{Desk, Directory, Effects, EvidenceJob};
 pub use fusion::Join;
+pub use life::Config as LifeConfig;

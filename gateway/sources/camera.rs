@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::HwDecode;
+use crate::domain::{Datum, HwDecode};
 
 /// How RTSP carries its packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -71,9 +71,12 @@ pub struct Config {
     /// File with the password, where it is not in the url; read at each connection.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
-    /// `[lon, lat]`, degrees, WGS 84.
+    /// `[lon, lat]`, degrees.
     #[serde(default)]
     pub place: Option<[f64; 2]>,
+    /// What `place` refers to. Default: as `[site] datum`.
+    #[serde(default)]
+    pub datum: Option<Datum>,
     /// Code of its grid, where the place is not known.
     #[serde(default)]
     pub grid: Option<String>,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::camera;
-use crate::domain::{DroneInfo, Errors};
+use crate::domain::{Datum, DroneInfo, Errors};
 
 /// Longest wait for a drone that connects to us, seconds; then the port is opened anew. No drone
 /// for days is normal.
@@ -44,9 +44,12 @@ pub struct Config {
     /// an `[[mqtt]]` broker must subscribe to them. KLV (MISB ST 0601) in the video needs no key.
     #[serde(default)]
     pub serial: Option<String>,
-    /// `[lon, lat]`, degrees, WGS 84: its dock. It is the place of nothing that it sees.
+    /// `[lon, lat]`, degrees: its dock. It is the place of nothing that it sees.
     #[serde(default)]
     pub place: Option<[f64; 2]>,
+    /// What `place` refers to. Default: as `[site] datum`.
+    #[serde(default)]
+    pub datum: Option<Datum>,
     /// Code of the grid of its dock.
     #[serde(default)]
     pub grid: Option<String>,

@@ -151,7 +151,7 @@ fn p12_each_person_is_one_thing_in_exactly_one_incident_with_a_picture_and_a_cli
                 if let Some(incident) = open.last().copied() {
                     let to =
                         if random.random_bool(0.5) { ReplyTo::Closed } else { ReplyTo::Dismissed };
-                    let reply = Reply { incident, id: None, to, by: "x".into(), note: None };
+                    let reply = Reply::new(incident, to, "x");
                     story.say(Body::Reply(reply));
                 }
             }
