@@ -374,7 +374,7 @@ fn p11_the_journal_keeps_its_bound_and_everything_that_is_needed() {
     deliver(&store, "a", due(&store, "a", Lane::Emergency)[0].seq);
     for _ in 0..300 {
         let mut record = record(IncidentId::new(), 1, Severity::ALERT);
-        record.incident.stage = Stage::Closed;
+        (record.incident.stage, record.incident.active) = (Stage::Closed, false);
         put(&store, vec![change(record)]);
         deliver(&store, "a", due(&store, "a", Lane::Bulk)[0].seq);
     }
