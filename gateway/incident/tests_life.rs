@@ -40,6 +40,8 @@ struct World {
     records: BTreeMap<IncidentId, Vec<Record>>,
     /// Replies that had an effect.
     taken: Vec<Reply>,
+    /// Starts so far: each process mints ids of its own.
+    starts: u8,
 }
 
 fn directory() -> Directory {
@@ -50,7 +52,7 @@ impl World {
     fn new() -> Self {
         let now = Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 1_000 };
         let desk = Desk::new(directory(), IdMint::new([0; 32]));
-        Self { now, desk, records: BTreeMap::new(), taken: Vec::new() }
+        Self { now, desk, records: BTreeMap::new(), taken: Vec::new(), starts: 0 }
     }
 
     fn latest(&self, id: IncidentId) -> &Incident {
@@ -100,7 +102,8 @@ impl World {
     /// The desk knows what the journal knows, and nothing else.
     fn restart(&mut self) {
         self.now.mono_ms = 1_000;
-        self.desk = Desk::new(directory(), IdMint::new([0; 32]));
+        self.starts += 1;
+        self.desk = Desk::new(directory(), IdMint::new([self.starts; 32]));
         let latest = self.records.values().map(|records| records.last().unwrap());
         let open = |record: &&Record| !is_over(record.incident.stage) || record.incident.active;
         let live: Vec<Record> = latest.filter(open).cloned().collect();
