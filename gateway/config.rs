@@ -3,6 +3,7 @@
 mod button;
 mod button_list;
 mod check;
+mod datums;
 mod devices;
 mod diff;
 mod doors;
@@ -45,7 +46,7 @@ use crate::{
 
 pub use button::ButtonConfig;
 pub use diff::{ConfigChange, Difference, Item};
-pub use grids::Grids;
+pub use grids::{Grids, ReadGrids};
 pub use problem::Problem;
 pub use site::SiteConfig;
 pub use weather::Weather;
@@ -73,6 +74,8 @@ pub struct Config {
     pub buttons: Vec<ButtonConfig>,
     /// How devices are watched over.
     pub devices: incident::Config,
+    /// Who may take which step of a case.
+    pub life: incident::LifeConfig,
     pub device_models: Vec<ModelConfig>,
     /// Button → cameras whose clips go with its presses; empty where the site does not allow it.
     pub press_cameras: HashMap<String, Vec<String>>,
@@ -147,6 +150,9 @@ struct Shape {
     /// How devices are watched over.
     #[serde(default)]
     devices: incident::Config,
+    /// Who may take which step of a case.
+    #[serde(default)]
+    life: incident::LifeConfig,
     /// Models of devices, and how a foreign JSON is read.
     #[serde(default)]
     device_model: Vec<ModelConfig>,

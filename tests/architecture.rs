@@ -105,7 +105,7 @@ fn each_foreign_package_has_one_home() {
         ("http_auth", "sources/onvif|media/digest_relay.rs"),
         ("sha1", "sources/onvif"),
         ("if_addrs", "sources/onvif"),
-        ("geojson", "config/grids.rs"),
+        ("rstar", "config/grids.rs"),
         ("csv", "config/button_list.rs"),
         ("encoding_rs", "config/list_text.rs"),
         ("toml_span", "config/read.rs"),

@@ -23,6 +23,8 @@ mod detection;
 mod drain;
 #[path = "bench/drone_codecs.rs"]
 mod drone_codecs;
+#[path = "bench/grids.rs"]
+mod grids;
 #[path = "bench/history.rs"]
 mod history;
 #[path = "bench/light_receiver.rs"]
@@ -44,8 +46,18 @@ mod world;
 use std::time::Duration;
 
 /// The benches in their order; each prints the table of its name.
-const BENCHES: [&str; 9] =
-    ["codecs", "detection", "drone_codecs", "press", "crowd", "drain", "history", "sl651", "size"];
+const BENCHES: [&str; 10] = [
+    "codecs",
+    "detection",
+    "drone_codecs",
+    "grids",
+    "press",
+    "crowd",
+    "drain",
+    "history",
+    "sl651",
+    "size",
+];
 
 /// Milliseconds of a share (0.5 = median) of the times.
 pub(crate) fn quantile(times: &mut [Duration], share: f64) -> f64 {
@@ -98,6 +110,7 @@ fn main() {
             "codecs" => codecs::run(),
             "detection" => detection::run(),
             "drone_codecs" => drone_codecs::run(),
+            "grids" => grids::run(),
             "press" => runtime.block_on(press::run()),
             "crowd" => runtime.block_on(crowd::run()),
             "drain" => runtime.block_on(drain::run()),

@@ -90,6 +90,7 @@ mod hostile_sinks;
 mod hostile_store;
 mod key_frames;
 mod kill;
+mod life;
 #[allow(dead_code, reason = "`make bench` uses all of it")]
 #[path = "bench/machine.rs"]
 mod machine;

@@ -4,6 +4,8 @@ mod cameras;
 mod check;
 mod devices;
 mod discover;
+mod incidents;
+mod incidents_table;
 mod models;
 mod models_report;
 mod replay;
@@ -60,6 +62,8 @@ enum Command {
     Devices(devices::Args),
     /// Which cameras are on the network, what they offer, and the lines to paste.
     Discover(discover::Args),
+    /// What happened since yesterday, who accepted it and when.
+    Incidents(incidents::Args),
     /// JSON Schema of the configuration and of the event.
     Schema(schema::Args),
     /// Look into a data folder.
@@ -87,6 +91,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::main(&args),
         Command::Devices(args) => devices::main(&args),
         Command::Discover(args) => discover::main(&args),
+        Command::Incidents(args) => incidents::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),
     };

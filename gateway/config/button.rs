@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::Datum;
+
 /// `[[button]]`: an emergency button, whose it is, and whom to call.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -20,9 +22,12 @@ pub struct ButtonConfig {
     /// a press, and how often it is heard.
     #[serde(default)]
     pub model: Option<String>,
-    /// `[lon, lat]`, degrees, WGS 84.
+    /// `[lon, lat]`, degrees.
     #[serde(default)]
     pub place: Option<[f64; 2]>,
+    /// What `place` refers to. Default: as `[site] datum`; in the list as `[site] buttons_datum`.
+    #[serde(default)]
+    pub datum: Option<Datum>,
     /// Address in words, for the visitor.
     #[serde(default)]
     pub address: Option<String>,

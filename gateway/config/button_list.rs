@@ -3,15 +3,17 @@
 use std::path::Path;
 
 use super::{button::ButtonConfig, list_text, problem::did_you_mean};
+use crate::domain::Datum;
 
 /// Its columns; cameras: several with `;` between them. Only `id` must be there.
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     "id",
     "name",
     "device",
     "model",
     "lon",
     "lat",
+    "datum",
     "address",
     "grid",
     "contact",
@@ -122,6 +124,15 @@ impl Row<'_> {
         cell.parse().map(Some).map_err(|_| format!("{column}: `{cell_said}`: expected {what}"))
     }
 
+    fn datum(&self) -> Result<Option<Datum>, String> {
+        let Some(cell) = self.cell("datum") else { return Ok(None) };
+        let read = serde_json::from_value(serde_json::Value::String(cell.to_owned()));
+        read.map(Some).map_err(|_| {
+            let said = crate::domain::clean_cut(cell, 40);
+            format!("datum: `{said}`: expected wgs84, cgcs2000, gcj02 or bd09")
+        })
+    }
+
     fn button(&self) -> Result<ButtonConfig, String> {
         let id = self.text("id").ok_or("id is empty")?;
         if self.record.len() > self.headers.len() {
@@ -144,6 +155,7 @@ impl Row<'_> {
             device: self.text("device"),
             model: self.text("model"),
             place,
+            datum: self.datum()?,
             address: self.text("address"),
             grid: self.text("grid"),
             contact: self.text("contact"),

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use super::{
     Config,
     button::ButtonConfig,
+    datums,
     devices::{ListedButtons, check_buttons, check_models, press_cameras, wake_cameras},
     diff::Contents,
     doors, drones, env, looks, neighbours, numbers,
@@ -39,6 +40,7 @@ struct Typed {
     rules: Items<rules::Config>,
     sinks: Vec<sinks::Config>,
     devices: Option<incident::Config>,
+    life: Option<incident::LifeConfig>,
     device_models: Items<codecs::ModelConfig>,
     gauges: Items<rain::GaugeConfig>,
     rain: Option<rain::Config>,
@@ -63,6 +65,7 @@ impl Typed {
             rules: document.each("rule", nothing, nothing),
             sinks: sink_kinds::read(document),
             devices: document.one("devices", incident::Config::problems, nothing),
+            life: document.one("life", nothing, nothing),
             device_models: document.each("device_model", codecs::problems, nothing),
             gauges: document.each("gauge", rain::GaugeConfig::problems, nothing),
             rain: document.one("rain", rain::Config::problems, nothing),
@@ -96,6 +99,13 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let mut site = typed.site.take()?;
     site::check(document, &mut site);
     doors::check_brokers(document, &typed.mqtt, &site.id);
+    datums::to_wgs84(
+        &mut site,
+        &mut typed.buttons,
+        &mut typed.cameras,
+        &mut typed.drones,
+        &mut typed.gauges,
+    );
     let grids = site::read_grids(document, &site);
 
     let mut sources = Sources::new(site.place, &grids);
@@ -107,6 +117,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let listed =
         ListedButtons::read(document, &site, &typed.device_models, &typed.cameras, &mut sources);
     listed.check_same_device(document, &typed.buttons, &typed.gauges);
+    sources.tell_outside(document);
     let sources = sources.all;
     let mut buttons = only(typed.buttons);
     buttons.extend(listed.rows.into_iter().map(|(_, button)| button));
@@ -138,6 +149,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         },
         buttons,
         devices: typed.devices?,
+        life: typed.life?,
         device_models: only(typed.device_models),
         grids: Arc::new(grids),
         sources,

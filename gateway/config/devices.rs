@@ -5,6 +5,7 @@ use std::{collections::HashMap, path::PathBuf};
 use super::{
     button::ButtonConfig,
     button_list::read_buttons,
+    datums::row_to_wgs84,
     place::{Sources, Wrong, metres},
     problem::did_you_mean,
     read::Document,
@@ -85,6 +86,7 @@ impl ListedButtons {
     ) -> Self {
         let file = site.buttons.clone().unwrap_or_default();
         let mut rows = rows(document, site);
+        rows.iter_mut().for_each(|(_, button)| row_to_wgs84(site, button));
         rows.retain(|(line, button)| {
             let at = (file.as_path(), *line);
             if let Some(message) = sources.twice(&button.id) {

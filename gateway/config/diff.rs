@@ -39,6 +39,7 @@ impl Contents {
         config.drones.iter().for_each(|drone| contents.put("drone", &drone.id, drone));
         config.buttons.iter().for_each(|button| contents.put("button", &button.id, button));
         contents.put("devices", "", &config.devices);
+        contents.put("life", "", &config.life);
         config
             .device_models
             .iter()

@@ -15,6 +15,9 @@ use crate::{
 /// Which key, what is wrong, what was meant.
 pub(super) type Wrong = (&'static str, String, Option<String>);
 
+/// Of all that lie in no grid, so many are named.
+const OUTSIDE_TOLD: usize = 10;
+
 /// All sources that have been placed.
 pub(super) struct Sources<'g> {
     site: Option<[f64; 2]>,
@@ -64,6 +67,25 @@ impl<'g> Sources<'g> {
     /// The message for an id that another source has.
     pub(super) fn twice(&mut self, id: &str) -> Option<String> {
         self.ids.twice(id)
+    }
+
+    /// One warning for all whose place lies in no grid.
+    pub(super) fn tell_outside(&self, document: &mut Document<'_>) {
+        let far = |source: &SourceInfo| {
+            let grid = source.grid.as_ref()?;
+            Some(format!("{} ({} m outside {})", source.id, grid.outside_m?, grid.code))
+        };
+        let all: Vec<String> = self.all.iter().filter_map(far).collect();
+        let Some(shown) = all.get(..all.len().min(OUTSIDE_TOLD)).filter(|it| !it.is_empty()) else {
+            return;
+        };
+        let more = if all.len() > OUTSIDE_TOLD { ", …" } else { "" };
+        let message = format!(
+            "{} places lie in no grid, and the nearest answers for them: {}{more}",
+            all.len(),
+            shown.join(", ")
+        );
+        document.warning(&["site", "grids"], message);
     }
 
     pub(super) fn put(&mut self, placed: &Placed<'_>) -> Result<(), Wrong> {
@@ -162,14 +184,14 @@ impl<'c> From<&'c ButtonConfig> for Placed<'c> {
     }
 }
 
-/// The grid that is named, or else the one that the place lies in.
+/// The grid that is named, or else the one that the place lies in, or else the nearest.
 fn grid(
     code: Option<&str>,
     place: Option<&Place>,
     grids: &Grids,
 ) -> Result<Option<Arc<Grid>>, Wrong> {
     match code {
-        None => Ok(place.and_then(|place| grids.at(place))),
+        None => Ok(place.and_then(|place| grids.answering(place))),
         Some(code) => grids.by_code(code).map(Some).ok_or_else(|| {
             let hint = did_you_mean(code, grids.codes());
             ("grid", format!("no grid has the code `{code}`"), hint)

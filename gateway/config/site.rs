@@ -5,8 +5,13 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{grids::Grids, place::on_earth, problem::did_you_mean, read::Document};
-use crate::incident::Join;
+use super::{
+    grids::{Grids, ReadGrids},
+    place::on_earth,
+    problem::did_you_mean,
+    read::Document,
+};
+use crate::{domain::Datum, incident::Join};
 
 /// `[site]`: one police room and where it is.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -20,16 +25,27 @@ pub struct SiteConfig {
     /// IANA time zone of schedules and of the offset of all times. Default `Asia/Shanghai`.
     #[serde(default = "timezone")]
     pub timezone: String,
-    /// `[lon, lat]`, degrees, WGS 84: the place of every source that has none of its own.
+    /// `[lon, lat]`, degrees: the place of every source that has none of its own.
     #[serde(default)]
     pub place: Option<[f64; 2]>,
-    /// GeoJSON file of the grids 网格 (code, name, community, township, head).
+    /// What coordinates that are typed here refer to: `wgs84` (default), `cgcs2000` (the same),
+    /// `gcj02` (Amap 高德, Tencent 腾讯), `bd09` (Baidu 百度). All are brought to WGS 84; outside China
+    /// nothing is moved.
+    #[serde(default)]
+    pub datum: Datum,
+    /// GeoJSON file of the grids 网格 (code, name, community, township, head, head_phone, workers).
     #[serde(default)]
     pub grids: Option<PathBuf>,
-    /// CSV file of buttons: id, name, device, model, lon, lat, address, grid, contact, note,
+    /// What the coordinates of that file refer to. Default: as `datum`.
+    #[serde(default)]
+    pub grids_datum: Option<Datum>,
+    /// CSV file of buttons: id, name, device, model, lon, lat, datum, address, grid, contact, note,
     /// silent_after_s, cameras (several with `;`); only id must be there.
     #[serde(default)]
     pub buttons: Option<PathBuf>,
+    /// What the coordinates of that list refer to, where a row does not say it. Default: as `datum`.
+    #[serde(default)]
+    pub buttons_datum: Option<Datum>,
     /// Seconds after its end at which a case that nobody closed is closed by the gateway;
     /// never an emergency. Default a day.
     #[serde(default = "auto_close_after_s")]
@@ -167,9 +183,13 @@ pub(super) fn check(document: &mut Document<'_>, site: &mut SiteConfig) {
 /// Every bad feature is reported; the good ones are kept.
 pub(super) fn read_grids(document: &mut Document<'_>, site: &SiteConfig) -> Grids {
     let Some(path) = &site.grids else { return Grids::default() };
-    let (grids, problems) = Grids::read(path);
-    for problem in problems {
-        document.problem(&["site", "grids"], format!("{}: {problem}", path.display()), None);
+    let ReadGrids { grids, errors, warnings } =
+        Grids::read(path, site.grids_datum.unwrap_or(site.datum));
+    for error in errors {
+        document.problem(&["site", "grids"], format!("{}: {error}", path.display()), None);
+    }
+    for warning in warnings {
+        document.warning(&["site", "grids"], format!("{}: {warning}", path.display()));
     }
     grids
 }

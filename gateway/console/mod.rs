@@ -3,6 +3,7 @@
 mod evidence;
 mod listener;
 mod problem;
+mod replies;
 mod routes;
 mod token;
 mod weather;

@@ -4,7 +4,6 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
-    body::Bytes,
     extract::{DefaultBodyLimit, Path, Query, Request, State},
     http::{StatusCode, header},
     middleware::{self, Next},
@@ -13,9 +12,9 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Backend, Filter, Reloaded, evidence, problem::problem, token, weather};
+use super::{Backend, Filter, Reloaded, evidence, problem::problem, replies, token, weather};
 use crate::{
-    domain::{Answer, DEVICE_STATES, DeviceState, Kind, Record, Reply, What},
+    domain::{DEVICE_STATES, DeviceState, Kind, Record},
     wire::guests::{GuestHandle, Trust},
 };
 
@@ -34,7 +33,7 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
         .route("/api/v1/incidents/{id}", get(incident::<B>))
         .route("/api/v1/devices", get(devices::<B>))
         .route("/api/v1/evidence/{id}", get(evidence::serve::<B>))
-        .route("/api/v1/replies", post(replies::<B>))
+        .route("/api/v1/replies", post(replies::take::<B>))
         .route("/api/v1/reload", post(reload::<B>))
         .route("/api/v1/rain", get(weather::rain::<B>))
         .route("/api/v1/posture", get(weather::postures::<B>).post(weather::order::<B>))
@@ -201,27 +200,4 @@ async fn reload<B: Backend>(State(backend): State<B>) -> Response {
         }
     };
     (status, Json(body)).into_response()
-}
-
-async fn replies<B: Backend>(State(backend): State<B>, body: Bytes) -> Response {
-    let reply: Reply = match serde_json::from_slice(&body) {
-        Ok(reply) => reply,
-        Err(error) => {
-            let message =
-                format!("not a reply: {error}; expected {{\"incident\", \"to\", \"by\"}}");
-            return problem(StatusCode::BAD_REQUEST, &message);
-        }
-    };
-    match backend.reply(reply).await {
-        Answer::Changed(incident) => {
-            let data = backend.context().data(What::Updated, &incident);
-            Json(json!(data)).into_response()
-        }
-        Answer::Stored => StatusCode::NO_CONTENT.into_response(),
-        Answer::Refused(reason) => problem(StatusCode::CONFLICT, &reason),
-        Answer::NoSuchIncident => problem(StatusCode::NOT_FOUND, "no such incident"),
-        Answer::Lost => {
-            problem(StatusCode::SERVICE_UNAVAILABLE, "the store cannot write; send it again")
-        }
-    }
 }

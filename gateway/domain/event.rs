@@ -4,9 +4,9 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Detail, EventContext, Evidence, EvidenceId, Grid, HeartbeatData, Incident, IncidentId, Kind,
-    ObjectCount, Place, PreRollLimit, Record, Route, Severity, SiteId, SourceRef, Stage, Tier,
-    Title, What,
+    Detail, EventContext, EventLife, Evidence, EvidenceId, Grid, HeartbeatData, Incident,
+    IncidentId, Kind, ObjectCount, Place, PreRollLimit, Record, Route, Severity, SiteId, SourceRef,
+    Stage, Tier, Title, What,
 };
 
 /// A CloudEvents 1.0 event in structured JSON.
@@ -69,6 +69,8 @@ pub struct EventData {
     pub deadline: Option<EventDeadline>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
+    #[serde(flatten)]
+    pub life: EventLife,
     pub clock: EventClock,
     pub why: String,
     #[serde(default, skip_serializing_if = "Detail::is_empty")]
@@ -151,6 +153,7 @@ impl EventContext {
                 finish_by: self.time(deadline.finish_by),
             }),
             route: incident.route.clone(),
+            life: self.life(incident),
             clock: EventClock {
                 device: incident.clock.device.map(|at| self.time(at)),
                 gateway: self.time(incident.clock.gateway),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EvidenceId, Grid, IncidentId, Place, RuleId, SourceId, SourceKind, Stamp};
+use super::{EvidenceId, Grid, IncidentId, Life, Place, RuleId, SourceId, SourceKind, Stamp};
 
 /// Free fields, per kind; documented beside the code that fills them.
 pub type Detail = BTreeMap<String, serde_json::Value>;
@@ -169,6 +169,20 @@ pub enum What {
     Closed,
     Dismissed,
     Reopened,
+    /// It is the same as another case, which goes on.
+    Merged,
+    /// Another department has it.
+    Transferred,
+    /// Found not handled by whoever verifies.
+    SentBack,
+    /// More time, a suspension, to give it back or to withdraw it is asked.
+    Asked,
+    /// What was asked is granted.
+    Granted,
+    /// What was asked is refused.
+    Refused,
+    /// What was suspended goes on.
+    Resumed,
 }
 
 impl What {
@@ -185,6 +199,13 @@ impl What {
             Self::Closed => "closed",
             Self::Dismissed => "dismissed",
             Self::Reopened => "reopened",
+            Self::Merged => "merged",
+            Self::Transferred => "transferred",
+            Self::SentBack => "sent-back",
+            Self::Asked => "asked",
+            Self::Granted => "granted",
+            Self::Refused => "refused",
+            Self::Resumed => "resumed",
         }
     }
 }
@@ -336,6 +357,9 @@ pub struct Incident {
     /// Whose business it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
+    /// What persons did with the case.
+    #[serde(default, skip_serializing_if = "Life::is_empty")]
+    pub life: Life,
     /// How right its times are.
     pub clock: ClockError,
     /// The reason, in words.

@@ -2,10 +2,12 @@
 
 mod areas;
 mod arrival;
+mod datum;
 mod device;
 mod entry;
 mod event;
 mod event_context;
+mod event_life;
 mod finding;
 mod flight;
 mod gauge;
@@ -14,6 +16,7 @@ mod hardware;
 mod heartbeat;
 mod ids;
 mod incident;
+mod life;
 mod look;
 mod look_area;
 mod luma;
@@ -38,12 +41,14 @@ mod unreadable;
 
 pub use areas::Areas;
 pub use arrival::Arrival;
+pub use datum::Datum;
 pub use device::{
     Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceStatus, DeviceTable,
 };
 pub use entry::{Entry, Outcome, Quarantined, SeenPress, Settled};
 pub use event::{Event, EventData, event_schema};
 pub use event_context::EventContext;
+pub use event_life::EventLife;
 pub use finding::{Finding, Phase};
 pub use flight::{DroneInfo, Pose, Telemetry};
 pub use gauge::{Dated, GaugeReport, Measure, READINGS_KEPT, Reading, SeenReport};
@@ -55,13 +60,14 @@ pub use incident::{
     Class, ClockError, Deadline, Detail, Evidence, Incident, Kind, ObjectCount, PreRollLimit,
     Record, Route, Severity, SourceRef, Stage, Tier, Title, What,
 };
+pub use life::{AskFor, Asked, CaseStep, DismissReason, GATEWAY, Life, ReplyTo, plain_name};
 pub use look::{Look, LookFeedback};
 pub use look_area::LookArea;
 pub use luma::Luma;
 pub use metric::{LABEL_BREAK, Meter, Metric, MetricKind, NoMeter, label_pair};
-pub use observation::{Body, Envelope, Fault, Loss, Observation, Press, PressForm, Reply, ReplyTo};
+pub use observation::{Body, Envelope, Fault, Loss, Observation, Press, PressForm, Reply};
 pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
-pub use place::{Grid, Place, SourceInfo, SourceKind};
+pub use place::{Grid, GridWorker, Place, SourceInfo, SourceKind};
 pub use posture::{OrderTo, Posture, PostureOrder};
 pub use rain::{GaugeView, GridView, PointView, RainView, TestView, ThresholdView, Words};
 pub use receipt::{Answer, Receipt};

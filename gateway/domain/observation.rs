@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Arrival, DeviceReport, Evidence, EvidenceId, GaugeReport, IncidentId, Kind, Now, Pose,
-    PostureOrder, Receipt, SourceId, Stamp, TrackFrame, Unreadable,
+    Arrival, DeviceReport, DismissReason, Evidence, EvidenceId, GaugeReport, IncidentId, Kind, Now,
+    Pose, PostureOrder, Receipt, ReplyTo, SourceId, Stamp, TrackFrame, Unreadable,
 };
 
 /// One thing reported or seen.
@@ -158,16 +158,38 @@ pub struct Reply {
     /// The sender's own id of this reply: the same one twice has one effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// The revision that was shown to whoever answers: if a step was taken since, this one is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<u32>,
+    /// Why it is dismissed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<DismissReason>,
+    /// Who has it from now on: must be there with `transferred`, may be with `dispatched`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub department: Option<String>,
+    /// Until when, with `ask-extend` and `ask-suspend`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub until: Option<Timestamp>,
+    /// The case that goes on, with `merged`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<IncidentId>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ReplyTo {
-    Accepted,
-    Dispatched,
-    Handled,
-    Verified,
-    Closed,
-    Dismissed,
-    Reopened,
+impl Reply {
+    /// A reply with nothing but what must be there.
+    pub fn new(incident: IncidentId, to: ReplyTo, by: &str) -> Self {
+        Self {
+            incident,
+            to,
+            by: by.into(),
+            note: None,
+            id: None,
+            revision: None,
+            reason: None,
+            department: None,
+            until: None,
+            into: None,
+        }
+    }
 }

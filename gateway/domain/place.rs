@@ -19,8 +19,8 @@ pub struct Place {
     pub text: Option<String>,
 }
 
-/// A grid 网格: a named, coded area with its head 网格长.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A grid 网格: a named, coded area with its head 网格长 and workers 网格员.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Grid {
     pub code: String,
     pub name: String,
@@ -31,6 +31,23 @@ pub struct Grid {
     /// Name of the grid head.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<String>,
+    /// Telephone of the grid head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_phone: Option<String>,
+    /// Grid workers, as the file lists them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workers: Vec<GridWorker>,
+    /// The place lies in no grid: this is the nearest, at so many metres (1 at the least).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside_m: Option<u32>,
+}
+
+/// A grid worker 网格员.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GridWorker {
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
 }
 
 /// What sort of device a source is.
@@ -58,7 +75,7 @@ pub struct SourceInfo {
     pub name: String,
     /// Where it is.
     pub place: Option<Place>,
-    /// Named, or found from `place` by point in polygon.
+    /// Named, or found from `place` by point in polygon, or the nearest.
     pub grid: Option<Arc<Grid>>,
     /// Whom to call; shown in the incident's `detail`.
     pub contact: Option<String>,

@@ -25,6 +25,7 @@ use super::{
     flight::Flights,
     fusion::Join,
     gauges::Gauges,
+    life,
     live::{Live, SNAPSHOT_WAIT_MS, UPDATE_EVERY_MS},
     presses::Presses,
     supervise::Fleet,
@@ -32,9 +33,9 @@ use super::{
     titles,
 };
 use crate::domain::{
-    Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, IdMint,
-    Incident, IncidentId, Kind, Now, Observation, Phase, PressForm, Record, SeenPress, Severity,
-    Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage, What,
+    Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, GATEWAY,
+    IdMint, Incident, IncidentId, Kind, Life, Now, Observation, Phase, PressForm, Record, ReplyTo,
+    SeenPress, Severity, Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage, What,
 };
 
 /// What the desk knows of sources: the configuration, looked up by id.
@@ -60,6 +61,8 @@ pub struct Directory {
     pub devices: HashMap<SourceId, DeviceInfo>,
     /// `[devices]`: when a device's state is an incident.
     pub watch: config::Config,
+    /// `[life]`: who may take which step of a case.
+    pub life: life::Config,
 }
 
 /// Work for the evidence worker; it answers with [`Body::Evidence`] or [`Body::EvidenceFailed`].
@@ -190,8 +193,12 @@ impl Desk {
                 live.incident.detail.insert("ended_by".into(), "restart".into());
                 effects.entries.push(live.record(now, What::Ended));
             }
+            let over = live.is_closed() && !live.incident.active;
             self.live.insert(id, live);
             self.note_ended(id);
+            if over {
+                self.retire(id);
+            }
             if survives && !ends {
                 self.keep_near(id);
             }
@@ -261,12 +268,22 @@ impl Desk {
             let incident = &live.incident;
             let age_ms = i64::try_from(self.directory.auto_close_after_s.saturating_mul(1000));
             let age_ms = age_ms.unwrap_or(i64::MAX);
-            let old = live.ended_ms.is_some_and(|ended| now.mono() - ended > age_ms);
+            // Who reopens a case wants it open: it is left alone as long as after its end.
+            let reopened = incident.life.steps.iter().rfind(|one| one.step == ReplyTo::Reopened);
+            let since = live
+                .ended_ms
+                .map(|ended| reopened.map_or(ended, |step| ended.max(now.mono_of(step.at))));
+            let old = since.is_some_and(|since| now.mono() - since > age_ms);
             let open = !matches!(incident.stage, Stage::Closed | Stage::Dismissed);
-            if old && open && incident.severity != Severity::EMERGENCY {
-                live.incident.stage = Stage::Closed;
-                live.incident.detail.insert("by".into(), "gridpost".into());
-                effects.entries.push(live.record(now, What::Closed));
+            if live.suspension_is_over(now) {
+                effects.entries.push(live.step_of_gateway(now, ReplyTo::Resumed));
+            } else if old
+                && open
+                && live.is_left_alone()
+                && live.incident.severity != Severity::EMERGENCY
+            {
+                live.incident.detail.insert("by".into(), GATEWAY.into());
+                effects.entries.push(live.step_of_gateway(now, ReplyTo::Closed));
                 over.push(*id);
             }
         }
@@ -387,6 +404,7 @@ impl Desk {
             evidence: Vec::new(),
             deadline: Some(deadline::deadline(finding.kind, finding.severity, now.wall)),
             route: None,
+            life: Life::default(),
             clock: finding.clock.clone(),
             why: String::new(),
             detail: Detail::new(),

@@ -6,6 +6,7 @@ mod desk;
 mod flight;
 mod fusion;
 mod gauges;
+mod life;
 mod live;
 mod patrol;
 mod presses;
@@ -18,6 +19,8 @@ mod tests_flight;
 #[cfg(test)]
 mod tests_fusion;
 #[cfg(test)]
+mod tests_life;
+#[cfg(test)]
 mod tests_presses;
 #[cfg(test)]
 mod tests_random;
@@ -27,3 +30,4 @@ mod titles;
 pub use config::{Config, TestWindow};
 pub use desk::{Desk, Directory, Effects, EvidenceJob};
 pub use fusion::Join;
+pub use life::Config as LifeConfig;

@@ -329,7 +329,7 @@ fn a_try_is_logged_and_alarms_nobody_and_who_insists_means_it() {
     world.press("a", Some("0"));
     let incident = world.records[0].incident.id;
     assert_eq!(world.changes(), ["emergency-button a opened"], "not yet");
-    let reply = Reply { incident, to: ReplyTo::Closed, by: "x".into(), note: None, id: None };
+    let reply = Reply::new(incident, ReplyTo::Closed, "x");
     world.say("x", Body::Reply(reply));
     world.changes();
     world.pass(9 * HOUR + 60);

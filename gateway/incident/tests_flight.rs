@@ -20,15 +20,12 @@ struct Halves;
 impl Areas for Halves {
     fn at(&self, place: &Place) -> Option<Arc<Grid>> {
         let code = if place.lat < 30.9245 { "G1" } else { "G3" };
-        (place.lat < 30.93).then(|| {
-            Arc::new(Grid {
-                code: code.into(),
-                name: code.into(),
-                community: None,
-                township: None,
-                head: None,
-            })
-        })
+        (place.lat < 30.93)
+            .then(|| Arc::new(Grid { code: code.into(), name: code.into(), ..Grid::default() }))
+    }
+
+    fn answering(&self, place: &Place) -> Option<Arc<Grid>> {
+        self.at(place)
     }
 }
 

@@ -20,8 +20,7 @@ struct Site {
 
 /// Sources on a line to the east, metres apart as given, all in one grid.
 fn directory(sources: &[(&str, SourceKind, f64)], joins: &[Join]) -> Directory {
-    let grid =
-        Grid { code: "G1".into(), name: "G1".into(), community: None, township: None, head: None };
+    let grid = Grid { code: "G1".into(), name: "G1".into(), ..Grid::default() };
     let info = |(id, kind, east_m): &(&str, SourceKind, f64)| {
         let [lon, lat] = moved([113.91, 30.92], 0.0, *east_m);
         let info = SourceInfo {
@@ -195,8 +194,7 @@ fn f3_a_press_takes_the_camera_at_its_door_and_two_presses_stay_two() {
     // What the camera loses does not end an emergency; a person does, and then it is over.
     site.say("cam-1", Kind::Loiter, 3, Phase::Ends);
     assert!(site.latest(Kind::EmergencyButton).active);
-    let reply =
-        Reply { incident: press.id, to: ReplyTo::Closed, by: "x".into(), note: None, id: None };
+    let reply = Reply::new(press.id, ReplyTo::Closed, "x");
     site.apply("grid", Body::Reply(reply), Vec::new());
     let closed = site.records.iter().rev().find(|record| record.incident.id == press.id).unwrap();
     assert!(!closed.incident.active);

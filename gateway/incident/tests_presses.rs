@@ -121,8 +121,7 @@ impl World {
             .map(|one| one.incident.id)
             .collect();
         for incident in open {
-            let reply =
-                Reply { incident, to: ReplyTo::Closed, by: "李".into(), note: None, id: None };
+            let reply = Reply::new(incident, ReplyTo::Closed, "李");
             self.say("a", Body::Reply(reply));
             self.live.remove(&incident);
         }

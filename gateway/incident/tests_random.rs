@@ -192,13 +192,7 @@ fn directory() -> Directory {
     // Two cameras and two buttons within a few metres, so that all that may be joined is.
     let info = |id: &str, kind| {
         let lat = 30.92 + 0.000_05 * id.len() as f64;
-        let grid = Grid {
-            code: "G1".into(),
-            name: "G1".into(),
-            community: None,
-            township: None,
-            head: None,
-        };
+        let grid = Grid { code: "G1".into(), name: "G1".into(), ..Grid::default() };
         let info = SourceInfo {
             id: id.into(),
             kind,
@@ -422,13 +416,9 @@ impl World {
             ReplyTo::Dismissed,
             ReplyTo::Reopened,
         ];
-        let mut reply = Reply {
-            incident,
-            to: *steps.choose(&mut self.random).unwrap(),
-            by: "officer".into(),
-            note: None,
-            id: self.random.random_bool(0.5).then(|| self.random.random::<u32>().to_string()),
-        };
+        let by = *["officer", "second"].choose(&mut self.random).unwrap();
+        let mut reply = Reply::new(incident, *steps.choose(&mut self.random).unwrap(), by);
+        reply.id = self.random.random_bool(0.5).then(|| self.random.random::<u32>().to_string());
         let again = self.replies.choose(&mut self.random).cloned();
         let repeated = again.is_some() && self.random.random_bool(0.3);
         if let Some(again) = again.filter(|_| repeated) {

@@ -57,6 +57,7 @@ const LOOKS_RING_S: u64 = 30;
 const NOT_OF_SESSION: &[&str] = &[
     "name",
     "place",
+    "datum",
     "grid",
     "mask",
     "pre_roll_s",

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What rendering an event needs of the site.
-pub(super) fn event_context(config: &Config) -> EventContext {
+pub fn event_context(config: &Config) -> EventContext {
     EventContext {
         site: config.site.id.as_str().into(),
         timezone: TimeZone::get(&config.site.timezone).unwrap_or(TimeZone::UTC),
@@ -121,6 +121,7 @@ pub(super) fn directory(config: &Config) -> Directory {
             .map(|one| (one.id.as_str().into(), device(config, one)))
             .collect(),
         watch: config.devices.clone(),
+        life: config.life,
     }
 }
 

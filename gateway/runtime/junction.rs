@@ -258,6 +258,7 @@ impl Junction {
             self.meter.add(Metric::SignalsNotTaken, observation.source.as_str(), 1);
             return;
         }
+        self.recall_for(&observation.body);
         let now = self.clock.now();
         let applied = catch_unwind(AssertUnwindSafe(|| self.core.apply(now, &observation)));
         let effects = match applied {
@@ -297,6 +298,16 @@ impl Junction {
         }
         self.meter.add(Metric::SignalsAccepted, kind, 1);
         self.commit(effects, receipt).await;
+    }
+
+    /// A reply to a case that was closed long ago, or before the last start: the store has it.
+    fn recall_for(&mut self, body: &Body) {
+        if let Body::Reply(reply) = body
+            && !self.core.desk.knows(reply.incident)
+            && let Some(record) = self.store.recall(reply.incident)
+        {
+            self.core.desk.recall(self.clock.now(), record);
+        }
     }
 
     /// An answer without entries waits its turn too: a repeated press is acknowledged only

@@ -37,6 +37,7 @@ pub use crate::sources::{
 pub use camera_table::{CameraState, CameraTable, SignState, camera_table};
 pub use device_table::{device_models, device_table};
 pub use discover::{Search, discover};
+pub use from_config::event_context;
 pub use reload::Reread;
 pub use replay::{Played, Replay, ReplayOutput, TrackedLook, replay};
 pub use retry_request::ask_for_retry;

@@ -221,8 +221,7 @@ impl Parts {
             systemd,
             reread,
         };
-        let stop = stop_sender;
-        Ok(Self { gateway, reloads_asked, stop, junction, heart_ended, books })
+        Ok(Self { gateway, reloads_asked, stop: stop_sender, junction, heart_ended, books })
     }
 
     /// Serves reloads until SIGINT or SIGTERM; then all parts stop, those that take in first. The error

@@ -189,7 +189,15 @@ impl AnswerSink {
             }
             What::Accepted | What::Dispatched => Some(When::Coming),
             What::Ended | What::Closed | What::Dismissed => Some(When::Over),
-            What::Handled | What::Verified => None,
+            What::Handled
+            | What::Verified
+            | What::Merged
+            | What::Transferred
+            | What::SentBack
+            | What::Asked
+            | What::Granted
+            | What::Refused
+            | What::Resumed => None,
         }
     }
 

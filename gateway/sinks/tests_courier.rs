@@ -54,6 +54,7 @@ fn due(seq: u64, severity: Severity) -> Due {
         evidence: Vec::new(),
         deadline: None,
         route: None,
+        life: Default::default(),
         clock: ClockError { device: None, gateway: noon(), error_ms: 0 },
         why: "a test".into(),
         detail: Detail::new(),

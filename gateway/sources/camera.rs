@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use url::Url;
 
-use crate::{domain::HwDecode, wire::address};
+use crate::{
+    domain::{Datum, HwDecode},
+    wire::address,
+};
 
 /// How the address of a live stream begins.
 const STREAMS: &[&str] = &["rtsp", "rtsps"];
@@ -77,9 +80,12 @@ pub struct Config {
     /// File with the password, where it is not in the url; read at each connection.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
-    /// `[lon, lat]`, degrees, WGS 84.
+    /// `[lon, lat]`, degrees.
     #[serde(default)]
     pub place: Option<[f64; 2]>,
+    /// What `place` refers to. Default: as `[site] datum`.
+    #[serde(default)]
+    pub datum: Option<Datum>,
     /// Code of its grid, where the place is not known.
     #[serde(default)]
     pub grid: Option<String>,

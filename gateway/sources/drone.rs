@@ -9,7 +9,7 @@ use super::camera::{
     self, CLIP_S_MAX, RING_BYTES_MAX, RING_BYTES_MIN, ROLL_S_MAX, TIMEOUT_S_MAX, range_problems,
 };
 use crate::{
-    domain::{DroneInfo, Errors},
+    domain::{Datum, DroneInfo, Errors},
     wire::address,
 };
 
@@ -54,9 +54,12 @@ pub struct Config {
     /// an `[[mqtt]]` broker must subscribe to them. KLV (MISB ST 0601) in the video needs no key.
     #[serde(default)]
     pub serial: Option<String>,
-    /// `[lon, lat]`, degrees, WGS 84: its dock. It is the place of nothing that it sees.
+    /// `[lon, lat]`, degrees: its dock. It is the place of nothing that it sees.
     #[serde(default)]
     pub place: Option<[f64; 2]>,
+    /// What `place` refers to. Default: as `[site] datum`.
+    #[serde(default)]
+    pub datum: Option<Datum>,
     /// Code of the grid of its dock.
     #[serde(default)]
     pub grid: Option<String>,

@@ -1,6 +1,8 @@
-//! `gridpost store list`: dead letters, what waits, what was given up, what nobody could read; offline, changing nothing.
+//! `gridpost store list` and `gridpost incidents`: what the journal holds; offline, changing nothing.
 
 use std::path::Path;
+
+use jiff::Timestamp;
 
 use super::{
     OpenError,
@@ -95,6 +97,17 @@ pub fn quarantine(path: &Path) -> Result<Vec<Quarantined>, OpenError> {
         }
     })?;
     Ok(found)
+}
+
+/// The latest state of every incident that is open or was changed since, oldest first, as far as the
+/// journal reaches back.
+pub fn incidents(path: &Path, since: Timestamp) -> Result<Vec<Record>, OpenError> {
+    let data_folder = DataFolder::new(path);
+    let (state, _) = read(&data_folder, &mut |_, _, _| {})?;
+    let reader = Reader::new(data_folder.journal());
+    let briefs = state.by_age.values().filter_map(|id| state.incidents.get(id));
+    let wanted = briefs.filter(|brief| !brief.finished || brief.changed_at >= since);
+    Ok(wanted.filter_map(|brief| record(&reader, brief.location)).collect())
 }
 
 fn record(reader: &Reader, location: Location) -> Option<Record> {

@@ -66,7 +66,7 @@ pub use self::{
     error::{EvidenceError, OpenError, SettleError, Unavailable},
     evidence::NewEvidence,
     ledger::{Ledger, Sums, ledger_text},
-    list::{Letter, letters, pending, quarantine, shed},
+    list::{Letter, incidents, letters, pending, quarantine, shed},
     open::{Opened, Restored, open, open_as_it_was},
     tidy::Tidied,
     tracks::{TrackLog, TracksConfig},
@@ -284,6 +284,21 @@ impl Store {
     pub fn incident(&self, id: IncidentId) -> Option<Record> {
         let location = lock(&self.inner.shared.state).incidents.get(&id)?.location;
         self.record_at(location)
+    }
+
+    /// The latest state of an incident that is to go on: as [`Self::incident`], and in a folder that came
+    /// from a backup at a revision that the other box cannot have used.
+    pub fn recall(&self, id: IncidentId) -> Option<Record> {
+        let (location, forked) = {
+            let state = lock(&self.inner.shared.state);
+            (state.incidents.get(&id)?.location, state.forked)
+        };
+        let mut record = self.record_at(location)?;
+        let at = |location: journal::Location| (location.segment, location.offset);
+        if forked.is_some_and(|forked| at(location) < at(forked)) {
+            record.incident.revision += open::FORK_REVISIONS;
+        }
+        Some(record)
     }
 
     fn record_at(&self, location: journal::Location) -> Option<Record> {

@@ -53,8 +53,8 @@ pub struct Opened {
 /// What rules and desk must know again after a restart.
 #[derive(Clone, Debug, Default)]
 pub struct Restored {
-    /// Last whole state of incidents that are neither closed nor dismissed, oldest first: all
-    /// emergencies, and the newest 10,000 others.
+    /// Last whole state of incidents that are neither closed nor dismissed, or still active, oldest
+    /// first: all emergencies, and the newest 10,000 others.
     pub live: Vec<Record>,
     /// Oldest first, at most 30,000. None is left out by age: only the desk knows the time.
     pub presses: Vec<SeenPress>,
@@ -319,8 +319,12 @@ fn missing_evidence(files: &[(EvidenceId, PathBuf)], state: &State) -> Vec<Strin
 fn restore(state: &State, reader: &Reader) -> Restored {
     let mut others = 0;
     let mut wanted = |brief: &&Brief| {
-        if brief.finished || brief.top == Class::Emergency {
-            return !brief.finished;
+        // What was closed while it was active still has to end.
+        if brief.finished && !brief.active {
+            return false;
+        }
+        if brief.top == Class::Emergency {
+            return true;
         }
         others += 1;
         others <= LIVE_MAX

@@ -67,6 +67,7 @@ pub(super) fn record(id: IncidentId, revision: u32, severity: Severity) -> Recor
         evidence: Vec::new(),
         deadline: None,
         route: None,
+        life: Default::default(),
         clock: ClockError { device: None, gateway: noon(), error_ms: 0 },
         why: "a test".into(),
         detail: Detail::new(),
@@ -149,21 +150,32 @@ fn p1_receipts_are_settled_in_order_after_everything_before_them() {
 }
 
 #[test]
+fn what_was_closed_while_it_was_active_is_given_back_to_end_and_any_case_can_be_recalled() {
+    let (folder, store) = new_store(&["a"]);
+    let (active, ended) = (IncidentId::new(), IncidentId::new());
+    for (id, is_active) in [(active, true), (ended, false)] {
+        let mut last = record(id, 1, Severity::NOTICE);
+        (last.incident.stage, last.incident.active) = (Stage::Closed, is_active);
+        put(&store, vec![change(last)]);
+    }
+    store.close_blocking().unwrap();
+    let Opened { store, restored, .. } = reopen(folder.path(), &["a"]);
+    let ids: Vec<_> = restored.live.iter().map(|record| record.incident.id).collect();
+    assert_eq!(ids, [active]);
+    assert_eq!(store.recall(ended).map(|record| record.incident.id), Some(ended));
+    assert!(store.recall(IncidentId::new()).is_none());
+}
+
+#[test]
 fn i4_p2_everything_is_remembered_with_and_without_the_index() {
     let (folder, store) = new_store(&["a", "b"]);
     let (open, closed) = (IncidentId::new(), IncidentId::new());
     put(&store, vec![press("1"), change(record(open, 1, Severity::ALERT))]);
     put(&store, vec![change(record(open, 2, Severity::ALERT))]);
     let mut last = record(closed, 1, Severity::NOTICE);
-    last.incident.stage = Stage::Closed;
+    (last.incident.stage, last.incident.active) = (Stage::Closed, false);
     put(&store, vec![change(last)]);
-    let reply = Reply {
-        incident: open,
-        to: ReplyTo::Accepted,
-        by: "grid".into(),
-        note: None,
-        id: Some("r1".into()),
-    };
+    let reply = Reply { id: Some("r1".into()), ..Reply::new(open, ReplyTo::Accepted, "grid") };
     put(&store, vec![Entry::Reply { reply, at: noon() }]);
     let first = due(&store, "a", Lane::Bulk)[0].seq;
     deliver(&store, "a", first);
@@ -363,7 +375,7 @@ fn p11_the_journal_keeps_its_bound_and_everything_that_is_needed() {
     deliver(&store, "a", due(&store, "a", Lane::Emergency)[0].seq);
     for _ in 0..300 {
         let mut record = record(IncidentId::new(), 1, Severity::ALERT);
-        record.incident.stage = Stage::Closed;
+        (record.incident.stage, record.incident.active) = (Stage::Closed, false);
         put(&store, vec![change(record)]);
         deliver(&store, "a", due(&store, "a", Lane::Bulk)[0].seq);
     }

@@ -11,10 +11,11 @@ use std::{
 };
 
 use gridpost::{
-    config::{self, Grids, env::FixedEnvironment},
+    config::{self, Grids, ReadGrids, env::FixedEnvironment},
     console,
     domain::{
-        Answer, Body, Clock, Envelope, Measure, NoMeter, Now, Place, PressForm, READINGS_KEPT,
+        Answer, Body, Clock, Datum, Envelope, Measure, NoMeter, Now, Place, PressForm,
+        READINGS_KEPT,
     },
     sources::{
         codecs::{Codecs, Listed, Message, ModelConfig},
@@ -533,11 +534,15 @@ fn configs() -> Vec<Vec<u8>> {
 }
 
 fn grids(bytes: &[u8]) {
-    let (grids, problems) = Grids::parse(&text(bytes));
-    assert!(!grids.is_empty() || !problems.is_empty(), "nothing, and not a word about it");
+    let datums = [Datum::Wgs84, Datum::Cgcs2000, Datum::Gcj02, Datum::Bd09];
+    let datum = datums[bytes.len() % datums.len()];
+    let ReadGrids { grids, errors, .. } = Grids::parse(&text(bytes), datum);
+    assert!(!grids.is_empty() || !errors.is_empty(), "nothing, and not a word about it");
     for (lon, lat) in [(0.0, 0.0), (1.5, 1.5), (113.9, 30.9), (-180.0, 90.0)] {
-        let found = grids.at(&Place { lon, lat, text: None });
+        let place = Place { lon, lat, text: None };
+        let (found, answers) = (grids.at(&place), grids.answering(&place));
         assert!(found.is_none_or(|grid| grids.by_code(&grid.code).is_some()));
+        assert_eq!(answers.is_none(), grids.is_empty(), "somebody answers, wherever it is");
     }
 }
 

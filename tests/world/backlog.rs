@@ -130,6 +130,7 @@ fn notice(number: usize, at: Timestamp) -> Record {
         evidence: Vec::new(),
         deadline: None,
         route: None,
+        life: Default::default(),
         clock: ClockError { device: None, gateway: at, error_ms: 0 },
         why: "a person stood in the zone for 1.0 s (rule walkers)".into(),
         detail: Detail::from([("backlog".into(), number.into())]),

@@ -111,12 +111,17 @@ impl Desk {
                 return fixed;
             };
             let areas = self.directory.areas.as_deref();
-            let grid = areas.and_then(|areas| areas.at(&began));
+            let grid = areas.and_then(|areas| areas.answering(&began));
             return (Some(began), grid.as_deref().cloned());
         }
         match self.flights.sighting(&finding.source, finding) {
             Some(seen) => match &seen.spot {
-                Ok(spot) => (Some(place(spot.position)), seen.grid.as_deref().cloned()),
+                Ok(spot) => {
+                    let seen = place(spot.position);
+                    let areas = self.directory.areas.as_deref();
+                    let grid = areas.and_then(|areas| areas.answering(&seen));
+                    (Some(seen), grid.as_deref().cloned())
+                }
                 // The drone's own place is not where it looks.
                 Err(_) => (None, None),
             },

@@ -1,62 +1,134 @@
-//! The grid's answers: each moves a case one step, the same one twice has one effect.
+//! The grid's answers: each moves a case one step of the table, the same one twice has one effect.
 
-use super::{super::deadline, Desk, Effects};
-use crate::domain::{Answer, Entry, IncidentId, Kind, Now, Reply, Stage, What};
+use jiff::Timestamp;
 
-/// Replies remembered, so that the same one twice has one effect.
+use super::{
+    super::life::{Case, Move, asks_for, next},
+    Desk, Effects, Live,
+};
+use crate::domain::{
+    Answer, AskFor, Asked, CaseStep, DismissReason, Entry, Incident, IncidentId, Kind, Life, Now,
+    Record, Reply, ReplyTo, Stage, What, plain_name,
+};
+
+/// Replies remembered, so that the same one twice has one effect; an incident's own steps know theirs.
 const REPLIES_MAX: usize = 10_000;
-/// Closed incidents kept in memory for late replies (reopened, repeated).
+/// Closed incidents kept in memory for late replies (reopened, repeated); the store has the others.
 const CLOSED_MAX: usize = 1_000;
 
 impl Desk {
+    /// Whether a reply to this incident can be answered here.
+    pub fn knows(&self, incident: IncidentId) -> bool {
+        self.live.contains_key(&incident)
+    }
+
+    /// A case that was forgotten here, as the store has it: somebody replies to it.
+    pub fn recall(&mut self, now: Now, record: Record) {
+        let id = record.incident.id;
+        if self.knows(id) {
+            return;
+        }
+        let live = super::resumed(record.incident, now);
+        let closed = live.is_closed();
+        self.live.insert(id, live);
+        if closed {
+            self.retire(id);
+        }
+    }
+
     /// A reply of the grid: the case moves one step, or the answer says why not.
     pub(super) fn reply(&mut self, now: Now, reply: &Reply, effects: &mut Effects) {
-        let Some(live) = self.live.get_mut(&reply.incident) else {
+        let Some(live) = self.live.get(&reply.incident) else {
             effects.answer = Answer::NoSuchIncident;
             return;
         };
-        let reply_id = reply.id.clone().map(|id| (reply.incident, id));
-        let again = reply_id.as_ref().is_some_and(|one| self.replies.contains(one));
-        match deadline::step(live.incident.stage, reply.to) {
-            _ if again => {}
-            // A reply without an id that asks for the stage it has: the same one twice.
-            Err(_)
-                if reply.id.is_none()
-                    && format!("{:?}", live.incident.stage) == format!("{:?}", reply.to) => {}
-            Err(reason) => {
-                effects.answer = Answer::Refused(reason);
-                return;
-            }
-            Ok((stage, what)) => {
-                if live.hold_until_ms.is_some() {
-                    effects.entries.push(live.record(now, What::Opened));
-                }
-                effects.entries.extend(live.tell_news(now));
-                live.incident.stage = stage;
-                live.incident.detail.insert("by".into(), reply.by.clone().into());
-                if let Some(note) = &reply.note {
-                    live.incident.detail.insert("note_of_reply".into(), note.clone().into());
-                }
-                // A press is over when a person says so; what a camera sees ends by itself.
-                let over = matches!(stage, Stage::Closed | Stage::Dismissed);
-                if over && live.incident.active && live.incident.kind == Kind::EmergencyButton {
-                    live.end(now, now.wall.max(live.incident.began_at));
-                }
-                effects.entries.push(Entry::Reply { reply: reply.clone(), at: now.wall });
-                effects.entries.push(live.record(now, what));
-                effects.answer = Answer::Changed(Box::new(live.incident.clone()));
-                if over && !live.incident.active {
-                    let (key, many) = (live.incident.key.clone(), live.incident.sources.len() > 1);
-                    self.forget_keys(reply.incident, &key, many);
-                    self.retire(reply.incident);
-                }
-                if let Some(reply_id) = reply_id {
-                    self.remember_reply(reply_id);
-                }
-                return;
-            }
+        if self.is_repeated(live, reply) {
+            effects.answer = Answer::Changed(Box::new(live.incident.clone()));
+            return;
         }
+        let config = self.directory.life;
+        let case = case(&live.incident);
+        let found = self
+            .may_merge(&live.incident, reply)
+            .and_then(|()| nothing_since(&live.incident, reply))
+            .and_then(|()| next(&case, reply, now.wall, config));
+        match found {
+            Err(reason) => effects.answer = Answer::Refused(reason),
+            Ok(step) => self.take_step(now, reply, step, effects),
+        }
+    }
+
+    /// The same one twice: by its id; without one, by what it asks for.
+    fn is_repeated(&self, live: &Live, reply: &Reply) -> bool {
+        if let Some(id) = &reply.id {
+            return self.replies.contains(&(reply.incident, id.clone()))
+                || live.incident.life.has(id);
+        }
+        let (life, by) = (&live.incident.life, plain_name(&reply.by));
+        let last = life.steps.last();
+        let is_last = last.is_some_and(|last| {
+            let again = step_of(reply, last.at, last.revision);
+            let again = CaseStep {
+                self_handled: last.self_handled,
+                until: again.until.or(last.until),
+                reason: again.reason.or(last.reason),
+                ..again
+            };
+            *last == again
+        });
+        // Whoever says which revision was shown to him, and is second, hears who was first.
+        let is_first = reply.revision.is_none() || last.is_none_or(|last| last.by == by);
+        is_last || (is_first && stage_of(reply.to) == Some(live.incident.stage))
+    }
+
+    /// Where a case is to go on as part of another one: that one is there, open, and as urgent.
+    fn may_merge(&self, incident: &Incident, reply: &Reply) -> Result<(), String> {
+        if reply.to != ReplyTo::Merged {
+            return Ok(());
+        }
+        let Some(into) = reply.into else {
+            return Err("`merged` needs `into`, the id of the case that goes on".into());
+        };
+        if into == incident.id {
+            return Err("it cannot be merged into itself".into());
+        }
+        match self.live.get(&into) {
+            Some(other) if other.is_closed() => Err(format!("{into} is closed: reopen it first")),
+            Some(other) if other.incident.severity > incident.severity => {
+                Err(format!("{into} is less urgent: merge that one into this"))
+            }
+            Some(_) => Ok(()),
+            None => Err(format!("`into`: no open incident {into}")),
+        }
+    }
+
+    fn take_step(&mut self, now: Now, reply: &Reply, step: Move, effects: &mut Effects) {
+        let Some(live) = self.live.get_mut(&reply.incident) else { return };
+        if live.hold_until_ms.is_some() {
+            effects.entries.push(live.record(now, What::Opened));
+        }
+        effects.entries.extend(live.tell_news(now));
+        live.incident.detail.insert("by".into(), reply.by.clone().into());
+        if let Some(note) = &reply.note {
+            live.incident.detail.insert("note_of_reply".into(), note.clone().into());
+        }
+        live.step(now, reply, step);
+        // A press is over when a person says so; what a camera sees ends by itself.
+        let over = live.is_closed();
+        if over && live.incident.active && live.incident.kind == Kind::EmergencyButton {
+            live.end(now, now.wall.max(live.incident.began_at));
+        }
+        effects.entries.push(Entry::Reply { reply: reply.clone(), at: now.wall });
+        effects.entries.push(live.record(now, step.what));
         effects.answer = Answer::Changed(Box::new(live.incident.clone()));
+        if over && !live.incident.active {
+            let (key, many) = (live.incident.key.clone(), live.incident.sources.len() > 1);
+            self.forget_keys(reply.incident, &key, many);
+            self.retire(reply.incident);
+        }
+        if let Some(id) = &reply.id {
+            self.remember_reply((reply.incident, id.clone()));
+        }
     }
 
     /// Remembers the id of a reply, so that the same one has one effect.
@@ -84,5 +156,142 @@ impl Desk {
                 self.live.remove(&old);
             }
         }
+    }
+}
+
+impl Live {
+    /// Takes a step of the table; the record that tells it comes next.
+    pub(super) fn step(&mut self, now: Now, reply: &Reply, step: Move) {
+        let incident = &mut self.incident;
+        let mut taken = step_of(reply, now.wall, incident.revision + 1);
+        taken.self_handled = step.self_handled;
+        let life = &mut incident.life;
+        match reply.to {
+            ReplyTo::Granted => {
+                let asked = life.asked.take();
+                taken.until = asked.as_ref().and_then(|asked| asked.until);
+                match (asked.map(|asked| asked.what), taken.until) {
+                    (Some(AskFor::Extend), Some(until)) => {
+                        if let Some(deadline) = &mut incident.deadline {
+                            deadline.finish_by = deadline.finish_by.max(until);
+                        }
+                    }
+                    (Some(AskFor::Suspend), Some(until)) => {
+                        life.suspended = Some((now.wall, until));
+                    }
+                    (Some(AskFor::GiveBack), _) => life.department = None,
+                    (Some(AskFor::Withdraw), _) => taken.reason = Some(DismissReason::Withdrawn),
+                    _ => {}
+                }
+            }
+            ReplyTo::Refused => life.asked = None,
+            ReplyTo::Dispatched | ReplyTo::Transferred if taken.department.is_some() => {
+                life.department.clone_from(&taken.department);
+            }
+            to => {
+                if let Some(what) = asks_for(to) {
+                    let (by, until) = (taken.by.clone(), taken.until);
+                    life.asked = Some(Asked { what, by, at: now.wall, until });
+                }
+            }
+        }
+        let moved = step.stage != incident.stage;
+        let over = matches!(step.stage, Stage::Closed | Stage::Dismissed);
+        let gives_back = |asked: &Asked| asked.what == AskFor::GiveBack;
+        if over || (moved && life.asked.as_ref().is_some_and(gives_back)) {
+            life.asked = None;
+        }
+        life.push(taken);
+        incident.stage = step.stage;
+        if moved || reply.to == ReplyTo::Resumed {
+            self.end_suspension(now.wall);
+        }
+    }
+
+    /// The clock of a suspended case goes on: it has as much time left as it had.
+    fn end_suspension(&mut self, now: Timestamp) {
+        let Some((since, _)) = self.incident.life.suspended.take() else { return };
+        let stood = now.duration_since(since).max(jiff::SignedDuration::ZERO);
+        if let Some(deadline) = &mut self.incident.deadline {
+            deadline.finish_by =
+                deadline.finish_by.checked_add(stood).unwrap_or(deadline.finish_by);
+        }
+    }
+
+    /// The case is suspended, and its time has come.
+    pub(super) fn suspension_is_over(&self, now: Now) -> bool {
+        self.incident.life.suspended.is_some_and(|(_, until)| until <= now.wall)
+    }
+
+    /// A step that the gateway takes itself.
+    pub(super) fn step_of_gateway(&mut self, now: Now, to: ReplyTo) -> Entry {
+        let reply = Reply::new(self.incident.id, to, crate::domain::GATEWAY);
+        let stage = if to == ReplyTo::Closed { Stage::Closed } else { self.incident.stage };
+        let step = Move { stage, what: to.what(), self_handled: false };
+        self.step(now, &reply, step);
+        self.record(now, step.what)
+    }
+
+    /// Nobody has to be waited for: it is neither suspended nor waits for an answer.
+    pub(super) fn is_left_alone(&self) -> bool {
+        let Life { asked, suspended, .. } = &self.incident.life;
+        asked.is_none() && suspended.is_none()
+    }
+}
+
+fn case(incident: &Incident) -> Case<'_> {
+    let deadline = incident.deadline.as_ref();
+    Case {
+        stage: incident.stage,
+        severity: incident.severity,
+        tier: deadline.map(|deadline| deadline.tier),
+        finish_by: deadline.map(|deadline| deadline.finish_by),
+        life: &incident.life,
+    }
+}
+
+/// A step was taken since the revision that was shown: whoever answers has not seen it.
+fn nothing_since(incident: &Incident, reply: &Reply) -> Result<(), String> {
+    let Some(shown) = reply.revision else { return Ok(()) };
+    if shown > incident.revision {
+        let now_at = incident.revision;
+        return Err(format!("revision {shown} has not been shown to anybody: it is at {now_at}"));
+    }
+    match incident.life.steps.iter().find(|step| step.revision > shown) {
+        Some(step) => Err(format!(
+            "since revision {shown} {} has taken a step ({}): look at it again",
+            step.by,
+            step.step.what().as_str()
+        )),
+        None => Ok(()),
+    }
+}
+
+fn step_of(reply: &Reply, at: Timestamp, revision: u32) -> CaseStep {
+    let mut step = CaseStep::new(reply.to, &reply.by, at, revision)
+        .with_note(reply.note.as_deref())
+        .with_id(reply.id.as_deref());
+    match reply.to {
+        ReplyTo::Dismissed => step.reason = reply.reason,
+        ReplyTo::Merged => step.into = reply.into,
+        ReplyTo::Dispatched | ReplyTo::Transferred => {
+            step = step.with_department(reply.department.as_deref());
+        }
+        ReplyTo::AskExtend | ReplyTo::AskSuspend => step.until = reply.until,
+        _ => {}
+    }
+    step
+}
+
+/// The stage that a case has after this reply, of those replies that name one.
+fn stage_of(to: ReplyTo) -> Option<Stage> {
+    match to {
+        ReplyTo::Accepted => Some(Stage::Accepted),
+        ReplyTo::Dispatched => Some(Stage::Dispatched),
+        ReplyTo::Handled => Some(Stage::Handled),
+        ReplyTo::Verified => Some(Stage::Verified),
+        ReplyTo::Closed => Some(Stage::Closed),
+        ReplyTo::Dismissed => Some(Stage::Dismissed),
+        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Severity;
+use crate::domain::{Datum, Severity};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -30,9 +30,12 @@ pub struct GaugeConfig {
     /// or the last level of its topic. Default: the id.
     #[serde(default)]
     pub device: Option<String>,
-    /// `[lon, lat]`, degrees, WGS 84.
+    /// `[lon, lat]`, degrees.
     #[serde(default)]
     pub place: Option<[f64; 2]>,
+    /// What `place` refers to. Default: as `[site] datum`.
+    #[serde(default)]
+    pub datum: Option<Datum>,
     /// Code of its grid, where the place is not known or lies outside.
     #[serde(default)]
     pub grid: Option<String>,
@@ -91,6 +94,7 @@ impl GaugeConfig {
             kind: GaugeKind::Rain,
             device: None,
             place: None,
+            datum: None,
             grid: None,
             tip_mm: tip_mm(),
             counter_wraps_at: None,

@@ -29,9 +29,7 @@ fn site(gauges: &[&str], rain: &str) -> Site {
                 std::sync::Arc::new(crate::domain::Grid {
                     code: code.clone(),
                     name: format!("{code}网格"),
-                    community: None,
-                    township: None,
-                    head: None,
+                    ..Default::default()
                 })
             }),
             contact: None,
@@ -230,6 +228,7 @@ fn record(finding: &Finding) -> Record {
         evidence: Vec::new(),
         deadline: None,
         route: None,
+        life: Default::default(),
         clock,
         why: String::new(),
         detail: finding.detail.clone(),

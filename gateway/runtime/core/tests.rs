@@ -6,8 +6,8 @@ use super::{Core, event_context};
 use crate::{
     config::{Config, env::FixedEnvironment, parse},
     domain::{
-        Bbox, Body, Entry, GaugeReport, IdMint, Incident, Kind, Measure, Now, Observation, OrderTo,
-        Posture, PostureOrder, Reading, Record, SourceId, Stamp, Track, TrackFrame, What,
+        Bbox, Body, Datum, Entry, GaugeReport, IdMint, Incident, Kind, Measure, Now, Observation,
+        OrderTo, Posture, PostureOrder, Reading, Record, SourceId, Stamp, Track, TrackFrame, What,
     },
     incident::Effects,
 };
@@ -54,8 +54,9 @@ struct Story {
 impl Story {
     fn new(more: &str) -> Self {
         let grids = std::fs::read_to_string("config/grids/community.geojson").unwrap();
-        let (grids, problems) = crate::config::Grids::parse(&grids);
-        assert!(problems.is_empty());
+        let read = crate::config::Grids::parse(&grids, Datum::Wgs84);
+        assert!(read.errors.is_empty() && read.warnings.is_empty());
+        let grids = read.grids;
         let codes: Vec<&str> = grids.codes().collect();
         let text = SITE.replace("GRID", codes[0]).replace("OTHER", codes[1]) + more;
         let (config, problems) = parse("s.toml", &text, &FixedEnvironment::default());

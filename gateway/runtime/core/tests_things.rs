@@ -101,7 +101,7 @@ impl Story {
     }
 
     fn reply(&mut self, incident: IncidentId, to: ReplyTo) {
-        let reply = Reply { incident, id: None, to, by: "x".into(), note: None };
+        let reply = Reply::new(incident, to, "x");
         self.say(Body::Reply(reply));
     }
 

@@ -1,0 +1,328 @@
+//! A case's life with the grid: the steps that persons take, and what is asked and not answered yet.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::IncidentId;
+
+/// Steps that an incident carries; each is in a record of its own besides.
+const STEPS_MAX: usize = 100;
+/// When there are more, these first ones stay.
+const FIRST_STEPS: usize = 20;
+/// Characters of a step's note; the reply's own is in `detail` as it came.
+const NOTE_CHARS_MAX: usize = 500;
+/// Characters of a name or an id in a step.
+const NAME_CHARS_MAX: usize = 100;
+
+/// A step of a case, as a reply asks for it and as its record tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplyTo {
+    /// 受理: it is valid, and somebody takes it on.
+    Accepted,
+    /// 派遣: somebody is sent, or a department has it.
+    Dispatched,
+    /// 处置.
+    Handled,
+    /// 核查: somebody else has looked whether it is handled.
+    Verified,
+    /// 结案.
+    Closed,
+    /// 不予受理、作废, with a reason.
+    Dismissed,
+    /// Closed or dismissed too soon.
+    Reopened,
+    /// 自处理: handled on the spot, and nobody was sent.
+    SelfHandled,
+    /// 并案: it is the same as `into`, which goes on.
+    Merged,
+    /// 转办: another department has it.
+    Transferred,
+    /// 返工: whoever verifies found it not handled.
+    SentBack,
+    /// 申请延时: more time, `until`.
+    AskExtend,
+    /// 申请挂账: not before `until`; the clock stops.
+    AskSuspend,
+    /// 申请回退: the wrong department.
+    AskGiveBack,
+    /// 申请撤回: the case should not have been reported.
+    AskWithdraw,
+    /// What is asked is granted, by another person.
+    Granted,
+    /// What is asked is refused, by another person.
+    Refused,
+    /// 恢复: what was suspended goes on.
+    Resumed,
+}
+
+impl ReplyTo {
+    /// For the officer's eye.
+    pub fn zh(self) -> &'static str {
+        match self {
+            Self::Accepted => "受理",
+            Self::Dispatched => "派遣",
+            Self::Handled => "处置",
+            Self::Verified => "核查",
+            Self::Closed => "结案",
+            Self::Dismissed => "作废",
+            Self::Reopened => "重新打开",
+            Self::SelfHandled => "自处理",
+            Self::Merged => "并案",
+            Self::Transferred => "转办",
+            Self::SentBack => "返工",
+            Self::AskExtend => "申请延时",
+            Self::AskSuspend => "申请挂账",
+            Self::AskGiveBack => "申请回退",
+            Self::AskWithdraw => "申请撤回",
+            Self::Granted => "批准",
+            Self::Refused => "不批准",
+            Self::Resumed => "恢复",
+        }
+    }
+}
+
+/// Why a case is dismissed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DismissReason {
+    /// 误报: there was nothing of the kind.
+    FalseAlarm,
+    /// 重复.
+    Duplicate,
+    /// 现场未发现.
+    NotFound,
+    /// 不属于受理范围.
+    NotOurs,
+    /// 测试、演练.
+    Test,
+    /// 撤回: who reported it has asked for it.
+    Withdrawn,
+    /// 其他; the note says what.
+    Other,
+}
+
+/// What may be asked, and is granted or refused by another person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AskFor {
+    /// 延时.
+    Extend,
+    /// 挂账.
+    Suspend,
+    /// 回退.
+    GiveBack,
+    /// 撤回.
+    Withdraw,
+}
+
+/// What is asked and not answered yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// For what.
+    pub what: AskFor,
+    /// By whom, as claimed.
+    pub by: String,
+    /// Gateway time.
+    pub at: Timestamp,
+    /// Until when, of an extension or a suspension.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// One step that was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseStep {
+    /// Which.
+    pub step: ReplyTo,
+    /// By whom, as claimed; `gridpost` for the gateway itself.
+    pub by: String,
+    /// Gateway time.
+    pub at: Timestamp,
+    /// Of the record that tells it.
+    pub revision: u32,
+    /// As it came, cut at 500 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The sender's own id of the reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Why it was dismissed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<DismissReason>,
+    /// Who has it now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub department: Option<String>,
+    /// Until when, of what is asked or granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// The case that goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<IncidentId>,
+    /// 自处理: handled with nobody sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub self_handled: bool,
+}
+
+impl CaseStep {
+    /// A step with nothing but who and when; names are cut and made one line.
+    pub fn new(step: ReplyTo, by: &str, at: Timestamp, revision: u32) -> Self {
+        Self {
+            step,
+            by: plain_name(by),
+            at,
+            revision,
+            note: None,
+            id: None,
+            reason: None,
+            department: None,
+            until: None,
+            into: None,
+            self_handled: false,
+        }
+    }
+
+    /// With the note of a reply, cut.
+    pub fn with_note(mut self, note: Option<&str>) -> Self {
+        let clean = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+        self.note = note.map(|note| note.chars().take(NOTE_CHARS_MAX).map(clean).collect());
+        self
+    }
+
+    /// With the sender's id of the reply; one that is too long to be kept is not.
+    pub fn with_id(mut self, id: Option<&str>) -> Self {
+        self.id = id.filter(|id| id.chars().count() <= NAME_CHARS_MAX).map(str::to_owned);
+        self
+    }
+
+    /// With the department that has the case now, cut.
+    pub fn with_department(mut self, department: Option<&str>) -> Self {
+        self.department = department.map(plain_name).filter(|name| !name.is_empty());
+        self
+    }
+}
+
+/// A name as steps carry it: one line, within the bound. Two that are the same here are one person.
+pub fn plain_name(name: &str) -> String {
+    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    let cut: String = name.trim().chars().take(NAME_CHARS_MAX).map(clean).collect();
+    cut.trim().to_owned()
+}
+
+/// All that persons did with a case. It is part of the incident, and so of each of its records.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Life {
+    /// Oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<CaseStep>,
+    /// Steps between the first 20 and the others that are in their own records alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub steps_left_out: u32,
+    /// What waits for an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+    /// Suspended 挂账 since then, until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<(Timestamp, Timestamp)>,
+    /// Who has the case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub department: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl Life {
+    /// Nobody has done anything yet.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds a step, within the bound.
+    pub fn push(&mut self, step: CaseStep) {
+        self.steps.push(step);
+        if self.steps.len() > STEPS_MAX {
+            self.steps.remove(FIRST_STEPS);
+            self.steps_left_out += 1;
+        }
+    }
+
+    /// Whether a reply with this id has been taken.
+    pub fn has(&self, id: &str) -> bool {
+        self.steps.iter().any(|step| step.id.as_deref() == Some(id))
+    }
+
+    /// The steps since the case was opened, or last reopened.
+    pub fn round(&self) -> &[CaseStep] {
+        let reopened = self.steps.iter().rposition(|step| step.step == ReplyTo::Reopened);
+        self.steps.get(reopened.map_or(0, |at| at + 1)..).unwrap_or_default()
+    }
+
+    /// The step by which a person took the case on: accepted, or a later step at once.
+    pub fn accepted(&self) -> Option<&CaseStep> {
+        use ReplyTo::{Accepted, Closed, Dispatched, Handled, SelfHandled, Verified};
+        self.round().iter().find(|step| {
+            matches!(step.step, Accepted | Dispatched | Handled | SelfHandled | Verified | Closed)
+                && step.by != GATEWAY
+        })
+    }
+
+    /// The last step of this kind in this round.
+    pub fn last_of(&self, wanted: &[ReplyTo]) -> Option<&CaseStep> {
+        self.round().iter().rfind(|step| wanted.contains(&step.step))
+    }
+
+    /// Who said last that it is handled, in this round.
+    pub fn handler(&self) -> Option<&str> {
+        let handled = self.last_of(&[ReplyTo::Handled, ReplyTo::SelfHandled]);
+        handled.map(|step| step.by.as_str())
+    }
+}
+
+/// Who takes a step that no person takes.
+pub const GATEWAY: &str = "gridpost";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_bounded_and_the_first_and_the_last_stay() {
+        let mut life = Life::default();
+        for n in 0..500 {
+            let at = Timestamp::from_second(n).unwrap();
+            life.push(CaseStep::new(ReplyTo::Accepted, "x", at, n as u32 + 2));
+        }
+        assert_eq!((life.steps.len(), life.steps_left_out), (STEPS_MAX, 400));
+        let revisions: Vec<u32> = life.steps.iter().map(|step| step.revision).collect();
+        assert_eq!(revisions[..FIRST_STEPS], (2..22).collect::<Vec<u32>>());
+        assert_eq!(revisions[FIRST_STEPS..], (422..502).collect::<Vec<u32>>());
+        // A record of the journal has room for 1 MiB, and for more than the steps.
+        let long = |n: usize| "😀".repeat(n);
+        let step = CaseStep::new(ReplyTo::AskGiveBack, &long(200), Timestamp::UNIX_EPOCH, u32::MAX)
+            .with_note(Some(&"\u{1}😀".repeat(300)))
+            .with_id(Some(&long(NAME_CHARS_MAX)))
+            .with_department(Some(&long(200)));
+        (0..200).for_each(|_| life.push(step.clone()));
+        let bytes = serde_json::to_vec(&life).unwrap().len();
+        assert!(bytes < 400_000, "{bytes} bytes");
+    }
+
+    #[test]
+    fn names_are_one_line_and_notes_are_cut() {
+        let at = Timestamp::UNIX_EPOCH;
+        let step = CaseStep::new(ReplyTo::Closed, " 李\n建国\t", at, 2)
+            .with_note(Some(&"长".repeat(NOTE_CHARS_MAX + 1)))
+            .with_id(Some(&"i".repeat(NAME_CHARS_MAX + 1)))
+            .with_department(Some("  "));
+        assert_eq!((step.by.as_str(), step.department), ("李 建国", None));
+        assert_eq!((step.note.unwrap().chars().count(), step.id), (NOTE_CHARS_MAX, None));
+        let long = CaseStep::new(ReplyTo::Closed, &"x".repeat(NAME_CHARS_MAX), at, 2);
+        assert_eq!(long.by.len(), NAME_CHARS_MAX);
+        let kept = long.with_id(Some(&"i".repeat(NAME_CHARS_MAX)));
+        assert_eq!(kept.id.unwrap().len(), NAME_CHARS_MAX);
+    }
+}
