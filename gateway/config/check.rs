@@ -117,7 +117,6 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let listed =
         ListedButtons::read(document, &site, &typed.device_models, &typed.cameras, &mut sources);
     listed.check_same_device(document, &typed.buttons, &typed.gauges);
-    sources.tell_outside(document);
     let sources = sources.all;
     let mut buttons = only(typed.buttons);
     buttons.extend(listed.rows.into_iter().map(|(_, button)| button));

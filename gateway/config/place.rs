@@ -15,9 +15,6 @@ use crate::{
 /// Which key, what is wrong, what was meant.
 pub(super) type Wrong = (&'static str, String, Option<String>);
 
-/// Of all that lie in no grid, so many are named.
-const OUTSIDE_TOLD: usize = 10;
-
 /// All sources that have been placed.
 pub(super) struct Sources<'g> {
     site: Option<[f64; 2]>,
@@ -53,39 +50,22 @@ impl<'g> Sources<'g> {
         }
     }
 
-    /// The warning for a place of its own that lies in no grid: nobody is in charge of it.
+    /// The warning for a place of its own that lies in no grid: the nearest answers for it.
     pub(super) fn outside(&self, placed: &Placed<'_>) -> Option<String> {
         let [lon, lat] = placed.place.filter(|place| on_earth(*place).is_ok())?;
-        let named = placed.grid.is_some() || placed.kind == SourceKind::Drone;
-        let nowhere = self.grids.at(&Place { lon, lat, text: None }).is_none();
-        (!named && nowhere && !self.grids.is_empty()).then(|| {
-            let count = self.grids.len();
-            format!("[{lon}, {lat}] lies in none of the {count} grids: nobody is in charge of it; are longitude and latitude right?")
-        })
+        if placed.grid.is_some() || placed.kind == SourceKind::Drone {
+            return None;
+        }
+        let nearest = self.grids.answering(&Place { lon, lat, text: None })?;
+        let (far, code, count) = (nearest.outside_m?, &nearest.code, self.grids.len());
+        Some(format!(
+            "[{lon}, {lat}] lies in none of the {count} grids; the nearest, {code}, is {far} m away and answers for it; are longitude and latitude right?"
+        ))
     }
 
     /// The message for an id that another source has.
     pub(super) fn twice(&mut self, id: &str) -> Option<String> {
         self.ids.twice(id)
-    }
-
-    /// One warning for all whose place lies in no grid.
-    pub(super) fn tell_outside(&self, document: &mut Document<'_>) {
-        let far = |source: &SourceInfo| {
-            let grid = source.grid.as_ref()?;
-            Some(format!("{} ({} m outside {})", source.id, grid.outside_m?, grid.code))
-        };
-        let all: Vec<String> = self.all.iter().filter_map(far).collect();
-        let Some(shown) = all.get(..all.len().min(OUTSIDE_TOLD)).filter(|it| !it.is_empty()) else {
-            return;
-        };
-        let more = if all.len() > OUTSIDE_TOLD { ", …" } else { "" };
-        let message = format!(
-            "{} places lie in no grid, and the nearest answers for them: {}{more}",
-            all.len(),
-            shown.join(", ")
-        );
-        document.warning(&["site", "grids"], message);
     }
 
     pub(super) fn put(&mut self, placed: &Placed<'_>) -> Result<(), Wrong> {

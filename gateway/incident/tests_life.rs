@@ -317,10 +317,15 @@ fn l1_no_replies_in_any_order_leave_the_table_lose_a_step_or_make_two_of_one() {
         replay.map_or_else(|| (0..60).map(|_| rand::random()).collect(), |n| vec![n]);
     let mut seen = HashMap::new();
     seeds.into_iter().for_each(|seed| one_day(seed, &mut seen));
-    if replay.is_none() {
-        let never: Vec<_> = ALL.iter().filter(|step| !seen.contains_key(step)).collect();
-        assert!(never.is_empty(), "never taken: {never:?}");
+    // A step that is seldom possible has more days to come.
+    for _ in 0..1_000 {
+        if replay.is_some() || ALL.iter().all(|step| seen.contains_key(step)) {
+            return;
+        }
+        one_day(rand::random(), &mut seen);
     }
+    let never: Vec<_> = ALL.iter().filter(|step| !seen.contains_key(step)).collect();
+    panic!("never taken: {never:?}");
 }
 
 fn answered(effects: &Effects) -> Incident {

@@ -42,7 +42,7 @@ pub(super) fn osd(said: &Message<'_>, now: Now) -> Result<(Observation, Option<S
     })?;
     let data = value.get("data").and_then(Value::as_object);
     let data = data.ok_or("`data`: expected an object of properties")?;
-    let mut fields = Fields { doubts };
+    let mut fields = OsdFields { doubts };
     let millis = message::whole(value.get("timestamp")).and_then(|ms| i64::try_from(ms).ok());
     let device = millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
     if device.is_none() {
@@ -68,11 +68,11 @@ pub(super) fn osd(said: &Message<'_>, now: Now) -> Result<(Observation, Option<S
 }
 
 /// Reads properties, and keeps what was wrong with them.
-struct Fields {
+struct OsdFields {
     doubts: Vec<String>,
 }
 
-impl Fields {
+impl OsdFields {
     fn number(
         &mut self,
         data: &Map<String, Value>,
