@@ -18,6 +18,10 @@ pub struct ButtonConfig {
     /// name of Zigbee2MQTT. Case does not count.
     #[serde(default)]
     pub device: Option<String>,
+    /// User of the intake who may speak for it. A user who is bound to devices, here or in `users_file`,
+    /// may speak for these alone.
+    #[serde(default)]
+    pub user: Option<String>,
     /// Model, built in (`gridpost devices --models`) or of a `[[device_model]]`: what of its actions is
     /// a press, and how often it is heard.
     #[serde(default)]

@@ -6,10 +6,11 @@ use super::{button::ButtonConfig, list_text, problem::did_you_mean};
 use crate::domain::Datum;
 
 /// Its columns; cameras: several with `;` between them. Only `id` must be there.
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 14] = [
     "id",
     "name",
     "device",
+    "user",
     "model",
     "lon",
     "lat",
@@ -153,6 +154,7 @@ impl Row<'_> {
             id,
             name: self.text("name").unwrap_or_default(),
             device: self.text("device"),
+            user: self.text("user"),
             model: self.text("model"),
             place,
             datum: self.datum()?,

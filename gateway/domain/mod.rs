@@ -65,7 +65,9 @@ pub use look::{Look, LookFeedback};
 pub use look_area::LookArea;
 pub use luma::Luma;
 pub use metric::{LABEL_BREAK, Meter, Metric, MetricKind, NoMeter, label_pair};
-pub use observation::{Body, Envelope, Fault, Loss, Observation, Press, PressForm, Reply};
+pub use observation::{
+    Body, Claim, Envelope, Fault, Loss, Observation, Press, PressForm, Reply, SPEAKS_FOR_MAX,
+};
 pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
 pub use place::{Grid, GridWorker, Place, SourceInfo, SourceKind};
 pub use posture::{OrderTo, Posture, PostureOrder};

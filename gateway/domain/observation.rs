@@ -94,7 +94,22 @@ pub struct Press {
     /// What else of the message could not be read, in words; the press counts all the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<String>,
+    /// It names a device that whoever sent it may not speak for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Box<Claim>>,
 }
+
+/// A press that names somebody else's device: it calls all the same, as a press of whoever sent it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The device that it names: the id of its line, if it is listed.
+    pub device: SourceId,
+    /// Listed devices that the sender may speak for; the first [`SPEAKS_FOR_MAX`] of them.
+    pub speaks_for: Vec<SourceId>,
+}
+
+/// So many devices of a sender are named in a [`Claim`].
+pub const SPEAKS_FOR_MAX: usize = 10;
 
 /// What shows that a button was pressed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

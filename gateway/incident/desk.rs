@@ -9,6 +9,7 @@ mod join;
 mod pictures;
 mod press;
 mod replies;
+mod strangers;
 mod things;
 
 use std::{
@@ -28,6 +29,7 @@ use super::{
     life,
     live::{Live, SNAPSHOT_WAIT_MS, UPDATE_EVERY_MS},
     presses::Presses,
+    strangers::Strangers,
     supervise::Fleet,
     things::Things,
     titles,
@@ -128,6 +130,7 @@ pub struct Desk {
     press_clips: VecDeque<pictures::PressClip>,
     /// Keys of happenings of what stands yet and whose case was closed: no incident is of them.
     settled: HashSet<String>,
+    strangers: Strangers,
 }
 
 impl Desk {
@@ -151,6 +154,7 @@ impl Desk {
             checked_ms: 0,
             press_clips: VecDeque::new(),
             settled: HashSet::new(),
+            strangers: Strangers::default(),
         }
     }
 
@@ -187,6 +191,7 @@ impl Desk {
             if incident.active && !ends {
                 self.by_key.insert(incident.key.clone(), id);
             }
+            self.restore_stranger(&incident);
             let mut live = resumed(incident, now);
             if ends {
                 live.end(now, live.last_at.max(live.incident.began_at));
@@ -289,6 +294,7 @@ impl Desk {
         }
         over.into_iter().for_each(|id| self.retire(id));
         self.watch_devices(now, &mut effects);
+        self.tell_strangers(now, &mut effects);
         self.cut_press_clips(now, &mut effects);
         effects
     }

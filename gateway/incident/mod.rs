@@ -11,6 +11,7 @@ mod live;
 mod patrol;
 mod presses;
 mod sighting;
+mod strangers;
 mod supervise;
 #[cfg(test)]
 mod tests_devices;
@@ -24,6 +25,8 @@ mod tests_life;
 mod tests_presses;
 #[cfg(test)]
 mod tests_random;
+#[cfg(test)]
+mod tests_strangers;
 mod things;
 mod titles;
 

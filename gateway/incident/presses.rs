@@ -4,7 +4,7 @@
 //! battery is changed counts from the beginning again. Whose word it is (the user at the intake, the
 //! broker) is part of what a press is recognised by: nobody uses up the ids of somebody else.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -75,12 +75,19 @@ pub(super) struct Presses {
     /// The last press of each device, by whatever way, and its id.
     last: HashMap<SourceId, (i64, Option<String>)>,
     counters: HashMap<(SourceId, String), Counter>,
+    /// Devices of the site's list.
+    listed: HashSet<SourceId>,
 }
 
 impl Presses {
     /// Remembers a press of an earlier process.
     pub(super) fn restore(&mut self, now: Now, seen: &SeenPress) {
         self.remember(&seen.source, &seen.press, now.mono_of(seen.taken_at));
+    }
+
+    /// Devices of the site's list: they keep their counters whoever invents names.
+    pub(super) fn list(&mut self, listed: impl Iterator<Item = SourceId>) {
+        self.listed = listed.collect();
     }
 
     /// Judges a press and remembers it.
@@ -145,6 +152,10 @@ impl Presses {
     }
 
     fn remember(&mut self, source: &SourceId, press: &Press, at: i64) {
+        if self.last.len() >= PRESSES_MAX && !self.last.contains_key(source) {
+            // Nobody's press of a while ago is in the way of one of now.
+            self.last.retain(|_, (last, _)| at - *last <= SAME_WITHIN_MS);
+        }
         if self.last.len() < PRESSES_MAX || self.last.contains_key(source) {
             let newer = self.last.get(source).is_none_or(|(last, _)| *last <= at);
             if newer {
@@ -172,6 +183,11 @@ impl Presses {
     fn count(&mut self, source: &SourceId, way: &str, n: u64, at: i64) {
         let key = (source.clone(), way.to_owned());
         if self.counters.len() >= PRESSES_MAX && !self.counters.contains_key(&key) {
+            return;
+        }
+        // Invented names take no place from those of the list.
+        let few = self.counters.len() < PRESSES_MAX / 2 || self.listed.contains(source);
+        if !few && !self.counters.contains_key(&key) {
             return;
         }
         let new = Counter { last: n, last_ms: at, began_ms: i64::MIN };

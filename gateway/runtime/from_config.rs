@@ -130,12 +130,14 @@ pub(super) fn dialects(config: &Config) -> Codecs {
     let listed = |button: &ButtonConfig| Listed {
         id: button.id.as_str().into(),
         device: button.device.clone(),
+        user: button.user.clone(),
         model: button.model.clone(),
     };
     let listed: Vec<Listed> = config.buttons.iter().map(listed).collect();
     let gauge = |gauge: &GaugeConfig| Listed {
         id: gauge.id.as_str().into(),
         device: gauge.device.clone(),
+        user: None,
         model: None,
     };
     let gauges: Vec<Listed> = config.weather.gauges.iter().map(gauge).collect();

@@ -184,6 +184,7 @@ impl Ingress {
         task.end().await;
         shared.readiness.clear(&mqtt::part(id));
         shared.readiness.clear(&mqtt::set_aside_part(id));
+        shared.readiness.clear(&mqtt::claims_part(id));
         let there = DeviceReport {
             word: DeviceStatus::Online,
             hub: true,

@@ -1,27 +1,47 @@
 //! What the broker and the intake do with each message: decode it, count what is wrong with it, set aside what is too much.
 
-use super::{Dialects, codecs::Message, limit::Limiter};
+use super::{
+    Dialects,
+    codecs::Message,
+    limit::Limiter,
+    rights::{Judged, Speaker, judge},
+};
 use crate::domain::{Body, DeviceReport, Meter, Metric, Now, Observation, Said};
+
+/// Who says a message.
+#[derive(Clone, Copy)]
+pub(super) struct Sender<'s> {
+    pub(super) speaker: Speaker<'s>,
+    /// Whose word it is, as in `Arrival::way`.
+    pub(super) way: &'s str,
+    /// By what it is counted if its devices stand on no list: connection, user, address. Empty: a
+    /// broker, behind which all are one.
+    pub(super) origins: &'s [String],
+}
 
 /// Its observations. Empty: it was set aside by the limit, and is acknowledged after what came
 /// before it.
 pub(super) fn accept(
     dialects: &Dialects,
     limiter: &Limiter,
-    message: &Message<'_>,
+    (message, sender): (&Message<'_>, Sender<'_>),
     now: Now,
     meter: &dyn Meter,
-) -> Vec<Observation> {
+) -> Judged {
     // Not held while anything is done with it: a reload must not wait for a message.
     let codecs = dialects.borrow().clone();
-    let observations = codecs.decode(message, now);
-    let Some(first) = observations.first() else { return observations };
-    if limiter.sets_aside(&first.source, &observations, now.mono_ms) {
+    let judged = judge(&codecs, sender.speaker, message, codecs.decode(message, now));
+    let Some(first) = judged.observations.first() else { return judged };
+    // What others say in a device's name takes nothing of what it may say itself.
+    let key = format!("{} {}", sender.way, first.source);
+    let listed = codecs.lists(first.source.as_str());
+    let origins = if listed { &[] } else { sender.origins };
+    if limiter.sets_aside(&key, origins, &judged.observations, now.mono_ms) {
         meter.add(Metric::SignalsLimited, first.source.as_str(), 1);
-        return Vec::new();
+        return Judged { observations: Vec::new(), why: None };
     }
-    tell(&observations, message, meter);
-    observations
+    tell(&judged.observations, message, meter);
+    judged
 }
 
 /// A message that came in and cannot be read as a whole, because `reason` (it is too large, say);
@@ -30,15 +50,15 @@ pub(super) fn accept(
 /// read. With the last one the message is settled, as with those of [`accept`]; never empty.
 pub(super) fn cannot_be_read(
     dialects: &Dialects,
-    message: &Message<'_>,
+    (message, speaker): (&Message<'_>, Speaker<'_>),
     reason: &str,
     now: Now,
     meter: &dyn Meter,
-) -> Vec<Observation> {
+) -> Judged {
     let codecs = dialects.borrow().clone();
-    let observations = codecs.not_read(message, now, reason);
-    tell(&observations, message, meter);
-    observations
+    let judged = judge(&codecs, speaker, message, codecs.not_read(message, now, reason));
+    tell(&judged.observations, message, meter);
+    judged
 }
 
 /// Counts what is in them, and says in the log what could not be read.

@@ -27,8 +27,13 @@ use tokio::{
 
 use crate::{
     base::{Rarely, Readiness, handles, lock, stopped},
-    domain::{Body, Clock, Envelope, Fault, Kind, Meter, Metric, Observation},
-    sources::{Dialects, limit::Limiter},
+    domain::{Body, Clock, Envelope, Fault, Kind, Meter, Metric, Observation, SourceId},
+    sources::{
+        Dialects,
+        codecs::Codecs,
+        limit::Limiter,
+        rights::{self, NotTheirs, Speaker},
+    },
     wire::{
         file_stamp::missing,
         guests::{Guest, Guests},
@@ -50,6 +55,10 @@ const STRANGERS_MAX: usize = 64;
 const SAID_EVERY: Duration = Duration::from_secs(10);
 /// What is told of messages that were set aside.
 const SET_ASIDE: &str = "intake, set aside";
+/// And of what was said in the name of others, or without the right to.
+const NOT_THEIRS: &str = "intake, said without the right to";
+/// What `allow_anonymous` opens.
+const OPEN: &str = "intake, open";
 /// A listener that was full is well again when it had room for so long.
 const ROOM_AGAIN: Duration = Duration::from_secs(15);
 
@@ -61,10 +70,13 @@ pub struct Config {
     /// `allow_anonymous = true`.
     #[serde(default = "listen")]
     pub listen: SocketAddr,
-    /// File of `name:password` lines.
+    /// File of `name:password` lines. `@name speaks-for btn-1, btn-2` binds a user to devices;
+    /// `@name may cancel, reply, posture` lets him take calls back, answer cases, order postures.
     #[serde(default)]
     pub users_file: Option<PathBuf>,
-    /// Lets devices in without a name. Default false; on loopback without users it is needed too.
+    /// Lets devices in without a name, who may then do all that any user may: press for every
+    /// listed button, take calls back, answer cases, order postures. Default false; on loopback
+    /// without users it is needed too.
     #[serde(default)]
     pub allow_anonymous: bool,
     /// PEM of the certificate chain; with it the listener speaks TLS only. Read at each
@@ -110,6 +122,17 @@ impl Config {
         missing("users_file", self.users_file.as_deref()).into_iter().collect()
     }
 
+    /// Each user of the file, and the devices that it binds him to; empty if it cannot be read.
+    pub fn users(&self) -> Vec<(String, Vec<String>)> {
+        let users = self.users_file.as_ref().map(users::read).and_then(Result::ok);
+        let row = |(name, user): (String, users::User)| {
+            (name, user.grants.devices.into_iter().collect::<Vec<_>>())
+        };
+        let mut rows: Vec<_> = users.unwrap_or_default().into_iter().map(row).collect();
+        rows.sort();
+        rows
+    }
+
     fn tls(&self) -> ListenKeys<'_> {
         ListenKeys { cert_file: &self.tls_cert_file, key_file: &self.tls_key_file }
     }
@@ -142,6 +165,7 @@ pub async fn fuzz_session(
         guests: Arc::default(),
         readiness: Readiness::default(),
         too_large: AtomicU64::new(0),
+        not_theirs: Mutex::default(),
         said: Said::default(),
     };
     let from = IpAddr::from([127, 0, 0, 1]);
@@ -179,6 +203,7 @@ struct Shared {
     guests: Arc<Guests>,
     readiness: Readiness,
     too_large: AtomicU64,
+    not_theirs: Mutex<NotTheirs>,
     said: Said,
 }
 
@@ -192,6 +217,45 @@ impl Shared {
         self.readiness.note(SET_ASIDE, &note);
         if let Some(more) = lock(&self.said.too_large).say() {
             tracing::warn!(topic, bytes, more, "intake: a message that is too large is set aside");
+        }
+    }
+
+    /// Whose word a user's message is.
+    fn speaker<'s>(&'s self, user: Option<&'s str>) -> Speaker<'s> {
+        // Who was let in stands in the file.
+        match user.and_then(|name| Some((name, self.users.get(name)?))) {
+            Some((name, user)) => Speaker::User { name, grants: &user.grants },
+            None => Speaker::Anybody,
+        }
+    }
+
+    /// Whether a message of this user shows that the listed device of this name is there: it is
+    /// bound to him, or to nobody.
+    fn shows(&self, codecs: &Codecs, user: Option<&str>, name: &str) -> bool {
+        let Some(id) = codecs.listed_id(name) else { return false };
+        let own = user.and_then(|name| Some((name, &self.users.get(name)?.grants)));
+        match own.and_then(|(name, grants)| rights::is_bound_to(codecs, name, grants, &id)) {
+            Some(own) => own,
+            None => !codecs.has_owner(&id) && !self.is_bound_by_file(codecs, &id),
+        }
+    }
+
+    /// The names of the devices that he is bound to.
+    fn bound_to(&self, codecs: &Codecs, user: Option<&str>) -> Vec<String> {
+        let own = user.and_then(|name| Some((name, &self.users.get(name)?.grants)));
+        let devices = own.and_then(|(name, grants)| rights::bound(codecs, name, grants));
+        devices.into_iter().flatten().map(|id| id.to_string()).collect()
+    }
+
+    fn is_bound_by_file(&self, codecs: &Codecs, id: &SourceId) -> bool {
+        let mut named = self.users.values().flat_map(|user| &user.grants.devices);
+        named.any(|name| codecs.listed_id(name).as_ref() == Some(id))
+    }
+
+    /// In the log and in a note of `/readyz`.
+    fn say_not_theirs(&self, why: Option<String>) {
+        if let Some(why) = why {
+            lock(&self.not_theirs).tell(&self.readiness, NOT_THEIRS, &why);
         }
     }
 
@@ -246,6 +310,7 @@ impl Intake {
             guests: Arc::default(),
             readiness: readiness.clone(),
             too_large: AtomicU64::new(0),
+            not_theirs: Mutex::default(),
             said: Said::default(),
         };
         let connections_max = config.connections_max;
@@ -265,6 +330,12 @@ impl Intake {
 
     /// Accepts until told to stop. Who is sent away for want of room, or not let in, is counted.
     pub async fn serve(self, mut stop: watch::Receiver<bool>) {
+        self.readiness.clear(OPEN);
+        if self.shared.anonymous {
+            let text = "allow_anonymous: whoever reaches it may press for every listed button, take calls back, answer cases and order postures";
+            self.readiness.fact(OPEN, text);
+            tracing::info!("intake: {text}");
+        }
         let mut full = false;
         let mut look = tokio::time::interval(ROOM_AGAIN);
         loop {
@@ -307,7 +378,9 @@ impl Intake {
                 }
             }
         }
-        self.readiness.clear(SET_ASIDE);
+        for part in [SET_ASIDE, NOT_THEIRS] {
+            self.readiness.clear(part);
+        }
         if full {
             self.say_full(None).await;
         }

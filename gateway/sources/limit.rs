@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Mutex};
 
-use crate::domain::{Body, Observation, SourceId};
+use crate::domain::{Body, Observation};
 
 /// Messages of one device at once; more than any button has a reason for.
 const BURST_MESSAGES_MAX: f64 = 60.0;
@@ -17,6 +17,10 @@ const DEVICES_MAX: usize = 10_000;
 /// Without an id, any press of a device within this time is the same press, as
 /// `gateway/docs/contract.md` says.
 const SAME_PRESS_WITHIN_MS: u64 = 3_000;
+/// Of devices on no list, that one connection, user or address may name: messages at once (a gauge
+/// brings a day of reports), and each second. Their presses go on whatever they are.
+const UNLISTED_BURST_MESSAGES_MAX: f64 = 1_500.0;
+const UNLISTED_MESSAGES_PER_SECOND: f64 = 60.0;
 
 struct Bucket {
     tokens: f64,
@@ -30,15 +34,52 @@ struct Bucket {
 /// One for each broker, and one for all connections of the intake.
 #[derive(Default)]
 pub(super) struct Limiter {
-    /// Locked for one message; nothing is awaited with it.
-    buckets: Mutex<HashMap<SourceId, Bucket>>,
+    /// By way in and device. Locked for one message; nothing is awaited with it.
+    buckets: Mutex<HashMap<String, Bucket>>,
+    /// By connection, user or address, of devices on no list: tokens, and when they were counted.
+    origins: Mutex<HashMap<String, (f64, u64)>>,
 }
 
 impl Limiter {
     /// Whether these, of one message, are to be set aside: nobody reads them, and they are
     /// acknowledged after what came before them. A press with an id of its own always goes on; one
     /// without is set aside only as the same press again.
-    pub(super) fn sets_aside(&self, key: &SourceId, of: &[Observation], now_ms: u64) -> bool {
+    /// `origins`: by what it is counted too, if its device is on no list.
+    pub(super) fn sets_aside(
+        &self,
+        key: &str,
+        origins: &[String],
+        of: &[Observation],
+        now_ms: u64,
+    ) -> bool {
+        let passes = of.iter().any(|one| matches!(one.body, Body::Press(_)) || is_of_others(one));
+        let over = origins.iter().filter(|origin| self.is_over(origin, now_ms)).count() > 0;
+        (over && !passes) || self.device_is_over(key, of, now_ms)
+    }
+
+    /// Takes a token of this origin; whether there was none.
+    fn is_over(&self, origin: &str, now_ms: u64) -> bool {
+        let mut origins = self.origins.lock().expect("no panic while it is held");
+        if origins.len() >= DEVICES_MAX && !origins.contains_key(origin) {
+            origins.retain(|_, (_, at_ms)| now_ms.saturating_sub(*at_ms) < 10_000);
+            if origins.len() >= DEVICES_MAX {
+                origins.clear();
+            }
+        }
+        let new = (UNLISTED_BURST_MESSAGES_MAX, now_ms);
+        let (tokens, at_ms) = origins.entry(origin.to_owned()).or_insert(new);
+        let passed = now_ms.saturating_sub(*at_ms) as f64 / 1000.0;
+        *tokens =
+            (*tokens + passed * UNLISTED_MESSAGES_PER_SECOND).min(UNLISTED_BURST_MESSAGES_MAX);
+        *at_ms = now_ms;
+        let over = *tokens < 1.0;
+        if !over {
+            *tokens -= 1.0;
+        }
+        over
+    }
+
+    fn device_is_over(&self, key: &str, of: &[Observation], now_ms: u64) -> bool {
         let mut buckets = self.buckets.lock().expect("no panic while it is held");
         if buckets.len() >= DEVICES_MAX && !buckets.contains_key(key) {
             buckets.retain(|_, bucket| now_ms.saturating_sub(bucket.at_ms) < 10_000);
@@ -49,7 +90,7 @@ impl Limiter {
         let gauge = of.iter().any(|one| matches!(one.body, Body::Gauge(_)));
         let burst = if gauge { GAUGE_BURST_MESSAGES_MAX } else { BURST_MESSAGES_MAX };
         let new = Bucket { tokens: burst, most: burst, at_ms: now_ms, pressed_ms: None };
-        let bucket = buckets.entry(key.clone()).or_insert(new);
+        let bucket = buckets.entry(key.to_owned()).or_insert(new);
         if burst > bucket.most {
             (bucket.tokens, bucket.most) = (bucket.tokens + burst - bucket.most, burst);
         }
@@ -83,6 +124,12 @@ fn is_of_a_person(observation: &Observation) -> bool {
     matches!(observation.body, Body::Reply(_) | Body::Posture(_))
 }
 
+/// What people say, and what a broker or coordinator says of those behind it.
+fn is_of_others(observation: &Observation) -> bool {
+    let of_a_hub = matches!(&observation.body, Body::Device(report) if report.hub);
+    of_a_hub || is_of_a_person(observation)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,19 +154,19 @@ mod tests {
     #[test]
     fn a_mad_device_is_limited_and_its_presses_are_not_lost() {
         let limiter = Limiter::default();
-        let mad = SourceId::from("mad");
+        let mad = "mad";
         // 10,000 a second for ten seconds.
         let passed =
-            (0..100_000u64).filter(|n| !limiter.sets_aside(&mad, &one(None), n / 10)).count();
+            (0..100_000u64).filter(|n| !limiter.sets_aside(mad, &[], &one(None), n / 10)).count();
         assert!((255..=265).contains(&passed), "{passed}: 60 at once and 20 a second");
         // In the middle of it a press with an id, and a first one without.
-        assert!(!limiter.sets_aside(&mad, &one(Some(Some("1"))), 10_000));
-        assert!(limiter.sets_aside(&mad, &one(Some(None)), 10_000), "same as the one just now");
+        assert!(!limiter.sets_aside(mad, &[], &one(Some(Some("1"))), 10_000));
+        assert!(limiter.sets_aside(mad, &[], &one(Some(None)), 10_000), "same as the one just now");
         let calls = (0..100_000u64)
-            .filter(|n| !limiter.sets_aside(&mad, &one(Some(None)), 10_100 + n / 10))
+            .filter(|n| !limiter.sets_aside(mad, &[], &one(Some(None)), 10_100 + n / 10))
             .count();
         assert!(calls >= 4, "{calls}: a press every three seconds goes on");
-        assert!(!limiter.sets_aside(&"calm".into(), &one(None), 20_000));
+        assert!(!limiter.sets_aside("calm", &[], &one(None), 20_000));
     }
 
     #[test]
@@ -135,14 +182,15 @@ mod tests {
             said
         };
         let limiter = Limiter::default();
-        let gauge = SourceId::from("gauge");
+        let gauge = "gauge";
         // A word of its battery before and amid them takes nothing away.
-        assert!((0..5).all(|_| !limiter.sets_aside(&gauge, &one(None), 0)));
-        assert!(!limiter.sets_aside(&gauge, &report(1_440), 0));
-        assert!(!limiter.sets_aside(&gauge, &one(None), 0));
-        assert!((0..1_440).all(|n| !limiter.sets_aside(&gauge, &report(n), 0)), "of the day");
-        let passed =
-            (0..100_000u64).filter(|n| !limiter.sets_aside(&gauge, &report(*n), n / 10)).count();
+        assert!((0..5).all(|_| !limiter.sets_aside(gauge, &[], &one(None), 0)));
+        assert!(!limiter.sets_aside(gauge, &[], &report(1_440), 0));
+        assert!(!limiter.sets_aside(gauge, &[], &one(None), 0));
+        assert!((0..1_440).all(|n| !limiter.sets_aside(gauge, &[], &report(n), 0)), "of the day");
+        let passed = (0..100_000u64)
+            .filter(|n| !limiter.sets_aside(gauge, &[], &report(*n), n / 10))
+            .count();
         assert!((245..=265).contains(&passed), "{passed}: what is left and 20 a second");
     }
 
@@ -150,8 +198,26 @@ mod tests {
     fn memory_is_bounded() {
         let limiter = Limiter::default();
         for n in 0..DEVICES_MAX + 50 {
-            limiter.sets_aside(&n.to_string().as_str().into(), &one(None), 5);
+            limiter.sets_aside(&n.to_string(), &[n.to_string()], &one(None), 5);
         }
         assert!(limiter.buckets.lock().unwrap().len() <= DEVICES_MAX);
+        assert!(limiter.origins.lock().unwrap().len() <= DEVICES_MAX);
+    }
+
+    #[test]
+    fn invented_devices_share_what_their_connection_user_and_address_have() {
+        let limiter = Limiter::default();
+        let origins = ["connection 1".to_owned(), "address 10.0.0.9".to_owned()];
+        let say = |n: u64, at: u64, origins: &[String], press| {
+            limiter.sets_aside(&format!("intake made-up-{n}"), origins, &one(press), at)
+        };
+        let passed = (0..10_000).filter(|n| !say(*n, n / 10, &origins, None)).count();
+        assert!((1_550..=1_570).contains(&passed), "{passed}: 1,500 at once and 60 a second");
+        // Another connection of the same address has no more; a listed device is not counted so.
+        assert!(say(20_000, 1_000, &["connection 2".into(), origins[1].clone()], None));
+        assert!(!say(20_001, 1_000, &["address 10.0.0.8".into()], None));
+        assert!(!say(20_002, 1_000, &[], None));
+        // Each press goes on.
+        assert!((30_000..31_000).all(|n| !say(n, 1_000, &origins, Some(None))));
     }
 }

@@ -13,6 +13,7 @@ pub mod onvif;
 pub mod reconnect;
 pub mod recorded;
 mod refused;
+mod rights;
 pub mod sl651;
 
 use std::sync::Arc;

@@ -16,11 +16,12 @@ use tokio::{
 
 use super::{
     Dialects,
-    accept::{accept, cannot_be_read},
+    accept::{Sender, accept, cannot_be_read},
     arrival,
     codecs::Message,
     limit::Limiter,
     refused,
+    rights::{NotTheirs, Speaker},
 };
 use crate::{
     base::{Rarely, Readiness},
@@ -69,6 +70,11 @@ pub fn set_aside_part(id: &str) -> String {
     format!("broker {id}, set aside")
 }
 
+/// And of messages of it that name a device whose topic it is not.
+pub fn claims_part(id: &str) -> String {
+    format!("broker {id}, said in another's name")
+}
+
 /// What outlives a connection.
 struct Story {
     health: Health,
@@ -81,6 +87,7 @@ struct Story {
     told_refused: bool,
     too_large: u64,
     too_large_said: Rarely,
+    claims: NotTheirs,
 }
 
 impl Source {
@@ -102,6 +109,7 @@ impl Source {
             told_refused: false,
             too_large: 0,
             too_large_said: Rarely::every(SAID_EVERY),
+            claims: NotTheirs::default(),
         };
         loop {
             let reason = match self.session(&mut story).await {
@@ -262,14 +270,22 @@ impl Source {
             via: &self.config.id,
         };
         let now = self.clock.now();
-        let mut observations = if message.is_cut() {
+        let arrival = self.arrival(&message);
+        let speaker = Speaker::Broker { id: &self.config.id };
+        let judged = if message.is_cut() {
             self.say_too_large(&message, story);
             let reason = frames::too_large(message.bytes);
-            cannot_be_read(&self.dialects, &read, &reason, now, &*self.meter)
+            cannot_be_read(&self.dialects, (&read, speaker), &reason, now, &*self.meter)
         } else {
-            accept(&self.dialects, &story.limiter, &read, now, &*self.meter)
+            // Behind a broker all are one connection: what nobody has listed has no quota there.
+            let sender = Sender { speaker, way: &arrival.way, origins: &[] };
+            accept(&self.dialects, &story.limiter, (&read, sender), now, &*self.meter)
         };
-        arrival::mark(&mut observations, &self.arrival(&message));
+        let mut observations = judged.observations;
+        if let Some(why) = judged.why {
+            story.claims.tell(&self.readiness, &claims_part(&self.config.id), &why);
+        }
+        arrival::mark(&mut observations, &arrival);
         let Some(last) = observations.pop() else {
             in_flight.push(message, StoredYet::SetAside);
             return Ok(());

@@ -147,6 +147,11 @@ impl Guest {
         table.by_name.insert(name, self.number);
     }
 
+    /// Of all places of its listener, which one it is.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// It has shown so much.
     pub fn stands(&self, standing: Trust) {
         self.guests.stands(self.number, standing);

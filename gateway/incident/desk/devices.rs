@@ -24,6 +24,7 @@ impl Desk {
     /// Supervises the devices of the current configuration.
     pub(super) fn list_devices(&mut self, now: Now) {
         self.fleet.list(now, &listing(&self.directory));
+        self.presses.list(self.directory.devices.keys().cloned());
     }
 
     /// All devices, listed or not, as they are now.
@@ -175,7 +176,17 @@ impl Desk {
                     finding.detail.insert("samples".into(), samples.into());
                 }
             }
+            let stranger = change.broken && self.is_stranger(&change.source, None);
+            // A hub is on no list either, and there are few of them.
+            let stranger = stranger && change.ailment != Ailment::Silent;
+            if stranger && self.states_are_many() {
+                continue;
+            }
+            let key = finding.key.clone();
             self.finding(now, finding, effects);
+            if let Some(id) = self.by_key.get(&key).filter(|_| stranger) {
+                self.strangers.states.insert(*id);
+            }
         }
     }
 

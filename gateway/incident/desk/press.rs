@@ -5,8 +5,8 @@ use super::{
     Desk, Effects,
 };
 use crate::domain::{
-    ClockError, Finding, IncidentId, Kind, Now, Phase, Press, PressForm, Severity, SourceId, Stamp,
-    ThingReport, Title,
+    Claim, ClockError, Finding, IncidentId, Kind, Now, Phase, Press, PressForm, Severity, SourceId,
+    Stamp, ThingReport, Title,
 };
 
 impl Desk {
@@ -47,10 +47,14 @@ impl Desk {
             ));
             return;
         }
-        self.fleet.battery(now, source, press.battery);
         if open.is_none() && self.is_test(now, source) {
+            self.fleet.battery(now, source, press.battery);
             return self.test_press(now, source, stamp, press, effects);
         }
+        if open.is_none() && self.is_stranger(source, Some(press)) && self.strangers_are_many() {
+            return self.join_strangers(now, source, stamp, press, effects);
+        }
+        self.fleet.battery(now, source, press.battery);
         self.fleet.pressed(now, source, &press.via, press.retained, false);
         let finding = self.press_finding(key.clone(), open, source, stamp, press);
         // Those of the press before are its own.
@@ -66,13 +70,14 @@ impl Desk {
         }
         effects.entries.insert(0, presses::entry(source, stamp, press, RememberedPress::Call, id));
         if let (None, Some(id)) = (open, id) {
+            self.count_stranger(source, press, &key);
             self.picture_press(now, source, id);
         }
         self.judge_device(now, source, effects);
     }
 
     /// The emergency that a press makes. `open`: the incident of earlier presses, for their number.
-    fn press_finding(
+    pub(super) fn press_finding(
         &self,
         key: String,
         open: Option<IncidentId>,
@@ -80,7 +85,18 @@ impl Desk {
         stamp: Stamp,
         press: &Press,
     ) -> Finding {
-        let mut detail = self.for_the_officer(source);
+        let claim = press.claim.as_deref();
+        // Who speaks for one device alone is that device, whatever it says that it is.
+        let one = claim.and_then(|claim| match claim.speaks_for.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        });
+        let mut detail = self.for_the_officer(one.unwrap_or(source));
+        if let Some(claim) = claim {
+            detail.insert("claims".into(), claim.device.to_string().into());
+            let own = claim.speaks_for.iter().map(ToString::to_string);
+            detail.insert("speaks_for".into(), own.collect::<Vec<_>>().into());
+        }
         if let Some(battery) = press.battery {
             detail.insert("battery".into(), battery.into());
         }
@@ -101,12 +117,17 @@ impl Desk {
             source: source.clone(),
             kind: Kind::EmergencyButton,
             severity: Severity::EMERGENCY,
-            title: None,
+            title: claim.map(|claim| self.title_of_claim(one.unwrap_or(source), claim)),
             began_at: stamp.at,
             at: stamp.at,
             clock: ClockError::of(stamp),
             objects: Vec::new(),
-            why: format!("{source} was pressed ({count} so far)"),
+            why: match claim {
+                None => format!("{source} was pressed ({count} so far)"),
+                Some(Claim { device, .. }) => format!(
+                    "{source} was pressed ({count} so far): its sender may not speak for {device}, which it names"
+                ),
+            },
             detail,
             things: ThingReport::default(),
             shot: None,
@@ -131,6 +152,9 @@ impl Desk {
             effects.repeated = true;
             return self.judge_device(now, source, effects);
         }
+        if !is_open && self.is_stranger(source, Some(press)) && self.strangers_are_many() {
+            return self.join_strangers(now, source, stamp, press, effects);
+        }
         let why = format!(
             "{source} says in each report that it calls, since an earlier press: a new call, or only a report?"
         );
@@ -142,6 +166,7 @@ impl Desk {
         finding.title = Some(title);
         finding.detail.insert("repeated".into(), true.into());
         self.tell_doubtful(now, finding, effects);
+        self.count_stranger(source, press, &format!("again/{source}"));
         self.judge_device(now, source, effects);
     }
 
@@ -162,6 +187,9 @@ impl Desk {
             return;
         }
         self.presses.remember_packet(now, press);
+        if self.is_stranger(source, Some(press)) && self.strangers_are_many() {
+            return self.join_strangers(now, source, stamp, press, effects);
+        }
         let why = format!(
             "{source} sent what nobody can read, where presses are sent ({reason}): it may be a call"
         );
@@ -178,7 +206,17 @@ impl Desk {
         let id = self.by_key.get(&key).copied();
         effects.entries.insert(0, presses::entry(source, stamp, press, RememberedPress::Call, id));
         if let Some(id) = id {
+            self.count_stranger(source, press, &key);
             self.picture_press(now, source, id);
+        }
+    }
+
+    /// Who pressed, and whose name is used.
+    fn title_of_claim(&self, sender: &SourceId, claim: &Claim) -> Title {
+        let (name, claimed) = (self.source(sender).name, self.source(&claim.device).name);
+        Title {
+            zh: format!("{name}：紧急按钮求助（自称 {claimed}）"),
+            en: format!("{name}: emergency button pressed (says that it is {claimed})"),
         }
     }
 

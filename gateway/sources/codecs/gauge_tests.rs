@@ -161,6 +161,7 @@ fn a_listed_gauge_with_words_of_its_own_does_not_look_well() {
     let listed = crate::sources::codecs::Listed {
         id: "roof".into(),
         device: Some("24e1".into()),
+        user: None,
         model: None,
     };
     let codecs = codecs().with_gauges(&[listed]);
@@ -198,8 +199,12 @@ fn a_mutated_message_of_a_gauge_is_read_or_kept_and_told() {
         (up, uplink(r#"{"BatV":3.3,"rain":42}"#)),
         ("rtl_433/box/events", r#"{"model":"WH24","id":220,"rain_mm":1086.9}"#.into()),
     ];
-    let listed =
-        |id: &str| crate::sources::codecs::Listed { id: id.into(), device: None, model: None };
+    let listed = |id: &str| crate::sources::codecs::Listed {
+        id: id.into(),
+        device: None,
+        user: None,
+        model: None,
+    };
     let codecs = codecs().with_gauges(&[listed("24e124aabbccddee"), listed("g")]);
     let now = Now { wall: "2026-07-01T03:00:00Z".parse().unwrap(), mono_ms: 0 };
     for _ in 0..10_000 {
@@ -237,6 +242,7 @@ fn a_gauge_and_a_button_never_take_each_others_messages() {
     let listed = |id: &str, device: &str| crate::sources::codecs::Listed {
         id: id.into(),
         device: Some(device.into()),
+        user: None,
         model: None,
     };
     let codecs = Codecs::new(&"s".into(), &[listed("btn", "B1B1")], &[])

@@ -41,7 +41,10 @@ mod tests_mutations;
 mod wifi;
 mod zigbee2mqtt;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use crate::domain::{Body, Now, Observation, Reply, SiteId, SourceId, Stamp};
 use mapped::Mapping;
@@ -66,6 +69,8 @@ pub struct Listed {
     pub id: SourceId,
     /// As the device names itself, where that is not its id.
     pub device: Option<String>,
+    /// The user of the intake who may speak for it.
+    pub user: Option<String>,
     pub model: Option<String>,
 }
 
@@ -78,6 +83,8 @@ pub struct Codecs {
     devices: HashMap<String, (SourceId, Option<Arc<Model>>)>,
     /// Gauges by their lower-case id and by how they name themselves.
     gauges: HashMap<String, SourceId>,
+    /// Devices by the user of the intake who may speak for them.
+    owned: HashMap<String, BTreeSet<SourceId>>,
     models: Vec<Arc<Model>>,
     mappings: Vec<Mapping>,
 }
@@ -131,12 +138,17 @@ impl Codecs {
                 devices.insert(key.to_lowercase(), (one.id.clone(), model.cloned()));
             }
         }
+        let mut owned: HashMap<String, BTreeSet<SourceId>> = HashMap::new();
+        for (user, one) in listed.iter().filter_map(|one| Some((one.user.clone()?, one))) {
+            owned.entry(user).or_default().insert(one.id.clone());
+        }
         Self {
             site: site.clone(),
             reply: format!("gridpost/{site}/reply"),
             buttons: format!("gridpost/{site}/button/"),
             devices,
             gauges: HashMap::new(),
+            owned,
             models,
             mappings: configured.iter().filter_map(Mapping::of).collect(),
         }
@@ -367,6 +379,26 @@ impl Codecs {
     /// Whether the site has listed a device, or a gauge, under this name.
     pub fn lists(&self, name: &str) -> bool {
         self.device(name).listed || self.gauge(name).is_some()
+    }
+
+    /// The id of the device or gauge that the site has listed under this name.
+    pub fn listed_id(&self, name: &str) -> Option<SourceId> {
+        self.device(name).id.or_else(|| self.gauge(name))
+    }
+
+    /// The devices whose lines name this user of the intake; `None`: none does.
+    pub fn owned_by(&self, user: &str) -> Option<&BTreeSet<SourceId>> {
+        self.owned.get(user)
+    }
+
+    /// Whether the line of this device names a user of the intake.
+    pub fn has_owner(&self, device: &SourceId) -> bool {
+        self.owned.values().any(|all| all.contains(device))
+    }
+
+    /// The listed device whose own topic this is: `gridpost/<site>/button/<device>`.
+    pub fn owner_of_topic(&self, topic: &str) -> Option<SourceId> {
+        self.device(topic.strip_prefix(&self.buttons)?).id
     }
 
     /// How many names of devices and gauges are listed: at least as many as there are devices.

@@ -13,6 +13,7 @@ pub(super) fn codecs() -> Codecs {
     let listed = |id: &str, device: Option<&str>, model: Option<&str>| Listed {
         id: id.into(),
         device: device.map(Into::into),
+        user: None,
         model: model.map(Into::into),
     };
     let mapping = ModelConfig {

@@ -1,13 +1,12 @@
 //! CONNECT: who a device says it is, whether it may be here, what we promise it, and its last will.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use mqtt_protocol_core::mqtt::packet::{
     AssignedClientIdentifier, Packet, Property, ServerKeepAlive, SessionExpiryInterval, v3_1_1,
     v5_0,
 };
 use mqtt_protocol_core::mqtt::result_code::{ConnectReasonCode, ConnectReturnCode};
-use subtle::ConstantTimeEq;
 
 use super::Shared;
 use crate::wire::guests::Name;
@@ -52,6 +51,13 @@ impl Hello {
         (self.client.clone(), owner.unwrap_or_else(|| format!("address {from}")))
     }
 
+    /// By what devices on no list are counted that it names: connection, user, address.
+    pub(super) fn origins(&self, connection: u64, from: IpAddr) -> Vec<String> {
+        let user = self.user.as_ref().map(|user| format!("user {user}"));
+        let here = [format!("connection {connection}"), format!("address {from}")];
+        here.into_iter().chain(user).collect()
+    }
+
     /// The way in, as presses are told apart by it.
     pub(super) fn way(&self) -> String {
         self.user.as_ref().map_or("intake".to_owned(), |user| format!("intake/{user}"))
@@ -71,10 +77,8 @@ fn user(
         None if shared.anonymous => Ok(None),
         None => Err(WRONG),
         Some(name) => {
-            let known = shared
-                .users
-                .get(name)
-                .is_some_and(|known| known.as_bytes().ct_eq(password.unwrap_or_default()).into());
+            let user = shared.users.get(name);
+            let known = user.is_some_and(|user| user.has_password(password.unwrap_or_default()));
             if known { Ok(Some(name.to_owned())) } else { Err(WRONG) }
         }
     }

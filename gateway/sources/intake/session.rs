@@ -28,7 +28,7 @@ use super::{
 use crate::{
     domain::{Arrival, Envelope, Metric, Observation, Receipt},
     sources::{
-        accept::{accept, cannot_be_read},
+        accept::{Sender, accept, cannot_be_read},
         arrival,
         codecs::Message,
         refused,
@@ -74,6 +74,10 @@ struct DeviceSession<'s> {
     from: IpAddr,
     /// What it said of itself; `None` before that.
     hello: Option<Hello>,
+    /// See `Hello::origins`.
+    origins: Vec<String>,
+    /// Whether it has shown that it is a listed device, by the first that it spoke for.
+    listed: Option<bool>,
     guest: &'s mut Guest,
     left: bool,
     /// The store could not take what it said: that is our fault, and no word of its own.
@@ -117,6 +121,8 @@ pub(super) async fn run(
         shared,
         from,
         hello: None,
+        origins: Vec::new(),
+        listed: None,
         guest,
         left: false,
         unstored: false,
@@ -151,9 +157,14 @@ pub(super) async fn say_will(shared: &Shared, hello: &Hello, will: &Will) {
     let message =
         Message { topic: &will.topic, payload: &will.payload, retained: false, via: "intake" };
     let now = shared.clock.now();
-    let mut said = accept(&shared.dialects, &shared.limiter, &message, now, &*shared.meter);
     let digest = arrival::digest(&will.topic, &will.payload);
     let (way, client) = (hello.way(), hello.client.clone());
+    let speaker = shared.speaker(hello.user.as_deref());
+    // One a connection: the quota is for what may come again and again.
+    let sender = Sender { speaker, way: &way, origins: &[] };
+    let judged = accept(&shared.dialects, &shared.limiter, (&message, sender), now, &*shared.meter);
+    shared.say_not_theirs(judged.why);
+    let mut said = judged.observations;
     arrival::mark(&mut said, &Arrival { way, client, packet: None, dup: false, digest });
     for observation in said {
         let _ = shared.envelopes.send(Envelope::unacknowledged(observation)).await;
@@ -290,8 +301,11 @@ impl DeviceSession<'_> {
             Message { topic, payload: &publication.payload, retained: false, via: "intake" };
         let (shared, now) = (self.shared, self.shared.clock.now());
         let reason = frames::too_large(bytes);
-        let mut observations =
-            cannot_be_read(&shared.dialects, &message, &reason, now, &*shared.meter);
+        let speaker = shared.speaker(self.user());
+        let judged =
+            cannot_be_read(&shared.dialects, (&message, speaker), &reason, now, &*shared.meter);
+        shared.say_not_theirs(judged.why);
+        let mut observations = judged.observations;
         let (packet, dup) = (publication.packet, publication.dup);
         arrival::mark(&mut observations, &self.arrival(topic, &publication.payload, packet, dup));
         let qos = match publication.qos {
@@ -322,16 +336,32 @@ impl DeviceSession<'_> {
         // Retained at the intake means nothing: it comes live from the device itself.
         let message = Message { topic, payload, retained: false, via: "intake" };
         let (shared, now) = (self.shared, self.shared.clock.now());
-        let mut observations =
-            accept(&shared.dialects, &shared.limiter, &message, now, &*shared.meter);
         let arrival = self.arrival(topic, payload, packet, dup);
+        let speaker = shared.speaker(self.user());
+        let sender = Sender { speaker, way: &arrival.way, origins: &self.origins };
+        let judged =
+            accept(&shared.dialects, &shared.limiter, (&message, sender), now, &*shared.meter);
+        shared.say_not_theirs(judged.why);
+        let mut observations = judged.observations;
         arrival::mark(&mut observations, &arrival);
-        if let Some(one) = observations.first()
-            && shared.dialects.borrow().lists(one.source.as_str())
+        if self.listed.is_none()
+            && let Some(one) = observations.first()
         {
-            self.guest.stands(Trust::Listed);
+            let codecs = shared.dialects.borrow().clone();
+            let source = one.source.as_str();
+            if codecs.lists(source) {
+                let shows = shared.shows(&codecs, self.user(), source);
+                self.listed = Some(shows);
+                if shows {
+                    self.guest.stands(Trust::Listed);
+                }
+            }
         }
         self.give(observations, &message, packet, qos).await
+    }
+
+    fn user(&self) -> Option<&str> {
+        self.hello.as_ref()?.user.as_deref()
     }
 
     fn arrival(&self, topic: &str, payload: &[u8], packet: Option<u16>, dup: bool) -> Arrival {

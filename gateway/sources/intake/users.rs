@@ -1,12 +1,33 @@
-//! The file of users: who may connect, by which password.
+//! The file of users: who may connect, by which password; and what each may do, in lines that begin with `@`.
 
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
 };
 
-/// Name → password.
-pub(super) type Users = HashMap<String, String>;
+use subtle::ConstantTimeEq;
+
+use crate::sources::rights::Grants;
+
+/// What the lines are.
+const EXPECTED: &str =
+    "expected name:password, `@name speaks-for device, …` or `@name may cancel, reply, posture`";
+
+/// One user.
+#[derive(Clone, Default)]
+pub(super) struct User {
+    password: String,
+    pub(super) grants: Grants,
+}
+
+impl User {
+    pub(super) fn has_password(&self, given: &[u8]) -> bool {
+        self.password.as_bytes().ct_eq(given).into()
+    }
+}
+
+/// By name.
+pub(super) type Users = HashMap<String, User>;
 
 /// The error names the file and the line.
 pub(super) fn read(path: &PathBuf) -> Result<Users, String> {
@@ -17,13 +38,92 @@ pub(super) fn read(path: &PathBuf) -> Result<Users, String> {
 
 /// The same of a text.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Users, String> {
-    text.lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
-        .map(|(number, line)| {
-            let pair = line.trim().split_once(':').filter(|(name, _)| !name.is_empty());
-            pair.map(|(name, password)| (name.to_owned(), password.to_owned()))
-                .ok_or_else(|| format!("{}:{}: expected name:password", path.display(), number + 1))
-        })
-        .collect()
+    let lines = || {
+        let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
+        lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+    };
+    let at = |number: usize, why: &str| format!("{}:{number}: {why}", path.display());
+    let mut users = Users::new();
+    for (number, line) in lines().filter(|(_, line)| right(line).is_none()) {
+        let pair = line.split_once(':').filter(|(name, _)| !name.is_empty());
+        let (name, password) = pair.ok_or_else(|| at(number, EXPECTED))?;
+        let user = User { password: password.to_owned(), grants: Grants::default() };
+        users.insert(name.to_owned(), user);
+    }
+    for (number, (name, verb, what)) in lines().filter_map(|(n, line)| Some((n, right(line)?))) {
+        // One that is not there protects nobody: it is a slip.
+        let user = users.get_mut(name).ok_or_else(|| {
+            at(number, &format!("`{name}` has no line name:password in this file"))
+        })?;
+        grant(&mut user.grants, verb, what).map_err(|why| at(number, &why))?;
+    }
+    Ok(users)
+}
+
+/// Name, verb and what follows it. A line of a user has a colon before any verb.
+fn right(line: &str) -> Option<(&str, &str, &str)> {
+    let rest = line.strip_prefix('@')?;
+    ["speaks-for", "may"].into_iter().find_map(|verb| {
+        let (name, what) = rest.split_once(&format!(" {verb} "))?;
+        (!name.contains(':')).then_some((name.trim(), verb, what))
+    })
+}
+
+fn grant(grants: &mut Grants, verb: &str, what: &str) -> Result<(), String> {
+    let words = || what.split(',').map(str::trim).filter(|word| !word.is_empty());
+    if words().next().is_none() {
+        return Err(format!("`{verb}` says nothing: {EXPECTED}"));
+    }
+    for word in words() {
+        match (verb, word) {
+            ("speaks-for", device) => {
+                grants.devices.insert(device.to_owned());
+            }
+            (_, "cancel") => grants.cancel = true,
+            (_, "reply") => grants.reply = true,
+            (_, "posture") => grants.posture = true,
+            (_, other) => {
+                return Err(format!("`{other}`: expected cancel, reply or posture"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Result<Users, String> {
+        parse(Path::new("users"), text)
+    }
+
+    #[test]
+    fn users_of_today_are_read_as_ever_and_lines_of_rights_beside_them() {
+        let text = "# who\n@duty may reply, posture\nbtn-a:se:cret\n\nduty:x\n@hub:pw may x\n  hub two:p w \n@btn-a speaks-for btn-a\n@hub two speaks-for a1, b2,\n@hub two may cancel\n";
+        let users = of(text).unwrap();
+        assert_eq!(users.len(), 4);
+        assert!(users["btn-a"].has_password(b"se:cret") && !users["btn-a"].has_password(b"se"));
+        assert!(users["@hub"].has_password(b"pw may x"), "a colon comes first");
+        let duty = &users["duty"].grants;
+        assert!(duty.reply && duty.posture && !duty.cancel && duty.devices.is_empty());
+        let hub = &users["hub two"];
+        assert!(hub.has_password(b"p w") && hub.grants.cancel && !hub.grants.reply);
+        assert_eq!(hub.grants.devices.iter().collect::<Vec<_>>(), ["a1", "b2"]);
+    }
+
+    #[test]
+    fn a_slip_is_told_with_its_line() {
+        for (text, told) in [
+            ("a:b\nc\n", "users:2: expected name:password"),
+            (":b\n", "users:1: expected name:password"),
+            ("@a may reply\n", "users:1: `a` has no line name:password"),
+            ("a:b\n@a may rule\n", "users:2: `rule`: expected cancel, reply or posture"),
+            ("a:b\n@a speaks-for ,\n", "users:2: `speaks-for` says nothing"),
+            ("a:b\n@a speak-for c\n", "users:2: expected name:password, `@name speaks-for"),
+        ] {
+            let error = of(text).err().unwrap_or_default();
+            assert!(error.starts_with(told), "{error}");
+        }
+    }
 }

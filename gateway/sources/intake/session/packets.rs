@@ -95,13 +95,17 @@ impl DeviceSession<'_> {
         let Welcome { connack, hello } = welcome;
         if let Ok(hello) = &hello {
             let dialects = self.shared.dialects.borrow().clone();
-            let names = [Some(&hello.client), hello.user.as_ref()];
-            let listed = names.into_iter().flatten().any(|name| dialects.lists(name));
+            let user = hello.user.as_deref();
+            let names = [Some(hello.client.as_str()), user].into_iter().flatten();
+            let mut names = names.map(str::to_owned).chain(self.shared.bound_to(&dialects, user));
+            let listed = names.any(|name| self.shared.shows(&dialects, user, &name));
             let standing = if listed { Trust::Listed } else { Trust::Known };
             self.guest.is(hello.name(&self.from.to_string()), standing);
         }
         self.send(connack).await?;
-        self.hello = Some(hello?);
+        let hello = hello?;
+        self.origins = hello.origins(self.guest.number(), self.from);
+        self.hello = Some(hello);
         self.frames.allow();
         Ok(())
     }
