@@ -6,6 +6,7 @@ mod devices;
 mod discover;
 mod incidents;
 mod incidents_table;
+mod log_budget;
 mod models;
 mod models_report;
 mod replay;
@@ -24,6 +25,8 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
+use log_budget::{LogFilter, left_out};
 
 use crate::{
     config::{
@@ -120,7 +123,7 @@ fn log_to_stderr(verbose: u8) {
         .with_writer(move || OneLine { to: io::stderr(), coloured })
         .with_ansi(coloured)
         .with_target(false);
-    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
+    tracing_subscriber::registry().with(lines.with_filter(LogFilter::new(filter))).init();
     for part in wrong {
         tracing::warn!(part, "GRIDPOST_LOG: not understood; expected e.g. gridpost=debug,warn");
     }
@@ -191,7 +194,11 @@ impl<W: Write> Write for OneLine<W> {
         } else {
             clean(line).into_owned()
         };
-        self.to.write_all(format!("{line}{end}").as_bytes())?;
+        let more = match left_out() {
+            0 => String::new(),
+            more => format!(" ({more} like it were left out before)"),
+        };
+        self.to.write_all(format!("{line}{more}{end}").as_bytes())?;
         Ok(bytes.len())
     }
 

@@ -13,7 +13,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    base::{Sync, Task, write_whole},
+    base::{OwnRuntime, Sync, Task, write_whole},
     config::Config,
     console::{self, Console},
     domain::{
@@ -50,8 +50,10 @@ pub(super) struct BoundListeners {
 }
 
 /// All listeners and brokers that are open.
-#[derive(Default)]
 pub(super) struct Ingress {
+    /// Who asks for figures and lists again and again takes nothing from presses. It stays as long as
+    /// the gateway runs: the answer to a reload goes out on it.
+    web_thread: OwnRuntime,
     web: Option<Listener>,
     intake: Option<Listener>,
     sl651: Option<Listener>,
@@ -59,6 +61,17 @@ pub(super) struct Ingress {
 }
 
 impl Ingress {
+    /// Nothing is open yet.
+    pub(super) fn new() -> Self {
+        Self {
+            web_thread: OwnRuntime::start("web"),
+            web: None,
+            intake: None,
+            sl651: None,
+            brokers: BTreeMap::new(),
+        }
+    }
+
     /// Binds the console. If the address is the same, the open socket is used again, without a gap.
     pub(super) async fn bind_web(
         &self,
@@ -155,7 +168,8 @@ impl Ingress {
             };
             let socket = console.listener();
             let readiness = shared.readiness.clone();
-            let task = Task::start(|stop| console.serve(backend, readiness, stop));
+            let task =
+                Task::start_on(&self.web_thread, |stop| console.serve(backend, readiness, stop));
             // Not waited for: a connection of it may be the one that asked for this.
             if let Some(old) = self.web.replace(Listener { task, socket }) {
                 old.task.stop();
