@@ -5,33 +5,22 @@
 //! it left out: nothing is left out without a trace, and figures (`/metrics`) count all of them.
 
 use std::{
-    cell::Cell,
     collections::HashMap,
     hash::Hash,
+    io::{self, Write},
     sync::{Mutex, PoisonError},
     time::Instant,
 };
 
-use tracing::{Event, Level, Metadata, callsite::Identifier, subscriber::Interest};
-use tracing_subscriber::{
-    filter::{LevelFilter, Targets},
-    layer::{Context, Filter},
-};
+use tracing::{Level, Metadata, callsite::Identifier};
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::OneLine;
 
 /// Lines of one place at once: every device of a large site once, at a start.
 const LINES_AT_ONCE: f64 = 400.0;
 /// And a second after that: at most some 20 MB a day and place.
 const LINES_A_SECOND: f64 = 1.0;
-
-thread_local! {
-    /// Lines that were left out before the one that this thread writes now.
-    static LEFT_OUT: Cell<u64> = const { Cell::new(0) };
-}
-
-/// How many were left out before the line that is being written; asking forgets it.
-pub(super) fn left_out() -> u64 {
-    LEFT_OUT.take()
-}
 
 struct Place {
     lines: f64,
@@ -65,58 +54,65 @@ impl<K: Eq + Hash> Budgets<K> {
     }
 }
 
-/// Which lines are written: those of the wanted targets and levels, within their budgets.
-pub(super) struct LogFilter {
-    targets: Targets,
+/// Where lines go, as long as their place has a budget. It is kept here and not in a filter of
+/// `tracing_subscriber`: one of those that says no to an event is stuck in its no.
+pub(super) struct BudgetedLines<F> {
     budgets: Budgets<Identifier>,
+    /// Opens what is written to.
+    to: F,
+    coloured: bool,
 }
 
-impl LogFilter {
-    pub(super) fn new(targets: Targets) -> Self {
-        Self { targets, budgets: Budgets::new() }
+impl<F> BudgetedLines<F> {
+    /// `to`: opens what is written to; `coloured`: the lines hold colours.
+    pub(super) fn new(to: F, coloured: bool) -> Self {
+        Self { budgets: Budgets::new(), to, coloured }
     }
 }
 
-impl<S> Filter<S> for LogFilter {
-    fn enabled(&self, metadata: &Metadata<'_>, cx: &Context<'_, S>) -> bool {
-        Filter::<S>::enabled(&self.targets, metadata, cx)
+impl<'a, W: Write, F: Fn() -> W + 'a> MakeWriter<'a> for BudgetedLines<F> {
+    type Writer = Line<W>;
+
+    fn make_writer(&'a self) -> Line<W> {
+        Line(Some(OneLine { to: (self.to)(), coloured: self.coloured, left_out: 0 }))
     }
 
-    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        Filter::<S>::callsite_enabled(&self.targets, metadata)
+    fn make_writer_for(&'a self, about: &Metadata<'_>) -> Line<W> {
+        let left_out = match *about.level() > Level::INFO {
+            true => Some(0),
+            false => self.budgets.spend(about.callsite(), Instant::now()),
+        };
+        Line(left_out.map(|left_out| OneLine {
+            to: (self.to)(),
+            coloured: self.coloured,
+            left_out,
+        }))
     }
+}
 
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Filter::<S>::max_level_hint(&self.targets)
-    }
+/// One line, or none where the budget of its place is spent.
+pub(super) struct Line<W>(Option<OneLine<W>>);
 
-    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
-        let metadata = event.metadata();
-        if *metadata.level() > Level::INFO {
-            return true;
+impl<W: Write> Write for Line<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Some(line) => line.write(bytes),
+            None => Ok(bytes.len()),
         }
-        match self.budgets.spend(metadata.callsite(), Instant::now()) {
-            Some(left_out) => {
-                LEFT_OUT.set(left_out);
-                true
-            }
-            None => false,
-        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.as_mut().map_or(Ok(()), Write::flush)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::{self, Write},
-        sync::Arc,
-        time::Duration,
-    };
+    use std::{sync::Arc, time::Duration};
 
-    use tracing_subscriber::{Layer, layer::SubscriberExt};
+    use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-    use crate::cli::OneLine;
 
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<u8>>>);
@@ -136,22 +132,25 @@ mod tests {
         let kept = Kept::default();
         let to = kept.clone();
         let lines = tracing_subscriber::fmt::layer()
-            .with_writer(move || OneLine { to: to.clone(), coloured: false })
-            .with_ansi(false)
-            .with_filter(LogFilter::new(Targets::new().with_default(Level::INFO)));
+            .with_writer(BudgetedLines::new(move || to.clone(), false))
+            .with_ansi(false);
         let subscriber = tracing_subscriber::registry().with(lines);
         tracing::subscriber::with_default(subscriber, || {
             for n in 0..20_000 {
                 tracing::warn!(n, "a message that nobody can read");
             }
             tracing::warn!("another place");
+            for n in 0..500 {
+                tracing::debug!(n, "asked for in detail");
+            }
         });
         let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         let flood = text.lines().filter(|line| line.contains("nobody can read")).count();
         // A slow machine gives some seconds of budget.
         assert!((400..1_000).contains(&flood), "{flood}");
-        assert!(text.lines().last().unwrap().contains("another place"), "{text}");
-        assert!(!text.lines().last().unwrap().contains("left out"));
+        let other: Vec<&str> = text.lines().filter(|line| line.contains("another place")).collect();
+        assert!(other.len() == 1 && !other[0].contains("left out"), "{other:?}");
+        assert_eq!(text.lines().filter(|line| line.contains("in detail")).count(), 500);
     }
 
     #[test]

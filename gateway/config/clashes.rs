@@ -31,7 +31,7 @@ pub(super) fn check(document: &mut Document<'_>, config: &Config) {
     let stations = config.weather.sl651.as_ref().map(|sl651| ("sl651", sl651.listen));
     for (section, listen) in intake.into_iter().chain(stations) {
         if let Some((other, _)) = taken.iter().find(|(_, other)| is_taken(*other, listen)) {
-            let message = format!("{listen} is taken by [{other}] of this file");
+            let message = format!("its address is taken by [{other}] of this file");
             document.problem(&[section, "listen"], message, None);
         }
         taken.push((section, listen));
@@ -106,7 +106,7 @@ mod tests {
         let clash = doors("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:2");
         assert_eq!(
             clash,
-            ["a.toml:9: error: sl651.listen: 127.0.0.1:2 is taken by [intake] of this file"]
+            ["a.toml:9: error: sl651.listen: its address is taken by [intake] of this file"]
         );
         assert_eq!(doors("127.0.0.1:1", "127.0.0.1:1", "127.0.0.1:2").len(), 1);
         assert_eq!(doors("127.0.0.1:1", "127.0.0.1:2", "0.0.0.0:2").len(), 1, "it is all of them");
