@@ -3,6 +3,7 @@
 mod button;
 mod button_list;
 mod check;
+mod clashes;
 mod datums;
 mod devices;
 mod diff;
@@ -17,7 +18,9 @@ mod numbers;
 mod place;
 mod problem;
 mod read;
+mod removal;
 mod rule_names;
+mod secret_files;
 mod sections;
 mod sink_kinds;
 mod site;
@@ -249,6 +252,10 @@ pub fn parse(
         Err(problem) => return (None, vec![problem]),
     };
     let config = check::check(&mut document);
+    if let Some(config) = &config {
+        clashes::check(&mut document, config);
+        secret_files::check(&mut document, config);
+    }
     let mut problems = document.into_problems();
     problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     let wrong = problems.iter().any(|problem| !problem.warning);

@@ -14,10 +14,12 @@ use crate::world::{
 };
 
 const SECONDS: u64 = 20;
-/// After the warm-up the resident memory of the last part may be above that of the middle by this share…
-const GROWTH_SHARE_MAX: f64 = 0.10;
-/// …and this, which the rest of a page pool or one more clip may take.
+/// After its first quarter the resident memory may be above what it was by this, which the rest of a page
+/// pool or one more clip may take…
 const GROWTH_MIB_MAX: f64 = 8.0;
+/// …and by this for each press since then, until the bounds are reached of what is remembered of presses
+/// (30,000 over a restart) and cases (100,000 in lists).
+const BYTES_A_PRESS_MAX: f64 = 1_000.0;
 /// File handles that may be open at the end beyond those of the calm before: a connection that
 /// has just been made, and one that is just being closed.
 const HANDLES_SPARE: usize = 4;
@@ -193,12 +195,12 @@ async fn flat_again(before: Sample, pid: u32, began: Instant) -> Sample {
     .await
 }
 
-/// Memory in the middle and at the end. The first half fills what has a bound: the ring, the
-/// pools, the caches.
+/// Memory after the first quarter and at the end. The first quarter fills what has a small bound: the
+/// ring, the pools, the caches, the closed cases that are still at hand.
 fn growth(samples: &[Sample]) -> (f64, f64) {
-    let half = &samples[samples.len() / 2..];
-    let part = (half.len() / 3).max(1);
-    (median(&half[..part]), median(&half[half.len() - part..]))
+    let rest = &samples[samples.len() / 4..];
+    let part = (rest.len() / 5).max(1);
+    (median(&rest[..part]), median(&rest[rest.len() - part..]))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,7 +219,7 @@ async fn p7_p11_soak_stays_flat_while_everything_flaps() {
     calm(&gateway).await;
     let after = flat_again(before, pid, began).await;
     table(&samples, before, after);
-    let (middle, last) = growth(&samples);
+    let (quarter, last) = growth(&samples);
     let failed = gateway.metric("gridpost_delivery_failures_total").await;
     let camera_failures = gateway.metric("gridpost_camera_failures_total").await;
     println!(
@@ -227,15 +229,14 @@ async fn p7_p11_soak_stays_flat_while_everything_flaps() {
     );
     let there: BTreeSet<String> = outside.receiver.sources();
     let lost: Vec<_> = presses.iter().filter(|device| !there.contains(*device)).collect();
-    let flat = last <= middle * (1.0 + GROWTH_SHARE_MAX) + GROWTH_MIB_MAX;
+    let may_mib = GROWTH_MIB_MAX + pressed as f64 * 0.75 * BYTES_A_PRESS_MAX / f64::from(1 << 20);
+    let flat = last <= quarter + may_mib;
     let arrived = format!("{} of {}", presses.len() - lost.len(), presses.len());
     let rows = [
         Row::new("faults of camera, broker and sink", flaps.to_string()),
         Row::new("acknowledged presses that arrived", arrived).goal("all", lost.is_empty()),
-        Row::new("memory, middle → end", format!("{middle:.0} → {last:.0} MiB")).goal(
-            format!("≤ {:.0} % and {GROWTH_MIB_MAX} MiB more", GROWTH_SHARE_MAX * 100.0),
-            flat,
-        ),
+        Row::new("memory, after a quarter → end", format!("{quarter:.0} → {last:.0} MiB"))
+            .goal(format!("≤ {may_mib:.0} MiB more"), flat),
         Row::new("file handles, before → after", format!("{} → {}", before.handles, after.handles))
             .goal(
                 format!("≤ {HANDLES_SPARE} more"),
@@ -248,7 +249,7 @@ async fn p7_p11_soak_stays_flat_while_everything_flaps() {
             ),
     ];
     results::print(&format!("soak, {} s", lasts.as_secs()), &rows);
-    assert!(flat, "memory grows: {middle:.1} → {last:.1} MiB");
+    assert!(flat, "memory grows: {quarter:.1} → {last:.1} MiB, {may_mib:.1} may be");
     assert!(
         failed > 0.0 && camera_failures > 0.0 && flaps >= OUTAGES.len() / 2,
         "nothing broke: nothing is proved"

@@ -4,6 +4,8 @@ use std::{future::Future, time::Duration};
 
 use tokio::{sync::watch, task::JoinHandle};
 
+use super::OwnRuntime;
+
 /// Runs until it is told to stop, or ends by itself.
 pub struct Task {
     stop: watch::Sender<bool>,
@@ -17,6 +19,15 @@ impl Task {
     ) -> Self {
         let (stop, stopping) = watch::channel(false);
         Self { stop, handle: tokio::spawn(work(stopping)) }
+    }
+
+    /// As [`Self::start`], on a thread of its own.
+    pub fn start_on<F: Future<Output = ()> + Send + 'static>(
+        own: &OwnRuntime,
+        work: impl FnOnce(watch::Receiver<bool>) -> F,
+    ) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        Self { stop, handle: own.spawn(work(stopping)) }
     }
 
     /// Tells it to stop, and does not wait.

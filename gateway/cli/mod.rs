@@ -6,6 +6,7 @@ mod devices;
 mod discover;
 mod incidents;
 mod incidents_table;
+mod log_budget;
 mod models;
 mod models_report;
 mod replay;
@@ -24,6 +25,8 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
+use log_budget::BudgetedLines;
 
 use crate::{
     config::{
@@ -117,7 +120,7 @@ fn log_to_stderr(verbose: u8) {
     let (filter, wrong) = log_filter(&wanted);
     let coloured = io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(move || OneLine { to: io::stderr(), coloured })
+        .with_writer(BudgetedLines::new(io::stderr, coloured))
         .with_ansi(coloured)
         .with_target(false);
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
@@ -177,6 +180,8 @@ struct OneLine<W> {
     to: W,
     /// Its colours are escapes; those in a value were escaped by the formatter.
     coloured: bool,
+    /// Of the same place, before this line.
+    left_out: u64,
 }
 
 impl<W: Write> Write for OneLine<W> {
@@ -191,7 +196,11 @@ impl<W: Write> Write for OneLine<W> {
         } else {
             clean(line).into_owned()
         };
-        self.to.write_all(format!("{line}{end}").as_bytes())?;
+        let more = match std::mem::take(&mut self.left_out) {
+            0 => String::new(),
+            more => format!(" ({more} like it were left out before)"),
+        };
+        self.to.write_all(format!("{line}{more}{end}").as_bytes())?;
         Ok(bytes.len())
     }
 
@@ -208,7 +217,7 @@ mod tests {
     fn a_line_of_the_log_is_one_line() {
         let mut out = Vec::new();
         let said = "INFO failed failure=no\nERROR forged by a camera\u{9b}31m \u{202e}x\n";
-        OneLine { to: &mut out, coloured: false }.write_all(said.as_bytes()).unwrap();
+        OneLine { to: &mut out, coloured: false, left_out: 0 }.write_all(said.as_bytes()).unwrap();
         let out = String::from_utf8(out).unwrap();
         assert_eq!(out, "INFO failed failure=no␊ERROR forged by a camera⟨U+009B⟩31m ⟨U+202E⟩x\n");
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Config;
+use crate::console;
 
 /// Files that are read once, when their section is started: their content is part of it.
 /// All others are read whenever they are needed.
@@ -52,6 +53,23 @@ impl Contents {
         weather.sl651.iter().for_each(|sl651| contents.put("sl651", "", sl651));
         config.sinks.iter().for_each(|sink| contents.put("sink", sink.id().as_str(), sink));
         contents
+    }
+
+    /// Whether nothing of it differs from what it is when nothing is written.
+    pub(super) fn is_default_web(web: &console::Config) -> bool {
+        serde_json::to_value(web).ok() == serde_json::to_value(console::Config::default()).ok()
+    }
+
+    /// Files whose key ends with one of these words: section, id, key, file.
+    pub(super) fn files(&self, ends: &[&str]) -> Vec<(&'static str, String, String, String)> {
+        let mut found = Vec::new();
+        for ((section, id), keys) in &self.0 {
+            for (key, value) in keys {
+                let file = value.as_str().filter(|_| ends.iter().any(|end| key.ends_with(end)));
+                found.extend(file.map(|file| (*section, id.clone(), key.clone(), file.to_owned())));
+            }
+        }
+        found
     }
 
     /// Puts back the old contents of a section that there is only one of.

@@ -130,6 +130,7 @@ async fn connection(
     let answer = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(handle.clone());
+        request.extensions_mut().insert(peer);
         app.clone().oneshot(request)
     });
     let mut builder = http1::Builder::new();

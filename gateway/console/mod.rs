@@ -7,6 +7,7 @@ mod replies;
 mod routes;
 mod token;
 mod weather;
+mod wrong_tokens;
 
 use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc};
 
@@ -119,6 +120,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn notes(&self) -> Vec<String>;
     /// The model that looks, while one does.
     fn model(&self) -> Option<String>;
+    /// Somebody gave a wrong token: it is counted.
+    fn token_refused(&self);
     /// Prometheus text.
     fn metrics(&self) -> String;
     /// Newest first.
@@ -138,8 +141,9 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Enters like an order over MQTT; answers when what it changed is on disk.
     fn posture(&self, order: PostureOrder) -> impl Future<Output = Answer> + Send;
     fn context(&self) -> EventContext;
-    /// Reads the configuration anew; answers when it is in effect, or was refused.
-    fn reload(&self) -> impl Future<Output = Reloaded> + Send;
+    /// Reads the configuration anew; answers when it is in effect, or was refused. `confirmed`: it
+    /// may take away whole parts.
+    fn reload(&self, confirmed: bool) -> impl Future<Output = Reloaded> + Send;
 }
 
 /// What became of a reload. The body says what differs, or everything that is wrong.
@@ -148,7 +152,7 @@ pub enum Reloaded {
     Done(serde_json::Value),
     /// The new file is wrong; the old configuration goes on.
     Wrong(serde_json::Value),
-    /// The new file asks for what needs a restart; the old configuration goes on.
+    /// The new file asks for what needs a restart or a second word; the old configuration goes on.
     Refused(serde_json::Value),
     /// The gateway stops.
     Stopping,

@@ -1,6 +1,6 @@
 //! The addresses: health and metrics for machines, incidents, evidence and replies behind the token.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -12,7 +12,10 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::{Backend, Filter, Reloaded, evidence, problem::problem, replies, token, weather};
+use super::{
+    Backend, Filter, Reloaded, evidence, problem::problem, replies, token, weather,
+    wrong_tokens::WrongTokens,
+};
 use crate::{
     domain::{DEVICE_STATES, DeviceState, Kind, Record},
     wire::guests::{GuestHandle, Trust},
@@ -38,25 +41,10 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
         .route("/api/v1/rain", get(weather::rain::<B>))
         .route("/api/v1/posture", get(weather::postures::<B>).post(weather::order::<B>))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn(move |request: Request, next: Next| {
-            let token = token.clone();
-            async move {
-                let given = request.headers().get(header::AUTHORIZATION);
-                if token::carries(given.and_then(|value| value.to_str().ok()), &token) {
-                    // Whoever has the token is no stranger any more, and keeps its place.
-                    if let Some(guest) = request.extensions().get::<GuestHandle>() {
-                        guest.stands(Trust::Listed);
-                    }
-                    with_body(request, next).await
-                } else {
-                    let mut answer =
-                        problem(StatusCode::UNAUTHORIZED, "bearer token missing or wrong");
-                    let how = header::HeaderValue::from_static("Bearer");
-                    answer.headers_mut().insert(header::WWW_AUTHENTICATE, how);
-                    answer
-                }
-            }
-        }));
+        .layer(middleware::from_fn_with_state(
+            (token, Arc::new(WrongTokens::new()), backend.clone()),
+            only_with_token::<B>,
+        ));
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz::<B>))
@@ -69,6 +57,35 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
             response
         }))
         .with_state(backend)
+}
+
+/// What the door knows: the token, who guessed wrong, and who counts that.
+type Door<B> = (Arc<str>, Arc<WrongTokens>, B);
+
+async fn only_with_token<B: Backend>(
+    State((token, wrong, backend)): State<Door<B>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let given = request.headers().get(header::AUTHORIZATION);
+    if token::carries(given.and_then(|value| value.to_str().ok()), &token) {
+        // Whoever has the token is no stranger any more, and keeps its place.
+        if let Some(guest) = request.extensions().get::<GuestHandle>() {
+            guest.stands(Trust::Listed);
+        }
+        return with_body(request, next).await;
+    }
+    // None at all is no guess.
+    if given.is_some() {
+        backend.token_refused();
+        if let Some(peer) = request.extensions().get::<SocketAddr>() {
+            tokio::time::sleep(wrong.another(peer.ip())).await;
+        }
+    }
+    let mut answer = problem(StatusCode::UNAUTHORIZED, "bearer token missing or wrong");
+    let how = header::HeaderValue::from_static("Bearer");
+    answer.headers_mut().insert(header::WWW_AUTHENTICATE, how);
+    answer
 }
 
 /// Reads the body, which has to be there within a time: one byte a minute holds nothing up.
@@ -189,9 +206,24 @@ async fn incident<B: Backend>(State(backend): State<B>, Path(id): Path<String>) 
     }
 }
 
-/// 422 with every problem where the file is wrong, 409 where it asks for what needs a restart.
-async fn reload<B: Backend>(State(backend): State<B>) -> Response {
-    let (status, body) = match backend.reload().await {
+/// 422 with every problem where the file is wrong, 409 where it asks for what needs a restart, or would
+/// take away whole parts without `?confirm=true`.
+async fn reload<B: Backend>(
+    State(backend): State<B>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    if let Some(key) = query.keys().find(|key| key.as_str() != "confirm") {
+        return problem(StatusCode::BAD_REQUEST, &format!("{key}: known is confirm"));
+    }
+    let confirmed = match query.get("confirm").map(String::as_str) {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(other) => {
+            let message = format!("confirm={other}: expected true or false");
+            return problem(StatusCode::BAD_REQUEST, &message);
+        }
+    };
+    let (status, body) = match backend.reload(confirmed).await {
         Reloaded::Done(body) => (StatusCode::OK, body),
         Reloaded::Wrong(body) => (StatusCode::UNPROCESSABLE_ENTITY, body),
         Reloaded::Refused(body) => (StatusCode::CONFLICT, body),

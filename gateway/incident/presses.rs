@@ -4,13 +4,16 @@
 //! battery is changed counts from the beginning again. Whose word it is (the user at the intake, the
 //! broker) is part of what a press is recognised by: nobody uses up the ids of somebody else.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    hash::{BuildHasher, RandomState},
+};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{IncidentId, Now, Press, SeenPress, SourceId};
 
-/// Remembered at most so many.
+/// Remembered at most so many: what presses are recognised by, two of each press. Some 120 bytes each.
 const PRESSES_MAX: usize = 100_000;
 /// A time that a device states, and an id that no counter makes, come once in so long.
 const REMEMBER_MS: i64 = 7 * DAY_MS;
@@ -27,6 +30,9 @@ const SAME_WITHIN_MS: i64 = 3_000;
 /// A retained message older (or newer) than this does not alarm.
 const RETAINED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
+/// More devices than this are looked through for those that count no longer.
+const DEVICES_LOOK_MIN: usize = 2_000;
+
 /// What a press turned out to be.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum PressVerdict {
@@ -39,12 +45,27 @@ pub(super) enum PressVerdict {
 }
 
 /// What a press is recognised by. `way`: whose word it is.
-#[derive(PartialEq, Eq, Hash, Clone)]
+#[derive(Hash)]
 enum Identity {
     IdAndTime { source: SourceId, way: String, id: String, at: Timestamp },
     Id { source: SourceId, way: String, id: String },
     Time { source: SourceId, way: String, at: Timestamp },
     Packet { way: String, client: String, packet: u16, digest: String },
+}
+
+/// What an identity is remembered as: its texts would be ten times as long. 128 bits by keys of this
+/// process, which nobody outside knows: that two are the same by chance or by intent is out of reach.
+type Mark = u128;
+
+/// The keys by which marks are made.
+#[derive(Default)]
+struct MarkKeys(RandomState, RandomState);
+
+impl MarkKeys {
+    fn mark(&self, identity: &Identity) -> Mark {
+        let (high, low) = (self.0.hash_one(identity), self.1.hash_one(identity));
+        (u128::from(high) << 64) | u128::from(low)
+    }
 }
 
 impl Identity {
@@ -70,13 +91,16 @@ struct Counter {
 /// no press and makes none out of a repeated one (P9).
 #[derive(Default)]
 pub(super) struct Presses {
-    seen: HashMap<Identity, i64>,
-    order: VecDeque<(i64, Identity)>,
+    seen: HashMap<Mark, i64>,
+    order: VecDeque<(i64, Mark)>,
+    keys: MarkKeys,
     /// The last press of each device, by whatever way, and its id.
     last: HashMap<SourceId, (i64, Option<String>)>,
     counters: HashMap<(SourceId, String), Counter>,
     /// Devices of the site's list.
     listed: HashSet<SourceId>,
+    /// So many devices of either kind, before those are looked for that count no longer.
+    look_at: usize,
 }
 
 impl Presses {
@@ -112,12 +136,12 @@ impl Presses {
     /// Remembers the packet of what cannot be read.
     pub(super) fn remember_packet(&mut self, now: Now, press: &Press) {
         if let Some(packet) = packet(press) {
-            self.put(packet, now.mono());
+            self.put(&packet, now.mono());
         }
     }
 
     fn is_seen(&self, now: Now, identity: &Identity) -> bool {
-        let at = self.seen.get(identity);
+        let at = self.seen.get(&self.keys.mark(identity));
         at.is_some_and(|at| now.mono() - at <= identity.counts_ms())
     }
 
@@ -144,7 +168,7 @@ impl Presses {
     fn begins_anew(&self, now: Now, identity: &Identity, press: &Press) -> bool {
         let Identity::Id { source, way, id } = identity else { return false };
         let Some(counter) = self.counters.get(&(source.clone(), way.clone())) else { return false };
-        let taken = self.seen.get(identity).copied().unwrap_or(i64::MIN);
+        let taken = self.seen.get(&self.keys.mark(identity)).copied().unwrap_or(i64::MIN);
         let again = press.arrival.as_ref().is_some_and(|arrival| arrival.dup);
         let lower = number(id).is_some_and(|n| n < counter.last);
         taken < counter.began_ms
@@ -172,10 +196,10 @@ impl Presses {
             {
                 self.count(source, way, n, at);
             }
-            self.put(identity, at);
+            self.put(&identity, at);
         }
         if let Some(packet) = packet(press) {
-            self.put(packet, at);
+            self.put(&packet, at);
         }
         self.forget(at);
     }
@@ -201,20 +225,34 @@ impl Presses {
         (counter.last, counter.last_ms) = (n, at);
     }
 
-    fn put(&mut self, identity: Identity, at: i64) {
-        self.seen.insert(identity.clone(), at);
-        self.order.push_back((at, identity));
+    fn put(&mut self, identity: &Identity, at: i64) {
+        let mark = self.keys.mark(identity);
+        self.seen.insert(mark, at);
+        self.order.push_back((at, mark));
+    }
+
+    /// What is older than it counts goes, whoever pressed: looked for whenever twice as many devices are
+    /// remembered as were left the last time.
+    fn forget_devices(&mut self, now: i64) {
+        if self.last.len() + self.counters.len() < self.look_at.max(DEVICES_LOOK_MIN) {
+            return;
+        }
+        self.last.retain(|_, (at, _)| now - *at <= SAME_WITHIN_MS);
+        // An id of a counter counts for a day: nothing is compared with an older one.
+        self.counters.retain(|_, counter| now - counter.last_ms <= DAY_MS);
+        self.look_at = 2 * (self.last.len() + self.counters.len());
     }
 
     fn forget(&mut self, now: i64) {
+        self.forget_devices(now);
         while self.order.len() > PRESSES_MAX
             || self.order.front().is_some_and(|(seen, _)| now - seen > REMEMBER_MS)
         {
             // An identity that was seen again since stays.
-            if let Some((at, identity)) = self.order.pop_front()
-                && self.seen.get(&identity) == Some(&at)
+            if let Some((at, mark)) = self.order.pop_front()
+                && self.seen.get(&mark) == Some(&at)
             {
-                self.seen.remove(&identity);
+                self.seen.remove(&mark);
             }
         }
     }

@@ -15,13 +15,19 @@ use crate::{
     console::{self, Filter, Reloaded},
     domain::{
         Answer, Body, Clock, DeviceTable, Entry, Envelope, EventContext, Evidence, EvidenceId,
-        IncidentId, Observation, PostureOrder, RainView, Receipt, Record, Reply, SourceId,
+        IncidentId, Meter, Metric, Observation, PostureOrder, RainView, Receipt, Record, Reply,
+        SourceId,
     },
     store::{Batch, IncidentFilter, Store, ledger_text},
 };
 
-/// Somebody asks for the configuration to be read anew, and where the answer goes.
-pub(super) type ReloadAsked = oneshot::Sender<Reloaded>;
+/// Somebody asks for the configuration to be read anew.
+pub(super) struct ReloadAsked {
+    /// It may take away whole parts: whoever asks has seen which.
+    pub(super) confirmed: bool,
+    /// Where the answer goes.
+    pub(super) answer: oneshot::Sender<Reloaded>,
+}
 
 /// What the console asks, answered by store, registry and junction.
 #[derive(Clone)]
@@ -68,6 +74,10 @@ impl console::Backend for ConsoleBackend {
 
     fn model(&self) -> Option<String> {
         self.readiness.fact_of(camera::LOOKS)
+    }
+
+    fn token_refused(&self) {
+        self.registry.add(Metric::WebTokensRefused, "", 1);
     }
 
     fn metrics(&self) -> String {
@@ -134,9 +144,10 @@ impl console::Backend for ConsoleBackend {
         self.context.borrow().clone()
     }
 
-    async fn reload(&self) -> Reloaded {
+    async fn reload(&self, confirmed: bool) -> Reloaded {
         let (sender, answer) = oneshot::channel();
-        if self.reloads.send(sender).await.is_err() {
+        let asked = ReloadAsked { confirmed, answer: sender };
+        if self.reloads.send(asked).await.is_err() {
             return Reloaded::Stopping;
         }
         answer.await.unwrap_or(Reloaded::Stopping)

@@ -17,7 +17,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    base::supervised,
+    base::{OwnRuntime, supervised},
     config::SiteConfig,
     domain::{Body, Envelope, EventContext, Fault, Kind, Metric, Observation, SinkId, SourceId},
     sinks::{self, Circuit, Courier, EvidenceCourier, Lane, Report, SinkHealth},
@@ -38,6 +38,9 @@ struct CourierTask {
 
 /// Everything that goes to one sink.
 struct SinkTasks {
+    /// A receiver may answer whatever it likes, and as much as it likes: reading that keeps nobody busy
+    /// but the tasks of its own sink.
+    own: OwnRuntime,
     couriers: Vec<CourierTask>,
     presence: PresenceTask,
 }
@@ -64,6 +67,7 @@ impl Couriers {
         let sink = config.id();
         let circuit = Circuit::new(sink.clone(), shared.registry.clone(), report(shared, &sink));
         let mut couriers = Vec::new();
+        let own_thread = OwnRuntime::start(&format!("sink-{sink}"));
         let name = format!("a courier of sink {sink}");
         for lane in [Lane::Emergency, Lane::Bulk] {
             let outbox = StoreOutbox::new(shared.store.clone());
@@ -83,7 +87,10 @@ impl Couriers {
                 };
                 courier.run()
             };
-            couriers.push(CourierTask { task: start_again(shared, name.clone(), courier), outbox });
+            couriers.push(CourierTask {
+                task: start_again((shared, &own_thread), name.clone(), courier),
+                outbox,
+            });
         }
         if config.uploader().is_some() {
             let outbox = StoreOutbox::new(shared.store.clone());
@@ -105,16 +112,19 @@ impl Couriers {
                     }
                 }
             };
-            couriers.push(CourierTask { task: start_again(shared, name, courier), outbox });
+            couriers.push(CourierTask {
+                task: start_again((shared, &own_thread), name, courier),
+                outbox,
+            });
         }
-        let presence = self.heartbeats.at(config, shared, context);
-        self.sinks.insert(sink, SinkTasks { couriers, presence });
+        let presence = self.heartbeats.at(config, (shared, &own_thread), context);
+        self.sinks.insert(sink, SinkTasks { own: own_thread, couriers, presence });
     }
 
     /// Stops the couriers of a sink. What they had in hand is due again. The sink's own fault is over,
     /// with the reason `why`, which is also the goodbye that the sink gets.
     pub(super) async fn stop(&mut self, sink: &SinkId, shared: &Shared, why: &str) {
-        let Some(SinkTasks { couriers, presence }) = self.sinks.remove(sink) else { return };
+        let Some(SinkTasks { own, couriers, presence }) = self.sinks.remove(sink) else { return };
         presence.leave(why);
         for CourierTask { task, outbox } in couriers {
             task.abort();
@@ -127,6 +137,7 @@ impl Couriers {
         let fault = Fault { kind: Kind::SinkDown, broken: false, text: why.into() };
         let _ = shared.envelopes.send(envelope(shared, sink, fault)).await;
         presence.gone().await;
+        drop(own);
     }
 
     /// Takes another configuration for heartbeats.
@@ -144,19 +155,20 @@ impl Couriers {
         let running = self.sinks.values().flat_map(|sink| &sink.couriers);
         running.for_each(|running| running.task.abort());
         for sink in self.sinks.into_values() {
-            sink.presence.gone().await;
+            let SinkTasks { own: _own, presence, .. } = sink;
+            presence.gone().await;
         }
     }
 }
 
 /// A courier that ends by a fault is started again, and no other notices.
 fn start_again<F: Future<Output = ()> + Send + 'static>(
-    shared: &Shared,
+    (shared, own): (&Shared, &OwnRuntime),
     name: String,
     courier: impl FnMut(u32) -> F + Send + 'static,
 ) -> JoinHandle<()> {
     let readiness = shared.readiness.clone();
-    tokio::spawn(async move { supervised(&name, &readiness, courier).await })
+    own.spawn(async move { supervised(&name, &readiness, courier).await })
 }
 
 fn part(sink: &SinkId) -> String {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{heart::Heart, shared::Shared};
 use crate::{
-    base::{Readiness, supervised},
+    base::{OwnRuntime, Readiness, supervised},
     config::SiteConfig,
     domain::{EventContext, HeartbeatFacts, HeartbeatSums, IdMint},
     sinks::{self, EncodedHeartbeat, GatherFacts, HeartbeatSettings, HeartbeatSource, Presence},
@@ -54,11 +54,11 @@ impl Heartbeats {
         self.settings.send_replace(settings(site, context));
     }
 
-    /// Begins to tell one sink that the gateway is there.
+    /// Begins to tell one sink that the gateway is there, on the thread of that sink.
     pub(super) fn at(
         &self,
         sink: &sinks::Config,
-        shared: &Shared,
+        (shared, own): (&Shared, &OwnRuntime),
         context: &EventContext,
     ) -> PresenceTask {
         let (stop, stopped) = watch::channel(None);
@@ -77,7 +77,7 @@ impl Heartbeats {
             presence.run(sink.clone())
         };
         let task = async move { supervised("a presence at a sink", &readiness, presence).await };
-        PresenceTask { task: tokio::spawn(task), stop }
+        PresenceTask { task: own.spawn(task), stop }
     }
 }
 

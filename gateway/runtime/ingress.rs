@@ -1,6 +1,6 @@
 //! Where devices and people come in: brokers, the intake, stations, the web; each starts and stops on its own.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde_json::json;
 use tokio::{
@@ -13,7 +13,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    base::{Sync, Task, write_whole},
+    base::{OwnRuntime, Sync, Task, stopped, write_whole},
     config::Config,
     console::{self, Console},
     domain::{
@@ -25,6 +25,9 @@ use crate::{
         sl651::{self, Stations},
     },
 };
+
+/// Between two tries to write where it listens.
+const ADDRESSES_AGAIN: Duration = Duration::from_secs(5);
 
 /// A listener that is open.
 struct Listener {
@@ -50,15 +53,31 @@ pub(super) struct BoundListeners {
 }
 
 /// All listeners and brokers that are open.
-#[derive(Default)]
 pub(super) struct Ingress {
+    /// Who asks for figures and lists again and again takes nothing from presses. It stays as long as
+    /// the gateway runs: the answer to a reload goes out on it.
+    web_thread: OwnRuntime,
     web: Option<Listener>,
     intake: Option<Listener>,
     sl651: Option<Listener>,
     brokers: BTreeMap<String, Task>,
+    /// Writes `run.json`, as long as that fails.
+    addresses: Option<Task>,
 }
 
 impl Ingress {
+    /// Nothing is open yet.
+    pub(super) fn new() -> Self {
+        Self {
+            web_thread: OwnRuntime::start("web"),
+            web: None,
+            intake: None,
+            sl651: None,
+            brokers: BTreeMap::new(),
+            addresses: None,
+        }
+    }
+
     /// Binds the console. If the address is the same, the open socket is used again, without a gap.
     pub(super) async fn bind_web(
         &self,
@@ -155,7 +174,8 @@ impl Ingress {
             };
             let socket = console.listener();
             let readiness = shared.readiness.clone();
-            let task = Task::start(|stop| console.serve(backend, readiness, stop));
+            let task =
+                Task::start_on(&self.web_thread, |stop| console.serve(backend, readiness, stop));
             // Not waited for: a connection of it may be the one that asked for this.
             if let Some(old) = self.web.replace(Listener { task, socket }) {
                 old.task.stop();
@@ -203,12 +223,12 @@ impl Ingress {
     pub(super) fn close(&self) {
         let ingress =
             self.web.iter().chain(&self.intake).chain(&self.sl651).map(|listener| &listener.task);
-        ingress.chain(self.brokers.values()).for_each(Task::stop);
+        ingress.chain(self.brokers.values()).chain(&self.addresses).for_each(Task::stop);
     }
 
     /// Writes `run.json` into the data folder: where the running gateway listens. It is removed when the
     /// gateway stops.
-    pub(super) fn write_addresses(&self, config: &Config) {
+    pub(super) fn write_addresses(&mut self, config: &Config) {
         let (web, intake) = (
             self.web.as_ref().and_then(Listener::address),
             self.intake.as_ref().and_then(Listener::address),
@@ -218,8 +238,20 @@ impl Ingress {
         let addresses =
             json!({ "pid": std::process::id(), "web": web, "intake": intake, "sl651": sl651 });
         let path = config.data.path.join("run.json");
+        self.addresses.take().iter().for_each(Task::stop);
         if let Err(error) = write_whole(&path, addresses.to_string().as_bytes(), Sync::No) {
-            tracing::warn!(%error, "run.json could not be written");
+            tracing::warn!(%error, "run.json could not be written; tried until it can");
+            // On a disk that is full there will be room again.
+            let written = move |mut stop| async move {
+                let again = async {
+                    let text = addresses.to_string();
+                    while write_whole(&path, text.as_bytes(), Sync::No).is_err() {
+                        tokio::time::sleep(ADDRESSES_AGAIN).await;
+                    }
+                };
+                tokio::select! { () = again => {}, () = stopped(&mut stop) => {} }
+            };
+            self.addresses = Some(Task::start(written));
         }
     }
 }

@@ -87,8 +87,8 @@ impl RunningGateway {
         mut hang_up: Option<Signal>,
     ) {
         loop {
-            let answer = tokio::select! {
-                Some(answer) = asked.recv() => Some(answer),
+            let asked = tokio::select! {
+                Some(asked) = asked.recv() => Some(asked),
                 Some((camera, found)) = self.cameras.next_found() => {
                     self.cameras.take_found(&self.config, &camera, found);
                     continue;
@@ -100,7 +100,8 @@ impl RunningGateway {
                 () = next(&mut hang_up) => None,
             };
             self.systemd.reloading();
-            let reloaded = self.reload().await;
+            let confirmed = asked.as_ref().is_some_and(|asked| asked.confirmed);
+            let reloaded = self.reload(confirmed).await;
             self.systemd.ready();
             let outcome = match &reloaded {
                 Reloaded::Done(_) => "done",
@@ -108,13 +109,13 @@ impl RunningGateway {
                 Reloaded::Refused(_) | Reloaded::Stopping => "refused",
             };
             self.shared.registry.add(Metric::ConfigReloads, outcome, 1);
-            if let Some(answer) = answer {
-                let _ = answer.send(reloaded);
+            if let Some(asked) = asked {
+                let _ = asked.answer.send(reloaded);
             }
         }
     }
 
-    async fn reload(&mut self) -> Reloaded {
+    async fn reload(&mut self, confirmed: bool) -> Reloaded {
         let Some(reread) = &self.reread else {
             let error = "there is no configuration file to read: this gateway was started by `gridpost watch`";
             tracing::error!("reload: {error}");
@@ -136,6 +137,10 @@ impl RunningGateway {
             return Reloaded::Refused(
                 json!({ "applied": false, "error": frozen.join("; "), "difference": difference }),
             );
+        }
+        let losses = self.config.losses(&new);
+        if !losses.is_empty() && !confirmed {
+            return needs_a_second_word(&losses, &difference);
         }
         let prepared = self.prepare(&mut new, &difference).await;
         let kept = self.apply(new, prepared, &difference).await;
@@ -255,6 +260,18 @@ async fn next(hang_up: &mut Option<Signal>) {
         Some(signal) => drop(signal.recv().await),
         None => std::future::pending().await,
     }
+}
+
+/// A file that was cut off looks like one that wants less: whole parts go only when that is said twice.
+fn needs_a_second_word(losses: &[String], difference: &Difference) -> Reloaded {
+    let error = format!(
+        "this would take away {}: ask again by POST /api/v1/reload?confirm=true, or restart; everything goes on as it was",
+        losses.join(", ")
+    );
+    tracing::error!("reload: {error}");
+    Reloaded::Refused(json!({
+        "applied": false, "error": error, "removes": losses, "difference": difference,
+    }))
 }
 
 /// Every problem as `check` tells it, in the log and in the answer.

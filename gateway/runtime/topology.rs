@@ -197,7 +197,7 @@ impl Parts {
         let heartbeats = Heartbeats::start(&config.site, &context, &shared, &heart);
         let mut couriers = Couriers::new(heartbeats);
         config.sinks.iter().for_each(|sink| couriers.start(sink, &shared, &context));
-        let mut ingress = Ingress::default();
+        let mut ingress = Ingress::new();
         let bound = bind_all(&ingress, &config, &shared).await?;
         ingress.open(bound, &shared, &context_reader, &reloads).await;
         config.mqtt.iter().for_each(|broker| ingress.start_broker(broker, &shared));

@@ -20,8 +20,10 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use crate::domain::{
-    Body, Clock, Envelope, Meter, Metric, Now, Observation, SourceId, Stamp, Unreadable,
+use crate::{
+    base::handles,
+    domain::{Body, Clock, Envelope, Meter, Metric, Now, Observation, SourceId, Stamp, Unreadable},
+    wire::sockets::keep_alive,
 };
 
 use super::codecs::sl651::{Step, step};
@@ -32,6 +34,8 @@ pub use assembly::Assembly;
 
 /// Where it comes from, in records and counts; the name of the listener in recorded signals.
 pub const VIA: &str = "sl651";
+/// Of all handles that connections may have, percent.
+const HANDLES_PERCENT: usize = 20;
 /// The same complaint about the system is logged at most this often.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
@@ -210,9 +214,12 @@ impl Stations {
         mut stop: watch::Receiver<bool>,
     ) {
         let shared = self.shared.clone();
-        let Some(seat) = self.roster.seat(peer.ip(), self.connections_max) else {
+        keep_alive(&stream);
+        // The handles of the process bound it too, as at the other listeners: the store needs some.
+        let most = handles::at_most(self.connections_max, HANDLES_PERCENT);
+        let Some(seat) = self.roster.seat(peer.ip(), most) else {
             shared.meter.add(Metric::SignalsRefused, VIA, 1);
-            tracing::warn!(%peer, "sl651: too many connections; closed");
+            tracing::warn!(%peer, most, "sl651: too many connections; closed");
             return;
         };
         let roster = self.roster.clone();

@@ -27,6 +27,7 @@ mod list;
 mod open;
 mod recover;
 mod retain;
+mod scrub;
 mod shared;
 mod state;
 mod tidy;
@@ -46,6 +47,8 @@ mod tests_disk_space;
 mod tests_faults;
 #[cfg(test)]
 mod tests_model;
+#[cfg(test)]
+mod tests_scrub;
 
 use std::{
     path::PathBuf,

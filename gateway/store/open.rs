@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    fs,
     path::PathBuf,
     sync::{Arc, Mutex, atomic::Ordering},
     thread::{self, JoinHandle},
@@ -18,10 +17,10 @@ use super::{
     disk_space::DiskSpace,
     evidence,
     folder::{self, DataFolder},
-    format::{self, SEGMENT_HEADER_BYTES},
     index::{self, Index, Indexer},
     journal::{Journal, Reader, segment_path},
     recover::{Checkpoint, Recovered, RecoveryTarget, recover},
+    scrub::scrub,
     shared::{Ending, Shared},
     state::{Brief, State},
     tidy::SteadyClock,
@@ -34,9 +33,6 @@ const LIVE_MAX: usize = 10_000;
 /// A box restored from a backup continues an incident so many revisions later: those between
 /// may have been used by the box that the backup was taken of, and a receiver knows them.
 pub(super) const FORK_REVISIONS: u32 = 1000;
-/// With an index, this much of the newest journal is still checked for damage at start (a
-/// fraction of a second); `check` reads all of it.
-const SCRUB_BYTES: u64 = 64 << 20;
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(10);
 
@@ -218,7 +214,7 @@ fn read_all(
             let checkpoint = state.checkpoint.clone();
             let place = checkpoint.as_ref().and_then(|c| Some((c, c.find(&journal)?)));
             if let Some((checkpoint, hash)) = place {
-                let notes = scrub(data_folder, checkpoint);
+                let notes = scrub(&journal, checkpoint);
                 let mut found = recover(
                     &target,
                     Some((checkpoint, hash)),
@@ -254,36 +250,6 @@ fn read_all(
     }
     state.checkpoint = Checkpoint::of(&found.end);
     Ok((None, state, found))
-}
-
-/// Checks the newest part of the journal before the checkpoint, which the index spares us reading.
-/// Returns the damage found, a sentence each.
-fn scrub(data_folder: &DataFolder, checkpoint: &Checkpoint) -> Vec<String> {
-    let (mut notes, mut left) = (Vec::new(), SCRUB_BYTES);
-    for number in (1..=checkpoint.location.segment).rev() {
-        let path = segment_path(&data_folder.journal(), number);
-        let Ok(mut bytes) = fs::read(&path) else { break };
-        if number == checkpoint.location.segment {
-            let location = checkpoint.location;
-            bytes.truncate((location.offset + u64::from(location.len)) as usize);
-        }
-        let (_, damage) = format::walk(&bytes, SEGMENT_HEADER_BYTES.min(bytes.len()), 0);
-        notes.extend(damage.iter().map(|damage| {
-            format!(
-                "{}: bytes {}..{} (after record {}) are damaged: {}; the rest is served",
-                path.display(),
-                damage.from,
-                damage.to,
-                damage.after_seq,
-                damage.reason
-            )
-        }));
-        left = left.saturating_sub(bytes.len() as u64);
-        if left == 0 {
-            break;
-        }
-    }
-    notes
 }
 
 /// A crash between `Retired` and the removal left segments behind that nothing needs (J7).

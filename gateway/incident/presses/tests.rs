@@ -171,3 +171,22 @@ fn memory_is_bounded() {
     }
     assert_eq!(presses.seen.len(), PRESSES_MAX);
 }
+
+#[test]
+fn p11_of_a_flood_of_devices_only_what_still_counts_is_remembered() {
+    let mut presses = Presses::default();
+    let mut at = 0;
+    for n in 0..30_000u64 {
+        at += 10;
+        let press = Press { id: Some(format!("random-id-{n:010}")), ..Press::default() };
+        let now = Now { wall: start(), mono_ms: at };
+        assert_eq!(
+            presses.judge(now, &format!("s-{n}").as_str().into(), &press),
+            PressVerdict::New
+        );
+    }
+    assert!(presses.last.len() <= 4_000, "{}", presses.last.len());
+    assert!(presses.order.len() <= PRESSES_MAX && presses.seen.len() <= PRESSES_MAX);
+    // Two tables of marks of 16 bytes and a time each, whatever the devices are called.
+    assert_eq!(size_of::<(Mark, i64)>(), 32);
+}
