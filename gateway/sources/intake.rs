@@ -7,6 +7,7 @@
 mod connect;
 mod session;
 mod users;
+mod wills;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -37,6 +38,7 @@ use crate::{
     },
 };
 use users::Users;
+use wills::Wills;
 
 /// Connections at once where the configuration says nothing and the list is short.
 const CONNECTIONS_MIN: usize = 512;
@@ -44,8 +46,9 @@ const CONNECTIONS_MIN: usize = 512;
 const CONNECTIONS_MORE: usize = 64;
 /// Of all handles that connections may have, percent: presses come before the web.
 const HANDLES_PERCENT: usize = 60;
-/// Connections of one address that have not said who they are.
-const STRANGERS_MAX: usize = 64;
+/// Connections of one address that have not said who they are; as many as are listed, if that is more:
+/// all of them may stand behind one router, and come at once when the power returns.
+const STRANGERS_MIN: usize = 64;
 /// One line of the log in so long for things of which there may be thousands.
 const SAID_EVERY: Duration = Duration::from_secs(10);
 /// What is told of messages that were set aside.
@@ -143,6 +146,7 @@ pub async fn fuzz_session(
         readiness: Readiness::default(),
         too_large: AtomicU64::new(0),
         said: Said::default(),
+        wills: Wills::default(),
     };
     let from = IpAddr::from([127, 0, 0, 1]);
     let mut guest = shared.guests.admit(from, 1, 1).ok_or("no place")?;
@@ -180,6 +184,7 @@ struct Shared {
     readiness: Readiness,
     too_large: AtomicU64,
     said: Said,
+    wills: Wills,
 }
 
 impl Shared {
@@ -247,6 +252,7 @@ impl Intake {
             readiness: readiness.clone(),
             too_large: AtomicU64::new(0),
             said: Said::default(),
+            wills: Wills::default(),
         };
         let connections_max = config.connections_max;
         Ok(Self { listener, tls, shared: Arc::new(shared), connections_max, readiness })
@@ -291,7 +297,8 @@ impl Intake {
                 }
             };
             let most = self.most();
-            let guest = self.shared.guests.admit(peer.ip(), most, STRANGERS_MAX);
+            let strangers = STRANGERS_MIN.max(self.shared.dialects.borrow().listed());
+            let guest = self.shared.guests.admit(peer.ip(), most, strangers);
             if !full && self.shared.guests.was_crowded() {
                 full = true;
                 look.reset();
@@ -351,9 +358,11 @@ impl Intake {
                 ended = connection(stream, tls, &shared, peer, &mut guest) => ended,
                 () = stopped(&mut stop) => return,
             };
-            drop(guest);
             let Some((hello, will)) = ended else { return };
-            if !will.delay.is_zero() {
+            // Who goes without a word leaves something to remember: there is room for so many.
+            let room = shared.wills.room_for(&will);
+            let held = room.is_none().then_some(guest);
+            if held.is_none() && !will.delay.is_zero() {
                 tokio::select! {
                     () = tokio::time::sleep(will.delay) => {}
                     () = stopped(&mut stop) => return,
@@ -363,6 +372,7 @@ impl Intake {
                 }
             }
             session::say_will(&shared, &hello, &will).await;
+            drop((held, room));
         });
     }
 }
@@ -393,3 +403,6 @@ async fn connection(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

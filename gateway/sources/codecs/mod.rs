@@ -366,7 +366,12 @@ impl Codecs {
 
     /// Whether the site has listed a device, or a gauge, under this name.
     pub fn lists(&self, name: &str) -> bool {
-        self.device(name).listed || self.gauge(name).is_some()
+        self.listed_as(name).is_some()
+    }
+
+    /// The device or gauge of the list that has this name.
+    pub fn listed_as(&self, name: &str) -> Option<SourceId> {
+        self.device(name).id.or_else(|| self.gauge(name))
     }
 
     /// How many names of devices and gauges are listed: at least as many as there are devices.

@@ -35,7 +35,7 @@ use crate::{
     },
     wire::{
         frames::{self, Frame, Frames, PAYLOAD_BYTES_MAX, PublishPacket},
-        guests::{Guest, Leave, Trust},
+        guests::{Guest, Leave},
         tls::Wire,
     },
 };
@@ -329,7 +329,7 @@ impl DeviceSession<'_> {
         if let Some(one) = observations.first()
             && shared.dialects.borrow().lists(one.source.as_str())
         {
-            self.guest.stands(Trust::Listed);
+            self.guest.speaks_for(one.source.as_str());
         }
         self.give(observations, &message, packet, qos).await
     }

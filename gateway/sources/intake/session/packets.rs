@@ -96,9 +96,10 @@ impl DeviceSession<'_> {
         if let Ok(hello) = &hello {
             let dialects = self.shared.dialects.borrow().clone();
             let names = [Some(&hello.client), hello.user.as_ref()];
-            let listed = names.into_iter().flatten().any(|name| dialects.lists(name));
-            let standing = if listed { Trust::Listed } else { Trust::Known };
-            self.guest.is(hello.name(&self.from.to_string()), standing);
+            self.guest.is(hello.name(&self.from.to_string()), Trust::Known);
+            for device in names.into_iter().flatten().filter_map(|name| dialects.listed_as(name)) {
+                self.guest.speaks_for(device.as_str());
+            }
         }
         self.send(connack).await?;
         self.hello = Some(hello?);
