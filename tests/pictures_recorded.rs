@@ -95,7 +95,7 @@ fn what_a_phone_held_upright_recorded_is_seen_upright_and_its_clip_plays_so() {
         std::process::Command::new("find").args([&data, "-name", "*.mp4"]).output().unwrap();
     let evidence = String::from_utf8(evidence.stdout).unwrap();
     let cut = evidence.lines().next().expect("a clip was kept");
-    let turned = |clip: &str| {
+    let turned = |clip: &std::path::Path| {
         let probe = std::process::Command::new("ffprobe")
             .args(["-v", "error", "-show_entries", "stream_side_data=rotation", "-of", "csv=p=0"])
             .arg(clip)
@@ -104,7 +104,7 @@ fn what_a_phone_held_upright_recorded_is_seen_upright_and_its_clip_plays_so() {
         String::from_utf8(probe.stdout).unwrap()
     };
     assert_ne!(turned(&upright).trim(), "", "the recording is not turned");
-    assert_eq!(turned(cut), turned(&upright), "as it was recorded");
+    assert_eq!(turned(std::path::Path::new(cut)), turned(&upright), "as it was recorded");
 }
 
 #[test]

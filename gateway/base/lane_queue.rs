@@ -32,6 +32,8 @@ const SEARCHED_MAX: usize = 64;
 
 /// How soon a success of the sink may bring forward what was set aside, by how often that was in vain.
 const HOLD_MS: [u64; 5] = [0, 60_000, 240_000, 960_000, REFUSED_EVERY_MS];
+/// Of an emergency that was never refused, only failed: a receiver that fails now and then is asked soon.
+const FAILED_HOLD_MS_MAX: u64 = 60_000;
 
 /// The most urgent class first, then in the order of the journal.
 pub type Turn = (Class, u64);
@@ -62,6 +64,7 @@ pub struct Tried {
     /// In a row; the back-off grows with it.
     pub tries: u32,
     strikes: u32,
+    refused: bool,
     /// What the sink had taken of its lane when it failed last.
     passes: u64,
     /// Set aside, and tried so often in vain since.
@@ -345,6 +348,7 @@ impl LaneQueue {
         tried.tries = tried.tries.saturating_add(1);
         tried.passes = passes;
         tried.strikes += u32::from(struck);
+        tried.refused |= why == NotYet::Refused;
         let before = tried.aside;
         tried.aside = match (before, why) {
             (Some(vain), NotYet::Refused) => Some(vain + 1),
@@ -364,7 +368,10 @@ impl LaneQueue {
             self.probe = tried.tries >= enough;
             return false;
         };
-        let hold_ms = HOLD_MS[vain.min(HOLD_MS.len() - 1)];
+        let mut hold_ms = HOLD_MS[vain.min(HOLD_MS.len() - 1)];
+        if self.order == LaneOrder::EachAtOnce && !tried.refused {
+            hold_ms = hold_ms.min(FAILED_HOLD_MS_MAX);
+        }
         let wait_ms = match why {
             NotYet::Refused => REFUSED_EVERY_MS,
             NotYet::Failed { wait_ms } | NotYet::Asked { wait_ms } => hold_ms.max(wait_ms),
@@ -405,5 +412,43 @@ impl LaneQueue {
             found.into_iter().for_each(|turn| group.put(turn, now_ms));
         }
         count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::domain::{IdMint, Now};
+
+    /// How long one waits that was tried so often, while others pass in between.
+    fn waits(order: LaneOrder, first: NotYet) -> u64 {
+        let now = Now { wall: Timestamp::from_second(1_782_864_000).unwrap(), mono_ms: 0 };
+        let incident = IdMint::new([1; 32]).incident(now);
+        let turn = (Class::Emergency, 1);
+        let mut queue = LaneQueue::new(order);
+        queue.insert(turn, incident);
+        let mut now_ms = 0;
+        for n in 0..20 {
+            queue.leave(turn, incident);
+            let why = if n == 0 { first } else { NotYet::Failed { wait_ms: 1_000 } };
+            queue.later(turn, incident, why, (now_ms, n));
+            let next_ms = queue.next_ms().unwrap();
+            if n == 19 {
+                assert!(queue.tried(1).is_aside());
+                return next_ms - now_ms;
+            }
+            now_ms = next_ms;
+        }
+        unreachable!()
+    }
+
+    #[test]
+    fn an_emergency_that_only_fails_is_asked_within_a_minute_and_what_was_refused_is_not() {
+        let failed = NotYet::Failed { wait_ms: 1_000 };
+        assert_eq!(waits(LaneOrder::EachAtOnce, failed), FAILED_HOLD_MS_MAX);
+        assert_eq!(waits(LaneOrder::EachAtOnce, NotYet::Refused), REFUSED_EVERY_MS);
+        assert_eq!(waits(LaneOrder::OneByOne, failed), REFUSED_EVERY_MS);
     }
 }

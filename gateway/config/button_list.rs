@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{button::ButtonConfig, list_text, problem::did_you_mean};
+use super::{button::ButtonConfig, list_text, numbers, problem::did_you_mean};
 use crate::domain::Datum;
 
 /// Its columns; cameras: several with `;` between them. Only `id` must be there.
@@ -125,6 +125,18 @@ impl Row<'_> {
         cell.parse().map(Some).map_err(|_| format!("{column}: `{cell_said}`: expected {what}"))
     }
 
+    /// Within what a file of TOML may say under the same key.
+    fn seconds(&self, column: &str) -> Result<Option<u64>, String> {
+        let found = self.number::<u64>(column, "a whole number of seconds")?;
+        let (least, most) = numbers::range(column);
+        match found {
+            Some(number) if !(least..=most).contains(&(number as f64)) => {
+                Err(format!("{column}: {number}: expected {least} to {most}"))
+            }
+            found => Ok(found),
+        }
+    }
+
     fn datum(&self) -> Result<Option<Datum>, String> {
         let Some(cell) = self.cell("datum") else { return Ok(None) };
         let read = serde_json::from_value(serde_json::Value::String(cell.to_owned()));
@@ -162,7 +174,7 @@ impl Row<'_> {
             grid: self.text("grid"),
             contact: self.text("contact"),
             note: self.text("note"),
-            silent_after_s: self.number("silent_after_s", "a whole number of seconds")?,
+            silent_after_s: self.seconds("silent_after_s")?,
             cameras: cameras.map(str::to_owned).collect(),
         })
     }
@@ -222,5 +234,17 @@ mod tests {
             none.is_empty() && bad.len() == 1 && bad[0].1.starts_with("no column is called `id`"),
             "{bad:?}"
         );
+    }
+
+    #[test]
+    fn a_row_has_the_ranges_of_the_configuration() {
+        let most = 315_360_000_u64;
+        for (seconds, taken) in [(most, true), (most + 1, false), (u64::MAX, false)] {
+            let text = format!("id,silent_after_s\nb1,{seconds}\n");
+            let (buttons, bad) = parse_buttons(text.as_bytes());
+            assert_eq!(!buttons.is_empty(), taken, "{seconds}: {bad:?}");
+            let told = bad.iter().any(|(line, why)| *line == 2 && why.contains("expected 0 to"));
+            assert_eq!(told, !taken, "{seconds}: {bad:?}");
+        }
     }
 }

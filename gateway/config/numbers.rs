@@ -38,7 +38,7 @@ const OF_ENDS: &[(&str, f64, f64)] = &[
 ];
 
 /// What a number may be under a key of this name.
-fn range(key: &str) -> (f64, f64) {
+pub(super) fn range(key: &str) -> (f64, f64) {
     let whole = OF_KEYS.iter().find(|(name, ..)| *name == key);
     let found = whole.or_else(|| OF_ENDS.iter().find(|(end, ..)| key.ends_with(end)));
     found.map_or((-EXACT, EXACT), |(_, least, most)| (*least, *most))

@@ -61,7 +61,7 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct Say {
     /// `received` (on disk; again at each further press), `coming` (accepted or dispatched),
-    /// `over` (taken back, closed or dismissed).
+    /// `over` (taken back, closed, dismissed or merged).
     pub when: Vec<When>,
     /// Only for devices of these models. Default all.
     #[serde(default)]
@@ -188,10 +188,10 @@ impl AnswerSink {
                 again.then_some(When::Received)
             }
             What::Accepted | What::Dispatched => Some(When::Coming),
-            What::Ended | What::Closed | What::Dismissed => Some(When::Over),
+            // Merged: the case is closed, and whoever waits by this device waits for another one's.
+            What::Ended | What::Closed | What::Dismissed | What::Merged => Some(When::Over),
             What::Handled
             | What::Verified
-            | What::Merged
             | What::Transferred
             | What::SentBack
             | What::Asked
@@ -300,7 +300,9 @@ mod tests {
         let model = r#","model":"hs1eb""#;
         assert_eq!(topics("opened", model), "received zigbee2mqtt/{device}/set room/siren");
         assert_eq!(topics("accepted", model), "coming zigbee2mqtt/{device}/set");
-        assert_eq!(topics("closed", model), "over ");
+        for over in ["ended", "closed", "dismissed", "merged"] {
+            assert_eq!(topics(over, model), "over ", "{over}");
+        }
         assert_eq!(topics("updated", model), "nothing", "a clip was added");
     }
 

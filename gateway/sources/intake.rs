@@ -7,6 +7,7 @@
 mod connect;
 mod session;
 mod users;
+mod wills;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -42,6 +43,7 @@ use crate::{
     },
 };
 use users::Users;
+use wills::Wills;
 
 /// Connections at once where the configuration says nothing and the list is short.
 const CONNECTIONS_MIN: usize = 512;
@@ -49,8 +51,9 @@ const CONNECTIONS_MIN: usize = 512;
 const CONNECTIONS_MORE: usize = 64;
 /// Of all handles that connections may have, percent: presses come before the web.
 const HANDLES_PERCENT: usize = 60;
-/// Connections of one address that have not said who they are.
-const STRANGERS_MAX: usize = 64;
+/// Connections of one address that have not said who they are; as many as are listed, if that is more:
+/// all of them may stand behind one router, and come at once when the power returns.
+const STRANGERS_MIN: usize = 64;
 /// One line of the log in so long for things of which there may be thousands.
 const SAID_EVERY: Duration = Duration::from_secs(10);
 /// What is told of messages that were set aside.
@@ -167,6 +170,7 @@ pub async fn fuzz_session(
         too_large: AtomicU64::new(0),
         not_theirs: Mutex::default(),
         said: Said::default(),
+        wills: Wills::default(),
     };
     let from = IpAddr::from([127, 0, 0, 1]);
     let mut guest = shared.guests.admit(from, 1, 1).ok_or("no place")?;
@@ -205,6 +209,7 @@ struct Shared {
     too_large: AtomicU64,
     not_theirs: Mutex<NotTheirs>,
     said: Said,
+    wills: Wills,
 }
 
 impl Shared {
@@ -312,6 +317,7 @@ impl Intake {
             too_large: AtomicU64::new(0),
             not_theirs: Mutex::default(),
             said: Said::default(),
+            wills: Wills::default(),
         };
         let connections_max = config.connections_max;
         Ok(Self { listener, tls, shared: Arc::new(shared), connections_max, readiness })
@@ -362,7 +368,8 @@ impl Intake {
                 }
             };
             let most = self.most();
-            let guest = self.shared.guests.admit(peer.ip(), most, STRANGERS_MAX);
+            let strangers = STRANGERS_MIN.max(self.shared.dialects.borrow().listed());
+            let guest = self.shared.guests.admit(peer.ip(), most, strangers);
             if !full && self.shared.guests.was_crowded() {
                 full = true;
                 look.reset();
@@ -424,9 +431,11 @@ impl Intake {
                 ended = connection(stream, tls, &shared, peer, &mut guest) => ended,
                 () = stopped(&mut stop) => return,
             };
-            drop(guest);
             let Some((hello, will)) = ended else { return };
-            if !will.delay.is_zero() {
+            // Who goes without a word leaves something to remember: there is room for so many.
+            let room = shared.wills.room_for(&will);
+            let held = room.is_none().then_some(guest);
+            if held.is_none() && !will.delay.is_zero() {
                 tokio::select! {
                     () = tokio::time::sleep(will.delay) => {}
                     () = stopped(&mut stop) => return,
@@ -436,6 +445,7 @@ impl Intake {
                 }
             }
             session::say_will(&shared, &hello, &will).await;
+            drop((held, room));
         });
     }
 }
@@ -466,3 +476,6 @@ async fn connection(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,23 @@ use rustix::{
 use super::{disk::Disk, error::OpenError, format::FORMAT_VERSION};
 
 const FORMAT_WORD: &str = "gridpost-store";
+/// What lies in a data folder, up to the first dot.
+const OUR_NAMES: &[&str] = &[
+    "cameras",
+    "devices",
+    "evidence",
+    "format",
+    "in-hand",
+    "index",
+    "journal",
+    "lock",
+    "quarantine",
+    "reserve",
+    "retry",
+    "run",
+    "standing",
+    "tracks",
+];
 
 /// Names of everything in the data folder.
 #[derive(Clone, Debug)]
@@ -71,7 +88,11 @@ pub(super) struct Lock {
 
 /// Who holds the folder, if anybody does: the process id as it was written.
 pub(super) fn holder(data_folder: &DataFolder) -> Option<String> {
-    let free = |file: &File| flock(file, FlockOperation::NonBlockingLockShared).is_ok();
+    // A disk that cannot lock a folder says so of it; then the lock file alone tells.
+    let free = |file: &File| match flock(file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => true,
+        Err(error) => locks_no_folder(error),
+    };
     let folder = File::open(&data_folder.root).ok()?;
     let mut file = File::open(data_folder.lock());
     if free(&folder) && file.as_ref().map_or(true, free) {
@@ -120,11 +141,31 @@ fn missing(root: &Path) -> Vec<PathBuf> {
     root.ancestors().take_while(not_there).map(Path::to_path_buf).collect()
 }
 
+/// Whether nobody but the gateway can miss it: it is empty, or a data folder with nothing else in it.
+/// `/tmp` closed to others would be the end of this box.
+fn is_ours_alone(root: &Path, mode: u32) -> bool {
+    const STICKY: u32 = 0o1000;
+    let Ok(mut entries) = fs::read_dir(root) else { return false };
+    mode & STICKY == 0
+        && entries.all(|entry| {
+            entry.is_ok_and(|entry| {
+                let name = entry.file_name();
+                let name = name.to_string_lossy();
+                let stem = name.split('.').next().unwrap_or_default();
+                OUR_NAMES.contains(&stem) || name == "lost+found"
+            })
+        })
+}
+
 /// A folder that was made by hand, or by a umask, may be open to everybody on this box.
 fn keep_others_out(root: &Path) {
     let Ok(found) = fs::metadata(root) else { return };
     let mode = found.permissions().mode();
     if mode & 0o007 == 0 {
+        return;
+    }
+    if !is_ours_alone(root, mode) {
+        tracing::warn!(folder = %root.display(), "IS OPEN to everybody on this box, and holds what is not the gateway's: give [data] path a folder of its own");
         return;
     }
     match fs::set_permissions(root, fs::Permissions::from_mode(mode & 0o770)) {
@@ -135,6 +176,12 @@ fn keep_others_out(root: &Path) {
             tracing::error!(folder = %root.display(), %error, "IS OPEN to everybody on this box, and that cannot be changed")
         }
     }
+}
+
+/// NFS makes of it a lock of a range of bytes, for which a folder would have to be open for writing.
+fn locks_no_folder(error: rustix::io::Errno) -> bool {
+    use rustix::io::Errno;
+    [Errno::BADF, Errno::NOLCK, Errno::OPNOTSUPP].contains(&error)
 }
 
 fn take_lock(data_folder: &DataFolder) -> Result<Lock, OpenError> {
@@ -148,8 +195,15 @@ fn take_lock(data_folder: &DataFolder) -> Result<Lock, OpenError> {
         .truncate(false)
         .open(&path)
         .map_err(OpenError::io("open the lock file", &path))?;
-    let locked = flock(&folder, FlockOperation::NonBlockingLockExclusive)
-        .and_then(|()| flock(&file, FlockOperation::NonBlockingLockExclusive));
+    let folder_locked = match flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+        Err(error) if locks_no_folder(error) => {
+            tracing::warn!(folder = %root.display(), %error, "this disk locks no folder (NFS?): the file `lock` alone keeps a second gateway out");
+            Ok(())
+        }
+        locked => locked,
+    };
+    let locked =
+        folder_locked.and_then(|()| flock(&file, FlockOperation::NonBlockingLockExclusive));
     if let Err(error) = locked {
         if error == rustix::io::Errno::WOULDBLOCK {
             let pid = read_pid(&mut file);
@@ -219,4 +273,42 @@ fn write_format(data_folder: &DataFolder, disk: &dyn Disk) -> io::Result<()> {
     disk.sync_all(&handle)?;
     disk.rename(&path, &data_folder.format())?;
     disk.sync_folder(&data_folder.root)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_with_what_is_not_the_gateways_is_left_as_it_is() {
+        for (what, mode, names, closed) in [
+            ("made by hand", 0o777, &[][..], true),
+            ("a data folder", 0o755, &["format", "journal", "run.json", "lost+found"][..], true),
+            ("with something else", 0o755, &["format", "journal", "photos"][..], false),
+            ("the home of another", 0o755, &["photos"][..], false),
+            ("/tmp", 0o1777, &[][..], false),
+            ("/tmp, at the second start", 0o1777, &["format", "journal"][..], false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path().join("data");
+            fs::create_dir(&root).unwrap();
+            names.iter().for_each(|name| fs::write(root.join(name), "").unwrap());
+            fs::set_permissions(&root, fs::Permissions::from_mode(mode)).unwrap();
+            keep_others_out(&root);
+            let after = fs::metadata(&root).unwrap().permissions().mode() & 0o7777;
+            assert_eq!(after, if closed { mode & 0o770 } else { mode }, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_locks_no_folder_is_no_second_gateway() {
+        for error in [Errno::BADF, Errno::NOLCK, Errno::OPNOTSUPP] {
+            assert!(locks_no_folder(error), "{error}");
+        }
+        for error in [Errno::WOULDBLOCK, Errno::IO, Errno::ACCESS, Errno::INTR] {
+            assert!(!locks_no_folder(error), "{error}");
+        }
+    }
 }

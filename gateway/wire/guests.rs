@@ -5,14 +5,14 @@
 //! list, the address that holds the most places gives one up.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::oneshot;
 
-/// So many places strangers keep, so that who comes can still say who he is.
+/// So many places strangers keep, so that who comes can still say who he is; a quarter of all at most.
 const STRANGERS_MIN: usize = 16;
 
 /// How well a connection is known.
@@ -42,6 +42,8 @@ struct Entry {
     from: IpAddr,
     standing: Trust,
     name: Option<Name>,
+    /// Devices of the list that it speaks for, and nobody since.
+    devices: HashSet<String>,
     tell: oneshot::Sender<Leave>,
 }
 
@@ -50,6 +52,8 @@ struct Table {
     /// By number: the oldest first.
     entries: BTreeMap<u64, Entry>,
     by_name: HashMap<Name, u64>,
+    /// Who spoke last for a device of the list.
+    by_device: HashMap<String, u64>,
     next: u64,
     /// Somebody was sent away, or not let in, for want of room since it was last asked.
     crowded: bool,
@@ -84,7 +88,7 @@ impl Guests {
         }
         if table.entries.len() >= most {
             table.crowded = true;
-            let weakest = table.weakest();
+            let weakest = table.weakest(most);
             table.send_away(weakest, Leave::Room);
             if table.entries.len() >= most {
                 return None;
@@ -93,7 +97,8 @@ impl Guests {
         let number = table.next;
         table.next += 1;
         let (tell, leave) = oneshot::channel();
-        let entry = Entry { from, standing: Trust::Stranger, name: None, tell };
+        let entry =
+            Entry { from, standing: Trust::Stranger, name: None, devices: HashSet::new(), tell };
         table.entries.insert(number, entry);
         drop(table);
         Some(Guest { guests: self.clone(), number, leave })
@@ -157,6 +162,12 @@ impl Guest {
         self.guests.stands(self.number, standing);
     }
 
+    /// It speaks for a device of the list. Who did so before is known, and listed no more by this
+    /// device: with the name of one button nobody fills all places.
+    pub fn speaks_for(&self, device: &str) {
+        self.guests.table().speaks_for(self.number, device);
+    }
+
     /// For whoever learns more of it while it is served.
     pub fn handle(&self) -> GuestHandle {
         GuestHandle { guests: self.guests.clone(), number: self.number }
@@ -186,17 +197,34 @@ impl Entry {
 
 impl Table {
     /// Who leaves when there is no place.
-    fn weakest(&self) -> Option<u64> {
+    fn weakest(&self, most: usize) -> Option<u64> {
+        let kept = STRANGERS_MIN.min(most / 4);
         let of = |standing| self.entries.iter().filter(move |(_, one)| one.standing == standing);
         let strangers = of(Trust::Stranger).count();
-        let first = if strangers > STRANGERS_MIN { Trust::Stranger } else { Trust::Known };
-        let second = if strangers > STRANGERS_MIN { Trust::Known } else { Trust::Stranger };
+        let first = if strangers > kept { Trust::Stranger } else { Trust::Known };
+        let second = if strangers > kept { Trust::Known } else { Trust::Stranger };
         [first, second].into_iter().find_map(|standing| {
             let mut places: HashMap<IpAddr, usize> = HashMap::new();
             of(standing).for_each(|(_, one)| *places.entry(one.from).or_default() += 1);
             let most = places.values().copied().max()?;
             of(standing).find(|(_, one)| places[&one.from] == most).map(|(number, _)| *number)
         })
+    }
+
+    fn speaks_for(&mut self, number: u64, device: &str) {
+        if self.by_device.get(device) == Some(&number) {
+            return;
+        }
+        let Some(entry) = self.entries.get_mut(&number) else { return };
+        entry.standing = Trust::Listed;
+        entry.devices.insert(device.to_owned());
+        let Some(before) = self.by_device.insert(device.to_owned(), number) else { return };
+        if let Some(entry) = self.entries.get_mut(&before) {
+            entry.devices.remove(device);
+            if entry.devices.is_empty() {
+                entry.standing = Trust::Known;
+            }
+        }
     }
 
     fn send_away(&mut self, number: Option<u64>, why: Leave) {
@@ -207,6 +235,9 @@ impl Table {
 
     fn forget(&mut self, number: u64) -> Option<Entry> {
         let entry = self.entries.remove(&number)?;
+        for device in &entry.devices {
+            self.by_device.remove(device);
+        }
         if let Some(name) = &entry.name
             && self.by_name.get(name) == Some(&number)
         {
@@ -303,5 +334,54 @@ mod tests {
         assert!(guests.has(&name("btn")), "the later one stays when the earlier has left");
         drop(again);
         assert!(!guests.has(&name("btn")));
+    }
+
+    #[test]
+    fn with_the_name_of_one_button_nobody_fills_all_places() {
+        let guests = Arc::new(Guests::default());
+        let mut button = guests.admit(address(1), 40, 40).unwrap();
+        button.is(name("btn-1"), Trust::Known);
+        button.speaks_for("btn-1");
+        let mut bridge = guests.admit(address(1), 40, 40).unwrap();
+        bridge.is(name("bridge"), Trust::Known);
+        ["btn-2", "btn-3"].iter().for_each(|device| bridge.speaks_for(device));
+        let many: Vec<Guest> = (0..60u8)
+            .map(|n| {
+                let guest = guests.admit(address(3), 40, 40).unwrap();
+                guest.is(name(&format!("x{n}")), Trust::Known);
+                guest.speaks_for("btn-2");
+                guest
+            })
+            .collect();
+        assert_eq!(guests.count(), 40, "each newcomer has had a place");
+        assert!(left(&mut button).is_none() && left(&mut bridge).is_none());
+        // It has gone over, and comes back with its next word.
+        bridge.speaks_for("btn-2");
+        drop((many, bridge));
+        assert_eq!(guests.table().by_device.len(), 1);
+        drop(button);
+        assert!(guests.table().by_device.is_empty(), "nothing is left of who went");
+    }
+
+    #[test]
+    fn a_small_listener_keeps_its_devices_from_those_who_say_nothing() {
+        let guests = Arc::new(Guests::default());
+        let mut known: Vec<Guest> = (0..14u8)
+            .map(|n| {
+                let guest = guests.admit(address(n), 16, 64).unwrap();
+                guest.is(name(&n.to_string()), Trust::Known);
+                guest
+            })
+            .collect();
+        let mute: Vec<Guest> =
+            (0..200).map(|_| guests.admit(address(99), 16, 64).unwrap()).collect();
+        let gone = known.iter_mut().filter_map(left).count();
+        assert_eq!(gone, 3, "a quarter of the places is for those who have just come, and one");
+        drop(mute);
+        // The one place that there is, is for who comes.
+        let guests = Arc::new(Guests::default());
+        let one = guests.admit(address(1), 1, 64).unwrap();
+        one.is(name("a"), Trust::Known);
+        assert!(guests.admit(address(2), 1, 64).is_some());
     }
 }

@@ -52,16 +52,20 @@ pub(super) fn pieces(amounts: &[Fallen], scale: Scale) -> Pieces {
 fn confirm(found: &mut Pieces, believed: &mut Vec<Fallen>) {
     found.held.sort_by_key(|one| (one.to, one.um));
     let times: Vec<Timestamp> = found.held.iter().map(|one| one.to).collect();
-    let agrees = |at: Timestamp| {
-        let near = |since: Timestamp| {
-            let until = since + AGREE_WITHIN;
-            (since..=until).contains(&at)
-                && times.iter().filter(|other| (since..=until).contains(*other)).count() >= AGREE
-        };
-        times.iter().any(|since| near(*since))
-    };
-    for one in std::mem::take(&mut found.held) {
-        if agrees(one.to) {
+    // One pass: a window of the hour that each of them begins. Up to where they agree, if they do.
+    let mut agrees = vec![false; times.len()];
+    let (mut until, mut marked) = (0, 0);
+    for (first, since) in times.iter().enumerate() {
+        let within = |at: &Timestamp| at.duration_since(*since) <= AGREE_WITHIN;
+        until += times[until..].iter().take_while(|at| within(at)).count();
+        if until - first >= AGREE {
+            let from = first.max(marked);
+            agrees[from..until].fill(true);
+            marked = until;
+        }
+    }
+    for (one, agrees) in std::mem::take(&mut found.held).into_iter().zip(agrees) {
+        if agrees {
             believed.push(one);
             continue;
         }
@@ -165,5 +169,23 @@ mod tests {
         assert_eq!(sum(&[(0, 1, 20), (5, 6, 20), (10, 11, 20)]), (60, 0));
         assert_eq!(sum(&[(0, 1, 20), (5, 6, 20), (100, 101, 20)]), (0, 3));
         assert_eq!(sum(&[(0, 1, 200)]), (0, 0), "no rain does that");
+    }
+
+    #[test]
+    fn amounts_agree_to_the_end_of_the_hour_and_tens_of_thousands_are_judged_in_one_pass() {
+        // 60 min apart is within the hour, 61 is not; each is in a window of three or in none.
+        assert_eq!(sum(&[(0, 1, 20), (30, 31, 20), (60, 61, 20)]).1, 0);
+        assert_eq!(sum(&[(0, 1, 20), (30, 31, 20), (61, 62, 20)]).1, 3);
+        let chain: Vec<(i64, i64, i64)> = (0..7).map(|n| (n * 30, n * 30 + 1, 20)).collect();
+        assert_eq!(sum(&chain).1, 0);
+        let apart = [(0, 1, 20), (2, 3, 20), (4, 5, 20), (200, 201, 20), (290, 291, 20)];
+        assert_eq!(sum(&apart), (60, 2));
+        // Each against each would take hours.
+        let many = 300_000;
+        let one = |n| Fallen { from: at(n), to: at(n + 1), um: 20_000 };
+        let mut found = Pieces { held: (0..many).map(one).collect(), ..Pieces::default() };
+        let mut believed = Vec::new();
+        confirm(&mut found, &mut believed);
+        assert_eq!(believed.len(), usize::try_from(many).unwrap());
     }
 }

@@ -24,6 +24,8 @@ pub(super) use super::limits::Scale;
 
 /// Instants with readings: two a minute for 25 h, and some more.
 const INSTANTS_MAX: usize = 3_600;
+/// Amounts of one length that end at one instant.
+const AMOUNTS_OF_ONE_LENGTH_MAX: usize = 2;
 /// Readings of one instant: a report may have an amount of each period, and totals.
 const READINGS_OF_ONE_INSTANT_MAX: usize = 16;
 /// SL 651 element 26 has 6 digits and a decimal: 99,999.9 mm, then 0.
@@ -52,7 +54,16 @@ impl Series {
     /// Takes a reading; false if it was there already. Sums are current after [`Self::add_up`].
     pub(super) fn insert(&mut self, at: Timestamp, measure: Measure) -> bool {
         let here = self.readings.entry(at).or_default();
-        if here.contains(&measure) || here.len() >= READINGS_OF_ONE_INSTANT_MAX {
+        let length = |one: &Measure| match one {
+            Measure::Fallen { period_s, .. } => Some(*period_s),
+            _ => None,
+        };
+        let own = length(&measure);
+        let of_its_length = here.iter().filter(|one| own.is_some() && length(one) == own).count();
+        if of_its_length >= AMOUNTS_OF_ONE_LENGTH_MAX
+            || here.contains(&measure)
+            || here.len() >= READINGS_OF_ONE_INSTANT_MAX
+        {
             return false;
         }
         here.push(measure);

@@ -178,3 +178,14 @@ fn memory_is_bounded() {
     }
     assert!(series.readings.len() <= INSTANTS_MAX, "{}", series.readings.len());
 }
+
+#[test]
+fn of_one_length_two_amounts_of_an_instant_are_kept() {
+    let mut series = Series::default();
+    let at = Timestamp::from_second(1_782_864_000).unwrap();
+    let fallen = |um, period_s| Measure::Fallen { um, period_s };
+    assert!(series.insert(at, fallen(200, 300)) && series.insert(at, fallen(400, 300)));
+    assert!(!series.insert(at, fallen(600, 300)));
+    assert!(series.insert(at, fallen(600, 3_600)) && series.insert(at, Measure::TodayUm(600)));
+    assert!(series.insert(at + SignedDuration::from_secs(60), fallen(600, 300)));
+}

@@ -378,7 +378,7 @@ impl Codecs {
 
     /// Whether the site has listed a device, or a gauge, under this name.
     pub fn lists(&self, name: &str) -> bool {
-        self.device(name).listed || self.gauge(name).is_some()
+        self.listed_id(name).is_some()
     }
 
     /// The id of the device or gauge that the site has listed under this name.

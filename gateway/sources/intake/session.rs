@@ -26,7 +26,7 @@ use super::{
     connect::{self, First, Hello, SILENT_MAX, Will},
 };
 use crate::{
-    domain::{Arrival, Envelope, Metric, Observation, Receipt},
+    domain::{Arrival, Envelope, Metric, Observation, Receipt, SourceId},
     sources::{
         accept::{Sender, accept, cannot_be_read},
         arrival,
@@ -35,7 +35,7 @@ use crate::{
     },
     wire::{
         frames::{self, Frame, Frames, PAYLOAD_BYTES_MAX, PublishPacket},
-        guests::{Guest, Leave, Trust},
+        guests::{Guest, Leave},
         tls::Wire,
     },
 };
@@ -76,8 +76,8 @@ struct DeviceSession<'s> {
     hello: Option<Hello>,
     /// See `Hello::origins`.
     origins: Vec<String>,
-    /// Whether it has shown that it is a listed device, by the first that it spoke for.
-    listed: Option<bool>,
+    /// The device that it spoke for last, and whether that shows that it is a listed one.
+    spoke_for: Option<(SourceId, bool)>,
     guest: &'s mut Guest,
     left: bool,
     /// The store could not take what it said: that is our fault, and no word of its own.
@@ -122,7 +122,7 @@ pub(super) async fn run(
         from,
         hello: None,
         origins: Vec::new(),
-        listed: None,
+        spoke_for: None,
         guest,
         left: false,
         unstored: false,
@@ -344,20 +344,23 @@ impl DeviceSession<'_> {
         shared.say_not_theirs(judged.why);
         let mut observations = judged.observations;
         arrival::mark(&mut observations, &arrival);
-        if self.listed.is_none()
-            && let Some(one) = observations.first()
-        {
-            let codecs = shared.dialects.borrow().clone();
-            let source = one.source.as_str();
-            if codecs.lists(source) {
-                let shows = shared.shows(&codecs, self.user(), source);
-                self.listed = Some(shows);
-                if shows {
-                    self.guest.stands(Trust::Listed);
-                }
-            }
+        if let Some(one) = observations.first() {
+            self.speaks_for(&one.source);
         }
         self.give(observations, &message, packet, qos).await
+    }
+
+    /// It said something for this device: where it may, it is listed, and who did so before is not.
+    fn speaks_for(&mut self, source: &SourceId) {
+        let known = self.spoke_for.as_ref().filter(|(last, _)| last == source);
+        let shows = known.map(|(_, shows)| *shows).unwrap_or_else(|| {
+            let codecs = self.shared.dialects.borrow().clone();
+            self.shared.shows(&codecs, self.user(), source.as_str())
+        });
+        if shows {
+            self.guest.speaks_for(source.as_str());
+        }
+        self.spoke_for = Some((source.clone(), shows));
     }
 
     fn user(&self) -> Option<&str> {

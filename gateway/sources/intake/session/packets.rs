@@ -96,11 +96,14 @@ impl DeviceSession<'_> {
         if let Ok(hello) = &hello {
             let dialects = self.shared.dialects.borrow().clone();
             let user = hello.user.as_deref();
+            self.guest.is(hello.name(&self.from.to_string()), Trust::Known);
             let names = [Some(hello.client.as_str()), user].into_iter().flatten();
-            let mut names = names.map(str::to_owned).chain(self.shared.bound_to(&dialects, user));
-            let listed = names.any(|name| self.shared.shows(&dialects, user, &name));
-            let standing = if listed { Trust::Listed } else { Trust::Known };
-            self.guest.is(hello.name(&self.from.to_string()), standing);
+            let names = names.map(str::to_owned).chain(self.shared.bound_to(&dialects, user));
+            for name in names.filter(|name| self.shared.shows(&dialects, user, name)) {
+                if let Some(device) = dialects.listed_id(&name) {
+                    self.guest.speaks_for(device.as_str());
+                }
+            }
         }
         self.send(connack).await?;
         let hello = hello?;
