@@ -161,7 +161,18 @@ pub(super) fn fill(template: &str, event: &Event, say: &str, into: Into) -> Stri
         TemplatePart::Name(name) => {
             let value = value(name, event, say);
             let value: String = value.chars().take(VALUE_CHARS_MAX).collect();
-            into.put(&value, &mut out);
+            // A name with levels of its own (Zigbee2MQTT has them) is one only as the site has listed it.
+            let is_listed = name == "device" && detail(&event.data, name).is_some();
+            match into {
+                Into::Topic if is_listed && value.contains('/') => {
+                    let levels = value.split('/').filter(|level| !level.is_empty());
+                    for (n, level) in levels.enumerate() {
+                        out.push_str(if n > 0 { "/" } else { "" });
+                        into.put(level, &mut out);
+                    }
+                }
+                into => into.put(&value, &mut out),
+            }
         }
     });
     out
@@ -283,6 +294,12 @@ pub(super) mod tests {
             "张秀英：紧急按钮求助 桥北一网格 李建国 钥匙\"在\"\n楼下 { x}"
         );
         assert_eq!(fill("z/{device}/{say}", &event, "a#b", Into::Topic), "z/b1/ab");
+        // A name with slashes is one of the list, and never what a device calls itself.
+        let listed = self::event(&press("opened", r#","device":"2楼/门卫室#""#)).unwrap();
+        assert_eq!(fill("z/{device}/set", &listed, "", Into::Topic), "z/2楼/门卫室/set");
+        let mut stranger = event.clone();
+        stranger.data.sources[0].id = "bridge/request/x".into();
+        assert_eq!(fill("z/{device}/set", &stranger, "", Into::Topic), "z/bridgerequestx/set");
         assert_eq!(unknown("{title} {titel} {\"a\":1} {}"), ["{titel}"]);
         assert_eq!(age_s(&event, "2026-07-01T03:00:30Z".parse().unwrap()), 30.0);
     }

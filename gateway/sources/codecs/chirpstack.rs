@@ -171,6 +171,12 @@ fn up(
 ) -> Result<(), String> {
     if let Some(object) = object {
         of_decoder(object, decoded);
+        if decoded.is_button && decoded.act == Act::Nothing {
+            let keys = ACTIONS.iter().chain(
+                ALARMS.iter().filter(|key| !object.pointer(key).is_some_and(Value::is_object)),
+            );
+            decoded.takes_other_keys(object, &keys.map(|key| &key[1..]).collect::<Vec<_>>());
+        }
         return Ok(());
     }
     let Some(text) = value.get(data).and_then(Value::as_str) else { return Ok(()) };
@@ -180,7 +186,12 @@ fn up(
     if bytes.len() > DATA_BYTES_MAX {
         return Err(format!("data: {} bytes; a LoRaWAN payload is at most 242", bytes.len()));
     }
-    let port = whole(value.get(port)).unwrap_or(0);
+    let port = whole(value.get(port));
+    // Port 0 and nothing are between device and network: it lives.
+    if bytes.is_empty() || port == Some(0) {
+        return Ok(());
+    }
+    let port = port.unwrap_or(0);
     let name = decoded.model.as_ref().map(|model| model.name.clone()).unwrap_or_default();
     let (raw, unread) = lora::decode(&name, port, &bytes);
     if let Some(action) = raw.action {

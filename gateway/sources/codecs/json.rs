@@ -33,8 +33,43 @@ pub(super) fn read(bytes: &[u8]) -> Result<Read, String> {
             parse(&mended, &mut doubts).map_err(|_| first)?
         }
     };
+    let value = match inner(&value) {
+        Some(inner) => {
+            doubts.push("JSON within a text of JSON".into());
+            inner
+        }
+        None => value,
+    };
     doubts.truncate(DOUBTS_MAX);
     Ok(Read { value, doubts })
+}
+
+/// The document that a text holds: some encode it twice.
+pub(super) fn inner(value: &Value) -> Option<Value> {
+    let text = value.as_str()?.trim();
+    let may_be = text.starts_with(['{', '[']);
+    may_be.then(|| parse(text, &mut Vec::new()).ok()).flatten()
+}
+
+/// The documents of a payload that holds several: one line each, one behind the other, or the objects
+/// of an array. `None`: it is one, or something else.
+pub(super) fn several(bytes: &[u8]) -> Option<Vec<Value>> {
+    /// More of them are no message of one device.
+    const DOCUMENTS_MAX: usize = 64;
+    let text = text(bytes, &mut Vec::new());
+    if !text.starts_with(['{', '[', '"']) {
+        return None;
+    }
+    let all = match read(bytes) {
+        Ok(Read { value: Value::Array(all), .. }) => all,
+        Ok(_) => return None,
+        Err(_) => {
+            let documents = serde_json::Deserializer::from_str(&text).into_iter::<Value>();
+            documents.take(DOCUMENTS_MAX + 1).collect::<Result<_, _>>().ok()?
+        }
+    };
+    let fits = (1..=DOCUMENTS_MAX).contains(&all.len()) && all.iter().all(Value::is_object);
+    fits.then_some(all)
 }
 
 fn parse(text: &str, doubts: &mut Vec<String>) -> Result<Value, String> {

@@ -69,7 +69,7 @@ pub(super) fn read(
         None => decoded.act = Act::Press,
         Some(pointer) => decoded.takes(pointer, at(&config.action)),
     }
-    decoded.id = decoded.field("id", at(&config.event_id), id);
+    decoded.takes_id("id", at(&config.event_id), &[&name]);
     decoded.at = decoded.field("at", at(&config.at), time);
     decoded.report.model = Some(config.id.to_lowercase());
     decoded.report.silent_after_s = config.silent_after_s;

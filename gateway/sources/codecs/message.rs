@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     KnownDevice, Message, json,
-    model::{Act, Model, act},
+    model::{Act, Model, act, names_a_call},
 };
 use crate::domain::{
     Body, DeviceReport, DeviceStatus, Now, Observation, Press, PressForm, REASON_CHARS_MAX,
@@ -90,6 +90,16 @@ impl DeviceMessage {
         found
     }
 
+    /// The device's own id of this press; one that tells no presses apart is none, and a doubt.
+    pub(super) fn takes_id(&mut self, key: &str, value: Option<&Value>, names: &[&str]) {
+        let source = self.source.to_string();
+        let names: Vec<&str> = names.iter().copied().chain([source.as_str()]).collect();
+        self.id = press_id(value, &names);
+        if let (None, Some(value)) = (&self.id, value.filter(|value| !is_nothing(value))) {
+            self.doubt(key, value);
+        }
+    }
+
     /// What a word under a key that carries presses means.
     fn act_of(&self, word: &str) -> Act {
         act(self.model.as_deref(), self.is_button, word)
@@ -145,6 +155,51 @@ impl DeviceMessage {
             }
             other if other.rank() > self.act.rank() => self.act = other,
             _ => {}
+        }
+    }
+
+    /// Takes a word only if it sounds like a press: under a key, or on a topic, that says other things too.
+    pub(super) fn takes_a_call(&mut self, key: &str, word: &str) -> bool {
+        let found = act(self.model.as_deref(), false, word);
+        if !matches!(found, Act::Press | Act::Test) || matches!(word.trim(), "1" | "1.0") {
+            return false;
+        }
+        if found.rank() > self.act.rank() {
+            self.act = found;
+        }
+        self.doubts.push(format!("{key} {}", json::quoted(&Value::from(word).to_string())));
+        true
+    }
+
+    /// Keys that nobody here knows, of a listed button: what stands under one that is named like a press
+    /// is read as one, and told if it cannot be understood. `known`: they were read before.
+    pub(super) fn takes_other_keys(&mut self, object: &Value, known: &[&str]) {
+        self.takes_keys_below(object, known, false, 0);
+    }
+
+    fn takes_keys_below(&mut self, object: &Value, known: &[&str], below: bool, deep: usize) {
+        const KEYS_MAX: usize = 64;
+        /// Keys that say no more than the one above them does.
+        const PLAIN: &[&str] = &["value", "action", "event", "state", "status", "type"];
+        let all = object.as_object().into_iter().flatten().take(KEYS_MAX);
+        for (key, value) in all.filter(|_| deep < WORDS_DEEP_MAX) {
+            let lower = key.to_lowercase();
+            let names = names_a_call(key) || (below && PLAIN.contains(&lower.as_str()));
+            match value {
+                _ if known.contains(&key.as_str()) => {}
+                Value::Object(_) => self.takes_keys_below(value, &[], names, deep + 1),
+                _ if !names || is_nothing(value) => {}
+                Value::Number(number) if !matches!(number.as_f64(), Some(0.0 | 1.0)) => {
+                    self.not_known(format!("{key} {number}"));
+                }
+                _ if flag(Some(value)).is_some() => {
+                    self.takes_flag(key, "alarm", Some(value), &PressForm::Event);
+                    if flag(Some(value)) == Some(true) {
+                        self.doubt(key, value);
+                    }
+                }
+                _ => self.takes(key, Some(value)),
+            }
         }
     }
 
@@ -304,6 +359,36 @@ pub(super) fn id(value: Option<&Value>) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// A device's own id of a press; `names` are those of the device. No id is what tells no two presses
+/// apart: nothing, 0, the device's own name, a number beyond what a double holds exactly. Without an
+/// id one press may count twice; with such a one all but the first would count for nothing.
+pub(super) fn press_id(value: Option<&Value>, names: &[&str]) -> Option<String> {
+    const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
+    if let Some(Value::Number(number)) = value {
+        let rounded = !number.is_u64() && !number.is_i64();
+        if rounded && number.as_f64().is_none_or(|number| number.abs() >= EXACT_BELOW) {
+            return None;
+        }
+    }
+    let full = match value? {
+        Value::String(text) if text.trim().chars().count() > ID_CHARS_MAX => hashed(text.trim()),
+        other => id(Some(other))?,
+    };
+    let is_none = full.bytes().all(|digit| matches!(digit, b'0' | b'-'))
+        || matches!(full.to_ascii_lowercase().as_str(), "null" | "none" | "undefined" | "nan")
+        || names.iter().any(|name| name.eq_ignore_ascii_case(&full));
+    (!is_none).then_some(full)
+}
+
+/// A text that is too long for an id, as its beginning and the FNV-1a of all of it.
+fn hashed(text: &str) -> String {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    let begin: String = text.chars().take(ID_CHARS_MAX - 17).collect();
+    format!("{begin}-{hash:016x}")
 }
 
 /// All texts, numbers and booleans of a value, as they are or in arrays; in an object its texts and

@@ -38,6 +38,8 @@ mod tests;
 mod tests_field;
 #[cfg(test)]
 mod tests_mutations;
+#[cfg(test)]
+mod tests_reports;
 mod wifi;
 mod zigbee2mqtt;
 
@@ -46,7 +48,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::domain::{Body, Now, Observation, Reply, SiteId, SourceId, Stamp};
+use crate::domain::{Body, Now, Observation, PressForm, Reply, SiteId, SourceId, Stamp};
 use mapped::Mapping;
 use message::{unreadable, unreadable_press};
 use model::Model;
@@ -168,6 +170,7 @@ impl Codecs {
 
     /// The gauge that the site has listed under this name.
     fn gauge(&self, name: &str) -> Option<SourceId> {
+        let name = name.trim_matches('/');
         match self.gauges.get(name) {
             None if name.chars().any(char::is_uppercase) => self.gauges.get(&name.to_lowercase()),
             found => found,
@@ -175,8 +178,16 @@ impl Codecs {
         .cloned()
     }
 
-    /// Names are compared without regard to case: a DevEUI is written in both.
+    /// Names are compared without regard to case: a DevEUI is written in both. A slash too many around
+    /// a name in a topic is none of its.
     fn device(&self, name: &str) -> KnownDevice {
+        let trimmed = name.trim_matches('/');
+        if trimmed.len() < name.len() && !trimmed.is_empty() {
+            let found = self.device(trimmed);
+            if found.listed {
+                return found;
+            }
+        }
         let found = match self.devices.get(name) {
             None if name.chars().any(char::is_uppercase) => self.devices.get(&name.to_lowercase()),
             found => found,
@@ -197,14 +208,39 @@ impl Codecs {
         KnownDevice { id: None, model: None, listed: false }
     }
 
-    /// A topic of the site's own, for buttons alone.
+    /// A topic of the site's own, for buttons alone; whoever left out the name presses too.
     fn is_button_topic(&self, topic: &str) -> bool {
-        topic.strip_prefix(&self.buttons).is_some_and(|device| !device.is_empty())
+        topic.starts_with(&self.buttons) || self.buttons.strip_suffix('/') == Some(topic)
+    }
+
+    /// The level of such a topic that names the device.
+    fn button_of<'t>(&self, topic: &'t str) -> Option<&'t str> {
+        topic.strip_prefix(&self.buttons)?.split('/').find(|level| !level.is_empty())
     }
 
     /// Never fails and is never empty: what cannot be read becomes [`Body::Unreadable`] and goes
     /// to the quarantine. With the last observation the message is settled.
+    ///
+    /// Several documents in one message are read one by one, if it cannot be read as a whole.
     pub fn decode(&self, message: &Message<'_>, now: Now) -> Vec<Observation> {
+        let whole = self.decode_one(message, now);
+        let is_read = !whole.iter().any(|one| matches!(one.body, Body::Unreadable(_)));
+        let Some(all) = (!is_read).then(|| json::several(message.payload)).flatten() else {
+            return whole;
+        };
+        let each = all.iter().flat_map(|one| {
+            let payload = one.to_string().into_bytes();
+            self.decode_one(&Message { payload: &payload, ..*message }, now)
+        });
+        let each: Vec<Observation> = each.collect();
+        // As a whole it is told once, if nothing of it can be read.
+        match each.iter().all(|one| is_of_the_unread(&one.body)) {
+            true => whole,
+            false => each,
+        }
+    }
+
+    fn decode_one(&self, message: &Message<'_>, now: Now) -> Vec<Observation> {
         let topic = message.topic;
         let read = if topic == self.reply {
             return vec![reply(message, now).unwrap_or_else(|reason| {
@@ -256,8 +292,10 @@ impl Codecs {
             Carries::Anything => is_button,
             Carries::Status => false,
         };
-        // An old retained message calls nobody.
-        if may_be_a_press && !message.retained {
+        // An old retained message calls nobody, and nothing at all is how one is cleared at a broker.
+        let text = json::text(message.payload, &mut Vec::new());
+        let is_empty = text.is_empty() || text == "null";
+        if may_be_a_press && !message.retained && !is_empty {
             observations.push(unreadable_press(source, message, now, reason));
         }
         observations
@@ -352,8 +390,11 @@ impl Codecs {
     fn name_of(&self, message: &Message<'_>) -> (String, Carries) {
         let topic = message.topic;
         let ours = below(topic, "gridpost").and_then(|rest| below(rest, self.site.as_str()));
-        let (name, carries) = if let Some(device) = topic.strip_prefix(&self.buttons) {
-            (device, if device.is_empty() { Carries::Anything } else { Carries::Presses })
+        let (name, carries) = if self.is_button_topic(topic) {
+            (self.button_of(topic).unwrap_or_default(), Carries::Presses)
+        } else if topic.starts_with("homeassistant/") && topic.ends_with("/config") {
+            // What others may show of a device (discovery), and not what it says.
+            ("", Carries::Status)
         } else if ours.is_some() || topic.starts_with("thing/product/") {
             ("", Carries::Status)
         } else if let Some((_, level)) = self.mapping(topic) {
@@ -425,6 +466,15 @@ fn parts(topic: &str) -> impl Iterator<Item = &str> {
         let runs = levels.windows(many).filter_map(|run| Some((run.first()?.0, run.last()?.1)));
         runs.map(|(from, to)| &topic[from..to]).filter(|part| !part.is_empty()).collect::<Vec<_>>()
     })
+}
+
+/// What is kept because it could not be read, and the press that it may have been.
+fn is_of_the_unread(body: &Body) -> bool {
+    match body {
+        Body::Unreadable(_) => true,
+        Body::Press(press) => matches!(press.form, PressForm::Unreadable { .. }),
+        _ => false,
+    }
 }
 
 fn below<'t>(topic: &'t str, base: &str) -> Option<&'t str> {

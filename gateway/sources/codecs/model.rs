@@ -124,7 +124,24 @@ const BUILT_IN: &[BuiltIn] = &[
     ("mir-so100", &["single", "double", "hold"], ZIGBEE_SILENT_AFTER_S),
     ("seb01zb", &["sos"], ZIGBEE_SILENT_AFTER_S),
     ("sbtzb-110", &["single"], ZIGBEE_SILENT_AFTER_S),
-    ("ws101", &["short press", "long press", "double press"], 37 * HOUR),
+    (
+        "ws101",
+        // The maker's decoders say `short press`, `short` or the number itself; `unknown` is a mode of a
+        // later firmware.
+        &[
+            "short press",
+            "long press",
+            "double press",
+            "short",
+            "long",
+            "double",
+            "unknown",
+            "1",
+            "2",
+            "3",
+        ],
+        37 * HOUR,
+    ),
     ("pb01", &["alarm"], LORA_SILENT_AFTER_S),
     ("tasmota", &[], WIFI_SILENT_AFTER_S),
     ("esphome", &[], WIFI_SILENT_AFTER_S),
@@ -226,11 +243,6 @@ const CALLS: &[&str] = &[
     "assistance",
     "rescue",
     "call",
-    "求助",
-    "报警",
-    "紧急",
-    "救命",
-    "呼叫",
 ];
 /// Words of a press of any button.
 const PRESSES: &[&str] = &[
@@ -251,11 +263,22 @@ const PRESSES: &[&str] = &[
     "push",
     "pushed",
     "toggle",
-    "按下",
-    "单击",
-    "双击",
-    "长按",
 ];
+/// The same in Chinese, where no space stands between words: what holds one of these is about it.
+const CALLS_ZH: &[&str] = &["报警", "警报", "紧急", "呼叫"];
+/// Only a person says these: what else stands beside them does not matter.
+const CRIES_ZH: &[&str] = &["求助", "求救", "救命", "呼救"];
+const PRESSES_ZH: &[&str] = &["按下", "单击", "双击", "长按", "短按"];
+/// Battery, tamper, the finger that lets go, a sign of life, the end of an alarm.
+const BESIDE_ZH: &[&str] = &[
+    "电量", "电池", "电压", "欠压", "防拆", "拆除", "拆机", "拆卸", "松开", "释放", "抬起", "心跳",
+    "解除", "恢复", "取消", "撤销", "复位",
+];
+/// As the whole word only.
+const NOTHING_ZH: &[&str] =
+    &["正常", "无", "空闲", "关", "关闭", "上线", "在线", "离线", "下线", "开机", "状态"];
+const OVER_ZH: &[&str] = &["解除", "恢复", "取消", "撤销", "复位"];
+const TESTS_ZH: &[&str] = &["测试", "试验"];
 /// What is said when nothing is: the values of a button that is not pressed.
 const NOTHING: &[&str] = &[
     "",
@@ -293,6 +316,57 @@ pub(super) fn same_value(word: &str) -> String {
     }
 }
 
+/// Lower case, with a space between its words: `shortRelease` and `short_release` are `short release`.
+pub(super) fn apart(word: &str) -> String {
+    let mut apart = String::with_capacity(word.len() + 4);
+    let mut after_lower = false;
+    for c in word.trim().chars() {
+        if !c.is_alphanumeric() || (after_lower && c.is_uppercase()) {
+            apart.push(' ');
+        }
+        if c.is_alphanumeric() {
+            apart.extend(c.to_lowercase());
+        }
+        after_lower = c.is_lowercase();
+    }
+    apart
+}
+
+/// Whether the name of a key says that a press may stand under it: `sosEvent`, `Button_1`. Not what
+/// counts or sets something.
+pub(super) fn names_a_call(key: &str) -> bool {
+    const BUTTONS: &[&str] =
+        &["button", "btn", "press", "pressed", "click", "clicked", "push", "alert", "buttonevent"];
+    const SETS: &[&str] = &[
+        "count",
+        "counter",
+        "counts",
+        "threshold",
+        "interval",
+        "mode",
+        "time",
+        "timer",
+        "volume",
+        "enable",
+        "enabled",
+        "version",
+        "id",
+        "msgid",
+        "delay",
+        "duration",
+        "limit",
+        "test",
+    ];
+    let apart = apart(key);
+    let any = |of: &[&str]| {
+        apart
+            .split(' ')
+            .any(|word| of.contains(&word.trim_end_matches(|c: char| c.is_ascii_digit())))
+    };
+    let zh = [CALLS_ZH, CRIES_ZH, PRESSES_ZH].concat().iter().any(|part| key.contains(part));
+    (any(CALLS) || any(BUTTONS) || zh || key.contains("按钮")) && !any(SETS) && !any(BESIDE)
+}
+
 /// What a word means under a key that carries presses, in this order: as its model names it; known
 /// words that are about no press; of a button (`is_button`: listed, or on a topic for presses
 /// alone) any other word is a press, for one call too many is better than one too few; of
@@ -301,6 +375,7 @@ pub(super) fn same_value(word: &str) -> String {
 /// Where the site itself has named what is a press, no other word is one. A built-in model says
 /// what is known of it, so words that only a call for help has are presses there too.
 pub(super) fn act(model: Option<&Model>, is_button: bool, word: &str) -> Act {
+    let apart = apart(word);
     let word = same_value(word);
     if let Some(model) = model {
         let has = |words: &[String]| words.contains(&word);
@@ -314,19 +389,22 @@ pub(super) fn act(model: Option<&Model>, is_button: bool, word: &str) -> Act {
             return Act::Nothing;
         }
     }
-    let words = || word.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    let any = |of: &[&str]| words().any(|word| of.contains(&word));
-    if NOTHING.contains(&word.as_str()) || LIVES.contains(&word.as_str()) || any(BESIDE) {
+    let any = |of: &[&str]| apart.split(' ').any(|word| of.contains(&word));
+    let holds = |of: &[&str]| of.iter().any(|part| word.contains(part));
+    let cries = holds(CRIES_ZH) && !holds(OVER_ZH);
+    let is_none = [NOTHING, LIVES, NOTHING_ZH].iter().any(|all| all.contains(&word.as_str()));
+    if is_none || any(BESIDE) || (holds(BESIDE_ZH) && !cries) {
         return Act::Nothing;
     }
-    if any(&["test"]) {
+    if any(&["test"]) || holds(TESTS_ZH) {
         return Act::Test;
     }
     if model.is_some_and(|model| model.decides_alone) {
         return Act::Unknown;
     }
     let names_presses = model.is_some_and(|model| !model.press.is_empty());
-    let sounds = any(CALLS) || (!names_presses && (any(PRESSES) || word == "1" || word == "on"));
+    let sounds_pressed = any(PRESSES) || holds(PRESSES_ZH) || word == "1" || word == "on";
+    let sounds = any(CALLS) || cries || holds(CALLS_ZH) || (!names_presses && sounds_pressed);
     if sounds || (is_button && !names_presses) { Act::Press } else { Act::Unknown }
 }
 
@@ -354,6 +432,21 @@ mod tests {
             (None, false, "TOGGLE", Act::Press),
             (None, false, "求助", Act::Press),
             (None, false, "hold_release", Act::Nothing),
+            (None, true, "shortRelease", Act::Nothing),
+            (None, false, "longPress", Act::Press),
+            (None, false, "buttonPressed", Act::Press),
+            (None, false, "SOS", Act::Press),
+            (None, false, "一键报警", Act::Press),
+            (None, false, "低电量求助", Act::Press),
+            (None, true, "低电量", Act::Nothing),
+            (None, true, "低电压报警", Act::Nothing),
+            (None, true, "防拆报警", Act::Nothing),
+            (None, true, "报警解除", Act::Nothing),
+            (None, true, "取消求助", Act::Nothing),
+            (None, true, "心跳", Act::Nothing),
+            (None, true, "正常", Act::Nothing),
+            (None, true, "不正常", Act::Press),
+            (None, true, "测试", Act::Test),
             (None, false, "brightness_move_up", Act::Unknown),
             (None, true, "brightness_move_up", Act::Press),
             (None, false, "disarm", Act::Unknown),
@@ -373,6 +466,9 @@ mod tests {
             (None, true, "tamper-alarm", Act::Nothing),
             (Some("ws101"), true, "short press", Act::Press),
             (Some("ws101"), true, "long press", Act::Cancel),
+            (Some("ws101"), true, "short", Act::Press),
+            (Some("ws101"), true, "3", Act::Press),
+            (Some("ws101"), true, "0", Act::Nothing),
             (Some("ws101"), true, "sixfold press", Act::Unknown),
             (Some("sbtzb-110"), true, "single", Act::Press),
             (Some("sbtzb-110"), true, "double", Act::Unknown),

@@ -20,6 +20,21 @@ use super::{
 const EXPECTED: &str = "{\"device\":\"…\",\"event\":\"press\",…}";
 /// Keys under which other firmware says it, where there is no `event`.
 const OTHER_KEYS: &[&str] = &["action", "alarm", "sos", "emergency", "panic", "press", "button"];
+/// Keys under which some say what happened, and many other things.
+const MORE_KEYS: &[&str] = &[
+    "type",
+    "msg",
+    "cmd",
+    "status",
+    "state",
+    "value",
+    "data",
+    "msgtype",
+    "eventtype",
+    "event_type",
+    "alarmtype",
+    "alarm_type",
+];
 /// A text without JSON is read as a word up to this many characters.
 const BARE_CHARS_MAX: usize = 32;
 
@@ -38,11 +53,18 @@ fn of_object(
     value: &Value,
     doubts: Vec<String>,
 ) -> Result<DeviceMessage, String> {
-    // Some wrap it once more: {"data":{"event":"press"}}.
-    let inner = || value.as_object()?.values().find(|inner| get(inner, "event").is_some());
-    let value = if get(value, "event").is_some() { value } else { inner().unwrap_or(value) };
+    // Some wrap it once more: {"data":{"event":"press"}}, also as a text.
+    let inner = || {
+        value.as_object()?.values().find_map(|inner| {
+            let inner = json::inner(inner).unwrap_or_else(|| inner.clone());
+            get(&inner, "event").is_some().then_some(inner)
+        })
+    };
+    let inner = if get(value, "event").is_some() { None } else { inner() };
+    let value = inner.as_ref().unwrap_or(value);
     let named = get(value, "device");
-    let mut decoded = begun(codecs, message, id(named));
+    let name = whose(codecs, message, value);
+    let mut decoded = begun(codecs, message, &name);
     decoded.mended(doubts);
     decoded.field("device", named, id);
     decoded.report.battery = decoded.field("battery", get(value, "battery"), percent);
@@ -70,12 +92,26 @@ fn of_object(
                     }
                 }
             }
-            if !found {
+            // Other keys may say other things too: only what sounds like a press is one there.
+            let mut more =
+                value.as_object().into_iter().flatten().filter(|(key, _)| {
+                    MORE_KEYS.iter().any(|known| known.eq_ignore_ascii_case(key))
+                });
+            if !found && decoded.is_button {
+                decoded.takes_other_keys(value, &[]);
+                found = decoded.act != Act::Nothing || decoded.unknown_word().is_some();
+            }
+            if !found
+                && !more.any(|(key, said)| {
+                    decoded.is_button
+                        && words(Some(said)).iter().any(|word| decoded.takes_a_call(key, word))
+                })
+            {
                 decoded.not_known("`event` is missing".into());
             }
         }
     }
-    decoded.id = decoded.field("id", get(value, "id"), id);
+    decoded.takes_id("id", get(value, "id"), &[&name]);
     decoded.at = decoded.field("at", get(value, "at"), at);
     match decoded.unknown_word() {
         // Of somebody that nobody has listed, on any topic: not one of ours.
@@ -86,15 +122,15 @@ fn of_object(
     }
 }
 
-/// A payload that is no object: a list of one, or a bare word of a button.
+/// A payload that is no object: a bare word of a button.
 fn otherwise(codecs: &Codecs, message: &Message<'_>) -> Option<DeviceMessage> {
     if let Ok(json::Read { value, doubts }) = json::read(message.payload) {
-        if let Value::Array(all) = &value
-            && let [one @ Value::Object(_)] = all.as_slice()
-        {
-            return of_object(codecs, message, one, doubts).ok();
+        // Objects in an array are read one by one (`Codecs::decode`).
+        if value.as_array().is_some_and(|all| all.iter().any(Value::is_object)) {
+            return None;
         }
-        let mut decoded = begun(codecs, message, None);
+        let mut decoded = begun(codecs, message, &whose(codecs, message, &value));
+        decoded.mended(doubts);
         let all = words(Some(&value));
         all.iter().for_each(|word| says(&mut decoded, "", word, false));
         let plain = !value.is_object() && !all.is_empty() && decoded.unknown_word().is_none();
@@ -106,7 +142,11 @@ fn otherwise(codecs: &Codecs, message: &Message<'_>) -> Option<DeviceMessage> {
     if text.chars().count() > BARE_CHARS_MAX || !text.chars().all(is_word) {
         return None;
     }
-    let mut decoded = begun(codecs, message, None);
+    // Nothing at all is told: who presses says something.
+    if text.is_empty() {
+        return None;
+    }
+    let mut decoded = begun(codecs, message, &whose(codecs, message, &Value::Null));
     let is_button = decoded.is_button;
     // Without JSON around it, a word that nobody knows may be anything: only what sounds like a press is one.
     decoded.is_button = false;
@@ -115,11 +155,29 @@ fn otherwise(codecs: &Codecs, message: &Message<'_>) -> Option<DeviceMessage> {
     (is_button && decoded.unknown_word().is_none()).then_some(decoded)
 }
 
-fn begun(codecs: &Codecs, message: &Message<'_>, device: Option<String>) -> DeviceMessage {
-    let device = device
-        .or_else(|| message.topic.rsplit('/').next().filter(|s| !s.is_empty()).map(Into::into))
-        .unwrap_or_else(|| message.via.into());
-    let mut decoded = DeviceMessage::of(&codecs.device(&device), &device, message);
+/// Who it is about: `device`, else the topic's last level. If nobody is listed under that name, what
+/// the topic or another key of the message names and the site has listed goes before.
+fn whose(codecs: &Codecs, message: &Message<'_>, value: &Value) -> String {
+    let lists = |name: &str| codecs.device(name).listed;
+    let named = id(get(value, "device"));
+    let levels = || message.topic.rsplit('/').filter(|level| !level.is_empty());
+    let last = levels().next().map(str::to_owned);
+    // Below the buttons' own topic the name stands first: …/button/<device>/event, or nowhere.
+    let own = codecs.button_of(message.topic).map(str::to_owned);
+    let last = last.filter(|_| !codecs.is_button_topic(message.topic));
+    let first = [&named, &last].into_iter().flatten().find(|name| lists(name)).cloned();
+    let other = || {
+        let keys =
+            ["id", "name", "sn", "mac", "dev", "deviceid", "device_id", "deviceName", "addr"];
+        keys.iter().filter_map(|key| id(get(value, key))).find(|name| lists(name))
+    };
+    let of_topic = || super::parts(message.topic).find(|part| lists(part)).map(str::to_owned);
+    let found = first.or_else(other).or_else(of_topic).or(named).or(own).or(last);
+    found.unwrap_or_else(|| message.via.into())
+}
+
+fn begun(codecs: &Codecs, message: &Message<'_>, name: &str) -> DeviceMessage {
+    let mut decoded = DeviceMessage::of(&codecs.device(name), name, message);
     decoded.is_button |= codecs.is_button_topic(message.topic);
     decoded
 }
@@ -131,8 +189,8 @@ fn says(decoded: &mut DeviceMessage, key: &str, word: &str, is_test: bool) {
         "press" if is_test => Act::Test,
         "press" => Act::Press,
         "test" => Act::Test,
-        "cancel" => Act::Cancel,
-        "tamper" => {
+        "cancel" | "取消" | "撤销" | "取消报警" | "取消求助" => Act::Cancel,
+        "tamper" | "防拆" | "防拆报警" | "拆除" | "拆机" => {
             report.tampered = Some(true);
             Act::Nothing
         }
@@ -140,7 +198,7 @@ fn says(decoded: &mut DeviceMessage, key: &str, word: &str, is_test: bool) {
             report.tampered = Some(false);
             Act::Nothing
         }
-        "battery-low" => {
+        "battery-low" | "低电量" | "电量低" | "低电压" | "欠压" => {
             report.battery_low = Some(true);
             Act::Nothing
         }

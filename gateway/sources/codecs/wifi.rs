@@ -79,8 +79,15 @@ pub(super) fn read_tasmota(
             let value = json::read(message.payload)
                 .map(|read| read.value)
                 .unwrap_or_else(|_| Value::from(json::text(message.payload, &mut Vec::new())));
+            let says_which = |key: &String| {
+                let key = key.to_ascii_lowercase();
+                ["button", "switch", "power", "action"].iter().any(|name| key.starts_with(name))
+            };
             match &value {
-                Value::Object(_) => tasmota_actions(&mut decoded, &value, is_telemetry),
+                Value::Object(all) if all.keys().any(says_which) => {
+                    tasmota_actions(&mut decoded, &value, is_telemetry);
+                }
+                // A word, or {"STATE":"ON"}: the topic says of what.
                 alone => tasmota_action(&mut decoded, what, alone, is_telemetry),
             }
         }
@@ -91,6 +98,18 @@ pub(super) fn read_tasmota(
             // Percent, as Tasmota's own pages show it.
             decoded.report.link = decoded.field("Wifi.RSSI", value.pointer("/Wifi/RSSI"), percent);
             decoded.report.battery = decoded.field("Battery", value.get("Battery"), percent);
+        }
+        // A topic that a rule of its own publishes: what sounds like a press there is one.
+        _ if !is_telemetry && decoded.is_button && !what.starts_with("STATUS") => {
+            match json::read(message.payload).map(|read| read.value) {
+                Ok(value @ Value::Object(_)) => {
+                    tasmota_actions(&mut decoded, &value, is_telemetry);
+                }
+                _ => {
+                    let text = json::text(message.payload, &mut Vec::new());
+                    decoded.takes_a_call(what, &text);
+                }
+            }
         }
         // STATUS…: it lives.
         _ => {}
@@ -157,7 +176,8 @@ pub(super) fn esphome(topic: &str) -> Option<(&str, &str, &str)> {
     let rest = topic.strip_suffix("/state")?;
     let (rest, object) = rest.rsplit_once('/')?;
     let (node, what) = rest.rsplit_once('/')?;
-    let ours = ["binary_sensor", "sensor", "event"].contains(&what) && !node.is_empty();
+    let kinds = ["binary_sensor", "sensor", "event", "text_sensor"];
+    let ours = kinds.contains(&what) && !node.is_empty();
     ours.then_some((node, what, object))
 }
 
@@ -179,6 +199,15 @@ pub(super) fn read_esphome(
             if object.contains("tamper") {
                 decoded.report.tampered = flag(Some(&Value::from(text)));
                 return Ok(decoded);
+            }
+            // Home Assistant says so of what it does not hear.
+            match text.to_ascii_lowercase().as_str() {
+                "unavailable" => {
+                    decoded.report.word = DeviceStatus::Offline;
+                    return Ok(decoded);
+                }
+                "unknown" | "none" => return Ok(decoded),
+                _ => {}
             }
             let on = flag(Some(&Value::from(text.trim())));
             if sounds_like_a_button(object) || known.listed {
@@ -202,6 +231,9 @@ pub(super) fn read_esphome(
                 decoded.takes("event_type", value.get("event_type"));
             }
         }
+        "text_sensor" if known.listed && sounds_like_a_button(object) => {
+            decoded.takes_a_call(object, &text);
+        }
         _ if object.contains("battery") => {
             decoded.report.battery =
                 decoded.field(object, Some(&Value::from(text.trim())), percent);
@@ -211,10 +243,14 @@ pub(super) fn read_esphome(
     Ok(decoded)
 }
 
-/// The name under which it is listed, else the node's.
+/// The name under which it is listed, else the node's. Before the node there may be a prefix, and
+/// behind another one (`homeassistant`) the object alone is the name.
 pub(super) fn esphome_name(codecs: &Codecs, node: &str, object: &str) -> String {
-    let full = format!("{node}/{object}");
-    if codecs.device(&full).listed { full } else { node.to_owned() }
+    let last = node.rsplit('/').next().unwrap_or(node);
+    let names = [format!("{node}/{object}"), format!("{last}/{object}"), node.to_owned()];
+    let more = [last.to_owned(), object.to_owned()];
+    let mut listed = names.into_iter().chain(more).filter(|name| codecs.device(name).listed);
+    listed.next().unwrap_or_else(|| node.to_owned())
 }
 
 /// A node has other sensors too: unless it is listed, only what sounds like a button calls.
