@@ -46,7 +46,7 @@ async fn a_file_that_was_cut_off_takes_nothing_away_until_that_is_said_twice() {
         assert_eq!(status, 400, "{answer}");
     }
     gateway.press("btn-1", "2");
-    let (status, answer) = gateway.post("/api/v1/reload?confirm=true", &json!({})).await;
+    let (status, answer) = gateway.reload_confirmed().await;
     assert_eq!((status, &answer["applied"]), (200, &json!(true)), "{answer}");
     let sink = json!([{ "section": "sink", "id": "grid", "change": "removed" }]);
     assert_eq!(answer["difference"], sink, "{answer}");

@@ -48,7 +48,7 @@ mod tests {
     #[tokio::test]
     async fn p7_what_spins_on_it_holds_up_nobody_else() {
         let own = OwnRuntime::start("spins");
-        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let (stop, stopped) = std::sync::mpsc::sync_channel::<()>(1);
         let spins = own.spawn(async move {
             let _ = stopped.recv();
         });

@@ -192,10 +192,15 @@ impl Gateway {
         self.post("/api/v1/reload", &json!({})).await
     }
 
-    /// A reload that is applied; its answer.
+    /// The same, whatever it takes away.
+    pub(crate) async fn reload_confirmed(&self) -> (u16, Value) {
+        self.post("/api/v1/reload?confirm=true", &json!({})).await
+    }
+
+    /// A reload that is applied, whatever it takes away; its answer.
     pub(crate) async fn reload_to(&self, site: impl Into<Site>) -> Value {
         self.rewrite(site);
-        let (status, answer) = self.reload().await;
+        let (status, answer) = self.reload_confirmed().await;
         assert_eq!((status, &answer["applied"]), (200, &json!(true)), "{answer}");
         answer
     }
