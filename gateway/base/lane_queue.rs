@@ -34,6 +34,8 @@ const SEARCHED_MAX: usize = 64;
 const HOLD_MS: [u64; 5] = [0, 60_000, 240_000, 960_000, REFUSED_EVERY_MS];
 /// Of an emergency that was never refused, only failed: a receiver that fails now and then is asked soon.
 const FAILED_HOLD_MS_MAX: u64 = 60_000;
+/// But where very many are set aside, a hundred a minute: this long for each of them.
+const FAILED_HOLD_MS_EACH: u64 = 600;
 
 /// The most urgent class first, then in the order of the journal.
 pub type Turn = (Class, u64);
@@ -370,7 +372,8 @@ impl LaneQueue {
         };
         let mut hold_ms = HOLD_MS[vain.min(HOLD_MS.len() - 1)];
         if self.order == LaneOrder::EachAtOnce && !tried.refused {
-            hold_ms = hold_ms.min(FAILED_HOLD_MS_MAX);
+            let many_ms = FAILED_HOLD_MS_EACH.saturating_mul(self.aside_count as u64);
+            hold_ms = hold_ms.min(FAILED_HOLD_MS_MAX.max(many_ms));
         }
         let wait_ms = match why {
             NotYet::Refused => REFUSED_EVERY_MS,

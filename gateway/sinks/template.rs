@@ -247,6 +247,7 @@ pub(super) mod tests {
     pub(in crate::sinks) fn press(what: &str, more: &str) -> Vec<u8> {
         let stage = match what {
             "opened" | "updated" | "ended" => "opened",
+            "merged" => "closed",
             stage => stage,
         };
         format!(

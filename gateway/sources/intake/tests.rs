@@ -72,20 +72,17 @@ async fn as_many_as_are_listed_may_come_at_once_from_one_address() {
 async fn a_will_for_which_there_is_no_room_is_said_at_once() {
     let (intake, mut inbox, _keep) = intake(1).await;
     let (address, shared) = (intake.listener().local_addr().unwrap(), intake.shared.clone());
-    let will = connect::Will {
-        topic: "t".into(),
-        payload: vec![0; 64 * 1024],
-        delay: Duration::from_secs(300),
-    };
+    let will =
+        connect::Will { topic: "t".into(), payload: Vec::new(), delay: Duration::from_secs(300) };
     let rooms: Vec<wills::WillPermit> =
         std::iter::from_fn(|| shared.wills.room_for(&will)).collect();
     let (_stop, stopped) = watch::channel(false);
     let served = tokio::spawn(intake.serve(stopped));
     let mut device = TcpStream::connect(address).await.unwrap();
-    // Version 5, a session of 300 s, and a will to be said after 300 s: `x` on `btn/btn-0`.
+    // Version 5, a session of 300 s, and a will to be said after 300 s: what nobody can read.
     let rest = [
         &b"\0\x04MQTT\x05\x06\0\x3c\x05\x11\0\0\x01\x2c\0\x05btn-0"[..],
-        b"\x05\x18\0\0\x01\x2c\0\x09btn/btn-0",
+        b"\x05\x18\0\0\x01\x2c\0\x17gridpost/s/button/btn-0",
     ]
     .concat();
     let payload = vec![b'x'; 60_000];
