@@ -85,6 +85,7 @@ mod full_disk;
 mod fusion;
 mod fuzz;
 mod gate;
+mod hostile_identity;
 mod hostile_numbers;
 mod hostile_sinks;
 mod hostile_store;

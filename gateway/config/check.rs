@@ -123,6 +123,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     buttons.extend(listed.rows.into_iter().map(|(_, button)| button));
 
     doors::check_intake(document, typed.intake.as_ref(), buttons.len() + typed.gauges.len());
+    doors::check_users(document, typed.intake.as_ref(), &buttons, &typed.gauges);
 
     let wake_cameras = wake_cameras(&site, &buttons, &typed.cameras);
     Some(Config {

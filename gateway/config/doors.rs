@@ -1,7 +1,12 @@
 //! What is wrong between brokers, and between the intake and the devices that are to use it.
 
-use super::{read::Document, sections::Items, used_ids::UsedIds};
-use crate::sources::{intake, mqtt};
+use std::collections::HashSet;
+
+use super::{button::ButtonConfig, read::Document, sections::Items, used_ids::UsedIds};
+use crate::{
+    rules::rain::GaugeConfig,
+    sources::{intake, mqtt},
+};
 
 /// One id twice, one client twice at one broker, topics of another site.
 pub(super) fn check_brokers(
@@ -45,9 +50,110 @@ pub(super) fn check_intake(
     }
 }
 
+/// Who may speak for whom at the intake: what is open is told, and what binds nobody.
+pub(super) fn check_users(
+    document: &mut Document<'_>,
+    intake: Option<&intake::Config>,
+    buttons: &[ButtonConfig],
+    gauges: &Items<GaugeConfig>,
+) {
+    let owned = |button: &&ButtonConfig| button.user.is_some();
+    let Some(intake) = intake else {
+        if let Some(button) = buttons.iter().find(owned) {
+            let message =
+                format!("{}: `user` is a user of [intake], which is not there", button.id);
+            document.warning(&["button"], message);
+        }
+        return;
+    };
+    if let Some(message) = open_to_anybody(intake, buttons) {
+        document.warning(&["intake", "allow_anonymous"], message);
+    }
+    let users = intake.users();
+    // A file that is not there, or cannot be read, is told already.
+    if users.is_empty() && intake.users_file.is_some() {
+        return;
+    }
+    let known: HashSet<&str> = users.iter().map(|(name, _)| name.as_str()).collect();
+    let at = ["intake", "users_file"];
+    for button in buttons {
+        if let Some(user) = button.user.as_deref().filter(|user| !known.contains(user)) {
+            let message =
+                format!("button {}: no user is called `{user}`: who speaks for it?", button.id);
+            document.warning(&at, message);
+        }
+    }
+    let names = buttons.iter().flat_map(|one| [Some(one.id.as_str()), one.device.as_deref()]);
+    let gauges = gauges.iter().map(|(_, one)| [Some(one.id.as_str()), one.device.as_deref()]);
+    let gauges = gauges.flatten();
+    let listed: HashSet<String> =
+        names.flatten().chain(gauges.flatten()).map(str::to_lowercase).collect();
+    let unlisted =
+        users.iter().flat_map(|(name, devices)| devices.iter().map(move |one| (name, one)));
+    for (name, device) in unlisted.filter(|(_, one)| !listed.contains(&one.to_lowercase())) {
+        document.warning(&at, format!("`{name}` speaks for `{device}`, which is on no list"));
+    }
+    let owners: HashSet<&str> = buttons.iter().filter_map(|one| one.user.as_deref()).collect();
+    let unbound = users
+        .iter()
+        .filter(|(name, devices)| devices.is_empty() && !owners.contains(name.as_str()));
+    let unbound: Vec<&str> = unbound.map(|(name, _)| name.as_str()).collect();
+    if let (Some(first), false) = (unbound.first(), buttons.is_empty()) {
+        let more = if unbound.len() > 1 {
+            format!(" and {} more", unbound.len() - 1)
+        } else {
+            String::new()
+        };
+        document.warning(&at, format!("`{first}`{more} may press for every listed button: bind each user to his devices (`@{first} speaks-for …`, or `user` of the button)"));
+    }
+}
+
+/// What nobody's name opens, where others are bound or where it can be reached from outside.
+fn open_to_anybody(intake: &intake::Config, buttons: &[ButtonConfig]) -> Option<String> {
+    let bound = intake.users_file.is_some() || buttons.iter().any(|one| one.user.is_some());
+    let outside = !intake.listen.ip().is_loopback();
+    (intake.allow_anonymous && (bound || outside)).then(|| {
+        "whoever gives no name may press for every listed button, take calls back, answer cases and order postures, whatever users are bound to".to_owned()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use crate::config::{env::FixedEnvironment, parse};
+
+    #[test]
+    fn who_may_speak_for_everybody_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let users = folder.path().join("users");
+        let told = |file: &str, more: &str, buttons: &str| {
+            std::fs::write(&users, file).unwrap();
+            let text = format!(
+                "[site]\nid = \"x\"\n[intake]\nlisten = \"0.0.0.0:1883\"\nusers_file = {users:?}\n{more}\n{buttons}"
+            );
+            let (config, problems) = parse("a.toml", &text, &FixedEnvironment::default());
+            assert!(config.is_some(), "{problems:?}");
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        let button = |user: &str| format!("[[button]]\nid = \"p\"\ndevice = \"P1\"\n{user}\n");
+        let bound = told("u:1\n@u speaks-for p1\n", "", &button(""));
+        assert_eq!(bound, "");
+        assert_eq!(told("u:1\n", "", &button("user = \"u\"")), "");
+        assert_eq!(told("u:1\n", "", ""), "", "there is nobody to speak for");
+        for (file, more, user, part) in [
+            (
+                "u:1\nv:2\n@u speaks-for p\n",
+                "",
+                "",
+                "warning: intake.users_file: `v` may press for every",
+            ),
+            ("u:1\n@u speaks-for q\n", "", "", "`u` speaks for `q`, which is on no list"),
+            ("u:1\n", "", "user = \"w\"", "button p: no user is called `w`"),
+            ("u:1\n", "allow_anonymous = true", "user = \"u\"", "whoever gives no name may press"),
+        ] {
+            let told = told(file, more, &button(user));
+            assert!(told.contains(part), "{part} not in {told}");
+        }
+    }
 
     #[test]
     fn brokers_that_disturb_each_other_are_told() {

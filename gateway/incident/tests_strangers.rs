@@ -74,7 +74,7 @@ impl World {
 }
 
 #[test]
-fn two_hundred_strangers_are_each_their_own_and_beyond_that_they_are_one() {
+fn i11_two_hundred_strangers_are_each_their_own_and_beyond_that_they_are_one() {
     let mut world = World::new();
     for n in 0..200 {
         world.say(&format!("made-up-{n}"), Body::Press(press(n)));

@@ -9,7 +9,6 @@ mod session;
 mod users;
 
 use std::{
-    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::{
@@ -123,6 +122,17 @@ impl Config {
         missing("users_file", self.users_file.as_deref()).into_iter().collect()
     }
 
+    /// Each user of the file, and the devices that it binds him to; empty if it cannot be read.
+    pub fn users(&self) -> Vec<(String, Vec<String>)> {
+        let users = self.users_file.as_ref().map(users::read).and_then(Result::ok);
+        let row = |(name, user): (String, users::User)| {
+            (name, user.grants.devices.into_iter().collect::<Vec<_>>())
+        };
+        let mut rows: Vec<_> = users.unwrap_or_default().into_iter().map(row).collect();
+        rows.sort();
+        rows
+    }
+
     fn tls(&self) -> ListenKeys<'_> {
         ListenKeys { cert_file: &self.tls_cert_file, key_file: &self.tls_key_file }
     }
@@ -224,9 +234,9 @@ impl Shared {
     fn shows(&self, codecs: &Codecs, user: Option<&str>, name: &str) -> bool {
         let Some(id) = codecs.listed_id(name) else { return false };
         let own = user.and_then(|name| Some((name, &self.users.get(name)?.grants)));
-        match own.and_then(|(name, grants)| rights::bound(codecs, name, grants)) {
-            Some(devices) => devices.contains(&id),
-            None => !codecs.has_owner(&id) && !self.bound_by_file(codecs).contains(&id),
+        match own.and_then(|(name, grants)| rights::is_bound_to(codecs, name, grants, &id)) {
+            Some(own) => own,
+            None => !codecs.has_owner(&id) && !self.is_bound_by_file(codecs, &id),
         }
     }
 
@@ -237,9 +247,9 @@ impl Shared {
         devices.into_iter().flatten().map(|id| id.to_string()).collect()
     }
 
-    fn bound_by_file(&self, codecs: &Codecs) -> BTreeSet<SourceId> {
-        let named = self.users.values().flat_map(|user| &user.grants.devices);
-        named.filter_map(|name| codecs.listed_id(name)).collect()
+    fn is_bound_by_file(&self, codecs: &Codecs, id: &SourceId) -> bool {
+        let mut named = self.users.values().flat_map(|user| &user.grants.devices);
+        named.any(|name| codecs.listed_id(name).as_ref() == Some(id))
     }
 
     /// In the log and in a note of `/readyz`.
@@ -320,12 +330,7 @@ impl Intake {
 
     /// Accepts until told to stop. Who is sent away for want of room, or not let in, is counted.
     pub async fn serve(self, mut stop: watch::Receiver<bool>) {
-        self.readiness.clear(OPEN);
-        if self.shared.anonymous {
-            let text = "allow_anonymous: whoever reaches it may press for every listed button, take calls back, answer cases and order postures";
-            self.readiness.fact(OPEN, text);
-            tracing::info!("intake: {text}");
-        }
+        self.say_open();
         let mut full = false;
         let mut look = tokio::time::interval(ROOM_AGAIN);
         loop {
@@ -373,6 +378,20 @@ impl Intake {
         }
         if full {
             self.say_full(None).await;
+        }
+    }
+
+    /// What `allow_anonymous` opens: in the log, and in `notes` where others have names or can reach it.
+    fn say_open(&self) {
+        self.readiness.clear(OPEN);
+        if !self.shared.anonymous {
+            return;
+        }
+        let text = "allow_anonymous: whoever reaches it may press for every listed button, take calls back, answer cases and order postures";
+        tracing::info!("intake: {text}");
+        let here = self.listener.local_addr();
+        if !self.shared.users.is_empty() || here.is_ok_and(|here| !here.ip().is_loopback()) {
+            self.readiness.note(OPEN, text);
         }
     }
 

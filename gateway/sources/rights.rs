@@ -16,7 +16,7 @@ use super::codecs::{Codecs, Message};
 use crate::{
     base::{Rarely, Readiness},
     domain::{
-        Body, Claim, DeviceReport, DeviceStatus, Observation, Press, REASON_CHARS_MAX,
+        Body, Claim, DeviceReport, DeviceStatus, Observation, PressForm, REASON_CHARS_MAX,
         SPEAKS_FOR_MAX, SourceId, Stamp, Unreadable, clean_cut,
     },
 };
@@ -61,51 +61,86 @@ pub(super) fn bound(codecs: &Codecs, name: &str, grants: &Grants) -> Option<BTre
     if owned.is_none() && grants.devices.is_empty() {
         return None;
     }
-    let named = grants.devices.iter();
-    let named = named
-        .map(|device| codecs.listed_id(device).unwrap_or_else(|| SourceId::from(device.as_str())));
+    let named = grants.devices.iter().map(|device| named(codecs, device));
     Some(owned.into_iter().flatten().cloned().chain(named).collect())
 }
 
+/// Whether a user is bound to this device; `None`: he is bound to nothing.
+pub(super) fn is_bound_to(
+    codecs: &Codecs,
+    name: &str,
+    grants: &Grants,
+    source: &SourceId,
+) -> Option<bool> {
+    let owned = codecs.owned_by(name);
+    if owned.is_none() && grants.devices.is_empty() {
+        return None;
+    }
+    let by_id = owned.is_some_and(|owned| owned.contains(source))
+        || grants.devices.contains(source.as_str());
+    Some(by_id || grants.devices.iter().any(|device| named(codecs, device) == *source))
+}
+
+fn named(codecs: &Codecs, device: &str) -> SourceId {
+    codecs.listed_id(device).unwrap_or_else(|| SourceId::from(device))
+}
+
 /// Whom a message speaks for, and in whose name it counts if it speaks for somebody else.
-struct Voice {
+struct Voice<'s> {
+    speaker: Speaker<'s>,
+    /// At a broker: the listed device whose topic it is.
+    owner: Option<SourceId>,
     way: String,
     /// For people.
     who: String,
-    /// `None`: every device.
-    devices: Option<BTreeSet<SourceId>>,
-    /// Whose messages are nobody else's: at a broker a device that is not listed has no owner.
-    listed_only: bool,
 }
 
-impl Voice {
-    fn of(codecs: &Codecs, speaker: Speaker<'_>, message: &Message<'_>) -> Option<Self> {
-        match speaker {
-            Speaker::Anybody => None,
-            Speaker::User { name, grants } => Some(Self {
-                way: format!("intake/{name}"),
-                who: format!("user `{name}`"),
-                devices: bound(codecs, name, grants),
-                listed_only: false,
-            }),
+impl<'s> Voice<'s> {
+    /// `None`: it may speak for everybody.
+    fn of(codecs: &Codecs, speaker: Speaker<'s>, message: &Message<'_>) -> Option<Self> {
+        let (owner, way, who) = match speaker {
+            Speaker::Anybody => return None,
+            Speaker::User { name, .. } => {
+                (None, format!("intake/{name}"), format!("user `{name}`"))
+            }
             Speaker::Broker { id } => {
                 let owner = codecs.owner_of_topic(message.topic)?;
-                Some(Self {
-                    way: format!("broker/{id}/{owner}"),
-                    who: format!("whoever speaks on the topic of {owner}"),
-                    devices: Some([owner].into()),
-                    listed_only: true,
-                })
+                let who = format!("whoever speaks on the topic of {owner}");
+                (Some(owner.clone()), format!("broker/{id}/{owner}"), who)
             }
+        };
+        Some(Self { speaker, owner, way, who })
+    }
+
+    /// Whether it may speak for the source of this. What nobody could read is named by the way it
+    /// came where it names nobody, and claims nothing.
+    fn may(&self, codecs: &Codecs, one: &Observation, message: &Message<'_>) -> bool {
+        let source = &one.source;
+        let unread = match &one.body {
+            Body::Unreadable(_) => true,
+            Body::Press(press) => matches!(press.form, PressForm::Unreadable { .. }),
+            _ => false,
+        };
+        if unread && source.as_str() == message.via {
+            return true;
+        }
+        match (self.speaker, &self.owner) {
+            (Speaker::User { name, grants }, _) => {
+                is_bound_to(codecs, name, grants, source).unwrap_or(true)
+            }
+            // A name of its own that nobody has listed is none of somebody else.
+            (_, Some(owner)) => owner == source || !codecs.lists(source.as_str()),
+            _ => true,
         }
     }
 
-    /// Whether it may speak for this source. What is named by the way it came claims nothing.
-    fn may(&self, codecs: &Codecs, source: &SourceId, message: &Message<'_>) -> bool {
-        let Some(devices) = &self.devices else { return true };
-        devices.contains(source)
-            || source.as_str() == message.via
-            || (self.listed_only && !codecs.lists(source.as_str()))
+    /// The devices that it may speak for, the first of them.
+    fn speaks_for(&self, codecs: &Codecs) -> Vec<SourceId> {
+        let devices = match self.speaker {
+            Speaker::User { name, grants } => bound(codecs, name, grants).unwrap_or_default(),
+            _ => self.owner.iter().cloned().collect(),
+        };
+        devices.into_iter().take(SPEAKS_FOR_MAX).collect()
     }
 }
 
@@ -123,13 +158,15 @@ pub(super) fn judge(
     let mut aside: Option<(Stamp, String)> = None;
     for mut one in observations {
         let reason = not_granted(speaker, &voice, &one.body);
-        let foreign = reason.is_none() && !voice.may(codecs, &one.source, message);
+        let foreign = reason.is_none() && !voice.may(codecs, &one, message);
         match (&mut one.body, reason) {
             (_, Some(reason)) => aside = Some((one.stamp, reason)),
             (Body::Reply(_) | Body::Posture(_), None) => kept.push(one),
             (Body::Press(press), None) if foreign => {
                 why = Some(format!("{} pressed as {}", voice.who, one.source));
-                one.source = claimed(&voice, &one.source, press);
+                let (device, speaks_for) = (one.source.clone(), voice.speaks_for(codecs));
+                one.source = SourceId::from(format!("{}/{device}", voice.way));
+                press.claim = Some(Box::new(Claim { device, speaks_for }));
                 kept.push(one);
             }
             (Body::Unreadable(_), None) if foreign => {
@@ -154,7 +191,7 @@ pub(super) fn judge(
 }
 
 /// Why a user of the intake may not say this at all; brokers have rules of their own.
-fn not_granted(speaker: Speaker<'_>, voice: &Voice, body: &Body) -> Option<String> {
+fn not_granted(speaker: Speaker<'_>, voice: &Voice<'_>, body: &Body) -> Option<String> {
     let Speaker::User { grants, .. } = speaker else { return None };
     let (what, may) = match body {
         Body::Device(DeviceReport { word: DeviceStatus::Cancel, .. }) => {
@@ -165,13 +202,6 @@ fn not_granted(speaker: Speaker<'_>, voice: &Voice, body: &Body) -> Option<Strin
         _ => return None,
     };
     (!may).then(|| format!("{} is not marked as one who may {what}", voice.who))
-}
-
-/// Under which name a press counts that names somebody else's device.
-fn claimed(voice: &Voice, device: &SourceId, press: &mut Press) -> SourceId {
-    let speaks_for = voice.devices.iter().flatten().take(SPEAKS_FOR_MAX).cloned().collect();
-    press.claim = Some(Box::new(Claim { device: device.clone(), speaks_for }));
-    SourceId::from(format!("{}/{device}", voice.way))
 }
 
 fn set_aside(message: &Message<'_>, stamp: Stamp, reason: String) -> Observation {

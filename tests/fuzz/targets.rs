@@ -159,6 +159,7 @@ fn codecs() -> &'static Codecs {
         let listed = |id: &str, model: &str| Listed {
             id: id.into(),
             device: None,
+            user: None,
             model: Some(model.into()),
         };
         let mapping = ModelConfig {

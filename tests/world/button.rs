@@ -54,7 +54,19 @@ impl Button {
         device: &str,
         payload: &str,
     ) -> Result<Duration, ConnectionError> {
-        let topic = format!("gridpost/demo/button/{device}");
+        self.attempt_on(&format!("gridpost/demo/button/{device}"), payload).await
+    }
+
+    /// [`Self::say`] on any topic.
+    pub(crate) async fn say_on(&mut self, topic: &str, payload: &str) -> Duration {
+        self.attempt_on(topic, payload).await.unwrap()
+    }
+
+    async fn attempt_on(
+        &mut self,
+        topic: &str,
+        payload: &str,
+    ) -> Result<Duration, ConnectionError> {
         let began = Instant::now();
         self.client.publish(topic, QoS::AtLeastOnce, false, payload).await.unwrap();
         loop {

@@ -76,8 +76,8 @@ struct DeviceSession<'s> {
     hello: Option<Hello>,
     /// See `Hello::origins`.
     origins: Vec<String>,
-    /// It has shown that it is a listed device.
-    listed: bool,
+    /// Whether it has shown that it is a listed device, by the first that it spoke for.
+    listed: Option<bool>,
     guest: &'s mut Guest,
     left: bool,
     /// The store could not take what it said: that is our fault, and no word of its own.
@@ -122,7 +122,7 @@ pub(super) async fn run(
         from,
         hello: None,
         origins: Vec::new(),
-        listed: false,
+        listed: None,
         guest,
         left: false,
         unstored: false,
@@ -344,13 +344,17 @@ impl DeviceSession<'_> {
         shared.say_not_theirs(judged.why);
         let mut observations = judged.observations;
         arrival::mark(&mut observations, &arrival);
-        if !self.listed
+        if self.listed.is_none()
             && let Some(one) = observations.first()
         {
             let codecs = shared.dialects.borrow().clone();
-            self.listed = shared.shows(&codecs, self.user(), one.source.as_str());
-            if self.listed {
-                self.guest.stands(Trust::Listed);
+            let source = one.source.as_str();
+            if codecs.lists(source) {
+                let shows = shared.shows(&codecs, self.user(), source);
+                self.listed = Some(shows);
+                if shows {
+                    self.guest.stands(Trust::Listed);
+                }
             }
         }
         self.give(observations, &message, packet, qos).await
