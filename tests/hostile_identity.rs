@@ -125,6 +125,7 @@ async fn the_name_of_a_bound_button_gives_a_stranger_no_place() {
         users += &format!("user-{n}:p\n");
     }
     let gateway = start(&site, &users).await;
+    gateway.readiness(200, "intake, open: allow_anonymous").await;
     let port = gateway.intake.unwrap();
     let mut strangers = Vec::new();
     for n in 0..30 {

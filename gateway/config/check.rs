@@ -122,10 +122,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     buttons.extend(listed.rows.into_iter().map(|(_, button)| button));
 
     doors::check_intake(document, typed.intake.as_ref(), buttons.len() + typed.gauges.len());
-    let gauges = typed.gauges.iter().map(|(_, one)| one);
-    let gauges = gauges.flat_map(|one| [Some(one.id.as_str()), one.device.as_deref()]);
-    let gauges: Vec<&str> = gauges.flatten().collect();
-    doors::check_users(document, typed.intake.as_ref(), &buttons, &gauges);
+    doors::check_users(document, typed.intake.as_ref(), &buttons, &typed.gauges);
 
     let wake_cameras = wake_cameras(&site, &buttons, &typed.cameras);
     Some(Config {

@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use super::{button::ButtonConfig, read::Document, sections::Items, used_ids::UsedIds};
-use crate::sources::{intake, mqtt};
+use crate::{
+    rules::rain::GaugeConfig,
+    sources::{intake, mqtt},
+};
 
 /// One id twice, one client twice at one broker, topics of another site.
 pub(super) fn check_brokers(
@@ -47,13 +50,12 @@ pub(super) fn check_intake(
     }
 }
 
-/// Who may speak for whom at the intake: what is open is told, and what binds nobody. `gauges`: ids
-/// and names of gauges.
+/// Who may speak for whom at the intake: what is open is told, and what binds nobody.
 pub(super) fn check_users(
     document: &mut Document<'_>,
     intake: Option<&intake::Config>,
     buttons: &[ButtonConfig],
-    gauges: &[&str],
+    gauges: &Items<GaugeConfig>,
 ) {
     let owned = |button: &&ButtonConfig| button.user.is_some();
     let Some(intake) = intake else {
@@ -82,8 +84,10 @@ pub(super) fn check_users(
         }
     }
     let names = buttons.iter().flat_map(|one| [Some(one.id.as_str()), one.device.as_deref()]);
+    let gauges = gauges.iter().map(|(_, one)| [Some(one.id.as_str()), one.device.as_deref()]);
+    let gauges = gauges.flatten();
     let listed: HashSet<String> =
-        names.flatten().chain(gauges.iter().copied()).map(str::to_lowercase).collect();
+        names.flatten().chain(gauges.flatten()).map(str::to_lowercase).collect();
     let unlisted =
         users.iter().flat_map(|(name, devices)| devices.iter().map(move |one| (name, one)));
     for (name, device) in unlisted.filter(|(_, one)| !listed.contains(&one.to_lowercase())) {

@@ -336,12 +336,7 @@ impl Intake {
 
     /// Accepts until told to stop. Who is sent away for want of room, or not let in, is counted.
     pub async fn serve(self, mut stop: watch::Receiver<bool>) {
-        self.readiness.clear(OPEN);
-        if self.shared.anonymous {
-            let text = "allow_anonymous: whoever reaches it may press for every listed button, take calls back, answer cases and order postures";
-            self.readiness.fact(OPEN, text);
-            tracing::info!("intake: {text}");
-        }
+        self.say_open();
         let mut full = false;
         let mut look = tokio::time::interval(ROOM_AGAIN);
         loop {
@@ -390,6 +385,20 @@ impl Intake {
         }
         if full {
             self.say_full(None).await;
+        }
+    }
+
+    /// What `allow_anonymous` opens: in the log, and in `notes` where others have names or can reach it.
+    fn say_open(&self) {
+        self.readiness.clear(OPEN);
+        if !self.shared.anonymous {
+            return;
+        }
+        let text = "allow_anonymous: whoever reaches it may press for every listed button, take calls back, answer cases and order postures";
+        tracing::info!("intake: {text}");
+        let here = self.listener.local_addr();
+        if !self.shared.users.is_empty() || here.is_ok_and(|here| !here.ip().is_loopback()) {
+            self.readiness.note(OPEN, text);
         }
     }
 

@@ -57,11 +57,12 @@ const DIALECTS: &[(&str, &str, &str)] = &[
 /// With a list of 686 devices, as many as a district gave out.
 fn codecs() -> Codecs {
     let mut listed: Vec<Listed> = (1..=686)
-        .map(|n| Listed { id: format!("btn-{n:04}").into(), device: None, model: None })
+        .map(|n| Listed { id: format!("btn-{n:04}").into(), device: None, user: None, model: None })
         .collect();
     listed.push(Listed {
         id: "wang".into(),
         device: Some("24E124535B123456".into()),
+        user: None,
         model: Some("ws101".into()),
     });
     let mapping = ModelConfig {
@@ -77,6 +78,7 @@ fn codecs() -> Codecs {
     let gauge = |id: &str, device: Option<&str>| Listed {
         id: id.into(),
         device: device.map(Into::into),
+        user: None,
         model: None,
     };
     let gauges = [gauge("roof", None), gauge("upper", Some("24E124AABBCCDDEE"))];
