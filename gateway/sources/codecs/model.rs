@@ -432,21 +432,6 @@ mod tests {
             (None, false, "TOGGLE", Act::Press),
             (None, false, "求助", Act::Press),
             (None, false, "hold_release", Act::Nothing),
-            (None, true, "shortRelease", Act::Nothing),
-            (None, false, "longPress", Act::Press),
-            (None, false, "buttonPressed", Act::Press),
-            (None, false, "SOS", Act::Press),
-            (None, false, "一键报警", Act::Press),
-            (None, false, "低电量求助", Act::Press),
-            (None, true, "低电量", Act::Nothing),
-            (None, true, "低电压报警", Act::Nothing),
-            (None, true, "防拆报警", Act::Nothing),
-            (None, true, "报警解除", Act::Nothing),
-            (None, true, "取消求助", Act::Nothing),
-            (None, true, "心跳", Act::Nothing),
-            (None, true, "正常", Act::Nothing),
-            (None, true, "不正常", Act::Press),
-            (None, true, "测试", Act::Test),
             (None, false, "brightness_move_up", Act::Unknown),
             (None, true, "brightness_move_up", Act::Press),
             (None, false, "disarm", Act::Unknown),
@@ -488,5 +473,29 @@ mod tests {
         }
         assert_eq!(silent_after_s("ws101", &configured), Some(37 * 3_600));
         assert_eq!(silent_after_s("native", &configured), None);
+    }
+
+    #[test]
+    fn words_without_spaces_between_them() {
+        let table = [
+            (None, true, "shortRelease", Act::Nothing),
+            (None, false, "longPress", Act::Press),
+            (None, false, "buttonPressed", Act::Press),
+            (None, false, "SOS", Act::Press),
+            (None, false, "一键报警", Act::Press),
+            (None, false, "低电量求助", Act::Press),
+            (None, true, "低电量", Act::Nothing),
+            (None, true, "低电压报警", Act::Nothing),
+            (None, true, "防拆报警", Act::Nothing),
+            (None, true, "报警解除", Act::Nothing),
+            (None, true, "取消求助", Act::Nothing),
+            (None, true, "心跳", Act::Nothing),
+            (None, true, "正常", Act::Nothing),
+            (None, true, "不正常", Act::Press),
+            (None, true, "测试", Act::Test),
+        ];
+        for (model, is_button, action, expected) in table {
+            assert_eq!(act(model, is_button, action), expected, "{action}");
+        }
     }
 }
