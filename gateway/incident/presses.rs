@@ -19,11 +19,16 @@ const PRESSES_MAX: usize = 100_000;
 const REMEMBER_MS: i64 = 7 * DAY_MS;
 /// An id without a time counts so long.
 const DAY_MS: i64 = 24 * 3_600_000;
-/// A packet that is sent again is known for so long by its id and what it holds.
+/// A packet that is sent again is known for so long by its id and what it holds, if the device gives
+/// its presses ids or times: then no two presses hold the same.
 const PACKET_MS: i64 = 3_600_000;
+/// And for so long if it does not. Each press of such a device looks like the one before, and one that
+/// connects for each press counts its packets from 1: a new press that is sent again, because its
+/// first copy never came, must not be taken for an old one. A call too many is the lesser fault.
+const NAMELESS_PACKET_MS: i64 = 300_000;
 /// Shorter ids may be of a counter, which begins anew with a new battery.
 const RANDOM_CHARS_MIN: usize = 16;
-/// A lower number than the last one begins a counter anew, unless it comes sooner than this.
+/// A number that is not above the last one begins a counter anew, unless it comes sooner than this.
 const ANEW_AFTER_MS: i64 = 600_000;
 /// Without an id, any press of a device within this time is the same press.
 const SAME_WITHIN_MS: i64 = 3_000;
@@ -44,13 +49,16 @@ pub(super) enum PressVerdict {
     Stale,
 }
 
-/// What a press is recognised by. `way`: whose word it is.
+/// The way of presses that say nothing of theirs: of replay, and of journals of older versions.
+const ANY_WAY: &str = "";
+
+/// What a press is recognised by. `way`: whose word it is. `named`: it holds an id or a time.
 #[derive(Hash)]
 enum Identity {
     IdAndTime { source: SourceId, way: String, id: String, at: Timestamp },
     Id { source: SourceId, way: String, id: String },
     Time { source: SourceId, way: String, at: Timestamp },
-    Packet { way: String, client: String, packet: u16, digest: String },
+    Packet { way: String, client: String, packet: u16, digest: String, named: bool },
 }
 
 /// What an identity is remembered as: its texts would be ten times as long. 128 bits by keys of this
@@ -73,7 +81,8 @@ impl Identity {
     fn counts_ms(&self) -> i64 {
         match self {
             Self::Id { id, .. } if id.chars().count() < RANDOM_CHARS_MIN => DAY_MS,
-            Self::Packet { .. } => PACKET_MS,
+            Self::Packet { named: true, .. } => PACKET_MS,
+            Self::Packet { named: false, .. } => NAMELESS_PACKET_MS,
             _ => REMEMBER_MS,
         }
     }
@@ -146,8 +155,11 @@ impl Presses {
     }
 
     fn verdict(&self, now: Now, source: &SourceId, press: &Press) -> PressVerdict {
-        let seen = identity(source, press).is_some_and(|identity| {
-            self.is_seen(now, &identity) && !self.begins_anew(now, &identity, press)
+        // What an older version wrote down counts by whatever way it is sent again.
+        let seen = [way(press), ANY_WAY].into_iter().any(|way| {
+            identity(source, press, way).is_some_and(|identity| {
+                self.is_seen(now, &identity) && !self.begins_anew(now, &identity, press)
+            })
         });
         let just_now = self.last.get(source).is_some_and(|(last, id)| {
             now.mono() - last <= SAME_WITHIN_MS && (press.id.is_none() || press.id == *id)
@@ -163,16 +175,17 @@ impl Presses {
     }
 
     /// Whether an id that is known is of a counter that has plainly begun anew since: it was taken
-    /// before that, or is lower than the last one, long after it. A packet that says that it is sent
-    /// again begins nothing.
+    /// before that, or is not above the last one, long after it (the device has been switched off
+    /// meanwhile, and its first press has the number of its only one before). A packet that says that
+    /// it is sent again begins nothing, nor does what a broker kept.
     fn begins_anew(&self, now: Now, identity: &Identity, press: &Press) -> bool {
         let Identity::Id { source, way, id } = identity else { return false };
         let Some(counter) = self.counters.get(&(source.clone(), way.clone())) else { return false };
         let taken = self.seen.get(&self.keys.mark(identity)).copied().unwrap_or(i64::MIN);
-        let again = press.arrival.as_ref().is_some_and(|arrival| arrival.dup);
-        let lower = number(id).is_some_and(|n| n < counter.last);
+        let again = press.retained || press.arrival.as_ref().is_some_and(|arrival| arrival.dup);
+        let not_above = number(id).is_some_and(|n| n <= counter.last);
         taken < counter.began_ms
-            || (lower && !again && now.mono() - counter.last_ms > ANEW_AFTER_MS)
+            || (not_above && !again && now.mono() - counter.last_ms > ANEW_AFTER_MS)
     }
 
     fn remember(&mut self, source: &SourceId, press: &Press, at: i64) {
@@ -190,7 +203,7 @@ impl Presses {
     }
 
     fn remember_identity(&mut self, source: &SourceId, press: &Press, at: i64) {
-        if let Some(identity) = identity(source, press) {
+        if let Some(identity) = identity(source, press, way(press)) {
             if let Identity::Id { way, id, .. } = &identity
                 && let Some(n) = number(id)
             {
@@ -206,20 +219,23 @@ impl Presses {
 
     fn count(&mut self, source: &SourceId, way: &str, n: u64, at: i64) {
         let key = (source.clone(), way.to_owned());
-        if self.counters.len() >= PRESSES_MAX && !self.counters.contains_key(&key) {
-            return;
-        }
-        // Invented names take no place from those of the list.
-        let few = self.counters.len() < PRESSES_MAX / 2 || self.listed.contains(source);
-        if !few && !self.counters.contains_key(&key) {
-            return;
+        if !self.counters.contains_key(&key) {
+            // Invented names take no place from those of the list.
+            let few = self.counters.len() < PRESSES_MAX / 2 || self.listed.contains(source);
+            if few && self.counters.len() >= PRESSES_MAX {
+                // An id of a counter counts for a day: nothing is compared with an older one.
+                self.counters.retain(|_, counter| at - counter.last_ms <= DAY_MS);
+            }
+            if !few || self.counters.len() >= PRESSES_MAX {
+                return;
+            }
         }
         let new = Counter { last: n, last_ms: at, began_ms: i64::MIN };
         let counter = self.counters.entry(key).or_insert(new);
         if at < counter.last_ms {
             return;
         }
-        if n < counter.last && at - counter.last_ms > ANEW_AFTER_MS {
+        if n <= counter.last && at - counter.last_ms > ANEW_AFTER_MS {
             counter.began_ms = at;
         }
         (counter.last, counter.last_ms) = (n, at);
@@ -260,13 +276,13 @@ impl Presses {
 
 /// Whose word a press is, whatever connection brought it.
 fn way(press: &Press) -> &str {
-    press.arrival.as_ref().map_or(&press.via, |arrival| &arrival.way)
+    press.arrival.as_ref().map_or(ANY_WAY, |arrival| &arrival.way)
 }
 
 /// What a press is recognised by: id and time, or the one that it has. A clock that shows a time
 /// before this program was written begins anew with each battery: what it says is no time.
-fn identity(source: &SourceId, press: &Press) -> Option<Identity> {
-    let (source, way) = (source.clone(), way(press).to_owned());
+fn identity(source: &SourceId, press: &Press, way: &str) -> Option<Identity> {
+    let (source, way) = (source.clone(), way.to_owned());
     match (press.id.clone(), press.at.filter(|at| Now::is_plausible(*at))) {
         (Some(id), Some(at)) => Some(Identity::IdAndTime { source, way, id, at }),
         (Some(id), None) => Some(Identity::Id { source, way, id }),
@@ -282,6 +298,7 @@ fn packet(press: &Press) -> Option<Identity> {
         client: arrival.client.clone(),
         packet: arrival.packet?,
         digest: arrival.digest.clone(),
+        named: press.id.is_some() || press.at.is_some_and(Now::is_plausible),
     })
 }
 

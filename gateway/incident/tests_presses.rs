@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 
 use super::{Config, Desk, Directory, Effects};
 use crate::domain::{
-    Body, DeviceInfo, DeviceReport, Entry, IdMint, IncidentId, Now, Observation, Press, PressForm,
-    Record, Reply, ReplyTo, SeenPress, SourceInfo, SourceKind, Stamp, Unreadable, What,
+    Arrival, Body, DeviceInfo, DeviceReport, Entry, IdMint, IncidentId, Now, Observation, Press,
+    PressForm, Record, Reply, ReplyTo, SeenPress, SourceInfo, SourceKind, Stamp, Unreadable, What,
 };
 
 const MINUTE: i64 = 60;
@@ -128,6 +128,12 @@ impl World {
         self.records.clear();
     }
 
+    fn acknowledge(&mut self, key: &str) {
+        let open = self.live.values().find(|one| one.incident.key == key).unwrap();
+        let reply = Reply::new(open.incident.id, ReplyTo::Accepted, "李");
+        self.say("a", Body::Reply(reply));
+    }
+
     /// `kind/severity what`, and forgotten.
     fn changes(&mut self) -> Vec<String> {
         let line = |record: Record| {
@@ -181,6 +187,16 @@ fn a_rise_is_a_press_and_what_is_said_again_is_asked_about_at_most_once_an_hour(
     world.press(sos());
     let told = world.changes();
     assert!(told.contains(&"emergency-button/2 opened".to_owned()), "{told:?}");
+    // And so is the question itself: who closed it hears of the next one, once an hour while it is open.
+    world.pass(2 * MINUTE);
+    world.close_all();
+    for _ in 0..30 {
+        world.press(sos());
+        world.pass(MINUTE);
+    }
+    let told = world.changes();
+    let questions = told.iter().filter(|one| one.starts_with("emergency-button/2")).count();
+    assert_eq!(questions, 1, "{told:?}");
 }
 
 #[test]
@@ -233,16 +249,44 @@ fn what_nobody_can_read_of_a_button_is_one_incident_until_it_is_closed() {
     assert_eq!((&detail["unreadable"], &detail["payload"]), (&true.into(), &"{\"ev␊".into()));
     assert!(opened.incident.title.zh.starts_with("老人：按钮消息无法识别"), "{opened:?}");
     assert_eq!(world.changes(), ["device-fault/3 opened", "emergency-button/2 opened"]);
-    for _ in 0..3 {
-        world.pass(HOUR);
-        assert!(world.press(garbled()));
+    // More of it: counted, and told once a minute at the most.
+    for _ in 0..59 {
+        world.pass(1);
+        world.press(garbled());
     }
     assert_eq!(world.changes(), [""; 0]);
+    for _ in 0..60 {
+        world.pass(1);
+        world.press(garbled());
+    }
+    let messages =
+        |world: &World| world.records.last().unwrap().incident.detail["messages"].clone();
+    assert_eq!(messages(&world), 61);
+    assert_eq!(world.changes(), ["emergency-button/2 updated"]);
+    // Whoever has it in hand is told of the next one at once.
+    world.acknowledge("unreadable/a");
+    world.changes();
+    world.press(garbled());
+    assert_eq!(messages(&world), 121);
+    world.press(garbled());
+    assert_eq!(world.changes(), ["emergency-button/2 updated"]);
+    // The same packet sent again is none.
+    let packet = |dup: bool| {
+        let (way, client, digest) = ("intake".into(), "c".into(), "d".into());
+        let arrival = Some(Arrival { way, client, packet: Some(1), dup, digest });
+        Press { arrival, ..garbled() }
+    };
+    world.pass(HOUR);
+    assert!(!world.press(packet(false)));
+    world.pass(2 * MINUTE);
+    assert!(world.press(packet(true)));
+    assert_eq!(world.changes(), ["emergency-button/2 updated"]);
     // A press of it is an emergency beside it.
     world.press(Press { via: "radio".into(), ..Press::default() });
     assert_eq!(world.changes(), ["emergency-button/1 opened"]);
     world.restart(true);
-    assert!(world.press(garbled()), "open still");
+    world.press(garbled());
+    assert!(world.changes().iter().all(|one| !one.ends_with("opened")), "open still");
     world.close_all();
     world.press(garbled());
     assert_eq!(world.changes(), ["emergency-button/2 opened"]);

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Mutex};
 
-use crate::domain::{Body, Observation};
+use crate::domain::{Body, Observation, PressForm};
 
 /// Messages of one device at once; more than any button has a reason for.
 const BURST_MESSAGES_MAX: f64 = 60.0;
@@ -29,6 +29,8 @@ struct Bucket {
     at_ms: u64,
     /// The last press that was let through, monotonic milliseconds.
     pressed_ms: Option<u64>,
+    /// And the last message that nobody could read: it is no press with which a real one is compared.
+    unreadable_ms: Option<u64>,
 }
 
 /// One for each broker, and one for all connections of the intake.
@@ -89,7 +91,13 @@ impl Limiter {
         }
         let gauge = of.iter().any(|one| matches!(one.body, Body::Gauge(_)));
         let burst = if gauge { GAUGE_BURST_MESSAGES_MAX } else { BURST_MESSAGES_MAX };
-        let new = Bucket { tokens: burst, most: burst, at_ms: now_ms, pressed_ms: None };
+        let new = Bucket {
+            tokens: burst,
+            most: burst,
+            at_ms: now_ms,
+            pressed_ms: None,
+            unreadable_ms: None,
+        };
         let bucket = buckets.entry(key.to_owned()).or_insert(new);
         if burst > bucket.most {
             (bucket.tokens, bucket.most) = (bucket.tokens + burst - bucket.most, burst);
@@ -106,7 +114,10 @@ impl Limiter {
             bucket.tokens -= 1.0;
         }
         let Some(press) = press else { return over && !of.iter().any(is_of_a_person) };
-        let last = bucket.pressed_ms;
+        let last = match press.form {
+            PressForm::Event | PressForm::Level => &mut bucket.pressed_ms,
+            PressForm::Unreadable { .. } => &mut bucket.unreadable_ms,
+        };
         let same = press.id.is_none()
             && last.is_some_and(|last| now_ms.saturating_sub(last) < SAME_PRESS_WITHIN_MS);
         if over && same {
@@ -114,7 +125,7 @@ impl Limiter {
         }
         // Counted from the last that was let through: of a device gone mad, one press in three
         // seconds goes on.
-        bucket.pressed_ms = Some(now_ms);
+        *last = Some(now_ms);
         false
     }
 }
@@ -167,6 +178,27 @@ mod tests {
             .count();
         assert!(calls >= 4, "{calls}: a press every three seconds goes on");
         assert!(!limiter.sets_aside("calm", &[], &one(None), 20_000));
+    }
+
+    #[test]
+    fn what_nobody_can_read_sets_aside_no_press() {
+        let limiter = Limiter::default();
+        let button = "b";
+        let garbage = || {
+            let mut said = one(Some(None));
+            let Body::Press(press) = &mut said[0].body else { unreachable!() };
+            press.form = PressForm::Unreadable { reason: "r".into(), text: "t".into() };
+            said
+        };
+        // 1,000 a second on the topic of a button; one in three seconds is told.
+        let passed = |from: u64, to: u64| {
+            (from..to).filter(|n| !limiter.sets_aside(button, &[], &garbage(), *n)).count()
+        };
+        assert!((60..=160).contains(&passed(0, 4_000)));
+        assert!(!limiter.sets_aside(button, &[], &one(Some(None)), 4_000), "a press");
+        assert!(passed(4_001, 4_500) <= 12, "which lets no more of it through");
+        passed(4_500, 4_502);
+        assert!(limiter.sets_aside(button, &[], &one(Some(None)), 4_502), "the same press");
     }
 
     #[test]

@@ -2,12 +2,15 @@
 
 use super::{
     super::presses::{self, PressVerdict, RememberedPress},
-    Desk, Effects,
+    Desk, Effects, Live,
 };
 use crate::domain::{
-    Claim, ClockError, Finding, IncidentId, Kind, Now, Phase, Press, PressForm, Severity, SourceId,
-    Stamp, ThingReport, Title,
+    Claim, ClockError, Entry, Finding, IncidentId, Kind, Now, Phase, Press, PressForm, Severity,
+    SourceId, Stamp, ThingReport, Title,
 };
+
+/// Further messages that nobody can read are told at most once in this time.
+const UNREADABLE_EVERY_MS: u64 = 60_000;
 
 impl Desk {
     /// A press, or the repeat of one.
@@ -136,7 +139,8 @@ impl Desk {
     }
 
     /// A state that is true since an earlier press is said again. Soon after that press it is the same
-    /// one; later, or when its case is closed, somebody is asked at most once an hour.
+    /// one; later, or when its case is closed, somebody is asked, at most once an hour while that
+    /// question is open.
     fn said_again(
         &mut self,
         now: Now,
@@ -148,7 +152,8 @@ impl Desk {
         self.fleet.begins_to_call(now, source);
         let is_open = self.by_key.contains_key(&format!("press/{source}"));
         let is_same = is_open && self.fleet.pressed_lately(now, source);
-        if is_same || self.is_test(now, source) || !self.fleet.may_ask(now, source) {
+        let is_asked = self.by_key.contains_key(&format!("again/{source}"));
+        if is_same || self.is_test(now, source) || !self.fleet.may_ask(now, source, is_asked) {
             effects.repeated = true;
             return self.judge_device(now, source, effects);
         }
@@ -171,7 +176,7 @@ impl Desk {
     }
 
     /// A message that nobody can read, of a button or on a topic for presses alone: one incident a
-    /// device, until a person closes it.
+    /// device, until a person closes it; what comes meanwhile is counted there.
     fn unreadable_press(
         &mut self,
         now: Now,
@@ -182,11 +187,15 @@ impl Desk {
         effects: &mut Effects,
     ) {
         let key = format!("unreadable/{source}");
-        if self.by_key.contains_key(&key) || self.presses.is_sent_again(now, press) {
+        if self.presses.is_sent_again(now, press) {
             effects.repeated = true;
             return;
         }
         self.presses.remember_packet(now, press);
+        if let Some(live) = self.by_key.get(&key).and_then(|id| self.live.get_mut(id)) {
+            effects.entries.extend(one_more_unreadable(now, live));
+            return;
+        }
         if self.is_stranger(source, Some(press)) && self.strangers_are_many() {
             return self.join_strangers(now, source, stamp, press, effects);
         }
@@ -250,4 +259,16 @@ impl Desk {
             effects.entries.push(live.updated(now));
         }
     }
+}
+
+/// Counts one more that nobody can read. It is told at most once a minute, and at once if nothing was
+/// told since a person's step: whoever took it knows of none after it.
+fn one_more_unreadable(now: Now, live: &mut Live) -> Option<Entry> {
+    let detail = &mut live.incident.detail;
+    let count = detail.get("messages").and_then(serde_json::Value::as_u64).unwrap_or(1) + 1;
+    detail.insert("messages".into(), count.into());
+    let last = live.incident.life.steps.last();
+    let after_a_step = last.is_some_and(|step| step.revision == live.incident.revision);
+    let told_ms = now.mono_ms.saturating_sub(live.reported_at_ms);
+    (after_a_step || told_ms >= UNREADABLE_EVERY_MS).then(|| live.updated(now))
 }

@@ -71,7 +71,9 @@ fn d2_id_and_time_must_both_agree_and_a_counter_begins_anew_with_a_new_battery()
         (63 * HOUR, "b", press(Some("5"), None, false), New),
         (64 * HOUR, "b", press(Some("6"), None, false), New),
         (64 * HOUR + 60, "b", press(Some("5"), None, false), Same),
-        (70 * HOUR, "b", press(Some("6"), None, false), Same),
+        // The number of the last one, long after it: switched off and on again meanwhile.
+        (64 * HOUR + 600, "b", press(Some("6"), None, false), Same),
+        (70 * HOUR, "b", press(Some("6"), None, false), New),
         (71 * HOUR, "b", press(Some("1"), None, false), New),
         (71 * HOUR + 30, "b", press(Some("1"), None, false), Same),
         (72 * HOUR, "b", press(Some("5"), None, false), New),
@@ -90,7 +92,7 @@ fn d2_id_and_time_must_both_agree_and_a_counter_begins_anew_with_a_new_battery()
 }
 
 #[test]
-fn a_packet_that_is_sent_again_is_known_for_an_hour_and_dup_alone_proves_nothing() {
+fn a_packet_that_is_sent_again_is_known_for_a_while_and_dup_alone_proves_nothing() {
     use PressVerdict::{New, Same};
     let sent = |packet: u16, dup: bool, digest: &str, way: &str, id: Option<&str>| Press {
         arrival: Some(Arrival {
@@ -105,8 +107,13 @@ fn a_packet_that_is_sent_again_is_known_for_an_hour_and_dup_alone_proves_nothing
     let b = "broker/radio";
     judge([
         (0, "a", sent(7, false, "x", b, None), New),
-        (600, "a", sent(7, true, "x", b, None), Same),
-        (3_000, "a", sent(7, true, "x", b, None), Same),
+        (100, "a", sent(7, true, "x", b, None), Same),
+        (300, "a", sent(7, true, "x", b, None), Same),
+        // Its presses look all the same: later it is a new one, whose first copy never came.
+        (301, "a", sent(7, true, "x", b, None), New),
+        // With an id of its own: an hour, were the id not known as long.
+        (302, "e", sent(7, false, "e", b, Some("e")), New),
+        (3_600, "e", sent(7, true, "e", b, Some("e")), Same),
         // Not known any more; another packet, payload or way; and a first copy that never came.
         (3_700, "a", sent(7, true, "x", b, None), New),
         (3_800, "a", sent(8, true, "x", b, None), New),
@@ -131,10 +138,10 @@ fn a_packet_that_is_sent_again_is_known_for_an_hour_and_dup_alone_proves_nothing
     let taken = sent(7, false, "x", b, None);
     let (source, taken_at) = (SourceId::from("a"), start());
     presses.restore(
-        now(600),
+        now(200),
         &SeenPress { source: source.clone(), press: taken, taken_at, incident: None },
     );
-    assert_eq!(presses.judge(now(601), &source, &sent(7, true, "x", b, None)), Same);
+    assert_eq!(presses.judge(now(201), &source, &sent(7, true, "x", b, None)), Same);
 }
 
 #[test]
@@ -172,21 +179,47 @@ fn memory_is_bounded() {
     assert_eq!(presses.seen.len(), PRESSES_MAX);
 }
 
+/// As a press that came by this way.
+fn by(way: &str, dup: bool, press: Press) -> Press {
+    let (client, digest) = ("btn".into(), "d".into());
+    let arrival = Arrival { way: way.into(), client, packet: Some(1), dup, digest };
+    Press { arrival: Some(arrival), ..press }
+}
+
 #[test]
-fn p11_of_a_flood_of_devices_only_what_still_counts_is_remembered() {
+fn a_device_that_is_switched_off_and_on_again_calls_with_the_number_of_its_only_press() {
+    use PressVerdict::{New, Same};
+    let way = "intake/b";
+    let count = |n: &str, dup: bool| by(way, dup, press(Some(n), None, false));
+    judge([
+        (0, "shelly", count("0:1", false), New),
+        (600, "shelly", count("0:1", false), Same),
+        (601, "shelly", count("0:1", true), Same),
+        (601, "shelly", count("0:1", false), New),
+        (4_000, "shelly", count("0:1", true), Same),
+        (4_001, "shelly", by(way, false, press(Some("0:1"), None, true)), Same),
+        (4_002, "shelly", count("0:1", false), New),
+        // With a time it says itself which one it is.
+        (5_000, "timed", by(way, false, press(Some("1"), Some(5_000), false)), New),
+        (9_000, "timed", by(way, false, press(Some("1"), Some(5_000), false)), Same),
+    ]);
+}
+
+#[test]
+fn what_an_older_version_took_is_the_same_press_by_whatever_way_it_is_sent_again() {
+    use PressVerdict::{New, Same};
     let mut presses = Presses::default();
-    let mut at = 0;
-    for n in 0..30_000u64 {
-        at += 10;
-        let press = Press { id: Some(format!("random-id-{n:010}")), ..Press::default() };
-        let now = Now { wall: start(), mono_ms: at };
-        assert_eq!(
-            presses.judge(now, &format!("s-{n}").as_str().into(), &press),
-            PressVerdict::New
-        );
+    let (at, none) = (Some(10), None);
+    let kept = [press(Some("7"), None, false), press(Some("8"), at, false), press(None, at, false)];
+    for (n, press) in kept.iter().enumerate() {
+        let (source, taken_at) = (format!("b{n}").as_str().into(), start());
+        let press = Press { via: "intake".into(), ..press.clone() };
+        presses.restore(now(60), &SeenPress { source, press, taken_at, incident: None });
     }
-    assert!(presses.last.len() <= 4_000, "{}", presses.last.len());
-    assert!(presses.order.len() <= PRESSES_MAX && presses.seen.len() <= PRESSES_MAX);
-    // Two tables of marks of 16 bytes and a time each, whatever the devices are called.
-    assert_eq!(size_of::<(Mark, i64)>(), 32);
+    for (n, press) in kept.into_iter().enumerate() {
+        let source = format!("b{n}").as_str().into();
+        assert_eq!(presses.judge(now(120), &source, &by("intake/li", true, press)), Same, "b{n}");
+    }
+    let next = by("intake/li", false, press(Some("8"), none, false));
+    assert_eq!(presses.judge(now(121), &"b0".into(), &next), New);
 }

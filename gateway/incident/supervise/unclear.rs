@@ -113,11 +113,12 @@ impl Fleet {
     }
 
     /// Whether somebody may be asked now if a call that is said again is a new one; then it is
-    /// noted that he was.
-    pub(in crate::incident) fn may_ask(&mut self, now: Now, id: &SourceId) -> bool {
+    /// noted that he was. `is_open`: whether the case of an earlier question is open; whoever closed
+    /// it has answered that one, and hears of the next at once.
+    pub(in crate::incident) fn may_ask(&mut self, now: Now, id: &SourceId, is_open: bool) -> bool {
         let device = self.device(now, id);
         let asked = device.state.asked_at.map(|at| now.mono_of(at));
-        let may = asked.is_none_or(|at| now.mono() - at >= ASK_EVERY_MS);
+        let may = !is_open || asked.is_none_or(|at| now.mono() - at >= ASK_EVERY_MS);
         if may {
             device.state.asked_at = Some(now.wall);
         }

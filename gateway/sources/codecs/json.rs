@@ -5,6 +5,8 @@
 //! before a bracket, a value that is left out, and keys given twice: all their values are kept, as an
 //! array. Each mend is a doubt that is told. What is more broken than that is no JSON.
 
+use std::collections::HashSet;
+
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -224,7 +226,7 @@ pub(super) fn quoted(text: &str) -> String {
 /// A value in which no key has hidden another.
 struct Merged {
     value: Value,
-    /// Keys that were given more than once, with different values.
+    /// Keys that were given more than once, with different values; the first few.
     twice: Vec<String>,
 }
 
@@ -276,6 +278,7 @@ impl<'de> Visitor<'de> for MergedVisitor {
         while let Some(mut one) = items.next_element::<Merged>()? {
             values.push(one.value);
             merged.twice.append(&mut one.twice);
+            merged.twice.truncate(DOUBTS_MAX);
         }
         merged.value = Value::Array(values);
         Ok(merged)
@@ -283,19 +286,23 @@ impl<'de> Visitor<'de> for MergedVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut items: A) -> Result<Merged, A::Error> {
         let mut twice: Vec<String> = Vec::new();
+        // Of this object: what stands in it may be an array by itself.
+        let mut several: HashSet<String> = HashSet::new();
         let mut values: Map<String, Value> = Map::new();
         while let Some((key, mut one)) = items.next_entry::<String, Merged>()? {
             twice.append(&mut one.twice);
             let known = values.get_mut(&key);
             match known {
                 None => drop(values.insert(key, one.value)),
+                Some(Value::Array(all)) if several.contains(&key) => all.push(one.value),
                 Some(before) if *before == one.value => {}
-                Some(Value::Array(all)) if twice.contains(&key) => all.push(one.value),
                 Some(before) => {
                     *before = Value::Array(vec![before.take(), one.value]);
-                    twice.push(key);
+                    twice.push(key.clone());
+                    several.insert(key);
                 }
             }
+            twice.truncate(DOUBTS_MAX);
         }
         Ok(Merged { value: Value::Object(values), twice })
     }
@@ -306,6 +313,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_message_of_nothing_but_keys_given_twice_costs_no_time() {
+        let keys = (0..10_000).map(|n| format!("\"{n}\":1,\"{n}\":2,"));
+        let text = format!("{{{}\"a\":1}}", keys.collect::<String>());
+        let began = std::time::Instant::now();
+        for _ in 0..5 {
+            let read = read(text.as_bytes()).unwrap();
+            assert_eq!((read.doubts.len(), &read.value["9999"]), (DOUBTS_MAX, &json!([1, 2])));
+        }
+        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    }
 
     #[test]
     fn small_faults_of_firmware_cost_no_message() {
@@ -330,6 +349,11 @@ mod tests {
             (r#"{"a":1,"a":1}"#, json!({"a": 1}), 0),
             (r#"{"a":1,"a":2,"a":3}"#, json!({"a": [1, 2, 3]}), 1),
             (r#"{"a":[1],"a":[2]}"#, json!({"a": [[1], [2]]}), 1),
+            (
+                r#"{"a":[1],"b":{"a":1,"a":2},"a":[2]}"#,
+                json!({"a": [[1], [2]], "b": {"a": [1, 2]}}),
+                2,
+            ),
             (r#"{"o":{"a":1,"a":2}}"#, json!({"o": {"a": [1, 2]}}), 1),
             (r#""press""#, json!("press"), 0),
             (r#"{"a":"},]:,NaN"}"#, json!({"a": "},]:,NaN"}), 0),

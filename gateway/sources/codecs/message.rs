@@ -105,10 +105,21 @@ impl DeviceMessage {
         act(self.model.as_deref(), self.is_button, word)
     }
 
+    /// The words of what stands under a key that carries presses. What is there and cannot be read as
+    /// words is told as one that nobody knows: it may be a press.
+    pub(super) fn words(&mut self, key: &str, value: Option<&Value>) -> Vec<String> {
+        let Some(value) = value else { return Vec::new() };
+        let found = gathered(value);
+        if found.is_unread() {
+            self.unknown.push(format!("{key} {}", json::quoted(&value.to_string())));
+        }
+        found.all
+    }
+
     /// Takes what stands under a key that carries presses: a text, a number, and what lies in
     /// arrays and objects there. The first press of them counts.
     pub(super) fn takes(&mut self, key: &str, value: Option<&Value>) {
-        for word in words(value) {
+        for word in self.words(key, value) {
             let found = self.act_of(&word);
             if found == Act::Unknown {
                 self.unknown
@@ -132,7 +143,16 @@ impl DeviceMessage {
         let calls = match flag(Some(value)) {
             Some(calls) => calls,
             // A word that is neither true nor false stands under a key that carries presses.
-            None => words(Some(value)).iter().any(|word| self.act_of(word) == Act::Press),
+            None => {
+                let before = self.unknown.len();
+                let all = self.words(key, Some(value));
+                let calls = all.iter().any(|word| self.act_of(word) == Act::Press);
+                if !calls && self.unknown.len() > before {
+                    // Nobody knows whether it calls.
+                    return;
+                }
+                calls
+            }
         };
         let is_state = *form == PressForm::Level;
         if !calls {
@@ -323,7 +343,7 @@ pub(super) fn object(
 }
 
 /// Null, and a text without anything in it.
-fn is_nothing(value: &Value) -> bool {
+pub(super) fn is_nothing(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
@@ -391,25 +411,45 @@ fn hashed(text: &str) -> String {
     format!("{begin}-{hash:016x}")
 }
 
+/// What of a value can be a word.
+#[derive(Default)]
+struct Words {
+    all: Vec<String>,
+    /// Something lies too deep, or there is too much of it.
+    passed_over: bool,
+    /// Numbers in an object.
+    numbers: bool,
+}
+
+impl Words {
+    /// Whether there is something that no word stands for.
+    fn is_unread(&self) -> bool {
+        self.passed_over || (self.all.is_empty() && self.numbers)
+    }
+}
+
 /// All texts, numbers and booleans of a value, as they are or in arrays; in an object its texts and
 /// booleans, for a number there may count anything.
 pub(super) fn words(value: Option<&Value>) -> Vec<String> {
-    let mut found = Vec::new();
-    if let Some(value) = value {
-        gather(value, false, 0, &mut found);
-    }
+    value.map(|value| gathered(value).all).unwrap_or_default()
+}
+
+fn gathered(value: &Value) -> Words {
+    let mut found = Words::default();
+    gather(value, false, 0, &mut found);
     found
 }
 
-fn gather(value: &Value, in_object: bool, deep: usize, found: &mut Vec<String>) {
-    if found.len() >= WORDS_MAX || deep > WORDS_DEEP_MAX {
+fn gather(value: &Value, in_object: bool, deep: usize, found: &mut Words) {
+    if found.all.len() >= WORDS_MAX || deep > WORDS_DEEP_MAX {
+        found.passed_over |= !is_nothing(value);
         return;
     }
     match value {
         Value::Null => {}
-        Value::Bool(flag) => found.push(flag.to_string()),
-        Value::Number(_) if in_object => {}
-        Value::Number(_) | Value::String(_) => found.extend(id(Some(value))),
+        Value::Bool(flag) => found.all.push(flag.to_string()),
+        Value::Number(_) if in_object => found.numbers = true,
+        Value::Number(_) | Value::String(_) => found.all.extend(id(Some(value))),
         Value::Array(all) => all.iter().for_each(|one| gather(one, in_object, deep + 1, found)),
         Value::Object(all) => all.values().for_each(|one| gather(one, true, deep + 1, found)),
     }

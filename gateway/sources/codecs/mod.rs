@@ -119,6 +119,10 @@ impl KnownDevice {
     }
 }
 
+/// A longer topic is read by nobody, bytes.
+const TOPIC_BYTES_MAX: usize = 1_024;
+/// Levels of a topic in which a name is looked for.
+const LEVELS_MAX: usize = 12;
 /// The base topics of Zigbee2MQTT that are looked for.
 const ZIGBEE_BASE: &str = "zigbee2mqtt";
 
@@ -242,6 +246,10 @@ impl Codecs {
 
     fn decode_one(&self, message: &Message<'_>, now: Now) -> Vec<Observation> {
         let topic = message.topic;
+        if topic.len() > TOPIC_BYTES_MAX {
+            let reason = format!("its topic is longer than {TOPIC_BYTES_MAX} bytes");
+            return self.not_read(message, now, &reason);
+        }
         let read = if topic == self.reply {
             return vec![reply(message, now).unwrap_or_else(|reason| {
                 unreadable(SourceId::from(message.via), message, now, reason)
@@ -353,7 +361,7 @@ impl Codecs {
             let value = value();
             keys.iter().any(|key| value.as_ref().is_some_and(|value| value.get(key).is_some()))
         };
-        let at = topic.match_indices('/').map(|(at, _)| at);
+        let at = topic.match_indices('/').map(|(at, _)| at).take(LEVELS_MAX);
         for (base, rest) in at.map(|at| (&topic[..at], &topic[at + 1..])) {
             let (name, carries) = zigbee2mqtt::whose(self, rest);
             if self.device(name).listed && (carries != Carries::Anything || !has(&["event"])) {
@@ -454,8 +462,6 @@ impl Codecs {
 
 /// Every run of whole levels of a topic, the longest first: names may hold slashes.
 fn parts(topic: &str) -> impl Iterator<Item = &str> {
-    /// Levels of a topic that are looked at.
-    const LEVELS_MAX: usize = 12;
     let mut levels = Vec::new();
     let mut from = 0;
     for level in topic.split('/').take(LEVELS_MAX) {

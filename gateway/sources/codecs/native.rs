@@ -7,18 +7,18 @@
 //!
 //! Lenient where a press would be lost: nothing that stands beside it costs it. Of a button, any
 //! other word is a press unless it is known to be none (`model.rs`); a bare `press` without JSON is
-//! one too.
+//! one too. What stands under `sos`, `alarm` and their like counts beside any `event`.
 
 use serde_json::Value;
 
 use super::{
     Codecs, Message, json,
-    message::{DeviceMessage, flag, id, object, percent, time, whole, words},
+    message::{DeviceMessage, flag, id, is_nothing, object, percent, time, whole, words},
     model::Act,
 };
 
 const EXPECTED: &str = "{\"device\":\"…\",\"event\":\"press\",…}";
-/// Keys under which other firmware says it, where there is no `event`.
+/// Keys under which other firmware says it, instead of an `event` or beside one.
 const OTHER_KEYS: &[&str] = &["action", "alarm", "sos", "emergency", "panic", "press", "button"];
 /// Keys under which some say what happened, and many other things.
 const MORE_KEYS: &[&str] = &[
@@ -54,13 +54,14 @@ fn of_object(
     doubts: Vec<String>,
 ) -> Result<DeviceMessage, String> {
     // Some wrap it once more: {"data":{"event":"press"}}, also as a text.
+    let says_what = |value: &Value| get(value, "event").is_some_and(|event| !is_nothing(event));
     let inner = || {
         value.as_object()?.values().find_map(|inner| {
             let inner = json::inner(inner).unwrap_or_else(|| inner.clone());
-            get(&inner, "event").is_some().then_some(inner)
+            says_what(&inner).then_some(inner)
         })
     };
-    let inner = if get(value, "event").is_some() { None } else { inner() };
+    let inner = if says_what(value) { None } else { inner() };
     let value = inner.as_ref().unwrap_or(value);
     let named = get(value, "device");
     let name = whose(codecs, message, value);
@@ -73,43 +74,13 @@ fn of_object(
     let own = decoded.field("silent_after_s", get(value, "silent_after_s"), whole);
     decoded.report.silent_after_s = own.filter(|seconds| *seconds > 0);
     let is_test = flag(get(value, "test")) == Some(true);
-    match get(value, "event") {
-        Some(event) => {
-            let before = words(Some(event));
-            before.iter().for_each(|word| says(&mut decoded, "event", word, is_test));
-        }
-        None => {
-            let others = OTHER_KEYS.iter().filter_map(|key| Some((key, get(value, key)?)));
-            let mut found = false;
-            for (key, said) in others {
-                found = true;
-                match (said, *key) {
-                    // True is that it calls; as a word it would be `1`.
-                    (Value::Bool(true), key) => says(&mut decoded, key, "press", is_test),
-                    (said, key) => {
-                        let all = words(Some(said));
-                        all.iter().for_each(|word| says(&mut decoded, key, word, is_test));
-                    }
-                }
-            }
-            // Other keys may say other things too: only what sounds like a press is one there.
-            let mut more =
-                value.as_object().into_iter().flatten().filter(|(key, _)| {
-                    MORE_KEYS.iter().any(|known| known.eq_ignore_ascii_case(key))
-                });
-            if !found && decoded.is_button {
-                decoded.takes_other_keys(value, &[]);
-                found = decoded.act != Act::Nothing || decoded.unknown_word().is_some();
-            }
-            if !found
-                && !more.any(|(key, said)| {
-                    decoded.is_button
-                        && words(Some(said)).iter().any(|word| decoded.takes_a_call(key, word))
-                })
-            {
-                decoded.not_known("`event` is missing".into());
-            }
-        }
+    let event = get(value, "event");
+    for word in decoded.words("event", event) {
+        says(&mut decoded, "event", &word, is_test);
+    }
+    let found = others(&mut decoded, value, is_test, event.is_some_and(|event| !is_nothing(event)));
+    if event.is_none() && !found {
+        without_event(&mut decoded, value);
     }
     decoded.takes_id("id", get(value, "id"), &[&name]);
     decoded.at = decoded.field("at", get(value, "at"), at);
@@ -120,6 +91,53 @@ fn of_object(
         }
         _ => Ok(decoded),
     }
+}
+
+/// Takes the other keys; whether there is any. Beside an `event` a word there may be a name (`button`:
+/// which one), so only what sounds like a press is one, and no number or name under `button`.
+fn others(decoded: &mut DeviceMessage, value: &Value, is_test: bool, beside: bool) -> bool {
+    let is_test = is_test || decoded.act == Act::Test;
+    let is_button = decoded.is_button;
+    let mut found = false;
+    for (key, said) in OTHER_KEYS.iter().filter_map(|key| Some((*key, get(value, key)?))) {
+        found = true;
+        let calls = said == &Value::Bool(true) || (is_test && flag(Some(said)) == Some(true));
+        if beside && key == "button" && !calls {
+            continue;
+        }
+        // True is that it calls; as a word it would be `1`.
+        if calls {
+            says(decoded, key, "press", is_test);
+            continue;
+        }
+        decoded.is_button = is_button && !beside;
+        for word in decoded.words(key, Some(said)) {
+            says(decoded, key, &word, is_test);
+        }
+        decoded.is_button = is_button;
+    }
+    found
+}
+
+/// Nothing says what happened where it is said: other keys may say other things too, and only what
+/// sounds like a press is one there.
+fn without_event(decoded: &mut DeviceMessage, value: &Value) {
+    if decoded.is_button {
+        decoded.takes_other_keys(value, &[]);
+        if decoded.act != Act::Nothing || decoded.unknown_word().is_some() {
+            return;
+        }
+        let more = value.as_object().into_iter().flatten();
+        let mut more =
+            more.filter(|(key, _)| MORE_KEYS.iter().any(|known| known.eq_ignore_ascii_case(key)));
+        let calls = more.any(|(key, said)| {
+            words(Some(said)).iter().any(|word| decoded.takes_a_call(key, word))
+        });
+        if calls {
+            return;
+        }
+    }
+    decoded.not_known("`event` is missing".into());
 }
 
 /// A payload that is no object: a bare word of a button.

@@ -32,6 +32,11 @@ const PLAIN: &[&str] = &[
     r#"{"sos":1.0}"#,
     r#"{"action":"single"}"#,
     r#"{"event":"press","event":"press"}"#,
+    r#"{"event":"","sos":1}"#,
+    r#"{"event":null,"alarm":true}"#,
+    r#"{"event":"status","sos":true}"#,
+    r#"{"event":"heartbeat","alarm":"emergency"}"#,
+    r#"{"event":null,"data":{"event":"press"}}"#,
     "press",
     "\"press\"",
     "PRESS\r\n",
@@ -457,4 +462,58 @@ fn a_mapping_takes_a_value_in_any_form_and_decides_alone() {
             "{value}: {said}"
         );
     }
+}
+
+/// What is there under a key that carries presses, and is no word, is told and not taken for a sign
+/// of life; a heartbeat that names its button is one.
+#[test]
+fn what_cannot_be_read_under_a_key_for_presses_is_no_sign_of_life() {
+    let deep = r#"{"event":{"a":{"b":{"c":{"d":{"e":"sos"}}}}}}"#;
+    let many = format!(r#"{{"event":[{}"sos"]}}"#, r#""idle","#.repeat(40));
+    let unread = [
+        (BUTTON, r#"{"event":{"type":3}}"#),
+        (BUTTON, r#"{"event":"heartbeat","sos":{"state":1}}"#),
+        (BUTTON, deep),
+        (BUTTON, many.as_str()),
+        ("zigbee2mqtt/chen/action", r#"{"action":{"type":3}}"#),
+        ("zigbee2mqtt/zhao", r#"{"sos":{"value":1}}"#),
+        ("factory/x/up", r#"{"data":{"type":{"code":1}}}"#),
+    ];
+    for (topic, payload) in unread {
+        let message = Message { topic, payload: payload.as_bytes(), retained: false, via: "b" };
+        let said = super::tests::codecs().decode(&message, super::tests::now());
+        let told = said.iter().any(|one| match &one.body {
+            Body::Device(report) => !report.unknown.is_empty() && report.calling.is_none(),
+            Body::Unreadable(_) => true,
+            _ => false,
+        });
+        assert!(told, "{topic} {payload}: {said:?}");
+    }
+    let quiet = [
+        r#"{"event":"heartbeat","button":1}"#,
+        r#"{"event":"heartbeat","button":"door","sos":false,"alarm":0,"panic":"off"}"#,
+        r#"{"event":""}"#,
+    ];
+    for payload in quiet {
+        assert_eq!(told(BUTTON, payload.as_bytes(), false), "btn-1 Alive", "{payload}");
+    }
+    let tried = told(BUTTON, br#"{"event":"test","sos":true,"alarm":1}"#, false);
+    assert_eq!(tried, "btn-1 Test");
+}
+
+/// A topic of nothing but slashes costs no time, and what comes on it is kept.
+#[test]
+fn long_topics_cost_no_time_and_are_not_lost() {
+    let began = std::time::Instant::now();
+    for topic in ["/".repeat(65_000), format!("a/{}", "/".repeat(1_000)), "x".repeat(65_000)] {
+        for _ in 0..10 {
+            assert!(!told(&topic, br#"{"linkquality":1}"#, false).is_empty());
+        }
+    }
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    let message = |topic: &str| told(topic, br#"{"event":"press"}"#, false);
+    let longest = format!("gridpost/s/button/{}", "b".repeat(1_024 - 18));
+    assert!(message(&longest).ends_with(" press - - None"));
+    let longer = format!("{longest}b");
+    assert!(message(&longer).ends_with("press that nobody can read"), "{}", message(&longer));
 }

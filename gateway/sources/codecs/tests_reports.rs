@@ -6,7 +6,7 @@ use super::*;
 
 fn listed(id: &str, device: &str, model: &str) -> Listed {
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-    Listed { id: id.into(), device: some(device), model: some(model) }
+    Listed { id: id.into(), device: some(device), model: some(model), user: None }
 }
 
 fn codecs() -> Codecs {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     Carries, Codecs, Message, json,
-    message::{DeviceMessage, flag, object, percent, words},
+    message::{DeviceMessage, flag, object, percent},
     model::WIFI_SILENT_AFTER_S,
 };
 use crate::domain::{DeviceStatus, PressForm};
@@ -139,13 +139,13 @@ fn tasmota_action(decoded: &mut DeviceMessage, key: &str, value: &Value, is_tele
         }
         "switch" if is_telemetry => {}
         "switch" => {
-            for word in words(Some(said)) {
+            for word in decoded.words(key, Some(said)) {
                 switched(decoded, key, &word);
             }
         }
         // A button that only switches its relay; of a lamp that is nothing.
         "power" if !is_telemetry && decoded.is_button => {
-            for word in words(Some(said)) {
+            for word in decoded.words(key, Some(said)) {
                 switched(decoded, key, &word);
             }
         }
