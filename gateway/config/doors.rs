@@ -127,6 +127,9 @@ mod tests {
         let users = folder.path().join("users");
         let told = |file: &str, more: &str, buttons: &str| {
             std::fs::write(&users, file).unwrap();
+            // One that others may read is told of too.
+            let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            std::fs::set_permissions(&users, own).unwrap();
             let text = format!(
                 "[site]\nid = \"x\"\n[intake]\nlisten = \"0.0.0.0:1883\"\nusers_file = {users:?}\n{more}\n{buttons}"
             );
