@@ -70,7 +70,7 @@ impl Flights {
             .and_then(|view| view.spot((0.5, 0.5), &geo.drone.errors))
             .map(|spot| spot.position);
         let covered = looked_at.or(pose.position).and_then(|place| geo.grid(place));
-        let patrol = craft.patrol.get_or_insert_with(|| Patrol::begin(stamp, now));
+        let patrol = craft.patrol.get_or_insert_with(|| Patrol::begin(stamp, now, geo.drone));
         patrol.fly(stamp.at, now, geo.drone, &pose, covered);
         patrol.report(geo.drone, findings);
         true
@@ -94,7 +94,7 @@ impl Flights {
         if on_ground {
             return;
         }
-        let patrol = craft.patrol.get_or_insert_with(|| Patrol::begin(stamp, now));
+        let patrol = craft.patrol.get_or_insert_with(|| Patrol::begin(stamp, now, geo.drone));
         patrol.saw(stamp.at, now, &craft.sightings);
         patrol.report(geo.drone, findings);
     }

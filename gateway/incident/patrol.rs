@@ -3,7 +3,7 @@
 //! `detail` of it: `track` (GeoJSON Feature, a LineString of lon, lat and height above the
 //! ellipsoid in metres, with `coordTimes`), `grids` (code, name, seconds looked at), `seen`
 //! (label, most at once, when first, grids), `incidents`, `distance_m`, `flown_s`, `telemetry`,
-//! `pictures`, `battery` (percent), and after the end `ended_by` (landed, silent, removed).
+//! `telemetry_missing` (why there is none), `pictures`, `battery` (percent), and after the end `ended_by` (landed, silent, removed).
 
 use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc};
 
@@ -55,6 +55,8 @@ pub(super) struct Patrol {
     seen: BTreeMap<String, LabelSeen>,
     incidents: Vec<String>,
     telemetry: BTreeSet<&'static str>,
+    /// Why there is no telemetry, as long as none has come.
+    expected: String,
     pictures: u64,
     battery: Option<u8>,
     /// The first finding was made.
@@ -64,9 +66,20 @@ pub(super) struct Patrol {
     has_news: bool,
 }
 
+/// Where telemetry was looked for in vain, for who reads the record.
+fn expected(drone: &DroneInfo) -> String {
+    let in_video = "no KLV (MISB ST 0601) in its video";
+    match &drone.serial {
+        Some(serial) => format!("{in_video}, and nothing on thing/product/{serial}/osd over MQTT"),
+        None => format!(
+            "{in_video}, and no `serial` is configured by which DJI's telemetry over MQTT is known"
+        ),
+    }
+}
+
 impl Patrol {
     /// A flight that begins now.
-    pub(super) fn begin(stamp: Stamp, now: Now) -> Self {
+    pub(super) fn begin(stamp: Stamp, now: Now, drone: &DroneInfo) -> Self {
         let Stamp { at, device, gateway, error_ms, .. } = stamp;
         Self {
             began_at: at,
@@ -80,6 +93,7 @@ impl Patrol {
             seen: BTreeMap::new(),
             incidents: Vec::new(),
             telemetry: BTreeSet::new(),
+            expected: expected(drone),
             pictures: 0,
             battery: None,
             reported: false,
@@ -203,6 +217,9 @@ impl Patrol {
         let mut detail = self.detail(flown_s);
         if phase == Phase::Ends {
             detail.insert("ended_by".into(), ended_by.into());
+            if self.telemetry.is_empty() {
+                detail.insert("telemetry_missing".into(), self.expected.clone().into());
+            }
         }
         let object = |(label, seen): (&String, &LabelSeen)| ObjectCount {
             label: label.clone(),

@@ -256,6 +256,11 @@ fn without_telemetry_a_flight_is_one_and_what_it_sees_has_no_place() {
     let patrol = flight.latest(Kind::Patrol);
     assert!(!patrol.active && patrol.detail["ended_by"] == "silent");
     assert!(!patrol.detail.contains_key("track"));
+    let missing = patrol.detail["telemetry_missing"].as_str().unwrap();
+    assert!(
+        missing.contains("no KLV") && missing.contains("thing/product/1581F5/osd"),
+        "{missing}"
+    );
 }
 
 #[test]
