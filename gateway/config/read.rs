@@ -411,7 +411,7 @@ fn secrets_of(
         })
         .collect();
     let is_file = key.is_some_and(|key| key.ends_with("_file"));
-    let bare = key.is_some_and(|key| key.contains("url"))
+    let bare = key.is_some_and(|key| key.contains("url") || key == "listen")
         && !filled.contains(['@', '='])
         && !filled.contains("://");
     let may_hold = key.is_some_and(|key| may_hold_secret(key)) && !is_file && !bare;
