@@ -264,6 +264,8 @@ async fn missing_files_are_warnings_of_check_and_half_a_pair_is_an_error() {
         .must_say(2, ["sink[1].send_pictures: needs evidence_url beside it"]);
     check_in(folder.path(), &pictures.set("evidence_url", "ftp://127.0.0.1/e").text())
         .must_say(2, ["sink[1].evidence_url: `ftp`: expected http://"]);
+    let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(folder.path().join("client-key.pem"), own).unwrap();
     let pair = check(&[cert, ("client_key_file", "client-key.pem")]);
     assert!(pair.code == 0 && !pair.said().contains("warning"), "{}", pair.said());
 }
