@@ -215,9 +215,15 @@ fn who_crosses_others_stays_himself_where_the_picture_allows_it() {
     for fps in [0.5, 1.0, 2.0, 5.0, 25.0] {
         for (errors, together, least) in [(GOOD, 2, 0.06), (BAD, 2, 0.2), (GOOD, 6, 0.45)] {
             let most = if fps < 2.0 { least * 3.5 } else { least };
-            let figures = crossings(seed, fps, errors, together);
-            let switches = figures.switches as f32 / figures.people as f32;
-            assert!(switches <= most, "{fps} fps, {together}: {switches} a person, {figures:?}");
+            // Few people in one run: what a switch more or less makes of them is chance.
+            let (mut switches, mut people) = (0.0, 0.0);
+            for seed in (0..4).map(|n| seed.wrapping_add(n)) {
+                let figures = crossings(seed, fps, errors, together);
+                switches += figures.switches as f32;
+                people += figures.people as f32;
+            }
+            let share = switches / people;
+            assert!(share <= most, "{fps} fps, {together}: {share} a person of {people}");
         }
     }
 }
