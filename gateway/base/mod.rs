@@ -1,5 +1,6 @@
 //! What every room that runs needs: the clock, readiness, figures, signs of progress, tasks and threads, files written whole.
 
+mod bucket;
 mod clock;
 mod cpu_time;
 mod files;
@@ -16,6 +17,7 @@ mod supervise;
 mod task;
 mod threads;
 
+pub use bucket::Bucket;
 pub use clock::{RealClock, SimulatedClock};
 pub use cpu_time::thread_cpu_time;
 pub use files::{Sync, write_whole};

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use super::{Failure, incidents_table, load, print_line};
 use crate::{
     base::RealClock,
-    domain::{Clock, Incident, Record, Stage},
+    domain::{Clock, Incident, Record},
     runtime, store,
 };
 
@@ -78,7 +78,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
 }
 
 fn is_open(incident: &Incident) -> bool {
-    !matches!(incident.stage, Stage::Closed | Stage::Dismissed)
+    !incident.stage.is_over()
 }
 
 /// It began or ended then, or somebody took a step.

@@ -45,7 +45,7 @@ fn row(incident: &Incident, zone: &TimeZone) -> [String; 9] {
         });
         text.unwrap_or_else(|| "-".into())
     };
-    let over = matches!(incident.stage, Stage::Closed | Stage::Dismissed);
+    let over = incident.stage.is_over();
     let grid = incident.grid.as_ref().map_or("-", |grid| grid.name.as_str());
     [
         opened.to_zoned(zone.clone()).strftime("%m-%d %H:%M").to_string(),

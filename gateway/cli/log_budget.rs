@@ -16,6 +16,7 @@ use tracing::{Level, Metadata, callsite::Identifier};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::OneLine;
+use crate::base::Bucket;
 
 /// Lines of one place at once: every device of a large site once, at a start.
 const LINES_AT_ONCE: f64 = 400.0;
@@ -23,33 +24,33 @@ const LINES_AT_ONCE: f64 = 400.0;
 const LINES_A_SECOND: f64 = 1.0;
 
 struct Place {
-    lines: f64,
-    at: Instant,
+    lines: Bucket,
     left_out: u64,
 }
 
 /// The budget of each place. What is asked for in detail (`debug`, `trace`) has none.
-struct Budgets<K>(Mutex<HashMap<K, Place>>);
+struct Budgets<K> {
+    started: Instant,
+    places: Mutex<HashMap<K, Place>>,
+}
 
 impl<K: Eq + Hash> Budgets<K> {
     fn new() -> Self {
-        Self(Mutex::new(HashMap::new()))
+        Self { started: Instant::now(), places: Mutex::new(HashMap::new()) }
     }
 
     /// Whether this place may write a line now; with it, how many it left out before.
     fn spend(&self, place: K, now: Instant) -> Option<u64> {
         // What a panic leaves behind is a table like any other. Places are few: lines of code.
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = || Place { lines: LINES_AT_ONCE, at: now, left_out: 0 };
-        let place = places.entry(place).or_insert_with(fresh);
-        let passed = now.saturating_duration_since(place.at).as_secs_f64();
-        place.lines = (place.lines + passed * LINES_A_SECOND).min(LINES_AT_ONCE);
-        place.at = now;
-        if place.lines < 1.0 {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = now.saturating_duration_since(self.started);
+        let now_ms = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+        let lines = || Bucket::full(LINES_AT_ONCE, LINES_A_SECOND, now_ms);
+        let place = places.entry(place).or_insert_with(|| Place { lines: lines(), left_out: 0 });
+        if !place.lines.spend(1.0, now_ms) {
             place.left_out += 1;
             return None;
         }
-        place.lines -= 1.0;
         Some(std::mem::take(&mut place.left_out))
     }
 }

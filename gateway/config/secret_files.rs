@@ -1,6 +1,6 @@
-//! Files that hold passwords, tokens and keys: who else may read them, and names without a password.
+//! Files that hold passwords, tokens and keys: who else may read them.
 
-use std::{collections::BTreeSet, os::unix::fs::MetadataExt, path::Path};
+use std::os::unix::fs::MetadataExt;
 
 use super::{Config, diff::Contents, read::Document};
 
@@ -24,9 +24,6 @@ pub(super) fn check(document: &mut Document<'_>, config: &Config) {
             None => document.warning(&[section, &key], message),
         }
     }
-    if let Some(users) = config.intake.as_ref().and_then(|intake| intake.users_file.as_deref()) {
-        check_users(document, users);
-    }
 }
 
 /// The index of an item of a list; none for a section that there is only one of.
@@ -37,31 +34,6 @@ fn place(document: &mut Document<'_>, section: &'static str, id: &str) -> Option
     let all = 0..document.count(section);
     all.map(|index| index.to_string())
         .find(|index| document.text_at(&[section, index, "id"]).as_deref() == Some(id))
-}
-
-/// Whoever has no password is anybody; of two passwords of one name only one counts.
-fn check_users(document: &mut Document<'_>, path: &Path) {
-    // One that cannot be read is told where it is read.
-    let Ok(text) = std::fs::read_to_string(path) else { return };
-    let mut names = BTreeSet::new();
-    for (number, line) in text.lines().enumerate() {
-        let line = line.trim();
-        // What a user may do stands in lines of its own, which begin so.
-        if line.is_empty() || line.starts_with(['#', '@']) {
-            continue;
-        }
-        let Some((name, password)) = line.split_once(':') else { continue };
-        let at = format!("{}:{}", path.display(), number + 1);
-        let key = ["intake", "users_file"];
-        if password.is_empty() {
-            let message = format!("{at}: `{name}` has no password: anybody could be it");
-            document.problem(&key, message, None);
-        }
-        if !names.insert(name) {
-            document
-                .warning(&key, format!("{at}: `{name}` stands here twice; the last one counts"));
-        }
-    }
 }
 
 #[cfg(test)]
@@ -93,6 +65,9 @@ mod tests {
             empty[0].contains("error: intake.users_file")
                 && empty[0].contains("users:2: `b` has no")
         );
+        // A name may begin with the sign of a line of rights.
+        let hub = told("a:x\n@hub:\n");
+        assert!(hub.len() == 1 && hub[0].contains("users:2: `@hub` has no password"), "{hub:?}");
         let twice = told("a:x\nb:y\na:z\n");
         assert_eq!(twice.len(), 1);
         assert!(

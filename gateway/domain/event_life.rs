@@ -3,9 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    AskFor, CaseStep, DismissReason, EventContext, Incident, IncidentId, ReplyTo, Stage, What,
-};
+use super::{AskFor, CaseStep, DismissReason, EventContext, Incident, IncidentId, ReplyTo, What};
 
 /// What persons did with a case; each field is absent until it has happened. Times count from when the
 /// case was opened or last reopened; `steps` has all of them.
@@ -116,7 +114,7 @@ impl EventContext {
         let life = &incident.life;
         let at = |step: Option<&CaseStep>| step.map(|step| self.time(step.at));
         let last = |steps: &[ReplyTo]| at(life.last_of(steps));
-        let over = matches!(incident.stage, Stage::Closed | Stage::Dismissed);
+        let over = incident.stage.is_over();
         let end = life.round().last().filter(|_| over);
         EventLife {
             accepted_at: at(life.accepted()),

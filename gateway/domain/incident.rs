@@ -155,6 +155,13 @@ pub enum Stage {
     Dismissed,
 }
 
+impl Stage {
+    /// Nobody has to do anything more: closed or dismissed.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Closed | Self::Dismissed)
+    }
+}
+
 /// What one record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

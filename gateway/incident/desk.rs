@@ -279,7 +279,7 @@ impl Desk {
                 .ended_ms
                 .map(|ended| reopened.map_or(ended, |step| ended.max(now.mono_of(step.at))));
             let old = since.is_some_and(|since| now.mono() - since > age_ms);
-            let open = !matches!(incident.stage, Stage::Closed | Stage::Dismissed);
+            let open = !incident.stage.is_over();
             if live.suspension_is_over(now) {
                 effects.entries.push(live.step_of_gateway(now, ReplyTo::Resumed));
             } else if old

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::domain::{
     Entry, EvidenceId, Finding, Incident, Kind, Now, ObjectCount, Record, Severity, Shot, SourceId,
-    Stage, Thing, What,
+    Thing, What,
 };
 
 /// At most one `updated` in this time, unless the severity rises.
@@ -117,7 +117,7 @@ impl Live {
 
     /// The case is closed or dismissed.
     pub(super) fn is_closed(&self) -> bool {
-        matches!(self.incident.stage, Stage::Closed | Stage::Dismissed)
+        self.incident.stage.is_over()
     }
 
     /// The happening goes on after its end.

@@ -190,8 +190,7 @@ impl Presses {
 
     fn remember(&mut self, source: &SourceId, press: &Press, at: i64) {
         if self.last.len() >= PRESSES_MAX && !self.last.contains_key(source) {
-            // Nobody's press of a while ago is in the way of one of now.
-            self.last.retain(|_, (last, _)| at - *last <= SAME_WITHIN_MS);
+            self.forget_devices(at);
         }
         if self.last.len() < PRESSES_MAX || self.last.contains_key(source) {
             let newer = self.last.get(source).is_none_or(|(last, _)| *last <= at);
@@ -223,8 +222,7 @@ impl Presses {
             // Invented names take no place from those of the list.
             let few = self.counters.len() < PRESSES_MAX / 2 || self.listed.contains(source);
             if few && self.counters.len() >= PRESSES_MAX {
-                // An id of a counter counts for a day: nothing is compared with an older one.
-                self.counters.retain(|_, counter| at - counter.last_ms <= DAY_MS);
+                self.forget_devices(at);
             }
             if !few || self.counters.len() >= PRESSES_MAX {
                 return;
@@ -247,12 +245,9 @@ impl Presses {
         self.order.push_back((at, mark));
     }
 
-    /// What is older than it counts goes, whoever pressed: looked for whenever twice as many devices are
-    /// remembered as were left the last time.
+    /// What is older than it counts goes, whoever pressed: nobody's press of a while ago is in the way of
+    /// one of now.
     fn forget_devices(&mut self, now: i64) {
-        if self.last.len() + self.counters.len() < self.look_at.max(DEVICES_LOOK_MIN) {
-            return;
-        }
         self.last.retain(|_, (at, _)| now - *at <= SAME_WITHIN_MS);
         // An id of a counter counts for a day: nothing is compared with an older one.
         self.counters.retain(|_, counter| now - counter.last_ms <= DAY_MS);
@@ -260,7 +255,10 @@ impl Presses {
     }
 
     fn forget(&mut self, now: i64) {
-        self.forget_devices(now);
+        // Looked for whenever twice as many devices are remembered as were left the last time.
+        if self.last.len() + self.counters.len() >= self.look_at.max(DEVICES_LOOK_MIN) {
+            self.forget_devices(now);
+        }
         while self.order.len() > PRESSES_MAX
             || self.order.front().is_some_and(|(seen, _)| now - seen > REMEMBER_MS)
         {

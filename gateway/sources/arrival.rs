@@ -4,12 +4,15 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::{Arrival, Body, Observation};
 
-/// Of topic and payload, the first 16 hexadecimal digits of SHA-256.
+/// Of topic and payload.
 pub(super) fn digest(topic: &str, payload: &[u8]) -> String {
+    short_digest(&[&(topic.len() as u64).to_be_bytes(), topic.as_bytes(), payload])
+}
+
+/// Of these parts as one, the first 16 hexadecimal digits of SHA-256.
+pub(super) fn short_digest(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new();
-    hash.update((topic.len() as u64).to_be_bytes());
-    hash.update(topic);
-    hash.update(payload);
+    parts.iter().for_each(|part| hash.update(part));
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -114,15 +114,18 @@ impl Config {
             problems.push(("connections_max", "expected 1 to 65536".to_owned()));
         }
         let users = self.users_file.as_ref().filter(|path| path.is_file());
-        if let Some(Err(error)) = users.map(users::read) {
-            problems.push(("users_file", error));
+        if let Some(path) = users {
+            let wrong = users::read(path).err().into_iter().chain(users::slips(path).0);
+            problems.extend(wrong.map(|why| ("users_file", why)));
         }
         problems
     }
 
     /// Warnings as (key, message). `run` refuses to open the intake without its users.
     pub fn warnings(&self) -> Vec<(&'static str, String)> {
-        missing("users_file", self.users_file.as_deref()).into_iter().collect()
+        let doubtful = self.users_file.as_deref().map(|path| users::slips(path).1);
+        let doubtful = doubtful.into_iter().flatten().map(|why| ("users_file", why));
+        missing("users_file", self.users_file.as_deref()).into_iter().chain(doubtful).collect()
     }
 
     /// Each user of the file, and the devices that it binds him to; empty if it cannot be read.

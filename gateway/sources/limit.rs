@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, sync::Mutex};
 
-use crate::domain::{Body, Observation, PressForm};
+use crate::{
+    base::Bucket,
+    domain::{Body, Observation, PressForm},
+};
 
 /// Messages of one device at once; more than any button has a reason for.
 const BURST_MESSAGES_MAX: f64 = 60.0;
@@ -22,11 +25,10 @@ const SAME_PRESS_WITHIN_MS: u64 = 3_000;
 const UNLISTED_BURST_MESSAGES_MAX: f64 = 1_500.0;
 const UNLISTED_MESSAGES_PER_SECOND: f64 = 60.0;
 
-struct Bucket {
-    tokens: f64,
-    /// Tokens that it can hold: more once it was heard as a gauge.
-    most: f64,
-    at_ms: u64,
+/// What one device may say.
+struct DeviceLimit {
+    /// Holds more once it was heard as a gauge.
+    messages: Bucket,
     /// The last press that was let through, monotonic milliseconds.
     pressed_ms: Option<u64>,
     /// And the last message that nobody could read: it is no press with which a real one is compared.
@@ -37,9 +39,9 @@ struct Bucket {
 #[derive(Default)]
 pub(super) struct Limiter {
     /// By way in and device. Locked for one message; nothing is awaited with it.
-    buckets: Mutex<HashMap<String, Bucket>>,
-    /// By connection, user or address, of devices on no list: tokens, and when they were counted.
-    origins: Mutex<HashMap<String, (f64, u64)>>,
+    buckets: Mutex<HashMap<String, DeviceLimit>>,
+    /// By connection, user or address, of devices on no list.
+    origins: Mutex<HashMap<String, Bucket>>,
 }
 
 impl Limiter {
@@ -62,61 +64,33 @@ impl Limiter {
     /// Takes a token of this origin; whether there was none.
     fn is_over(&self, origin: &str, now_ms: u64) -> bool {
         let mut origins = self.origins.lock().expect("no panic while it is held");
-        if origins.len() >= DEVICES_MAX && !origins.contains_key(origin) {
-            origins.retain(|_, (_, at_ms)| now_ms.saturating_sub(*at_ms) < 10_000);
-            if origins.len() >= DEVICES_MAX {
-                origins.clear();
-            }
-        }
-        let new = (UNLISTED_BURST_MESSAGES_MAX, now_ms);
-        let (tokens, at_ms) = origins.entry(origin.to_owned()).or_insert(new);
-        let passed = now_ms.saturating_sub(*at_ms) as f64 / 1000.0;
-        *tokens =
-            (*tokens + passed * UNLISTED_MESSAGES_PER_SECOND).min(UNLISTED_BURST_MESSAGES_MAX);
-        *at_ms = now_ms;
-        let over = *tokens < 1.0;
-        if !over {
-            *tokens -= 1.0;
-        }
-        over
+        make_room(&mut origins, origin, now_ms, Bucket::asked_ms);
+        let full =
+            || Bucket::full(UNLISTED_BURST_MESSAGES_MAX, UNLISTED_MESSAGES_PER_SECOND, now_ms);
+        !origins.entry(origin.to_owned()).or_insert_with(full).spend(1.0, now_ms)
     }
 
     fn device_is_over(&self, key: &str, of: &[Observation], now_ms: u64) -> bool {
         let mut buckets = self.buckets.lock().expect("no panic while it is held");
-        if buckets.len() >= DEVICES_MAX && !buckets.contains_key(key) {
-            buckets.retain(|_, bucket| now_ms.saturating_sub(bucket.at_ms) < 10_000);
-            if buckets.len() >= DEVICES_MAX {
-                buckets.clear();
-            }
-        }
+        make_room(&mut buckets, key, now_ms, |device| device.messages.asked_ms());
         let gauge = of.iter().any(|one| matches!(one.body, Body::Gauge(_)));
         let burst = if gauge { GAUGE_BURST_MESSAGES_MAX } else { BURST_MESSAGES_MAX };
-        let new = Bucket {
-            tokens: burst,
-            most: burst,
-            at_ms: now_ms,
+        let new = || DeviceLimit {
+            messages: Bucket::full(burst, MESSAGES_PER_SECOND, now_ms),
             pressed_ms: None,
             unreadable_ms: None,
         };
-        let bucket = buckets.entry(key.to_owned()).or_insert(new);
-        if burst > bucket.most {
-            (bucket.tokens, bucket.most) = (bucket.tokens + burst - bucket.most, burst);
-        }
-        let passed = now_ms.saturating_sub(bucket.at_ms) as f64 / 1000.0;
-        bucket.tokens = (bucket.tokens + passed * MESSAGES_PER_SECOND).min(bucket.most);
-        bucket.at_ms = now_ms;
+        let device = buckets.entry(key.to_owned()).or_insert_with(new);
+        device.messages.widen(burst);
         let press = of.iter().find_map(|one| match &one.body {
             Body::Press(press) => Some(press),
             _ => None,
         });
-        let over = bucket.tokens < 1.0;
-        if !over {
-            bucket.tokens -= 1.0;
-        }
+        let over = !device.messages.spend(1.0, now_ms);
         let Some(press) = press else { return over && !of.iter().any(is_of_a_person) };
         let last = match press.form {
-            PressForm::Event | PressForm::Level => &mut bucket.pressed_ms,
-            PressForm::Unreadable { .. } => &mut bucket.unreadable_ms,
+            PressForm::Event | PressForm::Level => &mut device.pressed_ms,
+            PressForm::Unreadable { .. } => &mut device.unreadable_ms,
         };
         let same = press.id.is_none()
             && last.is_some_and(|last| now_ms.saturating_sub(last) < SAME_PRESS_WITHIN_MS);
@@ -127,6 +101,22 @@ impl Limiter {
         // seconds goes on.
         *last = Some(now_ms);
         false
+    }
+}
+
+/// A new one finds room: those that have been quiet are forgotten, and all if none was.
+fn make_room<V>(
+    counted: &mut HashMap<String, V>,
+    new: &str,
+    now_ms: u64,
+    asked_ms: impl Fn(&V) -> u64,
+) {
+    if counted.len() < DEVICES_MAX || counted.contains_key(new) {
+        return;
+    }
+    counted.retain(|_, one| now_ms.saturating_sub(asked_ms(one)) < 10_000);
+    if counted.len() >= DEVICES_MAX {
+        counted.clear();
     }
 }
 

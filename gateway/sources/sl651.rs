@@ -1,7 +1,6 @@
 //! The listener for hydrological stations: SL 651-2014 over TCP, each report acknowledged after it is on disk.
 
 mod assembly;
-mod budget;
 mod roster;
 mod session;
 
@@ -16,18 +15,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{
     net::{TcpListener, TcpStream},
-    runtime::Runtime,
     sync::{mpsc, watch},
 };
 
 use crate::{
-    base::handles,
+    base::{Bucket, OwnRuntime, Rarely, handles},
     domain::{Body, Clock, Envelope, Meter, Metric, Now, Observation, SourceId, Stamp, Unreadable},
     wire::sockets::keep_alive,
 };
 
 use super::codecs::sl651::{Step, step};
-use budget::Budget;
 use roster::{Roster, Seat};
 
 pub use assembly::Assembly;
@@ -115,7 +112,7 @@ struct Shared {
     unanswered: HashSet<String>,
     /// Of all connections together: noise that is kept as it came, so that nobody fills the journal
     /// with it by connecting again and again. Locked for one look; nothing is awaited with it.
-    noise_kept: Mutex<Budget>,
+    noise_kept: Mutex<Bucket>,
 }
 
 /// Pieces of noise that are kept: at once, and a second.
@@ -152,6 +149,7 @@ impl Stations {
         meter: Arc<dyn Meter>,
     ) -> Self {
         let beyond = config.set_clock_beyond_s;
+        let noise_kept = Bucket::full(NOISE_KEPT.0, NOISE_KEPT.1, clock.now().mono_ms);
         let shared = Shared {
             envelopes,
             clock,
@@ -159,7 +157,7 @@ impl Stations {
             idle: Duration::from_secs(config.idle_s),
             set_clock_beyond: (beyond > 0).then(|| Duration::from_secs(beyond)),
             unanswered: config.unanswered.iter().cloned().collect(),
-            noise_kept: Mutex::new(Budget::new(NOISE_KEPT.0, NOISE_KEPT.1)),
+            noise_kept: Mutex::new(noise_kept),
         };
         Self {
             listener,
@@ -176,41 +174,31 @@ impl Stations {
     /// Accepts until told to stop; connections beyond the bound are closed at once and counted.
     pub async fn serve(self, mut stop: watch::Receiver<bool>) {
         // Bytes of anybody are read here: never by the threads that acknowledge presses.
-        let own = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("stations")
-            .enable_all()
-            .build();
-        let own = own
-            .inspect_err(|error| tracing::error!(%error, "sl651: no thread of its own; shares"))
-            .ok();
-        let mut complained = tokio::time::Instant::now() - COMPLAIN_EVERY;
+        let own = OwnRuntime::start("stations");
+        let mut complaints = Rarely::every(COMPLAIN_EVERY);
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             match accepted {
-                Ok((stream, peer)) => self.admit(stream, peer, own.as_ref(), stop.clone()),
+                Ok((stream, peer)) => self.admit(stream, peer, &own, stop.clone()),
                 Err(error) => {
-                    if complained.elapsed() >= COMPLAIN_EVERY {
-                        complained = tokio::time::Instant::now();
-                        tracing::error!(%error, "sl651: cannot accept a connection");
+                    if let Some(more) = complaints.say() {
+                        tracing::error!(%error, more, "sl651: cannot accept a connection");
                     }
                     // Out of file descriptors: the next try must not spin.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
         }
-        // A runtime must not be dropped where others wait; its tasks have been told to stop.
-        own.into_iter().for_each(Runtime::shutdown_background);
     }
 
     fn admit(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
-        own: Option<&Runtime>,
+        own: &OwnRuntime,
         mut stop: watch::Receiver<bool>,
     ) {
         let shared = self.shared.clone();
@@ -241,10 +229,7 @@ impl Stations {
             drop(seat);
             shared.meter.set(Metric::Sl651Connections, "", roster.count() as f64);
         };
-        match own {
-            Some(own) => drop(own.spawn(runs)),
-            None => drop(tokio::spawn(runs)),
-        }
+        drop(own.spawn(runs));
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::domain::{
     Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Outcome, Quarantined, Record, SeenPress,
-    SeenReport, SinkId, Stage,
+    SeenReport, SinkId,
 };
 
 /// Presses that are remembered over a restart, so that one sent twice is taken once; about 10 MB at
@@ -235,7 +235,7 @@ impl State {
                 kind: incident.kind,
                 top,
                 active: incident.active,
-                finished: matches!(incident.stage, Stage::Closed | Stage::Dismissed),
+                finished: incident.stage.is_over(),
                 changed_at: incident.changed_at,
             };
             self.put_brief(incident.id, brief);

@@ -2,21 +2,17 @@
 //!
 //! Shared by the bounded tests of `make test` (mod.rs) and by the guided fuzzer of `make fuzz` (guided/).
 
+#[path = "conversations.rs"]
+mod conversations;
 #[path = "drones.rs"]
 mod drones;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 
 use gridpost::{
     config::{self, Grids, ReadGrids, env::FixedEnvironment},
     console,
-    domain::{
-        Answer, Body, Clock, Datum, Envelope, Measure, NoMeter, Now, Place, PressForm,
-        READINGS_KEPT,
-    },
+    domain::{Body, Clock, Datum, Measure, Now, Place, PressForm, READINGS_KEPT},
     sources::{
         codecs::{Codecs, Listed, Message, ModelConfig},
         intake, onvif,
@@ -25,7 +21,6 @@ use gridpost::{
     },
     store::fuzzing,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The largest input, bytes: larger ones only take longer.
 pub const INPUT_BYTES_MAX: usize = 16 * 1024;
@@ -44,7 +39,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "press", run: press, seeds: presses },
     Target { name: "reply", run: reply, seeds: replies },
-    Target { name: "session", run: session, seeds: sessions },
+    Target { name: "session", run: conversations::session, seeds: conversations::sessions },
     Target { name: "journal_bytes", run: journal_bytes, seeds: journals },
     Target { name: "journal_records", run: journal_records, seeds: records },
     Target { name: "config", run: config_text, seeds: configs },
@@ -57,7 +52,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "klv", run: drones::klv, seeds: drones::klv_seeds },
     Target { name: "osd", run: drones::osd, seeds: drones::osd_seeds },
     Target { name: "onvif", run: onvif_answer, seeds: onvif_answers },
-    Target { name: "broker", run: broker, seeds: brokers },
+    Target { name: "broker", run: conversations::broker, seeds: conversations::brokers },
     Target { name: "users", run: users, seeds: user_files },
 ];
 
@@ -317,129 +312,6 @@ fn replies() -> Vec<Vec<u8>> {
     ]
     .map(|seed| seed.as_bytes().to_vec())
     .into()
-}
-
-/// A device's bytes through an in-memory connection, cut into pieces by the first byte. Whatever
-/// they are, the session ends, and acknowledges no more than it was answered for.
-fn session(bytes: &[u8]) {
-    let Some((step, bytes)) = bytes.split_first() else { return };
-    let step = usize::from(*step).max(1);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        // Time-outs come at once when nothing else can happen.
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
-        let (device, gateway) = tokio::io::duplex(INPUT_BYTES_MAX * 4);
-        let (envelopes, mut inbox) = tokio::sync::mpsc::channel::<Envelope>(4);
-        let store = tokio::spawn(async move {
-            let mut taken = 0;
-            while let Some(envelope) = inbox.recv().await {
-                taken += 1;
-                // The disk fails for one in sixteen.
-                if taken % 16 != 0 {
-                    envelope.receipt.settle(Answer::Stored);
-                }
-            }
-        });
-        let session = intake::fuzz_session(gateway, envelopes, Arc::new(Still), Arc::new(NoMeter));
-        let session = tokio::spawn(session);
-        let (mut answers, mut send) = tokio::io::split(device);
-        let answers = tokio::spawn(async move {
-            let mut said = Vec::new();
-            let _ = answers.read_to_end(&mut said).await;
-        });
-        for piece in bytes.chunks(step) {
-            if send.write_all(piece).await.is_err() {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        let _ = send.shutdown().await;
-        drop(send);
-        let patient = std::time::Duration::from_secs(1 << 20);
-        let ended = tokio::time::timeout(patient, session).await;
-        // The error is the reason why the device was put out; a panic is not.
-        let _ = ended.expect("the session never ends").expect("the session panicked");
-        answers.await.expect("the answers can be read");
-        store.await.expect("no envelope is left behind");
-    });
-}
-
-fn sessions() -> Vec<Vec<u8>> {
-    let connect311 = b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04fuzz";
-    let connect5 = b"\x10\x11\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x04fuzz";
-    let press = br#"{"device":"b","event":"press","id":"1"}"#;
-    let publish = |flags: u8, v5: bool| {
-        let mut body = b"\x00\x03a/b".to_vec();
-        if flags & 6 != 0 {
-            body.extend_from_slice(b"\x00\x07");
-        }
-        if v5 {
-            // Properties: payload format 1, a topic alias, a user property.
-            body.extend_from_slice(b"\x0c\x01\x01\x23\x00\x01\x26\x00\x01k\x00\x01v");
-        }
-        body.extend_from_slice(press);
-        let mut packet = vec![0x30 | flags, body.len() as u8];
-        packet.extend(body);
-        packet
-    };
-    let subscribe = b"\x82\x06\x00\x08\x00\x01#\x01";
-    let subscribe5 = b"\x82\x07\x00\x08\x00\x00\x01#\x01";
-    let pubrel = b"\x62\x02\x00\x07";
-    let (ping, disconnect) = (b"\xc0\x00", b"\xe0\x00");
-    let user = b"\x10\x16\x00\x04MQTT\x04\xc2\x00\x3c\x00\x04fuzz\x00\x01u\x00\x01p";
-    let old = [&[64][..], connect311, &publish(0, false), &publish(2, false), &publish(4, false)];
-    let new = [&[7][..], connect5, &publish(0, true), &publish(2, true), &publish(4, true)];
-    vec![
-        [&old.concat()[..], pubrel, subscribe, ping, disconnect].concat(),
-        [&new.concat()[..], pubrel, subscribe5, ping, disconnect].concat(),
-        [&[255][..], user, &publish(0x0b, false)].concat(),
-    ]
-}
-
-/// What a broker says to us; as [`session`].
-fn broker(bytes: &[u8]) {
-    let Some((step, bytes)) = bytes.split_first() else { return };
-    let step = usize::from(*step).max(1);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
-        let (far, near) = tokio::io::duplex(INPUT_BYTES_MAX * 4);
-        let session = tokio::spawn(gridpost::wire::mqtt::fuzz_broker(near));
-        let (mut answers, mut send) = tokio::io::split(far);
-        let answers = tokio::spawn(async move {
-            let mut said = Vec::new();
-            let _ = answers.read_to_end(&mut said).await;
-        });
-        for piece in bytes.chunks(step) {
-            if send.write_all(piece).await.is_err() {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        let _ = send.shutdown().await;
-        drop(send);
-        let patient = std::time::Duration::from_secs(1 << 20);
-        let ended = tokio::time::timeout(patient, session).await;
-        let _ = ended.expect("the session never ends").expect("the session panicked");
-        answers.await.expect("the answers can be read");
-    });
-}
-
-fn brokers() -> Vec<Vec<u8>> {
-    let taken = [&[0x20, 2, 0, 0][..], &[0x90, 3, 0, 1, 1], &[0x90, 3, 0, 2, 0x80]].concat();
-    let messages = b"\x30\x06\x00\x01ahey\x32\x08\x00\x01a\x00\x07hey\x3c\x08\x00\x01a\x00\x08hey";
-    let rest = b"\x62\x02\x00\x08\xd0\x00\x32\xff\xff\x7f\x00\x01a\x00\x09hey";
-    vec![
-        [&[64][..], &taken, messages, rest].concat(),
-        [&[3][..], &taken, messages].concat(),
-        vec![9, 0x20, 2, 0, 5],
-    ]
 }
 
 fn scratch(name: &str) -> PathBuf {

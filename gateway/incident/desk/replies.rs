@@ -149,9 +149,7 @@ impl Desk {
         self.closed.push_back(id);
         while self.closed.len() > CLOSED_MAX {
             let Some(old) = self.closed.pop_front() else { break };
-            let still_closed = self.live.get(&old).is_some_and(|live| {
-                matches!(live.incident.stage, Stage::Closed | Stage::Dismissed)
-            });
+            let still_closed = self.live.get(&old).is_some_and(|live| live.is_closed());
             if still_closed {
                 self.live.remove(&old);
             }
@@ -196,7 +194,7 @@ impl Live {
             }
         }
         let moved = step.stage != incident.stage;
-        let over = matches!(step.stage, Stage::Closed | Stage::Dismissed);
+        let over = step.stage.is_over();
         let gives_back = |asked: &Asked| asked.what == AskFor::GiveBack;
         if over || (moved && life.asked.as_ref().is_some_and(gives_back)) {
             life.asked = None;

@@ -1,13 +1,16 @@
 //! Devices on no list at the desk: up to a bound each call is an incident of its own, beyond that they are one.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{
     super::{
+        live::Live,
         presses::{self, RememberedPress},
         strangers::{KEY, OWN_MAX, SOURCE},
     },
     Desk, Effects,
 };
-use crate::domain::{Incident, IncidentId, Kind, Now, Press, SourceId, Stage, Stamp, Title};
+use crate::domain::{Incident, IncidentId, Kind, Now, Press, SourceId, Stamp, Title};
 
 impl Desk {
     /// On no list. Who says that he is a listed device, under a name of his own, is nobody's
@@ -22,22 +25,12 @@ impl Desk {
 
     /// Whether so many calls of strangers are open that a new one joins the others.
     pub(super) fn strangers_are_many(&mut self) -> bool {
-        if self.strangers.calls.len() >= OWN_MAX {
-            let live = &self.live;
-            let open = |id: &IncidentId| live.get(id).is_some_and(|live| !live.is_closed());
-            self.strangers.calls.retain(open);
-        }
-        self.strangers.calls.len() >= OWN_MAX
+        are_many(&mut self.strangers.calls, &self.live)
     }
 
     /// As [`Self::strangers_are_many`], of what is wrong with them.
     pub(super) fn states_are_many(&mut self) -> bool {
-        if self.strangers.states.len() >= OWN_MAX {
-            let live = &self.live;
-            let open = |id: &IncidentId| live.get(id).is_some_and(|live| !live.is_closed());
-            self.strangers.states.retain(open);
-        }
-        self.strangers.states.len() >= OWN_MAX
+        are_many(&mut self.strangers.states, &self.live)
     }
 
     /// A call of a stranger that is no incident of its own: written down, counted, and told with
@@ -89,8 +82,7 @@ impl Desk {
         if incident.key == KEY {
             return self.strangers.restore(incident);
         }
-        let is_open =
-            incident.active || !matches!(incident.stage, Stage::Closed | Stage::Dismissed);
+        let is_open = incident.active || !incident.stage.is_over();
         if !is_open || !self.is_stranger(&source.id, None) || is_of_a_claim(self, incident) {
             return;
         }
@@ -111,6 +103,14 @@ impl Desk {
             self.strangers.calls.insert(*id);
         }
     }
+}
+
+/// Whether there are as many of these as may be, without those whose case is over.
+fn are_many(of: &mut BTreeSet<IncidentId>, live: &BTreeMap<IncidentId, Live>) -> bool {
+    if of.len() >= OWN_MAX {
+        of.retain(|id| live.get(id).is_some_and(|live| !live.is_closed()));
+    }
+    of.len() >= OWN_MAX
 }
 
 /// Whether it is of somebody who said that he is a listed device.

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::{
     Carries, Codecs, Message, json, lora,
-    message::{DeviceMessage, flag, id, lora_link, number, object, percent, time, whole},
+    message::{DeviceMessage, flag, id, lora_link, object, percent, time},
     model::{Act, LORA_SILENT_AFTER_S},
+    number::{decimal, whole_decimal},
 };
 use crate::domain::PressForm;
 
@@ -80,7 +81,7 @@ pub(super) fn read(
             let battery = value.get("batteryLevel");
             decoded.report.battery = decoded.field("batteryLevel", battery, percent);
             // Defaults are left out of protobuf's JSON: a margin of 0 dB is absent.
-            let margin = number(value.get("margin")).unwrap_or(0.0);
+            let margin = decimal(value.get("margin")).unwrap_or(0.0);
             decoded.report.link = lora_link(margin - 20.0);
         }
         // join, ack, txack, log, location, integration: it lives.
@@ -109,7 +110,7 @@ pub(super) fn read_things(
         // The counter begins anew when it joins, and with it comes another session.
         let session = text("/session_key_id").unwrap_or_default();
         // Zero is left out.
-        let count = uplink.get("f_cnt").map_or(Some(0), |count| whole(Some(count)));
+        let count = uplink.get("f_cnt").map_or(Some(0), |count| whole_decimal(Some(count)));
         decoded.id = count.map(|count| format!("{session}:{count}"));
         decoded.at = decoded.field("received_at", value.get("received_at"), time);
         decoded.report.link = best_snr(&uplink, "rx_metadata").and_then(lora_link);
@@ -146,7 +147,8 @@ fn profile(value: &Value) -> String {
 
 /// v3 has no id of an uplink: its counter, and a time of the network beside it, tell two apart.
 fn counted(decoded: &mut DeviceMessage, value: &Value) {
-    decoded.id = decoded.field("fCnt", value.get("fCnt"), whole).map(|count| count.to_string());
+    decoded.id =
+        decoded.field("fCnt", value.get("fCnt"), whole_decimal).map(|count| count.to_string());
     let times = ["/publishedAt", "/rxInfo/0/time"];
     let found = times.iter().find_map(|pointer| time(value.pointer(pointer)));
     decoded.at = decoded.at.or(found);
@@ -186,7 +188,7 @@ fn up(
     if bytes.len() > DATA_BYTES_MAX {
         return Err(format!("data: {} bytes; a LoRaWAN payload is at most 242", bytes.len()));
     }
-    let port = whole(value.get(port));
+    let port = whole_decimal(value.get(port));
     // Port 0 and nothing are between device and network: it lives.
     if bytes.is_empty() || port == Some(0) {
         return Ok(());
@@ -213,7 +215,7 @@ fn best_snr(value: &Value, list: &str) -> Option<f64> {
     let heard = value.get(list)?.as_array()?;
     let snr = |info: &Value| {
         let said = info.get("snr").or_else(|| info.get("loRaSNR"));
-        said.map_or(Some(0.0), |snr| number(Some(snr)))
+        said.map_or(Some(0.0), |snr| decimal(Some(snr)))
     };
     heard.iter().filter_map(snr).max_by(f64::total_cmp)
 }

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Message, json, message};
+use super::{Message, json, message, number};
 use crate::domain::{Body, Gaze, Now, Observation, Pose, SourceId, Stamp, Telemetry};
 
 /// The largest of all devices (a dock) sends a few kilobytes.
@@ -43,12 +43,13 @@ pub(super) fn osd(said: &Message<'_>, now: Now) -> Result<(Observation, Option<S
     let data = value.get("data").and_then(Value::as_object);
     let data = data.ok_or("`data`: expected an object of properties")?;
     let mut fields = OsdFields { doubts };
-    let millis = message::whole(value.get("timestamp")).and_then(|ms| i64::try_from(ms).ok());
+    let millis =
+        number::whole_decimal(value.get("timestamp")).and_then(|ms| i64::try_from(ms).ok());
     let device = millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
     if device.is_none() {
         fields.doubts.push("`timestamp`: expected milliseconds since 1970".into());
     }
-    let mode = message::number(data.get("mode_code"));
+    let mode = number::decimal(data.get("mode_code"));
     let pose = Pose {
         position: fields.position(data),
         ellipsoid_m: fields.number(data, "height", [-500.0, 20_000.0]),
@@ -80,7 +81,7 @@ impl OsdFields {
         [low, high]: [f64; 2],
     ) -> Option<f64> {
         let value = data.get(key).filter(|value| !value.is_null())?;
-        let number = message::number(Some(value));
+        let number = number::decimal(Some(value));
         let within = number.filter(|number| (low..=high).contains(number));
         if within.is_none() {
             self.doubts.push(match number {
@@ -103,7 +104,7 @@ impl OsdFields {
             return Some([lon, lat]);
         }
         // 2 is "fixed"; without a fix, zeros are what the documentation promises.
-        let fixed = data.get("position_state").map(|state| message::number(state.get("is_fixed")));
+        let fixed = data.get("position_state").map(|state| number::decimal(state.get("is_fixed")));
         if fixed.flatten().is_none_or(|fixed| fixed == 2.0) {
             self.doubts.push(format!(
                 "position {lat}, {lon} is Null Island; expected a fix, or position_state.is_fixed that says there is none"

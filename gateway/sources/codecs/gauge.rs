@@ -7,14 +7,13 @@ use super::{
     Codecs, Message, below, chirpstack,
     gauge_fields::{Fields, kept, object},
     gauge_raw::{self, Measured},
-    number::{number, whole},
+    message::ID_CHARS_MAX,
+    number::{number, whole, written},
 };
 use crate::domain::{
     Body, Dated, GaugeReport, Measure, Now, Observation, PostureOrder, Reading, SourceId, Stamp,
 };
 
-/// Longer ids are cut.
-const ID_CHARS_MAX: usize = 128;
 /// Parts of a decoder's words that are about rain or water: a listed gauge that says such a word which
 /// nobody here reads is told.
 const WORDS: &[&str] = &["rain", "precip", "tips", "pulse", "level", "depth", "water", "distance"];
@@ -287,9 +286,7 @@ fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
             Some(text.chars().take(ID_CHARS_MAX).collect())
         }
         // 220 and 220.0 are one device.
-        Some(value @ Value::Number(number)) => {
-            Some(whole(Some(value)).map_or_else(|| number.to_string(), |whole| whole.to_string()))
-        }
+        Some(Value::Number(number)) => Some(written(number)),
         _ => None,
     }
 }

@@ -8,10 +8,14 @@ use serde_json::Value;
 use super::{
     KnownDevice, Message, json,
     model::{Act, Model, act, names_a_call},
+    number::{decimal, written},
 };
-use crate::domain::{
-    Body, DeviceReport, DeviceStatus, Now, Observation, Press, PressForm, REASON_CHARS_MAX,
-    SourceId, Stamp, Unreadable, clean_cut,
+use crate::{
+    domain::{
+        Body, DeviceReport, DeviceStatus, Now, Observation, Press, PressForm, REASON_CHARS_MAX,
+        SourceId, Stamp, Unreadable, clean_cut,
+    },
+    sources::arrival::short_digest,
 };
 
 /// Longer ids are cut: an id is for telling presses apart, not for storing text.
@@ -347,36 +351,13 @@ pub(super) fn is_nothing(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
-/// A number, also as text and `42.0` for 42.
-pub(super) fn number(value: Option<&Value>) -> Option<f64> {
-    let number = match value? {
-        Value::Number(number) => number.as_f64()?,
-        Value::String(text) => text.trim().parse().ok()?,
-        _ => return None,
-    };
-    number.is_finite().then_some(number)
-}
-
-/// A whole number that is not below zero, also as text and `42.0` for 42.
-pub(super) fn whole(value: Option<&Value>) -> Option<u64> {
-    let exact = value?.as_u64();
-    // In the range in which a double is exact, so the cast is too.
-    let rounded = || {
-        let number = number(value)?;
-        (number.fract() == 0.0 && (0.0..=9e15).contains(&number)).then_some(number as u64)
-    };
-    exact.or_else(rounded)
-}
-
 /// A text or a number as an id, bounded; 42.0 is 42.
 pub(super) fn id(value: Option<&Value>) -> Option<String> {
     match value? {
         Value::String(text) if !text.trim().is_empty() => {
             Some(text.trim().chars().take(ID_CHARS_MAX).collect())
         }
-        one @ Value::Number(number) => {
-            Some(whole(Some(one)).map_or_else(|| number.to_string(), |whole| whole.to_string()))
-        }
+        Value::Number(number) => Some(written(number)),
         _ => None,
     }
 }
@@ -402,13 +383,10 @@ pub(super) fn press_id(value: Option<&Value>, names: &[&str]) -> Option<String> 
     (!is_none).then_some(full)
 }
 
-/// A text that is too long for an id, as its beginning and the FNV-1a of all of it.
+/// A text that is too long for an id, as its beginning and a digest of all of it.
 fn hashed(text: &str) -> String {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
     let begin: String = text.chars().take(ID_CHARS_MAX - 17).collect();
-    format!("{begin}-{hash:016x}")
+    format!("{begin}-{}", short_digest(&[text.as_bytes()]))
 }
 
 /// What of a value can be a word.
@@ -459,7 +437,7 @@ fn gather(value: &Value, in_object: bool, deep: usize, found: &mut Words) {
 pub(super) fn percent(value: Option<&Value>) -> Option<u8> {
     let figure = match value? {
         Value::String(text) => text.trim().trim_end_matches('%').trim().parse().ok()?,
-        other => number(Some(other))?,
+        other => decimal(Some(other))?,
     };
     // In range, so the cast is exact after rounding down.
     (0.0..=100.0).contains(&figure).then_some(figure as u8)
@@ -486,7 +464,7 @@ pub(super) fn time(value: Option<&Value>) -> Option<Timestamp> {
     {
         return Some(time);
     }
-    let number = number(value)?;
+    let number = decimal(value)?;
     // 1e11 s is the year 5138, 1e11 ms is 1973: no device means either.
     let ms = if number.abs() < 1e11 { number * 1000.0 } else { number };
     Timestamp::from_millisecond(ms as i64).ok()
@@ -494,7 +472,7 @@ pub(super) fn time(value: Option<&Value>) -> Option<Timestamp> {
 
 /// Zigbee's link quality 0..=255.
 pub(super) fn lqi(value: Option<&Value>) -> Option<u8> {
-    let figure = number(value).filter(|lqi| (0.0..=255.0).contains(lqi))?;
+    let figure = decimal(value).filter(|lqi| (0.0..=255.0).contains(lqi))?;
     // In range, so the cast is exact after rounding down.
     Some((figure * 100.0 / 255.0) as u8)
 }

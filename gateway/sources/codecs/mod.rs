@@ -44,6 +44,7 @@ mod wifi;
 mod zigbee2mqtt;
 
 use std::{
+    cell::LazyCell,
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
@@ -356,9 +357,9 @@ impl Codecs {
         if topic.starts_with("gridpost/") {
             return None;
         }
-        let value = || json::read(message.payload).ok().map(|read| read.value);
+        // Read when it is asked for, and once.
+        let value = LazyCell::new(|| json::read(message.payload).ok().map(|read| read.value));
         let has = |keys: &[&str]| {
-            let value = value();
             keys.iter().any(|key| value.as_ref().is_some_and(|value| value.get(key).is_some()))
         };
         let at = topic.match_indices('/').map(|(at, _)| at).take(LEVELS_MAX);

@@ -13,8 +13,9 @@ use serde_json::Value;
 
 use super::{
     Codecs, Message, json,
-    message::{DeviceMessage, flag, id, is_nothing, object, percent, time, whole, words},
+    message::{DeviceMessage, flag, id, is_nothing, object, percent, time, words},
     model::Act,
+    number::whole_decimal,
 };
 
 const EXPECTED: &str = "{\"device\":\"…\",\"event\":\"press\",…}";
@@ -71,7 +72,7 @@ fn of_object(
     decoded.report.battery = decoded.field("battery", get(value, "battery"), percent);
     decoded.report.link = decoded.field("link", get(value, "link"), percent);
     decoded.report.tampered = decoded.field("tamper", get(value, "tamper"), flag);
-    let own = decoded.field("silent_after_s", get(value, "silent_after_s"), whole);
+    let own = decoded.field("silent_after_s", get(value, "silent_after_s"), whole_decimal);
     decoded.report.silent_after_s = own.filter(|seconds| *seconds > 0);
     let is_test = flag(get(value, "test")) == Some(true);
     let event = get(value, "event");

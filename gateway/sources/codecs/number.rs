@@ -1,8 +1,6 @@
 //! Numbers as devices write them: 42, `42.0` for 42, "42" as text; and what stands for no value at all.
 
-#![cfg_attr(not(test), allow(dead_code, reason = "each dialect takes what it needs"))]
-
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// What stands where a number should be.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,14 +77,17 @@ pub(super) fn figure(value: Option<&Value>) -> Option<Figure> {
 }
 
 /// A number that a text is: `42`, `42.0`, ` 4.2e1 `, `+42`, `0xFFFF`; never infinite.
-pub(super) fn of_text(text: &str) -> Option<f64> {
+fn of_text(text: &str) -> Option<f64> {
     let text = text.trim();
-    if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        return u32::from_str_radix(hex, 16).ok().map(f64::from);
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => u32::from_str_radix(hex, 16).ok().map(f64::from),
+        None => of_decimal(text),
     }
-    // Rust reads words as numbers too: "inf", "nan".
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-    text.parse::<f64>().ok().filter(|number| is_number && number.is_finite())
+}
+
+/// Rust reads words as numbers too ("inf", "nan"): those are none.
+fn of_decimal(text: &str) -> Option<f64> {
+    text.trim().parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
 /// The number that a value is, as JSON number or as text.
@@ -97,20 +98,37 @@ pub(super) fn number(value: Option<&Value>) -> Option<f64> {
     }
 }
 
-/// A whole number that is never below zero: 42, `42.0`, "42". Not 1.5.
-pub(super) fn whole(value: Option<&Value>) -> Option<u64> {
-    // Beyond 2^53 a double is no exact count any more.
-    const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
-    if let Some(exact) = value.and_then(Value::as_u64) {
-        return Some(exact);
+/// The same, but for hexadecimal texts: to a button `0x1` is a word.
+pub(super) fn decimal(value: Option<&Value>) -> Option<f64> {
+    match value? {
+        Value::String(text) => of_decimal(text),
+        other => number(Some(other)),
     }
-    let number = number(value)?;
-    ((0.0..EXACT_BELOW).contains(&number) && number.fract() == 0.0).then_some(number as u64)
 }
 
-/// Whether two words say the same number: `1`, `1.0`, `"1"`.
-pub(super) fn is_same(one: &str, other: &str) -> bool {
-    one == other || of_text(one).zip(of_text(other)).is_some_and(|(one, other)| one == other)
+/// A whole number that is never below zero: 42, `42.0`, "42". Not 1.5.
+pub(super) fn whole(value: Option<&Value>) -> Option<u64> {
+    exact(value).or_else(|| rounded(number(value)?))
+}
+
+/// The same, but for hexadecimal texts.
+pub(super) fn whole_decimal(value: Option<&Value>) -> Option<u64> {
+    exact(value).or_else(|| rounded(decimal(value)?))
+}
+
+fn exact(value: Option<&Value>) -> Option<u64> {
+    value.and_then(Value::as_u64)
+}
+
+fn rounded(number: f64) -> Option<u64> {
+    // In the range in which a double is exact, so the cast is too.
+    (number.fract() == 0.0 && (0.0..=9e15).contains(&number)).then_some(number as u64)
+}
+
+/// A JSON number as it is written where it names something: 220 and 220.0 are one device.
+pub(super) fn written(number: &Number) -> String {
+    let whole = whole(Some(&Value::Number(number.clone())));
+    whole.map_or_else(|| number.to_string(), |whole| whole.to_string())
 }
 
 /// Whether a register that holds this has no value: full, or nines throughout.
@@ -157,24 +175,15 @@ mod tests {
         ] {
             assert_eq!(number(Some(&of(json))), expected, "{json}");
             assert_eq!(whole(Some(&of(json))), count, "{json}");
+            let (expected, count) =
+                if json.contains("0x") { (None, None) } else { (expected, count) };
+            assert_eq!(decimal(Some(&of(json))), expected, "{json}");
+            assert_eq!(whole_decimal(Some(&of(json))), count, "{json}");
         }
         assert_eq!(figure(None), None);
         assert_eq!(figure(Some(&of("null"))), Some(Figure::NoValue("null".into())));
         assert_eq!(figure(Some(&of("\"N/A\""))), Some(Figure::NoValue("\"N/A\"".into())));
         assert_eq!(figure(Some(&of("{}"))), Some(Figure::Wrong("{}".into())));
-    }
-
-    #[test]
-    fn words_that_say_the_same_number_are_the_same() {
-        for (one, other, same) in [
-            ("1", "1.0", true),
-            ("1", "1", true),
-            ("on", "on", true),
-            ("1", "2", false),
-            ("1", "on", false),
-        ] {
-            assert_eq!(is_same(one, other), same, "{one} {other}");
-        }
     }
 
     #[test]

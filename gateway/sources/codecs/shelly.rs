@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::{
     Carries, Codecs, Message, json,
-    message::{DeviceMessage, flag, object, percent, time, whole},
+    message::{DeviceMessage, flag, object, percent, time},
+    number::whole_decimal,
 };
 use crate::domain::{DeviceStatus, PressForm};
 
@@ -70,7 +71,7 @@ pub(super) fn read(
             decoded.takes("event", value.get("event"));
             // A counter of the input's own.
             let input = what.rsplit('/').next().unwrap_or_default();
-            let count = decoded.field("event_cnt", value.get("event_cnt"), whole);
+            let count = decoded.field("event_cnt", value.get("event_cnt"), whole_decimal);
             decoded.id = count.map(|count| format!("{input}:{count}"));
         }
         what if what.starts_with("status/input") && known.listed => {

@@ -1,7 +1,7 @@
 //! The file of users: who may connect, by which password; and what each may do, in lines that begin with `@`.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
 };
 
@@ -38,26 +38,56 @@ pub(super) fn read(path: &PathBuf) -> Result<Users, String> {
 
 /// The same of a text.
 pub(super) fn parse(path: &Path, text: &str) -> Result<Users, String> {
-    let lines = || {
-        let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
-        lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-    };
-    let at = |number: usize, why: &str| format!("{}:{number}: {why}", path.display());
     let mut users = Users::new();
-    for (number, line) in lines().filter(|(_, line)| right(line).is_none()) {
-        let pair = line.split_once(':').filter(|(name, _)| !name.is_empty());
-        let (name, password) = pair.ok_or_else(|| at(number, EXPECTED))?;
+    for (number, line) in lines(text).filter(|(_, line)| right(line).is_none()) {
+        let (name, password) = pair(line).ok_or_else(|| at(path, number, EXPECTED))?;
         let user = User { password: password.to_owned(), grants: Grants::default() };
         users.insert(name.to_owned(), user);
     }
-    for (number, (name, verb, what)) in lines().filter_map(|(n, line)| Some((n, right(line)?))) {
+    for (number, (name, verb, what)) in lines(text).filter_map(|(n, line)| Some((n, right(line)?)))
+    {
         // One that is not there protects nobody: it is a slip.
         let user = users.get_mut(name).ok_or_else(|| {
-            at(number, &format!("`{name}` has no line name:password in this file"))
+            at(path, number, &format!("`{name}` has no line name:password in this file"))
         })?;
-        grant(&mut user.grants, verb, what).map_err(|why| at(number, &why))?;
+        grant(&mut user.grants, verb, what).map_err(|why| at(path, number, &why))?;
     }
     Ok(users)
+}
+
+/// What is wrong with a file that can be read, and what is doubtful, each with its line: whoever has no
+/// password is anybody, and of two passwords of one name only the last counts.
+pub(super) fn slips(path: &Path) -> (Vec<String>, Vec<String>) {
+    // One that cannot be read is told where it is read.
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let (mut wrong, mut doubtful, mut names) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let pairs = lines(&text).filter(|(_, line)| right(line).is_none());
+    for (number, (name, password)) in pairs.filter_map(|(n, line)| Some((n, pair(line)?))) {
+        if password.is_empty() {
+            let why = format!("`{name}` has no password: anybody could be it");
+            wrong.push(at(path, number, &why));
+        }
+        if !names.insert(name) {
+            let why = format!("`{name}` stands here twice; the last one counts");
+            doubtful.push(at(path, number, &why));
+        }
+    }
+    (wrong, doubtful)
+}
+
+/// Lines that say something, with their numbers.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim()));
+    lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// Name and password.
+fn pair(line: &str) -> Option<(&str, &str)> {
+    line.split_once(':').filter(|(name, _)| !name.is_empty())
+}
+
+fn at(path: &Path, number: usize, why: &str) -> String {
+    format!("{}:{number}: {why}", path.display())
 }
 
 /// Name, verb and what follows it. A line of a user has a colon before any verb.

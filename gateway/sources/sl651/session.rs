@@ -12,11 +12,11 @@ use tokio::{
 use super::{
     Shared, VIA,
     assembly::{Assembly, PICTURE},
-    budget::Budget,
     roster::Seat,
     unreadable,
 };
 use crate::{
+    base::Bucket,
     domain::{Answer, Body, Envelope, Metric, Observation, Receipt},
     sources::codecs::sl651::{End, StationFrame, Step, step_counted},
 };
@@ -57,10 +57,10 @@ struct StationSession<'s> {
     waits_since: Option<Instant>,
     garbage: Vec<u8>,
     garbage_reason: String,
-    noise: Budget,
-    noise_kept: Budget,
-    vain: Budget,
-    unreadable: Budget,
+    noise: Bucket,
+    noise_kept: Bucket,
+    vain: Bucket,
+    unreadable: Bucket,
     /// Of the last frame.
     station: String,
     clock_set: Option<Instant>,
@@ -71,7 +71,8 @@ struct StationSession<'s> {
 
 /// Runs until the station leaves (Ok) or its connection has to be closed (the reason).
 pub(super) async fn run(stream: TcpStream, shared: &Shared, seat: &Seat) -> Result<(), String> {
-    let budget = |(most, per_second)| Budget::new(most, per_second);
+    let now_ms = shared.clock.now().mono_ms;
+    let budget = |(most, per_second)| Bucket::full(most, per_second, now_ms);
     let mut session = StationSession {
         stream,
         shared,
@@ -128,7 +129,8 @@ impl StationSession<'_> {
         loop {
             let mut in_vain = 0;
             let found = step_counted(&bytes[at..], last, &mut in_vain);
-            if in_vain > 0 && !self.vain.spend(in_vain as f64) {
+            let now_ms = self.shared.clock.now().mono_ms;
+            if in_vain > 0 && !self.vain.spend(in_vain as f64, now_ms) {
                 self.garbage_ends().await?;
                 return Err("too much that looks like frames and is none".into());
             }
@@ -170,7 +172,7 @@ impl StationSession<'_> {
         let is_picture = frame.function == PICTURE;
         let taken = self.assembly.take(frame, raw, now);
         // A picture is answered, and no fault.
-        if taken.is_unreadable() && !is_picture && !self.unreadable.spend(1.0) {
+        if taken.is_unreadable() && !is_picture && !self.unreadable.spend(1.0, now.mono_ms) {
             return Err("too many things that nobody can read".into());
         }
         for observation in taken.observations {
@@ -234,20 +236,20 @@ impl StationSession<'_> {
         }
         let bytes = std::mem::take(&mut self.garbage);
         let reason = std::mem::take(&mut self.garbage_reason);
+        let now = self.shared.clock.now();
         let shared = &self.shared.noise_kept;
-        let keeps = self.noise_kept.spend(1.0)
-            && shared.lock().expect("no panic while it is held").spend(1.0);
+        let keeps = self.noise_kept.spend(1.0, now.mono_ms)
+            && shared.lock().expect("no panic while it is held").spend(1.0, now.mono_ms);
         if keeps {
             // No word of the station's: a modem's, whose greeting is no fault of a gauge.
             let station = &self.station;
-            let now = self.shared.clock.now();
             let observation =
                 Observation { source: VIA.into(), ..unreadable(station, reason, &bytes, now) };
             self.store(observation).await?;
         } else {
             self.shared.meter.add(Metric::SignalsUnreadable, VIA, 1);
         }
-        match self.noise.spend(bytes.len() as f64) {
+        match self.noise.spend(bytes.len() as f64, now.mono_ms) {
             true => Ok(()),
             false => Err("more bytes that are no frame than any modem sends".into()),
         }
