@@ -39,6 +39,7 @@ except (ImportError, ValueError) as error:
 
 ROLE = "viewer"
 WAIT_STEP_S = 0.02       # how exactly a frame is on time; a frame lasts 0.04 s at least
+CLIENT_THREADS = 32      # a stream answers DESCRIBE when its first key frame has come: many at once must not wait in one row
 QUEUE_BYTES = 4_000_000  # of appsrc; a media that nobody plays any more must not take all the memory
 
 
@@ -203,6 +204,9 @@ def main():
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(str(options.port))
+    pool = GstRtspServer.RTSPThreadPool.new()
+    pool.set_max_threads(CLIENT_THREADS)
+    server.set_thread_pool(pool)
     mounts = {name: factory_of(value) for name, _, value in (mount.partition("=") for mount in options.mounts)}
     if options.user is not None:
         protect(server, mounts.values(), options.user, options.password, options.auth)

@@ -7,6 +7,7 @@
     wake      live: from visible to on disk
     vehicles  what each model sees of the cars of a clip, where that is here
     curve     1, 4, 16, 48, 64 cameras: processor, memory, skipped, lost, pre-roll
+    both      the same with both streams of each camera
     profile   where the time goes: by thread, and by function where `perf` is there
     smoke     20 s of rivals on a small clip, to try the bench itself
 
@@ -30,7 +31,7 @@ from rig import BINARY, Missing, tell  # noqa: E402  pylint: disable=wrong-impor
 
 
 PARTS = {"rivals": costs.rivals, "rare": costs.rare, "recall": recall.run, "wake": wake.run, "vehicles": vehicles.run,
-         "curve": curve.run, "profile": profiles.run, "smoke": lambda seconds: costs.run_material("smoke", seconds or 20)}
+         "curve": curve.run, "both": curve.both, "profile": profiles.run, "smoke": lambda seconds: costs.run_material("smoke", seconds or 20)}
 
 
 def begin():
@@ -54,7 +55,7 @@ def main():
         sys.exit(f"bench.py: {BINARY} is not there; `cargo build --release` makes it")
     begin()
     for part in parts:
-        PARTS[part](*([seconds] if part != "curve" else [seconds, counts]))
+        PARTS[part](*([seconds] if part not in ("curve", "both") else [seconds, counts]))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,15 @@ from rig import Gateway, Server, seconds_of, tell, watch
 CAMERAS = (1, 4, 16, 48, 64)
 
 
-def run(seconds, counts=CAMERAS):
+def both(seconds, counts=CAMERAS):
+    """The same with both streams of each camera: looked at on the sub-stream, followed on the main one."""
+    run(seconds, counts, "both streams, ")
+
+
+def run(seconds, counts=CAMERAS, streams=""):
     """CPU, memory, skipped work and lost incidents over the number of cameras, phases shifted."""
     seconds = seconds or 120
-    points = [point(count, seconds) for count in counts]
+    points = [point(count, seconds, bool(streams)) for count in counts]
     rows = [line for one in points for line in rows_of_point(one)]
     rolls = [roll for one in points for roll in one["rolls"]]
     if rolls:
@@ -21,15 +26,20 @@ def run(seconds, counts=CAMERAS):
     if one["count"] == 1 and most["count"] > 1:
         each = ((most["peak"] - one["peak"]) - (most["ring"] - one["ring"])) / (most["count"] - 1)
         rows.append(row("memory of an idle 1080p camera above its ring", f"{each:.1f} MiB", **at_most(12, each, "MiB")))
-    table(f"curve, {seconds:.0f} s", rows)
+    table(f"curve, {streams}{seconds:.0f} s", rows)
 
 
-def point(count, seconds):
-    """So many cameras for so long."""
-    clip, step = material.build("idle10"), 600 / count
+def point(count, seconds, two):
+    """So many cameras for so long, with both streams of each or the main one alone."""
+    clips, step = {"c": material.build("idle10"), **({"s": material.build("idle10-sub")} if two else {})}, 600 / count
     truth = [span for span in material.truth_of("idle10") if span[0] in material.CROSSINGS]
-    server = Server({f"c{n}": f"{clip}@{n * step:.0f}" for n in range(count)})
-    gateway = Gateway(f"{count} cameras", {f"c{n}": {"url": server.urls[f"c{n}"], "pre_roll_s": 5} for n in range(count)})
+    server = Server({f"{kind}{n}": f"{clip}@{n * step:.0f}" for kind, clip in clips.items() for n in range(count)},
+                    on_the_clock=two)
+
+    def camera(n):
+        return {"url": server.urls[f"c{n}"], "pre_roll_s": 5, **({"detect_url": server.urls[f"s{n}"]} if two else {})}
+
+    gateway = Gateway(f"{count} cameras", {f"c{n}": camera(n) for n in range(count)})
     try:
         watch([gateway, server], 30, seconds, gateway.read_events)
         gateway.read_events()
