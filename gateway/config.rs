@@ -11,6 +11,7 @@ mod doors;
 mod drones;
 pub mod env;
 mod grids;
+mod list_rows;
 mod list_text;
 mod looks;
 mod neighbours;
@@ -19,6 +20,8 @@ mod place;
 mod problem;
 mod read;
 mod removal;
+mod roster;
+mod routing;
 mod rule_names;
 mod secret_files;
 mod sections;
@@ -51,6 +54,8 @@ pub use button::ButtonConfig;
 pub use diff::{ConfigChange, Difference, Item};
 pub use grids::{Grids, ReadGrids};
 pub use problem::Problem;
+pub use roster::{DutyConfig, duty_gaps};
+pub use routing::{Routing, RoutingConfig};
 pub use site::SiteConfig;
 pub use weather::Weather;
 
@@ -79,6 +84,7 @@ pub struct Config {
     pub devices: incident::Config,
     /// Who may take which step of a case.
     pub life: incident::LifeConfig,
+    pub routing: Routing,
     pub device_models: Vec<ModelConfig>,
     /// Button → cameras whose clips go with its presses; empty where the site does not allow it.
     pub press_cameras: HashMap<String, Vec<String>>,
@@ -156,6 +162,12 @@ struct Shape {
     /// Who may take which step of a case.
     #[serde(default)]
     life: incident::LifeConfig,
+    /// Whose business an incident is.
+    #[serde(default)]
+    routing: RoutingConfig,
+    /// Who is on duty.
+    #[serde(default)]
+    duty: DutyConfig,
     /// Models of devices, and how a foreign JSON is read.
     #[serde(default)]
     device_model: Vec<ModelConfig>,

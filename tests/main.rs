@@ -116,6 +116,7 @@ mod replay;
 #[allow(dead_code, reason = "`make bench` uses all of it")]
 #[path = "bench/results.rs"]
 mod results;
+mod routing;
 mod seeing;
 mod sinks_evidence;
 mod sinks_evidence_live;

@@ -46,6 +46,8 @@ fn room(receiver: &Receiver, broker: &Broker, srt: u16) -> String {
     let mqtt = format!("mqtt://127.0.0.1:{}", broker.port);
     example(&[
         ("grids/community.geojson", path("grids/community.geojson")),
+        ("routing.csv", path("routing.csv")),
+        ("duty.csv", path("duty.csv")),
         ("\"buttons.csv\"", format!("\"{}\"", path("buttons.csv"))),
         ("srt://0.0.0.0:9710", format!("srt://127.0.0.1:{srt}")),
         ("rtmp://0.0.0.0:1935", format!("rtmp://127.0.0.1:{}", free_port())),

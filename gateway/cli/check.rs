@@ -3,7 +3,11 @@
 use std::path::PathBuf;
 
 use super::{Failure, print_line, summary};
-use crate::config::{self, env::ProcessEnvironment};
+use crate::{
+    base::RealClock,
+    config::{self, duty_gaps, env::ProcessEnvironment},
+    domain::Clock,
+};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -20,7 +24,14 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     }
     match config {
         Some(config) => {
-            let warnings = problems.len();
+            let roster = config.routing.roster.iter();
+            let gaps: Vec<String> = roster
+                .flat_map(|roster| duty_gaps(roster, RealClock::start().now().wall))
+                .collect();
+            for gap in &gaps {
+                print_line(&format!("{}: warning: {gap}", args.config.display()))?;
+            }
+            let warnings = problems.len() + gaps.len();
             print_line(&format!(
                 "{}: fine{} ({} buttons, {} sinks, {} grids)",
                 args.config.display(),

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::{button::ButtonConfig, list_text, numbers, problem::did_you_mean};
+use super::{
+    button::ButtonConfig,
+    list_rows::{self, BadRow, Row},
+};
 use crate::domain::Datum;
 
 /// Its columns; cameras: several with `;` between them. Only `id` must be there.
@@ -23,161 +26,51 @@ const COLUMNS: [&str; 14] = [
     "cameras",
 ];
 
-/// A row that could not be read: its line and why.
-pub(super) type BadRow = (usize, String);
 /// The good rows with their lines, and the bad ones.
-pub(super) type Rows = (Vec<(usize, ButtonConfig)>, Vec<BadRow>);
+pub(super) type ListedRows = (Vec<(usize, ButtonConfig)>, Vec<BadRow>);
 
 /// The buttons of a CSV file; bad rows are returned with their lines, the good ones are kept.
-pub(super) fn read_buttons(path: &Path) -> Result<Rows, String> {
+pub(super) fn read_buttons(path: &Path) -> Result<ListedRows, String> {
     let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
     Ok(parse_buttons(&bytes))
 }
 
-pub(super) fn parse_buttons(bytes: &[u8]) -> Rows {
-    let list = match list_text::read(bytes) {
-        Ok(list) => list,
-        Err(why) => return (Vec::new(), vec![(1, why)]),
-    };
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .delimiter(list.separator)
-        .flexible(true)
-        .from_reader(list.text.as_bytes());
-    let mut buttons = Vec::new();
-    let number = |line: u64| usize::try_from(line).unwrap_or(0);
-    let headers = match reader.headers() {
-        Ok(headers) => headers.iter().map(str::to_lowercase).collect::<Vec<_>>(),
-        Err(error) => return (buttons, vec![(1, error.to_string())]),
-    };
-    let mut bad = match wrong_columns(&headers) {
-        Ok(bad) => bad,
-        Err(why) => return (buttons, vec![(1, why)]),
-    };
-    for record in reader.records() {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                bad.push((number(line), error.to_string()));
-                continue;
-            }
-        };
-        // A cell may hold line breaks: the reader knows the line better than a count does.
-        let line = record.position().map_or(0, |position| number(position.line()));
-        let row = Row { headers: &headers, record: &record };
-        // Spreadsheets save empty rows too.
-        if record.iter().all(str::is_empty) {
-            continue;
-        }
-        match row.button() {
-            Ok(button) => buttons.push((line, button)),
-            Err(why) => bad.push((line, why)),
-        }
-    }
-    (buttons, bad)
+pub(super) fn parse_buttons(bytes: &[u8]) -> ListedRows {
+    let rows = list_rows::read(bytes, &COLUMNS, button);
+    (rows.good, rows.bad)
 }
 
-/// Columns that nobody knows, or that are there twice; the error is that the rows are of no use.
-fn wrong_columns(headers: &[String]) -> Result<Vec<BadRow>, String> {
-    let named = || headers.iter().filter(|name| !name.is_empty());
-    if !named().any(|name| name == "id") {
-        let found = named().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        return Err(format!(
-            "no column is called `id`; the first line names the columns, and here it is {found}"
-        ));
-    }
-    let mut bad = Vec::new();
-    for (at, name) in headers.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
-        if !COLUMNS.contains(&name.as_str()) {
-            let hint =
-                did_you_mean(name, COLUMNS).map_or(String::new(), |hint| format!(" ({hint})"));
-            bad.push((
-                1,
-                format!("column `{name}` is not known{hint}; known are {}", COLUMNS.join(", ")),
-            ));
-        } else if headers[..at].contains(name) {
-            bad.push((1, format!("column `{name}` is there twice")));
-        }
-    }
-    Ok(bad)
+fn datum(row: &Row<'_>) -> Result<Option<Datum>, String> {
+    let Some(cell) = row.cell("datum") else { return Ok(None) };
+    let read = serde_json::from_value(serde_json::Value::String(cell.to_owned()));
+    read.map(Some).map_err(|_| {
+        let said = crate::domain::clean_cut(cell, 40);
+        format!("datum: `{said}`: expected wgs84, cgcs2000, gcj02 or bd09")
+    })
 }
 
-/// One row; empty cells are absent.
-struct Row<'r> {
-    headers: &'r [String],
-    record: &'r csv::StringRecord,
-}
-
-impl Row<'_> {
-    fn cell(&self, column: &str) -> Option<&str> {
-        let at = self.headers.iter().position(|name| name == column)?;
-        self.record.get(at).filter(|cell| !cell.is_empty())
-    }
-
-    fn text(&self, column: &str) -> Option<String> {
-        self.cell(column).map(str::to_owned)
-    }
-
-    fn number<T: std::str::FromStr>(&self, column: &str, what: &str) -> Result<Option<T>, String> {
-        let Some(cell) = self.cell(column) else { return Ok(None) };
-        let cell_said = crate::domain::clean_cut(cell, 40);
-        cell.parse().map(Some).map_err(|_| format!("{column}: `{cell_said}`: expected {what}"))
-    }
-
-    /// Within what a file of TOML may say under the same key.
-    fn seconds(&self, column: &str) -> Result<Option<u64>, String> {
-        let found = self.number::<u64>(column, "a whole number of seconds")?;
-        let (least, most) = numbers::range(column);
-        match found {
-            Some(number) if !(least..=most).contains(&(number as f64)) => {
-                Err(format!("{column}: {number}: expected {least} to {most}"))
-            }
-            found => Ok(found),
-        }
-    }
-
-    fn datum(&self) -> Result<Option<Datum>, String> {
-        let Some(cell) = self.cell("datum") else { return Ok(None) };
-        let read = serde_json::from_value(serde_json::Value::String(cell.to_owned()));
-        read.map(Some).map_err(|_| {
-            let said = crate::domain::clean_cut(cell, 40);
-            format!("datum: `{said}`: expected wgs84, cgcs2000, gcj02 or bd09")
-        })
-    }
-
-    fn button(&self) -> Result<ButtonConfig, String> {
-        let id = self.text("id").ok_or("id is empty")?;
-        if self.record.len() > self.headers.len() {
-            let (cells, columns) = (self.record.len(), self.headers.len());
-            return Err(format!(
-                "{cells} cells for {columns} columns: is there a separator in a text without quotes?"
-            ));
-        }
-        let degrees = "degrees, such as 113.9128";
-        let place = match (self.number("lon", degrees)?, self.number("lat", degrees)?) {
-            (Some(lon), Some(lat)) => Some([lon, lat]),
-            (None, None) => None,
-            _ => return Err("lon and lat: give both or neither".into()),
-        };
-        let cameras = self.cell("cameras").unwrap_or_default();
-        let cameras = cameras.split(';').map(str::trim).filter(|id| !id.is_empty());
-        Ok(ButtonConfig {
-            id,
-            name: self.text("name").unwrap_or_default(),
-            device: self.text("device"),
-            user: self.text("user"),
-            model: self.text("model"),
-            place,
-            datum: self.datum()?,
-            address: self.text("address"),
-            grid: self.text("grid"),
-            contact: self.text("contact"),
-            note: self.text("note"),
-            silent_after_s: self.seconds("silent_after_s")?,
-            cameras: cameras.map(str::to_owned).collect(),
-        })
-    }
+fn button(row: &Row<'_>) -> Result<ButtonConfig, String> {
+    let degrees = "degrees, such as 113.9128";
+    let place = match (row.number("lon", degrees)?, row.number("lat", degrees)?) {
+        (Some(lon), Some(lat)) => Some([lon, lat]),
+        (None, None) => None,
+        _ => return Err("lon and lat: give both or neither".into()),
+    };
+    Ok(ButtonConfig {
+        id: row.text("id").ok_or("id is empty")?,
+        name: row.text("name").unwrap_or_default(),
+        device: row.text("device"),
+        user: row.text("user"),
+        model: row.text("model"),
+        place,
+        datum: datum(row)?,
+        address: row.text("address"),
+        grid: row.text("grid"),
+        contact: row.text("contact"),
+        note: row.text("note"),
+        silent_after_s: row.seconds("silent_after_s")?,
+        cameras: row.several("cameras").map(str::to_owned).collect(),
+    })
 }
 
 #[cfg(test)]

@@ -8,9 +8,13 @@ use super::{
     datums,
     devices::{ListedButtons, check_buttons, check_models, press_cameras, wake_cameras},
     diff::Contents,
-    doors, drones, env, looks, neighbours, numbers,
+    doors, drones, env,
+    grids::Grids,
+    looks, neighbours, numbers,
     place::Sources,
     read::Document,
+    roster::DutyConfig,
+    routing::{Routing, RoutingConfig},
     rule_names::{check_model, check_rules},
     sections::{Items, nothing},
     sink_kinds,
@@ -41,6 +45,8 @@ struct Typed {
     sinks: Vec<sinks::Config>,
     devices: Option<incident::Config>,
     life: Option<incident::LifeConfig>,
+    routing: Option<RoutingConfig>,
+    duty: Option<DutyConfig>,
     device_models: Items<codecs::ModelConfig>,
     gauges: Items<rain::GaugeConfig>,
     rain: Option<rain::Config>,
@@ -66,6 +72,8 @@ impl Typed {
             sinks: sink_kinds::read(document),
             devices: document.one("devices", incident::Config::problems, nothing),
             life: document.one("life", nothing, nothing),
+            routing: document.one("routing", RoutingConfig::problems, nothing),
+            duty: document.one("duty", nothing, nothing),
             device_models: document.each("device_model", codecs::problems, nothing),
             gauges: document.each("gauge", rain::GaugeConfig::problems, nothing),
             rain: document.one("rain", rain::Config::problems, nothing),
@@ -107,12 +115,10 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         &mut typed.gauges,
     );
     let grids = site::read_grids(document, &site);
+    let lists = (typed.routing.take()?, typed.duty.take()?);
+    let routing = Routing::read(document, lists, &site.timezone, &grids, &typed.sinks);
 
-    let mut sources = Sources::new(site.place, &grids);
-    sources.put_each(document, &typed.buttons);
-    sources.put_each(document, &typed.cameras);
-    sources.put_each(document, &typed.drones);
-    sources.put_each(document, &typed.gauges);
+    let mut sources = places(document, &typed, site.place, &grids);
     check_buttons(document, &typed.buttons, &typed.device_models, &typed.cameras);
     let listed =
         ListedButtons::read(document, &site, &typed.device_models, &typed.cameras, &mut sources);
@@ -150,11 +156,27 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         buttons,
         devices: typed.devices?,
         life: typed.life?,
+        routing,
         device_models: only(typed.device_models),
         grids: Arc::new(grids),
         sources,
         contents: Contents::default(),
     })
+}
+
+/// Where everything is that the configuration itself lists.
+fn places<'g>(
+    document: &mut Document<'_>,
+    typed: &Typed,
+    site: Option<[f64; 2]>,
+    grids: &'g Grids,
+) -> Sources<'g> {
+    let mut sources = Sources::new(site, grids);
+    sources.put_each(document, &typed.buttons);
+    sources.put_each(document, &typed.cameras);
+    sources.put_each(document, &typed.drones);
+    sources.put_each(document, &typed.gauges);
+    sources
 }
 
 /// Without their indexes.

@@ -14,8 +14,13 @@ use crate::console;
 
 /// Files that are read once, when their section is started: their content is part of it.
 /// All others are read whenever they are needed.
-const READ_ONCE: &[(&str, &str)] =
-    &[("site", "grids"), ("web", "token_file"), ("intake", "users_file")];
+const READ_ONCE: &[(&str, &str)] = &[
+    ("site", "grids"),
+    ("routing", "table"),
+    ("duty", "roster"),
+    ("web", "token_file"),
+    ("intake", "users_file"),
+];
 
 /// Sections that cannot change while the gateway runs; an empty key is all of them.
 const FROZEN: &[(&str, &str)] =
@@ -41,6 +46,8 @@ impl Contents {
         config.buttons.iter().for_each(|button| contents.put("button", &button.id, button));
         contents.put("devices", "", &config.devices);
         contents.put("life", "", &config.life);
+        contents.put("routing", "", &config.routing.config);
+        contents.put("duty", "", &config.routing.duty);
         config
             .device_models
             .iter()

@@ -171,6 +171,13 @@ impl Grids {
         self.grids.iter().map(|grid| grid.code.as_str())
     }
 
+    /// What an area can be called: codes of grids, names of communities and of townships.
+    pub fn areas(&self) -> HashSet<&str> {
+        let communities = self.grids.iter().filter_map(|grid| grid.community.as_deref());
+        let townships = self.grids.iter().filter_map(|grid| grid.township.as_deref());
+        self.codes().chain(communities).chain(townships).collect()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.grids.len()

@@ -110,6 +110,14 @@ pub struct EventClock {
     pub error_ms: u64,
 }
 
+impl EventData {
+    /// Who has the case; nobody said it yet: who is to have it by the list.
+    pub fn department(&self) -> Option<&str> {
+        let routed = self.route.as_ref().map(|route| route.department.as_str());
+        self.life.department.as_deref().or(routed)
+    }
+}
+
 impl EventContext {
     /// The event of a record. The same record always gives the same bytes.
     pub fn event(&self, record: &Record) -> Event {

@@ -298,8 +298,26 @@ pub struct Deadline {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Route {
+    /// 部门: who answers for it.
     pub department: String,
+    /// 事项, as the list names it.
     pub item: String,
+    /// The site's own number of the item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Whom to ask for there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// Telephone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// `false`: 准入清单 does not hold it, and this is the person for all else.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub admitted: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What the clocks said when it began (P9).

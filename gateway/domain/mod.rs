@@ -4,6 +4,7 @@ mod areas;
 mod arrival;
 mod datum;
 mod device;
+mod duty;
 mod entry;
 mod event;
 mod event_context;
@@ -27,6 +28,7 @@ mod place;
 mod posture;
 mod rain;
 mod receipt;
+mod routing;
 mod station_status;
 mod stop;
 #[cfg(test)]
@@ -45,6 +47,7 @@ pub use datum::Datum;
 pub use device::{
     Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceStatus, DeviceTable,
 };
+pub use duty::{DutyRole, Hours, OnDuty, Roster, Shift};
 pub use entry::{Entry, Outcome, Quarantined, SeenPress, Settled};
 pub use event::{Event, EventData, event_schema};
 pub use event_context::EventContext;
@@ -73,6 +76,7 @@ pub use place::{Grid, GridWorker, Place, SourceInfo, SourceKind};
 pub use posture::{OrderTo, Posture, PostureOrder};
 pub use rain::{GaugeView, GridView, PointView, RainView, TestView, ThresholdView, Words};
 pub use receipt::{Answer, Receipt};
+pub use routing::{AdmittedItem, Otherwise, Routes};
 pub use station_status::StationStatus;
 pub use stop::StopFlag;
 #[cfg(test)]

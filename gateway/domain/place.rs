@@ -42,6 +42,26 @@ pub struct Grid {
     pub outside_m: Option<u32>,
 }
 
+impl Grid {
+    /// How exactly areas mean this place, as codes of grids, names of communities or of townships: 3 by
+    /// grid, 2 by community, 1 by township, 0 where none is named and all are meant.
+    pub fn nearness(grid: Option<&Self>, areas: &[String]) -> Option<u8> {
+        if areas.is_empty() {
+            return Some(0);
+        }
+        let grid = grid?;
+        let names =
+            [(3, Some(&grid.code)), (2, grid.community.as_ref()), (1, grid.township.as_ref())];
+        let is_named = |name: Option<&String>| name.is_some_and(|name| areas.contains(name));
+        names.into_iter().find(|(_, name)| is_named(*name)).map(|(near, _)| near)
+    }
+
+    /// Whether areas mean this place.
+    pub fn is_in(grid: Option<&Self>, areas: &[String]) -> bool {
+        Self::nearness(grid, areas).is_some()
+    }
+}
+
 /// A grid worker 网格员.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GridWorker {

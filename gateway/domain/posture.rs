@@ -28,6 +28,11 @@ impl Posture {
         }
     }
 
+    /// The key of its incident.
+    pub fn key(self) -> String {
+        format!("posture/{}", self.as_str())
+    }
+
     /// Chinese, English.
     pub fn words(self) -> (&'static str, &'static str) {
         match self {

@@ -35,9 +35,10 @@ use super::{
     titles,
 };
 use crate::domain::{
-    Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, GATEWAY,
-    IdMint, Incident, IncidentId, Kind, Life, Now, Observation, Phase, PressForm, Record, ReplyTo,
-    SeenPress, Severity, Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage, What,
+    Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, GATEWAY, Grid,
+    IdMint, Incident, IncidentId, Kind, Life, Now, Observation, Phase, Posture, PressForm, Record,
+    ReplyTo, Roster, Route, Routes, SeenPress, Severity, Shot, SourceId, SourceInfo, SourceKind,
+    SourceRef, Stage, What,
 };
 
 /// What the desk knows of sources: the configuration, looked up by id.
@@ -65,6 +66,10 @@ pub struct Directory {
     pub watch: config::Config,
     /// `[life]`: who may take which step of a case.
     pub life: life::Config,
+    /// 准入清单: whose business an incident is.
+    pub routes: Routes,
+    /// 值班表: who is on duty; absent, the site has no list.
+    pub roster: Option<Roster>,
 }
 
 /// Work for the evidence worker; it answers with [`Body::Evidence`] or [`Body::EvidenceFailed`].
@@ -304,6 +309,20 @@ impl Desk {
         self.live.len()
     }
 
+    /// Whose business such an incident is, as things stand.
+    fn route(&self, kind: Kind, grid: Option<&Grid>) -> Option<Route> {
+        let is_held = |posture: &Posture| self.by_key.contains_key(&posture.key());
+        let held: Vec<Posture> = Posture::ALL.into_iter().filter(is_held).collect();
+        self.directory.routes.route(kind, grid, &held)
+    }
+
+    /// Who is on duty, if the site says who is: nobody is an empty list.
+    fn duty(&self, now: Now, grid: Option<&Grid>) -> Detail {
+        let on_duty = self.directory.roster.as_ref().map(|roster| roster.on_duty(now.wall, grid));
+        let told = on_duty.and_then(|on_duty| serde_json::to_value(on_duty).ok());
+        told.map(|told| ("duty".to_owned(), told)).into_iter().collect()
+    }
+
     fn source(&self, id: &SourceId) -> SourceInfo {
         self.directory.sources.get(id).cloned().unwrap_or_else(|| SourceInfo {
             id: id.clone(),
@@ -319,6 +338,7 @@ impl Desk {
     fn finding(&mut self, now: Now, mut finding: Finding, effects: &mut Effects) {
         self.locate(&mut finding);
         let late = self.late_place(&finding);
+        let routed = late.as_ref().and_then(|(_, grid)| self.route(finding.kind, grid.as_ref()));
         self.end_closed(now, &finding, effects);
         let open = self.by_key.get(&finding.key).copied();
         let begins = open.is_none() && finding.phase != Phase::Ends;
@@ -341,6 +361,9 @@ impl Desk {
                     live.open_keys.insert(finding.key.clone());
                 }
                 if let Some((place, grid)) = late.filter(|_| live.incident.place.is_none()) {
+                    if live.incident.stage == Stage::Opened {
+                        live.incident.route = routed;
+                    }
                     (live.incident.place, live.incident.grid) = (Some(place), grid);
                     live.dirty = true;
                 }
@@ -388,6 +411,8 @@ impl Desk {
             && !finding.key.starts_with("fault/")
             && finding.kind != Kind::Patrol;
         let (place, grid) = self.place(&finding, &info);
+        let route = self.route(finding.kind, grid.as_ref());
+        let detail = self.duty(now, grid.as_ref());
         if info.kind == SourceKind::Drone && finding.kind != Kind::Patrol {
             self.flights.opened(&finding.source, &id.to_string());
         }
@@ -409,11 +434,11 @@ impl Desk {
             objects: Vec::new(),
             evidence: Vec::new(),
             deadline: Some(deadline::deadline(finding.kind, finding.severity, now.wall)),
-            route: None,
+            route,
             life: Life::default(),
             clock: finding.clock.clone(),
             why: String::new(),
-            detail: Detail::new(),
+            detail,
             rule: finding.rule.clone(),
             key: finding.key.clone(),
         };

@@ -26,6 +26,8 @@ mod tests_presses;
 #[cfg(test)]
 mod tests_random;
 #[cfg(test)]
+mod tests_routing;
+#[cfg(test)]
 mod tests_strangers;
 mod things;
 mod titles;

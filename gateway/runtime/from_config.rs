@@ -122,6 +122,8 @@ pub(super) fn directory(config: &Config) -> Directory {
             .collect(),
         watch: config.devices.clone(),
         life: config.life,
+        routes: config.routing.routes.clone(),
+        roster: config.routing.roster.clone(),
     }
 }
 

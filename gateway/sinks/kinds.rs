@@ -71,6 +71,16 @@ impl Config {
         }
     }
 
+    /// The departments that are told of theirs through it; empty: whoever is behind it is told of all.
+    /// None: nobody is told through it.
+    pub fn departments(&self) -> Option<&[String]> {
+        match self {
+            Self::Webhook(config) => Some(&config.departments),
+            Self::Http(_) | Self::Mqtt(_) => Some(&[]),
+            Self::Answer(_) | Self::Jsonl(_) => None,
+        }
+    }
+
     /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         match self {

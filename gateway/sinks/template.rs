@@ -20,6 +20,11 @@ pub(super) const NAMES: &[&str] = &[
     "grid",
     "grid_code",
     "head",
+    "head_phone",
+    "department",
+    "item",
+    "officer",
+    "officer_phone",
     "source",
     "device",
     "person",
@@ -197,6 +202,13 @@ fn value(name: &str, event: &Event, say: &str) -> String {
         "grid" => data.grid.as_ref().map(|grid| grid.name.clone()).unwrap_or_default(),
         "grid_code" => data.grid.as_ref().map(|grid| grid.code.clone()).unwrap_or_default(),
         "head" => data.grid.as_ref().and_then(|grid| grid.head.clone()).unwrap_or_default(),
+        "head_phone" => {
+            data.grid.as_ref().and_then(|one| one.head_phone.clone()).unwrap_or_default()
+        }
+        "department" => data.department().unwrap_or_default().to_owned(),
+        "item" => data.route.as_ref().map(|route| route.item.clone()).unwrap_or_default(),
+        "officer" => officer(data, "name"),
+        "officer_phone" => officer(data, "phone"),
         "source" => source_id(),
         "device" => text("device").unwrap_or_else(source_id),
         "person" => text("person")
@@ -212,6 +224,14 @@ fn value(name: &str, event: &Event, say: &str) -> String {
         }
         other => text(other).unwrap_or_default(),
     }
+}
+
+/// Of the first officer on duty, or else the lead.
+fn officer(data: &EventData, key: &str) -> String {
+    let on_duty = data.detail.get("duty").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let of = |role: &str| on_duty.iter().find(|one| one["role"] == role);
+    let one = of("officer").or_else(|| of("lead"));
+    one.and_then(|one| one[key].as_str()).unwrap_or_default().to_owned()
 }
 
 /// A field of `detail` as text.

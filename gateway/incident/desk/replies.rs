@@ -72,6 +72,7 @@ impl Desk {
                 self_handled: last.self_handled,
                 until: again.until.or(last.until),
                 reason: again.reason.or(last.reason),
+                department: again.department.clone().or_else(|| last.department.clone()),
                 ..again
             };
             *last == again
@@ -164,6 +165,12 @@ impl Live {
         let mut taken = step_of(reply, now.wall, incident.revision + 1);
         taken.self_handled = step.self_handled;
         let life = &mut incident.life;
+        if reply.to == ReplyTo::Dispatched && taken.department.is_none() {
+            // Whose business it is by the list, unless just they gave it back.
+            let was_asked = |step: &CaseStep| step.step == ReplyTo::AskGiveBack;
+            let routed = incident.route.as_ref().map(|route| route.department.clone());
+            taken.department = routed.filter(|_| !life.round().iter().any(was_asked));
+        }
         match reply.to {
             ReplyTo::Granted => {
                 let asked = life.asked.take();

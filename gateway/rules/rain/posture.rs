@@ -311,7 +311,7 @@ impl PostureState {
         let order = self.order.as_ref().and_then(|order| serde_json::to_value(order).ok());
         detail.insert("order".into(), order.unwrap_or(serde_json::Value::Bool(false)));
         out.push(Finding {
-            key: key(self.posture),
+            key: self.posture.key(),
             phase: match (held, holds) {
                 (false, _) => Phase::Begins,
                 (true, true) => Phase::Continues,
@@ -340,11 +340,6 @@ impl PostureState {
         }
         self.causes = causes;
     }
-}
-
-/// The key of the incident of one posture.
-pub(super) fn key(posture: Posture) -> String {
-    format!("posture/{}", posture.as_str())
 }
 
 #[cfg(test)]

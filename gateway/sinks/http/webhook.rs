@@ -55,6 +55,9 @@ pub struct Config {
     /// Only incidents in grids with these codes. Default all.
     #[serde(default)]
     pub grids: Vec<String>,
+    /// Only incidents that one of these departments has, or is to have by `[routing]`. Default all.
+    #[serde(default)]
+    pub departments: Vec<String>,
     /// How requests are signed. Default not at all.
     #[serde(default)]
     pub sign: Option<Sign>,
@@ -183,7 +186,11 @@ impl Config {
             && data.severity.level() <= self.severity_max
             && (self.what.contains(&data.what)
                 || (tells_news && self.what.contains(&What::Opened)))
-            && (self.grids.is_empty() || self.grids.iter().any(|code| code == grid));
+            && (self.grids.is_empty() || self.grids.iter().any(|code| code == grid))
+            && (self.departments.is_empty()
+                || data
+                    .department()
+                    .is_some_and(|of| self.departments.iter().any(|one| one == of)));
         if !meant {
             return Some("not what it is for");
         }
@@ -320,6 +327,26 @@ mod tests {
         assert_eq!(passes("grids = [\"G1\"]", "opened", now), None);
         assert_eq!(passes("grids = [\"G2\"]", "opened", now), Some("not what it is for"));
         assert_eq!(passes("what = [\"accepted\"]", "accepted", now), None);
+    }
+
+    #[test]
+    fn a_department_is_told_of_its_own_cases_wherever_they_come_from() {
+        let now: Timestamp = "2026-07-01T03:00:30Z".parse().unwrap();
+        let fire = config("departments = [\"消防\"]");
+        let passes = |routed: Option<&str>, has: Option<&str>| {
+            let mut event = template::event(&press("opened", "")).unwrap();
+            event.data.route = routed.map(|name| {
+                serde_json::from_value(serde_json::json!({"department": name, "item": "x"}))
+                    .unwrap()
+            });
+            event.data.life.department = has.map(str::to_owned);
+            fire.passes(&event, now).is_none()
+        };
+        assert!(!passes(None, None), "nobody's");
+        assert!(passes(Some("消防"), None), "by the list");
+        assert!(!passes(Some("派出所"), None));
+        assert!(passes(Some("派出所"), Some("消防")), "sent there by a person");
+        assert!(!passes(Some("消防"), Some("派出所")), "another one has it now");
     }
 
     #[test]

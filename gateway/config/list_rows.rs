@@ -1,0 +1,164 @@
+//! A CSV list as a spreadsheet saves it: a line that names the columns, then one thing a row, each row read on its own.
+
+use std::{collections::HashSet, path::Path};
+
+use super::{list_text, numbers, problem::did_you_mean, read::Document};
+
+/// A row that could not be read: its line and why.
+pub(super) type BadRow = (usize, String);
+
+/// What of a list can be read, and the rows and columns that cannot.
+pub(super) struct Rows<T> {
+    /// With their lines, as the spreadsheet shows them.
+    pub(super) good: Vec<(usize, T)>,
+    pub(super) bad: Vec<BadRow>,
+}
+
+impl<T> Rows<T> {
+    fn nothing(line: usize, why: String) -> Self {
+        Self { good: Vec::new(), bad: vec![(line, why)] }
+    }
+}
+
+/// The rows of a list with these columns, of which the first must be there.
+pub(super) fn read<T>(
+    bytes: &[u8],
+    columns: &[&str],
+    each: impl Fn(&Row<'_>) -> Result<T, String>,
+) -> Rows<T> {
+    let list = match list_text::read(bytes) {
+        Ok(list) => list,
+        Err(why) => return Rows::nothing(1, why),
+    };
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .delimiter(list.separator)
+        .flexible(true)
+        .from_reader(list.text.as_bytes());
+    let number = |line: u64| usize::try_from(line).unwrap_or(0);
+    let headers = match reader.headers() {
+        Ok(headers) => headers.iter().map(str::to_lowercase).collect::<Vec<_>>(),
+        Err(error) => return Rows::nothing(1, error.to_string()),
+    };
+    let mut bad = match wrong_columns(&headers, columns) {
+        Ok(bad) => bad,
+        Err(why) => return Rows::nothing(1, why),
+    };
+    let mut good = Vec::new();
+    for record in reader.records() {
+        let record = match record {
+            Ok(record) => record,
+            Err(error) => {
+                let line = error.position().map_or(0, csv::Position::line);
+                bad.push((number(line), error.to_string()));
+                continue;
+            }
+        };
+        // A cell may hold line breaks: the reader knows the line better than a count does.
+        let line = record.position().map_or(0, |position| number(position.line()));
+        let row = Row { headers: &headers, record: &record };
+        // Spreadsheets save empty rows too.
+        if record.iter().all(str::is_empty) {
+            continue;
+        }
+        match row.whole().and_then(|()| each(&row)) {
+            Ok(thing) => good.push((line, thing)),
+            Err(why) => bad.push((line, why)),
+        }
+    }
+    Rows { good, bad }
+}
+
+/// Columns that nobody knows, or that are there twice; the error is that the rows are of no use.
+fn wrong_columns(headers: &[String], columns: &[&str]) -> Result<Vec<BadRow>, String> {
+    let named = || headers.iter().filter(|name| !name.is_empty());
+    let first = columns.first().copied().unwrap_or_default();
+    if !named().any(|name| name == first) {
+        let found = named().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        return Err(format!(
+            "no column is called `{first}`; the first line names the columns, and here it is {found}"
+        ));
+    }
+    let mut bad = Vec::new();
+    for (at, name) in headers.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+        if !columns.contains(&name.as_str()) {
+            let hint = did_you_mean(name, columns.iter().copied())
+                .map_or(String::new(), |hint| format!(" ({hint})"));
+            bad.push((
+                1,
+                format!("column `{name}` is not known{hint}; known are {}", columns.join(", ")),
+            ));
+        } else if headers[..at].contains(name) {
+            bad.push((1, format!("column `{name}` is there twice")));
+        }
+    }
+    Ok(bad)
+}
+
+/// Areas of a row that the grids' file does not have.
+pub(super) fn warn_of_areas(
+    document: &mut Document<'_>,
+    at: (&Path, usize),
+    areas: &[String],
+    known: &HashSet<&str>,
+) {
+    for area in areas.iter().filter(|area| !known.contains(area.as_str())) {
+        let message = format!("`{area}` is no grid, community or township of the grids' file");
+        document.foreign_warning(at, "areas", message);
+    }
+}
+
+/// One row; empty cells are absent.
+pub(super) struct Row<'r> {
+    headers: &'r [String],
+    record: &'r csv::StringRecord,
+}
+
+impl Row<'_> {
+    fn whole(&self) -> Result<(), String> {
+        if self.record.len() <= self.headers.len() {
+            return Ok(());
+        }
+        let (cells, columns) = (self.record.len(), self.headers.len());
+        Err(format!(
+            "{cells} cells for {columns} columns: is there a separator in a text without quotes?"
+        ))
+    }
+
+    pub(super) fn cell(&self, column: &str) -> Option<&str> {
+        let at = self.headers.iter().position(|name| name == column)?;
+        self.record.get(at).filter(|cell| !cell.is_empty())
+    }
+
+    pub(super) fn text(&self, column: &str) -> Option<String> {
+        self.cell(column).map(str::to_owned)
+    }
+
+    /// Several in one cell, with a separator that is not the list's own.
+    pub(super) fn several(&self, column: &str) -> impl Iterator<Item = &str> {
+        let cell = self.cell(column).unwrap_or_default();
+        cell.split([';', '；', '、']).map(str::trim).filter(|one| !one.is_empty())
+    }
+
+    pub(super) fn number<T: std::str::FromStr>(
+        &self,
+        column: &str,
+        what: &str,
+    ) -> Result<Option<T>, String> {
+        let Some(cell) = self.cell(column) else { return Ok(None) };
+        let cell_said = crate::domain::clean_cut(cell, 40);
+        cell.parse().map(Some).map_err(|_| format!("{column}: `{cell_said}`: expected {what}"))
+    }
+
+    /// Within what a file of TOML may say under the same key.
+    pub(super) fn seconds(&self, column: &str) -> Result<Option<u64>, String> {
+        let found = self.number::<u64>(column, "a whole number of seconds")?;
+        let (least, most) = numbers::range(column);
+        match found {
+            Some(number) if !(least..=most).contains(&(number as f64)) => {
+                Err(format!("{column}: {number}: expected {least} to {most}"))
+            }
+            found => Ok(found),
+        }
+    }
+}
