@@ -2,6 +2,7 @@
 
 mod button;
 mod button_list;
+mod calendar_file;
 mod check;
 mod clashes;
 mod datums;
@@ -39,7 +40,7 @@ use serde::Deserialize;
 
 use crate::{
     console,
-    domain::SourceInfo,
+    domain::{Calendar, SourceInfo},
     incident,
     rules::{self, rain},
     sinks,
@@ -77,8 +78,10 @@ pub struct Config {
     pub buttons: Vec<ButtonConfig>,
     /// How devices are watched over.
     pub devices: incident::Config,
-    /// Who may take which step of a case.
+    /// Who may take which step of a case, and within what time.
     pub life: incident::LifeConfig,
+    /// Working days, of the file that `life` names.
+    pub calendar: Arc<Calendar>,
     pub device_models: Vec<ModelConfig>,
     /// Button → cameras whose clips go with its presses; empty where the site does not allow it.
     pub press_cameras: HashMap<String, Vec<String>>,
@@ -153,7 +156,7 @@ struct Shape {
     /// How devices are watched over.
     #[serde(default)]
     devices: incident::Config,
-    /// Who may take which step of a case.
+    /// Who may take which step of a case, and within what time.
     #[serde(default)]
     life: incident::LifeConfig,
     /// Models of devices, and how a foreign JSON is read.

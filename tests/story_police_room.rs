@@ -47,6 +47,7 @@ fn room(receiver: &Receiver, broker: &Broker, srt: u16) -> String {
     example(&[
         ("grids/community.geojson", path("grids/community.geojson")),
         ("\"buttons.csv\"", format!("\"{}\"", path("buttons.csv"))),
+        ("\"calendar.csv\"", format!("\"{}\"", path("calendar.csv"))),
         ("srt://0.0.0.0:9710", format!("srt://127.0.0.1:{srt}")),
         ("rtmp://0.0.0.0:1935", format!("rtmp://127.0.0.1:{}", free_port())),
         ("url = \"mqtts://broker.district.example:8883\"", format!("url = \"{mqtt}\"")),

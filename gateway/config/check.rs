@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use super::{
     Config,
     button::ButtonConfig,
-    datums,
+    calendar_file, datums,
     devices::{ListedButtons, check_buttons, check_models, press_cameras, wake_cameras},
     diff::Contents,
     doors, drones, env, looks, neighbours, numbers,
@@ -65,7 +65,11 @@ impl Typed {
             rules: document.each("rule", nothing, nothing),
             sinks: sink_kinds::read(document),
             devices: document.one("devices", incident::Config::problems, nothing),
-            life: document.one("life", nothing, nothing),
+            life: document.one(
+                "life",
+                incident::LifeConfig::problems,
+                incident::LifeConfig::warnings,
+            ),
             device_models: document.each("device_model", codecs::problems, nothing),
             gauges: document.each("gauge", rain::GaugeConfig::problems, nothing),
             rain: document.one("rain", rain::Config::problems, nothing),
@@ -107,6 +111,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         &mut typed.gauges,
     );
     let grids = site::read_grids(document, &site);
+    let calendar = calendar_file::read(document, typed.life.as_ref());
 
     let mut sources = Sources::new(site.place, &grids);
     sources.put_each(document, &typed.buttons);
@@ -150,6 +155,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         buttons,
         devices: typed.devices?,
         life: typed.life?,
+        calendar: Arc::new(calendar),
         device_models: only(typed.device_models),
         grids: Arc::new(grids),
         sources,

@@ -34,6 +34,10 @@ pub(super) const NAMES: &[&str] = &[
     "news",
     "by",
     "say",
+    "level",
+    "urge",
+    "officer",
+    "phone",
 ];
 /// A value is cut to so many characters: a text is for reading.
 const VALUE_CHARS_MAX: usize = 500;
@@ -205,6 +209,8 @@ fn value(name: &str, event: &Event, say: &str) -> String {
         "began_at" => data.began_at.clone(),
         "changed_at" => data.changed_at.clone(),
         "say" => say.into(),
+        "level" | "urge" | "phone" => of_escalation(data, name),
+        "officer" => of_escalation(data, "name"),
         "things" => text("things_total").unwrap_or_default(),
         "news" => {
             let news = data.detail.get("news").and_then(Value::as_array);
@@ -212,6 +218,12 @@ fn value(name: &str, event: &Event, say: &str) -> String {
         }
         other => text(other).unwrap_or_default(),
     }
+}
+
+/// Who was told last that a limit has passed, and as what.
+fn of_escalation(data: &EventData, key: &str) -> String {
+    let escalation = data.detail.get("escalation").and_then(|escalation| escalation.get(key));
+    escalation.and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// A field of `detail` as text.
@@ -236,8 +248,8 @@ pub(super) fn age_s(event: &Event, now: jiff::Timestamp) -> f64 {
     now.duration_since(at).as_secs_f64()
 }
 
-/// Opened, or a stage reached: what people are told by default, and not each update.
-pub(super) const STEPS: &[What] = &[What::Opened, What::Reopened];
+/// Opened, also once more: what people are told by default, and not each update.
+pub(super) const STEPS: &[What] = &[What::Opened, What::Reopened, What::Lapsed];
 
 #[cfg(test)]
 pub(super) mod tests {
