@@ -2,6 +2,7 @@
 
 mod button;
 mod button_list;
+mod calendar_file;
 mod check;
 mod clashes;
 mod datums;
@@ -42,7 +43,7 @@ use serde::Deserialize;
 
 use crate::{
     console,
-    domain::SourceInfo,
+    domain::{Calendar, SourceInfo},
     incident,
     rules::{self, rain},
     sinks,
@@ -82,9 +83,11 @@ pub struct Config {
     pub buttons: Vec<ButtonConfig>,
     /// How devices are watched over.
     pub devices: incident::Config,
-    /// Who may take which step of a case.
+    /// Who may take which step of a case, and within what time.
     pub life: incident::LifeConfig,
     pub routing: Routing,
+    /// Working days, of the file that `life` names.
+    pub calendar: Arc<Calendar>,
     pub device_models: Vec<ModelConfig>,
     /// Button → cameras whose clips go with its presses; empty where the site does not allow it.
     pub press_cameras: HashMap<String, Vec<String>>,
@@ -159,7 +162,7 @@ struct Shape {
     /// How devices are watched over.
     #[serde(default)]
     devices: incident::Config,
-    /// Who may take which step of a case.
+    /// Who may take which step of a case, and within what time.
     #[serde(default)]
     life: incident::LifeConfig,
     /// Whose business an incident is.

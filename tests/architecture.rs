@@ -106,7 +106,7 @@ fn each_foreign_package_has_one_home() {
         ("sha1", "sources/onvif"),
         ("if_addrs", "sources/onvif"),
         ("rstar", "config/grids.rs"),
-        ("csv", "config/list_rows.rs"),
+        ("csv", "config/list_rows.rs|config/calendar_file.rs"),
         ("encoding_rs", "config/list_text.rs"),
         ("toml_span", "config/read.rs"),
         ("strsim", "config/problem.rs"),

@@ -93,6 +93,7 @@ mod hostile_store;
 mod key_frames;
 mod kill;
 mod life;
+mod limits;
 #[allow(dead_code, reason = "`make bench` uses all of it")]
 #[path = "bench/machine.rs"]
 mod machine;

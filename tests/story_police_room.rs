@@ -49,6 +49,7 @@ fn room(receiver: &Receiver, broker: &Broker, srt: u16) -> String {
         ("routing.csv", path("routing.csv")),
         ("duty.csv", path("duty.csv")),
         ("\"buttons.csv\"", format!("\"{}\"", path("buttons.csv"))),
+        ("\"calendar.csv\"", format!("\"{}\"", path("calendar.csv"))),
         ("srt://0.0.0.0:9710", format!("srt://127.0.0.1:{srt}")),
         ("rtmp://0.0.0.0:1935", format!("rtmp://127.0.0.1:{}", free_port())),
         ("url = \"mqtts://broker.district.example:8883\"", format!("url = \"{mqtt}\"")),

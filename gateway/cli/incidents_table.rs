@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use crate::domain::{AskFor, CaseStep, Incident, Life, ReplyTo, Stage};
+use crate::domain::{AskFor, CaseStep, Incident, Life, Light, ReplyTo, Stage};
 
 const HEADS: [&str; 9] = [
     "时间 opened",
@@ -50,7 +50,7 @@ fn row(incident: &Incident, zone: &TimeZone) -> [String; 9] {
     [
         opened.to_zoned(zone.clone()).strftime("%m-%d %H:%M").to_string(),
         incident.severity.level().to_string(),
-        stage(incident.stage, life),
+        format!("{}{}", stage(incident.stage, life), limits(incident)),
         who(life.accepted()),
         who(life.last_of(&[ReplyTo::Handled, ReplyTo::SelfHandled])),
         who(life.round().last().filter(|_| over)),
@@ -78,6 +78,19 @@ fn stage(stage: Stage, life: &Life) -> String {
     });
     let suspended = life.suspended.map(|_| "·挂账");
     format!("{word}{}{}", asked.unwrap_or_default(), suspended.unwrap_or_default())
+}
+
+/// A light that is not green, and how far the case was taken since it has passed.
+fn limits(incident: &Incident) -> String {
+    let Some(deadline) = &incident.deadline else { return String::new() };
+    let light = match deadline.light() {
+        Light::Green => "",
+        Light::Yellow => "·黄灯",
+        Light::Red => "·红灯",
+    };
+    let urge = deadline.escalation.as_ref();
+    let urge = urge.map(|it| format!("·{}（{}）", one_line(&it.urge), it.level.zh()));
+    format!("{light}{}", urge.unwrap_or_default())
 }
 
 fn step_line(step: &CaseStep, zone: &TimeZone) -> String {

@@ -16,8 +16,8 @@ pub(crate) struct Args {
     data: std::path::PathBuf,
 }
 
-/// One intrusion rule over the whole picture, for persons and vehicles.
-const RULE: &str = "[[rule]]\nid = \"watch\"\nkind = \"intrusion\"\nlabels = [\"person\", \"bicycle\", \"car\", \"motorcycle\", \"bus\", \"truck\"]\n";
+/// One intrusion rule over the whole picture, for persons and vehicles. Nobody is there to accept.
+const RULE: &str = "[[life.limit]]\nescalates = false\n[[rule]]\nid = \"watch\"\nkind = \"intrusion\"\nlabels = [\"person\", \"bicycle\", \"car\", \"motorcycle\", \"bus\", \"truck\"]\n";
 
 /// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {

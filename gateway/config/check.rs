@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use super::{
     Config,
     button::ButtonConfig,
-    datums,
+    calendar_file, datums,
     devices::{ListedButtons, check_buttons, check_models, press_cameras, wake_cameras},
     diff::Contents,
     doors, drones, env,
@@ -71,7 +71,11 @@ impl Typed {
             rules: document.each("rule", nothing, nothing),
             sinks: sink_kinds::read(document),
             devices: document.one("devices", incident::Config::problems, nothing),
-            life: document.one("life", nothing, nothing),
+            life: document.one(
+                "life",
+                incident::LifeConfig::problems,
+                incident::LifeConfig::warnings,
+            ),
             routing: document.one("routing", RoutingConfig::problems, nothing),
             duty: document.one("duty", nothing, nothing),
             device_models: document.each("device_model", codecs::problems, nothing),
@@ -117,6 +121,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let grids = site::read_grids(document, &site);
     let lists = (typed.routing.take()?, typed.duty.take()?);
     let routing = Routing::read(document, lists, &site.timezone, &grids, &typed.sinks);
+    let calendar = calendar_file::read(document, typed.life.as_ref());
 
     let mut sources = places(document, &typed, site.place, &grids);
     check_buttons(document, &typed.buttons, &typed.device_models, &typed.cameras);
@@ -157,6 +162,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         devices: typed.devices?,
         life: typed.life?,
         routing,
+        calendar: Arc::new(calendar),
         device_models: only(typed.device_models),
         grids: Arc::new(grids),
         sources,

@@ -16,6 +16,7 @@ use crate::console;
 /// All others are read whenever they are needed.
 const READ_ONCE: &[(&str, &str)] = &[
     ("site", "grids"),
+    ("life", "calendar"),
     ("routing", "table"),
     ("duty", "roster"),
     ("web", "token_file"),

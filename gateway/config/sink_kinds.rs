@@ -1,7 +1,10 @@
 //! `[[sink]]`: each read by its kind, so that a mistake in it keeps its place.
 
 use super::{problem::did_you_mean, read::Document, used_ids::UsedIds};
-use crate::sinks::{Config, KINDS};
+use crate::{
+    domain::Level,
+    sinks::{Config, KINDS},
+};
 
 pub(super) fn read(document: &mut Document<'_>) -> Vec<Config> {
     let mut found = Vec::new();
@@ -16,6 +19,12 @@ pub(super) fn read(document: &mut Document<'_>) -> Vec<Config> {
         // On the installer's desk a file may not be there yet; `run` asks for it again and again.
         document.warnings(&path, sink.warnings());
         found.push(sink);
+    }
+    let late =
+        |sink: &Config| !sink.levels().is_empty() && !sink.levels().contains(&Level::GridWorker);
+    if !found.is_empty() && found.iter().all(late) {
+        let message = "every sink has `levels`: nobody is told of a case when it opens";
+        document.warning(&["sink", "0", "levels"], message.into());
     }
     found
 }

@@ -46,8 +46,8 @@ pub struct SiteConfig {
     /// What the coordinates of that list refer to, where a row does not say it. Default: as `datum`.
     #[serde(default)]
     pub buttons_datum: Option<Datum>,
-    /// Seconds after its end at which a case that nobody closed is closed by the gateway;
-    /// never an emergency. Default a day.
+    /// Seconds after its end at which a notice (severity 3 or 4) that nobody ever took on is closed by the
+    /// gateway, and not before its time is over. Default a day.
     #[serde(default = "auto_close_after_s")]
     pub auto_close_after_s: u64,
     /// Seconds between two heartbeat events to each http and mqtt sink, so that silence is an

@@ -24,7 +24,7 @@ pub(super) async fn take<B: Backend>(State(backend): State<B>, body: Bytes) -> R
     let id = reply.incident;
     match backend.reply(reply).await {
         Answer::Changed(incident) => {
-            let last = incident.life.steps.last();
+            let last = incident.life.last_taken();
             let what = last.map_or(What::Updated, |step| step.step.what());
             Json(json!(backend.context().data(what, &incident))).into_response()
         }
@@ -43,7 +43,7 @@ fn refused(context: &EventContext, record: Option<Record>, reason: &str) -> Resp
     if let Some(incident) = record.map(|record| record.incident) {
         body["stage"] = json!(incident.stage);
         body["revision"] = json!(incident.revision);
-        if let Some(step) = incident.life.steps.last() {
+        if let Some(step) = incident.life.last_taken() {
             let at = context.time(step.at);
             let clock = at.get(11..16).unwrap_or_default();
             body["zh"] = format!("已由{} {clock} {}", step.by, step.step.zh()).into();

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Detail, EventContext, EventLife, Evidence, EvidenceId, Grid, HeartbeatData, Incident,
     IncidentId, Kind, ObjectCount, Place, PreRollLimit, Record, Route, Severity, SiteId, SourceRef,
-    Stage, Tier, Title, What,
+    Stage, Title, What,
+    event_limits::{EventDeadline, detail_with_escalation},
 };
 
 /// A CloudEvents 1.0 event in structured JSON.
@@ -96,13 +97,6 @@ pub struct EventEvidence {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct EventDeadline {
-    pub tier: Tier,
-    pub accept_by: String,
-    pub finish_by: String,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct EventClock {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
@@ -155,11 +149,7 @@ impl EventContext {
             sources: incident.sources.clone(),
             objects: incident.objects.clone(),
             evidence: incident.evidence.iter().map(|evidence| self.evidence(evidence)).collect(),
-            deadline: incident.deadline.as_ref().map(|deadline| EventDeadline {
-                tier: deadline.tier,
-                accept_by: self.time(deadline.accept_by),
-                finish_by: self.time(deadline.finish_by),
-            }),
+            deadline: self.deadline(incident),
             route: incident.route.clone(),
             life: self.life(incident),
             clock: EventClock {
@@ -168,7 +158,7 @@ impl EventContext {
                 error_ms: incident.clock.error_ms,
             },
             why: incident.why.clone(),
-            detail: incident.detail.clone(),
+            detail: detail_with_escalation(incident),
         }
     }
 

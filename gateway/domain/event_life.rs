@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AskFor, CaseStep, DismissReason, EventContext, Incident, IncidentId, ReplyTo, What};
+use super::{
+    AskFor, CaseStep, DismissReason, EventContext, Incident, IncidentId, Level, ReplyTo, What,
+};
 
 /// What persons did with a case; each field is absent until it has happened. Times count from when the
 /// case was opened or last reopened; `steps` has all of them.
@@ -82,6 +84,9 @@ pub struct EventStep {
     pub into: Option<IncidentId>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub self_handled: bool,
+    /// Who was told, of an escalation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
 }
 
 impl ReplyTo {
@@ -104,6 +109,8 @@ impl ReplyTo {
             Self::Granted => What::Granted,
             Self::Refused => What::Refused,
             Self::Resumed => What::Resumed,
+            Self::Escalated => What::Escalated,
+            Self::Lapsed => What::Lapsed,
         }
     }
 }
@@ -152,6 +159,7 @@ impl EventContext {
             until: step.until.map(|at| self.time(at)),
             into: step.into,
             self_handled: step.self_handled,
+            level: step.level,
         }
     }
 }

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EvidenceId, Grid, IncidentId, Life, Place, RuleId, SourceId, SourceKind, Stamp};
+use super::{
+    Deadline, EvidenceId, Grid, IncidentId, Life, Place, RuleId, SourceId, SourceKind, Stamp,
+};
 
 /// Free fields, per kind; documented beside the code that fills them.
 pub type Detail = BTreeMap<String, serde_json::Value>;
@@ -190,6 +192,12 @@ pub enum What {
     Refused,
     /// What was suspended goes on.
     Resumed,
+    /// 80 % of a limit are used up.
+    Limit,
+    /// A limit has passed: the next level is told.
+    Escalated,
+    /// It was accepted and not dispatched in time: it is open again.
+    Lapsed,
 }
 
 impl What {
@@ -213,6 +221,9 @@ impl What {
             Self::Granted => "granted",
             Self::Refused => "refused",
             Self::Resumed => "resumed",
+            Self::Limit => "limit",
+            Self::Escalated => "escalated",
+            Self::Lapsed => "lapsed",
         }
     }
 }
@@ -274,7 +285,10 @@ pub struct Evidence {
     pub pre_roll_limit: Option<PreRollLimit>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// How soon a case is to be answered, the most urgent first.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
     /// Minutes.
@@ -285,15 +299,6 @@ pub enum Tier {
     Slow,
     /// 7 days.
     Complex,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Deadline {
-    pub tier: Tier,
-    #[schemars(with = "String")]
-    pub accept_by: Timestamp,
-    #[schemars(with = "String")]
-    pub finish_by: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

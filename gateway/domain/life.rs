@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::IncidentId;
+use super::{IncidentId, Level};
 
 /// Steps that an incident carries; each is in a record of its own besides.
 const STEPS_MAX: usize = 100;
@@ -55,6 +55,10 @@ pub enum ReplyTo {
     Refused,
     /// 恢复: what was suspended goes on.
     Resumed,
+    /// 催办、督办: a limit has passed and the next level is told; the gateway alone does it.
+    Escalated,
+    /// 逾期未派遣: accepted, and not dispatched in time; the gateway alone does it.
+    Lapsed,
 }
 
 impl ReplyTo {
@@ -79,6 +83,8 @@ impl ReplyTo {
             Self::Granted => "批准",
             Self::Refused => "不批准",
             Self::Resumed => "恢复",
+            Self::Escalated => "督办",
+            Self::Lapsed => "逾期未派遣，重新待受理",
         }
     }
 }
@@ -163,6 +169,9 @@ pub struct CaseStep {
     /// 自处理: handled with nobody sent.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub self_handled: bool,
+    /// Who was told, of an escalation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
 }
 
 impl CaseStep {
@@ -180,7 +189,15 @@ impl CaseStep {
             until: None,
             into: None,
             self_handled: false,
+            level: None,
         }
+    }
+
+    /// A person has the case from then on, or had it.
+    fn takes_on(&self) -> bool {
+        use ReplyTo::{Accepted, Closed, Dispatched, Handled, SelfHandled, Verified};
+        matches!(self.step, Accepted | Dispatched | Handled | SelfHandled | Verified | Closed)
+            && self.by != GATEWAY
     }
 
     /// With the note of a reply, cut.
@@ -255,19 +272,29 @@ impl Life {
         self.steps.iter().any(|step| step.id.as_deref() == Some(id))
     }
 
-    /// The steps since the case was opened, or last reopened.
+    /// The steps since the case was opened, or last reopened or lapsed.
     pub fn round(&self) -> &[CaseStep] {
-        let reopened = self.steps.iter().rposition(|step| step.step == ReplyTo::Reopened);
-        self.steps.get(reopened.map_or(0, |at| at + 1)..).unwrap_or_default()
+        self.steps_since(&[ReplyTo::Reopened, ReplyTo::Lapsed])
+    }
+
+    fn steps_since(&self, these: &[ReplyTo]) -> &[CaseStep] {
+        let last = self.steps.iter().rposition(|step| these.contains(&step.step));
+        self.steps.get(last.map_or(0, |at| at + 1)..).unwrap_or_default()
+    }
+
+    /// The last step by which something changed: telling another level changes nothing.
+    pub fn last_taken(&self) -> Option<&CaseStep> {
+        self.steps.iter().rfind(|step| step.step != ReplyTo::Escalated)
+    }
+
+    /// Whether somebody took the case on since it was opened or last reopened, though it may have lapsed.
+    pub fn was_accepted(&self) -> bool {
+        self.steps_since(&[ReplyTo::Reopened]).iter().any(CaseStep::takes_on)
     }
 
     /// The step by which a person took the case on: accepted, or a later step at once.
     pub fn accepted(&self) -> Option<&CaseStep> {
-        use ReplyTo::{Accepted, Closed, Dispatched, Handled, SelfHandled, Verified};
-        self.round().iter().find(|step| {
-            matches!(step.step, Accepted | Dispatched | Handled | SelfHandled | Verified | Closed)
-                && step.by != GATEWAY
-        })
+        self.round().iter().find(|step| step.takes_on())
     }
 
     /// The last step of this kind in this round.

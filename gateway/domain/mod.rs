@@ -2,6 +2,7 @@
 
 mod areas;
 mod arrival;
+mod calendar;
 mod datum;
 mod device;
 mod duty;
@@ -9,6 +10,7 @@ mod entry;
 mod event;
 mod event_context;
 mod event_life;
+mod event_limits;
 mod finding;
 mod flight;
 mod gauge;
@@ -18,6 +20,7 @@ mod heartbeat;
 mod ids;
 mod incident;
 mod life;
+mod limit;
 mod look;
 mod look_area;
 mod luma;
@@ -43,6 +46,7 @@ mod unreadable;
 
 pub use areas::Areas;
 pub use arrival::Arrival;
+pub use calendar::{Calendar, WorkHours};
 pub use datum::Datum;
 pub use device::{
     Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceStatus, DeviceTable,
@@ -52,6 +56,7 @@ pub use entry::{Entry, Outcome, Quarantined, SeenPress, Settled};
 pub use event::{Event, EventData, event_schema};
 pub use event_context::EventContext;
 pub use event_life::EventLife;
+pub use event_limits::EventDeadline;
 pub use finding::{Finding, Phase};
 pub use flight::{DroneInfo, Pose, Telemetry};
 pub use gauge::{Dated, GaugeReport, Measure, READINGS_KEPT, Reading, SeenReport};
@@ -60,10 +65,11 @@ pub use hardware::HwDecode;
 pub use heartbeat::{Heartbeat, HeartbeatData, HeartbeatFacts, HeartbeatSums, started_at};
 pub use ids::{EvidenceId, IdMint, IncidentId, RuleId, SinkId, SiteId, SourceId};
 pub use incident::{
-    Class, ClockError, Deadline, Detail, Evidence, Incident, Kind, ObjectCount, PreRollLimit,
-    Record, Route, Severity, SourceRef, Stage, Tier, Title, What,
+    Class, ClockError, Detail, Evidence, Incident, Kind, ObjectCount, PreRollLimit, Record, Route,
+    Severity, SourceRef, Stage, Tier, Title, What,
 };
 pub use life::{AskFor, Asked, CaseStep, DismissReason, GATEWAY, Life, ReplyTo, plain_name};
+pub use limit::{Deadline, Escalation, Level, Light, LimitEvent, LimitRun, LimitSpan, LimitStep};
 pub use look::{Look, LookFeedback};
 pub use look_area::LookArea;
 pub use luma::Luma;

@@ -6,6 +6,7 @@ mod faults;
 mod flights;
 mod gauges;
 mod join;
+mod limits;
 mod pictures;
 mod press;
 mod replies;
@@ -22,11 +23,11 @@ use jiff::Timestamp;
 use evidence::{cut_clips, film_things, take_snapshot};
 
 use super::{
-    config, deadline,
+    config,
     flight::Flights,
     fusion::Join,
     gauges::Gauges,
-    life,
+    life::{self, Anchors},
     live::{Live, SNAPSHOT_WAIT_MS, UPDATE_EVERY_MS},
     presses::Presses,
     strangers::Strangers,
@@ -35,10 +36,9 @@ use super::{
     titles,
 };
 use crate::domain::{
-    Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, GATEWAY, Grid,
-    IdMint, Incident, IncidentId, Kind, Life, Now, Observation, Phase, Posture, PressForm, Record,
-    ReplyTo, Roster, Route, Routes, SeenPress, Severity, Shot, SourceId, SourceInfo, SourceKind,
-    SourceRef, Stage, What,
+    Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, Grid, IdMint,
+    Incident, IncidentId, Kind, Life, Now, Observation, Phase, Posture, PressForm, Record, Roster,
+    Route, Routes, SeenPress, Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage, What,
 };
 
 /// What the desk knows of sources: the configuration, looked up by id.
@@ -46,7 +46,7 @@ use crate::domain::{
 pub struct Directory {
     /// All sources of the configuration.
     pub sources: HashMap<SourceId, SourceInfo>,
-    /// Seconds after the end at which a case nobody closed is closed by the gateway.
+    /// Seconds after the end at which a notice that nobody took on is closed by the gateway, at the soonest.
     pub auto_close_after_s: u64,
     /// Per camera: seconds of clip after the beginning, at most.
     pub clip_max_s: HashMap<SourceId, u64>,
@@ -70,6 +70,8 @@ pub struct Directory {
     pub routes: Routes,
     /// 值班表: who is on duty; absent, the site has no list.
     pub roster: Option<Roster>,
+    /// And within what time.
+    pub limits: life::Limits,
 }
 
 /// Work for the evidence worker; it answers with [`Body::Evidence`] or [`Body::EvidenceFailed`].
@@ -182,8 +184,10 @@ impl Desk {
         }
         replies.into_iter().for_each(|reply| self.remember_reply(reply));
         let mut effects = Effects::default();
+        let postures = limits::postures_of(&live);
         for record in live {
-            let incident = record.incident;
+            let mut incident = record.incident;
+            self.directory.limits.adopt(&mut incident, &postures, now.wall);
             let id = incident.id;
             let supervised =
                 incident.sources.first().is_some_and(|source| self.fleet.has(&source.id));
@@ -260,6 +264,7 @@ impl Desk {
         }
         self.end_flights(now, &mut effects);
         let mut over = Vec::new();
+        let postures = self.postures();
         for (id, live) in &mut self.live {
             if live.hold_until_ms.is_some_and(|until| now.mono_ms >= until) {
                 effects.entries.push(live.record(now, What::Opened));
@@ -275,25 +280,7 @@ impl Desk {
                 take_snapshot(&mut self.ids, live, now, &mut effects);
             }
             cut_clips((&self.directory, &mut self.ids), live, now, &mut effects);
-            let incident = &live.incident;
-            let age_ms = i64::try_from(self.directory.auto_close_after_s.saturating_mul(1000));
-            let age_ms = age_ms.unwrap_or(i64::MAX);
-            // Who reopens a case wants it open: it is left alone as long as after its end.
-            let reopened = incident.life.steps.iter().rfind(|one| one.step == ReplyTo::Reopened);
-            let since = live
-                .ended_ms
-                .map(|ended| reopened.map_or(ended, |step| ended.max(now.mono_of(step.at))));
-            let old = since.is_some_and(|since| now.mono() - since > age_ms);
-            let open = !incident.stage.is_over();
-            if live.suspension_is_over(now) {
-                effects.entries.push(live.step_of_gateway(now, ReplyTo::Resumed));
-            } else if old
-                && open
-                && live.is_left_alone()
-                && live.incident.severity != Severity::EMERGENCY
-            {
-                live.incident.detail.insert("by".into(), GATEWAY.into());
-                effects.entries.push(live.step_of_gateway(now, ReplyTo::Closed));
+            if limits::pass(live, now, &self.directory, &postures, &mut effects) {
                 over.push(*id);
             }
         }
@@ -416,7 +403,7 @@ impl Desk {
         if info.kind == SourceKind::Drone && finding.kind != Kind::Patrol {
             self.flights.opened(&finding.source, &id.to_string());
         }
-        let incident = Incident {
+        let mut incident = Incident {
             id,
             revision: 0,
             stage: Stage::Opened,
@@ -433,7 +420,7 @@ impl Desk {
             sources: vec![SourceRef { id: info.id, kind: info.kind, name: info.name }],
             objects: Vec::new(),
             evidence: Vec::new(),
-            deadline: Some(deadline::deadline(finding.kind, finding.severity, now.wall)),
+            deadline: None,
             route,
             life: Life::default(),
             clock: finding.clock.clone(),
@@ -442,6 +429,7 @@ impl Desk {
             rule: finding.rule.clone(),
             key: finding.key.clone(),
         };
+        self.directory.limits.open(&mut incident, &self.postures(), now.wall);
         let mut live = resumed(incident, now);
         live.reported = false;
         live.last_at = finding.at;
@@ -495,7 +483,7 @@ fn begin_afresh(finding: &mut Finding) {
 fn resumed(incident: Incident, now: Now) -> Live {
     let things = Things::of(&incident.detail);
     let open_keys = incident.active.then(|| incident.key.clone()).into_iter().collect();
-    Live {
+    let mut live = Live {
         last_at: incident.ended_at.unwrap_or(incident.changed_at),
         ended_ms: incident.ended_at.map(|at| now.mono_of(at)),
         over_ms: now.mono(),
@@ -514,7 +502,11 @@ fn resumed(incident: Incident, now: Now) -> Live {
         things,
         open_keys,
         shot: None,
-    }
+        anchors: Anchors::default(),
+        limit_due_ms: None,
+    };
+    live.arm(now);
+    live
 }
 
 impl Desk {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     fusion,
+    life::Anchors,
     things::{ThingKey, Things},
 };
 use crate::domain::{
@@ -58,6 +59,10 @@ pub(super) struct Live {
     pub(super) open_keys: BTreeSet<String>,
     /// A better picture than the one on disk, not yet written, and whose it is.
     pub(super) shot: Option<(SourceId, Shot)>,
+    /// Where its limits began, on the monotonic clock.
+    pub(super) anchors: Anchors,
+    /// When the next of its limits is due, monotonic milliseconds.
+    pub(super) limit_due_ms: Option<i64>,
 }
 
 /// A clip that is cut when its time is over.

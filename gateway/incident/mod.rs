@@ -1,7 +1,6 @@
 //! Findings become changes of incidents; the one owner of live incidents. Pure: no I/O, `now` is an argument.
 
 mod config;
-mod deadline;
 mod desk;
 mod flight;
 mod fusion;
@@ -22,6 +21,8 @@ mod tests_fusion;
 #[cfg(test)]
 mod tests_life;
 #[cfg(test)]
+mod tests_limits;
+#[cfg(test)]
 mod tests_presses;
 #[cfg(test)]
 mod tests_random;
@@ -35,4 +36,4 @@ mod titles;
 pub use config::{Config, TestWindow};
 pub use desk::{Desk, Directory, Effects, EvidenceJob};
 pub use fusion::Join;
-pub use life::Config as LifeConfig;
+pub use life::{Config as LifeConfig, Contact, LimitRow, Limits};

@@ -84,6 +84,7 @@ impl Couriers {
                     clock: parts.clock.clone(),
                     meter: parts.registry.clone(),
                     circuit: circuit.clone(),
+                    levels: config.levels().to_vec(),
                 };
                 courier.run()
             };

@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 use crate::{
     camera::{LookAreas, WakePlan},
     config::{ButtonConfig, Config},
-    domain::{DeviceInfo, EventContext, Place, SourceId, SourceInfo, SourceKind},
-    incident::Directory,
+    domain::{Calendar, DeviceInfo, EventContext, Place, SourceId, SourceInfo, SourceKind},
+    incident::{Directory, Limits},
     rules::{
         self, Masks,
         rain::{GaugeConfig, POSTURE_SOURCE, Site},
@@ -121,10 +121,17 @@ pub(super) fn directory(config: &Config) -> Directory {
             .map(|one| (one.id.as_str().into(), device(config, one)))
             .collect(),
         watch: config.devices.clone(),
-        life: config.life,
+        life: config.life.clone(),
+        limits: limits(config),
         routes: config.routing.routes.clone(),
         roster: config.routing.roster.clone(),
     }
+}
+
+/// Limits of cases, with the calendar and zone of the site.
+fn limits(config: &Config) -> Limits {
+    let zone = TimeZone::get(&config.site.timezone).unwrap_or(TimeZone::UTC);
+    Limits::new(&config.life, Calendar::clone(&config.calendar), zone)
 }
 
 /// How the devices of this configuration are read.

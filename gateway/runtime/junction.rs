@@ -21,7 +21,7 @@ use crate::{
     camera::WakeRouter,
     config::Config,
     domain::{
-        Answer, Body, Clock, DeviceTable, Entry, Envelope, IncidentId, Kind, Meter, Metric,
+        Answer, Body, Clock, DeviceTable, Entry, Envelope, IncidentId, Kind, Meter, Metric, Now,
         Observation, RainView, Receipt, StandingThing, What,
     },
     incident::{Effects, EvidenceJob},
@@ -102,6 +102,8 @@ pub(super) struct Junction {
     track_feed: Option<TrackFeed>,
     readiness: Option<Readiness>,
     in_hand: InHand,
+    /// As it was last said.
+    calendar_ended: Option<jiff::civil::Date>,
 }
 
 impl Junction {
@@ -131,6 +133,7 @@ impl Junction {
             track_feed,
             readiness,
             in_hand: InHand::default(),
+            calendar_ended: None,
         }
     }
 
@@ -161,6 +164,23 @@ impl Junction {
     pub(super) fn noting(mut self, readiness: Readiness) -> Self {
         self.readiness = Some(readiness);
         self
+    }
+
+    /// Past its end the calendar of working days knows no holidays: said once in the log, and shown.
+    fn note_calendar(&mut self, now: Now) {
+        const PART: &str = "calendar of working days";
+        let Some(readiness) = &self.readiness else { return };
+        let ended = self.core.desk.calendar_ended(now);
+        if ended == self.calendar_ended {
+            return;
+        }
+        self.calendar_ended = ended;
+        let Some(day) = ended else { return readiness.clear(PART) };
+        let text = format!(
+            "it reached to {day}: since then Monday to Friday count, holidays too; replace the file of `[life] calendar`"
+        );
+        tracing::warn!("the {PART}: {text}");
+        readiness.note(PART, &text);
     }
 
     fn note_gauges(&self) {
@@ -237,6 +257,7 @@ impl Junction {
             self.devices.send_replace(Arc::new(table));
             self.standing.send_replace(Arc::new(self.core.standing()));
             self.note_gauges();
+            self.note_calendar(now);
         }
     }
 

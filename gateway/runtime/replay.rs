@@ -126,6 +126,7 @@ pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String
         output,
         played: Played::default(),
     };
+    run.core.desk.without_limits();
     run.core.desk.restore_devices(run.clock.now(), DeviceTable::default());
     run.play(&mut players, &signals)?;
     run.advance(run.clock.now().wall + AFTER + longest_clip(&config))?;

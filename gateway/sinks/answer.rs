@@ -14,7 +14,7 @@ use super::{
     template::{self, Into},
 };
 use crate::{
-    domain::{Event, IncidentId, Kind, SiteId, What},
+    domain::{Event, IncidentId, Kind, Level, SiteId, What},
     wire::mqtt::{Access, Publisher},
 };
 
@@ -51,6 +51,10 @@ pub struct Config {
     /// "received" an hour later frightens. Default 300.
     #[serde(default = "too_old_s")]
     pub too_old_s: u64,
+    /// Only cases that were taken to one of these levels, from then on, and escalations to these alone:
+    /// `grid-head`, `community`, `township`, `department`. Default all cases, from their opening.
+    #[serde(default)]
+    pub levels: Vec<Level>,
     /// What is said, where and when.
     #[serde(default)]
     pub say: Vec<Say>,
@@ -197,7 +201,10 @@ impl AnswerSink {
             | What::Asked
             | What::Granted
             | What::Refused
-            | What::Resumed => None,
+            | What::Resumed
+            | What::Limit
+            | What::Escalated
+            | What::Lapsed => None,
         }
     }
 
@@ -279,6 +286,7 @@ mod tests {
             client_key_file: None,
             timeout_s: 1,
             too_old_s: 300,
+            levels: Vec::new(),
             say: vec![
                 say(&[When::Received, When::Coming], &["HS1EB"], "zigbee2mqtt/{device}/set"),
                 say(&[When::Received], &[], "room/siren"),

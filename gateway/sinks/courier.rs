@@ -13,12 +13,13 @@ use std::sync::Arc;
 
 use super::{
     circuit::{Circuit, LaneCircuit},
+    levels,
     outbox::{Due, Outbox},
     sink::{DeliverError, Delivery, Lane, Sink},
 };
 use crate::{
     base::NotYet,
-    domain::{Clock, EventContext, Meter, Metric, Outcome, Settled, SinkId},
+    domain::{Clock, EventContext, Level, Meter, Metric, Outcome, Settled, SinkId},
     wire::backoff::{BACKOFF_MS_MAX, backoff},
 };
 
@@ -35,6 +36,8 @@ pub struct Courier<S, O> {
     pub clock: Arc<dyn Clock>,
     pub meter: Arc<dyn Meter>,
     pub circuit: Arc<Circuit>,
+    /// Only cases that were taken to one of these; empty: all.
+    pub levels: Vec<Level>,
 }
 
 /// What became of a try that ended.
@@ -93,6 +96,9 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
 
     /// Ok: how it is settled.
     async fn attempt(&mut self, due: &Due) -> Result<Done, NotTaken> {
+        if !levels::is_meant(&self.levels, &due.record) {
+            return Ok(Done::Passed);
+        }
         let event = self.context.event(&due.record);
         let back_off = || {
             let wait = backoff(BACKOFF_MS_FIRST, due.tried.tries);

@@ -11,7 +11,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sink::{DeliverError, Delivery, Sink};
-use crate::wire::{client_tls::ClientTls, file_stamp::missing};
+use crate::{
+    domain::Level,
+    wire::{client_tls::ClientTls, file_stamp::missing},
+};
 use link::{Judgement, Link, judge};
 
 pub use upload::Uploader;
@@ -52,6 +55,10 @@ pub struct Config {
     /// after the event that names it; needs `send_pictures = true`.
     #[serde(default)]
     pub evidence_url: Option<url::Url>,
+    /// Only cases that were taken to one of these levels, from then on, and escalations to these alone:
+    /// `grid-head`, `community`, `township`, `department`. Default all cases, from their opening.
+    #[serde(default)]
+    pub levels: Vec<Level>,
 }
 
 fn timeout_s() -> u64 {

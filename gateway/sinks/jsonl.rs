@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use super::sink::{DeliverError, Delivery, Sink};
+use crate::domain::Level;
 
 /// `[[sink]] kind = "jsonl"`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +20,10 @@ pub struct Config {
     pub id: String,
     /// The file, made when missing and appended to; `-` is stdout.
     pub path: PathBuf,
+    /// Only cases that were taken to one of these levels, from then on, and escalations to these alone:
+    /// `grid-head`, `community`, `township`, `department`. Default all cases, from their opening.
+    #[serde(default)]
+    pub levels: Vec<Level>,
 }
 
 pub struct JsonlSink {
@@ -83,7 +88,8 @@ mod tests {
         let path = folder.path().join("deep/events.jsonl");
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, "{\"a\":1}\n{\"b\":").unwrap();
-        let mut sink = JsonlSink::new(&Config { id: "x".into(), path: path.clone() });
+        let mut sink =
+            JsonlSink::new(&Config { id: "x".into(), path: path.clone(), levels: Vec::new() });
         let delivery = Delivery {
             event_id: "1".into(),
             kind: "crowd",

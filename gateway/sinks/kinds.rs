@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answer, http, jsonl, mqtt,
+    answer, http, jsonl, levels, mqtt,
     sink::{DeliverError, Delivery, Lane, Sink},
 };
-use crate::domain::{SinkId, SiteId};
+use crate::domain::{Level, SinkId, SiteId};
 
 /// `[[sink]]`, by its `kind`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +52,17 @@ impl Config {
         }
     }
 
+    /// Only cases that were taken to one of these levels; empty: all.
+    pub fn levels(&self) -> &[Level] {
+        match self {
+            Self::Answer(config) => &config.levels,
+            Self::Webhook(config) => &config.levels,
+            Self::Http(config) => &config.levels,
+            Self::Jsonl(config) => &config.levels,
+            Self::Mqtt(config) => &config.levels,
+        }
+    }
+
     /// Snapshots and clips go to this sink too.
     pub fn carries_evidence(&self) -> bool {
         match self {
@@ -83,13 +94,16 @@ impl Config {
 
     /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
-        match self {
+        let levels = levels::problem(self.levels(), self.carries_evidence());
+        let mut problems = match self {
             Self::Answer(config) => config.problems(),
             Self::Webhook(config) => config.problems(),
             Self::Http(config) => config.problems(),
             Self::Jsonl(_) => Vec::new(),
             Self::Mqtt(config) => config.problems(),
-        }
+        };
+        problems.extend(levels);
+        problems
     }
 
     /// Warnings as (key, message): what may be right by the time it is needed.

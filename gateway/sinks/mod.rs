@@ -8,6 +8,7 @@ mod heartbeat;
 mod http;
 mod jsonl;
 mod kinds;
+mod levels;
 mod mqtt;
 mod outbox;
 mod presence;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sink::{DeliverError, Delivery, Lane, Sink};
 use crate::{
-    domain::SiteId,
+    domain::{Level, SiteId},
     wire::mqtt::{Access, Broker, Publisher},
 };
 
@@ -37,6 +37,10 @@ pub struct Config {
     /// Seconds to wait for the PUBACK. Default 10.
     #[serde(default = "timeout_s")]
     pub timeout_s: u64,
+    /// Only cases that were taken to one of these levels, from then on, and escalations to these alone:
+    /// `grid-head`, `community`, `township`, `department`. Default all cases, from their opening.
+    #[serde(default)]
+    pub levels: Vec<Level>,
 }
 
 fn timeout_s() -> u64 {

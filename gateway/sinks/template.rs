@@ -39,6 +39,10 @@ pub(super) const NAMES: &[&str] = &[
     "news",
     "by",
     "say",
+    "level",
+    "urge",
+    "told",
+    "told_phone",
 ];
 /// A value is cut to so many characters: a text is for reading.
 const VALUE_CHARS_MAX: usize = 500;
@@ -217,6 +221,9 @@ fn value(name: &str, event: &Event, say: &str) -> String {
         "began_at" => data.began_at.clone(),
         "changed_at" => data.changed_at.clone(),
         "say" => say.into(),
+        "level" | "urge" => of_escalation(data, name),
+        "told" => of_escalation(data, "name"),
+        "told_phone" => of_escalation(data, "phone"),
         "things" => text("things_total").unwrap_or_default(),
         "news" => {
             let news = data.detail.get("news").and_then(Value::as_array);
@@ -232,6 +239,12 @@ fn officer(data: &EventData, key: &str) -> String {
     let of = |role: &str| on_duty.iter().find(|one| one["role"] == role);
     let one = of("officer").or_else(|| of("lead"));
     one.and_then(|one| one[key].as_str()).unwrap_or_default().to_owned()
+}
+
+/// Who was told last that a limit has passed, and as what.
+fn of_escalation(data: &EventData, key: &str) -> String {
+    let escalation = data.detail.get("escalation").and_then(|escalation| escalation.get(key));
+    escalation.and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 /// A field of `detail` as text.
@@ -256,8 +269,8 @@ pub(super) fn age_s(event: &Event, now: jiff::Timestamp) -> f64 {
     now.duration_since(at).as_secs_f64()
 }
 
-/// Opened, or a stage reached: what people are told by default, and not each update.
-pub(super) const STEPS: &[What] = &[What::Opened, What::Reopened];
+/// Opened, also once more: what people are told by default, and not each update.
+pub(super) const STEPS: &[What] = &[What::Opened, What::Reopened, What::Lapsed];
 
 #[cfg(test)]
 pub(super) mod tests {

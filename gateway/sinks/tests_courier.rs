@@ -229,6 +229,7 @@ fn start(lane: Lane, answer: Answer) -> World {
         clock: Arc::new(Still),
         meter: Arc::new(NoMeter),
         circuit,
+        levels: Vec::new(),
     };
     tokio::spawn(courier.run());
     World { give, settled, log, said, urgent, urgent_then }

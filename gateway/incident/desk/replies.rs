@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 
 use super::{
-    super::life::{Case, Move, asks_for, next},
+    super::life::{Case, Limits, Move, asks_for, next},
     Desk, Effects, Live,
 };
 use crate::domain::{
     Answer, AskFor, Asked, CaseStep, DismissReason, Entry, Incident, IncidentId, Kind, Life, Now,
-    Record, Reply, ReplyTo, Stage, What, plain_name,
+    Posture, Record, Reply, ReplyTo, Stage, What, plain_name,
 };
 
 /// Replies remembered, so that the same one twice has one effect; an incident's own steps know theirs.
@@ -46,7 +46,7 @@ impl Desk {
             effects.answer = Answer::Changed(Box::new(live.incident.clone()));
             return;
         }
-        let config = self.directory.life;
+        let config = &self.directory.life;
         let case = case(&live.incident);
         let found = self
             .may_merge(&live.incident, reply)
@@ -65,7 +65,7 @@ impl Desk {
                 || live.incident.life.has(id);
         }
         let (life, by) = (&live.incident.life, plain_name(&reply.by));
-        let last = life.steps.last();
+        let last = life.last_taken();
         let is_last = last.is_some_and(|last| {
             let again = step_of(reply, last.at, last.revision);
             let again = CaseStep {
@@ -104,6 +104,7 @@ impl Desk {
     }
 
     fn take_step(&mut self, now: Now, reply: &Reply, step: Move, effects: &mut Effects) {
+        let postures = self.postures();
         let Some(live) = self.live.get_mut(&reply.incident) else { return };
         if live.hold_until_ms.is_some() {
             effects.entries.push(live.record(now, What::Opened));
@@ -113,7 +114,7 @@ impl Desk {
         if let Some(note) = &reply.note {
             live.incident.detail.insert("note_of_reply".into(), note.clone().into());
         }
-        live.step(now, reply, step);
+        live.step(now, reply, step, &postures, &self.directory.limits);
         // A press is over when a person says so; what a camera sees ends by itself.
         let over = live.is_closed();
         if over && live.incident.active && live.incident.kind == Kind::EmergencyButton {
@@ -160,7 +161,15 @@ impl Desk {
 
 impl Live {
     /// Takes a step of the table; the record that tells it comes next.
-    pub(super) fn step(&mut self, now: Now, reply: &Reply, step: Move) {
+    pub(super) fn step(
+        &mut self,
+        now: Now,
+        reply: &Reply,
+        step: Move,
+        postures: &[Posture],
+        limits: &Limits,
+    ) {
+        let before = self.incident.stage;
         let incident = &mut self.incident;
         let mut taken = step_of(reply, now.wall, incident.revision + 1);
         taken.self_handled = step.self_handled;
@@ -178,7 +187,7 @@ impl Live {
                 match (asked.map(|asked| asked.what), taken.until) {
                     (Some(AskFor::Extend), Some(until)) => {
                         if let Some(deadline) = &mut incident.deadline {
-                            deadline.finish_by = deadline.finish_by.max(until);
+                            Limits::extend(deadline, until, (now, &self.anchors));
                         }
                     }
                     (Some(AskFor::Suspend), Some(until)) => {
@@ -209,18 +218,10 @@ impl Live {
         life.push(taken);
         incident.stage = step.stage;
         if moved || reply.to == ReplyTo::Resumed {
-            self.end_suspension(now.wall);
+            incident.life.suspended = None;
         }
-    }
-
-    /// The clock of a suspended case goes on: it has as much time left as it had.
-    fn end_suspension(&mut self, now: Timestamp) {
-        let Some((since, _)) = self.incident.life.suspended.take() else { return };
-        let stood = now.duration_since(since).max(jiff::SignedDuration::ZERO);
-        if let Some(deadline) = &mut self.incident.deadline {
-            deadline.finish_by =
-                deadline.finish_by.checked_add(stood).unwrap_or(deadline.finish_by);
-        }
+        limits.stepped(incident, postures, (now, &self.anchors), (reply.to, before));
+        self.arm(now);
     }
 
     /// The case is suspended, and its time has come.
@@ -229,11 +230,17 @@ impl Live {
     }
 
     /// A step that the gateway takes itself.
-    pub(super) fn step_of_gateway(&mut self, now: Now, to: ReplyTo) -> Entry {
+    pub(super) fn step_of_gateway(
+        &mut self,
+        now: Now,
+        to: ReplyTo,
+        postures: &[Posture],
+        limits: &Limits,
+    ) -> Entry {
         let reply = Reply::new(self.incident.id, to, crate::domain::GATEWAY);
         let stage = if to == ReplyTo::Closed { Stage::Closed } else { self.incident.stage };
         let step = Move { stage, what: to.what(), self_handled: false };
-        self.step(now, &reply, step);
+        self.step(now, &reply, step, postures, limits);
         self.record(now, step.what)
     }
 
@@ -262,7 +269,9 @@ fn nothing_since(incident: &Incident, reply: &Reply) -> Result<(), String> {
         let now_at = incident.revision;
         return Err(format!("revision {shown} has not been shown to anybody: it is at {now_at}"));
     }
-    match incident.life.steps.iter().find(|step| step.revision > shown) {
+    // That another level was told changes nothing of what he has seen.
+    let taken = incident.life.steps.iter().filter(|step| step.step != ReplyTo::Escalated);
+    match taken.into_iter().find(|step| step.revision > shown) {
         Some(step) => Err(format!(
             "since revision {shown} {} has taken a step ({}): look at it again",
             step.by,

@@ -1,10 +1,20 @@
-//! `[life]`: who may take which step of a case.
+//! `[life]`: who may take which step of a case, within what time, and who is told when that has passed.
 
+use std::path::PathBuf;
+
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `[life]`: who may take which step of a case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+use crate::domain::{Kind, Level, LimitSpan, Posture, Severity, Tier};
+
+/// Rows of limits and of contacts; more are a mistake.
+const ROWS_MAX: usize = 1_000;
+/// Names of the four steps of urging, in the order of the ladder.
+const URGES: [&str; 4] = ["催办", "督办（黄牌）", "督办（红牌）", "督办（黑牌）"];
+
+/// `[life]`: who may take which step of a case, and within what time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Who verifies or sends back is not who handled it, by the `by` of their replies. Default true.
@@ -13,14 +23,206 @@ pub struct Config {
     /// Who grants or refuses is not who asked. Default true.
     #[serde(default = "yes")]
     pub another_grants: bool,
+    /// CSV file of working days: date, day (`work`, `rest`, `through`), hours, name. Default Monday to
+    /// Friday, 08:30–12:00 and 14:00–18:00, without holidays. Limits in days count these days.
+    #[serde(default)]
+    pub calendar: Option<PathBuf>,
+    /// What urging is called, for the grid head, the community, the township and the department. Default
+    /// 催办, 督办（黄牌）, 督办（红牌）, 督办（黑牌）.
+    #[serde(default = "urges")]
+    pub urges: [String; 4],
+    /// Limits, the first that fits counts; what it does not say is as by default.
+    #[serde(default)]
+    pub limit: Vec<LimitRow>,
+    /// Who is told at which level, the first that fits counts. Default: what the grids say.
+    #[serde(default)]
+    pub contact: Vec<Contact>,
+}
+
+/// `[[life.limit]]`: how soon cases like these are accepted, dispatched, handled, verified, finished. Lengths
+/// are `30s`, `15min`, `2h` in real time, or `7d` in working days.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitRow {
+    /// Of these kinds. Default all.
+    #[serde(default)]
+    pub kinds: Vec<Kind>,
+    /// Of these severities. Default all.
+    #[serde(default)]
+    pub severities: Vec<Severity>,
+    /// Of these tiers. Default all.
+    #[serde(default)]
+    pub tiers: Vec<Tier>,
+    /// While one of these postures holds. Default always.
+    #[serde(default)]
+    pub postures: Vec<Posture>,
+    /// From its opening until somebody takes it on. Default by tier 3min, 15min, 2h, 24h.
+    #[serde(default)]
+    pub accept: Option<LimitSpan>,
+    /// From then until somebody is sent, or it is handled; else it is open again. Default 10min, 30min, 4h,
+    /// 1d.
+    #[serde(default)]
+    pub dispatch: Option<LimitSpan>,
+    /// From then until it is handled. Default 20min, 1h, 1d, 5d.
+    #[serde(default)]
+    pub handle: Option<LimitSpan>,
+    /// From then until somebody else has verified it. Default 10min, 1h, 1d, 2d.
+    #[serde(default)]
+    pub verify: Option<LimitSpan>,
+    /// From its opening until it is closed. Default 30min, 2h, 2d, 7d.
+    #[serde(default)]
+    pub finish: Option<LimitSpan>,
+    /// Until what is asked is granted or refused. Default 10min, 30min, 4h, 1d.
+    #[serde(default)]
+    pub answer: Option<LimitSpan>,
+    /// From one level that was told to the next. Default 3min, 15min, 2h, 24h.
+    #[serde(default)]
+    pub escalate: Option<LimitSpan>,
+    /// Whether anybody is told that a limit has passed. Default true; false for `patrol` and `posture`.
+    #[serde(default)]
+    pub escalates: Option<bool>,
+}
+
+/// `[[life.contact]]`: a person or an office that is told when a limit has passed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Contact {
+    /// At which level.
+    pub level: Level,
+    /// For cases in grids with these codes. Default all.
+    #[serde(default)]
+    pub grids: Vec<String>,
+    /// In these communities. Default all.
+    #[serde(default)]
+    pub communities: Vec<String>,
+    /// In these townships. Default all.
+    #[serde(default)]
+    pub townships: Vec<String>,
+    /// Which these departments have. Default all.
+    #[serde(default)]
+    pub departments: Vec<String>,
+    /// Of the person or office.
+    pub name: String,
+    /// Telephone.
+    #[serde(default)]
+    pub phone: Option<String>,
 }
 
 fn yes() -> bool {
     true
 }
 
+fn urges() -> [String; 4] {
+    URGES.map(str::to_owned)
+}
+
 impl Default for Config {
     fn default() -> Self {
-        Self { another_verifies: true, another_grants: true }
+        Self {
+            another_verifies: true,
+            another_grants: true,
+            calendar: None,
+            urges: urges(),
+            limit: Vec::new(),
+            contact: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Errors as (key, message).
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        for (key, rows) in [("limit", self.limit.len()), ("contact", self.contact.len())] {
+            if rows > ROWS_MAX {
+                problems.push((key, format!("{rows} rows: expected at most {ROWS_MAX}")));
+            }
+        }
+        if self.urges.iter().any(|urge| urge.trim().is_empty()) {
+            problems.push(("urges", "one of the four names is empty".into()));
+        }
+        for (at, row) in self.limit.iter().enumerate() {
+            if let Some(why) = row.contradiction() {
+                problems.push(("limit", format!("row {}: {why}", at + 1)));
+            }
+        }
+        for (at, contact) in self.contact.iter().enumerate() {
+            if contact.name.trim().is_empty() {
+                problems.push(("contact", format!("row {}: `name` is empty", at + 1)));
+            }
+        }
+        problems
+    }
+
+    /// Warnings as (key, message): rows that an earlier one leaves nothing for.
+    pub fn warnings(&self) -> Vec<(&'static str, String)> {
+        let all = self.limit.iter().position(LimitRow::fits_all);
+        let shadowed = all.filter(|at| at + 1 < self.limit.len());
+        let told = shadowed.map(|at| {
+            let message = format!("row {} fits every case: those after it never count", at + 1);
+            ("limit", message)
+        });
+        told.into_iter().collect()
+    }
+}
+
+impl LimitRow {
+    fn fits_all(&self) -> bool {
+        self.kinds.is_empty()
+            && self.severities.is_empty()
+            && self.tiers.is_empty()
+            && self.postures.is_empty()
+    }
+
+    fn contradiction(&self) -> Option<String> {
+        let [finish, accept] = [("finish", self.finish), ("accept", self.accept)];
+        let length = |span: Option<LimitSpan>| match span? {
+            LimitSpan::Seconds(seconds) => Some(SignedDuration::from_secs(seconds.into())),
+            LimitSpan::Days(days) => Some(SignedDuration::from_hours(24 * i64::from(days))),
+        };
+        (length(finish.1)? < length(accept.1)?)
+            .then(|| format!("`{}` is before `{}`", finish.0, accept.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_limits_is_told() {
+        let read = |text: &str| toml::from_str::<Config>(text);
+        let told = |text: &str| -> Vec<String> {
+            let config = read(text).unwrap();
+            let all = config.problems().into_iter().chain(config.warnings());
+            all.map(|(key, why)| format!("{key}: {why}")).collect()
+        };
+        assert_eq!(told(""), Vec::<String>::new());
+        assert_eq!(read("").unwrap(), Config::default());
+        assert_eq!(
+            told(
+                "[[limit]]\naccept = \"3h\"\nfinish = \"2h\"\n[[limit]]\naccept = \"3h\"\nfinish = \"3h\"\n"
+            ),
+            [
+                "limit: row 1: `finish` is before `accept`",
+                "limit: row 1 fits every case: those after it never count"
+            ]
+        );
+        assert_eq!(
+            told(
+                "urges = [\"a\", \"b\", \" \", \"d\"]\n[[contact]]\nlevel = \"community\"\nname = \"\"\n"
+            ),
+            ["urges: one of the four names is empty", "contact: row 1: `name` is empty"]
+        );
+        for (text, part) in [
+            ("[[limit]]\naccept = \"3 weeks\"\n", "expected a length like 30s"),
+            ("[[limit]]\nacept = \"3h\"\n", "unknown field `acept`"),
+            ("[[limit]]\nseverities = [5]\n", "severity 5: expected 1"),
+            ("[[contact]]\nlevel = \"boss\"\nname = \"x\"\n", "unknown variant `boss`"),
+            ("urges = [\"a\"]\n", "4"),
+        ] {
+            let why = read(text).unwrap_err().to_string();
+            assert!(why.contains(part), "{text}: {why}");
+        }
     }
 }

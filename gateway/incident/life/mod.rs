@@ -1,9 +1,13 @@
-//! The life of a case with the grid 网格: one table of the steps that are possible, and what each does. Pure.
+//! The life of a case with the grid 网格: one table of the steps that are possible, what each does, and within
+//! what time. Pure.
 
 mod config;
+mod limits;
 mod table;
 #[cfg(test)]
 mod tests_table;
 
-pub use config::Config;
+pub use config::{Config, Contact, LimitRow};
+pub(super) use limits::Anchors;
+pub use limits::Limits;
 pub(super) use table::{Case, Move, asks_for, next};

@@ -93,11 +93,11 @@ pub(in crate::incident) fn next(
     case: &Case<'_>,
     reply: &Reply,
     now: Timestamp,
-    config: Config,
+    config: &Config,
 ) -> Result<Move, String> {
     let (stage, to) = (case.stage, reply.to);
     let Some((_, from, leads)) = TABLE.iter().find(|(step, ..)| *step == to) else {
-        return Err(format!("{to:?} is no step"));
+        return Err(format!("`{}` is no step that a person takes", name(to)));
     };
     if !from.contains(&stage) {
         return Err(why_not_from(stage, to, *leads));
@@ -197,7 +197,7 @@ fn asks_rightly(case: &Case<'_>, reply: &Reply, now: Timestamp) -> Result<(), St
 }
 
 /// Who verifies is not who handled, who grants is not who asked; nobody without a name does either.
-fn by_the_right_person(case: &Case<'_>, reply: &Reply, config: Config) -> Result<(), String> {
+fn by_the_right_person(case: &Case<'_>, reply: &Reply, config: &Config) -> Result<(), String> {
     let by = plain_name(&reply.by);
     let same = |other: &str| other == by;
     match reply.to {

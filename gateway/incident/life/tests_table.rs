@@ -69,6 +69,9 @@ fn each_step_leads_from_each_stage_where_it_should_and_nowhere_else() {
         (R::Refused, &asked(AskFor::GiveBack), "OADHV.."),
         (R::Resumed, &nothing, "......."),
         (R::Resumed, &suspended, "OADHV.."),
+        // The gateway alone takes these.
+        (R::Escalated, &nothing, "......."),
+        (R::Lapsed, &nothing, "......."),
     ] {
         let letter = |stage| match stage {
             Stage::Opened => 'O',
@@ -80,7 +83,7 @@ fn each_step_leads_from_each_stage_where_it_should_and_nowhere_else() {
             Stage::Dismissed => 'X',
         };
         let lead = |stage| {
-            let found = next(&case(stage, life), &reply(to, "乙"), now(), Config::default());
+            let found = next(&case(stage, life), &reply(to, "乙"), now(), &Config::default());
             found.map_or('.', |step| letter(step.stage))
         };
         assert_eq!(ALL.map(lead).iter().collect::<String>(), expected, "{to:?}");
@@ -91,7 +94,7 @@ fn each_step_leads_from_each_stage_where_it_should_and_nowhere_else() {
 fn the_answers_of_the_first_seven_are_as_they_were() {
     let life = Life::default();
     let why = |stage, to| {
-        next(&case(stage, &life), &reply(to, "x"), now(), Config::default()).unwrap_err()
+        next(&case(stage, &life), &reply(to, "x"), now(), &Config::default()).unwrap_err()
     };
     for (stage, to, expected) in [
         (
@@ -121,7 +124,7 @@ fn the_answers_of_the_first_seven_are_as_they_were() {
 fn who_passes_over_dispatched_has_handled_it_himself() {
     let life = Life::default();
     let own = |stage, to| {
-        let found = next(&case(stage, &life), &reply(to, "x"), now(), Config::default());
+        let found = next(&case(stage, &life), &reply(to, "x"), now(), &Config::default());
         found.unwrap().self_handled
     };
     for to in [ReplyTo::Handled, ReplyTo::SelfHandled, ReplyTo::Verified, ReplyTo::Closed] {
@@ -136,8 +139,9 @@ fn who_passes_over_dispatched_has_handled_it_himself() {
 fn whoever_grants_or_verifies_is_another_person_with_a_name() {
     let mut handled = Life::default();
     handled.push(CaseStep::new(ReplyTo::Handled, "甲", now(), 3));
-    let strict = Config::default();
-    let loose = Config { another_verifies: false, another_grants: false };
+    let strict = &Config::default();
+    let loose = Config { another_verifies: false, another_grants: false, ..Config::default() };
+    let loose = &loose;
     let asked = asked(AskFor::Withdraw);
     for (to, life) in [
         (ReplyTo::Granted, &asked),
@@ -176,7 +180,7 @@ fn time_is_asked_for_within_bounds_and_never_of_an_urgent_case() {
         let case = Case { severity, tier: Some(tier), finish_by, ..case(Stage::Accepted, &life) };
         let until = until.map(|minutes| now() + SignedDuration::from_mins(minutes));
         let reply = Reply { until, ..reply(to, "x") };
-        next(&case, &reply, now(), Config::default())
+        next(&case, &reply, now(), &Config::default())
     };
     let day = 24 * 60;
     let stays = Move { stage: Stage::Accepted, what: What::Asked, self_handled: false };
@@ -191,7 +195,7 @@ fn time_is_asked_for_within_bounds_and_never_of_an_urgent_case() {
         assert!(ask(to, 2, Tier::Urgent, Some(3 * day)).is_err());
     }
     let why = |life: &Life, to| {
-        next(&case(Stage::Accepted, life), &reply(to, "乙"), now(), Config::default()).unwrap_err()
+        next(&case(Stage::Accepted, life), &reply(to, "乙"), now(), &Config::default()).unwrap_err()
     };
     assert!(why(&asked(AskFor::Extend), ReplyTo::AskWithdraw).contains("甲 has asked already"));
     let suspended = Life { suspended: Some((now(), now())), ..Life::default() };
@@ -201,6 +205,6 @@ fn time_is_asked_for_within_bounds_and_never_of_an_urgent_case() {
     assert!(why(&late, ReplyTo::Granted).contains("has passed"));
     assert_eq!(why(&life, ReplyTo::Granted), "nothing is asked of it");
     let bare = Reply::new(IncidentId::new(), ReplyTo::Transferred, "x");
-    let found = next(&case(Stage::Accepted, &life), &bare, now(), Config::default());
+    let found = next(&case(Stage::Accepted, &life), &bare, now(), &Config::default());
     assert_eq!(found.unwrap_err(), "`transferred` needs a `department`");
 }

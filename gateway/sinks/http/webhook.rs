@@ -13,7 +13,7 @@ use sha2::Sha256;
 
 use super::link::{self, Judgement, Link, judge};
 use crate::{
-    domain::{Event, Kind, What},
+    domain::{Event, Kind, Level, What},
     sinks::{
         sink::{DeliverError, Delivery, Sink},
         template::{self, Into},
@@ -49,7 +49,7 @@ pub struct Config {
     #[serde(default = "severity_max")]
     pub severity_max: u8,
     /// Only these changes. With `opened`, an `updated` that tells of newcomers (`detail.news`) goes
-    /// too. Default `opened` and `reopened`.
+    /// too. Default `opened`, `reopened` and `lapsed`; with `levels`, `escalated`.
     #[serde(default = "what")]
     pub what: Vec<What>,
     /// Only incidents in grids with these codes. Default all.
@@ -80,6 +80,10 @@ pub struct Config {
     /// A text about something older than this is passed over, seconds. Default 3600.
     #[serde(default = "too_old_s")]
     pub too_old_s: u64,
+    /// Only cases that were taken to one of these levels, from then on, and escalations to these alone:
+    /// `grid-head`, `community`, `township`, `department`. Default all cases, from their opening.
+    #[serde(default)]
+    pub levels: Vec<Level>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -126,6 +130,7 @@ impl Config {
             timeout_s: self.timeout_s,
             send_pictures: false,
             evidence_url: None,
+            levels: Vec::new(),
         }
     }
 
@@ -185,6 +190,7 @@ impl Config {
         let meant = (self.kinds.is_empty() || self.kinds.contains(&data.kind))
             && data.severity.level() <= self.severity_max
             && (self.what.contains(&data.what)
+                || (data.what == What::Escalated && !self.levels.is_empty())
                 || (tells_news && self.what.contains(&What::Opened)))
             && (self.grids.is_empty() || self.grids.iter().any(|code| code == grid))
             && (self.departments.is_empty()

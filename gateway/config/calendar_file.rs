@@ -1,0 +1,238 @@
+//! The CSV file that `[life] calendar` names: which days are worked and at what hours, each row checked on its own.
+
+use std::{collections::BTreeMap, path::Path};
+
+use jiff::civil::{Date, Time};
+
+use super::{list_text, read::Document};
+use crate::{
+    domain::{Calendar, WorkHours, clean_cut},
+    incident::LifeConfig,
+};
+
+const COLUMNS: [&str; 4] = ["date", "day", "hours", "name"];
+/// Rows of some fifty years; more are no calendar.
+const ROWS_MAX: usize = 20_000;
+
+/// What of a file could be read, and a sentence for each line that could not.
+#[derive(Debug)]
+struct ReadCalendar {
+    calendar: Calendar,
+    bad: Vec<(usize, String)>,
+}
+
+/// The calendar of this configuration; what is wrong with its file is told, line by line.
+pub(super) fn read(document: &mut Document<'_>, life: Option<&LifeConfig>) -> Calendar {
+    let Some(path) = life.and_then(|life| life.calendar.as_deref()) else {
+        return Calendar::default();
+    };
+    let at = ["life", "calendar"];
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let message = format!("{}: cannot be read: {error}", path.display());
+            document.problem(&at, message, None);
+            return Calendar::default();
+        }
+    };
+    let ReadCalendar { calendar, bad } = parse(&bytes);
+    for (line, why) in bad {
+        document.foreign((path, line), "life.calendar", why, None);
+    }
+    document.warning(&at, reach(path, &calendar));
+    calendar
+}
+
+fn reach(path: &Path, calendar: &Calendar) -> String {
+    let until = match calendar.through() {
+        Some(day) => format!("reaches to {day}"),
+        None => "lists no day".to_owned(),
+    };
+    format!(
+        "{} {until}; after that every Monday to Friday counts as a working day, holidays too: put a new one in its place in time",
+        path.display()
+    )
+}
+
+fn parse(bytes: &[u8]) -> ReadCalendar {
+    let unusable =
+        |why: String| ReadCalendar { calendar: Calendar::default(), bad: vec![(1, why)] };
+    let list = match list_text::read(bytes) {
+        Ok(list) => list,
+        Err(why) => return unusable(why),
+    };
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .delimiter(list.separator)
+        .flexible(true)
+        .comment(Some(b'#'))
+        .from_reader(list.text.as_bytes());
+    let headers = match reader.headers() {
+        Ok(headers) => headers.iter().map(str::to_lowercase).collect::<Vec<_>>(),
+        Err(error) => return unusable(error.to_string()),
+    };
+    if headers.iter().all(|name| name != "date") || headers.iter().all(|name| name != "day") {
+        return unusable(format!(
+            "the first line names the columns, `date` and `day` among them ({}); here it is {}",
+            COLUMNS.join(", "),
+            clean_cut(&headers.join(", "), 80)
+        ));
+    }
+    let mut rows = Rows::default();
+    for record in reader.records() {
+        let (line, outcome) = match record {
+            Ok(record) => {
+                let line = record.position().map_or(0, csv::Position::line);
+                (line, rows.take(&headers, &record))
+            }
+            Err(error) => (error.position().map_or(0, csv::Position::line), Err(error.to_string())),
+        };
+        if let Err(why) = outcome {
+            rows.bad.push((usize::try_from(line).unwrap_or(0), why));
+        }
+        if rows.days.len() + rows.bad.len() > ROWS_MAX {
+            rows.bad.push((0, format!("more than {ROWS_MAX} rows")));
+            break;
+        }
+    }
+    rows.finish()
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Rows {
+    usual: Option<Vec<WorkHours>>,
+    /// Days, and their own hours where a row says them; rest: no hours at all.
+    days: BTreeMap<Date, Option<Vec<WorkHours>>>,
+    through: Option<Date>,
+    bad: Vec<(usize, String)>,
+}
+
+impl Rows {
+    fn take(&mut self, headers: &[String], record: &csv::StringRecord) -> Result<(), String> {
+        if record.iter().all(str::is_empty) {
+            return Ok(());
+        }
+        let cell = |column: &str| {
+            let at = headers.iter().position(|name| name == column)?;
+            record.get(at).filter(|cell| !cell.is_empty())
+        };
+        let (date, day) = (cell("date").unwrap_or_default(), cell("day").unwrap_or_default());
+        let hours = cell("hours").map(hours).transpose()?;
+        if date == "*" {
+            if day != "work" || hours.is_none() || self.usual.is_some() {
+                return Err(
+                    "`*` says the usual hours, once: `*,work,08:30-12:00 14:00-18:00`".into()
+                );
+            }
+            self.usual = hours;
+            return Ok(());
+        }
+        let is_date = date.len() == 10;
+        let date: Date = date.parse().ok().filter(|_| is_date).ok_or_else(|| {
+            format!("date: `{}`: expected a day like 2026-10-01", clean_cut(date, 40))
+        })?;
+        let own = match day {
+            "work" => hours,
+            "rest" if hours.is_some() => return Err("a day of rest has no hours".into()),
+            "rest" => Some(Vec::new()),
+            "through" => {
+                self.through = self.through.max(Some(date));
+                return Ok(());
+            }
+            other => {
+                let said = clean_cut(other, 40);
+                return Err(format!("day: `{said}`: expected work, rest or through"));
+            }
+        };
+        if self.days.contains_key(&date) {
+            return Err(format!("{date} is there twice"));
+        }
+        self.days.insert(date, own);
+        Ok(())
+    }
+
+    fn finish(self) -> ReadCalendar {
+        let Self { usual, days, through, bad } = self;
+        let monday: Date = jiff::civil::date(2024, 1, 1);
+        let usual = usual.unwrap_or_else(|| Calendar::default().hours(monday).to_vec());
+        let last = days.keys().next_back().copied();
+        let through = through.max(last);
+        let days = days.into_iter().map(|(day, own)| (day, own.unwrap_or_else(|| usual.clone())));
+        let calendar = Calendar::new(usual.clone(), days.collect(), through);
+        ReadCalendar { calendar, bad }
+    }
+}
+
+/// `08:30-12:00 14:00-18:00`: in order, and none within another.
+fn hours(text: &str) -> Result<Vec<WorkHours>, String> {
+    let expected = || {
+        let said = clean_cut(text, 40);
+        format!("hours: `{said}`: expected times in order like 08:30-12:00 14:00-18:00")
+    };
+    let mut all: Vec<WorkHours> = Vec::new();
+    for span in text.split_whitespace() {
+        let (from, to) = span.split_once('-').ok_or_else(expected)?;
+        let time = |text: &str| Time::strptime("%H:%M", text).map_err(|_| expected());
+        let span = WorkHours { from: time(from)?, to: time(to)? };
+        let follows = all.last().is_none_or(|before| before.to <= span.from);
+        if span.to <= span.from || !follows {
+            return Err(expected());
+        }
+        all.push(span);
+    }
+    if all.is_empty() { Err(expected()) } else { Ok(all) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> Date {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_calendar_is_read_as_a_spreadsheet_saves_it() {
+        let text = "\u{feff}date,day,hours,name\r\n# 国务院办公厅\r\n*,work,09:00-12:00 13:00-17:00,\r\n2026-10-01,rest,,国庆节\r\n2026-10-10,work,,调休\r\n2026-09-30,work,09:00-12:00,半天\r\n,,,\r\n2026-12-31,through,,\r\n";
+        let ReadCalendar { calendar, bad } = parse(text.as_bytes());
+        assert_eq!(bad, []);
+        let spans = |date: &str| calendar.hours(day(date)).len();
+        assert_eq!(
+            ["2026-10-01", "2026-10-10", "2026-09-30", "2026-10-02", "2026-10-03"].map(spans),
+            [0, 2, 1, 2, 0]
+        );
+        assert_eq!(calendar.hours(day("2027-01-04"))[0].from, jiff::civil::time(9, 0, 0, 0));
+        assert_eq!(calendar.through(), Some(day("2026-12-31")));
+        let listed = parse(b"date,day\n2026-10-01,rest\n").calendar;
+        assert_eq!(listed.through(), Some(day("2026-10-01")), "to the last day that it names");
+        assert_eq!(parse(b"date,day\n").calendar, Calendar::default());
+    }
+
+    #[test]
+    fn each_bad_row_costs_itself_and_is_told_with_its_line() {
+        let text = "date,day,hours\n2026-13-01,rest,\n2026-10-01,holiday,\n2026-10-02,rest,08:00-09:00\n2026-10-03,work,12:00-08:00\n2026-10-04,work,08:00-12:00 11:00-13:00\n2026-10-05,rest,\n2026-10-05,work,\n*,rest,\n2026-10-06,work,8点\n2026-10-07 08:00,rest,\n";
+        let ReadCalendar { calendar, bad } = parse(text.as_bytes());
+        let expected = [
+            "2: date: `2026-13-01`: expected a day like 2026-10-01",
+            "3: day: `holiday`: expected work, rest or through",
+            "4: a day of rest has no hours",
+            "5: hours: `12:00-08:00`: expected times in order",
+            "6: hours: `08:00-12:00 11:00-13:00`: expected",
+            "8: 2026-10-05 is there twice",
+            "9: `*` says the usual hours, once",
+            "10: hours: `8点`: expected",
+            "11: date: `2026-10-07 08:00`: expected",
+        ];
+        let told: Vec<String> = bad.iter().map(|(line, why)| format!("{line}: {why}")).collect();
+        assert_eq!(told.len(), expected.len(), "{told:#?}");
+        for (said, expected) in told.iter().zip(expected) {
+            assert!(said.starts_with(expected), "{said}");
+        }
+        assert!(calendar.hours(day("2026-10-05")).is_empty(), "the good ones count");
+        for bytes in [b"2026-10-01,rest\n".as_slice(), b"", b"\xff\xff\xff", b"date\n"] {
+            let bad = parse(bytes).bad;
+            assert!(bad.len() == 1 && bad[0].0 == 1, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,524 @@
+//! Limits 时限 of a case: what runs from when to when, what passes, and who is told of it. Pure.
+//!
+//! Each open case has a limit of the step that is to be taken, one of the whole, and while something is
+//! asked one of the answer. All are part of the incident, and so of each of its records: what the journal
+//! holds is what runs. Of each limit exactly one thing is next. It is done by one record, which also says
+//! what is next after it, so that it is never done twice and, over a restart, never forgotten. A step by
+//! which the limit ends takes what was next with it, in the same record.
+//!
+//! Times of a limit are on the clock that noted its beginning. While the process runs they are held
+//! against the monotonic clock ([`Anchors`]), so that a clock that is set moves no limit.
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use super::config::{Config, Contact, LimitRow};
+use crate::domain::{
+    Calendar, CaseStep, Deadline, Escalation, GATEWAY, Incident, Kind, Level, Light, LimitEvent,
+    LimitRun, LimitSpan, LimitStep, Now, Posture, ReplyTo, Severity, Stage, Tier, What,
+};
+
+/// What the site says of limits.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    rows: Vec<LimitRow>,
+    contacts: Vec<Contact>,
+    urges: Vec<String>,
+    calendar: Calendar,
+    zone: TimeZone,
+    /// Nobody is told of anything: a recording has no officers.
+    silent: bool,
+}
+
+impl Default for Limits {
+    /// Of no site: nobody is told of anything.
+    fn default() -> Self {
+        let mut limits = Self::new(&Config::default(), Calendar::default(), TimeZone::UTC);
+        limits.be_silent();
+        limits
+    }
+}
+
+/// The lengths that count for a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lengths {
+    accept: LimitSpan,
+    dispatch: LimitSpan,
+    handle: LimitSpan,
+    verify: LimitSpan,
+    finish: LimitSpan,
+    answer: LimitSpan,
+    escalate: LimitSpan,
+    escalates: bool,
+}
+
+/// Urgent is minutes; small, slow and complex are the grid's usual 2 h, 2 d and 7 d.
+fn by_tier(tier: Tier, kind: Kind) -> Lengths {
+    use LimitSpan::{Days, Seconds};
+    let min = |minutes: u32| Seconds(minutes * 60);
+    let (accept, dispatch, handle, verify, finish, answer) = match tier {
+        Tier::Urgent => (min(3), min(10), min(20), min(10), min(30), min(10)),
+        Tier::Small => (min(15), min(30), min(60), min(60), min(120), min(30)),
+        Tier::Slow => (min(120), min(240), Days(1), Days(1), Days(2), min(240)),
+        Tier::Complex => (min(1_440), Days(1), Days(5), Days(2), Days(7), Days(1)),
+    };
+    // These report: there is nothing to be done.
+    let escalates = !matches!(kind, Kind::Patrol | Kind::Posture);
+    Lengths { accept, dispatch, handle, verify, finish, answer, escalate: accept, escalates }
+}
+
+fn tier_of(kind: Kind, severity: Severity) -> Tier {
+    match (kind, severity.level()) {
+        (Kind::EmergencyButton, _) | (_, 1) => Tier::Urgent,
+        (_, 2) => Tier::Small,
+        (_, 3) => Tier::Slow,
+        _ => Tier::Complex,
+    }
+}
+
+/// Where the limits that run began, on the monotonic clock of this process.
+#[derive(Default)]
+pub(in crate::incident) struct Anchors {
+    begun: Vec<(LimitStep, Timestamp, i64)>,
+    /// When a suspension began, monotonic milliseconds.
+    stands_ms: Option<i64>,
+}
+
+impl Anchors {
+    /// Takes over the limits of an incident: those that began since, or before this process.
+    pub(in crate::incident) fn keep(&mut self, incident: &Incident, now: Now) {
+        let runs = incident.deadline.iter().flat_map(|deadline| &deadline.runs);
+        let begun = runs.map(|run| {
+            let known = self.begun.iter().find(|(step, since, _)| (*step, *since) == key(run));
+            (run.step, run.since, known.map_or_else(|| now.mono_of(run.since), |known| known.2))
+        });
+        self.begun = begun.collect();
+        let since = incident.life.suspended.map(|(since, _)| since);
+        self.stands_ms = since.map(|since| self.stands_ms.unwrap_or_else(|| now.mono_of(since)));
+    }
+
+    /// What the clock of this limit says at this moment of the monotonic clock.
+    fn own(&self, run: &LimitRun, mono_ms: i64) -> Timestamp {
+        let begun = self.begun.iter().find(|(step, since, _)| (*step, *since) == key(run));
+        let age_ms = begun.map_or(0, |(.., begun)| mono_ms.saturating_sub(*begun));
+        run.since.saturating_add(SignedDuration::from_millis(age_ms)).unwrap_or(Timestamp::MAX)
+    }
+
+    /// When the next of them is due, monotonic milliseconds.
+    pub(in crate::incident) fn due_ms(&self, incident: &Incident) -> Option<i64> {
+        let deadline = incident.deadline.as_ref()?;
+        if incident.life.suspended.is_some() {
+            return None;
+        }
+        deadline.runs.iter().filter_map(|run| self.due_of(run)).min()
+    }
+
+    fn due_of(&self, run: &LimitRun) -> Option<i64> {
+        let begun = self.begun.iter().find(|(step, since, _)| (*step, *since) == key(run))?.2;
+        let after_ms = run.at?.duration_since(run.since).as_millis();
+        Some(begun.saturating_add(i64::try_from(after_ms).unwrap_or(i64::MAX)))
+    }
+
+    /// Whether the limit of the whole case has passed.
+    pub(in crate::incident) fn finish_has_passed(&self, incident: &Incident, now: Now) -> bool {
+        let finish = incident.deadline.as_ref().and_then(Deadline::finish);
+        finish.is_none_or(|run| self.own(run, now.mono()) >= run.by)
+    }
+}
+
+fn key(run: &LimitRun) -> (LimitStep, Timestamp) {
+    (run.step, run.since)
+}
+
+impl Limits {
+    /// Of this configuration, with the calendar that it names.
+    pub fn new(config: &Config, calendar: Calendar, zone: TimeZone) -> Self {
+        Self {
+            rows: config.limit.clone(),
+            contacts: config.contact.clone(),
+            urges: config.urges.to_vec(),
+            calendar,
+            zone,
+            silent: false,
+        }
+    }
+
+    /// From now on nobody is told of a limit.
+    pub(in crate::incident) fn be_silent(&mut self) {
+        self.silent = true;
+    }
+
+    /// The last day of the calendar, if it is over.
+    pub(in crate::incident) fn calendar_ended(&self, now: Timestamp) -> Option<jiff::civil::Date> {
+        let today = self.zone.to_datetime(now).date();
+        self.calendar.through().filter(|through| Now::is_plausible(now) && *through < today)
+    }
+
+    fn lengths(&self, incident: &Incident, tier: Tier, postures: &[Posture]) -> Lengths {
+        let usual = by_tier(tier, incident.kind);
+        let any = |wanted: &[Posture]| postures.iter().any(|one| wanted.contains(one));
+        let fits = |row: &&LimitRow| {
+            (row.kinds.is_empty() || row.kinds.contains(&incident.kind))
+                && (row.severities.is_empty() || row.severities.contains(&incident.severity))
+                && (row.tiers.is_empty() || row.tiers.contains(&tier))
+                && (row.postures.is_empty() || any(&row.postures))
+        };
+        let Some(row) = self.rows.iter().find(fits) else { return usual };
+        let accept = row.accept.unwrap_or(usual.accept);
+        Lengths {
+            accept,
+            dispatch: row.dispatch.unwrap_or(usual.dispatch),
+            handle: row.handle.unwrap_or(usual.handle),
+            verify: row.verify.unwrap_or(usual.verify),
+            finish: row.finish.unwrap_or(usual.finish),
+            answer: row.answer.unwrap_or(usual.answer),
+            escalate: row.escalate.or(row.accept).unwrap_or(usual.escalate),
+            escalates: row.escalates.unwrap_or(usual.escalates),
+        }
+    }
+
+    fn later(&self, from: Timestamp, span: LimitSpan) -> Timestamp {
+        match span {
+            LimitSpan::Seconds(seconds) => from
+                .saturating_add(SignedDuration::from_secs(seconds.into()))
+                .unwrap_or(Timestamp::MAX),
+            LimitSpan::Days(days) => self.calendar.after(&self.zone, from, days),
+        }
+    }
+
+    /// A limit that begins. Where nobody is to be told, nothing of it is ever next.
+    fn run(
+        &self,
+        lengths: &Lengths,
+        step: LimitStep,
+        since: Timestamp,
+        span: LimitSpan,
+    ) -> LimitRun {
+        let by = self.later(since, span);
+        let run = LimitRun::new(step, since, by, matches!(span, LimitSpan::Days(_)));
+        if lengths.escalates { run } else { LimitRun { at: None, ..run } }
+    }
+
+    /// The case is opened, or opened again: all its limits begin.
+    pub(in crate::incident) fn open(
+        &self,
+        incident: &mut Incident,
+        postures: &[Posture],
+        now: Timestamp,
+    ) {
+        let tier = tier_of(incident.kind, incident.severity);
+        let lengths = self.lengths(incident, tier, postures);
+        let accept = self.run(&lengths, LimitStep::Accept, now, lengths.accept);
+        let finish = self.run(&lengths, LimitStep::Finish, now, lengths.finish);
+        let reached = incident.deadline.as_ref().and_then(|deadline| deadline.reached);
+        let (accept_by, finish_by) = (accept.by, finish.by);
+        let runs = vec![accept, finish];
+        let escalation = None;
+        incident.deadline =
+            Some(Deadline { tier, accept_by, finish_by, runs, reached, escalation });
+    }
+
+    /// An open case of an earlier version, of which nothing runs: what would run now begins.
+    pub(in crate::incident) fn adopt(
+        &self,
+        incident: &mut Incident,
+        postures: &[Posture],
+        now: Timestamp,
+    ) {
+        let is_new = incident.deadline.as_ref().is_none_or(|deadline| deadline.runs.is_empty());
+        if incident.stage.is_over() || !is_new {
+            return;
+        }
+        let old = incident.deadline.clone();
+        self.open(incident, postures, now);
+        let stage = incident.stage;
+        if stage != Stage::Opened {
+            self.begin_step(incident, postures, now, stage);
+        }
+        if let (Some(old), Some(deadline)) = (old, &mut incident.deadline) {
+            (deadline.accept_by, deadline.finish_by) = (old.accept_by, old.finish_by);
+        }
+    }
+
+    /// It became more urgent: its limits are those of its new severity, counted from now, where these end
+    /// earlier. True where one does.
+    pub(in crate::incident) fn hurry(
+        &self,
+        incident: &mut Incident,
+        postures: &[Posture],
+        now: Timestamp,
+    ) -> bool {
+        let tier = tier_of(incident.kind, incident.severity);
+        let before = incident.deadline.as_ref().map(|deadline| deadline.tier);
+        if incident.stage.is_over() || before.is_none_or(|before| before <= tier) {
+            return false;
+        }
+        let lengths = self.lengths(incident, tier, postures);
+        let Some(deadline) = &mut incident.deadline else { return false };
+        deadline.tier = tier;
+        for run in &mut deadline.runs {
+            let span = match run.step {
+                LimitStep::Accept => lengths.accept,
+                LimitStep::Dispatch => lengths.dispatch,
+                LimitStep::Handle => lengths.handle,
+                LimitStep::Verify => lengths.verify,
+                LimitStep::Finish => lengths.finish,
+                LimitStep::Answer => lengths.answer,
+            };
+            let sooner = self.run(&lengths, run.step, now, span);
+            if run.light != Light::Red && sooner.by < run.by {
+                *run = sooner;
+            }
+        }
+        deadline.note_times();
+        true
+    }
+
+    /// A step was taken: limits that it ends are gone, and those that it begins run. `before`: the stage
+    /// that the case had.
+    pub(in crate::incident) fn stepped(
+        &self,
+        incident: &mut Incident,
+        postures: &[Posture],
+        (now, anchors): (Now, &Anchors),
+        (step, before): (ReplyTo, Stage),
+    ) {
+        let stage = incident.stage;
+        if let Some(deadline) = &mut incident.deadline {
+            deadline.escalation = None;
+            if stage.is_over() {
+                deadline.runs.clear();
+                return;
+            }
+        }
+        if step == ReplyTo::Reopened {
+            return self.open(incident, postures, now.wall);
+        }
+        self.go_on(incident, (now, anchors));
+        let anew = matches!(step, ReplyTo::Transferred | ReplyTo::SentBack | ReplyTo::Lapsed);
+        if stage != before || anew {
+            self.begin_step(incident, postures, now.wall, stage);
+        }
+        self.ask(incident, postures, now.wall);
+    }
+
+    fn begin_step(
+        &self,
+        incident: &mut Incident,
+        postures: &[Posture],
+        now: Timestamp,
+        stage: Stage,
+    ) {
+        let Some(tier) = incident.deadline.as_ref().map(|deadline| deadline.tier) else { return };
+        let lengths = self.lengths(incident, tier, postures);
+        let next = match stage {
+            Stage::Opened => Some((LimitStep::Accept, lengths.accept)),
+            Stage::Accepted => Some((LimitStep::Dispatch, lengths.dispatch)),
+            Stage::Dispatched => Some((LimitStep::Handle, lengths.handle)),
+            Stage::Handled => Some((LimitStep::Verify, lengths.verify)),
+            // Only the whole case has a limit then.
+            Stage::Verified | Stage::Closed | Stage::Dismissed => None,
+        };
+        let run = next.map(|(step, span)| self.run(&lengths, step, now, span));
+        let Some(deadline) = &mut incident.deadline else { return };
+        let others = [LimitStep::Finish, LimitStep::Answer];
+        deadline.runs.retain(|run| others.contains(&run.step));
+        deadline.runs.extend(run);
+        deadline.note_times();
+    }
+
+    /// What is asked has a limit of its own, until it is answered.
+    fn ask(&self, incident: &mut Incident, postures: &[Posture], now: Timestamp) {
+        let Some(tier) = incident.deadline.as_ref().map(|deadline| deadline.tier) else { return };
+        let lengths = self.lengths(incident, tier, postures);
+        let asked = incident.life.asked.is_some();
+        let Some(deadline) = &mut incident.deadline else { return };
+        let runs = deadline.runs.iter().any(|run| run.step == LimitStep::Answer);
+        match (asked, runs) {
+            (true, false) => {
+                deadline.runs.push(self.run(&lengths, LimitStep::Answer, now, lengths.answer))
+            }
+            (false, true) => deadline.runs.retain(|run| run.step != LimitStep::Answer),
+            _ => {}
+        }
+    }
+
+    /// More time was granted: the whole case, and the step that is to be taken, have until then.
+    pub(in crate::incident) fn extend(
+        deadline: &mut Deadline,
+        until: Timestamp,
+        (now, anchors): (Now, &Anchors),
+    ) {
+        for run in deadline.runs.iter_mut().filter(|run| run.step != LimitStep::Answer) {
+            if until > run.by {
+                let mut longer = LimitRun::new(run.step, run.since, until, run.working_days);
+                // What was told and is still true is not told again.
+                let is_late = anchors.own(run, now.mono()) >= longer.warns_at();
+                if run.light == Light::Green && run.at.is_none() {
+                    longer.at = None;
+                } else if is_late && run.light != Light::Green {
+                    (longer.light, longer.at) = (Light::Yellow, Some(until));
+                }
+                *run = longer;
+            }
+        }
+        deadline.note_times();
+    }
+
+    /// A suspension is over: each limit has as much time left as it had, of the kind that it counts.
+    fn go_on(&self, incident: &mut Incident, (now, anchors): (Now, &Anchors)) {
+        let (None, Some(stands_ms)) = (incident.life.suspended, anchors.stands_ms) else { return };
+        let Some(deadline) = &mut incident.deadline else { return };
+        for run in &mut deadline.runs {
+            let [stood, own] = [stands_ms, now.mono()].map(|mono_ms| anchors.own(run, mono_ms));
+            let by = run.by;
+            let moved = |at: Timestamp| match run.working_days {
+                true => {
+                    let left = self.calendar.worked(&self.zone, stood, at);
+                    self.calendar.add_worked(&self.zone, own, left).max(own)
+                }
+                false => at.saturating_add(own.duration_since(stood)).unwrap_or(Timestamp::MAX),
+            };
+            // What had passed before it was suspended has passed.
+            if by > stood {
+                run.by = moved(by);
+            }
+            run.at = run.at.map(moved);
+        }
+        deadline.note_times();
+    }
+
+    /// Whether anybody is to be told of the limits of this case.
+    pub(in crate::incident) fn tells(&self, incident: &Incident, postures: &[Posture]) -> bool {
+        let tier = incident.deadline.as_ref().map(|deadline| deadline.tier);
+        !self.silent
+            && !incident.has_mended()
+            && !incident.stage.is_over()
+            && tier.is_some_and(|tier| self.lengths(incident, tier, postures).escalates)
+    }
+
+    /// Does what is due: a light, another level, or the case is open again. The record that tells it comes
+    /// next.
+    pub(in crate::incident) fn fire(
+        &self,
+        incident: &mut Incident,
+        postures: &[Posture],
+        (now, anchors): (Now, &Anchors),
+    ) -> Option<What> {
+        let deadline = incident.deadline.as_ref()?;
+        let due = |run: &&LimitRun| anchors.due_of(run).is_some_and(|due| due <= now.mono());
+        let run = deadline.runs.iter().filter(due).min_by_key(|run| anchors.due_of(run))?.clone();
+        let own = anchors.own(&run, now.mono());
+        match run.next(incident) {
+            LimitEvent::Limit if own < run.by => {
+                let place = incident.deadline.as_mut()?;
+                let same = place.runs.iter_mut().find(|one| key(one) == key(&run))?;
+                (same.light, same.at) = (Light::Yellow, Some(run.by));
+                Some(What::Limit)
+            }
+            LimitEvent::Lapsed => Some(self.lapse(incident, postures, (now, anchors))),
+            // Also where it has passed unseen: the light before it is not told any more.
+            _ if lapses_now(&run, incident) => Some(self.lapse(incident, postures, (now, anchors))),
+            _ => self.escalate(incident, postures, &run, (now.wall, own)),
+        }
+    }
+
+    /// Accepted, and nobody was sent: the case is open again, with a limit of its own.
+    fn lapse(
+        &self,
+        incident: &mut Incident,
+        postures: &[Posture],
+        (now, anchors): (Now, &Anchors),
+    ) -> What {
+        let before = incident.stage;
+        let step = CaseStep::new(ReplyTo::Lapsed, GATEWAY, now.wall, incident.revision + 1);
+        incident.life.push(step);
+        incident.stage = Stage::Opened;
+        self.stepped(incident, postures, (now, anchors), (ReplyTo::Lapsed, before));
+        What::Lapsed
+    }
+
+    fn escalate(
+        &self,
+        incident: &mut Incident,
+        postures: &[Posture],
+        run: &LimitRun,
+        (wall, own): (Timestamp, Timestamp),
+    ) -> Option<What> {
+        let deadline = incident.deadline.as_ref()?;
+        let lengths = self.lengths(incident, deadline.tier, postures);
+        // The whole case goes on where its steps have come to; it does not begin at the foot again.
+        let told = deadline
+            .reached
+            .and_then(|reached| Level::LADDER.iter().position(|level| *level == reached));
+        let told = told.filter(|_| run.step == LimitStep::Finish).unwrap_or(0);
+        let rung = usize::from(run.escalations).max(told).min(Level::LADDER.len() - 1);
+        let level = *Level::LADDER.get(rung)?;
+        let urge = self.urges.get(rung).cloned().unwrap_or_default();
+        let (name, phone) = self.who(level, incident);
+        let mut step = CaseStep::new(ReplyTo::Escalated, GATEWAY, wall, incident.revision + 1);
+        let whom = name.as_deref().unwrap_or_default();
+        let note = format!("{urge}：{} {whom}，{}超时", level.zh(), run.step.zh());
+        step = step.with_note(Some(&note));
+        step.level = Some(level);
+        incident.life.push(step);
+        let deadline = incident.deadline.as_mut()?;
+        deadline.reached = deadline.reached.max(Some(level));
+        deadline.escalation = Some(Escalation { level, urge, name, phone, for_step: run.step });
+        let place = deadline.runs.iter_mut().find(|one| key(one) == key(run))?;
+        place.light = Light::Red;
+        place.escalations = u8::try_from(rung + 1).unwrap_or(u8::MAX);
+        let more = rung + 1 < Level::LADDER.len();
+        place.at = more.then(|| self.later(own, lengths.escalate));
+        Some(What::Escalated)
+    }
+
+    /// The person or office at this level, by the site's list, else by the grid.
+    fn who(&self, level: Level, incident: &Incident) -> (Option<String>, Option<String>) {
+        let grid = incident.grid.as_ref();
+        let route = incident.route.as_ref().map(|route| route.department.as_str());
+        let department = incident.life.department.as_deref().or(route);
+        let of = |wanted: &[String], is: Option<&str>| {
+            wanted.is_empty() || is.is_some_and(|is| wanted.iter().any(|one| one == is))
+        };
+        let fits = |contact: &&Contact| {
+            contact.level == level
+                && of(&contact.grids, grid.map(|grid| grid.code.as_str()))
+                && of(&contact.communities, grid.and_then(|grid| grid.community.as_deref()))
+                && of(&contact.townships, grid.and_then(|grid| grid.township.as_deref()))
+                && of(&contact.departments, department)
+        };
+        if let Some(contact) = self.contacts.iter().find(fits) {
+            return (Some(contact.name.clone()), contact.phone.clone());
+        }
+        match level {
+            Level::GridWorker => grid
+                .and_then(|grid| grid.workers.first())
+                .map_or((None, None), |one| (Some(one.name.clone()), one.phone.clone())),
+            Level::GridHead => {
+                grid.map_or((None, None), |grid| (grid.head.clone(), grid.head_phone.clone()))
+            }
+            Level::Community => (grid.and_then(|grid| grid.community.clone()), None),
+            Level::Township => (grid.and_then(|grid| grid.township.clone()), None),
+            Level::Department => (department.map(str::to_owned), None),
+        }
+    }
+}
+
+/// A dispatch that was due before its light was told.
+fn lapses_now(run: &LimitRun, incident: &Incident) -> bool {
+    let late = LimitRun { light: Light::Yellow, ..run.clone() };
+    late.next(incident) == LimitEvent::Lapsed
+}
+
+impl Deadline {
+    /// The times that are shown are those that run.
+    fn note_times(&mut self) {
+        for run in &self.runs {
+            match run.step {
+                LimitStep::Accept => self.accept_by = run.by,
+                LimitStep::Finish => self.finish_by = run.by,
+                _ => {}
+            }
+        }
+    }
+}
