@@ -2,6 +2,7 @@
 
 mod areas;
 mod arrival;
+mod case_line;
 mod datum;
 mod device;
 mod entry;
@@ -16,6 +17,7 @@ mod hardware;
 mod heartbeat;
 mod ids;
 mod incident;
+mod kind_words;
 mod life;
 mod look;
 mod look_area;
@@ -41,6 +43,8 @@ mod unreadable;
 
 pub use areas::Areas;
 pub use arrival::Arrival;
+pub use case_line::{CaseLine, CaseLines};
+pub(crate) use case_line::seconds;
 pub use datum::Datum;
 pub use device::{
     Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceStatus, DeviceTable,
