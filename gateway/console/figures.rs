@@ -47,7 +47,11 @@ pub(super) async fn csv<B: Backend>(
         let cases = backend.case_lines(from, until);
         csv_text(&figures(&cases, query, &zone, backend.now()))
     });
-    file(made.await.map(|(query, text)| (query, text.into_bytes())), "text/csv; charset=utf-8", "csv")
+    file(
+        made.await.map(|(query, text)| (query, text.into_bytes())),
+        "text/csv; charset=utf-8",
+        "csv",
+    )
 }
 
 pub(super) async fn xlsx<B: Backend>(

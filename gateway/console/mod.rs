@@ -21,8 +21,8 @@ use listener::WebListener;
 use crate::{
     base::Readiness,
     domain::{
-        Answer, CaseLines, DeviceTable, EventContext, Evidence, EvidenceId, IncidentId, Kind, PostureOrder,
-        RainView, Record, Reply,
+        Answer, CaseLines, DeviceTable, EventContext, Evidence, EvidenceId, IncidentId, Kind,
+        PostureOrder, RainView, Record, Reply,
     },
     wire::tls::{ListenKeys, ServerTls},
 };

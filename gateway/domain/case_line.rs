@@ -323,9 +323,7 @@ impl Walk {
             return 0;
         }
         let since = self.suspended.take();
-        since.map_or(0, |since| {
-            step.at.duration_since(since).max(SignedDuration::ZERO).as_secs()
-        })
+        since.map_or(0, |since| step.at.duration_since(since).max(SignedDuration::ZERO).as_secs())
     }
 }
 

@@ -43,8 +43,8 @@ mod unreadable;
 
 pub use areas::Areas;
 pub use arrival::Arrival;
-pub use case_line::{CaseLine, CaseLines};
 pub(crate) use case_line::seconds;
+pub use case_line::{CaseLine, CaseLines};
 pub use datum::Datum;
 pub use device::{
     Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceStatus, DeviceTable,

@@ -1,15 +1,21 @@
 //! What of a case's steps goes into its line, and what does not.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use super::CaseLine;
 use crate::domain::{
     CaseStep, ClockError, Deadline, Detail, DismissReason, Grid, GridWorker, Incident, IncidentId,
-    Kind, Life, ReplyTo, Severity, SourceKind, SourceRef, Stage, Tier, Title,
+    Kind, Life, ReplyTo, Severity, SourceKind, SourceRef, Stage, Title,
 };
 
 fn at(minutes: i64) -> Timestamp {
     "2026-07-01T03:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minutes)
+}
+
+fn deadline() -> Deadline {
+    let value = json!({"tier": "small", "accept_by": at(15), "finish_by": at(120)});
+    serde_json::from_value(value).unwrap()
 }
 
 fn incident() -> Incident {
@@ -43,7 +49,7 @@ fn incident() -> Incident {
         }],
         objects: Vec::new(),
         evidence: Vec::new(),
-        deadline: Some(Deadline { tier: Tier::Small, accept_by: at(15), finish_by: at(120) }),
+        deadline: Some(deadline()),
         route: None,
         life: Life::default(),
         clock: ClockError { device: None, gateway: at(0), error_ms: 0 },

@@ -34,7 +34,8 @@ pub fn csv_text(figures: &Figures) -> Result<String, String> {
         cells.extend(COLUMNS.iter().map(|(_, cell)| text(&cell(&row.counts))));
         writer.write_record(&cells).map_err(failed)?;
     }
-    let bytes = writer.into_inner().map_err(|error| format!("cannot be written as CSV: {error}"))?;
+    let bytes =
+        writer.into_inner().map_err(|error| format!("cannot be written as CSV: {error}"))?;
     let text = String::from_utf8(bytes).map_err(|error| format!("is no text: {error}"))?;
     Ok(format!("{BYTE_ORDER_MARK}{text}"))
 }
@@ -43,9 +44,7 @@ fn text(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => harmless(text),
         Cell::Count(count) => count.to_string(),
-        Cell::Rate(rate) => {
-            rate.map_or_else(String::new, |rate| format!("{:.2}%", rate * 100.0))
-        }
+        Cell::Rate(rate) => rate.map_or_else(String::new, |rate| format!("{:.2}%", rate * 100.0)),
         Cell::Minutes(minutes) => {
             minutes.map_or_else(String::new, |minutes| format!("{minutes:.1}"))
         }

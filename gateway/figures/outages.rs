@@ -24,6 +24,9 @@ pub struct Outages {
     pub offline_share: Option<f64>,
 }
 
+/// Stretches of time.
+type Spans = Vec<(Timestamp, Timestamp)>;
+
 /// Of all lines of silence that there are, whenever they were opened.
 pub(super) fn outages<'c>(
     lines: impl Iterator<Item = &'c CaseLine>,
@@ -31,8 +34,7 @@ pub(super) fn outages<'c>(
     as_of: Timestamp,
 ) -> Vec<Outages> {
     let end = until.min(as_of);
-    let mut sources: BTreeMap<&SourceId, (Option<SourceKind>, Vec<(Timestamp, Timestamp)>)> =
-        BTreeMap::new();
+    let mut sources: BTreeMap<&SourceId, (Option<SourceKind>, Spans)> = BTreeMap::new();
     for line in lines.filter(|line| line.kind.is_silence() && !line.drill && !line.merged) {
         let Some(source) = &line.source else { continue };
         let (began, ended) = (line.began_at.max(from), line.ended_at.unwrap_or(as_of).min(end));
@@ -42,7 +44,7 @@ pub(super) fn outages<'c>(
         }
     }
     let window = seconds(from, end);
-    let of = |(source, (kind, mut spans)): (&SourceId, (_, Vec<_>))| {
+    let of = |(source, (kind, mut spans)): (&SourceId, (_, Spans))| {
         let outages = spans.len() as u64;
         let offline_s = together(&mut spans);
         let share = (window > 0).then(|| offline_s as f64 / window as f64);

@@ -15,9 +15,9 @@ use crate::{
     camera,
     console::{self, Filter, Reloaded},
     domain::{
-        Answer, Body, CaseLines, Clock, DeviceTable, Entry, Envelope, EventContext, Evidence, EvidenceId,
-        IncidentId, Meter, Metric, Observation, PostureOrder, RainView, Receipt, Record, Reply,
-        SourceId,
+        Answer, Body, CaseLines, Clock, DeviceTable, Entry, Envelope, EventContext, Evidence,
+        EvidenceId, IncidentId, Meter, Metric, Observation, PostureOrder, RainView, Receipt,
+        Record, Reply, SourceId,
     },
     store::{Batch, IncidentFilter, Store, ledger_text},
 };

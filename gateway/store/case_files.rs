@@ -98,6 +98,14 @@ fn file_of(at: Timestamp) -> String {
     format!("{}{ENDING}", at.strftime("%Y-%m"))
 }
 
+/// The file of a case of which nothing is left but its id, which carries the time it was made.
+fn file_by(id: IncidentId) -> String {
+    let made = id.0.get_timestamp().map(|made| made.to_unix().0);
+    let made = made.and_then(|seconds| i64::try_from(seconds).ok());
+    let made = made.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    file_of(made.unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
 /// The first day of the month that a file is of.
 fn month_of(path: &Path) -> Option<Date> {
     let name = path.file_name()?.to_str()?.strip_suffix(ENDING)?;
@@ -181,12 +189,18 @@ impl CaseFiles {
     fn write(&self, shared: &Shared, disk: &dyn Disk, records: &[Wanted]) -> io::Result<()> {
         let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         for &(id, _, at) in records {
-            let Some(line) = line_at(&shared.reader, at) else {
-                tracing::error!(incident = %id, "a case cannot be read back: the figures go without it");
-                continue;
-            };
-            let bytes = files.entry(file_of(line.opened_at)).or_default();
-            serde_json::to_writer(&mut *bytes, &line).map_err(io::Error::other)?;
+            let line = line_at(&shared.reader, at);
+            let name = line.as_ref().map_or_else(|| file_by(id), |line| file_of(line.opened_at));
+            let bytes = files.entry(name).or_default();
+            match line {
+                Some(line) => serde_json::to_writer(&mut *bytes, &line),
+                // No reader takes it for a case, and each counts it.
+                None => {
+                    tracing::error!(incident = %id, "a case cannot be read back: the figures go without it");
+                    serde_json::to_writer(&mut *bytes, &serde_json::json!({ "unreadable": id }))
+                }
+            }
+            .map_err(io::Error::other)?;
             bytes.push(b'\n');
         }
         files.into_iter().try_for_each(|(name, bytes)| self.append(disk, &name, bytes))
@@ -309,11 +323,12 @@ impl Search<'_> {
     /// cannot be read.
     fn files(&self, cases: &mut HashMap<IncidentId, CaseLine>) -> u64 {
         let (first, last) = (file_of(self.from), file_of(self.until));
+        let mut unreadable = 0;
         let all = months(&self.folder).unwrap_or_else(|error| {
             tracing::error!(%error, "the figures of cases that are over cannot be listed");
+            unreadable += 1;
             Vec::new()
         });
-        let mut unreadable = 0;
         for (_, path) in all {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if name > last {

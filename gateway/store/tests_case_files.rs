@@ -10,7 +10,10 @@ use crate::{
         CaseLine, CaseLines, CaseStep, Entry, IncidentId, Kind, Now, ReplyTo, Severity, Stage,
     },
     store::{
-        Config, Opened, Store, backup, check, disk::RealDisk, folder::DataFolder, restore,
+        Config, Opened, Store, backup, check,
+        disk::RealDisk,
+        folder::DataFolder,
+        restore,
         tests::{change, new_store, noon, put, record, reopen},
     },
 };
@@ -82,7 +85,7 @@ fn what_the_journal_lost_is_in_the_figures_all_the_same() {
 }
 
 #[test]
-fn segments_leave_and_the_figures_stay() {
+fn l3_segments_leave_and_the_figures_stay() {
     let (folder, store) = new_store(&[]);
     store.close_blocking().unwrap();
     let config = Config {
@@ -154,7 +157,31 @@ fn a_torn_line_costs_nothing_and_a_bent_one_itself() {
     let left: Vec<IncidentId> = lines.lines.iter().map(|line| line.id).collect();
     assert_eq!((left.as_slice(), lines.unreadable), (&ids[1..], 3));
     let report = check(folder.path());
-    assert!(report.lines.iter().any(|line| line.contains("3 of them cannot be read")), "{report:?}");
+    assert!(
+        report.lines.iter().any(|line| line.contains("3 of them cannot be read")),
+        "{report:?}"
+    );
+}
+
+#[test]
+fn a_case_that_cannot_be_read_back_is_missed_and_never_in_silence() {
+    let (folder, store) = new_store(&[]);
+    let ids = closed(&store, 2);
+    let segment = folder.path().join("journal/00000001.log");
+    let mut bytes = fs::read(&segment).unwrap();
+    let id = ids[0].to_string();
+    let at = bytes.windows(id.len()).rposition(|window| window == id.as_bytes()).unwrap();
+    bytes[at] ^= 1;
+    // In place: the store has the file open.
+    let file = fs::OpenOptions::new().write(true).open(&segment).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &bytes, 0).unwrap();
+    for written in [2, 0] {
+        let lines = all(&store);
+        let left: Vec<IncidentId> = lines.lines.iter().map(|line| line.id).collect();
+        assert_eq!((left.as_slice(), lines.unreadable), (&ids[1..], 1));
+        assert_eq!(store.keep_case_lines().unwrap(), written);
+    }
+    store.close_blocking().unwrap();
 }
 
 #[test]
@@ -205,8 +232,11 @@ fn p9_months_leave_by_age_and_by_bytes_and_never_by_a_wrong_clock() {
         for month in all {
             fs::write(data_folder.figures().join(format!("{month}.jsonl")), [b'x'; 100]).unwrap();
         }
-        let config =
-            Config { figures_days: days, figures_max_bytes: max_bytes, ..Config::at(folder.path()) };
+        let config = Config {
+            figures_days: days,
+            figures_max_bytes: max_bytes,
+            ..Config::at(folder.path())
+        };
         let files = CaseFiles::open(&data_folder, &config);
         let now = Now { wall: wall.parse().unwrap(), mono_ms: 0 };
         files.prune(&RealDisk, now).unwrap();
@@ -214,8 +244,9 @@ fn p9_months_leave_by_age_and_by_bytes_and_never_by_a_wrong_clock() {
         months.iter().map(|(month, _)| month.to_string()[..7].to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(left(1096, 500, "2026-07-15T00:00:00Z"), all);
-    assert_eq!(left(31, 500, "2026-08-01T00:00:00Z"), ["1970-01", "2026-07", "2031-01"]);
-    assert_eq!(left(31, 500, "2026-07-31T00:00:00Z"), ["1970-01", "2026-06", "2026-07", "2031-01"]);
+    assert_eq!(left(31, 500, "2026-08-01T00:00:01Z"), ["1970-01", "2026-07", "2031-01"]);
+    let a_second_before = left(31, 500, "2026-08-01T00:00:00Z");
+    assert_eq!(a_second_before, ["1970-01", "2026-06", "2026-07", "2031-01"]);
     assert_eq!(left(31, 500, "1970-01-02T00:00:00Z"), all, "a clock that was not set yet");
     assert_eq!(left(1096, 499, "2026-07-15T00:00:00Z"), all[1..], "the oldest one first");
     assert_eq!(left(1096, 0, "2026-07-15T00:00:00Z"), ["2031-01"], "one month stays");
@@ -253,6 +284,7 @@ fn a_disk_that_refuses_the_figures_costs_no_press() {
     let store = open_with(&config, &[], meter, tuning(disk)).unwrap().store;
     closed(&store, 200);
     assert!(store.keep_case_lines().is_err());
+    assert_eq!(all(&store).unreadable, 1, "and the table says that something is missing");
     put(&store, vec![press("1")]);
     assert!(store.is_available().is_ok());
     let journal = store.space().journal_bytes;

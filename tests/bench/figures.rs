@@ -4,13 +4,14 @@ use std::{fs, hint::black_box, path::Path, sync::Arc, time::Instant};
 
 use gridpost::{
     domain::{
-        CaseStep, ClockError, Deadline, Detail, Entry, Grid, Incident, IncidentId, Kind, NoMeter,
-        Record, ReplyTo, Severity, SourceKind, SourceRef, Stage, Tier, Title, What,
+        CaseStep, ClockError, Detail, Entry, Grid, Incident, IncidentId, Kind, NoMeter, Record,
+        ReplyTo, Severity, SourceKind, SourceRef, Stage, Title, What,
     },
     figures::{FiguresQuery, figures, workbook},
     store::{self, Batch, Config, Store},
 };
 use jiff::{SignedDuration, Timestamp, civil::date, tz::TimeZone};
+use serde_json::json;
 
 use crate::results::{Row, grouped};
 
@@ -35,7 +36,9 @@ fn case(n: usize) -> Vec<Entry> {
         active: true,
         kind: [Kind::FireLane, Kind::Loiter, Kind::EmergencyButton, Kind::DeviceSilent][n % 4],
         severity: Severity::ALERT,
-        title: Title { zh: "车辆占用消防通道".into(), en: "vehicle in the fire lane".into() },
+        title: Title {
+            zh: "车辆占用消防通道".into(), en: "vehicle in the fire lane".into()
+        },
         grid: Some(Grid {
             code: format!("G{}", n % 810),
             name: format!("第{}网格", n % 810),
@@ -55,7 +58,12 @@ fn case(n: usize) -> Vec<Entry> {
         }],
         objects: Vec::new(),
         evidence: Vec::new(),
-        deadline: Some(Deadline { tier: Tier::Small, accept_by: at(15), finish_by: at(120) }),
+        deadline: Some(
+            serde_json::from_value(
+                json!({"tier": "small", "accept_by": at(15), "finish_by": at(120)}),
+            )
+            .unwrap(),
+        ),
         route: None,
         life: Default::default(),
         clock: ClockError { device: None, gateway: opened, error_ms: 0 },

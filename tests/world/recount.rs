@@ -59,7 +59,8 @@ impl CaseStory {
                 if what == "transferred" {
                     self.add("transfers");
                 }
-                let named = data["steps"].as_array().unwrap().last().unwrap()["department"].as_str();
+                let named =
+                    data["steps"].as_array().unwrap().last().unwrap()["department"].as_str();
                 if let Some(named) = named {
                     if again && self.first_department.as_deref() != Some(named) {
                         self.misdispatched = true;
