@@ -53,6 +53,9 @@ pub mod rules;
 /// Findings → changes of incidents; the one owner of live incidents.
 pub mod incident;
 
+/// Lines of cases → what a district counts of them.
+pub mod figures;
+
 /// The point of no loss: journal, index, evidence, ledger.
 pub mod store;
 

@@ -23,6 +23,8 @@ mod detection;
 mod drain;
 #[path = "bench/drone_codecs.rs"]
 mod drone_codecs;
+#[path = "bench/figures.rs"]
+mod figures;
 #[path = "bench/grids.rs"]
 mod grids;
 #[path = "bench/history.rs"]
@@ -46,11 +48,12 @@ mod world;
 use std::time::Duration;
 
 /// The benches in their order; each prints the table of its name.
-const BENCHES: [&str; 10] = [
+const BENCHES: [&str; 11] = [
     "codecs",
     "detection",
     "drone_codecs",
     "grids",
+    "figures",
     "press",
     "crowd",
     "drain",
@@ -111,6 +114,7 @@ fn main() {
             "detection" => detection::run(),
             "drone_codecs" => drone_codecs::run(),
             "grids" => grids::run(),
+            "figures" => figures::run(),
             "press" => runtime.block_on(press::run()),
             "crowd" => runtime.block_on(crowd::run()),
             "drain" => runtime.block_on(drain::run()),

@@ -126,7 +126,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// Columns of a terminal: Chinese takes two a character.
-fn columns(text: &str) -> usize {
+pub(super) fn columns(text: &str) -> usize {
     let wide = |c: char| {
         matches!(c as u32, 0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF
             | 0xFE30..=0xFE6F | 0xFF00..=0xFF60 | 0xFFE0..=0xFFE6 | 0x20000..=0x3FFFD)
@@ -134,7 +134,8 @@ fn columns(text: &str) -> usize {
     text.chars().map(|c| if wide(c) { 2 } else { 1 }).sum()
 }
 
-fn padded(text: &str, width: usize) -> String {
+/// Filled up with spaces to so many columns.
+pub(super) fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
 }
 

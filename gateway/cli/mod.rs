@@ -4,6 +4,7 @@ mod cameras;
 mod check;
 mod devices;
 mod discover;
+mod figures;
 mod incidents;
 mod incidents_table;
 mod log_budget;
@@ -67,6 +68,8 @@ enum Command {
     Discover(discover::Args),
     /// What happened since yesterday, who accepted it and when.
     Incidents(incidents::Args),
+    /// What a district counts of the cases of a month: closed, in time, by grid, kind and department.
+    Figures(figures::Args),
     /// JSON Schema of the configuration and of the event.
     Schema(schema::Args),
     /// Look into a data folder.
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Devices(args) => devices::main(&args),
         Command::Discover(args) => discover::main(&args),
         Command::Incidents(args) => incidents::main(&args),
+        Command::Figures(args) => figures::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),
     };

@@ -78,7 +78,7 @@ fn parse(bytes: &[u8]) -> ReadCalendar {
             clean_cut(&headers.join(", "), 80)
         ));
     }
-    let mut rows = Rows::default();
+    let mut rows = CalendarRows::default();
     for record in reader.records() {
         let (line, outcome) = match record {
             Ok(record) => {
@@ -100,7 +100,7 @@ fn parse(bytes: &[u8]) -> ReadCalendar {
 
 /// What was read so far.
 #[derive(Default)]
-struct Rows {
+struct CalendarRows {
     usual: Option<Vec<WorkHours>>,
     /// Days, and their own hours where a row says them; rest: no hours at all.
     days: BTreeMap<Date, Option<Vec<WorkHours>>>,
@@ -108,7 +108,7 @@ struct Rows {
     bad: Vec<(usize, String)>,
 }
 
-impl Rows {
+impl CalendarRows {
     fn take(&mut self, headers: &[String], record: &csv::StringRecord) -> Result<(), String> {
         if record.iter().all(str::is_empty) {
             return Ok(());

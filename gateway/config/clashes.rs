@@ -13,6 +13,7 @@ const OF_THE_STORE: &[&str] = &[
     "cameras.json",
     "devices.json",
     "evidence",
+    "figures",
     "format",
     "in-hand.json",
     "index",

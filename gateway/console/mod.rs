@@ -1,6 +1,7 @@
 //! The web API: reads snapshots through its `Backend` and owns no state; replies enter by the junction, as those of MQTT do.
 
 mod evidence;
+mod figures;
 mod listener;
 mod problem;
 mod replies;
@@ -20,8 +21,8 @@ use listener::WebListener;
 use crate::{
     base::Readiness,
     domain::{
-        Answer, DeviceTable, EventContext, Evidence, EvidenceId, IncidentId, Kind, PostureOrder,
-        RainView, Record, Reply,
+        Answer, CaseLines, DeviceTable, EventContext, Evidence, EvidenceId, IncidentId, Kind,
+        PostureOrder, RainView, Record, Reply,
     },
     wire::tls::{ListenKeys, ServerTls},
 };
@@ -129,6 +130,11 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Listed devices and strangers, as they were at most a second ago.
     fn devices(&self) -> Arc<DeviceTable>;
     fn incident(&self, id: IncidentId) -> Option<Record>;
+    /// Of cases that were opened in this time, and of silences that began before its end; blocks on the
+    /// disk.
+    fn case_lines(&self, from: jiff::Timestamp, until: jiff::Timestamp) -> CaseLines;
+    /// By the wall clock.
+    fn now(&self) -> jiff::Timestamp;
     fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)>;
     /// Somebody looks at evidence: journaled (P10), and answered when that is on disk. `further`: it is
     /// asked for from a later byte on, which within a minute of a look is the same look. False: it

@@ -13,7 +13,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    Backend, Filter, Reloaded, evidence, problem::problem, replies, token, weather,
+    Backend, Filter, Reloaded, evidence, figures, problem::problem, replies, token, weather,
     wrong_tokens::WrongTokens,
 };
 use crate::{
@@ -34,6 +34,9 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
     let guarded = Router::new()
         .route("/api/v1/incidents", get(incidents::<B>))
         .route("/api/v1/incidents/{id}", get(incident::<B>))
+        .route("/api/v1/figures", get(figures::json::<B>))
+        .route("/api/v1/figures.csv", get(figures::csv::<B>))
+        .route("/api/v1/figures.xlsx", get(figures::xlsx::<B>))
         .route("/api/v1/devices", get(devices::<B>))
         .route("/api/v1/evidence/{id}", get(evidence::serve::<B>))
         .route("/api/v1/replies", post(replies::take::<B>))

@@ -3,6 +3,7 @@
 mod areas;
 mod arrival;
 mod calendar;
+mod case_line;
 mod datum;
 mod device;
 mod duty;
@@ -19,6 +20,7 @@ mod hardware;
 mod heartbeat;
 mod ids;
 mod incident;
+mod kind_words;
 mod life;
 mod limit;
 mod look;
@@ -47,6 +49,8 @@ mod unreadable;
 pub use areas::Areas;
 pub use arrival::Arrival;
 pub use calendar::{Calendar, WorkHours};
+pub(crate) use case_line::seconds;
+pub use case_line::{CaseLine, CaseLines};
 pub use datum::Datum;
 pub use device::{
     Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceStatus, DeviceTable,

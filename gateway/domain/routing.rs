@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn l9_what_the_list_does_not_admit_goes_to_a_named_person() {
+    fn l5_what_the_list_does_not_admit_goes_to_a_named_person() {
         let otherwise =
             Otherwise { department: "综治中心".into(), person: "李四".into(), phone: None };
         let routes = Routes { items: vec![item("a", &["G1"], &[])], otherwise: Some(otherwise) };

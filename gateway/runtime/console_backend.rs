@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{device_table::DeviceTableReader, junction::Ask};
@@ -14,9 +15,9 @@ use crate::{
     camera,
     console::{self, Filter, Reloaded},
     domain::{
-        Answer, Body, Clock, DeviceTable, Entry, Envelope, EventContext, Evidence, EvidenceId,
-        IncidentId, Meter, Metric, Observation, PostureOrder, RainView, Receipt, Record, Reply,
-        SourceId,
+        Answer, Body, CaseLines, Clock, DeviceTable, Entry, Envelope, EventContext, Evidence,
+        EvidenceId, IncidentId, Meter, Metric, Observation, PostureOrder, RainView, Receipt,
+        Record, Reply, SourceId,
     },
     store::{Batch, IncidentFilter, Store, ledger_text},
 };
@@ -95,6 +96,14 @@ impl console::Backend for ConsoleBackend {
 
     fn incident(&self, id: IncidentId) -> Option<Record> {
         self.store.incident(id)
+    }
+
+    fn case_lines(&self, from: Timestamp, until: Timestamp) -> CaseLines {
+        self.store.case_lines(from, until)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now().wall
     }
 
     fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)> {

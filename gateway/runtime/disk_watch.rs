@@ -91,6 +91,9 @@ impl DiskWatch {
         );
         if now.mono_ms.saturating_sub(self.tidied_ms) >= TIDY_EVERY_MS {
             self.tidied_ms = now.mono_ms;
+            if let Err(error) = self.shared.store.keep_case_lines() {
+                tracing::warn!(%error, "the figures of cases that are over could not be written; the journal has them");
+            }
             if let Err(error) = self.shared.store.tidy(now) {
                 tracing::warn!(%error, "old evidence could not be removed");
             }

@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::{
-    Config, check,
+    Config, case_files, check,
     disk::{Disk, RealDisk},
     evidence,
     facts::{Fact, Forked},
@@ -99,6 +99,7 @@ fn make(target: &DataFolder) -> io::Result<()> {
 /// meanwhile is named as gone in the journal's later part, which the copy does not have: such a
 /// copy is begun anew.
 fn copy(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
+    case_files::copy(source, target)?;
     let numbers = segments(&source.journal())?;
     for &number in &numbers {
         fs::copy(segment_path(&source.journal(), number), segment_path(&target.journal(), number))?;
@@ -122,7 +123,8 @@ fn copy(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
 /// Everything of it on disk, for a stick that is pulled out next.
 fn finish(target: &DataFolder) -> io::Result<()> {
     let disk = RealDisk;
-    for folder in [target.journal(), target.evidence(), target.root.clone()] {
+    let folders = [target.journal(), target.evidence(), target.figures(), target.root.clone()];
+    for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
         let files: Vec<PathBuf> =
             folder.read_dir()?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
         for path in files.iter().filter(|path| path.is_file()) {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    OpenError,
+    OpenError, case_files,
     evidence::{self, sha256},
     facts::{Fact, STANDING_KIND},
     folder::{self, DataFolder},
@@ -77,6 +77,7 @@ pub fn check(path: &Path) -> CheckReport {
         }
     }
     report.evidence(&data_folder, &pieces);
+    report.figures(&data_folder);
     if !report.sound {
         report.lines.push(ADVICE.into());
     }
@@ -196,6 +197,18 @@ impl CheckReport {
     fn bad(&mut self, line: String) {
         self.sound = false;
         self.lines.push(line);
+    }
+
+    /// A torn line is what a power cut leaves: its case is written again.
+    fn figures(&mut self, data_folder: &DataFolder) {
+        match case_files::count(data_folder) {
+            Ok((0, _)) => {}
+            Ok((lines, 0)) => self.lines.push(format!("figures: {lines} lines of cases")),
+            Ok((lines, unreadable)) => self.lines.push(format!(
+                "figures: {lines} lines of cases, {unreadable} of them cannot be read"
+            )),
+            Err(error) => self.bad(format!("figures: cannot be read: {error}")),
+        }
     }
 
     fn evidence(&mut self, data_folder: &DataFolder, pieces: &Pieces) {

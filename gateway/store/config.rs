@@ -41,6 +41,15 @@ pub struct Config {
     #[serde(default = "default_evidence_days")]
     #[schemars(range(min = 1))]
     pub evidence_days: u32,
+    /// Days the line of a case that is over is kept for the figures, after the month in which it was
+    /// opened; the journal's records of it may leave long before. Default 1096, three years.
+    #[serde(default = "default_figures_days")]
+    #[schemars(range(min = 1))]
+    pub figures_days: u32,
+    /// Most bytes all these lines may take, some 500 a case; beyond it the oldest month goes.
+    /// Default 256 MiB.
+    #[serde(default = "default_figures_max_bytes")]
+    pub figures_max_bytes: u64,
 }
 
 impl Config {
@@ -64,6 +73,9 @@ impl Config {
         if self.evidence_days == 0 {
             problems.push(("evidence_days", "0: expected at least 1 day".into()));
         }
+        if self.figures_days == 0 {
+            problems.push(("figures_days", "0: expected at least 1 day".into()));
+        }
         problems
     }
 }
@@ -78,6 +90,8 @@ impl Default for Config {
             evidence_max_bytes: default_evidence_max_bytes(),
             quarantine_max_bytes: default_quarantine_max_bytes(),
             evidence_days: default_evidence_days(),
+            figures_days: default_figures_days(),
+            figures_max_bytes: default_figures_max_bytes(),
         }
     }
 }
@@ -102,4 +116,10 @@ fn default_quarantine_max_bytes() -> u64 {
 }
 fn default_evidence_days() -> u32 {
     30
+}
+fn default_figures_days() -> u32 {
+    1096
+}
+fn default_figures_max_bytes() -> u64 {
+    256 << 20
 }

@@ -20,6 +20,7 @@ const OUR_NAMES: &[&str] = &[
     "cameras",
     "devices",
     "evidence",
+    "figures",
     "format",
     "in-hand",
     "index",
@@ -56,6 +57,10 @@ impl DataFolder {
     /// Snapshots and clips.
     pub(super) fn evidence(&self) -> PathBuf {
         self.root.join("evidence")
+    }
+    /// Lines of cases that are over.
+    pub(super) fn figures(&self) -> PathBuf {
+        self.root.join("figures")
     }
     /// Evidence that is being written; emptied at start.
     pub(super) fn unfinished(&self) -> PathBuf {

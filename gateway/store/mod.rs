@@ -5,6 +5,7 @@
 //! for a quick start). `recover` reads it all back at start, `check` offline.
 
 mod backup;
+mod case_files;
 mod check;
 mod config;
 mod dead;
@@ -62,6 +63,7 @@ use tokio::sync::mpsc;
 
 pub use self::{
     backup::{backup, restore},
+    case_files::case_lines,
     check::{CheckReport, check, read_ledger},
     config::Config,
     disk_space::{SpaceCheck, SpaceLevel},

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Config, Inner, OpenError, Store, Subscriber,
+    case_files::CaseFiles,
     disk::{Disk, RealDisk},
     disk_space::DiskSpace,
     evidence,
@@ -124,7 +125,8 @@ fn begin(
     let journal = Journal::new(folder, Arc::clone(&disk), config.segment_bytes, end, sizes, sealed);
     let disk_space = DiskSpace::new(config);
     disk_space.evidence_bytes.store(evidence_bytes, Ordering::Relaxed);
-    let shared = Arc::new(Shared::new(state, reader, meter, disk_space));
+    let case_files = CaseFiles::open(&data_folder, config);
+    let shared = Arc::new(Shared::new(state, reader, meter, disk_space, case_files));
     shared.journal_bytes.store(journal.bytes(), Ordering::Relaxed);
     shared.announce();
     let (queue, receiver) = mpsc::channel(QUEUE_BATCHES);

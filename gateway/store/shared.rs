@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-use super::{disk_space::DiskSpace, journal::Reader, state::State};
+use super::{case_files::CaseFiles, disk_space::DiskSpace, journal::Reader, state::State};
 use crate::{
     base::lock,
     domain::{Meter, Metric},
@@ -51,6 +51,8 @@ pub(super) struct Shared {
     pub(super) journal_bytes: AtomicU64,
     /// How much is left.
     pub(super) disk_space: DiskSpace,
+    /// Lines of cases that are over.
+    pub(super) case_files: CaseFiles,
 }
 
 impl Shared {
@@ -60,6 +62,7 @@ impl Shared {
         reader: Reader,
         meter: Arc<dyn Meter>,
         disk_space: DiskSpace,
+        case_files: CaseFiles,
     ) -> Self {
         meter.set(Metric::StoreAvailable, "", 1.0);
         Self {
@@ -74,6 +77,7 @@ impl Shared {
             closing_changed: Condvar::new(),
             journal_bytes: AtomicU64::new(0),
             disk_space,
+            case_files,
         }
     }
 

@@ -69,6 +69,9 @@ impl Store {
         if !lock(&self.inner.steady).check(now) {
             return Ok(Tidied::default());
         }
+        if let Err(error) = self.inner.shared.case_files.prune(&*self.inner.disk, now) {
+            tracing::warn!(%error, "old lines of cases could not be removed");
+        }
         let days = self.inner.config.evidence_days;
         let keep_ms = i64::from(days) * 24 * 3_600_000;
         let mut old = self.deliverable_oldest_first()?;

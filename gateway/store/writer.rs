@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Subscriber,
+    case_files::{CASES_AT_CLOSE, Part},
     disk::Disk,
     disk_space::is_out_of_space,
     facts::{Fact, Occasion, Payload, Retired, Standing},
@@ -34,6 +35,9 @@ const GROUP_BYTES_MAX: usize = 4 << 20;
 /// A segment leaves only if at most this part of it has to be written again; otherwise the
 /// journal would chase its own tail. It stays above its bound instead, and says so.
 const CARRIED_SHARE_MAX: u64 = 4;
+/// While the figures of its cases cannot be written, the journal grows by this part (a quarter) beyond
+/// its bound; then presses are worth more than figures.
+const FIGURES_WAIT_PART: u64 = 4;
 
 /// What waits in the queue: encoded before, so that the writer only frames and writes.
 #[derive(Default)]
@@ -113,6 +117,10 @@ impl Writer {
         if fine {
             self.unwritten.push_back(self.standing(Occasion::Closed));
             fine = self.write_group().is_ok();
+            // The next start would do it as well; but a journal may be taken away before that.
+            if let Err(error) = self.write_case_lines(Part::AtMost(CASES_AT_CLOSE)) {
+                tracing::warn!(%error, "the figures of cases that are over are written at the next start");
+            }
         }
         if let Some(indexer) = self.indexer.take() {
             indexer.stop();
@@ -300,11 +308,22 @@ impl Writer {
         Ok(())
     }
 
+    /// Figures outlive the records of their cases.
+    fn write_case_lines(&self, part: Part) -> io::Result<usize> {
+        self.shared.case_files.catch_up(&self.shared, &*self.disk, part)
+    }
+
     /// Above its bound, the journal lets its oldest segments go, never what is still needed (J7).
     fn retain(&mut self) -> io::Result<()> {
         let most = self.shared.disk_space.journal_max_bytes.load(Ordering::Relaxed);
         while self.journal.bytes() > most && self.journal.sizes.len() > 2 {
             let Some((&oldest, &size)) = self.journal.sizes.first_key_value() else { break };
+            if let Err(error) = self.write_case_lines(Part::UpTo(oldest)) {
+                tracing::error!(%error, segment = oldest, "the figures of its cases cannot be written: the oldest segment stays for now");
+                if self.journal.bytes() < most.saturating_add(most / FIGURES_WAIT_PART) {
+                    break;
+                }
+            }
             let carried = retain::carry(&lock(&self.shared.state), oldest);
             let mut facts = match carried.read(&self.shared.reader) {
                 Ok(facts) => facts,
