@@ -7,162 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Deadline, EvidenceId, Grid, IncidentId, Life, Place, RuleId, SourceId, SourceKind, Stamp,
+    Class, Deadline, EvidenceId, Grid, IncidentId, Kind, Life, Place, Route, RuleId, Severity,
+    SourceId, SourceKind, Stage, Stamp,
 };
 
 /// Free fields, per kind; documented beside the code that fills them.
 pub type Detail = BTreeMap<String, serde_json::Value>;
-
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    EmergencyButton,
-    Intrusion,
-    Line,
-    Loiter,
-    Crowd,
-    FireLane,
-    Waterside,
-    Rain,
-    WaterLevel,
-    Report,
-    Patrol,
-    DeviceSilent,
-    DeviceBattery,
-    DeviceTamper,
-    DeviceWeak,
-    CameraSilent,
-    CameraBlind,
-    CameraMoved,
-    CameraFrozen,
-    CameraUnfocused,
-    DetectorDegraded,
-    SinkDown,
-    DiskLow,
-    ClockSkew,
-    Loss,
-    /// A device says what cannot be: a counter that jumps, a gauge stuck dry in the rain.
-    DeviceFault,
-    /// The site's posture changed: flood season, key period.
-    Posture,
-}
-
-impl Kind {
-    /// As in the contract, e.g. `emergency-button`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::EmergencyButton => "emergency-button",
-            Self::Intrusion => "intrusion",
-            Self::Line => "line",
-            Self::Loiter => "loiter",
-            Self::Crowd => "crowd",
-            Self::FireLane => "fire-lane",
-            Self::Waterside => "waterside",
-            Self::Rain => "rain",
-            Self::WaterLevel => "water-level",
-            Self::Report => "report",
-            Self::Patrol => "patrol",
-            Self::DeviceSilent => "device-silent",
-            Self::DeviceBattery => "device-battery",
-            Self::DeviceTamper => "device-tamper",
-            Self::DeviceWeak => "device-weak",
-            Self::CameraSilent => "camera-silent",
-            Self::CameraBlind => "camera-blind",
-            Self::CameraMoved => "camera-moved",
-            Self::CameraFrozen => "camera-frozen",
-            Self::CameraUnfocused => "camera-unfocused",
-            Self::DetectorDegraded => "detector-degraded",
-            Self::SinkDown => "sink-down",
-            Self::DiskLow => "disk-low",
-            Self::ClockSkew => "clock-skew",
-            Self::Loss => "loss",
-            Self::DeviceFault => "device-fault",
-            Self::Posture => "posture",
-        }
-    }
-}
-
-/// 1 emergency, 2 alert, 3 and 4 notice. Smaller is more urgent.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(try_from = "u8", into = "u8")]
-pub struct Severity(#[schemars(range(min = 1, max = 4))] u8);
-
-impl Severity {
-    /// 1: never given up.
-    pub const EMERGENCY: Self = Self(1);
-    /// 2.
-    pub const ALERT: Self = Self(2);
-    /// 3.
-    pub const NOTICE: Self = Self(3);
-    /// 4.
-    pub const MINOR: Self = Self(4);
-
-    /// 1 is the most urgent.
-    pub fn level(self) -> u8 {
-        self.0
-    }
-    /// What goes first: an emergency on a lane of its own, an alert before a notice on the other.
-    pub fn class(self) -> Class {
-        match self.0 {
-            1 => Class::Emergency,
-            2 => Class::Alert,
-            _ => Class::Notice,
-        }
-    }
-}
-
-impl TryFrom<u8> for Severity {
-    type Error = String;
-    fn try_from(level: u8) -> Result<Self, String> {
-        if (1..=4).contains(&level) {
-            Ok(Self(level))
-        } else {
-            Err(format!("severity {level}: expected 1 (emergency), 2 (alert), 3 or 4 (notice)"))
-        }
-    }
-}
-
-impl From<Severity> for u8 {
-    fn from(severity: Severity) -> u8 {
-        severity.0
-    }
-}
-
-/// The order in which records leave (P3): emergency before alert before notice.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-/// How urgent a record is for delivery, the most urgent first.
-#[serde(rename_all = "kebab-case")]
-pub enum Class {
-    Emergency,
-    Alert,
-    Notice,
-}
-
-/// How far the case has come with the grid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    Opened,
-    Accepted,
-    Dispatched,
-    Handled,
-    Verified,
-    Closed,
-    Dismissed,
-}
-
-impl Stage {
-    /// Nobody has to do anything more: closed or dismissed.
-    pub fn is_over(self) -> bool {
-        matches!(self, Self::Closed | Self::Dismissed)
-    }
-}
 
 /// What one record tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -285,46 +135,6 @@ pub struct Evidence {
     pub pre_roll_limit: Option<PreRollLimit>,
 }
 
-/// How soon a case is to be answered, the most urgent first.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tier {
-    /// Minutes.
-    Urgent,
-    /// 2 hours.
-    Small,
-    /// 2 days.
-    Slow,
-    /// 7 days.
-    Complex,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Route {
-    /// 部门: who answers for it.
-    pub department: String,
-    /// 事项, as the list names it.
-    pub item: String,
-    /// The site's own number of the item.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-    /// Whom to ask for there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub person: Option<String>,
-    /// Telephone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phone: Option<String>,
-    /// `false`: 准入清单 does not hold it, and this is the person for all else.
-    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
-    pub admitted: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
 /// What the clocks said when it began (P9).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClockError {
@@ -402,6 +212,32 @@ pub struct Incident {
     pub rule: Option<RuleId>,
     /// The happening it stands for ([`super::Finding::key`]); the desk's, not the grid's.
     pub key: String,
+}
+
+impl Incident {
+    /// Equipment that was not well and is right again by itself, before anybody took it on: nobody is called
+    /// for it.
+    pub fn has_mended(&self) -> bool {
+        use Kind as K;
+        let equipment = matches!(
+            self.kind,
+            K::DeviceSilent
+                | K::DeviceBattery
+                | K::DeviceTamper
+                | K::DeviceWeak
+                | K::DeviceFault
+                | K::CameraSilent
+                | K::CameraBlind
+                | K::CameraMoved
+                | K::CameraFrozen
+                | K::CameraUnfocused
+                | K::DetectorDegraded
+                | K::SinkDown
+                | K::DiskLow
+                | K::ClockSkew
+        );
+        equipment && !self.active && self.stage == Stage::Opened
+    }
 }
 
 /// A change of an incident on its way to the journal and the sinks.

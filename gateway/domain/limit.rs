@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Incident, Kind, Stage, Tier};
+use super::Tier;
 
 /// How far a limit is used up.
 #[derive(
@@ -204,32 +204,6 @@ impl Deadline {
     /// The limit at which there is something to tell next.
     pub fn next(&self) -> Option<&LimitRun> {
         self.runs.iter().filter(|run| run.at.is_some()).min_by_key(|run| run.at)
-    }
-}
-
-impl Incident {
-    /// Equipment that was not well and is right again by itself, before anybody took it on: nobody is called
-    /// for it.
-    pub fn has_mended(&self) -> bool {
-        use Kind as K;
-        let equipment = matches!(
-            self.kind,
-            K::DeviceSilent
-                | K::DeviceBattery
-                | K::DeviceTamper
-                | K::DeviceWeak
-                | K::DeviceFault
-                | K::CameraSilent
-                | K::CameraBlind
-                | K::CameraMoved
-                | K::CameraFrozen
-                | K::CameraUnfocused
-                | K::DetectorDegraded
-                | K::SinkDown
-                | K::DiskLow
-                | K::ClockSkew
-        );
-        equipment && !self.active && self.stage == Stage::Opened
     }
 }
 

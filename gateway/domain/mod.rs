@@ -20,6 +20,7 @@ mod hardware;
 mod heartbeat;
 mod ids;
 mod incident;
+mod kind;
 mod kind_words;
 mod life;
 mod limit;
@@ -69,9 +70,10 @@ pub use hardware::HwDecode;
 pub use heartbeat::{Heartbeat, HeartbeatData, HeartbeatFacts, HeartbeatSums, started_at};
 pub use ids::{EvidenceId, IdMint, IncidentId, RuleId, SinkId, SiteId, SourceId};
 pub use incident::{
-    Class, ClockError, Detail, Evidence, Incident, Kind, ObjectCount, PreRollLimit, Record, Route,
-    Severity, SourceRef, Stage, Tier, Title, What,
+    ClockError, Detail, Evidence, Incident, ObjectCount, PreRollLimit, Record, SourceRef, Title,
+    What,
 };
+pub use kind::{Class, Kind, Severity, Stage, Tier};
 pub use life::{AskFor, Asked, CaseStep, DismissReason, GATEWAY, Life, ReplyTo, plain_name};
 pub use limit::{Deadline, Escalation, Level, Light, LimitEvent, LimitRun, LimitSpan, LimitStep};
 pub use look::{Look, LookFeedback};
@@ -86,7 +88,7 @@ pub use place::{Grid, GridWorker, Place, SourceInfo, SourceKind};
 pub use posture::{OrderTo, Posture, PostureOrder};
 pub use rain::{GaugeView, GridView, PointView, RainView, TestView, ThresholdView, Words};
 pub use receipt::{Answer, Receipt};
-pub use routing::{AdmittedItem, Otherwise, Routes};
+pub use routing::{AdmittedItem, Otherwise, Route, Routes};
 pub use station_status::StationStatus;
 pub use stop::StopFlag;
 #[cfg(test)]

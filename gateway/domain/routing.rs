@@ -1,6 +1,34 @@
 //! 准入清单, the list of admitted items: whose business an incident is, by kind, place and posture. Pure.
 
-use super::{Grid, Kind, Posture, Route};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Grid, Kind, Posture};
+
+/// 准入清单: whose business an incident is, as the list said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Route {
+    /// 部门: who answers for it.
+    pub department: String,
+    /// 事项, as the list names it.
+    pub item: String,
+    /// The site's own number of the item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Whom to ask for there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// Telephone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
+    /// `false`: 准入清单 does not hold it, and this is the person for all else.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub admitted: bool,
+}
+
+fn yes() -> bool {
+    true
+}
 
 /// An item 事项 of the list and the department 部门 that answers for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
