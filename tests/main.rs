@@ -77,6 +77,7 @@ mod configs;
 mod doors_brokers;
 mod doors_intake;
 mod doors_web;
+mod drill;
 mod drone;
 mod drone_telemetry;
 mod engine;

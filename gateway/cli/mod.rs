@@ -15,6 +15,7 @@ mod run;
 mod schema;
 mod store;
 mod store_report;
+mod test_event;
 mod track_file;
 mod watch;
 
@@ -70,6 +71,8 @@ enum Command {
     Incidents(incidents::Args),
     /// What a district counts of the cases of a month: closed, in time, by grid, kind and department.
     Figures(figures::Args),
+    /// A drill through every sink, route and limit: what arrived where, and how soon.
+    TestEvent(test_event::Args),
     /// JSON Schema of the configuration and of the event.
     Schema(schema::Args),
     /// Look into a data folder.
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Discover(args) => discover::main(&args),
         Command::Incidents(args) => incidents::main(&args),
         Command::Figures(args) => figures::main(&args),
+        Command::TestEvent(args) => test_event::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),
     };

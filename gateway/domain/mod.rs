@@ -6,6 +6,7 @@ mod calendar;
 mod case_line;
 mod datum;
 mod device;
+mod drill;
 mod duty;
 mod entry;
 mod event;
@@ -56,6 +57,7 @@ pub use datum::Datum;
 pub use device::{
     Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceStatus, DeviceTable,
 };
+pub use drill::DrillOrder;
 pub use duty::{DutyRole, Hours, OnDuty, Roster, Shift};
 pub use entry::{Entry, Outcome, Quarantined, SeenPress, Settled};
 pub use event::{Event, EventData, event_schema};

@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Arrival, DeviceReport, DismissReason, Evidence, EvidenceId, GaugeReport, IncidentId, Kind, Now,
-    Pose, PostureOrder, Receipt, ReplyTo, SourceId, Stamp, TrackFrame, Unreadable,
+    Arrival, DeviceReport, DismissReason, DrillOrder, Evidence, EvidenceId, GaugeReport,
+    IncidentId, Kind, Now, Pose, PostureOrder, Receipt, ReplyTo, SourceId, Stamp, TrackFrame,
+    Unreadable,
 };
 
 /// One thing reported or seen.
@@ -60,6 +61,8 @@ pub enum Body {
     Gauge(GaugeReport),
     /// A person orders a posture of the site on or off.
     Posture(PostureOrder),
+    /// A person asks for a drill.
+    Drill(DrillOrder),
     /// A part of the gateway or a device broke, or works again.
     Fault(Fault),
     /// A sink will not get something; its id is the source.

@@ -1,6 +1,7 @@
 //! The desk: observations and findings in, journal entries and evidence jobs out; revisions without gaps.
 
 mod devices;
+mod drill;
 mod evidence;
 mod faults;
 mod flights;
@@ -37,8 +38,8 @@ use super::{
 };
 use crate::domain::{
     Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, Grid, IdMint,
-    Incident, IncidentId, Kind, Life, Now, Observation, Phase, Posture, PressForm, Record, Roster,
-    Route, Routes, SeenPress, Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage, What,
+    Incident, IncidentId, Kind, Life, Now, Observation, Phase, PressForm, Record, Roster, Route,
+    Routes, SeenPress, Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage, What,
 };
 
 /// What the desk knows of sources: the configuration, looked up by id.
@@ -208,12 +209,13 @@ impl Desk {
                 effects.entries.push(live.record(now, What::Ended));
             }
             let over = live.is_closed() && !live.incident.active;
+            let is_drill = live.incident.detail.contains_key("drill");
             self.live.insert(id, live);
             self.note_ended(id);
             if over {
                 self.retire(id);
             }
-            if survives && !ends {
+            if survives && !ends && !is_drill {
                 self.keep_near(id);
             }
         }
@@ -247,6 +249,7 @@ impl Desk {
             Body::Device(report) => self.report(now, source, stamp, report, &mut effects),
             Body::Pose(pose) => self.pose(now, source, stamp, pose, &mut effects),
             Body::Tracks(frame) => self.saw(now, source, stamp, frame, &mut effects),
+            Body::Drill(order) => self.drill(now, (source, stamp), order, &mut effects),
             Body::Posture(_) => {}
         }
         for finding in findings {
@@ -285,6 +288,7 @@ impl Desk {
             }
         }
         over.into_iter().for_each(|id| self.retire(id));
+        self.end_drills(now, &mut effects);
         self.watch_devices(now, &mut effects);
         self.tell_strangers(now, &mut effects);
         self.cut_press_clips(now, &mut effects);
@@ -298,9 +302,7 @@ impl Desk {
 
     /// Whose business such an incident is, as things stand.
     fn route(&self, kind: Kind, grid: Option<&Grid>) -> Option<Route> {
-        let is_held = |posture: &Posture| self.by_key.contains_key(&posture.key());
-        let held: Vec<Posture> = Posture::ALL.into_iter().filter(is_held).collect();
-        self.directory.routes.route(kind, grid, &held)
+        self.directory.routes.route(kind, grid, &self.postures())
     }
 
     /// Who is on duty, if the site says who is: nobody is an empty list.

@@ -15,6 +15,8 @@ mod supervise;
 #[cfg(test)]
 mod tests_devices;
 #[cfg(test)]
+mod tests_drill;
+#[cfg(test)]
 mod tests_flight;
 #[cfg(test)]
 mod tests_fusion;

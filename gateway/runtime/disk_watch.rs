@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use tokio::sync::watch;
 
-use super::{retry_request::answer_retry, shared::Shared};
+use super::{drill_request::answer_drill, retry_request::answer_retry, shared::Shared};
 use crate::{
     base::stopped,
     domain::{
@@ -78,6 +78,7 @@ impl DiskWatch {
     fn check(&mut self) {
         let now = self.shared.clock.now();
         answer_retry(&self.data, &self.shared.store, &*self.shared.clock);
+        answer_drill(&self.data, &self.shared);
         let check = self.shared.store.check_space(now).unwrap_or_else(|error| SpaceCheck {
             level: self.shared.store.space_level(),
             short: Some(error.to_string()),

@@ -47,6 +47,7 @@ fn goes_into_the_reserve(body: &Body) -> bool {
         | Body::Reply(_)
         | Body::Gauge(_)
         | Body::Posture(_)
+        | Body::Drill(_)
         | Body::Loss(_)
         | Body::Unreadable(_) => false,
     }
@@ -295,6 +296,7 @@ impl Junction {
             Body::Reply(_) => "reply",
             Body::Gauge(_) => "gauge",
             Body::Posture(_) => "posture",
+            Body::Drill(_) => "drill",
             Body::Fault(_) => "fault",
             Body::Device(_) => "device",
             Body::Unreadable(_) => "unreadable",

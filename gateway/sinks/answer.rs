@@ -168,6 +168,31 @@ pub struct AnswerSink {
     answered: HashMap<IncidentId, u64>,
 }
 
+const NOT_SAID: &str = "no [[sink.say]] is about it";
+
+impl Config {
+    /// What is said of this event at such a moment.
+    fn meant<'s>(&'s self, event: &'s Event, when: When) -> impl Iterator<Item = &'s Say> {
+        let data = &event.data;
+        let source = data.sources.first().map_or("", |source| source.id.as_str());
+        let model = template::detail(data, "model").unwrap_or_default();
+        self.say.iter().filter(move |say| {
+            let has = |list: &[String], one: &str| {
+                list.is_empty() || list.iter().any(|item| item.eq_ignore_ascii_case(one))
+            };
+            say.when.contains(&when)
+                && say.kinds.contains(&data.kind)
+                && has(&say.models, &model)
+                && has(&say.devices, source)
+        })
+    }
+
+    /// Why nothing is said of one that opens, if nothing is.
+    pub(in crate::sinks) fn passes(&self, event: &Event) -> Option<&'static str> {
+        self.meant(event, When::Received).next().is_none().then_some(NOT_SAID)
+    }
+}
+
 impl AnswerSink {
     pub(super) fn new(config: &Config, site: &SiteId, lane: Lane) -> Self {
         let client_id = format!("gridpost-{site}-{}-{}", config.id, lane.name());
@@ -207,21 +232,6 @@ impl AnswerSink {
             | What::Lapsed => None,
         }
     }
-
-    fn meant<'s>(&'s self, event: &'s Event, when: When) -> impl Iterator<Item = &'s Say> {
-        let data = &event.data;
-        let source = data.sources.first().map_or("", |source| source.id.as_str());
-        let model = template::detail(data, "model").unwrap_or_default();
-        self.config.say.iter().filter(move |say| {
-            let has = |list: &[String], one: &str| {
-                list.is_empty() || list.iter().any(|item| item.eq_ignore_ascii_case(one))
-            };
-            say.when.contains(&when)
-                && say.kinds.contains(&data.kind)
-                && has(&say.models, &model)
-                && has(&say.devices, source)
-        })
-    }
 }
 
 fn presses(event: &Event) -> u64 {
@@ -235,6 +245,7 @@ impl Sink for AnswerSink {
             return Err(DeliverError::passed("means nothing to who pressed"));
         };
         let says: Vec<(String, String)> = self
+            .config
             .meant(&event, when)
             .map(|say| {
                 let topic = template::fill(&say.topic, &event, when.as_str(), Into::Topic);
@@ -242,7 +253,7 @@ impl Sink for AnswerSink {
             })
             .collect();
         if says.is_empty() {
-            return Err(DeliverError::passed("no [[sink.say]] is about it"));
+            return Err(DeliverError::passed(NOT_SAID));
         }
         if template::age_s(&event, delivery.at) > self.config.too_old_s as f64 {
             return Err(DeliverError::passed("too old to be of use"));
@@ -301,7 +312,8 @@ mod tests {
         let topics = |what: &str, more: &str| {
             let event = template::event(&press(what, more)).unwrap();
             let Some(when) = answer.when(&event) else { return "nothing".to_owned() };
-            let topics: Vec<_> = answer.meant(&event, when).map(|say| say.topic.as_str()).collect();
+            let topics: Vec<_> =
+                answer.config.meant(&event, when).map(|say| say.topic.as_str()).collect();
             format!("{} {}", when.as_str(), topics.join(" "))
         };
         assert_eq!(topics("opened", ""), "received room/siren");

@@ -7,7 +7,9 @@ use super::{
     answer, http, jsonl, levels, mqtt,
     sink::{DeliverError, Delivery, Lane, Sink},
 };
-use crate::domain::{Level, SinkId, SiteId};
+use jiff::Timestamp;
+
+use crate::domain::{Event, Level, Record, SinkId, SiteId};
 
 /// `[[sink]]`, by its `kind`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -89,6 +91,23 @@ impl Config {
             Self::Webhook(config) => Some(&config.departments),
             Self::Http(_) | Self::Mqtt(_) => Some(&[]),
             Self::Answer(_) | Self::Jsonl(_) => None,
+        }
+    }
+
+    /// Why this record is passed over there, if it is: it is not what the sink is for.
+    pub fn passes_over(
+        &self,
+        record: &Record,
+        event: &Event,
+        now: Timestamp,
+    ) -> Option<&'static str> {
+        if !levels::is_meant(self.levels(), record) {
+            return Some("it was not taken to its levels");
+        }
+        match self {
+            Self::Webhook(config) => config.passes(event, now),
+            Self::Answer(config) => config.passes(event),
+            Self::Http(_) | Self::Jsonl(_) | Self::Mqtt(_) => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What leaves the store and how it is given back: due records and files, settlements, dead letters sent again.
 
-use std::{future::Future, time::Duration};
+use std::{collections::BTreeMap, future::Future, time::Duration};
 
 use jiff::Timestamp;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     base::{NotYet, Tried, lock},
-    domain::{Class, Metric, Outcome, Settled, SinkId},
+    domain::{Class, IncidentId, Metric, Outcome, Settled, SinkId},
 };
 
 /// A due record that the disk does not give back now is asked for again after this.
@@ -128,6 +128,17 @@ impl Store {
             tokio::time::sleep(UNREADABLE_RETRY).await;
             store.release(&sink, seq);
         });
+    }
+
+    /// Who has not got the first record of this incident, and who refused it, with the answer.
+    pub fn owed(&self, id: IncidentId) -> (Vec<SinkId>, BTreeMap<SinkId, String>) {
+        let state = lock(&self.inner.shared.state);
+        let Some(first) = state.incidents.get(&id).map(|brief| brief.first) else {
+            return Default::default();
+        };
+        let waiting = state.due.pending.get(&first).map(|pending| pending.owed.clone());
+        let refused = state.dead.get(&first).map(|letter| letter.answers.clone());
+        (waiting.unwrap_or_default(), refused.unwrap_or_default())
     }
 
     /// Writes down how something was settled; returns once that is queued. What is refused

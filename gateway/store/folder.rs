@@ -19,6 +19,7 @@ const FORMAT_WORD: &str = "gridpost-store";
 const OUR_NAMES: &[&str] = &[
     "cameras",
     "devices",
+    "drill",
     "evidence",
     "figures",
     "format",

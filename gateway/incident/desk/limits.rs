@@ -8,21 +8,16 @@ pub(super) fn postures_of(live: &[Record]) -> Vec<Posture> {
     let holds = |posture: &Posture| {
         live.iter().any(|record| {
             let incident = &record.incident;
-            incident.active && incident.kind == Kind::Posture && incident.key == key(*posture)
+            incident.active && incident.kind == Kind::Posture && incident.key == posture.key()
         })
     };
     Posture::ALL.into_iter().filter(holds).collect()
 }
 
-/// Of the happening of a posture.
-fn key(posture: Posture) -> String {
-    format!("posture/{}", posture.as_str())
-}
-
 impl Desk {
     /// The postures that hold now.
     pub(super) fn postures(&self) -> Vec<Posture> {
-        let holds = |posture: &Posture| self.by_key.contains_key(&key(*posture));
+        let holds = |posture: &Posture| self.by_key.contains_key(&posture.key());
         Posture::ALL.into_iter().filter(holds).collect()
     }
 

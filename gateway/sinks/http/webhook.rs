@@ -182,7 +182,7 @@ impl Config {
     }
 
     /// The reason to pass this event over, if there is one.
-    fn passes(&self, event: &Event, now: Timestamp) -> Option<&'static str> {
+    pub(in crate::sinks) fn passes(&self, event: &Event, now: Timestamp) -> Option<&'static str> {
         let data = &event.data;
         let grid = data.grid.as_ref().map_or("", |grid| grid.code.as_str());
         // Somebody else came: to who is told of the first, that is as good as a new incident.

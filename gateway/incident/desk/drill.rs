@@ -1,0 +1,98 @@
+//! 演练, a drill: an incident like any other on its way to people, and like none for everything else: it joins
+//! nothing, nothing joins it, and it ends by itself.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Desk, Effects, resumed, titles};
+use crate::domain::{
+    Answer, ClockError, DismissReason, DrillOrder, GATEWAY, Incident, IncidentId, Life, Now, Reply,
+    ReplyTo, SourceId, SourceRef, Stage, Stamp, Title, What,
+};
+
+/// In front of its title.
+const MARK: (&str, &str) = ("【演练】", "[DRILL] ");
+
+impl Desk {
+    /// Opens one, or says why not.
+    pub(super) fn drill(
+        &mut self,
+        now: Now,
+        (source, stamp): (&SourceId, Stamp),
+        order: &DrillOrder,
+        effects: &mut Effects,
+    ) {
+        if !self.directory.sources.contains_key(source) {
+            let names = "the id of a button, camera, gauge or drone of the configuration";
+            effects.answer =
+                Answer::Refused(format!("no source is called `{source}`: give {names}"));
+            return;
+        }
+        let info = self.source(source);
+        let grid = info.grid.as_deref().cloned();
+        let mut detail = self.duty(now, grid.as_ref());
+        let until = now.wall + SignedDuration::from_secs(i64::from(order.lasts_s));
+        detail.insert("drill".into(), true.into());
+        detail.insert("drill_by".into(), order.by.clone().into());
+        detail.insert("drill_until".into(), until.to_string().into());
+        let title = titles::title(order.kind, &info);
+        let id = self.ids.incident(now);
+        let mut incident = Incident {
+            id,
+            revision: 0,
+            stage: Stage::Opened,
+            active: false,
+            kind: order.kind,
+            severity: order.severity,
+            title: Title {
+                zh: format!("{}{}", MARK.0, title.zh),
+                en: format!("{}{}", MARK.1, title.en),
+            },
+            route: self.route(order.kind, grid.as_ref()),
+            grid,
+            place: info.place,
+            began_at: now.wall,
+            opened_at: now.wall,
+            changed_at: now.wall,
+            ended_at: Some(now.wall),
+            sources: vec![SourceRef { id: info.id, kind: info.kind, name: info.name }],
+            objects: Vec::new(),
+            evidence: Vec::new(),
+            deadline: None,
+            life: Life::default(),
+            clock: ClockError::of(stamp),
+            why: format!("a drill, asked for by {}", order.by),
+            detail,
+            rule: None,
+            key: format!("drill/{id}"),
+        };
+        self.directory.limits.open(&mut incident, &self.postures(), now.wall);
+        let mut live = resumed(incident, now);
+        live.reported = false;
+        effects.entries.push(live.record(now, What::Opened));
+        live.arm(now);
+        effects.answer = Answer::Changed(Box::new(live.incident.clone()));
+        self.live.insert(id, live);
+    }
+
+    /// Drills whose time is over are dismissed, whoever had them.
+    pub(super) fn end_drills(&mut self, now: Now, effects: &mut Effects) {
+        let over: Vec<IncidentId> = self
+            .live
+            .values()
+            .filter(|live| !live.is_closed() && is_over(&live.incident, now.wall))
+            .map(|live| live.incident.id)
+            .collect();
+        for id in over {
+            let mut reply = Reply::new(id, ReplyTo::Dismissed, GATEWAY);
+            reply.reason = Some(DismissReason::Test);
+            let mut told = Effects::default();
+            self.reply(now, &reply, &mut told);
+            effects.entries.append(&mut told.entries);
+        }
+    }
+}
+
+fn is_over(incident: &Incident, now: Timestamp) -> bool {
+    let until = incident.detail.get("drill_until").and_then(|until| until.as_str());
+    until.and_then(|until| until.parse::<Timestamp>().ok()).is_some_and(|until| until <= now)
+}

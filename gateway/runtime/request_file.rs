@@ -1,0 +1,68 @@
+//! A command beside a running gateway: its request lies in the data folder, which is nobody else's, and the
+//! answer beside it.
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::base::{Sync, write_whole};
+
+/// A running gateway looks for requests every few seconds.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+const POLL_EVERY: Duration = Duration::from_millis(50);
+
+/// What is asked or answered, and the process that asks: tells the answer to this request from that to
+/// another.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Slip<T> {
+    pub(super) by: u32,
+    pub(super) slip: T,
+}
+
+/// Asks the gateway that runs on this folder for `what`, and waits for its answer. The error is one sentence.
+pub(super) fn ask<A: DeserializeOwned>(
+    data: &Path,
+    pid: &str,
+    what: &str,
+    request: &impl Serialize,
+    within: Duration,
+) -> Result<A, String> {
+    let by = std::process::id();
+    let path = data.join(format!("{what}.json"));
+    let text =
+        serde_json::to_vec(&Slip { by, slip: request }).map_err(|error| error.to_string())?;
+    write_whole(&path, &text, Sync::No).map_err(|error| format!("{}: {error}", path.display()))?;
+    let answer = data.join(format!("{what}.done"));
+    let began = Instant::now();
+    while began.elapsed() < within {
+        let text = fs::read(&answer).ok();
+        let slip = text.and_then(|text| serde_json::from_slice::<Slip<A>>(&text).ok());
+        if let Some(slip) = slip.filter(|slip| slip.by == by) {
+            let _ = fs::remove_file(&answer);
+            return Ok(slip.slip);
+        }
+        std::thread::sleep(POLL_EVERY);
+    }
+    let _ = fs::remove_file(path);
+    Err(format!("the running gateway (process {pid}) did not answer within {within:?}"))
+}
+
+/// The running gateway's half: a request that lies in its folder.
+pub(super) fn take<Q: DeserializeOwned>(data: &Path, what: &str) -> Option<Slip<Q>> {
+    let path = data.join(format!("{what}.json"));
+    let text = fs::read(&path).ok()?;
+    let _ = fs::remove_file(&path);
+    serde_json::from_slice(&text).ok()
+}
+
+/// And its answer to the process that asked.
+pub(super) fn put(data: &Path, what: &str, by: u32, answer: &impl Serialize) {
+    let answer = serde_json::to_vec(&Slip { by, slip: answer }).unwrap_or_default();
+    if let Err(error) = write_whole(&data.join(format!("{what}.done")), &answer, Sync::No) {
+        tracing::warn!(%error, what, "the answer to a request could not be written");
+    }
+}
