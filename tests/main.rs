@@ -81,6 +81,7 @@ mod drone;
 mod drone_telemetry;
 mod engine;
 mod engine_live;
+mod flat;
 mod full_disk;
 mod fusion;
 mod fuzz;

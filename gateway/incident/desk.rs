@@ -28,6 +28,7 @@ use super::{
     gauges::Gauges,
     life,
     live::{Live, SNAPSHOT_WAIT_MS, UPDATE_EVERY_MS},
+    memory::Remembers,
     presses::Presses,
     strangers::Strangers,
     supervise::Fleet,
@@ -36,8 +37,8 @@ use super::{
 };
 use crate::domain::{
     Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, GATEWAY,
-    IdMint, Incident, IncidentId, Kind, Life, Now, Observation, Phase, PressForm, Record, ReplyTo,
-    SeenPress, Severity, Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage, What,
+    IdMint, Incident, IncidentId, Kind, Life, Mark, Now, Observation, Phase, PressForm, Record,
+    ReplyTo, SeenPress, Severity, Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage, What,
 };
 
 /// What the desk knows of sources: the configuration, looked up by id.
@@ -65,6 +66,8 @@ pub struct Directory {
     pub watch: config::Config,
     /// `[life]`: who may take which step of a case.
     pub life: life::Config,
+    /// How much is remembered of what is over.
+    pub remembers: Remembers,
 }
 
 /// Work for the evidence worker; it answers with [`Body::Evidence`] or [`Body::EvidenceFailed`].
@@ -117,8 +120,8 @@ pub struct Desk {
     recent: HashMap<SourceId, VecDeque<IncidentId>>,
     presses: Presses,
     gauges: Gauges,
-    replies: HashSet<(IncidentId, String)>,
-    reply_order: VecDeque<(IncidentId, String)>,
+    replies: HashSet<Mark>,
+    reply_order: VecDeque<Mark>,
     closed: VecDeque<IncidentId>,
     flights: Flights,
     /// Live incidents, presses aside, with which a later one may be joined: few, however many cases are
@@ -136,6 +139,8 @@ pub struct Desk {
 impl Desk {
     /// No incidents yet. `ids`: where new ids come from.
     pub fn new(directory: Directory, ids: IdMint) -> Self {
+        let mut presses = Presses::default();
+        presses.bound(directory.remembers);
         Self {
             directory,
             ids,
@@ -143,7 +148,7 @@ impl Desk {
             by_key: HashMap::new(),
             ended_by_key: HashMap::new(),
             recent: HashMap::new(),
-            presses: Presses::default(),
+            presses,
             gauges: Gauges::default(),
             replies: HashSet::new(),
             reply_order: VecDeque::new(),
@@ -175,7 +180,7 @@ impl Desk {
                 self.fleet.restore_call(now, &seen.source, seen.taken_at);
             }
         }
-        replies.into_iter().for_each(|reply| self.remember_reply(reply));
+        replies.iter().for_each(|(incident, id)| self.remember_reply(*incident, id));
         let mut effects = Effects::default();
         for record in live {
             let incident = record.incident;
@@ -495,6 +500,7 @@ fn resumed(incident: Incident, now: Now) -> Live {
 impl Desk {
     /// The configuration changed: from now on sources are looked up here.
     pub fn set_directory(&mut self, now: Now, directory: Directory) {
+        self.presses.bound(directory.remembers);
         self.directory = directory;
         self.list_devices(now);
     }

@@ -11,7 +11,7 @@ use crate::{
     camera::{LookAreas, WakePlan},
     config::{ButtonConfig, Config},
     domain::{DeviceInfo, EventContext, Place, SourceId, SourceInfo, SourceKind},
-    incident::Directory,
+    incident::{Directory, Remembers},
     rules::{
         self, Masks,
         rain::{GaugeConfig, POSTURE_SOURCE, Site},
@@ -122,6 +122,8 @@ pub(super) fn directory(config: &Config) -> Directory {
             .collect(),
         watch: config.devices.clone(),
         life: config.life,
+        // The store takes the other three quarters.
+        remembers: Remembers::within(config.data.memory_max_bytes / 4),
     }
 }
 
