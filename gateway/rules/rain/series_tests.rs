@@ -189,24 +189,3 @@ fn of_one_length_two_amounts_of_an_instant_are_kept() {
     assert!(series.insert(at, fallen(600, 3_600)) && series.insert(at, Measure::TodayUm(600)));
     assert!(series.insert(at + SignedDuration::from_secs(60), fallen(600, 300)));
 }
-
-/// With each report all is added up anew, which takes in proportion to the readings that are kept: 1.1 ms for
-/// a day of minutes in a development build, a thousandth of a core for 50 gauges.
-#[test]
-fn r1_what_a_report_costs_grows_no_faster_than_the_readings_that_are_kept() {
-    let of = |readings: i64| {
-        let mut series = Series::default();
-        (0..readings).for_each(|n| {
-            series.insert(minute(n), Measure::Tips((n / 3).unsigned_abs()));
-        });
-        let runs = (0..9).map(|_| {
-            let began = std::time::Instant::now();
-            series.add_up(SCALE);
-            began.elapsed()
-        });
-        runs.min().unwrap()
-    };
-    let (part, day) = (of(150), of(1_500));
-    println!("150 readings: {part:?}; a day and an hour of minutes: {day:?}");
-    assert!(day < part * 40, "{part:?} → {day:?}");
-}
