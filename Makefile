@@ -36,7 +36,8 @@ fuzz: setup ## every decoder of outside bytes, guided by coverage: SECONDS=60 ea
 	@tests/fuzz/guided/run.sh $(or $(SECONDS),60) $(ONLY)
 
 soak: setup-test models clips ## camera, broker and sink flap, MINUTES=10; memory, file handles and threads as a table
-	@GRIDPOST_SOAK_SECONDS=$$(( $(or $(MINUTES),10) * 60 )) cargo nextest run --no-capture -E 'test(/^soak::/)'
+	@GRIDPOST_SOAK_SECONDS=$$(( $(or $(MINUTES),10) * 60 )) GRIDPOST_FLAT_PRESSES=$$(( $(or $(MINUTES),10) * 2000 )) \
+		cargo nextest run --no-capture -E 'test(/^(soak|flat)::/)'
 
 build-tests: setup-test
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --no-run --cargo-quiet; else cargo test --quiet --no-run; fi

@@ -83,6 +83,7 @@ mod drone_telemetry;
 mod engine;
 mod engine_live;
 mod figures;
+mod flat;
 mod full_disk;
 mod fusion;
 mod fuzz;

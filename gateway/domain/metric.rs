@@ -107,6 +107,7 @@ metrics! {
     DetectorProvider Gauge "gridpost_detector_provider" ["provider"] "1 for the execution provider of ONNX Runtime that runs the model.";
     EvidenceFailed Counter "gridpost_evidence_failures_total" ["source"] "Snapshots or clips that could not be made.";
     ConfigReloads Counter "gridpost_config_reloads_total" ["outcome"] "Reloads of the configuration: done, wrong, refused.";
+    HeapBytes Gauge "gridpost_heap_bytes" [""] "Bytes that the process has allocated; what memory_bytes has beyond them is code, threads, mapped files and what the allocator keeps for later.";
     MemoryBytes Gauge "gridpost_memory_bytes" [""] "Resident memory of the process.";
 }
 

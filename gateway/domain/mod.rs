@@ -33,6 +33,7 @@ mod observation;
 mod picture;
 mod place;
 mod posture;
+mod press_identity;
 mod rain;
 mod receipt;
 mod routing;
@@ -88,6 +89,7 @@ pub use observation::{
 pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
 pub use place::{Grid, GridWorker, Place, SourceInfo, SourceKind};
 pub use posture::{OrderTo, Posture, PostureOrder};
+pub use press_identity::{Mark, PRESS_KNOWN_MS, PressIdentity, number_of, way_of};
 pub use rain::{GaugeView, GridView, PointView, RainView, TestView, ThresholdView, Words};
 pub use receipt::{Answer, Receipt};
 pub use routing::{AdmittedItem, Otherwise, Route, Routes};

@@ -30,6 +30,7 @@ use super::{
     gauges::Gauges,
     life::{self, Anchors},
     live::{Live, SNAPSHOT_WAIT_MS, UPDATE_EVERY_MS},
+    memory::Remembers,
     presses::Presses,
     strangers::Strangers,
     supervise::Fleet,
@@ -38,8 +39,8 @@ use super::{
 };
 use crate::domain::{
     Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, Grid, IdMint,
-    Incident, IncidentId, Kind, Life, Now, Observation, Phase, PressForm, Record, Roster, Route,
-    Routes, SeenPress, Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage, What,
+    Incident, IncidentId, Kind, Life, Mark, Now, Observation, Phase, PressForm, Record, Roster,
+    Route, Routes, SeenPress, Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage, What,
 };
 
 /// What the desk knows of sources: the configuration, looked up by id.
@@ -73,6 +74,8 @@ pub struct Directory {
     pub roster: Option<Roster>,
     /// And within what time.
     pub limits: life::Limits,
+    /// How much is remembered of what is over.
+    pub remembers: Remembers,
 }
 
 /// Work for the evidence worker; it answers with [`Body::Evidence`] or [`Body::EvidenceFailed`].
@@ -125,8 +128,8 @@ pub struct Desk {
     recent: HashMap<SourceId, VecDeque<IncidentId>>,
     presses: Presses,
     gauges: Gauges,
-    replies: HashSet<(IncidentId, String)>,
-    reply_order: VecDeque<(IncidentId, String)>,
+    replies: HashSet<Mark>,
+    reply_order: VecDeque<Mark>,
     closed: VecDeque<IncidentId>,
     flights: Flights,
     /// Live incidents, presses aside, with which a later one may be joined: few, however many cases are
@@ -144,6 +147,8 @@ pub struct Desk {
 impl Desk {
     /// No incidents yet. `ids`: where new ids come from.
     pub fn new(directory: Directory, ids: IdMint) -> Self {
+        let mut presses = Presses::default();
+        presses.bound(directory.remembers);
         Self {
             directory,
             ids,
@@ -151,7 +156,7 @@ impl Desk {
             by_key: HashMap::new(),
             ended_by_key: HashMap::new(),
             recent: HashMap::new(),
-            presses: Presses::default(),
+            presses,
             gauges: Gauges::default(),
             replies: HashSet::new(),
             reply_order: VecDeque::new(),
@@ -183,7 +188,7 @@ impl Desk {
                 self.fleet.restore_call(now, &seen.source, seen.taken_at);
             }
         }
-        replies.into_iter().for_each(|reply| self.remember_reply(reply));
+        replies.iter().for_each(|(incident, id)| self.remember_reply(*incident, id));
         let mut effects = Effects::default();
         let postures = limits::postures_of(&live);
         for record in live {
@@ -514,6 +519,7 @@ fn resumed(incident: Incident, now: Now) -> Live {
 impl Desk {
     /// The configuration changed: from now on sources are looked up here.
     pub fn set_directory(&mut self, now: Now, directory: Directory) {
+        self.presses.bound(directory.remembers);
         self.directory = directory;
         self.list_devices(now);
     }

@@ -4,30 +4,18 @@
 //! battery is changed counts from the beginning again. Whose word it is (the user at the intake, the
 //! broker) is part of what a press is recognised by: nobody uses up the ids of somebody else.
 
-use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    hash::{BuildHasher, RandomState},
-};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::{IncidentId, Now, Press, SeenPress, SourceId};
+use super::memory::Remembers;
+use crate::domain::{
+    IncidentId, Mark, Now, PRESS_KNOWN_MS, Press, PressIdentity, SeenPress, SourceId, number_of,
+    way_of,
+};
 
-/// Remembered at most so many: what presses are recognised by, two of each press. Some 120 bytes each.
-const PRESSES_MAX: usize = 100_000;
-/// A time that a device states, and an id that no counter makes, come once in so long.
-const REMEMBER_MS: i64 = 7 * DAY_MS;
-/// An id without a time counts so long.
+/// Nothing that is counted is older than this: an id of a counter counts for a day.
 const DAY_MS: i64 = 24 * 3_600_000;
-/// A packet that is sent again is known for so long by its id and what it holds, if the device gives
-/// its presses ids or times: then no two presses hold the same.
-const PACKET_MS: i64 = 3_600_000;
-/// And for so long if it does not. Each press of such a device looks like the one before, and one that
-/// connects for each press counts its packets from 1: a new press that is sent again, because its
-/// first copy never came, must not be taken for an old one. A call too many is the lesser fault.
-const NAMELESS_PACKET_MS: i64 = 300_000;
-/// Shorter ids may be of a counter, which begins anew with a new battery.
-const RANDOM_CHARS_MIN: usize = 16;
 /// A number that is not above the last one begins a counter anew, unless it comes sooner than this.
 const ANEW_AFTER_MS: i64 = 600_000;
 /// Without an id, any press of a device within this time is the same press.
@@ -36,7 +24,7 @@ const SAME_WITHIN_MS: i64 = 3_000;
 const RETAINED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// More devices than this are looked through for those that count no longer.
-const DEVICES_LOOK_MIN: usize = 2_000;
+const DEVICES_LOOK_MIN: usize = 200;
 
 /// What a press turned out to be.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,45 +35,6 @@ pub(super) enum PressVerdict {
     Same,
     /// An old retained message: recorded, alarms nobody.
     Stale,
-}
-
-/// The way of presses that say nothing of theirs: of replay, and of journals of older versions.
-const ANY_WAY: &str = "";
-
-/// What a press is recognised by. `way`: whose word it is. `named`: it holds an id or a time.
-#[derive(Hash)]
-enum Identity {
-    IdAndTime { source: SourceId, way: String, id: String, at: Timestamp },
-    Id { source: SourceId, way: String, id: String },
-    Time { source: SourceId, way: String, at: Timestamp },
-    Packet { way: String, client: String, packet: u16, digest: String, named: bool },
-}
-
-/// What an identity is remembered as: its texts would be ten times as long. 128 bits by keys of this
-/// process, which nobody outside knows: that two are the same by chance or by intent is out of reach.
-type Mark = u128;
-
-/// The keys by which marks are made.
-#[derive(Default)]
-struct MarkKeys(RandomState, RandomState);
-
-impl MarkKeys {
-    fn mark(&self, identity: &Identity) -> Mark {
-        let (high, low) = (self.0.hash_one(identity), self.1.hash_one(identity));
-        (u128::from(high) << 64) | u128::from(low)
-    }
-}
-
-impl Identity {
-    /// How long it counts, milliseconds.
-    fn counts_ms(&self) -> i64 {
-        match self {
-            Self::Id { id, .. } if id.chars().count() < RANDOM_CHARS_MIN => DAY_MS,
-            Self::Packet { named: true, .. } => PACKET_MS,
-            Self::Packet { named: false, .. } => NAMELESS_PACKET_MS,
-            _ => REMEMBER_MS,
-        }
-    }
 }
 
 /// The ids that one device gives by one way, where they are numbers.
@@ -100,16 +49,21 @@ struct Counter {
 /// no press and makes none out of a repeated one (P9).
 #[derive(Default)]
 pub(super) struct Presses {
+    remembers: Remembers,
     seen: HashMap<Mark, i64>,
     order: VecDeque<(i64, Mark)>,
-    keys: MarkKeys,
+    /// What was forgotten here though it counts yet counts until then: the store knows it.
+    forgotten_until_ms: Option<i64>,
+    /// What the store knows of the press that is judged next.
+    recalled: Vec<(Mark, i64)>,
     /// The last press of each device, by whatever way, and its id.
     last: HashMap<SourceId, (i64, Option<String>)>,
-    counters: HashMap<(SourceId, String), Counter>,
+    /// By device and way.
+    counters: HashMap<Mark, Counter>,
     /// Devices of the site's list.
     listed: HashSet<SourceId>,
-    /// So many devices of either kind, before those are looked for that count no longer.
-    look_at: usize,
+    /// So many of `last` and of `counters`, before those are looked for that count no longer.
+    look_at: [usize; 2],
 }
 
 impl Presses {
@@ -121,6 +75,38 @@ impl Presses {
     /// Devices of the site's list: they keep their counters whoever invents names.
     pub(super) fn list(&mut self, listed: impl Iterator<Item = SourceId>) {
         self.listed = listed.collect();
+    }
+
+    /// How much it remembers.
+    pub(super) fn bound(&mut self, remembers: Remembers) {
+        self.remembers = remembers;
+    }
+
+    /// What an earlier process took was not all handed over by [`Self::restore`]: the store knows the rest.
+    pub(super) fn restored_in_part(&mut self, now: Now) {
+        self.forgotten_until_ms = Some(now.mono().saturating_add(PRESS_KNOWN_MS));
+    }
+
+    /// What the store is to be asked for before this press is judged: marks of it that may have been
+    /// forgotten here. None as long as everything that counts is remembered.
+    pub(super) fn to_recall(&self, now: Now, source: &SourceId, press: &Press) -> Vec<Mark> {
+        if self.forgotten_until_ms.is_none_or(|until| until < now.mono()) {
+            return Vec::new();
+        }
+        let identities = [
+            PressIdentity::of(source, press),
+            PressIdentity::of_any_way(source, press),
+            PressIdentity::of_packet(press).filter(|_| is_dup(press)),
+        ];
+        let marks = identities.into_iter().flatten().map(|identity| identity.mark);
+        let mut marks: Vec<Mark> = marks.filter(|mark| !self.seen.contains_key(mark)).collect();
+        marks.dedup();
+        marks
+    }
+
+    /// What the store knows of the press that is judged next: marks and when they were taken.
+    pub(super) fn recall(&mut self, now: Now, seen: &[(Mark, Timestamp)]) {
+        self.recalled = seen.iter().map(|(mark, at)| (*mark, now.mono_of(*at))).collect();
     }
 
     /// Judges a press and remembers it.
@@ -138,28 +124,34 @@ impl Presses {
 
     /// Whether its packet was taken before, and is only sent again: for what cannot be read.
     pub(super) fn is_sent_again(&self, now: Now, press: &Press) -> bool {
-        press.arrival.as_ref().is_some_and(|arrival| arrival.dup)
-            && packet(press).is_some_and(|packet| self.is_seen(now, &packet))
+        is_dup(press)
+            && PressIdentity::of_packet(press).is_some_and(|packet| self.is_seen(now, &packet))
     }
 
     /// Remembers the packet of what cannot be read.
     pub(super) fn remember_packet(&mut self, now: Now, press: &Press) {
-        if let Some(packet) = packet(press) {
-            self.put(&packet, now.mono());
+        if let Some(packet) = PressIdentity::of_packet(press) {
+            self.put(packet.mark, now.mono());
+            self.forget(now.mono());
         }
     }
 
-    fn is_seen(&self, now: Now, identity: &Identity) -> bool {
-        let at = self.seen.get(&self.keys.mark(identity));
-        at.is_some_and(|at| now.mono() - at <= identity.counts_ms())
+    /// When this was taken, by memory, else by what the store knows.
+    fn taken(&self, mark: Mark) -> Option<i64> {
+        let recalled = || self.recalled.iter().find(|(one, _)| *one == mark).map(|(_, at)| *at);
+        self.seen.get(&mark).copied().or_else(recalled)
+    }
+
+    fn is_seen(&self, now: Now, identity: &PressIdentity) -> bool {
+        self.taken(identity.mark).is_some_and(|at| now.mono() - at <= identity.counts_ms)
     }
 
     fn verdict(&self, now: Now, source: &SourceId, press: &Press) -> PressVerdict {
         // What an older version wrote down counts by whatever way it is sent again.
-        let seen = [way(press), ANY_WAY].into_iter().any(|way| {
-            identity(source, press, way).is_some_and(|identity| {
-                self.is_seen(now, &identity) && !self.begins_anew(now, &identity, press)
-            })
+        let own = PressIdentity::of(source, press).map(|identity| (identity, way_of(press)));
+        let older = PressIdentity::of_any_way(source, press).map(|identity| (identity, ""));
+        let seen = [own, older].into_iter().flatten().any(|(identity, way)| {
+            self.is_seen(now, &identity) && !self.begins_anew(now, (source, way), &identity, press)
         });
         let just_now = self.last.get(source).is_some_and(|(last, id)| {
             now.mono() - last <= SAME_WITHIN_MS && (press.id.is_none() || press.id == *id)
@@ -178,53 +170,61 @@ impl Presses {
     /// before that, or is not above the last one, long after it (the device has been switched off
     /// meanwhile, and its first press has the number of its only one before). A packet that says that
     /// it is sent again begins nothing, nor does what a broker kept.
-    fn begins_anew(&self, now: Now, identity: &Identity, press: &Press) -> bool {
-        let Identity::Id { source, way, id } = identity else { return false };
-        let Some(counter) = self.counters.get(&(source.clone(), way.clone())) else { return false };
-        let taken = self.seen.get(&self.keys.mark(identity)).copied().unwrap_or(i64::MIN);
-        let again = press.retained || press.arrival.as_ref().is_some_and(|arrival| arrival.dup);
-        let not_above = number(id).is_some_and(|n| n <= counter.last);
+    fn begins_anew(
+        &self,
+        now: Now,
+        (source, way): (&SourceId, &str),
+        identity: &PressIdentity,
+        press: &Press,
+    ) -> bool {
+        let (true, Some(id)) = (identity.is_id_alone, press.id.as_deref()) else { return false };
+        let taken = self.taken(identity.mark).unwrap_or(i64::MIN);
+        let again = press.retained || is_dup(press);
+        let Some(counter) = self.counters.get(&counter_of(source, way)) else {
+            // Its counter was forgotten together with it. Whether it has begun anew nobody knows: a call
+            // too many is the lesser fault.
+            let recalled = !self.seen.contains_key(&identity.mark);
+            let counts = number_of(id).is_some() && !again;
+            return recalled && counts && now.mono() - taken > ANEW_AFTER_MS;
+        };
+        let not_above = number_of(id).is_some_and(|n| n <= counter.last);
         taken < counter.began_ms
             || (not_above && !again && now.mono() - counter.last_ms > ANEW_AFTER_MS)
     }
 
     fn remember(&mut self, source: &SourceId, press: &Press, at: i64) {
-        if self.last.len() >= PRESSES_MAX && !self.last.contains_key(source) {
-            self.forget_devices(at);
-        }
-        if self.last.len() < PRESSES_MAX || self.last.contains_key(source) {
-            let newer = self.last.get(source).is_none_or(|(last, _)| *last <= at);
-            if newer {
-                self.last.insert(source.clone(), (at, press.id.clone()));
-            }
+        let newer = self.last.get(source).is_none_or(|(last, _)| *last <= at);
+        if newer {
+            self.last.insert(source.clone(), (at, press.id.clone()));
         }
         self.remember_identity(source, press, at);
     }
 
     fn remember_identity(&mut self, source: &SourceId, press: &Press, at: i64) {
-        if let Some(identity) = identity(source, press, way(press)) {
-            if let Identity::Id { way, id, .. } = &identity
-                && let Some(n) = number(id)
+        if let Some(identity) = PressIdentity::of(source, press) {
+            if identity.is_id_alone
+                && let Some(n) = press.id.as_deref().and_then(number_of)
             {
-                self.count(source, way, n, at);
+                self.count(source, way_of(press), n, at);
             }
-            self.put(&identity, at);
+            self.put(identity.mark, at);
         }
-        if let Some(packet) = packet(press) {
-            self.put(&packet, at);
+        if let Some(packet) = PressIdentity::of_packet(press) {
+            self.put(packet.mark, at);
         }
         self.forget(at);
     }
 
     fn count(&mut self, source: &SourceId, way: &str, n: u64, at: i64) {
-        let key = (source.clone(), way.to_owned());
+        let key = counter_of(source, way);
         if !self.counters.contains_key(&key) {
             // Invented names take no place from those of the list.
-            let few = self.counters.len() < PRESSES_MAX / 2 || self.listed.contains(source);
-            if few && self.counters.len() >= PRESSES_MAX {
-                self.forget_devices(at);
+            let most = self.remembers.counters;
+            let few = self.counters.len() < most / 2 || self.listed.contains(source);
+            if few && self.counters.len() >= most {
+                self.forget_counters(at);
             }
-            if !few || self.counters.len() >= PRESSES_MAX {
+            if !few || self.counters.len() >= most {
                 return;
             }
         }
@@ -239,74 +239,59 @@ impl Presses {
         (counter.last, counter.last_ms) = (n, at);
     }
 
-    fn put(&mut self, identity: &Identity, at: i64) {
-        let mark = self.keys.mark(identity);
+    fn put(&mut self, mark: Mark, at: i64) {
         self.seen.insert(mark, at);
         self.order.push_back((at, mark));
     }
 
     /// What is older than it counts goes, whoever pressed: nobody's press of a while ago is in the way of
     /// one of now.
-    fn forget_devices(&mut self, now: i64) {
+    fn forget_last(&mut self, now: i64) {
         self.last.retain(|_, (at, _)| now - *at <= SAME_WITHIN_MS);
+        self.look_at[0] = 2 * self.last.len();
+    }
+
+    fn forget_counters(&mut self, now: i64) {
         // An id of a counter counts for a day: nothing is compared with an older one.
         self.counters.retain(|_, counter| now - counter.last_ms <= DAY_MS);
-        self.look_at = 2 * (self.last.len() + self.counters.len());
+        self.look_at[1] = 2 * self.counters.len();
     }
 
     fn forget(&mut self, now: i64) {
         // Looked for whenever twice as many devices are remembered as were left the last time.
-        if self.last.len() + self.counters.len() >= self.look_at.max(DEVICES_LOOK_MIN) {
-            self.forget_devices(now);
+        if self.last.len() >= self.look_at[0].max(DEVICES_LOOK_MIN) {
+            self.forget_last(now);
         }
-        while self.order.len() > PRESSES_MAX
-            || self.order.front().is_some_and(|(seen, _)| now - seen > REMEMBER_MS)
-        {
+        if self.counters.len() >= self.look_at[1].max(DEVICES_LOOK_MIN) {
+            self.forget_counters(now);
+        }
+        loop {
+            let full = self.order.len() > self.remembers.marks;
+            let Some(&(seen, mark)) = self.order.front() else { break };
+            let counts = now - seen <= PRESS_KNOWN_MS;
+            if counts && !full {
+                break;
+            }
+            self.order.pop_front();
             // An identity that was seen again since stays.
-            if let Some((at, mark)) = self.order.pop_front()
-                && self.seen.get(&mark) == Some(&at)
-            {
-                self.seen.remove(&mark);
+            if self.seen.get(&mark) != Some(&seen) {
+                continue;
+            }
+            self.seen.remove(&mark);
+            if counts {
+                let until = seen.saturating_add(PRESS_KNOWN_MS);
+                self.forgotten_until_ms = self.forgotten_until_ms.max(Some(until));
             }
         }
     }
 }
 
-/// Whose word a press is, whatever connection brought it.
-fn way(press: &Press) -> &str {
-    press.arrival.as_ref().map_or(ANY_WAY, |arrival| &arrival.way)
+fn is_dup(press: &Press) -> bool {
+    press.arrival.as_ref().is_some_and(|arrival| arrival.dup)
 }
 
-/// What a press is recognised by: id and time, or the one that it has. A clock that shows a time
-/// before this program was written begins anew with each battery: what it says is no time.
-fn identity(source: &SourceId, press: &Press, way: &str) -> Option<Identity> {
-    let (source, way) = (source.clone(), way.to_owned());
-    match (press.id.clone(), press.at.filter(|at| Now::is_plausible(*at))) {
-        (Some(id), Some(at)) => Some(Identity::IdAndTime { source, way, id, at }),
-        (Some(id), None) => Some(Identity::Id { source, way, id }),
-        (None, Some(at)) => Some(Identity::Time { source, way, at }),
-        (None, None) => None,
-    }
-}
-
-fn packet(press: &Press) -> Option<Identity> {
-    let arrival = press.arrival.as_ref()?;
-    Some(Identity::Packet {
-        way: arrival.way.clone(),
-        client: arrival.client.clone(),
-        packet: arrival.packet?,
-        digest: arrival.digest.clone(),
-        named: press.id.is_some() || press.at.is_some_and(Now::is_plausible),
-    })
-}
-
-/// The number at the end of a short id.
-fn number(id: &str) -> Option<u64> {
-    if id.chars().count() >= RANDOM_CHARS_MIN {
-        return None;
-    }
-    let digits = id.len() - id.bytes().rev().take_while(u8::is_ascii_digit).count();
-    id[digits..].parse().ok()
+fn counter_of(source: &SourceId, way: &str) -> Mark {
+    Mark::of(&["counter", source.as_str(), way])
 }
 
 /// As what a press is recorded.

@@ -20,6 +20,31 @@ pub fn tune_allocator() {
     }
 }
 
+/// Gives whole pages that are free back to the machine, wherever they lie: glibc by itself gives back only
+/// what is free at the end of a heap, and one thing that stays there keeps all that was freed before it.
+pub fn give_back_free_memory() {
+    // SAFETY: the allocator looks through its own free chunks, with its own locks.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Bytes that are allocated now, of all heaps: what the process holds, without what the allocator keeps for
+/// later. 0 where the allocator does not say.
+pub fn heap_bytes() -> u64 {
+    #[cfg(target_env = "gnu")]
+    {
+        // SAFETY: reads numbers of the allocator. `mallinfo2`, which counts beyond 4 GiB, is not in the C
+        // library of every box; as unsigned numbers these are right up to there.
+        let info = unsafe { libc::mallinfo() };
+        let [small, large] = [info.uordblks, info.hblkhd].map(|n| u64::from(n.cast_unsigned()));
+        small + large
+    }
+    #[cfg(not(target_env = "gnu"))]
+    0
+}
+
 /// The code by which an MP4 names its codec: H.265 with its parameter sets in the header
 /// (`hvc1`; players of Apple and VLC refuse the muxer's own default `hev1`), else what the muxer
 /// chooses, whatever container it came in.

@@ -30,7 +30,7 @@ mod timeline;
 
 pub use clip::{ClipInfo, write_clip};
 pub use decode::{ColorConverter, Decoder, Frame, LoopFilter};
-pub use ffi::tune_allocator;
+pub use ffi::{give_back_free_memory, heap_bytes, tune_allocator};
 pub use hardware::{Decoding, Hardware, decoding_devices};
 pub use pool::Pool;
 pub use ring::{Cut, Ring};

@@ -19,6 +19,7 @@ use crate::{
         EvidenceId, IncidentId, Meter, Metric, Observation, PostureOrder, RainView, Receipt,
         Record, Reply, SourceId,
     },
+    media::heap_bytes,
     store::{Batch, IncidentFilter, Store, ledger_text},
 };
 
@@ -82,6 +83,7 @@ impl console::Backend for ConsoleBackend {
     }
 
     fn metrics(&self) -> String {
+        self.registry.set(Metric::HeapBytes, "", heap_bytes() as f64);
         self.registry.text() + &ledger_text(&self.store.ledger())
     }
 

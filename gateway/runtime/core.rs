@@ -40,11 +40,14 @@ impl Core {
 
     /// Takes over what the journal holds: presses, replies, open incidents, and the rain of the last day.
     pub(super) fn restore(&mut self, now: Now, restored: Restored) -> Effects {
-        let Restored { live, presses, replies, reports, .. } = restored;
+        let Restored { live, presses, older_presses, replies, reports, .. } = restored;
         let mut findings = Vec::new();
         self.rules.rain.restore(now, &reports, &live, &mut findings);
         self.desk.restore_reports(&reports);
         let mut effects = self.desk.restore(now, live, &presses, replies);
+        if older_presses {
+            self.desk.restored_in_part(now);
+        }
         effects.entries.extend(self.desk.tick(now, findings).entries);
         effects
     }

@@ -1,4 +1,4 @@
-//! Every few seconds: checks the space on disk, reports what sinks will never get, and answers requests in the data folder.
+//! Every few seconds: checks the space on disk, reports what sinks will never get, answers requests in the data folder.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -10,12 +10,15 @@ use crate::{
     domain::{
         Body, Envelope, Fault, Kind, Loss, Meter, Metric, Now, Observation, SinkId, SourceId,
     },
+    media::give_back_free_memory,
     store::{IncidentFilter, Ledger, SpaceCheck, SpaceLevel},
 };
 
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// Old evidence is removed this often, and whenever space runs low.
 const TIDY_EVERY_MS: u64 = 300_000;
+/// Memory that is free is given back this often.
+const GIVE_BACK_EVERY_MS: u64 = 30_000;
 /// With nothing more lost for so long, the incident of a loss is over.
 const LOSS_OVER_AFTER_MS: u64 = 600_000;
 /// Incidents of earlier losses that are read for how much was reported already.
@@ -40,13 +43,14 @@ pub(super) struct DiskWatch {
     short: Option<String>,
     reported: BTreeMap<SinkId, Reported>,
     tidied_ms: u64,
+    gave_back_ms: u64,
 }
 
 impl DiskWatch {
     /// `data`: the data folder. Reads from the store what was reported before.
     pub(super) fn new(shared: &Shared, data: PathBuf) -> Self {
         let reported = reported_before(shared);
-        Self { shared: shared.clone(), data, short: None, reported, tidied_ms: 0 }
+        Self { shared: shared.clone(), data, short: None, reported, tidied_ms: 0, gave_back_ms: 0 }
     }
 
     /// Runs until it is told to stop.
@@ -98,6 +102,10 @@ impl DiskWatch {
             if let Err(error) = self.shared.store.tidy(now) {
                 tracing::warn!(%error, "old evidence could not be removed");
             }
+        }
+        if now.mono_ms.saturating_sub(self.gave_back_ms) >= GIVE_BACK_EVERY_MS {
+            self.gave_back_ms = now.mono_ms;
+            give_back_free_memory();
         }
         let ledger = self.shared.store.ledger();
         self.report_losses(now, &ledger);

@@ -11,7 +11,7 @@ use crate::{
     camera::{LookAreas, WakePlan},
     config::{ButtonConfig, Config},
     domain::{Calendar, DeviceInfo, EventContext, Place, SourceId, SourceInfo, SourceKind},
-    incident::{Directory, Limits},
+    incident::{Directory, Limits, Remembers},
     rules::{
         self, Masks,
         rain::{GaugeConfig, POSTURE_SOURCE, Site},
@@ -125,6 +125,8 @@ pub(super) fn directory(config: &Config) -> Directory {
         limits: limits(config),
         routes: config.routing.routes.clone(),
         roster: config.routing.roster.clone(),
+        // The store takes the other three quarters.
+        remembers: Remembers::within(config.data.memory_max_bytes / 4),
     }
 }
 

@@ -280,7 +280,7 @@ impl Junction {
             self.meter.add(Metric::SignalsNotTaken, observation.source.as_str(), 1);
             return;
         }
-        self.recall_for(&observation.body);
+        self.recall_for(&observation);
         let now = self.clock.now();
         let applied = catch_unwind(AssertUnwindSafe(|| self.core.apply(now, &observation)));
         let effects = match applied {
@@ -323,13 +323,23 @@ impl Junction {
         self.commit(effects, receipt).await;
     }
 
-    /// A reply to a case that was closed long ago, or before the last start: the store has it.
-    fn recall_for(&mut self, body: &Body) {
-        if let Body::Reply(reply) = body
-            && !self.core.desk.knows(reply.incident)
-            && let Some(record) = self.store.recall(reply.incident)
-        {
-            self.core.desk.recall(self.clock.now(), record);
+    /// What the desk has forgotten and the store knows: a case that was closed long ago, or before the last
+    /// start, and whether a press was taken before.
+    fn recall_for(&mut self, observation: &Observation) {
+        let (now, desk) = (self.clock.now(), &mut self.core.desk);
+        match &observation.body {
+            Body::Reply(reply) if !desk.knows(reply.incident) => {
+                if let Some(record) = self.store.recall(reply.incident) {
+                    desk.recall(now, record);
+                }
+            }
+            Body::Press(press) => {
+                let marks = desk.press_to_recall(now, &observation.source, press);
+                if !marks.is_empty() {
+                    desk.recall_press(now, &self.store.presses_taken(&marks));
+                }
+            }
+            _ => {}
         }
     }
 

@@ -11,6 +11,9 @@ const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 /// The journal consists of the segment that is written, the one that leaves, and some between.
 const SEGMENTS_MIN: u64 = 4;
 
+/// What is remembered is at least some hundred presses and cases.
+const MEMORY_BYTES_MIN: u64 = 256 << 10;
+
 /// Where everything that must survive a power cut is kept, and its bounds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +53,12 @@ pub struct Config {
     /// Default 256 MiB.
     #[serde(default = "default_figures_max_bytes")]
     pub figures_max_bytes: u64,
+    /// Most bytes of memory for what is over and may be asked for again: presses and replies that may be
+    /// sent again, closed cases, where evidence is, reports of gauges. What does not fit is on disk.
+    /// Default 64 MiB.
+    #[serde(default = "default_memory_max_bytes")]
+    #[schemars(range(min = 262_144))]
+    pub memory_max_bytes: u64,
 }
 
 impl Config {
@@ -69,6 +78,11 @@ impl Config {
             let message =
                 format!("{}: expected at least {least}, {SEGMENTS_MIN} segments", self.max_bytes);
             problems.push(("max_bytes", message));
+        }
+        if self.memory_max_bytes < MEMORY_BYTES_MIN {
+            let message =
+                format!("{}: expected at least {MEMORY_BYTES_MIN}", self.memory_max_bytes);
+            problems.push(("memory_max_bytes", message));
         }
         if self.evidence_days == 0 {
             problems.push(("evidence_days", "0: expected at least 1 day".into()));
@@ -92,6 +106,7 @@ impl Default for Config {
             evidence_days: default_evidence_days(),
             figures_days: default_figures_days(),
             figures_max_bytes: default_figures_max_bytes(),
+            memory_max_bytes: default_memory_max_bytes(),
         }
     }
 }
@@ -122,4 +137,7 @@ fn default_figures_days() -> u32 {
 }
 fn default_figures_max_bytes() -> u64 {
     256 << 20
+}
+fn default_memory_max_bytes() -> u64 {
+    64 << 20
 }

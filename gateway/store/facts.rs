@@ -243,6 +243,37 @@ impl Fact {
         }
     }
 
+    /// The press in it, if it is one.
+    pub(super) fn into_press(self) -> Option<SeenPress> {
+        match self {
+            Self::Entry(Entry::Press { source, stamp, press, incident, .. }) => {
+                Some(SeenPress { source, press, taken_at: stamp.gateway, incident })
+            }
+            Self::Carried(Carried::Press { press, .. }) => Some(press),
+            _ => None,
+        }
+    }
+
+    /// The incident of a reply that has an id, and that id.
+    pub(super) fn into_reply(self) -> Option<(IncidentId, String)> {
+        match self {
+            Self::Entry(Entry::Reply { reply, .. }) => Some((reply.incident, reply.id?)),
+            Self::Carried(Carried::Reply { incident, id, .. }) => Some((incident, id)),
+            _ => None,
+        }
+    }
+
+    /// The report of a gauge in it, if it is one.
+    pub(super) fn into_report(self) -> Option<SeenReport> {
+        match self {
+            Self::Entry(Entry::Gauge { source, stamp, report }) => {
+                Some(SeenReport { source, stamp, report })
+            }
+            Self::Carried(Carried::Report { report, .. }) => Some(report),
+            _ => None,
+        }
+    }
+
     /// The piece of evidence it describes, if it is about one.
     pub(super) fn into_evidence(self) -> Option<Evidence> {
         match self {

@@ -1,24 +1,22 @@
 //! Reports of gauges that a restart must know again: the last 25 hours of them, and never more than a bound.
 
-use super::state::{InSegment, Key, State};
-use crate::domain::{READINGS_KEPT, SeenReport};
+use super::state::{HeldReport, Key, State};
+use crate::domain::READINGS_KEPT;
 
-/// 200 stations at one report each 5 min for 25 h are 60,000; about 80 MB at most.
-const REPORTS_MAX: usize = 200_000;
 /// Forgotten by age with each report that comes in: a clock that jumps ahead for a moment costs
 /// this many old ones and not all of them.
 const FORGOTTEN_A_REPORT: usize = 2;
 
 impl State {
     /// Remembers a report, within the bound.
-    pub(super) fn report(&mut self, seq: u64, segment: u64, value: SeenReport) {
-        let newest = value.stamp.gateway;
-        self.gauges.insert(seq, InSegment { segment, value });
+    pub(super) fn report(&mut self, seq: u64, report: HeldReport) {
+        let newest = report.at;
+        self.gauges.insert(seq, report);
         self.touched.insert(Key::Gauge(seq));
         for _ in 0..FORGOTTEN_A_REPORT {
             let Some((&oldest, held)) = self.gauges.first_key_value() else { break };
-            let age = newest.duration_since(held.value.stamp.gateway);
-            if age <= READINGS_KEPT && self.gauges.len() <= REPORTS_MAX {
+            let age = newest.duration_since(held.at);
+            if age <= READINGS_KEPT && self.gauges.len() <= self.bounds.reports {
                 break;
             }
             self.gauges.remove(&oldest);
@@ -32,19 +30,10 @@ mod tests {
     use jiff::{SignedDuration, Timestamp};
 
     use super::*;
-    use crate::domain::{GaugeReport, Now, Stamp};
+    use crate::store::journal::Location;
 
-    fn seen(at: Timestamp) -> SeenReport {
-        SeenReport {
-            source: "g".into(),
-            stamp: Stamp::of_gateway(Now { wall: at, mono_ms: 0 }),
-            report: GaugeReport {
-                id: None,
-                via: "t".into(),
-                readings: Vec::new(),
-                ..GaugeReport::default()
-            },
-        }
+    fn seen(at: Timestamp) -> HeldReport {
+        HeldReport { location: Location { segment: 1, offset: 0, len: 0 }, at }
     }
 
     #[test]
@@ -53,11 +42,11 @@ mod tests {
         let minute = |n: i64| start + SignedDuration::from_mins(n);
         let mut state = State::default();
         for n in 0..3_000 {
-            state.report(n, 1, seen(minute(n.cast_signed())));
+            state.report(n, seen(minute(n.cast_signed())));
         }
         assert_eq!(state.gauges.len(), 25 * 60 + 1);
         let later = start + SignedDuration::from_hours(24 * 365);
-        state.report(3_000, 1, seen(later));
+        state.report(3_000, seen(later));
         assert_eq!(state.gauges.len(), 25 * 60);
     }
 }

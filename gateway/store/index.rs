@@ -1,7 +1,8 @@
 //! The index: the state kept in sled for a quick start. Derived from the journal; no promise rests on it (J11).
 //!
-//! **I4** sled holds nothing that the journal does not. It may be deleted at any time: the next
-//! start takes longer, and changes nothing else.
+//! **I4** sled holds nothing that the journal does not, or did not. It may be deleted at any time: the
+//! next start takes longer, and only of presses whose segments have left, no more are known than the newest
+//! 30,000. Cases and presses that memory has no room for are looked up in it (`on_disk.rs`).
 
 use std::{
     collections::BTreeMap,
@@ -21,24 +22,27 @@ use super::{
     due::Pending,
     journal::Location,
     ledger::Ledger,
+    memory::Bounds,
+    on_disk::OnDisk,
     recover::Checkpoint,
+    seen_marks::{SeenMark, SeenMarks},
     shared::Shared,
-    state::{Brief, EvidenceEntry, InSegment, Key, State},
+    state::{Brief, EvidenceEntry, HeldReport, Key, State},
 };
 use crate::{
     base::lock,
-    domain::{EvidenceId, IncidentId, SeenPress, SeenReport, SinkId},
+    domain::{EvidenceId, IncidentId, SeenPress, SinkId},
 };
 
 /// The index may lag behind by this: what changes again meanwhile is written once.
 const LAG: Duration = Duration::from_millis(200);
 /// After an error the index is dropped; it is built anew after this.
 const REBUILD_AFTER: Duration = Duration::from_secs(10);
-/// sled's own page cache: everything is read once, at start.
-const CACHE_BYTES: u64 = 4 << 20;
 /// Of the layout of the index; one of another number is rebuilt.
-const INDEX_VERSION: u32 = 2;
+const INDEX_VERSION: u32 = 3;
 const META: &[u8] = b"m";
+/// Marks that wait between two writes in a flood; room for more is given back.
+const MARKS_KEPT_ROOM: usize = 1_024;
 
 /// What is not a list: written with every batch, so that a batch is all or nothing.
 #[derive(Serialize, Deserialize)]
@@ -52,25 +56,30 @@ struct Meta {
     quarantined: BTreeMap<u64, u64>,
     latest: Option<jiff::Timestamp>,
     standing: u64,
+    /// See [`Index::is_whole`].
+    is_whole: bool,
     /// Sum of the hashes of all other pairs: sled after a power failure is not believed.
     digest: String,
 }
 
-type IndexError = String;
-type Pair = (Vec<u8>, Option<Vec<u8>>);
+/// Why the index is worth nothing, for the log.
+pub(super) type IndexError = String;
 
 /// An open index and the sum of its pairs.
 pub(super) struct Index {
     db: sled::Db,
+    seen_marks: SeenMarks,
+    /// It was begun with all that the journal holds, and not with what memory still had.
+    is_whole: bool,
     digest: u128,
     /// Seq of the checkpoint in it; 0 while it holds none.
     written: u64,
 }
 
-fn open_db(path: &Path) -> Result<sled::Db, IndexError> {
+fn open_db(path: &Path, cache_bytes: u64) -> Result<sled::Db, IndexError> {
     let started = Instant::now();
     loop {
-        let opened = guarded(|| sled::Config::new().path(path).cache_capacity(CACHE_BYTES).open());
+        let opened = guarded(|| sled::Config::new().path(path).cache_capacity(cache_bytes).open());
         match opened {
             // sled lets go of its lock in a thread of its own, a moment after it was dropped.
             Err(problem) if problem.contains("lock") && started.elapsed() < LOCK_PATIENCE => {
@@ -86,7 +95,7 @@ fn open_db(path: &Path) -> Result<sled::Db, IndexError> {
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// sled has asserts of its own; one of them must not take the gateway down.
-fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, IndexError> {
+pub(super) fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, IndexError> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(_) => Err("sled panicked".into()),
@@ -94,9 +103,10 @@ fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, IndexError> {
 }
 
 /// Reads the state back. The error says why the index is worth nothing.
-pub(super) fn load(path: &Path) -> Result<(Index, State), IndexError> {
-    let db = open_db(path)?;
-    let mut state = State::default();
+pub(super) fn load(path: &Path, bounds: Bounds) -> Result<(Index, State), IndexError> {
+    let db = open_db(path, bounds.cache_bytes)?;
+    let seen_marks = SeenMarks::open(&db)?;
+    let mut state = State { bounds, ..State::default() };
     let (mut digest, mut meta) = (0u128, None);
     let mut pairs = db.iter();
     while let Some(pair) = guarded(|| pairs.next().transpose())? {
@@ -123,9 +133,13 @@ pub(super) fn load(path: &Path) -> Result<(Index, State), IndexError> {
     state.quarantined = meta.quarantined;
     state.latest = meta.latest;
     state.standing = meta.standing;
+    if !meta.is_whole {
+        return Err("it was built while the gateway ran, of what memory held".into());
+    }
     state.touched.clear();
+    state.leaving.clear();
     let written = state.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.seq);
-    Ok((Index { db, digest, written }, state))
+    Ok((Index { db, seen_marks, is_whole: true, digest, written }, state))
 }
 
 fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, IndexError> {
@@ -156,11 +170,11 @@ impl Key {
 enum StateValue {
     Due(Pending),
     Incident(Brief),
-    Press(InSegment<SeenPress>),
-    Reply(InSegment<(IncidentId, String)>),
+    Press(Location),
+    Reply(Location),
     Evidence(EvidenceEntry),
     Dead(DeadLetter),
-    Gauge(InSegment<SeenReport>),
+    Gauge(HeldReport),
 }
 
 impl StateValue {
@@ -168,11 +182,11 @@ impl StateValue {
         match key {
             Key::Due(seq) => state.due.pending.get(&seq).cloned().map(Self::Due),
             Key::Incident(id) => state.incidents.get(&id).cloned().map(Self::Incident),
-            Key::Press(seq) => state.presses.get(&seq).cloned().map(Self::Press),
-            Key::Reply(seq) => state.replies.get(&seq).cloned().map(Self::Reply),
+            Key::Press(seq) => state.presses.get(&seq).copied().map(Self::Press),
+            Key::Reply(seq) => state.replies.get(&seq).copied().map(Self::Reply),
             Key::Evidence(id) => state.evidence.get(&id).cloned().map(Self::Evidence),
             Key::Dead(seq) => state.dead.get(&seq).cloned().map(Self::Dead),
-            Key::Gauge(seq) => state.gauges.get(&seq).cloned().map(Self::Gauge),
+            Key::Gauge(seq) => state.gauges.get(&seq).copied().map(Self::Gauge),
         }
     }
 
@@ -190,6 +204,12 @@ impl StateValue {
     }
 }
 
+/// A case in the index.
+pub(super) fn read_brief(key: &[u8], value: &[u8]) -> Option<(IncidentId, Brief)> {
+    let id = uuid::Uuid::from_slice(key.strip_prefix(b"i")?).ok()?;
+    Some((IncidentId(id), json(value).ok()?))
+}
+
 fn put(state: &mut State, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
     let (&tag, id) = key.split_first().ok_or("an empty key")?;
     let seq = || id.try_into().map(u64::from_be_bytes).map_err(|_| "a bad key".to_owned());
@@ -199,18 +219,9 @@ fn put(state: &mut State, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
         b'i' => state.put_brief(IncidentId(uuid()?), json(value)?),
         b'e' => state.put_piece(EvidenceId(uuid()?), json(value)?),
         b'x' => state.put_letter(seq()?, json(value)?),
-        b'p' => {
-            let held: InSegment<SeenPress> = json(value)?;
-            state.press(seq()?, held.segment, held.value);
-        }
-        b'r' => {
-            let held: InSegment<(IncidentId, String)> = json(value)?;
-            state.reply(seq()?, held.segment, held.value);
-        }
-        b'g' => {
-            let held: InSegment<SeenReport> = json(value)?;
-            state.report(seq()?, held.segment, held.value);
-        }
+        b'p' => state.press(seq()?, json(value)?),
+        b'r' => state.reply(seq()?, json(value)?),
+        b'g' => state.report(seq()?, json(value)?),
         _ => return Err(format!("an unknown key, tag {tag}")),
     }
     Ok(())
@@ -219,6 +230,9 @@ fn put(state: &mut State, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
 /// What changed, copied out under the lock.
 struct Work {
     values: Vec<(Key, Option<StateValue>)>,
+    marks: Vec<SeenMark>,
+    /// Cases of these segments and older ones are not there any more.
+    gone_through: Option<u64>,
     meta: Meta,
 }
 
@@ -230,7 +244,15 @@ impl Work {
             return None;
         }
         let touched = std::mem::take(&mut state.touched);
-        let values = touched.into_iter().map(|key| (key, StateValue::of(state, key))).collect();
+        let leaving = std::mem::take(&mut state.leaving).into_iter();
+        let leaving =
+            leaving.map(|(id, brief)| (Key::Incident(id), Some(StateValue::Incident(brief))));
+        let touched = touched.into_iter().map(|key| (key, StateValue::of(state, key)));
+        // What left and came back is touched after it left.
+        let values = leaving.chain(touched).collect();
+        let gone_through = state.gone_through.take();
+        // They stay in the state until they are written, so that each is found at any time.
+        let marks = state.marks.iter().copied().collect();
         let meta = Meta {
             version: INDEX_VERSION,
             checkpoint,
@@ -241,19 +263,25 @@ impl Work {
             quarantined: state.quarantined.clone(),
             latest: state.latest,
             standing: state.standing,
+            is_whole: false,
             digest: String::new(),
         };
-        Some(Self { values, meta })
+        Some(Self { values, marks, gone_through, meta })
     }
 }
 
 impl Index {
     fn write(&mut self, work: Work) -> Result<(), IndexError> {
-        let Work { values, mut meta } = work;
-        let pairs: Vec<Pair> = values
-            .into_iter()
-            .map(|(key, value)| (key.bytes(), value.map(|value| value.bytes())))
-            .collect();
+        let Work { values, marks, gone_through, mut meta } = work;
+        self.seen_marks.write(&marks)?;
+        let mut pairs: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
+        for key in gone_through.map(|through| self.gone(through)).transpose()?.unwrap_or_default() {
+            pairs.insert(key, None);
+        }
+        for (key, value) in values {
+            pairs.insert(key.bytes(), value.map(|value| value.bytes()));
+        }
+        meta.is_whole = self.is_whole;
         let (db, mut digest, written) = (&self.db, self.digest, meta.checkpoint.seq);
         guarded(|| {
             let mut batch = sled::Batch::default();
@@ -279,6 +307,24 @@ impl Index {
     }
 }
 
+impl Index {
+    /// Keys of cases whose segment has left, those that memory had no room for.
+    fn gone(&self, through: u64) -> Result<Vec<Vec<u8>>, IndexError> {
+        let mut gone = Vec::new();
+        let mut pairs = self.db.scan_prefix(b"i");
+        while let Some((key, value)) = guarded(|| pairs.next().transpose())? {
+            if read_brief(&key, &value).is_none_or(|(_, brief)| brief.location.segment <= through) {
+                gone.push(key.to_vec());
+            }
+        }
+        Ok(gone)
+    }
+
+    fn on_disk(&self) -> OnDisk {
+        OnDisk::new(self.db.clone(), self.seen_marks.clone())
+    }
+}
+
 /// The thread that keeps the index up with the state.
 pub(super) struct Indexer {
     stop: Arc<(Mutex<bool>, Condvar)>,
@@ -294,6 +340,7 @@ impl Indexer {
     ) -> std::io::Result<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let seen = Arc::clone(&stop);
+        shared.set_on_disk(index.as_ref().map(Index::on_disk));
         let thread = thread::Builder::new()
             .name("store-index".into())
             .spawn(move || run(&path, index, &shared, &seen))?;
@@ -311,7 +358,7 @@ impl Indexer {
 }
 
 fn run(path: &Path, mut index: Option<Index>, shared: &Shared, stop: &(Mutex<bool>, Condvar)) {
-    let mut rebuild_at = Instant::now();
+    let (mut rebuild_at, mut at_start) = (Instant::now(), index.is_none());
     loop {
         let (stopped, _) = stop
             .1
@@ -320,25 +367,35 @@ fn run(path: &Path, mut index: Option<Index>, shared: &Shared, stop: &(Mutex<boo
         let last = *stopped;
         drop(stopped);
         if index.is_none() && (last || rebuild_at <= Instant::now()) {
-            index = build(path, shared);
+            index = build(path, shared, at_start);
+            at_start = false;
         }
         let work =
             index.as_ref().and_then(|index| Work::take(&mut lock(&shared.state), index.written));
-        if let (Some(open), Some(work)) = (&mut index, work)
-            && let Err(problem) = open.write(work)
-        {
-            tracing::warn!(%problem, "the index failed; it is dropped and built anew");
-            index = None;
+        if let (Some(open), Some(work)) = (&mut index, work) {
+            let newest = work.marks.last().copied();
+            match open.write(work) {
+                Ok(()) => forget_marks(shared, newest),
+                Err(problem) => {
+                    tracing::warn!(%problem, "the index failed; it is dropped and built anew");
+                    shared.set_on_disk(None);
+                    index = None;
+                }
+            }
         }
         if index.is_none() {
             // Nothing reads it now: let nothing pile up for it.
-            lock(&shared.state).touched.clear();
+            let mut state = lock(&shared.state);
+            state.touched.clear();
+            state.leaving.clear();
+            drop(state);
             rebuild_at = Instant::now() + REBUILD_AFTER;
         }
         if last {
             break;
         }
     }
+    shared.set_on_disk(None);
     if let Some(index) = index
         && let Err(problem) = guarded(|| index.db.flush())
     {
@@ -346,17 +403,39 @@ fn run(path: &Path, mut index: Option<Index>, shared: &Shared, stop: &(Mutex<boo
     }
 }
 
+/// The index has all marks up to this one.
+fn forget_marks(shared: &Shared, newest: Option<SeenMark>) {
+    let Some(newest) = newest else { return };
+    let mut state = lock(&shared.state);
+    while state.marks.front().is_some_and(|mark| mark.seq <= newest.seq) {
+        state.marks.pop_front();
+    }
+    if state.marks.is_empty() {
+        state.marks.shrink_to(MARKS_KEPT_ROOM);
+    }
+}
+
 /// An empty index, and everything marked as to be written.
-fn build(path: &Path, shared: &Shared) -> Option<Index> {
+fn build(path: &Path, shared: &Shared, at_start: bool) -> Option<Index> {
+    let cache_bytes = lock(&shared.state).bounds.cache_bytes;
     let made = match fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.to_string()),
-        _ => open_db(path),
+        _ => {
+            open_db(path, cache_bytes).and_then(|db| SeenMarks::open(&db).map(|marks| (db, marks)))
+        }
     };
     match made {
-        Ok(db) => {
-            let mut state = lock(&shared.state);
-            state.touched = state.keys();
-            Some(Index { db, digest: 0, written: 0 })
+        Ok((db, seen_marks)) => {
+            let (presses, is_whole) = {
+                let mut state = lock(&shared.state);
+                state.touched = state.keys();
+                let all_known = !state.has_older && state.presses.len() < state.bounds.presses;
+                (state.presses.clone(), at_start || all_known)
+            };
+            note_marks_again(shared, presses);
+            let index = Index { db, seen_marks, is_whole, digest: 0, written: 0 };
+            shared.set_on_disk(Some(index.on_disk()));
+            Some(index)
         }
         Err(problem) => {
             tracing::warn!(%problem, path = %path.display(), "no index for now; the next start will take longer");
@@ -365,10 +444,24 @@ fn build(path: &Path, shared: &Shared) -> Option<Index> {
     }
 }
 
+/// Marks of all presses that are remembered, from the journal: they were in the index that is gone.
+fn note_marks_again(shared: &Shared, presses: BTreeMap<u64, Location>) {
+    let waiting = lock(&shared.state).marks.front().map_or(u64::MAX, |mark| mark.seq);
+    let older = presses.into_iter().take_while(|(seq, _)| *seq < waiting);
+    let read = |(seq, location)| Some((seq, shared.reader.read(location).ok()?.into_press()?));
+    let older: Vec<(u64, SeenPress)> = older.filter_map(read).collect();
+    let mut state = lock(&shared.state);
+    let newer = std::mem::take(&mut state.marks);
+    for (seq, SeenPress { source, press, taken_at, .. }) in older {
+        state.note_marks(seq, &source, &press, taken_at);
+    }
+    state.marks.extend(newer);
+}
+
 /// Damages an index as a bug would: something that is due is not in it.
 #[cfg(test)]
 pub(super) fn lose_one_due(path: &Path) {
-    let db = open_db(path).expect("a good index");
+    let db = open_db(path, Bounds::default().cache_bytes).expect("a good index");
     let (key, _) = db.scan_prefix(b"d").next().expect("something is due").expect("readable");
     db.remove(key).expect("writable");
     db.flush().expect("writable");

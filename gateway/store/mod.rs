@@ -25,10 +25,13 @@ mod index;
 mod journal;
 mod ledger;
 mod list;
+mod memory;
+mod on_disk;
 mod open;
 mod recover;
 mod retain;
 mod scrub;
+mod seen_marks;
 mod shared;
 mod state;
 mod tidy;
@@ -46,6 +49,8 @@ mod tests_deliver;
 mod tests_disk_space;
 #[cfg(test)]
 mod tests_faults;
+#[cfg(test)]
+mod tests_memory;
 #[cfg(test)]
 mod tests_model;
 #[cfg(test)]
@@ -77,19 +82,22 @@ pub use self::{
     tracks::{TrackLog, TracksConfig},
 };
 use self::{
-    disk::Disk, facts::Fact, folder::DataFolder, shared::Shared, tidy::SteadyClock,
+    disk::Disk, facts::Fact, folder::DataFolder, shared::Shared, state::Brief, tidy::SteadyClock,
     writer::WriteJob,
 };
 use crate::{
     base::{Tried, lock},
     domain::{
-        Answer, Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Quarantined,
+        Answer, Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Mark, Quarantined,
         REASON_CHARS_MAX, Receipt, Record, SinkId, clean_cut,
     },
 };
 
 /// How often a thread that waits for the disk checks whether the store can still write.
 const TROUBLE_POLL: Duration = Duration::from_millis(100);
+
+/// Of the cases for which memory has no room, a list looks at so many.
+const OLDER_LOOKED_MAX: usize = 200_000;
 
 /// Entries that are written together or not at all, and what to answer once they are on disk.
 #[derive(Debug, Default)]
@@ -267,43 +275,73 @@ impl Store {
         Entry::Quarantine(payload)
     }
 
-    /// The latest state of incidents, newest first. Reads from disk: a few microseconds each.
+    /// The latest state of incidents, newest first. Reads from disk: a few microseconds each, and those for
+    /// which memory has no room from the index, some ten microseconds each that is looked at.
     pub fn incidents(&self, filter: &IncidentFilter) -> Vec<Record> {
-        let locations: Vec<_> = {
+        let fits = |brief: &Brief| {
+            filter.active.is_none_or(|active| active == brief.active)
+                && filter.kind.is_none_or(|kind| kind == brief.kind)
+                && filter.since.is_none_or(|since| since <= brief.changed_at)
+        };
+        let (mut locations, older) = {
             let state = lock(&self.inner.shared.state);
             let briefs = state.by_age.values().rev().filter_map(|id| state.incidents.get(id));
-            briefs
-                .filter(|brief| {
-                    filter.active.is_none_or(|active| active == brief.active)
-                        && filter.kind.is_none_or(|kind| kind == brief.kind)
-                        && filter.since.is_none_or(|since| since <= brief.changed_at)
-                })
-                .take(filter.limit)
-                .map(|brief| brief.location)
-                .collect()
+            let found = briefs.filter(|brief| fits(brief)).take(filter.limit);
+            let found: Vec<journal::Location> = found.map(|brief| brief.location).collect();
+            (found, state.has_older)
         };
+        let missing = filter.limit - locations.len();
+        if let Some(on_disk) = self.inner.shared.on_disk().filter(|_| older && missing > 0) {
+            let in_memory =
+                |id: &IncidentId| lock(&self.inner.shared.state).incidents.contains_key(id);
+            let briefs = on_disk.newest_first().take(OLDER_LOOKED_MAX);
+            let found = briefs.filter(|(id, brief)| fits(brief) && !in_memory(id)).take(missing);
+            locations.extend(found.map(|(_, brief)| brief.location));
+        }
         locations.into_iter().filter_map(|location| self.record_at(location)).collect()
     }
 
     /// The latest state of one incident.
     pub fn incident(&self, id: IncidentId) -> Option<Record> {
-        let location = lock(&self.inner.shared.state).incidents.get(&id)?.location;
-        self.record_at(location)
+        self.record_at(self.location_of(id)?)
+    }
+
+    fn location_of(&self, id: IncidentId) -> Option<journal::Location> {
+        let (brief, older) = {
+            let state = lock(&self.inner.shared.state);
+            (state.incidents.get(&id).cloned(), state.has_older)
+        };
+        let on_disk = || self.inner.shared.on_disk().filter(|_| older)?.brief(id);
+        brief.or_else(on_disk).map(|brief| brief.location)
     }
 
     /// The latest state of an incident that is to go on: as [`Self::incident`], and in a folder that came
     /// from a backup at a revision that the other box cannot have used.
     pub fn recall(&self, id: IncidentId) -> Option<Record> {
-        let (location, forked) = {
-            let state = lock(&self.inner.shared.state);
-            (state.incidents.get(&id)?.location, state.forked)
-        };
+        let location = self.location_of(id)?;
+        let forked = lock(&self.inner.shared.state).forked;
         let mut record = self.record_at(location)?;
         let at = |location: journal::Location| (location.segment, location.offset);
         if forked.is_some_and(|forked| at(location) < at(forked)) {
             record.incident.revision += open::FORK_REVISIONS;
         }
         Some(record)
+    }
+
+    /// Of these marks of presses, those that were taken, and when, by our clock of then. Older ones than
+    /// [`Restored::presses`] too, for 7 days. Reads from disk: some ten microseconds each.
+    pub fn presses_taken(&self, marks: &[Mark]) -> Vec<(Mark, Timestamp)> {
+        let waiting: Vec<(Mark, Timestamp)> = {
+            let state = lock(&self.inner.shared.state);
+            let newest = |mark: &Mark| state.marks.iter().rev().find(|seen| seen.mark == *mark);
+            marks.iter().filter_map(newest).map(|seen| (seen.mark, seen.at)).collect()
+        };
+        let on_disk = self.inner.shared.on_disk();
+        let rest = marks.iter().filter(|mark| waiting.iter().all(|(one, _)| one != *mark));
+        let rest =
+            rest.filter_map(|mark| Some((*mark, on_disk.as_ref()?.seen_marks.taken(*mark)?)));
+        let rest: Vec<(Mark, Timestamp)> = rest.collect();
+        waiting.into_iter().chain(rest).collect()
     }
 
     fn record_at(&self, location: journal::Location) -> Option<Record> {

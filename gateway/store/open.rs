@@ -17,9 +17,11 @@ use super::{
     disk::{Disk, RealDisk},
     disk_space::DiskSpace,
     evidence,
+    facts::Fact,
     folder::{self, DataFolder},
     index::{self, Index, Indexer},
-    journal::{Journal, Reader, segment_path},
+    journal::{Journal, Location, Reader, segment_path},
+    memory::Bounds,
     recover::{Checkpoint, Recovered, RecoveryTarget, recover},
     scrub::scrub,
     shared::{Ending, Shared},
@@ -55,6 +57,8 @@ pub struct Restored {
     pub live: Vec<Record>,
     /// Oldest first, at most 30,000. None is left out by age: only the desk knows the time.
     pub presses: Vec<SeenPress>,
+    /// There may be older ones: [`Store::presses_taken`] knows them.
+    pub older_presses: bool,
     /// Replies already taken, oldest first, at most 30,000.
     pub replies: Vec<(IncidentId, String)>,
     /// Reports of gauges of the last 25 h, oldest first, at most 200,000.
@@ -116,7 +120,8 @@ fn begin(
     let unfinished = data_folder.unfinished();
     evidence::clear_unfinished(&data_folder).map_err(OpenError::io("clear", &unfinished))?;
 
-    let (index, state, found, evidence_bytes) = read_and_log(&data_folder, &*disk)?;
+    let bounds = Bounds::within(config.memory_max_bytes);
+    let (index, state, found, evidence_bytes) = read_and_log(&data_folder, &*disk, bounds)?;
     let sinks = sinks.map_or_else(|| state.subscribers(), <[Subscriber]>::to_vec);
     let reader = Reader::new(data_folder.journal());
     let restored = restore(&state, &reader);
@@ -159,9 +164,10 @@ fn begin(
 fn read_and_log(
     data_folder: &DataFolder,
     disk: &dyn Disk,
+    bounds: Bounds,
 ) -> Result<(Option<Index>, State, Recovered, u64), OpenError> {
     let began = Instant::now();
-    let (index, mut state, mut found) = read_all(data_folder, disk)?;
+    let (index, mut state, mut found) = read_all(data_folder, disk, bounds)?;
     drop_retired(data_folder, disk, &mut state, &mut found);
     // Listed once: for what is missing, and for the space that it takes.
     let files = evidence::files(data_folder).ok();
@@ -202,6 +208,7 @@ fn start_threads(
 fn read_all(
     data_folder: &DataFolder,
     disk: &dyn Disk,
+    bounds: Bounds,
 ) -> Result<(Option<Index>, State, Recovered), OpenError> {
     let journal = data_folder.journal();
     let target = RecoveryTarget {
@@ -211,7 +218,7 @@ fn read_all(
     };
     let failed = || OpenError::io("read the journal in", &journal);
     let (mut floor, mut index_problem) = (0, None);
-    match index::load(&data_folder.index()) {
+    match index::load(&data_folder.index(), bounds) {
         Ok((index, mut state)) => {
             let checkpoint = state.checkpoint.clone();
             let place = checkpoint.as_ref().and_then(|c| Some((c, c.find(&journal)?)));
@@ -235,7 +242,7 @@ fn read_all(
         Err(_) if !data_folder.index().exists() => {}
         Err(problem) => index_problem = Some(problem),
     }
-    let mut state = State::default();
+    let mut state = State { bounds, ..State::default() };
     let mut found = recover(&target, None, floor, &mut |seq, location, fact| {
         state.apply(seq, location, &fact);
     })
@@ -317,11 +324,29 @@ fn restore(state: &State, reader: &Reader) -> Restored {
         })
         .collect();
     live.reverse();
+    let reports: Vec<Location> = state.gauges.values().map(|held| held.location).collect();
     Restored {
         live,
-        presses: state.presses.values().map(|held| held.value.clone()).collect(),
-        replies: state.replies.values().map(|held| held.value.clone()).collect(),
-        reports: state.gauges.values().map(|held| held.value.clone()).collect(),
+        presses: read_back(reader, state.presses.values(), Fact::into_press),
+        older_presses: state.presses.len() >= state.bounds.presses,
+        replies: read_back(reader, state.replies.values(), Fact::into_reply),
+        reports: read_back(reader, reports.iter(), Fact::into_report),
         latest: state.latest,
     }
+}
+
+/// What these places hold. One that cannot be read is told and left out: it is known that it is damaged.
+fn read_back<'l, T>(
+    reader: &Reader,
+    places: impl Iterator<Item = &'l Location>,
+    of: impl Fn(Fact) -> Option<T>,
+) -> Vec<T> {
+    let read = |location: &Location| match reader.read(*location) {
+        Ok(fact) => of(fact),
+        Err(error) => {
+            tracing::error!(%error, "a press, reply or report cannot be read back");
+            None
+        }
+    };
+    places.filter_map(read).collect()
 }

@@ -8,12 +8,13 @@ use super::{
     journal::{Location, Reader},
     state::State,
 };
-use crate::domain::{Class, IncidentId, Kind, SinkId};
+use crate::domain::{Class, Entry, IncidentId, Kind, SinkId};
 
 /// What is to be written again; found while the state is locked, read from disk without the lock.
 pub(super) struct Load {
     needed: BTreeMap<(u64, bool), Needed>,
-    rest: Vec<Carried>,
+    /// Presses, replies and reports: seq and place.
+    remembered: Vec<(u64, Location)>,
 }
 
 /// A record that is to be written again, and what is known of it.
@@ -32,18 +33,11 @@ struct Needed {
 /// Pending records and files, dead letters, live incidents, presses, replies and reports in this
 /// segment.
 pub(super) fn carry(state: &State, segment: u64) -> Load {
-    let presses = state.presses.iter().filter(|(_, held)| held.segment == segment);
-    let replies = state.replies.iter().filter(|(_, held)| held.segment == segment);
-    let gauges = state.gauges.iter().filter(|(_, held)| held.segment == segment);
-    let rest = presses
-        .map(|(&seq, held)| Carried::Press { seq, press: held.value.clone() })
-        .chain(replies.map(|(&seq, held)| {
-            let (incident, id) = held.value.clone();
-            Carried::Reply { seq, incident, id }
-        }))
-        .chain(gauges.map(|(&seq, held)| Carried::Report { seq, report: held.value.clone() }))
-        .collect();
-    Load { needed: needed(state, segment), rest }
+    let reports = state.gauges.iter().map(|(seq, held)| (seq, &held.location));
+    let remembered = state.presses.iter().chain(&state.replies).chain(reports);
+    let here = remembered.filter(|(_, location)| location.segment == segment);
+    let remembered = here.map(|(&seq, &location)| (seq, location)).collect();
+    Load { needed: needed(state, segment), remembered }
 }
 
 /// Pending records and files, dead letters and live incidents in this segment.
@@ -108,13 +102,31 @@ fn needed(state: &State, segment: u64) -> BTreeMap<(u64, bool), Needed> {
 impl Load {
     /// Reads what is needed; an error leaves the segment where it is.
     pub(super) fn read(self, reader: &Reader) -> Result<Vec<Fact>, ReadError> {
-        let mut facts: Vec<Fact> = self.rest.into_iter().map(Fact::Carried).collect();
+        let mut facts = Vec::new();
+        for (seq, location) in self.remembered {
+            let fact = reader.read(location)?;
+            facts.extend(remembered(seq, fact).map(Fact::Carried));
+        }
         for needed in self.needed.into_values() {
             let fact = reader.read(needed.location)?;
             // A fact that is neither a record nor evidence cannot be needed.
             facts.extend(needed.carried(fact).map(Fact::Carried));
         }
         Ok(facts)
+    }
+}
+
+/// A press, reply or report as it is written again.
+fn remembered(seq: u64, fact: Fact) -> Option<Carried> {
+    match fact {
+        Fact::Entry(Entry::Press { .. }) | Fact::Carried(Carried::Press { .. }) => {
+            Some(Carried::Press { seq, press: fact.into_press()? })
+        }
+        Fact::Entry(Entry::Reply { .. }) | Fact::Carried(Carried::Reply { .. }) => {
+            let (incident, id) = fact.into_reply()?;
+            Some(Carried::Reply { seq, incident, id })
+        }
+        fact => Some(Carried::Report { seq, report: fact.into_report()? }),
     }
 }
 

@@ -10,7 +10,9 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-use super::{case_files::CaseFiles, disk_space::DiskSpace, journal::Reader, state::State};
+use super::{
+    case_files::CaseFiles, disk_space::DiskSpace, journal::Reader, on_disk::OnDisk, state::State,
+};
 use crate::{
     base::lock,
     domain::{Meter, Metric},
@@ -37,6 +39,8 @@ pub(super) struct Shared {
     pub(super) opened_at: Instant,
     /// Only what is synced. A std mutex: no await and no journal I/O happens under it.
     pub(super) state: Mutex<State>,
+    /// The index, while there is one.
+    on_disk: Mutex<Option<OnDisk>>,
     /// Notified when something may have become due.
     pub(super) wake: Notify,
     /// Reads single records.
@@ -69,6 +73,7 @@ impl Shared {
             opened_at: Instant::now(),
             writer_ended: watch::Sender::new(false),
             state: Mutex::new(state),
+            on_disk: Mutex::default(),
             wake: Notify::new(),
             reader,
             meter,
@@ -79,6 +84,16 @@ impl Shared {
             disk_space,
             case_files,
         }
+    }
+
+    /// The index, while there is one.
+    pub(super) fn on_disk(&self) -> Option<OnDisk> {
+        lock(&self.on_disk).clone()
+    }
+
+    /// There is another index, or none.
+    pub(super) fn set_on_disk(&self, on_disk: Option<OnDisk>) {
+        *lock(&self.on_disk) = on_disk;
     }
 
     /// Why the store cannot write, while it cannot.

@@ -1,6 +1,6 @@
 //! What the journal adds up to, in memory and bounded; the index is this, kept for a quick start.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,24 +12,19 @@ use super::{
     facts::{Carried, Fact, SettledFact, Standing},
     journal::Location,
     ledger::Ledger,
+    memory::Bounds,
     recover::Checkpoint,
+    seen_marks::SeenMark,
 };
 use crate::domain::{
-    Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Outcome, Quarantined, Record, SeenPress,
-    SeenReport, SinkId,
+    Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Outcome, Press, PressIdentity,
+    Quarantined, Record, SeenPress, SinkId, SourceId,
 };
 
-/// Presses that are remembered over a restart, so that one sent twice is taken once; about 10 MB at
-/// most. Were each of 600 buttons pressed five times a day, it would be those of ten days.
-const PRESSES_MAX: usize = 30_000;
-/// A reply that is sent again comes within hours, and few come a day. About 6 MB.
-const REPLIES_MAX: usize = 30_000;
-/// About 20 MB. What is older is in the journal and not listed; live incidents stay.
-const INCIDENTS_MAX: usize = 100_000;
 /// Names, time and header of a record in the quarantine.
 const QUARANTINE_FRAME_BYTES: u64 = 150;
-/// Two pieces an incident.
-const EVIDENCE_MAX: usize = 200_000;
+/// Marks of presses that wait for the index; while there is none, the newest. Some 5 MB.
+const MARKS_WAITING_MAX: usize = 100_000;
 
 /// The latest state of an incident, as far as lists and filters need it; the rest is on disk.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,13 +60,18 @@ pub(super) struct EvidenceEntry {
     pub(super) named: bool,
 }
 
-/// A press or reply, and the segment that holds it (for retention).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct InSegment<T> {
-    /// Number of the segment.
-    pub(super) segment: u64,
-    /// What the segment holds.
-    pub(super) value: T,
+/// Live incidents; beyond it the oldest are forgotten that are no emergencies. About 24 MB.
+const LIVE_MAX: usize = 100_000;
+/// Cases that wait for the index though memory has no room for them, as at a start without one. About 10 MB.
+const LEAVING_MAX: usize = 100_000;
+
+/// A report of a gauge that is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct HeldReport {
+    /// Of the record that holds it.
+    pub(super) location: Location,
+    /// When it came, gateway time.
+    pub(super) at: Timestamp,
 }
 
 /// What a payload that nobody could read takes: all its texts, and the frame around them.
@@ -101,12 +101,14 @@ pub(super) struct State {
     pub(super) incidents: HashMap<IncidentId, Brief>,
     /// By age: `Brief::first`.
     pub(super) by_age: BTreeMap<u64, IncidentId>,
+    /// By seq: presses that are handed over at a restart. What they say is on disk.
+    pub(super) presses: BTreeMap<u64, Location>,
+    /// What presses are recognised by, oldest first, as long as the index has not got it.
+    pub(super) marks: VecDeque<SeenMark>,
     /// By seq.
-    pub(super) presses: BTreeMap<u64, InSegment<SeenPress>>,
+    pub(super) replies: BTreeMap<u64, Location>,
     /// By seq.
-    pub(super) replies: BTreeMap<u64, InSegment<(IncidentId, String)>>,
-    /// By seq.
-    pub(super) gauges: BTreeMap<u64, InSegment<SeenReport>>,
+    pub(super) gauges: BTreeMap<u64, HeldReport>,
     /// By id.
     pub(super) evidence: HashMap<EvidenceId, EvidenceEntry>,
     /// Seq of its own entry, and id.
@@ -133,6 +135,14 @@ pub(super) struct State {
     pub(super) checkpoint: Option<Checkpoint>,
     /// Changed since the index was last written.
     pub(super) touched: BTreeSet<Key>,
+    /// Most of each.
+    pub(super) bounds: Bounds,
+    /// Cases for which memory has no room are in the index alone.
+    pub(super) has_older: bool,
+    /// Those of them that the index has not got yet.
+    pub(super) leaving: Vec<(IncidentId, Brief)>,
+    /// Segments up to this one have left since the index was last written.
+    pub(super) gone_through: Option<u64>,
 }
 
 impl State {
@@ -152,18 +162,16 @@ impl State {
 
     fn entry(&mut self, seq: u64, location: Location, entry: &Entry) {
         match entry {
-            Entry::Press { source, stamp, press, incident, .. } => {
-                let (source, press) = (source.clone(), press.clone());
-                let seen =
-                    SeenPress { source, press, taken_at: stamp.gateway, incident: *incident };
+            Entry::Press { source, stamp, press, .. } => {
                 self.note_time(stamp.gateway);
-                self.press(seq, location.segment, seen);
+                self.note_marks(seq, source, press, stamp.gateway);
+                self.press(seq, location);
             }
             Entry::Change(record) => self.change(seq, location, record),
             Entry::Reply { reply, at } => {
                 self.note_time(*at);
-                if let Some(id) = &reply.id {
-                    self.reply(seq, location.segment, (reply.incident, id.clone()));
+                if reply.id.is_some() {
+                    self.reply(seq, location);
                 }
             }
             Entry::Evidence { incident, evidence } => {
@@ -173,10 +181,9 @@ impl State {
                 let bytes = quarantined_bytes(payload);
                 *self.quarantined.entry(location.segment).or_default() += bytes;
             }
-            Entry::Gauge { source, stamp, report } => {
-                let (source, report) = (source.clone(), report.clone());
+            Entry::Gauge { stamp, .. } => {
                 self.note_time(stamp.gateway);
-                self.report(seq, location.segment, SeenReport { source, stamp: *stamp, report });
+                self.report(seq, HeldReport { location, at: stamp.gateway });
             }
             // Settlements are always written as `Fact::Settled`.
             Entry::Settled(_) | Entry::EvidenceRead { .. } => {}
@@ -248,17 +255,28 @@ impl State {
         self.by_age.insert(brief.first, id);
         self.incidents.insert(id, brief);
         self.touched.insert(Key::Incident(id));
-        if self.incidents.len() > INCIDENTS_MAX {
-            // The oldest finished one; were all of them live, the oldest that is no emergency.
+        if self.incidents.len() > self.bounds.incidents {
+            // The oldest finished one. Live ones stay; were there very many, not the oldest that is no emergency.
             let finished = |id: &&IncidentId| self.incidents.get(*id).is_some_and(|b| b.finished);
             let calm = |id: &&IncidentId| {
-                self.incidents.get(*id).is_some_and(|b| b.top != Class::Emergency)
+                self.incidents.len() > LIVE_MAX
+                    && self.incidents.get(*id).is_some_and(|b| b.top != Class::Emergency)
             };
             let oldest =
                 self.by_age.values().find(finished).or_else(|| self.by_age.values().find(calm));
             if let Some(&id) = oldest {
-                self.forget_incident(id);
+                self.leave_to_the_index(id);
             }
+        }
+    }
+
+    /// Memory has no room for it: from now on it is found in the index.
+    fn leave_to_the_index(&mut self, id: IncidentId) {
+        let Some(brief) = self.incidents.remove(&id) else { return };
+        self.by_age.remove(&brief.first);
+        self.has_older = true;
+        if self.touched.remove(&Key::Incident(id)) && self.leaving.len() < LEAVING_MAX {
+            self.leaving.push((id, brief));
         }
     }
 
@@ -307,11 +325,20 @@ impl State {
         self.evidence_by_age.insert((piece.seq, id));
         self.evidence.insert(id, piece);
         self.touched.insert(Key::Evidence(id));
-        if self.evidence.len() > EVIDENCE_MAX
-            && let Some(&(_, oldest)) = self.evidence_by_age.first()
-        {
-            self.forget_evidence(oldest);
+        if self.evidence.len() > self.bounds.evidence {
+            // The oldest that nobody needs: its file may be removed from now on.
+            let needless = |(_, id): &&(u64, EvidenceId)| !self.is_needed(*id);
+            if let Some(&(_, oldest)) = self.evidence_by_age.iter().find(needless) {
+                self.forget_evidence(oldest);
+            }
         }
+    }
+
+    /// Whether the incident of this piece is unfinished, or anything of it still owed to anybody.
+    pub(super) fn is_needed(&self, id: EvidenceId) -> bool {
+        let Some(piece) = self.evidence.get(&id) else { return false };
+        let live = self.incidents.get(&piece.incident).is_some_and(|brief| !brief.finished);
+        live || self.due.of_incident(piece.incident).next().is_some()
     }
 
     fn forget_evidence(&mut self, id: EvidenceId) {
@@ -322,21 +349,31 @@ impl State {
     }
 
     /// Remembers a press, within the bound.
-    pub(super) fn press(&mut self, seq: u64, segment: u64, value: SeenPress) {
-        self.presses.insert(seq, InSegment { segment, value });
+    pub(super) fn press(&mut self, seq: u64, location: Location) {
+        self.presses.insert(seq, location);
         self.touched.insert(Key::Press(seq));
-        if self.presses.len() > PRESSES_MAX
+        while self.presses.len() > self.bounds.presses
             && let Some((oldest, _)) = self.presses.pop_first()
         {
             self.touched.insert(Key::Press(oldest));
         }
     }
 
+    /// Remembers what a press is recognised by, until the index has it.
+    pub(super) fn note_marks(&mut self, seq: u64, source: &SourceId, press: &Press, at: Timestamp) {
+        let identities = [PressIdentity::of(source, press), PressIdentity::of_packet(press)];
+        for PressIdentity { mark, .. } in identities.into_iter().flatten() {
+            self.marks.push_back(SeenMark { mark, at, seq });
+        }
+        let more = self.marks.len().saturating_sub(MARKS_WAITING_MAX);
+        self.marks.drain(..more);
+    }
+
     /// Remembers a reply, within the bound.
-    pub(super) fn reply(&mut self, seq: u64, segment: u64, value: (IncidentId, String)) {
-        self.replies.insert(seq, InSegment { segment, value });
+    pub(super) fn reply(&mut self, seq: u64, location: Location) {
+        self.replies.insert(seq, location);
         self.touched.insert(Key::Reply(seq));
-        if self.replies.len() > REPLIES_MAX
+        while self.replies.len() > self.bounds.replies
             && let Some((oldest, _)) = self.replies.pop_first()
         {
             self.touched.insert(Key::Reply(oldest));
@@ -399,12 +436,13 @@ impl State {
                 self.carried_over(*seq, pending, dead);
                 self.piece(*seq, *incident, location, evidence, true);
             }
-            Carried::Press { seq, press } => self.press(*seq, location.segment, press.clone()),
-            Carried::Reply { seq, incident, id } => {
-                self.reply(*seq, location.segment, (*incident, id.clone()));
+            Carried::Press { seq, press: SeenPress { source, press, taken_at, .. } } => {
+                self.note_marks(*seq, source, press, *taken_at);
+                self.press(*seq, location);
             }
+            Carried::Reply { seq, .. } => self.reply(*seq, location),
             Carried::Report { seq, report } => {
-                self.report(*seq, location.segment, report.clone());
+                self.report(*seq, HeldReport { location, at: report.stamp.gateway });
             }
         }
     }
@@ -441,6 +479,8 @@ impl State {
             .map(|(&id, _)| id)
             .collect();
         incidents.into_iter().for_each(|id| self.forget_incident(id));
+        self.leaving.retain(|(_, brief)| brief.location.segment > through);
+        self.gone_through = self.has_older.then_some(through);
         let pieces: Vec<EvidenceId> = self
             .evidence
             .iter()

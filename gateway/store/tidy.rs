@@ -141,10 +141,7 @@ impl Store {
 
     /// Is its incident unfinished, or anything of it still owed to anybody?
     fn is_needed(&self, id: EvidenceId) -> bool {
-        let state = lock(&self.inner.shared.state);
-        let Some(piece) = state.evidence.get(&id) else { return false };
-        let live = state.incidents.get(&piece.incident).is_some_and(|brief| !brief.finished);
-        live || state.due.of_incident(piece.incident).next().is_some()
+        lock(&self.inner.shared.state).is_needed(id)
     }
 }
 

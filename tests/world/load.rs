@@ -133,6 +133,11 @@ impl Load {
         self.port.send_replace(port);
     }
 
+    /// How many presses were made until now, acknowledged or not.
+    pub(crate) fn pressed(&self) -> u64 {
+        self.pressed.load(Ordering::Relaxed)
+    }
+
     /// Ends all devices; the devices and the closed incidents that were acknowledged,
     /// and how many presses there were at all.
     pub(crate) async fn stop(mut self) -> (BTreeSet<String>, BTreeSet<String>, u64) {

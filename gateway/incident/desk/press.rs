@@ -1,18 +1,36 @@
 //! Presses at the desk: judged against those seen before, written down, and made an emergency.
 
+use jiff::Timestamp;
+
 use super::{
     super::presses::{self, PressVerdict, RememberedPress},
     Desk, Effects, Live,
 };
 use crate::domain::{
-    Claim, ClockError, Entry, Finding, IncidentId, Kind, Now, Phase, Press, PressForm, Severity,
-    SourceId, Stamp, ThingReport, Title,
+    Claim, ClockError, Entry, Finding, IncidentId, Kind, Mark, Now, Phase, Press, PressForm,
+    Severity, SourceId, Stamp, ThingReport, Title,
 };
 
 /// Further messages that nobody can read are told at most once in this time.
 const UNREADABLE_EVERY_MS: u64 = 60_000;
 
 impl Desk {
+    /// Of a press that comes next: what the store is to be asked for, because it may have been forgotten
+    /// here. None as long as all that counts is remembered.
+    pub fn press_to_recall(&self, now: Now, source: &SourceId, press: &Press) -> Vec<Mark> {
+        self.presses.to_recall(now, source, press)
+    }
+
+    /// [`Self::restore`] was given the newest presses only: the store knows the older ones.
+    pub fn restored_in_part(&mut self, now: Now) {
+        self.presses.restored_in_part(now);
+    }
+
+    /// What the store knows of the press that comes next: marks, and when they were taken.
+    pub fn recall_press(&mut self, now: Now, seen: &[(Mark, Timestamp)]) {
+        self.presses.recall(now, seen);
+    }
+
     /// A press, or the repeat of one.
     pub(super) fn press(
         &mut self,

@@ -7,14 +7,9 @@ use super::{
     Desk, Effects, Live,
 };
 use crate::domain::{
-    Answer, AskFor, Asked, CaseStep, DismissReason, Entry, Incident, IncidentId, Kind, Life, Now,
-    Posture, Record, Reply, ReplyTo, Stage, What, plain_name,
+    Answer, AskFor, Asked, CaseStep, DismissReason, Entry, Incident, IncidentId, Kind, Life, Mark,
+    Now, Posture, Record, Reply, ReplyTo, Stage, What, plain_name,
 };
-
-/// Replies remembered, so that the same one twice has one effect; an incident's own steps know theirs.
-const REPLIES_MAX: usize = 10_000;
-/// Closed incidents kept in memory for late replies (reopened, repeated); the store has the others.
-const CLOSED_MAX: usize = 1_000;
 
 impl Desk {
     /// Whether a reply to this incident can be answered here.
@@ -61,7 +56,7 @@ impl Desk {
     /// The same one twice: by its id; without one, by what it asks for.
     fn is_repeated(&self, live: &Live, reply: &Reply) -> bool {
         if let Some(id) = &reply.id {
-            return self.replies.contains(&(reply.incident, id.clone()))
+            return self.replies.contains(&mark_of(reply.incident, id))
                 || live.incident.life.has(id);
         }
         let (life, by) = (&live.incident.life, plain_name(&reply.by));
@@ -129,16 +124,17 @@ impl Desk {
             self.retire(reply.incident);
         }
         if let Some(id) = &reply.id {
-            self.remember_reply((reply.incident, id.clone()));
+            self.remember_reply(reply.incident, id);
         }
     }
 
     /// Remembers the id of a reply, so that the same one has one effect.
-    pub(super) fn remember_reply(&mut self, reply_id: (IncidentId, String)) {
-        if self.replies.insert(reply_id.clone()) {
-            self.reply_order.push_back(reply_id);
+    pub(super) fn remember_reply(&mut self, incident: IncidentId, id: &str) {
+        let mark = mark_of(incident, id);
+        if self.replies.insert(mark) {
+            self.reply_order.push_back(mark);
         }
-        while self.reply_order.len() > REPLIES_MAX {
+        while self.reply_order.len() > self.directory.remembers.replies {
             if let Some(old) = self.reply_order.pop_front() {
                 self.replies.remove(&old);
             }
@@ -149,7 +145,7 @@ impl Desk {
     /// store still has it).
     pub(super) fn retire(&mut self, id: IncidentId) {
         self.closed.push_back(id);
-        while self.closed.len() > CLOSED_MAX {
+        while self.closed.len() > self.directory.remembers.closed {
             let Some(old) = self.closed.pop_front() else { break };
             let still_closed = self.live.get(&old).is_some_and(|live| live.is_closed());
             if still_closed {
@@ -249,6 +245,11 @@ impl Live {
         let Life { asked, suspended, .. } = &self.incident.life;
         asked.is_none() && suspended.is_none()
     }
+}
+
+/// As what a reply is remembered.
+fn mark_of(incident: IncidentId, id: &str) -> Mark {
+    Mark::of(&["reply", &incident.to_string(), id])
 }
 
 fn case(incident: &Incident) -> Case<'_> {

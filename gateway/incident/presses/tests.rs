@@ -171,12 +171,91 @@ fn p9_a_clock_that_is_set_makes_no_new_press_and_forgets_none() {
 }
 
 #[test]
-fn memory_is_bounded() {
+fn p11_memory_is_bounded_and_what_is_over_goes_from_it() {
     let mut presses = Presses::default();
-    for n in 0..PRESSES_MAX + 5 {
-        presses.judge(now(0), &"a".into(), &press(Some(&n.to_string()), None, false));
+    let few = Remembers::within(1 << 20);
+    presses.bound(few);
+    for n in 0..50_000 {
+        let (source, id) = (format!("b{n}").as_str().into(), n.to_string());
+        presses.judge(now(n / 100), &source, &press(Some(&id), None, false));
     }
-    assert_eq!(presses.seen.len(), PRESSES_MAX);
+    assert_eq!(presses.seen.len(), few.marks);
+    assert_eq!(presses.order.len(), few.marks);
+    assert!(presses.counters.len() <= few.counters, "{}", presses.counters.len());
+    // Of the last three seconds, and as many again until it is looked.
+    assert!(presses.last.len() <= 1_000, "{}", presses.last.len());
+}
+
+/// Plays the store, which knows all presses.
+#[derive(Default)]
+struct Known(HashMap<Mark, Timestamp>);
+
+impl Known {
+    fn judge(
+        &mut self,
+        presses: &mut Presses,
+        s: i64,
+        source: &str,
+        press: &Press,
+    ) -> PressVerdict {
+        let (source, now) = (SourceId::from(source), now(s));
+        let asked = presses.to_recall(now, &source, press);
+        let found = asked.iter().filter_map(|mark| Some((*mark, *self.0.get(mark)?)));
+        presses.recall(now, &found.collect::<Vec<_>>());
+        let verdict = presses.judge(now, &source, press);
+        if verdict == PressVerdict::New {
+            let marks = [PressIdentity::of(&source, press), PressIdentity::of_packet(press)];
+            self.0.extend(marks.into_iter().flatten().map(|one| (one.mark, now.wall)));
+        }
+        verdict
+    }
+}
+
+#[test]
+fn d2_a_press_is_the_same_for_seven_days_however_many_came_since() {
+    use PressVerdict::{New, Same};
+    let mut presses = Presses::default();
+    presses.bound(Remembers { marks: 20, ..Remembers::within(0) });
+    let mut known = Known::default();
+    let timed = |n: i64| press(Some("x"), Some(n), false);
+    let random = press(Some("3ac7e3c4-4401-4b8d"), None, false);
+    assert!(presses.to_recall(now(0), &"a".into(), &timed(0)).is_empty(), "nothing is forgotten");
+    assert_eq!(known.judge(&mut presses, 0, "a", &timed(0)), New);
+    assert_eq!(known.judge(&mut presses, 1, "r", &random), New);
+    for n in 0..500 {
+        let other = format!("other-{n}");
+        assert_eq!(known.judge(&mut presses, 10 + n, &other, &timed(n)), New, "{n}");
+    }
+    assert_eq!(presses.seen.len(), 20);
+    for at in [600, HOUR, DAY, 7 * DAY] {
+        assert_eq!(known.judge(&mut presses, at, "a", &timed(0)), Same, "after {at} s");
+        assert_eq!(known.judge(&mut presses, at, "r", &random), Same, "after {at} s");
+        assert_eq!(
+            known.judge(&mut presses, at, "a", &timed(1)),
+            if at == 600 { New } else { Same }
+        );
+    }
+    assert_eq!(known.judge(&mut presses, 7 * DAY + 2, "r", &random), New);
+    assert_eq!(known.judge(&mut presses, 7 * DAY + 2, "a", &timed(0)), New);
+}
+
+#[test]
+fn d2_of_a_counter_that_was_forgotten_a_number_that_comes_again_is_a_call_too_many_and_none_too_few()
+ {
+    use PressVerdict::{New, Same};
+    let mut presses = Presses::default();
+    presses.bound(Remembers { marks: 20, counters: 16, ..Remembers::within(0) });
+    let mut known = Known::default();
+    let count = |n: &str, dup: bool| by("broker/b", dup, press(Some(n), None, false));
+    assert_eq!(known.judge(&mut presses, 0, "a", &count("7", false)), New);
+    for n in 0..100 {
+        known.judge(&mut presses, 10 + n, &format!("other-{n}"), &count("1", false));
+    }
+    // As after a restart, which was given the newest presses only.
+    presses.counters.clear();
+    assert_eq!(known.judge(&mut presses, 500, "a", &count("7", false)), Same, "sent again soon");
+    assert_eq!(known.judge(&mut presses, HOUR, "a", &count("7", true)), Same, "it says so");
+    assert_eq!(known.judge(&mut presses, HOUR, "a", &count("7", false)), New, "a new battery");
 }
 
 /// As a press that came by this way.
