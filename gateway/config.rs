@@ -2,6 +2,7 @@
 
 mod button;
 mod button_list;
+mod categories;
 mod check;
 mod clashes;
 mod datums;

@@ -14,8 +14,14 @@ use crate::console;
 
 /// Files that are read once, when their section is started: their content is part of it.
 /// All others are read whenever they are needed.
-const READ_ONCE: &[(&str, &str)] =
-    &[("site", "grids"), ("web", "token_file"), ("intake", "users_file")];
+const READ_ONCE: &[(&str, &str)] = &[
+    ("site", "grids"),
+    ("web", "token_file"),
+    ("intake", "users_file"),
+    ("sink", "profile_file"),
+    ("sink", "categories_file"),
+    ("sink", "push_token_file"),
+];
 
 /// Sections that cannot change while the gateway runs; an empty key is all of them.
 const FROZEN: &[(&str, &str)] =

@@ -21,6 +21,8 @@ mod ingress;
 mod junction;
 mod kept_table;
 mod outbox;
+mod platform_doors;
+mod platforms;
 mod reload;
 mod replay;
 mod retry_request;
