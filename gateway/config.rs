@@ -3,6 +3,7 @@
 mod button;
 mod button_list;
 mod calendar_file;
+mod categories;
 mod check;
 mod clashes;
 mod datums;

@@ -53,7 +53,7 @@ kind = "htp"
         (19, "rule[2].schedule: `Mon`"),
         (
             22,
-            "sink[1].kind: unknown kind `htp`; known are answer, http, jsonl, mqtt, webhook (did you mean `http`?)",
+            "sink[1].kind: unknown kind `htp`; known are answer, http, jsonl, mqtt, profile, webhook (did you mean `http`?)",
         ),
         (23, "snik: unknown section"),
     ];

@@ -109,6 +109,8 @@ mod pictures_recorded;
 mod playback;
 mod power_cut;
 mod priorities;
+mod profiles;
+mod profiles_check;
 #[path = "bench/proofs.rs"]
 mod proofs;
 mod rain;

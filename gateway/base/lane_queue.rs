@@ -229,7 +229,7 @@ impl LaneQueue {
         incident: impl Fn(u64) -> Option<IncidentId>,
     ) -> Option<Turn> {
         let turn = match self.order {
-            LaneOrder::EachAtOnce => self.urgent(now_ms),
+            LaneOrder::EachAtOnce => self.urgent(now_ms, &incident),
             LaneOrder::OneByOne => self.in_order(now_ms, &may, &incident),
         }?;
         if let Some(incident) = incident(turn.1) {
@@ -238,7 +238,11 @@ impl LaneQueue {
         Some(turn)
     }
 
-    fn urgent(&mut self, now_ms: u64) -> Option<Turn> {
+    fn urgent(
+        &mut self,
+        now_ms: u64,
+        incident: &impl Fn(u64) -> Option<IncidentId>,
+    ) -> Option<Turn> {
         let fired = self.again.due(now_ms);
         let aside = self.aside.due(now_ms);
         let others_turn = self.fresh_in_a_row >= FRESH_IN_A_ROW;
@@ -251,7 +255,7 @@ impl LaneQueue {
             (Some(_), Some(aside)) if !std::mem::replace(&mut self.aside_last, true) => Some(aside),
             (Some(fired), _) => {
                 self.aside_last = false;
-                self.oldest_of_again(fired)
+                self.oldest_of_again(fired, incident)
             }
             (None, aside) => aside,
         }
@@ -273,12 +277,22 @@ impl LaneQueue {
     }
 
     /// After a success each is tried once, the oldest first. While nothing passes, the oldest goes
-    /// whenever one has its turn, and the one whose turn it was takes the oldest's.
-    fn oldest_of_again(&mut self, fired: Turn) -> Option<Turn> {
+    /// whenever one has its turn, and the one whose turn it was takes the oldest's. But where that one has
+    /// failed often, every second time another one has its own turn: after an outage the other end may
+    /// choke on the oldest alone, which would stand before all others for ever.
+    fn oldest_of_again(
+        &mut self,
+        fired: Turn,
+        incident: &impl Fn(u64) -> Option<IncidentId>,
+    ) -> Option<Turn> {
         if let Some(turn) = self.round.first() {
             return Some(*turn);
         }
         let (oldest, at_ms) = self.again.first()?;
+        let tries = self.tried(oldest.1).tries;
+        if tries >= TRIES_UNTIL_PROBE && !tries.is_multiple_of(2) {
+            return Some(self.oldest_of_its_incident(fired, incident));
+        }
         if oldest != fired {
             self.again.put(fired, at_ms);
             let (a, b) = (self.tried(oldest.1).tries, self.tried(fired.1).tries);
@@ -453,5 +467,30 @@ mod tests {
         assert_eq!(waits(LaneOrder::EachAtOnce, failed), FAILED_HOLD_MS_MAX);
         assert_eq!(waits(LaneOrder::EachAtOnce, NotYet::Refused), REFUSED_EVERY_MS);
         assert_eq!(waits(LaneOrder::OneByOne, failed), REFUSED_EVERY_MS);
+    }
+
+    #[test]
+    fn p3_after_an_outage_the_oldest_that_is_choked_on_keeps_no_other_from_its_turn() {
+        let now = Now { wall: Timestamp::from_second(1_782_864_000).unwrap(), mono_ms: 0 };
+        let mut ids = IdMint::new([1; 32]);
+        let incidents = [ids.incident(now), ids.incident(now)];
+        let of = |seq: u64| incidents.get(seq as usize).copied();
+        let mut queue = LaneQueue::new(LaneOrder::EachAtOnce);
+        (0..2).for_each(|seq| queue.insert((Class::Emergency, seq), incidents[seq as usize]));
+        let (mut now_ms, mut tries) = (0, 0);
+        while tries < 40 {
+            let Some(turn) = queue.take(now_ms, |_| true, of) else {
+                now_ms = queue.next_ms().unwrap();
+                continue;
+            };
+            tries += 1;
+            // Everything fails at first; from then on the second one would pass.
+            if tries > 6 && turn.1 == 1 {
+                return;
+            }
+            let why = NotYet::Failed { wait_ms: 1_000 };
+            queue.later(turn, incidents[turn.1 as usize], why, (now_ms, 0));
+        }
+        panic!("the other one never had its turn");
     }
 }

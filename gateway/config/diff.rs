@@ -21,6 +21,9 @@ const READ_ONCE: &[(&str, &str)] = &[
     ("duty", "roster"),
     ("web", "token_file"),
     ("intake", "users_file"),
+    ("sink", "profile_file"),
+    ("sink", "categories_file"),
+    ("sink", "push_token_file"),
 ];
 
 /// Sections that cannot change while the gateway runs; an empty key is all of them.

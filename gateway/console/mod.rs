@@ -1,8 +1,10 @@
 //! The web API: reads snapshots through its `Backend` and owns no state; replies enter by the junction, as those of MQTT do.
 
+mod body;
 mod evidence;
 mod figures;
 mod listener;
+mod platform;
 mod problem;
 mod replies;
 mod routes;
@@ -27,6 +29,7 @@ use crate::{
     wire::tls::{ListenKeys, ServerTls},
 };
 
+pub use platform::{PlatformAnswer, PlatformDoor};
 pub use token::load_or_make as load_or_make_token;
 
 /// What a Range header asks of a file of so many bytes, for the fuzzer.
@@ -142,6 +145,11 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn look(&self, id: EvidenceId, by: &str, further: bool) -> impl Future<Output = bool> + Send;
     /// Enters like a reply over MQTT; answers when it is on disk.
     fn reply(&self, reply: Reply) -> impl Future<Output = Answer> + Send;
+    /// What a district's platform must show that pushes replies of this sink; `None`: none does.
+    fn platform(&self, id: &str) -> Option<PlatformDoor>;
+    /// Replies that it has pushed; answers when they are on disk.
+    fn platform_pushed(&self, id: &str, body: &[u8])
+    -> impl Future<Output = PlatformAnswer> + Send;
     /// Sums, grades and curves as they are now; `None`: the gateway stops.
     fn rain(&self) -> impl Future<Output = Option<RainView>> + Send;
     /// Enters like an order over MQTT; answers when what it changed is on disk.

@@ -1,6 +1,6 @@
 //! The addresses: health and metrics for machines, incidents, evidence and replies behind the token.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -13,7 +13,11 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    Backend, Filter, Reloaded, evidence, figures, problem::problem, replies, token, weather,
+    Backend, Filter, Reloaded,
+    body::{BODY_BYTES_MAX, with_body},
+    evidence, figures, platform,
+    problem::problem,
+    replies, token, weather,
     wrong_tokens::WrongTokens,
 };
 use crate::{
@@ -21,16 +25,20 @@ use crate::{
     wire::guests::{GuestHandle, Trust},
 };
 
-/// A reply is a few hundred bytes.
-const BODY_BYTES_MAX: usize = 64 * 1024;
-/// It is there in one go, over the slowest line.
-const BODY_WITHIN: Duration = Duration::from_secs(15);
 /// Incidents in one answer.
 const LIST_DEFAULT: usize = 100;
 const LIST_MAX: usize = 1_000;
 
 pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
     let token: Arc<str> = token.into();
+    let wrong = Arc::new(WrongTokens::new());
+    let platforms = Router::new()
+        .route("/api/v1/platform/{id}", post(platform::take::<B>))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(
+            (wrong.clone(), backend.clone()),
+            platform::only_with_its_token::<B>,
+        ));
     let guarded = Router::new()
         .route("/api/v1/incidents", get(incidents::<B>))
         .route("/api/v1/incidents/{id}", get(incident::<B>))
@@ -45,7 +53,7 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
         .route("/api/v1/posture", get(weather::postures::<B>).post(weather::order::<B>))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(
-            (token, Arc::new(WrongTokens::new()), backend.clone()),
+            (token, wrong, backend.clone()),
             only_with_token::<B>,
         ));
     Router::new()
@@ -53,6 +61,7 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
         .route("/readyz", get(readyz::<B>))
         .route("/metrics", get(metrics::<B>))
         .merge(guarded)
+        .merge(platforms)
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "no such address") })
         .layer(middleware::map_response(|mut response: Response| async {
             let sniff = header::HeaderValue::from_static("nosniff");
@@ -89,30 +98,6 @@ async fn only_with_token<B: Backend>(
     let how = header::HeaderValue::from_static("Bearer");
     answer.headers_mut().insert(header::WWW_AUTHENTICATE, how);
     answer
-}
-
-/// Reads the body, which has to be there within a time: one byte a minute holds nothing up.
-async fn with_body(request: Request, next: Next) -> Response {
-    let (head, body) = request.into_parts();
-    let read = axum::body::to_bytes(body, BODY_BYTES_MAX);
-    let body = match tokio::time::timeout(BODY_WITHIN, read).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(error)) => {
-            let large = std::error::Error::source(&error)
-                .is_some_and(|error| error.is::<http_body_util::LengthLimitError>());
-            return if large {
-                let most = format!("expected at most {BODY_BYTES_MAX} bytes");
-                problem(StatusCode::PAYLOAD_TOO_LARGE, &most)
-            } else {
-                problem(StatusCode::BAD_REQUEST, "the body broke off")
-            };
-        }
-        Err(_) => {
-            let late = format!("the body was not there within {} s", BODY_WITHIN.as_secs());
-            return problem(StatusCode::REQUEST_TIMEOUT, &late);
-        }
-    };
-    next.run(Request::from_parts(head, body.into())).await
 }
 
 async fn readyz<B: Backend>(State(backend): State<B>) -> Response {

@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{device_table::DeviceTableReader, junction::Ask};
+use super::{device_table::DeviceTableReader, junction::Ask, platform_doors::Platforms};
 use crate::{
     base::{Readiness, Registry, lock},
     camera,
@@ -52,6 +52,8 @@ pub(super) struct ConsoleBackend {
     pub(super) reloads: mpsc::Sender<ReloadAsked>,
     /// To the junction: what the rules know of rain.
     pub(super) asks: mpsc::Sender<Ask>,
+    /// Doors of districts' platforms.
+    pub(super) platforms: Arc<Platforms>,
     /// When each piece was last looked at, monotonic milliseconds.
     pub(super) looked: Arc<Mutex<BTreeMap<EvidenceId, u64>>>,
 }
@@ -138,6 +140,14 @@ impl console::Backend for ConsoleBackend {
 
     async fn reply(&self, reply: Reply) -> Answer {
         self.send_observation(SourceId::from(reply.by.as_str()), Body::Reply(reply)).await
+    }
+
+    fn platform(&self, id: &str) -> Option<console::PlatformDoor> {
+        self.platforms.door(id)
+    }
+
+    async fn platform_pushed(&self, id: &str, body: &[u8]) -> console::PlatformAnswer {
+        self.platforms.pushed(id, body).await
     }
 
     async fn rain(&self) -> Option<RainView> {

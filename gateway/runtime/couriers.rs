@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use super::{
     heartbeat::{Heartbeats, PresenceTask},
     outbox::StoreOutbox,
+    platforms,
     shared::Shared,
 };
 use crate::{
@@ -42,6 +43,8 @@ struct SinkTasks {
     /// but the tasks of its own sink.
     own: OwnRuntime,
     couriers: Vec<CourierTask>,
+    /// They take what its platform says.
+    replies: Vec<JoinHandle<()>>,
     presence: PresenceTask,
 }
 
@@ -78,7 +81,7 @@ impl Couriers {
                 let courier = Courier {
                     sink: sink.clone(),
                     lane,
-                    connection: config.build(&context.site, lane),
+                    connection: config.build(&context.site, lane, &parts.platforms.case_maps),
                     outbox: own.clone(),
                     context: context.clone(),
                     clock: parts.clock.clone(),
@@ -119,14 +122,18 @@ impl Couriers {
             });
         }
         let presence = self.heartbeats.at(config, (shared, &own_thread), context);
-        self.sinks.insert(sink, SinkTasks { own: own_thread, couriers, presence });
+        let replies = platforms::start(config, (shared, &own_thread));
+        self.sinks.insert(sink, SinkTasks { own: own_thread, couriers, replies, presence });
     }
 
     /// Stops the couriers of a sink. What they had in hand is due again. The sink's own fault is over,
     /// with the reason `why`, which is also the goodbye that the sink gets.
     pub(super) async fn stop(&mut self, sink: &SinkId, shared: &Shared, why: &str) {
-        let Some(SinkTasks { own, couriers, presence }) = self.sinks.remove(sink) else { return };
+        let Some(running) = self.sinks.remove(sink) else { return };
+        let SinkTasks { own, couriers, replies, presence } = running;
         presence.leave(why);
+        platforms::stop(sink, shared);
+        replies.iter().for_each(JoinHandle::abort);
         for CourierTask { task, outbox } in couriers {
             task.abort();
             let _ = task.await;

@@ -170,6 +170,7 @@ impl Ingress {
                 clock: shared.clock.clone(),
                 reloads: reloads.clone(),
                 asks: shared.asks.clone(),
+                platforms: shared.platforms.clone(),
                 looked: Arc::default(),
             };
             let socket = console.listener();

@@ -22,6 +22,8 @@ mod ingress;
 mod junction;
 mod kept_table;
 mod outbox;
+mod platform_doors;
+mod platforms;
 mod reload;
 mod replay;
 mod request_file;

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{device_table::DeviceTableReader, junction::Ask};
+use super::{device_table::DeviceTableReader, junction::Ask, platform_doors::Platforms};
 use crate::{
     base::{Progress, Readiness, Registry, Reporter},
     camera::WakeRouter,
@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub(super) progress: Progress,
     /// Where the streams of cameras are that were asked for them.
     pub(super) stream_urls: StreamUrlsByCamera,
+    /// Districts' platforms: their cases, and the doors through which they push.
+    pub(super) platforms: Arc<Platforms>,
     /// Wakes cameras.
     pub(super) wakes: Arc<WakeRouter>,
 }

@@ -27,6 +27,7 @@ use super::{
     heartbeat::Heartbeats,
     ingress::{BoundListeners, Ingress, warn_if_plain},
     junction::Junction,
+    platform_doors::Platforms,
     reload::{Reread, RunningGateway},
     shared::{Shared, StreamUrlsByCamera},
     standing_table,
@@ -178,6 +179,7 @@ impl Parts {
             asks,
             progress: Progress::new(clock.clone()),
             stream_urls: StreamUrlsByCamera::default(),
+            platforms: Platforms::at(&config.data.path, registry.clone()),
             wakes: WakeRouter::new(wake_plan(&config), registry.clone()),
         };
 
@@ -195,8 +197,7 @@ impl Parts {
         let junction = heart.start("the junction", running);
         heart.watch_writer(&shared.store);
         let heartbeats = Heartbeats::start(&config.site, &context, &shared, &heart);
-        let mut couriers = Couriers::new(heartbeats);
-        config.sinks.iter().for_each(|sink| couriers.start(sink, &shared, &context));
+        let couriers = start_couriers(Couriers::new(heartbeats), &config, &shared, &context);
         let mut ingress = Ingress::new();
         let bound = bind_all(&ingress, &config, &shared).await?;
         ingress.open(bound, &shared, &context_reader, &reloads).await;
@@ -296,6 +297,17 @@ async fn bind_all(
         None => None,
     };
     Ok(BoundListeners { web: Some(ingress.bind_web(None, config).await?), intake, sl651 })
+}
+
+/// All that goes to the sinks of the configuration.
+fn start_couriers(
+    mut couriers: Couriers,
+    config: &Config,
+    shared: &Shared,
+    context: &EventContext,
+) -> Couriers {
+    config.sinks.iter().for_each(|sink| couriers.start(sink, shared, context));
+    couriers
 }
 
 /// Starts the tasks that watch the others: disk, figures of cameras, the store's answers, progress.

@@ -1,6 +1,10 @@
 //! The `http` sink: CloudEvents in structured JSON, one a POST, `Idempotency-Key` = event id.
 
 mod link;
+mod platform;
+mod poll;
+mod talk;
+mod telling;
 mod upload;
 mod webhook;
 
@@ -17,6 +21,9 @@ use crate::{
 };
 use link::{Judgement, Link, judge};
 
+pub use platform::Config as ProfileConfig;
+pub(super) use platform::PlatformSink;
+pub use poll::Poller;
 pub use upload::Uploader;
 pub use webhook::Config as WebhookConfig;
 pub(super) use webhook::WebhookSink;

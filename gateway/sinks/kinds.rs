@@ -1,10 +1,15 @@
 //! The kinds of sinks: `[[sink]]` by its `kind`, and the connection that each makes.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    answer, http, jsonl, levels, mqtt,
+    answer,
+    case_map::CaseMaps,
+    http, jsonl, levels, mqtt,
+    platform_replies::{PlatformReplies, RepliesGiven},
     sink::{DeliverError, Delivery, Lane, Sink},
 };
 use jiff::Timestamp;
@@ -23,17 +28,20 @@ pub enum Config {
     Jsonl(jsonl::Config),
     /// One event a message at a broker, QoS 1.
     Mqtt(mqtt::Config),
+    /// A district's own platform, by the requests of a profile.
+    Profile(Box<http::ProfileConfig>),
     /// A text made of a template, to a robot or a message service.
     Webhook(Box<http::WebhookConfig>),
 }
 
 /// The kinds there are, for messages.
-pub const KINDS: &[&str] = &["answer", "http", "jsonl", "mqtt", "webhook"];
+pub const KINDS: &[&str] = &["answer", "http", "jsonl", "mqtt", "profile", "webhook"];
 
 impl Config {
     pub fn id(&self) -> SinkId {
         match self {
             Self::Answer(config) => config.id.as_str().into(),
+            Self::Profile(config) => config.id.as_str().into(),
             Self::Webhook(config) => config.id.as_str().into(),
             Self::Http(config) => config.id.as_str().into(),
             Self::Jsonl(config) => config.id.as_str().into(),
@@ -42,8 +50,11 @@ impl Config {
     }
 
     /// A connection of its own for one lane. Nothing is read or reached yet (P6).
-    pub fn build(&self, site: &SiteId, lane: Lane) -> AnySink {
+    pub fn build(&self, site: &SiteId, lane: Lane, maps: &CaseMaps) -> AnySink {
         match self {
+            Self::Profile(config) => {
+                AnySink::Platform(Box::new(http::PlatformSink::new(config, maps)))
+            }
             Self::Answer(config) => {
                 AnySink::Answer(Box::new(answer::AnswerSink::new(config, site, lane)))
             }
@@ -62,6 +73,8 @@ impl Config {
             Self::Http(config) => &config.levels,
             Self::Jsonl(config) => &config.levels,
             Self::Mqtt(config) => &config.levels,
+            // A platform has a life of a case of its own, from its opening.
+            Self::Profile(_) => &[],
         }
     }
 
@@ -69,7 +82,11 @@ impl Config {
     pub fn carries_evidence(&self) -> bool {
         match self {
             Self::Http(config) => config.carries_evidence(),
-            Self::Answer(_) | Self::Jsonl(_) | Self::Mqtt(_) | Self::Webhook(_) => false,
+            Self::Answer(_)
+            | Self::Jsonl(_)
+            | Self::Mqtt(_)
+            | Self::Profile(_)
+            | Self::Webhook(_) => false,
         }
     }
 
@@ -80,7 +97,11 @@ impl Config {
                 let base = config.evidence_url.clone().filter(|_| config.carries_evidence())?;
                 Some(http::Uploader::new(config, base))
             }
-            Self::Answer(_) | Self::Jsonl(_) | Self::Mqtt(_) | Self::Webhook(_) => None,
+            Self::Answer(_)
+            | Self::Jsonl(_)
+            | Self::Mqtt(_)
+            | Self::Profile(_)
+            | Self::Webhook(_) => None,
         }
     }
 
@@ -89,7 +110,7 @@ impl Config {
     pub fn departments(&self) -> Option<&[String]> {
         match self {
             Self::Webhook(config) => Some(&config.departments),
-            Self::Http(_) | Self::Mqtt(_) => Some(&[]),
+            Self::Http(_) | Self::Mqtt(_) | Self::Profile(_) => Some(&[]),
             Self::Answer(_) | Self::Jsonl(_) => None,
         }
     }
@@ -107,8 +128,33 @@ impl Config {
         match self {
             Self::Webhook(config) => config.passes(event, now),
             Self::Answer(config) => config.passes(event),
+            Self::Profile(config) => config.passes(&event.data),
             Self::Http(_) | Self::Jsonl(_) | Self::Mqtt(_) => None,
         }
+    }
+
+    /// Who takes what this sink's platform says, if it says anything.
+    pub fn replies(&self, given: RepliesGiven<'_>) -> Option<PlatformReplies> {
+        match self {
+            Self::Profile(config) => PlatformReplies::new(config, given),
+            _ => None,
+        }
+    }
+
+    /// A connection of its own that asks for replies, if its profile does.
+    pub fn poller(&self) -> Option<http::Poller> {
+        match self {
+            Self::Profile(config) => http::Poller::new(config),
+            _ => None,
+        }
+    }
+
+    /// The header of the token with which replies are pushed (none: `Authorization`) and the file of that
+    /// token, if its configuration names one. None: none are pushed.
+    pub fn push_door(&self) -> Option<(Option<String>, Option<PathBuf>)> {
+        let Self::Profile(config) = self else { return None };
+        let header = config.profile()?.pushes()?.map(str::to_owned);
+        Some((header, config.push_token_file.clone()))
     }
 
     /// Errors as (key, message).
@@ -116,6 +162,7 @@ impl Config {
         let levels = levels::problem(self.levels(), self.carries_evidence());
         let mut problems = match self {
             Self::Answer(config) => config.problems(),
+            Self::Profile(config) => config.problems(),
             Self::Webhook(config) => config.problems(),
             Self::Http(config) => config.problems(),
             Self::Jsonl(_) => Vec::new(),
@@ -129,6 +176,7 @@ impl Config {
     pub fn warnings(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Answer(config) => config.warnings(),
+            Self::Profile(config) => config.warnings(),
             Self::Webhook(config) => config.warnings(),
             Self::Http(config) => config.warnings(),
             Self::Jsonl(_) => Vec::new(),
@@ -143,6 +191,7 @@ pub enum AnySink {
     Http(Box<http::HttpSink>),
     Jsonl(jsonl::JsonlSink),
     Mqtt(Box<mqtt::MqttSink>),
+    Platform(Box<http::PlatformSink>),
     Webhook(Box<http::WebhookSink>),
 }
 
@@ -150,6 +199,7 @@ impl Sink for AnySink {
     async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
         match self {
             Self::Answer(sink) => sink.deliver(delivery).await,
+            Self::Platform(sink) => sink.deliver(delivery).await,
             Self::Webhook(sink) => sink.deliver(delivery).await,
             Self::Http(sink) => sink.deliver(delivery).await,
             Self::Jsonl(sink) => sink.deliver(delivery).await,

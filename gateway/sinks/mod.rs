@@ -1,6 +1,7 @@
 //! Records go to the grid: each sink on connections of its own, each with two lanes.
 
 mod answer;
+mod case_map;
 mod circuit;
 mod courier;
 mod evidence;
@@ -11,21 +12,28 @@ mod kinds;
 mod levels;
 mod mqtt;
 mod outbox;
+mod platform_replies;
 mod presence;
+mod profile;
 mod sink;
 mod template;
+#[cfg(test)]
+mod tests_case_map;
 #[cfg(test)]
 mod tests_courier;
 
 pub use answer::Config as AnswerConfig;
+pub use case_map::CaseMaps;
 pub use circuit::{Circuit, Report, SinkHealth};
 pub use courier::Courier;
 pub use evidence::EvidenceCourier;
 pub use heartbeat::{EncodedHeartbeat, GatherFacts, HeartbeatSettings, HeartbeatSource};
-pub use http::{Config as HttpConfig, Uploader, WebhookConfig};
+pub use http::{Config as HttpConfig, Poller, ProfileConfig, Uploader, WebhookConfig};
 pub use jsonl::Config as JsonlConfig;
 pub use kinds::{AnySink, Config, KINDS};
 pub use mqtt::Config as MqttConfig;
 pub use outbox::{Due, Outbox, Piece};
+pub use platform_replies::{NotStored, PlatformReplies, Pushed, RepliesGiven, replies_part};
 pub use presence::Presence;
+pub use profile::{Categories, Category, TakenReplies};
 pub use sink::{DeliverError, Delivery, Lane, Sink};

@@ -51,7 +51,7 @@ impl Presence {
                 self.post(id, HttpSink::new(&config)).await;
             }
             Config::Mqtt(config) => self.stay(config).await,
-            Config::Answer(_) | Config::Jsonl(_) | Config::Webhook(_) => {}
+            Config::Answer(_) | Config::Jsonl(_) | Config::Profile(_) | Config::Webhook(_) => {}
         }
     }
 

@@ -116,7 +116,24 @@ fn copy(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
             fs::copy(&path, &to)?;
         }
     }
+    copy_platforms(source, target)?;
     fs::copy(source.root.join("format"), target.root.join("format"))?;
+    Ok(())
+}
+
+/// Which case at a platform is which incident, without the tokens; a line that is cut off costs itself.
+fn copy_platforms(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let Ok(files) = fs::read_dir(source.platforms()) else { return Ok(()) };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(target.platforms())?;
+    for entry in files {
+        let path = entry?.path();
+        if let (Some(name), Some("jsonl")) =
+            (path.file_name(), path.extension().and_then(|end| end.to_str()))
+        {
+            fs::copy(&path, target.platforms().join(name))?;
+        }
+    }
     Ok(())
 }
 

@@ -27,6 +27,7 @@ const OUR_NAMES: &[&str] = &[
     "index",
     "journal",
     "lock",
+    "platforms",
     "quarantine",
     "reserve",
     "retry",
@@ -70,6 +71,10 @@ impl DataFolder {
     /// Bytes of the journal that could not be read.
     pub(super) fn quarantine(&self) -> PathBuf {
         self.root.join("quarantine")
+    }
+    /// Which case at a district's platform is which incident; the sinks' own.
+    pub(super) fn platforms(&self) -> PathBuf {
+        self.root.join("platforms")
     }
     /// Let go when there is no room left, for the presses.
     pub(super) fn reserve(&self) -> PathBuf {

@@ -142,6 +142,25 @@ pub(super) async fn whole(answer: Response) -> Vec<u8> {
     tokio::time::timeout(DRAIN_WITHIN, body(answer, DRAIN_BYTES_MAX)).await.unwrap_or_default()
 }
 
+/// All of an answer that says in its body what it means; the error is that it was cut off or has no
+/// end. How long it may take, the request says.
+pub(super) async fn all_of(mut answer: Response, bytes_max: usize) -> Result<Vec<u8>, String> {
+    let mut kept = Vec::new();
+    loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) if kept.len() + chunk.len() > bytes_max => {
+                return Err(format!("answered with more than {bytes_max} bytes"));
+            }
+            Ok(Some(chunk)) => kept.extend_from_slice(&chunk),
+            Ok(None) => return Ok(kept),
+            Err(error) => {
+                let why = chain(&error.without_url());
+                return Err(format!("the answer broke off: {why}"));
+            }
+        }
+    }
+}
+
 /// Refused for good, with the beginning of the answer.
 pub(super) async fn refusal(answer: Response) -> DeliverError {
     let status = answer.status();

@@ -1,0 +1,189 @@
+//! One record to a platform: the case is opened if it is not there, and then what the record says is told.
+
+use serde_json::Value;
+
+use super::talk::{Failed, Talk, Verdict, id_at};
+use crate::{
+    domain::{Event, EventData, Metric},
+    sinks::{
+        case_map::{Case, CaseMap},
+        profile::{CaseFacts, EVIDENCE},
+        sink::DeliverError,
+    },
+};
+
+/// One record on its way.
+pub(super) struct Telling<'t> {
+    pub(super) talk: &'t mut Talk,
+    pub(super) map: &'t CaseMap,
+    pub(super) event: &'t Event,
+}
+
+impl Telling<'_> {
+    pub(super) async fn tell(&mut self, case: Case) -> Result<(), DeliverError> {
+        let data = &self.event.data;
+        if case.open && is_echo(data, &case) {
+            self.sent();
+            return Err(DeliverError::passed("the platform itself said it"));
+        }
+        if case.open && case.sent == data.revision {
+            // It was told, and the process ended before that was written down.
+            return Ok(());
+        }
+        let was_open = case.open;
+        let mut said = !was_open && self.open(&case).await?;
+        let case = self.map.case(data.incident).unwrap_or_default();
+        let what = data.what.as_str();
+        // What it was opened with is all that there is, but for the step that was taken.
+        let is_state = matches!(what, "opened" | "updated" | "reopened");
+        let older = case.sent > data.revision && matches!(what, "updated" | "ended");
+        let nothing_new = older || (said && is_state);
+        if !nothing_new && self.talk.profile.says(what) {
+            self.request(Some(what), &case, what).await?;
+            said = true;
+        }
+        if data.evidence.len() > case.evidence && self.talk.profile.says(EVIDENCE) {
+            self.request(Some(EVIDENCE), &case, EVIDENCE).await?;
+            let told = data.evidence.len();
+            let _ = self.map.change(data.incident, |case| case.evidence = told);
+            said = true;
+        }
+        self.sent();
+        if said { Ok(()) } else { Err(DeliverError::passed("the profile says nothing of it")) }
+    }
+
+    /// Revisions may come out of order; the highest counts. What cannot be written is in memory, and a
+    /// crash then costs one request that is made twice, under the same id.
+    fn sent(&self) {
+        let data = &self.event.data;
+        let over = data.stage.is_over() && !data.active;
+        let _ = self.map.change(data.incident, |case| {
+            case.sent = case.sent.max(data.revision);
+            case.over = over;
+        });
+    }
+
+    /// Whether it was opened now: false, it was there already.
+    async fn open(&mut self, case: &Case) -> Result<bool, DeliverError> {
+        let data = &self.event.data;
+        // A map that was lost knows nothing of what was told before.
+        let unsure = case.opening || (case == &Case::default() && data.revision > 1);
+        if unsure && self.talk.profile.can_find() {
+            if let Some(id) = self.find().await? {
+                self.opened(Some(id));
+                return Ok(false);
+            }
+        } else if case.opening {
+            let (sink, incident) = (self.map.sink(), data.incident);
+            tracing::warn!(%sink, %incident, "how its opening ended is not known, and the profile cannot ask: sent again under the same id");
+            self.map.count(Metric::PlatformSentAgain);
+        }
+        let marked = self.map.change(data.incident, |case| case.opening = true);
+        if let (Err(error), false) = (marked, is_emergency(data)) {
+            // A crash could open it twice. An emergency goes all the same: twice is better than never.
+            return Err(DeliverError::retry(format!(
+                "the map of cases cannot be written: {error}"
+            )));
+        }
+        match self.ask(None, &Case::default(), "opened").await {
+            Ok(Verdict::Yes(answer)) => {
+                let pointer = self.talk.profile.answering().id.clone();
+                let id = id_at(&answer, pointer.as_deref());
+                if let (Some(at), None) = (&pointer, &id) {
+                    let (sink, incident) = (self.map.sink(), data.incident);
+                    tracing::error!(%sink, %incident, at, "opened, and the answer has no id of the case at this place");
+                }
+                self.opened(id);
+                Ok(true)
+            }
+            Ok(Verdict::Exists(answer)) => {
+                let at = self.talk.profile.answering().id.clone();
+                let mut id = id_at(&answer, at.as_deref());
+                if id.is_none() && self.talk.profile.can_find() {
+                    id = self.find().await?;
+                }
+                self.opened(id);
+                Ok(false)
+            }
+            Ok(Verdict::No(error)) => {
+                if matches!(error, DeliverError::Reject { .. }) {
+                    let _ = self.map.change(data.incident, |case| case.opening = false);
+                }
+                Err(error)
+            }
+            Err(Failed { error, maybe_there }) => {
+                if !maybe_there {
+                    let _ = self.map.change(data.incident, |case| case.opening = false);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn opened(&self, id: Option<String>) {
+        let _ = self.map.change(self.event.data.incident, |case| {
+            (case.open, case.opening) = (true, false);
+            if id.is_some() {
+                case.id = id;
+            }
+        });
+    }
+
+    /// The platform's id of our incident, if it has it.
+    async fn find(&mut self) -> Result<Option<String>, DeliverError> {
+        let facts = CaseFacts::default();
+        let rendered = self.talk.profile.find_request(&self.event.data, &facts);
+        let rendered = rendered.map_err(|answer| DeliverError::Reject { answer })?;
+        let Some(rendered) = rendered else { return Ok(None) };
+        let key = format!("{}.find", self.event.id);
+        let (status, body) = self.talk.ask(rendered, &key).await.map_err(|failed| failed.error)?;
+        let value = serde_json::from_slice::<Value>(&body).unwrap_or(Value::Null);
+        if let Some(id) = self.talk.profile.found(&value) {
+            return Ok(Some(id));
+        }
+        match self.talk.verdict(status, &body) {
+            Verdict::Yes(_) | Verdict::Exists(_) => Ok(None),
+            Verdict::No(_) if self.talk.profile.says_none(status, &value) => Ok(None),
+            Verdict::No(error) => Err(error),
+        }
+    }
+
+    /// A request whose yes is all that matters.
+    async fn request(
+        &mut self,
+        what: Option<&str>,
+        case: &Case,
+        key: &str,
+    ) -> Result<(), DeliverError> {
+        match self.ask(what, case, key).await {
+            Ok(Verdict::Yes(_) | Verdict::Exists(_)) => Ok(()),
+            Ok(Verdict::No(error)) | Err(Failed { error, .. }) => Err(error),
+        }
+    }
+
+    async fn ask(&mut self, what: Option<&str>, case: &Case, key: &str) -> Result<Verdict, Failed> {
+        let facts = CaseFacts {
+            id: case.id.as_deref(),
+            status: case.status.as_deref(),
+            evidence_told: case.evidence,
+        };
+        let rendered = self.talk.profile.request(what, &self.event.data, &facts);
+        let rendered =
+            rendered.map_err(|answer| Failed::surely(DeliverError::Reject { answer }))?;
+        let Some(rendered) = rendered else { return Ok(Verdict::Yes(Value::Null)) };
+        let key = format!("{}.{key}", self.event.id);
+        let (status, body) = self.talk.ask(rendered, &key).await?;
+        Ok(self.talk.verdict(status, &body))
+    }
+}
+
+fn is_emergency(data: &EventData) -> bool {
+    data.severity.level() == 1
+}
+
+/// The record tells of a step that the platform's own reply has taken.
+fn is_echo(data: &EventData, case: &Case) -> bool {
+    let last = data.life.steps.last().filter(|step| step.revision == data.revision);
+    let id = last.and_then(|step| step.id.as_ref());
+    id.is_some_and(|id| case.replies.contains(id))
+}

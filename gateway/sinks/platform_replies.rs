@@ -1,0 +1,374 @@
+//! What a platform says of its cases becomes replies like any other; what cannot be one is kept with the reason.
+//!
+//! A reply counts as dealt with only after it, or why it has no effect, is on disk: whoever pushed it
+//! is answered then, and the question for the next ones begins behind it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    case_map::{CaseMap, CaseMaps},
+    http::ProfileConfig,
+    profile::{PlatformReply, Profile, TakenReplies},
+};
+use crate::{
+    base::Readiness,
+    domain::{
+        Answer, Body, Clock, Envelope, IncidentId, Meter, Metric, Observation, Receipt, Reply,
+        SinkId, SourceId, Unreadable, label_pair,
+    },
+};
+
+/// Bytes of a message that are kept.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
+/// Characters of an id that a step carries; a longer one is replaced by a digest.
+const ID_CHARS_MAX: usize = 100;
+
+/// The store cannot take it: nothing may be acknowledged, it has to come again.
+#[derive(Debug)]
+pub struct NotStored;
+
+/// What became of a message that was pushed.
+pub enum Pushed {
+    /// All of it is on disk; what the platform is answered.
+    Answered(Vec<u8>),
+    /// It could not be read and is kept; why.
+    Unreadable(String),
+}
+
+/// Takes the replies of one platform.
+#[derive(Clone)]
+pub struct PlatformReplies {
+    sink: SinkId,
+    profile: Arc<Profile>,
+    map: Arc<CaseMap>,
+    envelopes: mpsc::Sender<Envelope>,
+    clock: Arc<dyn Clock>,
+    meter: Arc<dyn Meter>,
+    readiness: Readiness,
+    kept: Arc<AtomicU64>,
+}
+
+/// What it needs beside its configuration.
+pub struct RepliesGiven<'g> {
+    /// Where the map of its cases is.
+    pub maps: &'g CaseMaps,
+    /// To the junction.
+    pub envelopes: mpsc::Sender<Envelope>,
+    /// For the time of observations.
+    pub clock: Arc<dyn Clock>,
+    /// Counts.
+    pub meter: Arc<dyn Meter>,
+    /// For the last thing that could not be taken.
+    pub readiness: Readiness,
+}
+
+/// What is told in `/readyz` of replies of this sink's platform.
+pub fn replies_part(sink: &SinkId) -> String {
+    format!("platform {sink}, replies")
+}
+
+/// How replies came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    Push,
+    Poll,
+    /// Before their case was known.
+    Early,
+}
+
+/// Of a case that the platform was not told of.
+const UNKNOWN: &str = "unknown-case";
+
+/// Why a reply has no effect.
+struct Vain {
+    outcome: &'static str,
+    reason: String,
+}
+
+impl PlatformReplies {
+    /// None: its profile has neither push nor poll.
+    pub(super) fn new(config: &ProfileConfig, given: RepliesGiven<'_>) -> Option<Self> {
+        let profile = config.profile()?;
+        if profile.pushes().is_none() && profile.polls().is_none() {
+            return None;
+        }
+        let sink = SinkId::from(config.id.as_str());
+        let RepliesGiven { maps, envelopes, clock, meter, readiness } = given;
+        let map = maps.of(&sink);
+        Some(Self { sink, profile, map, envelopes, clock, meter, readiness, kept: Arc::default() })
+    }
+
+    /// Takes a message that the platform has pushed.
+    pub async fn pushed(&self, body: &[u8]) -> Result<Pushed, NotStored> {
+        let items = serde_json::from_slice::<Value>(body)
+            .map_err(|error| format!("not JSON: {error}"))
+            .and_then(|body| self.profile.pushed_items(&body));
+        match items {
+            Ok(items) => {
+                let taken = self.take_all(&items, By::Push).await?;
+                let answer = self.profile.push_answer(&taken).unwrap_or_else(|reason| {
+                    tracing::error!(sink = %self.sink, reason, "the answer to a push");
+                    b"{}".to_vec()
+                });
+                Ok(Pushed::Answered(answer))
+            }
+            Err(reason) => {
+                let vain = Vain { outcome: "unreadable", reason: reason.clone() };
+                self.keep(body, vain, &mut TakenReplies::default()).await?;
+                Ok(Pushed::Unreadable(reason))
+            }
+        }
+    }
+
+    /// Takes an answer to the question for replies; whether there may be more behind it. The error says
+    /// why the question is to be asked again: nothing of it is lost.
+    pub async fn polled(&self, answer: &Value) -> Result<bool, String> {
+        let (items, cursor) = self.profile.polled_items(answer)?;
+        let before = self.map.cursor();
+        let taken = self.take_all(&items, By::Poll).await;
+        taken.map_err(|NotStored| "the store cannot write; asked again".to_owned())?;
+        let moved = cursor.as_ref().is_some_and(|cursor| *cursor != before);
+        if let Some(cursor) = cursor {
+            self.on_disk(move |map| map.set_cursor(&cursor)).await;
+        }
+        Ok(moved && !items.is_empty())
+    }
+
+    /// Where the next question begins.
+    pub fn cursor(&self) -> String {
+        self.map.cursor()
+    }
+
+    /// For ever: replies that came before anybody knew their case are taken when it is known.
+    pub async fn take_early_ones(&self) {
+        loop {
+            let known = |item: &Value| {
+                let read = self.profile.read_reply(item).ok();
+                read.is_some_and(|read| self.incident_of(&read).is_ok())
+            };
+            let ready: Vec<Value> = self.map.early().into_iter().filter(|it| known(it)).collect();
+            let mut taken = TakenReplies::default();
+            for item in &ready {
+                if self.take(item, By::Early, &mut taken).await.is_err() {
+                    break;
+                }
+                let item = item.clone();
+                self.on_disk(move |map| map.retain_early(|kept| *kept != item)).await;
+            }
+            self.map.opened().await;
+        }
+    }
+
+    async fn take_all(&self, items: &[Value], by: By) -> Result<TakenReplies, NotStored> {
+        let mut taken = TakenReplies::default();
+        for item in items {
+            self.take(item, by, &mut taken).await?;
+        }
+        Ok(taken)
+    }
+
+    async fn take(&self, item: &Value, by: By, taken: &mut TakenReplies) -> Result<(), NotStored> {
+        let bytes = item.to_string().into_bytes();
+        let read = match self.profile.read_reply(item) {
+            Ok(read) => read,
+            Err(reason) => {
+                return self.keep(&bytes, Vain { outcome: "unreadable", reason }, taken).await;
+            }
+        };
+        let id = self.id_of(&read, &bytes);
+        if self.map.is_done(&id) {
+            taken.doubled += 1;
+            self.count("doubled");
+            return Ok(());
+        }
+        let incident = match self.incident_of(&read) {
+            Ok(incident) => incident,
+            Err(vain) => {
+                let early = vain.outcome == UNKNOWN && by != By::Early;
+                if early && !self.map.is_done(&self.mark(&bytes)) {
+                    let item = item.clone();
+                    self.on_disk(move |map| map.keep_early(&item)).await;
+                }
+                return self.keep(&bytes, vain, taken).await;
+            }
+        };
+        self.note_in_map(incident, &read, &id).await;
+        match self.step(incident, &read, &id).await? {
+            Ok(outcome) => {
+                taken.taken += 1;
+                self.count(outcome);
+                self.done(id).await;
+            }
+            Err(reason) => {
+                self.keep(&bytes, Vain { outcome: "refused", reason }, taken).await?;
+                // In a list that is asked for again it must not take effect in another life of the case; who
+                // pushes it again means it.
+                if by == By::Poll {
+                    self.done(id).await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Before the step is taken: its record must be known as the platform's own when it goes out.
+    async fn note_in_map(&self, incident: IncidentId, read: &PlatformReply, id: &str) {
+        let (word, case_id, id) = (read.word.clone(), read.case.clone(), id.to_owned());
+        self.on_disk(move |map| {
+            map.change(incident, |case| {
+                (case.open, case.opening) = (true, false);
+                case.status = Some(word);
+                case.id = case.id.take().or(case_id);
+                if !case.replies.contains(&id) {
+                    case.replies.push_back(id);
+                }
+            })
+        })
+        .await;
+    }
+
+    /// Ok: what it came to. The inner error is why it cannot be.
+    async fn step(
+        &self,
+        incident: IncidentId,
+        read: &PlatformReply,
+        id: &str,
+    ) -> Result<Result<&'static str, String>, NotStored> {
+        let Some((to, reason)) = read.step else { return Ok(Ok("ignored")) };
+        let by = read.by.as_deref().unwrap_or(self.sink.as_str());
+        let reply = Reply {
+            note: read.note.clone(),
+            id: Some(id.to_owned()),
+            reason,
+            department: read.department.clone(),
+            ..Reply::new(incident, to, by)
+        };
+        match self.send(SourceId::from(by), Body::Reply(reply)).await {
+            Answer::Changed(changed) => {
+                let revision = changed.revision;
+                self.on_disk(move |map| {
+                    map.change(incident, |case| case.received = case.received.max(revision))
+                })
+                .await;
+                Ok(Ok("taken"))
+            }
+            Answer::Stored => Ok(Ok("taken")),
+            Answer::Refused(reason) => Ok(Err(reason)),
+            Answer::NoSuchIncident => {
+                Ok(Err("the journal has nothing of this incident any more".into()))
+            }
+            Answer::Lost => Err(NotStored),
+        }
+    }
+
+    /// A platform speaks for the cases that it was told of, and for no others.
+    fn incident_of(&self, read: &PlatformReply) -> Result<IncidentId, Vain> {
+        let told = |incident: &IncidentId| {
+            self.map.case(*incident).is_some_and(|case| case.open || case.opening)
+        };
+        let theirs = read.case.as_ref().and_then(|id| self.map.by_id(id));
+        match (read.incident.filter(told), theirs) {
+            (Some(ours), Some(theirs)) if ours != theirs => {
+                let case = read.case.as_deref().unwrap_or_default();
+                let reason =
+                    format!("it contradicts itself: {ours} is not the case that it calls {case}");
+                Err(Vain { outcome: "refused", reason })
+            }
+            (Some(incident), _) | (None, Some(incident)) => Ok(incident),
+            (None, None) => {
+                let ours = read.incident.map(|id| id.to_string());
+                let named: Vec<String> = ours.into_iter().chain(read.case.clone()).collect();
+                let reason = format!(
+                    "nothing that this platform was told of is called {}; taken if it becomes known",
+                    named.join(" or ")
+                );
+                Err(Vain { outcome: UNKNOWN, reason })
+            }
+        }
+    }
+
+    /// The same reply twice has the same id, and the same one with another word is another one.
+    fn id_of(&self, read: &PlatformReply, bytes: &[u8]) -> String {
+        let own = read.id.as_ref().map(|id| format!("{}:{id}:{}", self.sink, read.word));
+        own.filter(|id| id.chars().count() <= ID_CHARS_MAX).unwrap_or_else(|| {
+            let sink: String = self.sink.as_str().chars().take(40).collect();
+            format!("{sink}:{}", digest(bytes))
+        })
+    }
+
+    /// By which a reply without effect is known that is in quarantine already.
+    fn mark(&self, bytes: &[u8]) -> String {
+        format!("?{}", digest(bytes))
+    }
+
+    /// In quarantine with the reason, once; counted and said.
+    async fn keep(
+        &self,
+        bytes: &[u8],
+        vain: Vain,
+        taken: &mut TakenReplies,
+    ) -> Result<(), NotStored> {
+        let Vain { outcome, reason } = vain;
+        let mark = self.mark(bytes);
+        if self.map.is_done(&mark) {
+            taken.doubled += 1;
+            taken.kept.push(reason);
+            self.count("doubled");
+            return Ok(());
+        }
+        let payload = bytes[..bytes.len().min(KEPT_BYTES_MAX)].to_vec();
+        let origin = format!("platform {}", self.sink);
+        let kept = Unreadable { origin, reason: reason.clone(), payload };
+        let source = SourceId::from(self.sink.as_str());
+        if matches!(self.send(source, Body::Unreadable(kept)).await, Answer::Lost) {
+            return Err(NotStored);
+        }
+        self.done(mark).await;
+        let count = self.kept.fetch_add(1, Ordering::Relaxed) + 1;
+        tracing::warn!(sink = %self.sink, outcome, reason, "a reply of the platform without effect, quarantined");
+        let note = format!("{count} without effect are in the quarantine; the last: {reason}");
+        self.readiness.note(&replies_part(&self.sink), &note);
+        self.count(outcome);
+        taken.kept.push(reason);
+        Ok(())
+    }
+
+    fn count(&self, outcome: &str) {
+        let label = label_pair(self.sink.as_str(), outcome);
+        self.meter.add(Metric::PlatformReplies, &label, 1);
+    }
+
+    async fn done(&self, id: String) {
+        self.on_disk(move |map| map.done(&id)).await;
+    }
+
+    /// What cannot be written is in memory: after a crash the desk knows the reply by its id.
+    async fn on_disk(&self, change: impl FnOnce(&CaseMap) -> std::io::Result<()> + Send + 'static) {
+        let map = self.map.clone();
+        // A disk that hangs holds up no listener.
+        let _ = tokio::task::spawn_blocking(move || change(&map)).await;
+    }
+
+    async fn send(&self, source: SourceId, body: Body) -> Answer {
+        let (sender, answer) = oneshot::channel();
+        let observation = Observation::of_gateway(source, self.clock.now(), body);
+        let receipt = Receipt::new(move |settled| {
+            let _ = sender.send(settled);
+        });
+        if self.envelopes.send(Envelope { observation, receipt }).await.is_err() {
+            return Answer::Lost;
+        }
+        answer.await.unwrap_or(Answer::Lost)
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,190 @@
+//! A reply of a platform: where its fields are, and which of our steps its word is.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Profile, values::text};
+use crate::domain::{DismissReason, IncidentId, ReplyTo};
+
+/// Characters of an id or a word that are read.
+const TEXT_CHARS_MAX: usize = 200;
+/// Characters of a note.
+const NOTE_CHARS_MAX: usize = 2_000;
+/// Replies of one message.
+const ITEMS_MAX: usize = 1_000;
+
+/// What a word of the platform means.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Word {
+    /// A step, or `ignore`: it is known, and nothing to us.
+    Step(String),
+    /// A step with its reason.
+    Reasoned {
+        /// The step.
+        to: ReplyTo,
+        /// Why it is dismissed.
+        reason: DismissReason,
+    },
+}
+
+impl Word {
+    /// The step; none: it is nothing to us.
+    fn step(&self) -> Option<(ReplyTo, Option<DismissReason>)> {
+        match self {
+            Self::Step(name) => Some((step_of(name)?, None)),
+            Self::Reasoned { to, reason } => Some((*to, Some(*reason))),
+        }
+    }
+
+    /// What is wrong with it.
+    pub(super) fn problem(&self) -> Option<String> {
+        match self {
+            Self::Step(name) if name != IGNORE && step_of(name).is_none() => Some(format!(
+                "`{name}`: expected a step of a reply (accepted, dispatched, …) or ignore"
+            )),
+            _ => None,
+        }
+    }
+}
+
+const IGNORE: &str = "ignore";
+
+fn step_of(name: &str) -> Option<ReplyTo> {
+    serde_json::from_value(name.into()).ok()
+}
+
+/// JSON pointers into one reply.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pointers {
+    /// Our id of the incident.
+    incident: Option<String>,
+    /// The platform's id of the case.
+    case: Option<String>,
+    /// The platform's own id of this reply.
+    id: Option<String>,
+    /// Its word.
+    status: String,
+    by: Option<String>,
+    note: Option<String>,
+    department: Option<String>,
+}
+
+impl Pointers {
+    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+        let Self { incident, case, id, status, by, note, department } = self;
+        let some = [incident, case, id, by, note, department].into_iter().flatten();
+        some.map(String::as_str).chain([status.as_str()])
+    }
+
+    pub(super) fn problem(&self) -> Option<String> {
+        let none = self.incident.is_none() && self.case.is_none();
+        none.then(|| {
+            "[reply] needs `incident` or `case`: by what a reply names the case".to_owned()
+        })
+    }
+}
+
+/// One reply, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::sinks) struct PlatformReply {
+    /// Our id, where it names that.
+    pub incident: Option<IncidentId>,
+    /// The platform's id, where it names that.
+    pub case: Option<String>,
+    /// The platform's own id of the reply.
+    pub id: Option<String>,
+    /// The platform's word, as it came.
+    pub word: String,
+    /// The step; none: it is nothing to us.
+    pub step: Option<(ReplyTo, Option<DismissReason>)>,
+    /// Who, as claimed.
+    pub by: Option<String>,
+    /// What he says.
+    pub note: Option<String>,
+    /// Who has the case.
+    pub department: Option<String>,
+}
+
+/// Why a reply cannot be read, in a sentence.
+type Unread = String;
+
+impl Profile {
+    /// The replies in a message that was pushed.
+    pub(in crate::sinks) fn pushed_items(&self, body: &Value) -> Result<Vec<Value>, Unread> {
+        let at = self.push.as_ref().map_or("", |push| push.items.as_str());
+        items(body, at)
+    }
+
+    /// The replies in an answer, and the cursor for the next question.
+    pub(in crate::sinks) fn polled_items(
+        &self,
+        body: &Value,
+    ) -> Result<(Vec<Value>, Option<String>), Unread> {
+        let Some(poll) = &self.poll else { return Err("the profile has no [poll]".into()) };
+        let items = items(body, &poll.items)?;
+        let id = self.reply.as_ref().and_then(|reply| reply.id.as_deref());
+        let cursor = match &poll.cursor {
+            Some(at) => body.pointer(at).and_then(text),
+            None => items.last().and_then(|last| last.pointer(id?)).and_then(text),
+        };
+        Ok((items, cursor))
+    }
+
+    /// One reply.
+    pub(in crate::sinks) fn read_reply(&self, item: &Value) -> Result<PlatformReply, Unread> {
+        let Some(at) = &self.reply else { return Err("the profile has no [reply]".into()) };
+        let field = |pointer: &Option<String>, most: usize| {
+            let found = item.pointer(pointer.as_deref()?).and_then(text)?;
+            Some(found.chars().take(most).collect::<String>())
+        };
+        let short = |pointer: &Option<String>| field(pointer, TEXT_CHARS_MAX);
+        let ours = short(&at.incident);
+        let incident = ours.as_deref().and_then(|id| id.parse().ok());
+        let case = short(&at.case);
+        if incident.is_none() && case.is_none() {
+            let pointers: Vec<&str> =
+                [&at.incident, &at.case].into_iter().flatten().map(String::as_str).collect();
+            return Err(match ours {
+                Some(ours) => format!("`{ours}` is none of our incidents"),
+                None => format!("it names no case: nothing at {}", pointers.join(" nor ")),
+            });
+        }
+        let word = item.pointer(&at.status).and_then(text);
+        let Some(word) = word else {
+            return Err(format!("no word on the case: nothing at {}", at.status));
+        };
+        let word: String = word.chars().take(TEXT_CHARS_MAX).collect();
+        let Some(meant) = self.inward.get(&word) else {
+            return Err(format!(
+                "its word `{word}` stands in no dictionary; [inward] knows {}",
+                self.known_words()
+            ));
+        };
+        Ok(PlatformReply {
+            incident,
+            case,
+            id: short(&at.id),
+            step: meant.step(),
+            word,
+            by: short(&at.by),
+            note: field(&at.note, NOTE_CHARS_MAX),
+            department: short(&at.department),
+        })
+    }
+}
+
+/// One object, or a list of them.
+fn items(body: &Value, at: &str) -> Result<Vec<Value>, Unread> {
+    match body.pointer(at) {
+        Some(Value::Array(all)) if all.len() > ITEMS_MAX => {
+            Err(format!("{} replies in one message: expected {ITEMS_MAX} at most", all.len()))
+        }
+        Some(Value::Array(all)) => Ok(all.clone()),
+        Some(Value::Null) => Ok(Vec::new()),
+        Some(one @ Value::Object(_)) => Ok(vec![one.clone()]),
+        Some(_) => Err(format!("no reply and no list of them at `{at}`")),
+        None => Err(format!("nothing at `{at}`: expected a reply or a list of them")),
+    }
+}

@@ -1,0 +1,104 @@
+//! Profiles by themselves: nothing that a device or a person wrote breaks a request, and answers mean what they say.
+
+use serde_json::{Value, json};
+
+use super::{CaseFacts, Categories, Category, Profile, sample::sample};
+use crate::domain::{Kind, ReplyTo};
+
+const REST: &str = r#"
+[push]
+[poll]
+path = "steps?after={{ cursor }}"
+items = "/data"
+[reply]
+incident = "/ours"
+case = "/case"
+id = "/id"
+status = "/status"
+by = "/by"
+[inward]
+"1" = "accepted"
+"9" = { to = "dismissed", reason = "not-ours" }
+"0" = "ignore"
+"#;
+
+fn categories() -> Categories {
+    let row: Category = [("code".to_owned(), "7\"".to_owned())].into();
+    Categories { by_kind: [("rain".to_owned(), row.clone())].into(), other: Some(row) }
+}
+
+fn profile(body: &str, kinds: &[Kind]) -> Result<Profile, Vec<super::Wrong>> {
+    let text = format!(
+        "name = \"x\"\n[[send]]\nopens = true\npath = \"a/{{{{ title }}}}?b={{{{ case.id }}}}\"\nheaders = {{ X-Key = \"{{{{ event_id }}}}\" }}\nbody = '''\n{body}'''\n{REST}"
+    );
+    Profile::parse("p.toml", &text, kinds, categories())
+}
+
+#[test]
+fn whatever_a_person_wrote_is_a_value_and_nothing_else() {
+    let made = profile(
+        "{\"a\": {{ title }}, \"b\": {{ category.code ~ grid_code }}, \"c\": [{{ lon }}, {{ active }}], \"d\": {{ event.title }}}",
+        &[Kind::Rain],
+    )
+    .unwrap();
+    let data = sample(Kind::Rain, "opened", true).unwrap();
+    let case = CaseFacts { id: Some("../../x?y=1&z #"), ..CaseFacts::default() };
+    let request = made.request(None, &data, &case).unwrap().unwrap();
+    let body: Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
+    assert_eq!(body["a"], json!(data.title.zh));
+    assert_eq!(body["b"], json!(format!("7\"{}", data.grid.unwrap().code)));
+    assert_eq!(body["c"], json!([113.9, true]));
+    assert_eq!(body["d"]["zh"], json!(data.title.zh));
+    assert!(!request.path.contains(['"', '\n', ' ', '#', '&']), "{}", request.path);
+    assert!(request.path.ends_with("?b=..%2F..%2Fx%3Fy%3D1%26z%20%23"), "{}", request.path);
+    assert_eq!(request.headers[0].1, format!("{}.1", data.incident));
+}
+
+#[test]
+fn a_template_has_an_end_a_size_and_no_other_file() {
+    let wrong = |body: &str| profile(body, &[Kind::Rain]).unwrap_err();
+    let endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}1";
+    assert!(wrong(endless)[0].1.contains("fuel"), "{:?}", wrong(endless));
+    let large =
+        "\"{% for a in range(9000) %}0123456789012345678901234567890123456789{% endfor %}\"";
+    println!("{:?}", wrong(large));
+    assert!(!wrong(large).is_empty());
+    for other in ["{% include 'x' %}", "{% extends 'x' %}", "{% import 'x' as y %}"] {
+        assert!(wrong(other)[0].1.contains("syntax error"), "{:?}", wrong(other));
+    }
+    let (line, said) = &wrong("{\"a\": 1,\n \"b\": {{ nobody }}}")[0];
+    assert!((*line, said.contains("undefined")) == (8, true), "{line} {said}");
+}
+
+#[test]
+fn replies_are_read_by_pointer_and_dictionary() {
+    let made = profile("{}", &[Kind::Rain]).unwrap();
+    let read = |item: Value| made.read_reply(&item);
+    let reply = read(json!({"case": 7, "status": 1, "id": "r", "by": " 李 "})).unwrap();
+    assert_eq!(
+        (reply.case.as_deref(), reply.step, reply.by.as_deref()),
+        (Some("7"), Some((ReplyTo::Accepted, None)), Some("李"))
+    );
+    assert_eq!(read(json!({"case": "x", "status": "0"})).unwrap().step, None);
+    let dismissed = read(json!({"case": "x", "status": "9"})).unwrap().step.unwrap();
+    assert_eq!((dismissed.0, dismissed.1.is_some()), (ReplyTo::Dismissed, true));
+    for (item, words) in [
+        (json!({"status": 1}), "names no case"),
+        (json!({"ours": "zz", "status": 1}), "none of our incidents"),
+        (json!({"case": "x"}), "no word on the case"),
+        (json!({"case": "x", "status": null}), "no word on the case"),
+        (json!({"case": "x", "status": "77"}), "stands in no dictionary; [inward] knows 0, 1, 9"),
+        (json!([1]), "names no case"),
+        (json!(null), "names no case"),
+    ] {
+        let why = read(item.clone()).unwrap_err();
+        assert!(why.contains(words), "{item}: {why}");
+    }
+    let (items, cursor) = made.polled_items(&json!({"data": [{"id": 1}, {"id": 2}]})).unwrap();
+    assert_eq!((items.len(), cursor.as_deref()), (2, Some("2")));
+    assert!(made.polled_items(&json!({"data": 7})).is_err());
+    assert!(made.pushed_items(&json!(7)).is_err());
+    assert_eq!(made.pushed_items(&json!({"a": 1})).unwrap().len(), 1);
+    let many = json!(vec![json!({}); 1_001]);
+    assert!(made.pushed_items(&many).unwrap_err().contains("1000 at most"));
+}

@@ -1,0 +1,141 @@
+//! The map of cases over restarts, torn lines, disks that fail, and many cases.
+
+use std::{fs, os::unix::fs::PermissionsExt, sync::Arc};
+
+use serde_json::json;
+
+use super::case_map::{Case, CaseMap, CaseMaps};
+use crate::domain::{IncidentId, NoMeter, SinkId};
+
+fn maps(data: &std::path::Path) -> CaseMaps {
+    CaseMaps::new(data, Arc::new(NoMeter))
+}
+
+fn map(data: &std::path::Path) -> Arc<CaseMap> {
+    maps(data).of(&SinkId::from("district"))
+}
+
+fn id(n: u128) -> IncidentId {
+    format!("01900000-0000-7000-8000-{n:012x}").parse().unwrap()
+}
+
+#[test]
+fn s1_what_is_written_is_there_after_any_cut_and_belongs_to_us_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("platforms/district.jsonl");
+    let one = map(folder.path());
+    // The state of the first case after each change, with the bytes that were on disk by then.
+    let mut states = vec![(0, None)];
+    let changes: [fn(&mut Case); 5] = [
+        |case| case.opening = true,
+        |case| {
+            (case.open, case.opening, case.id) = (true, false, Some("号/1\n".into()));
+        },
+        |case| case.sent = 1,
+        |case| case.replies.push_back("district:r1:受理".into()),
+        |case| case.received = 2,
+    ];
+    for change in changes {
+        one.change(id(1), change).unwrap();
+        states.push((fs::metadata(&file).unwrap().len(), one.case(id(1))));
+        // Others between them.
+        one.change(id(2), |case| case.sent += 1).unwrap();
+        one.done(&format!("d{}", states.len())).unwrap();
+        one.set_cursor(&states.len().to_string()).unwrap();
+    }
+    one.keep_early(&json!({"case": "C-9"})).unwrap();
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
+    drop(one);
+    let whole = fs::read(&file).unwrap();
+    for cut in 0..=whole.len() {
+        fs::write(&file, &whole[..cut]).unwrap();
+        let again = map(folder.path());
+        let expected = states.iter().rfind(|(bytes, _)| *bytes <= cut as u64 + 1).unwrap();
+        // At a cut right before the line break the line is whole.
+        assert_eq!(again.case(id(1)), expected.1, "cut at {cut}");
+        // What is written behind a cut line is a line of its own.
+        again.change(id(3), |case| case.open = true).unwrap();
+        let third = map(folder.path());
+        assert_eq!(
+            (third.case(id(1)), third.case(id(3)).unwrap().open),
+            (expected.1.clone(), true)
+        );
+    }
+    fs::write(&file, &whole).unwrap();
+    let again = map(folder.path());
+    assert_eq!(again.by_id("号/1\n"), Some(id(1)));
+    assert!(again.is_done("d3") && !again.is_done("d9"));
+    assert_eq!((again.cursor().as_str(), again.early().len()), ("6", 1));
+    again.retain_early(|_| false).unwrap();
+    assert!(map(folder.path()).early().is_empty());
+}
+
+#[test]
+fn s1_a_line_that_cannot_be_read_costs_itself_and_a_disk_that_fails_costs_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("platforms/district.jsonl");
+    let one = map(folder.path());
+    for n in 1..4 {
+        one.change(id(n), |case| case.open = true).unwrap();
+    }
+    let mut bytes = fs::read(&file).unwrap();
+    let second = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    bytes[second] = 0xff;
+    fs::write(&file, &bytes).unwrap();
+    let again = map(folder.path());
+    assert_eq!(
+        (again.case(id(1)).is_some(), again.case(id(2)), again.case(id(3)).is_some()),
+        (true, None, true)
+    );
+
+    // Its folder is gone and cannot be made again.
+    fs::remove_dir_all(folder.path().join("platforms")).unwrap();
+    fs::write(folder.path().join("platforms"), "").unwrap();
+    let blind = map(folder.path());
+    assert!(blind.change(id(4), |case| case.open = true).is_err());
+    assert!(blind.case(id(4)).unwrap().open, "in memory it goes on");
+    fs::remove_file(folder.path().join("platforms")).unwrap();
+    blind.change(id(5), |case| case.open = true).unwrap();
+    let healed = map(folder.path());
+    assert!(healed.case(id(4)).unwrap().open && healed.case(id(5)).unwrap().open);
+}
+
+#[test]
+fn s1_one_lane_at_a_time_tells_of_an_incident() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = maps(folder.path());
+    let (one, two) = (all.of(&"a".into()), all.of(&"a".into()));
+    let busy = one.begin(id(1)).unwrap();
+    assert!(two.begin(id(1)).is_none() && two.begin(id(2)).is_some());
+    drop(busy);
+    assert!(two.begin(id(1)).is_some());
+    assert!(all.of(&"b".into()).case(id(1)).is_none());
+    all.of(&"../../x".into()).change(id(1), |case| case.open = true).unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a name leads nowhere else");
+}
+
+#[test]
+fn p11_s1_the_map_keeps_its_bounds_in_memory_and_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = map(folder.path());
+    for n in 0..80 {
+        one.change(id(1), |case| case.replies.push_back(format!("r{n}"))).unwrap();
+    }
+    let replies = one.case(id(1)).unwrap().replies;
+    assert_eq!((replies.len(), replies.back().unwrap().as_str()), (64, "r79"));
+    const EARLY: usize = 500;
+    let long = json!({"note": "x".repeat(4_000)});
+    for _ in 0..EARLY + 40 {
+        one.keep_early(&long).unwrap();
+    }
+    for n in 0..60 {
+        one.change(id(2), |case| case.id = Some(format!("{n}{}", "y".repeat(9_000)))).unwrap();
+    }
+    assert_eq!(one.early().len(), EARLY);
+    // What is kept takes 2 MiB: the file is never far above four times that.
+    let bytes = fs::metadata(folder.path().join("platforms/district.jsonl")).unwrap().len();
+    assert!(bytes < 10 * 1024 * 1024, "{bytes} bytes");
+    let again = map(folder.path());
+    assert_eq!((again.case(id(2)), again.early().len()), (one.case(id(2)), EARLY));
+}
