@@ -445,6 +445,11 @@ fn l2_what_mends_itself_calls_nobody_and_what_becomes_urgent_is_hurried() {
     let told = world.told(15);
     assert_eq!(told.last(), Some(&(15, "escalated", Some(Level::GridHead))), "{told:?}");
     assert_eq!(world.deadline(id).finish_by, at("2026-07-01T16:01:00"));
+    // Also between two levels.
+    world.sees("x", Kind::Waterside, 1, Phase::Continues);
+    world.tick();
+    let told = world.told(3);
+    assert_eq!(told.last(), Some(&(3, "escalated", Some(Level::Community))), "{told:?}");
 }
 
 #[test]

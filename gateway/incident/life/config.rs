@@ -75,7 +75,7 @@ pub struct LimitRow {
     /// Until what is asked is granted or refused. Default 10min, 30min, 4h, 1d.
     #[serde(default)]
     pub answer: Option<LimitSpan>,
-    /// From one level that was told to the next. Default 3min, 15min, 2h, 24h.
+    /// From one level that was told to the next. Default as `accept`.
     #[serde(default)]
     pub escalate: Option<LimitSpan>,
     /// Whether anybody is told that a limit has passed. Default true; false for `patrol` and `posture`.

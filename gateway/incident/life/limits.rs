@@ -265,7 +265,10 @@ impl Limits {
                 LimitStep::Answer => lengths.answer,
             };
             let sooner = self.run(&lengths, run.step, now, span);
-            if run.light != Light::Red && sooner.by < run.by {
+            if run.light == Light::Red {
+                let next = self.later(now, lengths.escalate);
+                run.at = run.at.map(|at| at.min(next));
+            } else if sooner.by < run.by {
                 *run = sooner;
             }
         }
@@ -456,8 +459,8 @@ impl Limits {
         let urge = self.urges.get(rung).cloned().unwrap_or_default();
         let (name, phone) = self.who(level, incident);
         let mut step = CaseStep::new(ReplyTo::Escalated, GATEWAY, wall, incident.revision + 1);
-        let whom = name.as_deref().unwrap_or_default();
-        let note = format!("{urge}：{} {whom}，{}超时", level.zh(), run.step.zh());
+        let whom = name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
+        let note = format!("{urge}：{}{whom}，{}超时", level.zh(), run.step.zh());
         step = step.with_note(Some(&note));
         step.level = Some(level);
         incident.life.push(step);
