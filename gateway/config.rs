@@ -11,6 +11,7 @@ mod doors;
 mod drones;
 pub mod env;
 mod grids;
+mod id_text;
 mod list_text;
 mod looks;
 mod neighbours;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{button::ButtonConfig, list_text, numbers, problem::did_you_mean};
+use super::{button::ButtonConfig, id_text, list_text, numbers, problem::did_you_mean};
 use crate::domain::Datum;
 
 /// Its columns; cameras: several with `;` between them. Only `id` must be there.
@@ -148,6 +148,10 @@ impl Row<'_> {
 
     fn button(&self) -> Result<ButtonConfig, String> {
         let id = self.text("id").ok_or("id is empty")?;
+        for column in ["id", "device", "user"] {
+            let wrong = self.cell(column).and_then(id_text::problem);
+            wrong.map_or(Ok(()), |wrong| Err(format!("{column}: {wrong}")))?;
+        }
         if self.record.len() > self.headers.len() {
             let (cells, columns) = (self.record.len(), self.headers.len());
             return Err(format!(

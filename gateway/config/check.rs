@@ -8,7 +8,7 @@ use super::{
     datums,
     devices::{ListedButtons, check_buttons, check_models, press_cameras, wake_cameras},
     diff::Contents,
-    doors, drones, env, looks, neighbours, numbers,
+    doors, drones, env, id_text, looks, neighbours, numbers,
     place::Sources,
     read::Document,
     rule_names::{check_model, check_rules},
@@ -87,6 +87,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let mut typed = Typed::read(document);
     document.check_sections();
     numbers::check(document);
+    id_text::check(document);
     let models_dir: PathBuf =
         document.variable(env::MODELS).unwrap_or_else(|| "models".into()).into();
     let labels = check_model(document, typed.model.as_ref(), &models_dir);
