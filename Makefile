@@ -2,7 +2,7 @@
 # Dependencies build once, optimised, in the dev profile.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build-tests prove fuzz soak build setup setup-test setup-bench models all-models clips bench bench-media bench-seeing schema fmt lint docs deny clean
+.PHONY: help demo test build-tests prove hostile fuzz soak build setup setup-test setup-bench models all-models clips bench bench-media bench-seeing schema fmt lint docs deny clean
 
 # Debian's own, for its GStreamer bindings: another python3 may be first on PATH.
 PYTHON ?= /usr/bin/python3
@@ -12,6 +12,7 @@ CARGO_DENY := 0.20.2
 CUTS ?= 300
 KILLS ?= 200
 BACKLOG ?= 100000
+NIGHT ?= 300
 # A folder with model files, for who has no Internet; models/fetch looks there first.
 export GRIDPOST_MODELS_FROM ?= $(abspath $(wildcard ../shared/models))
 TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gridpost
@@ -28,9 +29,15 @@ test: setup-test ## all tests
 	@$(MAKE) --no-print-directory --jobs=2 build-tests all-models clips
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --no-fail-fast; else cargo test --no-fail-fast; fi
 
-prove: setup-test models clips ## the slow proofs in full: CUTS=300 power cuts, KILLS=200 kill -9, BACKLOG=100000 notices
-	@GRIDPOST_CUTS=$(CUTS) GRIDPOST_KILLS=$(KILLS) GRIDPOST_BACKLOG=$(BACKLOG) cargo nextest run --no-fail-fast \
-		--success-output immediate -E 'test(/^(power_cut|kill|priorities)::/)'
+prove: setup-test models clips ## the slow proofs in full: CUTS=300 power cuts, KILLS=200 kill -9, BACKLOG=100000 notices, NIGHT=300 s with attackers
+	@GRIDPOST_CUTS=$(CUTS) GRIDPOST_KILLS=$(KILLS) GRIDPOST_BACKLOG=$(BACKLOG) GRIDPOST_NIGHT_SECONDS=$(NIGHT) \
+		cargo nextest run --no-fail-fast --success-output immediate \
+		-E 'test(/^(power_cut|kill|priorities|hostile::night)::/)'
+
+hostile: setup-test models clips ## attacks at every door, longer: SECONDS=30 each, CONNECTIONS=2000 at a door
+	@ulimit -n 20000 2>/dev/null; GRIDPOST_HOSTILE_CONNECTIONS=$(or $(CONNECTIONS),2000) \
+		GRIDPOST_HOSTILE_SECONDS=$(or $(SECONDS),30) GRIDPOST_NIGHT_SECONDS=$$(( $(or $(SECONDS),30) * 9 )) \
+		cargo nextest run --no-fail-fast --success-output immediate --test-threads 1 -E 'test(/^(hostile|doors_)/)'
 
 fuzz: setup ## every decoder of outside bytes, guided by coverage: SECONDS=60 each, ONLY="session config"
 	@tests/fuzz/guided/run.sh $(or $(SECONDS),60) $(ONLY)
@@ -66,8 +73,9 @@ clips: setup # the clips that tests play
 	@$(PYTHON) tests/rig/scenes.py all >/dev/null
 	@$(PYTHON) tests/rig/people.py all --small >/dev/null
 
-bench: setup-test all-models clips ## speed and size on this machine, as a table (release build); ONLY="codecs press", a name it does not know lists all
-	@GRIDPOST_BENCH_ONLY="$(ONLY)" cargo bench --bench bench
+bench: setup-test all-models clips ## speed and size on this machine, as a table (release build); ONLY="codecs press", SECONDS=10 an attack; a name it does not know lists all
+	@GRIDPOST_BENCH_ONLY="$(ONLY)" $(if $(filter command line,$(origin SECONDS)),GRIDPOST_BENCH_SECONDS=$(SECONDS)) \
+		cargo bench --bench bench
 
 bench-media: setup-bench all-models ## gridpost beside its rivals on made streams; ONLY="rivals recall", SECONDS=30, CAMERAS="1 16"
 	@cargo build --release

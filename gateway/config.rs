@@ -13,6 +13,7 @@ mod doors;
 mod drones;
 pub mod env;
 mod grids;
+mod id_text;
 mod list_rows;
 mod list_text;
 mod looks;

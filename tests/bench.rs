@@ -11,6 +11,8 @@
     reason = "a bench says what it expects by failing, and prints"
 )]
 
+#[path = "hostile/attackers/mod.rs"]
+mod attackers;
 #[path = "bench/button.rs"]
 mod button;
 #[path = "bench/codecs.rs"]
@@ -29,6 +31,8 @@ mod figures;
 mod grids;
 #[path = "bench/history.rs"]
 mod history;
+#[path = "bench/hostile.rs"]
+mod hostile;
 #[path = "bench/light_receiver.rs"]
 mod light_receiver;
 #[path = "bench/machine.rs"]
@@ -41,6 +45,8 @@ mod process;
 mod results;
 #[path = "bench/size.rs"]
 mod size;
+#[path = "hostile/stage.rs"]
+mod stage;
 #[path = "bench/stations.rs"]
 mod stations;
 mod world;
@@ -58,6 +64,7 @@ const BENCHES: [&str; 11] = [
     "crowd",
     "drain",
     "history",
+    "hostile",
     "sl651",
     "size",
 ];
@@ -85,6 +92,7 @@ url = "{url}"
 }
 
 fn main() {
+    attackers::run_if_asked();
     if std::env::args().any(|arg| arg == "--bare") {
         return detection::bare();
     }
@@ -119,6 +127,7 @@ fn main() {
             "crowd" => runtime.block_on(crowd::run()),
             "drain" => runtime.block_on(drain::run()),
             "history" => runtime.block_on(history::run()),
+            "hostile" => runtime.block_on(hostile::run()),
             "sl651" => runtime.block_on(stations::run()),
             "size" => runtime.block_on(size::run()),
             other => unreachable!("{other} is in BENCHES and has no code"),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{
     button::ButtonConfig,
+    id_text,
     list_rows::{self, BadRow, Row},
 };
 use crate::domain::Datum;
@@ -50,6 +51,10 @@ fn datum(row: &Row<'_>) -> Result<Option<Datum>, String> {
 }
 
 fn button(row: &Row<'_>) -> Result<ButtonConfig, String> {
+    for column in ["id", "device", "user"] {
+        let wrong = row.cell(column).and_then(id_text::problem);
+        wrong.map_or(Ok(()), |wrong| Err(format!("{column}: {wrong}")))?;
+    }
     let degrees = "degrees, such as 113.9128";
     let place = match (row.number("lon", degrees)?, row.number("lat", degrees)?) {
         (Some(lon), Some(lat)) => Some([lon, lat]),

@@ -10,7 +10,7 @@ use super::{
     diff::Contents,
     doors, drones, env,
     grids::Grids,
-    looks, neighbours, numbers,
+    id_text, looks, neighbours, numbers,
     place::Sources,
     read::Document,
     roster::DutyConfig,
@@ -99,6 +99,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let mut typed = Typed::read(document);
     document.check_sections();
     numbers::check(document);
+    id_text::check(document);
     let models_dir: PathBuf =
         document.variable(env::MODELS).unwrap_or_else(|| "models".into()).into();
     let labels = check_model(document, typed.model.as_ref(), &models_dir);

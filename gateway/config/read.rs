@@ -1,5 +1,7 @@
 //! TOML text → sections as serde types, with every mistake found in one go and its line.
 
+mod walk;
+
 use std::path::{Path, PathBuf};
 
 use schemars::{JsonSchema, schema_for};
@@ -215,13 +217,6 @@ impl<'t> Document<'t> {
         Some(self.root.pointer(&format!("/{}", path.join("/")))?.as_str()?.to_owned())
     }
 
-    /// Every number in the file: where it stands, its value, and as it is written.
-    pub(crate) fn numbers(&self) -> Vec<(Vec<String>, f64, String)> {
-        let mut found = Vec::new();
-        collect_numbers(&self.root, &mut Vec::new(), &mut found);
-        found
-    }
-
     /// A variable of the environment.
     pub(crate) fn variable(&self, name: &str) -> Option<String> {
         self.environment.get(name)
@@ -359,34 +354,6 @@ impl<'t> Document<'t> {
 fn segments(path: &serde_path_to_error::Path) -> Vec<String> {
     let bare = |segment: String| segment.trim_matches(|c| c == '[' || c == ']').to_owned();
     path.iter().map(|segment| bare(segment.to_string())).collect()
-}
-
-fn collect_numbers(
-    value: &Value<'_>,
-    path: &mut Vec<String>,
-    found: &mut Vec<(Vec<String>, f64, String)>,
-) {
-    match value.as_ref() {
-        ValueInner::Integer(number) => {
-            found.push((path.clone(), *number as f64, number.to_string()));
-        }
-        ValueInner::Float(number) => found.push((path.clone(), *number, number.to_string())),
-        ValueInner::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                path.push(index.to_string());
-                collect_numbers(item, path, found);
-                path.pop();
-            }
-        }
-        ValueInner::Table(table) => {
-            for (key, item) in table {
-                path.push(key.name.to_string());
-                collect_numbers(item, path, found);
-                path.pop();
-            }
-        }
-        _ => {}
-    }
 }
 
 /// A path and what is wrong there.

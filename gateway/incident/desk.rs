@@ -1,5 +1,6 @@
 //! The desk: observations and findings in, journal entries and evidence jobs out; revisions without gaps.
 
+mod again;
 mod devices;
 mod drill;
 mod evidence;
@@ -142,6 +143,8 @@ pub struct Desk {
     /// Keys of happenings of what stands yet and whose case was closed: no incident is of them.
     settled: HashSet<String>,
     strangers: Strangers,
+    /// Incidents of devices that ended lately.
+    device_ends: again::Ends,
 }
 
 impl Desk {
@@ -168,6 +171,7 @@ impl Desk {
             press_clips: VecDeque::new(),
             settled: HashSet::new(),
             strangers: Strangers::default(),
+            device_ends: again::Ends::default(),
         }
     }
 
@@ -336,7 +340,10 @@ impl Desk {
         self.end_closed(now, &finding, effects);
         let open = self.by_key.get(&finding.key).copied();
         let begins = open.is_none() && finding.phase != Phase::Ends;
-        if begins && self.resume(now, &mut finding, effects) {
+        let goes_on = begins
+            && (self.resume(now, &mut finding, effects)
+                || self.comes_again(now, &mut finding, effects));
+        if goes_on {
             return;
         }
         if open.is_none() && self.is_settled(&finding) {
@@ -383,8 +390,8 @@ impl Desk {
                 }
                 effects.entries.extend(live.tell_news(now));
                 live.end(now, live.last_at.max(live.incident.began_at));
-                effects.entries.push(live.record(now, What::Ended));
                 let (id, joined) = (live.incident.id, live.incident.sources.len() > 1);
+                self.tell_end(now, id, &finding, effects);
                 self.forget_keys(id, &finding.key, joined);
                 self.note_ended(id);
                 if self.live.get(&id).is_some_and(Live::is_closed) {
@@ -498,6 +505,7 @@ fn resumed(incident: Incident, now: Now) -> Live {
         reported: true,
         hold_until_ms: None,
         dirty: false,
+        end_due: false,
         reported_at_ms: now.mono_ms,
         best: 0.0,
         snapshot: None,

@@ -31,6 +31,8 @@ pub(super) struct Live {
     pub(super) hold_until_ms: Option<u64>,
     /// Something worth an `updated` has changed since the last record.
     pub(super) dirty: bool,
+    /// It has ended, and no record tells that yet.
+    pub(super) end_due: bool,
     /// When its last record was made, monotonic milliseconds.
     pub(super) reported_at_ms: u64,
     /// When it ended, monotonic milliseconds; below zero before this process.
@@ -92,14 +94,16 @@ impl Live {
         self.incident.changed_at = now.wall;
         self.reported = true;
         self.hold_until_ms = None;
-        self.dirty = false;
+        self.end_due &= what != What::Ended;
+        self.dirty = self.end_due;
         self.reported_at_ms = now.mono_ms;
         Entry::Change(Box::new(Record { what, incident: self.incident.clone() }))
     }
 
     /// A record of what has changed, newcomers too.
     pub(super) fn updated(&mut self, now: Now) -> Entry {
-        self.tell_news(now).unwrap_or_else(|| self.record(now, What::Updated))
+        let what = if self.end_due { What::Ended } else { What::Updated };
+        self.tell_news(now).unwrap_or_else(|| self.record(now, what))
     }
 
     /// A record that tells of newcomers, if there are any.
@@ -128,6 +132,7 @@ impl Live {
     /// The happening goes on after its end.
     pub(super) fn resume(&mut self) {
         self.incident.active = true;
+        self.end_due = false;
         self.incident.ended_at = None;
         self.ended_ms = None;
         self.incident.detail.remove("ended_by");

@@ -45,7 +45,7 @@ pub(super) fn refused(method: &str, status: u16, transport: &str) -> String {
         503 => "the camera is too busy, or still starting".into(),
         505 => "the camera speaks another version of RTSP".into(),
         551 => "the camera lacks something that is asked of it".into(),
-        300..=399 => "the camera sends us to another address; write that one as its url".into(),
+        300..=399 => "the camera sends us on to another host, which is not asked; write that address as its url".into(),
         _ => "the camera refuses".into(),
     };
     let at = if method.is_empty() { String::new() } else { format!(" ({method})") };

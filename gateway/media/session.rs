@@ -249,7 +249,7 @@ impl Session {
         }
         self.deadline.set(self.request.stall_ms);
         self.beside = 0;
-        begin_call();
+        begin_call(None);
         loop {
             let mut packet = ffmpeg::Packet::empty();
             match packet.read(&mut self.opened.input) {
@@ -474,7 +474,7 @@ fn open_input(
     deadline: &Arc<CallDeadline>,
 ) -> Result<(ffmpeg::format::context::Input, Option<DigestRelay>), String> {
     let try_open = |url: &str| {
-        begin_call();
+        begin_call(Some(url));
         let mut options = ffmpeg::Dictionary::new();
         // The frame rate is not used here, and FFmpeg would wait for twenty pictures to find it out.
         options.set("fpsprobesize", "0");

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
-use crate::world::{Button, Gateway, Site, gridpost};
+use crate::world::{Button, Gateway, Site, SmallDisk, gridpost};
 
 /// Attack 57: with the lock file removed a second gateway ran on the same journal, and 100
 /// acknowledged presses were gone.
@@ -61,4 +61,46 @@ async fn p10_what_it_keeps_is_nobody_elses_business_on_this_box() {
     let others = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o007;
     assert_eq!(others(&data), 0, "the folder");
     assert_eq!(others(&lines), 0, "the file of a sink");
+}
+
+/// Attack 64.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_disk_that_may_only_be_read_it_does_not_start_and_says_why() {
+    if SmallDisk::of(1).is_none() {
+        return println!("nobody may mount here: not tried");
+    }
+    let site = Site::demo();
+    let mut gateway = Gateway::start(&site).await;
+    gateway.press("btn-1", "1");
+    assert!(gateway.stop().await.success());
+    let data = gateway.data().display().to_string();
+    let binary = env!("CARGO_BIN_EXE_gridpost");
+    let read_only = |command: &str| {
+        let run =
+            format!("mount --bind {data} {data} && mount -o remount,ro,bind {data} && {command}");
+        let ways: [&[&str]; 2] = [&["--mount"], &["--map-root-user", "--mount"]];
+        let outputs = ways.map(|way| {
+            let mut unshare = std::process::Command::new("unshare");
+            unshare.args(way).args(["sh", "-c", &run]);
+            unshare.output().unwrap()
+        });
+        let said = |output: &std::process::Output| {
+            let texts = [&output.stdout, &output.stderr];
+            texts.map(|text| String::from_utf8_lossy(text).into_owned()).concat()
+        };
+        // Where one way may not mount, the other may.
+        let mounted = outputs.iter().find(|output| !said(output).contains("mount:"));
+        mounted.map(|output| (output.status.code().unwrap_or(-1), said(output)))
+    };
+    let config = gateway.file("gridpost.toml");
+    let Some((code, said)) = read_only(&format!("{binary} run -c {config}")) else {
+        return println!("no folder may be mounted here: not tried");
+    };
+    assert_eq!(code, 1, "{said}");
+    assert!(said.to_lowercase().contains("read-only"), "{said}");
+    // What only reads goes on.
+    for command in ["check", "ledger", "list"] {
+        let (code, said) = read_only(&format!("{binary} store {command} --data {data}")).unwrap();
+        assert_eq!(code, 0, "{command}: {said}");
+    }
 }
