@@ -85,7 +85,7 @@ fn case(n: usize) -> Vec<Entry> {
         (ReplyTo::Verified, Stage::Verified, 155),
         (ReplyTo::Closed, Stage::Closed, 160),
     ];
-    let steps = &steps[..if n % 50 == 0 { 2 } else { 5 }];
+    let steps = &steps[..if n.is_multiple_of(50) { 2 } else { 5 }];
     for (to, stage, minutes) in steps {
         incident.revision += 1;
         let step = CaseStep::new(*to, "李建国", at(*minutes), incident.revision);
