@@ -1,6 +1,6 @@
 //! How long each source was not heard, as far as incidents tell. Pure.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -52,7 +52,7 @@ pub(super) fn outages<'c>(
         Outages { source: source.clone(), kind, outages, offline_s, offline_share }
     };
     let mut all: Vec<Outages> = sources.into_iter().map(of).collect();
-    all.sort_by(|one, other| other.offline_s.cmp(&one.offline_s));
+    all.sort_by_key(|one| Reverse(one.offline_s));
     all
 }
 

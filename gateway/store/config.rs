@@ -49,7 +49,7 @@ pub struct Config {
     #[serde(default = "default_figures_days")]
     #[schemars(range(min = 1))]
     pub figures_days: u32,
-    /// Most bytes all these lines may take, some 500 a case; beyond it the oldest month goes.
+    /// Most bytes all these lines may take, some 700 a case; beyond it the oldest month goes.
     /// Default 256 MiB.
     #[serde(default = "default_figures_max_bytes")]
     pub figures_max_bytes: u64,

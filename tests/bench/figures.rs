@@ -4,8 +4,8 @@ use std::{fs, hint::black_box, path::Path, sync::Arc, time::Instant};
 
 use gridpost::{
     domain::{
-        CaseStep, ClockError, Detail, Entry, Grid, Incident, IncidentId, Kind, NoMeter, Record,
-        ReplyTo, Severity, SourceKind, SourceRef, Stage, Title, What,
+        CaseStep, ClockError, Detail, Entry, Grid, Incident, Kind, NoMeter, Record, ReplyTo,
+        Severity, SourceKind, SourceRef, Stage, Title, What,
     },
     figures::{FiguresQuery, figures, workbook},
     store::{self, Batch, Config, Store},
@@ -30,7 +30,7 @@ fn case(n: usize) -> Vec<Entry> {
     let opened = opened + SignedDuration::from_secs(n as i64 * 1_032);
     let at = |minutes: i64| opened + SignedDuration::from_mins(minutes);
     let mut incident = Incident {
-        id: IncidentId::new(),
+        id: format!("00000000-0000-7000-8000-{n:012x}").parse().unwrap(),
         revision: 1,
         stage: Stage::Opened,
         active: true,
@@ -85,7 +85,7 @@ fn case(n: usize) -> Vec<Entry> {
         (ReplyTo::Verified, Stage::Verified, 155),
         (ReplyTo::Closed, Stage::Closed, 160),
     ];
-    let steps = &steps[..if n % 50 == 0 { 2 } else { 5 }];
+    let steps = &steps[..if n.is_multiple_of(50) { 2 } else { 5 }];
     for (to, stage, minutes) in steps {
         incident.revision += 1;
         let step = CaseStep::new(*to, "李建国", at(*minutes), incident.revision);
