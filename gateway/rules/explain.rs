@@ -51,6 +51,9 @@ impl Watch {
                 return format!("larger than max_size {}", rule.max_size);
             }
         }
+        if known.is_some_and(|thing| !thing.admitted) {
+            return "waits for a second opinion".into();
+        }
         if masked(&self.masks, track.bbox.foot()) {
             return "stands in an ignore-mask".into();
         }
