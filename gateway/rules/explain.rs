@@ -51,9 +51,6 @@ impl Watch {
                 return format!("larger than max_size {}", rule.max_size);
             }
         }
-        if known.is_some_and(|thing| !thing.admitted) {
-            return "waits for a second opinion".into();
-        }
         if masked(&self.masks, track.bbox.foot()) {
             return "stands in an ignore-mask".into();
         }
@@ -62,6 +59,9 @@ impl Watch {
         }
         if !self.zone.holds(track.bbox.foot()) {
             return "outside the zone".into();
+        }
+        if known.is_some_and(|thing| !thing.admitted) {
+            return "waits for a second opinion".into();
         }
         match known.map(|thing| thing.role) {
             Some(Role::Holds) => return "was told".into(),
