@@ -72,6 +72,7 @@ clips: setup # the clips that tests play
 	@tests/rig/clip.sh h265 >/dev/null
 	@$(PYTHON) tests/rig/scenes.py all >/dev/null
 	@$(PYTHON) tests/rig/people.py all --small >/dev/null
+	@$(PYTHON) tests/rig/disturbed.py all --small >/dev/null
 
 bench: setup-test all-models clips ## speed and size on this machine, as a table (release build); ONLY="codecs press", SECONDS=10 an attack; a name it does not know lists all
 	@GRIDPOST_BENCH_ONLY="$(ONLY)" $(if $(filter command line,$(origin SECONDS)),GRIDPOST_BENCH_SECONDS=$(SECONDS)) \

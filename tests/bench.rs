@@ -54,7 +54,7 @@ mod world;
 use std::time::Duration;
 
 /// The benches in their order; each prints the table of its name.
-const BENCHES: [&str; 11] = [
+const BENCHES: [&str; 12] = [
     "codecs",
     "detection",
     "drone_codecs",

@@ -200,7 +200,16 @@ mod tests {
     fn track(id: u64, label: &str, seen: bool) -> Track {
         let bbox = Bbox::new(0.25, 0.5, 0.5, 1.0);
         let since = Timestamp::UNIX_EPOCH;
-        Track { id, label: label.into(), score: 0.87654, bbox, seen, since, origin: bbox.foot() }
+        Track {
+            id,
+            label: label.into(),
+            score: 0.87654,
+            bbox,
+            seen,
+            since,
+            origin: bbox.foot(),
+            shown_in_crop: false,
+        }
     }
 
     fn tell(file: &mut TrackFile, camera: &str, frame: u64, tracks: &[Track]) {

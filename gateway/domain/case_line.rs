@@ -173,7 +173,7 @@ impl CaseLine {
             began_at: incident.began_at,
             opened_at: incident.opened_at,
             ended_at: incident.ended_at,
-            accepted_at: life.steps.iter().find(|step| takes_on(step)).map(|step| step.at),
+            accepted_at: life.steps.iter().find(|step| step.takes_on()).map(|step| step.at),
             dispatched_at: None,
             handled_at: last(&[ReplyTo::Handled, ReplyTo::SelfHandled]),
             verified_at: last(&[ReplyTo::Verified]),
@@ -271,14 +271,6 @@ pub(crate) fn seconds(from: Timestamp, to: Timestamp) -> i64 {
     to.duration_since(from).as_secs()
 }
 
-/// The step by which a person takes a case on.
-fn takes_on(step: &CaseStep) -> bool {
-    use ReplyTo::{Accepted, Closed, Dispatched, Handled, SelfHandled, Verified};
-    let takes =
-        matches!(step.step, Accepted | Dispatched | Handled | SelfHandled | Verified | Closed);
-    takes && step.by != GATEWAY
-}
-
 /// Where a case is between its steps, as far as asking and suspending need it.
 struct Walk {
     stage: Stage,
@@ -297,7 +289,7 @@ impl Walk {
             ReplyTo::Verified => Stage::Verified,
             ReplyTo::Closed | ReplyTo::Merged => Stage::Closed,
             ReplyTo::Dismissed => Stage::Dismissed,
-            ReplyTo::Reopened => Stage::Opened,
+            ReplyTo::Reopened | ReplyTo::Lapsed => Stage::Opened,
             ReplyTo::Granted if asked == Some(AskFor::GiveBack) => Stage::Accepted,
             ReplyTo::Granted if asked == Some(AskFor::Withdraw) => Stage::Dismissed,
             _ => self.stage,

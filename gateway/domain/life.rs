@@ -194,7 +194,7 @@ impl CaseStep {
     }
 
     /// A person has the case from then on, or had it.
-    fn takes_on(&self) -> bool {
+    pub(super) fn takes_on(&self) -> bool {
         use ReplyTo::{Accepted, Closed, Dispatched, Handled, SelfHandled, Verified};
         matches!(self.step, Accepted | Dispatched | Handled | SelfHandled | Verified | Closed)
             && self.by != GATEWAY

@@ -29,6 +29,8 @@ pub struct Look {
     pub probe: bool,
     /// Where somebody is to be found; absent: anywhere.
     pub area: Option<Arc<LookArea>>,
+    /// The camera itself moves all the time (a drone): that all of it differs says nothing.
+    pub in_flight: bool,
 }
 
 impl Look {
@@ -49,6 +51,7 @@ impl Look {
             verify: false,
             probe: false,
             area: None,
+            in_flight: false,
         }
     }
 
@@ -56,7 +59,7 @@ impl Look {
     pub fn of(picture: Picture) -> Self {
         let (at, device) = (picture.at, picture.device);
         let (picture, regions) = (Some(picture), vec![Bbox::new(0.0, 0.0, 1.0, 1.0)]);
-        Self { picture, regions, whole: true, ..Self::quiet(at, device) }
+        Self { picture, regions, whole: true, in_flight: true, ..Self::quiet(at, device) }
     }
 }
 

@@ -17,10 +17,11 @@ const BELOW: f32 = 2.0;
 const BELOW_HEAD: f32 = 6.0;
 const FAR_BELOW: f32 = 0.3;
 
-/// The cells of a picture in which a foot may count.
+/// The cells of a picture in which a foot may count, and how closely it is looked there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookArea {
     rows: Vec<u64>,
+    wants_crop: bool,
 }
 
 impl LookArea {
@@ -31,7 +32,23 @@ impl LookArea {
         let row =
             |y: usize| (0..CELLS).filter(|x| counts(cell(*x, y))).fold(0, |row, x| row | (1 << x));
         let rows: Vec<u64> = (0..CELLS).map(row).collect();
-        rows.iter().any(|row| *row != u64::MAX).then_some(Self { rows })
+        rows.iter().any(|row| *row != u64::MAX).then_some(Self { rows, wants_crop: false })
+    }
+
+    /// All of the picture.
+    pub fn everywhere() -> Self {
+        Self { rows: vec![u64::MAX; CELLS], wants_crop: false }
+    }
+
+    /// Somebody new there is looked for once more in a crop: a rule asks for it.
+    #[must_use]
+    pub fn with_crop(self) -> Self {
+        Self { wants_crop: true, ..self }
+    }
+
+    /// Whether somebody new is looked for once more in a crop.
+    pub fn wants_crop(&self) -> bool {
+        self.wants_crop
     }
 
     /// Share of the picture that it covers, 0..1.

@@ -109,4 +109,7 @@ pub struct Track {
     pub since: Timestamp,
     /// Where it stood then: at one picture a second, who walks may be over a line by the second one.
     pub origin: (f32, f32),
+    /// A crop around it, at the picture's own resolution, has shown it too. Asked only where a rule wants
+    /// that ([`super::LookArea::wants_crop`]).
+    pub shown_in_crop: bool,
 }

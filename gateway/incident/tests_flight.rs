@@ -111,6 +111,7 @@ impl Flight {
             seen: true,
             since: self.now.wall,
             origin: (0.5, 0.5),
+            shown_in_crop: false,
         };
         let tracks = if person { vec![track] } else { Vec::new() };
         let stamp = Stamp::of_gateway(self.now);

@@ -62,6 +62,7 @@ mod tests {
             seen: true,
             since: at,
             origin: bbox.foot(),
+            shown_in_crop: false,
         };
         let shot = Shot { picture: picture.clone(), boxes: vec![track], quality: 1.0 };
         let read = image::load_from_memory(&jpeg_with_boxes(&shot).unwrap()).unwrap().to_rgb8();

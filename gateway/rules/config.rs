@@ -64,6 +64,10 @@ pub struct Config {
     /// Default 1.
     #[serde(default = "confirm_looks")]
     pub confirm_looks: u32,
+    /// A crop around it, at the picture's own resolution, must show a thing too before it counts: a
+    /// second opinion. Where none does, it is believed after 0.4 s all the same. Default false.
+    #[serde(default)]
+    pub confirm_crop: bool,
     /// Share of the picture's area, 0..1. Default 0.
     #[serde(default)]
     pub min_size: f32,

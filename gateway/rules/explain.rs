@@ -60,6 +60,9 @@ impl Watch {
         if !self.zone.holds(track.bbox.foot()) {
             return "outside the zone".into();
         }
+        if known.is_some_and(|thing| !thing.admitted) {
+            return "waits for a second opinion".into();
+        }
         match known.map(|thing| thing.role) {
             Some(Role::Holds) => return "was told".into(),
             Some(Role::LetGo) => return "was told, and holds nothing open".into(),

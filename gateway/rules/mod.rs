@@ -43,6 +43,14 @@ pub fn look_area(rules: &[Config], camera: &SourceId, masks: &Masks) -> Option<L
     LookArea::of(|cell| zones.iter().any(|zone| counts_in(zone, &masks, cell)))
 }
 
+/// Whether a rule of this camera asks for a second opinion by a crop.
+pub fn wants_crop(rules: &[Config], camera: &SourceId) -> bool {
+    let watches = |rule: &Config| {
+        rule.cameras.is_empty() || rule.cameras.iter().any(|id| id == camera.as_str())
+    };
+    rules.iter().any(|rule| rule.confirm_crop && watches(rule))
+}
+
 /// Things that stand and are kept for the next start, at most.
 const STANDING_THINGS_MAX: usize = 10_000;
 
@@ -153,6 +161,7 @@ mod tests {
                 seen: true,
                 since: wall,
                 origin: bbox.foot(),
+                shown_in_crop: false,
             };
             let body = Body::Tracks(TrackFrame { tracks: vec![track], picture: None });
             let source = SourceId::from(*id);

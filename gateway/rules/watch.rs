@@ -254,7 +254,8 @@ impl Watch {
             let foot = foot.unwrap_or(if is_new(track) { track.origin } else { track.bbox.foot() });
             thing.seen(track, at);
             if fits {
-                thing.fits(at, self.rule.confirm_looks);
+                let sure = track.shown_in_crop || !self.rule.confirm_crop;
+                thing.fits(at, self.rule.confirm_looks, sure);
             }
             if self.rule.kind == RuleKind::Line && crosses(&self.rule, foot, track.bbox.foot()) {
                 let is_member =

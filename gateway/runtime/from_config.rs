@@ -10,7 +10,9 @@ use jiff::tz::TimeZone;
 use crate::{
     camera::{LookAreas, WakePlan},
     config::{ButtonConfig, Config},
-    domain::{Calendar, DeviceInfo, EventContext, Place, SourceId, SourceInfo, SourceKind},
+    domain::{
+        Calendar, DeviceInfo, EventContext, LookArea, Place, SourceId, SourceInfo, SourceKind,
+    },
     incident::{Directory, Limits, Remembers},
     rules::{
         self, Masks,
@@ -52,18 +54,22 @@ pub(super) fn rules(config: &Config) -> Vec<rules::Config> {
 }
 
 /// Where somebody is to be found, by camera. One that decodes everything, or wakes others by whom it
-/// finds, is looked at as a whole.
+/// finds, is looked at as a whole; it is in the map where a rule asks for a second opinion there.
 pub(super) fn look_areas(config: &Config) -> LookAreas {
     let rules = rules(config);
-    let asks = |camera: &&camera::Config| {
+    let asks = |camera: &camera::Config| {
         camera.decode == camera::Decode::Adaptive && camera.wakes.is_empty()
     };
     let area = |camera: &camera::Config| {
         let id = SourceId::from(camera.id.as_str());
-        let area = rules::look_area(&rules, &id, &camera.mask)?;
+        let area = asks(camera).then(|| rules::look_area(&rules, &id, &camera.mask)).flatten();
+        let area = match rules::wants_crop(&rules, &id) {
+            true => area.unwrap_or_else(LookArea::everywhere).with_crop(),
+            false => area?,
+        };
         Some((id, Arc::new(area)))
     };
-    config.cameras.iter().filter(asks).filter_map(area).collect()
+    config.cameras.iter().filter_map(area).collect()
 }
 
 /// Ids of gauges by the name that each gives itself.
@@ -216,6 +222,12 @@ mod tests {
             look_areas(&config.unwrap_or_else(|| panic!("{problems:?}"))).len()
         };
         assert_eq!((areas(""), areas("decode = \"full\""), areas("wakes = [\"b\"]")), (2, 1, 1));
+        let asks =
+            "[[rule]]\nid = \"s\"\nkind = \"intrusion\"\ncameras = [\"a\"]\nconfirm_crop = true\n";
+        let text = format!("{}{zone}{asks}", camera("decode = \"full\""));
+        let (config, problems) = parse("a.toml", &text, &FixedEnvironment::default());
+        let areas = look_areas(&config.unwrap_or_else(|| panic!("{problems:?}")));
+        assert_eq!(areas[&"a".into()], Arc::new(LookArea::everywhere().with_crop()));
     }
 
     #[test]

@@ -48,6 +48,7 @@ fn track(id: u64, label: &str) -> Track {
         seen: id != 2,
         since: at(0),
         origin: bbox.foot(),
+        shown_in_crop: false,
     }
 }
 

@@ -4,6 +4,10 @@
 //! picture's own resolution, and at the whole picture now and then. Where too much differs for crops,
 //! it is shown tiles in turn ([`super::tiles`]).
 //!
+//! **V13** Where something differs and nobody is found, the next look is shown without its grain, and so
+//! on by turns until somebody is found: in the noise of the dark the model sees nobody at full size
+//! who is plain to the eye, and smoothed it sees him.
+//!
 //! **V3** What was found, and whose place has not changed since, is there still: the gate tells
 //! where something differs, and nothing differs where nobody moved. A thing that was found twice
 //! stays without being looked at. Asleep it is looked for again every 10 s, after three times every
@@ -15,15 +19,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     boxes,
-    crops::{CROPS_MAX, crops, is_whole},
+    crops::{crops, is_whole},
     detect::{DetectError, Detector},
+    opinion::{Opinions, is_same, shows_in_crop},
     tiles::Tiles,
     track::{BEGIN_SCORE, LONE_SCORE, Tracker, group},
 };
 use crate::domain::{Bbox, Detection, Look, LookFeedback, Picture, Track};
 
-/// Overlap from which a detection is the same thing as one that was there.
-const SAME_IOU: f32 = 0.3;
+/// All of a picture.
+const WHOLE: Bbox = Bbox { x0: 0.0, y0: 0.0, x1: 1.0, y1: 1.0 };
 /// A thing that overlaps its earlier place by so much has not moved.
 const STANDS_IOU: f32 = 0.6;
 /// A region of which one standing person fills this share contains nobody else.
@@ -35,12 +40,19 @@ const TILES_MAX: usize = 2;
 const VERIFY_TILES_MAX: usize = 6;
 /// A thing that covers less of the picture is looked for in tiles.
 const SMALL: f32 = 0.05;
+/// Below this height in the input of the model, pixels, a tile shows a thing much better than the whole picture.
+const COARSE: f32 = 20.0;
+/// Looks in which all tiles of a picture have their turn, at most, for a tile to be worth the wait.
+const ROUND_MAX: usize = 3;
 /// A part shows a thing of which this share lies in it.
 const SHOWN: f32 = 0.95;
 /// Width by height of a picture, before there was one.
 const SHAPE: f32 = 16.0 / 9.0;
 /// A thing that so many checks do not find, though nothing has changed, was never there.
 const MISSES_MAX: u8 = 3;
+
+/// Where more than this share of the picture differs, it is the camera that moves, or the light.
+const EVERYWHERE: f32 = 0.6;
 
 /// So much of a region, or of the thing that accounts for it, lies in the other.
 const ACCOUNTS_FOR: f32 = 0.5;
@@ -72,6 +84,10 @@ pub struct Attention {
     tracker: Tracker,
     known: Vec<KnownThing>,
     tiles: Tiles,
+    opinions: Opinions,
+    /// Its pictures are shown without their grain: as they are, they showed nobody where something
+    /// differs.
+    smoothed: bool,
     /// Width by height of the latest picture.
     shape: Option<f32>,
 }
@@ -84,6 +100,8 @@ struct Seen {
     runs: u64,
     /// Whether it was shown the whole.
     whole: bool,
+    /// In a busy picture: the tiles that it was shown at this look. What is small was looked for in them alone.
+    tiles: Option<Vec<Bbox>>,
 }
 
 /// What came of a look.
@@ -123,7 +141,7 @@ impl Attention {
             Some(picture) => self.see(detector, picture, look, &shown)?,
             None => Seen::default(),
         };
-        let Seen { found, mut runs, whole } = seen;
+        let Seen { found, mut runs, whole, tiles } = seen;
         let found = self.believable(look.at, boxes::merge(found));
         let is_known =
             |one: &Detection| self.known.iter().any(|thing| is_same(&thing.detection, one));
@@ -131,7 +149,7 @@ impl Attention {
             found.iter().filter(|one| one.score >= BEGIN_SCORE && !is_known(one)).collect();
         let mut somebody_new = !new.is_empty();
         if let Some(picture) = look.picture.as_ref().filter(|_| look.probe) {
-            somebody_new = shows_in_crop(detector, picture, &new, &mut runs)?;
+            somebody_new = shows_in_crop(detector, (picture, self.smoothed), &new, &mut runs)?;
         }
         let differs = |one: &Detection| {
             lies_in(&shown, one) && !self.known.iter().any(|thing| thing.stands(one, look.at))
@@ -144,8 +162,20 @@ impl Attention {
         }
         let least_height = least_height(&shown, &found);
         let there = self.remember(look, &regions, whole, found);
-        let came = |one: &Detection| lies_in(&look.regions, one);
-        let tracks = self.tracker.update(look.at, self.shape(), &there, came);
+        // Where everything differs (the camera shakes, or was turned), that tells of nobody that he came.
+        let everywhere = !look.in_flight && boxes::share(&look.regions) > EVERYWHERE;
+        let came = |one: &Detection| !everywhere && lies_in(&look.regions, one);
+        let looked = |one: &Bbox| match (&tiles, &look.picture) {
+            (Some(tiles), Some(picture)) if is_coarse(one, picture, detector.input_size()) => {
+                tiles.iter().any(|tile| tile.overlap(one) > SHOWN)
+            }
+            _ => true,
+        };
+        let mut tracks = self.tracker.update_where(look.at, self.shape(), &there, came, looked);
+        if look.area.as_ref().is_some_and(|area| area.wants_crop()) {
+            let picture = look.picture.as_ref().map(|picture| (picture, self.smoothed));
+            self.opinions.mark(detector, picture, look.at, &mut tracks, &mut runs)?;
+        }
         let holds = !there.is_empty();
         let feedback = LookFeedback { holds, found: moves, somebody_new, least_height };
         Ok(LookResult { tracks: Some(tracks), feedback, runs })
@@ -178,8 +208,9 @@ impl Attention {
         let everything =
             !parts.is_empty() && self.known.iter().all(|thing| shown(&thing.detection.bbox));
         let mut seen = Seen { whole: look.whole || (busy && !everything), ..Seen::default() };
+        seen.tiles = (busy && !parts.is_empty()).then(|| parts.clone());
         for part in parts.iter().copied() {
-            let found = detector.detect_in(picture, part)?;
+            let found = detector.detect_as(picture, part, self.smoothed)?;
             seen.found.extend(found.into_iter().filter(|one| is_whole(one, part)));
             seen.runs += 1;
         }
@@ -187,10 +218,18 @@ impl Attention {
         // picture. One who was found before is found in the crop.
         seen.whole |= !busy && !regions.is_empty() && !self.accounts_for(regions, &seen.found);
         if seen.whole {
-            let coarse = detector.detect(picture)?;
-            let coarse = boxes::without_finer(coarse, &seen.found);
+            let coarse = detector.detect_as(picture, WHOLE, self.smoothed)?;
+            let mut coarse = boxes::without_finer(coarse, &seen.found);
+            if seen.tiles.is_some() && self.tiles.looks_a_round(TILES_MAX) <= ROUND_MAX {
+                // His tile has its turn soon, and shows where he is; a coarse box hardly does.
+                coarse.retain(|one| !is_coarse(&one.bbox, picture, sizes.1));
+            }
             seen.found.extend(coarse);
             seen.runs += 1;
+        }
+        let is_there = |one: &Detection| one.score >= BEGIN_SCORE && lies_in(regions, one);
+        if !regions.is_empty() && !seen.found.iter().any(is_there) {
+            self.smoothed = !self.smoothed;
         }
         Ok(seen)
     }
@@ -287,28 +326,11 @@ impl Attention {
     }
 }
 
-/// Whether one of these is found again in a crop around it: noise is taken for a person now and then,
-/// but seldom twice. A person so large that no crop shows more of him is believed at once. `runs` is
-/// counted up.
-fn shows_in_crop(
-    detector: &mut Detector,
-    picture: &Picture,
-    new: &[&Detection],
-    runs: &mut u64,
-) -> Result<bool, DetectError> {
-    let mut shows = false;
-    for one in new.iter().take(CROPS_MAX) {
-        let size = (picture.width, picture.height);
-        let Some(near) = crops(&[one.bbox], size, detector.input_size()) else {
-            return Ok(true);
-        };
-        for crop in near {
-            let seen = detector.detect_in(picture, crop)?;
-            shows |= seen.iter().any(|seen| seen.score >= BEGIN_SCORE && is_same(one, seen));
-            *runs += 1;
-        }
-    }
-    Ok(shows)
+/// Whether a thing is so small that the whole picture, made as small as the model's input, hardly shows it.
+fn is_coarse(one: &Bbox, picture: &Picture, input: (u32, u32)) -> bool {
+    let scale = (input.0 as f32 / picture.width.max(1) as f32)
+        .min(input.1 as f32 / picture.height.max(1) as f32);
+    (one.y1 - one.y0) * picture.height as f32 * scale < COARSE
 }
 
 /// Whether this box fills so much of the region that nobody else is in it.
@@ -331,10 +353,6 @@ fn least_height(regions: &[Bbox], found: &[Detection]) -> Option<f32> {
 /// Whether it lies where something differs.
 fn lies_in(regions: &[Bbox], one: &Detection) -> bool {
     regions.iter().any(|region| region.overlap(&one.bbox) > 0.2)
-}
-
-fn is_same(one: &Detection, other: &Detection) -> bool {
-    group(&one.label) == group(&other.label) && one.bbox.iou(&other.bbox) >= SAME_IOU
 }
 
 #[cfg(test)]

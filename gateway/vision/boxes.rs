@@ -1,6 +1,6 @@
-//! Non-maximum suppression: one box a thing. Pure.
+//! Non-maximum suppression: one box a thing; and how much of a picture boxes cover. Pure.
 
-use crate::domain::Detection;
+use crate::domain::{Bbox, Detection};
 
 /// Boxes of one label that overlap more than this are one thing.
 const IOU_MAX: f32 = 0.5;
@@ -57,10 +57,29 @@ pub(super) fn without_finer(coarse: Vec<Detection>, finer: &[Detection]) -> Vec<
     coarse.into_iter().filter(|one| !is_known(one)).collect()
 }
 
+/// Places along each side of a picture at which [`share`] looks.
+const PLACES: usize = 24;
+
+/// Share of the picture that these cover together, 0..1; to some hundredths.
+pub(super) fn share(all: &[Bbox]) -> f32 {
+    let along = |at: usize| (at as f32 + 0.5) / PLACES as f32;
+    let places = (0..PLACES).flat_map(|y| (0..PLACES).map(move |x| (along(x), along(y))));
+    let covered = places.filter(|place| all.iter().any(|one| one.holds(*place))).count();
+    covered as f32 / (PLACES * PLACES) as f32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Bbox;
+
+    #[test]
+    fn what_several_cover_counts_once() {
+        assert_eq!(share(&[]), 0.0);
+        let half = Bbox::new(0.0, 0.0, 1.0, 0.5);
+        assert_eq!((share(&[half]), share(&[half, half])), (0.5, 0.5));
+        assert_eq!(share(&[half, Bbox::new(-1.0, 0.2, 2.0, 3.0)]), 1.0);
+        assert_eq!(share(&[Bbox::new(f32::NAN, 0.0, 1.0, 1.0)]), 0.0);
+    }
 
     #[test]
     fn one_box_a_thing_and_labels_apart() {

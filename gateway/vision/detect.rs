@@ -183,11 +183,21 @@ impl Detector {
         picture: &Picture,
         part: Bbox,
     ) -> Result<Vec<Detection>, DetectError> {
+        self.detect_as(picture, part, false)
+    }
+
+    /// Likewise; `smoothed`: without the picture's grain, and without the finest of what it shows.
+    pub fn detect_as(
+        &mut self,
+        picture: &Picture,
+        part: Bbox,
+        smoothed: bool,
+    ) -> Result<Vec<Detection>, DetectError> {
         let started = Instant::now();
         let input = &self.spec.input;
         let area = preprocess::area(picture, part);
         let fit = preprocess::fit(input, area.width as u32, area.height as u32);
-        preprocess::fill(picture, area, input, fit, &mut self.buffers);
+        preprocess::fill(picture, area, input, (fit, smoothed), &mut self.buffers);
         let (w, h) = (input.width as usize, input.height as usize);
         let shape = match input.layout {
             Layout::Nchw => [1, 3, h, w],

@@ -10,6 +10,7 @@ mod heads;
 mod likeness;
 mod load;
 mod motion;
+mod opinion;
 mod pick;
 mod preprocess;
 #[cfg(test)]

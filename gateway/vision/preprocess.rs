@@ -76,11 +76,20 @@ pub(super) fn fit(input: &Input, width: u32, height: u32) -> Fit {
 
 /// Fills `input` with `width * height * 3` numbers of this part of the picture. A part much larger
 /// than that is halved first, by the mean of four pixels: it costs less, and small things do not
-/// fall between the pixels that are read.
-pub(super) fn fill(picture: &Picture, area: Area, input: &Input, fit: Fit, buffers: &mut Buffers) {
+/// fall between the pixels that are read. `smoothed`: its grain is smoothed away.
+pub(super) fn fill(
+    picture: &Picture,
+    area: Area,
+    input: &Input,
+    (fit, smoothed): (Fit, bool),
+    buffers: &mut Buffers,
+) {
     let twice = |pixels: usize, wanted: u32| pixels >= 2 * wanted as usize;
     let halve = twice(area.width, input.width) && twice(area.height, input.height);
     let (from_w, from_h) = picture.rgb_of(area, 1 + usize::from(halve), &mut buffers.rgb);
+    if smoothed {
+        gridpost_pixels::smooth(&mut buffers.rgb, from_w);
+    }
     let (w, h) = (input.width as usize, input.height as usize);
     let left = (fit.x * w as f32).round() as usize;
     let top = (fit.y * h as f32).round() as usize;
@@ -140,7 +149,7 @@ mod tests {
         let mut wanted = input(Resize::Stretch, Layout::Nhwc, Color::Rgb);
         (wanted.width, wanted.height) = (2, 3);
         let mut out = Buffers::default();
-        fill(&picture, area, &wanted, fit(&wanted, 2, 3), &mut out);
+        fill(&picture, area, &wanted, (fit(&wanted, 2, 3), false), &mut out);
         let read: Vec<f32> = out.input.iter().step_by(3).copied().collect();
         assert_eq!(read, [6.0, 7.0, 10.0, 11.0, 14.0, 15.0]);
         let back = super::back(area, &picture, Bbox::new(0.0, 0.0, 1.0, 1.0));
@@ -153,10 +162,10 @@ mod tests {
     fn a_flat_picture_stays_flat_in_every_layout() {
         let mut out = Buffers::default();
         let wanted = input(Resize::Stretch, Layout::Nhwc, Color::Bgr);
-        fill(&picture(8, 6), whole(8, 6), &wanted, fit(&wanted, 8, 6), &mut out);
+        fill(&picture(8, 6), whole(8, 6), &wanted, (fit(&wanted, 8, 6), false), &mut out);
         assert!(out.input.chunks(3).all(|pixel| pixel == [30.0, 20.0, 10.0]));
         let wanted = input(Resize::Stretch, Layout::Nchw, Color::Rgb);
-        fill(&picture(3, 5), whole(3, 5), &wanted, fit(&wanted, 3, 5), &mut out);
+        fill(&picture(3, 5), whole(3, 5), &wanted, (fit(&wanted, 3, 5), false), &mut out);
         assert!(
             out.input[..16].iter().all(|v| *v == 10.0)
                 && out.input[32..].iter().all(|v| *v == 30.0)
@@ -169,7 +178,7 @@ mod tests {
         let fit = fit(&wanted, 8, 4);
         assert_eq!(fit, Fit { width: 1.0, height: 0.5, x: 0.0, y: 0.25 });
         let mut out = Buffers::default();
-        fill(&picture(8, 4), whole(8, 4), &wanted, fit, &mut out);
+        fill(&picture(8, 4), whole(8, 4), &wanted, (fit, false), &mut out);
         assert_eq!(out.input[..4], [114.0; 4]);
         assert_eq!(out.input[4..8], [10.0; 4]);
         assert_eq!(fit.back(Bbox::new(0.0, 0.25, 0.5, 0.75)), Some(Bbox::new(0.0, 0.0, 0.5, 1.0)));

@@ -48,6 +48,7 @@ impl Bench {
             verify: false,
             probe: false,
             area: None,
+            in_flight: false,
         };
         change(&mut look);
         let seen = self.attention.look(&mut self.detector, &look).unwrap();

@@ -46,6 +46,11 @@ impl Tiles {
         self.tiles = boxes.map(|one| (one, None)).collect();
     }
 
+    /// Looks in which each tile has its turn once, if one look shows so many.
+    pub(super) fn looks_a_round(&self, most: usize) -> usize {
+        self.tiles.len().div_ceil(most.max(1))
+    }
+
     /// The tiles to look at now, at most `most`: of those that show something of `wanted` the ones that
     /// have waited longest. None where a tile would show no more than the whole picture does.
     pub(super) fn take(
@@ -94,6 +99,7 @@ mod tests {
             seen.extend(tiles.take(at(n * 200), HD, &everything(), 1));
         }
         assert_eq!(seen.len(), 6);
+        assert_eq!((tiles.looks_a_round(2), tiles.looks_a_round(4)), (3, 2));
         assert_eq!(tiles.take(at(1_200), HD, &everything(), 1), seen[..1], "and begins anew");
         // A person 80 pixels high and 40 wide, anywhere.
         for (x, y) in (0..100).flat_map(|x| (0..100).map(move |y| (x as f32, y as f32))) {

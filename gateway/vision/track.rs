@@ -20,6 +20,8 @@ use crate::domain::{Bbox, Detection, Track};
 
 /// Below this overlap (with the predicted box) a box is matched by distance alone.
 const IOU_MIN: f32 = 0.2;
+/// And below this one by distance too: in 40 ms nobody goes as far as a box may lie that overlaps him by less.
+const IOU_SURE: f32 = 0.4;
 /// A strong detection may begin a track; weaker ones only go on with one (ByteTrack's idea).
 pub(super) const BEGIN_SCORE: f32 = 0.45;
 /// A detection that is weaker than this is believed only where a thing is followed already.
@@ -51,6 +53,7 @@ impl Tracker {
 
     /// Takes what was seen at `at`; returns confirmed tracks, unseen ones at their predicted place.
     /// `shape`: the picture's width by its height.
+    #[cfg(test)]
     pub(super) fn update(
         &mut self,
         at: Timestamp,
@@ -58,18 +61,36 @@ impl Tracker {
         detections: &[Detection],
         came: impl Fn(&Detection) -> bool,
     ) -> Vec<Track> {
+        self.update_where(at, shape, detections, came, |_| true)
+    }
+
+    /// Likewise; `looked`: whether the look would have shown a thing at this place. Who is at
+    /// another was not looked for in vain.
+    pub(super) fn update_where(
+        &mut self,
+        at: Timestamp,
+        shape: f32,
+        detections: &[Detection],
+        came: impl Fn(&Detection) -> bool,
+        looked: impl Fn(&Bbox) -> bool,
+    ) -> Vec<Track> {
         // Of a time that lies far ahead, after a clock was set back, nothing is known.
         self.tracks.retain(|track| track.seen_at <= at + AHEAD_MAX);
         let pairs = self.pairs(at, shape, detections);
         let mut taken = vec![false; detections.len()];
         let mut matched = vec![false; self.tracks.len()];
-        for (_, t, d) in pairs {
-            if !matched[t] && !taken[d] {
-                (matched[t], taken[d]) = (true, true);
-                self.tracks[t].see(at, shape, &detections[d], BEGIN_SCORE);
+        // A second box of somebody who is known goes on with nobody: a ghost beside him would become he.
+        for young in [false, true] {
+            for (_, t, d) in pairs.iter().copied() {
+                let is_young = !self.tracks[t].counts();
+                let twice = || young && is_twice(detections, &taken, d);
+                if is_young == young && !matched[t] && !taken[d] && !twice() {
+                    (matched[t], taken[d]) = (true, true);
+                    self.tracks[t].see(at, shape, &detections[d], BEGIN_SCORE);
+                }
             }
         }
-        self.miss(at, shape, &matched);
+        self.miss(at, shape, &matched, looked);
         self.begin(at, shape, detections, &taken, came);
         self.tracks.retain(|track| !track.is_lost(at, shape));
         let told = self.tracks.iter().filter(|track| track.is_told(at));
@@ -103,9 +124,9 @@ impl Tracker {
                 }
                 let lone =
                     detection.score >= if track.hits == 1 { BEGIN_SCORE } else { LONE_SCORE };
-                let cost =
-                    mismatch(&expected, &detection.bbox, shape, if lone { reach } else { 0.0 });
-                pairs.extend(cost.map(|cost| (cost, t, d)));
+                let cost = mismatch(&expected, &detection.bbox, shape, reach);
+                // What is weak goes on with him only where it overlaps the place at which he is expected.
+                pairs.extend(cost.filter(|cost| lone || *cost <= 1.0).map(|cost| (cost, t, d)));
             }
         }
         pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
@@ -113,7 +134,13 @@ impl Tracker {
     }
 
     /// Those that were not matched were looked for in vain.
-    fn miss(&mut self, at: Timestamp, shape: f32, matched: &[bool]) {
+    fn miss(
+        &mut self,
+        at: Timestamp,
+        shape: f32,
+        matched: &[bool],
+        looked: impl Fn(&Bbox) -> bool,
+    ) {
         let seen: Vec<Bbox> = self
             .tracks
             .iter()
@@ -123,6 +150,9 @@ impl Tracker {
             .collect();
         for (track, _) in self.tracks.iter_mut().zip(matched).filter(|(_, matched)| !**matched) {
             let expected = track.predict(at, shape);
+            if !looked(&expected) {
+                continue;
+            }
             track.miss(seen.iter().any(|other| other.overlap(&expected) > COVERED));
         }
     }
@@ -139,11 +169,7 @@ impl Tracker {
         for (d, detection) in detections.iter().enumerate() {
             let is_twice = |other: usize| {
                 let one = &detections[other];
-                (taken[other] || other < d)
-                    && one.score >= BEGIN_SCORE
-                    && group(&one.label) == group(&detection.label)
-                    && (one.bbox.iou(&detection.bbox) > TWICE_IOU
-                        || one.bbox.overlap(&detection.bbox) > TWICE_INSIDE)
+                (taken[other] || other < d) && one.score >= BEGIN_SCORE && covers(one, detection)
             };
             let strong = detection.score >= BEGIN_SCORE && !taken[d];
             let known = (0..detections.len()).any(|other| other != d && is_twice(other));
@@ -155,16 +181,31 @@ impl Tracker {
     }
 }
 
+/// Whether one that is taken already, and of the same kind, covers this detection.
+fn is_twice(detections: &[Detection], taken: &[bool], d: usize) -> bool {
+    let one = &detections[d];
+    detections.iter().zip(taken).any(|(other, taken)| *taken && covers(other, one))
+}
+
+/// Whether these are two boxes of one thing.
+fn covers(one: &Detection, other: &Detection) -> bool {
+    group(&one.label) == group(&other.label)
+        && (one.bbox.iou(&other.bbox) > TWICE_IOU || one.bbox.overlap(&other.bbox) > TWICE_INSIDE)
+}
+
 /// How badly this box fits where a thing is expected: 0 to 1 where they overlap, up to 2 where it lies
 /// within `reach` (sizes of the thing) and is about as large; else None.
 fn mismatch(expected: &Bbox, found: &Bbox, shape: f32, reach: f32) -> Option<f32> {
     let overlap = expected.iou(found);
-    if overlap >= IOU_MIN {
+    if overlap >= IOU_SURE {
         return Some(1.0 - overlap);
     }
     let (a, b) = (size(expected, shape), size(found, shape));
     let (from, to) = (expected.centre(), found.centre());
     let off = ((to.0 - from.0) * shape).hypot(to.1 - from.1) / ((a + b) / 2.0);
+    if off >= reach {
+        return None;
+    }
     let fits = a < b * GROWTH_MAX && b < a * GROWTH_MAX;
-    (fits && off < reach).then(|| 1.0 + off / reach)
+    if overlap >= IOU_MIN { Some(1.0 - overlap) } else { fits.then(|| 1.0 + off / reach) }
 }

@@ -9,7 +9,8 @@ it was on. A person counts who is seen for two seconds at least.
     people      of the truth          once      in exactly one incident, as one thing
     missed      in none               several   in more than one, or as more than one thing
     tracked     with a track at all   strangers tracks of nobody
-    incidents   that were opened      false     of them, those of nobody"""
+    incidents   that were opened      false     of them, those of nobody
+    false_things    things of incidents that are nobody"""
 import argparse
 import collections
 import datetime
@@ -89,7 +90,7 @@ def incidents(path, start):
 def judge(truth, tracks, events, fps):
     """See the head of this file; `of` says which incident and thing each person is in."""
     whose, there = owners(truth, tracks), spans(truth, fps)
-    of, false = collections.defaultdict(list), []
+    of, false, false_things = collections.defaultdict(list), [], 0
     for name, (began, ended, things) in sorted(events.items(), key=lambda one: one[1][0]):
         if things is None:
             people = [(who, None) for who, (first, last, _) in there.items()
@@ -98,6 +99,7 @@ def judge(truth, tracks, events, fps):
         else:
             people = [(whose[thing], thing) for thing in things if thing in whose]
             known = bool(people)
+            false_things += len(things) - len(people)
         for who, thing in people:
             of[who].append((name, thing))
         if not known:
@@ -106,7 +108,7 @@ def judge(truth, tracks, events, fps):
     once = [who for who in counted if len(of[who]) == 1]
     missed = [who for who in counted if not of[who]]
     return {"people": len(counted), "once": len(once), "missed": sorted(missed), "incidents": len(events),
-            "several": sorted(set(counted) - set(once) - set(missed)), "false": len(false),
+            "several": sorted(set(counted) - set(once) - set(missed)), "false": len(false), "false_things": false_things,
             "tracked": len(set(counted) & set(whose.values())),
             "strangers": len({track for seen in tracks.values() for track, box in seen.items() if box[6]} - set(whose)),
             "lists_things": all(things is not None for _, _, things in events.values()),

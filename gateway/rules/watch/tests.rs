@@ -36,6 +36,7 @@ fn check_label(rule: &str, label: &str, rows: &[(f64, &[(u64, f32, f32)])]) -> V
                 seen: true,
                 since: at,
                 origin: (*x, *y),
+                shown_in_crop: false,
             })
             .collect();
         let now = Now { wall: at, mono_ms: (second * 1000.0) as u64 };

@@ -23,6 +23,8 @@ pub(super) struct Scene {
     pub(super) since_s: Option<f64>,
     /// Where all tracks of the next looks were detected first; where they are, if there is none.
     pub(super) origin: Option<(f32, f32)>,
+    /// Whether a crop shows them too.
+    pub(super) shown_in_crop: bool,
     pub(super) findings: Vec<(f64, Finding)>,
 }
 
@@ -43,6 +45,7 @@ impl Scene {
             size: (0.08, 0.3),
             since_s: None,
             origin: None,
+            shown_in_crop: false,
             findings: Vec::new(),
         }
     }
@@ -61,6 +64,7 @@ impl Scene {
             seen: true,
             since: self.since_s.map_or(at, |second| self.at(second)),
             origin: self.origin.unwrap_or((*x, *y)),
+            shown_in_crop: self.shown_in_crop,
         };
         let tracks = seen.iter().map(track).collect();
         let now = Now { wall: at, mono_ms: (second * 1000.0) as u64 };
@@ -298,6 +302,16 @@ fn a_second_opinion_costs_looks_and_never_more_than_its_time() {
     };
     assert_eq!((told_at(1, 0.2), told_at(2, 0.2), told_at(3, 0.2)), (0.0, 0.2, 0.4));
     assert_eq!((told_at(5, 0.2), told_at(5, 1.0), told_at(2, 8.0)), (0.4, 1.0, 8.0));
+    // A crop, where the rule asks for it; where none shows him, he waits as long.
+    let told_at = |shown_in_crop: bool, every: f64| {
+        let mut scene = Scene::new("kind = \"intrusion\"\nconfirm_crop = true");
+        scene.shown_in_crop = shown_in_crop;
+        scene.look(-every, &[]);
+        scene.looks((0.0, every * 6.0, every), &[A]);
+        scene.findings[0].0
+    };
+    assert_eq!((told_at(true, 0.2), told_at(false, 0.2)), (0.0, 0.4));
+    assert_eq!((told_at(true, 8.0), told_at(false, 8.0)), (0.0, 8.0));
     // One strong look of noise is not enough.
     let mut scene = Scene::new("kind = \"intrusion\"\nconfirm_looks = 2");
     scene.looks((0.0, 5.0, 0.2), &[(1, 0.5, 0.6, 0.3)]);

@@ -175,12 +175,13 @@ impl ThingState {
         self.moved(track.bbox, at);
     }
 
-    /// The look of `at` shows it as the rule wants it. It counts after so many looks; and after the
-    /// time in which another look should have come.
-    pub(super) fn fits(&mut self, at: Timestamp, looks: u32) {
+    /// The look of `at` shows it as the rule wants it. It counts after so many looks, if the rule is
+    /// `sure` of it; and after the time in which another opinion should have come.
+    pub(super) fn fits(&mut self, at: Timestamp, looks: u32, sure: bool) {
         let (first, before) = self.fitting.unwrap_or((at, 0));
         self.fitting = Some((first, before + 1));
-        self.admitted |= before + 1 >= looks || at.duration_since(first) >= CONFIRMED_WITHIN;
+        let waited = at.duration_since(first) >= CONFIRMED_WITHIN;
+        self.admitted |= (before + 1 >= looks && sure) || waited;
     }
 
     /// A look at `at` did not show it where the rule looks.

@@ -115,8 +115,16 @@ impl Story {
         for _ in 0..4 {
             let bbox = Bbox::new(0.4, 0.4, 0.6, 0.8);
             let label = "person".into();
-            let track =
-                Track { id: 1, label, score: 0.9, bbox, seen: true, since, origin: bbox.foot() };
+            let track = Track {
+                id: 1,
+                label,
+                score: 0.9,
+                bbox,
+                seen: true,
+                since,
+                origin: bbox.foot(),
+                shown_in_crop: false,
+            };
             self.say(camera, Body::Tracks(TrackFrame { tracks: vec![track], picture: None }));
             self.pass(1);
         }

@@ -92,6 +92,7 @@ impl Story {
                 seen: true,
                 since: self.now.wall,
                 origin: bbox.foot(),
+                shown_in_crop: false,
             }
         };
         let picture = Some(Picture::of_rgb(4, 4, vec![0; 48], self.now.wall));
@@ -226,6 +227,7 @@ fn frame(ids: &[u64], at: Timestamp) -> Body {
             seen: true,
             since: at,
             origin: bbox.foot(),
+            shown_in_crop: false,
         }
     };
     Body::Tracks(TrackFrame { tracks: ids.iter().map(track).collect(), picture: None })

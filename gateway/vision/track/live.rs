@@ -29,6 +29,8 @@ const SURE_SCORE: f32 = 0.5;
 const SURE_STILL_SCORE: f32 = 0.65;
 const SCORE_GAIN: f32 = 0.2;
 const MOVED: f32 = 0.5;
+/// As far, where nothing tells that it has come: a camera that shakes moves all that it sees.
+const MOVED_STILL: f32 = 1.0;
 /// A thing that no look has been sure of for so long is none, and a look counts for at most so much.
 const WEAK_MAX_S: f32 = 15.0;
 const WEAK_LOOK_MAX_S: f32 = 1.0;
@@ -209,10 +211,16 @@ impl LiveTrack {
         self.confirmed && self.weak_s < WEAK_MAX_S
     }
 
+    /// Whether it was found often enough, and surely enough.
+    pub(super) fn counts(&self) -> bool {
+        self.confirmed
+    }
+
     fn has_moved(&self, shape: f32) -> bool {
         let (x, y) = middle(&self.bbox, shape);
         let moved = (x - self.origin.0).hypot(y - self.origin.1);
-        self.hits > HITS_MIN && moved > MOVED * size(&self.bbox, shape)
+        let least = if self.came { MOVED } else { MOVED_STILL };
+        self.hits > HITS_MIN && moved > least * size(&self.bbox, shape)
     }
 
     /// Whether it is told: seen now, or so lately that it is still there.
@@ -231,6 +239,7 @@ impl LiveTrack {
             seen: self.seen_at == at,
             since: self.since,
             origin: self.first_foot,
+            shown_in_crop: false,
         }
     }
 

@@ -3,7 +3,7 @@
 
     vtest     people of vtest.avi against public truth, on the frames at hand in ../shared/truth
     far       the same at 45 pixels in 1920x1080, three times in one picture
-    people    made scenes with people (tests/rig/people.py): is each of them one thing in exactly one incident?
+    people    made scenes with people (tests/rig/people.py, disturbed.py): is each of them one thing in exactly one incident?
     nobody    made scenes with nobody: how many incidents an hour are false?
 
 Without a word: all. The name of a scene means that scene alone. Each is played with each model at hand and with
@@ -20,6 +20,7 @@ import tomllib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "media"), os.path.join(HERE, "..", "..", "rig")]
+import disturbed                    # noqa: E402  pylint: disable=wrong-import-position
 import far                          # noqa: E402  pylint: disable=wrong-import-position
 import judge                        # noqa: E402  pylint: disable=wrong-import-position
 import people                       # noqa: E402  pylint: disable=wrong-import-position
@@ -151,9 +152,14 @@ def far_away():
 
 def scenes_of(names):
     """(name, clip, truth, seconds); what cannot be made here is said on stderr."""
-    ran = subprocess.run(["/usr/bin/python3", os.path.join(ROOT, "tests/rig/people.py"), *names,
-                          *(["--small"] if SMALL else [])], stdout=subprocess.PIPE, text=True, check=True)
-    for clip in ran.stdout.split():
+    clips = []
+    for script, scenes in (("people.py", people.SCENES), ("disturbed.py", disturbed.SCENES)):
+        of_it = [name for name in names if name in scenes]
+        if of_it:
+            ran = subprocess.run(["/usr/bin/python3", os.path.join(ROOT, "tests/rig", script), *of_it,
+                                  *(["--small"] if SMALL else [])], stdout=subprocess.PIPE, text=True, check=True)
+            clips += ran.stdout.split()
+    for clip in clips:
         base = clip.removesuffix(".mp4")
         with open(base + ".json", encoding="utf-8") as file:
             said = json.load(file)
@@ -213,14 +219,15 @@ def with_nobody(names):
 
 def main():
     wanted = sys.argv[1:] or list(PARTS)
-    unknown = [word for word in wanted if word not in PARTS and word not in people.SCENES]
+    scenes = (*people.SCENES, *disturbed.SCENES)
+    unknown = [word for word in wanted if word not in PARTS and word not in scenes]
     if unknown:
-        sys.exit(f"seeing.py: there is no {', '.join(unknown)}; there are {', '.join((*PARTS, *people.SCENES))}")
+        sys.exit(f"seeing.py: there is no {', '.join(unknown)}; there are {', '.join((*PARTS, *scenes))}")
     if not os.path.exists(BINARY):
         sys.exit(f"seeing.py: {BINARY} is not there; `cargo build --release` makes it")
     for part in PARTS:
-        named = [name for name in people.SCENES if name in wanted and name.startswith("empty-") == (part == "nobody")]
-        every = [name for name in people.SCENES if name.startswith("empty-") == (part == "nobody")]
+        every = [name for name in scenes if name.startswith("empty-") == (part == "nobody")]
+        named = [name for name in every if name in wanted]
         rows = []
         if part == "vtest" and part in wanted:
             rows = vtest()
