@@ -50,6 +50,11 @@ HTTP_TIMEOUT_S = 10
 EVENTS_MAX = 10_000       # of which the receiver remembers the ids
 BODY_BYTES_MAX = 4_000_000
 
+# How the demo's grid goes on with a call for help: step, by whom, note. Who verifies is not who handled it.
+LIFE_OF_A_CALL = (("dispatched", "值班员王芳", None), ("handled", "网格员李强", "已上门，老人跌倒，已扶起"),
+                  ("verified", "网格长李建国", "电话回访，已无碍"), ("closed", "值班员王芳", None))
+STEPS_ZH = {"accepted": "受理", "dispatched": "派遣", "handled": "处置", "verified": "核查", "closed": "结案"}
+STEP_S = 0.4             # between two of them: people are slower
 # What stands in config/demo.toml, and what it is replaced by; each must be there exactly once.
 LISTEN_WEB = 'listen = "127.0.0.1:8686"'
 LISTEN_INTAKE = 'listen = "127.0.0.1:1883"'
@@ -218,9 +223,17 @@ class Worker(threading.Thread):
             return answer.read()
 
     def accept(self, data):
-        reply = {"incident": data["incident"], "to": "accepted", "by": "demo grid", "id": str(uuid.uuid4())}
-        self.call(f"{self.base}/api/v1/replies", json.dumps(reply).encode())
+        """As a grid answers: everything is accepted, and a call for help is taken to its end."""
+        self.step(data, "accepted", "值班员王芳")
         self.accepted += 1
+        if data["kind"] == "emergency-button":
+            for to, by, note in LIFE_OF_A_CALL:
+                time.sleep(STEP_S)
+                self.step(data, to, by, note)
+
+    def step(self, data, to, by, note=None):
+        reply = {"incident": data["incident"], "to": to, "by": by, "id": str(uuid.uuid4()), **({"note": note} if note else {})}
+        self.call(f"{self.base}/api/v1/replies", json.dumps(reply).encode())
 
     def look(self, data):
         for piece in data["evidence"]:
@@ -380,6 +393,13 @@ def summary(grid, worker, pressed, seconds, missing):
     if buttons and pressed:
         took = min(grid.arrived[data["incident"]] for data in buttons) - pressed
         say(f"button: at the grid {took * 1000:.0f} ms after it was pressed (mosquitto_pub's start counted in)")
+    if buttons:
+        case = max(buttons, key=lambda data: len(data.get("steps", [])))
+        steps = [f"{step['at'][11:19]} {STEPS_ZH.get(step['step'], step['step'])} {step['by']}"
+                 + (f"（{step['department']}）" if "department" in step else "") for step in case.get("steps", [])]
+        say(f"case: {case['title']['zh']}: " + " → ".join([f"{case['opened_at'][11:19]} 求助", *steps]))
+        if case["stage"] != "closed":
+            missing.append(f"the call for help is {case['stage']}, and not closed")
     say(f"data folder {os.path.relpath(DATA)}, gateway log {os.path.relpath(LOG)}")
     if not [data for data in grid.of_kind(False) if data["kind"] == "rain"]:
         missing.append("no rain incident arrived")
