@@ -236,7 +236,8 @@ impl Incident {
                 | K::DiskLow
                 | K::ClockSkew
         );
-        equipment && !self.active && self.stage == Stage::Opened
+        let is_drill = self.detail.contains_key("drill");
+        equipment && !is_drill && !self.active && self.stage == Stage::Opened
     }
 }
 

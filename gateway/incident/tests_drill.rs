@@ -163,3 +163,37 @@ fn one_of_a_source_that_nobody_knows_is_refused() {
     assert!(effects.entries.is_empty());
     assert!(matches!(effects.answer, Answer::Refused(why) if why.contains("`b9`")));
 }
+
+#[test]
+fn a_clock_that_is_set_neither_ends_it_nor_keeps_it() {
+    for hours in [-1, 1] {
+        let mut world = World::new();
+        let drill = world.drill(600);
+        world.now.wall += SignedDuration::from_hours(hours);
+        world.pass(598);
+        assert!(!world.latest(&drill).incident.stage.is_over(), "{hours}");
+        world.pass(3);
+        assert!(world.latest(&drill).incident.stage.is_over(), "{hours}");
+    }
+}
+
+#[test]
+fn what_is_real_is_never_merged_into_it_nor_it_into_what_is_real() {
+    let mut world = World::new();
+    let drill = world.drill(600);
+    let pressed = world.say("b1", Body::Press(Press::default()));
+    let real = pressed.entries.iter().find_map(|entry| match entry {
+        Entry::Change(record) => Some(record.incident.clone()),
+        _ => None,
+    });
+    let real = real.unwrap();
+    for (one, into) in [(&real, &drill), (&drill, &real)] {
+        let mut reply = Reply::new(one.id, ReplyTo::Merged, "王芳");
+        reply.into = Some(into.id);
+        let effects = world.say("grid", Body::Reply(reply));
+        assert!(
+            matches!(&effects.answer, Answer::Refused(why) if why.contains("never one case")),
+            "{effects:?}"
+        );
+    }
+}

@@ -2,6 +2,7 @@
 //! restarts and clocks that are set. `GRIDPOST_SEED=n` replays a random day.
 
 mod tests_random;
+mod tests_suspended;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Desk, Effects, resumed, titles};
+use super::{Desk, Effects, Live, resumed, titles};
 use crate::domain::{
     Answer, ClockError, DismissReason, DrillOrder, GATEWAY, Incident, IncidentId, Life, Now, Reply,
     ReplyTo, SourceId, SourceRef, Stage, Stamp, Title, What,
@@ -79,7 +79,7 @@ impl Desk {
         let over: Vec<IncidentId> = self
             .live
             .values()
-            .filter(|live| !live.is_closed() && is_over(&live.incident, now.wall))
+            .filter(|live| !live.is_closed() && is_over(live, now))
             .map(|live| live.incident.id)
             .collect();
         for id in over {
@@ -92,7 +92,14 @@ impl Desk {
     }
 }
 
-fn is_over(incident: &Incident, now: Timestamp) -> bool {
+/// By the monotonic clock from its beginning on: the wall clock may be set meanwhile.
+fn is_over(live: &Live, now: Now) -> bool {
+    let incident = &live.incident;
     let until = incident.detail.get("drill_until").and_then(|until| until.as_str());
-    until.and_then(|until| until.parse::<Timestamp>().ok()).is_some_and(|until| until <= now)
+    let until = until.and_then(|until| until.parse::<Timestamp>().ok());
+    let lasts = until.zip(incident.ended_at).map(|(until, began)| until.duration_since(began));
+    let lasts_ms = lasts.and_then(|lasts| i64::try_from(lasts.as_millis()).ok());
+    lasts_ms
+        .zip(live.ended_ms)
+        .is_some_and(|(lasts_ms, began_ms)| now.mono() - began_ms >= lasts_ms)
 }

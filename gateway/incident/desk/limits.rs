@@ -51,6 +51,11 @@ pub(super) fn pass(
         return true;
     }
     let suspended = live.incident.life.suspended.is_some();
+    if suspended && live.incident.severity == Severity::EMERGENCY {
+        // What has become urgent is not suspended, whoever granted it.
+        effects.entries.push(live.step_of_gateway(now, ReplyTo::Resumed, postures, limits));
+        return false;
+    }
     if live.reported && !suspended && limits.hurry(&mut live.incident, postures, now.wall) {
         live.arm(now);
         live.dirty = true;

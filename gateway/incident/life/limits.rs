@@ -373,19 +373,28 @@ impl Limits {
         let Some(deadline) = &mut incident.deadline else { return };
         for run in &mut deadline.runs {
             let [stood, own] = [stands_ms, now.mono()].map(|mono_ms| anchors.own(run, mono_ms));
+            // A step that began meanwhile has lost only what has passed since.
+            let stood = stood.max(run.since);
             let by = run.by;
+            let by_the_clock = |at: Timestamp| {
+                at.saturating_add(own.duration_since(stood)).unwrap_or(Timestamp::MAX)
+            };
             let moved = |at: Timestamp| match run.working_days {
                 true => {
                     let left = self.calendar.worked(&self.zone, stood, at);
                     self.calendar.add_worked(&self.zone, own, left).max(own)
                 }
-                false => at.saturating_add(own.duration_since(stood)).unwrap_or(Timestamp::MAX),
+                false => by_the_clock(at),
             };
             // What had passed before it was suspended has passed.
             if by > stood {
                 run.by = moved(by);
             }
-            run.at = run.at.map(moved);
+            // From one level to the next it is real time, also where the limit counts working days.
+            run.at = match run.light {
+                Light::Red => run.at.map(by_the_clock),
+                Light::Green | Light::Yellow => run.at.map(moved),
+            };
         }
         deadline.note_times();
     }

@@ -26,6 +26,12 @@ pub(in crate::incident) struct Case<'c> {
     pub(in crate::incident) life: &'c Life,
 }
 
+impl Case<'_> {
+    fn is_urgent(&self) -> bool {
+        self.severity == Severity::EMERGENCY || self.tier == Some(Tier::Urgent)
+    }
+}
+
 /// What a step leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::incident) struct Move {
@@ -168,6 +174,7 @@ fn asks_rightly(case: &Case<'_>, reply: &Reply, now: Timestamp) -> Result<(), St
             Some(until) if reply.to == ReplyTo::Granted && until <= now => {
                 Err(format!("until {until} was asked, and that has passed: refuse it"))
             }
+            _ if reply.to == ReplyTo::Granted => may_still_be_granted(case),
             _ => Ok(()),
         };
     };
@@ -180,7 +187,7 @@ fn asks_rightly(case: &Case<'_>, reply: &Reply, now: Timestamp) -> Result<(), St
     if !matches!(what, AskFor::Extend | AskFor::Suspend) {
         return Ok(());
     }
-    if case.severity == Severity::EMERGENCY || case.tier == Some(Tier::Urgent) {
+    if case.is_urgent() {
         return Err("it is urgent: it is neither extended nor suspended".into());
     }
     if case.life.suspended.is_some() {
@@ -192,6 +199,20 @@ fn asks_rightly(case: &Case<'_>, reply: &Reply, now: Timestamp) -> Result<(), St
     let least = case.finish_by.filter(|_| what == AskFor::Extend).map_or(now, |at| at.max(now));
     if until <= least || until.duration_since(now) > UNTIL_MAX {
         return Err(format!("`until` is {until}: expected after {least}, and within 366 days"));
+    }
+    Ok(())
+}
+
+/// What was asked at one stage and severity may not be possible any more.
+fn may_still_be_granted(case: &Case<'_>) -> Result<(), String> {
+    let Some(asked) = &case.life.asked else { return Ok(()) };
+    let of_time = matches!(asked.what, AskFor::Extend | AskFor::Suspend);
+    if of_time && case.is_urgent() {
+        return Err("it has become urgent: it is neither extended nor suspended; refuse it".into());
+    }
+    let working = matches!(case.stage, Stage::Accepted | Stage::Dispatched);
+    if asked.what == AskFor::Suspend && !working {
+        return Err(format!("it is {:?}: it is not suspended any more; refuse it", case.stage));
     }
     Ok(())
 }

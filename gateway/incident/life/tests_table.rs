@@ -63,7 +63,7 @@ fn each_step_leads_from_each_stage_where_it_should_and_nowhere_else() {
         (R::Granted, &nothing, "......."),
         (R::Refused, &nothing, "......."),
         (R::Granted, &asked(AskFor::Extend), "OADHV.."),
-        (R::Granted, &asked(AskFor::Suspend), "OADHV.."),
+        (R::Granted, &asked(AskFor::Suspend), ".AD...."),
         (R::Granted, &asked(AskFor::GiveBack), "AAAAA.."),
         (R::Granted, &asked(AskFor::Withdraw), "XXXXX.."),
         (R::Refused, &asked(AskFor::GiveBack), "OADHV.."),

@@ -169,7 +169,9 @@ impl Case {
         if after.life.suspended.is_none()
             && let Some(since) = self.stands_since_ms.take()
         {
-            self.runs.iter_mut().for_each(|run| run.stood_ms += now.mono() - since);
+            // One that began meanwhile has stood since then.
+            let stood = |run: &Reckoned| now.mono() - since.max(run.began_ms);
+            self.runs.iter_mut().for_each(|run| run.stood_ms += stood(run));
         }
         if after.life.suspended.is_some() && self.stands_since_ms.is_none() {
             self.stands_since_ms = Some(now.mono());

@@ -178,6 +178,10 @@ impl Config {
     pub(in crate::sinks) fn warnings(&self) -> Vec<(&'static str, String)> {
         let mut warnings: Vec<_> = self.link().tls().warning().into_iter().collect();
         warnings.extend(missing("secret_file", self.secret_file.as_deref()));
+        if !self.levels.is_empty() && self.severity_max == 1 {
+            let message = "with `severity_max` 1 (the default) these levels are told of emergencies alone: 4 is everything".into();
+            warnings.push(("levels", message));
+        }
         warnings
     }
 
@@ -187,10 +191,13 @@ impl Config {
         let grid = data.grid.as_ref().map_or("", |grid| grid.code.as_str());
         // Somebody else came: to who is told of the first, that is as good as a new incident.
         let tells_news = data.what == What::Updated && data.detail.contains_key("news");
+        // A case that is sent to a department is as good as new to it.
+        let becomes_theirs = matches!(data.what, What::Dispatched | What::Transferred);
         let meant = (self.kinds.is_empty() || self.kinds.contains(&data.kind))
             && data.severity.level() <= self.severity_max
             && (self.what.contains(&data.what)
                 || (data.what == What::Escalated && !self.levels.is_empty())
+                || (becomes_theirs && !self.departments.is_empty())
                 || (tells_news && self.what.contains(&What::Opened)))
             && (self.grids.is_empty() || self.grids.iter().any(|code| code == grid))
             && (self.departments.is_empty()
@@ -348,6 +355,13 @@ mod tests {
             event.data.life.department = has.map(str::to_owned);
             fire.passes(&event, now).is_none()
         };
+        for what in [What::Dispatched, What::Transferred, What::Accepted] {
+            let mut event = template::event(&press("opened", "")).unwrap();
+            event.data.what = what;
+            event.data.life.department = Some("消防".into());
+            let told = fire.passes(&event, now).is_none();
+            assert_eq!(told, what != What::Accepted, "{what:?}: sent there is as good as new");
+        }
         assert!(!passes(None, None), "nobody's");
         assert!(passes(Some("消防"), None), "by the list");
         assert!(!passes(Some("派出所"), None));
