@@ -297,7 +297,11 @@ impl Limits {
             return self.open(incident, postures, now.wall);
         }
         self.go_on(incident, (now, anchors));
-        let anew = matches!(step, ReplyTo::Transferred | ReplyTo::SentBack | ReplyTo::Lapsed);
+        // While something was asked nobody lapsed: what has told everybody begins again.
+        let is_spent = |run: &LimitRun| run.step == LimitStep::Dispatch && run.at.is_none();
+        let runs = incident.deadline.as_ref().map_or(&[][..], |deadline| &deadline.runs);
+        let anew = matches!(step, ReplyTo::Transferred | ReplyTo::SentBack | ReplyTo::Lapsed)
+            || (step == ReplyTo::Refused && runs.iter().any(is_spent));
         if stage != before || anew {
             self.begin_step(incident, postures, now.wall, stage);
         }

@@ -176,7 +176,9 @@ impl Case {
         if after.life.suspended.is_some() && self.stands_since_ms.is_none() {
             self.stands_since_ms = Some(now.mono());
         }
-        let anew = matches!(step, ReplyTo::Transferred | ReplyTo::SentBack);
+        let is_spent = |run: &Reckoned| run.step == LimitStep::Dispatch && run.next_ms.is_none();
+        let anew = matches!(step, ReplyTo::Transferred | ReplyTo::SentBack)
+            || (step == ReplyTo::Refused && self.runs.iter().any(is_spent));
         if after.stage != before.stage || anew {
             self.runs.retain(|run| matches!(run.step, LimitStep::Finish | LimitStep::Answer));
             let next = match after.stage {

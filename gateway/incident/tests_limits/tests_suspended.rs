@@ -67,3 +67,18 @@ fn l2_what_was_asked_of_its_time_is_not_granted_once_it_is_urgent_or_handled() {
     let (_, answer) = world.say("grid", granted, Vec::new());
     assert!(matches!(&answer, Answer::Refused(why) if why.contains("Handled")), "{answer:?}");
 }
+
+#[test]
+fn l2_a_refusal_that_comes_late_leaves_no_case_without_a_limit() {
+    let mut world = World::new("");
+    let id = world.sees("x", Kind::Waterside, 2, Phase::Begins)[0].incident.id;
+    world.step(id, ReplyTo::Accepted, "甲");
+    world.reply(&Reply::new(id, ReplyTo::AskWithdraw, "甲"));
+    // Long enough that everybody was told of the dispatch that did not come.
+    world.told(24 * 60);
+    let spent = world.deadline(id).of_step().unwrap().clone();
+    assert_eq!((spent.step, spent.at), (LimitStep::Dispatch, None));
+    world.step(id, ReplyTo::Refused, "乙");
+    let told = world.told(60);
+    assert!(told.iter().any(|(_, what, _)| *what == "lapsed"), "{told:?}");
+}
