@@ -42,6 +42,9 @@ pub(crate) struct Args {
 
 /// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
+    if args.by.trim().is_empty() {
+        return Err(Failure::Usage("--by is empty: a drill is somebody's".into()));
+    }
     let config = load(&args.config)?;
     let kind = serde_json::from_value::<Kind>(args.kind.as_str().into()).map_err(|_| {
         Failure::Usage(format!(
@@ -115,11 +118,14 @@ fn whom(incident: &Incident) -> Vec<String> {
         lines.push(format!("值班 duty: {named}"));
     }
     if let Some(deadline) = &incident.deadline {
-        let minutes = |by: jiff::Timestamp| by.duration_since(incident.opened_at).as_mins();
+        let within = |by: jiff::Timestamp| match by.duration_since(incident.opened_at).as_secs() {
+            seconds @ ..120 => format!("{seconds} 秒"),
+            seconds => format!("{} 分", seconds / 60),
+        };
         lines.push(format!(
-            "时限 limits: 受理 accept {} 分，办结 finish {} 分",
-            minutes(deadline.accept_by),
-            minutes(deadline.finish_by)
+            "时限 limits: 受理 accept {}，办结 finish {}",
+            within(deadline.accept_by),
+            within(deadline.finish_by)
         ));
     }
     lines

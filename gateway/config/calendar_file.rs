@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use jiff::civil::{Date, Time};
 
-use super::{list_text, read::Document};
+use super::{list_rows, list_text, read::Document};
 use crate::{
     domain::{Calendar, WorkHours, clean_cut},
     incident::LifeConfig,
@@ -128,8 +128,7 @@ impl CalendarRows {
             self.usual = hours;
             return Ok(());
         }
-        let is_date = date.len() == 10;
-        let date: Date = date.parse().ok().filter(|_| is_date).ok_or_else(|| {
+        let date: Date = list_rows::date(date).ok_or_else(|| {
             format!("date: `{}`: expected a day like 2026-10-01", clean_cut(date, 40))
         })?;
         let own = match day {

@@ -121,7 +121,8 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     );
     let grids = site::read_grids(document, &site);
     let lists = (typed.routing.take()?, typed.duty.take()?);
-    let routing = Routing::read(document, lists, &site.timezone, &grids, &typed.sinks);
+    let told = (typed.sinks.as_slice(), typed.life.as_ref());
+    let routing = Routing::read(document, lists, &site.timezone, &grids, told);
     let calendar = calendar_file::read(document, typed.life.as_ref());
 
     let mut sources = places(document, &typed, site.place, &grids);
@@ -130,8 +131,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         ListedButtons::read(document, &site, &typed.device_models, &typed.cameras, &mut sources);
     listed.check_same_device(document, &typed.buttons, &typed.gauges);
     let sources = sources.all;
-    let mut buttons = only(typed.buttons);
-    buttons.extend(listed.rows.into_iter().map(|(_, button)| button));
+    let buttons = [only(typed.buttons), only(listed.rows)].concat();
 
     doors::check_intake(document, typed.intake.as_ref(), buttons.len() + typed.gauges.len());
     doors::check_users(document, typed.intake.as_ref(), &buttons, &typed.gauges);
@@ -187,7 +187,7 @@ fn places<'g>(
 }
 
 /// Without their indexes.
-fn only<T>(items: Items<T>) -> Vec<T> {
+fn only<P, T>(items: Vec<(P, T)>) -> Vec<T> {
     items.into_iter().map(|(_, item)| item).collect()
 }
 

@@ -2,6 +2,8 @@
 
 use std::{collections::HashSet, path::Path};
 
+use jiff::civil::{Date, DateTime, Time};
+
 use super::{list_text, numbers, problem::did_you_mean, read::Document};
 
 /// A row that could not be read: its line and why.
@@ -106,6 +108,31 @@ pub(super) fn warn_of_areas(
         let message = format!("`{area}` is no grid, community or township of the grids' file");
         document.foreign_warning(at, "areas", message);
     }
+}
+
+/// A day as people and spreadsheets write it: `2026-12-01`, `2026/12/1`.
+pub(super) fn date(text: &str) -> Option<Date> {
+    let mut parts = text.trim().split(['-', '/']);
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    if year.len() != 4 || parts.next().is_some() {
+        return None;
+    }
+    Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
+}
+
+/// Hours and minutes: `08:30`, `8：30`.
+pub(super) fn time(text: &str) -> Option<Time> {
+    let text = text.trim().replace('：', ":");
+    let mut parts = text.split(':');
+    let (hour, minute) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let second = parts.next().map_or(Some(0), |second| second.parse().ok())?;
+    Time::new(hour, minute, second, 0).ok().filter(|_| parts.next().is_none())
+}
+
+/// Both, with a blank or a `T` between.
+pub(super) fn moment(text: &str) -> Option<DateTime> {
+    let (day, hour) = text.trim().split_once([' ', 'T'])?;
+    Some(DateTime::from_parts(date(day)?, time(hour)?))
 }
 
 /// One row; empty cells are absent.

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     domain::{AdmittedItem, Otherwise, Roster, Routes, clean_cut},
+    incident::{Contact, LifeConfig},
     sinks,
 };
 
@@ -61,12 +62,14 @@ impl Routing {
         (config, duty): (RoutingConfig, DutyConfig),
         timezone: &str,
         grids: &Grids,
-        sinks: &[sinks::Config],
+        (sinks, life): (&[sinks::Config], Option<&LifeConfig>),
     ) -> Self {
         let areas = grids.areas();
         let routes = read(document, &config, &areas);
         let roster = roster::read(document, &duty, timezone, &areas);
         check_sinks(document, &routes, sinks);
+        let contacts = life.map_or(&[][..], |life| &life.contact);
+        check_contacts(document, contacts, &areas, &routes);
         Self { config, duty, routes, roster }
     }
 }
@@ -158,22 +161,48 @@ pub(super) fn read(
     Routes { items: rows.good.into_iter().map(|(_, item)| item).collect(), otherwise }
 }
 
-/// Departments that no sink is for, where each sink is for some departments only.
+/// Departments that no sink is for, where each sink is for some departments only; and names that are none.
 fn check_sinks(document: &mut Document<'_>, routes: &Routes, sinks: &[sinks::Config]) {
     let told: Vec<&[String]> = sinks.iter().filter_map(sinks::Config::departments).collect();
-    if told.is_empty() || told.iter().any(|names| names.is_empty()) {
-        return;
-    }
-    let reached = |name: &str| told.iter().any(|names| names.iter().any(|one| one == name));
-    for department in routes.departments().into_iter().filter(|name| !reached(name)) {
-        let message = format!("no sink is for `{department}`: nobody there is told");
-        document.warning(&["routing"], message);
-    }
     let known = routes.departments();
     for name in told.iter().flat_map(|names| names.iter()) {
         if !known.contains(&name.as_str()) {
             let message = format!("`{name}` of a sink's `departments` is none of the list");
             document.warning(&["routing"], message);
+        }
+    }
+    if told.is_empty() || told.iter().any(|names| names.is_empty()) {
+        return;
+    }
+    let reached = |name: &str| told.iter().any(|names| names.iter().any(|one| one == name));
+    for department in known.into_iter().filter(|name| !reached(name)) {
+        let message = format!("no sink is for `{department}`: nobody there is told");
+        document.warning(&["routing"], message);
+    }
+}
+
+/// Whom `[[life.contact]]` is for, where nobody is called so.
+fn check_contacts(
+    document: &mut Document<'_>,
+    contacts: &[Contact],
+    areas: &HashSet<&str>,
+    routes: &Routes,
+) {
+    let departments = routes.departments();
+    for contact in contacts {
+        let places = [&contact.grids, &contact.communities, &contact.townships];
+        for place in places.into_iter().flatten().filter(|one| !areas.contains(one.as_str())) {
+            let message = format!(
+                "contact {}: `{place}` is no grid, community or township of the grids' file",
+                contact.name
+            );
+            document.warning(&["life"], message);
+        }
+        let of_nobody = |one: &&String| !departments.contains(&one.as_str());
+        for name in contact.departments.iter().filter(of_nobody) {
+            let message =
+                format!("contact {}: `{name}` is no department of `[routing]`", contact.name);
+            document.warning(&["life"], message);
         }
     }
 }
@@ -256,9 +285,23 @@ mod tests {
         assert_eq!(said, Vec::<String>::new(), "it is told of all");
         let (_, said) = read(list, OTHERWISE, &hook("departments = [\"消防\", \"消妨\"]"));
         assert_eq!(said.len(), 3, "{said:#?}");
-        assert!(said[0].contains("no sink is for `派出所`"), "{said:?}");
-        assert!(said[1].contains("no sink is for `综治中心`"), "{said:?}");
-        assert!(said[2].contains("`消妨` of a sink's `departments`"), "{said:?}");
+        assert!(said[0].contains("`消妨` of a sink's `departments`"), "{said:?}");
+        assert!(said[1].contains("no sink is for `派出所`"), "{said:?}");
+        assert!(said[2].contains("no sink is for `综治中心`"), "{said:?}");
+    }
+
+    #[test]
+    fn a_contact_of_an_area_or_department_that_nobody_has_is_said() {
+        let list = "item,department,kinds\na,消防,fire-lane\n";
+        let contact = |more: &str| {
+            format!("[[life.contact]]\nlevel = \"community\"\nname = \"routing\"\n{more}")
+        };
+        let (_, said) = read(list, OTHERWISE, &contact("communities = [\"乔北社区\"]"));
+        assert!(said[0].contains("`乔北社区` is no grid, community"), "{said:?}");
+        let (_, said) = read(list, OTHERWISE, &contact("departments = [\"消妨\"]"));
+        assert!(said[0].contains("`消妨` is no department"), "{said:?}");
+        let (_, said) = read(list, OTHERWISE, &contact("departments = [\"消防\"]"));
+        assert_eq!(said, Vec::<String>::new());
     }
 
     #[test]

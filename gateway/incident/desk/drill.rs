@@ -28,7 +28,9 @@ impl Desk {
             return;
         }
         let info = self.source(source);
-        let grid = info.grid.as_deref().cloned();
+        let areas = self.directory.areas.as_ref().zip(info.place.as_ref());
+        let answering = || areas.and_then(|(areas, place)| areas.answering(place));
+        let grid = info.grid.clone().or_else(answering).as_deref().cloned();
         let mut detail = self.duty(now, grid.as_ref());
         let until = now.wall + SignedDuration::from_secs(i64::from(order.lasts_s));
         detail.insert("drill".into(), true.into());
