@@ -6,12 +6,16 @@
 //! - *set aside*: refused, or failed [`STRIKES_MAX`] times though others passed in between. Still
 //!   owed, tried by a slow clock of its own, and never in front of anything.
 //!
-//! In an emergency lane what is new is tried at once, whatever waits. In the other lanes one goes
+//! In an emergency lane what is new is tried at once, whatever waits, and incidents take turns: one
+//! that has nothing told of it yet goes before another one's tenth press. In the other lanes one goes
 //! after the other: while the first waits for its next try, the lane does. But when it has failed
 //! often, or others of the sink pass, another one is tried in between: if that one passes, it is the
 //! record and not the sink, and after some more of it the record is set aside.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use crate::domain::{Class, IncidentId};
 
@@ -29,6 +33,9 @@ pub const REFUSED_EVERY_MS: u64 = 3_600_000;
 /// Fresh ones that are looked through for one that may leave. Records leave in the same order as
 /// files, so that the file of an older one is among the first.
 const SEARCHED_MAX: usize = 64;
+
+/// Where fewer wait, they leave in the order of the journal; where more do, their incidents take turns.
+const TURNS_FROM: usize = 32;
 
 /// How soon a success of the sink may bring forward what was set aside, by how often that was in vain.
 const HOLD_MS: [u64; 5] = [0, 60_000, 240_000, 960_000, REFUSED_EVERY_MS];
@@ -125,11 +132,67 @@ impl Timed {
     }
 }
 
+/// What is fresh, by incident: whose turn it is among them.
+#[derive(Debug, Default)]
+struct TurnsOfIncidents {
+    of: BTreeMap<IncidentId, BTreeSet<Turn>>,
+    /// Those that had their turn and have more.
+    served: BTreeSet<IncidentId>,
+    /// The oldest of each that had none.
+    unserved: BTreeMap<Turn, IncidentId>,
+    last: Option<IncidentId>,
+}
+
+impl TurnsOfIncidents {
+    fn insert(&mut self, turn: Turn, incident: IncidentId) {
+        let turns = self.of.entry(incident).or_default();
+        let first = turns.first().copied();
+        if !self.served.contains(&incident) && first.is_none_or(|first| turn < first) {
+            first.map(|first| self.unserved.remove(&first));
+            self.unserved.insert(turn, incident);
+        }
+        turns.insert(turn);
+    }
+
+    fn remove(&mut self, turn: Turn, incident: IncidentId) {
+        let Some(turns) = self.of.get_mut(&incident) else { return };
+        turns.remove(&turn);
+        let next = turns.first().copied();
+        if self.unserved.remove(&turn).is_some()
+            && let Some(next) = next
+        {
+            self.unserved.insert(next, incident);
+        }
+        if next.is_none() {
+            self.of.remove(&incident);
+            self.served.remove(&incident);
+        }
+    }
+
+    /// Of an incident that had no turn yet, the one that waits for longest; else of the next one.
+    fn next(&mut self) -> Option<(Turn, IncidentId)> {
+        let incident = match self.unserved.first_key_value() {
+            Some((_, incident)) => *incident,
+            None => {
+                let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
+                let later = self.of.range((after, Bound::Unbounded)).next();
+                *later.or_else(|| self.of.first_key_value())?.0
+            }
+        };
+        let turn = *self.of.get(&incident)?.first()?;
+        self.unserved.remove(&turn);
+        self.served.insert(incident);
+        self.last = Some(incident);
+        Some((turn, incident))
+    }
+}
+
 /// One lane's queue; what is under way is in none of its groups.
 #[derive(Debug)]
 pub struct LaneQueue {
     order: LaneOrder,
     fresh: BTreeMap<Turn, IncidentId>,
+    turns: TurnsOfIncidents,
     again: Timed,
     /// Those of `again` that were not tried since something passed.
     round: BTreeSet<Turn>,
@@ -154,6 +217,7 @@ impl LaneQueue {
         Self {
             order,
             fresh: BTreeMap::new(),
+            turns: TurnsOfIncidents::default(),
             again: Timed::default(),
             round: BTreeSet::new(),
             aside: Timed::default(),
@@ -173,6 +237,9 @@ impl LaneQueue {
     pub fn insert(&mut self, turn: Turn, incident: IncidentId) {
         self.leave(turn, incident);
         self.fresh.insert(turn, incident);
+        if self.order == LaneOrder::EachAtOnce {
+            self.turns.insert(turn, incident);
+        }
         self.by_incident.insert((incident, turn.1));
     }
 
@@ -183,7 +250,13 @@ impl LaneQueue {
         self.round.remove(&turn);
         let aside = self.aside.remove(turn).is_some();
         let again = self.again.remove(turn).is_some();
-        self.fresh.remove(&turn).is_some() || again || aside
+        self.leave_fresh(turn) || again || aside
+    }
+
+    fn leave_fresh(&mut self, turn: Turn) -> bool {
+        let Some(incident) = self.fresh.remove(&turn) else { return false };
+        self.turns.remove(turn, incident);
+        true
     }
 
     /// It is not owed any more.
@@ -261,16 +334,20 @@ impl LaneQueue {
         }
     }
 
-    /// The oldest, and after a failure the newest: whoever hangs would stand before all others. Of
-    /// its incident, what is older goes first, and then it at once.
+    /// By turns of their incidents, and after a failure the newest: whoever hangs would stand before all
+    /// others. Of its incident, what is older goes first, and then it at once.
     fn fresh_one(&mut self, now_ms: u64) -> Option<Turn> {
-        let chosen =
-            if self.failed_last { self.fresh.last_entry() } else { self.fresh.first_entry() }?;
-        let (turn, incident) = (*chosen.key(), *chosen.get());
+        let (turn, incident) = match self.failed_last {
+            true => self.fresh.last_key_value().map(|(turn, incident)| (*turn, *incident)),
+            false if self.fresh.len() < TURNS_FROM => {
+                self.fresh.first_key_value().map(|(turn, incident)| (*turn, *incident))
+            }
+            false => self.turns.next(),
+        }?;
         let oldest = self.by_incident.range((incident, 0)..=(incident, turn.1)).next();
         let oldest = oldest.map_or(turn, |(_, seq)| (turn.0, *seq));
         if self.again.remove(oldest).is_some() {
-            self.fresh.remove(&turn);
+            self.leave_fresh(turn);
             self.again.put(turn, now_ms);
         }
         Some(oldest)
@@ -492,5 +569,41 @@ mod tests {
             queue.later(turn, incidents[turn.1 as usize], why, (now_ms, 0));
         }
         panic!("the other one never had its turn");
+    }
+
+    #[test]
+    fn p3_ten_thousand_presses_of_one_button_do_not_stand_before_the_first_of_another() {
+        let now = Now { wall: Timestamp::from_second(1_782_864_000).unwrap(), mono_ms: 0 };
+        let mut ids = IdMint::new([1; 32]);
+        let (mad, other, third) = (ids.incident(now), ids.incident(now), ids.incident(now));
+        let mut queue = LaneQueue::new(LaneOrder::EachAtOnce);
+        let mut of = BTreeMap::new();
+        let put = |queue: &mut LaneQueue, seq: u64, incident, of: &mut BTreeMap<u64, _>| {
+            of.insert(seq, incident);
+            queue.insert((Class::Emergency, seq), incident);
+        };
+        (1..=10_000).for_each(|seq| put(&mut queue, seq, mad, &mut of));
+        let take = |queue: &mut LaneQueue, of: &BTreeMap<u64, IncidentId>| {
+            let turn = queue.take(0, |_| true, |seq| of.get(&seq).copied()).unwrap();
+            queue.passed(0, true);
+            turn.1
+        };
+        assert_eq!([take(&mut queue, &of), take(&mut queue, &of)], [1, 2]);
+        put(&mut queue, 10_001, other, &mut of);
+        put(&mut queue, 10_002, other, &mut of);
+        put(&mut queue, 10_003, third, &mut of);
+        // The first of each at once; from then on they take turns, each in its own order.
+        let taken: Vec<u64> = (0..6).map(|_| take(&mut queue, &of)).collect();
+        assert!(queue.fresh.len() > TURNS_FROM);
+        assert_eq!(taken[..2], [10_001, 10_003], "{taken:?}");
+        assert!(taken[2..4].contains(&10_002), "its second in the next round: {taken:?}");
+        assert_eq!(taken.iter().filter(|seq| **seq < 10_000).count(), 3, "{taken:?}");
+        // Nothing is lost or given twice.
+        let mut rest: Vec<u64> = (0..9_995).map(|_| take(&mut queue, &of)).collect();
+        rest.sort_unstable();
+        rest.dedup();
+        assert_eq!(rest.len(), 9_995);
+        assert!(queue.take(0, |_| true, |seq| of.get(&seq).copied()).is_none());
+        assert!(queue.turns.of.is_empty() && queue.turns.served.is_empty());
     }
 }
