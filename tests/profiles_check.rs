@@ -89,6 +89,27 @@ fn a_profile_that_is_none_or_contradicts_itself_is_told_in_one_go() {
     check(&missing.text()).must_say(2, ["none.toml: error: the profile cannot be read"]);
 }
 
+/// What no request is for reaches nobody there: `check` says so, unless the profile says that it is meant.
+#[test]
+fn records_that_no_request_is_for_are_told_and_the_shipped_profiles_have_none() {
+    for name in ["docking", "pinyin", "chengguan"] {
+        let text = fs::read_to_string(root().join(format!("config/profiles/{name}.toml"))).unwrap();
+        let (code, said) = told(&text, &[]);
+        assert!(code == 0 && !said.contains("no [[send]] is for"), "{name}: {said}");
+    }
+    let fine = shipped();
+    for (from, to, words) in [
+        (", \"reopened\", \"lapsed\"", "", "no [[send]] is for reopened, lapsed: the platform"),
+        ("\"limit\", \"escalated\"]", "\"limit\"]", "no [[send]] is for escalated: the platform"),
+    ] {
+        let (code, said) = told(&fine.replacen(from, to, 1), &[]);
+        assert!(code == 0 && said.contains("p.toml:1: warning: "), "{said}");
+        assert!(said.contains(words), "{words} not in {said}");
+    }
+    let (code, said) = told(&fine.replacen("\"limit\"", "\"limits\"", 1), &[]);
+    assert!(code == 2 && said.contains("`limits`: no record is called so"), "{said}");
+}
+
 /// A reload with a profile that is wrong changes nothing; one that is right counts from then on.
 #[tokio::test(flavor = "multi_thread")]
 async fn i6_a_profile_is_read_anew_by_a_reload_and_a_wrong_one_changes_nothing() {

@@ -47,6 +47,9 @@ fn read_profile(document: &mut Document<'_>, sink: &mut ProfileConfig) {
     for (line, message) in wrong {
         document.foreign((&file, line), "", message, None);
     }
+    for message in sink.profile().iter().flat_map(|profile| profile.warnings()) {
+        document.foreign_warning((&file, 1), "", message);
+    }
 }
 
 fn by_kind(document: &mut Document<'_>, path: &[&str]) -> Option<Config> {

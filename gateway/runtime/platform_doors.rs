@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    base::lock,
+    base::{Readiness, lock},
     console::{PlatformAnswer, PlatformDoor},
     domain::{Meter, SinkId},
     sinks::{CaseMaps, NotStored, PlatformReplies, Pushed},
@@ -28,8 +28,9 @@ pub(super) struct Platforms {
 
 impl Platforms {
     /// Of this data folder; no door is open yet.
-    pub(super) fn at(data: &Path, meter: Arc<dyn Meter>) -> Arc<Self> {
-        Arc::new(Self { case_maps: CaseMaps::new(data, meter), doors: Mutex::default() })
+    pub(super) fn at(data: &Path, meter: Arc<dyn Meter>, readiness: Readiness) -> Arc<Self> {
+        let case_maps = CaseMaps::new(data, meter, readiness);
+        Arc::new(Self { case_maps, doors: Mutex::default() })
     }
 
     /// What the platform of this sink must show.

@@ -9,7 +9,7 @@ use crate::{
     base::{OwnRuntime, supervised},
     console::{self, PlatformDoor},
     domain::SinkId,
-    sinks::{self, PlatformReplies, Poller, RepliesGiven, replies_part},
+    sinks::{self, PlatformReplies, Poller, RepliesGiven, cases_part, replies_part},
     wire::backoff::backoff,
 };
 
@@ -77,6 +77,7 @@ pub(super) fn stop(sink: &SinkId, shared: &Shared) {
     shared.platforms.close(sink);
     shared.readiness.clear(&replies_part(sink));
     shared.readiness.clear(&questions_part(sink));
+    shared.readiness.clear(&cases_part(sink));
 }
 
 fn open_door(

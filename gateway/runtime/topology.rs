@@ -167,19 +167,20 @@ impl Parts {
         let (context_sender, context_reader) = watch::channel(context.clone());
         let (dialects_sender, dialects) = watch::channel(Arc::new(dialects(&config)));
         let (devices_sender, devices) = watch::channel(Arc::new(DeviceTable::default()));
+        let readiness = Readiness::default();
         let shared = Shared {
             site: context.site.clone(),
             store: store.clone(),
             clock: clock.clone(),
             registry: registry.clone(),
-            readiness: Readiness::default(),
+            readiness: readiness.clone(),
             envelopes,
             dialects,
             devices: devices.clone(),
             asks,
             progress: Progress::new(clock.clone()),
             stream_urls: StreamUrlsByCamera::default(),
-            platforms: Platforms::at(&config.data.path, registry.clone()),
+            platforms: Platforms::at(&config.data.path, registry.clone(), readiness),
             wakes: WakeRouter::new(wake_plan(&config), registry.clone()),
         };
 

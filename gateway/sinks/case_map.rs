@@ -4,7 +4,8 @@
 //! answered, another holds its id. A process that ends in between finds the first line and asks the
 //! platform by our id before it opens anything. Each line is the whole state of one case, so a file
 //! that ends in the middle of a line has lost that line alone, which was never relied on. The file
-//! is written anew when most of it is old.
+//! is written anew when most of it is old. A file that cannot be read is not an empty one: it is tried
+//! again until it can, nothing is written over it meanwhile, and only what cannot wait goes on without it.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -15,12 +16,14 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use super::early_replies::{EarlyReplies, EarlyReply, digest};
 use crate::{
-    base::{Sync, lock, write_whole},
+    base::{Readiness, Sync, lock, write_whole},
     domain::{IncidentId, Meter, Metric, SinkId},
 };
 
@@ -30,10 +33,6 @@ const CASES_MAX: usize = 50_000;
 const REPLIES_MAX: usize = 64;
 /// Replies that were dealt with, so that a list that is asked for again is no news.
 const DONE_MAX: usize = 10_000;
-/// Replies to cases that nobody knows yet.
-const EARLY_MAX: usize = 500;
-/// Bytes of one; a larger one is in the quarantine alone.
-const EARLY_BYTES_MAX: usize = 8 * 1024;
 /// A file below this is never written anew.
 const SMALL_BYTES: u64 = 1024 * 1024;
 
@@ -63,6 +62,24 @@ pub(super) struct Case {
     pub(super) over: bool,
 }
 
+impl Case {
+    /// What became of it while what was written of it could not be read.
+    fn add(&mut self, now: &Self) {
+        self.open |= now.open;
+        self.opening = !self.open && (self.opening || now.opening);
+        self.id = self.id.take().or_else(|| now.id.clone());
+        self.status = now.status.clone().or_else(|| self.status.take());
+        self.sent = self.sent.max(now.sent);
+        self.received = self.received.max(now.received);
+        self.evidence = self.evidence.max(now.evidence);
+        self.replies.extend(now.replies.iter().cloned());
+        while self.replies.len() > REPLIES_MAX {
+            self.replies.pop_front();
+        }
+        self.over = now.over;
+    }
+}
+
 /// One line of the file.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -74,8 +91,12 @@ enum MapLine {
     /// A reply that was dealt with.
     Done(String),
     /// A reply to a case that nobody knows yet.
+    EarlyReply(EarlyReply),
+    /// The one of this digest was dealt with.
+    EarlyTaken(String),
+    /// A reply to a case that nobody knows yet, as earlier versions wrote it.
     Early(Value),
-    /// All of those, from the first on, were dealt with.
+    /// So many, from the first on, were dealt with, as earlier versions wrote it.
     EarlyGone(usize),
 }
 
@@ -89,13 +110,15 @@ struct Inner {
     cursor: String,
     done: HashSet<String>,
     done_order: VecDeque<String>,
-    early: VecDeque<Value>,
+    early: EarlyReplies,
     file: Option<File>,
     bytes: u64,
     /// Bytes of the file when it was last written anew.
     fresh_bytes: u64,
     /// Something is not in the file: it is written anew at the next chance.
     behind: bool,
+    /// The file is there and has not been read yet; the rest is what happened meanwhile.
+    unread: bool,
     busy: HashSet<IncidentId>,
 }
 
@@ -106,19 +129,26 @@ pub(super) struct CaseMap {
     inner: Mutex<Inner>,
     opened: Notify,
     meter: Arc<dyn Meter>,
+    readiness: Readiness,
+}
+
+/// What is told in `/readyz` of the map of this sink's cases.
+pub fn cases_part(sink: &SinkId) -> String {
+    format!("platform {sink}, cases")
 }
 
 /// The maps of all platforms: each is read once.
 pub struct CaseMaps {
     folder: PathBuf,
     meter: Arc<dyn Meter>,
+    readiness: Readiness,
     maps: Mutex<BTreeMap<SinkId, Arc<CaseMap>>>,
 }
 
 impl CaseMaps {
     /// In `platforms/` of the data folder; nothing is read yet.
-    pub fn new(data: &Path, meter: Arc<dyn Meter>) -> Self {
-        Self { folder: data.join("platforms"), meter, maps: Mutex::default() }
+    pub fn new(data: &Path, meter: Arc<dyn Meter>, readiness: Readiness) -> Self {
+        Self { folder: data.join("platforms"), meter, readiness, maps: Mutex::default() }
     }
 
     /// The map of this sink.
@@ -126,7 +156,11 @@ impl CaseMaps {
         let mut maps = lock(&self.maps);
         let map = maps.entry(sink.clone()).or_insert_with(|| {
             let path = self.folder.join(format!("{}.jsonl", file_name(sink.as_str())));
-            Arc::new(CaseMap::open(path, sink.clone(), self.meter.clone()))
+            Arc::new(CaseMap::open(
+                path,
+                sink.clone(),
+                (self.meter.clone(), self.readiness.clone()),
+            ))
         });
         map.clone()
     }
@@ -165,16 +199,53 @@ impl Drop for Busy {
 }
 
 impl CaseMap {
-    fn open(path: PathBuf, sink: SinkId, meter: Arc<dyn Meter>) -> Self {
-        let mut inner = Inner::default();
-        match fs::read(&path) {
-            Ok(bytes) => inner.take_all(&bytes, &sink),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                tracing::error!(%sink, %error, "the map of cases cannot be read; what it held is asked for at the platform");
-            }
+    fn open(path: PathBuf, sink: SinkId, (meter, readiness): (Arc<dyn Meter>, Readiness)) -> Self {
+        let inner = Mutex::new(Inner { unread: true, ..Inner::default() });
+        let map = Self { path, sink, inner, opened: Notify::new(), meter, readiness };
+        let _ = map.ready();
+        map
+    }
+
+    /// What the file held is known. Where it could not be read, it is tried again now; the error is why
+    /// it cannot be. Reads a file.
+    pub(super) fn ready(&self) -> io::Result<()> {
+        let mut inner = lock(&self.inner);
+        if !inner.unread {
+            return Ok(());
         }
-        Self { path, sink, inner: Mutex::new(inner), opened: Notify::new(), meter }
+        self.read(&mut inner)?;
+        drop(inner);
+        // Replies may have waited for what was in it.
+        self.opened.notify_one();
+        Ok(())
+    }
+
+    /// The file is there, and what it holds is not known.
+    pub(super) fn is_unread(&self) -> bool {
+        lock(&self.inner).unread
+    }
+
+    /// Puts what happened meanwhile on top of what the file holds.
+    fn read(&self, inner: &mut Inner) -> io::Result<()> {
+        let bytes = match fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => {
+                tracing::error!(sink = %self.sink, %error, "the map of cases cannot be read; tried again, and only emergencies are told meanwhile");
+                let note = format!(
+                    "the map of cases cannot be read ({error}); tried again, and only emergencies are told meanwhile"
+                );
+                self.readiness.note(&cases_part(&self.sink), &note);
+                return Err(error);
+            }
+        };
+        let mut read = Inner::default();
+        read.take_all(&bytes, &self.sink);
+        let meanwhile = std::mem::replace(inner, read);
+        inner.put_meanwhile(meanwhile);
+        inner.forget_old(&self.sink);
+        self.readiness.clear(&cases_part(&self.sink));
+        Ok(())
     }
 
     /// Whose it is.
@@ -205,6 +276,7 @@ impl CaseMap {
         incident: IncidentId,
         change: impl FnOnce(&mut Case),
     ) -> io::Result<()> {
+        let _ = self.ready();
         let mut inner = lock(&self.inner);
         if !inner.cases.contains_key(&incident) {
             inner.order.push_back(incident);
@@ -221,7 +293,7 @@ impl CaseMap {
         inner.put(incident, case.clone());
         inner.forget_old(&self.sink);
         let opened = case.open && (!before.open || before.id != case.id);
-        let written = self.write(&mut inner, &MapLine::Case { incident, case });
+        let written = self.write(&mut inner, &[MapLine::Case { incident, case }]);
         drop(inner);
         if opened {
             self.opened.notify_one();
@@ -238,7 +310,7 @@ impl CaseMap {
     pub(super) fn done(&self, reply: &str) -> io::Result<()> {
         let mut inner = lock(&self.inner);
         inner.put_done(reply.to_owned());
-        self.write(&mut inner, &MapLine::Done(reply.to_owned()))
+        self.write(&mut inner, &[MapLine::Done(reply.to_owned())])
     }
 
     /// Where the next question for replies begins; empty at first.
@@ -253,17 +325,15 @@ impl CaseMap {
             return Ok(());
         }
         inner.cursor = cursor.to_owned();
-        self.write(&mut inner, &MapLine::Cursor(cursor.to_owned()))
+        self.write(&mut inner, &[MapLine::Cursor(cursor.to_owned())])
     }
 
     /// Keeps a reply to a case that nobody knows; it is tried again when a case gets its id.
-    pub(super) fn keep_early(&self, item: &Value) -> io::Result<()> {
-        if item.to_string().len() > EARLY_BYTES_MAX {
-            return Ok(());
-        }
+    pub(super) fn keep_early(&self, item: &Value, now: Timestamp) -> io::Result<()> {
+        let Some(reply) = EarlyReply::new(item, now) else { return Ok(()) };
         let mut inner = lock(&self.inner);
-        inner.put_early(item.clone());
-        self.write(&mut inner, &MapLine::Early(item.clone()))
+        inner.early.put(reply.clone());
+        self.write(&mut inner, &[MapLine::EarlyReply(reply)])
     }
 
     /// Waits until a case has got its id.
@@ -271,23 +341,20 @@ impl CaseMap {
         self.opened.notified().await;
     }
 
-    /// The replies that came before anybody knew their case.
-    pub(super) fn early(&self) -> Vec<Value> {
-        lock(&self.inner).early.iter().cloned().collect()
+    /// The replies that came before anybody knew their case, but for those that are too old by now.
+    pub(super) fn early(&self, now: Timestamp) -> Vec<Value> {
+        lock(&self.inner).early.fresh(now)
     }
 
-    /// Those that `keep` says stay; the others have been dealt with.
-    pub(super) fn retain_early(&self, keep: impl Fn(&Value) -> bool) -> io::Result<()> {
+    /// These were dealt with. All of them are one write: the others stay where they are.
+    pub(super) fn early_taken(&self, items: &[Value]) -> io::Result<()> {
         let mut inner = lock(&self.inner);
-        let all: Vec<Value> = inner.early.drain(..).collect();
-        let before = all.len();
-        inner.early = all.into_iter().filter(|item| keep(item)).collect();
-        if inner.early.len() == before {
-            return Ok(());
+        let digests = items.iter().map(digest).filter(|digest| inner.early.take(digest));
+        let lines: Vec<MapLine> = digests.map(MapLine::EarlyTaken).collect();
+        match lines.is_empty() {
+            true => Ok(()),
+            false => self.write(&mut inner, &lines),
         }
-        self.write(&mut inner, &MapLine::EarlyGone(before))?;
-        let left: Vec<Value> = inner.early.iter().cloned().collect();
-        left.iter().try_for_each(|item| self.write(&mut inner, &MapLine::Early(item.clone())))
     }
 
     /// Counts, for whoever has the map.
@@ -296,11 +363,13 @@ impl CaseMap {
     }
 
     /// Appends and syncs. Where that fails, all of it is written anew at the next chance.
-    fn write(&self, inner: &mut Inner, line: &MapLine) -> io::Result<()> {
+    fn write(&self, inner: &mut Inner, lines: &[MapLine]) -> io::Result<()> {
         let grown = inner.bytes > SMALL_BYTES && inner.bytes > inner.fresh_bytes.saturating_mul(4);
-        let written = match inner.behind || grown {
-            true => self.write_anew(inner),
-            false => self.append(inner, line),
+        let written = match (inner.unread, inner.behind || grown) {
+            // What the file holds would be lost for good.
+            (true, _) => Err(io::Error::other("what it holds could not be read yet")),
+            (false, true) => self.write_anew(inner),
+            (false, false) => self.append(inner, lines),
         };
         if let Err(error) = &written {
             inner.behind = true;
@@ -310,9 +379,12 @@ impl CaseMap {
         written
     }
 
-    fn append(&self, inner: &mut Inner, line: &MapLine) -> io::Result<()> {
-        let mut bytes = serde_json::to_vec(line)?;
-        bytes.push(b'\n');
+    fn append(&self, inner: &mut Inner, lines: &[MapLine]) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut bytes, line)?;
+            bytes.push(b'\n');
+        }
         let file = match &mut inner.file {
             Some(file) => file,
             None => inner.file.insert(self.open_file()?),
@@ -352,7 +424,7 @@ impl CaseMap {
         }
         put(&MapLine::Cursor(inner.cursor.clone()))?;
         inner.done_order.iter().try_for_each(|id| put(&MapLine::Done(id.clone())))?;
-        inner.early.iter().try_for_each(|item| put(&MapLine::Early(item.clone())))?;
+        inner.early.iter().try_for_each(|one| put(&MapLine::EarlyReply(one.clone())))?;
         if let Some(folder) = self.path.parent() {
             make_folder(folder)?;
         }
@@ -379,6 +451,29 @@ impl Inner {
         self.cases.insert(incident, case);
     }
 
+    /// What was told before the file could be read: nothing that either knows is lost.
+    fn put_meanwhile(&mut self, meanwhile: Self) {
+        let Self { cases, order, cursor, done_order, early, behind, busy, .. } = meanwhile;
+        (self.busy, self.behind) = (busy, self.behind || behind || !order.is_empty());
+        for (incident, now) in order.into_iter().filter_map(|id| Some((id, cases.get(&id)?))) {
+            if !self.cases.contains_key(&incident) {
+                self.order.push_back(incident);
+            }
+            let mut case = self.cases.get(&incident).cloned().unwrap_or_default();
+            case.add(now);
+            self.put(incident, case);
+            // An emergency may have been opened twice: replies to either are its own.
+            if let Some(id) = &now.id {
+                self.by_id.insert(id.clone(), incident);
+            }
+        }
+        if !cursor.is_empty() {
+            self.cursor = cursor;
+        }
+        done_order.into_iter().for_each(|reply| self.put_done(reply));
+        early.iter().for_each(|reply| self.early.put(reply.clone()));
+    }
+
     fn put_done(&mut self, reply: String) {
         if self.done.insert(reply.clone()) {
             self.done_order.push_back(reply);
@@ -387,13 +482,6 @@ impl Inner {
             if let Some(old) = self.done_order.pop_front() {
                 self.done.remove(&old);
             }
-        }
-    }
-
-    fn put_early(&mut self, item: Value) {
-        self.early.push_back(item);
-        while self.early.len() > EARLY_MAX {
-            self.early.pop_front();
         }
     }
 
@@ -441,8 +529,12 @@ impl Inner {
             }
             MapLine::Cursor(cursor) => self.cursor = cursor,
             MapLine::Done(reply) => self.put_done(reply),
-            MapLine::Early(item) => self.put_early(item),
-            MapLine::EarlyGone(count) => drop(self.early.drain(..count.min(self.early.len()))),
+            MapLine::EarlyReply(reply) => self.early.put(reply),
+            MapLine::EarlyTaken(digest) => {
+                self.early.take(&digest);
+            }
+            MapLine::Early(item) => self.early.put(EarlyReply { since: None, item }),
+            MapLine::EarlyGone(count) => self.early.take_first(count),
         }
     }
 }

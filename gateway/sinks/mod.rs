@@ -4,6 +4,7 @@ mod answer;
 mod case_map;
 mod circuit;
 mod courier;
+mod early_replies;
 mod evidence;
 mod heartbeat;
 mod http;
@@ -21,9 +22,11 @@ mod template;
 mod tests_case_map;
 #[cfg(test)]
 mod tests_courier;
+#[cfg(test)]
+mod tests_platform_replies;
 
 pub use answer::Config as AnswerConfig;
-pub use case_map::CaseMaps;
+pub use case_map::{CaseMaps, cases_part};
 pub use circuit::{Circuit, Report, SinkHealth};
 pub use courier::Courier;
 pub use evidence::EvidenceCourier;

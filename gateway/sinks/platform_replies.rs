@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     case_map::{CaseMap, CaseMaps},
     http::ProfileConfig,
-    profile::{PlatformReply, Profile, TakenReplies},
+    profile::{PlatformReply, Polled, Profile, TakenReplies},
 };
 use crate::{
     base::Readiness,
@@ -23,8 +23,11 @@ use crate::{
         Answer, Body, Clock, Envelope, IncidentId, Meter, Metric, Observation, Receipt, Reply,
         SinkId, SourceId, Unreadable, label_pair,
     },
+    wire::backoff::backoff,
 };
 
+/// The first wait of an early reply that could not be stored.
+const BACKOFF_MS_FIRST: u64 = 1_000;
 /// Bytes of a message that are kept.
 const KEPT_BYTES_MAX: usize = 64 * 1024;
 /// Characters of an id that a step carries; a longer one is replaced by a digest.
@@ -130,7 +133,15 @@ impl PlatformReplies {
     /// Takes an answer to the question for replies; whether there may be more behind it. The error says
     /// why the question is to be asked again: nothing of it is lost.
     pub async fn polled(&self, answer: &Value) -> Result<bool, String> {
-        let (items, cursor) = self.profile.polled_items(answer)?;
+        let Polled { items, cursor, left_out } = self.profile.polled_items(answer)?;
+        if left_out > 0 {
+            let most = items.len();
+            tracing::warn!(sink = %self.sink, left_out, most, "a list of replies is too long: only its last ones are read");
+            let note = format!(
+                "a list of replies is too long: {left_out} before the last {most} are not read"
+            );
+            self.readiness.note(&replies_part(&self.sink), &note);
+        }
         let before = self.map.cursor();
         let taken = self.take_all(&items, By::Poll).await;
         taken.map_err(|NotStored| "the store cannot write; asked again".to_owned())?;
@@ -146,27 +157,61 @@ impl PlatformReplies {
         self.map.cursor()
     }
 
-    /// For ever: replies that came before anybody knew their case are taken when it is known.
+    /// For ever: replies that came before anybody knew their case are taken when it is known. What could not
+    /// be stored is tried again, whether or not another case opens.
     pub async fn take_early_ones(&self) {
+        let mut failed = 0;
         loop {
-            let known = |item: &Value| {
-                let read = self.profile.read_reply(item).ok();
-                read.is_some_and(|read| self.incident_of(&read).is_ok())
-            };
-            let ready: Vec<Value> = self.map.early().into_iter().filter(|it| known(it)).collect();
-            let mut taken = TakenReplies::default();
-            for item in &ready {
-                if self.take(item, By::Early, &mut taken).await.is_err() {
-                    break;
+            match self.take_those_that_are_known().await {
+                Ok(()) => {
+                    failed = 0;
+                    self.map.opened().await;
                 }
-                let item = item.clone();
-                self.on_disk(move |map| map.retain_early(|kept| *kept != item)).await;
+                Err(NotStored) => {
+                    let wait = backoff(BACKOFF_MS_FIRST, failed);
+                    failed = failed.saturating_add(1);
+                    let _ = tokio::time::timeout(wait, self.map.opened()).await;
+                }
             }
-            self.map.opened().await;
         }
     }
 
+    async fn take_those_that_are_known(&self) -> Result<(), NotStored> {
+        self.map_is_read().await?;
+        let known = |item: &Value| {
+            let read = self.profile.read_reply(item).ok();
+            read.is_some_and(|read| self.incident_of(&read).is_ok())
+        };
+        let now = self.clock.now().wall;
+        let mut ready = self.map.early(now);
+        ready.retain(known);
+        let mut counts = TakenReplies::default();
+        let mut taken = Ok(());
+        let mut so_many = 0;
+        for item in &ready {
+            taken = self.take(item, By::Early, &mut counts).await;
+            if taken.is_err() {
+                break;
+            }
+            so_many += 1;
+        }
+        ready.truncate(so_many);
+        self.on_disk(move |map| map.early_taken(&ready)).await;
+        taken
+    }
+
+    /// Which case is which incident must be known: else a reply to an old case would be a stranger's.
+    async fn map_is_read(&self) -> Result<(), NotStored> {
+        if !self.map.is_unread() {
+            return Ok(());
+        }
+        let map = self.map.clone();
+        let read = tokio::task::spawn_blocking(move || map.ready()).await;
+        read.is_ok_and(|read| read.is_ok()).then_some(()).ok_or(NotStored)
+    }
+
     async fn take_all(&self, items: &[Value], by: By) -> Result<TakenReplies, NotStored> {
+        self.map_is_read().await?;
         let mut taken = TakenReplies::default();
         for item in items {
             self.take(item, by, &mut taken).await?;
@@ -193,8 +238,8 @@ impl PlatformReplies {
             Err(vain) => {
                 let early = vain.outcome == UNKNOWN && by != By::Early;
                 if early && !self.map.is_done(&self.mark(&bytes)) {
-                    let item = item.clone();
-                    self.on_disk(move |map| map.keep_early(&item)).await;
+                    let (item, now) = (item.clone(), self.clock.now().wall);
+                    self.on_disk(move |map| map.keep_early(&item, now)).await;
                 }
                 return self.keep(&bytes, vain, taken).await;
             }

@@ -5,14 +5,21 @@ use std::{fs, os::unix::fs::PermissionsExt, sync::Arc};
 use serde_json::json;
 
 use super::case_map::{Case, CaseMap, CaseMaps};
-use crate::domain::{IncidentId, NoMeter, SinkId};
+use crate::{
+    base::Readiness,
+    domain::{IncidentId, NoMeter, SinkId},
+};
 
 fn maps(data: &std::path::Path) -> CaseMaps {
-    CaseMaps::new(data, Arc::new(NoMeter))
+    CaseMaps::new(data, Arc::new(NoMeter), Readiness::default())
 }
 
 fn map(data: &std::path::Path) -> Arc<CaseMap> {
     maps(data).of(&SinkId::from("district"))
+}
+
+fn now() -> jiff::Timestamp {
+    "2026-07-01T00:00:00Z".parse().unwrap()
 }
 
 fn id(n: u128) -> IncidentId {
@@ -43,7 +50,7 @@ fn s1_what_is_written_is_there_after_any_cut_and_belongs_to_us_alone() {
         one.done(&format!("d{}", states.len())).unwrap();
         one.set_cursor(&states.len().to_string()).unwrap();
     }
-    one.keep_early(&json!({"case": "C-9"})).unwrap();
+    one.keep_early(&json!({"case": "C-9"}), now()).unwrap();
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
     drop(one);
@@ -66,9 +73,9 @@ fn s1_what_is_written_is_there_after_any_cut_and_belongs_to_us_alone() {
     let again = map(folder.path());
     assert_eq!(again.by_id("号/1\n"), Some(id(1)));
     assert!(again.is_done("d3") && !again.is_done("d9"));
-    assert_eq!((again.cursor().as_str(), again.early().len()), ("6", 1));
-    again.retain_early(|_| false).unwrap();
-    assert!(map(folder.path()).early().is_empty());
+    assert_eq!((again.cursor().as_str(), again.early(now()).len()), ("6", 1));
+    again.early_taken(&[json!({"case": "C-9"})]).unwrap();
+    assert!(map(folder.path()).early(now()).is_empty());
 }
 
 #[test]
@@ -101,6 +108,74 @@ fn s1_a_line_that_cannot_be_read_costs_itself_and_a_disk_that_fails_costs_nothin
     assert!(healed.case(id(4)).unwrap().open && healed.case(id(5)).unwrap().open);
 }
 
+/// The disk fails for a moment (here: something else stands in the file's place): it is no empty map.
+#[test]
+fn s1_a_map_that_cannot_be_read_is_no_empty_one_and_is_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, aside) = (folder.path().join("platforms/district.jsonl"), folder.path().join("x"));
+    let one = map(folder.path());
+    one.change(id(1), |case| (case.open, case.id, case.sent) = (true, Some("C-1".into()), 3))
+        .unwrap();
+    one.done("r1").unwrap();
+    one.keep_early(&json!({"case": "C-9"}), now()).unwrap();
+    fs::rename(&file, &aside).unwrap();
+    fs::create_dir(&file).unwrap();
+
+    let readiness = Readiness::default();
+    let maps = CaseMaps::new(folder.path(), Arc::new(NoMeter), readiness.clone());
+    let blind = maps.of(&"district".into());
+    assert!(blind.is_unread() && blind.ready().is_err());
+    assert!(readiness.notes()[0].starts_with("platform district, cases: "));
+    // More than a megabyte of what must not wait: told, and in memory alone.
+    for n in 0..60 {
+        let id_there = format!("{n}{}", "y".repeat(30_000));
+        assert!(blind.change(id(2), |case| case.id = Some(id_there)).is_err());
+    }
+    assert!(blind.change(id(1), |case| (case.opening, case.sent) = (true, 2)).is_err());
+    assert!(blind.done("r2").is_err() && blind.set_cursor("7").is_err());
+    assert!(file.is_dir());
+
+    fs::remove_dir(&file).unwrap();
+    fs::rename(&aside, &file).unwrap();
+    blind.change(id(3), |case| case.open = true).unwrap();
+    assert!(!blind.is_unread() && readiness.notes().is_empty());
+    for known in [&blind, &map(folder.path())] {
+        let first = known.case(id(1)).unwrap();
+        assert_eq!(
+            (first.open, first.opening, first.id.as_deref(), first.sent),
+            (true, false, Some("C-1"), 3)
+        );
+        assert!(known.case(id(2)).unwrap().id.unwrap().starts_with("59y"));
+        assert!(known.case(id(3)).unwrap().open && known.by_id("C-1") == Some(id(1)));
+        assert!(known.is_done("r1") && known.is_done("r2") && known.cursor() == "7");
+        assert_eq!(known.early(now()).len(), 1);
+    }
+}
+
+/// Most are of strangers' cases and stay: taking ours writes a line for each of ours and none for them.
+#[test]
+fn early_replies_that_stay_are_not_written_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("platforms/district.jsonl");
+    let one = map(folder.path());
+    let all: Vec<_> = (0..500).map(|n| json!({"case": n, "note": "x".repeat(1_000)})).collect();
+    all.iter().for_each(|item| one.keep_early(item, now()).unwrap());
+    let before = fs::metadata(&file).unwrap().len();
+    one.early_taken(&all[100..120]).unwrap();
+    let grown = fs::metadata(&file).unwrap().len() - before;
+    assert!(grown < 20 * 64, "{grown} bytes for 20");
+    one.early_taken(&all[100..120]).unwrap();
+    assert_eq!(fs::metadata(&file).unwrap().len() - before, grown, "none is there any more");
+    for known in [&one, &map(folder.path())] {
+        let left = known.early(now());
+        assert_eq!((left.len(), &left[99], &left[100]), (480, &all[99], &all[120]));
+    }
+    // As earlier versions wrote it.
+    fs::write(&file, "{\"early\":{\"case\":1}}\n{\"early\":{\"case\":2}}\n{\"early-gone\":1}\n")
+        .unwrap();
+    assert_eq!(map(folder.path()).early(now()), [json!({"case": 2})]);
+}
+
 #[test]
 fn s1_one_lane_at_a_time_tells_of_an_incident() {
     let folder = tempfile::tempdir().unwrap();
@@ -127,15 +202,15 @@ fn p11_s1_the_map_keeps_its_bounds_in_memory_and_on_disk() {
     const EARLY: usize = 500;
     let long = json!({"note": "x".repeat(4_000)});
     for _ in 0..EARLY + 40 {
-        one.keep_early(&long).unwrap();
+        one.keep_early(&long, now()).unwrap();
     }
     for n in 0..60 {
         one.change(id(2), |case| case.id = Some(format!("{n}{}", "y".repeat(9_000)))).unwrap();
     }
-    assert_eq!(one.early().len(), EARLY);
+    assert_eq!(one.early(now()).len(), EARLY);
     // What is kept takes 2 MiB: the file is never far above four times that.
     let bytes = fs::metadata(folder.path().join("platforms/district.jsonl")).unwrap().len();
     assert!(bytes < 10 * 1024 * 1024, "{bytes} bytes");
     let again = map(folder.path());
-    assert_eq!((again.case(id(2)), again.early().len()), (one.case(id(2)), EARLY));
+    assert_eq!((again.case(id(2)), again.early(now()).len()), (one.case(id(2)), EARLY));
 }

@@ -13,7 +13,10 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{talk::Talk, telling::Telling};
+use super::{
+    talk::Talk,
+    telling::{Telling, is_emergency},
+};
 use crate::{
     domain::{EventData, IncidentId, Kind},
     sinks::{
@@ -194,11 +197,20 @@ impl Sink for PlatformSink {
         let Some(_busy) = self.free(incident).await else {
             return Err(DeliverError::retry("its other lane still tells of the same incident"));
         };
+        let unread = self.map.ready();
         let case = self.map.case(incident).unwrap_or_default();
+        let passed = self.config.passes(&event.data);
+        // It may be open there. An emergency that is meant for it goes all the same: twice is better than
+        // never.
+        if let Err(error) = unread
+            && (passed.is_some() || !is_emergency(&event.data))
+        {
+            return Err(DeliverError::retry(format!("the map of cases cannot be read: {error}")));
+        }
         // Once it is told of, it is told of to its end, whatever the filters say by then.
         if !case.open
             && !case.opening
-            && let Some(why) = self.config.passes(&event.data)
+            && let Some(why) = passed
         {
             return Err(DeliverError::passed(why));
         }

@@ -13,6 +13,8 @@ use crate::sinks::{
 
 /// Of an answer that is read, bytes.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+/// Of an answer with replies, bytes.
+const REPLIES_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Characters of a platform's words that are shown.
 const WORDS_CHARS_MAX: usize = 200;
 /// Characters of a platform's id.
@@ -61,6 +63,15 @@ impl Talk {
         rendered: Rendered,
         key: &str,
     ) -> Result<(u16, Vec<u8>), Failed> {
+        self.ask_within(rendered, key, ANSWER_BYTES_MAX).await
+    }
+
+    async fn ask_within(
+        &mut self,
+        rendered: Rendered,
+        key: &str,
+        bytes_max: usize,
+    ) -> Result<(u16, Vec<u8>), Failed> {
         let url = self
             .url(&rendered.path)
             .map_err(|answer| Failed::surely(DeliverError::Reject { answer }))?;
@@ -85,7 +96,7 @@ impl Talk {
         })?;
         let status = answer.status();
         if status.as_u16() == 404 || judge(status) == Judgement::Delivered {
-            let body = link::all_of(answer, ANSWER_BYTES_MAX).await.map_err(|reason| Failed {
+            let body = link::all_of(answer, bytes_max).await.map_err(|reason| Failed {
                 error: DeliverError::retry(reason),
                 maybe_there: true,
             })?;
@@ -149,7 +160,7 @@ impl Talk {
     pub(super) async fn replies(&mut self, cursor: &str) -> Result<Value, String> {
         let rendered = self.profile.poll_request(cursor)?;
         let Some(rendered) = rendered else { return Err("the profile has no [poll]".into()) };
-        let asked = self.ask(rendered, "").await;
+        let asked = self.ask_within(rendered, "", REPLIES_BYTES_MAX).await;
         let (status, body) = asked.map_err(|failed| failed.error.to_string())?;
         match self.verdict(status, &body) {
             Verdict::Yes(value) | Verdict::Exists(value) if !value.is_null() => Ok(value),

@@ -66,8 +66,9 @@ impl Telling<'_> {
     /// Whether it was opened now: false, it was there already.
     async fn open(&mut self, case: &Case) -> Result<bool, DeliverError> {
         let data = &self.event.data;
-        // A map that was lost knows nothing of what was told before.
-        let unsure = case.opening || (case == &Case::default() && data.revision > 1);
+        // A map that was lost, or cannot be read for now, knows nothing of what was told before.
+        let unknown = case == &Case::default() && (data.revision > 1 || self.map.is_unread());
+        let unsure = case.opening || unknown;
         if unsure && self.talk.profile.can_find() {
             if let Some(id) = self.find().await? {
                 self.opened(Some(id));
@@ -177,7 +178,7 @@ impl Telling<'_> {
     }
 }
 
-fn is_emergency(data: &EventData) -> bool {
+pub(super) fn is_emergency(data: &EventData) -> bool {
     data.severity.level() == 1
 }
 

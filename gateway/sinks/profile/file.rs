@@ -30,6 +30,9 @@ pub(super) struct Written {
     pub(super) answer: Answering,
     pub(super) find: Option<Spanned<Find>>,
     pub(super) send: Vec<Spanned<Request>>,
+    /// Records of which the platform is told nothing, on purpose.
+    #[serde(default)]
+    pub(super) untold: Vec<String>,
     /// Their word → our step.
     #[serde(default)]
     pub(super) inward: BTreeMap<String, Spanned<Word>>,
@@ -244,6 +247,9 @@ impl Written {
         if self.inward.len() > WORDS_MAX || self.outward.len() > WORDS_MAX {
             wrong.push((1, format!("a dictionary of more than {WORDS_MAX} words")));
         }
+        for word in self.untold.iter().filter(|word| !is_what(word)) {
+            wrong.push((1, format!("untold: `{word}`: no record is called so")));
+        }
         for (word, to) in &self.inward {
             if let Some(message) = to.get_ref().problem() {
                 wrong.push((line_of(text, to.span().start), format!("[inward] {word}: {message}")));
@@ -305,6 +311,36 @@ impl Written {
             }
         }
     }
+}
+
+/// What records are called, but for the one that opens a case.
+const TOLD: [What; 19] = [
+    What::Reopened,
+    What::Lapsed,
+    What::Updated,
+    What::Ended,
+    What::Accepted,
+    What::Dispatched,
+    What::Handled,
+    What::Verified,
+    What::Closed,
+    What::Dismissed,
+    What::Merged,
+    What::Transferred,
+    What::SentBack,
+    What::Asked,
+    What::Granted,
+    What::Refused,
+    What::Resumed,
+    What::Limit,
+    What::Escalated,
+];
+
+/// Those that no request is for, and that are not left out on purpose.
+pub(super) fn forgotten(sends: &[Request], untold: &[String]) -> Vec<&'static str> {
+    let named: BTreeSet<&str> =
+        sends.iter().flat_map(|send| &send.what).chain(untold).map(String::as_str).collect();
+    TOLD.iter().map(|what| what.as_str()).filter(|what| !named.contains(what)).collect()
 }
 
 /// Whether records are called so.

@@ -22,7 +22,7 @@ use file::{Answering, Find, Poll, Push, Request};
 use render::Templates;
 
 pub(in crate::sinks) use file::EVIDENCE;
-pub(in crate::sinks) use reply::PlatformReply;
+pub(in crate::sinks) use reply::{PlatformReply, Polled};
 pub(in crate::sinks) use values::{CaseFacts, text};
 
 /// A profile is read up to so many bytes.
@@ -62,6 +62,7 @@ pub struct Profile {
     answer: Answering,
     find: Option<Find>,
     sends: Vec<Request>,
+    untold: Vec<String>,
     inward: BTreeMap<String, reply::Word>,
     outward: BTreeMap<String, Value>,
     reply: Option<reply::Pointers>,
@@ -115,6 +116,7 @@ impl Profile {
             answer: written.answer,
             find: written.find.map(toml::Spanned::into_inner),
             sends: written.send.into_iter().map(toml::Spanned::into_inner).collect(),
+            untold: written.untold,
             inward: written.inward.into_iter().map(|(word, to)| (word, to.into_inner())).collect(),
             outward: written.outward,
             reply: written.reply,
@@ -164,6 +166,25 @@ impl Profile {
                 sends.find(|(_, send)| !send.opens && send.what.iter().any(|one| one == what))
             }
         }
+    }
+
+    /// Warnings, a sentence each: records of which the platform is told nothing, and nobody said that this is
+    /// meant.
+    pub fn warnings(&self) -> Vec<String> {
+        let forgotten = file::forgotten(&self.sends, &self.untold);
+        if forgotten.is_empty() {
+            return Vec::new();
+        }
+        let open_again = forgotten.iter().any(|what| ["reopened", "lapsed"].contains(what));
+        let most = if open_again {
+            "; a case that is open again stays accepted or closed there"
+        } else {
+            ""
+        };
+        vec![format!(
+            "no [[send]] is for {}: the platform is not told of them{most}; where that is meant, name them in `untold`",
+            forgotten.join(", ")
+        )]
     }
 
     /// Whether something is sent for a record of this sort.

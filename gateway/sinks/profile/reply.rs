@@ -10,8 +10,10 @@ use crate::domain::{DismissReason, IncidentId, ReplyTo};
 const TEXT_CHARS_MAX: usize = 200;
 /// Characters of a note.
 const NOTE_CHARS_MAX: usize = 2_000;
-/// Replies of one message.
+/// Replies of one message that is pushed.
 const ITEMS_MAX: usize = 1_000;
+/// Replies of one answer to a question: the last ones. Twice as many fit among those that were dealt with.
+const POLLED_MAX: usize = 4_000;
 
 /// What a word of the platform means.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -107,6 +109,17 @@ pub(in crate::sinks) struct PlatformReply {
     pub department: Option<String>,
 }
 
+/// What an answer to the question for replies holds.
+#[derive(Debug)]
+pub(in crate::sinks) struct Polled {
+    /// The replies, in its order.
+    pub items: Vec<Value>,
+    /// Where the next question begins.
+    pub cursor: Option<String>,
+    /// So many stood before them and are not read.
+    pub left_out: usize,
+}
+
 /// Why a reply cannot be read, in a sentence.
 type Unread = String;
 
@@ -114,22 +127,28 @@ impl Profile {
     /// The replies in a message that was pushed.
     pub(in crate::sinks) fn pushed_items(&self, body: &Value) -> Result<Vec<Value>, Unread> {
         let at = self.push.as_ref().map_or("", |push| push.items.as_str());
-        items(body, at)
+        let items = one_or_all(body, at)?;
+        match items.len() > ITEMS_MAX {
+            true => {
+                Err(format!("{} replies in one message: expected {ITEMS_MAX} at most", items.len()))
+            }
+            false => Ok(items),
+        }
     }
 
-    /// The replies in an answer, and the cursor for the next question.
-    pub(in crate::sinks) fn polled_items(
-        &self,
-        body: &Value,
-    ) -> Result<(Vec<Value>, Option<String>), Unread> {
+    /// The replies in an answer. Of a list that is too long they are the last ones: a platform that is asked
+    /// again would answer the same again, for ever.
+    pub(in crate::sinks) fn polled_items(&self, body: &Value) -> Result<Polled, Unread> {
         let Some(poll) = &self.poll else { return Err("the profile has no [poll]".into()) };
-        let items = items(body, &poll.items)?;
+        let mut items = one_or_all(body, &poll.items)?;
+        let left_out = items.len().saturating_sub(POLLED_MAX);
+        items.drain(..left_out);
         let id = self.reply.as_ref().and_then(|reply| reply.id.as_deref());
         let cursor = match &poll.cursor {
             Some(at) => body.pointer(at).and_then(text),
             None => items.last().and_then(|last| last.pointer(id?)).and_then(text),
         };
-        Ok((items, cursor))
+        Ok(Polled { items, cursor, left_out })
     }
 
     /// One reply.
@@ -176,11 +195,8 @@ impl Profile {
 }
 
 /// One object, or a list of them.
-fn items(body: &Value, at: &str) -> Result<Vec<Value>, Unread> {
+fn one_or_all(body: &Value, at: &str) -> Result<Vec<Value>, Unread> {
     match body.pointer(at) {
-        Some(Value::Array(all)) if all.len() > ITEMS_MAX => {
-            Err(format!("{} replies in one message: expected {ITEMS_MAX} at most", all.len()))
-        }
         Some(Value::Array(all)) => Ok(all.clone()),
         Some(Value::Null) => Ok(Vec::new()),
         Some(one @ Value::Object(_)) => Ok(vec![one.clone()]),

@@ -97,7 +97,7 @@ pub(super) fn sample(kind: Kind, what: &str, rich: bool) -> Option<EventData> {
         "accepted" | "dispatched" | "handled" | "verified" | "closed" | "dismissed" => what,
         "merged" => "closed",
         "transferred" | "sent-back" => "dispatched",
-        "opened" | "reopened" => "opened",
+        "opened" | "reopened" | "lapsed" => "opened",
         _ => "accepted",
     };
     let at = "2026-07-01T11:00:00.000+08:00";

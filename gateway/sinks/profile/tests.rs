@@ -94,8 +94,17 @@ fn replies_are_read_by_pointer_and_dictionary() {
         let why = read(item.clone()).unwrap_err();
         assert!(why.contains(words), "{item}: {why}");
     }
-    let (items, cursor) = made.polled_items(&json!({"data": [{"id": 1}, {"id": 2}]})).unwrap();
-    assert_eq!((items.len(), cursor.as_deref()), (2, Some("2")));
+    let polled = made.polled_items(&json!({"data": [{"id": 1}, {"id": 2}]})).unwrap();
+    assert_eq!((polled.items.len(), polled.cursor.as_deref(), polled.left_out), (2, Some("2"), 0));
+    for (count, left_out) in [(4_000, 0), (4_001, 1), (9_000, 5_000)] {
+        let all: Vec<Value> = (1..=count).map(|n| json!({ "id": n })).collect();
+        let polled = made.polled_items(&json!({ "data": all })).unwrap();
+        assert_eq!((polled.items.len(), polled.left_out), (4_000, left_out));
+        assert_eq!(
+            (&polled.items[3_999], polled.cursor),
+            (&json!({"id": count}), Some(count.to_string()))
+        );
+    }
     assert!(made.polled_items(&json!({"data": 7})).is_err());
     assert!(made.pushed_items(&json!(7)).is_err());
     assert_eq!(made.pushed_items(&json!({"a": 1})).unwrap().len(), 1);
