@@ -12,11 +12,9 @@
 //! often, or others of the sink pass, another one is tried in between: if that one passes, it is the
 //! record and not the sink, and after some more of it the record is set aside.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Bound,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::turns_of_incidents::TurnsOfIncidents;
 use crate::domain::{Class, IncidentId};
 
 /// A record is set aside when it has failed so often though others had passed since its try before.
@@ -129,61 +127,6 @@ impl Timed {
             self.by_time.insert((now_ms, turn));
         }
         any
-    }
-}
-
-/// What is fresh, by incident: whose turn it is among them.
-#[derive(Debug, Default)]
-struct TurnsOfIncidents {
-    of: BTreeMap<IncidentId, BTreeSet<Turn>>,
-    /// Those that had their turn and have more.
-    served: BTreeSet<IncidentId>,
-    /// The oldest of each that had none.
-    unserved: BTreeMap<Turn, IncidentId>,
-    last: Option<IncidentId>,
-}
-
-impl TurnsOfIncidents {
-    fn insert(&mut self, turn: Turn, incident: IncidentId) {
-        let turns = self.of.entry(incident).or_default();
-        let first = turns.first().copied();
-        if !self.served.contains(&incident) && first.is_none_or(|first| turn < first) {
-            first.map(|first| self.unserved.remove(&first));
-            self.unserved.insert(turn, incident);
-        }
-        turns.insert(turn);
-    }
-
-    fn remove(&mut self, turn: Turn, incident: IncidentId) {
-        let Some(turns) = self.of.get_mut(&incident) else { return };
-        turns.remove(&turn);
-        let next = turns.first().copied();
-        if self.unserved.remove(&turn).is_some()
-            && let Some(next) = next
-        {
-            self.unserved.insert(next, incident);
-        }
-        if next.is_none() {
-            self.of.remove(&incident);
-            self.served.remove(&incident);
-        }
-    }
-
-    /// Of an incident that had no turn yet, the one that waits for longest; else of the next one.
-    fn next(&mut self) -> Option<(Turn, IncidentId)> {
-        let incident = match self.unserved.first_key_value() {
-            Some((_, incident)) => *incident,
-            None => {
-                let after = self.last.map_or(Bound::Unbounded, Bound::Excluded);
-                let later = self.of.range((after, Bound::Unbounded)).next();
-                *later.or_else(|| self.of.first_key_value())?.0
-            }
-        };
-        let turn = *self.of.get(&incident)?.first()?;
-        self.unserved.remove(&turn);
-        self.served.insert(incident);
-        self.last = Some(incident);
-        Some((turn, incident))
     }
 }
 
@@ -604,6 +547,6 @@ mod tests {
         rest.dedup();
         assert_eq!(rest.len(), 9_995);
         assert!(queue.take(0, |_| true, |seq| of.get(&seq).copied()).is_none());
-        assert!(queue.turns.of.is_empty() && queue.turns.served.is_empty());
+        assert!(queue.turns.is_empty());
     }
 }

@@ -16,6 +16,7 @@ mod report;
 mod supervise;
 mod task;
 mod threads;
+mod turns_of_incidents;
 
 pub use bucket::Bucket;
 pub use clock::{RealClock, SimulatedClock};

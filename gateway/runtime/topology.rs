@@ -203,7 +203,6 @@ impl Parts {
         let bound = bind_all(&ingress, &config, &shared).await?;
         ingress.open(bound, &shared, &context_reader, &reloads).await;
         config.mqtt.iter().for_each(|broker| ingress.start_broker(broker, &shared));
-        warn_if_plain(&config);
         let cameras = Cameras::start(&shared, &config, work)?;
         start_watches(&shared, &config, &systemd, &stop);
         ingress.write_addresses(&config);
@@ -289,6 +288,7 @@ async fn bind_all(
     config: &Config,
     shared: &Shared,
 ) -> Result<BoundListeners, String> {
+    warn_if_plain(config);
     let intake = match &config.intake {
         Some(intake) => Some(Some(ingress.bind_intake(None, intake, shared).await?)),
         None => None,

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{CaseMaps, Categories, PlatformReplies, ProfileConfig, RepliesGiven};
 use crate::{
     base::{Readiness, RealClock},
-    domain::{Answer, Body, Envelope, IncidentId, NoMeter},
+    domain::{Answer, Body, Clock, Envelope, IncidentId, NoMeter},
 };
 
 const PROFILE: &str = r#"
@@ -54,7 +54,7 @@ async fn an_early_reply_that_could_not_be_stored_is_tried_again() {
     let folder = tempfile::tempdir().unwrap();
     let (maps, replies, mut taken) = replies(folder.path());
     let map = maps.of(&"district".into());
-    let now = jiff::Timestamp::now();
+    let now = RealClock::start().now().wall;
     map.keep_early(&json!({"case": "C-1", "id": "r", "status": "1"}), now).unwrap();
     map.keep_early(&json!({"case": "C-2", "id": "r", "status": "1"}), now).unwrap();
     map.change(id(), |case| (case.open, case.id) = (true, Some("C-1".into()))).unwrap();
