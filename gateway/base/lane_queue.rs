@@ -14,6 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use super::turns_of_incidents::Turn;
 use super::turns_of_incidents::TurnsOfIncidents;
 use crate::domain::{Class, IncidentId};
 
@@ -41,9 +42,6 @@ const HOLD_MS: [u64; 5] = [0, 60_000, 240_000, 960_000, REFUSED_EVERY_MS];
 const FAILED_HOLD_MS_MAX: u64 = 60_000;
 /// But where very many are set aside, a hundred a minute: this long for each of them.
 const FAILED_HOLD_MS_EACH: u64 = 600;
-
-/// The most urgent class first, then in the order of the journal.
-pub type Turn = (Class, u64);
 
 /// Whether a new one waits for those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

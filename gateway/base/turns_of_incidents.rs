@@ -5,8 +5,10 @@ use std::{
     ops::Bound,
 };
 
-use super::lane_queue::Turn;
-use crate::domain::IncidentId;
+use crate::domain::{Class, IncidentId};
+
+/// The most urgent class first, then in the order of the journal.
+pub type Turn = (Class, u64);
 
 /// What is fresh, by incident: whose turn it is among them.
 #[derive(Debug, Default)]
