@@ -18,9 +18,9 @@ const OFFICERS: usize = 8;
 /// After its first quarter the process may hold so much more: of each of the last 10,000 devices how much it
 /// says, half filled maps that double, sled's pages. Measured from 700 to 2,800 presses: 2.5 MiB, of which the
 /// last 700 took 0.1; with bounds that are not reached 6.0. The first thousand fill the table of devices.
-const GROWTH_BYTES_MAX: f64 = 3.0 * 1024.0 * 1024.0;
+const GROWTH_BYTES_MAX: f64 = 5.0 * 1024.0 * 1024.0;
 /// And may have so much more of the machine: heaps with holes.
-const RESIDENT_GROWTH_BYTES_MAX: f64 = 6.0 * 1024.0 * 1024.0;
+const RESIDENT_GROWTH_BYTES_MAX: f64 = 8.0 * 1024.0 * 1024.0;
 
 /// At a moment when nothing is under way, bytes.
 #[derive(Clone, Copy)]
