@@ -292,6 +292,16 @@ impl Day {
             let extends = life.asked.as_ref().is_some_and(|it| it.what == AskFor::Extend);
             reply.to = if extends { ReplyTo::Refused } else { ReplyTo::Granted };
         }
+        // A suspension is possible at two stages alone: it is asked for there, and soon granted by another.
+        let works = matches!(self.world.latest(id).stage, Stage::Accepted | Stage::Dispatched);
+        match &life.asked {
+            Some(asked) if asked.what == AskFor::Suspend && self.random.random_bool(0.5) => {
+                reply.to = ReplyTo::Granted;
+                reply.by = if asked.by == "甲" { "乙".into() } else { "甲".into() };
+            }
+            None if works && self.random.random_bool(0.2) => reply.to = ReplyTo::AskSuspend,
+            _ => {}
+        }
         reply.department = Some("城管".into());
         let minutes = self.random.random_range(1..400);
         reply.until = Some(self.world.now.wall + SignedDuration::from_mins(minutes));
