@@ -108,10 +108,7 @@ fn each_foreign_package_has_one_home() {
         ("sha1", "sources/onvif"),
         ("if_addrs", "sources/onvif"),
         ("rstar", "config/grids.rs"),
-        (
-            "csv",
-            "config/list_rows.rs|config/calendar_file.rs|config/categories.rs|figures/csv_text.rs",
-        ),
+        ("csv", "config/list_rows.rs|figures/csv_text.rs"),
         ("rust_xlsxwriter", "figures/workbook.rs"),
         ("encoding_rs", "config/list_text.rs"),
         ("toml_span", "config/read.rs"),

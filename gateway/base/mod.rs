@@ -29,7 +29,7 @@ pub use progress::{Beat, BeatWatch, Progress};
 pub use rarely::Rarely;
 pub use readiness::Readiness;
 pub use registry::{Registry, escape_label};
-pub use report::Reporter;
+pub use report::{Reporter, ask};
 pub use supervise::{caught, panic_text, supervised};
 pub use task::{Task, stopped};
 pub use threads::{ThreadGroup, spawn};

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use jiff::civil::{Date, Time};
 
-use super::{list_rows, list_text, read::Document};
+use super::{
+    list_rows::{self, BadRow, Form, Row},
+    read::Document,
+};
 use crate::{
     domain::{Calendar, WorkHours, clean_cut},
     incident::LifeConfig,
@@ -18,7 +21,7 @@ const ROWS_MAX: usize = 20_000;
 #[derive(Debug)]
 struct ReadCalendar {
     calendar: Calendar,
-    bad: Vec<(usize, String)>,
+    bad: Vec<BadRow>,
 }
 
 /// The calendar of this configuration; what is wrong with its file is told, line by line.
@@ -27,14 +30,7 @@ pub(super) fn read(document: &mut Document<'_>, life: Option<&LifeConfig>) -> Ca
         return Calendar::default();
     };
     let at = ["life", "calendar"];
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            let message = format!("{}: cannot be read: {error}", path.display());
-            document.problem(&at, message, None);
-            return Calendar::default();
-        }
-    };
+    let Some(bytes) = list_rows::bytes(document, at, path) else { return Calendar::default() };
     let ReadCalendar { calendar, bad } = parse(&bytes);
     for (line, why) in bad {
         document.foreign((path, line), "life.calendar", why, None);
@@ -55,47 +51,20 @@ fn reach(path: &Path, calendar: &Calendar) -> String {
 }
 
 fn parse(bytes: &[u8]) -> ReadCalendar {
-    let unusable =
-        |why: String| ReadCalendar { calendar: Calendar::default(), bad: vec![(1, why)] };
-    let list = match list_text::read(bytes) {
-        Ok(list) => list,
-        Err(why) => return unusable(why),
+    let heads = |headers: &[String]| {
+        if headers.iter().all(|name| name != "date") || headers.iter().all(|name| name != "day") {
+            return Err(format!(
+                "the first line names the columns, `date` and `day` among them ({}); here it is {}",
+                COLUMNS.join(", "),
+                clean_cut(&headers.join(", "), 80)
+            ));
+        }
+        Ok(Vec::new())
     };
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .delimiter(list.separator)
-        .flexible(true)
-        .comment(Some(b'#'))
-        .from_reader(list.text.as_bytes());
-    let headers = match reader.headers() {
-        Ok(headers) => headers.iter().map(str::to_lowercase).collect::<Vec<_>>(),
-        Err(error) => return unusable(error.to_string()),
-    };
-    if headers.iter().all(|name| name != "date") || headers.iter().all(|name| name != "day") {
-        return unusable(format!(
-            "the first line names the columns, `date` and `day` among them ({}); here it is {}",
-            COLUMNS.join(", "),
-            clean_cut(&headers.join(", "), 80)
-        ));
-    }
     let mut rows = CalendarRows::default();
-    for record in reader.records() {
-        let (line, outcome) = match record {
-            Ok(record) => {
-                let line = record.position().map_or(0, csv::Position::line);
-                (line, rows.take(&headers, &record))
-            }
-            Err(error) => (error.position().map_or(0, csv::Position::line), Err(error.to_string())),
-        };
-        if let Err(why) = outcome {
-            rows.bad.push((usize::try_from(line).unwrap_or(0), why));
-        }
-        if rows.days.len() + rows.bad.len() > ROWS_MAX {
-            rows.bad.push((0, format!("more than {ROWS_MAX} rows")));
-            break;
-        }
-    }
-    rows.finish()
+    let form = Form { comments: true, full_rows: false, rows_max: Some(ROWS_MAX) };
+    let bad = list_rows::walk(bytes, form, heads, |_, row| rows.take(row));
+    ReadCalendar { calendar: rows.finish(), bad }
 }
 
 /// What was read so far.
@@ -105,20 +74,13 @@ struct CalendarRows {
     /// Days, and their own hours where a row says them; rest: no hours at all.
     days: BTreeMap<Date, Option<Vec<WorkHours>>>,
     through: Option<Date>,
-    bad: Vec<(usize, String)>,
 }
 
 impl CalendarRows {
-    fn take(&mut self, headers: &[String], record: &csv::StringRecord) -> Result<(), String> {
-        if record.iter().all(str::is_empty) {
-            return Ok(());
-        }
-        let cell = |column: &str| {
-            let at = headers.iter().position(|name| name == column)?;
-            record.get(at).filter(|cell| !cell.is_empty())
-        };
-        let (date, day) = (cell("date").unwrap_or_default(), cell("day").unwrap_or_default());
-        let hours = cell("hours").map(hours).transpose()?;
+    fn take(&mut self, row: &Row<'_>) -> Result<(), String> {
+        let (date, day) =
+            (row.cell("date").unwrap_or_default(), row.cell("day").unwrap_or_default());
+        let hours = row.cell("hours").map(hours).transpose()?;
         if date == "*" {
             if day != "work" || hours.is_none() || self.usual.is_some() {
                 return Err(
@@ -151,15 +113,14 @@ impl CalendarRows {
         Ok(())
     }
 
-    fn finish(self) -> ReadCalendar {
-        let Self { usual, days, through, bad } = self;
+    fn finish(self) -> Calendar {
+        let Self { usual, days, through } = self;
         let monday: Date = jiff::civil::date(2024, 1, 1);
         let usual = usual.unwrap_or_else(|| Calendar::default().hours(monday).to_vec());
         let last = days.keys().next_back().copied();
         let through = through.max(last);
         let days = days.into_iter().map(|(day, own)| (day, own.unwrap_or_else(|| usual.clone())));
-        let calendar = Calendar::new(usual.clone(), days.collect(), through);
-        ReadCalendar { calendar, bad }
+        Calendar::new(usual.clone(), days.collect(), through)
     }
 }
 

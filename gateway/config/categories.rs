@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::{list_rows::BadRow, list_text, problem::did_you_mean};
+use super::{
+    list_rows::{self, BadRow, Form},
+    problem::did_you_mean,
+};
 use crate::{
     domain::Kind,
     sinks::{Categories, Category},
@@ -26,59 +29,28 @@ pub(super) fn read(path: &Path) -> (Categories, Vec<BadRow>) {
 
 fn parse(bytes: &[u8]) -> (Categories, Vec<BadRow>) {
     let mut found = Categories::default();
-    let list = match list_text::read(bytes) {
-        Ok(list) => list,
-        Err(why) => return (found, vec![(1, why)]),
-    };
-    let mut reader = csv::ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .delimiter(list.separator)
-        .comment(Some(b'#'))
-        .from_reader(list.text.as_bytes());
-    let headers = match reader.headers() {
-        Ok(headers) => headers.iter().map(str::to_lowercase).collect::<Vec<_>>(),
-        Err(error) => return (found, vec![(1, error.to_string())]),
-    };
+    let form = Form { comments: true, full_rows: true, rows_max: Some(ROWS_MAX) };
+    let bad = list_rows::walk(bytes, form, heads, |_, row| {
+        let cells = row.cells().filter(|(name, _)| !name.is_empty());
+        let mut cells: Category =
+            cells.map(|(name, cell)| (name.clone(), cell.to_owned())).collect();
+        let kind = cells.remove("kind").unwrap_or_default();
+        put(&mut found, &kind, cells)
+    });
+    (found, bad)
+}
+
+fn heads(headers: &[String]) -> Result<Vec<BadRow>, String> {
     if !headers.iter().any(|name| name == "kind") || !headers.iter().any(|name| name == "code") {
-        let why = format!(
-            "expected the columns kind, code and any others; here they are {}",
-            headers.join(", ")
-        );
-        return (found, vec![(1, why)]);
+        let here = headers.join(", ");
+        return Err(format!(
+            "expected the columns kind, code and any others; here they are {here}"
+        ));
     }
     if headers.len() > COLUMNS_MAX {
-        return (
-            found,
-            vec![(1, format!("{} columns: expected {COLUMNS_MAX} at most", headers.len()))],
-        );
+        return Err(format!("{} columns: expected {COLUMNS_MAX} at most", headers.len()));
     }
-    let mut bad = Vec::new();
-    for record in reader.records().take(ROWS_MAX + 1) {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                bad.push((usize::try_from(line).unwrap_or(0), error.to_string()));
-                continue;
-            }
-        };
-        let line = record.position().map_or(0, csv::Position::line);
-        let line = usize::try_from(line).unwrap_or(0);
-        if record.iter().all(str::is_empty) {
-            continue;
-        }
-        if found.by_kind.len() >= ROWS_MAX {
-            bad.push((line, format!("more than {ROWS_MAX} rows")));
-            break;
-        }
-        let cells = headers.iter().cloned().zip(record.iter().map(str::to_owned));
-        let mut row: Category = cells.filter(|(name, _)| !name.is_empty()).collect();
-        let kind = row.remove("kind").unwrap_or_default();
-        if let Err(why) = put(&mut found, &kind, row) {
-            bad.push((line, why));
-        }
-    }
-    (found, bad)
+    Ok(Vec::new())
 }
 
 fn put(found: &mut Categories, kind: &str, row: Category) -> Result<(), String> {

@@ -16,38 +16,51 @@ pub(super) struct Rows<T> {
     pub(super) bad: Vec<BadRow>,
 }
 
-impl<T> Rows<T> {
-    fn nothing(line: usize, why: String) -> Self {
-        Self { good: Vec::new(), bad: vec![(line, why)] }
-    }
+/// How a list is written.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Form {
+    /// Lines that begin with `#` are none.
+    pub(super) comments: bool,
+    /// A row that is shorter than the heads is a mistake, and not one with empty cells.
+    pub(super) full_rows: bool,
+    /// More are not read, and that is said. None: as many as there are.
+    pub(super) rows_max: Option<usize>,
 }
 
-/// The rows of a list with these columns, of which the first must be there.
-pub(super) fn read<T>(
+/// Goes through the rows of a list that are not empty, with their lines. `heads`: what is wrong with the
+/// names of the columns; the error is that the rows are of no use.
+pub(super) fn walk(
     bytes: &[u8],
-    columns: &[&str],
-    each: impl Fn(&Row<'_>) -> Result<T, String>,
-) -> Rows<T> {
+    form: Form,
+    heads: impl FnOnce(&[String]) -> Result<Vec<BadRow>, String>,
+    mut each: impl FnMut(usize, &Row<'_>) -> Result<(), String>,
+) -> Vec<BadRow> {
     let list = match list_text::read(bytes) {
         Ok(list) => list,
-        Err(why) => return Rows::nothing(1, why),
+        Err(why) => return vec![(1, why)],
     };
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .delimiter(list.separator)
-        .flexible(true)
+        .flexible(!form.full_rows)
+        .comment(form.comments.then_some(b'#'))
         .from_reader(list.text.as_bytes());
     let number = |line: u64| usize::try_from(line).unwrap_or(0);
     let headers = match reader.headers() {
         Ok(headers) => headers.iter().map(str::to_lowercase).collect::<Vec<_>>(),
-        Err(error) => return Rows::nothing(1, error.to_string()),
+        Err(error) => return vec![(1, error.to_string())],
     };
-    let mut bad = match wrong_columns(&headers, columns) {
+    let mut bad = match heads(&headers) {
         Ok(bad) => bad,
-        Err(why) => return Rows::nothing(1, why),
+        Err(why) => return vec![(1, why)],
     };
-    let mut good = Vec::new();
-    for record in reader.records() {
+    for (count, record) in reader.records().enumerate() {
+        if let Some(most) = form.rows_max.filter(|most| count >= *most) {
+            let line = record.as_ref().ok().and_then(csv::StringRecord::position);
+            let line = line.map_or(0, |position| number(position.line()));
+            bad.push((line, format!("more than {most} rows")));
+            break;
+        }
         let record = match record {
             Ok(record) => record,
             Err(error) => {
@@ -58,17 +71,43 @@ pub(super) fn read<T>(
         };
         // A cell may hold line breaks: the reader knows the line better than a count does.
         let line = record.position().map_or(0, |position| number(position.line()));
-        let row = Row { headers: &headers, record: &record };
         // Spreadsheets save empty rows too.
         if record.iter().all(str::is_empty) {
             continue;
         }
-        match row.whole().and_then(|()| each(&row)) {
-            Ok(thing) => good.push((line, thing)),
-            Err(why) => bad.push((line, why)),
+        if let Err(why) = each(line, &Row { headers: &headers, record: &record }) {
+            bad.push((line, why));
         }
     }
+    bad
+}
+
+/// The rows of a list with these columns, of which the first must be there.
+pub(super) fn read<T>(
+    bytes: &[u8],
+    columns: &[&str],
+    each: impl Fn(&Row<'_>) -> Result<T, String>,
+) -> Rows<T> {
+    let mut good = Vec::new();
+    let heads = |headers: &[String]| wrong_columns(headers, columns);
+    let bad = walk(bytes, Form::default(), heads, |line, row| {
+        row.whole()?;
+        good.push((line, each(row)?));
+        Ok(())
+    });
     Rows { good, bad }
+}
+
+/// The bytes of the list that this key names; that it cannot be read is told there.
+pub(super) fn bytes(document: &mut Document<'_>, key: [&str; 2], path: &Path) -> Option<Vec<u8>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            let message = format!("{}: cannot be read: {error}", path.display());
+            document.problem(&key, message, None);
+            None
+        }
+    }
 }
 
 /// Columns that nobody knows, or that are there twice; the error is that the rows are of no use.
@@ -150,6 +189,11 @@ impl Row<'_> {
         Err(format!(
             "{cells} cells for {columns} columns: is there a separator in a text without quotes?"
         ))
+    }
+
+    /// Each cell with its column.
+    pub(super) fn cells(&self) -> impl Iterator<Item = (&String, &str)> {
+        self.headers.iter().zip(self.record.iter())
     }
 
     pub(super) fn cell(&self, column: &str) -> Option<&str> {

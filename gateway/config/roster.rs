@@ -122,14 +122,7 @@ pub(super) fn read(
     areas: &HashSet<&str>,
 ) -> Option<Roster> {
     let path = config.roster.as_ref()?;
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            let message = format!("{}: cannot be read: {error}", path.display());
-            document.problem(&["duty", "roster"], message, None);
-            return None;
-        }
-    };
+    let bytes = list_rows::bytes(document, ["duty", "roster"], path)?;
     let rows = list_rows::read(&bytes, &COLUMNS, shift);
     for (line, message) in rows.bad {
         document.foreign((path, line), "", message, None);

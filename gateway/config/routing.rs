@@ -131,13 +131,8 @@ pub(super) fn read(
         phone: one.phone.clone(),
     });
     let Some(path) = &config.table else { return Routes { items: Vec::new(), otherwise } };
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            let message = format!("{}: cannot be read: {error}", path.display());
-            document.problem(&["routing", "table"], message, None);
-            return Routes { items: Vec::new(), otherwise };
-        }
+    let Some(bytes) = list_rows::bytes(document, ["routing", "table"], path) else {
+        return Routes { items: Vec::new(), otherwise };
     };
     let rows = list_rows::read(&bytes, &COLUMNS, item);
     for (line, message) in rows.bad {

@@ -11,7 +11,7 @@ use axum::{
 use tokio::sync::Semaphore;
 
 use super::{Backend, problem::problem};
-use crate::figures::{FiguresQuery, csv_text, figures, workbook};
+use crate::figures::{Figures, FiguresQuery, csv_text, figures, workbook};
 
 /// The cases of a year take tens of megabytes while they are counted: one table at a time, whoever asks.
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
@@ -26,12 +26,7 @@ pub(super) async fn json<B: Backend>(
     State(backend): State<B>,
     Query(pairs): Query<Pairs>,
 ) -> Response {
-    let made = make(backend, pairs, |backend, query| {
-        let zone = backend.context().timezone;
-        let (from, until) = query.times(&zone)?;
-        Ok(figures(&backend.case_lines(from, until), query, &zone, backend.now()))
-    });
-    match made.await {
+    match make(backend, pairs, table).await {
         Ok((_, figures)) => Json(figures).into_response(),
         Err((status, message)) => problem(status, &message),
     }
@@ -41,12 +36,7 @@ pub(super) async fn csv<B: Backend>(
     State(backend): State<B>,
     Query(pairs): Query<Pairs>,
 ) -> Response {
-    let made = make(backend, pairs, |backend, query| {
-        let zone = backend.context().timezone;
-        let (from, until) = query.times(&zone)?;
-        let cases = backend.case_lines(from, until);
-        csv_text(&figures(&cases, query, &zone, backend.now()))
-    });
+    let made = make(backend, pairs, |backend, query| csv_text(&table(backend, query)?));
     file(
         made.await.map(|(query, text)| (query, text.into_bytes())),
         "text/csv; charset=utf-8",
@@ -69,6 +59,12 @@ pub(super) async fn xlsx<B: Backend>(
     });
     let media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
     file(made.await, media_type, "xlsx")
+}
+
+fn table<B: Backend>(backend: &B, query: &FiguresQuery) -> Result<Figures, String> {
+    let zone = backend.context().timezone;
+    let (from, until) = query.times(&zone)?;
+    Ok(figures(&backend.case_lines(from, until), query, &zone, backend.now()))
 }
 
 /// Reads the query, and makes something of it where it may take its time.

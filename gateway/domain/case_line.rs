@@ -184,7 +184,7 @@ impl CaseLine {
                 && end.is_some_and(|step| step.by == GATEWAY),
             merged: end.is_some_and(|step| step.step == ReplyTo::Merged),
             self_handled: life.round().iter().any(|step| step.self_handled),
-            drill: incident.detail.get("drill").is_some_and(is_set),
+            drill: incident.is_drill(),
             reason: end.and_then(|step| step.reason).filter(|_| incident.stage == Stage::Dismissed),
             first_department: None,
             department: None,
@@ -260,10 +260,6 @@ pub struct CaseLines {
     pub lines: Vec<CaseLine>,
     /// Lines and records that nobody can read.
     pub unreadable: u64,
-}
-
-fn is_set(value: &serde_json::Value) -> bool {
-    !value.is_null() && *value != serde_json::Value::Bool(false)
 }
 
 /// Seconds from one time to another, below zero if the clock was set back between.

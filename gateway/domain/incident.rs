@@ -215,6 +215,12 @@ pub struct Incident {
 }
 
 impl Incident {
+    /// 演练: it never happened.
+    pub fn is_drill(&self) -> bool {
+        let said = self.detail.get("drill");
+        said.is_some_and(|said| !said.is_null() && *said != serde_json::Value::Bool(false))
+    }
+
     /// Equipment that was not well and is right again by itself, before anybody took it on: nobody is called
     /// for it.
     pub fn has_mended(&self) -> bool {
@@ -236,8 +242,7 @@ impl Incident {
                 | K::DiskLow
                 | K::ClockSkew
         );
-        let is_drill = self.detail.contains_key("drill");
-        equipment && !is_drill && !self.active && self.stage == Stage::Opened
+        equipment && !self.is_drill() && !self.active && self.stage == Stage::Opened
     }
 }
 

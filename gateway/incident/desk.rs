@@ -40,8 +40,9 @@ use super::{
 };
 use crate::domain::{
     Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, Grid, IdMint,
-    Incident, IncidentId, Kind, Life, Mark, Now, Observation, Phase, PressForm, Record, Roster,
-    Route, Routes, SeenPress, Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage, What,
+    Incident, IncidentId, Kind, Life, Mark, Now, Observation, Phase, Place, PressForm, Record,
+    Roster, Route, Routes, SeenPress, Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage,
+    What,
 };
 
 /// What the desk knows of sources: the configuration, looked up by id.
@@ -218,7 +219,7 @@ impl Desk {
                 effects.entries.push(live.record(now, What::Ended));
             }
             let over = live.is_closed() && !live.incident.active;
-            let is_drill = live.incident.detail.contains_key("drill");
+            let is_drill = live.incident.is_drill();
             self.live.insert(id, live);
             self.note_ended(id);
             if over {
@@ -275,7 +276,7 @@ impl Desk {
             self.finding(now, finding, &mut effects);
         }
         self.end_flights(now, &mut effects);
-        let mut over = Vec::new();
+        let (mut over, mut drills_over) = (Vec::new(), Vec::new());
         let postures = self.postures();
         for (id, live) in &mut self.live {
             if live.hold_until_ms.is_some_and(|until| now.mono_ms >= until) {
@@ -295,9 +296,12 @@ impl Desk {
             if limits::pass(live, now, &self.directory, &postures, &mut effects) {
                 over.push(*id);
             }
+            if drill::is_over(live, now) {
+                drills_over.push(*id);
+            }
         }
         over.into_iter().for_each(|id| self.retire(id));
-        self.end_drills(now, &mut effects);
+        drills_over.into_iter().for_each(|id| self.end_drill(now, id, &mut effects));
         self.watch_devices(now, &mut effects);
         self.tell_strangers(now, &mut effects);
         self.cut_press_clips(now, &mut effects);
@@ -309,9 +313,16 @@ impl Desk {
         self.live.len()
     }
 
-    /// Whose business such an incident is, as things stand.
-    fn route(&self, kind: Kind, grid: Option<&Grid>) -> Option<Route> {
-        self.directory.routes.route(kind, grid, &self.postures())
+    /// Where an incident is that did not know it, and whose business it then is.
+    fn comes_to_know(
+        &self,
+        id: IncidentId,
+        finding: &Finding,
+    ) -> Option<(Place, Option<Grid>, Option<Route>)> {
+        self.live.get(&id).filter(|live| live.incident.place.is_none())?;
+        let (place, grid) = self.late_place(finding)?;
+        let route = self.directory.routes.route(finding.kind, grid.as_ref(), &self.postures());
+        Some((place, grid, route))
     }
 
     /// Who is on duty, if the site says who is: nobody is an empty list.
@@ -335,8 +346,6 @@ impl Desk {
 
     fn finding(&mut self, now: Now, mut finding: Finding, effects: &mut Effects) {
         self.locate(&mut finding);
-        let late = self.late_place(&finding);
-        let routed = late.as_ref().and_then(|(_, grid)| self.route(finding.kind, grid.as_ref()));
         self.end_closed(now, &finding, effects);
         let open = self.by_key.get(&finding.key).copied();
         let begins = open.is_none() && finding.phase != Phase::Ends;
@@ -349,6 +358,7 @@ impl Desk {
         if open.is_none() && self.is_settled(&finding) {
             return;
         }
+        let late = open.and_then(|id| self.comes_to_know(id, &finding));
         match (open.and_then(|id| self.live.get_mut(&id)), finding.phase) {
             (None, Phase::Ends) => {}
             (None, phase) => {
@@ -361,9 +371,9 @@ impl Desk {
                 if !live.open_keys.contains(&finding.key) {
                     live.open_keys.insert(finding.key.clone());
                 }
-                if let Some((place, grid)) = late.filter(|_| live.incident.place.is_none()) {
+                if let Some((place, grid, route)) = late {
                     if live.incident.stage == Stage::Opened {
-                        live.incident.route = routed;
+                        live.incident.route = route;
                     }
                     (live.incident.place, live.incident.grid) = (Some(place), grid);
                     live.dirty = true;
@@ -412,7 +422,8 @@ impl Desk {
             && !finding.key.starts_with("fault/")
             && finding.kind != Kind::Patrol;
         let (place, grid) = self.place(&finding, &info);
-        let route = self.route(finding.kind, grid.as_ref());
+        let postures = self.postures();
+        let route = self.directory.routes.route(finding.kind, grid.as_ref(), &postures);
         let detail = self.duty(now, grid.as_ref());
         if info.kind == SourceKind::Drone && finding.kind != Kind::Patrol {
             self.flights.opened(&finding.source, &id.to_string());
@@ -443,7 +454,7 @@ impl Desk {
             rule: finding.rule.clone(),
             key: finding.key.clone(),
         };
-        self.directory.limits.open(&mut incident, &self.postures(), now.wall);
+        self.directory.limits.open(&mut incident, &postures, now.wall);
         let mut live = resumed(incident, now);
         live.reported = false;
         live.last_at = finding.at;

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{device_table::DeviceTableReader, junction::Ask, platform_doors::Platforms};
 use crate::{
-    base::{Readiness, Registry, lock},
+    base::{Readiness, Registry, ask, lock},
     camera,
     console::{self, Filter, Reloaded},
     domain::{
@@ -178,14 +178,6 @@ impl console::Backend for ConsoleBackend {
 impl ConsoleBackend {
     /// Sends an observation to the junction, as a source does; answers when it is on disk.
     async fn send_observation(&self, source: SourceId, body: Body) -> Answer {
-        let (sender, answer) = oneshot::channel();
-        let observation = Observation::of_gateway(source, self.clock.now(), body);
-        let receipt = Receipt::new(move |settled| {
-            let _ = sender.send(settled);
-        });
-        if self.envelopes.send(Envelope { observation, receipt }).await.is_err() {
-            return Answer::Lost;
-        }
-        answer.await.unwrap_or(Answer::Lost)
+        ask(&self.envelopes, Observation::of_gateway(source, self.clock.now(), body)).await
     }
 }

@@ -79,8 +79,12 @@ impl EarlyReplies {
 
 /// By which a reply is called.
 pub(super) fn digest(item: &Value) -> String {
-    let bytes = Sha256::digest(item.to_string().as_bytes());
-    bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    digest_of(item.to_string().as_bytes())
+}
+
+/// 128 bits of SHA-256, as hex.
+pub(super) fn digest_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

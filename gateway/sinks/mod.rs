@@ -11,6 +11,7 @@ mod http;
 mod jsonl;
 mod kinds;
 mod levels;
+mod meant;
 mod mqtt;
 mod outbox;
 mod platform_replies;

@@ -9,19 +9,19 @@ use std::sync::{
 };
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{
     case_map::{CaseMap, CaseMaps},
+    early_replies::digest_of,
     http::ProfileConfig,
     profile::{PlatformReply, Polled, Profile, TakenReplies},
 };
 use crate::{
-    base::Readiness,
+    base::{Readiness, ask},
     domain::{
-        Answer, Body, Clock, Envelope, IncidentId, Meter, Metric, Observation, Receipt, Reply,
-        SinkId, SourceId, Unreadable, label_pair,
+        Answer, Body, Clock, Envelope, IncidentId, Meter, Metric, Observation, Reply, SinkId,
+        SourceId, Unreadable, label_pair,
     },
     wire::backoff::backoff,
 };
@@ -344,13 +344,13 @@ impl PlatformReplies {
         let own = read.id.as_ref().map(|id| format!("{}:{id}:{}", self.sink, read.word));
         own.filter(|id| id.chars().count() <= ID_CHARS_MAX).unwrap_or_else(|| {
             let sink: String = self.sink.as_str().chars().take(40).collect();
-            format!("{sink}:{}", digest(bytes))
+            format!("{sink}:{}", digest_of(bytes))
         })
     }
 
     /// By which a reply without effect is known that is in quarantine already.
     fn mark(&self, bytes: &[u8]) -> String {
-        format!("?{}", digest(bytes))
+        format!("?{}", digest_of(bytes))
     }
 
     /// In quarantine with the reason, once; counted and said.
@@ -402,18 +402,6 @@ impl PlatformReplies {
     }
 
     async fn send(&self, source: SourceId, body: Body) -> Answer {
-        let (sender, answer) = oneshot::channel();
-        let observation = Observation::of_gateway(source, self.clock.now(), body);
-        let receipt = Receipt::new(move |settled| {
-            let _ = sender.send(settled);
-        });
-        if self.envelopes.send(Envelope { observation, receipt }).await.is_err() {
-            return Answer::Lost;
-        }
-        answer.await.unwrap_or(Answer::Lost)
+        ask(&self.envelopes, Observation::of_gateway(source, self.clock.now(), body)).await
     }
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -9,17 +9,18 @@ use std::{
 
 use crate::world::{Button, Gateway, Receiver, Site, env_number, is_of};
 
+/// A listed button, and each door open.
+fn all_doors(receiver: &Receiver) -> Site {
+    let site = Site::demo().button("btn-1").section("[sl651]");
+    site.set("listen", "127.0.0.1:0").http(receiver)
+}
+
 /// Attacks 11 and 15: with a soft bound of 1,024 files, idle connections at one door kept every press
 /// out, and nobody was told.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_few_handles_idle_connections_at_no_door_keep_a_listed_button_out() {
     let receiver = Receiver::start().await;
-    let site = Site::demo()
-        .button("btn-1")
-        .section("[sl651]")
-        .set("listen", "127.0.0.1:0")
-        .http(&receiver);
-    let mut gateway = Gateway::start(&site).await;
+    let mut gateway = Gateway::start(all_doors(&receiver)).await;
     let open = fs::read_dir(format!("/proc/{}/fd", gateway.pid())).unwrap().count();
     // So few that the bounds of the doors are never reached: what is left is what the kernel gives.
     let few = format!("--nofile={0}:{0}", open + 60);
@@ -55,12 +56,7 @@ async fn with_few_handles_idle_connections_at_no_door_keep_a_listed_button_out()
 #[tokio::test(flavor = "multi_thread")]
 async fn hundreds_of_idle_connections_at_each_door_are_bounded_and_a_new_button_gets_in() {
     let receiver = Receiver::start().await;
-    let site = Site::demo()
-        .button("btn-1")
-        .section("[sl651]")
-        .set("listen", "127.0.0.1:0")
-        .http(&receiver);
-    let gateway = Gateway::start(&site).await;
+    let gateway = Gateway::start(all_doors(&receiver)).await;
     let memory = gateway.metric("gridpost_memory_bytes").await;
     let each = env_number("GRIDPOST_HOSTILE_CONNECTIONS").unwrap_or(250);
     let mut idle = Vec::new();

@@ -37,6 +37,7 @@ impl Desk {
         detail.insert("drill_by".into(), order.by.clone().into());
         detail.insert("drill_until".into(), until.to_string().into());
         let title = titles::title(order.kind, &info);
+        let postures = self.postures();
         let id = self.ids.incident(now);
         let mut incident = Incident {
             id,
@@ -49,7 +50,7 @@ impl Desk {
                 zh: format!("{}{}", MARK.0, title.zh),
                 en: format!("{}{}", MARK.1, title.en),
             },
-            route: self.route(order.kind, grid.as_ref()),
+            route: self.directory.routes.route(order.kind, grid.as_ref(), &postures),
             grid,
             place: info.place,
             began_at: now.wall,
@@ -67,7 +68,7 @@ impl Desk {
             rule: None,
             key: format!("drill/{id}"),
         };
-        self.directory.limits.open(&mut incident, &self.postures(), now.wall);
+        self.directory.limits.open(&mut incident, &postures, now.wall);
         let mut live = resumed(incident, now);
         live.reported = false;
         effects.entries.push(live.record(now, What::Opened));
@@ -76,27 +77,23 @@ impl Desk {
         self.live.insert(id, live);
     }
 
-    /// Drills whose time is over are dismissed, whoever had them.
-    pub(super) fn end_drills(&mut self, now: Now, effects: &mut Effects) {
-        let over: Vec<IncidentId> = self
-            .live
-            .values()
-            .filter(|live| !live.is_closed() && is_over(live, now))
-            .map(|live| live.incident.id)
-            .collect();
-        for id in over {
-            let mut reply = Reply::new(id, ReplyTo::Dismissed, GATEWAY);
-            reply.reason = Some(DismissReason::Test);
-            let mut told = Effects::default();
-            self.reply(now, &reply, &mut told);
-            effects.entries.append(&mut told.entries);
-        }
+    /// A drill whose time is over is dismissed, whoever had it.
+    pub(super) fn end_drill(&mut self, now: Now, id: IncidentId, effects: &mut Effects) {
+        let mut reply = Reply::new(id, ReplyTo::Dismissed, GATEWAY);
+        reply.reason = Some(DismissReason::Test);
+        let mut told = Effects::default();
+        self.reply(now, &reply, &mut told);
+        effects.entries.append(&mut told.entries);
     }
 }
 
-/// By the monotonic clock from its beginning on: the wall clock may be set meanwhile.
-fn is_over(live: &Live, now: Now) -> bool {
+/// A drill's time is over: by the monotonic clock from its beginning on, since the wall clock may be set
+/// meanwhile.
+pub(super) fn is_over(live: &Live, now: Now) -> bool {
     let incident = &live.incident;
+    if live.is_closed() || !incident.is_drill() {
+        return false;
+    }
     let until = incident.detail.get("drill_until").and_then(|until| until.as_str());
     let until = until.and_then(|until| until.parse::<Timestamp>().ok());
     let lasts = until.zip(incident.ended_at).map(|(until, began)| until.duration_since(began));

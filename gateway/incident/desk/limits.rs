@@ -41,7 +41,10 @@ pub(super) fn pass(
     effects: &mut Effects,
 ) -> bool {
     let limits = &directory.limits;
-    if live.suspension_is_over(now) {
+    let suspended = live.incident.life.suspended.is_some();
+    // What has become urgent is not suspended any more, whoever granted it.
+    let urgent = suspended && live.incident.severity == Severity::EMERGENCY;
+    if urgent || live.suspension_is_over(now) {
         effects.entries.push(live.step_of_gateway(now, ReplyTo::Resumed, postures, limits));
         return false;
     }
@@ -49,12 +52,6 @@ pub(super) fn pass(
         live.incident.detail.insert("by".into(), GATEWAY.into());
         effects.entries.push(live.step_of_gateway(now, ReplyTo::Closed, postures, limits));
         return true;
-    }
-    let suspended = live.incident.life.suspended.is_some();
-    if suspended && live.incident.severity == Severity::EMERGENCY {
-        // What has become urgent is not suspended, whoever granted it.
-        effects.entries.push(live.step_of_gateway(now, ReplyTo::Resumed, postures, limits));
-        return false;
     }
     if live.reported && !suspended && limits.hurry(&mut live.incident, postures, now.wall) {
         live.arm(now);

@@ -88,9 +88,8 @@ impl Desk {
         if into == incident.id {
             return Err("it cannot be merged into itself".into());
         }
-        let is_drill = |incident: &Incident| incident.detail.contains_key("drill");
         match self.live.get(&into) {
-            Some(other) if is_drill(&other.incident) != is_drill(incident) => {
+            Some(other) if other.incident.is_drill() != incident.is_drill() => {
                 Err("a drill and what is real are never one case".into())
             }
             Some(other) if other.is_closed() => Err(format!("{into} is closed: reopen it first")),

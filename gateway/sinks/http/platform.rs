@@ -21,6 +21,7 @@ use crate::{
     domain::{EventData, IncidentId, Kind},
     sinks::{
         case_map::{Busy, CaseMap, CaseMaps},
+        meant::{NOT_MEANT, is_meant},
         profile::{Categories, Profile, Wrong},
         sink::{DeliverError, Delivery, Sink},
         template,
@@ -157,11 +158,8 @@ impl Config {
 
     /// The reason to pass this event over, if there is one.
     pub(in crate::sinks) fn passes(&self, data: &EventData) -> Option<&'static str> {
-        let grid = data.grid.as_ref().map_or("", |grid| grid.code.as_str());
-        let meant = (self.kinds.is_empty() || self.kinds.contains(&data.kind))
-            && data.severity.level() <= self.severity_max
-            && (self.grids.is_empty() || self.grids.iter().any(|code| code == grid));
-        (!meant).then_some("not what it is for")
+        let meant = is_meant(data, &self.kinds, self.severity_max, &self.grids);
+        (!meant).then_some(NOT_MEANT)
     }
 }
 

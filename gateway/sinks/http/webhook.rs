@@ -15,6 +15,7 @@ use super::link::{self, Judgement, Link, judge};
 use crate::{
     domain::{Event, Kind, Level, What},
     sinks::{
+        meant::{NOT_MEANT, is_meant},
         sink::{DeliverError, Delivery, Sink},
         template::{self, Into},
     },
@@ -188,24 +189,21 @@ impl Config {
     /// The reason to pass this event over, if there is one.
     pub(in crate::sinks) fn passes(&self, event: &Event, now: Timestamp) -> Option<&'static str> {
         let data = &event.data;
-        let grid = data.grid.as_ref().map_or("", |grid| grid.code.as_str());
         // Somebody else came: to who is told of the first, that is as good as a new incident.
         let tells_news = data.what == What::Updated && data.detail.contains_key("news");
         // A case that is sent to a department is as good as new to it.
         let becomes_theirs = matches!(data.what, What::Dispatched | What::Transferred);
-        let meant = (self.kinds.is_empty() || self.kinds.contains(&data.kind))
-            && data.severity.level() <= self.severity_max
+        let meant = is_meant(data, &self.kinds, self.severity_max, &self.grids)
             && (self.what.contains(&data.what)
                 || (data.what == What::Escalated && !self.levels.is_empty())
                 || (becomes_theirs && !self.departments.is_empty())
                 || (tells_news && self.what.contains(&What::Opened)))
-            && (self.grids.is_empty() || self.grids.iter().any(|code| code == grid))
             && (self.departments.is_empty()
                 || data
                     .department()
                     .is_some_and(|of| self.departments.iter().any(|one| one == of)));
         if !meant {
-            return Some("not what it is for");
+            return Some(NOT_MEANT);
         }
         (template::age_s(event, now) > self.too_old_s as f64).then_some("too old to be of use")
     }
