@@ -62,8 +62,11 @@ async fn p6_with_nothing_upstream_it_starts_answers_stores_and_shows_and_all_arr
         async move { (came.len() == 10).then_some(came) }
     })
     .await;
-    let in_order: Vec<String> = (0..10).map(|n| format!("b-{n}")).collect();
-    assert_eq!(emergencies, in_order);
+    // The one that finds the sink up may be any, once the oldest has failed five times; then the oldest first.
+    let rest = &emergencies[1..];
+    let all = (0..10).map(|n| format!("b-{n}"));
+    let in_order: Vec<String> = all.filter(|button| *button != emergencies[0]).collect();
+    assert_eq!(rest, in_order, "after {}", emergencies[0]);
     receiver.wait("the detector's fault too", |data| data["kind"] == "detector-degraded").await;
     gateway.must_stop_sound().await;
 }
