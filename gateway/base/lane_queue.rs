@@ -7,7 +7,8 @@
 //!   owed, tried by a slow clock of its own, and never in front of anything.
 //!
 //! In an emergency lane what is new is tried at once, whatever waits, and incidents take turns: one
-//! that has nothing told of it yet goes before another one's tenth press. In the other lanes one goes
+//! that has nothing told of it yet goes before another one's tenth press. Calls of devices on no list,
+//! which anybody may invent, have every fifth turn while others wait. In the other lanes one goes
 //! after the other: while the first waits for its next try, the lane does. But when it has failed
 //! often, or others of the sink pass, another one is tried in between: if that one passes, it is the
 //! record and not the sink, and after some more of it the record is set aside.
@@ -35,6 +36,8 @@ const SEARCHED_MAX: usize = 64;
 
 /// Where fewer wait, they leave in the order of the journal; where more do, their incidents take turns.
 const TURNS_FROM: usize = 32;
+/// After so many of listed devices in a row one of a device on no list has its turn.
+const LISTED_IN_A_ROW: u32 = 4;
 
 /// How soon a success of the sink may bring forward what was set aside, by how often that was in vain.
 const HOLD_MS: [u64; 5] = [0, 60_000, 240_000, 960_000, REFUSED_EVERY_MS];
@@ -134,6 +137,10 @@ pub struct LaneQueue {
     order: LaneOrder,
     fresh: BTreeMap<Turn, IncidentId>,
     turns: TurnsOfIncidents,
+    /// Those of `fresh` that devices on no list sent, and their turns.
+    unlisted: BTreeMap<Turn, IncidentId>,
+    unlisted_turns: TurnsOfIncidents,
+    listed_in_a_row: u32,
     again: Timed,
     /// Those of `again` that were not tried since something passed.
     round: BTreeSet<Turn>,
@@ -159,6 +166,9 @@ impl LaneQueue {
             order,
             fresh: BTreeMap::new(),
             turns: TurnsOfIncidents::default(),
+            unlisted: BTreeMap::new(),
+            unlisted_turns: TurnsOfIncidents::default(),
+            listed_in_a_row: 0,
             again: Timed::default(),
             round: BTreeSet::new(),
             aside: Timed::default(),
@@ -184,6 +194,16 @@ impl LaneQueue {
         self.by_incident.insert((incident, turn.1));
     }
 
+    /// As [`Self::insert`], of a device that is on no list: it comes after those that are.
+    pub fn insert_unlisted(&mut self, turn: Turn, incident: IncidentId) {
+        self.insert(turn, incident);
+        if self.order == LaneOrder::EachAtOnce {
+            self.turns.remove(turn, incident);
+            self.unlisted.insert(turn, incident);
+            self.unlisted_turns.insert(turn, incident);
+        }
+    }
+
     /// Out of all groups; false if it was in none. How often it was tried is kept.
     pub fn leave(&mut self, turn: Turn, incident: IncidentId) -> bool {
         self.by_incident.remove(&(incident, turn.1));
@@ -196,7 +216,10 @@ impl LaneQueue {
 
     fn leave_fresh(&mut self, turn: Turn) -> bool {
         let Some(incident) = self.fresh.remove(&turn) else { return false };
-        self.turns.remove(turn, incident);
+        match self.unlisted.remove(&turn) {
+            Some(_) => self.unlisted_turns.remove(turn, incident),
+            None => self.turns.remove(turn, incident),
+        }
         true
     }
 
@@ -278,12 +301,21 @@ impl LaneQueue {
     /// By turns of their incidents, and after a failure the newest: whoever hangs would stand before all
     /// others. Of its incident, what is older goes first, and then it at once.
     fn fresh_one(&mut self, now_ms: u64) -> Option<Turn> {
-        let (turn, incident) = match self.failed_last {
-            true => self.fresh.last_key_value().map(|(turn, incident)| (*turn, *incident)),
-            false if self.fresh.len() < TURNS_FROM => {
-                self.fresh.first_key_value().map(|(turn, incident)| (*turn, *incident))
+        let listed = self.fresh.len() - self.unlisted.len();
+        let of_listed =
+            self.unlisted.is_empty() || listed > 0 && self.listed_in_a_row < LISTED_IN_A_ROW;
+        self.listed_in_a_row = if of_listed { self.listed_in_a_row.saturating_add(1) } else { 0 };
+        let owned = |(turn, incident): (&Turn, &IncidentId)| (*turn, *incident);
+        let (turn, incident) = match (of_listed, self.failed_last) {
+            (true, true) => {
+                self.fresh.iter().rfind(|(turn, _)| !self.unlisted.contains_key(turn)).map(owned)
             }
-            false => self.turns.next(),
+            (false, true) => self.unlisted.last_key_value().map(owned),
+            (true, false) if self.fresh.len() < TURNS_FROM && self.unlisted.is_empty() => {
+                self.fresh.first_key_value().map(owned)
+            }
+            (true, false) => self.turns.next(),
+            (false, false) => self.unlisted_turns.next(),
         }?;
         let oldest = self.by_incident.range((incident, 0)..=(incident, turn.1)).next();
         let oldest = oldest.map_or(turn, |(_, seq)| (turn.0, *seq));
@@ -451,100 +483,4 @@ impl LaneQueue {
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::*;
-    use crate::domain::{IdMint, Now};
-
-    /// How long one waits that was tried so often, while others pass in between.
-    fn waits(order: LaneOrder, first: NotYet) -> u64 {
-        let now = Now { wall: Timestamp::from_second(1_782_864_000).unwrap(), mono_ms: 0 };
-        let incident = IdMint::new([1; 32]).incident(now);
-        let turn = (Class::Emergency, 1);
-        let mut queue = LaneQueue::new(order);
-        queue.insert(turn, incident);
-        let mut now_ms = 0;
-        for n in 0..20 {
-            queue.leave(turn, incident);
-            let why = if n == 0 { first } else { NotYet::Failed { wait_ms: 1_000 } };
-            queue.later(turn, incident, why, (now_ms, n));
-            let next_ms = queue.next_ms().unwrap();
-            if n == 19 {
-                assert!(queue.tried(1).is_aside());
-                return next_ms - now_ms;
-            }
-            now_ms = next_ms;
-        }
-        unreachable!()
-    }
-
-    #[test]
-    fn an_emergency_that_only_fails_is_asked_within_a_minute_and_what_was_refused_is_not() {
-        let failed = NotYet::Failed { wait_ms: 1_000 };
-        assert_eq!(waits(LaneOrder::EachAtOnce, failed), FAILED_HOLD_MS_MAX);
-        assert_eq!(waits(LaneOrder::EachAtOnce, NotYet::Refused), REFUSED_EVERY_MS);
-        assert_eq!(waits(LaneOrder::OneByOne, failed), REFUSED_EVERY_MS);
-    }
-
-    #[test]
-    fn p3_after_an_outage_the_oldest_that_is_choked_on_keeps_no_other_from_its_turn() {
-        let now = Now { wall: Timestamp::from_second(1_782_864_000).unwrap(), mono_ms: 0 };
-        let mut ids = IdMint::new([1; 32]);
-        let incidents = [ids.incident(now), ids.incident(now)];
-        let of = |seq: u64| incidents.get(seq as usize).copied();
-        let mut queue = LaneQueue::new(LaneOrder::EachAtOnce);
-        (0..2).for_each(|seq| queue.insert((Class::Emergency, seq), incidents[seq as usize]));
-        let (mut now_ms, mut tries) = (0, 0);
-        while tries < 40 {
-            let Some(turn) = queue.take(now_ms, |_| true, of) else {
-                now_ms = queue.next_ms().unwrap();
-                continue;
-            };
-            tries += 1;
-            // Everything fails at first; from then on the second one would pass.
-            if tries > 6 && turn.1 == 1 {
-                return;
-            }
-            let why = NotYet::Failed { wait_ms: 1_000 };
-            queue.later(turn, incidents[turn.1 as usize], why, (now_ms, 0));
-        }
-        panic!("the other one never had its turn");
-    }
-
-    #[test]
-    fn p3_ten_thousand_presses_of_one_button_do_not_stand_before_the_first_of_another() {
-        let now = Now { wall: Timestamp::from_second(1_782_864_000).unwrap(), mono_ms: 0 };
-        let mut ids = IdMint::new([1; 32]);
-        let (mad, other, third) = (ids.incident(now), ids.incident(now), ids.incident(now));
-        let mut queue = LaneQueue::new(LaneOrder::EachAtOnce);
-        let mut of = BTreeMap::new();
-        let put = |queue: &mut LaneQueue, seq: u64, incident, of: &mut BTreeMap<u64, _>| {
-            of.insert(seq, incident);
-            queue.insert((Class::Emergency, seq), incident);
-        };
-        (1..=10_000).for_each(|seq| put(&mut queue, seq, mad, &mut of));
-        let take = |queue: &mut LaneQueue, of: &BTreeMap<u64, IncidentId>| {
-            let turn = queue.take(0, |_| true, |seq| of.get(&seq).copied()).unwrap();
-            queue.passed(0, true);
-            turn.1
-        };
-        assert_eq!([take(&mut queue, &of), take(&mut queue, &of)], [1, 2]);
-        put(&mut queue, 10_001, other, &mut of);
-        put(&mut queue, 10_002, other, &mut of);
-        put(&mut queue, 10_003, third, &mut of);
-        // The first of each at once; from then on they take turns, each in its own order.
-        let taken: Vec<u64> = (0..6).map(|_| take(&mut queue, &of)).collect();
-        assert!(queue.fresh.len() > TURNS_FROM);
-        assert_eq!(taken[..2], [10_001, 10_003], "{taken:?}");
-        assert!(taken[2..4].contains(&10_002), "its second in the next round: {taken:?}");
-        assert_eq!(taken.iter().filter(|seq| **seq < 10_000).count(), 3, "{taken:?}");
-        // Nothing is lost or given twice.
-        let mut rest: Vec<u64> = (0..9_995).map(|_| take(&mut queue, &of)).collect();
-        rest.sort_unstable();
-        rest.dedup();
-        assert_eq!(rest.len(), 9_995);
-        assert!(queue.take(0, |_| true, |seq| of.get(&seq).copied()).is_none());
-        assert!(queue.turns.is_empty());
-    }
-}
+mod tests;

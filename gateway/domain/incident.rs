@@ -221,6 +221,11 @@ impl Incident {
         said.is_some_and(|said| !said.is_null() && *said != serde_json::Value::Bool(false))
     }
 
+    /// A device on no list called: anybody may invent one.
+    pub fn is_unlisted(&self) -> bool {
+        self.detail.get("unlisted").is_some_and(|said| *said == serde_json::Value::Bool(true))
+    }
+
     /// Equipment that was not well and is right again by itself, before anybody took it on: nobody is called
     /// for it.
     pub fn has_mended(&self) -> bool {

@@ -66,6 +66,7 @@ impl Strangers {
     /// What is to be shown now; it is told with that.
     pub(super) fn tell(&mut self, now_ms: u64, detail: &mut Detail) -> String {
         (self.told_ms, self.untold) = (now_ms, false);
+        detail.insert("unlisted".into(), true.into());
         detail.insert("presses".into(), self.calls_joined.into());
         detail.insert("devices".into(), self.names.iter().cloned().collect::<Vec<_>>().into());
         format!(

@@ -114,6 +114,7 @@ impl State {
             class: letter.class.min(top),
             location: letter.location,
             owed: vec![retried.sink.clone()],
+            unlisted: false,
             piece: letter.piece,
         };
         if letter.answers.is_empty() {

@@ -39,6 +39,9 @@ pub(super) struct Pending {
     pub(super) location: Location,
     /// Sinks that have not settled it.
     pub(super) owed: Vec<SinkId>,
+    /// A device on no list opened it: it comes after those that are on one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) unlisted: bool,
     /// The file itself is owed, and not a record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) piece: Option<EvidenceId>,
@@ -103,7 +106,7 @@ impl DueBook {
     pub(super) fn insert(&mut self, seq: u64, pending: Pending) {
         for sink in &pending.owed {
             let due = self.sinks.entry(sink.clone()).or_default();
-            due.queue(&pending).insert((pending.class, seq), pending.incident);
+            due.put(&pending, seq);
         }
         self.by_incident.insert((pending.incident, seq));
         self.pending.insert(seq, pending);
@@ -115,7 +118,7 @@ impl DueBook {
         for sink in pending.owed {
             if !owing.owed.contains(&sink) {
                 let due = self.sinks.entry(sink.clone()).or_default();
-                due.queue(owing).insert((owing.class, seq), owing.incident);
+                due.put(owing, seq);
                 owing.owed.push(sink);
             }
         }
@@ -137,7 +140,7 @@ impl DueBook {
                 let left = due.queue(&before).leave((before.class, *seq), incident);
                 if left {
                     due.queue(&before).forget(*seq);
-                    due.queue(pending).insert((class, *seq), incident);
+                    due.put(pending, *seq);
                 }
             }
         }
@@ -194,7 +197,7 @@ impl DueBook {
         let Some(due) = self.sinks.get_mut(sink) else { return false };
         let was_out = due.in_flight.remove(&seq);
         if was_out {
-            due.queue(pending).insert((pending.class, seq), pending.incident);
+            due.put(pending, seq);
         }
         was_out
     }
@@ -302,6 +305,15 @@ impl SinkDue {
     /// Where this one waits.
     fn queue(&mut self, pending: &Pending) -> &mut LaneQueue {
         self.lane(lane_of(pending))
+    }
+
+    /// It waits now.
+    fn put(&mut self, pending: &Pending, seq: u64) {
+        let (turn, incident) = ((pending.class, seq), pending.incident);
+        match pending.unlisted {
+            true => self.queue(pending).insert_unlisted(turn, incident),
+            false => self.queue(pending).insert(turn, incident),
+        }
     }
 
     fn lane(&mut self, lane: Lane) -> &mut LaneQueue {

@@ -201,7 +201,9 @@ impl State {
         }
         if !self.sinks.is_empty() {
             let (incident, owed) = (record.incident.id, self.sinks.clone());
-            let pending = Pending { incident, kind, class: top, location, owed, piece: None };
+            let unlisted = record.incident.is_unlisted();
+            let pending =
+                Pending { incident, kind, class: top, location, owed, unlisted, piece: None };
             self.due.insert(seq, pending);
             self.touched.insert(Key::Due(seq));
         }
@@ -301,7 +303,8 @@ impl State {
         let (incident, kind) = (record.incident.id, record.incident.kind);
         let (owed, location) = (self.carriers.clone(), piece.location);
         self.touched.insert(Key::Due(piece.seq));
-        let pending = Pending { incident, kind, class, location, owed, piece: Some(id) };
+        let unlisted = record.incident.is_unlisted();
+        let pending = Pending { incident, kind, class, location, owed, unlisted, piece: Some(id) };
         self.due.insert(piece.seq, pending);
     }
 
@@ -418,7 +421,9 @@ impl State {
                 // Owed to nobody: only the latest state of a live incident.
                 let (incident, kind) = (record.incident.id, record.incident.kind);
                 let (class, owed) = (*top, owed.clone());
-                let pending = Pending { incident, kind, class, location, owed, piece: None };
+                let unlisted = record.incident.is_unlisted();
+                let pending =
+                    Pending { incident, kind, class, location, owed, unlisted, piece: None };
                 self.carried_over(*seq, pending, dead);
                 for evidence in &record.incident.evidence {
                     self.piece(*seq, record.incident.id, location, evidence, true);
@@ -431,6 +436,7 @@ impl State {
                     class: *top,
                     location,
                     owed: owed.clone(),
+                    unlisted: false,
                     piece: Some(evidence.id),
                 };
                 self.carried_over(*seq, pending, dead);

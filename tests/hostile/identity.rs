@@ -1,5 +1,10 @@
 //! Who may say what: a press in another's name calls and takes nothing of theirs; strangers come beside buttons, not before.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use serde_json::{Value, json};
 
 use crate::world::{Broker, Button, Gateway, Receiver, Site, is_of, wait_for};
@@ -166,5 +171,31 @@ async fn invented_buttons_are_acknowledged_counted_and_one_incident_beyond_two_h
     assert!(of(&receiver, "made-up-200").is_empty());
     let accepted = gateway.metric("gridpost_signals_accepted_total").await;
     assert!(accepted >= 331.0, "{accepted}");
+    gateway.must_stop_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p3_a_listed_button_does_not_wait_for_two_hundred_invented_ones_at_a_slow_receiver() {
+    let receiver = Receiver::start().await;
+    let all_pressed = Arc::new(AtomicBool::new(false));
+    let goes_on = all_pressed.clone();
+    // It answers nobody before all have pressed: they wait in the lane together.
+    receiver.answer(move |_| if goes_on.load(Ordering::SeqCst) { 202 } else { 0 });
+    let site = Site::demo().button("btn-a").http(&receiver).set("timeout_s", 4);
+    let mut gateway = Gateway::start(&site).await;
+    let mut mad = Button::new("mad", gateway.intake.unwrap());
+    for n in 0..190 {
+        mad.press(&format!("made-up-{n}"), n).await;
+        if n == 90 {
+            mad.press("btn-a", 1).await;
+        }
+    }
+    all_pressed.store(true, Ordering::SeqCst);
+    let all = || async { (receiver.state().len() == 191).then_some(()) };
+    wait_for("all of them", all).await;
+    let events = receiver.events();
+    let calls = events.iter().filter(|event| event["data"]["kind"] == "emergency-button");
+    let place = calls.map(|event| &event["data"]["sources"][0]["id"]).position(|id| id == "btn-a");
+    assert!(place.unwrap() <= 2, "it had to wait for {place:?} others");
     gateway.must_stop_sound().await;
 }

@@ -118,6 +118,9 @@ impl Desk {
             let own = claim.speaks_for.iter().map(ToString::to_string);
             detail.insert("speaks_for".into(), own.collect::<Vec<_>>().into());
         }
+        if self.is_stranger(source, Some(press)) {
+            detail.insert("unlisted".into(), true.into());
+        }
         if let Some(battery) = press.battery {
             detail.insert("battery".into(), battery.into());
         }
