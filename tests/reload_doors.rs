@@ -94,6 +94,21 @@ async fn listeners_move_new_one_first_and_stay_if_they_cannot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_changed_web_token_lets_in_by_the_new_one_alone() {
+    let mut gateway =
+        Gateway::start(Site::demo().section("[web]").set("token_file", "data/token")).await;
+    let token = gateway.data().join("token");
+    let before = fs::read_to_string(&token).unwrap();
+    assert_eq!(gateway.get("/api/v1/incidents").await.0, 200);
+    fs::write(&token, "another-token-of-the-same-site\n").unwrap();
+    let (status, answer) = gateway.reload().await;
+    assert_eq!(status, 200, "the old one still asks for the reload: {answer}");
+    assert_eq!(gateway.get("/api/v1/incidents").await.0, 401, "{before}");
+    gateway.token = "another-token-of-the-same-site".into();
+    assert_eq!(gateway.get("/api/v1/incidents").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn buttons_grids_and_brokers_are_swapped_while_it_runs() {
     let (receiver, broker) = (Receiver::start().await, Broker::start().await);
     let site = Site::demo().http(&receiver);
