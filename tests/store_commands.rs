@@ -24,6 +24,10 @@ async fn p4_what_was_refused_is_told_listed_and_can_be_sent_again() {
     let listed = gateway.store(&["list"]);
     assert!(listed.contains("grid notice device-battery") && listed.contains("422"), "{listed}");
     assert!(gateway.store(&["ledger"]).contains("dead-lettered 1"));
+    // By the configuration too, as every other command; one of the two is needed.
+    let by_config = gridpost(&["store", "list", "-c", &gateway.file("gridpost.toml")]);
+    assert_eq!((by_config.code, by_config.stdout), (0, listed));
+    assert_eq!(gridpost(&["store", "list"]).code, 2);
     let text = gateway.metrics().await;
     let dead = r#"gridpost_ledger_records{sink="grid",kind="device-battery",state="dead"} 1"#;
     assert!(text.contains(dead), "{text}");

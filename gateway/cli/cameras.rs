@@ -51,7 +51,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         }
     }
     print_line(&format!(
-        "{} cameras; % of one core since the start, {:.0} s before {:.0}; det ms is a picture's",
+        "{} cameras; awake % of the time, other % of one core, since the start {:.0} s before {:.0}; det ms is a picture's",
         table.cameras.len(),
         table.up_s,
         table.at

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    Failure, print_row,
+    Failure, load, print_row,
     store_report::{self, ListKind},
 };
 
@@ -14,10 +14,24 @@ pub(crate) struct Args {
 }
 
 #[derive(clap::Args)]
+#[group(required = true, multiple = false)]
 struct Folder {
     /// The data folder.
     #[arg(short, long)]
-    data: PathBuf,
+    data: Option<PathBuf>,
+    /// Or the configuration that names it.
+    #[arg(short, long)]
+    config: Option<PathBuf>,
+}
+
+impl Folder {
+    fn path(&self) -> Result<PathBuf, Failure> {
+        match (&self.data, &self.config) {
+            (Some(data), _) => Ok(data.clone()),
+            (None, Some(config)) => Ok(load(config)?.data.path),
+            (None, None) => Err(Failure::Usage("--data FOLDER or --config FILE is needed".into())),
+        }
+    }
 }
 
 #[derive(clap::Subcommand)]
@@ -69,15 +83,16 @@ enum StoreCommand {
 /// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let lines = match &args.action {
-        StoreCommand::Check(Folder { data }) => {
-            let (sound, lines) = store_report::check(data);
+        StoreCommand::Check(folder) => {
+            let data = folder.path()?;
+            let (sound, lines) = store_report::check(&data);
             print(&lines)?;
             return match sound {
                 true => Ok(()),
                 false => Err(Failure::Other(format!("{}: not sound", data.display()))),
             };
         }
-        StoreCommand::Ledger(Folder { data }) => store_report::ledger(data),
+        StoreCommand::Ledger(folder) => store_report::ledger(&folder.path()?),
         StoreCommand::List { folder, pending, shed, quarantine } => {
             let what = match (pending, shed, quarantine) {
                 (true, ..) => ListKind::Pending,
@@ -85,13 +100,13 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
                 (.., true) => ListKind::Quarantine,
                 _ => ListKind::Dead,
             };
-            store_report::list(&folder.data, what)
+            store_report::list(&folder.path()?, what)
         }
         StoreCommand::Retry { folder, sink, number } => {
-            store_report::retry(&folder.data, sink.as_deref(), *number)
+            store_report::retry(&folder.path()?, sink.as_deref(), *number)
         }
-        StoreCommand::Backup { folder, to } => store_report::backup(&folder.data, to),
-        StoreCommand::Restore { from, folder } => store_report::restore(from, &folder.data),
+        StoreCommand::Backup { folder, to } => store_report::backup(&folder.path()?, to),
+        StoreCommand::Restore { from, folder } => store_report::restore(from, &folder.path()?),
     };
     print(&lines.map_err(Failure::Other)?)
 }

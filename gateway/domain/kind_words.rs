@@ -30,7 +30,7 @@ impl Kind {
             Self::SinkDown => ("上报通道中断", "sink down"),
             Self::DiskLow => ("磁盘空间不足", "disk low"),
             Self::ClockSkew => ("时钟偏差", "clock skew"),
-            Self::Loss => ("记录丢失", "loss"),
+            Self::Loss => ("记录未送达", "loss"),
             Self::DeviceFault => ("设备数据异常", "device data implausible"),
             Self::Posture => ("值守状态变化", "posture changed"),
         }
