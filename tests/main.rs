@@ -102,6 +102,7 @@ mod onvif_discover;
 mod onvif_streams;
 mod pictures;
 mod pictures_recorded;
+mod platform_faults;
 mod playback;
 mod power_cut;
 mod priorities;
