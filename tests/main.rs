@@ -128,6 +128,7 @@ mod sinks_mqtt;
 mod sinks_presence;
 mod soak;
 mod store_commands;
+mod story_district;
 mod story_police_room;
 mod sub_stream;
 mod systemd;
