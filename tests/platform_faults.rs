@@ -56,7 +56,7 @@ fn listed(platform: &Platform, id: &str, marked: bool) -> Value {
 /// By what our request had there, and without such a mark by what was told: an acceptance that is listed
 /// after the case was opened again accepts nothing, and who does accept it there is heard.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_platform_lists_of_our_own_steps_is_no_reply() {
+async fn s2_what_a_platform_lists_of_our_own_steps_is_no_reply() {
     for marked in [true, false] {
         let platform = Platform::start(Tongue::Pinyin).await;
         let quick = ("every_s = 30", "every_s = 1");
@@ -159,7 +159,7 @@ async fn a_question_that_settles_what_failed_shows_that_the_platform_is_up() {
 
 /// Our id, and a case that is another's or nobody's: refused, counted, said, and nothing is taken.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_with_our_id_and_another_case_is_refused() {
+async fn s2_a_push_with_our_id_and_another_case_is_refused() {
     let platform = Platform::start(Tongue::Docking).await;
     let gateway = Gateway::start(platform.site()).await;
     gateway.press("btn-1", "p1");

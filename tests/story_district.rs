@@ -214,7 +214,7 @@ fn number(cell: &Data) -> Option<f64> {
 
 /// What the table of the month has in this row: by heading.
 fn row_of(rows: &[Vec<Data>], first: &str) -> BTreeMap<String, Option<f64>> {
-    let row = rows.iter().find(|row| row[0].to_string() == first);
+    let row = rows.iter().find(|row| row[0] == Data::String(first.into()));
     let row = row.unwrap_or_else(|| panic!("no {first} in {rows:?}"));
     rows[0].iter().map(ToString::to_string).zip(row.iter().map(number)).collect()
 }

@@ -4,6 +4,7 @@
 //! what runs. Nothing in here reaches anything: requests are made by `sinks/http/platform.rs`,
 //! replies are handed on by the runtime.
 
+mod bounds;
 mod file;
 mod render;
 mod reply;
