@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::world::{Gateway, Site};
+use crate::world::{Gateway, Platform, Site, Tongue, http};
 
 fn address(gateway: &Gateway) -> String {
     gateway.web.trim_start_matches("http://").to_owned()
@@ -49,6 +49,26 @@ async fn half_heads_and_half_bodies_are_closed_in_time() {
     let large = "x".repeat(70_000);
     let (status, _) = gateway.post("/api/v1/replies", &serde_json::json!(large)).await;
     assert_eq!(status, 413);
+}
+
+/// Who writes ten megabytes hears why it is too much, and not that the connection broke.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_far_too_large_is_read_to_its_end_and_answered() {
+    let platform = Platform::start(Tongue::Docking).await;
+    let gateway = Gateway::start(platform.site()).await;
+    let token = std::fs::read_to_string(gateway.data().join("platforms/district.token")).unwrap();
+    for (path, token) in [("replies", gateway.token.as_str()), ("platform/district", token.trim())]
+    {
+        for bytes in [64 * 1024 + 1, 10_000_000, 16_000_000] {
+            let url = format!("{}/api/v1/{path}", gateway.web);
+            let sent = http().post(url).bearer_auth(token).body("x".repeat(bytes)).send().await;
+            let answer = sent.unwrap_or_else(|error| panic!("{path} {bytes}: {error:?}"));
+            assert_eq!(answer.status().as_u16(), 413, "{path} {bytes}");
+            assert!(answer.text().await.unwrap().contains("at most 65536 bytes"), "{path}");
+        }
+    }
+    gateway.press("btn-1", "p1");
+    platform.has(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ use crate::world::{Gateway, Receiver, Robot, Site, free_port};
 fn site(receiver: &Receiver, robot: &Robot) -> Site {
     let dead = format!("http://127.0.0.1:{}/", free_port());
     Site::demo()
+        .set("timezone", "Asia/Shanghai")
         .button("b1")
         .set("name", "张秀英")
         .http(receiver)
@@ -47,6 +48,9 @@ async fn a_drill_says_what_arrived_where_and_is_no_case_of_the_figures() {
 
     let drill = receiver.wait("the drill", |data| data["detail"]["drill"] == true).await;
     assert_eq!((&drill["data"]["severity"], &drill["data"]["revision"]), (&1.into(), &1.into()));
+    // A time for people: by the site's clock, as all others.
+    let until = drill["data"]["detail"]["drill_until"].as_str().unwrap();
+    assert!(until.ends_with("+08:00"), "{until}");
     gateway.press("b1", "real");
     let real =
         |data: &Value| data["detail"]["drill"].is_null() && data["kind"] == "emergency-button";

@@ -39,7 +39,7 @@ fn each_template_is_tried_on_each_kind_and_what_fails_is_refused_with_its_line()
     let line = line_of(&fine, "{{ title | cut(100) }}");
     for (from, to, words) in [
         // Misspelt, quoted by hand, an end that is missing, a loop, a filter, JSON with a hole.
-        ("{{ title | cut(100) }}", "{{ titel }}", "undefined value"),
+        ("{{ title | cut(100) }}", "{{ titel }}", "undefined value `titel`"),
         ("{{ title | cut(100) }}", "\"{{ title }}\"", "makes no JSON"),
         ("{{ title | cut(100) }}", "{{ title", "syntax error"),
         (
@@ -71,13 +71,13 @@ fn a_profile_that_is_none_or_contradicts_itself_is_told_in_one_go() {
         ("what = [\"evidence\"]", "what = [\"accepted\"]", "stands in two [[send]]"),
         ("what = [\"evidence\"]", "what = [\"acepted\"]", "expected the word of a record"),
         ("\"派遣\" = \"dispatched\"", "\"派遣\" = \"sent\"", "expected a step of a reply"),
-        ("verified = \"核查\"\n", "", "undefined value"),
+        ("verified = \"核查\"\n", "", "undefined value `status`: [outward] has no word"),
         ("status = \"/feedbackType\"", "status = \"feedbackType\"", "expected a JSON pointer"),
         ("[push]\nitems = \"\"", "[push]\nitms = \"\"", "unknown field `itms`"),
         ("ok = [0, 200]\n", "", "`verdict` needs `ok`"),
         ("[inward]", "[inwards]", "unknown field `inwards`"),
         ("name = \"综治平台通用对接\"", "name = ", "not a profile"),
-        ("{{ category.code }}", "{{ category.codes }}", "undefined value"),
+        ("{{ category.code }}", "{{ category.codes }}", "undefined value `category.codes`"),
     ] {
         let (code, said) = told(&fine.replacen(from, to, 1), &[]);
         println!("{said}");

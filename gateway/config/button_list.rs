@@ -32,8 +32,7 @@ pub(super) type ListedRows = (Vec<(usize, ButtonConfig)>, Vec<BadRow>);
 
 /// The buttons of a CSV file; bad rows are returned with their lines, the good ones are kept.
 pub(super) fn read_buttons(path: &Path) -> Result<ListedRows, String> {
-    let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
-    Ok(parse_buttons(&bytes))
+    Ok(parse_buttons(&list_rows::file(path)?))
 }
 
 pub(super) fn parse_buttons(bytes: &[u8]) -> ListedRows {
@@ -93,6 +92,22 @@ mod tests {
         assert_eq!(buttons[0].1.place, Some([113.9, 30.9]));
         assert_eq!(buttons[0].1.note, None);
         assert_eq!(bad.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [3, 4], "{bad:?}");
+    }
+
+    #[test]
+    fn p11_a_list_beyond_its_bounds_is_told_and_takes_no_memory() {
+        let list = |rows: usize| {
+            let rows: String = (0..rows).map(|n| format!("b{n}\n")).collect();
+            parse_buttons(format!("id\n{rows}").as_bytes())
+        };
+        let (buttons, bad) = list(50_000);
+        assert_eq!((buttons.len(), bad.len()), (50_000, 0));
+        let (buttons, bad) = list(300_000);
+        assert_eq!((buttons.len(), bad.len(), bad[0].0), (50_000, 1, 50_002));
+        assert!(bad[0].1.contains("more than 50000 rows"), "{bad:?}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(32 * 1024 * 1024 + 1).unwrap();
+        assert!(read_buttons(file.path()).unwrap_err().contains("expected 33554432 at most"));
     }
 
     #[test]

@@ -27,6 +27,11 @@ pub(super) struct Form {
     pub(super) rows_max: Option<usize>,
 }
 
+/// Rows of a list of buttons, departments or duties: a button is 5 KB of memory while it is checked.
+const ROWS_MAX: usize = 50_000;
+/// Bytes of the file of a list.
+const FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
 /// Goes through the rows of a list that are not empty, with their lines. `heads`: what is wrong with the
 /// names of the columns; the error is that the rows are of no use.
 pub(super) fn walk(
@@ -58,7 +63,10 @@ pub(super) fn walk(
         if let Some(most) = form.rows_max.filter(|most| count >= *most) {
             let line = record.as_ref().ok().and_then(csv::StringRecord::position);
             let line = line.map_or(0, |position| number(position.line()));
-            bad.push((line, format!("more than {most} rows")));
+            bad.push((
+                line,
+                format!("more than {most} rows: this one and all behind it are not read"),
+            ));
             break;
         }
         let record = match record {
@@ -90,7 +98,8 @@ pub(super) fn read<T>(
 ) -> Rows<T> {
     let mut good = Vec::new();
     let heads = |headers: &[String]| wrong_columns(headers, columns);
-    let bad = walk(bytes, Form::default(), heads, |line, row| {
+    let form = Form { rows_max: Some(ROWS_MAX), ..Form::default() };
+    let bad = walk(bytes, form, heads, |line, row| {
         row.whole()?;
         good.push((line, each(row)?));
         Ok(())
@@ -100,14 +109,23 @@ pub(super) fn read<T>(
 
 /// The bytes of the list that this key names; that it cannot be read is told there.
 pub(super) fn bytes(document: &mut Document<'_>, key: [&str; 2], path: &Path) -> Option<Vec<u8>> {
-    match std::fs::read(path) {
+    match file(path) {
         Ok(bytes) => Some(bytes),
-        Err(error) => {
-            let message = format!("{}: cannot be read: {error}", path.display());
-            document.problem(&key, message, None);
+        Err(why) => {
+            document.problem(&key, format!("{}: {why}", path.display()), None);
             None
         }
     }
+}
+
+/// The file of a list; the error is why it cannot be read, or that it is too large to be one.
+pub(super) fn file(path: &Path) -> Result<Vec<u8>, String> {
+    let unread = |error: std::io::Error| format!("cannot be read: {error}");
+    let bytes = std::fs::metadata(path).map_err(unread)?.len();
+    if bytes > FILE_BYTES_MAX {
+        return Err(format!("a list of {bytes} bytes: expected {FILE_BYTES_MAX} at most"));
+    }
+    std::fs::read(path).map_err(unread)
 }
 
 /// Columns that nobody knows, or that are there twice; the error is that the rows are of no use.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Detail, EventContext, EventLife, Evidence, EvidenceId, Grid, HeartbeatData, Incident,
     IncidentId, Kind, ObjectCount, Place, PreRollLimit, Record, Route, Severity, SiteId, SourceRef,
-    Stage, Title, What,
+    Stage, Title, What, clean,
     event_limits::{EventDeadline, detail_with_escalation},
 };
 
@@ -138,7 +138,7 @@ impl EventContext {
             active: incident.active,
             kind: incident.kind,
             severity: incident.severity,
-            title: incident.title.clone(),
+            title: Title { zh: seen(&incident.title.zh), en: seen(&incident.title.en) },
             site: self.site.clone(),
             grid: incident.grid.clone(),
             place: incident.place.clone(),
@@ -146,7 +146,7 @@ impl EventContext {
             opened_at: self.time(incident.opened_at),
             changed_at: self.time(incident.changed_at),
             ended_at: incident.ended_at.map(|at| self.time(at)),
-            sources: incident.sources.clone(),
+            sources: incident.sources.iter().map(named).collect(),
             objects: incident.objects.clone(),
             evidence: incident.evidence.iter().map(|evidence| self.evidence(evidence)).collect(),
             deadline: self.deadline(incident),
@@ -157,8 +157,8 @@ impl EventContext {
                 gateway: self.time(incident.clock.gateway),
                 error_ms: incident.clock.error_ms,
             },
-            why: incident.why.clone(),
-            detail: detail_with_escalation(incident),
+            why: seen(&incident.why),
+            detail: detail_with_escalation(incident, self),
         }
     }
 
@@ -177,6 +177,16 @@ impl EventContext {
             }),
         }
     }
+}
+
+/// As people see it: an id is what a device calls itself, and stands in some sentences.
+fn seen(text: &str) -> String {
+    clean(text).into_owned()
+}
+
+/// The id stays what it is, for machines.
+fn named(source: &SourceRef) -> SourceRef {
+    SourceRef { name: seen(&source.name), ..source.clone() }
 }
 
 /// JSON Schema of the event, generated from the types above.

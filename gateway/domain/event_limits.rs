@@ -84,8 +84,13 @@ impl EventContext {
 
 /// `detail`, with the latest escalation until somebody acts; and who closed the case, if it was the
 /// gateway: figures count that apart.
-pub(super) fn detail_with_escalation(incident: &Incident) -> Detail {
+pub(super) fn detail_with_escalation(incident: &Incident, context: &EventContext) -> Detail {
     let mut detail = incident.detail.clone();
+    // A time for people, as all others of the event.
+    let until = detail.get("drill_until").and_then(|until| until.as_str());
+    if let Some(until) = until.and_then(|until| until.parse().ok()) {
+        detail.insert("drill_until".into(), context.time(until).into());
+    }
     let escalation = incident.deadline.as_ref().and_then(|deadline| deadline.escalation.as_ref());
     if let Some(escalation) = escalation {
         detail.insert("escalation".into(), json!(escalation));

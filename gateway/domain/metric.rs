@@ -86,7 +86,7 @@ metrics! {
     Incidents Counter "gridpost_incidents_total" ["kind"] "Incidents opened.";
     Delivered Counter "gridpost_delivered_total" ["sink"] "Records delivered.";
     SinkPassed Counter "gridpost_sink_passed_total" ["sink"] "Records that were none of a sink's business (its filter, its age): delivered in the ledger, and nothing was sent.";
-    PlatformReplies Counter "gridpost_platform_replies_total" ["sink,outcome"] "Replies of a district's platform: taken, ignored (known, and nothing to us), doubled; refused, unknown-case, unreadable (these are in the quarantine).";
+    PlatformReplies Counter "gridpost_platform_replies_total" ["sink,outcome"] "Replies of a district's platform: taken, ignored (known, and nothing to us), own (a step that we told it), doubled; refused, unknown-case, unreadable (these are in the quarantine).";
     PlatformSentAgain Counter "gridpost_platform_sent_again_total" ["sink"] "Cases opened once more under the same id, because an answer was lost and the profile cannot ask.";
     DeliveryFailures Counter "gridpost_delivery_failures_total" ["sink"] "Tries that failed and will be repeated.";
     DeadLettered Counter "gridpost_dead_lettered_total" ["sink"] "Records refused for good.";

@@ -33,7 +33,7 @@ use super::{
     live::{Live, SNAPSHOT_WAIT_MS, UPDATE_EVERY_MS},
     memory::Remembers,
     presses::Presses,
-    strangers::Strangers,
+    strangers::{NAME_CHARS_MAX, Strangers},
     supervise::Fleet,
     things::Things,
     titles,
@@ -42,7 +42,7 @@ use crate::domain::{
     Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, Grid, IdMint,
     Incident, IncidentId, Kind, Life, Mark, Now, Observation, Phase, Place, PressForm, Record,
     Roster, Route, Routes, SeenPress, Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage,
-    What,
+    What, clean_cut,
 };
 
 /// What the desk knows of sources: the configuration, looked up by id.
@@ -336,7 +336,8 @@ impl Desk {
         self.directory.sources.get(id).cloned().unwrap_or_else(|| SourceInfo {
             id: id.clone(),
             kind: SourceKind::Unknown,
-            name: id.to_string(),
+            // Whatever a stranger calls himself is read by people.
+            name: clean_cut(id.as_str(), NAME_CHARS_MAX),
             place: None,
             grid: None,
             contact: None,

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::domain::{Detail, Incident, IncidentId};
+use crate::domain::{Detail, Incident, IncidentId, clean_cut};
 
 /// Open incidents of devices on no list that are each their own.
 pub(super) const OWN_MAX: usize = 200;
 /// Names that the joint incident shows, the last ones.
 const NAMES_MAX: usize = 50;
 /// A name is shown up to so many characters.
-const NAME_CHARS_MAX: usize = 128;
+pub(super) const NAME_CHARS_MAX: usize = 128;
 /// It is told at most so often, milliseconds.
 const TELL_EVERY_MS: u64 = 60_000;
 /// The key of the joint incident, which no device can have.
@@ -50,7 +50,7 @@ impl Strangers {
     pub(super) fn add(&mut self, name: &str) {
         self.calls_joined += 1;
         self.untold = true;
-        let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+        let name = clean_cut(name, NAME_CHARS_MAX);
         self.names.retain(|one| *one != name);
         self.names.push_back(name);
         while self.names.len() > NAMES_MAX {

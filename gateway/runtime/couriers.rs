@@ -81,7 +81,11 @@ impl Couriers {
                 let courier = Courier {
                     sink: sink.clone(),
                     lane,
-                    connection: config.build(&context.site, lane, &parts.platforms.case_maps),
+                    connection: config.build(
+                        (&context.site, &parts.client_ids),
+                        lane,
+                        &parts.platforms.case_maps,
+                    ),
                     outbox: own.clone(),
                     context: context.clone(),
                     clock: parts.clock.clone(),

@@ -67,6 +67,7 @@ impl Heartbeats {
         let readiness = shared.readiness.clone();
         let presence = move |_| {
             let presence = Presence {
+                client_ids: shared.client_ids.clone(),
                 context: context.clone(),
                 run,
                 clock: shared.clock.clone(),

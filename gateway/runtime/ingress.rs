@@ -189,6 +189,7 @@ impl Ingress {
         let source = mqtt::Source {
             config: config.clone(),
             site: shared.site.clone(),
+            client_ids: shared.client_ids.clone(),
             dialects: shared.dialects.clone(),
             envelopes: shared.envelopes.clone(),
             clock: shared.clock.clone(),

@@ -14,6 +14,7 @@ use crate::{
     domain::{Clock, Envelope, SiteId, SourceId},
     sources::{Dialects, camera::StreamUrls},
     store::Store,
+    wire::client_ids::ClientIds,
 };
 
 /// What is known of the streams of each camera that is asked for them.
@@ -24,6 +25,8 @@ pub(super) type StreamUrlsByCamera = Arc<Mutex<BTreeMap<SourceId, Arc<StreamUrls
 pub(super) struct Shared {
     /// Its id.
     pub(super) site: SiteId,
+    /// What it calls itself at brokers.
+    pub(super) client_ids: ClientIds,
     /// The journal and everything derived from it.
     pub(super) store: Store,
     /// Where `now` comes from.

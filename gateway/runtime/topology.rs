@@ -41,6 +41,7 @@ use crate::{
     domain::{Clock, DeviceTable, EventContext, IdMint, Meter, Now},
     media::tune_allocator,
     store::{self, Opened},
+    wire::client_ids::ClientIds,
 };
 
 /// Observations between sources and the junction. When it is full, a source waits, and its device too.
@@ -156,6 +157,7 @@ impl Parts {
         let restored_at = clock.now();
         let context = event_context(&config);
         let mut core = core_as_before(&config, &context, restored_at);
+        let client_ids = ClientIds::open(&config.data.path, restored.latest.is_none());
         let begun = core.restore(restored_at, restored);
 
         let (stop_sender, stop) = watch::channel(false);
@@ -170,6 +172,7 @@ impl Parts {
         let readiness = Readiness::default();
         let shared = Shared {
             site: context.site.clone(),
+            client_ids,
             store: store.clone(),
             clock: clock.clone(),
             registry: registry.clone(),
@@ -199,10 +202,7 @@ impl Parts {
         heart.watch_writer(&shared.store);
         let heartbeats = Heartbeats::start(&config.site, &context, &shared, &heart);
         let couriers = start_couriers(Couriers::new(heartbeats), &config, &shared, &context);
-        let mut ingress = Ingress::new();
-        let bound = bind_all(&ingress, &config, &shared).await?;
-        ingress.open(bound, &shared, &context_reader, &reloads).await;
-        config.mqtt.iter().for_each(|broker| ingress.start_broker(broker, &shared));
+        let mut ingress = ingress(&config, &shared, &context_reader, &reloads).await?;
         let cameras = Cameras::start(&shared, &config, work)?;
         start_watches(&shared, &config, &systemd, &stop);
         ingress.write_addresses(&config);
@@ -280,6 +280,20 @@ fn core_as_before(config: &Config, context: &EventContext, now: Now) -> Core {
     core.desk.restore_devices(now, device_table::read(&config.data.path));
     core.rules.restore_standing(now.wall, &standing_table::read(&config.data.path));
     core
+}
+
+/// What takes in, at work: listeners, and connections to brokers.
+async fn ingress(
+    config: &Config,
+    shared: &Shared,
+    context: &watch::Receiver<EventContext>,
+    reloads: &mpsc::Sender<super::console_backend::ReloadAsked>,
+) -> Result<Ingress, String> {
+    let mut ingress = Ingress::new();
+    let bound = bind_all(&ingress, config, shared).await?;
+    ingress.open(bound, shared, context, reloads).await;
+    config.mqtt.iter().for_each(|broker| ingress.start_broker(broker, shared));
+    Ok(ingress)
 }
 
 /// Every listener of the configuration; the first one that cannot be bound is the error.

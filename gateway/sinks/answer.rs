@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     domain::{Event, IncidentId, Kind, Level, SiteId, What},
-    wire::mqtt::{Access, Publisher},
+    wire::{
+        client_ids::ClientIds,
+        mqtt::{Access, Publisher},
+    },
 };
 
 /// Incidents whose number of answered presses is remembered.
@@ -194,8 +197,8 @@ impl Config {
 }
 
 impl AnswerSink {
-    pub(super) fn new(config: &Config, site: &SiteId, lane: Lane) -> Self {
-        let client_id = format!("gridpost-{site}-{}-{}", config.id, lane.name());
+    pub(super) fn new(config: &Config, site: &SiteId, lane: Lane, ids: &ClientIds) -> Self {
+        let client_id = ids.of(&format!("gridpost-{site}-{}-{}", config.id, lane.name()));
         Self {
             config: config.clone(),
             publisher: Publisher::new(config.access().broker(client_id)),
@@ -303,7 +306,7 @@ mod tests {
                 say(&[When::Received], &[], "room/siren"),
             ],
         };
-        AnswerSink::new(&config, &"s".into(), Lane::Emergency)
+        AnswerSink::new(&config, &"s".into(), Lane::Emergency, &ClientIds::default())
     }
 
     #[test]

@@ -21,7 +21,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Notify;
 
-use super::early_replies::{EarlyReplies, EarlyReply, digest};
+use super::{
+    early_replies::{EarlyReplies, EarlyReply, digest},
+    profile::ToldStep,
+};
 use crate::{
     base::{Readiness, Sync, lock, write_whole},
     domain::{IncidentId, Meter, Metric, SinkId},
@@ -31,6 +34,8 @@ use crate::{
 const CASES_MAX: usize = 50_000;
 /// Replies of one case by which its echoes are known.
 const REPLIES_MAX: usize = 64;
+/// Steps of ours of one case by which they are known when the platform lists them.
+const TOLD_MAX: usize = 16;
 /// Replies that were dealt with, so that a list that is asked for again is no news.
 const DONE_MAX: usize = 10_000;
 /// A file below this is never written anew.
@@ -58,6 +63,12 @@ pub(super) struct Case {
     /// Ids of its replies, as the steps of the case carry them.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     pub(super) replies: VecDeque<String>,
+    /// Steps of ours that it was told: what it lists of them is no reply.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub(super) told: VecDeque<ToldStep>,
+    /// It was opened once more, because an answer was lost: the platform may have two ids of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) sent_again: bool,
     /// Nobody does anything more to it.
     pub(super) over: bool,
 }
@@ -76,7 +87,24 @@ impl Case {
         while self.replies.len() > REPLIES_MAX {
             self.replies.pop_front();
         }
+        now.told.iter().for_each(|step| self.will_tell(step.clone()));
+        self.sent_again |= now.sent_again;
         self.over = now.over;
+    }
+
+    /// A step of ours goes out, perhaps once more.
+    pub(super) fn will_tell(&mut self, step: ToldStep) {
+        if !self.told.contains(&step) {
+            self.told.push_back(step);
+        }
+        while self.told.len() > TOLD_MAX {
+            self.told.pop_front();
+        }
+    }
+
+    /// Whether the platform may call it so.
+    pub(super) fn may_be_called(&self, id: &str) -> bool {
+        self.sent_again || self.id.as_deref().is_none_or(|own| own == id)
     }
 }
 

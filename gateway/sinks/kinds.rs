@@ -14,7 +14,10 @@ use super::{
 };
 use jiff::Timestamp;
 
-use crate::domain::{Event, Level, Record, SinkId, SiteId};
+use crate::{
+    domain::{Event, Level, Record, SinkId, SiteId},
+    wire::client_ids::ClientIds,
+};
 
 /// `[[sink]]`, by its `kind`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -50,18 +53,25 @@ impl Config {
     }
 
     /// A connection of its own for one lane. Nothing is read or reached yet (P6).
-    pub fn build(&self, site: &SiteId, lane: Lane, maps: &CaseMaps) -> AnySink {
+    pub fn build(
+        &self,
+        (site, ids): (&SiteId, &ClientIds),
+        lane: Lane,
+        maps: &CaseMaps,
+    ) -> AnySink {
         match self {
             Self::Profile(config) => {
                 AnySink::Platform(Box::new(http::PlatformSink::new(config, maps)))
             }
             Self::Answer(config) => {
-                AnySink::Answer(Box::new(answer::AnswerSink::new(config, site, lane)))
+                AnySink::Answer(Box::new(answer::AnswerSink::new(config, site, lane, ids)))
             }
             Self::Webhook(config) => AnySink::Webhook(Box::new(http::WebhookSink::new(config))),
             Self::Http(config) => AnySink::Http(Box::new(http::HttpSink::new(config))),
             Self::Jsonl(config) => AnySink::Jsonl(jsonl::JsonlSink::new(config)),
-            Self::Mqtt(config) => AnySink::Mqtt(Box::new(mqtt::MqttSink::new(config, site, lane))),
+            Self::Mqtt(config) => {
+                AnySink::Mqtt(Box::new(mqtt::MqttSink::new(config, site, lane, ids)))
+            }
         }
     }
 

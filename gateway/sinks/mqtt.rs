@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::sink::{DeliverError, Delivery, Lane, Sink};
 use crate::{
     domain::{Level, SiteId},
-    wire::mqtt::{Access, Broker, Publisher},
+    wire::{
+        client_ids::ClientIds,
+        mqtt::{Access, Broker, Publisher},
+    },
 };
 
 /// `[[sink]] kind = "mqtt"`; topic `gridpost/<site>/incident/<kind>`, QoS 1.
@@ -61,8 +64,8 @@ impl Config {
     }
 
     /// Each connection is a client of its own: the same client id twice would throw the other out.
-    pub(super) fn broker(&self, site: &SiteId, suffix: &str) -> Broker {
-        self.access().broker(format!("gridpost-{site}-{}-{suffix}", self.id))
+    pub(super) fn broker(&self, site: &SiteId, part: &str, ids: &ClientIds) -> Broker {
+        self.access().broker(ids.of(&format!("gridpost-{site}-{}-{part}", self.id)))
     }
 
     pub(super) fn within(&self) -> Duration {
@@ -92,9 +95,9 @@ pub struct MqttSink {
 }
 
 impl MqttSink {
-    pub(super) fn new(config: &Config, site: &SiteId, lane: Lane) -> Self {
+    pub(super) fn new(config: &Config, site: &SiteId, lane: Lane, ids: &ClientIds) -> Self {
         Self {
-            publisher: Publisher::new(config.broker(site, lane.name())),
+            publisher: Publisher::new(config.broker(site, lane.name(), ids)),
             prefix: format!("gridpost/{site}/incident"),
             within: config.within(),
         }

@@ -89,6 +89,9 @@ enum By {
 /// Of a case that the platform was not told of.
 const UNKNOWN: &str = "unknown-case";
 
+/// The platform tells us what we have told it.
+const OWN: &str = "own";
+
 /// Why a reply has no effect.
 struct Vain {
     outcome: &'static str,
@@ -221,6 +224,10 @@ impl PlatformReplies {
 
     async fn take(&self, item: &Value, by: By, taken: &mut TakenReplies) -> Result<(), NotStored> {
         let bytes = item.to_string().into_bytes();
+        if self.profile.is_own(item) {
+            self.count(OWN);
+            return Ok(());
+        }
         let read = match self.profile.read_reply(item) {
             Ok(read) => read,
             Err(reason) => {
@@ -244,6 +251,11 @@ impl PlatformReplies {
                 return self.keep(&bytes, vain, taken).await;
             }
         };
+        if by == By::Poll && self.is_told_step(incident, &read).await {
+            self.count(OWN);
+            self.done(id).await;
+            return Ok(());
+        }
         self.note_in_map(incident, &read, &id).await;
         match self.step(incident, &read, &id).await? {
             Ok(outcome) => {
@@ -261,6 +273,17 @@ impl PlatformReplies {
             }
         }
         Ok(())
+    }
+
+    /// The platform lists a step that we have told it: the same word of the same person, with his note. Each
+    /// is known again once, so that a step which the platform's people take after it counts.
+    async fn is_told_step(&self, incident: IncidentId, read: &PlatformReply) -> bool {
+        let Some(case) = self.map.case(incident) else { return false };
+        let Some(at) = case.told.iter().position(|told| told.is(read)) else { return false };
+        let told = case.told[at].clone();
+        self.on_disk(move |map| map.change(incident, |case| case.told.retain(|one| *one != told)))
+            .await;
+        true
     }
 
     /// Before the step is taken: its record must be known as the platform's own when it goes out.
@@ -319,8 +342,15 @@ impl PlatformReplies {
             self.map.case(*incident).is_some_and(|case| case.open || case.opening)
         };
         let theirs = read.case.as_ref().and_then(|id| self.map.by_id(id));
-        match (read.incident.filter(told), theirs) {
-            (Some(ours), Some(theirs)) if ours != theirs => {
+        let ours = read.incident.filter(told);
+        let is_called = |ours: IncidentId| match (&read.case, theirs) {
+            (None, _) => true,
+            (Some(_), Some(theirs)) => theirs == ours,
+            // Of a case that has its id there already, another id is of another case.
+            (Some(id), None) => self.map.case(ours).is_none_or(|case| case.may_be_called(id)),
+        };
+        match (ours, theirs) {
+            (Some(ours), _) if !is_called(ours) => {
                 let case = read.case.as_deref().unwrap_or_default();
                 let reason =
                     format!("it contradicts itself: {ours} is not the case that it calls {case}");

@@ -21,6 +21,7 @@ use crate::{
     domain::{Clock, EventContext, Meter, Metric, SinkId, started_at},
     wire::{
         backoff::backoff,
+        client_ids::ClientIds,
         mqtt::{Publication, WillConnection},
     },
 };
@@ -32,6 +33,7 @@ const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 
 /// What one sink's presence needs.
 pub struct Presence {
+    pub client_ids: ClientIds,
     pub context: EventContext,
     pub run: Uuid,
     pub clock: Arc<dyn Clock>,
@@ -127,7 +129,7 @@ impl Presence {
         connected: &mut bool,
     ) -> Result<(), String> {
         let mut connection = WillConnection::open(
-            &config.broker(&self.context.site, "presence"),
+            &config.broker(&self.context.site, "presence", &self.client_ids),
             self.status(false, Some("the connection broke without a goodbye")),
         )?;
         {

@@ -31,6 +31,7 @@ use crate::{
     },
     wire::{
         backoff::backoff,
+        client_ids::ClientIds,
         frames,
         mqtt::{self as wire, Granted, Heard, Subscriber},
     },
@@ -53,6 +54,7 @@ const SAID_EVERY: Duration = Duration::from_secs(60);
 pub struct Source {
     pub config: Config,
     pub site: SiteId,
+    pub client_ids: ClientIds,
     pub dialects: Dialects,
     pub envelopes: mpsc::Sender<Envelope>,
     pub clock: Arc<dyn Clock>,
@@ -148,7 +150,7 @@ impl Source {
     /// acknowledgement, so that the broker sends it again.
     async fn session(&self, story: &mut Story) -> Result<(), String> {
         let topics = self.config.topics(&self.site);
-        let broker = self.config.broker(&self.site);
+        let broker = self.config.broker(&self.site, &self.client_ids);
         let mut subscriber = Subscriber::connect(&broker, &topics).await?;
         let mut in_flight = InFlight::default();
         let mut asked_at = Instant::now();
@@ -305,7 +307,7 @@ impl Source {
     fn arrival(&self, message: &wire::Message) -> Arrival {
         Arrival {
             way: format!("broker/{}", self.config.id),
-            client: self.config.broker(&self.site).client_id,
+            client: self.config.broker(&self.site, &self.client_ids).client_id,
             packet: message.packet,
             dup: message.dup,
             digest: arrival::digest(&message.topic, &message.payload),

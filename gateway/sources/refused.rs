@@ -6,7 +6,7 @@ use tokio::{runtime::Handle, sync::mpsc};
 
 use super::codecs::Message;
 use crate::domain::{
-    Answer, Body, Envelope, Meter, Metric, Now, Observation, Receipt, Stamp, Unreadable,
+    Answer, Body, Envelope, Meter, Metric, Now, Observation, Receipt, Said, Stamp, Unreadable,
 };
 
 /// Bytes of the message that are kept.
@@ -38,7 +38,7 @@ pub(super) fn receipt(
             Answer::NoSuchIncident => "it names an incident that does not exist".to_owned(),
             Answer::Refused(reason) => reason,
         };
-        tracing::warn!(origin, by = %source, reason, "a reply that cannot be done, quarantined");
+        tracing::warn!(origin, by = %Said(&source), reason, "a reply that cannot be done, quarantined");
         meter.add(Metric::RepliesRefused, &via, 1);
         let body = Body::Unreadable(Unreadable { origin, reason, payload });
         let observation = Observation { source, stamp: Stamp::of_gateway(now), body };

@@ -117,6 +117,11 @@ fn copy(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
         }
     }
     copy_platforms(source, target)?;
+    // What waits at a broker waits for this one.
+    let client_id = source.root.join("client-id");
+    if client_id.exists() {
+        fs::copy(client_id, target.root.join("client-id"))?;
+    }
     fs::copy(source.root.join("format"), target.root.join("format"))?;
     Ok(())
 }

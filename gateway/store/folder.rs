@@ -18,6 +18,7 @@ const FORMAT_WORD: &str = "gridpost-store";
 /// What lies in a data folder, up to the first dot.
 const OUR_NAMES: &[&str] = &[
     "cameras",
+    "client-id",
     "devices",
     "drill",
     "evidence",

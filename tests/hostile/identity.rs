@@ -32,6 +32,27 @@ async fn start(site: &Site, users: &str) -> Gateway {
     Gateway::start_in(folder, site, &[]).await
 }
 
+/// What a device on no list calls itself stands in what people read: nothing of it is hidden there, turns it
+/// round, or makes a second line of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_name_of_a_stranger_is_seen_for_what_it_is() {
+    const NAME: &str = "b1\u{202e}gnp\u{200b}\u{2028}x";
+    let receiver = Receiver::start().await;
+    let gateway = Gateway::start(&Site::demo().http(&receiver)).await;
+    gateway.press(NAME, "1");
+    let event = receiver.wait("the press", |data| data["what"] == "opened").await;
+    let data = &event["data"];
+    assert_eq!(data["sources"][0]["id"], NAME, "who it is, for machines");
+    let texts =
+        [&data["title"]["zh"], &data["title"]["en"], &data["why"], &data["sources"][0]["name"]];
+    for text in texts.map(|text| text.as_str().unwrap()) {
+        let shown = "b1⟨U+202E⟩gnp⟨U+200B⟩⟨U+2028⟩x";
+        assert!(text.contains(shown), "{text:?}");
+    }
+    let log = gateway.log();
+    assert!(!log.contains(['\u{202e}', '\u{200b}', '\u{2028}']), "{log:?}");
+}
+
 fn of(receiver: &Receiver, source: &str) -> Vec<Value> {
     let state = receiver.state().into_values();
     state.filter(|data| is_of(data, "emergency-button", source)).collect()

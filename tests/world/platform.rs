@@ -33,6 +33,12 @@ pub(crate) enum Trouble {
     ErrorWithin,
     /// It is done, and no answer ever comes.
     LoseAnswer,
+    /// It is done, and the yes has no id in it.
+    NoId,
+    /// A yes without an id, and nothing was done.
+    EmptyYes,
+    /// 200 with this, and nothing was done.
+    Says(&'static str),
 }
 
 /// A request as it came.
@@ -54,6 +60,8 @@ struct Inner {
     steps: Vec<Value>,
     questions: u64,
     down: bool,
+    /// It lists what it is told among its own steps.
+    lists_ours: bool,
 }
 
 #[derive(Clone)]
@@ -125,6 +133,16 @@ impl Platform {
         self.inner.lock().unwrap().steps.push(step);
     }
 
+    /// What it is told stands among its own steps from now on.
+    pub(crate) fn lists_ours(&self) {
+        self.inner.lock().unwrap().lists_ours = true;
+    }
+
+    /// What it says when it is asked for steps.
+    pub(crate) fn steps(&self) -> Vec<Value> {
+        self.inner.lock().unwrap().steps.clone()
+    }
+
     pub(crate) fn cases(&self) -> Vec<(String, String)> {
         self.inner.lock().unwrap().cases.clone()
     }
@@ -172,6 +190,18 @@ impl Platform {
             Tongue::Pinyin => json!({"success": false, "message": "数据库异常"}),
             Tongue::Chengguan => json!({"status": "error", "message": "数据库异常"}),
         }
+    }
+
+    /// A step that it was told, as one of its own list.
+    fn lists(&self, body: &Value) {
+        let mut inner = self.inner.lock().unwrap();
+        if !inner.lists_ours {
+            return;
+        }
+        let mut step = body.clone();
+        let id = json!(format!("own-{}", inner.steps.len()));
+        step[if self.tongue == Tongue::Pinyin { "SJLC_ID" } else { "stepId" }] = id;
+        inner.steps.push(step);
     }
 
     /// Where our id stands in what opens a case.
@@ -249,6 +279,8 @@ async fn answer(
     match trouble {
         Some(Trouble::Down) => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Some(Trouble::ErrorWithin) => return Json(platform.error()).into_response(),
+        Some(Trouble::Says(text)) => return text.into_response(),
+        Some(Trouble::EmptyYes) => return Json(platform.yes(None)).into_response(),
         _ if chokes => return Json(platform.error()).into_response(),
         _ => {}
     }
@@ -261,8 +293,12 @@ async fn answer(
         inner.cases.push((ours, id.clone()));
         id
     });
+    if !opens {
+        platform.lists(&body);
+    }
     if trouble == Some(Trouble::LoseAnswer) {
         return std::future::pending().await;
     }
+    let id = id.filter(|_| trouble != Some(Trouble::NoId));
     Json(platform.yes(id.as_deref())).into_response()
 }

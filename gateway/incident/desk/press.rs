@@ -3,16 +3,23 @@
 use jiff::Timestamp;
 
 use super::{
-    super::presses::{self, PressVerdict, RememberedPress},
+    super::{
+        presses::{self, PressVerdict, RememberedPress},
+        strangers::NAME_CHARS_MAX,
+    },
     Desk, Effects, Live,
 };
 use crate::domain::{
     Claim, ClockError, Entry, Finding, IncidentId, Kind, Mark, Now, Phase, Press, PressForm,
-    Severity, SourceId, Stamp, ThingReport, Title,
+    Severity, SourceId, Stamp, ThingReport, Title, clean_cut,
 };
 
 /// Further messages that nobody can read are told at most once in this time.
 const UNREADABLE_EVERY_MS: u64 = 60_000;
+
+/// So many presses of a case are each a record of it at once; the others are on disk as presses, and its
+/// next record, ten seconds after the one before, counts them.
+const TOLD_AT_ONCE: u64 = 20;
 
 impl Desk {
     /// Of a press that comes next: what the store is to be asked for, because it may have been forgotten
@@ -84,9 +91,14 @@ impl Desk {
         }
         self.finding(now, finding, effects);
         let id = self.by_key.get(&key).copied();
-        // A second press is reported at once, without the ten seconds between updates.
+        // A second press is reported at once, without the ten seconds between updates; the hundredth of a
+        // button that has gone mad is not, or its records would wait before those of others.
         let again = open.and(id).and_then(|id| self.live.get_mut(&id));
-        if let Some(live) = again.filter(|live| live.dirty) {
+        let at_once = |live: &&mut Live| {
+            let count = live.incident.detail.get("presses").and_then(|count| count.as_u64());
+            live.dirty && (count.is_none_or(|count| count <= TOLD_AT_ONCE) || live.may_update(now))
+        };
+        if let Some(live) = again.filter(at_once) {
             effects.entries.push(live.updated(now));
         }
         effects.entries.insert(0, presses::entry(source, stamp, press, RememberedPress::Call, id));
@@ -114,7 +126,7 @@ impl Desk {
         });
         let mut detail = self.for_the_officer(one.unwrap_or(source));
         if let Some(claim) = claim {
-            detail.insert("claims".into(), claim.device.to_string().into());
+            detail.insert("claims".into(), clean_cut(claim.device.as_str(), NAME_CHARS_MAX).into());
             let own = claim.speaks_for.iter().map(ToString::to_string);
             detail.insert("speaks_for".into(), own.collect::<Vec<_>>().into());
         }

@@ -120,6 +120,12 @@ impl Talk {
         stays.then_some(url).ok_or_else(|| format!("path `{path}` leads to another server"))
     }
 
+    /// Whether an answer has a verdict at all.
+    pub(super) fn has_verdict(&self, answer: &Value) -> bool {
+        let at = self.profile.answering().verdict.as_deref();
+        at.and_then(|at| answer.pointer(at)).and_then(text).is_some()
+    }
+
     /// By the profile's own words; a 409 is "it was there".
     pub(super) fn verdict(&self, status: u16, body: &[u8]) -> Verdict {
         let answering = self.profile.answering();

@@ -30,26 +30,36 @@ impl Telling<'_> {
             // It was told, and the process ended before that was written down.
             return Ok(());
         }
-        let was_open = case.open;
-        let mut said = !was_open && self.open(&case).await?;
+        // Whatever settles how its opening stands is an answer of the platform, a `[find]` too.
+        let mut answered = !case.open;
+        let opened_now = !case.open && self.open(&case).await?;
         let case = self.map.case(data.incident).unwrap_or_default();
         let what = data.what.as_str();
         // What it was opened with is all that there is, but for the step that was taken.
         let is_state = matches!(what, "opened" | "updated" | "reopened");
         let older = case.sent > data.revision && matches!(what, "updated" | "ended");
-        let nothing_new = older || (said && is_state);
+        let nothing_new = older || (opened_now && is_state);
         if !nothing_new && self.talk.profile.says(what) {
+            self.will_tell();
             self.request(Some(what), &case, what).await?;
-            said = true;
+            answered = true;
         }
         if data.evidence.len() > case.evidence && self.talk.profile.says(EVIDENCE) {
             self.request(Some(EVIDENCE), &case, EVIDENCE).await?;
             let told = data.evidence.len();
             let _ = self.map.change(data.incident, |case| case.evidence = told);
-            said = true;
+            answered = true;
         }
         self.sent();
-        if said { Ok(()) } else { Err(DeliverError::passed("the profile says nothing of it")) }
+        if answered { Ok(()) } else { Err(DeliverError::passed("the profile says nothing of it")) }
+    }
+
+    /// A step of ours goes out: where the platform lists it among its own, it is known again. Before the
+    /// request, since a list may be asked for meanwhile.
+    fn will_tell(&self) {
+        let data = &self.event.data;
+        let Some(told) = self.talk.profile.told_step(data) else { return };
+        let _ = self.map.change(data.incident, |case| case.will_tell(told));
     }
 
     /// Revisions may come out of order; the highest counts. What cannot be written is in memory, and a
@@ -78,6 +88,7 @@ impl Telling<'_> {
             let (sink, incident) = (self.map.sink(), data.incident);
             tracing::warn!(%sink, %incident, "how its opening ended is not known, and the profile cannot ask: sent again under the same id");
             self.map.count(Metric::PlatformSentAgain);
+            let _ = self.map.change(incident, |case| case.sent_again = true);
         }
         let marked = self.map.change(data.incident, |case| case.opening = true);
         if let (Err(error), false) = (marked, is_emergency(data)) {
@@ -88,21 +99,16 @@ impl Telling<'_> {
         }
         match self.ask(None, &Case::default(), "opened").await {
             Ok(Verdict::Yes(answer)) => {
-                let pointer = self.talk.profile.answering().id.clone();
-                let id = id_at(&answer, pointer.as_deref());
-                if let (Some(at), None) = (&pointer, &id) {
-                    let (sink, incident) = (self.map.sink(), data.incident);
-                    tracing::error!(%sink, %incident, at, "opened, and the answer has no id of the case at this place");
-                }
+                let id = self.id_in(&answer).await?;
                 self.opened(id);
                 Ok(true)
             }
+            // It has it: without [find] nobody can say more, and asking again would change nothing.
             Ok(Verdict::Exists(answer)) => {
-                let at = self.talk.profile.answering().id.clone();
-                let mut id = id_at(&answer, at.as_deref());
-                if id.is_none() && self.talk.profile.can_find() {
-                    id = self.find().await?;
-                }
+                let id = match self.talk.profile.can_find() {
+                    true => self.id_in(&answer).await?,
+                    false => id_at(&answer, self.talk.profile.answering().id.as_deref()),
+                };
                 self.opened(id);
                 Ok(false)
             }
@@ -118,6 +124,22 @@ impl Telling<'_> {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// The platform's id of the case, where the profile says that its answer has one; else it is asked for. A
+    /// yes without it is none: nothing could be told of that case later, and it may not be there at all.
+    async fn id_in(&mut self, answer: &Value) -> Result<Option<String>, DeliverError> {
+        let Some(at) = self.talk.profile.answering().id.clone() else { return Ok(None) };
+        let mut id = id_at(answer, Some(&at));
+        if id.is_none() && self.talk.profile.can_find() {
+            id = self.find().await?;
+        }
+        match id {
+            Some(id) => Ok(Some(id)),
+            None => Err(DeliverError::retry(format!(
+                "answered yes without its id of the case at {at}: the case counts as not opened"
+            ))),
         }
     }
 
@@ -139,13 +161,14 @@ impl Telling<'_> {
         let key = format!("{}.find", self.event.id);
         let (status, body) = self.talk.ask(rendered, &key).await.map_err(|failed| failed.error)?;
         let value = serde_json::from_slice::<Value>(&body).unwrap_or(Value::Null);
-        if let Some(id) = self.talk.profile.found(&value) {
-            return Ok(Some(id));
-        }
         match self.talk.verdict(status, &body) {
-            Verdict::Yes(_) | Verdict::Exists(_) => Ok(None),
+            Verdict::Yes(_) | Verdict::Exists(_) => Ok(self.talk.profile.found(&value)),
             Verdict::No(_) if self.talk.profile.says_none(status, &value) => Ok(None),
-            Verdict::No(error) => Err(error),
+            Verdict::No(error) => match self.talk.profile.found(&value) {
+                // Some answer this question without a verdict; one that says no is believed.
+                Some(id) if !self.talk.has_verdict(&value) => Ok(Some(id)),
+                _ => Err(error),
+            },
         }
     }
 

@@ -4,6 +4,7 @@
 //! what runs. Nothing in here reaches anything: requests are made by `sinks/http/platform.rs`,
 //! replies are handed on by the runtime.
 
+mod bounds;
 mod file;
 mod render;
 mod reply;
@@ -22,7 +23,7 @@ use file::{Answering, Find, Poll, Push, Request};
 use render::Templates;
 
 pub(in crate::sinks) use file::EVIDENCE;
-pub(in crate::sinks) use reply::{PlatformReply, Polled};
+pub(in crate::sinks) use reply::{PlatformReply, Polled, ToldStep};
 pub(in crate::sinks) use values::{CaseFacts, text};
 
 /// A profile is read up to so many bytes.
@@ -171,6 +172,14 @@ impl Profile {
     /// Warnings, a sentence each: records of which the platform is told nothing, and nobody said that this is
     /// meant.
     pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.forgotten();
+        if self.answer.id.is_some() && self.find.is_none() {
+            warnings.push("[answer] has `id`, and there is no [find]: an opening that is answered without the id, or not at all, is sent again, and may be a second case there".into());
+        }
+        warnings
+    }
+
+    fn forgotten(&self) -> Vec<String> {
         let forgotten = file::forgotten(&self.sends, &self.untold);
         if forgotten.is_empty() {
             return Vec::new();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io};
 
 use minijinja::{
-    AutoEscape, Environment, Error, UndefinedBehavior, escape_formatter,
+    AutoEscape, Environment, Error, ErrorKind, Template, UndefinedBehavior, escape_formatter,
     value::{Value, ValueKind},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -11,13 +11,14 @@ use toml::Spanned;
 
 use super::{
     Wrong,
+    bounds::{self, RENDERED_BYTES_MAX},
     file::{RequestParts, Written, line_of},
 };
 
 /// Steps of a template: a loop that does not end, ends here.
 const STEPS_MAX: u64 = 200_000;
-/// What a template makes, bytes.
-const RENDERED_BYTES_MAX: usize = 256 * 1024;
+/// Characters of a template that a message shows.
+const SHOWN_CHARS_MAX: usize = 80;
 /// Stays as it is in a value of a path or query.
 const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -64,6 +65,9 @@ impl Templates {
         let more = usize::from(["'''\n", "\"\"\"\n"].contains(&quotes) || quotes.ends_with("\r"));
         let before = line_of(text, begin) + more - 1;
         self.before.insert(name.to_owned(), before);
+        if let Some((line, message)) = bounds::problem(source.get_ref()) {
+            return Err((before + line, message));
+        }
         self.environment
             .add_template_owned(name.to_owned(), source.get_ref().clone())
             .map_err(|error| (before + error.line().unwrap_or(1), said(&error)))
@@ -93,10 +97,17 @@ impl Templates {
     }
 
     fn rendered(&self, name: &str, values: Value) -> Result<String, Wrong> {
-        let wrong = |error: Error| (self.line(name, error.line().unwrap_or(1)), said(&error));
-        let template = self.environment.get_template(name).map_err(wrong)?;
+        let place = |error: &Error| self.line(name, error.line().unwrap_or(1));
+        let template =
+            self.environment.get_template(name).map_err(|error| (place(&error), said(&error)))?;
         let mut out = Bounded(Vec::new());
-        template.render_captured_to(values, &mut out).map_err(wrong)?;
+        template.render_captured_to(values.clone(), &mut out).map_err(|error| {
+            let message = match error.kind() {
+                ErrorKind::UndefinedError => undefined(&error, &template, &values),
+                _ => said(&error),
+            };
+            (place(&error), message)
+        })?;
         let Bounded(bytes) = out;
         String::from_utf8(bytes).map_err(|_| (self.line(name, 1), "makes no text".into()))
     }
@@ -108,6 +119,46 @@ impl Templates {
     fn at(&self, name: &str, line: usize, message: &str) -> String {
         format!("{}:{line}: {name}: {message}", self.file)
     }
+}
+
+/// Which value is not there. The engine says in which expression; what of it is not there is looked up.
+fn undefined(error: &Error, template: &Template<'_, '_>, values: &Value) -> String {
+    let within = error.range().map_or("", |range| tag_around(template.source(), range.start));
+    let mut missing: Vec<String> = template
+        .undeclared_variables(true)
+        .into_iter()
+        .filter(|name| within.contains(name.as_str()) && is_missing(values, name))
+        .collect();
+    missing.sort_unstable();
+    let shown: String = within.trim().chars().take(SHOWN_CHARS_MAX).collect();
+    match (missing.as_slice(), shown.as_str()) {
+        ([], "") => said(error),
+        ([], shown) => format!("undefined value in `{shown}`"),
+        (names, _) if names.iter().any(|name| name == "status") => {
+            "undefined value `status`: [outward] has no word for this record".into()
+        }
+        (names, _) => format!("undefined value `{}`", names.join("`, `")),
+    }
+}
+
+/// What stands between the braces around this place: the engine's own range may be a part of a name.
+fn tag_around(source: &str, at: usize) -> &str {
+    let (Some(before), Some(after)) = (source.get(..at), source.get(at..)) else { return "" };
+    let begin = before.rfind(['{', '%']).map_or(0, |found| found + 1);
+    let end = after.find(['}', '%']).map_or(source.len(), |found| at + found);
+    source.get(begin..end).unwrap_or_default()
+}
+
+/// `a.b.c`: one of them is not there.
+fn is_missing(values: &Value, path: &str) -> bool {
+    let mut value = values.clone();
+    for part in path.split('.') {
+        value = match value.get_attr(part) {
+            Ok(found) if !found.is_undefined() => found,
+            _ => return true,
+        };
+    }
+    false
 }
 
 /// What is wrong, without the engine's own name of the template.
@@ -124,6 +175,8 @@ fn environment() -> Environment<'static> {
     // What is absent is a mistake of the template, and not an empty field at the platform.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(STEPS_MAX));
+    // For the place of what is not there.
+    environment.set_debug(true);
     environment.set_auto_escape_callback(|name| {
         if name.ends_with(" body") || name == "push answer" {
             AutoEscape::Json
@@ -134,6 +187,7 @@ fn environment() -> Environment<'static> {
         }
     });
     environment.set_formatter(|out, state, value| {
+        bounds::fits(value)?;
         if !matches!(state.auto_escape(), AutoEscape::Custom(_)) {
             return escape_formatter(out, state, value);
         }
@@ -144,6 +198,7 @@ fn environment() -> Environment<'static> {
         let coded = utf8_percent_encode(&text, IN_A_PATH).to_string();
         out.write_str(&coded).map_err(Error::from)
     });
+    bounds::bound(&mut environment);
     environment.add_filter("date", date);
     environment.add_filter("cut", cut);
     environment
@@ -151,7 +206,7 @@ fn environment() -> Environment<'static> {
 
 /// A time of an event as this format says (`%Y-%m-%d %H:%M:%S`), in the site's own time.
 fn date(value: &Value, format: &str) -> Result<String, Error> {
-    let wrong = |why: String| Error::new(minijinja::ErrorKind::InvalidOperation, why);
+    let wrong = |why: String| Error::new(ErrorKind::InvalidOperation, why);
     let text = value.as_str().unwrap_or_default();
     if text.is_empty() {
         return Ok(String::new());
@@ -163,9 +218,10 @@ fn date(value: &Value, format: &str) -> Result<String, Error> {
 }
 
 /// The first so many characters.
-fn cut(value: &Value, characters: usize) -> String {
+fn cut(value: &Value, characters: usize) -> Result<String, Error> {
+    bounds::fits(value)?;
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.chars().take(characters).collect()
+    Ok(text.chars().take(characters).collect())
 }
 
 /// A buffer that takes no more than a request may have.

@@ -1,10 +1,10 @@
 //! A reply of a platform: where its fields are, and which of our steps its word is.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Profile, values::text};
-use crate::domain::{DismissReason, IncidentId, ReplyTo};
+use crate::domain::{DismissReason, EventData, IncidentId, ReplyTo};
 
 /// Characters of an id or a word that are read.
 const TEXT_CHARS_MAX: usize = 200;
@@ -71,20 +71,80 @@ pub(super) struct Pointers {
     by: Option<String>,
     note: Option<String>,
     department: Option<String>,
+    /// By what a step of ours is known that the platform lists among its own.
+    own: Option<Own>,
+}
+
+/// How a platform shows that a step came from us.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Own {
+    /// JSON pointer to what our request had there.
+    at: String,
+    /// What stands there then; empty: the event id of the request, `{{ event_id }}`.
+    #[serde(default)]
+    is: Vec<Value>,
+}
+
+impl Own {
+    fn is_in(&self, item: &Value) -> bool {
+        let Some(found) = item.pointer(&self.at).and_then(text) else { return false };
+        match self.is.is_empty() {
+            true => is_event_id(&found),
+            false => self.is.iter().filter_map(text).any(|one| one == found),
+        }
+    }
+}
+
+/// `<incident>.<revision>`, as no platform makes one.
+fn is_event_id(text: &str) -> bool {
+    text.rsplit_once('.').is_some_and(|(incident, revision)| {
+        incident.parse::<IncidentId>().is_ok() && revision.parse::<u32>().is_ok()
+    })
 }
 
 impl Pointers {
     pub(super) fn all(&self) -> impl Iterator<Item = &str> {
-        let Self { incident, case, id, status, by, note, department } = self;
+        let Self { incident, case, id, status, by, note, department, own } = self;
         let some = [incident, case, id, by, note, department].into_iter().flatten();
-        some.map(String::as_str).chain([status.as_str()])
+        let own = own.iter().map(|own| own.at.as_str());
+        some.map(String::as_str).chain([status.as_str()]).chain(own)
     }
 
     pub(super) fn problem(&self) -> Option<String> {
+        if self.own.as_ref().is_some_and(|own| own.is.iter().any(|one| text(one).is_none())) {
+            return Some("[reply] own: `is` has something that is no text, number or flag".into());
+        }
         let none = self.incident.is_none() && self.case.is_none();
         none.then(|| {
             "[reply] needs `incident` or `case`: by what a reply names the case".to_owned()
         })
+    }
+}
+
+fn beginning(text: &str) -> String {
+    text.trim().chars().take(TEXT_CHARS_MAX).collect()
+}
+
+/// A step of ours as the platform was told it, and would list it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::sinks) struct ToldStep {
+    /// Of the record that told it.
+    pub(in crate::sinks) revision: u32,
+    /// The platform's word.
+    pub(in crate::sinks) word: String,
+    /// Who took it.
+    pub(in crate::sinks) by: String,
+    /// What may stand as his note, its beginning: his own, or the name of the step.
+    pub(in crate::sinks) notes: Vec<String>,
+}
+
+impl ToldStep {
+    /// Whether this is that step.
+    pub(in crate::sinks) fn is(&self, reply: &PlatformReply) -> bool {
+        let note = reply.note.as_deref().map(beginning);
+        let noted = note.is_none_or(|note| self.notes.contains(&note));
+        reply.word == self.word && reply.by.as_deref().unwrap_or_default() == self.by && noted
     }
 }
 
@@ -149,6 +209,25 @@ impl Profile {
             None => items.last().and_then(|last| last.pointer(id?)).and_then(text),
         };
         Ok(Polled { items, cursor, left_out })
+    }
+
+    /// Whether this is a step of ours, by what the profile says.
+    pub(in crate::sinks) fn is_own(&self, item: &Value) -> bool {
+        let own = self.reply.as_ref().and_then(|reply| reply.own.as_ref());
+        own.is_some_and(|own| own.is_in(item))
+    }
+
+    /// The step of this record as the platform would list it, where only that can tell it from a reply.
+    pub(in crate::sinks) fn told_step(&self, data: &EventData) -> Option<ToldStep> {
+        let is_marked = self.reply.as_ref().is_none_or(|reply| reply.own.is_some());
+        let step = data.life.steps.last().filter(|step| step.revision == data.revision)?;
+        let word = self.outward.get(data.what.as_str()).and_then(text)?;
+        if is_marked || self.poll.is_none() || !self.inward.contains_key(&word) {
+            return None;
+        }
+        let names = [Some(step.step.zh()), step.note.as_deref()];
+        let notes = names.into_iter().flatten().map(beginning).collect();
+        Some(ToldStep { revision: data.revision, word, by: beginning(&step.by), notes })
     }
 
     /// One reply.

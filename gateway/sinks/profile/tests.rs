@@ -67,7 +67,58 @@ fn a_template_has_an_end_a_size_and_no_other_file() {
         assert!(wrong(other)[0].1.contains("syntax error"), "{:?}", wrong(other));
     }
     let (line, said) = &wrong("{\"a\": 1,\n \"b\": {{ nobody }}}")[0];
-    assert!((*line, said.contains("undefined")) == (8, true), "{line} {said}");
+    assert_eq!(*line, 8);
+    assert!(said.starts_with("send 1 body: undefined value `nobody`"), "{said}");
+}
+
+#[test]
+fn what_is_not_there_is_named_with_its_line() {
+    let rain = &[Kind::Rain];
+    for (body, line, words) in [
+        ("{\"a\":\n {{ category.codes }}}", 8, "`category.codes`"),
+        ("{\"a\": 1,\n\n \"b\": {{ title ~ evnt.x ~ nobody }}}", 9, "`evnt.x`"),
+        ("{\"a\": {{ event.place.lon | cut(3) }}}", 7, "`event.place.lon`"),
+        ("{\"a\": {{ pieces[9].id }}}", 7, "`pieces[9].id`"),
+        ("{\"a\": {% if nobody %}1{% endif %}}", 7, "`nobody`"),
+        ("{\"a\": {{ status }}}", 7, "[outward] has no word"),
+    ] {
+        let wrong = profile(body, rain).unwrap_err();
+        let named = wrong.iter().any(|(at, said)| *at == line && said.contains(words));
+        assert!(named, "{body}: {wrong:?}");
+    }
+}
+
+/// Each of these would take all memory there is, in a few steps.
+#[test]
+fn p11_no_template_takes_the_memory() {
+    let doubled = |open: &str, close: &str| {
+        let all: String = (0..40).map(|n| open.replace('#', &n.to_string())).collect();
+        format!("{{% if true %}}{all}{{% endif %}}{}", close.repeat(40))
+    };
+    let nested = format!("[{}]", "title,".repeat(900));
+    let wide = format!(
+        "{{% for a in [{nested}] %}}{{% for b in [[a,a,a,a,a,a,a,a]] %}}{{% for c in [[b,b,b,b,b,b,b,b]] %}}{{{{ [c,c,c,c,c,c,c,c,c] }}}}{{% endfor %}}{{% endfor %}}{{% endfor %}}"
+    );
+    for (body, words) in [
+        ("{{ title | tojson(indent=2000000000) }}".to_owned(), "indent: expected 8 at most"),
+        ("{{ title | tojson(9) }}".to_owned(), "indent: expected 8 at most"),
+        ("{{ event | tojson(2000000000) }}".to_owned(), "indent: expected 8 at most"),
+        (
+            "{% set a = [1,1] %}{% set a = [a,a] %}{{ a }}".to_owned(),
+            "{% set %}: expected if and for",
+        ),
+        ("{%- with a = 1 %}{{ a }}{% endwith %}".to_owned(), "{% with %}: expected if and for"),
+        (doubled("{% for a# in [[title,title]] %}", "{% endfor %}"), "loops in loops"),
+        (wide, "a value of more than"),
+        ("{{ \"x\" * 90000000 }}".to_owned(), "fuel"),
+        ("{{ (\"x\" * 100000) | replace(\"x\", \"y\" * 100000) }}".to_owned(), "fuel"),
+        ("{{ \"%2000000000d\" | format(1) }}".to_owned(), ""),
+        ("{{ title | indent(2000000000) }}".to_owned(), "unknown filter"),
+    ] {
+        let wrong = profile(&body, &[Kind::Rain]).unwrap_err();
+        assert!(wrong[0].1.contains(words), "{body:.200}: {:.300}", wrong[0].1);
+    }
+    assert!(profile("{{ event | tojson(indent=8) }}", &[Kind::Rain]).is_ok());
 }
 
 #[test]

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::SiteId,
-    wire::mqtt::{self as wire, Access, Broker},
+    wire::{
+        client_ids::ClientIds,
+        mqtt::{self as wire, Access, Broker},
+    },
 };
 
 /// `[[mqtt]]`: a broker that devices report to.
@@ -19,7 +22,7 @@ pub struct Config {
     #[serde(deserialize_with = "wire::url")]
     pub url: url::Url,
     /// Must stay the same for the broker to keep what came while we were away. Default
-    /// `gridpost-<site>-<id>`.
+    /// `gridpost-<site>-<id>-` and what the data folder has in `client-id`.
     #[serde(default)]
     pub client_id: Option<String>,
     #[serde(default)]
@@ -83,8 +86,8 @@ impl Config {
             .collect()
     }
 
-    pub(super) fn broker(&self, site: &SiteId) -> Broker {
-        let default = || format!("gridpost-{site}-{}", self.id);
+    pub(super) fn broker(&self, site: &SiteId, ids: &ClientIds) -> Broker {
+        let default = || ids.of(&format!("gridpost-{site}-{}", self.id));
         self.access().broker(self.client_id.clone().unwrap_or_else(default))
     }
 

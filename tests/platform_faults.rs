@@ -1,0 +1,227 @@
+//! What platforms do that no platform should: they list our steps as their own, say yes to nothing, mix up cases, err in a 200.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::world::{Gateway, Platform, Tongue, Trouble, http, wait_for};
+
+const ALL: [Tongue; 3] = [Tongue::Docking, Tongue::Pinyin, Tongue::Chengguan];
+const FIND: &str = "[find]\npath = \"reportedIncident?incidentCode={{ incident }}\"\nid = \"/data/commandCode\"\nnone = [404, 1404]\n";
+
+/// The platform's profile with these words changed, in a folder of its own.
+fn changed(platform: &Platform, changes: &[(&str, &str)]) -> (tempfile::TempDir, String) {
+    let mut text = fs::read_to_string(platform.profile()).unwrap();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from} is not in the profile");
+        text = text.replace(from, to);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("changed.toml");
+    fs::write(&file, text).unwrap();
+    (folder, file.display().to_string())
+}
+
+async fn replies_are(gateway: &Gateway, outcome: &str, count: f64) {
+    let series =
+        format!("gridpost_platform_replies_total{{sink=\"district\",outcome=\"{outcome}\"}}");
+    gateway.figure_is(&series, |is| is == count).await;
+}
+
+async fn stage_is(gateway: &Gateway, incident: &str, stage: &str) {
+    wait_for(&format!("{incident} {stage}"), || async {
+        let (_, data) = gateway.get(&format!("/api/v1/incidents/{incident}")).await;
+        (data["stage"] == stage).then_some(())
+    })
+    .await;
+}
+
+async fn step(gateway: &Gateway, incident: &str, to: &str, by: &str) {
+    let body = json!({"incident": incident, "to": to, "by": by, "department": "城管"});
+    let (status, answer) = gateway.post("/api/v1/replies", &body).await;
+    assert_eq!(status, 200, "{to}: {answer}");
+}
+
+/// The acceptance that the platform was told, as it lists it: `marked` with what our request had.
+fn listed(platform: &Platform, id: &str, marked: bool) -> Value {
+    let asked = platform.asked("sjlc").into_iter().find(|asked| asked.body["BLLB"] == "1");
+    let mut step = asked.expect("it was told of the acceptance").body;
+    step["SJLC_ID"] = json!(id);
+    if !marked {
+        step.as_object_mut().unwrap().remove("LZBJ");
+    }
+    step
+}
+
+/// By what our request had there, and without such a mark by what was told: an acceptance that is listed
+/// after the case was opened again accepts nothing, and who does accept it there is heard.
+#[tokio::test(flavor = "multi_thread")]
+async fn s2_what_a_platform_lists_of_our_own_steps_is_no_reply() {
+    for marked in [true, false] {
+        let platform = Platform::start(Tongue::Pinyin).await;
+        let quick = ("every_s = 30", "every_s = 1");
+        let bare = ("own = { at = \"/LZBJ\" }\n", "");
+        let changes = if marked { vec![quick] } else { vec![quick, bare] };
+        let (_keep, profile) = changed(&platform, &changes);
+        let gateway = Gateway::start(platform.site_with(&profile)).await;
+        gateway.press("btn-1", "p1");
+        let (incident, case) = platform.has(1).await[0].clone();
+        for to in ["accepted", "dispatched", "handled", "verified", "closed", "reopened"] {
+            let by = if to == "verified" { "李建国" } else { "王芳" };
+            step(&gateway, &incident, to, by).await;
+        }
+        platform.hears("sjlc", |body| body["BLLB"] == "6").await;
+        platform.says(listed(&platform, "own-1", marked));
+        replies_are(&gateway, "own", 1.0).await;
+        // Behind it in the list stands what somebody says there, and it is the same word of the same person.
+        platform.says(json!({"SJID": case, "SJLC_ID": "r-1", "BLLB": "1", "BLRY": "王芳"}));
+        replies_are(&gateway, "taken", 1.0).await;
+        stage_is(&gateway, &incident, "accepted").await;
+        let (_, data) = gateway.get(&format!("/api/v1/incidents/{incident}")).await;
+        let steps = data["steps"].as_array().unwrap();
+        let accepted = steps.iter().filter(|step| step["step"] == "accepted").count();
+        assert_eq!(accepted, 2, "ours, and the one of the platform's people: {data}");
+        let quarantine = gateway.store(&["list", "--quarantine"]);
+        assert!(!quarantine.contains("SJLC"), "{quarantine}");
+    }
+}
+
+/// All that it is told it lists again: nothing of that is a reply, and none of it is noise in the quarantine.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_platform_that_lists_everything_of_ours_says_nothing_new() {
+    let platform = Platform::start(Tongue::Chengguan).await;
+    platform.lists_ours();
+    let (_keep, profile) = changed(&platform, &[("every_s = 60", "every_s = 1")]);
+    let gateway = Gateway::start(platform.site_with(&profile)).await;
+    gateway.press("btn-1", "p1");
+    let (incident, _) = platform.has(1).await[0].clone();
+    let all = ["accepted", "dispatched", "handled", "verified", "closed", "reopened"];
+    for to in all {
+        let by = if to == "verified" { "李建国" } else { "王芳" };
+        step(&gateway, &incident, to, by).await;
+    }
+    gateway.nothing_is_pending().await;
+    replies_are(&gateway, "own", platform.steps().len() as f64).await;
+    stage_is(&gateway, &incident, "opened").await;
+    assert!(platform.steps().len() >= all.len());
+}
+
+/// A yes without the platform's id of the case is none: it is asked for the id, and opened where it has none.
+#[tokio::test(flavor = "multi_thread")]
+async fn s1_a_yes_without_the_id_of_the_case_is_no_yes() {
+    for tongue in ALL {
+        for trouble in [Trouble::NoId, Trouble::EmptyYes] {
+            let platform = Platform::start(tongue).await;
+            platform.troubles(&[trouble]);
+            let gateway = Gateway::start(platform.site()).await;
+            gateway.press("btn-1", "p1");
+            let (incident, case) = platform.has(1).await[0].clone();
+            gateway.nothing_is_pending().await;
+            step(&gateway, &incident, "accepted", "王芳").await;
+            let told = platform.hears("", |body| body.to_string().contains("王芳")).await;
+            let whole = format!("{}{}", told.path, told.body).replace("%2F", "/");
+            assert!(whole.contains(case.split(' ').next().unwrap()), "{tongue:?}: {told:?}");
+            assert_eq!(platform.cases().len(), 1, "{tongue:?} {trouble:?}");
+        }
+    }
+}
+
+/// Where it cannot be asked, it is owed until the id comes, and that is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn s1_without_a_question_a_yes_without_the_id_is_owed_and_said() {
+    let platform = Platform::start(Tongue::Docking).await;
+    let (_keep, profile) = changed(&platform, &[(FIND, "")]);
+    platform.troubles(&[Trouble::EmptyYes; 4]);
+    let gateway = Gateway::start(platform.site_with(&profile)).await;
+    gateway.press("btn-1", "p1");
+    gateway.readiness(503, "without its id of the case at /data/commandCode").await;
+    platform.has(1).await;
+    gateway.nothing_is_pending().await;
+    gateway.readiness(200, "").await;
+    let checked = gateway.command("check", &[]);
+    checked.must_say(0, ["[answer] has `id`, and there is no [find]"]);
+}
+
+/// Nothing but the question came through: that is an answer too, and the sink is no longer down.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_settles_what_failed_shows_that_the_platform_is_up() {
+    let platform = Platform::start(Tongue::Docking).await;
+    platform.troubles(&[Trouble::Down, Trouble::Down, Trouble::Down, Trouble::LoseAnswer]);
+    let gateway = Gateway::start(platform.site()).await;
+    gateway.press("btn-1", "p1");
+    let up = "gridpost_sink_up{sink=\"district\"}";
+    gateway.figure_is(up, |up| up == 0.0).await;
+    platform.has(1).await;
+    gateway.nothing_is_pending().await;
+    gateway.figure_is(up, |up| up == 1.0).await;
+    assert_eq!(platform.cases().len(), 1);
+}
+
+/// Our id, and a case that is another's or nobody's: refused, counted, said, and nothing is taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn s2_a_push_with_our_id_and_another_case_is_refused() {
+    let platform = Platform::start(Tongue::Docking).await;
+    let gateway = Gateway::start(platform.site()).await;
+    gateway.press("btn-1", "p1");
+    let (incident, case) = platform.has(1).await[0].clone();
+    gateway.nothing_is_pending().await;
+    let token = fs::read_to_string(gateway.data().join("platforms/district.token")).unwrap();
+    let push = async |case: &str, id: &str| {
+        let body = json!({"incidentCode": incident, "commandCode": case, "feedbackCode": id,
+            "feedbackType": "受理", "feedbackPerson": "李"});
+        let url = format!("{}/api/v1/platform/district", gateway.web);
+        let sent = http().post(url).json(&body).bearer_auth(token.trim()).send().await.unwrap();
+        sent.json::<Value>().await.unwrap()
+    };
+    let answer = push("C-99", "r-1").await;
+    assert!(
+        answer["msg"].as_str().unwrap().contains("not the case that it calls C-99"),
+        "{answer}"
+    );
+    replies_are(&gateway, "refused", 1.0).await;
+    stage_is(&gateway, &incident, "opened").await;
+    gateway.readiness(200, "not the case that it calls C-99").await;
+    assert!(gateway.store(&["list", "--quarantine"]).contains("C-99"));
+    assert_eq!(push(&case, "r-2").await["code"], 0);
+    stage_is(&gateway, &incident, "accepted").await;
+}
+
+/// 200, and in it anything but this platform's yes: no, for what opens and for each step.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_within_a_200_is_no_yes_whatever_it_looks_like() {
+    const BODIES: [&str; 9] = [
+        "{\"code\":500}",
+        "{\"code\":\"500\",\"msg\":\"错误\",\"data\":{\"commandCode\":\"x\"}}",
+        "{\"success\":false,\"data\":{\"SJXX_COPY_ID\":\"x\"}}",
+        "{\"status\":\"error\",\"result\":{\"id\":\"x\"}}",
+        "{\"status\":500}",
+        "{}",
+        "null",
+        "",
+        "<html>登录</html>",
+    ];
+    for tongue in ALL {
+        let platform = Platform::start(tongue).await;
+        platform.troubles(&BODIES.map(Trouble::Says));
+        let gateway = Gateway::start(platform.site()).await;
+        gateway.press("btn-1", "p1");
+        let (incident, _) = retried(&gateway, &platform).await;
+        platform.troubles(&[Trouble::Says(BODIES[0]), Trouble::Says(BODIES[7])]);
+        step(&gateway, &incident, "accepted", "王芳").await;
+        let said = || {
+            platform.asked("").iter().filter(|one| one.body.to_string().contains("王芳")).count()
+        };
+        wait_for("three tries", || async { (said() >= 3).then_some(()) }).await;
+        gateway.nothing_is_pending().await;
+        assert_eq!((platform.cases().len(), said()), (1, 3), "{tongue:?}");
+    }
+}
+
+/// Its case, asked for again at once and again.
+async fn retried(gateway: &Gateway, platform: &Platform) -> (String, String) {
+    wait_for("its case", || async {
+        let _ = gateway.store(&["retry", "--sink", "district"]);
+        platform.cases().first().cloned()
+    })
+    .await
+}
