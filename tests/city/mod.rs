@@ -6,8 +6,10 @@
 //! our own. `GRIDPOST_SEED=n` repeats a run; `make prove-city` plays a year at 50 times the
 //! rate of the reference year (`DAYS=`, `RATE=`), in a release build, and starts the program on what is left.
 
+mod checks;
 mod count;
 mod gateway;
+mod happens;
 mod officers;
 mod play;
 mod town;

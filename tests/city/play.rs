@@ -9,10 +9,9 @@ use std::{
 
 use gridpost::{
     domain::{
-        Answer, Body, ClockError, Detail, Entry, Fault, Finding, IdMint, IncidentId, Kind, NoMeter,
-        Now, Observation, Phase, Press, Record, Reply, Severity, Stamp, ThingReport,
+        Answer, Body, Entry, Finding, IdMint, IncidentId, NoMeter, Now, Observation, Record, Reply,
+        Stamp,
     },
-    figures::{FiguresQuery, figures},
     incident::{Desk, Directory, Effects},
     store::{self, Batch, Config, Opened, Store},
 };
@@ -22,16 +21,14 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use super::{
     count::Count,
     officers::{self, Seen, after, until_somebody_looks},
-    town::{self, BUTTONS, CAMERAS},
-    waits,
+    town,
 };
-use crate::world::must_agree;
 
 /// Reported in the reference year.
 const CASES_A_YEAR: f64 = 30_528.0;
 const DAY_MS: i64 = 86_400_000;
 /// A Monday, at midnight of the site.
-const BEGIN: &str = "2026-03-01T16:00:00Z";
+pub(super) const BEGIN: &str = "2026-03-01T16:00:00Z";
 /// The desk's time passes at least so often.
 const TICK_MS: i64 = 60_000;
 /// Lines of what is over are written so often.
@@ -70,7 +67,7 @@ pub(super) struct Kept {
 }
 
 #[derive(Clone)]
-enum Event {
+pub(super) enum Event {
     Happens,
     Looks(IncidentId),
     Reopens(IncidentId),
@@ -102,28 +99,28 @@ impl Ord for Planned {
 
 /// The city, its gateway, and what we know of both.
 pub(super) struct Play {
-    plan: Plan,
-    random: StdRng,
-    folder: tempfile::TempDir,
-    data: PathBuf,
-    lives: u32,
-    store: Store,
-    desk: Desk,
-    directory: Directory,
+    pub(super) plan: Plan,
+    pub(super) random: StdRng,
+    pub(super) folder: tempfile::TempDir,
+    pub(super) data: PathBuf,
+    pub(super) lives: u32,
+    pub(super) store: Store,
+    pub(super) desk: Desk,
+    pub(super) directory: Directory,
     /// Milliseconds since the beginning; and when this process began.
-    at_ms: i64,
-    born_ms: i64,
-    kept_ms: i64,
+    pub(super) at_ms: i64,
+    pub(super) born_ms: i64,
+    pub(super) kept_ms: i64,
     heap: BinaryHeap<Planned>,
-    planned: u64,
-    happens: bool,
+    pub(super) planned: u64,
+    pub(super) happens: bool,
     /// Not written yet, and what it came of.
-    entries: Vec<Entry>,
-    unacknowledged: Vec<Observation>,
-    seen: BTreeMap<IncidentId, Seen>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) unacknowledged: Vec<Observation>,
+    pub(super) seen: BTreeMap<IncidentId, Seen>,
     /// Ids of replies whose step is in the journal.
-    steps: HashMap<(IncidentId, String), u32>,
-    count: Count,
+    pub(super) steps: HashMap<(IncidentId, String), u32>,
+    pub(super) count: Count,
     pub(super) tally: Tally,
 }
 
@@ -184,7 +181,7 @@ impl Play {
         self.seen.len() as u64
     }
 
-    fn plan_in(&mut self, seconds: f64, event: Event) {
+    pub(super) fn plan_in(&mut self, seconds: f64, event: Event) {
         self.planned += 1;
         let at_ms = self.at_ms + (seconds * 1000.0) as i64 + 1;
         self.heap.push(Planned(at_ms, self.planned, event));
@@ -270,104 +267,13 @@ impl Play {
         }
     }
 
-    fn something_happens(&mut self) {
-        match self.random.random_range(0..100) {
-            0..6 => {
-                let source = town::button(self.random.random_range(0..BUTTONS));
-                let id = Some(format!("{}", self.planned));
-                let press = Press { id, via: "intake".into(), ..Press::default() };
-                let stamp = Stamp::of_gateway(self.now());
-                let body = Body::Press(press);
-                let pressed = Observation { source: source.as_str().into(), stamp, body };
-                // A button that has heard nothing says it again.
-                if self.random.random_ratio(1, 5) {
-                    let seconds = after(&mut self.random, 20.0);
-                    self.plan_in(seconds, Event::Observed(Box::new(pressed.clone())));
-                }
-                self.observe(pressed);
-            }
-            6..14 => {
-                let source = town::camera(self.random.random_range(0..CAMERAS));
-                let kind = Kind::CameraSilent;
-                let fault = |broken| Body::Fault(Fault { kind, broken, text: "no packets".into() });
-                let stamp = Stamp::of_gateway(self.now());
-                let source = source.as_str().into();
-                let mended = Observation { source, stamp, body: fault(false) };
-                let broken = Observation { body: fault(true), ..mended.clone() };
-                let seconds = after(&mut self.random, 7_200.0);
-                self.plan_in(seconds, Event::Observed(Box::new(mended)));
-                self.observe(broken);
-            }
-            _ => self.somebody_is_seen(),
-        }
-    }
-
-    fn somebody_is_seen(&mut self) {
-        let now = self.now();
-        let camera = town::camera(self.random.random_range(0..CAMERAS));
-        let (kind, severity) = match self.random.random_range(0..10) {
-            0..5 => (Kind::FireLane, Severity::ALERT),
-            5..9 => (Kind::Loiter, Severity::NOTICE),
-            _ => (Kind::Intrusion, Severity::try_from(4).unwrap()),
-        };
-        let finding = Finding {
-            key: format!("{}/{camera}", kind.as_str()),
-            phase: Phase::Begins,
-            rule: Some(kind.as_str().into()),
-            source: camera.as_str().into(),
-            kind,
-            severity,
-            title: None,
-            began_at: now.wall,
-            at: now.wall,
-            clock: ClockError { device: None, gateway: now.wall, error_ms: 0 },
-            objects: Vec::new(),
-            why: "a vehicle stood there for 180 s, longer than 120 s".into(),
-            detail: Detail::new(),
-            things: ThingReport::default(),
-            shot: None,
-            notable: false,
-        };
-        let ends = Finding { phase: Phase::Ends, ..finding.clone() };
-        let seconds = after(&mut self.random, 600.0);
-        self.plan_in(seconds, Event::Ends(Box::new(ends)));
-        let effects = self.desk.tick(now, vec![finding]);
-        self.entries.extend(effects.entries);
-    }
-
-    fn somebody_looks(&mut self, id: IncidentId) {
-        let now = self.now().wall;
-        let Some(seen) = self.seen.get(&id).cloned() else { return };
-        let other = self.seen.range(id..).nth(1).map(|(other, _)| *other);
-        if let Some(reply) = officers::reply(&mut self.random, &seen, other, now) {
-            self.send(reply);
-        }
-        let seconds = until_somebody_looks(&mut self.random, officers::tier(&seen));
-        self.plan_in(seconds, Event::Looks(id));
-    }
-
-    /// On its way: seconds, and now and then hours; and now and then twice.
-    fn send(&mut self, mut reply: Reply) {
-        if self.random.random_ratio(9, 10) {
-            reply.id = Some(format!("r{}", self.planned));
-        }
-        let mean = if self.random.random_ratio(1, 30) { 7_200.0 } else { 5.0 };
-        let seconds = after(&mut self.random, mean);
-        if self.random.random_ratio(1, 15) {
-            let again = seconds + after(&mut self.random, 900.0);
-            self.tally.again += 1;
-            self.plan_in(again, Event::Arrives(Box::new(reply.clone())));
-        }
-        self.plan_in(seconds, Event::Arrives(Box::new(reply)));
-    }
-
     fn says(&mut self, source: &str, body: Body) {
         let stamp = Stamp::of_gateway(self.now());
         self.observe(Observation { source: source.into(), stamp, body });
     }
 
     /// As the junction takes it.
-    fn observe(&mut self, observation: Observation) {
+    pub(super) fn observe(&mut self, observation: Observation) {
         let now = self.now();
         match &observation.body {
             Body::Reply(reply) if !self.desk.knows(reply.incident) => {
@@ -508,41 +414,6 @@ impl Play {
         self.store.close_blocking().unwrap();
         fs::remove_dir_all(&self.data).unwrap();
         self.data = next;
-    }
-
-    /// Each open case is in the store, and waits for somebody who is named.
-    pub(super) fn nothing_is_forgotten(&self) {
-        let now = self.now().wall;
-        for id in self.seen.keys() {
-            let record = self.store.incident(*id);
-            let record = record.unwrap_or_else(|| panic!("{id} is open and not in the store"));
-            if let Err(why) = waits::for_whom(&record.incident, now) {
-                panic!("nobody is waited for at {now}: {why}: {record:#?}");
-            }
-        }
-    }
-
-    pub(super) fn figures_are_those_of_our_count(&self) {
-        let zone = town::zone();
-        let begin: Timestamp = BEGIN.parse().unwrap();
-        let now = self.now().wall;
-        let day = |at: Timestamp| at.to_zoned(zone.clone()).date().to_string();
-        let (from, until) = (day(begin), day(now + SignedDuration::from_hours(24)));
-        let pairs = [("from", from.as_str()), ("until", until.as_str()), ("group", "township")];
-        let query = FiguresQuery::parse(pairs, now.to_zoned(zone.clone()).date()).unwrap();
-        let (from, until) = query.times(&zone).unwrap();
-        let lines = self.store.case_lines(from, until);
-        assert_eq!(lines.lines.len() as u64, self.cases(), "cases are missing in the figures");
-        let table = figures(&lines, &query, &zone, now);
-        let (counted, townships) = self.count.counted(now);
-        must_agree(&serde_json::to_value(&table.total).unwrap(), &counted);
-        assert_eq!((table.left_out.unreadable, table.left_out.times), (0, 0));
-        for row in &table.rows {
-            let name = row.group.as_ref().map(|group| group.name.clone()).unwrap_or_default();
-            let of = townships.iter().find(|(n, _)| name == format!("第{n}镇"));
-            assert_eq!(of.map(|(_, count)| *count), Some(row.counts.reported), "{name}");
-        }
-        assert_eq!(table.rows.len(), townships.len());
     }
 
     /// A copy of all that a process leaves which is killed now.
