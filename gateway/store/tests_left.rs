@@ -29,8 +29,8 @@ fn case(id: IncidentId, revision: u32, stage: Stage) -> Record {
     record
 }
 
-fn closed(store: &Store) -> Vec<IncidentId> {
-    let mut ids: Vec<IncidentId> = (0..CASES).map(|_| IncidentId::new()).collect();
+fn closed(store: &Store, count: usize) -> Vec<IncidentId> {
+    let mut ids: Vec<IncidentId> = (0..count).map(|_| IncidentId::new()).collect();
     ids.sort();
     for ids in ids.chunks(50) {
         let entries = |id: &IncidentId| {
@@ -51,7 +51,7 @@ fn counted(store: &Store) -> (usize, u64) {
 fn l3_cases_that_left_memory_before_their_line_was_written_are_in_the_figures() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_small(folder.path());
-    let ids = closed(&store);
+    let ids = closed(&store, CASES);
     assert!(lock(&store.inner.shared.state).incidents.len() < CASES);
     assert_eq!(counted(&store), (CASES, 0), "nothing is written yet");
     store.close_blocking().unwrap();
@@ -87,14 +87,15 @@ fn l3_segments_take_no_case_with_them_that_memory_had_no_room_for() {
     let config = Config {
         memory_max_bytes: 256 << 10,
         segment_bytes: 64 << 10,
-        max_bytes: 256 << 10,
+        // More than memory has room for.
+        max_bytes: 1_200_000,
         ..config(folder.path())
     };
     let tuning = tuning(Arc::new(RealDisk));
     let store = open_with(&config, &[], Arc::new(NoMeter), tuning).unwrap().store;
-    let ids = closed(&store);
+    let ids = closed(&store, 2 * CASES);
     assert!(store.incident(ids[0]).is_none(), "its segment is still there");
-    assert_eq!(counted(&store), (CASES, 0));
+    assert_eq!(counted(&store), (2 * CASES, 0));
     store.close_blocking().unwrap();
 }
 
@@ -102,7 +103,7 @@ fn l3_segments_take_no_case_with_them_that_memory_had_no_room_for() {
 fn a_case_that_left_memory_and_goes_on_keeps_its_place_and_its_class() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_small(folder.path());
-    let ids = closed(&store);
+    let ids = closed(&store, CASES);
     let first = |store: &Store, id: IncidentId| {
         let state = lock(&store.inner.shared.state);
         state.incidents.get(&id).map(|brief| brief.first)
@@ -146,12 +147,18 @@ fn p5_pictures_of_open_cases_are_known_after_a_start_however_many_there_are() {
         record.incident.evidence = vec![evidence.clone()];
         (evidence.id, vec![Entry::Evidence { incident: id, evidence }, change(record)])
     };
-    let (of_open, entries) = with_a_piece(Stage::Accepted);
-    put(&store, entries);
-    for _ in 0..350 {
-        put(&store, with_a_piece(Stage::Closed).1);
+    // More than memory has room for, and all of them needed.
+    let mut pieces = Vec::new();
+    for n in 0..400 {
+        let stage = if n % 10 == 0 { Stage::Closed } else { Stage::Accepted };
+        let (id, entries) = with_a_piece(stage);
+        pieces.extend((stage == Stage::Accepted).then_some(id));
+        put(&store, entries);
     }
-    let knows = |store: &Store| lock(&store.inner.shared.state).evidence.contains_key(&of_open);
+    let knows = |store: &Store| {
+        let state = lock(&store.inner.shared.state);
+        pieces.iter().all(|id| state.evidence.contains_key(id))
+    };
     assert!(knows(&store));
     store.close_blocking().unwrap();
     let store = open_small(folder.path());
