@@ -2,7 +2,7 @@
 # Dependencies build once, optimised, in the dev profile.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build-tests prove hostile fuzz soak build setup setup-test setup-bench models all-models clips bench bench-media bench-seeing schema fmt lint docs deny clean
+.PHONY: help demo test build-tests prove prove-city hostile fuzz soak build setup setup-test setup-bench models all-models clips bench bench-media bench-seeing schema fmt lint docs deny clean
 
 # Debian's own, for its GStreamer bindings: another python3 may be first on PATH.
 PYTHON ?= /usr/bin/python3
@@ -33,6 +33,10 @@ prove: setup-test models clips ## the slow proofs in full: CUTS=300 power cuts, 
 	@GRIDPOST_CUTS=$(CUTS) GRIDPOST_KILLS=$(KILLS) GRIDPOST_BACKLOG=$(BACKLOG) GRIDPOST_NIGHT_SECONDS=$(NIGHT) \
 		cargo nextest run --no-fail-fast --success-output immediate \
 		-E 'test(/^(power_cut|kill|priorities|hostile::night)::/)'
+
+prove-city: setup-test models ## a city's cases through desk and store, then the program on what is left: DAYS=365 at RATE=50 times the reference year
+	@GRIDPOST_CITY_DAYS=$(or $(DAYS),365) GRIDPOST_CITY_RATE=$(or $(RATE),50) \
+		cargo nextest run --release --no-capture -E 'test(/^city::a_city_/)'
 
 hostile: setup-test models clips ## attacks at every door, longer: SECONDS=30 each, CONNECTIONS=2000 at a door
 	@ulimit -n 20000 2>/dev/null; GRIDPOST_HOSTILE_CONNECTIONS=$(or $(CONNECTIONS),2000) \

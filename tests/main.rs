@@ -73,6 +73,7 @@ mod buttons_field;
 mod buttons_flood;
 mod buttons_story;
 mod camera;
+mod city;
 mod configs;
 mod doors_brokers;
 mod doors_intake;

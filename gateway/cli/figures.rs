@@ -119,13 +119,15 @@ fn lines(figures: &Figures) -> Vec<String> {
     let last = figures.until.yesterday().unwrap_or(figures.until);
     let left = &figures.left_out;
     lines.push(format!(
-        "{} 至 {last}，自动结案 {} 件；未计入：演练 {} 件、无法读取 {} 条 (auto-closed {}; left out: {} drills, {} unreadable)",
+        "{} 至 {last}，自动结案 {} 件；未计入：演练 {} 件、时间不明 {} 件、无法读取 {} 条 (auto-closed {}; left out: {} drills, {} of no time, {} unreadable)",
         figures.from,
         figures.total.auto_closed,
         left.drills,
+        left.cases_of_no_time,
         left.unreadable,
         figures.total.auto_closed,
         left.drills,
+        left.cases_of_no_time,
         left.unreadable,
     ));
     lines

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AskFor, CaseStep, DismissReason, GATEWAY, Incident, IncidentId, Kind, Life, ReplyTo, RuleId,
-    Severity, SourceId, SourceKind, Stage, Tier,
+    AskFor, CaseStep, DismissReason, GATEWAY, Incident, IncidentId, Kind, Life, Now, ReplyTo,
+    RuleId, Severity, SourceId, SourceKind, Stage, Tier,
 };
 
 /// A case as the figures count it. Fields that a newer or older gateway did not write are at their defaults.
@@ -52,6 +52,10 @@ pub struct CaseLine {
     pub began_at: Timestamp,
     /// Source time at which it was found.
     pub opened_at: Timestamp,
+    /// The first time of it that can be right, where `opened_at` cannot: the clock of the box had not been
+    /// set yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noted_at: Option<Timestamp>,
     /// Source time at which what it reports was over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
@@ -172,6 +176,7 @@ impl CaseLine {
             tier: deadline.map(|deadline| deadline.tier),
             began_at: incident.began_at,
             opened_at: incident.opened_at,
+            noted_at: noted_at(incident),
             ended_at: incident.ended_at,
             accepted_at: life.steps.iter().find(|step| step.takes_on()).map(|step| step.at),
             dispatched_at: None,
@@ -241,6 +246,12 @@ impl CaseLine {
         self.first_department.get_or_insert_with(|| department.clone());
     }
 
+    /// When it counts as opened; none: no time of it can be right.
+    pub fn counted_at(&self) -> Option<Timestamp> {
+        let opened = Some(self.opened_at).filter(|at| Now::is_plausible(*at));
+        opened.or(self.noted_at.filter(|at| Now::is_plausible(*at)))
+    }
+
     /// Accepted ever: 有效.
     pub fn is_valid(&self) -> bool {
         self.accepted_at.is_some()
@@ -251,6 +262,18 @@ impl CaseLine {
         let open = self.suspended_since.map_or(0, |since| seconds(since, now).max(0));
         self.suspended_s.saturating_add(open)
     }
+}
+
+/// Of a case that was opened under a clock that cannot be right: the first of its times that can be, by its
+/// arrival, its steps, and its latest change.
+fn noted_at(incident: &Incident) -> Option<Timestamp> {
+    if Now::is_plausible(incident.opened_at) {
+        return None;
+    }
+    let steps = incident.life.steps.iter().map(|step| step.at);
+    let times = [incident.clock.gateway].into_iter().chain(steps);
+    let times = times.chain(incident.ended_at).chain([incident.changed_at]);
+    times.into_iter().find(|at| Now::is_plausible(*at))
 }
 
 /// Lines of cases as they are on disk, one a case.

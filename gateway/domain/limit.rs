@@ -162,6 +162,9 @@ pub struct Escalation {
     pub phone: Option<String>,
     /// Whose limit has passed.
     pub for_step: LimitStep,
+    /// Others that have passed at the same moment, and of which the same level is told with this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_for: Vec<LimitStep>,
 }
 
 /// When the grid must answer, and what was told of that.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::domain::{CaseLine, DismissReason, Stage, seconds};
+use crate::domain::{CaseLine, DismissReason, Now, Stage, seconds};
 
 /// All figures of a set of cases. Rates are parts of one, and absent where nothing could be counted.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -44,7 +44,7 @@ pub struct CaseCounts {
     pub dispatched_right: u64,
     /// 准确派遣率: those of the dispatched.
     pub right_rate: Option<f64>,
-    /// 已处置: handled, at least once since it was opened or reopened.
+    /// 已处置: handled, or a step that comes after it, at least once since it was opened or reopened.
     pub handled: u64,
     /// 返工, how often.
     pub rework: u64,
@@ -130,7 +130,9 @@ impl Tally {
         counts.self_handled += u64::from(case.self_handled);
         counts.dispatched += u64::from(case.dispatched_at.is_some());
         counts.dispatched_right += u64::from(case.dispatched_at.is_some() && !case.misdispatched);
-        counts.handled += u64::from(case.handled_at.is_some());
+        // Who verifies or closes it at once says that it is handled, and so does whoever handled it himself.
+        let told = case.handled_at.is_some() || case.verified_at.is_some();
+        counts.handled += u64::from(told || case.self_handled || closed);
         counts.rework += u64::from(case.rework);
         counts.rework_cases += u64::from(case.rework > 0);
         counts.give_backs_asked += u64::from(case.give_backs_asked);
@@ -154,8 +156,10 @@ impl Tally {
             (&mut self.verify, case.handled_at, case.verified_at),
             (&mut self.close, opened, over),
         ] {
-            let Some(time) = from.zip(to).map(|(from, to)| seconds(from, to)) else { continue };
-            if time < 0 {
+            let Some((from, to)) = from.zip(to) else { continue };
+            let time = seconds(from, to);
+            // From 1970 until somebody set the clock is no time either.
+            if time < 0 || (Now::is_plausible(to) && !Now::is_plausible(from)) {
                 self.times_left_out += 1;
             } else {
                 times.push(time);

@@ -65,10 +65,12 @@ pub struct FigureGroup {
 pub struct LeftOut {
     /// 演练 of those days.
     pub drills: u64,
-    /// Steps that ended before they began: the clock was set between.
+    /// Steps that ended before they began, or began under a clock that was not set: it was set between.
     pub times: u64,
     /// Cases with more than 100 steps, of which some are not counted.
     pub cases_with_more_steps: u64,
+    /// 时间不明: cases of which no time can be right, of whatever day.
+    pub cases_of_no_time: u64,
     /// Lines or records on disk that nobody can read, of whatever day.
     pub unreadable: u64,
 }
@@ -89,7 +91,11 @@ pub fn figures(
         }
     }
     for case in &cases.lines {
-        let day = case.opened_at.to_zoned(zone.clone()).date();
+        let Some(opened_at) = case.counted_at() else {
+            left_out.cases_of_no_time += u64::from(!case.drill);
+            continue;
+        };
+        let day = opened_at.to_zoned(zone.clone()).date();
         if !(query.from..query.until).contains(&day) {
             continue;
         }
@@ -100,7 +106,7 @@ pub fn figures(
         left_out.cases_with_more_steps += u64::from(case.steps_left_out > 0);
         let (id, name) = group_of(query.group, case);
         let (group, tally) = rows.entry((query.period(day), id)).or_default();
-        group.called(name, case.opened_at);
+        group.called(name, opened_at);
         tally.add(case, as_of);
         total.add(case, as_of);
     }

@@ -37,6 +37,7 @@ fn case() -> CaseLine {
         tier: Some(Tier::Slow),
         began_at: at("2026-11-10T01:00:00Z"),
         opened_at: at("2026-11-10T01:00:00Z"),
+        noted_at: None,
         ended_at: None,
         accepted_at: None,
         dispatched_at: None,
@@ -284,7 +285,7 @@ fn drills_and_other_days_are_never_counted() {
     let cases = CaseLines { lines: vec![drill, before, case()], unreadable: 3 };
     let figures = figures(&cases, &query(&[]), &shanghai(), now());
     assert_eq!((figures.total.reported, figures.total.closed), (1, 0));
-    let left = LeftOut { drills: 1, times: 0, cases_with_more_steps: 0, unreadable: 3 };
+    let left = LeftOut { drills: 1, unreadable: 3, ..LeftOut::default() };
     assert_eq!(figures.left_out, left);
     assert_eq!(figures.as_of, "2026-11-20T08:00:00.000+08:00");
 }
@@ -351,4 +352,35 @@ fn no_cell_of_the_csv_begins_a_formula() {
     let row = plain.lines().find(|line| line.starts_with("2026-11-10,")).unwrap();
     assert!(row.starts_with("2026-11-10,1,1,0,0,1,1,100.00%,1,100.00%,0,0,0,"), "{row}");
     assert!(row.ends_with(",10.0,10.0,,,,,,,1440.0,1440.0"), "{row}");
+}
+
+#[test]
+fn whoever_closes_it_at_once_has_handled_it_and_none_is_handled_by_himself_alone() {
+    let at_once = CaseLine { self_handled: true, ..closed("2026-11-11T00:00:00Z") };
+    let verified = CaseLine { verified_at: Some(at("2026-11-11T00:00:00Z")), ..accepted() };
+    let dismissed = CaseLine { self_handled: true, stage: Stage::Dismissed, ..accepted() };
+    let lines = vec![at_once, verified, dismissed, accepted(), case()];
+    let figures = figures(&CaseLines { lines, unreadable: 0 }, &query(&[]), &shanghai(), now());
+    assert_eq!((figures.total.self_handled, figures.total.handled), (2, 3));
+}
+
+#[test]
+fn a_press_under_a_clock_of_1970_counts_when_it_can_have_come_or_as_of_no_time() {
+    let wrong = at("1970-01-01T00:03:00Z");
+    let noted = CaseLine {
+        opened_at: wrong,
+        noted_at: Some(at("2026-11-10T16:00:00Z")),
+        accepted_at: Some(at("2026-11-10T16:00:00Z")),
+        ..case()
+    };
+    let unknown = CaseLine { opened_at: wrong, ..case() };
+    let lines = CaseLines { lines: vec![noted, unknown, case()], unreadable: 0 };
+    let of_month = figures(&lines, &query(&[("by", "day")]), &shanghai(), now());
+    assert_eq!((of_month.total.reported, of_month.left_out.cases_of_no_time), (2, 1));
+    let day = of_month.rows.iter().find(|row| row.period == date(2026, 11, 11)).unwrap();
+    assert_eq!(day.counts.reported, 1, "by the site's clock");
+    // 56 years are no time in which anybody accepted it.
+    assert_eq!((of_month.total.accept.count, of_month.left_out.times), (0, 1));
+    let line = CaseLine { noted_at: None, ..lines.lines[0].clone() };
+    assert_eq!(line.counted_at(), None);
 }

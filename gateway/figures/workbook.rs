@@ -206,8 +206,12 @@ fn notes(sheet: &mut Worksheet, styles: &Styles, all: &Figures) -> Result<(), Xl
     let first = [
         format!("统计期间 {} 至 {last}，统计时刻 {}。", all.from, all.as_of),
         format!(
-            "未计入：演练 {} 件；时钟变动而无法计时 {} 步；步骤过多未全计 {} 件；无法读取的记录 {} 条。",
-            left.drills, left.times, left.cases_with_more_steps, left.unreadable
+            "未计入：演练 {} 件；时钟变动而无法计时 {} 步；步骤过多未全计 {} 件；时间不明 {} 件；无法读取的记录 {} 条。",
+            left.drills,
+            left.times,
+            left.cases_with_more_steps,
+            left.cases_of_no_time,
+            left.unreadable
         ),
     ];
     let lines = first.into_iter().chain(NOTES.iter().map(|note| (*note).to_owned()));

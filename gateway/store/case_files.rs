@@ -23,6 +23,7 @@ use super::{
     disk::Disk,
     folder::DataFolder,
     journal::{Location, Reader},
+    left::{Wanted, is_behind},
     recover::Checkpoint,
     shared::Shared,
     state::State,
@@ -69,21 +70,16 @@ pub(super) enum Part {
     AtMost(usize),
 }
 
-/// Whether this record lies behind that place, or there is none.
-fn is_behind(at: Location, through: Option<Location>) -> bool {
-    through.is_none_or(|end| (at.segment, at.offset) > (end.segment, end.offset))
-}
-
-/// A record that has to be read: of whom, at which revision, and where.
-type Wanted = (IncidentId, u32, Location);
-
-/// Cases whose lines are not in the files: open ones, and those behind `through`.
+/// Cases whose lines are not in the files: open ones, and those behind `through`, also where memory has no
+/// room for them.
 fn wanted(state: &State, through: Option<Location>, open_too: bool) -> Vec<Wanted> {
     let briefs = state.incidents.iter().filter(|(_, brief)| {
         (brief.finished || open_too) && (!brief.finished || is_behind(brief.location, through))
     });
     let mut wanted: Vec<Wanted> =
         briefs.map(|(&id, brief)| (id, brief.revision, brief.location)).collect();
+    let (left, _) = state.left.lines();
+    wanted.extend(left.iter().filter(|(.., at)| is_behind(*at, through)));
     wanted.sort_unstable_by_key(|(_, _, at)| (at.segment, at.offset));
     wanted
 }
@@ -91,6 +87,11 @@ fn wanted(state: &State, through: Option<Location>, open_too: bool) -> Vec<Wante
 fn line_at(reader: &Reader, at: Location) -> Option<CaseLine> {
     let record = reader.read(at).ok()?.into_record()?;
     Some(CaseLine::of(&record.incident))
+}
+
+/// By which time a case has its file: one that cannot be right is of a month of its own.
+fn counted(line: &CaseLine) -> Timestamp {
+    line.counted_at().unwrap_or(line.opened_at)
 }
 
 /// The file of a case: by the month, in Greenwich, in which it was opened.
@@ -129,7 +130,7 @@ fn months(folder: &Path) -> io::Result<Vec<(Date, PathBuf)>> {
 }
 
 /// Up to where the files are complete, if that place is in the journal.
-fn read_through(data_folder: &DataFolder) -> Option<Checkpoint> {
+pub(super) fn read_through(data_folder: &DataFolder) -> Option<Checkpoint> {
     let text = fs::read(data_folder.figures().join(THROUGH)).ok()?;
     let through: Checkpoint = serde_json::from_slice(&text).ok()?;
     through.find(&data_folder.journal()).map(|_| through)
@@ -176,6 +177,7 @@ impl CaseFiles {
         }
         if missing.len() < all {
             through.end = missing.last().map(|(.., at)| *at).or(through.end);
+            lock(&shared.state).left.lines_are_written(through.end);
             return Ok(missing.len());
         }
         if all > 0 || through.noted != end.location.segment {
@@ -183,6 +185,7 @@ impl CaseFiles {
             through.noted = end.location.segment;
         }
         through.end = Some(end.location);
+        lock(&shared.state).left.lines_are_written(through.end);
         Ok(all)
     }
 
@@ -190,7 +193,7 @@ impl CaseFiles {
         let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         for &(id, _, at) in records {
             let line = line_at(&shared.reader, at);
-            let name = line.as_ref().map_or_else(|| file_by(id), |line| file_of(line.opened_at));
+            let name = line.as_ref().map_or_else(|| file_by(id), |line| file_of(counted(line)));
             let bytes = files.entry(name).or_default();
             match line {
                 Some(line) => serde_json::to_writer(&mut *bytes, &line),
@@ -312,7 +315,7 @@ impl Search<'_> {
         }
         let mut lines: Vec<CaseLine> = cases.into_values().collect();
         lines.retain(|line| {
-            let in_time = (self.from..self.until).contains(&line.opened_at);
+            let in_time = line.counted_at().is_none_or(|at| (self.from..self.until).contains(&at));
             in_time || (line.kind.is_silence() && line.began_at < self.until)
         });
         lines.sort_unstable_by_key(|line| line.id);
@@ -329,13 +332,17 @@ impl Search<'_> {
             unreadable += 1;
             Vec::new()
         });
-        for (_, path) in all {
+        for (month, path) in all {
+            // Whose months cannot be right may be of any day.
+            let of_no_time = month
+                .to_zoned(TimeZone::UTC)
+                .is_ok_and(|zoned| !Now::is_plausible(zoned.timestamp()));
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name > last {
+            if name > last && !of_no_time {
                 continue;
             }
             match fs::read(&path) {
-                Ok(bytes) => unreadable += take(&bytes, name < first, cases),
+                Ok(bytes) => unreadable += take(&bytes, name < first && !of_no_time, cases),
                 // It was removed by age just now.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
@@ -413,7 +420,9 @@ pub fn case_lines(path: &Path, from: Timestamp, until: Timestamp) -> Result<Case
     let reader = Reader::new(data_folder.journal());
     let search = Search { folder: data_folder.figures(), reader: &reader, from, until };
     let end = through.map(|through| through.location);
-    Ok(search.lines(wanted(&state, end, true)))
+    let mut lines = search.lines(wanted(&state, end, true));
+    lines.unreadable += state.left.lines().1;
+    Ok(lines)
 }
 
 impl Store {
@@ -422,12 +431,15 @@ impl Store {
     /// before `until`. Blocks on the disk.
     pub fn case_lines(&self, from: Timestamp, until: Timestamp) -> CaseLines {
         let shared = &self.inner.shared;
-        let wanted = {
+        let (wanted, lost) = {
             let through = lock(&shared.case_files.through).end;
-            wanted(&lock(&shared.state), through, true)
+            let state = lock(&shared.state);
+            (wanted(&state, through, true), state.left.lines().1)
         };
         let folder = self.inner.data_folder.figures();
-        Search { folder, reader: &shared.reader, from, until }.lines(wanted)
+        let mut lines = Search { folder, reader: &shared.reader, from, until }.lines(wanted);
+        lines.unreadable += lost;
+        lines
     }
 
     /// Writes the lines of cases that are over by now, 10,000 at most. To be called every few minutes;

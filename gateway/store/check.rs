@@ -14,6 +14,7 @@ use super::{
     format::{self, FLAG_FIRST, FLAG_LAST, FORMAT_VERSION, SEGMENT_HEADER_BYTES, SegmentHeader},
     journal::{Location, segment_path, segments},
     ledger::Ledger,
+    left::Left,
     recover::{Recovered, RecoveryTarget, recover},
     state::State,
 };
@@ -141,7 +142,8 @@ pub(super) fn read(
         quarantine: data_folder.quarantine(),
         repair: None,
     };
-    let mut state = State::default();
+    let through = case_files::read_through(data_folder).map(|through| through.location);
+    let mut state = State { left: Left::lined(through), ..State::default() };
     let mut twice = 0u64;
     let mut settled = HashSet::new();
     let mut found = recover(&target, None, 0, &mut |seq, location, fact| {

@@ -22,7 +22,6 @@ use super::{
     due::Pending,
     journal::Location,
     ledger::Ledger,
-    memory::Bounds,
     on_disk::OnDisk,
     recover::Checkpoint,
     seen_marks::{SeenMark, SeenMarks},
@@ -41,6 +40,7 @@ const REBUILD_AFTER: Duration = Duration::from_secs(10);
 /// Of the layout of the index; one of another number is rebuilt.
 const INDEX_VERSION: u32 = 3;
 const META: &[u8] = b"m";
+const EVIDENCE: &[u8] = b"e";
 /// Marks that wait between two writes in a flood; room for more is given back.
 const MARKS_KEPT_ROOM: usize = 1_024;
 
@@ -102,11 +102,11 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, In
     }
 }
 
-/// Reads the state back. The error says why the index is worth nothing.
-pub(super) fn load(path: &Path, bounds: Bounds) -> Result<(Index, State), IndexError> {
-    let db = open_db(path, bounds.cache_bytes)?;
+/// Reads the state back, into one that is empty. The error says why the index is worth nothing.
+pub(super) fn load(path: &Path, begun: State) -> Result<(Index, State), IndexError> {
+    let mut state = begun;
+    let db = open_db(path, state.bounds.cache_bytes)?;
     let seen_marks = SeenMarks::open(&db)?;
-    let mut state = State { bounds, ..State::default() };
     let (mut digest, mut meta) = (0u128, None);
     let mut pairs = db.iter();
     while let Some(pair) = guarded(|| pairs.next().transpose())? {
@@ -116,6 +116,13 @@ pub(super) fn load(path: &Path, bounds: Bounds) -> Result<(Index, State), IndexE
             continue;
         }
         digest = digest.wrapping_add(pair_hash(&key, &value));
+        if !key.starts_with(EVIDENCE) {
+            put(&mut state, &key, &value)?;
+        }
+    }
+    // Behind the cases: which pieces are needed is known by them.
+    let mut pairs = db.scan_prefix(EVIDENCE);
+    while let Some((key, value)) = guarded(|| pairs.next().transpose())? {
         put(&mut state, &key, &value)?;
     }
     let meta = meta.ok_or("it is empty")?;
@@ -137,7 +144,7 @@ pub(super) fn load(path: &Path, bounds: Bounds) -> Result<(Index, State), IndexE
         return Err("it was built while the gateway ran, of what memory held".into());
     }
     state.touched.clear();
-    state.leaving.clear();
+    state.left.needs_no_index();
     let written = state.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.seq);
     Ok((Index { db, seen_marks, is_whole: true, digest, written }, state))
 }
@@ -159,7 +166,7 @@ impl Key {
             Self::Press(seq) => [b"p", &seq.to_be_bytes()[..]].concat(),
             Self::Reply(seq) => [b"r", &seq.to_be_bytes()[..]].concat(),
             Self::Incident(id) => [b"i", &id.0.as_bytes()[..]].concat(),
-            Self::Evidence(id) => [b"e", &id.0.as_bytes()[..]].concat(),
+            Self::Evidence(id) => [EVIDENCE, &id.0.as_bytes()[..]].concat(),
             Self::Dead(seq) => [b"x", &seq.to_be_bytes()[..]].concat(),
             Self::Gauge(seq) => [b"g", &seq.to_be_bytes()[..]].concat(),
         }
@@ -244,7 +251,7 @@ impl Work {
             return None;
         }
         let touched = std::mem::take(&mut state.touched);
-        let leaving = std::mem::take(&mut state.leaving).into_iter();
+        let leaving = state.left.take().into_iter();
         let leaving =
             leaving.map(|(id, brief)| (Key::Incident(id), Some(StateValue::Incident(brief))));
         let touched = touched.into_iter().map(|key| (key, StateValue::of(state, key)));
@@ -375,7 +382,10 @@ fn run(path: &Path, mut index: Option<Index>, shared: &Shared, stop: &(Mutex<boo
         if let (Some(open), Some(work)) = (&mut index, work) {
             let newest = work.marks.last().copied();
             match open.write(work) {
-                Ok(()) => forget_marks(shared, newest),
+                Ok(()) => {
+                    lock(&shared.state).left.is_indexed();
+                    forget_marks(shared, newest);
+                }
                 Err(problem) => {
                     tracing::warn!(%problem, "the index failed; it is dropped and built anew");
                     shared.set_on_disk(None);
@@ -387,7 +397,7 @@ fn run(path: &Path, mut index: Option<Index>, shared: &Shared, stop: &(Mutex<boo
             // Nothing reads it now: let nothing pile up for it.
             let mut state = lock(&shared.state);
             state.touched.clear();
-            state.leaving.clear();
+            state.left.needs_no_index();
             drop(state);
             rebuild_at = Instant::now() + REBUILD_AFTER;
         }
@@ -430,7 +440,9 @@ fn build(path: &Path, shared: &Shared, at_start: bool) -> Option<Index> {
                 let mut state = lock(&shared.state);
                 state.touched = state.keys();
                 let all_known = !state.has_older && state.presses.len() < state.bounds.presses;
-                (state.presses.clone(), at_start || all_known)
+                // At a start all was read, and what memory has no room for is on its way.
+                let all_read = at_start && state.left.is_whole();
+                (state.presses.clone(), all_read || all_known)
             };
             note_marks_again(shared, presses);
             let index = Index { db, seen_marks, is_whole, digest: 0, written: 0 };
@@ -461,7 +473,7 @@ fn note_marks_again(shared: &Shared, presses: BTreeMap<u64, Location>) {
 /// Damages an index as a bug would: something that is due is not in it.
 #[cfg(test)]
 pub(super) fn lose_one_due(path: &Path) {
-    let db = open_db(path, Bounds::default().cache_bytes).expect("a good index");
+    let db = open_db(path, super::memory::Bounds::default().cache_bytes).expect("a good index");
     let (key, _) = db.scan_prefix(b"d").next().expect("something is due").expect("readable");
     db.remove(key).expect("writable");
     db.flush().expect("writable");

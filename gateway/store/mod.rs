@@ -24,6 +24,7 @@ mod gauges;
 mod index;
 mod journal;
 mod ledger;
+mod left;
 mod list;
 mod memory;
 mod on_disk;
@@ -49,6 +50,8 @@ mod tests_deliver;
 mod tests_disk_space;
 #[cfg(test)]
 mod tests_faults;
+#[cfg(test)]
+mod tests_left;
 #[cfg(test)]
 mod tests_memory;
 #[cfg(test)]
@@ -309,7 +312,8 @@ impl Store {
     fn location_of(&self, id: IncidentId) -> Option<journal::Location> {
         let (brief, older) = {
             let state = lock(&self.inner.shared.state);
-            (state.incidents.get(&id).cloned(), state.has_older)
+            let brief = state.incidents.get(&id).or_else(|| state.left.find(id));
+            (brief.cloned(), state.has_older)
         };
         let on_disk = || self.inner.shared.on_disk().filter(|_| older)?.brief(id);
         brief.or_else(on_disk).map(|brief| brief.location)

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Config, Inner, OpenError, Store, Subscriber,
-    case_files::CaseFiles,
+    case_files::{self, CaseFiles},
     disk::{Disk, RealDisk},
     disk_space::DiskSpace,
     evidence,
@@ -21,6 +21,7 @@ use super::{
     folder::{self, DataFolder},
     index::{self, Index, Indexer},
     journal::{Journal, Location, Reader, segment_path},
+    left::Left,
     memory::Bounds,
     recover::{Checkpoint, Recovered, RecoveryTarget, recover},
     scrub::scrub,
@@ -31,8 +32,9 @@ use super::{
 };
 use crate::domain::{Class, EvidenceId, IncidentId, Meter, Record, SeenPress, SeenReport};
 
-/// Live incidents that are restored besides all emergencies.
-const LIVE_MAX: usize = 10_000;
+/// Live incidents that are restored besides all emergencies: as many as are remembered. One that is not has
+/// nobody whom its limits are told.
+const LIVE_MAX: usize = 100_000;
 /// A box restored from a backup continues an incident so many revisions later: those between
 /// may have been used by the box that the backup was taken of, and a receiver knows them.
 pub(super) const FORK_REVISIONS: u32 = 1000;
@@ -53,7 +55,7 @@ pub struct Opened {
 #[derive(Clone, Debug, Default)]
 pub struct Restored {
     /// Last whole state of incidents that are neither closed nor dismissed, or still active, oldest
-    /// first: all emergencies, and the newest 10,000 others.
+    /// first: all emergencies, and the newest 100,000 others.
     pub live: Vec<Record>,
     /// Oldest first, at most 30,000. None is left out by age: only the desk knows the time.
     pub presses: Vec<SeenPress>,
@@ -145,6 +147,7 @@ fn begin(
         unwritten: VecDeque::new(),
         indexer: None,
         sinks,
+        kept: None,
         _lock: lock,
     };
     let thread = start_threads(&data_folder, writer, index)?;
@@ -218,7 +221,9 @@ fn read_all(
     };
     let failed = || OpenError::io("read the journal in", &journal);
     let (mut floor, mut index_problem) = (0, None);
-    match index::load(&data_folder.index(), bounds) {
+    let through = case_files::read_through(data_folder).map(|through| through.location);
+    let begun = || State { bounds, left: Left::lined(through), ..State::default() };
+    match index::load(&data_folder.index(), begun()) {
         Ok((index, mut state)) => {
             let checkpoint = state.checkpoint.clone();
             let place = checkpoint.as_ref().and_then(|c| Some((c, c.find(&journal)?)));
@@ -242,7 +247,7 @@ fn read_all(
         Err(_) if !data_folder.index().exists() => {}
         Err(problem) => index_problem = Some(problem),
     }
-    let mut state = State { bounds, ..State::default() };
+    let mut state = begun();
     let mut found = recover(&target, None, floor, &mut |seq, location, fact| {
         state.apply(seq, location, &fact);
     })

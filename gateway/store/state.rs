@@ -12,6 +12,7 @@ use super::{
     facts::{Carried, Fact, SettledFact, Standing},
     journal::Location,
     ledger::Ledger,
+    left::Left,
     memory::Bounds,
     recover::Checkpoint,
     seen_marks::SeenMark,
@@ -62,8 +63,6 @@ pub(super) struct EvidenceEntry {
 
 /// Live incidents; beyond it the oldest are forgotten that are no emergencies. About 24 MB.
 const LIVE_MAX: usize = 100_000;
-/// Cases that wait for the index though memory has no room for them, as at a start without one. About 10 MB.
-const LEAVING_MAX: usize = 100_000;
 
 /// A report of a gauge that is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -101,6 +100,8 @@ pub(super) struct State {
     pub(super) incidents: HashMap<IncidentId, Brief>,
     /// By age: `Brief::first`.
     pub(super) by_age: BTreeMap<u64, IncidentId>,
+    /// Those that are over, by the same: the oldest of them leave first.
+    pub(super) finished: BTreeSet<u64>,
     /// By seq: presses that are handed over at a restart. What they say is on disk.
     pub(super) presses: BTreeMap<u64, Location>,
     /// What presses are recognised by, oldest first, as long as the index has not got it.
@@ -139,8 +140,10 @@ pub(super) struct State {
     pub(super) bounds: Bounds,
     /// Cases for which memory has no room are in the index alone.
     pub(super) has_older: bool,
-    /// Those of them that the index has not got yet.
-    pub(super) leaving: Vec<(IncidentId, Brief)>,
+    /// Those of them that are still needed from here.
+    pub(super) left: Left,
+    /// Of cases that are to change and that memory has no room for: first seq, and highest class.
+    pub(super) older: HashMap<IncidentId, (u64, Class)>,
     /// Segments up to this one have left since the index was last written.
     pub(super) gone_through: Option<u64>,
 }
@@ -228,7 +231,7 @@ impl State {
         let (first, before) = match (old, carried) {
             (Some(old), _) => (old.first, old.top),
             (None, Some((first, top))) => (first, top),
-            (None, None) => (seq, record.class()),
+            (None, None) => self.older.get(&incident.id).copied().unwrap_or((seq, record.class())),
         };
         let top = before.min(record.class()).min(carried.map_or(before, |(_, top)| top));
         if old.is_some_and(|old| old.top != top) {
@@ -255,17 +258,20 @@ impl State {
     /// Keeps the latest state of an incident, within the bound.
     pub(super) fn put_brief(&mut self, id: IncidentId, brief: Brief) {
         self.by_age.insert(brief.first, id);
+        match brief.finished {
+            true => self.finished.insert(brief.first),
+            false => self.finished.remove(&brief.first),
+        };
         self.incidents.insert(id, brief);
         self.touched.insert(Key::Incident(id));
         if self.incidents.len() > self.bounds.incidents {
             // The oldest finished one. Live ones stay; were there very many, not the oldest that is no emergency.
-            let finished = |id: &&IncidentId| self.incidents.get(*id).is_some_and(|b| b.finished);
+            let finished = self.finished.first().and_then(|first| self.by_age.get(first));
             let calm = |id: &&IncidentId| {
                 self.incidents.len() > LIVE_MAX
                     && self.incidents.get(*id).is_some_and(|b| b.top != Class::Emergency)
             };
-            let oldest =
-                self.by_age.values().find(finished).or_else(|| self.by_age.values().find(calm));
+            let oldest = finished.or_else(|| self.by_age.values().find(calm));
             if let Some(&id) = oldest {
                 self.leave_to_the_index(id);
             }
@@ -276,15 +282,16 @@ impl State {
     fn leave_to_the_index(&mut self, id: IncidentId) {
         let Some(brief) = self.incidents.remove(&id) else { return };
         self.by_age.remove(&brief.first);
+        self.finished.remove(&brief.first);
         self.has_older = true;
-        if self.touched.remove(&Key::Incident(id)) && self.leaving.len() < LEAVING_MAX {
-            self.leaving.push((id, brief));
-        }
+        let to_index = self.touched.remove(&Key::Incident(id));
+        self.left.put(id, brief, to_index);
     }
 
     fn forget_incident(&mut self, id: IncidentId) {
         if let Some(brief) = self.incidents.remove(&id) {
             self.by_age.remove(&brief.first);
+            self.finished.remove(&brief.first);
             self.touched.insert(Key::Incident(id));
         }
     }
@@ -485,7 +492,7 @@ impl State {
             .map(|(&id, _)| id)
             .collect();
         incidents.into_iter().for_each(|id| self.forget_incident(id));
-        self.leaving.retain(|(_, brief)| brief.location.segment > through);
+        self.left.forget_segments(through);
         self.gone_through = self.has_older.then_some(through);
         let pieces: Vec<EvidenceId> = self
             .evidence

@@ -1,7 +1,7 @@
 //! The one thread that writes the journal: group commit, receipts after the sync, and its own way back from a failing disk.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     base::lock,
-    domain::{Answer, Metric, Receipt},
+    domain::{Answer, Class, Entry, IncidentId, Metric, Receipt},
 };
 
 /// Batches that wait for the disk; a batch is a few records. Full: senders wait.
@@ -89,6 +89,8 @@ pub(super) struct Writer {
     pub(super) indexer: Option<Indexer>,
     /// Who is owed records from here on.
     pub(super) sinks: Vec<Subscriber>,
+    /// The oldest segment could not leave when the journal had so many bytes.
+    pub(super) kept: Option<(u64, u64)>,
     /// Held until the very end, so that nobody opens a folder that is still written.
     pub(super) _lock: Lock,
 }
@@ -233,17 +235,54 @@ impl Writer {
         let batches: Vec<&[Payload]> = jobs.iter().map(|job| &job.payloads[..]).collect();
         let places = self.journal.append(&batches)?;
         let facts = jobs.iter().flat_map(|job| &job.facts);
+        let older = self.older(facts.clone());
         {
             let mut state = lock(&self.shared.state);
+            state.older = older;
             for (&(seq, location), fact) in places.iter().zip(facts) {
                 state.apply(seq, location, fact);
             }
+            state.older = HashMap::new();
             state.checkpoint = Checkpoint::of(self.journal.end());
         }
         self.shared.meter.add(Metric::StoreSyncs, "", 1);
         self.shared.meter.add(Metric::StoreRecords, "", places.len() as u64);
         self.shared.journal_bytes.store(self.journal.bytes(), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Of cases that change though memory had no room for them: since when they are there, and how urgent
+    /// they were.
+    fn older<'f>(
+        &self,
+        facts: impl Iterator<Item = &'f Fact>,
+    ) -> HashMap<IncidentId, (u64, Class)> {
+        let mut older = HashMap::new();
+        let mut missing = Vec::new();
+        {
+            let state = lock(&self.shared.state);
+            if !state.has_older {
+                return older;
+            }
+            for fact in facts {
+                let Fact::Entry(Entry::Change(record)) = fact else { continue };
+                let id = record.incident.id;
+                if record.incident.revision == 1 || state.incidents.contains_key(&id) {
+                    continue;
+                }
+                match state.left.find(id) {
+                    Some(brief) => drop(older.insert(id, (brief.first, brief.top))),
+                    None => missing.push(id),
+                }
+            }
+        }
+        let on_disk = self.shared.on_disk().filter(|_| !missing.is_empty());
+        for id in missing {
+            if let Some(brief) = on_disk.as_ref().and_then(|on_disk| on_disk.brief(id)) {
+                older.insert(id, (brief.first, brief.top));
+            }
+        }
+        older
     }
 
     /// The disk failed: nobody is acknowledged, nothing is forgotten, and it is tried again
@@ -318,6 +357,12 @@ impl Writer {
         let most = self.shared.disk_space.journal_max_bytes.load(Ordering::Relaxed);
         while self.journal.bytes() > most && self.journal.sizes.len() > 2 {
             let Some((&oldest, &size)) = self.journal.sizes.first_key_value() else { break };
+            // To find out what it still holds costs as much as to read it: not at each write.
+            let again = |at: u64| self.journal.bytes() >= at + size / CARRIED_SHARE_MAX;
+            if self.kept.is_some_and(|(segment, at)| segment == oldest && !again(at)) {
+                break;
+            }
+            self.kept = Some((oldest, self.journal.bytes()));
             if let Err(error) = self.write_case_lines(Part::UpTo(oldest)) {
                 tracing::error!(%error, segment = oldest, "the figures of its cases cannot be written: the oldest segment stays for now");
                 if self.journal.bytes() < most.saturating_add(most / FIGURES_WAIT_PART) {

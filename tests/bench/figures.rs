@@ -26,7 +26,7 @@ fn open(data: &Path) -> Store {
 
 /// One case in fifty is still open.
 fn case(n: usize) -> Vec<Entry> {
-    let opened: Timestamp = "2025-12-31T16:00:00Z".parse().unwrap();
+    let opened: Timestamp = "2026-02-28T16:00:00Z".parse().unwrap();
     let opened = opened + SignedDuration::from_secs(n as i64 * 1_032);
     let at = |minutes: i64| opened + SignedDuration::from_mins(minutes);
     let mut incident = Incident {
@@ -110,8 +110,8 @@ pub(crate) fn run() -> Vec<Row> {
         store.commit_blocking(Batch { entries, receipts: Vec::new() }).unwrap();
     }
     let zone = TimeZone::get("Asia/Shanghai").unwrap();
-    let year = [("from", "2026-01-01"), ("until", "2027-01-01"), ("group", "grid")];
-    let query = FiguresQuery::parse(year, date(2027, 1, 1)).unwrap();
+    let year = [("from", "2026-03-01"), ("until", "2027-03-01"), ("group", "grid")];
+    let query = FiguresQuery::parse(year, date(2027, 3, 1)).unwrap();
     let (from, until) = query.times(&zone).unwrap();
     let goal = |row: Row, seconds: f64| row.goal("≤ 1 s", seconds <= 1.0);
     let timed = |what: &str, store: &Store| {

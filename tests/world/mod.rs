@@ -70,7 +70,7 @@ pub(crate) use odd_camera::OddCamera;
 pub(crate) use onvif::Onvif;
 pub(crate) use platform::{Platform, Tongue, Trouble};
 pub(crate) use receiver::{Receiver, acceptor};
-pub(crate) use recount::{must_agree, recount};
+pub(crate) use recount::{Counted, must_agree, recount};
 pub(crate) use replay::{Played, Replay, moment, seconds};
 pub(crate) use robot::Robot;
 pub(crate) use rtsp::RtspServer;

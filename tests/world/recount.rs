@@ -129,7 +129,10 @@ impl CaseStory {
         add("due", (valid && (closed || auto || (self.over.is_none() && late))).into());
         add("dispatched", self.sent.is_some().into());
         add("dispatched_right", (self.sent.is_some() && !self.misdispatched).into());
-        add("handled", self.handled.is_some().into());
+        add(
+            "handled",
+            (self.handled.or(self.verified).is_some() || self.self_handled || closed).into(),
+        );
         add("self_handled", self.self_handled.into());
         add("rework_cases", self.sums.contains_key("rework").into());
         let open = self.suspended.map_or(0, |since| now.duration_since(since).as_secs().max(0));

@@ -421,21 +421,29 @@ impl Limits {
         (now, anchors): (Now, &Anchors),
     ) -> Option<What> {
         let deadline = incident.deadline.as_ref()?;
-        let due = |run: &&LimitRun| anchors.due_of(run).is_some_and(|due| due <= now.mono());
-        let run = deadline.runs.iter().filter(due).min_by_key(|run| anchors.due_of(run))?.clone();
-        let own = anchors.own(&run, now.mono());
-        match run.next(incident) {
-            LimitEvent::Limit if own < run.by => {
-                let place = incident.deadline.as_mut()?;
-                let same = place.runs.iter_mut().find(|one| key(one) == key(&run))?;
-                (same.light, same.at) = (Light::Yellow, Some(run.by));
-                Some(What::Limit)
-            }
-            LimitEvent::Lapsed => Some(self.lapse(incident, postures, (now, anchors))),
-            // Also where it has passed unseen: the light before it is not told any more.
-            _ if lapses_now(&run, incident) => Some(self.lapse(incident, postures, (now, anchors))),
-            _ => self.escalate(incident, postures, &run, (now.wall, own)),
+        let is_due = |run: &LimitRun| anchors.due_of(run).is_some_and(|due| due <= now.mono());
+        let mut due: Vec<LimitRun> =
+            deadline.runs.iter().filter(|run| is_due(run)).cloned().collect();
+        due.sort_by_key(|run| anchors.due_of(run));
+        let run = due.first()?;
+        // Also where it has passed unseen: the light before it is not told any more.
+        let warns =
+            |run: &LimitRun| run.light == Light::Green && anchors.own(run, now.mono()) < run.by;
+        let lapses = |run: &LimitRun| !warns(run) && lapses_now(run, incident);
+        if lapses(run) {
+            return Some(self.lapse(incident, postures, (now, anchors)));
         }
+        if warns(run) {
+            due.retain(warns);
+            for same in incident.deadline.as_mut()?.runs.iter_mut() {
+                if due.iter().any(|one| key(one) == key(same)) {
+                    (same.light, same.at) = (Light::Yellow, Some(same.by));
+                }
+            }
+            return Some(What::Limit);
+        }
+        due.retain(|run| !warns(run) && !lapses(run));
+        self.escalate(incident, postures, &due, (now, anchors))
     }
 
     /// Accepted, and nobody was sent: the case is open again, with a limit of its own.
@@ -453,38 +461,47 @@ impl Limits {
         What::Lapsed
     }
 
+    /// The first of these tells its next level. Others that would tell the same level at this moment are
+    /// named with it: nobody is called twice at once for one case.
     fn escalate(
         &self,
         incident: &mut Incident,
         postures: &[Posture],
-        run: &LimitRun,
-        (wall, own): (Timestamp, Timestamp),
+        due: &[LimitRun],
+        (now, anchors): (Now, &Anchors),
     ) -> Option<What> {
         let deadline = incident.deadline.as_ref()?;
         let lengths = self.lengths(incident, deadline.tier, postures);
-        // The whole case goes on where its steps have come to; it does not begin at the foot again.
-        let told = deadline
-            .reached
-            .and_then(|reached| Level::LADDER.iter().position(|level| *level == reached));
-        let told = told.filter(|_| run.step == LimitStep::Finish).unwrap_or(0);
-        let rung = usize::from(run.escalations).max(told).min(Level::LADDER.len() - 1);
+        let run = due.first()?;
+        let rung = rung_of(run, deadline.reached);
         let level = *Level::LADDER.get(rung)?;
+        let reached = deadline.reached.max(Some(level));
+        let same = |one: &&LimitRun| key(one) == key(run) || rung_of(one, reached) == rung;
+        let told: Vec<&LimitRun> = due.iter().filter(same).collect();
+        let steps: Vec<&str> = told.iter().map(|run| run.step.zh()).collect();
         let urge = self.urges.get(rung).cloned().unwrap_or_default();
         let (name, phone) = self.who(level, incident);
-        let mut step = CaseStep::new(ReplyTo::Escalated, GATEWAY, wall, incident.revision + 1);
+        let mut step = CaseStep::new(ReplyTo::Escalated, GATEWAY, now.wall, incident.revision + 1);
         let whom = name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
-        let note = format!("{urge}：{}{whom}，{}超时", level.zh(), run.step.zh());
+        let note = format!("{urge}：{}{whom}，{}超时", level.zh(), steps.join("、"));
         step = step.with_note(Some(&note));
         step.level = Some(level);
         incident.life.push(step);
         let deadline = incident.deadline.as_mut()?;
-        deadline.reached = deadline.reached.max(Some(level));
-        deadline.escalation = Some(Escalation { level, urge, name, phone, for_step: run.step });
-        let place = deadline.runs.iter_mut().find(|one| key(one) == key(run))?;
-        place.light = Light::Red;
-        place.escalations = u8::try_from(rung + 1).unwrap_or(u8::MAX);
+        deadline.reached = reached;
+        let also_for = told.iter().skip(1).map(|run| run.step).collect();
+        let for_step = run.step;
+        deadline.escalation = Some(Escalation { level, urge, name, phone, for_step, also_for });
         let more = rung + 1 < Level::LADDER.len();
-        place.at = more.then(|| self.later(own, lengths.escalate));
+        for place in &mut deadline.runs {
+            if !told.iter().any(|one| key(one) == key(place)) {
+                continue;
+            }
+            let own = anchors.own(place, now.mono());
+            place.light = Light::Red;
+            place.escalations = u8::try_from(rung + 1).unwrap_or(u8::MAX);
+            place.at = more.then(|| self.later(own, lengths.escalate));
+        }
         Some(What::Escalated)
     }
 
@@ -518,6 +535,14 @@ impl Limits {
             Level::Department => (department.map(str::to_owned), None),
         }
     }
+}
+
+/// How far up the ladder a limit is told next. The whole case goes on where its steps have come to; it does
+/// not begin at the foot again.
+fn rung_of(run: &LimitRun, reached: Option<Level>) -> usize {
+    let told = reached.and_then(|reached| Level::LADDER.iter().position(|level| *level == reached));
+    let told = told.filter(|_| run.step == LimitStep::Finish).unwrap_or(0);
+    usize::from(run.escalations).max(told).min(Level::LADDER.len() - 1)
 }
 
 /// A dispatch that was due before its light was told.

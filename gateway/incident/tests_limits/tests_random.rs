@@ -49,6 +49,20 @@ impl Reckoned {
         now.mono() - self.began_ms - self.stood_ms
     }
 
+    fn is_due(&self, now: Now) -> bool {
+        self.due_ms().is_some_and(|due| due <= now.mono())
+    }
+
+    /// 80 % of it are over, and it has not passed.
+    fn warns(&self, now: Now) -> bool {
+        !self.warned && self.age_ms(now) < self.length_ms
+    }
+
+    /// How far up it is told next: the whole case where its steps have come to.
+    fn tells(&self, reached: Option<usize>) -> usize {
+        self.rung.max(reached.filter(|_| self.step == LimitStep::Finish).unwrap_or(0))
+    }
+
     fn due_ms(&self) -> Option<i64> {
         Some(self.began_ms + self.stood_ms + self.next_ms?)
     }
@@ -127,13 +141,16 @@ impl Case {
     fn fire(&mut self, now: Now, before: &Incident, record: &Record) {
         let first = self.runs.iter().filter_map(Reckoned::due_ms).min().expect("nothing is due");
         assert!(first <= now.mono(), "told too early: {record:?} {self:#?}");
-        let run = self.runs.iter_mut().find(|run| run.due_ms() == Some(first)).unwrap();
-        let age_ms = run.age_ms(now);
+        let at = self.runs.iter().position(|run| run.due_ms() == Some(first)).unwrap();
+        let run = &mut self.runs[at];
         let deadline = record.incident.deadline.as_ref().unwrap();
         let waits = before.life.asked.is_some();
-        if !run.warned && age_ms < run.length_ms {
+        if run.warns(now) {
             assert_eq!(record.what, What::Limit, "{run:?}");
-            (run.warned, run.next_ms) = (true, Some(run.length_ms));
+            // Whatever else has come so far is told with it.
+            for run in self.runs.iter_mut().filter(|run| run.is_due(now) && run.warns(now)) {
+                (run.warned, run.next_ms) = (true, Some(run.length_ms));
+            }
         } else if run.step == LimitStep::Dispatch && !waits {
             assert_eq!((record.what, record.incident.stage), (What::Lapsed, Stage::Opened));
             self.runs.retain(|run| run.step != LimitStep::Dispatch);
@@ -143,14 +160,27 @@ impl Case {
         } else {
             assert_eq!(record.what, What::Escalated, "{run:?}");
             let escalation = deadline.escalation.as_ref().unwrap();
-            let from = self.reached.filter(|_| run.step == LimitStep::Finish).unwrap_or(0);
-            let rung = run.rung.max(from);
+            let rung = run.tells(self.reached);
             assert_eq!((escalation.for_step, escalation.level), (run.step, Level::LADDER[rung]));
             self.reached = self.reached.max(Some(rung));
-            (run.warned, run.rung) = (true, rung + 1);
             let urgent = record.incident.kind == Kind::EmergencyButton;
             let more = minutes(urgent, LimitStep::Accept) * MINUTE;
-            run.next_ms = (rung < 3).then_some(age_ms + more);
+            let mut also = Vec::new();
+            for (n, run) in self.runs.iter_mut().enumerate() {
+                let lapses = run.step == LimitStep::Dispatch && !waits;
+                let same = run.is_due(now) && !run.warns(now) && !lapses;
+                if n != at && !(same && run.tells(self.reached) == rung) {
+                    continue;
+                }
+                also.extend((n != at).then_some(run.step));
+                let age_ms = run.age_ms(now);
+                (run.warned, run.rung) = (true, rung + 1);
+                run.next_ms = (rung < 3).then_some(age_ms + more);
+            }
+            also.sort();
+            let mut told = escalation.also_for.clone();
+            told.sort();
+            assert_eq!(told, also, "{record:?}");
         }
     }
 
