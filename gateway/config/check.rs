@@ -167,6 +167,8 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         device_models: only(typed.device_models),
         grids: Arc::new(grids),
         sources,
+        applied: None,
+        set_aside: None,
         contents: Contents::default(),
     })
 }

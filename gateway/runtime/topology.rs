@@ -5,7 +5,11 @@
 //! and again when they change (`wire/file_stamp.rs`). A part that cannot work yet says so in
 //! `/readyz` and tries again for ever.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use rustix::{fs::Mode, process::umask};
 use tokio::{
@@ -16,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    camera_table,
+    applied, camera_table,
     cameras_run::Cameras,
     core::Core,
     couriers::{Couriers, subscribers},
@@ -153,6 +157,7 @@ impl Parts {
         registry: Arc<Registry>,
     ) -> Result<Self, String> {
         let Opened { store, restored, .. } = opened;
+        let config = Arc::new(config);
         let restored_at = clock.now();
         let context = event_context(&config);
         let mut core = core_as_before(&config, &context, restored_at);
@@ -181,6 +186,7 @@ impl Parts {
             progress: Progress::new(clock.clone()),
             stream_urls: StreamUrlsByCamera::default(),
             platforms: Platforms::at(&config.data.path, registry.clone(), readiness),
+            running: Arc::new(Mutex::new(config.clone())),
             wakes: WakeRouter::new(wake_plan(&config), registry.clone()),
         };
 
@@ -205,12 +211,16 @@ impl Parts {
         config.mqtt.iter().for_each(|broker| ingress.start_broker(broker, &shared));
         let cameras = Cameras::start(&shared, &config, work)?;
         start_watches(&shared, &config, &systemd, &stop);
+        applied::say(&shared.readiness, &config);
+        tokio::spawn(applied::serve(config.data.path.clone(), reloads.clone()));
+        let (noting, data) = (shared.clone(), config.data.path.clone());
+        tokio::spawn(async move { applied::note_all(&noting, &data).await });
         ingress.write_addresses(&config);
         tracing::info!(site = %shared.site, "gateway runs");
         systemd.ready();
 
         let gateway = RunningGateway {
-            config: Arc::new(config),
+            config,
             shared,
             couriers,
             ingress,

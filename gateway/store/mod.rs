@@ -36,6 +36,7 @@ mod shared;
 mod state;
 mod tidy;
 mod track_folder;
+mod track_read;
 mod tracks;
 mod writer;
 
@@ -79,6 +80,7 @@ pub use self::{
     list::{Letter, incidents, letters, pending, quarantine, shed},
     open::{Opened, Restored, open, open_as_it_was},
     tidy::Tidied,
+    track_read::{KeptTracks, kept_tracks},
     tracks::{TrackLog, TracksConfig},
 };
 use self::{
