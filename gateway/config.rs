@@ -103,12 +103,19 @@ pub struct Config {
     pub grids: Arc<Grids>,
     /// Every source that the configuration knows, with its place and grid.
     pub sources: Vec<SourceInfo>,
-    /// What of `site.d` is in effect.
-    pub applied: Option<Version>,
-    /// What of `site.d` is not in effect, and why: one sentence.
-    pub set_aside: Option<String>,
+    /// What of `site.d` counts.
+    pub in_effect: InEffect,
     /// For [`Difference`].
     contents: diff::Contents,
+}
+
+/// What was applied over the hand-written file, as far as it counts.
+#[derive(Clone, Debug, Default)]
+pub struct InEffect {
+    /// The version; none: nothing is applied.
+    pub version: Option<Version>,
+    /// What of it does not count, and why: one sentence.
+    pub set_aside: Option<String>,
 }
 
 impl Config {
@@ -218,7 +225,7 @@ pub fn load(path: &Path, environment: &dyn env::Environment) -> (Option<Config>,
 }
 
 /// As [`load`], for whoever must go on: where it is `site.d` that is wrong, the latest earlier version of
-/// it that is sound counts, else the hand-written file alone. [`Config::set_aside`] says so.
+/// it that is sound counts, else the hand-written file alone. [`InEffect::set_aside`] says so.
 pub fn load_to_run(
     path: &Path,
     environment: &dyn env::Environment,
@@ -240,18 +247,18 @@ pub fn load_to_run(
     for (version, layer) in folder.earlier() {
         let (config, _) = parse_laid(&file, &text, &[layer], environment);
         if let Some(mut config) = config {
-            config.set_aside = Some(format!(
+            config.in_effect.set_aside = Some(format!(
                 "what was applied is wrong, and version {} of it counts instead: {wrong}",
                 version.version
             ));
-            config.applied = Some(version);
+            config.in_effect.version = Some(version);
             return (Some(config), problems);
         }
     }
     let (config, _) = parse_laid(&file, &text, &[], environment);
     let config = config.map(|mut config| {
         let why = format!("what was applied is wrong, and none of it counts: {wrong}");
-        config.set_aside = Some(why);
+        config.in_effect.set_aside = Some(why);
         config
     });
     (config, problems)
@@ -267,7 +274,7 @@ fn load_found(
     problems.extend(found.problems);
     let wrong = problems.iter().any(|problem| !problem.warning);
     let config = config.filter(|_| !wrong).map(|mut config| {
-        config.applied = found.applied;
+        config.in_effect.version = found.applied;
         config
     });
     (config, problems)

@@ -31,7 +31,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
             for gap in &gaps {
                 print_line(&format!("{}: warning: {gap}", args.config.display()))?;
             }
-            if let Some(applied) = &config.applied {
+            if let Some(applied) = &config.in_effect.version {
                 let Version { version, by, why, .. } = applied;
                 print_line(&format!("site.d: version {version} is laid over it ({by}: {why})"))?;
             }

@@ -13,11 +13,11 @@ use crate::{
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    what: ConfigAction,
 }
 
 #[derive(clap::Subcommand)]
-enum What {
+enum ConfigAction {
     /// Each key with its value, and the file and line that it comes from.
     Show {
         /// The configuration, TOML.
@@ -56,9 +56,9 @@ enum What {
 /// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     match &args.what {
-        What::Show { config, json } => show(config, *json),
-        What::Versions { config, json } => versions(config, *json),
-        What::Undo { config, to, by, confirm } => {
+        ConfigAction::Show { config, json } => show(config, *json),
+        ConfigAction::Versions { config, json } => versions(config, *json),
+        ConfigAction::Undo { config, to, by, confirm } => {
             let undo = Undo { to: *to, by: by.clone() };
             let now = RealClock::start().now().wall;
             let done = config::undo(config, &ProcessEnvironment, now, &undo, *confirm);

@@ -172,7 +172,7 @@ pub(crate) fn load(path: &Path) -> Result<Config, Failure> {
     for problem in &problems {
         eprintln!("{problem}");
     }
-    if let Some(why) = config.as_ref().and_then(|config| config.set_aside.as_ref()) {
+    if let Some(why) = config.as_ref().and_then(|config| config.in_effect.set_aside.as_ref()) {
         eprintln!("site.d: {why}");
     }
     config.ok_or_else(|| Failure::Usage(summary(path, &problems)))

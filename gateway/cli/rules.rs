@@ -23,7 +23,7 @@ use crate::{
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: Option<What>,
+    what: Option<RulesAction>,
     #[command(flatten)]
     list: Option<List>,
 }
@@ -42,7 +42,7 @@ struct List {
 }
 
 #[derive(clap::Subcommand)]
-enum What {
+enum RulesAction {
     /// Apply a proposal: written to `site.d` in the data folder, in effect at once, undone by
     /// `gridpost config undo`.
     Apply {
@@ -63,7 +63,7 @@ enum What {
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let now = RealClock::start().now().wall;
     match (&args.what, &args.list) {
-        (Some(What::Apply { proposal, list, by, dry_run }), _) => {
+        (Some(RulesAction::Apply { proposal, list, by, dry_run }), _) => {
             let by = by.as_deref().filter(|_| !*dry_run);
             apply(proposal, list, by, now)
         }

@@ -68,7 +68,7 @@ pub(super) async fn serve(data: PathBuf, reloads: mpsc::Sender<ReloadAsked>) {
 
 /// Says in `/readyz` and the log what of it is not in effect.
 pub(super) fn say(readiness: &Readiness, config: &Config) {
-    match &config.set_aside {
+    match &config.in_effect.set_aside {
         Some(why) => {
             tracing::error!(why, "site.d: WHAT WAS APPLIED IS NOT IN EFFECT");
             readiness.not_ready(PART, why);

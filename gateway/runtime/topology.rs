@@ -7,7 +7,7 @@
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc::SyncSender},
     time::Duration,
 };
 
@@ -22,6 +22,7 @@ use tokio::{
 use super::{
     applied, camera_table,
     cameras_run::Cameras,
+    console_backend::ReloadAsked,
     core::Core,
     couriers::{Couriers, subscribers},
     device_table,
@@ -43,6 +44,7 @@ use crate::{
     camera::WakeRouter,
     config::{Config, env::Environment},
     domain::{Clock, DeviceTable, EventContext, IdMint, Meter, Now},
+    incident::EvidenceJob,
     media::tune_allocator,
     store::{self, Opened},
 };
@@ -88,7 +90,8 @@ pub fn run(
         .map_err(|error| format!("cannot start: {error}"))?;
     let outcome = runtime.block_on(async {
         let signals = Signals::listen(reread.is_some())?;
-        let parts = Parts::start(config, reread, systemd, opened, clock, registry).await?;
+        let parts =
+            Parts::start(Arc::new(config), reread, systemd, opened, clock, registry).await?;
         parts.run_until_signal(signals).await
     });
     runtime.shutdown_timeout(Duration::from_millis(200));
@@ -126,7 +129,7 @@ impl Signals {
 /// Everything that runs, and the channel by which it is stopped.
 struct Parts {
     gateway: RunningGateway,
-    reloads_asked: mpsc::Receiver<super::console_backend::ReloadAsked>,
+    reloads_asked: mpsc::Receiver<ReloadAsked>,
     stop: watch::Sender<bool>,
     junction: JoinHandle<()>,
     heart_ended: HeartEnded,
@@ -149,7 +152,7 @@ fn keep_books(
 
 impl Parts {
     async fn start(
-        config: Config,
+        config: Arc<Config>,
         reread: Option<Reread>,
         systemd: Arc<Systemd>,
         opened: Opened,
@@ -157,7 +160,6 @@ impl Parts {
         registry: Arc<Registry>,
     ) -> Result<Self, String> {
         let Opened { store, restored, .. } = opened;
-        let config = Arc::new(config);
         let restored_at = clock.now();
         let context = event_context(&config);
         let mut core = core_as_before(&config, &context, restored_at);
@@ -191,13 +193,8 @@ impl Parts {
         };
 
         let track_feed = TrackFeed::start(&config, registry.clone(), clock.clone());
-        let beat = shared.progress.part("the junction", JUNCTION_STUCK_AFTER);
-        let junction =
-            Junction::new(core, Some(jobs), store, clock, registry, beat, devices_sender)
-                .remembering_faults(&config.data.path)
-                .waking(shared.wakes.clone())
-                .noting(shared.readiness.clone())
-                .keeping_tracks(track_feed);
+        let junction = with_services((core, jobs, clock), &shared, &config, devices_sender);
+        let junction = junction.keeping_tracks(track_feed);
         let books = keep_books(&config, devices, &junction);
         let (heart, heart_ended) = Heart::new();
         let running = junction.run(begun, inbox, new_configs, asked, stop.clone());
@@ -211,10 +208,7 @@ impl Parts {
         config.mqtt.iter().for_each(|broker| ingress.start_broker(broker, &shared));
         let cameras = Cameras::start(&shared, &config, work)?;
         start_watches(&shared, &config, &systemd, &stop);
-        applied::say(&shared.readiness, &config);
-        tokio::spawn(applied::serve(config.data.path.clone(), reloads.clone()));
-        let (noting, data) = (shared.clone(), config.data.path.clone());
-        tokio::spawn(async move { applied::note_all(&noting, &data).await });
+        say_applied(&shared, &config, &reloads);
         ingress.write_addresses(&config);
         tracing::info!(site = %shared.site, "gateway runs");
         systemd.ready();
@@ -342,6 +336,32 @@ fn start_watches(
         let (systemd, progress) = (systemd.clone(), progress.clone());
         let (readiness, stop) = (readiness.clone(), stop.clone());
         async move { systemd::watch(&systemd, progress, readiness, stop).await }
+    });
+}
+
+/// The junction, with all that it wakes, notes and remembers.
+fn with_services(
+    (core, jobs, clock): (Core, SyncSender<EvidenceJob>, Arc<RealClock>),
+    shared: &Shared,
+    config: &Config,
+    devices: watch::Sender<Arc<DeviceTable>>,
+) -> Junction {
+    let beat = shared.progress.part("the junction", JUNCTION_STUCK_AFTER);
+    let Shared { store, registry, .. } = shared.clone();
+    Junction::new(core, Some(jobs), store, clock, registry, beat, devices)
+        .remembering_faults(&config.data.path)
+        .waking(shared.wakes.clone())
+        .noting(shared.readiness.clone())
+}
+
+/// What of `site.d` counts, who applied it, and who asks for a reload because of it.
+fn say_applied(shared: &Shared, config: &Config, reloads: &mpsc::Sender<ReloadAsked>) {
+    applied::say(&shared.readiness, config);
+    let (noting, data) = (shared.clone(), config.data.path.clone());
+    tokio::spawn(async move { applied::note_all(&noting, &data).await });
+    let (reloads, data) = (reloads.clone(), config.data.path.clone());
+    watched(shared, "requests for a reload", move |_| {
+        applied::serve(data.clone(), reloads.clone())
     });
 }
 

@@ -32,12 +32,15 @@ pub struct KeptTracks {
     pub left_out: bool,
 }
 
+/// Id, label, score, left, top, right, bottom, seen.
+type Row = (u64, String, f32, f32, f32, f32, f32, u8);
+
 /// A line as `tracks.rs` writes it.
 #[derive(Deserialize)]
-struct Line {
+struct TrackLine {
     at: Timestamp,
     camera: SourceId,
-    tracks: Vec<(u64, String, f32, f32, f32, f32, f32, u8)>,
+    tracks: Vec<Row>,
 }
 
 /// Looks of these cameras in these times. Blocks on the disk.
@@ -103,14 +106,13 @@ fn read(
         let Some(text) = bytes.strip_suffix(b"\n").filter(|text| !text.is_empty()) else {
             continue;
         };
-        let Ok(line) = serde_json::from_slice::<Line>(text) else {
+        let Ok(line) = serde_json::from_slice::<TrackLine>(text) else {
             kept.unreadable += 1;
             continue;
         };
         let spans = wanted.get(&line.camera).map_or(&[][..], Vec::as_slice);
         if spans.iter().any(|(from, until)| (*from..=*until).contains(&line.at)) {
-            let track =
-                |row: (u64, String, f32, f32, f32, f32, f32, u8)| track(row, line.at, labels);
+            let track = |row: Row| track(row, line.at, labels);
             let tracks = line.tracks.into_iter().map(track).collect();
             kept.looks.entry(line.camera).or_default().push(KeptLook { at: line.at, tracks });
             count += 1;
@@ -118,11 +120,7 @@ fn read(
     }
 }
 
-fn track(
-    row: (u64, String, f32, f32, f32, f32, f32, u8),
-    at: Timestamp,
-    labels: &mut HashMap<String, Arc<str>>,
-) -> Track {
+fn track(row: Row, at: Timestamp, labels: &mut HashMap<String, Arc<str>>) -> Track {
     let (id, label, score, x0, y0, x1, y1, seen) = row;
     let bbox = Bbox::new(x0, y0, x1, y1);
     let label = labels.entry(label).or_insert_with_key(|label| label.as_str().into()).clone();

@@ -283,7 +283,7 @@ fn c2_a_file_that_is_wrong_or_foreign_is_named() {
         let (config, told) = said(load_to_run(&home.file(), &FixedEnvironment::default()));
         let config = config.unwrap_or_else(|| panic!("{text}: {told:?}"));
         let wrong = told.iter().any(|line| line.contains("error"));
-        assert_eq!(config.set_aside.is_some(), wrong, "{told:?}");
+        assert_eq!(config.in_effect.set_aside.is_some(), wrong, "{told:?}");
         fs::remove_file(path).unwrap();
     }
     fs::create_dir(home.put("x", "").with_file_name("b.toml")).unwrap();
@@ -442,7 +442,7 @@ fn c4_the_gateway_starts_on_the_latest_that_is_sound_or_on_the_file_alone() {
         let (config, told) = start();
         let config = config.unwrap();
         assert_eq!(config.rules[0].min_score, 0.6, "version 1");
-        assert!(config.set_aside.unwrap().contains("version 1 of it counts instead"));
+        assert!(config.in_effect.set_aside.unwrap().contains("version 1 of it counts instead"));
         assert!(told.iter().any(|line| line.contains("applied.toml:")), "{told:?}");
     }
     // Written anew as it was.
@@ -453,7 +453,7 @@ fn c4_the_gateway_starts_on_the_latest_that_is_sound_or_on_the_file_alone() {
     fs::write(home.file(), text.replace("[[rule]]\nid = \"r\"", "[[rule]]\nid = \"s\"")).unwrap();
     let (config, _) = start();
     let config = config.unwrap();
-    assert!(config.set_aside.unwrap().contains("none of it counts"));
+    assert!(config.in_effect.set_aside.unwrap().contains("none of it counts"));
     assert!(config.rules.len() == 1 && config.cameras.is_empty());
     // Where it is the hand-written file that is wrong, nothing is hidden.
     fs::write(home.file(), "[site]\nid = 7\n").unwrap();

@@ -70,7 +70,7 @@ impl Tried {
 
 /// Something that a rule told.
 #[derive(Clone, Debug)]
-pub(super) struct Told {
+pub(super) struct ToldThing {
     pub(super) at: Timestamp,
     pub(super) thing: u64,
     /// Where it was then, if its track still goes by that id.
@@ -81,7 +81,7 @@ pub(super) struct Told {
 pub(super) struct Basis<'s> {
     pub(super) case: &'s JudgedCase,
     pub(super) looks: &'s [KeptLook],
-    pub(super) told: Vec<Told>,
+    pub(super) told: Vec<ToldThing>,
 }
 
 /// All cases that can be tried.
@@ -120,7 +120,7 @@ impl<'s> Trial<'s> {
             let looks = between(looks.get(&case.camera)?, window(rule, case));
             let masks = masks.get(&case.camera).unwrap_or(&none);
             let told = tell(rule, &case.camera, masks, zone, looks);
-            let off = |told: &Told| told.at.duration_since(case.opened_at).abs();
+            let off = |told: &ToldThing| told.at.duration_since(case.opened_at).abs();
             let nearest = told.iter().map(off).min().filter(|off| *off <= SAME_MOMENT)?;
             let told = told.into_iter().filter(|one| off(one) == nearest).collect();
             Some(Basis { case, looks, told })
@@ -136,7 +136,7 @@ impl<'s> Trial<'s> {
         masks: &Masks,
     ) -> Option<SignedDuration> {
         let told = tell(rule, &basis.case.camera, masks, self.zone, basis.looks);
-        let is_same = |one: &Told| {
+        let is_same = |one: &ToldThing| {
             basis.told.iter().any(|known| {
                 let by_place = one.at.duration_since(known.at).abs()
                     <= SignedDuration::from_secs(1)
@@ -158,7 +158,7 @@ fn tell(
     masks: &Masks,
     zone: &TimeZone,
     looks: &[KeptLook],
-) -> Vec<Told> {
+) -> Vec<ToldThing> {
     let mut watch = Watch::new(rule, camera.clone(), masks, zone.clone());
     let mut told = Vec::new();
     let mut known: BTreeMap<u64, (Timestamp, (f32, f32), Timestamp)> = BTreeMap::new();
@@ -202,7 +202,7 @@ fn dated(
     Track { since: one.0, origin: one.1, ..kept.clone() }
 }
 
-fn observe(watch: &mut Watch, at: Timestamp, tracks: Vec<Track>, told: &mut Vec<Told>) {
+fn observe(watch: &mut Watch, at: Timestamp, tracks: Vec<Track>, told: &mut Vec<ToldThing>) {
     let mono_ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
     let frame = TrackFrame { tracks, picture: None };
     let mut findings: Vec<Finding> = Vec::new();
@@ -211,6 +211,6 @@ fn observe(watch: &mut Watch, at: Timestamp, tracks: Vec<Track>, told: &mut Vec<
         findings.iter().flat_map(|finding| finding.things.news.iter().copied()).collect();
     told.extend(news.into_iter().map(|thing| {
         let bbox = frame.tracks.iter().find(|track| track.id == thing).map(|track| track.bbox);
-        Told { at, thing, bbox }
+        ToldThing { at, thing, bbox }
     }));
 }
