@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::world::{Gateway, Launch, Output, Site, gridpost, gridpost_command, seed};
+use crate::world::{Gateway, Launch, Output, Site, gridpost, gridpost_command, now_s, seed};
 
 /// A camera that is away: what it saw is in its tracks.
 fn site() -> Site {
@@ -61,7 +61,7 @@ fn looks(n: usize, at: Timestamp, (from, to): (f64, f64), y: f64, score: f64) ->
 fn fill(data: &Path) {
     fs::create_dir_all(data.join("figures")).unwrap();
     fs::create_dir_all(data.join("tracks")).unwrap();
-    let begin = Timestamp::now() - SignedDuration::from_hours(30);
+    let begin = Timestamp::from_second(now_s() as i64).unwrap() - SignedDuration::from_hours(30);
     let append = |path: &Path, text: &str| {
         let before = fs::read_to_string(path).unwrap_or_default();
         fs::write(path, before + text).unwrap();
