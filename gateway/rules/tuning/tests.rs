@@ -87,6 +87,19 @@ impl World {
         self.cases.push(JudgedCase { id, rule, camera, opened_at, ended_at, verdict });
     }
 
+    /// What was seen at one moment is one look.
+    fn merge(&mut self) {
+        for looks in self.looks.values_mut() {
+            looks.dedup_by(|later, one| {
+                let same = later.at == one.at;
+                if same {
+                    one.tracks.append(&mut later.tracks);
+                }
+                same
+            });
+        }
+    }
+
     fn advice(&self, rules: &[Config]) -> RuleAdvice {
         let zone = TimeZone::get("Asia/Shanghai").unwrap();
         Study::new(rules, &self.masks, &zone, &self.cases, &self.looks).advice(&rules[0])
@@ -191,6 +204,23 @@ fn t2_what_it_costs_is_said_and_a_loss_without_need_is_not_proposed() {
     let advice = world.advice(&[rule("")]);
     let tried = of(&advice, "mask").unwrap().tried;
     assert_eq!((tried.others, tried.others_lost, tried.lost), (1, 1, 0));
+}
+
+#[test]
+fn t2_who_would_be_missed_is_missed_though_somebody_else_is_told_beside_him() {
+    let (mut world, noon) = (World::new(), at("2026-11-28T12:00:00+08:00"));
+    let weak = Walk { score: 0.6, ..WALK };
+    for n in 0..5 {
+        world.see("r", noon + minutes(n * 20), weak, Verdict::FalseAlarm);
+    }
+    // Another one comes four seconds later, elsewhere, and is seen well: that is not he.
+    let both = noon + minutes(200);
+    let (from, to) = ((0.1, 0.9), (0.2, 0.9));
+    world.see("r", both, weak, Verdict::Real);
+    world.see("r", both + SignedDuration::from_secs(4), Walk { from, to, ..WALK }, Verdict::Other);
+    world.merge();
+    let score = world.advice(&[rule("")]);
+    assert_eq!(sums(of(&score, "min_score").unwrap()), (5, 5, 1, 1));
 }
 
 #[test]
