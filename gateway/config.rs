@@ -30,6 +30,7 @@ mod secret_files;
 mod sections;
 mod sink_kinds;
 mod site;
+mod site_d;
 mod used_ids;
 mod weather;
 
@@ -57,9 +58,13 @@ pub use button::ButtonConfig;
 pub use diff::{ConfigChange, Difference, Item};
 pub use grids::{Grids, ReadGrids};
 pub use problem::Problem;
+pub use read::Origin;
 pub use roster::{DutyConfig, duty_gaps};
 pub use routing::{Routing, RoutingConfig};
 pub use site::SiteConfig;
+pub use site_d::{
+    Change, Changes, Refusal, Undo, Version, apply, note, try_out, undo, unnoted, versions,
+};
 pub use weather::Weather;
 
 /// A checked configuration.
@@ -98,8 +103,19 @@ pub struct Config {
     pub grids: Arc<Grids>,
     /// Every source that the configuration knows, with its place and grid.
     pub sources: Vec<SourceInfo>,
+    /// What of `site.d` counts.
+    pub in_effect: InEffect,
     /// For [`Difference`].
     contents: diff::Contents,
+}
+
+/// What was applied over the hand-written file, as far as it counts.
+#[derive(Clone, Debug, Default)]
+pub struct InEffect {
+    /// The version; none: nothing is applied.
+    pub version: Option<Version>,
+    /// What of it does not count, and why: one sentence.
+    pub set_aside: Option<String>,
 }
 
 impl Config {
@@ -195,19 +211,95 @@ pub fn schema() -> Schema {
     schemars::schema_for!(Shape)
 }
 
-/// Reads and checks a configuration: all problems at once, and the configuration unless one
-/// of them is an error.
+/// Reads and checks a configuration with what was applied over it (`site.d`): all problems at once, and
+/// the configuration unless one of them is an error.
 pub fn load(path: &Path, environment: &dyn env::Environment) -> (Option<Config>, Vec<Problem>) {
     let file = path.display().to_string();
     match std::fs::read_to_string(path) {
-        Ok(text) => parse(&file, &text, environment),
-        Err(error) => {
-            let message = format!("cannot be read: {error}");
-            let problem =
-                Problem { file, line: 0, key: String::new(), message, hint: None, warning: false };
-            (None, vec![problem])
+        Ok(text) => {
+            let found = site_d::Folder::of(&data_path(&file, &text, environment)).read();
+            load_found(&file, &text, found, environment)
+        }
+        Err(error) => (None, vec![unreadable(file, &error)]),
+    }
+}
+
+/// As [`load`], for whoever must go on: where it is `site.d` that is wrong, the latest earlier version of
+/// it that is sound counts, else the hand-written file alone. [`InEffect::set_aside`] says so.
+pub fn load_to_run(
+    path: &Path,
+    environment: &dyn env::Environment,
+) -> (Option<Config>, Vec<Problem>) {
+    let file = path.display().to_string();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => return (None, vec![unreadable(file, &error)]),
+    };
+    let folder = site_d::Folder::of(&data_path(&file, &text, environment));
+    let found = folder.read();
+    let is_alone = found.layers.is_empty() && found.problems.iter().all(|one| one.warning);
+    let (config, problems) = load_found(&file, &text, found, environment);
+    if config.is_some() || is_alone {
+        return (config, problems);
+    }
+    let wrong = problems.iter().find(|one| !one.warning).map(ToString::to_string);
+    let wrong = wrong.unwrap_or_default();
+    for (version, layer) in folder.earlier() {
+        let (config, _) = parse_laid(&file, &text, &[layer], environment);
+        if let Some(mut config) = config {
+            config.in_effect.set_aside = Some(format!(
+                "what was applied is wrong, and version {} of it counts instead: {wrong}",
+                version.version
+            ));
+            config.in_effect.version = Some(version);
+            return (Some(config), problems);
         }
     }
+    let (config, _) = parse_laid(&file, &text, &[], environment);
+    let config = config.map(|mut config| {
+        let why = format!("what was applied is wrong, and none of it counts: {wrong}");
+        config.in_effect.set_aside = Some(why);
+        config
+    });
+    (config, problems)
+}
+
+fn load_found(
+    file: &str,
+    text: &str,
+    found: site_d::Found,
+    environment: &dyn env::Environment,
+) -> (Option<Config>, Vec<Problem>) {
+    let (config, mut problems) = parse_laid(file, text, &found.layers, environment);
+    problems.extend(found.problems);
+    let wrong = problems.iter().any(|problem| !problem.warning);
+    let config = config.filter(|_| !wrong).map(|mut config| {
+        config.in_effect.version = found.applied;
+        config
+    });
+    (config, problems)
+}
+
+fn unreadable(file: String, error: &std::io::Error) -> Problem {
+    let message = format!("cannot be read: {error}");
+    Problem { file, line: 0, key: String::new(), message, hint: None, warning: false }
+}
+
+/// Every key with its value, as typed, and the file and line that it comes from; secrets are not shown.
+pub fn origins(path: &Path, environment: &dyn env::Environment) -> Result<Vec<Origin>, Problem> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(file.clone(), &error))?;
+    let layers = site_d::Folder::of(&data_path(&file, &text, environment)).read().layers;
+    let mut document = read::Document::parse(&file, &text, environment)?;
+    layers.iter().for_each(|layer| document.lay(layer));
+    Ok(document.origins())
+}
+
+/// The data folder, which the hand-written file alone names.
+fn data_path(file: &str, text: &str, environment: &dyn env::Environment) -> PathBuf {
+    let document = read::Document::parse(file, text, environment).ok();
+    let data = document.and_then(|mut document| document.section::<store::Config>(&["data"], &[]));
+    data.unwrap_or_default().path
 }
 
 /// Between two looks at a file that somebody may be writing.
@@ -258,21 +350,33 @@ pub fn fuzz_buttons(bytes: &[u8]) -> (usize, usize) {
     (good.len(), bad.len())
 }
 
-/// As [`load`], from a text; relative paths are relative to the folder of `file`.
+/// As [`load`], from a text with nothing over it; relative paths are relative to the folder of `file`.
 pub fn parse(
     file: &str,
     text: &str,
+    environment: &dyn env::Environment,
+) -> (Option<Config>, Vec<Problem>) {
+    parse_laid(file, text, &[], environment)
+}
+
+/// As [`parse`], with layers over it.
+fn parse_laid(
+    file: &str,
+    text: &str,
+    layers: &[read::Layer],
     environment: &dyn env::Environment,
 ) -> (Option<Config>, Vec<Problem>) {
     let mut document = match read::Document::parse(file, text, environment) {
         Ok(document) => document,
         Err(problem) => return (None, vec![problem]),
     };
+    layers.iter().for_each(|layer| document.lay(layer));
     let config = check::check(&mut document);
     if let Some(config) = &config {
         clashes::check(&mut document, config);
         secret_files::check(&mut document, config);
     }
+    secret_files::check_layers(&mut document);
     let mut problems = document.into_problems();
     problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     let wrong = problems.iter().any(|problem| !problem.warning);

@@ -21,8 +21,8 @@ fn allowed(from: &str) -> &'static [&'static str] {
         "camera" => &["domain", "base", "media", "vision", "sources"],
         // `config` composes each part's `Config` and asks it what is wrong with it.
         "config" => &[
-            "domain", "wire", "sources", "media", "vision", "rules", "incident", "store", "sinks",
-            "console",
+            "domain", "base", "wire", "sources", "media", "vision", "rules", "incident", "store",
+            "sinks", "console",
         ],
         "runtime" => &[
             "domain", "base", "wire", "sources", "media", "vision", "camera", "rules", "incident",

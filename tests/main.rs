@@ -121,6 +121,7 @@ mod replay;
 #[path = "bench/results.rs"]
 mod results;
 mod routing;
+mod rules;
 mod seeing;
 mod sinks_evidence;
 mod sinks_evidence_live;

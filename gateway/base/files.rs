@@ -1,8 +1,9 @@
 //! A small file that is there whole or not at all.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -32,9 +33,40 @@ pub fn write_whole(path: &Path, bytes: &[u8], sync: Sync) -> io::Result<()> {
     fs::rename(&new, path)
 }
 
+/// As [`write_whole`] with [`Sync::Yes`], for what may hold secrets, and must be the new one after a power
+/// cut: nobody but the owner reads it at any time, and the folder is synced too.
+pub fn write_whole_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    // One that was left there may have been open to others.
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_else_reads_a_secret_whatever_was_there_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.toml");
+        for left in ["a.toml", "a.toml.new"] {
+            let left = folder.path().join(left);
+            fs::write(&left, b"a longer text than the new one").unwrap();
+            fs::set_permissions(&left, fs::Permissions::from_mode(0o666)).unwrap();
+        }
+        write_whole_secret(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 
     #[test]
     fn the_old_content_is_replaced_and_nothing_else_is_left() {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{Failure, print_line, summary};
 use crate::{
     base::RealClock,
-    config::{self, duty_gaps, env::ProcessEnvironment},
+    config::{self, Version, duty_gaps, env::ProcessEnvironment},
     domain::Clock,
 };
 
@@ -30,6 +30,10 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
                 .collect();
             for gap in &gaps {
                 print_line(&format!("{}: warning: {gap}", args.config.display()))?;
+            }
+            if let Some(applied) = &config.in_effect.version {
+                let Version { version, by, why, .. } = applied;
+                print_line(&format!("site.d: version {version} is laid over it ({by}: {why})"))?;
             }
             let warnings = problems.len() + gaps.len();
             print_line(&format!(

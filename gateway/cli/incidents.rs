@@ -89,7 +89,7 @@ fn is_of(incident: &Incident, since: Timestamp, until: Timestamp) -> bool {
 }
 
 /// A time as people say it; days begin at midnight of the site.
-fn time(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
+pub(super) fn time(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, String> {
     let text = text.trim();
     let expected = || {
         format!(

@@ -2,6 +2,7 @@
 
 mod cameras;
 mod check;
+mod config;
 mod devices;
 mod discover;
 mod figures;
@@ -11,6 +12,7 @@ mod log_budget;
 mod models;
 mod models_report;
 mod replay;
+mod rules;
 mod run;
 mod schema;
 mod store;
@@ -32,8 +34,9 @@ use log_budget::BudgetedLines;
 
 use crate::{
     config::{
-        self, Config, Problem,
+        Config, Problem,
         env::{Environment, ProcessEnvironment},
+        load_to_run,
     },
     domain::clean,
 };
@@ -63,6 +66,8 @@ enum Command {
     Models(models::Args),
     /// Find every mistake in a configuration; touches nothing.
     Check(check::Args),
+    /// Where each key comes from, what was applied over the file, and back.
+    Config(config::Args),
     /// Every button and what is wrong with it.
     Devices(devices::Args),
     /// Which cameras are on the network, what they offer, and the lines to paste.
@@ -71,6 +76,8 @@ enum Command {
     Incidents(incidents::Args),
     /// What a district counts of the cases of a month: closed, in time, by grid, kind and department.
     Figures(figures::Args),
+    /// How each rule does, and what could be changed of it, with what that would save and cost.
+    Rules(rules::Args),
     /// A drill through every sink, route and limit: what arrived where, and how soon.
     TestEvent(test_event::Args),
     /// JSON Schema of the configuration and of the event.
@@ -98,10 +105,12 @@ pub fn main() -> ExitCode {
         Command::Cameras(args) => cameras::main(&args),
         Command::Models(args) => models::main(&args),
         Command::Check(args) => check::main(&args),
+        Command::Config(args) => config::main(&args),
         Command::Devices(args) => devices::main(&args),
         Command::Discover(args) => discover::main(&args),
         Command::Incidents(args) => incidents::main(&args),
         Command::Figures(args) => figures::main(&args),
+        Command::Rules(args) => rules::main(&args),
         Command::TestEvent(args) => test_event::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),
@@ -156,11 +165,15 @@ fn log_filter(wanted: &str) -> (Targets, Vec<&str>) {
     (filter, wrong)
 }
 
-/// Reads and checks a configuration; every problem goes to stderr, and errors end the command.
+/// Reads and checks a configuration; every problem goes to stderr, and errors end the command, but for
+/// those of what was applied over the hand-written file: that is set aside.
 pub(crate) fn load(path: &Path) -> Result<Config, Failure> {
-    let (config, problems) = config::load(path, &ProcessEnvironment);
+    let (config, problems) = load_to_run(path, &ProcessEnvironment);
     for problem in &problems {
         eprintln!("{problem}");
+    }
+    if let Some(why) = config.as_ref().and_then(|config| config.in_effect.set_aside.as_ref()) {
+        eprintln!("site.d: {why}");
     }
     config.ok_or_else(|| Failure::Usage(summary(path, &problems)))
 }

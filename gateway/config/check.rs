@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::{
-    Config,
+    Config, InEffect,
     button::ButtonConfig,
     calendar_file, datums,
     devices::{ListedButtons, check_buttons, check_models, press_cameras, wake_cameras},
@@ -123,7 +123,6 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let lists = (typed.routing.take()?, typed.duty.take()?);
     let told = (typed.sinks.as_slice(), typed.life.as_ref());
     let routing = Routing::read(document, lists, &site.timezone, &grids, told);
-    let calendar = calendar_file::read(document, typed.life.as_ref());
 
     let mut sources = places(document, &typed, site.place, &grids);
     check_buttons(document, &typed.buttons, &typed.device_models, &typed.cameras);
@@ -161,12 +160,13 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         },
         buttons,
         devices: typed.devices?,
+        calendar: Arc::new(calendar_file::read(document, typed.life.as_ref())),
         life: typed.life?,
         routing,
-        calendar: Arc::new(calendar),
         device_models: only(typed.device_models),
         grids: Arc::new(grids),
         sources,
+        in_effect: InEffect::default(),
         contents: Contents::default(),
     })
 }

@@ -22,6 +22,7 @@ const OF_THE_STORE: &[&str] = &[
     "quarantine",
     "reserve",
     "run.json",
+    "site.d",
     "token",
     "tracks",
 ];

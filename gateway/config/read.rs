@@ -1,5 +1,6 @@
 //! TOML text → sections as serde types, with every mistake found in one go and its line.
 
+mod layers;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -7,17 +8,23 @@ use std::path::{Path, PathBuf};
 use schemars::{JsonSchema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
-use toml_span::{Span, Value, value::ValueInner};
+use toml_span::{
+    Span, Value, parse as parse_toml,
+    value::{Key, Table, ValueInner},
+};
 
 use super::{
     env::Environment,
     problem::{Problem, did_you_mean},
 };
+use layers::Laid;
+pub(crate) use layers::Layer;
+pub use layers::Origin;
 
 /// A parsed file that still knows where each key stands.
 pub(crate) struct Document<'t> {
-    file: String,
-    text: &'t str,
+    /// The file itself, then what is laid over it: spans run on from one to the next.
+    texts: Vec<Laid<'t>>,
     root: Value<'t>,
     environment: &'t dyn Environment,
     /// Relative paths in the file are relative to this folder.
@@ -47,10 +54,9 @@ impl<'t> Document<'t> {
         text: &'t str,
         environment: &'t dyn Environment,
     ) -> Result<Self, Problem> {
-        match toml_span::parse(text) {
+        match parse_toml(text) {
             Ok(root) => Ok(Self {
-                file: file.to_owned(),
-                text,
+                texts: vec![Laid { file: file.to_owned(), text, from: 0 }],
                 root,
                 environment,
                 base: Path::new(file).parent().map(Path::to_path_buf).unwrap_or_default(),
@@ -76,8 +82,7 @@ impl<'t> Document<'t> {
     /// Reports a mistake at a key, e.g. `["camera", "2", "url"]`; falls back to the nearest
     /// enclosing table where the key itself is absent.
     pub(crate) fn problem(&mut self, path: &[&str], message: String, hint: Option<String>) {
-        let line = self.line(path);
-        let (file, key) = (self.file.clone(), dotted(path));
+        let ((file, line), key) = (self.place(path), dotted(path));
         let (message, hint) = (self.hide(message), hint.map(|hint| self.hide(hint)));
         self.problems.push(Problem { file, line, key, message, hint, warning: false });
     }
@@ -109,8 +114,7 @@ impl<'t> Document<'t> {
 
     /// Reported, but nothing stops because of it.
     pub(crate) fn warning(&mut self, path: &[&str], message: String) {
-        let line = self.line(path);
-        let (file, key) = (self.file.clone(), dotted(path));
+        let ((file, line), key) = (self.place(path), dotted(path));
         let message = self.hide(message);
         self.problems.push(Problem { file, line, key, message, hint: None, warning: true });
     }
@@ -138,7 +142,8 @@ impl<'t> Document<'t> {
         self.problems.push(Problem { file, line, key, message, hint: None, warning: true });
     }
 
-    fn line(&self, path: &[&str]) -> usize {
+    /// File and line of a key, or of the nearest enclosing table.
+    fn place(&self, path: &[&str]) -> (String, usize) {
         let mut at = &self.root;
         let mut span: Option<Span> = None;
         for segment in path {
@@ -163,7 +168,7 @@ impl<'t> Document<'t> {
                 _ => break,
             }
         }
-        span.map_or(1, |span| line_of(self.text, span.start))
+        self.at(span.map_or(0, |span| span.start))
     }
 
     /// Somebody reads the top-level table of this name.

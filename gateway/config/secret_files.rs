@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use super::{Config, diff::Contents, read::Document};
+use super::{Config, diff::Contents, read::Document, site_d::is_open_to_others};
 
 /// What the name of a key ends with whose file nobody else may read.
 const KEYS: &[&str] = &["token_file", "password_file", "secret_file", "users_file", "key_file"];
@@ -23,6 +23,17 @@ pub(super) fn check(document: &mut Document<'_>, config: &Config) {
             Some(index) => document.warning(&[section, &index, &key], message),
             None => document.warning(&[section, &key], message),
         }
+    }
+}
+
+/// Warns of files of `site.d` that others may read, where a secret stands in them.
+pub(super) fn check_layers(document: &mut Document<'_>) {
+    for (file, key) in document.layers_with_secrets() {
+        let Some(mode) = is_open_to_others(&file) else { continue };
+        let message = format!(
+            "has mode {mode:o}, and what may be a secret in it: others may read it; chmod 600"
+        );
+        document.foreign_warning((std::path::Path::new(&file), 0), &key, message);
     }
 }
 

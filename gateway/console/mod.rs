@@ -8,6 +8,7 @@ mod platform;
 mod problem;
 mod replies;
 mod routes;
+mod rules;
 mod token;
 mod weather;
 mod wrong_tokens;
@@ -136,6 +137,9 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Of cases that were opened in this time, and of silences that began before its end; blocks on the
     /// disk.
     fn case_lines(&self, from: jiff::Timestamp, until: jiff::Timestamp) -> CaseLines;
+    /// How each rule does since then, and what could be changed of it, as JSON; blocks on the disk, and takes
+    /// a second or two where there are hundreds of cases.
+    fn rules(&self, since: jiff::Timestamp) -> Result<serde_json::Value, String>;
     /// By the wall clock.
     fn now(&self) -> jiff::Timestamp;
     fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)>;

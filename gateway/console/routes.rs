@@ -17,7 +17,7 @@ use super::{
     body::{BODY_BYTES_MAX, with_body},
     evidence, figures, platform,
     problem::problem,
-    replies, token, weather,
+    replies, rules, token, weather,
     wrong_tokens::WrongTokens,
 };
 use crate::{
@@ -45,6 +45,7 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
         .route("/api/v1/figures", get(figures::json::<B>))
         .route("/api/v1/figures.csv", get(figures::csv::<B>))
         .route("/api/v1/figures.xlsx", get(figures::xlsx::<B>))
+        .route("/api/v1/rules", get(rules::list::<B>))
         .route("/api/v1/devices", get(devices::<B>))
         .route("/api/v1/evidence/{id}", get(evidence::serve::<B>))
         .route("/api/v1/replies", post(replies::take::<B>))

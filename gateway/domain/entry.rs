@@ -37,6 +37,9 @@ pub enum Entry {
     Quarantine(Quarantined),
     /// A gauge's report was accepted: sums are made of these again after a restart.
     Gauge { source: SourceId, stamp: Stamp, report: GaugeReport },
+    /// A person applied a change of the configuration: which version, who as claimed, when and what, by
+    /// name and never by value.
+    Applied { version: u32, by: String, why: String, changes: Vec<String>, at: Timestamp },
 }
 
 /// How a sink settled a record.

@@ -100,5 +100,5 @@ pub(crate) use tests_seed::seed;
 pub use text::{REASON_CHARS_MAX, Said, clean, clean_cut, clean_json};
 pub use thing::{StandingThing, Thing, ThingReport};
 pub use time::{Clock, Now, Stamp};
-pub use track::{Bbox, Detection, Track};
+pub use track::{Bbox, Detection, KeptLook, Track};
 pub use unreadable::Unreadable;

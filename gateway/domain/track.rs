@@ -113,3 +113,12 @@ pub struct Track {
     /// that ([`super::LookArea::wants_crop`]).
     pub shown_in_crop: bool,
 }
+
+/// What a look of one camera made of it, as it was kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeptLook {
+    /// Source time.
+    pub at: Timestamp,
+    /// Of this moment; when and where each came is not kept.
+    pub tracks: Vec<Track>,
+}

@@ -6,6 +6,7 @@ pub mod rain;
 mod schedule;
 #[cfg(test)]
 mod tests_area;
+pub mod tuning;
 mod watch;
 mod zone;
 

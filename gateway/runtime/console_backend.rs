@@ -7,9 +7,13 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{device_table::DeviceTableReader, junction::Ask, platform_doors::Platforms};
+use super::{
+    device_table::DeviceTableReader, junction::Ask, platform_doors::Platforms,
+    rule_report::rule_report, shared::RunningConfig,
+};
 use crate::{
     base::{Readiness, Registry, ask, lock},
     camera,
@@ -50,6 +54,8 @@ pub(super) struct ConsoleBackend {
     pub(super) clock: Arc<dyn Clock>,
     /// To whoever reloads.
     pub(super) reloads: mpsc::Sender<ReloadAsked>,
+    /// Which rules there are.
+    pub(super) running: RunningConfig,
     /// To the junction: what the rules know of rain.
     pub(super) asks: mpsc::Sender<Ask>,
     /// Doors of districts' platforms.
@@ -104,6 +110,13 @@ impl console::Backend for ConsoleBackend {
 
     fn case_lines(&self, from: Timestamp, until: Timestamp) -> CaseLines {
         self.store.case_lines(from, until)
+    }
+
+    fn rules(&self, since: Timestamp) -> Result<Value, String> {
+        let config = lock(&self.running).clone();
+        let now = self.now();
+        let report = rule_report(&config, &self.case_lines(since, now), since, now);
+        serde_json::to_value(report).map_err(|error| error.to_string())
     }
 
     fn now(&self) -> Timestamp {

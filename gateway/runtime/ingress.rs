@@ -169,6 +169,7 @@ impl Ingress {
                 envelopes: shared.envelopes.clone(),
                 clock: shared.clock.clone(),
                 reloads: reloads.clone(),
+                running: shared.running.clone(),
                 asks: shared.asks.clone(),
                 platforms: shared.platforms.clone(),
                 looked: Arc::default(),

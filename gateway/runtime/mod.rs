@@ -1,5 +1,6 @@
 //! The only place that knows everyone: makes the channels, starts the parts, stops them.
 
+mod applied;
 mod camera_events;
 mod camera_figures;
 mod camera_streams;
@@ -28,6 +29,7 @@ mod reload;
 mod replay;
 mod request_file;
 mod retry_request;
+mod rule_report;
 mod shared;
 mod standing_table;
 mod systemd;
@@ -38,6 +40,7 @@ pub use crate::sources::{
     onvif::{Discovered, SourceOffer},
     recorded::{Recorded, RecordedMessage},
 };
+pub use applied::{ReloadAnswer, ask_for_reload};
 pub use camera_table::{CameraState, CameraTable, SignState, camera_table};
 pub use device_table::{device_models, device_table};
 pub use discover::{Search, discover};
@@ -46,4 +49,7 @@ pub use from_config::event_context;
 pub use reload::Reread;
 pub use replay::{Played, Replay, ReplayOutput, TrackedLook, replay};
 pub use retry_request::ask_for_retry;
+pub use rule_report::{ReportGaps, RuleLine, RuleReport, rule_report};
 pub use topology::run;
+
+pub use crate::rules::tuning::Proposal;

@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use super::{
+    applied,
     cameras_run::Cameras,
     console_backend::ReloadAsked,
     couriers::{Couriers, subscribers},
@@ -27,6 +28,7 @@ use super::{
     systemd::Systemd,
 };
 use crate::{
+    base::lock,
     config::{Config, ConfigChange, Difference, Problem},
     console::Reloaded,
     domain::{EventContext, Meter, Metric},
@@ -103,6 +105,7 @@ impl RunningGateway {
             let confirmed = asked.as_ref().is_some_and(|asked| asked.confirmed);
             let reloaded = self.reload(confirmed).await;
             self.systemd.ready();
+            applied::note_all(&self.shared, &self.config.data.path).await;
             let outcome = match &reloaded {
                 Reloaded::Done(_) => "done",
                 Reloaded::Wrong(_) => "wrong",
@@ -249,6 +252,8 @@ impl RunningGateway {
             self.ingress.write_addresses(&new);
             warn_if_plain(&new);
         }
+        applied::say(&self.shared.readiness, &new);
+        *lock(&self.shared.running) = new.clone();
         self.config = new;
         kept
     }

@@ -11,6 +11,7 @@ use super::{device_table::DeviceTableReader, junction::Ask, platform_doors::Plat
 use crate::{
     base::{Progress, Readiness, Registry, Reporter},
     camera::WakeRouter,
+    config::Config,
     domain::{Clock, Envelope, SiteId, SourceId},
     sources::{Dialects, camera::StreamUrls},
     store::Store,
@@ -19,6 +20,9 @@ use crate::{
 
 /// What is known of the streams of each camera that is asked for them.
 pub(super) type StreamUrlsByCamera = Arc<Mutex<BTreeMap<SourceId, Arc<StreamUrls>>>>;
+
+/// The configuration that runs, as the latest reload left it.
+pub(super) type RunningConfig = Arc<Mutex<Arc<Config>>>;
 
 /// Handles that are cloned into every part.
 #[derive(Clone)]
@@ -49,6 +53,8 @@ pub(super) struct Shared {
     pub(super) stream_urls: StreamUrlsByCamera,
     /// Districts' platforms: their cases, and the doors through which they push.
     pub(super) platforms: Arc<Platforms>,
+    /// For who asks what the configuration is.
+    pub(super) running: RunningConfig,
     /// Wakes cameras.
     pub(super) wakes: Arc<WakeRouter>,
 }

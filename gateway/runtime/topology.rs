@@ -5,7 +5,11 @@
 //! and again when they change (`wire/file_stamp.rs`). A part that cannot work yet says so in
 //! `/readyz` and tries again for ever.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, mpsc::SyncSender},
+    time::Duration,
+};
 
 use rustix::{fs::Mode, process::umask};
 use tokio::{
@@ -16,8 +20,9 @@ use tokio::{
 };
 
 use super::{
-    camera_table,
+    applied, camera_table,
     cameras_run::Cameras,
+    console_backend::ReloadAsked,
     core::Core,
     couriers::{Couriers, subscribers},
     device_table,
@@ -39,6 +44,7 @@ use crate::{
     camera::WakeRouter,
     config::{Config, env::Environment},
     domain::{Clock, DeviceTable, EventContext, IdMint, Meter, Now},
+    incident::EvidenceJob,
     media::tune_allocator,
     store::{self, Opened},
     wire::client_ids::ClientIds,
@@ -85,7 +91,8 @@ pub fn run(
         .map_err(|error| format!("cannot start: {error}"))?;
     let outcome = runtime.block_on(async {
         let signals = Signals::listen(reread.is_some())?;
-        let parts = Parts::start(config, reread, systemd, opened, clock, registry).await?;
+        let parts =
+            Parts::start(Arc::new(config), reread, systemd, opened, clock, registry).await?;
         parts.run_until_signal(signals).await
     });
     runtime.shutdown_timeout(Duration::from_millis(200));
@@ -123,7 +130,7 @@ impl Signals {
 /// Everything that runs, and the channel by which it is stopped.
 struct Parts {
     gateway: RunningGateway,
-    reloads_asked: mpsc::Receiver<super::console_backend::ReloadAsked>,
+    reloads_asked: mpsc::Receiver<ReloadAsked>,
     stop: watch::Sender<bool>,
     junction: JoinHandle<()>,
     heart_ended: HeartEnded,
@@ -146,7 +153,7 @@ fn keep_books(
 
 impl Parts {
     async fn start(
-        config: Config,
+        config: Arc<Config>,
         reread: Option<Reread>,
         systemd: Arc<Systemd>,
         opened: Opened,
@@ -184,17 +191,13 @@ impl Parts {
             progress: Progress::new(clock.clone()),
             stream_urls: StreamUrlsByCamera::default(),
             platforms: Platforms::at(&config.data.path, registry.clone(), readiness),
+            running: Arc::new(Mutex::new(config.clone())),
             wakes: WakeRouter::new(wake_plan(&config), registry.clone()),
         };
 
         let track_feed = TrackFeed::start(&config, registry.clone(), clock.clone());
-        let beat = shared.progress.part("the junction", JUNCTION_STUCK_AFTER);
-        let junction =
-            Junction::new(core, Some(jobs), store, clock, registry, beat, devices_sender)
-                .remembering_faults(&config.data.path)
-                .waking(shared.wakes.clone())
-                .noting(shared.readiness.clone())
-                .keeping_tracks(track_feed);
+        let junction = with_services((core, jobs, clock), &shared, &config, devices_sender);
+        let junction = junction.keeping_tracks(track_feed);
         let books = keep_books(&config, devices, &junction);
         let (heart, heart_ended) = Heart::new();
         let running = junction.run(begun, inbox, new_configs, asked, stop.clone());
@@ -205,12 +208,13 @@ impl Parts {
         let mut ingress = ingress(&config, &shared, &context_reader, &reloads).await?;
         let cameras = Cameras::start(&shared, &config, work)?;
         start_watches(&shared, &config, &systemd, &stop);
+        say_applied(&shared, &config, &reloads);
         ingress.write_addresses(&config);
         tracing::info!(site = %shared.site, "gateway runs");
         systemd.ready();
 
         let gateway = RunningGateway {
-            config: Arc::new(config),
+            config,
             shared,
             couriers,
             ingress,
@@ -346,6 +350,32 @@ fn start_watches(
         let (systemd, progress) = (systemd.clone(), progress.clone());
         let (readiness, stop) = (readiness.clone(), stop.clone());
         async move { systemd::watch(&systemd, progress, readiness, stop).await }
+    });
+}
+
+/// The junction, with all that it wakes, notes and remembers.
+fn with_services(
+    (core, jobs, clock): (Core, SyncSender<EvidenceJob>, Arc<RealClock>),
+    shared: &Shared,
+    config: &Config,
+    devices: watch::Sender<Arc<DeviceTable>>,
+) -> Junction {
+    let beat = shared.progress.part("the junction", JUNCTION_STUCK_AFTER);
+    let Shared { store, registry, .. } = shared.clone();
+    Junction::new(core, Some(jobs), store, clock, registry, beat, devices)
+        .remembering_faults(&config.data.path)
+        .waking(shared.wakes.clone())
+        .noting(shared.readiness.clone())
+}
+
+/// What of `site.d` counts, who applied it, and who asks for a reload because of it.
+fn say_applied(shared: &Shared, config: &Config, reloads: &mpsc::Sender<ReloadAsked>) {
+    applied::say(&shared.readiness, config);
+    let (noting, data) = (shared.clone(), config.data.path.clone());
+    tokio::spawn(async move { applied::note_all(&noting, &data).await });
+    let (reloads, data) = (reloads.clone(), config.data.path.clone());
+    watched(shared, "requests for a reload", move |_| {
+        applied::serve(data.clone(), reloads.clone())
     });
 }
 

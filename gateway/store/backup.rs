@@ -122,6 +122,8 @@ fn copy(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
     if client_id.exists() {
         fs::copy(client_id, target.root.join("client-id"))?;
     }
+    copy_applied(&source.site_d(), &target.site_d())?;
+    copy_applied(&source.site_d().join("versions"), &target.site_d().join("versions"))?;
     fs::copy(source.root.join("format"), target.root.join("format"))?;
     Ok(())
 }
@@ -142,10 +144,32 @@ fn copy_platforms(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
     Ok(())
 }
 
+/// What was applied over the configuration: its files are written whole, and closed to others as they were.
+fn copy_applied(from: &Path, to: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let Ok(files) = fs::read_dir(from) else { return Ok(()) };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(to)?;
+    for entry in files {
+        let path = entry?.path();
+        let is_ours = path.extension().is_some_and(|end| end == "toml") || path.ends_with("noted");
+        if let Some(name) = path.file_name().filter(|_| is_ours && path.is_file()) {
+            fs::copy(&path, to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
 /// Everything of it on disk, for a stick that is pulled out next.
 fn finish(target: &DataFolder) -> io::Result<()> {
     let disk = RealDisk;
-    let folders = [target.journal(), target.evidence(), target.figures(), target.root.clone()];
+    let folders = [
+        target.journal(),
+        target.evidence(),
+        target.figures(),
+        target.site_d().join("versions"),
+        target.site_d(),
+        target.root.clone(),
+    ];
     for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
         let files: Vec<PathBuf> =
             folder.read_dir()?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;

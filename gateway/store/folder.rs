@@ -17,6 +17,7 @@ use super::{disk::Disk, error::OpenError, format::FORMAT_VERSION};
 const FORMAT_WORD: &str = "gridpost-store";
 /// What lies in a data folder, up to the first dot.
 const OUR_NAMES: &[&str] = &[
+    "apply",
     "cameras",
     "client-id",
     "devices",
@@ -33,6 +34,7 @@ const OUR_NAMES: &[&str] = &[
     "reserve",
     "retry",
     "run",
+    "site",
     "standing",
     "tracks",
 ];
@@ -76,6 +78,10 @@ impl DataFolder {
     /// Which case at a district's platform is which incident; the sinks' own.
     pub(super) fn platforms(&self) -> PathBuf {
         self.root.join("platforms")
+    }
+    /// What was applied over the hand-written configuration, with its versions; the configuration's own.
+    pub(super) fn site_d(&self) -> PathBuf {
+        self.root.join("site.d")
     }
     /// Let go when there is no room left, for the presses.
     pub(super) fn reserve(&self) -> PathBuf {

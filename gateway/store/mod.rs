@@ -37,6 +37,7 @@ mod shared;
 mod state;
 mod tidy;
 mod track_folder;
+mod track_read;
 mod tracks;
 mod writer;
 
@@ -82,6 +83,7 @@ pub use self::{
     list::{Letter, incidents, letters, pending, quarantine, shed},
     open::{Opened, Restored, open, open_as_it_was},
     tidy::Tidied,
+    track_read::{KeptTracks, kept_tracks},
     tracks::{TrackLog, TracksConfig},
 };
 use self::{

@@ -1,0 +1,216 @@
+//! One case tried again: the rule runs over the tracks around it, as it is and as it would be. Pure.
+//!
+//! A case can be tried where the rule, as it is now, tells of something when the case was opened. It
+//! would still be raised where the changed rule tells of the same thing, at that time or later.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use serde::Serialize;
+
+use super::{JudgedCase, Verdict};
+use crate::{
+    domain::{Bbox, Finding, KeptLook, Now, SourceId, Stamp, Track, TrackFrame},
+    rules::{Config, Masks, watch::Watch},
+};
+
+/// So long before a case the rule begins to look, beyond its dwell: who stands there is known by then.
+const BEFORE: SignedDuration = SignedDuration::from_secs(150);
+/// And so long after it began, at most.
+const AFTER_MAX: SignedDuration = SignedDuration::from_secs(600);
+/// A case that never ended is taken to have lasted so long.
+const LASTED: SignedDuration = SignedDuration::from_secs(60);
+const AFTER_END: SignedDuration = SignedDuration::from_secs(10);
+/// A finding so far from the opening is that of the case.
+const SAME_MOMENT: SignedDuration = SignedDuration::from_secs(3);
+/// Tracks that were not seen for so long are others.
+const ANOTHER_AFTER: SignedDuration = SignedDuration::from_secs(60);
+/// Boxes that overlap by this much at one moment are one thing.
+const SAME_PLACE_IOU: f32 = 0.5;
+
+/// What a change would have done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Tried {
+    /// False alarms that could be tried.
+    pub false_alarms: u32,
+    /// And those of them that would not have been raised.
+    pub saved: u32,
+    /// Real cases that could be tried.
+    pub real: u32,
+    /// And those of them that would not have been raised: what it costs.
+    pub lost: u32,
+    /// Cases that were dismissed for another reason, or are undecided, and could be tried.
+    pub others: u32,
+    /// And those of them that would not have been raised.
+    pub others_lost: u32,
+    /// Real ones would have been raised later by up to so many seconds.
+    pub later_s: f64,
+    /// Decided cases that could not be tried: their tracks are gone, or do not show them.
+    pub untold: u32,
+    /// Of these, real ones: what they would have cost is not known.
+    pub untold_real: u32,
+}
+
+impl Tried {
+    /// Takes in a case: when it would have been raised after it was, if at all.
+    pub(super) fn count(&mut self, verdict: Verdict, raised: Option<SignedDuration>) {
+        let (all, gone) = match verdict {
+            Verdict::FalseAlarm => (&mut self.false_alarms, &mut self.saved),
+            Verdict::Real => (&mut self.real, &mut self.lost),
+            Verdict::Other => (&mut self.others, &mut self.others_lost),
+        };
+        *all += 1;
+        *gone += u32::from(raised.is_none());
+        if let Some(later) = raised.filter(|_| verdict == Verdict::Real) {
+            let later_s = (later.as_secs_f64() * 10.0).round() / 10.0;
+            self.later_s = self.later_s.max(later_s);
+        }
+    }
+}
+
+/// Something that a rule told.
+#[derive(Clone, Debug)]
+pub(super) struct ToldThing {
+    pub(super) at: Timestamp,
+    pub(super) thing: u64,
+    /// Where it was then, if its track still goes by that id.
+    pub(super) bbox: Option<Bbox>,
+}
+
+/// A case that can be tried: what was told when it was opened.
+pub(super) struct Basis<'s> {
+    pub(super) case: &'s JudgedCase,
+    pub(super) looks: &'s [KeptLook],
+    pub(super) told: Vec<ToldThing>,
+}
+
+/// All cases that can be tried.
+pub(super) struct Trial<'s> {
+    pub(super) bases: Vec<Basis<'s>>,
+    zone: &'s TimeZone,
+}
+
+/// From when to when a case needs tracks.
+pub(super) fn window(rule: &Config, case: &JudgedCase) -> (Timestamp, Timestamp) {
+    let dwell = SignedDuration::from_millis(rule.dwell_ms());
+    let ended = case.ended_at.unwrap_or(case.opened_at + LASTED).max(case.opened_at);
+    let until = ended.min(case.opened_at + AFTER_MAX) + AFTER_END;
+    (case.opened_at - BEFORE - dwell, until)
+}
+
+/// Looks from one time to another, of those that are sorted by time.
+fn between(looks: &[KeptLook], (from, until): (Timestamp, Timestamp)) -> &[KeptLook] {
+    let first = looks.partition_point(|look| look.at < from);
+    let last = looks.partition_point(|look| look.at <= until);
+    &looks[first..last.max(first)]
+}
+
+impl<'s> Trial<'s> {
+    /// Tries each case with the rules as they are.
+    pub(super) fn new(
+        rules: &[Config],
+        masks: &BTreeMap<SourceId, Masks>,
+        zone: &'s TimeZone,
+        cases: &[&'s JudgedCase],
+        looks: &'s BTreeMap<SourceId, Vec<KeptLook>>,
+    ) -> Self {
+        let none = Masks::new();
+        let basis = |case: &&'s JudgedCase| {
+            let rule = rules.iter().find(|rule| rule.id == case.rule.as_str())?;
+            let looks = between(looks.get(&case.camera)?, window(rule, case));
+            let masks = masks.get(&case.camera).unwrap_or(&none);
+            let told = tell(rule, &case.camera, masks, zone, looks);
+            let off = |told: &ToldThing| told.at.duration_since(case.opened_at).abs();
+            let nearest = told.iter().map(off).min().filter(|off| *off <= SAME_MOMENT)?;
+            let told = told.into_iter().filter(|one| off(one) == nearest).collect();
+            Some(Basis { case, looks, told })
+        };
+        Self { bases: cases.iter().filter_map(basis).collect(), zone }
+    }
+
+    /// When a case would have been raised after it was, by the rule as it would be; none: not at all.
+    pub(super) fn raised(
+        &self,
+        basis: &Basis<'_>,
+        rule: &Config,
+        masks: &Masks,
+    ) -> Option<SignedDuration> {
+        let told = tell(rule, &basis.case.camera, masks, self.zone, basis.looks);
+        let is_same = |one: &ToldThing| {
+            basis.told.iter().any(|known| {
+                let by_place = one.at.duration_since(known.at).abs()
+                    <= SignedDuration::from_secs(1)
+                    && one.bbox.zip(known.bbox).is_some_and(|(a, b)| a.iou(&b) >= SAME_PLACE_IOU);
+                one.thing == known.thing || by_place
+            })
+        };
+        let first = basis.told.iter().map(|one| one.at).min()?;
+        let later = told.iter().filter(|one| one.at >= first - SAME_MOMENT && is_same(one));
+        let later = later.map(|one| one.at.duration_since(first)).min()?;
+        Some(later.max(SignedDuration::ZERO))
+    }
+}
+
+/// Everything that the rule tells of these looks.
+fn tell(
+    rule: &Config,
+    camera: &SourceId,
+    masks: &Masks,
+    zone: &TimeZone,
+    looks: &[KeptLook],
+) -> Vec<ToldThing> {
+    let mut watch = Watch::new(rule, camera.clone(), masks, zone.clone());
+    let mut told = Vec::new();
+    let mut known: BTreeMap<u64, (Timestamp, (f32, f32), Timestamp)> = BTreeMap::new();
+    let mut before: Option<&KeptLook> = None;
+    for look in looks {
+        if let Some(empty) = before.filter(|before| before.tracks.is_empty()) {
+            for at in quiet(empty.at, look.at, rule.clear_s) {
+                observe(&mut watch, at, Vec::new(), &mut told);
+            }
+        }
+        let tracks = look.tracks.iter().map(|kept| dated(kept, look.at, &mut known)).collect();
+        observe(&mut watch, look.at, tracks, &mut told);
+        before = Some(look);
+    }
+    told
+}
+
+/// Looks that showed nobody are not kept, but for the first: here they are again, as often as anything can
+/// still depend on them.
+fn quiet(from: Timestamp, until: Timestamp, clear_s: f64) -> Vec<Timestamp> {
+    // Beyond five minutes nothing is known any more of who was there.
+    const KNOWN_S: i64 = 330;
+    let dense = clear_s.clamp(0.0, 300.0).ceil() as i64 + 5;
+    let all = (1..=dense).chain((dense..KNOWN_S).step_by(30).skip(1));
+    let at = all.map(|second| from + SignedDuration::from_secs(second));
+    at.take_while(|at| *at < until).collect()
+}
+
+/// With what a file does not keep of a track: when and where it came.
+fn dated(
+    kept: &Track,
+    at: Timestamp,
+    known: &mut BTreeMap<u64, (Timestamp, (f32, f32), Timestamp)>,
+) -> Track {
+    let new = (at, kept.bbox.foot(), at);
+    let one = known.entry(kept.id).or_insert(new);
+    if at.duration_since(one.2) > ANOTHER_AFTER {
+        *one = new;
+    }
+    one.2 = at;
+    Track { since: one.0, origin: one.1, ..kept.clone() }
+}
+
+fn observe(watch: &mut Watch, at: Timestamp, tracks: Vec<Track>, told: &mut Vec<ToldThing>) {
+    let mono_ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
+    let frame = TrackFrame { tracks, picture: None };
+    let mut findings: Vec<Finding> = Vec::new();
+    watch.observe(Stamp::of_gateway(Now { wall: at, mono_ms }), &frame, &mut findings);
+    let news: BTreeSet<u64> =
+        findings.iter().flat_map(|finding| finding.things.news.iter().copied()).collect();
+    told.extend(news.into_iter().map(|thing| {
+        let bbox = frame.tracks.iter().find(|track| track.id == thing).map(|track| track.bbox);
+        ToldThing { at, thing, bbox }
+    }));
+}
