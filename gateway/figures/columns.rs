@@ -43,6 +43,7 @@ pub(super) const COLUMNS: &[Column] = &[
     ("有效", |c| count(c.valid)),
     ("作废", |c| count(c.dismissed)),
     ("并案", |c| count(c.merged)),
+    ("漏报", |c| count(c.missed)),
     ("应结案", |c| count(c.due)),
     ("结案", |c| count(c.closed)),
     ("结案率", |c| Cell::Rate(c.closing_rate)),

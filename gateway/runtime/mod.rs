@@ -27,6 +27,7 @@ mod platforms;
 mod reload;
 mod replay;
 mod request_file;
+mod resident_reports;
 mod retry_request;
 mod shared;
 mod standing_table;
