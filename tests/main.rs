@@ -116,6 +116,7 @@ mod rain_night;
 mod reload;
 mod reload_doors;
 mod replay;
+mod reports;
 #[allow(dead_code, reason = "`make bench` uses all of it")]
 #[path = "bench/results.rs"]
 mod results;
