@@ -1,6 +1,7 @@
 //! 邹全办 as residents have it: the page, a report, its number, and what officers make of it; on the real binary.
 
 use std::{
+    io::Write,
     path::Path,
     time::{Duration, Instant},
 };
@@ -8,7 +9,7 @@ use std::{
 use reqwest::{Method, StatusCode, header, redirect::Policy};
 use serde_json::{Value, json};
 
-use crate::world::{Gateway, Launch, Receiver, Site, http, is_of, wait_for};
+use crate::world::{Gateway, Launch, Receiver, Site, SmallDisk, http, is_of, wait_for};
 
 const GRIDS: &str = r#"{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"code":"G1","name":"桥北一网格","community":"桥北社区","head":"李建国","phone":"13800000001"},"geometry":{"type":"Polygon","coordinates":[[[113.90,30.90],[113.95,30.90],[113.95,30.95],[113.90,30.95],[113.90,30.90]]]}}]}"#;
 
@@ -274,7 +275,7 @@ async fn who_has_the_number_sees_how_far_it_is_and_nothing_of_officers() {
     }
     assert!(began.elapsed() > Duration::from_secs(2), "who goes on guessing waits");
     assert_eq!(resident.get(&first).await.0, 200);
-    for path in ["/metrics", "/healthz", "/readyz", "/api/v1/incidents", "/r/", "/../", "/x"] {
+    for path in ["/metrics", "/healthz", "/readyz", "/api/v1/incidents", "/r/", "/x"] {
         assert_eq!(resident.get(path).await.0, 404, "{path}");
     }
     assert_eq!(resident.ask(Method::DELETE, "/", None).await.0, 405);
@@ -401,6 +402,39 @@ async fn p1_a_disk_that_fails_claims_nothing_and_the_same_again_is_one() {
     assert_eq!(status, 303, "{page}");
     assert!(resident.get(&to).await.2.contains("已收到"));
     assert_eq!(reports(&gateway).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p1_p11_on_a_full_disk_the_page_says_that_nothing_was_taken() {
+    let Some(disk) = SmallDisk::of(64) else {
+        println!("NOT RUN: no small disk can be mounted here (mount namespaces are forbidden)");
+        return;
+    };
+    let site = site().section("[data]").set("min_free_bytes", 16 << 20);
+    let gateway = launch(&site.set("segment_bytes", 256 << 10)).small_disk(disk).start().await;
+    let resident = Resident::of(&gateway);
+    resident.report(Sent::text("之前")).await;
+    let filler = gateway.data().join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    for bytes in [1 << 20, 4096, 512, 1] {
+        while file.write_all(&vec![7; bytes]).is_ok() {}
+    }
+    gateway.readiness(503, "are free").await;
+    let sent = wait_for("the page to refuse", || async {
+        let sent = Sent::text("满了").with("nonce", resident.nonce().await);
+        let (status, _, page) = resident.send(&sent.clone().picture(photo())).await;
+        (status == 503 && page.contains("没有收下")).then_some(sent)
+    })
+    .await;
+    let before = reports(&gateway).await.len();
+    std::fs::remove_file(&filler).unwrap();
+    gateway.readiness(200, "true").await;
+    wait_for("the same to be taken", || async {
+        (resident.send(&sent).await.0 == 303).then_some(())
+    })
+    .await;
+    assert_eq!(reports(&gateway).await.len(), before + 1);
+    gateway.store(&["check"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -187,7 +187,7 @@ impl Ingress {
             }
         }
         if let Some(reports) = bound.reports {
-            self.open_reports(reports, shared, context);
+            self.open_reports(reports, shared, context).await;
         }
         if let Some(console) = bound.web {
             let backend = ConsoleBackend {
@@ -215,7 +215,7 @@ impl Ingress {
     }
 
     /// Opens the page anew, or closes it; its thread is there from the first page on.
-    fn open_reports(
+    async fn open_reports(
         &mut self,
         reports: Option<Reports>,
         shared: &Shared,
@@ -229,7 +229,7 @@ impl Ingress {
             Listener { task, socket }
         });
         if let Some(old) = std::mem::replace(&mut self.reports, new) {
-            old.task.stop();
+            old.task.end().await;
         }
     }
 

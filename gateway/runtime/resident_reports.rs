@@ -20,7 +20,7 @@ use crate::{
         Metric, Observation, REPORTS_SOURCE, Record, ResidentReport, Title,
     },
     media::CleanPicture,
-    store::{IncidentFilter, Store},
+    store::{IncidentFilter, SpaceLevel, Store},
 };
 
 /// Reports that are found by their numbers: the newest, some 10 MB at most.
@@ -169,10 +169,13 @@ impl ReportBackend for ReportDoor {
                 lock(self.numbers()).put(number, incident.id);
                 Kept::Stored
             }
-            // What the disk refused just now may be written later: the same again is one.
-            Ok(Answer::Lost) if self.shared.store.is_available().is_err() => Kept::Unsure,
+            // On a full disk the junction has not taken it.
+            Ok(Answer::Lost) if self.shared.store.space_level() == SpaceLevel::Full => {
+                Kept::NotStored
+            }
+            // What a failing disk refuses now may be written later: the same again is one.
+            Ok(Answer::Lost) | Err(_) => Kept::Unsure,
             Ok(_) => Kept::NotStored,
-            Err(_) => Kept::Unsure,
         }
     }
 

@@ -14,6 +14,7 @@ const PLACES_MAX: usize = 1_000;
 /// `[reports]`: the public page 邹全办; without the section there is none.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ReportsConfig")]
 pub struct Config {
     /// Address and port of the page; a listener of its own, with no other route.
     pub listen: SocketAddr,

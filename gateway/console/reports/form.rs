@@ -18,7 +18,7 @@ const FIELDS_MAX: usize = 20;
 
 /// The form as it came: texts cleaned and not cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Form {
+pub(super) struct ReportForm {
     pub(super) text: String,
     /// The value of the list's entry.
     pub(super) listed: String,
@@ -40,7 +40,7 @@ pub(super) enum Unreadable {
     Encoding,
 }
 
-impl Form {
+impl ReportForm {
     /// Of a body that is there as a whole.
     pub(super) async fn read(headers: &HeaderMap, bytes: Vec<u8>) -> Result<Self, Unreadable> {
         let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
@@ -106,10 +106,10 @@ fn nonce(text: &str) -> Option<[u8; 16]> {
 mod tests {
     use super::*;
 
-    async fn read(kind: &str, body: impl Into<Vec<u8>>) -> Result<Form, Unreadable> {
+    async fn read(kind: &str, body: impl Into<Vec<u8>>) -> Result<ReportForm, Unreadable> {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
-        Form::read(&headers, body.into()).await
+        ReportForm::read(&headers, body.into()).await
     }
 
     fn part(name: &str, more: &str, value: &[u8]) -> Vec<u8> {

@@ -33,7 +33,7 @@ use jiff::Timestamp;
 use tokio::{net::TcpListener, sync::watch};
 
 pub use config::{Config, NamedPlace};
-use form::Form;
+use form::ReportForm;
 use number::Number;
 use page::{POLICY, Shown, Site};
 use senders::{Network, Senders, sender};
@@ -278,7 +278,7 @@ async fn form_page<B: ReportBackend>(
     State(office): State<Arc<Office<B>>>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    let form = Form { language: language_of(&query), ..Form::default() };
+    let form = ReportForm { language: language_of(&query), ..ReportForm::default() };
     Html(office.site.form(&form, &new_nonce(), None)).into_response()
 }
 

@@ -6,7 +6,7 @@ use base64::Engine;
 use sha2::{Digest, Sha256};
 
 use super::{
-    form::{Form, PLACE_CHARS_MAX, TEXT_CHARS_MAX},
+    form::{PLACE_CHARS_MAX, ReportForm, TEXT_CHARS_MAX},
     number::Number,
     words::Language,
 };
@@ -60,7 +60,7 @@ pub(super) struct Shown {
 
 impl Site {
     /// The form, as it was filled in; `trouble` says what was wrong with it.
-    pub(super) fn form(&self, form: &Form, nonce: &str, trouble: Option<&str>) -> String {
+    pub(super) fn form(&self, form: &ReportForm, nonce: &str, trouble: Option<&str>) -> String {
         let language = form.language;
         let say = |zh, en| language.pick(zh, en);
         let mut body = String::new();
@@ -91,7 +91,7 @@ impl Site {
         self.page(language, trouble, &body)
     }
 
-    fn list(&self, body: &mut String, form: &Form) {
+    fn list(&self, body: &mut String, form: &ReportForm) {
         let language = form.language;
         if self.places.is_empty() {
             return;
@@ -216,13 +216,13 @@ mod tests {
             emergency_phone: "110".into(),
             places: vec![("\"><b>".into(), odd.into(), odd.into())],
         };
-        let form = Form { text: odd.into(), place: odd.into(), ..Form::default() };
+        let form = ReportForm { text: odd.into(), place: odd.into(), ..ReportForm::default() };
         let page = site.form(&form, "0", Some(odd));
         assert!(!page.contains("<script") && !page.contains("\"><b>"), "{page}");
         assert_eq!(page.matches("</textarea>").count(), 1);
         assert_eq!(page.matches("&lt;script&gt;").count(), 7);
         assert!(page.contains("tel:110") && page.contains("没有人实时值守"));
-        let english = site.form(&Form { language: Language::En, ..form }, "0", None);
+        let english = site.form(&ReportForm { language: Language::En, ..form }, "0", None);
         assert!(
             english.contains("Nobody watches this page at once") && english.contains("lang=zh")
         );

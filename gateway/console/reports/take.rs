@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Kept, Office, ReportBackend,
-    form::{Form, PLACE_CHARS_MAX, TEXT_CHARS_MAX, Unreadable},
+    form::{PLACE_CHARS_MAX, ReportForm, TEXT_CHARS_MAX, Unreadable},
     new_nonce,
     number::Number,
     upload::Unread,
@@ -50,7 +50,7 @@ pub(super) async fn take<B: ReportBackend>(
         Err(Unread::NoRoom) => return say(StatusCode::SERVICE_UNAVAILABLE, Trouble::TooMany),
     };
     let (bytes, _room) = upload.apart();
-    let form = match Form::read(&head.headers, bytes).await {
+    let form = match ReportForm::read(&head.headers, bytes).await {
         Ok(form) => form,
         Err(Unreadable::NoForm) => return say(StatusCode::BAD_REQUEST, Trouble::NoForm),
         Err(Unreadable::Encoding) => return say(StatusCode::BAD_REQUEST, Trouble::Encoding),
@@ -88,7 +88,7 @@ pub(super) async fn take<B: ReportBackend>(
 
 async fn keep<B: ReportBackend>(
     office: &Arc<Office<B>>,
-    form: &Form,
+    form: &ReportForm,
     number: Number,
     (picture, refused): (Option<CleanPicture>, Option<Refused>),
 ) -> Response {
@@ -121,7 +121,7 @@ async fn keep<B: ReportBackend>(
     answer
 }
 
-fn wrong_with(form: &Form) -> Option<Trouble> {
+fn wrong_with(form: &ReportForm) -> Option<Trouble> {
     if form.text.is_empty() && form.picture.is_none() {
         return Some(Trouble::Nothing);
     }
@@ -132,7 +132,7 @@ fn wrong_with(form: &Form) -> Option<Trouble> {
 }
 
 /// The same page sent twice with the same content is the same report.
-fn number_of(nonce: &[u8; 16], form: &Form) -> Number {
+fn number_of(nonce: &[u8; 16], form: &ReportForm) -> Number {
     let picture = form.picture.as_ref().map(Sha256::digest).unwrap_or_default();
     let parts = [form.text.as_bytes(), form.listed.as_bytes(), form.place.as_bytes(), &picture];
     Number::of(nonce, &parts)
@@ -154,7 +154,7 @@ fn see(number: &Number, language: Language) -> Response {
 fn again<B: ReportBackend>(
     office: &Office<B>,
     status: StatusCode,
-    form: &Form,
+    form: &ReportForm,
     words: &str,
 ) -> Response {
     let nonce =
