@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn p11_pictures_share_aroom_and_words_always_find_some() {
+    async fn p11_pictures_share_a_room_and_words_always_find_some() {
         let room = Room::new();
         let send = |bytes: usize| room.read(Body::from(vec![0; bytes]));
         assert_eq!(send(BODY_BYTES_MAX).await.unwrap().bytes.len(), BODY_BYTES_MAX);
