@@ -73,6 +73,8 @@ pub struct Config {
     pub data: store::Config,
     pub tracks: store::TracksConfig,
     pub web: console::Config,
+    /// The public page; absent, there is none.
+    pub reports: Option<console::reports::Config>,
     /// Absent: devices come through brokers only.
     pub intake: Option<intake::Config>,
     /// Brokers that devices report to.
@@ -125,6 +127,12 @@ impl Config {
         self.contents.keep("web", &running.contents);
     }
 
+    /// As [`Self::keep_web`], for `[reports]`.
+    pub fn keep_reports(&mut self, running: &Self) {
+        self.reports.clone_from(&running.reports);
+        self.contents.keep("reports", &running.contents);
+    }
+
     /// As [`Self::keep_web`], for `[intake]`.
     pub fn keep_intake(&mut self, running: &Self) {
         self.intake.clone_from(&running.intake);
@@ -153,6 +161,9 @@ struct Shape {
     /// Where the API listens.
     #[serde(default)]
     web: console::Config,
+    /// The public page 邹全办 on which residents report; absent, there is none.
+    #[serde(default)]
+    reports: Option<console::reports::Config>,
     /// The built-in MQTT listener; absent, there is none.
     #[serde(default)]
     intake: Option<intake::Config>,

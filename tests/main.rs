@@ -85,6 +85,7 @@ mod engine;
 mod engine_live;
 mod figures;
 mod flat;
+mod foreign_pictures;
 mod full_disk;
 mod fusion;
 mod fuzz;
@@ -117,6 +118,7 @@ mod rain_night;
 mod reload;
 mod reload_doors;
 mod replay;
+mod reports;
 #[allow(dead_code, reason = "`make bench` uses all of it")]
 #[path = "bench/results.rs"]
 mod results;

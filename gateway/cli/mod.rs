@@ -2,6 +2,7 @@
 
 mod cameras;
 mod check;
+mod clean_picture;
 mod config;
 mod devices;
 mod discover;
@@ -68,6 +69,9 @@ enum Command {
     Check(check::Args),
     /// Where each key comes from, what was applied over the file, and back.
     Config(config::Args),
+    /// A stranger's picture on stdin, under limits; the gateway starts it for itself.
+    #[command(hide = true)]
+    CleanPicture,
     /// Every button and what is wrong with it.
     Devices(devices::Args),
     /// Which cameras are on the network, what they offer, and the lines to paste.
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Models(args) => models::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Config(args) => config::main(&args),
+        Command::CleanPicture => clean_picture::main(),
         Command::Devices(args) => devices::main(&args),
         Command::Discover(args) => discover::main(&args),
         Command::Incidents(args) => incidents::main(&args),

@@ -22,7 +22,8 @@ use super::{
     weather::{self, Weather},
 };
 use crate::{
-    console, incident,
+    console::{self, reports},
+    incident,
     rules::{self, rain},
     sinks,
     sources::{camera, codecs, drone, intake, mqtt, sl651},
@@ -35,6 +36,7 @@ struct Typed {
     data: Option<store::Config>,
     tracks: Option<store::TracksConfig>,
     web: Option<console::Config>,
+    reports: Option<reports::Config>,
     model: Option<vision::Config>,
     intake: Option<intake::Config>,
     mqtt: Items<mqtt::Config>,
@@ -62,6 +64,11 @@ impl Typed {
             data: document.one("data", store::Config::problems, nothing),
             tracks: document.one("tracks", store::TracksConfig::problems, nothing),
             web: document.one("web", console::Config::problems, nothing),
+            reports: document.optional(
+                "reports",
+                reports::Config::problems,
+                reports::Config::warnings,
+            ),
             model: document.one("model", nothing, nothing),
             intake: document.optional("intake", intake::Config::problems, intake::Config::warnings),
             mqtt: document.each("mqtt", mqtt::Config::problems, mqtt::Config::warnings),
@@ -120,6 +127,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         &mut typed.gauges,
     );
     let grids = site::read_grids(document, &site);
+    doors::check_reports(document, typed.reports.as_ref(), &grids);
     let lists = (typed.routing.take()?, typed.duty.take()?);
     let told = (typed.sinks.as_slice(), typed.life.as_ref());
     let routing = Routing::read(document, lists, &site.timezone, &grids, told);
@@ -143,6 +151,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         data: typed.data?,
         tracks: typed.tracks?,
         web: typed.web?,
+        reports: typed.reports,
         intake: typed.intake,
         mqtt: only(typed.mqtt),
         sinks: typed.sinks,

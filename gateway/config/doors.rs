@@ -2,8 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::{button::ButtonConfig, read::Document, sections::Items, used_ids::UsedIds};
+use super::{
+    button::ButtonConfig, grids::Grids, read::Document, sections::Items, used_ids::UsedIds,
+};
 use crate::{
+    console::reports,
     rules::rain::GaugeConfig,
     sources::{intake, mqtt},
 };
@@ -47,6 +50,20 @@ pub(super) fn check_intake(
             "{devices} devices are listed, and {most} may be connected: without this key there is room for all"
         );
         document.warning(&["intake", "connections_max"], message);
+    }
+}
+
+/// Whether each named place of the public page has a grid that there is.
+pub(super) fn check_reports(
+    document: &mut Document<'_>,
+    reports: Option<&reports::Config>,
+    grids: &Grids,
+) {
+    for (index, place) in reports.iter().flat_map(|reports| &reports.places).enumerate() {
+        if let Some(code) = place.grid.as_deref().filter(|code| grids.by_code(code).is_none()) {
+            let message = format!("no grid has the code `{code}`");
+            document.problem(&["reports", "places", &index.to_string(), "grid"], message, None);
+        }
     }
 }
 

@@ -14,6 +14,7 @@ impl Config {
         ask(self.intake.is_some() && new.intake.is_none(), "[intake]".into());
         let stations = |config: &Self| config.weather.sl651.is_some();
         ask(stations(self) && !stations(new), "[sl651]".into());
+        ask(self.reports.is_some() && new.reports.is_none(), "[reports]".into());
         let web = |config: &Self| Contents::is_default_web(&config.web);
         ask(!web(self) && web(new), "[web] (it would be as by default)".into());
         let all = |old: usize, new: usize| old > 0 && new == 0;

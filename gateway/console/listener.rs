@@ -39,8 +39,45 @@ const ROOM_AGAIN: Duration = Duration::from_secs(15);
 /// What is being answered at the stop has so long.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
 
+/// How one door differs from another.
+pub(super) struct DoorRules {
+    /// In the log, and in `/readyz`.
+    name: &'static str,
+    connections_max: usize,
+    handles_percent: usize,
+    /// Connections of one address that nobody knows.
+    strangers_max: usize,
+    /// Whether an address may stand in the log.
+    tells_addresses: bool,
+}
+
+impl DoorRules {
+    /// Of the API.
+    pub(super) fn web() -> Self {
+        Self {
+            name: "web",
+            connections_max: CONNECTIONS_MAX,
+            handles_percent: HANDLES_PERCENT,
+            strangers_max: STRANGERS_MAX,
+            tells_addresses: true,
+        }
+    }
+
+    /// Of a page for everybody; behind a proxy all come from one address.
+    pub(super) fn public(name: &'static str, proxied: bool) -> Self {
+        let (connections_max, own) = (128, 16);
+        let strangers_max = if proxied { connections_max } else { own };
+        Self { name, connections_max, handles_percent: 10, strangers_max, tells_addresses: false }
+    }
+
+    fn shown(&self, peer: SocketAddr) -> Option<tracing::field::DisplayValue<SocketAddr>> {
+        self.tells_addresses.then(|| tracing::field::display(peer))
+    }
+}
+
 /// The web on one socket.
 pub(super) struct WebListener {
+    pub(super) rules: DoorRules,
     pub(super) listener: Arc<TcpListener>,
     pub(super) tls: Option<ServerTls>,
     pub(super) app: Router,
@@ -51,6 +88,7 @@ impl WebListener {
     /// Serves until told to stop; what is being answered then is answered.
     pub(super) async fn serve(self, mut stop: watch::Receiver<bool>) {
         let guests = Arc::new(Guests::default());
+        let name = self.rules.name;
         let (mut failed, mut refused) = (Rarely::every(SAID_EVERY), Rarely::every(SAID_EVERY));
         let mut connections = JoinSet::new();
         let mut full = false;
@@ -62,7 +100,7 @@ impl WebListener {
                 _ = look.tick(), if full => {
                     full = guests.was_crowded();
                     if !full {
-                        self.readiness.clear("web");
+                        self.readiness.clear(name);
                     }
                     continue;
                 }
@@ -73,36 +111,48 @@ impl WebListener {
                 Err(error) => {
                     // Out of file descriptors, perhaps: the next try must not spin.
                     if let Some(more) = failed.say() {
-                        tracing::error!(%error, more, "web: a connection cannot be accepted");
+                        tracing::error!(%error, more, "{name}: a connection cannot be accepted");
                     }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             };
-            let most = handles::at_most(CONNECTIONS_MAX, HANDLES_PERCENT);
-            let guest = guests.admit(peer.ip(), most, STRANGERS_MAX);
+            let most = handles::at_most(self.rules.connections_max, self.rules.handles_percent);
+            let guest = guests.admit(peer.ip(), most, self.rules.strangers_max);
             if !full && guests.was_crowded() {
                 full = true;
                 look.reset();
                 let text = format!(
                     "full: all {most} connections are taken; the oldest without a token are sent away"
                 );
-                tracing::warn!("web: {text}");
-                self.readiness.note("web", &text);
+                tracing::warn!("{name}: {text}");
+                self.readiness.note(name, &text);
             }
             match guest {
                 Some(guest) => {
                     let (tls, app) = (self.tls.clone(), self.app.clone());
-                    connections.spawn(connection(stream, peer, tls, app, guest, stop.clone()));
+                    let shown = self.rules.shown(peer);
+                    let served = connection(stream, peer, tls, app, guest, stop.clone());
+                    connections.spawn(async move {
+                        if let Err(reason) = served.await {
+                            tracing::debug!(peer = shown, reason, "{name}: connection closed");
+                        }
+                    });
                 }
                 None => {
                     if let Some(more) = refused.say() {
-                        tracing::warn!(%peer, most, more, "web: too many connections; closed");
+                        let shown = self.rules.shown(peer);
+                        tracing::warn!(
+                            peer = shown,
+                            most,
+                            more,
+                            "{name}: too many connections; closed"
+                        );
                     }
                 }
             }
         }
-        self.readiness.clear("web");
+        self.readiness.clear(name);
         let all = async { while connections.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(STOP_WITHIN, all).await;
     }
@@ -115,16 +165,12 @@ async fn connection(
     app: Router,
     mut guest: Guest,
     mut stop: watch::Receiver<bool>,
-) {
+) -> Result<(), String> {
     keep_alive(&stream);
     let stream = tokio::select! {
-        stream = handshake(tls.as_ref(), stream) => stream,
-        _ = guest.told_to_leave() => return,
-        () = stopped(&mut stop) => return,
-    };
-    let stream = match stream {
-        Ok(stream) => stream,
-        Err(reason) => return tracing::debug!(%peer, reason, "web: connection closed"),
+        stream = handshake(tls.as_ref(), stream) => stream?,
+        _ = guest.told_to_leave() => return Ok(()),
+        () = stopped(&mut stop) => return Ok(()),
     };
     let handle = guest.handle();
     let answer = service_fn(move |request: Request<Incoming>| {
@@ -140,12 +186,9 @@ async fn connection(
     loop {
         tokio::select! {
             ended = served.as_mut() => {
-                if let Err(error) = ended {
-                    tracing::debug!(%peer, %error, "web: connection closed");
-                }
-                return;
+                return ended.map_err(|error| error.to_string());
             }
-            _ = guest.told_to_leave() => return,
+            _ = guest.told_to_leave() => return Ok(()),
             () = stopped(&mut stop), if !stopping => {
                 stopping = true;
                 served.as_mut().graceful_shutdown();

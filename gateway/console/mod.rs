@@ -7,6 +7,7 @@ mod listener;
 mod platform;
 mod problem;
 mod replies;
+pub mod reports;
 mod routes;
 mod rules;
 mod token;
@@ -19,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
 
-use listener::WebListener;
+use listener::{DoorRules, WebListener};
 
 use crate::{
     base::Readiness,
@@ -210,6 +211,6 @@ impl Console {
     ) {
         let app = routes::router(backend, self.token);
         let Self { listener, tls, .. } = self;
-        WebListener { listener, tls, app, readiness }.serve(stop).await;
+        WebListener { listener, tls, app, readiness, rules: DoorRules::web() }.serve(stop).await;
     }
 }

@@ -92,6 +92,9 @@ pub struct CaseLine {
     /// 演练: never counted.
     #[serde(default, skip_serializing_if = "is_false")]
     pub drill: bool,
+    /// 漏报: a resident reported what the site's own sources should have told.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub missed: bool,
     /// Why it was dismissed, if that was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<DismissReason>,
@@ -190,6 +193,7 @@ impl CaseLine {
             merged: end.is_some_and(|step| step.step == ReplyTo::Merged),
             self_handled: life.round().iter().any(|step| step.self_handled),
             drill: incident.is_drill(),
+            missed: incident.detail.contains_key("missed"),
             reason: end.and_then(|step| step.reason).filter(|_| incident.stage == Stage::Dismissed),
             first_department: None,
             department: None,

@@ -107,6 +107,7 @@ metrics! {
     TracksDropped Counter "gridpost_tracks_dropped_total" [""] "Rows of tracks that were not kept: no room, or a disk that fails or is too slow.";
     DetectorUp Gauge "gridpost_detector_up" [""] "1 while the detector is loaded.";
     DetectorProvider Gauge "gridpost_detector_provider" ["provider"] "1 for the execution provider of ONNX Runtime that runs the model.";
+    ResidentReports Counter "gridpost_reports_total" ["outcome"] "Reports of residents on the public page: taken, repeated; without-picture (taken, and its picture refused); limited, refused, not-stored.";
     EvidenceFailed Counter "gridpost_evidence_failures_total" ["source"] "Snapshots or clips that could not be made.";
     ConfigReloads Counter "gridpost_config_reloads_total" ["outcome"] "Reloads of the configuration: done, wrong, refused.";
     HeapBytes Gauge "gridpost_heap_bytes" [""] "Bytes that the process has allocated; what memory_bytes has beyond them is code, threads, mapped files and what the allocator keeps for later.";

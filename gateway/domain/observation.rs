@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Arrival, DeviceReport, DismissReason, DrillOrder, Evidence, EvidenceId, GaugeReport,
-    IncidentId, Kind, Now, Pose, PostureOrder, Receipt, ReplyTo, SourceId, Stamp, TrackFrame,
-    Unreadable,
+    IncidentId, Kind, Missed, Now, Pose, PostureOrder, Receipt, ReplyTo, ResidentReport, SourceId,
+    Stamp, TrackFrame, Unreadable,
 };
 
 /// One thing reported or seen.
@@ -61,6 +61,8 @@ pub enum Body {
     Gauge(GaugeReport),
     /// A person orders a posture of the site on or off.
     Posture(PostureOrder),
+    /// A resident reports something on the public page.
+    Report(Box<ResidentReport>),
     /// A person asks for a drill.
     Drill(DrillOrder),
     /// A part of the gateway or a device broke, or works again.
@@ -192,6 +194,9 @@ pub struct Reply {
     /// The case that goes on, with `merged`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub into: Option<IncidentId>,
+    /// 漏报, of a resident's report: what of the site's own should have told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<Missed>,
 }
 
 impl Reply {
@@ -208,6 +213,7 @@ impl Reply {
             department: None,
             until: None,
             into: None,
+            missed: None,
         }
     }
 }

@@ -82,6 +82,8 @@ pub enum SourceKind {
     Gateway,
     /// A device that no configuration knows.
     Unknown,
+    /// The public page on which residents report.
+    Resident,
 }
 
 /// All that the configuration says of a source that an incident needs.

@@ -51,6 +51,7 @@ pub(super) const COLUMNS: &[Column] = &[
     ("自动结案", |c| count(c.auto_closed)),
     ("未结", |c| count(c.open)),
     ("超期未结", |c| count(c.overdue)),
+    ("漏报", |c| count(c.missed)),
     ("派遣", |c| count(c.dispatched)),
     ("准确派遣", |c| count(c.dispatched_right)),
     ("准确派遣率", |c| Cell::Rate(c.right_rate)),

@@ -18,6 +18,8 @@ pub struct CaseCounts {
     pub dismissed: u64,
     /// Those, by the reason that was given; `unstated` where none was.
     pub dismissed_by: BTreeMap<&'static str, u64>,
+    /// 漏报: reported by a resident, and the site's own sources should have told it.
+    pub missed: u64,
     /// 并案: counted as part of another case from then on.
     pub merged: u64,
     /// 未结: neither closed nor dismissed.
@@ -113,6 +115,7 @@ impl Tally {
         counts.reported += 1;
         counts.valid += u64::from(case.is_valid());
         counts.merged += u64::from(case.merged);
+        counts.missed += u64::from(case.missed && !dismissed && !case.merged);
         counts.open += u64::from(open);
         counts.auto_closed += u64::from(case.auto_closed);
         if dismissed {

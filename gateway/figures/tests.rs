@@ -50,6 +50,7 @@ fn case() -> CaseLine {
         merged: false,
         self_handled: false,
         drill: false,
+        missed: false,
         reason: None,
         first_department: None,
         department: None,

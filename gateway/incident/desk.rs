@@ -12,6 +12,7 @@ mod limits;
 mod pictures;
 mod press;
 mod replies;
+mod resident_reports;
 mod strangers;
 mod things;
 
@@ -208,7 +209,9 @@ impl Desk {
             );
             let stays = survives || (supervised && is_of_a_device(incident.kind));
             let ends = incident.active && !stays;
-            if incident.active && !ends {
+            // A report that is sent once more is known again as long as its case is open.
+            let awaits = incident.kind == Kind::Report && !incident.stage.is_over();
+            if (incident.active && !ends) || awaits {
                 self.by_key.insert(incident.key.clone(), id);
             }
             self.restore_stranger(&incident);
@@ -259,6 +262,9 @@ impl Desk {
             Body::Device(report) => self.report(now, source, stamp, report, &mut effects),
             Body::Pose(pose) => self.pose(now, source, stamp, pose, &mut effects),
             Body::Tracks(frame) => self.saw(now, source, stamp, frame, &mut effects),
+            Body::Report(report) => {
+                self.resident_report(now, (source, stamp), report, &mut effects);
+            }
             Body::Drill(order) => self.drill(now, (source, stamp), order, &mut effects),
             Body::Posture(_) => {}
         }

@@ -30,6 +30,8 @@ mod tests_presses;
 #[cfg(test)]
 mod tests_random;
 #[cfg(test)]
+mod tests_resident_reports;
+#[cfg(test)]
 mod tests_routing;
 #[cfg(test)]
 mod tests_strangers;

@@ -10,12 +10,13 @@ use tokio::{
 
 use super::{
     console_backend::{ConsoleBackend, ReloadAsked},
+    resident_reports::{KnownReports, ReportDoor, listed_places},
     shared::Shared,
 };
 use crate::{
     base::{OwnRuntime, Sync, Task, stopped, write_whole},
     config::Config,
-    console::{self, Console},
+    console::{self, Console, reports::Reports},
     domain::{
         Body, DeviceReport, DeviceStatus, Envelope, EventContext, Fault, Kind, Meter, Observation,
     },
@@ -50,6 +51,8 @@ pub(super) struct BoundListeners {
     pub(super) intake: Option<Option<Intake>>,
     /// As `intake`.
     pub(super) sl651: Option<Option<Stations>>,
+    /// As `intake`.
+    pub(super) reports: Option<Option<Reports>>,
 }
 
 /// All listeners and brokers that are open.
@@ -57,7 +60,11 @@ pub(super) struct Ingress {
     /// Who asks for figures and lists again and again takes nothing from presses. It stays as long as
     /// the gateway runs: the answer to a reload goes out on it.
     web_thread: OwnRuntime,
+    /// Whoever floods the public page takes nothing from anybody else.
+    reports_thread: Option<OwnRuntime>,
+    known_reports: Arc<KnownReports>,
     web: Option<Listener>,
+    reports: Option<Listener>,
     intake: Option<Listener>,
     sl651: Option<Listener>,
     brokers: BTreeMap<String, Task>,
@@ -70,7 +77,10 @@ impl Ingress {
     pub(super) fn new() -> Self {
         Self {
             web_thread: OwnRuntime::start("web"),
+            reports_thread: None,
+            known_reports: Arc::default(),
             web: None,
+            reports: None,
             intake: None,
             sl651: None,
             brokers: BTreeMap::new(),
@@ -132,6 +142,23 @@ impl Ingress {
         }
     }
 
+    /// Binds the public page of `[reports]`, if it is configured.
+    pub(super) async fn bind_reports(
+        &self,
+        old: Option<&Config>,
+        new: &Config,
+    ) -> Result<Option<Reports>, String> {
+        let Some(config) = &new.reports else { return Ok(None) };
+        let (places, name) = (listed_places(new), new.site.name.as_str());
+        let name = if name.is_empty() { new.site.id.as_str() } else { name };
+        let listened = old.and_then(|old| old.reports.as_ref()).map(|old| old.listen);
+        match self.reports.as_ref().filter(|_| listened == Some(config.listen)) {
+            Some(listener) => Reports::on(listener.socket.clone(), config, name, places),
+            None => Reports::bind(config, name, places).await,
+        }
+        .map(Some)
+    }
+
     /// Opens the new listeners, then closes the old ones; devices connect anew and send again what was
     /// not acknowledged.
     pub(super) async fn open(
@@ -159,6 +186,9 @@ impl Ingress {
                 old.task.end().await;
             }
         }
+        if let Some(reports) = bound.reports {
+            self.open_reports(reports, shared, context).await;
+        }
         if let Some(console) = bound.web {
             let backend = ConsoleBackend {
                 store: shared.store.clone(),
@@ -182,6 +212,25 @@ impl Ingress {
             if let Some(old) = self.web.replace(Listener { task, socket }) {
                 old.task.stop();
             }
+        }
+    }
+
+    /// Opens the page anew, or closes it; its thread is there from the first page on.
+    async fn open_reports(
+        &mut self,
+        reports: Option<Reports>,
+        shared: &Shared,
+        context: &watch::Receiver<EventContext>,
+    ) {
+        let new = reports.map(|reports| {
+            let thread = self.reports_thread.get_or_insert_with(|| OwnRuntime::start("reports"));
+            let (socket, readiness) = (reports.listener(), shared.readiness.clone());
+            let door = ReportDoor::open(shared, context, &self.known_reports);
+            let task = Task::start_on(thread, |stop| reports.serve(door, readiness, stop));
+            Listener { task, socket }
+        });
+        if let Some(old) = std::mem::replace(&mut self.reports, new) {
+            old.task.end().await;
         }
     }
 
@@ -224,8 +273,8 @@ impl Ingress {
 
     /// Tells all to stop, and does not wait.
     pub(super) fn close(&self) {
-        let ingress =
-            self.web.iter().chain(&self.intake).chain(&self.sl651).map(|listener| &listener.task);
+        let ingress = [&self.web, &self.reports, &self.intake, &self.sl651].into_iter().flatten();
+        let ingress = ingress.map(|listener| &listener.task);
         ingress.chain(self.brokers.values()).chain(&self.addresses).for_each(Task::stop);
     }
 
@@ -237,9 +286,11 @@ impl Ingress {
             self.intake.as_ref().and_then(Listener::address),
         );
         let sl651 = self.sl651.as_ref().and_then(Listener::address);
-        tracing::info!(site = config.site.id, ?web, ?intake, ?sl651, "listens");
+        let reports = self.reports.as_ref().and_then(Listener::address);
+        tracing::info!(site = config.site.id, ?web, ?intake, ?sl651, ?reports, "listens");
+        let pid = std::process::id();
         let addresses =
-            json!({ "pid": std::process::id(), "web": web, "intake": intake, "sl651": sl651 });
+            json!({ "pid": pid, "web": web, "intake": intake, "sl651": sl651, "reports": reports });
         let path = config.data.path.join("run.json");
         self.addresses.take().iter().for_each(Task::stop);
         if let Err(error) = write_whole(&path, addresses.to_string().as_bytes(), Sync::No) {
@@ -264,5 +315,10 @@ pub(super) fn warn_if_plain(config: &Config) {
     let web = &config.web;
     if web.tls_cert_file.is_none() && !web.listen.ip().is_loopback() {
         tracing::warn!(listen = %web.listen, "web: PLAIN HTTP BEYOND LOOPBACK, as configured; the token can be read on the way");
+    }
+    let plain = |reports: &&console::reports::Config| reports.tls_cert_file.is_none();
+    let reports = config.reports.as_ref().filter(plain);
+    if let Some(reports) = reports.filter(|reports| !reports.listen.ip().is_loopback()) {
+        tracing::warn!(listen = %reports.listen, "reports: PLAIN HTTP BEYOND LOOPBACK, as configured; reports can be read on the way");
     }
 }

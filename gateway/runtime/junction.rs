@@ -48,6 +48,7 @@ fn goes_into_the_reserve(body: &Body) -> bool {
         | Body::Gauge(_)
         | Body::Posture(_)
         | Body::Drill(_)
+        | Body::Report(_)
         | Body::Loss(_)
         | Body::Unreadable(_) => false,
     }
@@ -269,8 +270,8 @@ impl Junction {
         let full = self.store.space_level() == SpaceLevel::Full
             && !goes_into_the_reserve(&observation.body);
         // A press waits until a failing disk works again; a person who replies must be told at once.
-        let failing =
-            matches!(observation.body, Body::Reply(_)) && self.store.is_available().is_err();
+        let failing = matches!(observation.body, Body::Reply(_) | Body::Report(_))
+            && self.store.is_available().is_err();
         if full || failing {
             // A pose is not written anyway: it is acknowledged, so that the drone does not repeat it.
             if matches!(observation.body, Body::Pose(_)) {
@@ -297,6 +298,7 @@ impl Junction {
             Body::Gauge(_) => "gauge",
             Body::Posture(_) => "posture",
             Body::Drill(_) => "drill",
+            Body::Report(_) => "report",
             Body::Fault(_) => "fault",
             Body::Device(_) => "device",
             Body::Unreadable(_) => "unreadable",

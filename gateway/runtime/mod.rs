@@ -28,6 +28,7 @@ mod platforms;
 mod reload;
 mod replay;
 mod request_file;
+mod resident_reports;
 mod retry_request;
 mod rule_report;
 mod shared;

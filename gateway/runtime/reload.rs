@@ -199,6 +199,19 @@ impl RunningGateway {
                 },
             }
         }
+        // Its list of places is made of the grids.
+        let places = difference.changed("site", "", "grids")
+            || difference.changed("site", "", "grids (its content)")
+            || difference.changed("site", "", "name");
+        if difference.of("reports").next().is_some() || (places && new.reports.is_some()) {
+            match self.ingress.bind_reports(Some(&self.config), new).await {
+                Ok(reports) => bound.reports = Some(reports),
+                Err(why) => {
+                    new.keep_reports(&self.config);
+                    kept.push(KeptSection { section: "reports", why });
+                }
+            }
+        }
         Prepared { context: event_context(new), bound, kept }
     }
 
@@ -245,7 +258,10 @@ impl RunningGateway {
         if let Err(why) = self.cameras.change(&new, difference) {
             kept.push(KeptSection { section: "camera", why });
         }
-        let moved = bound.web.is_some() || bound.intake.is_some() || bound.sl651.is_some();
+        let moved = bound.web.is_some()
+            || bound.intake.is_some()
+            || bound.sl651.is_some()
+            || bound.reports.is_some();
         let context = self.context.subscribe();
         self.ingress.open(bound, &self.shared, &context, &self.reloads).await;
         if moved {

@@ -315,7 +315,8 @@ async fn bind_all(
         Some(sl651) => Some(Some(ingress.bind_sl651(None, sl651, shared).await?)),
         None => None,
     };
-    Ok(BoundListeners { web: Some(ingress.bind_web(None, config).await?), intake, sl651 })
+    let reports = Some(ingress.bind_reports(None, config).await?);
+    Ok(BoundListeners { web: Some(ingress.bind_web(None, config).await?), intake, sl651, reports })
 }
 
 /// All that goes to the sinks of the configuration.

@@ -402,6 +402,15 @@ impl Store {
         Ok((sha256, bytes))
     }
 
+    /// Removes a finished piece that no record names, and none will. Blocks on the disk.
+    pub fn give_up_evidence(&self, id: EvidenceId, ext: &str) -> std::io::Result<()> {
+        let path = self.inner.data_folder.evidence().join(format!("{id}.{ext}"));
+        let bytes = std::fs::metadata(&path)?.len();
+        std::fs::remove_file(&path)?;
+        self.inner.shared.disk_space.evidence_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// The file of a piece of evidence and what the records say of it.
     pub fn evidence_path(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)> {
         let location = lock(&self.inner.shared.state).evidence.get(&id)?.location;

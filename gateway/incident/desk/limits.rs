@@ -73,6 +73,8 @@ impl Live {
         let incident = &self.incident;
         if incident.stage.is_over()
             || incident.severity < Severity::NOTICE
+            // A resident waits for the answer of a person.
+            || incident.kind == Kind::Report
             || incident.life.was_accepted()
             || !self.is_left_alone()
         {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{
     super::life::{Case, Limits, Move, asks_for, next},
     Desk, Effects, Live,
+    resident_reports::mark,
 };
 use crate::domain::{
     Answer, AskFor, Asked, CaseStep, DismissReason, Entry, Incident, IncidentId, Kind, Life, Mark,
@@ -39,12 +40,16 @@ impl Desk {
         };
         if self.is_repeated(live, reply) {
             effects.answer = Answer::Changed(Box::new(live.incident.clone()));
+            if !self.is_known(live, reply) {
+                self.mark_alone(now, reply, effects);
+            }
             return;
         }
         let config = &self.directory.life;
         let case = case(&live.incident);
         let found = self
             .may_merge(&live.incident, reply)
+            .and_then(|()| self.may_mark(&live.incident, reply))
             .and_then(|()| nothing_since(&live.incident, reply))
             .and_then(|()| next(&case, reply, now.wall, config));
         match found {
@@ -55,9 +60,8 @@ impl Desk {
 
     /// The same one twice: by its id; without one, by what it asks for.
     fn is_repeated(&self, live: &Live, reply: &Reply) -> bool {
-        if let Some(id) = &reply.id {
-            return self.replies.contains(&mark_of(reply.incident, id))
-                || live.incident.life.has(id);
+        if reply.id.is_some() {
+            return self.is_known(live, reply);
         }
         let (life, by) = (&live.incident.life, plain_name(&reply.by));
         let last = life.last_taken();
@@ -75,6 +79,14 @@ impl Desk {
         // Whoever says which revision was shown to him, and is second, hears who was first.
         let is_first = reply.revision.is_none() || last.is_none_or(|last| last.by == by);
         is_last || (is_first && stage_of(reply.to) == Some(live.incident.stage))
+    }
+
+    /// A reply of this id was taken.
+    fn is_known(&self, live: &Live, reply: &Reply) -> bool {
+        let is_taken = |id: &String| {
+            self.replies.contains(&mark_of(reply.incident, id)) || live.incident.life.has(id)
+        };
+        reply.id.as_ref().is_some_and(is_taken)
     }
 
     /// Where a case is to go on as part of another one: that one is there, open, and as urgent.
@@ -112,6 +124,7 @@ impl Desk {
         if let Some(note) = &reply.note {
             live.incident.detail.insert("note_of_reply".into(), note.clone().into());
         }
+        mark(&mut live.incident, reply, now);
         live.step(now, reply, step, &postures, &self.directory.limits);
         // A press is over when a person says so; what a camera sees ends by itself.
         let over = live.is_closed();

@@ -1,0 +1,173 @@
+//! `POST /`: a resident's report, from its bytes to its look-up number.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use sha2::{Digest, Sha256};
+
+use super::{
+    Kept, Office, ReportBackend,
+    form::{PLACE_CHARS_MAX, ReportForm, TEXT_CHARS_MAX, Unreadable},
+    new_nonce,
+    number::Number,
+    upload::Unread,
+    words::{Language, Trouble},
+};
+use crate::{
+    domain::{ResidentReport, Title},
+    media::{CleanPicture, Refused, clean},
+    wire::guests::{GuestHandle, Trust},
+};
+
+pub(super) async fn take<B: ReportBackend>(
+    State(office): State<Arc<Office<B>>>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let say = |status, trouble| refuse(&office, status, trouble);
+    // Another site's page that sends a form in a visitor's name; a browser says so.
+    if head.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        return say(StatusCode::FORBIDDEN, Trouble::Foreign);
+    }
+    let from = office.sender(head.extensions.get::<SocketAddr>().copied(), &head.headers);
+    let Some(_sending) = office.senders.begins(from, office.now_ms()) else {
+        office.backend.count("limited");
+        return say(StatusCode::TOO_MANY_REQUESTS, Trouble::TooMany);
+    };
+    // Who sends a form is sent away last when the door is full.
+    if let Some(guest) = head.extensions.get::<GuestHandle>() {
+        guest.stands(Trust::Known);
+    }
+    let upload = match office.room.read(body).await {
+        Ok(upload) => upload,
+        Err(Unread::TooLarge) => return say(StatusCode::PAYLOAD_TOO_LARGE, Trouble::BodyTooLarge),
+        Err(Unread::Late) => return say(StatusCode::REQUEST_TIMEOUT, Trouble::Late),
+        Err(Unread::BrokenOff) => return say(StatusCode::BAD_REQUEST, Trouble::BrokenOff),
+        Err(Unread::NoRoom) => return say(StatusCode::SERVICE_UNAVAILABLE, Trouble::TooMany),
+    };
+    let (bytes, _room) = upload.apart();
+    let form = match ReportForm::read(&head.headers, bytes).await {
+        Ok(form) => form,
+        Err(Unreadable::NoForm) => return say(StatusCode::BAD_REQUEST, Trouble::NoForm),
+        Err(Unreadable::Encoding) => return say(StatusCode::BAD_REQUEST, Trouble::Encoding),
+    };
+    let language = form.language;
+    if let Some(trouble) = wrong_with(&form) {
+        return again(&office, StatusCode::UNPROCESSABLE_ENTITY, &form, trouble.words(language));
+    }
+    let nonce = form.nonce.unwrap_or_else(rand::random);
+    let number = number_of(&nonce, &form);
+    let sha256 = number.sha256();
+    if is_known(&office, &sha256).await {
+        office.backend.count("repeated");
+        return see(&number, language);
+    }
+    if !office.senders.reports(from, office.now_ms()) {
+        office.backend.count("limited");
+        let words = Trouble::TooMany.words(language);
+        return again(&office, StatusCode::TOO_MANY_REQUESTS, &form, words);
+    }
+    let (picture, refused) = match form.picture.clone() {
+        None => (None, None),
+        Some(bytes) => match clean(bytes).await {
+            Ok(picture) => (Some(picture), None),
+            Err(refused) => (None, Some(refused)),
+        },
+    };
+    if let Some(refused) = refused.as_ref().filter(|_| form.text.is_empty()) {
+        let words = language.pick(refused.zh(), refused.to_string());
+        office.backend.count("refused");
+        return again(&office, StatusCode::UNPROCESSABLE_ENTITY, &form, &words);
+    }
+    keep(&office, &form, number, (picture, refused)).await
+}
+
+async fn keep<B: ReportBackend>(
+    office: &Arc<Office<B>>,
+    form: &ReportForm,
+    number: Number,
+    (picture, refused): (Option<CleanPicture>, Option<Refused>),
+) -> Response {
+    let language = form.language;
+    let listed = office.places.iter().find(|place| place.value == form.listed);
+    let named = listed.filter(|place| place.is_named).map(|place| place.name.as_str());
+    let own = Some(form.place.as_str()).filter(|own| !own.is_empty());
+    let places: Vec<&str> = named.into_iter().chain(own).collect();
+    let title = |refused: &Refused| Title { zh: refused.zh(), en: refused.to_string() };
+    let report = ResidentReport {
+        number_sha256: number.sha256(),
+        text: form.text.clone(),
+        grid: listed.and_then(|place| place.grid.clone()),
+        place: (!places.is_empty()).then(|| places.join("，")),
+        picture: None,
+        picture_refused: refused.as_ref().map(title),
+        language: language.code(),
+    };
+    let words = match office.backend.keep(report, picture).await {
+        Kept::Stored => {
+            office.backend.count(if refused.is_some() { "without-picture" } else { "taken" });
+            return see(&number, language);
+        }
+        Kept::NotStored => Trouble::NotStored.words(language),
+        Kept::Unsure => Trouble::Unsure.words(language),
+    };
+    office.backend.count("not-stored");
+    let mut answer = again(office, StatusCode::SERVICE_UNAVAILABLE, form, words);
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+    answer
+}
+
+fn wrong_with(form: &ReportForm) -> Option<Trouble> {
+    if form.text.is_empty() && form.picture.is_none() {
+        return Some(Trouble::Nothing);
+    }
+    if form.text.chars().count() > TEXT_CHARS_MAX {
+        return Some(Trouble::TextTooLong);
+    }
+    (form.place.chars().count() > PLACE_CHARS_MAX).then_some(Trouble::PlaceTooLong)
+}
+
+/// The same page sent twice with the same content is the same report.
+fn number_of(nonce: &[u8; 16], form: &ReportForm) -> Number {
+    let picture = form.picture.as_ref().map(Sha256::digest).unwrap_or_default();
+    let parts = [form.text.as_bytes(), form.listed.as_bytes(), form.place.as_bytes(), &picture];
+    Number::of(nonce, &parts)
+}
+
+async fn is_known<B: ReportBackend>(office: &Arc<Office<B>>, sha256: &str) -> bool {
+    let (office, sha256) = (office.clone(), sha256.to_owned());
+    let found = tokio::task::spawn_blocking(move || office.backend.reported(&sha256).is_some());
+    found.await.unwrap_or(false)
+}
+
+/// To the page of the number: who loads that again sends nothing again.
+fn see(number: &Number, language: Language) -> Response {
+    let to = format!("/r/{}?lang={}", number.grouped(), language.code());
+    (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
+}
+
+/// The form as it was filled in, with the same nonce: what is sent again is the same report.
+fn again<B: ReportBackend>(
+    office: &Office<B>,
+    status: StatusCode,
+    form: &ReportForm,
+    words: &str,
+) -> Response {
+    let nonce =
+        form.nonce.map_or_else(new_nonce, |nonce| format!("{:032x}", u128::from_be_bytes(nonce)));
+    (status, Html(office.site.form(form, &nonce, Some(words)))).into_response()
+}
+
+/// Before the form is known, and so its language: in both. The connection ends, since what follows in it
+/// may be the rest of a body.
+fn refuse<B: ReportBackend>(office: &Office<B>, status: StatusCode, trouble: Trouble) -> Response {
+    let both = [Language::Zh, Language::En].map(|language| trouble.words(language));
+    let page = office.site.trouble(Language::Zh, &both.join(" "));
+    let mut answer = (status, Html(page)).into_response();
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
