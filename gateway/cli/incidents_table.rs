@@ -61,15 +61,7 @@ fn row(incident: &Incident, zone: &TimeZone) -> [String; 9] {
 }
 
 fn stage(stage: Stage, life: &Life) -> String {
-    let word = match stage {
-        Stage::Opened => "待受理",
-        Stage::Accepted => "已受理",
-        Stage::Dispatched => "已派遣",
-        Stage::Handled => "已处置",
-        Stage::Verified => "已核查",
-        Stage::Closed => "已结案",
-        Stage::Dismissed => "已作废",
-    };
+    let word = stage.zh();
     let asked = life.asked.as_ref().map(|asked| match asked.what {
         AskFor::Extend => "·申请延时",
         AskFor::Suspend => "·申请挂账",

@@ -7,6 +7,7 @@ mod discover;
 mod figures;
 mod incidents;
 mod incidents_table;
+mod links;
 mod log_budget;
 mod models;
 mod models_report;
@@ -71,6 +72,8 @@ enum Command {
     Incidents(incidents::Args),
     /// What a district counts of the cases of a month: closed, in time, by grid, kind and department.
     Figures(figures::Args),
+    /// Take signed links back: of one person, or all.
+    Links(links::Args),
     /// A drill through every sink, route and limit: what arrived where, and how soon.
     TestEvent(test_event::Args),
     /// JSON Schema of the configuration and of the event.
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Discover(args) => discover::main(&args),
         Command::Incidents(args) => incidents::main(&args),
         Command::Figures(args) => figures::main(&args),
+        Command::Links(args) => links::main(&args),
         Command::TestEvent(args) => test_event::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),

@@ -36,6 +36,7 @@ struct Typed {
     tracks: Option<store::TracksConfig>,
     web: Option<console::Config>,
     model: Option<vision::Config>,
+    links: Option<console::LinksConfig>,
     intake: Option<intake::Config>,
     mqtt: Items<mqtt::Config>,
     cameras: Items<camera::Config>,
@@ -63,6 +64,11 @@ impl Typed {
             tracks: document.one("tracks", store::TracksConfig::problems, nothing),
             web: document.one("web", console::Config::problems, nothing),
             model: document.one("model", nothing, nothing),
+            links: document.optional(
+                "links",
+                console::LinksConfig::problems,
+                console::LinksConfig::warnings,
+            ),
             intake: document.optional("intake", intake::Config::problems, intake::Config::warnings),
             mqtt: document.each("mqtt", mqtt::Config::problems, mqtt::Config::warnings),
             cameras: document.each("camera", camera_problems, nothing),
@@ -144,6 +150,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         data: typed.data?,
         tracks: typed.tracks?,
         web: typed.web?,
+        links: typed.links,
         intake: typed.intake,
         mqtt: only(typed.mqtt),
         sinks: typed.sinks,
@@ -153,12 +160,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         rules: only(typed.rules),
         models_dir,
         library: document.variable(env::ORT_LIBRARY).map(Into::into),
-        weather: Weather {
-            gauges: only(typed.gauges),
-            rain: typed.rain.unwrap_or_default(),
-            posture: typed.posture.unwrap_or_default(),
-            sl651: typed.sl651,
-        },
+        weather: weather_of(typed.gauges, typed.rain, typed.posture, typed.sl651),
         buttons,
         devices: typed.devices?,
         life: typed.life?,
@@ -169,6 +171,16 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         sources,
         contents: Contents::default(),
     })
+}
+
+fn weather_of(
+    gauges: Items<rain::GaugeConfig>,
+    rain: Option<rain::Config>,
+    posture: Option<rain::PostureConfig>,
+    sl651: Option<sl651::Config>,
+) -> Weather {
+    let (rain, posture) = (rain.unwrap_or_default(), posture.unwrap_or_default());
+    Weather { gauges: only(gauges), rain, posture, sl651 }
 }
 
 /// Where everything is that the configuration itself lists.

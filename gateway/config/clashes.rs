@@ -18,6 +18,7 @@ const OF_THE_STORE: &[&str] = &[
     "in-hand.json",
     "index",
     "journal",
+    "keys",
     "lock",
     "quarantine",
     "reserve",
@@ -36,6 +37,12 @@ pub(super) fn check(document: &mut Document<'_>, config: &Config) {
             document.problem(&[section, "listen"], message, None);
         }
         taken.push((section, listen));
+    }
+    if let Some(links) = &config.links
+        && let Some((other, _)) = taken.iter().find(|(_, other)| is_taken(*other, links.bind))
+    {
+        let message = format!("its address is taken by [{other}] of this file");
+        document.problem(&["links", "bind"], message, None);
     }
     for (index, sink) in config.sinks.iter().enumerate() {
         let sinks::Config::Jsonl(jsonl) = sink else { continue };

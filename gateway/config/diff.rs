@@ -42,6 +42,7 @@ impl Contents {
         contents.put("data", "", &config.data);
         contents.put("tracks", "", &config.tracks);
         contents.put("web", "", &config.web);
+        config.links.iter().for_each(|links| contents.put("links", "", links));
         contents.put("model", "", &config.model);
         config.intake.iter().for_each(|intake| contents.put("intake", "", intake));
         config.mqtt.iter().for_each(|broker| contents.put("mqtt", &broker.id, broker));

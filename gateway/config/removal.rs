@@ -12,6 +12,7 @@ impl Config {
         let mut gone = Vec::new();
         let mut ask = |goes: bool, what: String| gone.extend(goes.then_some(what));
         ask(self.intake.is_some() && new.intake.is_none(), "[intake]".into());
+        ask(self.links.is_some() && new.links.is_none(), "[links]".into());
         let stations = |config: &Self| config.weather.sl651.is_some();
         ask(stations(self) && !stations(new), "[sl651]".into());
         let web = |config: &Self| Contents::is_default_web(&config.web);

@@ -41,6 +41,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(4);
 
 /// The web on one socket.
 pub(super) struct WebListener {
+    /// Its section of the configuration, as it is called in the log and in `/readyz`.
+    pub(super) name: &'static str,
     pub(super) listener: Arc<TcpListener>,
     pub(super) tls: Option<ServerTls>,
     pub(super) app: Router,
@@ -62,7 +64,7 @@ impl WebListener {
                 _ = look.tick(), if full => {
                     full = guests.was_crowded();
                     if !full {
-                        self.readiness.clear("web");
+                        self.readiness.clear(self.name);
                     }
                     continue;
                 }
@@ -73,7 +75,7 @@ impl WebListener {
                 Err(error) => {
                     // Out of file descriptors, perhaps: the next try must not spin.
                     if let Some(more) = failed.say() {
-                        tracing::error!(%error, more, "web: a connection cannot be accepted");
+                        tracing::error!(%error, more, "{}: a connection cannot be accepted", self.name);
                     }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
@@ -87,8 +89,8 @@ impl WebListener {
                 let text = format!(
                     "full: all {most} connections are taken; the oldest without a token are sent away"
                 );
-                tracing::warn!("web: {text}");
-                self.readiness.note("web", &text);
+                tracing::warn!("{}: {text}", self.name);
+                self.readiness.note(self.name, &text);
             }
             match guest {
                 Some(guest) => {
@@ -97,12 +99,12 @@ impl WebListener {
                 }
                 None => {
                     if let Some(more) = refused.say() {
-                        tracing::warn!(%peer, most, more, "web: too many connections; closed");
+                        tracing::warn!(%peer, most, more, "{}: too many connections; closed", self.name);
                     }
                 }
             }
         }
-        self.readiness.clear("web");
+        self.readiness.clear(self.name);
         let all = async { while connections.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(STOP_WITHIN, all).await;
     }
@@ -124,7 +126,7 @@ async fn connection(
     };
     let stream = match stream {
         Ok(stream) => stream,
-        Err(reason) => return tracing::debug!(%peer, reason, "web: connection closed"),
+        Err(reason) => return tracing::debug!(%peer, reason, "a connection is closed"),
     };
     let handle = guest.handle();
     let answer = service_fn(move |request: Request<Incoming>| {
@@ -141,7 +143,7 @@ async fn connection(
         tokio::select! {
             ended = served.as_mut() => {
                 if let Err(error) = ended {
-                    tracing::debug!(%peer, %error, "web: connection closed");
+                    tracing::debug!(%peer, %error, "a connection is closed");
                 }
                 return;
             }

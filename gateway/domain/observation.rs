@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Arrival, DeviceReport, DismissReason, DrillOrder, Evidence, EvidenceId, GaugeReport,
-    IncidentId, Kind, Now, Pose, PostureOrder, Receipt, ReplyTo, SourceId, Stamp, TrackFrame,
-    Unreadable,
+    IncidentId, Kind, Now, Pose, PostureOrder, Receipt, ReplyTo, ReplyVia, SourceId, Stamp,
+    TrackFrame, Unreadable,
 };
 
 /// One thing reported or seen.
@@ -179,7 +179,7 @@ pub struct Reply {
     /// The revision that was shown to whoever answers: if a step was taken since, this one is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u32>,
-    /// Why it is dismissed.
+    /// Why it is dismissed; may be said with `ask-give-back` and `ask-withdraw`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<DismissReason>,
     /// Who has it from now on: must be there with `transferred`, may be with `dispatched`.
@@ -192,6 +192,12 @@ pub struct Reply {
     /// The case that goes on, with `merged`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub into: Option<IncidentId>,
+    /// Said by the gateway alone, never by a sender: how it came.
+    #[serde(skip)]
+    pub via: Option<ReplyVia>,
+    /// As `via`: a picture that came with it, on disk and synced.
+    #[serde(skip)]
+    pub picture: Option<Box<Evidence>>,
 }
 
 impl Reply {
@@ -208,6 +214,8 @@ impl Reply {
             department: None,
             until: None,
             into: None,
+            via: None,
+            picture: None,
         }
     }
 }

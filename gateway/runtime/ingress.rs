@@ -15,7 +15,7 @@ use super::{
 use crate::{
     base::{OwnRuntime, Sync, Task, stopped, write_whole},
     config::Config,
-    console::{self, Console},
+    console::{self, Console, LinkPages, LinksConfig},
     domain::{
         Body, DeviceReport, DeviceStatus, Envelope, EventContext, Fault, Kind, Meter, Observation,
     },
@@ -50,6 +50,8 @@ pub(super) struct BoundListeners {
     pub(super) intake: Option<Option<Intake>>,
     /// As `intake`.
     pub(super) sl651: Option<Option<Stations>>,
+    /// As `intake`.
+    pub(super) links: Option<Option<LinkPages>>,
 }
 
 /// All listeners and brokers that are open.
@@ -60,6 +62,7 @@ pub(super) struct Ingress {
     web: Option<Listener>,
     intake: Option<Listener>,
     sl651: Option<Listener>,
+    links: Option<Listener>,
     brokers: BTreeMap<String, Task>,
     /// Writes `run.json`, as long as that fails.
     addresses: Option<Task>,
@@ -73,6 +76,7 @@ impl Ingress {
             web: None,
             intake: None,
             sl651: None,
+            links: None,
             brokers: BTreeMap::new(),
             addresses: None,
         }
@@ -132,6 +136,19 @@ impl Ingress {
         }
     }
 
+    /// Binds `[links]`, if it is configured and differs.
+    pub(super) async fn bind_links(
+        &self,
+        old: Option<&LinksConfig>,
+        new: &LinksConfig,
+    ) -> Result<LinkPages, String> {
+        let same = old.is_some_and(|old| old.bind == new.bind);
+        match self.links.as_ref().filter(|_| same) {
+            Some(listener) => LinkPages::on(listener.socket.clone(), new),
+            None => LinkPages::bind(new).await,
+        }
+    }
+
     /// Opens the new listeners, then closes the old ones; devices connect anew and send again what was
     /// not acknowledged.
     pub(super) async fn open(
@@ -159,20 +176,34 @@ impl Ingress {
                 old.task.end().await;
             }
         }
+        let backend = ConsoleBackend {
+            store: shared.store.clone(),
+            readiness: shared.readiness.clone(),
+            registry: shared.registry.clone(),
+            context: context.clone(),
+            devices: shared.devices.clone(),
+            envelopes: shared.envelopes.clone(),
+            clock: shared.clock.clone(),
+            reloads: reloads.clone(),
+            asks: shared.asks.clone(),
+            platforms: shared.platforms.clone(),
+            links: shared.links.clone(),
+            step_pictures: Arc::default(),
+            looked: Arc::default(),
+        };
+        if let Some(pages) = bound.links {
+            let (backend, readiness) = (backend.clone(), shared.readiness.clone());
+            let new = pages.map(|pages| Listener {
+                socket: pages.listener(),
+                task: Task::start_on(&self.web_thread, |stop| {
+                    pages.serve(backend, readiness, stop)
+                }),
+            });
+            if let Some(old) = std::mem::replace(&mut self.links, new) {
+                old.task.stop();
+            }
+        }
         if let Some(console) = bound.web {
-            let backend = ConsoleBackend {
-                store: shared.store.clone(),
-                readiness: shared.readiness.clone(),
-                registry: shared.registry.clone(),
-                context: context.clone(),
-                devices: shared.devices.clone(),
-                envelopes: shared.envelopes.clone(),
-                clock: shared.clock.clone(),
-                reloads: reloads.clone(),
-                asks: shared.asks.clone(),
-                platforms: shared.platforms.clone(),
-                looked: Arc::default(),
-            };
             let socket = console.listener();
             let readiness = shared.readiness.clone();
             let task =
@@ -222,8 +253,8 @@ impl Ingress {
 
     /// Tells all to stop, and does not wait.
     pub(super) fn close(&self) {
-        let ingress =
-            self.web.iter().chain(&self.intake).chain(&self.sl651).map(|listener| &listener.task);
+        let all = self.web.iter().chain(&self.intake).chain(&self.sl651).chain(&self.links);
+        let ingress = all.map(|listener| &listener.task);
         ingress.chain(self.brokers.values()).chain(&self.addresses).for_each(Task::stop);
     }
 
@@ -235,9 +266,11 @@ impl Ingress {
             self.intake.as_ref().and_then(Listener::address),
         );
         let sl651 = self.sl651.as_ref().and_then(Listener::address);
-        tracing::info!(site = config.site.id, ?web, ?intake, ?sl651, "listens");
-        let addresses =
-            json!({ "pid": std::process::id(), "web": web, "intake": intake, "sl651": sl651 });
+        let links = self.links.as_ref().and_then(Listener::address);
+        tracing::info!(site = config.site.id, ?web, ?intake, ?sl651, ?links, "listens");
+        let addresses = json!({
+            "pid": std::process::id(), "web": web, "intake": intake, "sl651": sl651, "links": links,
+        });
         let path = config.data.path.join("run.json");
         self.addresses.take().iter().for_each(Task::stop);
         if let Err(error) = write_whole(&path, addresses.to_string().as_bytes(), Sync::No) {

@@ -14,6 +14,7 @@ use crate::{
     domain::{Clock, Envelope, SiteId, SourceId},
     sources::{Dialects, camera::StreamUrls},
     store::Store,
+    wire::case_links::CaseLinks,
 };
 
 /// What is known of the streams of each camera that is asked for them.
@@ -46,6 +47,8 @@ pub(super) struct Shared {
     pub(super) stream_urls: StreamUrlsByCamera,
     /// Districts' platforms: their cases, and the doors through which they push.
     pub(super) platforms: Arc<Platforms>,
+    /// Signed links, by which one person answers one case.
+    pub(super) links: Arc<CaseLinks>,
     /// Wakes cameras.
     pub(super) wakes: Arc<WakeRouter>,
 }

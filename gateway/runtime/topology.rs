@@ -27,6 +27,7 @@ use super::{
     heartbeat::Heartbeats,
     ingress::{BoundListeners, Ingress, warn_if_plain},
     junction::Junction,
+    links,
     platform_doors::Platforms,
     reload::{Reread, RunningGateway},
     shared::{Shared, StreamUrlsByCamera},
@@ -39,8 +40,9 @@ use crate::{
     camera::WakeRouter,
     config::{Config, env::Environment},
     domain::{Clock, DeviceTable, EventContext, IdMint, Meter, Now},
+    incident::Effects,
     media::tune_allocator,
-    store::{self, Opened},
+    store::{self, Opened, Restored},
 };
 
 /// Observations between sources and the junction. When it is full, a source waits, and its device too.
@@ -153,10 +155,8 @@ impl Parts {
         registry: Arc<Registry>,
     ) -> Result<Self, String> {
         let Opened { store, restored, .. } = opened;
-        let restored_at = clock.now();
         let context = event_context(&config);
-        let mut core = core_as_before(&config, &context, restored_at);
-        let begun = core.restore(restored_at, restored);
+        let (core, begun) = core_as_before(&config, &context, clock.now(), restored);
 
         let (stop_sender, stop) = watch::channel(false);
         let (envelopes, inbox) = mpsc::channel(ENVELOPES_MAX);
@@ -180,6 +180,7 @@ impl Parts {
             asks,
             progress: Progress::new(clock.clone()),
             stream_urls: StreamUrlsByCamera::default(),
+            links: links::start(&config, &readiness),
             platforms: Platforms::at(&config.data.path, registry.clone(), readiness),
             wakes: WakeRouter::new(wake_plan(&config), registry.clone()),
         };
@@ -274,12 +275,18 @@ impl Parts {
     }
 }
 
-/// Rules and desk, with what the tables beside the journal know.
-fn core_as_before(config: &Config, context: &EventContext, now: Now) -> Core {
+/// Rules and desk, with what the journal and the tables beside it know; and what they do first.
+fn core_as_before(
+    config: &Config,
+    context: &EventContext,
+    now: Now,
+    restored: Restored,
+) -> (Core, Effects) {
     let mut core = Core::new(config, context, now, IdMint::new(rand::random()));
     core.desk.restore_devices(now, device_table::read(&config.data.path));
     core.rules.restore_standing(now.wall, &standing_table::read(&config.data.path));
-    core
+    let begun = core.restore(now, restored);
+    (core, begun)
 }
 
 /// Every listener of the configuration; the first one that cannot be bound is the error.
@@ -297,7 +304,11 @@ async fn bind_all(
         Some(sl651) => Some(Some(ingress.bind_sl651(None, sl651, shared).await?)),
         None => None,
     };
-    Ok(BoundListeners { web: Some(ingress.bind_web(None, config).await?), intake, sl651 })
+    let links = match &config.links {
+        Some(links) => Some(Some(ingress.bind_links(None, links).await?)),
+        None => None,
+    };
+    Ok(BoundListeners { web: Some(ingress.bind_web(None, config).await?), intake, sl651, links })
 }
 
 /// All that goes to the sinks of the configuration.

@@ -117,6 +117,7 @@ fn copy(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
         }
     }
     copy_platforms(source, target)?;
+    copy_keys(source, target)?;
     fs::copy(source.root.join("format"), target.root.join("format"))?;
     Ok(())
 }
@@ -137,10 +138,30 @@ fn copy_platforms(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
     Ok(())
 }
 
+/// The key of signed links and what of them was revoked: after a restore, links that are under way are good
+/// as before. For their owner alone there too, whatever they are here.
+fn copy_keys(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let Ok(files) = fs::read_dir(source.keys()) else { return Ok(()) };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(target.keys())?;
+    for entry in files {
+        let path = entry?.path();
+        let is_half_written = path.extension().is_some_and(|end| end == "new");
+        if let (Some(name), false) = (path.file_name(), is_half_written) {
+            let to = target.keys().join(name);
+            // The mode goes along with the bytes, and nobody else enters the folder.
+            fs::copy(&path, &to)?;
+            fs::set_permissions(&to, fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok(())
+}
+
 /// Everything of it on disk, for a stick that is pulled out next.
 fn finish(target: &DataFolder) -> io::Result<()> {
     let disk = RealDisk;
-    let folders = [target.journal(), target.evidence(), target.figures(), target.root.clone()];
+    let folders =
+        [target.journal(), target.evidence(), target.figures(), target.keys(), target.root.clone()];
     for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
         let files: Vec<PathBuf> =
             folder.read_dir()?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;

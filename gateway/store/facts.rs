@@ -181,6 +181,7 @@ impl Fact {
             Self::Entry(Entry::EvidenceRead { .. }) => 6,
             Self::Entry(Entry::Quarantine(_)) => 7,
             Self::Entry(Entry::Gauge { .. }) => 8,
+            Self::Entry(Entry::LinkMade { .. }) => 10,
             Self::Standing(_) => STANDING_KIND,
             Self::Carried(_) => 17,
             Self::Retired(_) => 18,
@@ -221,7 +222,7 @@ impl Fact {
             return Err(format!("version {version} of kind {kind} is not known here"));
         }
         match kind {
-            1 | 2 | 3 | 5 | 6 | 7 | 8 => json(payload).map(Self::Entry),
+            1 | 2 | 3 | 5 | 6 | 7 | 8 | 10 => json(payload).map(Self::Entry),
             4 => json(payload).map(Self::Settled),
             STANDING_KIND => json(payload).map(Self::Standing),
             17 => json(payload).map(Self::Carried),

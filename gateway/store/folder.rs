@@ -26,6 +26,7 @@ const OUR_NAMES: &[&str] = &[
     "in-hand",
     "index",
     "journal",
+    "keys",
     "lock",
     "platforms",
     "quarantine",
@@ -75,6 +76,10 @@ impl DataFolder {
     /// Which case at a district's platform is which incident; the sinks' own.
     pub(super) fn platforms(&self) -> PathBuf {
         self.root.join("platforms")
+    }
+    /// The key of signed links.
+    pub(super) fn keys(&self) -> PathBuf {
+        self.root.join("keys")
     }
     /// Let go when there is no room left, for the presses.
     pub(super) fn reserve(&self) -> PathBuf {

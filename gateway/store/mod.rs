@@ -396,6 +396,20 @@ impl Store {
         Ok((sha256, bytes))
     }
 
+    /// Removes a finished piece that no record names: what it was made for was not taken. Blocks on the disk.
+    pub fn drop_evidence(&self, id: EvidenceId) -> std::io::Result<()> {
+        if lock(&self.inner.shared.state).evidence.contains_key(&id) {
+            return Ok(());
+        }
+        let files = evidence::files(&self.inner.data_folder)?;
+        for (_, path) in files.into_iter().filter(|(of, _)| *of == id) {
+            let bytes = std::fs::metadata(&path)?.len();
+            self.inner.disk.remove(&path)?;
+            self.inner.shared.disk_space.evidence_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// The file of a piece of evidence and what the records say of it.
     pub fn evidence_path(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)> {
         let location = lock(&self.inner.shared.state).evidence.get(&id)?.location;

@@ -186,7 +186,7 @@ impl State {
                 self.report(seq, HeldReport { location, at: stamp.gateway });
             }
             // Settlements are always written as `Fact::Settled`.
-            Entry::Settled(_) | Entry::EvidenceRead { .. } => {}
+            Entry::Settled(_) | Entry::EvidenceRead { .. } | Entry::LinkMade { .. } => {}
         }
     }
 

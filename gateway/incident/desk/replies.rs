@@ -7,8 +7,8 @@ use super::{
     Desk, Effects, Live,
 };
 use crate::domain::{
-    Answer, AskFor, Asked, CaseStep, DismissReason, Entry, Incident, IncidentId, Kind, Life, Mark,
-    Now, Posture, Record, Reply, ReplyTo, Stage, What, plain_name,
+    Answer, AskFor, Asked, CaseStep, DismissReason, Entry, Evidence, Incident, IncidentId, Kind,
+    Life, Mark, Now, Posture, Record, Reply, ReplyTo, Stage, What, plain_name,
 };
 
 impl Desk {
@@ -68,6 +68,8 @@ impl Desk {
                 until: again.until.or(last.until),
                 reason: again.reason.or(last.reason),
                 department: again.department.clone().or_else(|| last.department.clone()),
+                via: again.via.or(last.via),
+                evidence: again.evidence.or(last.evidence),
                 ..again
             };
             *last == again
@@ -111,6 +113,11 @@ impl Desk {
         live.incident.detail.insert("by".into(), reply.by.clone().into());
         if let Some(note) = &reply.note {
             live.incident.detail.insert("note_of_reply".into(), note.clone().into());
+        }
+        if let Some(picture) = &reply.picture {
+            let (incident, evidence) = (reply.incident, Evidence::clone(picture));
+            live.incident.evidence.push(evidence.clone());
+            effects.entries.push(Entry::Evidence { incident, evidence });
         }
         live.step(now, reply, step, &postures, &self.directory.limits);
         // A press is over when a person says so; what a camera sees ends by itself.
@@ -289,8 +296,12 @@ fn step_of(reply: &Reply, at: Timestamp, revision: u32) -> CaseStep {
     let mut step = CaseStep::new(reply.to, &reply.by, at, revision)
         .with_note(reply.note.as_deref())
         .with_id(reply.id.as_deref());
+    step.via = reply.via;
+    step.evidence = reply.picture.as_ref().map(|picture| picture.id);
     match reply.to {
-        ReplyTo::Dismissed => step.reason = reply.reason,
+        ReplyTo::Dismissed | ReplyTo::AskGiveBack | ReplyTo::AskWithdraw => {
+            step.reason = reply.reason;
+        }
         ReplyTo::Merged => step.into = reply.into,
         ReplyTo::Dispatched | ReplyTo::Transferred => {
             step = step.with_department(reply.department.as_deref());
