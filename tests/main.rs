@@ -93,6 +93,8 @@ mod key_frames;
 mod kill;
 mod life;
 mod limits;
+mod links;
+mod links_hostile;
 #[allow(dead_code, reason = "`make bench` uses all of it")]
 #[path = "bench/machine.rs"]
 mod machine;
