@@ -84,6 +84,7 @@ mod engine;
 mod engine_live;
 mod figures;
 mod flat;
+mod foreign_pictures;
 mod full_disk;
 mod fusion;
 mod fuzz;

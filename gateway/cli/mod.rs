@@ -2,6 +2,7 @@
 
 mod cameras;
 mod check;
+mod clean_picture;
 mod devices;
 mod discover;
 mod figures;
@@ -64,6 +65,9 @@ enum Command {
     Models(models::Args),
     /// Find every mistake in a configuration; touches nothing.
     Check(check::Args),
+    /// A stranger's picture on stdin, under limits; the gateway starts it for itself.
+    #[command(hide = true)]
+    CleanPicture,
     /// Every button and what is wrong with it.
     Devices(devices::Args),
     /// Which cameras are on the network, what they offer, and the lines to paste.
@@ -101,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Cameras(args) => cameras::main(&args),
         Command::Models(args) => models::main(&args),
         Command::Check(args) => check::main(&args),
+        Command::CleanPicture => clean_picture::main(),
         Command::Devices(args) => devices::main(&args),
         Command::Discover(args) => discover::main(&args),
         Command::Incidents(args) => incidents::main(&args),

@@ -7,6 +7,7 @@ mod decode;
 mod digest_relay;
 mod ffi;
 mod ffmpeg_log;
+mod foreign_picture;
 mod format;
 mod hardware;
 mod hw;
@@ -31,6 +32,10 @@ mod timeline;
 pub use clip::{ClipInfo, write_clip};
 pub use decode::{ColorConverter, Decoder, Frame, LoopFilter};
 pub use ffi::{give_back_free_memory, heap_bytes, tune_allocator};
+pub use foreign_picture::{
+    CleanPicture, FOREIGN_PICTURE_BYTES_MAX, Refused, be_confined, clean, cleaned_here,
+    told_to_parent,
+};
 pub use hardware::{Decoding, Hardware, decoding_devices};
 pub use pool::Pool;
 pub use ring::{Cut, Ring};

@@ -28,16 +28,22 @@ pub fn jpeg_with_boxes(shot: &Shot) -> Result<Vec<u8>, String> {
             }
         }
     }
+    jpeg(&rgb, picture.width, picture.height)
+}
+
+/// RGB, three bytes a pixel, as a JPEG that says nothing but the picture.
+pub(super) fn jpeg(rgb: &[u8], width: u32, height: u32) -> Result<Vec<u8>, String> {
     let side = |pixels: u32| {
-        u16::try_from(pixels).map_err(|_| format!("a picture {w} x {h} is too large for JPEG"))
+        u16::try_from(pixels)
+            .map_err(|_| format!("a picture {width} x {height} is too large for JPEG"))
     };
-    let (width, height) = (side(picture.width)?, side(picture.height)?);
+    let (width, height) = (side(width)?, side(height)?);
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, QUALITY);
     // Colours at half the size, as the camera sent them.
     encoder.set_sampling_factor(SamplingFactor::F_2_2);
     encoder
-        .encode(&rgb, width, height, ColorType::Rgb)
+        .encode(rgb, width, height, ColorType::Rgb)
         .map_err(|error| format!("snapshot cannot be coded: {error}"))?;
     Ok(bytes)
 }
