@@ -134,7 +134,7 @@ async fn a_link_of_a_message_answers_its_case_and_who_is_second_hears_who_was_fi
     let reopen = json!({"incident": id, "to": "reopened", "by": "李建国"});
     assert_eq!(gateway.post("/api/v1/replies", &reopen).await.0, 200);
     wang.page().await.must_show(200, &["待受理"]);
-    gateway.metric_is("gridpost_links_refused_total{why=\"closed\"}", |n| n == 2.0).await;
+    gateway.figure_is("gridpost_links_refused_total{why=\"closed\"}", |n| n == 2.0).await;
 
     // Who asked for a link is written down; an event, which is for everybody, carries none.
     assert!(journal(&gateway).contains(r#"{"entry":"link-made","incident""#));
@@ -221,7 +221,7 @@ async fn a_link_that_is_no_good_says_so_in_plain_words_is_counted_and_slowed() {
     }
     // Ten are free, each further one waits for a second.
     assert!(began.elapsed() >= Duration::from_secs(4), "{:?}", began.elapsed());
-    gateway.metric_is("gridpost_links_refused_total{why=\"wrong\"}", |n| n == 14.0).await;
+    gateway.figure_is("gridpost_links_refused_total{why=\"wrong\"}", |n| n == 14.0).await;
     gateway.logs("a link that is no good").await;
     // A good one beside them is not held up, and capitals are as good.
     let began = Instant::now();
@@ -276,7 +276,7 @@ async fn a_link_ends_by_its_time_its_person_and_by_being_revoked() {
         screen.hides(&["张秀英", "王芳", "<button"]);
         is_kept_nowhere(&screen);
     }
-    gateway.metric_is("gridpost_links_refused_total{why=\"expired\"}", |n| n == 2.0).await;
+    gateway.figure_is("gridpost_links_refused_total{why=\"expired\"}", |n| n == 2.0).await;
     // A clock that stands at 1970 makes no link, and ends none.
     clock.is_off_by(60 - crate::world::now_s() as i64);
     wang.page().await.must_show(200, &["张秀英"]);
@@ -290,7 +290,6 @@ async fn a_link_ends_by_its_time_its_person_and_by_being_revoked() {
     let wang = Phone::with(&gateway, &link);
     let zhao = Phone::of(&gateway, &id, "赵强").await;
     wang.page().await.must_show(200, &["张秀英"]);
-    let revoke = |more: &[&str]| gateway.command("links", &[&["revoke"], more].concat());
     for wrong in [&[][..], &["--all", "--person", "王芳"]] {
         let mut args = vec!["links", "revoke", "-c"];
         let file = gateway.file("gridpost.toml");
@@ -319,9 +318,18 @@ async fn a_link_ends_by_its_time_its_person_and_by_being_revoked() {
         .set("otherwise", json!({"department": "综治中心", "person": "钱进"}));
     gateway.reload_to(&named).await;
     zhao.page().await.must_show(404, &["链接无效"]);
-    // Switched off, and on again at another port.
-    let text = full.text_to_run().replace("[links]", "[elsewhere]");
-    assert!(text.contains("[elsewhere]"));
-    let _ = revoke;
+    // Switched off: nothing listens there any more, and nobody is given one.
+    let text = full.text();
+    let (before, behind) = text.split_once("\n[links]\n").unwrap();
+    let (_, behind) = behind.split_once("\n[").unwrap();
+    gateway.rewrite(&format!("{before}\n[{behind}"));
+    assert_eq!(gateway.reload().await.0, 409, "a second word is asked for");
+    let (status, answer) = gateway.reload_confirmed().await;
+    assert_eq!(status, 200, "{answer}");
+    crate::world::wait_for("the listener to be gone", || async {
+        crate::world::http().get(&zhao.url).send().await.is_err().then_some(())
+    })
+    .await;
+    assert_eq!(gateway.get(&format!("/api/v1/incidents/{id}/link?for=赵强")).await.0, 404);
     gateway.must_stop_sound().await;
 }

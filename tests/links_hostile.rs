@@ -19,6 +19,10 @@ async fn start(name: &str) -> (Receiver, Gateway, String) {
         .button("btn-1")
         .set("name", name)
         .set("address", "<svg/onload=alert(2)>")
+        // No limit is told of while a slow machine is at it.
+        .section("[[life.limit]]")
+        .set("accept", "2h")
+        .set("finish", "4h")
         .section("[[life.contact]]")
         .set("level", "community")
         .set("name", "王<i>芳")
@@ -50,7 +54,7 @@ const HEADERS: [(&str, &str); 12] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_get_whatever_its_path_and_headers_makes_an_entry_in_the_journal() {
+async fn l6_no_get_whatever_its_path_and_headers_makes_an_entry_in_the_journal() {
     let seed = seed();
     println!("GRIDPOST_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);

@@ -96,6 +96,7 @@ mod life;
 mod limits;
 mod links;
 mod links_hostile;
+mod links_pictures;
 #[allow(dead_code, reason = "`make bench` uses all of it")]
 #[path = "bench/machine.rs"]
 mod machine;

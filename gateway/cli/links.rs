@@ -8,11 +8,11 @@ use crate::runtime;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    command: Command,
+    command: LinksCommand,
 }
 
 #[derive(clap::Subcommand)]
-enum Command {
+enum LinksCommand {
     /// Links that were made until now are no good any more; a running gateway knows it at once.
     Revoke(Revoke),
 }
@@ -33,7 +33,7 @@ struct Revoke {
 
 /// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
-    let Command::Revoke(args) = &args.command;
+    let LinksCommand::Revoke(args) = &args.command;
     let config = load(&args.config)?;
     let data = &config.data.path;
     if !data.is_dir() {

@@ -66,6 +66,17 @@ async fn bounded(request: Request, next: Next, most: usize, within: Duration) ->
     }
 }
 
+/// Whether the body says itself that no picture can be in it.
+pub(super) fn is_small(headers: &HeaderMap) -> bool {
+    let said = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    said.and_then(|said| said.parse::<usize>().ok()).is_some_and(|said| said <= BODY_BYTES_MAX)
+}
+
+/// The body of a form without a picture.
+pub(super) async fn small_body(body: Body, headers: &HeaderMap) -> Result<Bytes, NoBody> {
+    read(body, headers, BODY_BYTES_MAX, BODY_WITHIN).await
+}
+
 /// The body of a form with a picture.
 pub(super) async fn picture_body(body: Body, headers: &HeaderMap) -> Result<Bytes, NoBody> {
     read(body, headers, PICTURE_BODY_BYTES_MAX, PICTURE_WITHIN).await

@@ -15,13 +15,13 @@ const PICTURE: &str = "picture";
 
 /// A form that was read.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Form {
+pub(super) struct SentForm {
     fields: Vec<(String, String)>,
     /// As it came; nobody has looked at it.
     pub(super) picture: Option<Vec<u8>>,
 }
 
-impl Form {
+impl SentForm {
     /// The first one of this name.
     pub(super) fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(of, _)| of == name).map(|(_, text)| text.as_str())
@@ -38,7 +38,7 @@ fn content_type(headers: &HeaderMap) -> &str {
 }
 
 /// Reads a form. The error says what is wrong with it.
-pub(super) async fn read(headers: &HeaderMap, body: Bytes) -> Result<Form, String> {
+pub(super) async fn read(headers: &HeaderMap, body: Bytes) -> Result<SentForm, String> {
     if is_multipart(headers) {
         return multipart(headers, body).await.map_err(|error| format!("not a form: {error}"));
     }
@@ -46,15 +46,15 @@ pub(super) async fn read(headers: &HeaderMap, body: Bytes) -> Result<Form, Strin
         return Err(format!("expected at most {BODY_BYTES_MAX} bytes without a picture"));
     }
     let fields = url::form_urlencoded::parse(&body).into_owned().take(FIELDS_MAX).collect();
-    Ok(Form { fields, picture: None })
+    Ok(SentForm { fields, picture: None })
 }
 
-async fn multipart(headers: &HeaderMap, body: Bytes) -> Result<Form, String> {
+async fn multipart(headers: &HeaderMap, body: Bytes) -> Result<SentForm, String> {
     let said = |error: multer::Error| error.to_string();
     let boundary = multer::parse_boundary(content_type(headers)).map_err(said)?;
     let whole = stream::once(async move { Ok::<_, std::io::Error>(body) });
     let mut parts = multer::Multipart::new(whole, boundary);
-    let mut form = Form::default();
+    let mut form = SentForm::default();
     for _ in 0..FIELDS_MAX {
         let Some(part) = parts.next_field().await.map_err(said)? else { return Ok(form) };
         let name = part.name().unwrap_or_default().to_owned();
@@ -75,7 +75,7 @@ async fn multipart(headers: &HeaderMap, body: Bytes) -> Result<Form, String> {
 mod tests {
     use super::*;
 
-    async fn read(kind: &str, body: impl Into<Bytes>) -> Result<Form, String> {
+    async fn read(kind: &str, body: impl Into<Bytes>) -> Result<SentForm, String> {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
         super::read(&headers, body.into()).await

@@ -59,6 +59,8 @@ pub(super) struct Ingress {
     /// Who asks for figures and lists again and again takes nothing from presses. It stays as long as
     /// the gateway runs: the answer to a reload goes out on it.
     web_thread: OwnRuntime,
+    /// Strangers of the internet take nothing from those who have the token; none before it is needed.
+    links_thread: Option<OwnRuntime>,
     web: Option<Listener>,
     intake: Option<Listener>,
     sl651: Option<Listener>,
@@ -73,6 +75,7 @@ impl Ingress {
     pub(super) fn new() -> Self {
         Self {
             web_thread: OwnRuntime::start("web"),
+            links_thread: None,
             web: None,
             intake: None,
             sl651: None,

@@ -6,6 +6,7 @@ use crate::{
     base::lock,
     console::NoPicture,
     domain::{Evidence, EvidenceId, IdMint, Now},
+    media::clean,
     store::Store,
 };
 
@@ -56,25 +57,4 @@ fn write(store: &Store, id: EvidenceId, jpeg: &[u8]) -> Result<(String, u64), St
     let new = store.new_evidence(id, "jpg").map_err(|error| error.to_string())?;
     fs::write(&new.path, jpeg).map_err(|error| format!("a picture of a step: {error}"))?;
     store.finish_evidence(new).map_err(|error| error.to_string())
-}
-
-struct CleanPicture {
-    jpeg: Vec<u8>,
-}
-struct Refused;
-impl Refused {
-    fn zh(&self) -> String {
-        String::new()
-    }
-    fn is_temporary(&self) -> bool {
-        false
-    }
-}
-impl std::fmt::Display for Refused {
-    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Ok(())
-    }
-}
-async fn clean(jpeg: Vec<u8>) -> Result<CleanPicture, Refused> {
-    if jpeg.is_empty() { Err(Refused) } else { Ok(CleanPicture { jpeg }) }
 }

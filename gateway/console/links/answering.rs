@@ -11,11 +11,11 @@ use axum::{
 use super::{
     super::{
         Backend,
-        body::{NoBody, picture_body},
-        forms::{self, Form},
+        body::{NoBody, is_small, picture_body, small_body},
+        forms::{self, SentForm},
         step_pictures::{self, NoPicture, Replied},
     },
-    Door, Guest, Opened, Peer, Shared,
+    MaybeGuest, OpenedCase, PageDoor, Peer, Shared,
     page::{Button, NOTE_CHARS_MAX, REASONS, id},
     parts, words,
 };
@@ -27,7 +27,7 @@ const PLACE_WITHIN: Duration = Duration::from_secs(20);
 pub(super) async fn take<B: Backend>(
     State(door): Shared<B>,
     code: Result<Path<String>, PathRejection>,
-    guest: Guest,
+    guest: MaybeGuest,
     peer: Peer,
     request: Request,
 ) -> Response {
@@ -35,12 +35,20 @@ pub(super) async fn take<B: Backend>(
         Ok(opened) => opened,
         Err(refused) => return refused,
     };
-    let place = tokio::time::timeout(PLACE_WITHIN, door.uploads.acquire()).await;
-    let Ok(Ok(_place)) = place else {
-        return words::said(StatusCode::SERVICE_UNAVAILABLE, words::BUSY);
-    };
     let (headers, body) = parts(request);
-    let body = match picture_body(body, &headers).await {
+    // Who only taps never waits behind those who send pictures.
+    let place = match is_small(&headers) {
+        true => None,
+        false => match tokio::time::timeout(PLACE_WITHIN, door.uploads.acquire()).await {
+            Ok(Ok(place)) => Some(place),
+            _ => return words::said(StatusCode::SERVICE_UNAVAILABLE, words::BUSY),
+        },
+    };
+    let read = match place {
+        None => small_body(body, &headers).await,
+        Some(_) => picture_body(body, &headers).await,
+    };
+    let body = match read {
         Ok(body) => body,
         Err(why) => return no_body(why),
     };
@@ -61,6 +69,7 @@ pub(super) async fn take<B: Backend>(
         }
     };
     let replied = step_pictures::reply(&door.backend, reply, form.picture).await;
+    drop(place);
     answer(&door, opened, replied)
 }
 
@@ -73,9 +82,9 @@ fn no_body(why: NoBody) -> Response {
 }
 
 /// What the form asks for. The error is for the person.
-fn reply(opened: &Opened, form: &Form) -> Result<Reply, &'static str> {
+fn reply(opened: &OpenedCase, form: &SentForm) -> Result<Reply, &'static str> {
     const NOT_OURS: &str = "没有收到有效的操作，请重新点击按钮。";
-    let Opened { of, incident, .. } = opened;
+    let OpenedCase { of, incident, .. } = opened;
     let to = form.field("to").unwrap_or_default();
     let button = Button::ALL.into_iter().find(|one| one.name() == to).ok_or(NOT_OURS)?;
     let revision = form.field("revision").and_then(|text| text.parse::<u32>().ok());
@@ -103,13 +112,13 @@ fn reply(opened: &Opened, form: &Form) -> Result<Reply, &'static str> {
 }
 
 fn answer<B: Backend>(
-    door: &Arc<Door<B>>,
-    opened: Opened,
+    door: &Arc<PageDoor<B>>,
+    opened: OpenedCase,
     replied: Result<Replied, NoPicture>,
 ) -> Response {
     // As it is now: somebody may have acted while this one was being read.
     let now = door.backend.incident(opened.incident.id).map(|record| record.incident);
-    let opened = Opened { incident: now.unwrap_or(opened.incident), ..opened };
+    let opened = OpenedCase { incident: now.unwrap_or(opened.incident), ..opened };
     let page = door.page(&opened);
     let told = |status: StatusCode, told: &str| words::html(status, page.text(Some(told)));
     match replied {

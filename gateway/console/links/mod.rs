@@ -81,17 +81,17 @@ impl LinkPages {
 }
 
 /// What every page is made with.
-struct Door<B> {
+struct PageDoor<B> {
     backend: B,
     wrong: WrongTokens,
     pictures: bool,
     uploads: Semaphore,
 }
 
-type Shared<B> = State<Arc<Door<B>>>;
+type Shared<B> = State<Arc<PageDoor<B>>>;
 
 fn router<B: Backend>(backend: B, pictures: bool) -> Router {
-    let door = Door {
+    let door = PageDoor {
         backend,
         wrong: WrongTokens::of("links: a link that is no good"),
         pictures,
@@ -108,20 +108,20 @@ fn router<B: Backend>(backend: B, pictures: bool) -> Router {
 }
 
 /// An open case, and whose link to it was opened.
-struct Opened {
+struct OpenedCase {
     of: LinkOf,
     code: String,
     incident: Incident,
 }
 
-impl<B: Backend> Door<B> {
+impl<B: Backend> PageDoor<B> {
     /// The case of a link, or the answer that says in plain words, and no more, why there is none.
     async fn open(
         &self,
         code: Result<Path<String>, PathRejection>,
         guest: Option<&GuestHandle>,
         peer: Option<&SocketAddr>,
-    ) -> Result<Opened, Response> {
+    ) -> Result<OpenedCase, Response> {
         let code = code.map(|Path(code)| code).unwrap_or_default();
         let read = self.backend.link(&code);
         let (why, status, said) = match read {
@@ -130,7 +130,7 @@ impl<B: Backend> Door<B> {
                     if let Some(guest) = guest {
                         guest.stands(Trust::Listed);
                     }
-                    return Ok(Opened { of, code, incident });
+                    return Ok(OpenedCase { of, code, incident });
                 }
                 // Whoever has a link of his own may open it as often as he likes.
                 _ => {
@@ -148,8 +148,8 @@ impl<B: Backend> Door<B> {
         Err(words::said(status, said))
     }
 
-    fn page<'p>(&self, opened: &'p Opened) -> Page<'p> {
-        let Opened { of, code, incident } = opened;
+    fn page<'p>(&self, opened: &'p OpenedCase) -> Page<'p> {
+        let OpenedCase { of, code, incident } = opened;
         let (context, picture) = (self.backend.context(), self.shown(incident).is_some());
         Page { of, incident, context, code, picture }
     }
@@ -162,13 +162,13 @@ impl<B: Backend> Door<B> {
     }
 }
 
-type Guest = Option<Extension<GuestHandle>>;
+type MaybeGuest = Option<Extension<GuestHandle>>;
 type Peer = Option<Extension<SocketAddr>>;
 
 async fn show<B: Backend>(
     State(door): Shared<B>,
     code: Result<Path<String>, PathRejection>,
-    guest: Guest,
+    guest: MaybeGuest,
     peer: Peer,
 ) -> Response {
     match door.open(code, guest.as_deref(), peer.as_deref()).await {
@@ -181,7 +181,7 @@ async fn show<B: Backend>(
 async fn picture<B: Backend>(
     State(door): Shared<B>,
     code: Result<Path<String>, PathRejection>,
-    guest: Guest,
+    guest: MaybeGuest,
     peer: Peer,
     method: Method,
     headers: HeaderMap,

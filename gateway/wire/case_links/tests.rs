@@ -84,7 +84,7 @@ fn revoked_links_are_no_good_and_those_made_since_are() {
 }
 
 #[test]
-fn no_link_but_the_one_that_was_made_is_good() {
+fn l7_no_link_but_the_one_that_was_made_is_good() {
     let seed: u64 = match std::env::var("GRIDPOST_SEED") {
         Ok(seed) => seed.parse().unwrap(),
         Err(_) => rand::random(),
