@@ -1,11 +1,16 @@
 //! Signed links on the real binary: one person answers one case from a phone, and nothing else happens by a link.
 
-use std::time::{Duration, Instant};
+use std::{
+    os::unix::fs::PermissionsExt,
+    time::{Duration, Instant},
+};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Gateway, Launch, Phone, Receiver, Robot, Screen, Site, WrongClock, grids};
+use crate::world::{
+    Gateway, Launch, Phone, Receiver, Robot, Screen, Site, WrongClock, gridpost, grids,
+};
 
 /// A button with a name and a telephone that are not for everybody, two persons, and a robot that is told.
 fn site(receiver: &Receiver, robot: &Robot) -> Site {
@@ -295,19 +300,18 @@ async fn a_link_ends_by_its_time_its_person_and_by_being_revoked() {
         let file = gateway.file("gridpost.toml");
         args.push(&file);
         args.extend(wrong);
-        assert_eq!(crate::world::gridpost(&args).code, 2, "{wrong:?}");
+        assert_eq!(gridpost(&args).code, 2, "{wrong:?}");
     }
     let file = gateway.file("gridpost.toml");
-    crate::world::gridpost(&["links", "revoke", "-c", &file, "--person", "王芳"])
+    gridpost(&["links", "revoke", "-c", &file, "--person", "王芳"])
         .must_say(0, ["links of 王芳 that were made until now are revoked"]);
     wang.page().await.must_show(404, &["链接无效"]);
     zhao.page().await.must_show(200, &["张秀英"]);
     let again = Phone::of(&gateway, &id, "王芳").await;
     again.page().await.must_show(200, &["张秀英"]);
-    crate::world::gridpost(&["links", "revoke", "-c", &file, "--person", "路人"])
+    gridpost(&["links", "revoke", "-c", &file, "--person", "路人"])
         .must_say(0, ["nobody of this configuration is called 路人"]);
-    crate::world::gridpost(&["links", "revoke", "-c", &file, "--all"])
-        .must_say(0, ["of everybody"]);
+    gridpost(&["links", "revoke", "-c", &file, "--all"]).must_say(0, ["of everybody"]);
     for phone in [&again, &zhao] {
         phone.page().await.must_show(404, &["链接无效"]);
     }
@@ -331,5 +335,32 @@ async fn a_link_ends_by_its_time_its_person_and_by_being_revoked() {
     })
     .await;
     assert_eq!(gateway.get(&format!("/api/v1/incidents/{id}/link?for=赵强")).await.0, 404);
+    gateway.must_stop_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_takes_the_key_of_links_along_for_its_owner_alone() {
+    let (receiver, robot, gateway) = start().await;
+    let id = opened(&gateway, &receiver).await;
+    let wang = Phone::of(&gateway, &id, "王芳").await;
+    let file = gateway.file("gridpost.toml");
+    gridpost(&["links", "revoke", "-c", &file, "--person", "赵强"]).must_say(0, ["revoked"]);
+    let place = tempfile::tempdir().unwrap();
+    let copy = place.path().join("copy").display().to_string();
+    assert!(gateway.store(&["backup", "--to", &copy]).contains("sound"));
+    drop(gateway.kill().await);
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data").display().to_string();
+    gridpost(&["store", "restore", "--from", &copy, "--data", &data]).must_say(0, ["sound"]);
+    for folder in [&copy, &data] {
+        for name in ["links.key", "links.revoked"] {
+            let path = std::path::Path::new(folder).join("keys").join(name);
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+        }
+    }
+    let mut gateway = Gateway::start_in(folder, &site(&receiver, &robot), &[]).await;
+    let link = wang.url.clone();
+    Phone::with(&gateway, &link).page().await.must_show(200, &["张秀英"]);
     gateway.must_stop_sound().await;
 }

@@ -88,6 +88,10 @@ fn limits(incident: &Incident) -> String {
 fn step_line(step: &CaseStep, zone: &TimeZone) -> String {
     let at = step.at.to_zoned(zone.clone()).strftime("%m-%d %H:%M:%S");
     let mut line = format!("    {at} {} {}", step.step.zh(), step.by);
+    let (via, picture) = (step.via.map(|_| "经链接"), step.evidence.map(|_| "附照片"));
+    for said in via.into_iter().chain(picture) {
+        line.push_str(&format!("（{said}）"));
+    }
     for more in [step.department.as_deref(), step.note.as_deref()].into_iter().flatten() {
         line.push('：');
         line.push_str(&one_line(more));

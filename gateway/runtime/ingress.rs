@@ -196,11 +196,12 @@ impl Ingress {
         };
         if let Some(pages) = bound.links {
             let (backend, readiness) = (backend.clone(), shared.readiness.clone());
-            let new = pages.map(|pages| Listener {
-                socket: pages.listener(),
-                task: Task::start_on(&self.web_thread, |stop| {
-                    pages.serve(backend, readiness, stop)
-                }),
+            let thread = &mut self.links_thread;
+            let new = pages.map(|pages| {
+                let own = thread.get_or_insert_with(|| OwnRuntime::start("links"));
+                let socket = pages.listener();
+                let task = Task::start_on(own, |stop| pages.serve(backend, readiness, stop));
+                Listener { task, socket }
             });
             if let Some(old) = std::mem::replace(&mut self.links, new) {
                 old.task.stop();

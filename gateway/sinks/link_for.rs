@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     domain::{EventData, Level},
-    wire::case_links::CaseLinks,
+    wire::case_links::{CaseLinks, NoLink},
 };
 
 /// Who gets the links of a sink's texts.
@@ -74,7 +74,14 @@ impl SinkLinks {
         match self.links.make(&person, data.incident, at) {
             Ok((link, _)) => Some(link),
             Err(why) => {
-                tracing::debug!(incident = %data.incident, person, %why, "no link for this person");
+                match why {
+                    NoLink::Key(_) | NoLink::Clock => {
+                        tracing::warn!(incident = %data.incident, %why, "a text goes without its link");
+                    }
+                    NoLink::Off | NoLink::Unknown => {
+                        tracing::debug!(incident = %data.incident, person, %why, "no link for this person");
+                    }
+                }
                 None
             }
         }

@@ -128,7 +128,7 @@ impl<B: Backend> PageDoor<B> {
             Ok(of) => match self.backend.incident(of.incident) {
                 Some(Record { incident, .. }) if !incident.stage.is_over() => {
                     if let Some(guest) = guest {
-                        guest.stands(Trust::Listed);
+                        guest.stands(Trust::Known);
                     }
                     return Ok(OpenedCase { of, code, incident });
                 }
@@ -198,8 +198,7 @@ async fn picture<B: Backend>(
     }
     let by = format!("link of {}", opened.of.person);
     let mut answer = evidence::send(&door.backend, &id.to_string(), &by, (&method, &headers)).await;
-    let no_store = header::HeaderValue::from_static("no-store");
-    answer.headers_mut().insert(header::CACHE_CONTROL, no_store);
+    words::keep_nowhere(answer.headers_mut());
     answer.headers_mut().remove(header::ETAG);
     answer
 }

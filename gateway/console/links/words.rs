@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use base64::Engine;
@@ -103,8 +103,15 @@ pub(super) fn said(status: StatusCode, text: &str) -> Response {
 /// A page on its way.
 pub(super) fn html(status: StatusCode, text: String) -> Response {
     let mut answer = (status, text).into_response();
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    answer.headers_mut().insert(header::CONTENT_TYPE, html);
+    keep_nowhere(answer.headers_mut());
+    answer
+}
+
+/// Kept in no cache, found by no search, framed by nobody, and its address is told to nobody.
+pub(super) fn keep_nowhere(headers: &mut HeaderMap) {
     let all = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
@@ -112,10 +119,9 @@ pub(super) fn html(status: StatusCode, text: String) -> Response {
         (header::HeaderName::from_static("x-robots-tag"), "noindex, nofollow, noarchive"),
     ];
     for (name, value) in all {
-        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+        headers.insert(name, HeaderValue::from_static(value));
     }
-    answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
-    answer
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
 }
 
 #[cfg(test)]
