@@ -5,7 +5,7 @@ use std::io::Cursor;
 use image::{ImageFormat, RgbImage};
 use serde_json::{Value, json};
 
-use crate::world::{Gateway, Phone, Receiver, Site, form, http, sha256};
+use crate::world::{Gateway, Phone, Receiver, RtspServer, Site, form, http, sha256, street};
 
 fn site(receiver: &Receiver) -> Site {
     Site::demo()
@@ -158,5 +158,39 @@ async fn a_reply_over_the_api_may_bring_a_picture_and_one_that_is_refused_leaves
     assert_eq!(reply(&gateway, &id, &closed, &png).await.0, 200);
     assert_eq!(reply(&gateway, &id, &json!({"to": "handled", "by": "x"}), &png).await.0, 409);
     assert_eq!(files(&gateway), 2);
+    gateway.must_stop_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_snapshot_is_shown_where_the_site_says_so_and_whose_link_looked_is_written_down() {
+    let server = RtspServer::start(0, &street("h264"));
+    let receiver = Receiver::start().await;
+    let watched = site(&receiver).camera("gate", &server).short_clips().walkers();
+    let mut gateway = Gateway::start(&watched).await;
+    let seen = |data: &Value| data["kind"] == "intrusion" && data["evidence"][0]["id"].is_string();
+    let event = receiver.wait("somebody with a snapshot", seen).await;
+    let id = event["data"]["incident"].as_str().unwrap().to_owned();
+    let phone = Phone::of(&gateway, &id, "王芳").await;
+    let code = phone.url.rsplit('/').next().unwrap().to_owned();
+    phone.page().await.must_show(200, &[&format!("<img alt=\"现场快照\" src=\"{code}/picture\">")]);
+    let looks = |gateway: &Gateway| {
+        let files = std::fs::read_dir(gateway.data().join("journal")).unwrap();
+        let bytes = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        let text = String::from_utf8_lossy(&bytes.collect::<Vec<_>>().concat()).into_owned();
+        text.matches(r#""by":"link of 王芳""#).count()
+    };
+    let head = phone.at("/picture").ask(reqwest::Method::HEAD, &[]).await;
+    assert_eq!((head.status, looks(&gateway)), (204, 0));
+    let shown = http().get(phone.at("/picture").url).send().await.unwrap();
+    let header = |name: &str| shown.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!((shown.status().as_u16(), header("content-type")), (200, "image/jpeg".into()));
+    assert_eq!((header("cache-control"), shown.headers().get("etag")), ("no-store".into(), None));
+    assert_eq!(image::load_from_memory(&shown.bytes().await.unwrap()).unwrap().width() % 2, 0);
+    assert_eq!(looks(&gateway), 1);
+    // Switched off, the same link shows none.
+    gateway.reload_to(watched.clone().section("[links]").set("pictures", false)).await;
+    let again = Phone::of(&gateway, &id, "王芳").await;
+    again.page().await.hides(&["<img"]);
+    again.at("/picture").page().await.must_show(404, &["没有内容"]);
     gateway.must_stop_sound().await;
 }

@@ -18,13 +18,12 @@ enum LinksCommand {
 }
 
 #[derive(clap::Args)]
-#[group(id = "whose", required = true, multiple = false, args = ["person", "all"])]
 struct Revoke {
     /// The configuration, TOML.
     #[arg(short, long)]
     config: PathBuf,
     /// Those of this person, by name.
-    #[arg(long)]
+    #[arg(long, required_unless_present = "all", conflicts_with = "all")]
     person: Option<String>,
     /// Those of everybody: there is a new key.
     #[arg(long)]

@@ -1,3 +1,5 @@
+//! Links at random and at their edges: cut, changed, revoked, late, of other gateways.
+
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::*;
