@@ -29,7 +29,7 @@ fn site(receiver: &Receiver, robot: &Robot) -> Site {
         .section("[routing]")
         .set("otherwise", json!({"department": "综治中心", "person": "赵强"}))
         .section("[links]")
-        .set("bind", "127.0.0.1:0")
+        .set("listen", "127.0.0.1:0")
         .set("url", "https://reach.example/")
         .http(receiver)
         .http_sink("sms", &robot.url)

@@ -27,7 +27,7 @@ async fn start(name: &str) -> (Receiver, Gateway, String) {
         .set("level", "community")
         .set("name", "王<i>芳")
         .section("[links]")
-        .set("bind", "127.0.0.1:0")
+        .set("listen", "127.0.0.1:0")
         .set("url", "https://reach.example/")
         .http(&receiver);
     let gateway = Gateway::start(&site).await;

@@ -14,7 +14,7 @@ fn site(receiver: &Receiver) -> Site {
         .set("level", "community")
         .set("name", "王芳")
         .section("[links]")
-        .set("bind", "127.0.0.1:0")
+        .set("listen", "127.0.0.1:0")
         .set("url", "https://reach.example/")
         .set("pictures", true)
         .http(receiver)

@@ -31,18 +31,13 @@ pub(super) fn check(document: &mut Document<'_>, config: &Config) {
     let mut taken: Vec<(&str, SocketAddr)> = vec![("web", config.web.listen)];
     let intake = config.intake.as_ref().map(|intake| ("intake", intake.listen));
     let stations = config.weather.sl651.as_ref().map(|sl651| ("sl651", sl651.listen));
-    for (section, listen) in intake.into_iter().chain(stations) {
+    let links = config.links.as_ref().map(|links| ("links", links.listen));
+    for (section, listen) in intake.into_iter().chain(stations).chain(links) {
         if let Some((other, _)) = taken.iter().find(|(_, other)| is_taken(*other, listen)) {
             let message = format!("its address is taken by [{other}] of this file");
             document.problem(&[section, "listen"], message, None);
         }
         taken.push((section, listen));
-    }
-    if let Some(links) = &config.links
-        && let Some((other, _)) = taken.iter().find(|(_, other)| is_taken(*other, links.bind))
-    {
-        let message = format!("its address is taken by [{other}] of this file");
-        document.problem(&["links", "bind"], message, None);
     }
     for (index, sink) in config.sinks.iter().enumerate() {
         let sinks::Config::Jsonl(jsonl) = sink else { continue };

@@ -65,7 +65,9 @@ mod tests {
             problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         };
         let links = |more: &str| {
-            format!("[links]\nbind = \"127.0.0.1:8688\"\nurl = \"https://reach.example/\"\n{more}")
+            format!(
+                "[links]\nlisten = \"127.0.0.1:8688\"\nurl = \"https://reach.example/\"\n{more}"
+            )
         };
         let body = "body = \"{title} {link}\"";
         assert_eq!(told(&links(""), body), "");
@@ -85,7 +87,7 @@ mod tests {
             (
                 links("").replace("127.0.0.1:8688", "0.0.0.0:8688"),
                 body.into(),
-                "warning: links.bind: 0.0.0.0:8688 is beyond loopback without TLS",
+                "warning: links.listen: 0.0.0.0:8688 is beyond loopback without TLS",
             ),
             (links("").replace("https:", "http:"), body.into(), "warning: links.url: plain http"),
             (links("").replace("https:", "ftp:"), body.into(), "error: links.url"),

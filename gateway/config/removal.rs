@@ -54,7 +54,7 @@ mod tests {
         let parts = [
             "[web]\nlisten = \"127.0.0.1:1234\"\n".to_owned(),
             door.to_owned(),
-            "[links]\nbind = \"127.0.0.1:8688\"\nurl = \"https://h/\"\n".to_owned(),
+            "[links]\nlisten = \"127.0.0.1:8688\"\nurl = \"https://h/\"\n".to_owned(),
             "[sl651]\n".to_owned(),
             "[[mqtt]]\nid = \"m\"\nurl = \"mqtt://h\"\n".to_owned(),
             sink("a"),

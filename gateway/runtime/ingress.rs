@@ -145,7 +145,7 @@ impl Ingress {
         old: Option<&LinksConfig>,
         new: &LinksConfig,
     ) -> Result<LinkPages, String> {
-        let same = old.is_some_and(|old| old.bind == new.bind);
+        let same = old.is_some_and(|old| old.listen == new.listen);
         match self.links.as_ref().filter(|_| same) {
             Some(listener) => LinkPages::on(listener.socket.clone(), new),
             None => LinkPages::bind(new).await,

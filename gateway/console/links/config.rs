@@ -16,7 +16,7 @@ const URL_CHARS_MAX: usize = 90;
 #[serde(deny_unknown_fields)]
 pub struct LinksConfig {
     /// Address and port of a listener of its own; nothing else is served there.
-    pub bind: SocketAddr,
+    pub listen: SocketAddr,
     /// How phones reach it, such as `https://reach.example/`; links begin with it.
     pub url: url::Url,
     /// So long a link is good, hours; it ends before, when its case is closed. Default 72.
@@ -61,12 +61,12 @@ impl LinksConfig {
     /// Warnings as (key, message): what somebody on the way could read and use.
     pub fn warnings(&self) -> Vec<(&'static str, String)> {
         let mut warnings = Vec::new();
-        if self.tls_cert_file.is_none() && !self.bind.ip().is_loopback() {
+        if self.tls_cert_file.is_none() && !self.listen.ip().is_loopback() {
             let message = format!(
                 "{} is beyond loopback without TLS: whoever is on the way reads the cases and answers them; give tls_cert_file and tls_key_file, or a proxy with TLS on this box",
-                self.bind
+                self.listen
             );
-            warnings.push(("bind", message));
+            warnings.push(("listen", message));
         }
         let here = match self.url.host() {
             Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -50,9 +50,9 @@ pub struct LinkPages {
 impl LinkPages {
     /// Binds the address.
     pub async fn bind(config: &LinksConfig) -> Result<Self, String> {
-        let listener = TcpListener::bind(config.bind)
+        let listener = TcpListener::bind(config.listen)
             .await
-            .map_err(|error| format!("links: cannot listen on {}: {error}", config.bind))?;
+            .map_err(|error| format!("links: cannot listen on {}: {error}", config.listen))?;
         Self::on(Arc::new(listener), config)
     }
 
