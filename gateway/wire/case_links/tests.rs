@@ -48,7 +48,8 @@ fn a_link_is_short_and_good_for_its_person_its_case_and_its_time() {
     let other = self::links(other.path(), 72);
     assert_eq!(other.read(code(&link), now), Err(BadLink::Wrong));
     // Who is not named any more, and everybody once it is switched off.
-    again.configure(again.state().settings.clone(), ["王芳".to_owned()].into()).unwrap();
+    let settings = again.state().settings.clone();
+    again.configure(settings, ["王芳".to_owned()].into()).unwrap();
     assert_eq!(again.read(code(&link), now), Err(BadLink::Wrong));
     again.configure(None, PEOPLE.map(str::to_owned).into()).unwrap();
     assert_eq!(again.read(code(&link), now), Err(BadLink::Wrong));
