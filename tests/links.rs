@@ -259,6 +259,22 @@ async fn a_link_that_is_no_good_says_so_in_plain_words_is_counted_and_slowed() {
     gateway.must_stop_sound().await;
 }
 
+/// Switched off, nothing listens there any more, and nobody is given one.
+async fn is_gone_once_switched_off(gateway: &Gateway, full: &Site, id: &str, phone: &Phone) {
+    let text = full.text();
+    let (before, behind) = text.split_once("\n[links]\n").unwrap();
+    let (_, behind) = behind.split_once("\n[").unwrap();
+    gateway.rewrite(&format!("{before}\n[{behind}"));
+    assert_eq!(gateway.reload().await.0, 409, "a second word is asked for");
+    let (status, answer) = gateway.reload_confirmed().await;
+    assert_eq!(status, 200, "{answer}");
+    crate::world::wait_for("the listener to be gone", || async {
+        crate::world::http().get(&phone.url).send().await.is_err().then_some(())
+    })
+    .await;
+    assert_eq!(gateway.get(&format!("/api/v1/incidents/{id}/link?for=赵强")).await.0, 404);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_ends_by_its_time_its_person_and_by_being_revoked() {
     let clock_folder = tempfile::tempdir().unwrap();
@@ -322,19 +338,7 @@ async fn a_link_ends_by_its_time_its_person_and_by_being_revoked() {
         .set("otherwise", json!({"department": "综治中心", "person": "钱进"}));
     gateway.reload_to(&named).await;
     zhao.page().await.must_show(404, &["链接无效"]);
-    // Switched off: nothing listens there any more, and nobody is given one.
-    let text = full.text();
-    let (before, behind) = text.split_once("\n[links]\n").unwrap();
-    let (_, behind) = behind.split_once("\n[").unwrap();
-    gateway.rewrite(&format!("{before}\n[{behind}"));
-    assert_eq!(gateway.reload().await.0, 409, "a second word is asked for");
-    let (status, answer) = gateway.reload_confirmed().await;
-    assert_eq!(status, 200, "{answer}");
-    crate::world::wait_for("the listener to be gone", || async {
-        crate::world::http().get(&zhao.url).send().await.is_err().then_some(())
-    })
-    .await;
-    assert_eq!(gateway.get(&format!("/api/v1/incidents/{id}/link?for=赵强")).await.0, 404);
+    is_gone_once_switched_off(&gateway, &full, &id, &zhao).await;
     gateway.must_stop_sound().await;
 }
 
