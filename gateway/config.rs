@@ -14,6 +14,7 @@ mod drones;
 pub mod env;
 mod grids;
 mod id_text;
+mod links;
 mod list_rows;
 mod list_text;
 mod looks;
@@ -75,6 +76,8 @@ pub struct Config {
     pub web: console::Config,
     /// The public page; absent, there is none.
     pub reports: Option<console::reports::Config>,
+    /// Absent: nobody answers a case by a link.
+    pub links: Option<console::LinksConfig>,
     /// Absent: devices come through brokers only.
     pub intake: Option<intake::Config>,
     /// Brokers that devices report to.
@@ -139,6 +142,12 @@ impl Config {
         self.contents.keep("intake", &running.contents);
     }
 
+    /// As [`Self::keep_web`], for `[links]`.
+    pub fn keep_links(&mut self, running: &Self) {
+        self.links.clone_from(&running.links);
+        self.contents.keep("links", &running.contents);
+    }
+
     /// As [`Self::keep_web`], for `[sl651]`.
     pub fn keep_sl651(&mut self, running: &Self) {
         self.weather.sl651.clone_from(&running.weather.sl651);
@@ -164,6 +173,9 @@ struct Shape {
     /// The public page 邹全办 on which residents report; absent, there is none.
     #[serde(default)]
     reports: Option<console::reports::Config>,
+    /// Pages by which one person answers one case, for who has its link; absent, there are none.
+    #[serde(default)]
+    links: Option<console::LinksConfig>,
     /// The built-in MQTT listener; absent, there is none.
     #[serde(default)]
     intake: Option<intake::Config>,
@@ -385,6 +397,7 @@ fn parse_laid(
     let config = check::check(&mut document);
     if let Some(config) = &config {
         clashes::check(&mut document, config);
+        links::check(&mut document, config);
         secret_files::check(&mut document, config);
     }
     secret_files::check_layers(&mut document);

@@ -104,6 +104,7 @@ fn each_foreign_package_has_one_home() {
         ("reqwest", "sinks/http"),
         ("minijinja", "sinks/profile/"),
         ("axum", "console/"),
+        ("multer", "console/"),
         ("roxmltree", "sources/onvif"),
         ("http_auth", "sources/onvif|media/digest_relay.rs"),
         ("sha1", "sources/onvif"),

@@ -95,6 +95,9 @@ mod key_frames;
 mod kill;
 mod life;
 mod limits;
+mod links;
+mod links_hostile;
+mod links_pictures;
 #[allow(dead_code, reason = "`make bench` uses all of it")]
 #[path = "bench/machine.rs"]
 mod machine;

@@ -61,15 +61,7 @@ fn row(incident: &Incident, zone: &TimeZone) -> [String; 9] {
 }
 
 fn stage(stage: Stage, life: &Life) -> String {
-    let word = match stage {
-        Stage::Opened => "待受理",
-        Stage::Accepted => "已受理",
-        Stage::Dispatched => "已派遣",
-        Stage::Handled => "已处置",
-        Stage::Verified => "已核查",
-        Stage::Closed => "已结案",
-        Stage::Dismissed => "已作废",
-    };
+    let word = stage.zh();
     let asked = life.asked.as_ref().map(|asked| match asked.what {
         AskFor::Extend => "·申请延时",
         AskFor::Suspend => "·申请挂账",
@@ -96,6 +88,10 @@ fn limits(incident: &Incident) -> String {
 fn step_line(step: &CaseStep, zone: &TimeZone) -> String {
     let at = step.at.to_zoned(zone.clone()).strftime("%m-%d %H:%M:%S");
     let mut line = format!("    {at} {} {}", step.step.zh(), step.by);
+    let (via, picture) = (step.via.map(|_| "经链接"), step.evidence.map(|_| "附照片"));
+    for said in via.into_iter().chain(picture) {
+        line.push_str(&format!("（{said}）"));
+    }
     for more in [step.department.as_deref(), step.note.as_deref()].into_iter().flatten() {
         line.push('：');
         line.push_str(&one_line(more));

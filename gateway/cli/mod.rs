@@ -9,6 +9,7 @@ mod discover;
 mod figures;
 mod incidents;
 mod incidents_table;
+mod links;
 mod log_budget;
 mod models;
 mod models_report;
@@ -82,6 +83,8 @@ enum Command {
     Figures(figures::Args),
     /// How each rule does, and what could be changed of it, with what that would save and cost.
     Rules(rules::Args),
+    /// Take signed links back: of one person, or all.
+    Links(links::Args),
     /// A drill through every sink, route and limit: what arrived where, and how soon.
     TestEvent(test_event::Args),
     /// JSON Schema of the configuration and of the event.
@@ -116,6 +119,7 @@ pub fn main() -> ExitCode {
         Command::Incidents(args) => incidents::main(&args),
         Command::Figures(args) => figures::main(&args),
         Command::Rules(args) => rules::main(&args),
+        Command::Links(args) => links::main(&args),
         Command::TestEvent(args) => test_event::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),

@@ -38,6 +38,7 @@ struct Typed {
     web: Option<console::Config>,
     reports: Option<reports::Config>,
     model: Option<vision::Config>,
+    links: Option<console::LinksConfig>,
     intake: Option<intake::Config>,
     mqtt: Items<mqtt::Config>,
     cameras: Items<camera::Config>,
@@ -70,6 +71,11 @@ impl Typed {
                 reports::Config::warnings,
             ),
             model: document.one("model", nothing, nothing),
+            links: document.optional(
+                "links",
+                console::LinksConfig::problems,
+                console::LinksConfig::warnings,
+            ),
             intake: document.optional("intake", intake::Config::problems, intake::Config::warnings),
             mqtt: document.each("mqtt", mqtt::Config::problems, mqtt::Config::warnings),
             cameras: document.each("camera", camera_problems, nothing),
@@ -152,6 +158,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         tracks: typed.tracks?,
         web: typed.web?,
         reports: typed.reports,
+        links: typed.links,
         intake: typed.intake,
         mqtt: only(typed.mqtt),
         sinks: typed.sinks,
@@ -161,12 +168,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         rules: only(typed.rules),
         models_dir,
         library: document.variable(env::ORT_LIBRARY).map(Into::into),
-        weather: Weather {
-            gauges: only(typed.gauges),
-            rain: typed.rain.unwrap_or_default(),
-            posture: typed.posture.unwrap_or_default(),
-            sl651: typed.sl651,
-        },
+        weather: weather_of(typed.gauges, typed.rain, typed.posture, typed.sl651),
         buttons,
         devices: typed.devices?,
         calendar: Arc::new(calendar_file::read(document, typed.life.as_ref())),
@@ -178,6 +180,16 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         in_effect: InEffect::default(),
         contents: Contents::default(),
     })
+}
+
+fn weather_of(
+    gauges: Items<rain::GaugeConfig>,
+    rain: Option<rain::Config>,
+    posture: Option<rain::PostureConfig>,
+    sl651: Option<sl651::Config>,
+) -> Weather {
+    let (rain, posture) = (rain.unwrap_or_default(), posture.unwrap_or_default());
+    Weather { gauges: only(gauges), rain, posture, sl651 }
 }
 
 /// Where everything is that the configuration itself lists.

@@ -18,6 +18,7 @@ const OF_THE_STORE: &[&str] = &[
     "in-hand.json",
     "index",
     "journal",
+    "keys",
     "lock",
     "quarantine",
     "reserve",
@@ -32,7 +33,8 @@ pub(super) fn check(document: &mut Document<'_>, config: &Config) {
     let intake = config.intake.as_ref().map(|intake| ("intake", intake.listen));
     let reports = config.reports.as_ref().map(|reports| ("reports", reports.listen));
     let stations = config.weather.sl651.as_ref().map(|sl651| ("sl651", sl651.listen));
-    for (section, listen) in intake.into_iter().chain(stations).chain(reports) {
+    let links = config.links.as_ref().map(|links| ("links", links.listen));
+    for (section, listen) in intake.into_iter().chain(stations).chain(reports).chain(links) {
         if let Some((other, _)) = taken.iter().find(|(_, other)| is_taken(*other, listen)) {
             let message = format!("its address is taken by [{other}] of this file");
             document.problem(&[section, "listen"], message, None);

@@ -43,6 +43,7 @@ impl Contents {
         contents.put("tracks", "", &config.tracks);
         contents.put("web", "", &config.web);
         config.reports.iter().for_each(|reports| contents.put("reports", "", reports));
+        config.links.iter().for_each(|links| contents.put("links", "", links));
         contents.put("model", "", &config.model);
         config.intake.iter().for_each(|intake| contents.put("intake", "", intake));
         config.mqtt.iter().for_each(|broker| contents.put("mqtt", &broker.id, broker));

@@ -171,6 +171,14 @@ impl Grids {
         self.grids.iter().map(|grid| grid.code.as_str())
     }
 
+    /// Heads and workers, by name.
+    pub fn people(&self) -> impl Iterator<Item = &str> {
+        self.grids.iter().flat_map(|grid| {
+            let workers = grid.workers.iter().map(|worker| worker.name.as_str());
+            grid.head.as_deref().into_iter().chain(workers)
+        })
+    }
+
     /// What an area can be called: codes of grids, names of communities and of townships.
     pub fn areas(&self) -> HashSet<&str> {
         let communities = self.grids.iter().filter_map(|grid| grid.community.as_deref());

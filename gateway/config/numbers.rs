@@ -14,6 +14,7 @@ const EXACT: f64 = (1_u64 << 53) as f64;
 /// By the whole name of a key, and then by how it ends; the first that fits counts.
 const OF_KEYS: &[(&str, f64, f64)] = &[
     ("connections_max", 1.0, 65_536.0),
+    ("valid_h", 1.0, 720.0),
     ("heartbeat_s", 0.0, 86_400.0),
     ("timeout_s", 1.0, 3_600.0),
     ("threads", 0.0, 256.0),

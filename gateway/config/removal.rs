@@ -12,6 +12,7 @@ impl Config {
         let mut gone = Vec::new();
         let mut ask = |goes: bool, what: String| gone.extend(goes.then_some(what));
         ask(self.intake.is_some() && new.intake.is_none(), "[intake]".into());
+        ask(self.links.is_some() && new.links.is_none(), "[links]".into());
         let stations = |config: &Self| config.weather.sl651.is_some();
         ask(stations(self) && !stations(new), "[sl651]".into());
         ask(self.reports.is_some() && new.reports.is_none(), "[reports]".into());
@@ -54,6 +55,7 @@ mod tests {
         let parts = [
             "[web]\nlisten = \"127.0.0.1:1234\"\n".to_owned(),
             door.to_owned(),
+            "[links]\nlisten = \"127.0.0.1:8688\"\nurl = \"https://h/\"\n".to_owned(),
             "[sl651]\n".to_owned(),
             "[[mqtt]]\nid = \"m\"\nurl = \"mqtt://h\"\n".to_owned(),
             sink("a"),
@@ -67,6 +69,7 @@ mod tests {
             losses(""),
             [
                 "[intake]",
+                "[links]",
                 "[sl651]",
                 "[web] (it would be as by default)",
                 "every [[mqtt]] (1)",
@@ -78,12 +81,12 @@ mod tests {
         for kept in 0..parts.len() {
             assert!(!losses(&parts[..kept].concat()).is_empty(), "{kept}");
         }
-        let with = |list: String| losses(&[parts[..6].concat(), list].concat());
+        let with = |list: String| losses(&[parts[..7].concat(), list].concat());
         assert_eq!(with(buttons(0, 9)), ["11 of 20 buttons"]);
         assert_eq!(with(buttons(0, 10)), Vec::<String>::new(), "half of them");
         assert_eq!(with(buttons(11, 40)), ["11 of 20 buttons"], "others in their place");
         // One of two sinks, and anything that is added.
-        let less = [&parts[..5], &parts[6..]].concat().concat();
+        let less = [&parts[..6], &parts[7..]].concat().concat();
         assert_eq!(losses(&less), Vec::<String>::new());
         assert_eq!(config("").losses(&whole), Vec::<String>::new());
         let few = config(&buttons(0, 9));

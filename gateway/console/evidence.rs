@@ -25,6 +25,16 @@ pub(super) async fn serve<B: Backend>(
     method: Method,
     headers: HeaderMap,
 ) -> Response {
+    send(&backend, &id, "api", (&method, &headers)).await
+}
+
+/// The file, once it is written down that this one looked at it.
+pub(super) async fn send<B: Backend>(
+    backend: &B,
+    id: &str,
+    by: &str,
+    (method, headers): (&Method, &HeaderMap),
+) -> Response {
     let Some((path, evidence)) = id.parse().ok().and_then(|id| backend.evidence(id)) else {
         return problem(StatusCode::NOT_FOUND, "no such evidence");
     };
@@ -43,13 +53,13 @@ pub(super) async fn serve<B: Backend>(
         }
     };
     // From whatever byte on: a picture but for its first byte is the picture.
-    if !backend.look(evidence.id, "api", start > 0).await {
+    if !backend.look(evidence.id, by, start > 0).await {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "that it was read cannot be written down");
     }
     if file.seek(SeekFrom::Start(start)).await.is_err() {
         return problem(StatusCode::INTERNAL_SERVER_ERROR, "its file cannot be read");
     }
-    let body = if method == Method::HEAD { Body::empty() } else { stream_file(file, end - start) };
+    let body = if *method == Method::HEAD { Body::empty() } else { stream_file(file, end - start) };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let mut put = |name, value: String| {

@@ -63,6 +63,11 @@ impl DoorRules {
         }
     }
 
+    /// Of pages for who has a link: a phone each, or all behind one proxy.
+    pub(super) fn links() -> Self {
+        Self { name: "links", tells_addresses: false, ..Self::web() }
+    }
+
     /// Of a page for everybody; behind a proxy all come from one address.
     pub(super) fn public(name: &'static str, proxied: bool) -> Self {
         let (connections_max, own) = (128, 16);

@@ -3,6 +3,9 @@
 mod body;
 mod evidence;
 mod figures;
+mod forms;
+mod link;
+mod links;
 mod listener;
 mod platform;
 mod problem;
@@ -10,6 +13,7 @@ mod replies;
 pub mod reports;
 mod routes;
 mod rules;
+mod step_pictures;
 mod token;
 mod weather;
 mod wrong_tokens;
@@ -28,10 +32,15 @@ use crate::{
         Answer, CaseLines, DeviceTable, EventContext, Evidence, EvidenceId, IncidentId, Kind,
         PostureOrder, RainView, Record, Reply,
     },
-    wire::tls::{ListenKeys, ServerTls},
+    wire::{
+        case_links::{BadLink, LinkOf, NoLink},
+        tls::{ListenKeys, ServerTls},
+    },
 };
 
+pub use links::{LinkPages, LinksConfig};
 pub use platform::{PlatformAnswer, PlatformDoor};
+pub use step_pictures::NoPicture;
 pub use token::load_or_make as load_or_make_token;
 
 /// What a Range header asks of a file of so many bytes, for the fuzzer.
@@ -150,6 +159,24 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn look(&self, id: EvidenceId, by: &str, further: bool) -> impl Future<Output = bool> + Send;
     /// Enters like a reply over MQTT; answers when it is on disk.
     fn reply(&self, reply: Reply) -> impl Future<Output = Answer> + Send;
+    /// Whose link this is, by the last part of its address.
+    fn link(&self, code: &str) -> Result<LinkOf, BadLink>;
+    /// A link was refused, `wrong`, `expired` or because its case is `closed`: it is counted.
+    fn link_refused(&self, why: &'static str);
+    /// The link of this person to this case, and until when it is good; that it was asked for is on disk
+    /// then. `None`: that cannot be written down.
+    fn make_link(
+        &self,
+        incident: IncidentId,
+        person: &str,
+    ) -> impl Future<Output = Option<Result<(String, jiff::Timestamp), NoLink>>> + Send;
+    /// Cleans a picture of a stranger and puts it on disk, synced; no record names it yet.
+    fn keep_picture(
+        &self,
+        bytes: Vec<u8>,
+    ) -> impl Future<Output = Result<Evidence, NoPicture>> + Send;
+    /// Takes away what [`Self::keep_picture`] has kept and no record names.
+    fn drop_picture(&self, id: EvidenceId) -> impl Future<Output = ()> + Send;
     /// What a district's platform must show that pushes replies of this sink; `None`: none does.
     fn platform(&self, id: &str) -> Option<PlatformDoor>;
     /// Replies that it has pushed; answers when they are on disk.

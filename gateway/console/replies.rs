@@ -1,37 +1,105 @@
-//! `POST /api/v1/replies`: a step of a case; who comes second hears who was first, and when.
+//! `POST /api/v1/replies`: a step of a case, perhaps with a picture; who comes second hears who was first, and when.
 
 use axum::{
     Json,
     body::Bytes,
-    extract::State,
-    http::StatusCode,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Backend, problem::problem};
-use crate::domain::{Answer, EventContext, Record, Reply, What};
+use super::{
+    Backend, forms,
+    problem::problem,
+    step_pictures::{self, NoPicture, Replied},
+};
+use crate::domain::{Answer, EventContext, IncidentId, Record, Reply, What};
+
+const EXPECTED: &str = "expected {\"incident\", \"to\", \"by\"}";
 
 pub(super) async fn take<B: Backend>(State(backend): State<B>, body: Bytes) -> Response {
     let reply: Reply = match serde_json::from_slice(&body) {
         Ok(reply) => reply,
         Err(error) => {
-            let message =
-                format!("not a reply: {error}; expected {{\"incident\", \"to\", \"by\"}}");
+            let message = format!("not a reply: {error}; {EXPECTED}");
             return problem(StatusCode::BAD_REQUEST, &message);
         }
     };
+    answered(&backend, reply, None).await
+}
+
+/// Of the case that the address names: the reply as JSON, or as a form whose field `reply` is that JSON,
+/// with a file `picture` beside it.
+pub(super) async fn take_of_incident<B: Backend>(
+    State(backend): State<B>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Ok(id) = id.parse::<IncidentId>() else {
+        return problem(StatusCode::NOT_FOUND, "no such incident");
+    };
+    let read = if forms::is_multipart(&headers) {
+        match forms::read(&headers, body).await {
+            Ok(form) => reply_to(id, form.field("reply").unwrap_or_default().as_bytes())
+                .map(|reply| (reply, form.picture)),
+            Err(reason) => Err(reason),
+        }
+    } else {
+        reply_to(id, &body).map(|reply| (reply, None))
+    };
+    match read {
+        Ok((reply, picture)) => answered(&backend, reply, picture).await,
+        Err(reason) => problem(StatusCode::BAD_REQUEST, &reason),
+    }
+}
+
+/// The address says which case it is; a reply that says so too must say the same.
+fn reply_to(id: IncidentId, text: &[u8]) -> Result<Reply, String> {
+    let wrong = |error: &dyn std::fmt::Display| {
+        format!("not a reply: {error}; expected {{\"to\", \"by\"}}, in a form as its field `reply`")
+    };
+    let mut value: Value = serde_json::from_slice(text).map_err(|error| wrong(&error))?;
+    let Some(fields) = value.as_object_mut() else { return Err(wrong(&"no object")) };
+    fields.entry("incident").or_insert_with(|| json!(id));
+    let reply: Reply = serde_json::from_value(value).map_err(|error| wrong(&error))?;
+    if reply.incident != id {
+        return Err(format!("it is of {}, and was sent to {id}", reply.incident));
+    }
+    Ok(reply)
+}
+
+async fn answered<B: Backend>(backend: &B, reply: Reply, picture: Option<Vec<u8>>) -> Response {
     let id = reply.incident;
-    match backend.reply(reply).await {
-        Answer::Changed(incident) => {
+    let replied = match step_pictures::reply(backend, reply, picture).await {
+        Ok(replied) => replied,
+        Err(NoPicture { en, is_temporary: false, .. }) => {
+            return problem(StatusCode::UNPROCESSABLE_ENTITY, &format!("{en}; no step was taken"));
+        }
+        Err(NoPicture { en, .. }) => {
+            let message = format!("{en}; no step was taken, send it again");
+            return problem(StatusCode::SERVICE_UNAVAILABLE, &message);
+        }
+    };
+    match replied {
+        Replied { answer: Answer::Changed(_), picture_left: true } => {
+            let reason = "this step was taken before without a picture: the picture is not kept";
+            refused(&backend.context(), backend.incident(id), reason)
+        }
+        Replied { answer: Answer::Changed(incident), .. } => {
             let last = incident.life.last_taken();
             let what = last.map_or(What::Updated, |step| step.step.what());
             Json(json!(backend.context().data(what, &incident))).into_response()
         }
-        Answer::Stored => StatusCode::NO_CONTENT.into_response(),
-        Answer::Refused(reason) => refused(&backend.context(), backend.incident(id), &reason),
-        Answer::NoSuchIncident => problem(StatusCode::NOT_FOUND, "no such incident"),
-        Answer::Lost => {
+        Replied { answer: Answer::Stored, .. } => StatusCode::NO_CONTENT.into_response(),
+        Replied { answer: Answer::Refused(reason), .. } => {
+            refused(&backend.context(), backend.incident(id), &reason)
+        }
+        Replied { answer: Answer::NoSuchIncident, .. } => {
+            problem(StatusCode::NOT_FOUND, "no such incident")
+        }
+        Replied { answer: Answer::Lost, .. } => {
             problem(StatusCode::SERVICE_UNAVAILABLE, "the store cannot write; send it again")
         }
     }

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use super::{
     Backend, Filter, Reloaded,
-    body::{BODY_BYTES_MAX, with_body},
-    evidence, figures, platform,
+    body::{BODY_BYTES_MAX, PICTURE_BODY_BYTES_MAX, with_body, with_picture_body},
+    evidence, figures, link, platform,
     problem::problem,
     replies, rules, token, weather,
     wrong_tokens::WrongTokens,
@@ -39,9 +39,14 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
             (wrong.clone(), backend.clone()),
             platform::only_with_its_token::<B>,
         ));
+    let pictured = Router::new()
+        .route("/api/v1/incidents/{id}/replies", post(replies::take_of_incident::<B>))
+        .layer(DefaultBodyLimit::max(PICTURE_BODY_BYTES_MAX))
+        .layer(middleware::from_fn(with_picture_body));
     let guarded = Router::new()
         .route("/api/v1/incidents", get(incidents::<B>))
         .route("/api/v1/incidents/{id}", get(incident::<B>))
+        .route("/api/v1/incidents/{id}/link", get(link::make::<B>))
         .route("/api/v1/figures", get(figures::json::<B>))
         .route("/api/v1/figures.csv", get(figures::csv::<B>))
         .route("/api/v1/figures.xlsx", get(figures::xlsx::<B>))
@@ -53,6 +58,8 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
         .route("/api/v1/rain", get(weather::rain::<B>))
         .route("/api/v1/posture", get(weather::postures::<B>).post(weather::order::<B>))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(with_body))
+        .merge(pictured)
         .layer(middleware::from_fn_with_state(
             (token, wrong, backend.clone()),
             only_with_token::<B>,
@@ -86,7 +93,7 @@ async fn only_with_token<B: Backend>(
         if let Some(guest) = request.extensions().get::<GuestHandle>() {
             guest.stands(Trust::Listed);
         }
-        return with_body(request, next).await;
+        return next.run(request).await;
     }
     // None at all is no guess.
     if given.is_some() {

@@ -25,18 +25,26 @@ const SAID_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct WrongTokens {
     guesses: Mutex<HashMap<IpAddr, (u32, Instant)>>,
     said: Mutex<Rarely>,
+    /// As the log calls it.
+    what: &'static str,
 }
 
 impl WrongTokens {
     pub(super) fn new() -> Self {
-        Self { guesses: Mutex::new(HashMap::new()), said: Mutex::new(Rarely::every(SAID_EVERY)) }
+        Self::of("web: a wrong token")
+    }
+
+    /// As [`Self::new`], for what is shown at another door.
+    pub(super) fn of(what: &'static str) -> Self {
+        let said = Mutex::new(Rarely::every(SAID_EVERY));
+        Self { guesses: Mutex::new(HashMap::new()), said, what }
     }
 
     /// One more of this address, in the log too; how long its answer has to wait.
     pub(super) fn another(&self, from: IpAddr) -> Duration {
         let (guesses, waits) = self.another_at(from, Instant::now());
         if let Some(more) = lock(&self.said).say() {
-            tracing::warn!(%from, guesses, more, "web: a wrong token");
+            tracing::warn!(%from, guesses, more, "{}", self.what);
         }
         waits
     }

@@ -33,6 +33,8 @@ pub enum Entry {
     /// Somebody read evidence, by console or API (P10). On disk it is called `look`.
     #[serde(rename = "look")]
     EvidenceRead { evidence: EvidenceId, by: String, at: Timestamp },
+    /// Somebody with the token asked for the link by which this person answers this case.
+    LinkMade { incident: IncidentId, person: String, at: Timestamp },
     /// An unreadable payload is in the quarantine file.
     Quarantine(Quarantined),
     /// A gauge's report was accepted: sums are made of these again after a restart.

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AskFor, CaseStep, DismissReason, EventContext, Incident, IncidentId, Level, ReplyTo, What,
+    AskFor, CaseStep, DismissReason, EventContext, EvidenceId, Incident, IncidentId, Level,
+    ReplyTo, ReplyVia, What,
 };
 
 /// What persons did with a case; each field is absent until it has happened. Times count from when the
@@ -87,6 +88,12 @@ pub struct EventStep {
     /// Who was told, of an escalation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
+    /// How it came: `link` by the signed link of that person; absent, as claimed by whoever sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<ReplyVia>,
+    /// The picture that came with it, one of the incident's `evidence`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceId>,
 }
 
 impl ReplyTo {
@@ -160,6 +167,8 @@ impl EventContext {
             into: step.into,
             self_handled: step.self_handled,
             level: step.level,
+            via: step.via,
+            evidence: step.evidence,
         }
     }
 }

@@ -148,6 +148,19 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// For the officer's eye.
+    pub fn zh(self) -> &'static str {
+        match self {
+            Self::Opened => "待受理",
+            Self::Accepted => "已受理",
+            Self::Dispatched => "已派遣",
+            Self::Handled => "已处置",
+            Self::Verified => "已核查",
+            Self::Closed => "已结案",
+            Self::Dismissed => "已作废",
+        }
+    }
+
     /// Nobody has to do anything more: closed or dismissed.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Closed | Self::Dismissed)

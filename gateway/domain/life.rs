@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{IncidentId, Level};
+use super::{EvidenceId, IncidentId, Level};
 
 /// Steps that an incident carries; each is in a record of its own besides.
 const STEPS_MAX: usize = 100;
@@ -109,6 +109,21 @@ pub enum DismissReason {
     Other,
 }
 
+impl DismissReason {
+    /// For the officer's eye.
+    pub fn zh(self) -> &'static str {
+        match self {
+            Self::FalseAlarm => "误报",
+            Self::Duplicate => "重复",
+            Self::NotFound => "现场未发现",
+            Self::NotOurs => "不属于受理范围",
+            Self::Test => "测试、演练",
+            Self::Withdrawn => "撤回",
+            Self::Other => "其他",
+        }
+    }
+}
+
 /// What may be asked, and is granted or refused by another person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -135,6 +150,14 @@ pub struct Asked {
     /// Until when, of an extension or a suspension.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+}
+
+/// How a reply came, where that says more of who it is from than its own word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReplyVia {
+    /// By the signed link that was made for this person; it may have been passed on.
+    Link,
 }
 
 /// One step that was taken.
@@ -172,6 +195,12 @@ pub struct CaseStep {
     /// Who was told, of an escalation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
+    /// How it came, where that says more than `by`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<ReplyVia>,
+    /// The picture that came with it; the incident lists it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceId>,
 }
 
 impl CaseStep {
@@ -190,6 +219,8 @@ impl CaseStep {
             into: None,
             self_handled: false,
             level: None,
+            via: None,
+            evidence: None,
         }
     }
 
@@ -333,6 +364,11 @@ mod tests {
             .with_note(Some(&"\u{1}😀".repeat(300)))
             .with_id(Some(&long(NAME_CHARS_MAX)))
             .with_department(Some(&long(200)));
+        let step = CaseStep {
+            via: Some(ReplyVia::Link),
+            evidence: Some(EvidenceId(uuid::Uuid::max())),
+            ..step
+        };
         (0..200).for_each(|_| life.push(step.clone()));
         let bytes = serde_json::to_vec(&life).unwrap().len();
         assert!(bytes < 400_000, "{bytes} bytes");

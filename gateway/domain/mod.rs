@@ -78,7 +78,9 @@ pub use incident::{
     What,
 };
 pub use kind::{Class, Kind, Severity, Stage, Tier};
-pub use life::{AskFor, Asked, CaseStep, DismissReason, GATEWAY, Life, ReplyTo, plain_name};
+pub use life::{
+    AskFor, Asked, CaseStep, DismissReason, GATEWAY, Life, ReplyTo, ReplyVia, plain_name,
+};
 pub use limit::{Deadline, Escalation, Level, Light, LimitEvent, LimitRun, LimitSpan, LimitStep};
 pub use look::{Look, LookFeedback};
 pub use look_area::LookArea;

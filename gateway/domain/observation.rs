@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Arrival, DeviceReport, DismissReason, DrillOrder, Evidence, EvidenceId, GaugeReport,
-    IncidentId, Kind, Missed, Now, Pose, PostureOrder, Receipt, ReplyTo, ResidentReport, SourceId,
-    Stamp, TrackFrame, Unreadable,
+    IncidentId, Kind, Missed, Now, Pose, PostureOrder, Receipt, ReplyTo, ReplyVia, ResidentReport,
+    SourceId, Stamp, TrackFrame, Unreadable,
 };
 
 /// One thing reported or seen.
@@ -181,7 +181,7 @@ pub struct Reply {
     /// The revision that was shown to whoever answers: if a step was taken since, this one is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<u32>,
-    /// Why it is dismissed.
+    /// Why it is dismissed; may be said with `ask-give-back` and `ask-withdraw`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<DismissReason>,
     /// Who has it from now on: must be there with `transferred`, may be with `dispatched`.
@@ -197,6 +197,12 @@ pub struct Reply {
     /// 漏报, of a resident's report: what of the site's own should have told it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<Missed>,
+    /// Said by the gateway alone, never by a sender: how it came.
+    #[serde(skip)]
+    pub via: Option<ReplyVia>,
+    /// As `via`: a picture that came with it, on disk and synced.
+    #[serde(skip)]
+    pub picture: Option<Box<Evidence>>,
 }
 
 impl Reply {
@@ -214,6 +220,8 @@ impl Reply {
             until: None,
             into: None,
             missed: None,
+            via: None,
+            picture: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     device_table::DeviceTableReader, junction::Ask, platform_doors::Platforms,
-    rule_report::rule_report, shared::RunningConfig,
+    rule_report::rule_report, shared::RunningConfig, step_pictures::StepPictures,
 };
 use crate::{
     base::{Readiness, Registry, ask, lock},
@@ -25,6 +25,7 @@ use crate::{
     },
     media::heap_bytes,
     store::{Batch, IncidentFilter, Store, ledger_text},
+    wire::case_links::{BadLink, CaseLinks, LinkOf, NoLink},
 };
 
 /// Somebody asks for the configuration to be read anew.
@@ -60,6 +61,10 @@ pub(super) struct ConsoleBackend {
     pub(super) asks: mpsc::Sender<Ask>,
     /// Doors of districts' platforms.
     pub(super) platforms: Arc<Platforms>,
+    /// By which one person answers one case.
+    pub(super) links: Arc<CaseLinks>,
+    /// Pictures that come with replies.
+    pub(super) step_pictures: Arc<StepPictures>,
     /// When each piece was last looked at, monotonic milliseconds.
     pub(super) looked: Arc<Mutex<BTreeMap<EvidenceId, u64>>>,
 }
@@ -134,13 +139,7 @@ impl console::Backend for ConsoleBackend {
             return true;
         }
         let read = Entry::EvidenceRead { evidence, by: by.into(), at: now.wall };
-        let (sender, answer) = oneshot::channel();
-        let receipt = Receipt::new(move |answer| {
-            let _ = sender.send(matches!(answer, Answer::Stored));
-        });
-        let receipts = vec![(receipt, Answer::Stored)];
-        self.store.commit(Batch { entries: vec![read], receipts }).await;
-        let written = answer.await.unwrap_or(false);
+        let written = self.written(read).await;
         if written {
             let mut looked = lock(&self.looked);
             if looked.len() >= LOOKED_MAX {
@@ -153,6 +152,40 @@ impl console::Backend for ConsoleBackend {
 
     async fn reply(&self, reply: Reply) -> Answer {
         self.send_observation(SourceId::from(reply.by.as_str()), Body::Reply(reply)).await
+    }
+
+    fn link(&self, code: &str) -> Result<LinkOf, BadLink> {
+        self.links.read(code, self.clock.now().wall)
+    }
+
+    fn link_refused(&self, why: &'static str) {
+        self.registry.add(Metric::LinksRefused, why, 1);
+    }
+
+    async fn make_link(
+        &self,
+        incident: IncidentId,
+        person: &str,
+    ) -> Option<Result<(String, Timestamp), NoLink>> {
+        let at = self.clock.now().wall;
+        let made = self.links.make(person, incident, at);
+        if made.is_err() {
+            return Some(made);
+        }
+        let asked = Entry::LinkMade { incident, person: person.into(), at };
+        self.written(asked).await.then_some(made)
+    }
+
+    async fn keep_picture(&self, bytes: Vec<u8>) -> Result<Evidence, console::NoPicture> {
+        self.step_pictures.keep(&self.store, self.clock.now(), bytes).await
+    }
+
+    async fn drop_picture(&self, id: EvidenceId) {
+        let store = self.store.clone();
+        let dropped = tokio::task::spawn_blocking(move || store.drop_evidence(id)).await;
+        if let Ok(Err(error)) = dropped {
+            tracing::warn!(%id, %error, "a picture that belongs to no case could not be removed");
+        }
     }
 
     fn platform(&self, id: &str) -> Option<console::PlatformDoor> {
@@ -189,6 +222,17 @@ impl console::Backend for ConsoleBackend {
 }
 
 impl ConsoleBackend {
+    /// Writes this down beside all cases; false: it is not on disk.
+    async fn written(&self, entry: Entry) -> bool {
+        let (sender, answer) = oneshot::channel();
+        let receipt = Receipt::new(move |answer| {
+            let _ = sender.send(matches!(answer, Answer::Stored));
+        });
+        let receipts = vec![(receipt, Answer::Stored)];
+        self.store.commit(Batch { entries: vec![entry], receipts }).await;
+        answer.await.unwrap_or(false)
+    }
+
     /// Sends an observation to the junction, as a source does; answers when it is on disk.
     async fn send_observation(&self, source: SourceId, body: Body) -> Answer {
         ask(&self.envelopes, Observation::of_gateway(source, self.clock.now(), body)).await

@@ -21,7 +21,7 @@ use crate::{
     base::{OwnRuntime, supervised},
     config::SiteConfig,
     domain::{Body, Envelope, EventContext, Fault, Kind, Metric, Observation, SinkId, SourceId},
-    sinks::{self, Circuit, Courier, EvidenceCourier, Lane, Report, SinkHealth},
+    sinks::{self, Circuit, Courier, EvidenceCourier, Lane, Report, SinkHealth, SinkLinks},
     store::Subscriber,
 };
 
@@ -92,6 +92,9 @@ impl Couriers {
                     meter: parts.registry.clone(),
                     circuit: circuit.clone(),
                     levels: config.levels().to_vec(),
+                    links: config
+                        .links()
+                        .map(|link_for| SinkLinks { link_for, links: parts.links.clone() }),
                 };
                 courier.run()
             };

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     base::{OwnRuntime, Sync, Task, stopped, write_whole},
     config::Config,
-    console::{self, Console, reports::Reports},
+    console::{self, Console, LinkPages, LinksConfig, reports::Reports},
     domain::{
         Body, DeviceReport, DeviceStatus, Envelope, EventContext, Fault, Kind, Meter, Observation,
     },
@@ -53,6 +53,7 @@ pub(super) struct BoundListeners {
     pub(super) sl651: Option<Option<Stations>>,
     /// As `intake`.
     pub(super) reports: Option<Option<Reports>>,
+    pub(super) links: Option<Option<LinkPages>>,
 }
 
 /// All listeners and brokers that are open.
@@ -63,10 +64,13 @@ pub(super) struct Ingress {
     /// Whoever floods the public page takes nothing from anybody else.
     reports_thread: Option<OwnRuntime>,
     known_reports: Arc<KnownReports>,
+    /// Strangers of the internet take nothing from those who have the token; none before it is needed.
+    links_thread: Option<OwnRuntime>,
     web: Option<Listener>,
     reports: Option<Listener>,
     intake: Option<Listener>,
     sl651: Option<Listener>,
+    links: Option<Listener>,
     brokers: BTreeMap<String, Task>,
     /// Writes `run.json`, as long as that fails.
     addresses: Option<Task>,
@@ -79,10 +83,12 @@ impl Ingress {
             web_thread: OwnRuntime::start("web"),
             reports_thread: None,
             known_reports: Arc::default(),
+            links_thread: None,
             web: None,
             reports: None,
             intake: None,
             sl651: None,
+            links: None,
             brokers: BTreeMap::new(),
             addresses: None,
         }
@@ -159,6 +165,19 @@ impl Ingress {
         .map(Some)
     }
 
+    /// Binds `[links]`, if it is configured and differs.
+    pub(super) async fn bind_links(
+        &self,
+        old: Option<&LinksConfig>,
+        new: &LinksConfig,
+    ) -> Result<LinkPages, String> {
+        let same = old.is_some_and(|old| old.listen == new.listen);
+        match self.links.as_ref().filter(|_| same) {
+            Some(listener) => LinkPages::on(listener.socket.clone(), new),
+            None => LinkPages::bind(new).await,
+        }
+    }
+
     /// Opens the new listeners, then closes the old ones; devices connect anew and send again what was
     /// not acknowledged.
     pub(super) async fn open(
@@ -189,21 +208,36 @@ impl Ingress {
         if let Some(reports) = bound.reports {
             self.open_reports(reports, shared, context).await;
         }
+        let backend = ConsoleBackend {
+            store: shared.store.clone(),
+            readiness: shared.readiness.clone(),
+            registry: shared.registry.clone(),
+            context: context.clone(),
+            devices: shared.devices.clone(),
+            envelopes: shared.envelopes.clone(),
+            clock: shared.clock.clone(),
+            reloads: reloads.clone(),
+            running: shared.running.clone(),
+            asks: shared.asks.clone(),
+            platforms: shared.platforms.clone(),
+            links: shared.links.clone(),
+            step_pictures: Arc::default(),
+            looked: Arc::default(),
+        };
+        if let Some(pages) = bound.links {
+            let (backend, readiness) = (backend.clone(), shared.readiness.clone());
+            let thread = &mut self.links_thread;
+            let new = pages.map(|pages| {
+                let own = thread.get_or_insert_with(|| OwnRuntime::start("links"));
+                let socket = pages.listener();
+                let task = Task::start_on(own, |stop| pages.serve(backend, readiness, stop));
+                Listener { task, socket }
+            });
+            if let Some(old) = std::mem::replace(&mut self.links, new) {
+                old.task.stop();
+            }
+        }
         if let Some(console) = bound.web {
-            let backend = ConsoleBackend {
-                store: shared.store.clone(),
-                readiness: shared.readiness.clone(),
-                registry: shared.registry.clone(),
-                context: context.clone(),
-                devices: shared.devices.clone(),
-                envelopes: shared.envelopes.clone(),
-                clock: shared.clock.clone(),
-                reloads: reloads.clone(),
-                running: shared.running.clone(),
-                asks: shared.asks.clone(),
-                platforms: shared.platforms.clone(),
-                looked: Arc::default(),
-            };
             let socket = console.listener();
             let readiness = shared.readiness.clone();
             let task =
@@ -273,8 +307,8 @@ impl Ingress {
 
     /// Tells all to stop, and does not wait.
     pub(super) fn close(&self) {
-        let ingress = [&self.web, &self.reports, &self.intake, &self.sl651].into_iter().flatten();
-        let ingress = ingress.map(|listener| &listener.task);
+        let all = [&self.web, &self.reports, &self.links, &self.intake, &self.sl651];
+        let ingress = all.into_iter().flatten().map(|listener| &listener.task);
         ingress.chain(self.brokers.values()).chain(&self.addresses).for_each(Task::stop);
     }
 
@@ -287,10 +321,12 @@ impl Ingress {
         );
         let sl651 = self.sl651.as_ref().and_then(Listener::address);
         let reports = self.reports.as_ref().and_then(Listener::address);
-        tracing::info!(site = config.site.id, ?web, ?intake, ?sl651, ?reports, "listens");
-        let pid = std::process::id();
-        let addresses =
-            json!({ "pid": pid, "web": web, "intake": intake, "sl651": sl651, "reports": reports });
+        let links = self.links.as_ref().and_then(Listener::address);
+        tracing::info!(site = config.site.id, ?web, ?intake, ?sl651, ?reports, ?links, "listens");
+        let addresses = json!({
+            "pid": std::process::id(), "web": web, "intake": intake, "sl651": sl651,
+            "reports": reports, "links": links,
+        });
         let path = config.data.path.join("run.json");
         self.addresses.take().iter().for_each(Task::stop);
         if let Err(error) = write_whole(&path, addresses.to_string().as_bytes(), Sync::No) {

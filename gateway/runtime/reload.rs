@@ -24,6 +24,7 @@ use super::{
     from_config::{dialects, event_context},
     ingress::{BoundListeners, Ingress, warn_if_plain},
     junction::NewConfig,
+    links,
     shared::Shared,
     systemd::Systemd,
 };
@@ -212,6 +213,19 @@ impl RunningGateway {
                 }
             }
         }
+        if difference.of("links").next().is_some() {
+            let old = self.config.links.as_ref();
+            match &new.links {
+                None => bound.links = Some(None),
+                Some(config) => match self.ingress.bind_links(old, config).await {
+                    Ok(pages) => bound.links = Some(Some(pages)),
+                    Err(why) => {
+                        new.keep_links(&self.config);
+                        kept.push(KeptSection { section: "links", why });
+                    }
+                },
+            }
+        }
         Prepared { context: event_context(new), bound, kept }
     }
 
@@ -224,6 +238,7 @@ impl RunningGateway {
     ) -> Vec<KeptSection> {
         let Prepared { context, bound, mut kept } = prepared;
         let new = Arc::new(new);
+        links::configure(&self.shared.links, &new, &self.shared.readiness);
         // First of all: whatever happens from now on is owed to the sinks of the new file.
         if difference.of("sink").next().is_some() {
             self.shared.store.set_sinks(subscribers(&new.sinks)).await;
@@ -261,7 +276,8 @@ impl RunningGateway {
         let moved = bound.web.is_some()
             || bound.intake.is_some()
             || bound.sl651.is_some()
-            || bound.reports.is_some();
+            || bound.reports.is_some()
+            || bound.links.is_some();
         let context = self.context.subscribe();
         self.ingress.open(bound, &self.shared, &context, &self.reloads).await;
         if moved {

@@ -125,7 +125,7 @@ impl ReportDoor {
 
     /// A piece that no record names, because the same report had come before.
     fn take_back(&self, id: EvidenceId) {
-        if let Err(error) = self.shared.store.give_up_evidence(id, "jpg") {
+        if let Err(error) = self.shared.store.drop_evidence(id) {
             tracing::warn!(%error, "a picture that came twice could not be removed");
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     sources::{Dialects, camera::StreamUrls},
     store::Store,
     wire::client_ids::ClientIds,
+    wire::case_links::CaseLinks,
 };
 
 /// What is known of the streams of each camera that is asked for them.
@@ -55,6 +56,8 @@ pub(super) struct Shared {
     pub(super) platforms: Arc<Platforms>,
     /// For who asks what the configuration is.
     pub(super) running: RunningConfig,
+    /// Signed links, by which one person answers one case.
+    pub(super) links: Arc<CaseLinks>,
     /// Wakes cameras.
     pub(super) wakes: Arc<WakeRouter>,
 }

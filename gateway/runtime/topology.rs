@@ -32,6 +32,7 @@ use super::{
     heartbeat::Heartbeats,
     ingress::{BoundListeners, Ingress, warn_if_plain},
     junction::Junction,
+    links,
     platform_doors::Platforms,
     reload::{Reread, RunningGateway},
     shared::{Shared, StreamUrlsByCamera},
@@ -44,9 +45,9 @@ use crate::{
     camera::WakeRouter,
     config::{Config, env::Environment},
     domain::{Clock, DeviceTable, EventContext, IdMint, Meter, Now},
-    incident::EvidenceJob,
+    incident::{EvidenceJob, Effects},
     media::tune_allocator,
-    store::{self, Opened},
+    store::{self, Opened, Restored},
     wire::client_ids::ClientIds,
 };
 
@@ -161,11 +162,9 @@ impl Parts {
         registry: Arc<Registry>,
     ) -> Result<Self, String> {
         let Opened { store, restored, .. } = opened;
-        let restored_at = clock.now();
         let context = event_context(&config);
-        let mut core = core_as_before(&config, &context, restored_at);
         let client_ids = ClientIds::open(&config.data.path, restored.latest.is_none());
-        let begun = core.restore(restored_at, restored);
+        let (core, begun) = core_as_before(&config, &context, clock.now(), restored);
 
         let (stop_sender, stop) = watch::channel(false);
         let (envelopes, inbox) = mpsc::channel(ENVELOPES_MAX);
@@ -190,6 +189,7 @@ impl Parts {
             asks,
             progress: Progress::new(clock.clone()),
             stream_urls: StreamUrlsByCamera::default(),
+            links: links::start(&config, &readiness),
             platforms: Platforms::at(&config.data.path, registry.clone(), readiness),
             running: Arc::new(Mutex::new(config.clone())),
             wakes: WakeRouter::new(wake_plan(&config), registry.clone()),
@@ -278,12 +278,18 @@ impl Parts {
     }
 }
 
-/// Rules and desk, with what the tables beside the journal know.
-fn core_as_before(config: &Config, context: &EventContext, now: Now) -> Core {
+/// Rules and desk, with what the journal and the tables beside it know; and what they do first.
+fn core_as_before(
+    config: &Config,
+    context: &EventContext,
+    now: Now,
+    restored: Restored,
+) -> (Core, Effects) {
     let mut core = Core::new(config, context, now, IdMint::new(rand::random()));
     core.desk.restore_devices(now, device_table::read(&config.data.path));
     core.rules.restore_standing(now.wall, &standing_table::read(&config.data.path));
-    core
+    let begun = core.restore(now, restored);
+    (core, begun)
 }
 
 /// What takes in, at work: listeners, and connections to brokers.
@@ -316,7 +322,12 @@ async fn bind_all(
         None => None,
     };
     let reports = Some(ingress.bind_reports(None, config).await?);
-    Ok(BoundListeners { web: Some(ingress.bind_web(None, config).await?), intake, sl651, reports })
+    let links = match &config.links {
+        Some(links) => Some(Some(ingress.bind_links(None, links).await?)),
+        None => None,
+    };
+    let web = Some(ingress.bind_web(None, config).await?);
+    Ok(BoundListeners { web, intake, sl651, reports, links })
 }
 
 /// All that goes to the sinks of the configuration.

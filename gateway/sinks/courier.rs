@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::{
     circuit::{Circuit, LaneCircuit},
     levels,
+    link_for::SinkLinks,
     outbox::{Due, Outbox},
     sink::{DeliverError, Delivery, Lane, Sink},
 };
@@ -38,6 +39,8 @@ pub struct Courier<S, O> {
     pub circuit: Arc<Circuit>,
     /// Only cases that were taken to one of these; empty: all.
     pub levels: Vec<Level>,
+    /// For sinks whose texts have one.
+    pub links: Option<SinkLinks>,
 }
 
 /// What became of a try that ended.
@@ -110,7 +113,8 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
         })?;
         let kind = due.record.incident.kind.as_str();
         let at = self.clock.now().wall;
-        let delivery = Delivery { event_id: event.id, kind, at, body: body.into() };
+        let link = self.links.as_ref().and_then(|links| links.of(&event.data, at));
+        let delivery = Delivery { event_id: event.id, kind, at, body: body.into(), link };
         let urgent = (self.lane == Lane::Emergency).then(|| self.circuit.urgent());
         let answer = self.connection.deliver(&delivery).await;
         drop(urgent);

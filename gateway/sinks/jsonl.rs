@@ -95,6 +95,7 @@ mod tests {
             kind: "crowd",
             at: jiff::Timestamp::UNIX_EPOCH,
             body: r#"{"c":3}"#.into(),
+            link: None,
         };
         sink.deliver(&delivery).await.unwrap();
         sink.deliver(&delivery).await.unwrap();

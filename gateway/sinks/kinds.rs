@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     answer,
     case_map::CaseMaps,
-    http, jsonl, levels, mqtt,
+    http, jsonl, levels,
+    link_for::LinkFor,
+    mqtt,
     platform_replies::{PlatformReplies, RepliesGiven},
     sink::{DeliverError, Delivery, Lane, Sink},
 };
@@ -85,6 +87,18 @@ impl Config {
             Self::Mqtt(config) => &config.levels,
             // A platform has a life of a case of its own, from its opening.
             Self::Profile(_) => &[],
+        }
+    }
+
+    /// Who gets the links of its texts, if it may have any: events themselves carry none, they are for
+    /// everybody.
+    pub fn links(&self) -> Option<LinkFor> {
+        match self {
+            Self::Webhook(config) => config.links(),
+            Self::Profile(config) => {
+                Some(LinkFor { name: config.link_for.clone(), ..LinkFor::default() })
+            }
+            Self::Answer(_) | Self::Http(_) | Self::Jsonl(_) | Self::Mqtt(_) => None,
         }
     }
 

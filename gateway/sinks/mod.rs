@@ -11,6 +11,7 @@ mod http;
 mod jsonl;
 mod kinds;
 mod levels;
+mod link_for;
 mod meant;
 mod mqtt;
 mod outbox;
@@ -35,6 +36,7 @@ pub use heartbeat::{EncodedHeartbeat, GatherFacts, HeartbeatSettings, HeartbeatS
 pub use http::{Config as HttpConfig, Poller, ProfileConfig, Uploader, WebhookConfig};
 pub use jsonl::Config as JsonlConfig;
 pub use kinds::{AnySink, Config, KINDS};
+pub use link_for::{LinkFor, SinkLinks};
 pub use mqtt::Config as MqttConfig;
 pub use outbox::{Due, Outbox, Piece};
 pub use platform_replies::{NotStored, PlatformReplies, Pushed, RepliesGiven, replies_part};

@@ -77,6 +77,7 @@ impl Presence {
                 kind: "heartbeat",
                 at: self.clock.now().wall,
                 body: heartbeat.body,
+                link: None,
             };
             let sent = tokio::select! {
                 sent = http.deliver(&delivery) => sent,

@@ -30,6 +30,8 @@ pub struct Delivery {
     pub at: jiff::Timestamp,
     /// CloudEvents, structured JSON.
     pub body: Bytes,
+    /// For texts to people: the link of the one person who is meant.
+    pub link: Option<String>,
 }
 
 /// What became of it, as a decision.

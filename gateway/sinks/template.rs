@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::sink::DeliverError;
+use super::sink::{DeliverError, Delivery};
 use crate::domain::{Event, EventData, What};
 
 /// The names that can be filled in.
@@ -43,6 +43,7 @@ pub(super) const NAMES: &[&str] = &[
     "urge",
     "told",
     "told_phone",
+    "link",
 ];
 /// A value is cut to so many characters: a text is for reading.
 const VALUE_CHARS_MAX: usize = 500;
@@ -163,6 +164,17 @@ pub(super) fn event(body: &[u8]) -> Result<Event, DeliverError> {
         .map_err(|error| DeliverError::Reject { answer: format!("event cannot be read: {error}") })
 }
 
+/// As [`event`], with the link of this delivery in its place, and none where none was made: it is what the
+/// gateway made, whatever a device calls its own fields.
+pub(super) fn event_with_link(delivery: &Delivery) -> Result<Event, DeliverError> {
+    let mut event = event(&delivery.body)?;
+    event.data.detail.remove("link");
+    if let Some(link) = &delivery.link {
+        event.data.detail.insert("link".into(), link.as_str().into());
+    }
+    Ok(event)
+}
+
 pub(super) fn fill(template: &str, event: &Event, say: &str, into: Into) -> String {
     let mut out = String::with_capacity(template.len() + 64);
     parts(template, |part| match part {
@@ -180,6 +192,9 @@ pub(super) fn fill(template: &str, event: &Event, say: &str, into: Into) -> Stri
                         into.put(level, &mut out);
                     }
                 }
+                // Made here of letters and digits: as markdown it is a link, and that is meant.
+                Into::JsonMarkdown if name == "link" => Into::Json.put(&value, &mut out),
+                Into::Markdown if name == "link" => Into::Plain.put(&value, &mut out),
                 into => into.put(&value, &mut out),
             }
         }
@@ -311,6 +326,28 @@ pub(super) mod tests {
         ] {
             assert_eq!(Into::of(kind, body), expected, "{kind}");
         }
+    }
+
+    #[test]
+    fn a_link_is_the_one_that_was_made_and_stays_one_in_markdown() {
+        let link = "https://reach.example/c/0k_3";
+        let forged = press("opened", r#","link":"https://evil.example/""#);
+        let mut delivery = Delivery {
+            event_id: "1".into(),
+            kind: "k",
+            at: jiff::Timestamp::UNIX_EPOCH,
+            body: forged.into(),
+            link: None,
+        };
+        let filled = |delivery: &Delivery, into: Into| {
+            fill("[打开]({link})", &event_with_link(delivery).unwrap(), "", into)
+        };
+        assert_eq!(filled(&delivery, Into::Plain), "[打开]()");
+        delivery.link = Some(link.into());
+        for into in [Into::Json, Into::JsonMarkdown, Into::Markdown, Into::Plain] {
+            assert_eq!(filled(&delivery, into), format!("[打开]({link})"), "{into:?}");
+        }
+        assert!(!filled(&delivery, Into::Form).contains("://"));
     }
 
     #[test]

@@ -124,6 +124,7 @@ fn copy(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
     }
     copy_applied(&source.site_d(), &target.site_d())?;
     copy_applied(&source.site_d().join("versions"), &target.site_d().join("versions"))?;
+    copy_keys(source, target)?;
     fs::copy(source.root.join("format"), target.root.join("format"))?;
     Ok(())
 }
@@ -159,6 +160,25 @@ fn copy_applied(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The key of signed links and what of them was revoked: after a restore, links that are under way are good
+/// as before. For their owner alone there too, whatever they are here.
+fn copy_keys(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let Ok(files) = fs::read_dir(source.keys()) else { return Ok(()) };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(target.keys())?;
+    for entry in files {
+        let path = entry?.path();
+        let is_half_written = path.extension().is_some_and(|end| end == "new");
+        if let (Some(name), false) = (path.file_name(), is_half_written) {
+            let to = target.keys().join(name);
+            // The mode goes along with the bytes, and nobody else enters the folder.
+            fs::copy(&path, &to)?;
+            fs::set_permissions(&to, fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok(())
+}
+
 /// Everything of it on disk, for a stick that is pulled out next.
 fn finish(target: &DataFolder) -> io::Result<()> {
     let disk = RealDisk;
@@ -166,6 +186,7 @@ fn finish(target: &DataFolder) -> io::Result<()> {
         target.journal(),
         target.evidence(),
         target.figures(),
+        target.keys(),
         target.site_d().join("versions"),
         target.site_d(),
         target.root.clone(),

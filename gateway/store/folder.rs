@@ -28,6 +28,7 @@ const OUR_NAMES: &[&str] = &[
     "in-hand",
     "index",
     "journal",
+    "keys",
     "lock",
     "platforms",
     "quarantine",
@@ -82,6 +83,10 @@ impl DataFolder {
     /// What was applied over the hand-written configuration, with its versions; the configuration's own.
     pub(super) fn site_d(&self) -> PathBuf {
         self.root.join("site.d")
+    }
+    /// The key of signed links.
+    pub(super) fn keys(&self) -> PathBuf {
+        self.root.join("keys")
     }
     /// Let go when there is no room left, for the presses.
     pub(super) fn reserve(&self) -> PathBuf {

@@ -402,12 +402,17 @@ impl Store {
         Ok((sha256, bytes))
     }
 
-    /// Removes a finished piece that no record names, and none will. Blocks on the disk.
-    pub fn give_up_evidence(&self, id: EvidenceId, ext: &str) -> std::io::Result<()> {
-        let path = self.inner.data_folder.evidence().join(format!("{id}.{ext}"));
-        let bytes = std::fs::metadata(&path)?.len();
-        std::fs::remove_file(&path)?;
-        self.inner.shared.disk_space.evidence_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    /// Removes a finished piece that no record names: what it was made for was not taken. Blocks on the disk.
+    pub fn drop_evidence(&self, id: EvidenceId) -> std::io::Result<()> {
+        if lock(&self.inner.shared.state).evidence.contains_key(&id) {
+            return Ok(());
+        }
+        let files = evidence::files(&self.inner.data_folder)?;
+        for (_, path) in files.into_iter().filter(|(of, _)| *of == id) {
+            let bytes = std::fs::metadata(&path)?.len();
+            self.inner.disk.remove(&path)?;
+            self.inner.shared.disk_space.evidence_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
         Ok(())
     }
 

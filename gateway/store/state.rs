@@ -189,7 +189,10 @@ impl State {
                 self.report(seq, HeldReport { location, at: stamp.gateway });
             }
             // Settlements are always written as `Fact::Settled`.
-            Entry::Settled(_) | Entry::EvidenceRead { .. } | Entry::Applied { .. } => {}
+            Entry::Settled(_)
+            | Entry::EvidenceRead { .. }
+            | Entry::Applied { .. }
+            | Entry::LinkMade { .. } => {}
         }
     }
 

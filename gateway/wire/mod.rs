@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod backoff;
+pub mod case_links;
 pub mod client_ids;
 pub mod client_tls;
 pub mod file_stamp;

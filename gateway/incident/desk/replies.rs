@@ -8,8 +8,8 @@ use super::{
     resident_reports::mark,
 };
 use crate::domain::{
-    Answer, AskFor, Asked, CaseStep, DismissReason, Entry, Incident, IncidentId, Kind, Life, Mark,
-    Now, Posture, Record, Reply, ReplyTo, Stage, What, plain_name,
+    Answer, AskFor, Asked, CaseStep, DismissReason, Entry, Evidence, Incident, IncidentId, Kind,
+    Life, Mark, Now, Posture, Record, Reply, ReplyTo, Stage, What, plain_name,
 };
 
 impl Desk {
@@ -72,6 +72,8 @@ impl Desk {
                 until: again.until.or(last.until),
                 reason: again.reason.or(last.reason),
                 department: again.department.clone().or_else(|| last.department.clone()),
+                via: again.via.or(last.via),
+                evidence: again.evidence.or(last.evidence),
                 ..again
             };
             *last == again
@@ -125,6 +127,11 @@ impl Desk {
             live.incident.detail.insert("note_of_reply".into(), note.clone().into());
         }
         mark(&mut live.incident, reply, now);
+        if let Some(picture) = &reply.picture {
+            let (incident, evidence) = (reply.incident, Evidence::clone(picture));
+            live.incident.evidence.push(evidence.clone());
+            effects.entries.push(Entry::Evidence { incident, evidence });
+        }
         live.step(now, reply, step, &postures, &self.directory.limits);
         // A press is over when a person says so; what a camera sees ends by itself.
         let over = live.is_closed();
@@ -302,8 +309,12 @@ fn step_of(reply: &Reply, at: Timestamp, revision: u32) -> CaseStep {
     let mut step = CaseStep::new(reply.to, &reply.by, at, revision)
         .with_note(reply.note.as_deref())
         .with_id(reply.id.as_deref());
+    step.via = reply.via;
+    step.evidence = reply.picture.as_ref().map(|picture| picture.id);
     match reply.to {
-        ReplyTo::Dismissed => step.reason = reply.reason,
+        ReplyTo::Dismissed | ReplyTo::AskGiveBack | ReplyTo::AskWithdraw => {
+            step.reason = reply.reason;
+        }
         ReplyTo::Merged => step.into = reply.into,
         ReplyTo::Dispatched | ReplyTo::Transferred => {
             step = step.with_department(reply.department.as_deref());

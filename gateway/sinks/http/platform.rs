@@ -75,6 +75,10 @@ pub struct Config {
     /// Seconds for one request, connecting included. Default 10.
     #[serde(default = "timeout_s")]
     pub timeout_s: u64,
+    /// Whose link the `link` of its templates is: a person of the duty list, of `[[life.contact]]`, of
+    /// `[routing]` or of a grid. Default the officer on duty.
+    #[serde(default)]
+    pub link_for: Option<String>,
     /// What was read and checked.
     #[serde(skip)]
     #[schemars(skip)]
@@ -190,7 +194,7 @@ impl PlatformSink {
 
 impl Sink for PlatformSink {
     async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
-        let event = template::event(&delivery.body)?;
+        let event = template::event_with_link(delivery)?;
         let incident = event.data.incident;
         let Some(_busy) = self.free(incident).await else {
             return Err(DeliverError::retry("its other lane still tells of the same incident"));

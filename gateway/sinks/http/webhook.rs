@@ -15,6 +15,7 @@ use super::link::{self, Judgement, Link, judge};
 use crate::{
     domain::{Event, Kind, Level, What},
     sinks::{
+        link_for::LinkFor,
         meant::{NOT_MEANT, is_meant},
         sink::{DeliverError, Delivery, Sink},
         template::{self, Into},
@@ -85,6 +86,11 @@ pub struct Config {
     /// `grid-head`, `community`, `township`, `department`. Default all cases, from their opening.
     #[serde(default)]
     pub levels: Vec<Level>,
+    /// Whose link `{link}` is: a person of the duty list, of `[[life.contact]]`, of `[routing]` or of a grid.
+    /// Default: with `levels` whoever was told last, with `departments` the person whom the list names, else
+    /// the officer on duty.
+    #[serde(default)]
+    pub link_for: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -135,6 +141,14 @@ impl Config {
         }
     }
 
+    /// Who gets the links of its texts, if it has any.
+    pub(in crate::sinks) fn links(&self) -> Option<LinkFor> {
+        let levels = self.levels.clone();
+        let departments = self.departments.clone();
+        let named = LinkFor { name: self.link_for.clone(), levels, departments };
+        self.body.contains("{link}").then_some(named)
+    }
+
     /// Errors as (key, message).
     pub(in crate::sinks) fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
@@ -168,6 +182,9 @@ impl Config {
             (Some(_), None) => problems.push(("secret_file", "is needed for `sign`".into())),
             (None, Some(_)) => problems.push(("secret_file", "needs `sign` beside it".into())),
             _ => {}
+        }
+        if self.link_for.is_some() && self.links().is_none() {
+            problems.push(("link_for", "needs {link} in `body`".into()));
         }
         if !self.ok_pointer.starts_with('/') {
             problems.push(("ok_pointer", "expected a JSON pointer such as /errcode".into()));
@@ -273,7 +290,7 @@ impl WebhookSink {
 
 impl Sink for WebhookSink {
     async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
-        let event = template::event(&delivery.body)?;
+        let event = template::event_with_link(delivery)?;
         if let Some(why) = self.config.passes(&event, delivery.at) {
             return Err(DeliverError::passed(why));
         }

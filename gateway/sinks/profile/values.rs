@@ -126,6 +126,7 @@ fn of_people(data: &EventData) -> Json {
         "person": detail(data, "person").unwrap_or_default(),
         "contact": detail(data, "contact").unwrap_or_default(),
         "note": detail(data, "note").unwrap_or_default(),
+        "link": detail(data, "link").unwrap_or_default(),
         "department": or_empty(&data.life.department),
         "route_department": route.map(|one| one.department.clone()).unwrap_or_default(),
         "route_item": route.map(|one| one.item.clone()).unwrap_or_default(),
