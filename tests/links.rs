@@ -112,6 +112,8 @@ async fn a_link_of_a_message_answers_its_case_and_who_is_second_hears_who_was_fi
     let late = zhao.tap("accepted", seen, &[]).await;
     late.must_show(409, &[&format!("已由王芳 {clock} 受理"), "没有生效", "已受理", ">已处置<"]);
     is_kept_nowhere(&late);
+    // Nor does a step that would be possible, on a page that has not shown what is now.
+    zhao.tap("handled", seen, &[]).await.must_show(409, &["已由王芳", "没有生效"]);
     // On what is now, the other may act all the same: it is a link of his own.
     let now = zhao.page().await.revision();
     zhao.tap("handled", now, &[("note", "<b>已送医</b> 13812345678")])
