@@ -120,29 +120,6 @@ impl World {
     }
 }
 
-/// A press is on disk each time; what of them waits for a receiver that is away is bounded.
-#[test]
-fn p11_a_button_that_has_gone_mad_makes_a_record_each_ten_seconds_and_no_press_is_lost() {
-    let mut world = World::new(&["a"]);
-    for n in 0..1_000 {
-        world.press("a", Some(&n.to_string()));
-        world.now.wall += SignedDuration::from_millis(100);
-        world.now.mono_ms += 100;
-    }
-    world.pass(10);
-    assert!(world.records.len() < 40, "{} records of a hundred seconds", world.records.len());
-    let count = |record: &Record| record.incident.detail["presses"].as_u64().unwrap();
-    assert_eq!(
-        world.records.iter().take(20).map(count).collect::<Vec<_>>(),
-        Vec::from_iter(1..=20)
-    );
-    assert_eq!(world.records.last().map(count), Some(1_000));
-    // An hour later it is somebody who calls again: told at once.
-    world.pass(HOUR);
-    world.press("a", Some("again"));
-    assert_eq!(world.records.last().map(count), Some(1_001));
-}
-
 #[test]
 fn a_silent_button_is_an_incident_with_all_that_the_visitor_needs_and_ends_when_it_speaks() {
     let mut world = World::new(&["a", "b"]);

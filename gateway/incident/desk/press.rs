@@ -17,10 +17,6 @@ use crate::domain::{
 /// Further messages that nobody can read are told at most once in this time.
 const UNREADABLE_EVERY_MS: u64 = 60_000;
 
-/// So many presses of a case are each a record of it at once; the others are on disk as presses, and its
-/// next record, ten seconds after the one before, counts them.
-const TOLD_AT_ONCE: u64 = 20;
-
 impl Desk {
     /// Of a press that comes next: what the store is to be asked for, because it may have been forgotten
     /// here. None as long as all that counts is remembered.
@@ -91,14 +87,9 @@ impl Desk {
         }
         self.finding(now, finding, effects);
         let id = self.by_key.get(&key).copied();
-        // A second press is reported at once, without the ten seconds between updates; the hundredth of a
-        // button that has gone mad is not, or its records would wait before those of others.
+        // A second press is reported at once, without the ten seconds between updates.
         let again = open.and(id).and_then(|id| self.live.get_mut(&id));
-        let at_once = |live: &&mut Live| {
-            let count = live.incident.detail.get("presses").and_then(|count| count.as_u64());
-            live.dirty && (count.is_none_or(|count| count <= TOLD_AT_ONCE) || live.may_update(now))
-        };
-        if let Some(live) = again.filter(at_once) {
+        if let Some(live) = again.filter(|live| live.dirty) {
             effects.entries.push(live.updated(now));
         }
         effects.entries.insert(0, presses::entry(source, stamp, press, RememberedPress::Call, id));
