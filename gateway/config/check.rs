@@ -127,7 +127,6 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         &mut typed.gauges,
     );
     let grids = site::read_grids(document, &site);
-    doors::check_reports(document, typed.reports.as_ref(), &grids);
     let lists = (typed.routing.take()?, typed.duty.take()?);
     let told = (typed.sinks.as_slice(), typed.life.as_ref());
     let routing = Routing::read(document, lists, &site.timezone, &grids, told);
@@ -138,7 +137,6 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let listed =
         ListedButtons::read(document, &site, &typed.device_models, &typed.cameras, &mut sources);
     listed.check_same_device(document, &typed.buttons, &typed.gauges);
-    let sources = sources.all;
     let buttons = [only(typed.buttons), only(listed.rows)].concat();
 
     doors::check_intake(document, typed.intake.as_ref(), buttons.len() + typed.gauges.len());
@@ -175,7 +173,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         calendar: Arc::new(calendar),
         device_models: only(typed.device_models),
         grids: Arc::new(grids),
-        sources,
+        sources: sources.all,
         contents: Contents::default(),
     })
 }
@@ -187,6 +185,7 @@ fn places<'g>(
     site: Option<[f64; 2]>,
     grids: &'g Grids,
 ) -> Sources<'g> {
+    doors::check_reports(document, typed.reports.as_ref(), grids);
     let mut sources = Sources::new(site, grids);
     sources.put_each(document, &typed.buttons);
     sources.put_each(document, &typed.cameras);
