@@ -172,8 +172,8 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         routing,
         calendar: Arc::new(calendar),
         device_models: only(typed.device_models),
-        grids: Arc::new(grids),
         sources: sources.all,
+        grids: Arc::new(grids),
         contents: Contents::default(),
     })
 }
