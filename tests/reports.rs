@@ -293,8 +293,12 @@ async fn p11_whatever_is_sent_costs_itself_and_is_answered_in_words() {
     assert!(status == 422 && page.contains("附一张照片"));
     let (status, _, page) = resident.send(&Sent::text("x").picture(vec![7; 10 << 20])).await;
     assert!(status == 413 && page.contains("超过 5 MB"), "{status}");
-    let (status, ..) = resident.send(&Sent::text("x").picture(vec![7; 40 << 20])).await;
-    assert_eq!(status, 413, "what is read and dropped has an end too");
+    // What is read and dropped has an end too: then the connection is closed, and who still sends may miss why.
+    let endless = Sent::text("x").picture(vec![7; 40 << 20]).bytes();
+    let endless =
+        resident.http.post(&resident.page).header(header::CONTENT_TYPE, multipart).body(endless);
+    let status = endless.send().await.map(|answer| answer.status());
+    assert!(status.as_ref().map_or(true, |status| *status == 413), "{status:?}");
     let endless = Sent::text("x").bytes();
     let (status, ..) = resident.raw(multipart, endless[..endless.len() - 9].to_vec()).await;
     assert_eq!(status, 400);
@@ -420,6 +424,8 @@ async fn p1_p11_on_a_full_disk_the_page_says_that_nothing_was_taken() {
     for bytes in [1 << 20, 4096, 512, 1] {
         while file.write_all(&vec![7; bytes]).is_ok() {}
     }
+    // A file that is removed while it is open takes its room on.
+    drop(file);
     gateway.readiness(503, "are free").await;
     // What is left of the segment takes a few.
     let mut refused = None;

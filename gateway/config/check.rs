@@ -133,7 +133,6 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         &mut typed.gauges,
     );
     let grids = site::read_grids(document, &site);
-    doors::check_reports(document, typed.reports.as_ref(), &grids);
     let lists = (typed.routing.take()?, typed.duty.take()?);
     let told = (typed.sinks.as_slice(), typed.life.as_ref());
     let routing = Routing::read(document, lists, &site.timezone, &grids, told);
@@ -143,7 +142,6 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let listed =
         ListedButtons::read(document, &site, &typed.device_models, &typed.cameras, &mut sources);
     listed.check_same_device(document, &typed.buttons, &typed.gauges);
-    let sources = sources.all;
     let buttons = [only(typed.buttons), only(listed.rows)].concat();
 
     doors::check_intake(document, typed.intake.as_ref(), buttons.len() + typed.gauges.len());
@@ -175,8 +173,8 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         life: typed.life?,
         routing,
         device_models: only(typed.device_models),
+        sources: sources.all,
         grids: Arc::new(grids),
-        sources,
         in_effect: InEffect::default(),
         contents: Contents::default(),
     })
@@ -199,6 +197,7 @@ fn places<'g>(
     site: Option<[f64; 2]>,
     grids: &'g Grids,
 ) -> Sources<'g> {
+    doors::check_reports(document, typed.reports.as_ref(), grids);
     let mut sources = Sources::new(site, grids);
     sources.put_each(document, &typed.buttons);
     sources.put_each(document, &typed.cameras);
