@@ -15,8 +15,8 @@ use crate::{
     domain::{Clock, Envelope, SiteId, SourceId},
     sources::{Dialects, camera::StreamUrls},
     store::Store,
-    wire::client_ids::ClientIds,
     wire::case_links::CaseLinks,
+    wire::client_ids::ClientIds,
 };
 
 /// What is known of the streams of each camera that is asked for them.

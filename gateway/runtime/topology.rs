@@ -45,7 +45,7 @@ use crate::{
     camera::WakeRouter,
     config::{Config, env::Environment},
     domain::{Clock, DeviceTable, EventContext, IdMint, Meter, Now},
-    incident::{EvidenceJob, Effects},
+    incident::{Effects, EvidenceJob},
     media::tune_allocator,
     store::{self, Opened, Restored},
     wire::client_ids::ClientIds,

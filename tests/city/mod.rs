@@ -59,7 +59,7 @@ fn played(plan: Plan, keep: bool) -> (Option<Kept>, Tally, Vec<Row>) {
 }
 
 #[test]
-fn l6_a_week_of_a_city_ends_closed_or_waits_for_somebody_and_is_counted_right() {
+fn l8_a_week_of_a_city_ends_closed_or_waits_for_somebody_and_is_counted_right() {
     let plan = Plan { days: 7, rate: 1, seed: seed(), bounds: SMALL };
     let (_, tally, rows) = played(plan, false);
     results::print("city, a week", &rows);

@@ -25,7 +25,11 @@ use tokio::{
 };
 
 use super::{
-    Backend, body::PICTURE_BODIES_MAX, evidence, listener::{DoorRules, WebListener}, wrong_tokens::WrongTokens,
+    Backend,
+    body::PICTURE_BODIES_MAX,
+    evidence,
+    listener::{DoorRules, WebListener},
+    wrong_tokens::WrongTokens,
 };
 use crate::{
     base::Readiness,
