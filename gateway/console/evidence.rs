@@ -3,6 +3,7 @@
 use std::io::SeekFrom;
 
 use axum::{
+    Extension,
     body::Body,
     extract::{Path, State},
     http::{HeaderMap, Method, StatusCode, header},
@@ -14,13 +15,14 @@ use tokio::{
     io::{AsyncReadExt, AsyncSeekExt},
 };
 
-use super::{Backend, problem::problem};
+use super::{Backend, door::Caller, problem::problem};
 
 /// Read and sent at a time.
 const CHUNK_BYTES: u64 = 64 * 1024;
 
 pub(super) async fn serve<B: Backend>(
     State(backend): State<B>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     method: Method,
     headers: HeaderMap,
@@ -43,7 +45,7 @@ pub(super) async fn serve<B: Backend>(
         }
     };
     // From whatever byte on: a picture but for its first byte is the picture.
-    if !backend.look(evidence.id, "api", start > 0).await {
+    if !backend.look(evidence.id, caller.name(), start > 0).await {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "that it was read cannot be written down");
     }
     if file.seek(SeekFrom::Start(start)).await.is_err() {

@@ -1,13 +1,18 @@
 //! The web API: reads snapshots through its `Backend` and owns no state; replies enter by the junction, as those of MQTT do.
 
 mod body;
+mod changes;
+mod door;
 mod evidence;
 mod figures;
 mod listener;
+mod overview;
+mod page;
 mod platform;
 mod problem;
 mod replies;
 mod routes;
+mod sessions;
 mod token;
 mod weather;
 mod wrong_tokens;
@@ -18,6 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
 
+use door::Door;
 use listener::WebListener;
 
 use crate::{
@@ -29,7 +35,9 @@ use crate::{
     wire::tls::{ListenKeys, ServerTls},
 };
 
+pub use overview::{Person, SinkStanding, SiteWords, Standing};
 pub use platform::{PlatformAnswer, PlatformDoor};
+pub use sessions::Sessions;
 pub use token::load_or_make as load_or_make_token;
 
 /// What a Range header asks of a file of so many bytes, for the fuzzer.
@@ -116,6 +124,17 @@ pub struct Filter {
     pub limit: usize,
 }
 
+/// Cases that are not over. Its twin is `store::OpenCases`.
+#[derive(Clone, Debug, Default)]
+pub struct OpenCases {
+    /// Of the latest change that is in them.
+    pub position: u64,
+    /// The most urgent first, and of these the newest.
+    pub records: Vec<Record>,
+    /// So many more there are.
+    pub left_out: usize,
+}
+
 /// What the console can see and say; the runtime makes it.
 pub trait Backend: Clone + Send + Sync + 'static {
     /// Reasons not to be ready; empty is ready.
@@ -136,6 +155,16 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Of cases that were opened in this time, and of silences that began before its end; blocks on the
     /// disk.
     fn case_lines(&self, from: jiff::Timestamp, until: jiff::Timestamp) -> CaseLines;
+    /// Cases that are not over, at most so many, and the position of the journal that they are at.
+    fn open_cases(&self, most: usize) -> OpenCases;
+    /// Changes behind a position, each with its own, in order, at most so many; `None`: too far back.
+    fn changes_after(&self, after: u64, most: usize) -> Option<Vec<(u64, Record)>>;
+    /// Of the latest change.
+    fn change_position(&self) -> watch::Receiver<u64>;
+    /// How the gateway itself is.
+    fn standing(&self) -> Standing;
+    /// The site's own words, and its people.
+    fn site_words(&self) -> SiteWords;
     /// By the wall clock.
     fn now(&self) -> jiff::Timestamp;
     fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)>;
@@ -201,10 +230,18 @@ impl Console {
     pub async fn serve<B: Backend>(
         self,
         backend: B,
+        sessions: Sessions,
         readiness: Readiness,
         stop: watch::Receiver<bool>,
     ) {
-        let app = routes::router(backend, self.token);
+        let door = Door {
+            token: self.token.into(),
+            tls: self.tls.is_some(),
+            sessions,
+            wrong: Arc::default(),
+            backend,
+        };
+        let app = routes::router(door, stop.clone());
         let Self { listener, tls, .. } = self;
         WebListener { listener, tls, app, readiness }.serve(stop).await;
     }

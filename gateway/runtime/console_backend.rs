@@ -9,18 +9,21 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{device_table::DeviceTableReader, junction::Ask, platform_doors::Platforms};
+use super::{
+    device_table::DeviceTableReader, junction::Ask, platform_doors::Platforms,
+    site_facts::SiteFacts,
+};
 use crate::{
     base::{Readiness, Registry, ask, lock},
     camera,
-    console::{self, Filter, Reloaded},
+    console::{self, Filter, Reloaded, SinkStanding, SiteWords, Standing},
     domain::{
         Answer, Body, CaseLines, Clock, DeviceTable, Entry, Envelope, EventContext, Evidence,
         EvidenceId, IncidentId, Meter, Metric, Observation, PostureOrder, RainView, Receipt,
         Record, Reply, SourceId,
     },
     media::heap_bytes,
-    store::{Batch, IncidentFilter, Store, ledger_text},
+    store::{Batch, IncidentFilter, OpenCases, Store, ledger_text},
 };
 
 /// Somebody asks for the configuration to be read anew.
@@ -54,6 +57,8 @@ pub(super) struct ConsoleBackend {
     pub(super) asks: mpsc::Sender<Ask>,
     /// Doors of districts' platforms.
     pub(super) platforms: Arc<Platforms>,
+    /// The site's own words and its people, as the latest configuration has them.
+    pub(super) site_facts: watch::Receiver<Arc<SiteFacts>>,
     /// When each piece was last looked at, monotonic milliseconds.
     pub(super) looked: Arc<Mutex<BTreeMap<EvidenceId, u64>>>,
 }
@@ -104,6 +109,43 @@ impl console::Backend for ConsoleBackend {
 
     fn case_lines(&self, from: Timestamp, until: Timestamp) -> CaseLines {
         self.store.case_lines(from, until)
+    }
+
+    fn open_cases(&self, most: usize) -> console::OpenCases {
+        let OpenCases { position, records, left_out } = self.store.open_cases(most);
+        console::OpenCases { position, records, left_out }
+    }
+
+    fn changes_after(&self, after: u64, most: usize) -> Option<Vec<(u64, Record)>> {
+        self.store.changes_after(after, most)
+    }
+
+    fn change_position(&self) -> watch::Receiver<u64> {
+        self.store.change_position()
+    }
+
+    fn standing(&self) -> Standing {
+        let (ledger, space) = (self.store.ledger(), self.store.space());
+        let sink = |id: String| {
+            let sums = ledger.of(&id.as_str().into());
+            let up = self.registry.get(Metric::SinkUp, &id) > 0.0;
+            SinkStanding { up, pending: sums.pending, dead: sums.dead, id }
+        };
+        Standing {
+            reasons: self.ready(),
+            notes: self.notes(),
+            model: self.model(),
+            sinks: self.registry.labels(Metric::SinkUp).into_iter().map(sink).collect(),
+            free_bytes: space.free_bytes,
+            min_free_bytes: space.min_free_bytes,
+            evidence_bytes: space.evidence_bytes,
+            journal_bytes: space.journal_bytes,
+        }
+    }
+
+    fn site_words(&self) -> SiteWords {
+        let facts = self.site_facts.borrow().clone();
+        facts.words(self.clock.now().wall)
     }
 
     fn now(&self) -> Timestamp {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     base::{OwnRuntime, Sync, Task, stopped, write_whole},
     config::Config,
-    console::{self, Console},
+    console::{self, Console, Sessions},
     domain::{
         Body, DeviceReport, DeviceStatus, Envelope, EventContext, Fault, Kind, Meter, Observation,
     },
@@ -58,6 +58,8 @@ pub(super) struct Ingress {
     /// the gateway runs: the answer to a reload goes out on it.
     web_thread: OwnRuntime,
     web: Option<Listener>,
+    /// Who is logged in stays so over a reload.
+    sessions: Sessions,
     intake: Option<Listener>,
     sl651: Option<Listener>,
     brokers: BTreeMap<String, Task>,
@@ -71,6 +73,7 @@ impl Ingress {
         Self {
             web_thread: OwnRuntime::start("web"),
             web: None,
+            sessions: Sessions::default(),
             intake: None,
             sl651: None,
             brokers: BTreeMap::new(),
@@ -172,11 +175,14 @@ impl Ingress {
                 asks: shared.asks.clone(),
                 platforms: shared.platforms.clone(),
                 looked: Arc::default(),
+                site_facts: shared.site_facts.subscribe(),
             };
             let socket = console.listener();
             let readiness = shared.readiness.clone();
-            let task =
-                Task::start_on(&self.web_thread, |stop| console.serve(backend, readiness, stop));
+            let sessions = self.sessions.clone();
+            let task = Task::start_on(&self.web_thread, |stop| {
+                console.serve(backend, sessions, readiness, stop)
+            });
             // Not waited for: a connection of it may be the one that asked for this.
             if let Some(old) = self.web.replace(Listener { task, socket }) {
                 old.task.stop();

@@ -29,6 +29,7 @@ mod replay;
 mod request_file;
 mod retry_request;
 mod shared;
+mod site_facts;
 mod standing_table;
 mod systemd;
 mod topology;
