@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, put},
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -157,12 +157,12 @@ fn is_same_page(
 
 /// Logging in, saying who one is, and logging out.
 pub(super) fn routes<B: Backend>(door: &Door<B>) -> Router<B> {
-    let own = get(who::<B>).put(named::<B>).delete(log_out::<B>);
+    let own = put(named::<B>).delete(log_out::<B>);
     let inside = Router::new()
         .route("/api/v1/session", own)
         .layer(middleware::from_fn_with_state(door.clone(), only_who_may::<B>));
     let outside = Router::new()
-        .route("/api/v1/session", post(log_in::<B>))
+        .route("/api/v1/session", get(who::<B>).post(log_in::<B>))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(with_body));
     Router::new().merge(inside.with_state(door.clone())).merge(outside.with_state(door.clone()))
@@ -206,12 +206,13 @@ async fn log_in<B: Backend>(State(door): State<Door<B>>, request: Request) -> Re
     }
 }
 
-async fn who<B: Backend>(request: Request) -> Response {
-    let by = match request.extensions().get::<Caller>() {
-        Some(Caller::Session(_, by)) => by.clone(),
-        _ => None,
-    };
-    Json(json!({ "by": by.as_deref() })).into_response()
+/// Whether this browser has a session, and who sits there: no error where it has none, since every page asks.
+async fn who<B: Backend>(State(door): State<Door<B>>, headers: HeaderMap) -> Response {
+    let key = key_of(&headers, cookie_name(door.tls));
+    let session = key.and_then(|key| door.sessions.used(&key, &door.token));
+    let by = session.as_ref().and_then(|by| by.as_deref());
+    let none = [(header::CACHE_CONTROL, "no-store")];
+    (none, Json(json!({ "open": session.is_some(), "by": by }))).into_response()
 }
 
 #[derive(Deserialize)]

@@ -61,8 +61,7 @@ async function send(one: Case, reply: { to: To; incident: string }): Promise<boo
   for (let n = 0; ; n += 1) {
     try {
       const after = await call<Case>('POST', '/api/v1/replies', reply);
-      sayTaken(change(after), after);
-      say(t('act.done', { step: word('step', reply.to) }), 'good');
+      if (!sayTaken(change(after), after)) say(t('act.done', { step: word('step', reply.to) }), 'good');
       return true;
     } catch (error) {
       const passes = !(error instanceof Refused) || error.status === 503;

@@ -12,8 +12,9 @@ import { language, speak, t, word } from './words';
 /** Whether this browser has a session. */
 export async function look(): Promise<void> {
   try {
-    await call('GET', '/api/v1/session');
-    inside();
+    const { open } = await call<{ open: boolean }>('GET', '/api/v1/session');
+    if (open) inside();
+    else entrance.value = 'outside';
   } catch (error) {
     entrance.value = 'outside';
     if (!(error instanceof Refused)) setTimeout(() => void look(), 3000);

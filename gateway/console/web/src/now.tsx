@@ -97,7 +97,7 @@ function Row({ one }: { one: Case }) {
       <a href={incidentHash(one.incident)} aria-current={mine ? 'true' : undefined}>
         {shot === undefined ? <Glyph one={one} /> : <Picture piece={shot} small alt="" />}
         <span class="what">
-          <span class="top">
+          <span class="first">
             <Severity one={one} />
             <span class="ago">{ago(one.opened_at)}</span>
           </span>

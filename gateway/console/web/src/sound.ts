@@ -29,9 +29,13 @@ export async function arm(): Promise<void> {
   armed.value = alive();
 }
 
-/** Arms it where the browser lets us without a click. */
-export function tryToArm(): void {
-  void arm();
+/** By whatever is touched first: after a reload the browser asks for a click or a key again. */
+function armByTheFirstTouch(): void {
+  const touched = () => {
+    if (!alive()) void arm();
+  };
+  document.addEventListener('pointerdown', touched);
+  document.addEventListener('keydown', touched);
 }
 
 function beep(pitches: readonly number[], each: number): void {
@@ -58,6 +62,7 @@ export async function listenOnce(): Promise<void> {
 }
 
 export function start(): void {
+  armByTheFirstTouch();
   let timer = 0;
   let ringing = false;
   effect(() => {
