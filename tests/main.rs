@@ -74,6 +74,8 @@ mod buttons_flood;
 mod buttons_story;
 mod camera;
 mod configs;
+mod console;
+mod console_doors;
 mod doors_brokers;
 mod doors_intake;
 mod doors_web;

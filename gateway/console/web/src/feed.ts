@@ -14,6 +14,8 @@ let socket: WebSocket | null = null;
 let tries = 0;
 let timer = 0;
 let generation = 0;
+/** When the socket of now was asked for. */
+let asked = 0;
 
 /** Reads everything, then goes on from there, for ever. */
 export async function connect(anew: boolean): Promise<void> {
@@ -50,6 +52,7 @@ function listen(mine: number): void {
   const query = `after=${state.position.value}&run=${encodeURIComponent(from?.run ?? '')}`;
   const next = new WebSocket(`${scheme}://${location.host}/api/v1/changes?${query}`);
   socket = next;
+  asked = Date.now();
   let anew = false;
   next.onmessage = (event: MessageEvent<string>) => {
     if (mine !== generation) return;
@@ -128,14 +131,11 @@ function thrownOut(): void {
 /** Looks each second whether the gateway still speaks; a tab that slept finds out here. */
 export function watch(): void {
   tick();
-  const silent = Date.now() - state.lastWord.value > SILENT_MS;
-  if (state.entrance.value === 'inside' && silent && socket !== null && state.lastWord.value !== 0) {
-    state.link.value = 'lost';
-    if (socket.readyState === WebSocket.OPEN) {
-      socket.close();
-      void connect(false);
-    }
-  }
+  const since = (time: number) => Date.now() - time > SILENT_MS;
+  if (state.entrance.value !== 'inside' || state.lastWord.value === 0 || !since(state.lastWord.value)) return;
+  state.link.value = 'lost';
+  // Open or not: what says nothing for so long is given up, and a new one has as long.
+  if (socket !== null && since(asked)) void connect(false);
 }
 
 export function leave(): void {

@@ -18,7 +18,6 @@ export const helpShown = signal(false);
 const HELP: [string, Key][] = [
   ['J ↓', 'keys.down'],
   ['K ↑', 'keys.up'],
-  ['Enter', 'keys.open'],
   ['A', 'keys.accept'],
   ['D', 'keys.dispatch'],
   ['X', 'keys.dismiss'],

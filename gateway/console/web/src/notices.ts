@@ -25,10 +25,10 @@ export function forget(id: number): void {
 
 export const title = (one: Case): string => one.title[language.value];
 
-/** An emergency that waited and waits no more: every screen says who has it. Gives whether it said so. */
-export function sayTaken(before: Case | undefined, after: Case | undefined): boolean {
-  if (before === undefined || before.severity !== 1 || before.stage !== 'opened') return false;
-  if (after !== undefined && after.stage === 'opened') return false;
+/** An emergency that waited and waits no more: every screen says who has it. */
+export function sayTaken(before: Case | undefined, after: Case | undefined): void {
+  if (before === undefined || before.severity !== 1 || before.stage !== 'opened') return;
+  if (after !== undefined && after.stage === 'opened') return;
   const accepted = after !== undefined && !isOver(after) && after.accepted_by !== undefined;
   say(
     accepted
@@ -36,5 +36,4 @@ export function sayTaken(before: Case | undefined, after: Case | undefined): boo
       : t('urgent.over', { title: title(before) }),
     'good',
   );
-  return true;
 }

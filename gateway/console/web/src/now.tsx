@@ -40,6 +40,11 @@ function List() {
         <h1>
           {t('list.title')} <span class="count">{t('list.count', { n: open.value.size + left })}</span>
         </h1>
+        {held.value && more > 0 ? (
+          <button type="button" class="new" onClick={() => (release(), list.current?.scrollTo({ top: 0 }))}>
+            ↑ {t('list.new', { n: more })}
+          </button>
+        ) : null}
         <div class="filters" role="group" aria-label={t('list.filter')}>
           {FILTERS.map((one) => (
             <button key={one} type="button" aria-pressed={filter.value === one} onClick={() => ((filter.value = one), release())}>
@@ -48,11 +53,6 @@ function List() {
           ))}
         </div>
       </header>
-      {held.value && more > 0 ? (
-        <button type="button" class="new" onClick={() => (release(), list.current?.scrollTo({ top: 0 }))}>
-          ↑ {t('list.new', { n: more })}
-        </button>
-      ) : null}
       <div
         class="rows"
         ref={list}

@@ -221,7 +221,6 @@ export const en: Words = {
   'keys.title': 'Keys',
   'keys.down': 'next',
   'keys.up': 'previous',
-  'keys.open': 'open the chosen incident',
   'keys.accept': 'accept',
   'keys.dispatch': 'dispatch',
   'keys.dismiss': 'dismiss (then 1–7 for the reason)',

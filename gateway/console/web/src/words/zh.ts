@@ -219,7 +219,6 @@ export const zh = {
   'keys.title': '按键',
   'keys.down': '下一条',
   'keys.up': '上一条',
-  'keys.open': '打开所选事件',
   'keys.accept': '受理',
   'keys.dispatch': '派遣',
   'keys.dismiss': '作废（再按 1–7 选原因）',
