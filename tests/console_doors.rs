@@ -116,7 +116,7 @@ impl Feed {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_opens_the_api_to_our_own_page_and_to_nobody_else() {
+async fn i13_a_session_opens_the_api_to_our_own_page_and_to_nobody_else() {
     let gateway = Gateway::start(Site::demo()).await;
     let cookie = logged_in(&gateway).await;
     let list = format!("{}/api/v1/incidents", gateway.web);
@@ -265,15 +265,15 @@ async fn p11_the_feed_has_places_for_64_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_feed_tells_each_change_once_in_order_from_any_position() {
+async fn i12_the_feed_tells_each_change_once_in_order_from_any_position() {
     let gateway = Gateway::start(Site::demo()).await;
     let bearer = format!("Bearer {}", gateway.token);
     let token = [("authorization", bearer.as_str())];
     let (_, begun) = gateway.get("/api/v1/console").await;
-    let (start, run) = (begun["position"].as_u64().unwrap(), begun["run"].as_str().unwrap());
+    let (start, series) = (begun["position"].as_u64().unwrap(), begun["series"].as_str().unwrap());
     let devices: Vec<String> = (0..20).map(|n| format!("btn-{n}")).collect();
     devices.iter().for_each(|device| gateway.press(device, "1"));
-    let (_, feed) = upgrade(&gateway, &format!("?after={start}&run={run}"), &token).await;
+    let (_, feed) = upgrade(&gateway, &format!("?after={start}&series={series}"), &token).await;
     let (mut feed, mut told, mut last) = (feed.unwrap(), Vec::new(), start);
     while told.len() < devices.len() {
         let change = feed.change().await.unwrap();
@@ -298,8 +298,8 @@ async fn the_feed_tells_each_change_once_in_order_from_any_position() {
     }
     for query in [
         format!("?after={}", last + 1),
-        format!("?after={last}&run=another"),
-        "?after=0&run=".into(),
+        format!("?after={last}&series=another"),
+        "?after=0&series=".into(),
     ] {
         let (_, feed) = upgrade(&gateway, &query, &token).await;
         let mut feed = feed.unwrap();

@@ -40,10 +40,10 @@ const SENT_WITHIN: Duration = Duration::from_secs(10);
 /// A page has nothing to say.
 const HEARD_BYTES_MAX: usize = 1_024;
 
-/// Names this run of the gateway: positions of another one are not on the same way.
-pub(super) fn run_id() -> &'static str {
-    static RUN: OnceLock<String> = OnceLock::new();
-    RUN.get_or_init(|| format!("{:016x}", rand::random::<u64>()))
+/// Names the positions of this process: those of another one are not on the same way.
+pub(super) fn series() -> &'static str {
+    static SERIES: OnceLock<String> = OnceLock::new();
+    SERIES.get_or_init(|| format!("{:016x}", rand::random::<u64>()))
 }
 
 /// What each connection needs of the listener.
@@ -61,8 +61,8 @@ pub(super) async fn serve<B: Backend>(
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Response {
     let wrong = |message: &str| problem(StatusCode::BAD_REQUEST, message);
-    if let Some(key) = query.keys().find(|key| !["after", "run"].contains(&key.as_str())) {
-        return wrong(&format!("{key}: known are after, run"));
+    if let Some(key) = query.keys().find(|key| !["after", "series"].contains(&key.as_str())) {
+        return wrong(&format!("{key}: known are after, series"));
     }
     let Some(after) = query.get("after").and_then(|after| after.parse::<u64>().ok()) else {
         return wrong("after: expected the position of the journal that was read last");
@@ -72,12 +72,12 @@ pub(super) async fn serve<B: Backend>(
         let full = format!("all {PAGES_MAX} places for pages are taken");
         return problem(StatusCode::SERVICE_UNAVAILABLE, &full);
     };
-    let same_run = query.get("run").is_none_or(|run| run == run_id());
+    let same_series = query.get("series").is_none_or(|of| of == series());
     let upgrade = upgrade.max_message_size(HEARD_BYTES_MAX).max_frame_size(HEARD_BYTES_MAX);
     upgrade.on_upgrade(move |socket| async move {
         let _seat = seat;
         let page = Page { socket, door, caller, position: after };
-        page.serve(same_run, feed.stop).await;
+        page.serve(same_series, feed.stop).await;
     })
 }
 
@@ -101,8 +101,8 @@ struct Page<B> {
 }
 
 impl<B: Backend> Page<B> {
-    async fn serve(mut self, same_run: bool, stop: watch::Receiver<bool>) {
-        let end = match same_run {
+    async fn serve(mut self, same_series: bool, stop: watch::Receiver<bool>) {
+        let end = match same_series {
             true => self.tell(stop).await,
             false => End::TooFarBack,
         };
@@ -177,7 +177,7 @@ impl<B: Backend> Page<B> {
             "type": "alive",
             "position": self.position,
             "at": backend.context().time(backend.now()),
-            "standing": backend.standing(),
+            "condition": backend.condition(),
         });
         if self.send(&alive).await { None } else { Some(End::Gone) }
     }

@@ -35,7 +35,7 @@ use crate::{
     wire::tls::{ListenKeys, ServerTls},
 };
 
-pub use overview::{Person, SinkStanding, SiteWords, Standing};
+pub use overview::{Condition, Person, SinkCondition, SiteWords};
 pub use platform::{PlatformAnswer, PlatformDoor};
 pub use sessions::Sessions;
 pub use token::load_or_make as load_or_make_token;
@@ -162,7 +162,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Of the latest change.
     fn change_position(&self) -> watch::Receiver<u64>;
     /// How the gateway itself is.
-    fn standing(&self) -> Standing;
+    fn condition(&self) -> Condition;
     /// The site's own words, and its people.
     fn site_words(&self) -> SiteWords;
     /// By the wall clock.

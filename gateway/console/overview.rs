@@ -8,7 +8,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Backend, changes::run_id};
+use super::{Backend, changes::series};
 use crate::domain::{DutyRole, Record};
 
 /// Open cases in one page; the most urgent are in it, and how many are not is said.
@@ -36,7 +36,7 @@ pub struct Person {
 
 /// How the gateway is, for the line at the foot of the page.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Standing {
+pub struct Condition {
     /// As in `/readyz`.
     pub reasons: Vec<String>,
     /// As in `/readyz`.
@@ -44,7 +44,7 @@ pub struct Standing {
     /// As in `/readyz`.
     pub model: Option<String>,
     /// Each with what it is owed.
-    pub sinks: Vec<SinkStanding>,
+    pub sinks: Vec<SinkCondition>,
     /// Of the file system; absent where it cannot be asked.
     pub free_bytes: Option<u64>,
     /// `[data] min_free_bytes`.
@@ -57,7 +57,7 @@ pub struct Standing {
 
 /// A sink and what it is owed.
 #[derive(Clone, Debug, Serialize)]
-pub struct SinkStanding {
+pub struct SinkCondition {
     pub id: String,
     pub up: bool,
     /// Records that it has not taken yet.
@@ -71,7 +71,7 @@ pub(super) async fn serve<B: Backend>(State(backend): State<B>) -> Response {
     let list: Vec<Value> = open.records.iter().map(|record| case(&backend, record)).collect();
     let context = backend.context();
     Json(json!({
-        "run": run_id(),
+        "series": series(),
         "position": open.position,
         "at": context.time(backend.now()),
         "version": env!("CARGO_PKG_VERSION"),
@@ -79,7 +79,7 @@ pub(super) async fn serve<B: Backend>(State(backend): State<B>) -> Response {
         "words": backend.site_words(),
         "open": list,
         "left_out": open.left_out,
-        "standing": backend.standing(),
+        "condition": backend.condition(),
     }))
     .into_response()
 }

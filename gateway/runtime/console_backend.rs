@@ -16,7 +16,7 @@ use super::{
 use crate::{
     base::{Readiness, Registry, ask, lock},
     camera,
-    console::{self, Filter, Reloaded, SinkStanding, SiteWords, Standing},
+    console::{self, Condition, Filter, Reloaded, SinkCondition, SiteWords},
     domain::{
         Answer, Body, CaseLines, Clock, DeviceTable, Entry, Envelope, EventContext, Evidence,
         EvidenceId, IncidentId, Meter, Metric, Observation, PostureOrder, RainView, Receipt,
@@ -124,14 +124,14 @@ impl console::Backend for ConsoleBackend {
         self.store.change_position()
     }
 
-    fn standing(&self) -> Standing {
+    fn condition(&self) -> Condition {
         let (ledger, space) = (self.store.ledger(), self.store.space());
         let sink = |id: String| {
             let sums = ledger.of(&id.as_str().into());
             let up = self.registry.get(Metric::SinkUp, &id) > 0.0;
-            SinkStanding { up, pending: sums.pending, dead: sums.dead, id }
+            SinkCondition { up, pending: sums.pending, dead: sums.dead, id }
         };
-        Standing {
+        Condition {
             reasons: self.ready(),
             notes: self.notes(),
             model: self.model(),

@@ -10,13 +10,13 @@ const kind = (wanted) => api('GET', `/api/v1/incidents?kind=${wanted}`).then((to
 const low = (device, battery = 5) => publish(`gridpost/demo/button/${device}`, { device, event: 'heartbeat', battery });
 
 /** The list as the gateway has it. */
-async function snapshot() {
+async function overview() {
   const told = await api('GET', '/api/v1/console');
   return told.open.map((one) => [one.incident, one.revision, one.stage]).sort();
 }
 
 async function same(page, ms = 30_000) {
-  await until('the page equals the snapshot', async () => JSON.stringify((await rows(page)).sort()) === JSON.stringify(await snapshot()), ms);
+  await until('the page equals the overview', async () => JSON.stringify((await rows(page)).sort()) === JSON.stringify(await overview()), ms);
 }
 
 /** An emergency takes both screens and rings; one tap accepts it; the other falls silent and says who. */
@@ -161,9 +161,9 @@ export async function cuts(chrome) {
   }
   // Each change takes two connections, and a wait before each.
   await same(page, 150_000);
-  check(`only ${cut} cuts, ${reads} snapshots`, cut >= 50);
+  check(`only ${cut} cuts, ${reads} overviews`, cut >= 50);
   check(`${doubles} changes came twice`, doubles === 0);
-  check(`${reads} snapshots: it went on from where it was`, reads === 1);
+  check(`${reads} overviews: it went on from where it was`, reads === 1);
   await done(page);
 }
 

@@ -6,7 +6,7 @@ import { call, Refused } from './api';
 import { connect } from './feed';
 import { Dialog } from './parts';
 import { arm } from './sound';
-import { askWho, entrance, iAm, me, snapshot, thrownOut } from './state';
+import { askWho, entrance, iAm, me, overview, thrownOut } from './state';
 import { language, speak, t, word } from './words';
 
 /** Whether this browser has a session. */
@@ -97,7 +97,7 @@ export function LogIn() {
 export function Who() {
   const [typed, setTyped] = useState('');
   if (!askWho.value) return null;
-  const people = snapshot.value?.words.people ?? [];
+  const people = overview.value?.words.people ?? [];
   const use = (name: string) => {
     if (name.trim() === '') return;
     iAm(name.trim());

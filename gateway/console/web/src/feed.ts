@@ -4,7 +4,7 @@ import { call, Refused } from './api';
 import { sayTaken } from './notices';
 import * as state from './state';
 import { at, clockOff, tick } from './time';
-import type { Message, Snapshot } from './types';
+import type { Message, Overview } from './types';
 
 /** Without a word for so long the list is old. */
 const SILENT_MS = 12_000;
@@ -24,8 +24,8 @@ export async function connect(anew: boolean): Promise<void> {
   socket?.close();
   socket = null;
   try {
-    if (anew || state.snapshot.value === null) {
-      const from = await call<Snapshot>('GET', '/api/v1/console');
+    if (anew || state.overview.value === null) {
+      const from = await call<Overview>('GET', '/api/v1/console');
       if (mine !== generation) return;
       takeOver(from);
       heard(from.at);
@@ -39,17 +39,17 @@ export async function connect(anew: boolean): Promise<void> {
   }
 }
 
-/** A call that is not in the new snapshot was dealt with while we were away: it is said, not swallowed. */
-function takeOver(from: Snapshot): void {
+/** A call that is not in the new overview was dealt with while we were away: it is said, not swallowed. */
+function takeOver(from: Overview): void {
   const before = state.calls.value;
   state.begin(from);
   for (const call of before) sayTaken(call, state.open.value.get(call.incident));
 }
 
 function listen(mine: number): void {
-  const from = state.snapshot.value;
+  const from = state.overview.value;
   const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-  const query = `after=${state.position.value}&run=${encodeURIComponent(from?.run ?? '')}`;
+  const query = `after=${state.position.value}&series=${encodeURIComponent(from?.series ?? '')}`;
   const next = new WebSocket(`${scheme}://${location.host}/api/v1/changes?${query}`);
   socket = next;
   asked = Date.now();
@@ -72,7 +72,7 @@ function listen(mine: number): void {
           anew = true;
           return next.close();
         }
-        state.standing.value = message.standing;
+        state.condition.value = message.condition;
         heard(message.at);
         return fresh();
       case 'reload':
@@ -110,11 +110,11 @@ function lost(): void {
   if (state.link.value === 'live') state.link.value = 'lost';
 }
 
-/** After a while, that grows; a socket that closes for want of rights shows so by its snapshot. */
+/** After a while, that grows; a socket that closes for want of rights shows so by its overview. */
 function again(anew: boolean): void {
   const wait = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)] ?? 5000;
   tries += 1;
-  // A page that was refused at the door is not told why: the next snapshot tells.
+  // A page that was refused at the door is not told why: the next overview tells.
   timer = window.setTimeout(() => void connect(anew || tries > 2), wait);
 }
 
@@ -123,7 +123,7 @@ function thrownOut(): void {
   clearTimeout(timer);
   socket?.close();
   socket = null;
-  state.thrownOut.value = state.snapshot.value !== null;
+  state.thrownOut.value = state.overview.value !== null;
   state.link.value = 'lost';
   state.entrance.value = 'outside';
 }
@@ -143,7 +143,7 @@ export function leave(): void {
   clearTimeout(timer);
   socket?.close();
   socket = null;
-  state.snapshot.value = null;
+  state.overview.value = null;
   state.open.value = new Map();
   state.finished.value = [];
   state.thrownOut.value = false;

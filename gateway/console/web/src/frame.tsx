@@ -5,7 +5,7 @@ import { leave } from './feed';
 import { forget, notices } from './notices';
 import { route } from './route';
 import { armed, listenOnce } from './sound';
-import { askWho, lastWord, lastWordAt, link, me, snapshot, standing, thrownOut } from './state';
+import { askWho, lastWord, lastWordAt, link, me, overview, condition, thrownOut } from './state';
 import { clockOff, clockS, now } from './time';
 import { keep, kept, language, speak, t } from './words';
 import { helpShown } from './keys';
@@ -34,7 +34,7 @@ export function Top() {
   return (
     <header class="top">
       <a class="name" href="#/">
-        <strong>{t('app.name')}</strong> <span>{snapshot.value?.words.name ?? ''}</span>
+        <strong>{t('app.name')}</strong> <span>{overview.value?.words.name ?? ''}</span>
       </a>
       <nav aria-label={t('nav.main')}>
         <a href="#/" aria-current={here('now')}>
@@ -42,7 +42,7 @@ export function Top() {
         </a>
         <a href="#/system" aria-current={here('system')}>
           {t('nav.system')}
-          {(standing.value?.reasons.length ?? 0) > 0 ? <span class="badge">{standing.value?.reasons.length}</span> : null}
+          {(condition.value?.reasons.length ?? 0) > 0 ? <span class="badge">{condition.value?.reasons.length}</span> : null}
         </a>
         <a href="#/figures" aria-current={here('figures')}>
           {t('nav.figures')}
@@ -97,7 +97,7 @@ export function size(bytes: number): string {
 }
 
 export function Foot() {
-  const facts = standing.value;
+  const facts = condition.value;
   const live = link.value === 'live';
   const ageS = Math.max(0, Math.floor((now.value - clockOff.value - lastWord.value) / 1000));
   return (
@@ -125,7 +125,7 @@ export function Foot() {
 }
 
 function Sinks() {
-  const sinks = standing.value?.sinks ?? [];
+  const sinks = condition.value?.sinks ?? [];
   if (sinks.length === 0) return <span>{t('foot.sinks_none')}</span>;
   const down = sinks.filter((sink) => !sink.up);
   const pending = sinks.reduce((sum, sink) => sum + sink.pending, 0);
@@ -134,7 +134,7 @@ function Sinks() {
 }
 
 function Disk() {
-  const facts = standing.value;
+  const facts = condition.value;
   if (facts?.free_bytes == null) return <span class="bad">{t('foot.disk_unknown')}</span>;
   const low = facts.free_bytes < facts.min_free_bytes * 1.25;
   return <span class={low ? 'bad' : ''}>{t(low ? 'foot.disk_low' : 'foot.disk', { free: size(facts.free_bytes) })}</span>;

@@ -5,7 +5,7 @@ import { Incident } from './incident';
 import { chosen, filter, find, held, release, shown, touch, waiting, type Filter } from './order';
 import { Limit, Picture, picture, placeOf, Severity, Stage } from './parts';
 import { go, incidentHash } from './route';
-import { finished, isOver, link, open, snapshot } from './state';
+import { finished, isOver, link, open, overview } from './state';
 import { Steps } from './steps';
 import { ago, clock } from './time';
 import { title } from './notices';
@@ -33,7 +33,7 @@ function List() {
   const ids = shown.value;
   const old = link.value === 'lost';
   const more = waiting.value;
-  const left = snapshot.value?.left_out ?? 0;
+  const left = overview.value?.left_out ?? 0;
   return (
     <section class={old ? 'list old' : 'list'} aria-label={t('list.title')}>
       <header>
@@ -63,8 +63,8 @@ function List() {
         onScroll={touch}
         data-rows
       >
-        {snapshot.value === null ? <p class="hint">{t('list.loading')}</p> : null}
-        {snapshot.value !== null && ids.length === 0 ? (
+        {overview.value === null ? <p class="hint">{t('list.loading')}</p> : null}
+        {overview.value !== null && ids.length === 0 ? (
           <p class="hint">
             <strong>{t('list.empty')}</strong>
             <br />

@@ -1,7 +1,7 @@
 // What the page knows: the open cases at a position of the journal, and how it stands with the gateway.
 
 import { computed, signal } from '@preact/signals';
-import type { Case, Snapshot, Standing } from './types';
+import type { Case, Overview, Condition } from './types';
 import { at } from './time';
 import { keep, kept } from './words';
 
@@ -18,8 +18,8 @@ export const lastWord = signal(0);
 /** The same as the gateway wrote it. */
 export const lastWordAt = signal('');
 export const position = signal(0);
-export const snapshot = signal<Snapshot | null>(null);
-export const standing = signal<Standing | null>(null);
+export const overview = signal<Overview | null>(null);
+export const condition = signal<Condition | null>(null);
 export const open = signal<ReadonlyMap<string, Case>>(new Map());
 /** The latest that were closed or dismissed while this page looked on, newest first. */
 export const finished = signal<readonly Case[]>([]);
@@ -44,10 +44,10 @@ export function iAm(name: string): void {
 }
 
 /** Everything anew. What was open and is not in it is over. */
-export function begin(from: Snapshot): void {
-  snapshot.value = from;
+export function begin(from: Overview): void {
+  overview.value = from;
   position.value = from.position;
-  standing.value = from.standing;
+  condition.value = from.condition;
   open.value = new Map(from.open.map((one) => [one.incident, one]));
 }
 

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { busy, REASONS, steps, take, type To } from './actions';
 import { settled } from './order';
 import { Dialog } from './parts';
-import { snapshot } from './state';
+import { overview } from './state';
 import type { Case } from './types';
 import { t, word, type Key } from './words';
 
@@ -83,7 +83,7 @@ function Dispatch({ one }: { one: Case }) {
           <input list="departments" value={department} onInput={(event) => setDepartment(event.currentTarget.value)} />
         </label>
         <datalist id="departments">
-          {(snapshot.value?.words.departments ?? []).map((name) => (
+          {(overview.value?.words.departments ?? []).map((name) => (
             <option key={name} value={name} />
           ))}
         </datalist>

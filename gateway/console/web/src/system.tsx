@@ -3,7 +3,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { call } from './api';
 import { size } from './frame';
-import { snapshot, standing } from './state';
+import { overview, condition } from './state';
 import { ago } from './time';
 import type { Device } from './types';
 import { t, word, type Key } from './words';
@@ -23,7 +23,7 @@ const AGAIN_MS = 15_000;
 const advice = (reason: string): Key => ADVICE.find(([begin]) => begin.test(reason))?.[1] ?? 'fault.other';
 
 export function System() {
-  const facts = standing.value;
+  const facts = condition.value;
   const [devices, setDevices] = useState<Device[]>([]);
   const [cameras, setCameras] = useState<Camera[]>([]);
   useEffect(() => {
@@ -46,7 +46,7 @@ export function System() {
       <h2>{t('system.disk')}</h2>
       <Table
         heads={['system.free', 'system.evidence', 'system.journal', 'system.model', 'system.version']}
-        rows={[[facts.free_bytes == null ? '—' : size(facts.free_bytes), size(facts.evidence_bytes), size(facts.journal_bytes), facts.model ?? t('system.no_model'), snapshot.value?.version ?? '']]}
+        rows={[[facts.free_bytes == null ? '—' : size(facts.free_bytes), size(facts.evidence_bytes), size(facts.journal_bytes), facts.model ?? t('system.no_model'), overview.value?.version ?? '']]}
       />
       <h2>{t('system.cameras')}</h2>
       <Table heads={['system.camera', 'system.state', 'system.rate']} rows={cameras.map((one) => [one.id, mark(one.up, t(one.up ? 'system.up' : 'system.down')), String(one.frames)])} />

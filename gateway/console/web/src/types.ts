@@ -76,7 +76,7 @@ export interface Case {
 }
 
 /** How the gateway itself is. */
-export interface Standing {
+export interface Condition {
   reasons: string[];
   notes: string[];
   model?: string | null;
@@ -90,8 +90,8 @@ export interface Standing {
 export interface Person { name: string; role: string; on_duty: boolean }
 
 /** What a page begins with, at one position of the journal. */
-export interface Snapshot {
-  run: string;
+export interface Overview {
+  series: string;
   position: number;
   at: string;
   version: string;
@@ -99,12 +99,12 @@ export interface Snapshot {
   words: { name: string; people: Person[]; departments: string[] };
   open: Case[];
   left_out: number;
-  standing: Standing;
+  condition: Condition;
 }
 
 export type Message =
   | { type: 'change'; after: number; position: number; case: Case }
-  | { type: 'alive'; position: number; at: string; standing: Standing }
+  | { type: 'alive'; position: number; at: string; condition: Condition }
   | { type: 'reload' | 'logged-out' | 'stopping' };
 
 export interface Device {
