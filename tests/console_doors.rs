@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Method, Response, header};
+use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -39,7 +39,7 @@ async fn asked(
     headers: &[(&str, &str)],
     body: &'static str,
 ) -> Response {
-    let mut request = Client::builder().no_proxy().build().unwrap().request(method, url);
+    let mut request = http().request(method, url);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

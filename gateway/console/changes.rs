@@ -3,11 +3,7 @@
 //! Nothing is queued for a page: it reads on in the journal from where it was, as fast as it takes it. Who is too far
 //! behind, or comes from another run of the gateway, is told to read everything anew.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
@@ -24,7 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use super::{
     Backend,
     door::{Caller, Door},
-    overview::case,
+    overview::{case, series},
     problem::problem,
 };
 use crate::base::stopped;
@@ -39,12 +35,6 @@ const ALIVE_EVERY: Duration = Duration::from_secs(5);
 const SENT_WITHIN: Duration = Duration::from_secs(10);
 /// A page has nothing to say.
 const HEARD_BYTES_MAX: usize = 1_024;
-
-/// Names the positions of this process: those of another one are not on the same way.
-pub(super) fn series() -> &'static str {
-    static SERIES: OnceLock<String> = OnceLock::new();
-    SERIES.get_or_init(|| format!("{:016x}", rand::random::<u64>()))
-}
 
 /// What each connection needs of the listener.
 #[derive(Clone)]

@@ -1,5 +1,7 @@
 //! `GET /api/v1/console`: what a page begins with, at one position of the journal, and how the gateway itself is.
 
+use std::sync::OnceLock;
+
 use axum::{
     Json,
     extract::State,
@@ -8,7 +10,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Backend, changes::series};
+use super::Backend;
 use crate::domain::{DutyRole, Record};
 
 /// Open cases in one page; the most urgent are in it, and how many are not is said.
@@ -64,6 +66,12 @@ pub struct SinkCondition {
     pub pending: u64,
     /// Records that it refused for good.
     pub dead: u64,
+}
+
+/// Names the positions of this process: those of another one are not on the same way.
+pub(super) fn series() -> &'static str {
+    static SERIES: OnceLock<String> = OnceLock::new();
+    SERIES.get_or_init(|| format!("{:016x}", rand::random::<u64>()))
 }
 
 pub(super) async fn serve<B: Backend>(State(backend): State<B>) -> Response {

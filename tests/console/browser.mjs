@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 
 export const web = need('GRIDPOST_WEB');
@@ -37,6 +37,7 @@ export async function open(chrome, { size = { width: 1366, height: 768 }, theme 
     },
     [language, name],
   );
+  if (process.env.GRIDPOST_PAGE !== undefined) await fromFolder(context, process.env.GRIDPOST_PAGE);
   const page = await context.newPage();
   const errors = [];
   const tell = (text) => allow.some((pattern) => pattern.test(text)) || errors.push(text);
@@ -46,6 +47,15 @@ export async function open(chrome, { size = { width: 1366, height: 768 }, theme 
   page.errors = errors;
   page.base = base;
   return page;
+}
+
+/** For who works on the page: the files of this folder (target/console) in place of those in the program. */
+async function fromFolder(context, folder) {
+  await context.route(`${web}/`, async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, body: readFileSync(`${folder}/index.html`) });
+  });
+  await context.route(`${web}/assets/*`, (route) => route.fulfill({ path: `${folder}/${new URL(route.request().url()).pathname.slice(8)}` }));
 }
 
 export async function logIn(page) {

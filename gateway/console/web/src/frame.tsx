@@ -58,7 +58,7 @@ export function Top() {
         <button type="button" class="plain" onClick={() => speak(language.value === 'zh' ? 'en' : 'zh')} data-language>
           {t('top.language')}
         </button>
-        <button type="button" class="plain me" onClick={() => (askWho.value = true)} aria-label={t('top.me')} data-me>
+        <button type="button" class="plain me" onClick={() => (askWho.value = true)} title={t('top.me')} data-me>
           {me.value === '' ? t('top.me') : me.value}
         </button>
         <button type="button" class="plain wide" onClick={() => void call('DELETE', '/api/v1/session').then(leave, leave)} data-logout>
