@@ -27,11 +27,13 @@ fn main() {
     names.sort_unstable();
     let mut code = String::from("&[\n");
     for name in names {
-        let plain = folder.join(&name);
-        let packed = folder.join(format!("{name}.gz"));
-        let packed = match packed.is_file() {
-            true => format!("Some(include_bytes!({packed:?}))"),
-            false => "None".into(),
+        // A copy of our own: the page may be built anew while the program is compiled.
+        let copied =
+            |name: &str| fs::copy(folder.join(name), out.join(name)).map(|_| out.join(name));
+        let Ok(plain) = copied(&name) else { continue };
+        let packed = match copied(&format!("{name}.gz")) {
+            Ok(packed) => format!("Some(include_bytes!({packed:?}))"),
+            Err(_) => "None".into(),
         };
         let _ = writeln!(code, "    ({name:?}, include_bytes!({plain:?}), {packed}),");
     }

@@ -22,7 +22,7 @@ function need(name) {
 export async function browser() {
   const path = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
   if (path === undefined) throw new Error('chromium is not installed; `make setup-test` installs it');
-  return chromium.launch({ executablePath: path, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-proxy-server', '--lang=zh-CN'] });
+  return chromium.launch({ executablePath: path, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-proxy-server', '--lang=zh-CN', '--disable-features=LocalNetworkAccessChecks'] });
 }
 
 /** Errors that a flow makes on purpose are named by `allow`. */

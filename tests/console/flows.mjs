@@ -66,7 +66,10 @@ export async function second(chrome) {
   const [incident] = await kind('emergency-button');
   await api('POST', '/api/v1/replies', { incident: incident.incident, to: 'accepted', by: '李警官', id: 'first' });
   await page.waitForTimeout(700); // For as long as a tap does not count.
+  const sent = page.waitForRequest(/\/api\/v1\/replies/).then((request) => request.postDataJSON());
   await page.click('[data-accept]');
+  const reply = await sent;
+  check('the tap is bound to what was shown', reply.revision === 1 && reply.id.length > 20 && reply.by === '王警官');
   await page.waitForSelector('.notice:has-text("李警官")');
   await page.waitForSelector('[data-urgent]', { state: 'detached' });
   const [after] = await kind('emergency-button');
@@ -180,9 +183,10 @@ export async function lost(chrome) {
   await logIn(page);
   await low('btn-2');
   await page.waitForSelector('[data-rows] [data-incident]');
+  // The other end is there and says nothing: that is no life.
   deaf = true;
-  dead = true;
   await page.waitForSelector('[data-broken]');
+  dead = true;
   check('it says since when', /\d\d:\d\d:\d\d/.test(await page.textContent('[data-broken]')));
   check('what is old is grey', (await page.$('.list.old')) !== null);
   await low('btn-3');

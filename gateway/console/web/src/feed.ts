@@ -94,6 +94,7 @@ function listen(mine: number): void {
 
 function fresh(): void {
   tries = 0;
+  tick();
   state.lastWord.value = Date.now();
   state.link.value = 'live';
   state.thrownOut.value = false;

@@ -21,8 +21,8 @@ export function Now() {
   return (
     <main class={id === null ? 'now' : 'now has-case'} id="main">
       <List />
-      <section class="pane" aria-label={t('act.open')}>
-        {id === null ? <p class="hint">{t('case.pick')}</p> : <Incident id={id} key={id} />}
+      <section class="pane" aria-label={t('act.open')} key={id ?? ''}>
+        {id === null ? <p class="hint">{t('case.pick')}</p> : <Incident id={id} />}
       </section>
     </main>
   );

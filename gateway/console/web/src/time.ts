@@ -33,7 +33,7 @@ export function span(ms: number): string {
 
 /** As a clock that runs down: `2:07`, beyond an hour in words. */
 export function countdown(ms: number): string {
-  const s = Math.max(0, Math.ceil(ms / 1000));
+  const s = Math.max(0, Math.round(ms / 1000));
   return s < 3600 ? `${Math.floor(s / 60)}:${String(s % 60).padStart(2, '0')}` : span(ms);
 }
 
