@@ -74,6 +74,7 @@ function Call({ one, others }: { one: Case; others: number }) {
     <div class="urgent" role="alertdialog" aria-modal="true" aria-label={`${t('urgent.title')}: ${title(one)}`} tabIndex={-1} ref={self} data-urgent={one.incident}>
       <p class="sign">
         <span aria-hidden="true">◆</span> {t('urgent.title')}
+        {detail['drill'] === true ? <span class="stage drill"> {t('case.drill')}</span> : null}
         {others > 0 ? <span class="others"> · {t('urgent.more', { n: others })}</span> : null}
       </p>
       <h1>{title(one)}</h1>
