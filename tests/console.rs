@@ -119,6 +119,11 @@ async fn language_and_colours_change_at_once_and_logging_out_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ends_is_told_and_heard() {
+    flow(&start(site()).await, "thrown", None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_press_is_on_the_screen_within_300_ms_of_its_acknowledgement() {
     flow(&start(site()).await, "measure", None).await;
 }

@@ -291,7 +291,24 @@ export async function words(chrome) {
   await done(page);
 }
 
-const flows = { accept, second, dismiss, keyboard, cuts, lost, touched, names, words };
+/** A session that ends behind the officer's back: the page says so, and is not silent. */
+export async function thrown(chrome) {
+  const page = await open(chrome, { allow: [/401/] });
+  await logIn(page);
+  const other = await page.context().newPage();
+  await other.goto(page.base + '/');
+  await other.click('[data-logout]');
+  await page.waitForSelector('[data-token]');
+  check('it says that the list is old', (await page.textContent('[role=alert]')).includes('登录已失效'));
+  const before = await tones(page);
+  await until('it is heard', async () => (await tones(page)) > before, 40_000);
+  await page.fill('[data-token]', token);
+  await page.click('[data-login]');
+  await page.waitForSelector('[data-link=live]');
+  await done(page);
+}
+
+const flows = { accept, second, dismiss, keyboard, cuts, lost, touched, names, words, thrown };
 const name = process.argv[2];
 const { screens, measure } = await import('./screens.mjs');
 const flow = { ...flows, screens, measure }[name];
