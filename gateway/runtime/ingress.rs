@@ -11,6 +11,7 @@ use tokio::{
 use super::{
     console_backend::{ConsoleBackend, ReloadAsked},
     shared::Shared,
+    site_facts::SiteFacts,
 };
 use crate::{
     base::{OwnRuntime, Sync, Task, stopped, write_whole},
@@ -60,6 +61,8 @@ pub(super) struct Ingress {
     web: Option<Listener>,
     /// Who is logged in stays so over a reload.
     sessions: Sessions,
+    /// What the page says of the site itself.
+    site_facts: watch::Sender<Arc<SiteFacts>>,
     intake: Option<Listener>,
     sl651: Option<Listener>,
     brokers: BTreeMap<String, Task>,
@@ -69,11 +72,12 @@ pub(super) struct Ingress {
 
 impl Ingress {
     /// Nothing is open yet.
-    pub(super) fn new() -> Self {
+    pub(super) fn of(config: &Config) -> Self {
         Self {
             web_thread: OwnRuntime::start("web"),
             web: None,
             sessions: Sessions::default(),
+            site_facts: watch::Sender::new(Arc::new(SiteFacts::of(config))),
             intake: None,
             sl651: None,
             brokers: BTreeMap::new(),
@@ -135,6 +139,11 @@ impl Ingress {
         }
     }
 
+    /// The page speaks of the site as this configuration does from now on.
+    pub(super) fn tell_site(&self, config: &Config) {
+        self.site_facts.send_replace(Arc::new(SiteFacts::of(config)));
+    }
+
     /// Opens the new listeners, then closes the old ones; devices connect anew and send again what was
     /// not acknowledged.
     pub(super) async fn open(
@@ -175,7 +184,7 @@ impl Ingress {
                 asks: shared.asks.clone(),
                 platforms: shared.platforms.clone(),
                 looked: Arc::default(),
-                site_facts: shared.site_facts.subscribe(),
+                site_facts: self.site_facts.subscribe(),
             };
             let socket = console.listener();
             let readiness = shared.readiness.clone();

@@ -24,7 +24,6 @@ use super::{
     ingress::{BoundListeners, Ingress, warn_if_plain},
     junction::NewConfig,
     shared::Shared,
-    site_facts::SiteFacts,
     systemd::Systemd,
 };
 use crate::{
@@ -217,7 +216,7 @@ impl RunningGateway {
         let _ = self.configs.send(NewConfig { config: new.clone(), done }).await;
         let _ = taken.await;
         self.context.send_replace(context.clone());
-        self.shared.site_facts.send_replace(Arc::new(SiteFacts::of(&new)));
+        self.ingress.tell_site(&new);
         // No connection is touched by it: the next message is read so.
         self.dialects.send_replace(Arc::new(dialects(&new)));
         for item in difference.of("sink").filter(|item| item.change == ConfigChange::Removed) {

@@ -5,12 +5,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
-use super::{
-    device_table::DeviceTableReader, junction::Ask, platform_doors::Platforms,
-    site_facts::SiteFacts,
-};
+use super::{device_table::DeviceTableReader, junction::Ask, platform_doors::Platforms};
 use crate::{
     base::{Progress, Readiness, Registry, Reporter},
     camera::WakeRouter,
@@ -43,8 +40,6 @@ pub(super) struct Shared {
     pub(super) devices: DeviceTableReader,
     /// To the junction: what the rules know of rain.
     pub(super) asks: mpsc::Sender<Ask>,
-    /// The site's own words and its people; set anew by a reload.
-    pub(super) site_facts: watch::Sender<Arc<SiteFacts>>,
     /// Where parts give signs of life.
     pub(super) progress: Progress,
     /// Where the streams of cameras are that were asked for them.

@@ -30,7 +30,6 @@ use super::{
     platform_doors::Platforms,
     reload::{Reread, RunningGateway},
     shared::{Shared, StreamUrlsByCamera},
-    site_facts::SiteFacts,
     standing_table,
     systemd::{self, Systemd},
     track_feed::TrackFeed,
@@ -179,7 +178,6 @@ impl Parts {
             dialects,
             devices: devices.clone(),
             asks,
-            site_facts: watch::Sender::new(Arc::new(SiteFacts::of(&config))),
             progress: Progress::new(clock.clone()),
             stream_urls: StreamUrlsByCamera::default(),
             platforms: Platforms::at(&config.data.path, registry.clone(), readiness),
@@ -201,7 +199,7 @@ impl Parts {
         heart.watch_writer(&shared.store);
         let heartbeats = Heartbeats::start(&config.site, &context, &shared, &heart);
         let couriers = start_couriers(Couriers::new(heartbeats), &config, &shared, &context);
-        let mut ingress = Ingress::new();
+        let mut ingress = Ingress::of(&config);
         let bound = bind_all(&ingress, &config, &shared).await?;
         ingress.open(bound, &shared, &context_reader, &reloads).await;
         config.mqtt.iter().for_each(|broker| ingress.start_broker(broker, &shared));
