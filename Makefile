@@ -2,7 +2,7 @@
 # Dependencies build once, optimised, in the dev profile.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build-tests prove prove-city hostile fuzz soak build setup setup-test setup-bench models all-models clips bench bench-media bench-seeing schema fmt lint docs deny clean
+.PHONY: help demo test build-tests prove prove-city hostile fuzz soak build setup setup-test setup-console setup-bench console models all-models clips bench bench-media bench-seeing schema fmt lint docs deny clean
 
 # Debian's own, for its GStreamer bindings: another python3 may be first on PATH.
 PYTHON ?= /usr/bin/python3
@@ -50,10 +50,10 @@ soak: setup-test models clips ## camera, broker and sink flap, MINUTES=10; memor
 	@GRIDPOST_SOAK_SECONDS=$$(( $(or $(MINUTES),10) * 60 )) GRIDPOST_FLAT_PRESSES=$$(( $(or $(MINUTES),10) * 2000 )) \
 		cargo nextest run --no-capture -E 'test(/^(soak|flat)::/)'
 
-build-tests: setup-test
+build-tests: setup-test console setup-console
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --no-run --cargo-quiet; else cargo test --quiet --no-run; fi
 
-build: setup ## the program, in target/debug
+build: setup console ## the program, in target/debug
 	@cargo build
 
 setup: ## system packages for building and the demo
@@ -61,6 +61,12 @@ setup: ## system packages for building and the demo
 
 setup-test: ## and those that only tests need
 	@tests/rig/setup.sh test
+
+console: setup ## the officers' page, in target/console; the program is built with it
+	@$(PYTHON) gateway/console/web/make.py $(TARGET)/console
+
+setup-console: setup-test ## what drives the page in Chromium
+	@$(PYTHON) gateway/console/web/make.py --packages tests/console
 
 setup-bench: ## and those that only `make bench-media` needs
 	@tests/rig/setup.sh bench

@@ -75,6 +75,8 @@ mod buttons_story;
 mod camera;
 mod city;
 mod configs;
+mod console;
+mod console_doors;
 mod doors_brokers;
 mod doors_intake;
 mod doors_web;

@@ -3,6 +3,7 @@
 use std::io::SeekFrom;
 
 use axum::{
+    Extension,
     body::Body,
     extract::{Path, State},
     http::{HeaderMap, Method, StatusCode, header},
@@ -14,18 +15,19 @@ use tokio::{
     io::{AsyncReadExt, AsyncSeekExt},
 };
 
-use super::{Backend, problem::problem};
+use super::{Backend, door::Caller, problem::problem};
 
 /// Read and sent at a time.
 const CHUNK_BYTES: u64 = 64 * 1024;
 
 pub(super) async fn serve<B: Backend>(
     State(backend): State<B>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    send(&backend, &id, "api", (&method, &headers)).await
+    send(&backend, &id, caller.name(), (&method, &headers)).await
 }
 
 /// The file, once it is written down that this one looked at it.

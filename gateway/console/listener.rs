@@ -186,7 +186,8 @@ async fn connection(
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
-    let mut served = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), answer));
+    let mut served =
+        std::pin::pin!(builder.serve_connection(TokioIo::new(stream), answer).with_upgrades());
     let mut stopping = false;
     loop {
         tokio::select! {

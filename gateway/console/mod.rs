@@ -1,18 +1,23 @@
 //! The web API: reads snapshots through its `Backend` and owns no state; replies enter by the junction, as those of MQTT do.
 
 mod body;
+mod changes;
+mod door;
 mod evidence;
 mod figures;
 mod forms;
 mod link;
 mod links;
 mod listener;
+mod overview;
+mod page;
 mod platform;
 mod problem;
 mod replies;
 pub mod reports;
 mod routes;
 mod rules;
+mod sessions;
 mod step_pictures;
 mod token;
 mod weather;
@@ -24,6 +29,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
 
+use door::Door;
 use listener::{DoorRules, WebListener};
 
 use crate::{
@@ -39,7 +45,9 @@ use crate::{
 };
 
 pub use links::{LinkPages, LinksConfig};
+pub use overview::{Condition, Person, SinkCondition, SiteWords};
 pub use platform::{PlatformAnswer, PlatformDoor};
+pub use sessions::Sessions;
 pub use step_pictures::NoPicture;
 pub use token::load_or_make as load_or_make_token;
 
@@ -127,6 +135,17 @@ pub struct Filter {
     pub limit: usize,
 }
 
+/// Cases that are not over. Its twin is `store::OpenCases`.
+#[derive(Clone, Debug, Default)]
+pub struct OpenCases {
+    /// Of the latest change that is in them.
+    pub position: u64,
+    /// The most urgent first, and of these the newest.
+    pub records: Vec<Record>,
+    /// So many more there are.
+    pub left_out: usize,
+}
+
 /// What the console can see and say; the runtime makes it.
 pub trait Backend: Clone + Send + Sync + 'static {
     /// Reasons not to be ready; empty is ready.
@@ -150,6 +169,16 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// How each rule does since then, and what could be changed of it, as JSON; blocks on the disk, and takes
     /// a second or two where there are hundreds of cases.
     fn rules(&self, since: jiff::Timestamp) -> Result<serde_json::Value, String>;
+    /// Cases that are not over, at most so many, and the position of the journal that they are at.
+    fn open_cases(&self, most: usize) -> OpenCases;
+    /// Changes behind a position, each with its own, in order, at most so many; `None`: too far back.
+    fn changes_after(&self, after: u64, most: usize) -> Option<Vec<(u64, Record)>>;
+    /// Of the latest change.
+    fn change_position(&self) -> watch::Receiver<u64>;
+    /// How the gateway itself is.
+    fn condition(&self) -> Condition;
+    /// The site's own words, and its people.
+    fn site_words(&self) -> SiteWords;
     /// By the wall clock.
     fn now(&self) -> jiff::Timestamp;
     fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)>;
@@ -233,10 +262,18 @@ impl Console {
     pub async fn serve<B: Backend>(
         self,
         backend: B,
+        sessions: Sessions,
         readiness: Readiness,
         stop: watch::Receiver<bool>,
     ) {
-        let app = routes::router(backend, self.token);
+        let door = Door {
+            token: self.token.into(),
+            tls: self.tls.is_some(),
+            sessions,
+            wrong: Arc::default(),
+            backend,
+        };
+        let app = routes::router(door, stop.clone());
         let Self { listener, tls, .. } = self;
         WebListener { listener, tls, app, readiness, rules: DoorRules::web() }.serve(stop).await;
     }

@@ -1,48 +1,51 @@
 //! The addresses: health and metrics for machines, incidents, evidence and replies behind the token.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
-    Json, Router,
-    extract::{DefaultBodyLimit, Path, Query, Request, State},
+    Extension, Json, Router,
+    extract::{DefaultBodyLimit, Path, Query, State},
     http::{StatusCode, header},
-    middleware::{self, Next},
+    middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde_json::{Value, json};
+use tokio::sync::{Semaphore, watch};
 
 use super::{
     Backend, Filter, Reloaded,
     body::{BODY_BYTES_MAX, PICTURE_BODY_BYTES_MAX, with_body, with_picture_body},
-    evidence, figures, link, platform,
+    changes::{self, Feed, PAGES_MAX},
+    door::{self, Door},
+    evidence, figures, link, overview, page, platform,
     problem::problem,
-    replies, rules, token, weather,
-    wrong_tokens::WrongTokens,
+    replies, rules, weather,
 };
-use crate::{
-    domain::{DEVICE_STATES, DeviceState, Kind, Record},
-    wire::guests::{GuestHandle, Trust},
-};
+use crate::domain::{DEVICE_STATES, DeviceState, Kind, Record};
 
 /// Incidents in one answer.
 const LIST_DEFAULT: usize = 100;
 const LIST_MAX: usize = 1_000;
 
-pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
-    let token: Arc<str> = token.into();
-    let wrong = Arc::new(WrongTokens::new());
+pub(super) fn router<B: Backend>(door: Door<B>, stop: watch::Receiver<bool>) -> Router {
+    let backend = door.backend.clone();
     let platforms = Router::new()
         .route("/api/v1/platform/{id}", post(platform::take::<B>))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(
-            (wrong.clone(), backend.clone()),
+            (door.wrong.clone(), backend.clone()),
             platform::only_with_its_token::<B>,
         ));
     let pictured = Router::new()
         .route("/api/v1/incidents/{id}/replies", post(replies::take_of_incident::<B>))
         .layer(DefaultBodyLimit::max(PICTURE_BODY_BYTES_MAX))
         .layer(middleware::from_fn(with_picture_body));
+    let feed = Feed { pages: Arc::new(Semaphore::new(PAGES_MAX)), stop };
+    let changes = Router::new()
+        .route("/api/v1/changes", get(changes::serve::<B>))
+        .layer(Extension(feed))
+        .with_state(door.clone());
     let guarded = Router::new()
         .route("/api/v1/incidents", get(incidents::<B>))
         .route("/api/v1/incidents/{id}", get(incident::<B>))
@@ -57,18 +60,19 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
         .route("/api/v1/reload", post(reload::<B>))
         .route("/api/v1/rain", get(weather::rain::<B>))
         .route("/api/v1/posture", get(weather::postures::<B>).post(weather::order::<B>))
+        .route("/api/v1/console", get(overview::serve::<B>))
+        .merge(changes)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(with_body))
         .merge(pictured)
-        .layer(middleware::from_fn_with_state(
-            (token, wrong, backend.clone()),
-            only_with_token::<B>,
-        ));
+        .layer(middleware::from_fn_with_state(door.clone(), door::only_who_may::<B>));
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz::<B>))
         .route("/metrics", get(metrics::<B>))
+        .merge(page::routes())
         .merge(guarded)
+        .merge(door::routes(&door))
         .merge(platforms)
         .fallback(|| async { problem(StatusCode::NOT_FOUND, "no such address") })
         .layer(middleware::map_response(|mut response: Response| async {
@@ -77,35 +81,6 @@ pub(super) fn router<B: Backend>(backend: B, token: String) -> Router {
             response
         }))
         .with_state(backend)
-}
-
-/// What the door knows: the token, who guessed wrong, and who counts that.
-type Door<B> = (Arc<str>, Arc<WrongTokens>, B);
-
-async fn only_with_token<B: Backend>(
-    State((token, wrong, backend)): State<Door<B>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let given = request.headers().get(header::AUTHORIZATION);
-    if token::carries(given.and_then(|value| value.to_str().ok()), &token) {
-        // Whoever has the token is no stranger any more, and keeps its place.
-        if let Some(guest) = request.extensions().get::<GuestHandle>() {
-            guest.stands(Trust::Listed);
-        }
-        return next.run(request).await;
-    }
-    // None at all is no guess.
-    if given.is_some() {
-        backend.token_refused();
-        if let Some(peer) = request.extensions().get::<SocketAddr>() {
-            tokio::time::sleep(wrong.another(peer.ip())).await;
-        }
-    }
-    let mut answer = problem(StatusCode::UNAUTHORIZED, "bearer token missing or wrong");
-    let how = header::HeaderValue::from_static("Bearer");
-    answer.headers_mut().insert(header::WWW_AUTHENTICATE, how);
-    answer
 }
 
 async fn readyz<B: Backend>(State(backend): State<B>) -> Response {

@@ -29,17 +29,21 @@ pub(super) struct WrongTokens {
     what: &'static str,
 }
 
-impl WrongTokens {
-    pub(super) fn new() -> Self {
+impl Default for WrongTokens {
+    fn default() -> Self {
         Self::of("web: a wrong token")
     }
+}
 
-    /// As [`Self::new`], for what is shown at another door.
+impl WrongTokens {
+    /// As the default, for what is shown at another door.
     pub(super) fn of(what: &'static str) -> Self {
         let said = Mutex::new(Rarely::every(SAID_EVERY));
         Self { guesses: Mutex::new(HashMap::new()), said, what }
     }
+}
 
+impl WrongTokens {
     /// One more of this address, in the log too; how long its answer has to wait.
     pub(super) fn another(&self, from: IpAddr) -> Duration {
         let (guesses, waits) = self.another_at(from, Instant::now());
@@ -81,7 +85,7 @@ mod tests {
 
     #[test]
     fn who_goes_on_guessing_is_slowed_down_and_nobody_else() {
-        let (tokens, start) = (WrongTokens::new(), Instant::now());
+        let (tokens, start) = (WrongTokens::default(), Instant::now());
         let after = |from: &str, s: u64| {
             tokens.another_at(from.parse().unwrap(), start + Duration::from_secs(s)).1
         };
@@ -101,7 +105,7 @@ mod tests {
 
     #[test]
     fn p11_addresses_are_bounded() {
-        let (tokens, now) = (WrongTokens::new(), Instant::now());
+        let (tokens, now) = (WrongTokens::default(), Instant::now());
         for n in 0..5_000u32 {
             tokens.another_at(IpAddr::from(n.to_be_bytes()), now);
         }

@@ -89,6 +89,13 @@ impl Roster {
         there.map(|one| one.who.clone()).collect()
     }
 
+    /// Who is on duty for any place, in the order of the file.
+    pub fn on_duty_anywhere(&self, at: Timestamp) -> Vec<OnDuty> {
+        let at = self.zone.to_datetime(at);
+        let there = self.shifts.iter().filter(|one| one.hours.hold(at));
+        there.map(|one| one.who.clone()).collect()
+    }
+
     /// Times within so many days from `from` in which nobody is on duty who may decide: neither a lead
     /// nor an officer, for no place at all.
     pub fn gaps(&self, from: Timestamp, days: i64) -> Vec<(DateTime, DateTime)> {

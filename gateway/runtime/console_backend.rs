@@ -12,19 +12,20 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     device_table::DeviceTableReader, junction::Ask, platform_doors::Platforms,
-    rule_report::rule_report, shared::RunningConfig, step_pictures::StepPictures,
+    rule_report::rule_report, shared::RunningConfig, site_facts::SiteFacts,
+    step_pictures::StepPictures,
 };
 use crate::{
     base::{Readiness, Registry, ask, lock},
     camera,
-    console::{self, Filter, Reloaded},
+    console::{self, Condition, Filter, Reloaded, SinkCondition, SiteWords},
     domain::{
         Answer, Body, CaseLines, Clock, DeviceTable, Entry, Envelope, EventContext, Evidence,
         EvidenceId, IncidentId, Meter, Metric, Observation, PostureOrder, RainView, Receipt,
         Record, Reply, SourceId,
     },
     media::heap_bytes,
-    store::{Batch, IncidentFilter, Store, ledger_text},
+    store::{Batch, IncidentFilter, OpenCases, Store, ledger_text},
     wire::case_links::{BadLink, CaseLinks, LinkOf, NoLink},
 };
 
@@ -65,6 +66,8 @@ pub(super) struct ConsoleBackend {
     pub(super) links: Arc<CaseLinks>,
     /// Pictures that come with replies.
     pub(super) step_pictures: Arc<StepPictures>,
+    /// The site's own words and its people, as the latest configuration has them.
+    pub(super) site_facts: watch::Receiver<Arc<SiteFacts>>,
     /// When each piece was last looked at, monotonic milliseconds.
     pub(super) looked: Arc<Mutex<BTreeMap<EvidenceId, u64>>>,
 }
@@ -122,6 +125,43 @@ impl console::Backend for ConsoleBackend {
         let now = self.now();
         let report = rule_report(&config, &self.case_lines(since, now), since, now);
         serde_json::to_value(report).map_err(|error| error.to_string())
+    }
+
+    fn open_cases(&self, most: usize) -> console::OpenCases {
+        let OpenCases { position, records, left_out } = self.store.open_cases(most);
+        console::OpenCases { position, records, left_out }
+    }
+
+    fn changes_after(&self, after: u64, most: usize) -> Option<Vec<(u64, Record)>> {
+        self.store.changes_after(after, most)
+    }
+
+    fn change_position(&self) -> watch::Receiver<u64> {
+        self.store.change_position()
+    }
+
+    fn condition(&self) -> Condition {
+        let (ledger, space) = (self.store.ledger(), self.store.space());
+        let sink = |id: String| {
+            let sums = ledger.of(&id.as_str().into());
+            let up = self.registry.get(Metric::SinkUp, &id) > 0.0;
+            SinkCondition { up, pending: sums.pending, dead: sums.dead, id }
+        };
+        Condition {
+            reasons: self.ready(),
+            notes: self.notes(),
+            model: self.model(),
+            sinks: self.registry.labels(Metric::SinkUp).into_iter().map(sink).collect(),
+            free_bytes: space.free_bytes,
+            min_free_bytes: space.min_free_bytes,
+            evidence_bytes: space.evidence_bytes,
+            journal_bytes: space.journal_bytes,
+        }
+    }
+
+    fn site_words(&self) -> SiteWords {
+        let facts = self.site_facts.borrow().clone();
+        facts.words(self.clock.now().wall)
     }
 
     fn now(&self) -> Timestamp {

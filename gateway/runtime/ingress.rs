@@ -12,11 +12,12 @@ use super::{
     console_backend::{ConsoleBackend, ReloadAsked},
     resident_reports::{KnownReports, ReportDoor, listed_places},
     shared::Shared,
+    site_facts::SiteFacts,
 };
 use crate::{
     base::{OwnRuntime, Sync, Task, stopped, write_whole},
     config::Config,
-    console::{self, Console, LinkPages, LinksConfig, reports::Reports},
+    console::{self, Console, LinkPages, LinksConfig, Sessions, reports::Reports},
     domain::{
         Body, DeviceReport, DeviceStatus, Envelope, EventContext, Fault, Kind, Meter, Observation,
     },
@@ -68,6 +69,10 @@ pub(super) struct Ingress {
     links_thread: Option<OwnRuntime>,
     web: Option<Listener>,
     reports: Option<Listener>,
+    /// Who is logged in stays so over a reload.
+    sessions: Sessions,
+    /// What the page says of the site itself.
+    site_facts: watch::Sender<Arc<SiteFacts>>,
     intake: Option<Listener>,
     sl651: Option<Listener>,
     links: Option<Listener>,
@@ -78,7 +83,7 @@ pub(super) struct Ingress {
 
 impl Ingress {
     /// Nothing is open yet.
-    pub(super) fn new() -> Self {
+    pub(super) fn of(config: &Config) -> Self {
         Self {
             web_thread: OwnRuntime::start("web"),
             reports_thread: None,
@@ -86,6 +91,8 @@ impl Ingress {
             links_thread: None,
             web: None,
             reports: None,
+            sessions: Sessions::default(),
+            site_facts: watch::Sender::new(Arc::new(SiteFacts::of(config))),
             intake: None,
             sl651: None,
             links: None,
@@ -178,6 +185,11 @@ impl Ingress {
         }
     }
 
+    /// The page speaks of the site as this configuration does from now on.
+    pub(super) fn tell_site(&self, config: &Config) {
+        self.site_facts.send_replace(Arc::new(SiteFacts::of(config)));
+    }
+
     /// Opens the new listeners, then closes the old ones; devices connect anew and send again what was
     /// not acknowledged.
     pub(super) async fn open(
@@ -222,6 +234,7 @@ impl Ingress {
             platforms: shared.platforms.clone(),
             links: shared.links.clone(),
             step_pictures: Arc::default(),
+            site_facts: self.site_facts.subscribe(),
             looked: Arc::default(),
         };
         if let Some(pages) = bound.links {
@@ -240,8 +253,10 @@ impl Ingress {
         if let Some(console) = bound.web {
             let socket = console.listener();
             let readiness = shared.readiness.clone();
-            let task =
-                Task::start_on(&self.web_thread, |stop| console.serve(backend, readiness, stop));
+            let sessions = self.sessions.clone();
+            let task = Task::start_on(&self.web_thread, |stop| {
+                console.serve(backend, sessions, readiness, stop)
+            });
             // Not waited for: a connection of it may be the one that asked for this.
             if let Some(old) = self.web.replace(Listener { task, socket }) {
                 old.task.stop();

@@ -33,6 +33,7 @@ mod resident_reports;
 mod retry_request;
 mod rule_report;
 mod shared;
+mod site_facts;
 mod standing_table;
 mod step_pictures;
 mod systemd;

@@ -247,6 +247,7 @@ impl RunningGateway {
         let _ = self.configs.send(NewConfig { config: new.clone(), done }).await;
         let _ = taken.await;
         self.context.send_replace(context.clone());
+        self.ingress.tell_site(&new);
         // No connection is touched by it: the next message is read so.
         self.dialects.send_replace(Arc::new(dialects(&new)));
         for item in difference.of("sink").filter(|item| item.change == ConfigChange::Removed) {

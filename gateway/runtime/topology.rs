@@ -299,7 +299,7 @@ async fn ingress(
     context: &watch::Receiver<EventContext>,
     reloads: &mpsc::Sender<super::console_backend::ReloadAsked>,
 ) -> Result<Ingress, String> {
-    let mut ingress = Ingress::new();
+    let mut ingress = Ingress::of(config);
     let bound = bind_all(&ingress, config, shared).await?;
     ingress.open(bound, shared, context, reloads).await;
     config.mqtt.iter().for_each(|broker| ingress.start_broker(broker, shared));

@@ -6,6 +6,7 @@
 
 mod backup;
 mod case_files;
+mod changes;
 mod check;
 mod config;
 mod dead;
@@ -73,6 +74,7 @@ use tokio::sync::mpsc;
 pub use self::{
     backup::{backup, restore},
     case_files::case_lines,
+    changes::OpenCases,
     check::{CheckReport, check, read_ledger},
     config::Config,
     disk_space::{SpaceCheck, SpaceLevel},

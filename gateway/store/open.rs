@@ -123,10 +123,12 @@ fn begin(
     evidence::clear_unfinished(&data_folder).map_err(OpenError::io("clear", &unfinished))?;
 
     let bounds = Bounds::within(config.memory_max_bytes);
-    let (index, state, found, evidence_bytes) = read_and_log(&data_folder, &*disk, bounds)?;
+    let (index, mut state, found, evidence_bytes) = read_and_log(&data_folder, &*disk, bounds)?;
     let sinks = sinks.map_or_else(|| state.subscribers(), <[Subscriber]>::to_vec);
     let reader = Reader::new(data_folder.journal());
     let restored = restore(&state, &reader);
+    // What was read back is in the incidents: who watched a process before reads everything anew.
+    state.changes.begin(found.end.seq);
     let Recovered { end, sizes, sealed, notes, .. } = found;
     let folder = data_folder.journal();
     let journal = Journal::new(folder, Arc::clone(&disk), config.segment_bytes, end, sizes, sealed);

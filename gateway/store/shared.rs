@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     /// The index, while there is one.
     on_disk: Mutex<Option<OnDisk>>,
+    /// Where the latest change is in the journal.
+    pub(super) changed: watch::Sender<u64>,
     /// Notified when something may have become due.
     pub(super) wake: Notify,
     /// Reads single records.
@@ -74,6 +76,7 @@ impl Shared {
             writer_ended: watch::Sender::new(false),
             state: Mutex::new(state),
             on_disk: Mutex::default(),
+            changed: watch::Sender::new(0),
             wake: Notify::new(),
             reader,
             meter,
@@ -124,15 +127,17 @@ impl Shared {
         drop(self.closing_changed.wait_timeout_while(guard, time, |closing| !*closing));
     }
 
-    /// To be called after the state changed: sets the figures and wakes the couriers.
+    /// To be called after the state changed: sets the figures, and wakes the couriers and who watches.
     pub(super) fn announce(&self) {
-        {
+        let position = {
             let state = lock(&self.state);
             for sink in state.ledger.sinks.keys() {
                 let pending = state.ledger.of(sink).pending;
                 self.meter.set(Metric::Pending, sink.as_str(), pending as f64);
             }
-        }
+            state.changes.position()
+        };
+        self.changed.send_if_modified(|last| std::mem::replace(last, position) != position);
         self.wake.notify_waiters();
     }
 

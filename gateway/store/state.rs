@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Subscriber,
+    changes::Changes,
     dead::DeadLetter,
     due::{DueBook, Pending},
     facts::{Carried, Fact, SettledFact, Standing},
@@ -132,6 +133,8 @@ pub(super) struct State {
     pub(super) latest: Option<Timestamp>,
     /// Seq of the last `Standing`: what is older is in its sums.
     pub(super) standing: u64,
+    /// Where the latest changes lie, for who watches.
+    pub(super) changes: Changes,
     /// Everything up to here is in this state, and synced.
     pub(super) checkpoint: Option<Checkpoint>,
     /// Changed since the index was last written.
@@ -199,6 +202,7 @@ impl State {
     fn change(&mut self, seq: u64, location: Location, record: &Record) {
         let kind = record.incident.kind;
         *self.ledger.accepted.entry(kind).or_default() += 1;
+        self.changes.note(seq, location);
         let top = self.brief(seq, None, location, record);
         for sink in &self.sinks {
             let sums = self.ledger.sums(sink, kind);

@@ -59,9 +59,10 @@ pub(super) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
     fn walk(folder: &Path, ending: &str, out: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            // What npm brought is nobody's page of ours.
+            if path.is_dir() && !path.ends_with("node_modules") {
                 walk(&path, ending, out);
-            } else if path.extension().is_some_and(|ext| ext == ending) {
+            } else if path.is_file() && path.extension().is_some_and(|ext| ext == ending) {
                 out.push(path);
             }
         }

@@ -1,0 +1,51 @@
+// node check.mjs: what tsc does not see. Words stand in the catalogue alone and each is used; packages are free to ship.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const LICENSES = new Set(['MIT', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', '0BSD']);
+const wrong = [];
+
+const sources = (folder) =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((one) => (one.isDirectory() ? sources(join(folder, one.name)) : [join(folder, one.name)]));
+const all = sources(join(here, 'src')).filter((file) => /\.tsx?$/.test(file));
+const texts = new Map(all.map((file) => [relative(here, file), readFileSync(file, 'utf8')]));
+
+// No word of an officer's language outside the catalogue; 、 joins lists.
+for (const [name, text] of texts) {
+  if (name.startsWith('src/words/')) continue;
+  text.split('\n').forEach((line, n) => {
+    if (/[\u3400-\u9fff\uff00-\uffef]/.test(line)) wrong.push(`${name}:${n + 1}: a word outside src/words: ${line.trim()}`);
+  });
+  if (/dangerouslySetInnerHTML|innerHTML|outerHTML|insertAdjacentHTML|document\.write/.test(text)) wrong.push(`${name}: text must never become markup`);
+  if (text.split('\n').length > 300) wrong.push(`${name}: over 300 lines; two reasons to change?`);
+}
+
+// Each key is used: by its name, or as one of a group of words that the gateway says.
+const keys = (name) => [...texts.get(name).matchAll(/^ {2}'([\w.-]+)':/gm)].map(([, key]) => key);
+const [zh, en] = [keys('src/words/zh.ts'), keys('src/words/en.ts')];
+for (const key of zh) if (!en.includes(key)) wrong.push(`${key} has no English`);
+for (const key of en) if (!zh.includes(key)) wrong.push(`${key} has no Chinese`);
+const code = [...texts].filter(([name]) => !name.startsWith('src/words/')).map(([, text]) => text).join('\n');
+const groups = new Set([...code.matchAll(/word\('([\w.]+)'/g)].map(([, group]) => group));
+for (const key of zh) {
+  const group = key.slice(0, key.lastIndexOf('.'));
+  if (!code.includes(`'${key}'`) && !groups.has(group)) wrong.push(`${key}: nobody says it`);
+}
+for (const [, key] of code.matchAll(/\bt\('([\w.-]+)'/g)) if (!zh.includes(key)) wrong.push(`${key}: is not in the catalogue`);
+
+// What is fetched: terms that leave whoever ships it free, and a lock that names no place.
+const lock = JSON.parse(readFileSync(join(here, 'package-lock.json'), 'utf8'));
+for (const [path, one] of Object.entries(lock.packages)) {
+  if (path === '') continue;
+  if (!LICENSES.has(one.license)) wrong.push(`${path}: its licence is ${one.license}`);
+  if (one.resolved !== undefined) wrong.push(`${path}: package-lock.json names a place; npm config set omit-lockfile-registry-resolved true`);
+  if (one.integrity === undefined) wrong.push(`${path}: has no integrity`);
+}
+
+if (wrong.length > 0) {
+  console.error(wrong.join('\n'));
+  process.exit(1);
+}

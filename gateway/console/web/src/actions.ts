@@ -1,0 +1,106 @@
+// What an officer does with a case: one step, bound to the revision that he saw, sent until it is answered, and never twice.
+
+import { signal } from '@preact/signals';
+import { call, freshId, Refused } from './api';
+import { connect } from './feed';
+import { say, sayTaken } from './notices';
+import { askWho, change, me } from './state';
+import { clock } from './time';
+import type { Case } from './types';
+import { language, t, word } from './words';
+
+export type To = 'accepted' | 'dispatched' | 'handled' | 'verified' | 'closed' | 'dismissed' | 'reopened';
+export const REASONS = ['false-alarm', 'duplicate', 'not-found', 'not-ours', 'test', 'withdrawn', 'other'] as const;
+
+export interface More { reason?: string; note?: string; department?: string }
+
+/** Cases of which a step is under way. */
+export const busy = signal<ReadonlySet<string>>(new Set());
+/** What is to be done as soon as somebody has said who he is. */
+let later: (() => void) | null = null;
+
+const RETRIES_MS = [400, 1000, 2000];
+const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+/** The steps that are possible, the likely one first. */
+export function steps(one: Case): To[] {
+  switch (one.stage) {
+    case 'opened':
+      return ['accepted', 'dispatched', 'dismissed'];
+    case 'accepted':
+      return ['dispatched', 'handled', 'dismissed'];
+    case 'dispatched':
+      return ['handled', 'dismissed'];
+    case 'handled':
+      return ['verified', 'closed'];
+    case 'verified':
+      return ['closed'];
+    default:
+      return ['reopened'];
+  }
+}
+
+export async function take(one: Case, to: To, more: More = {}): Promise<boolean> {
+  if (me.value === '') {
+    later = () => void take(one, to, more);
+    askWho.value = true;
+    return false;
+  }
+  if (busy.value.has(one.incident)) return false;
+  busy.value = new Set([...busy.value, one.incident]);
+  const reply = { incident: one.incident, to, by: me.value, id: freshId(), revision: one.revision, ...more };
+  try {
+    return await send(one, reply);
+  } finally {
+    busy.value = new Set([...busy.value].filter((id) => id !== one.incident));
+  }
+}
+
+/** The same reply each time: the second has no effect where the first arrived. */
+async function send(one: Case, reply: { to: To; incident: string }): Promise<boolean> {
+  for (let n = 0; ; n += 1) {
+    try {
+      const after = await call<Case>('POST', '/api/v1/replies', reply);
+      sayTaken(change(after), after);
+      // Of a call that is told on every screen already, by the feed or just now.
+      const told = one.severity === 1 && one.stage === 'opened';
+      if (!told) say(t('act.done', { step: word('step', reply.to) }), 'good');
+      return true;
+    } catch (error) {
+      const passes = !(error instanceof Refused) || error.status === 503;
+      const wait = RETRIES_MS[n];
+      if (passes && wait !== undefined) {
+        say(t('act.retry', { n: n + 1 }), 'bad');
+        await pause(wait);
+        continue;
+      }
+      await refused(one, error);
+      return false;
+    }
+  }
+}
+
+async function refused(one: Case, error: unknown): Promise<void> {
+  if (!(error instanceof Refused)) return say(t('act.unreachable'), 'bad');
+  if (error.status === 401) return void connect(true);
+  const { by, at, step, zh } = error.body;
+  const texts = typeof by === 'string' && typeof at === 'string' && typeof step === 'string';
+  const who = language.value === 'zh' && typeof zh === 'string' ? zh : texts ? t('act.already', { by, time: clock(at), step: word('step', step) }) : null;
+  say(error.status === 409 && who !== null ? who : t('act.failed', { why: error.message }), 'bad');
+  try {
+    change(await call<Case>('GET', `/api/v1/incidents/${one.incident}`));
+  } catch {
+    // The feed tells it anyway.
+  }
+}
+
+/** Somebody has said who he is. */
+export function goOn(): void {
+  const next = later;
+  later = null;
+  next?.();
+}
+
+export function forgetLater(): void {
+  later = null;
+}

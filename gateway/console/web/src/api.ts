@@ -1,0 +1,50 @@
+// The gateway's API: JSON over the page's own origin, with the session's cookie.
+
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    readonly body: Record<string, unknown>,
+  ) {
+    super(typeof body['error'] === 'string' ? body['error'] : `HTTP ${status}`);
+  }
+}
+
+/** A request takes at most so long. */
+const WITHIN_MS = 15_000;
+
+export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const gone = new AbortController();
+  const timer = setTimeout(() => gone.abort(), WITHIN_MS);
+  try {
+    const answer = await fetch(path, {
+      method,
+      signal: gone.signal,
+      credentials: 'same-origin',
+      cache: 'no-store',
+      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      body: body === undefined ? null : JSON.stringify(body),
+    });
+    const text = await answer.text();
+    const said: unknown = text === '' ? {} : parse(text);
+    if (!answer.ok) throw new Refused(answer.status, (said ?? {}) as Record<string, unknown>);
+    return said as T;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { error: text.slice(0, 200) };
+  }
+}
+
+/** 128 random bits as text; `randomUUID` is not there over plain http. */
+export function freshId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return `c-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+export const evidenceUrl = (id: string): string => `/api/v1/evidence/${encodeURIComponent(id)}`;

@@ -1,0 +1,147 @@
+// Logging in with the token, and saying who sits here.
+
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { forgetLater, goOn } from './actions';
+import { call, Refused } from './api';
+import { connect } from './feed';
+import { Dialog } from './parts';
+import { arm } from './sound';
+import { askWho, entrance, iAm, me, overview, thrownOut } from './state';
+import { language, speak, t, word } from './words';
+
+/** Whether this browser has a session. */
+export async function look(): Promise<void> {
+  try {
+    const { open } = await call<{ open: boolean }>('GET', '/api/v1/session');
+    if (open) inside();
+    else entrance.value = 'outside';
+  } catch (error) {
+    entrance.value = 'outside';
+    if (!(error instanceof Refused)) setTimeout(() => void look(), 3000);
+  }
+}
+
+function inside(): void {
+  entrance.value = 'inside';
+  thrownOut.value = false;
+  if (me.value === '') askWho.value = true;
+  else tellName(me.value);
+  void connect(true);
+}
+
+/** For the record of who looked at evidence; the steps carry the name themselves. */
+function tellName(name: string): void {
+  call('PUT', '/api/v1/session', { by: name }).catch(() => undefined);
+}
+
+export function LogIn() {
+  const [token, setToken] = useState('');
+  const [wrong, setWrong] = useState('');
+  const [busy, setBusy] = useState(false);
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current?.focus(), []);
+  const go = async (event: Event) => {
+    event.preventDefault();
+    // A browser lets it sound because of this click, and only so.
+    void arm();
+    if (token.trim() === '') return setWrong(t('login.empty'));
+    setBusy(true);
+    try {
+      await call('POST', '/api/v1/session', { token: token.trim() });
+      setToken('');
+      inside();
+    } catch (error) {
+      setWrong(error instanceof Refused && error.status === 401 ? t('login.wrong') : error instanceof Refused ? error.message : t('login.unreachable'));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <main class="login" id="main">
+      <form onSubmit={(event) => void go(event)}>
+        <h1>{t('app.name')}</h1>
+        {thrownOut.value ? (
+          <p class="warn" role="alert">
+            {t('login.again')}
+          </p>
+        ) : null}
+        <label>
+          {t('login.token')}
+          <input
+            ref={field}
+            type="password"
+            autocomplete="current-password"
+            value={token}
+            onInput={(event) => (setToken(event.currentTarget.value), setWrong(''))}
+            aria-describedby="hint"
+            data-token
+          />
+        </label>
+        <p id="hint" class="hint">
+          {t('login.hint')}
+        </p>
+        <p class="warn" role="alert">
+          {wrong}
+        </p>
+        <button type="submit" class="main huge" disabled={busy} data-login>
+          {t('login.go')}
+        </button>
+        <button type="button" class="plain" onClick={() => speak(language.value === 'zh' ? 'en' : 'zh')} data-language>
+          {t('top.language')}
+        </button>
+      </form>
+    </main>
+  );
+}
+
+export function Who() {
+  const [typed, setTyped] = useState('');
+  if (!askWho.value) return null;
+  const people = overview.value?.words.people ?? [];
+  const use = (name: string) => {
+    if (name.trim() === '') return;
+    iAm(name.trim());
+    tellName(name.trim());
+    setTyped('');
+    askWho.value = false;
+    goOn();
+  };
+  const close = () => {
+    forgetLater();
+    askWho.value = false;
+  };
+  const group = (title: string, all: typeof people) =>
+    all.length === 0 ? null : (
+      <>
+        <h3>{title}</h3>
+        <div class="people">
+          {all.map((one) => (
+            <button key={one.name} type="button" onClick={() => use(one.name)} data-person={one.name}>
+              {one.name} <small>{word('role', one.role)}</small>
+            </button>
+          ))}
+        </div>
+      </>
+    );
+  return (
+    <Dialog title={t('me.title')} onClose={close}>
+      <p class="hint">{t('me.hint')}</p>
+      {group(t('me.on_duty'), people.filter((one) => one.on_duty))}
+      {group(t('me.others'), people.filter((one) => !one.on_duty))}
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          use(typed);
+        }}
+      >
+        <label>
+          {t('me.type')}
+          <input value={typed} maxLength={40} onInput={(event) => setTyped(event.currentTarget.value)} data-name />
+        </label>
+        <button type="submit" disabled={typed.trim() === ''}>
+          {t('me.use')}
+        </button>
+      </form>
+    </Dialog>
+  );
+}

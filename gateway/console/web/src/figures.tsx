@@ -1,0 +1,100 @@
+// The district's figures of a month, as the gateway counts them, and the spreadsheet a tap away.
+
+import { useEffect, useState } from 'preact/hooks';
+import { call } from './api';
+import { now } from './time';
+import { language, t, word, type Key } from './words';
+
+const GROUPS = ['none', 'grid', 'community', 'kind', 'source', 'department'] as const;
+type Counts = Record<string, unknown>;
+interface Told { rows: (Counts & { group?: { id: string; name: string } | null })[]; total: Counts }
+
+/** Name in the answer, and heading in both languages: the district's own words. */
+const COLUMNS: [string, Key][] = [
+  ['reported', 'figure.reported'],
+  ['valid', 'figure.valid'],
+  ['dismissed', 'figure.dismissed'],
+  ['due', 'figure.due'],
+  ['closed', 'figure.closed'],
+  ['closing_rate', 'figure.closing_rate'],
+  ['closed_in_time', 'figure.closed_in_time'],
+  ['in_time_rate', 'figure.in_time_rate'],
+  ['open', 'figure.open'],
+  ['overdue', 'figure.overdue'],
+];
+
+export function Figures() {
+  const [month, setMonth] = useState(new Date(now.value).toISOString().slice(0, 7));
+  const [group, setGroup] = useState<(typeof GROUPS)[number]>('none');
+  const [told, setTold] = useState<Told | null>(null);
+  const [wrong, setWrong] = useState('');
+  useEffect(() => {
+    let gone = false;
+    setWrong('');
+    call<Told>('GET', `/api/v1/figures?month=${month}&group=${group}`).then(
+      (next) => gone || setTold(next),
+      (error: Error) => gone || setWrong(t('figures.failed', { why: error.message })),
+    );
+    return () => void (gone = true);
+  }, [month, group]);
+  return (
+    <main class="sheet" id="main">
+      <h1>{t('figures.title')}</h1>
+      <div class="controls">
+        <label>
+          {t('figures.month')} <input type="month" value={month} onInput={(event) => event.currentTarget.value !== '' && setMonth(event.currentTarget.value)} />
+        </label>
+        <label>
+          {t('figures.by')}{' '}
+          <select value={group} onChange={(event) => setGroup(event.currentTarget.value as typeof group)}>
+            {GROUPS.map((one) => (
+              <option key={one} value={one}>
+                {word('figures.group', one)}
+              </option>
+            ))}
+          </select>
+        </label>
+        <a class="button" href={`/api/v1/figures.xlsx?month=${month}`} download>
+          {t('figures.xlsx')}
+        </a>
+        <a class="button" href={`/api/v1/figures.csv?month=${month}&group=${group}`} download>
+          {t('figures.csv')}
+        </a>
+      </div>
+      {wrong === '' ? null : <p class="warn">{wrong}</p>}
+      {told === null ? null : (
+        <div class="scroll" tabIndex={0} role="group" aria-label={t('figures.title')} lang={language.value === 'zh' ? 'zh-CN' : 'en'}>
+          <table class="numbers">
+            <thead>
+              <tr>
+                <th scope="col">{t('figures.group')}</th>
+                {COLUMNS.map(([name, key]) => (
+                  <th key={name} scope="col">
+                    {t(key)}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {group === 'none' ? null : told.rows.map((row, n) => <Row key={n} name={row.group?.name ?? row.group?.id ?? '—'} counts={row} />)}
+              <Row name={t('figures.total')} counts={told.total} />
+            </tbody>
+          </table>
+        </div>
+      )}
+    </main>
+  );
+}
+
+function Row({ name, counts }: { name: string; counts: Counts }) {
+  return (
+    <tr>
+      <th scope="row">{name}</th>
+      {COLUMNS.map(([column]) => {
+        const value = counts[column];
+        const shown = typeof value !== 'number' ? '—' : column.endsWith('_rate') ? `${(value * 100).toFixed(2)} %` : String(value);
+        return <td key={column}>{shown}</td>;
+      })}
+    </tr>
+  );
+}

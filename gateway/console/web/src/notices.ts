@@ -1,0 +1,39 @@
+// Sentences that come and go at the top of the page: what was done, and who accepted.
+
+import { signal } from '@preact/signals';
+import type { Case } from './types';
+import { clock } from './time';
+import { isOver } from './state';
+import { language, t } from './words';
+
+export interface Notice { id: number; text: string; tone: 'good' | 'bad' | 'plain' }
+
+export const notices = signal<readonly Notice[]>([]);
+
+const SHOWN_MS = 8000;
+let last = 0;
+
+export function say(text: string, tone: Notice['tone'] = 'plain'): void {
+  const id = ++last;
+  notices.value = [...notices.value.slice(-3), { id, text, tone }];
+  setTimeout(() => forget(id), SHOWN_MS);
+}
+
+export function forget(id: number): void {
+  notices.value = notices.value.filter((one) => one.id !== id);
+}
+
+export const title = (one: Case): string => one.title[language.value];
+
+/** An emergency that waited and waits no more: every screen says who has it. */
+export function sayTaken(before: Case | undefined, after: Case | undefined): void {
+  if (before === undefined || before.severity !== 1 || before.stage !== 'opened') return;
+  if (after !== undefined && after.stage === 'opened') return;
+  const accepted = after !== undefined && !isOver(after) && after.accepted_by !== undefined;
+  say(
+    accepted
+      ? t('urgent.taken', { title: title(before), by: after.accepted_by ?? '', time: clock(after.accepted_at ?? after.changed_at) })
+      : t('urgent.over', { title: title(before) }),
+    'good',
+  );
+}
