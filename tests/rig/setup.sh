@@ -29,13 +29,13 @@ gstreamer1.0-plugins-good||the RTSP server of the demo: RTP and MP4
 gstreamer1.0-plugins-bad||the RTSP server of the demo: H.264 and H.265
 opencv-doc||vtest.avi, the street scene of the demo
 mosquitto-clients|mosquitto_pub|presses the emergency button
-npm|npm|fetches the model, and what the officers' page is built with
+npm|npm|fetches the model, and what the page of officers is built with
 ca-certificates||npm and pip over TLS
 '
 test_packages='
 mosquitto|mosquitto|a real MQTT broker for the tests; it is not left running as a service
-chromium|chromium|plays the clips of incidents, and the officers' page
-fonts-noto-cjk||Chinese on the screenshots of the officers' page
+chromium|chromium|plays the clips of incidents, and the page of officers
+fonts-noto-cjk||Chinese on the screenshots of the page of officers
 libva-dev||the VA-API driver of the tests (tests/devices/va_software.c) is built with it
 xvfb|Xvfb|a display on which that driver can be opened
 '
