@@ -10,6 +10,7 @@ mod number;
 mod page;
 mod senders;
 mod take;
+mod tried;
 mod upload;
 mod words;
 
@@ -37,6 +38,7 @@ use form::ReportForm;
 use number::Number;
 use page::{POLICY, Shown, Site};
 use senders::{Network, Senders, sender};
+use tried::Tried;
 use upload::Room;
 use words::{Language, Trouble, reason, stage};
 
@@ -114,6 +116,7 @@ struct Office<B> {
     senders: Arc<Senders>,
     proxies: Vec<Network>,
     room: Room,
+    tried: Tried,
     began: Instant,
 }
 
@@ -169,6 +172,7 @@ impl Reports {
             senders: Senders::new(config.address_hourly_max, config.hourly_max, 0),
             proxies,
             room: Room::new(),
+            tried: Tried::default(),
             began: Instant::now(),
         };
         let app = router(Arc::new(office));
@@ -214,6 +218,12 @@ impl<B: ReportBackend> Office<B> {
         let lines = headers.get_all("x-forwarded-for").iter();
         let lines: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
         sender(peer, &lines, &self.proxies)
+    }
+
+    /// The page shows another list by now: what was chosen is not among it, and is not guessed.
+    fn place_left(&self, form: &ReportForm) -> Option<Trouble> {
+        let is_listed = self.places.iter().any(|place| place.value == form.listed);
+        (!form.listed.is_empty() && !is_listed).then_some(Trouble::PlaceLeft)
     }
 
     /// How far it is; of a case that was merged, the one that goes on.
