@@ -9,8 +9,8 @@ mod form;
 mod number;
 mod page;
 mod senders;
+mod sent_before;
 mod take;
-mod tried;
 mod upload;
 mod words;
 
@@ -36,9 +36,9 @@ use tokio::{net::TcpListener, sync::watch};
 pub use config::{Config, NamedPlace};
 use form::ReportForm;
 use number::Number;
-use page::{POLICY, Shown, Site};
+use page::{POLICY, ReportSite, Shown};
 use senders::{Network, Senders, sender};
-use tried::Tried;
+use sent_before::SentBefore;
 use upload::Room;
 use words::{Language, Trouble, reason, stage};
 
@@ -111,12 +111,12 @@ pub struct Reports {
 /// What its handlers share.
 struct Office<B> {
     backend: B,
-    site: Site,
+    site: ReportSite,
     places: Vec<ListedPlace>,
     senders: Arc<Senders>,
     proxies: Vec<Network>,
     room: Room,
-    tried: Tried,
+    sent_before: SentBefore,
     began: Instant,
 }
 
@@ -163,7 +163,7 @@ impl Reports {
         let rules = DoorRules::public("reports", !proxies.is_empty());
         let office = Office {
             backend,
-            site: Site {
+            site: ReportSite {
                 name: site_name,
                 emergency_phone: config.emergency_phone.clone(),
                 places: places.iter().map(shown).collect(),
@@ -172,7 +172,7 @@ impl Reports {
             senders: Senders::new(config.address_hourly_max, config.hourly_max, 0),
             proxies,
             room: Room::new(),
-            tried: Tried::default(),
+            sent_before: SentBefore::default(),
             began: Instant::now(),
         };
         let app = router(Arc::new(office));

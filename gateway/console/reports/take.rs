@@ -70,7 +70,7 @@ pub(super) async fn take<B: ReportBackend>(
         return see(&number, language);
     }
     // What was sent before and may be on disk is asked for again, and is no other one.
-    if !office.tried.has(&sha256) && !office.senders.reports(from, office.now_ms()) {
+    if !office.sent_before.has(&sha256) && !office.senders.reports(from, office.now_ms()) {
         office.backend.count("limited");
         let words = Trouble::TooMany.words(language);
         return again(&office, StatusCode::TOO_MANY_REQUESTS, &form, words);
@@ -136,7 +136,7 @@ fn later<B: ReportBackend>(
     words: &str,
 ) -> Response {
     office.backend.count("not-stored");
-    office.tried.put(sha256);
+    office.sent_before.put(sha256);
     let mut answer = again(office, StatusCode::SERVICE_UNAVAILABLE, form, words);
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
     answer

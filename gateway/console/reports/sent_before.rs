@@ -5,22 +5,22 @@ use std::{collections::VecDeque, sync::Mutex};
 use crate::base::lock;
 
 /// So many are remembered, the latest.
-const TRIED_MAX: usize = 1_000;
+const SENT_MAX: usize = 1_000;
 
 /// The hashes.
 #[derive(Default)]
-pub(super) struct Tried(Mutex<VecDeque<String>>);
+pub(super) struct SentBefore(Mutex<VecDeque<String>>);
 
-impl Tried {
+impl SentBefore {
     pub(super) fn put(&self, sha256: String) {
-        let mut tried = lock(&self.0);
-        if tried.contains(&sha256) {
+        let mut sent = lock(&self.0);
+        if sent.contains(&sha256) {
             return;
         }
-        if tried.len() >= TRIED_MAX {
-            tried.pop_front();
+        if sent.len() >= SENT_MAX {
+            sent.pop_front();
         }
-        tried.push_back(sha256);
+        sent.push_back(sha256);
     }
 
     pub(super) fn has(&self, sha256: &str) -> bool {
@@ -34,12 +34,12 @@ mod tests {
 
     #[test]
     fn p11_the_latest_are_remembered() {
-        let tried = Tried::default();
-        for n in 0..TRIED_MAX + 10 {
-            tried.put(n.to_string());
-            tried.put(n.to_string());
+        let sent = SentBefore::default();
+        for n in 0..SENT_MAX + 10 {
+            sent.put(n.to_string());
+            sent.put(n.to_string());
         }
-        assert_eq!(lock(&tried.0).len(), TRIED_MAX);
-        assert!(!tried.has("9") && tried.has("10") && tried.has("1009"));
+        assert_eq!(lock(&sent.0).len(), SENT_MAX);
+        assert!(!sent.has("9") && sent.has("10") && sent.has("1009"));
     }
 }
