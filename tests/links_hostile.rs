@@ -175,5 +175,10 @@ async fn bodies_that_are_too_large_cut_or_no_form_are_answered_in_words_and_chan
     let data = gateway.get(&format!("/api/v1/incidents/{id}")).await.1;
     assert_eq!((&data["stage"], data.get("steps")), (&json!("opened"), None));
     phone.tap("accepted", revision, &[]).await.must_show(200, &["已受理"]);
+    // Over meanwhile: whoever is still sending his picture hears it.
+    let closed = json!({"incident": id, "to": "closed", "by": "x"});
+    assert_eq!(gateway.post("/api/v1/replies", &closed).await.0, 200);
+    let screen = phone.tap_with("handled", revision, &vec![b'x'; 5 << 20]).await;
+    screen.must_show(410, &["已"]);
     gateway.must_stop_sound().await;
 }

@@ -177,7 +177,7 @@ async fn the_snapshot_is_shown_where_the_site_says_so_and_whose_link_looked_is_w
         let files = std::fs::read_dir(gateway.data().join("journal")).unwrap();
         let bytes = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
         let text = String::from_utf8_lossy(&bytes.collect::<Vec<_>>().concat()).into_owned();
-        text.matches(r#""by":"link of 王芳""#).count()
+        text.matches(r#""by":"fetched by link of 王芳""#).count()
     };
     let head = phone.at("/picture").ask(reqwest::Method::HEAD, &[]).await;
     assert_eq!((head.status, looks(&gateway)), (204, 0));
@@ -186,6 +186,21 @@ async fn the_snapshot_is_shown_where_the_site_says_so_and_whose_link_looked_is_w
     assert_eq!((shown.status().as_u16(), header("content-type")), (200, "image/jpeg".into()));
     assert_eq!((header("cache-control"), shown.headers().get("etag")), ("no-store".into(), None));
     assert_eq!(image::load_from_memory(&shown.bytes().await.unwrap()).unwrap().width() % 2, 0);
+    assert_eq!(looks(&gateway), 1);
+    // Once is all: robots that fetch it, in part or again, write nothing.
+    gateway.nothing_is_pending().await;
+    let before = gateway.metric("gridpost_store_records_total").await;
+    let other = Phone::of(&gateway, &id, "王芳").await;
+    let asked = gateway.metric("gridpost_store_records_total").await - before;
+    for headers in
+        [&[][..], &[("range", "bytes=0-9")], &[("range", "bytes=9-")], &[("purpose", "prefetch")]]
+    {
+        for phone in [&phone, &other] {
+            let status = phone.at("/picture").ask(reqwest::Method::GET, headers).await.status;
+            assert!([200, 206].contains(&status), "{status}");
+        }
+    }
+    assert_eq!(gateway.metric("gridpost_store_records_total").await, before + asked);
     assert_eq!(looks(&gateway), 1);
     // Switched off, the same link shows none.
     gateway.reload_to(watched.clone().section("[links]").set("pictures", false)).await;

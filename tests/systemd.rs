@@ -110,3 +110,11 @@ async fn a_disk_that_fails_and_is_retried_is_no_hang() {
     assert!(!gateway.log().contains("STUCK"), "{}", gateway.log());
     assert_ne!(gateway.get("/readyz").await.1["reasons"], json!([]));
 }
+
+/// The child that opens a stranger's picture is the first that the kernel ends when memory runs out. By
+/// default systemd stops the whole unit then.
+#[test]
+fn a_child_that_memory_has_ended_stops_no_gateway() {
+    let unit = include_str!("../config/gridpost.service");
+    assert!(unit.lines().any(|line| line == "OOMPolicy=continue"), "{unit}");
+}

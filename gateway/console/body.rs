@@ -27,6 +27,8 @@ const PICTURE_WITHIN: Duration = Duration::from_secs(120);
 /// What is too large is read to its end, up to here, and let go as it comes: who is still writing would see
 /// a connection that breaks, and not the answer.
 const DROPPED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// And so long.
+const DROPPED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why there is no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +82,20 @@ pub(super) async fn small_body(body: Body, headers: &HeaderMap) -> Result<Bytes,
 /// The body of a form with a picture.
 pub(super) async fn picture_body(body: Body, headers: &HeaderMap) -> Result<Bytes, NoBody> {
     read(body, headers, PICTURE_BODY_BYTES_MAX, PICTURE_WITHIN).await
+}
+
+/// Reads on and keeps nothing, up to a bound, for who is answered before his body is wanted: he hears why.
+/// `read`: bytes of it that were read before.
+pub(super) async fn drop_rest(mut body: Body, mut read: usize) {
+    let rest = async {
+        while read < DROPPED_BYTES_MAX
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            read += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    // Late or not, the answer is the same.
+    let _ = tokio::time::timeout(DROPPED_WITHIN, rest).await;
 }
 
 async fn read(

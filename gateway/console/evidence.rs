@@ -27,14 +27,23 @@ pub(super) async fn serve<B: Backend>(
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    send(&backend, &id, caller.name(), (&method, &headers)).await
+    send(&backend, &id, Looked::By(caller.name()), (&method, &headers)).await
+}
+
+/// Who looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Looked<'l> {
+    /// It is to be written down.
+    By(&'l str),
+    /// It is written down.
+    Before,
 }
 
 /// The file, once it is written down that this one looked at it.
 pub(super) async fn send<B: Backend>(
     backend: &B,
     id: &str,
-    by: &str,
+    looked: Looked<'_>,
     (method, headers): (&Method, &HeaderMap),
 ) -> Response {
     let Some((path, evidence)) = id.parse().ok().and_then(|id| backend.evidence(id)) else {
@@ -55,7 +64,9 @@ pub(super) async fn send<B: Backend>(
         }
     };
     // From whatever byte on: a picture but for its first byte is the picture.
-    if !backend.look(evidence.id, by, start > 0).await {
+    if let Looked::By(by) = looked
+        && !backend.look(evidence.id, by, start > 0).await
+    {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "that it was read cannot be written down");
     }
     if file.seek(SeekFrom::Start(start)).await.is_err() {

@@ -1,4 +1,6 @@
 //! What a form brings: its fields as text, and a picture; `multipart/form-data` or as a query is written.
+//!
+//! One reader for all doors: how large a form may be is for who reads its body.
 
 use axum::{
     body::Bytes,
@@ -8,7 +10,7 @@ use futures_util::stream;
 
 use super::body::BODY_BYTES_MAX;
 
-/// Fields of a form; ours have five.
+/// Fields of a form; ours have six at most.
 const FIELDS_MAX: usize = 32;
 /// The field of the file.
 const PICTURE: &str = "picture";
@@ -19,6 +21,8 @@ pub(super) struct SentForm {
     fields: Vec<(String, String)>,
     /// As it came; nobody has looked at it.
     pub(super) picture: Option<Vec<u8>>,
+    /// Some of its words are not in UTF-8, and here with U+FFFD in their place.
+    pub(super) not_utf8: bool,
 }
 
 impl SentForm {
@@ -45,8 +49,11 @@ pub(super) async fn read(headers: &HeaderMap, body: Bytes) -> Result<SentForm, S
     if body.len() > BODY_BYTES_MAX {
         return Err(format!("expected at most {BODY_BYTES_MAX} bytes without a picture"));
     }
-    let fields = url::form_urlencoded::parse(&body).into_owned().take(FIELDS_MAX).collect();
-    Ok(SentForm { fields, picture: None })
+    // Ends at once, and reads any bytes.
+    let parsed = url::form_urlencoded::parse(&body).into_owned();
+    let fields: Vec<(String, String)> = parsed.take(FIELDS_MAX).collect();
+    let not_utf8 = fields.iter().any(|(_, value)| value.contains('\u{fffd}'));
+    Ok(SentForm { fields, picture: None, not_utf8 })
 }
 
 async fn multipart(headers: &HeaderMap, body: Bytes) -> Result<SentForm, String> {
@@ -65,6 +72,7 @@ async fn multipart(headers: &HeaderMap, body: Bytes) -> Result<SentForm, String>
         } else if bytes.len() > BODY_BYTES_MAX {
             return Err(format!("`{name}` has more than {BODY_BYTES_MAX} bytes"));
         } else {
+            form.not_utf8 |= std::str::from_utf8(&bytes).is_err();
             form.fields.push((name, String::from_utf8_lossy(&bytes).into_owned()));
         }
     }

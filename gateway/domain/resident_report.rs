@@ -20,8 +20,10 @@ pub struct ResidentReport {
     pub text: String,
     /// The grid that was chosen.
     pub grid: Option<Grid>,
-    /// The place in words: one of the site's list, or the resident's own.
+    /// A place of the site's list, by its name.
     pub place: Option<String>,
+    /// The place in the resident's own words.
+    pub own_place: Option<String>,
     /// Made anew, without metadata.
     pub picture: Option<Evidence>,
     /// Why a picture that was sent is not there.
@@ -34,6 +36,13 @@ impl ResidentReport {
     /// What it is known by: the same one sent twice is one.
     pub fn key(&self) -> String {
         format!("{REPORTS_SOURCE}/{}", self.number_sha256)
+    }
+
+    /// Where, for people: the place of the list, then the resident's own words.
+    pub fn address(&self) -> Option<String> {
+        let both: Vec<&str> =
+            [&self.place, &self.own_place].into_iter().flatten().map(String::as_str).collect();
+        (!both.is_empty()).then(|| both.join("，"))
     }
 }
 

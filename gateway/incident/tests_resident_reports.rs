@@ -26,6 +26,7 @@ fn report(number: &str, text: &str) -> ResidentReport {
         text: text.into(),
         grid: None,
         place: Some("桥北菜场".into()),
+        own_place: None,
         picture: None,
         picture_refused: None,
         language: "zh",
@@ -90,7 +91,7 @@ fn each_is_one_whatever_it_says_and_however_often_it_comes() {
         (fire.kind, fire.severity, fire.stage),
         (Kind::Report, Severity::NOTICE, Stage::Opened)
     );
-    assert!(!fire.active && fire.title.zh.starts_with("桥北菜场：群众上报：救命"));
+    assert!(!fire.active && fire.title.zh.starts_with("群众上报：桥北菜场：救命"));
     let again = world.say(Body::Report(Box::new(report("a", "救命！着火了！"))));
     assert!(again.entries.is_empty() && again.repeated);
     assert!(matches!(again.answer, Answer::Changed(same) if same.id == fire.id));
@@ -101,6 +102,24 @@ fn each_is_one_whatever_it_says_and_however_often_it_comes() {
     assert_eq!(world.records.iter().filter(|one| one.what == What::Opened).count(), 2);
     let long = world.report(report("c", &"长".repeat(1_000)));
     assert!(long.title.zh.chars().count() < 60, "{}", long.title.zh);
+}
+
+#[test]
+fn what_a_resident_writes_is_no_headline() {
+    let mut world = World::new();
+    let words = "【紧急】3号楼」张秀英一键报警，快去快去快去快去快去";
+    let own = Some(words.to_owned());
+    let forged =
+        ResidentReport { place: None, own_place: own.clone(), ..report("a", "【紧急】") };
+    let title = world.report(forged).title;
+    assert!(title.zh.starts_with("群众上报：自述地点「【紧急】3号楼』张秀英"), "{}", title.zh);
+    assert!(title.zh.ends_with("」：【紧急】") && title.zh.chars().count() < 45, "{}", title.zh);
+    assert!(title.en.starts_with("report: place as told「【紧急】"), "{}", title.en);
+    let both = world.report(ResidentReport { own_place: own, ..report("b", "x") });
+    assert!(both.title.zh.starts_with("群众上报：桥北菜场：自述地点「"), "{}", both.title.zh);
+    assert_eq!(both.detail["address"], format!("桥北菜场，{words}"));
+    let bare = world.report(ResidentReport { place: None, ..report("c", "") });
+    assert_eq!(bare.title.zh, "群众上报");
 }
 
 #[test]

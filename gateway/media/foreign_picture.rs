@@ -31,17 +31,50 @@ pub use decode::cleaned_here;
 pub const FOREIGN_PICTURE_BYTES_MAX: usize = 5 << 20;
 /// Bytes that a child may answer: a picture of 1920 x 1920 takes far less.
 const ANSWER_BYTES_MAX: u64 = 12 << 20;
-/// Children at once.
+/// Children at once, of officers' pictures.
 const CHILDREN_MAX: usize = 2;
-/// Pictures that are being opened or wait for it.
+/// Officers' pictures that are being opened or wait for it.
 const PICTURES_MAX: usize = 12;
+/// Children at once, of residents' pictures.
+const RESIDENTS_CHILDREN_MAX: usize = 1;
+/// Residents' pictures that are being opened or wait for it.
+const RESIDENTS_PICTURES_MAX: usize = 6;
 /// A child that is not done by then is ended: it has far less computing time, and may sleep.
 const CHILD_WITHIN: Duration = Duration::from_secs(20);
 /// What a picture waits for its turn, at most.
 const TURN_WITHIN: Duration = Duration::from_secs(40);
 
-static PICTURES: Semaphore = Semaphore::const_new(PICTURES_MAX);
-static CHILDREN: Semaphore = Semaphore::const_new(CHILDREN_MAX);
+/// Who sends a picture. Each has places of its own: what anybody may send keeps no officer waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SentBy {
+    /// Somebody with the token or a link.
+    Officer,
+    /// Somebody at a public page.
+    Resident,
+}
+
+/// Pictures that are being opened or wait for it, and children at once.
+struct Places {
+    pictures: Semaphore,
+    children: Semaphore,
+}
+
+static OFFICERS: Places = Places::new(PICTURES_MAX, CHILDREN_MAX);
+static RESIDENTS: Places = Places::new(RESIDENTS_PICTURES_MAX, RESIDENTS_CHILDREN_MAX);
+
+impl Places {
+    const fn new(pictures: usize, children: usize) -> Self {
+        let (pictures, children) = (Semaphore::const_new(pictures), Semaphore::const_new(children));
+        Self { pictures, children }
+    }
+
+    fn of(sent_by: SentBy) -> &'static Self {
+        match sent_by {
+            SentBy::Officer => &OFFICERS,
+            SentBy::Resident => &RESIDENTS,
+        }
+    }
+}
 
 /// A picture made anew: JPEG, upright, at most 1920 pixels a side, without any metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,20 +183,21 @@ pub fn told_to_parent(outcome: Result<CleanPicture, Refused>) -> Vec<u8> {
     bytes
 }
 
-/// Makes a stranger's picture (JPEG, PNG, WebP; at most 5 MB) anew, in a child process: at most two at
-/// once, twelve with those that wait. Of a moving picture the first one counts. Whoever stops waiting for
-/// the answer ends the child.
-pub async fn clean(bytes: Vec<u8>) -> Result<CleanPicture, Refused> {
+/// Makes a stranger's picture (JPEG, PNG, WebP; at most 5 MB) anew, in a child process: of officers' at
+/// most two at once, twelve with those that wait; of residents' one and six. Of a moving picture the first
+/// one counts. Whoever stops waiting for the answer ends the child.
+pub async fn clean(sent_by: SentBy, bytes: &[u8]) -> Result<CleanPicture, Refused> {
     // What costs nothing to see is seen here, and starts no child.
-    decode::format_of(&bytes)?;
-    let _place = PICTURES.try_acquire().map_err(|_| Refused::Busy)?;
-    let turn = timeout(TURN_WITHIN, CHILDREN.acquire()).await;
+    decode::format_of(bytes)?;
+    let places = Places::of(sent_by);
+    let _place = places.pictures.try_acquire().map_err(|_| Refused::Busy)?;
+    let turn = timeout(TURN_WITHIN, places.children.acquire()).await;
     let _turn = turn.map_err(|_| Refused::Busy)?.map_err(|_| Refused::NotNow)?;
     let mut child = start().map_err(|error| {
         tracing::warn!(%error, "a child for a picture cannot be started");
         Refused::NotNow
     })?;
-    match timeout(CHILD_WITHIN, answer_of(&mut child, &bytes)).await {
+    match timeout(CHILD_WITHIN, answer_of(&mut child, bytes)).await {
         Ok(answer) => understood(&answer),
         Err(_) => {
             // Dropped, it would be ended as well; waited for, its memory is free before the next begins.
@@ -215,6 +249,12 @@ fn understood(answer: &[u8]) -> Result<CleanPicture, Refused> {
     let line = answer.iter().position(|byte| *byte == b'\n').ok_or(Refused::TooCostly)?;
     let (told, jpeg) = (&answer[..line], &answer[line + 1..]);
     match serde_json::from_slice(told) {
+        // Its words go into records and onto pages: only ours are passed on.
+        Ok(Told::Refused(Refused::Unsupported(name)))
+            if !decode::NAMES.contains(&name.as_str()) =>
+        {
+            Err(Refused::Broken)
+        }
         Ok(Told::Refused(refused)) => Err(refused),
         Ok(Told::Clean { width, height }) if segments::is_bare_jpeg(jpeg, width, height) => {
             Ok(CleanPicture { jpeg: jpeg.to_vec(), width, height })
@@ -237,6 +277,10 @@ mod tests {
         assert_eq!(understood(&told_to_parent(Ok(picture.clone()))), Ok(picture.clone()));
         let refused = Refused::TooManyPixels(60_000, 60_000);
         assert_eq!(understood(&told_to_parent(Err(refused.clone()))), Err(refused));
+        let wordy = Refused::Unsupported("<b>".repeat(1_000_000));
+        assert_eq!(understood(&told_to_parent(Err(wordy))), Err(Refused::Broken));
+        let gif = Refused::Unsupported("GIF".into());
+        assert_eq!(understood(&told_to_parent(Err(gif.clone()))), Err(gif));
         let larger = CleanPicture { width: 9, ..picture.clone() };
         assert_eq!(understood(&told_to_parent(Ok(larger))), Err(Refused::Broken));
         let mut more = told_to_parent(Ok(picture.clone()));
@@ -245,6 +289,18 @@ mod tests {
         for said in [&b""[..], b"x", b"{\"clean\":{", b"\n", b"{}\n"] {
             assert!(understood(said).is_err(), "{said:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn p11_residents_take_no_place_of_an_officer() {
+        let taken = RESIDENTS.pictures.acquire_many(RESIDENTS_PICTURES_MAX as u32).await;
+        let jpeg = crate::media::snapshot::jpeg(&[9; 8 * 4 * 3], 8, 4).unwrap();
+        assert_eq!(clean(SentBy::Resident, &jpeg).await, Err(Refused::Busy));
+        // The child of this program is none of the gateway's here: whatever it says, there was a place.
+        let officer = clean(SentBy::Officer, &jpeg).await;
+        assert!(!matches!(officer, Err(Refused::Busy)), "{officer:?}");
+        drop(taken);
+        assert!(!matches!(clean(SentBy::Resident, &jpeg).await, Err(Refused::Busy)));
     }
 
     #[test]

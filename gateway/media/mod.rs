@@ -33,7 +33,7 @@ pub use clip::{ClipInfo, write_clip};
 pub use decode::{ColorConverter, Decoder, Frame, LoopFilter};
 pub use ffi::{give_back_free_memory, heap_bytes, tune_allocator};
 pub use foreign_picture::{
-    CleanPicture, FOREIGN_PICTURE_BYTES_MAX, Refused, be_confined, clean, cleaned_here,
+    CleanPicture, FOREIGN_PICTURE_BYTES_MAX, Refused, SentBy, be_confined, clean, cleaned_here,
     told_to_parent,
 };
 pub use hardware::{Decoding, Hardware, decoding_devices};

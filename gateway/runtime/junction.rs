@@ -78,12 +78,17 @@ impl LogLine {
     fn of(entry: &Entry) -> Option<Self> {
         let Entry::Change(record) = entry else { return None };
         let incident = &record.incident;
+        // What a resident wrote is in the journal, and in no log.
+        let title = match incident.kind {
+            Kind::Report => Kind::Report.words().0.to_owned(),
+            _ => incident.title.zh.clone(),
+        };
         Some(Self {
             incident: incident.id,
             what: record.what,
             kind: incident.kind,
             severity: incident.severity.level(),
-            title: incident.title.zh.clone(),
+            title,
         })
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use tokio::{sync::watch, time::timeout};
 
 use super::shared::Shared;
@@ -129,19 +130,8 @@ impl ReportDoor {
             tracing::warn!(%error, "a picture that came twice could not be removed");
         }
     }
-}
 
-impl ReportBackend for ReportDoor {
-    fn reported(&self, number_sha256: &str) -> Option<Record> {
-        let case = lock(self.numbers()).cases.get(number_sha256).copied()?;
-        self.case(case)
-    }
-
-    fn case(&self, id: IncidentId) -> Option<Record> {
-        self.shared.store.incident(id)
-    }
-
-    async fn keep(&self, mut report: ResidentReport, picture: Option<CleanPicture>) -> Kept {
+    async fn keep_whole(&self, mut report: ResidentReport, picture: Option<CleanPicture>) -> Kept {
         if let Some(picture) = picture {
             let own = self.clone();
             let written = tokio::task::spawn_blocking(move || own.write(&picture)).await;
@@ -160,9 +150,8 @@ impl ReportBackend for ReportDoor {
         let body = Body::Report(Box::new(report));
         let now = self.shared.clock.now();
         let observation = Observation::of_gateway(REPORTS_SOURCE.into(), now, body);
-        let answer = timeout(KEPT_WITHIN, ask(&self.shared.envelopes, observation)).await;
-        match answer {
-            Ok(Answer::Changed(incident)) => {
+        match ask(&self.shared.envelopes, observation).await {
+            Answer::Changed(incident) => {
                 let piece =
                     piece.filter(|piece| !incident.evidence.iter().any(|kept| kept.id == piece.id));
                 piece.iter().for_each(|piece| self.take_back(piece.id));
@@ -170,12 +159,32 @@ impl ReportBackend for ReportDoor {
                 Kept::Stored
             }
             // On a full disk the junction has not taken it.
-            Ok(Answer::Lost) if self.shared.store.space_level() == SpaceLevel::Full => {
-                Kept::NotStored
-            }
+            Answer::Lost if self.shared.store.space_level() == SpaceLevel::Full => Kept::NotStored,
             // What a failing disk refuses now may be written later: the same again is one.
-            Ok(Answer::Lost) | Err(_) => Kept::Unsure,
-            Ok(_) => Kept::NotStored,
+            Answer::Lost => Kept::Unsure,
+            _ => Kept::NotStored,
+        }
+    }
+}
+
+impl ReportBackend for ReportDoor {
+    fn reported(&self, number_sha256: &str) -> Option<Record> {
+        let case = lock(self.numbers()).cases.get(number_sha256).copied()?;
+        self.case(case)
+    }
+
+    fn case(&self, id: IncidentId) -> Option<Record> {
+        self.shared.store.incident(id)
+    }
+
+    async fn keep(&self, report: ResidentReport, picture: Option<CleanPicture>) -> Kept {
+        // To its end, whoever still waits for it: neither a piece that nobody names nor a number that
+        // nobody finds is left of a resident who has gone.
+        let own = self.clone();
+        let kept = tokio::spawn(async move { own.keep_whole(report, picture).await });
+        match timeout(KEPT_WITHIN, kept).await {
+            Ok(Ok(kept)) => kept,
+            Ok(Err(_)) | Err(_) => Kept::Unsure,
         }
     }
 
@@ -193,8 +202,8 @@ impl ReportBackend for ReportDoor {
 pub(super) fn listed_places(config: &Config) -> Vec<ListedPlace> {
     let Some(reports) = &config.reports else { return Vec::new() };
     let grid_of = |code: &str| config.grids.by_code(code).map(|grid| Grid::clone(&grid));
-    let named = reports.places.iter().enumerate().map(|(at, place)| ListedPlace {
-        value: format!("p{at}"),
+    let named = reports.places.iter().map(|place| ListedPlace {
+        value: place_value(&place.name, place.grid.as_deref()),
         name: place.name.trim().to_owned(),
         under: String::new(),
         grid: place.grid.as_deref().and_then(grid_of),
@@ -214,9 +223,25 @@ pub(super) fn listed_places(config: &Config) -> Vec<ListedPlace> {
     places
 }
 
+/// Of the place itself, and not of its line in the list: a form may be open while the list changes.
+fn place_value(name: &str, grid: Option<&str>) -> String {
+    let hash = Sha256::new_with_prefix(name.trim()).chain_update([0]);
+    let hash = hash.chain_update(grid.unwrap_or_default()).finalize();
+    hash[..6].iter().fold("p".to_owned(), |value, byte| format!("{value}{byte:02x}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_has_its_value_wherever_it_stands_in_the_list() {
+        let market = place_value("桥北菜场", Some("G1"));
+        assert_eq!(market, place_value(" 桥北菜场 ", Some("G1")));
+        assert_ne!(market, place_value("桥北菜场", Some("G2")), "others answer for it");
+        assert_ne!(market, place_value("桥南菜场", Some("G1")));
+        assert!(market.len() == 13 && market.starts_with('p'), "{market}");
+    }
 
     #[test]
     fn p11_numbers_are_bounded_and_the_newest_stay() {

@@ -6,7 +6,7 @@ use crate::{
     base::lock,
     console::NoPicture,
     domain::{Evidence, EvidenceId, IdMint, Now},
-    media::clean,
+    media::{SentBy, clean},
     store::Store,
 };
 
@@ -27,7 +27,7 @@ impl StepPictures {
         now: Now,
         bytes: Vec<u8>,
     ) -> Result<Evidence, NoPicture> {
-        let clean = clean(bytes).await.map_err(|refused| NoPicture {
+        let clean = clean(SentBy::Officer, &bytes).await.map_err(|refused| NoPicture {
             zh: refused.zh(),
             en: refused.to_string(),
             is_temporary: refused.is_temporary(),

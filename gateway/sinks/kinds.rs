@@ -95,9 +95,11 @@ impl Config {
     pub fn links(&self) -> Option<LinkFor> {
         match self {
             Self::Webhook(config) => config.links(),
-            Self::Profile(config) => {
-                Some(LinkFor { name: config.link_for.clone(), ..LinkFor::default() })
-            }
+            // Each one that is made can open the case: none is made that nothing asks for.
+            Self::Profile(config) => config
+                .profile()
+                .filter(|profile| profile.names_link())
+                .map(|_| LinkFor { name: config.link_for.clone(), ..LinkFor::default() }),
             Self::Answer(_) | Self::Http(_) | Self::Jsonl(_) | Self::Mqtt(_) => None,
         }
     }

@@ -167,11 +167,17 @@ pub(super) fn event(body: &[u8]) -> Result<Event, DeliverError> {
 /// As [`event`], with the link of this delivery in its place, and none where none was made: it is what the
 /// gateway made, whatever a device calls its own fields.
 pub(super) fn event_with_link(delivery: &Delivery) -> Result<Event, DeliverError> {
-    let mut event = event(&delivery.body)?;
-    event.data.detail.remove("link");
+    let mut event = event_without_link(delivery)?;
     if let Some(link) = &delivery.link {
         event.data.detail.insert("link".into(), link.as_str().into());
     }
+    Ok(event)
+}
+
+/// As [`event`], without what a device calls a link.
+pub(super) fn event_without_link(delivery: &Delivery) -> Result<Event, DeliverError> {
+    let mut event = event(&delivery.body)?;
+    event.data.detail.remove("link");
     Ok(event)
 }
 

@@ -11,7 +11,7 @@ use axum::{
 use super::{
     super::{
         Backend,
-        body::{NoBody, is_small, picture_body, small_body},
+        body::{NoBody, drop_rest, is_small, picture_body, small_body},
         forms::{self, SentForm},
         step_pictures::{self, NoPicture, Replied},
     },
@@ -33,7 +33,13 @@ pub(super) async fn take<B: Backend>(
 ) -> Response {
     let opened = match door.open(code, guest.as_deref(), peer.as_deref()).await {
         Ok(opened) => opened,
-        Err(refused) => return refused,
+        Err(refused) => {
+            // Whoever had a link of his own hears what became of it, whatever he is still sending.
+            if refused.status() == StatusCode::GONE {
+                drop_rest(request.into_body(), 0).await;
+            }
+            return refused;
+        }
     };
     let (headers, body) = parts(request);
     // Who only taps never waits behind those who send pictures.

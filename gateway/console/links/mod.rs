@@ -9,7 +9,11 @@ mod config;
 mod page;
 mod words;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     Extension, Router,
@@ -27,13 +31,13 @@ use tokio::{
 use super::{
     Backend,
     body::PICTURE_BODIES_MAX,
-    evidence,
+    evidence::{self, Looked},
     listener::{DoorRules, WebListener},
     wrong_tokens::WrongTokens,
 };
 use crate::{
-    base::Readiness,
-    domain::{Incident, Record},
+    base::{Readiness, lock},
+    domain::{EvidenceId, Incident, Kind, Record},
     wire::{
         case_links::{BadLink, LINK_PATH, LinkOf},
         guests::{GuestHandle, Trust},
@@ -90,7 +94,14 @@ struct PageDoor<B> {
     wrong: WrongTokens,
     pictures: bool,
     uploads: Semaphore,
+    fetched: Mutex<Fetched>,
 }
+
+/// Of which link (its mark) which picture was fetched before.
+type Fetched = BTreeSet<(String, EvidenceId)>;
+
+/// So many are remembered; forgetting them only means another record of each.
+const FETCHED_MAX: usize = 10_000;
 
 type Shared<B> = State<Arc<PageDoor<B>>>;
 
@@ -100,6 +111,7 @@ fn router<B: Backend>(backend: B, pictures: bool) -> Router {
         wrong: WrongTokens::of("links: a link that is no good"),
         pictures,
         uploads: Semaphore::new(PICTURE_BODIES_MAX),
+        fetched: Mutex::default(),
     };
     let nothing = || async { words::said(StatusCode::NOT_FOUND, words::NOTHING_HERE) };
     let only = || async { words::said(StatusCode::METHOD_NOT_ALLOWED, words::NOTHING_HERE) };
@@ -158,8 +170,12 @@ impl<B: Backend> PageDoor<B> {
         Page { of, incident, context, code, picture }
     }
 
-    /// The snapshot of the case, where the site shows it: no picture that came with a step.
-    fn shown(&self, incident: &Incident) -> Option<crate::domain::EvidenceId> {
+    /// The snapshot of the case, where the site shows it: no picture that came with a step, and none that a
+    /// resident sent. Of a case with more steps than it lists nobody knows which is which.
+    fn shown(&self, incident: &Incident) -> Option<EvidenceId> {
+        if incident.kind == Kind::Report || incident.life.steps_left_out > 0 {
+            return None;
+        }
         let of_step = |id| incident.life.steps.iter().any(|step| step.evidence == Some(id));
         let mut pictures = incident.evidence.iter().filter(|one| one.media_type == "image/jpeg");
         pictures.find(|one| self.pictures && !of_step(one.id)).map(|one| one.id)
@@ -181,7 +197,8 @@ async fn show<B: Backend>(
     }
 }
 
-/// The snapshot, as the page shows it. That it was looked at is written down, under the name of the link.
+/// The snapshot, as the page shows it. That it was fetched is written down once, under the name of the link:
+/// it says that its bytes have left, and not who saw them, since robots fetch pages ahead.
 async fn picture<B: Backend>(
     State(door): Shared<B>,
     code: Result<Path<String>, PathRejection>,
@@ -200,8 +217,21 @@ async fn picture<B: Backend>(
     if method == Method::HEAD {
         return StatusCode::NO_CONTENT.into_response();
     }
-    let by = format!("link of {}", opened.of.person);
-    let mut answer = evidence::send(&door.backend, &id.to_string(), &by, (&method, &headers)).await;
+    let by = format!("fetched by link of {}", opened.of.person);
+    let fetched = (opened.of.mark.to_string(), id);
+    let looked = match lock(&door.fetched).contains(&fetched) {
+        true => Looked::Before,
+        false => Looked::By(&by),
+    };
+    let mut answer =
+        evidence::send(&door.backend, &id.to_string(), looked, (&method, &headers)).await;
+    if answer.status().is_success() {
+        let mut all = lock(&door.fetched);
+        if all.len() >= FETCHED_MAX {
+            all.clear();
+        }
+        all.insert(fetched);
+    }
     words::keep_nowhere(answer.headers_mut());
     answer.headers_mut().remove(header::ETAG);
     answer

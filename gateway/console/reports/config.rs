@@ -131,7 +131,13 @@ impl Config {
         let open = self.trusted_proxies.iter().find(everybody).map(|one| {
             ("trusted_proxies", format!("`{one}`: anybody may then say that he is somebody else"))
         });
-        open.into_iter().collect()
+        // Behind a proxy of the same machine that is not named, the whole town has one address.
+        let unnamed = self.listen.ip().is_loopback() && self.trusted_proxies.is_empty();
+        let unnamed = unnamed.then(|| {
+            let message = "on loopback, and no proxy is named: all who come by a proxy count as one address (`address_hourly_max`)";
+            ("trusted_proxies", message.to_owned())
+        });
+        open.into_iter().chain(unnamed).collect()
     }
 
     pub(super) fn tls(&self) -> ListenKeys<'_> {

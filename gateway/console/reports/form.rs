@@ -1,20 +1,20 @@
 //! What a resident has written into the form: read, cleaned, held against its bounds.
 
 use axum::{
-    body::Body,
-    extract::{FromRequest, Multipart, Request},
+    body::Bytes,
     http::{HeaderMap, header},
 };
 
-use super::words::Language;
+use super::{super::forms, words::Language};
 use crate::domain::clean;
 
 /// Characters of the report.
 pub(super) const TEXT_CHARS_MAX: usize = 1_000;
 /// Characters of a place in the resident's own words.
 pub(super) const PLACE_CHARS_MAX: usize = 100;
-/// Fields of a form; ours has six.
-const FIELDS_MAX: usize = 20;
+
+/// As browsers send forms.
+const KINDS: [&str; 2] = ["application/x-www-form-urlencoded", "multipart/form-data"];
 
 /// The form as it came: texts cleaned and not cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,47 +44,24 @@ impl ReportForm {
     /// Of a body that is there as a whole.
     pub(super) async fn read(headers: &HeaderMap, bytes: Vec<u8>) -> Result<Self, Unreadable> {
         let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let kind = kind.unwrap_or_default().to_ascii_lowercase();
-        let mut form = Self::default();
-        if kind.starts_with("application/x-www-form-urlencoded") {
-            // Ends at once, and reads any bytes; those that are no UTF-8 become U+FFFD.
-            for (name, value) in url::form_urlencoded::parse(&bytes) {
-                if value.contains('\u{fffd}') {
-                    return Err(Unreadable::Encoding);
-                }
-                form.take(&name, value.into_owned());
-            }
-            return Ok(form);
+        let kind = kind.unwrap_or_default().trim_start().to_ascii_lowercase();
+        if !KINDS.iter().any(|known| kind.starts_with(known)) {
+            return Err(Unreadable::NoForm);
         }
-        let mut request = Request::new(Body::from(bytes));
-        *request.headers_mut() = headers.clone();
-        let read = Multipart::from_request(request, &()).await;
-        let mut parts = read.map_err(|_| Unreadable::NoForm)?;
-        for _ in 0..FIELDS_MAX {
-            let next = parts.next_field().await.map_err(|_| Unreadable::NoForm)?;
-            let Some(field) = next else { return Ok(form) };
-            let name = field.name().unwrap_or_default().to_owned();
-            let value = field.bytes().await.map_err(|_| Unreadable::NoForm)?;
-            if name == "picture" {
-                // An input without a file sends one of no bytes.
-                form.picture = (!value.is_empty()).then(|| value.to_vec());
-                continue;
-            }
-            let value = String::from_utf8(value.to_vec()).map_err(|_| Unreadable::Encoding)?;
-            form.take(&name, value);
+        let read = forms::read(headers, Bytes::from(bytes)).await;
+        let sent = read.map_err(|_| Unreadable::NoForm)?;
+        if sent.not_utf8 {
+            return Err(Unreadable::Encoding);
         }
-        Err(Unreadable::NoForm)
-    }
-
-    fn take(&mut self, name: &str, value: String) {
-        match name {
-            "text" => self.text = readable(&value),
-            "listed" => self.listed = value,
-            "place" => self.place = readable(&value),
-            "nonce" => self.nonce = nonce(&value),
-            "lang" => self.language = Language::of(&value),
-            _ => {}
-        }
+        let field = |name: &str| sent.field(name).unwrap_or_default();
+        Ok(Self {
+            text: readable(field("text")),
+            listed: field("listed").to_owned(),
+            place: readable(field("place")),
+            nonce: nonce(field("nonce")),
+            language: Language::of(field("lang")),
+            picture: sent.picture,
+        })
     }
 }
 
@@ -135,6 +112,18 @@ mod tests {
         assert_eq!(form.nonce.map(|nonce| nonce[15]), Some(15));
         let form = read("application/x-www-form-urlencoded", "text=%E8%B7%AF+x&nonce=zz").await;
         assert_eq!(form.map(|form| (form.text, form.nonce)), Ok(("路 x".into(), None)));
+    }
+
+    #[tokio::test]
+    async fn a_picture_as_large_as_it_may_be_comes_whole_and_its_words_with_it() {
+        for bytes in [2 << 20, (2 << 20) + 1, 5 << 20] {
+            let body =
+                [part("text", "", b"x"), part("picture", "; filename=\"a\"", &vec![7; bytes])];
+            let body = [body.concat(), b"--x--\r\n".to_vec()].concat();
+            let form = read("multipart/form-data; boundary=x", body).await.unwrap();
+            assert_eq!(form.picture.map(|picture| picture.len()), Some(bytes));
+            assert_eq!(form.text, "x");
+        }
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ mod form;
 mod number;
 mod page;
 mod senders;
+mod sent_before;
 mod take;
 mod upload;
 mod words;
@@ -35,8 +36,9 @@ use tokio::{net::TcpListener, sync::watch};
 pub use config::{Config, NamedPlace};
 use form::ReportForm;
 use number::Number;
-use page::{POLICY, Shown, Site};
+use page::{POLICY, ReportSite, Shown};
 use senders::{Network, Senders, sender};
+use sent_before::SentBefore;
 use upload::Room;
 use words::{Language, Trouble, reason, stage};
 
@@ -109,11 +111,12 @@ pub struct Reports {
 /// What its handlers share.
 struct Office<B> {
     backend: B,
-    site: Site,
+    site: ReportSite,
     places: Vec<ListedPlace>,
     senders: Arc<Senders>,
     proxies: Vec<Network>,
     room: Room,
+    sent_before: SentBefore,
     began: Instant,
 }
 
@@ -160,7 +163,7 @@ impl Reports {
         let rules = DoorRules::public("reports", !proxies.is_empty());
         let office = Office {
             backend,
-            site: Site {
+            site: ReportSite {
                 name: site_name,
                 emergency_phone: config.emergency_phone.clone(),
                 places: places.iter().map(shown).collect(),
@@ -169,6 +172,7 @@ impl Reports {
             senders: Senders::new(config.address_hourly_max, config.hourly_max, 0),
             proxies,
             room: Room::new(),
+            sent_before: SentBefore::default(),
             began: Instant::now(),
         };
         let app = router(Arc::new(office));
@@ -214,6 +218,12 @@ impl<B: ReportBackend> Office<B> {
         let lines = headers.get_all("x-forwarded-for").iter();
         let lines: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
         sender(peer, &lines, &self.proxies)
+    }
+
+    /// The page shows another list by now: what was chosen is not among it, and is not guessed.
+    fn place_left(&self, form: &ReportForm) -> Option<Trouble> {
+        let is_listed = self.places.iter().any(|place| place.value == form.listed);
+        (!form.listed.is_empty() && !is_listed).then_some(Trouble::PlaceLeft)
     }
 
     /// How far it is; of a case that was merged, the one that goes on.

@@ -23,7 +23,7 @@ pub(super) static POLICY: LazyLock<String> = LazyLock::new(|| {
 
 /// What all pages of a site show.
 #[derive(Clone, Debug)]
-pub(super) struct Site {
+pub(super) struct ReportSite {
     pub(super) name: String,
     pub(super) emergency_phone: String,
     /// Value, what is shown, and under which heading.
@@ -58,7 +58,7 @@ pub(super) struct Shown {
     pub(super) picture_refused: Option<String>,
 }
 
-impl Site {
+impl ReportSite {
     /// The form, as it was filled in; `trouble` says what was wrong with it.
     pub(super) fn form(&self, form: &ReportForm, nonce: &str, trouble: Option<&str>) -> String {
         let language = form.language;
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn whatever_is_written_stays_text() {
         let odd = "</textarea><script>alert(1)</script>\"'&";
-        let site = Site {
+        let site = ReportSite {
             name: odd.into(),
             emergency_phone: "110".into(),
             places: vec![("\"><b>".into(), odd.into(), odd.into())],

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{Arc, Mutex},
 };
 
@@ -65,12 +65,19 @@ pub(super) fn sender(peer: IpAddr, forwarded: &[&str], proxies: &[Network]) -> I
         if !is_proxy(sender) {
             break;
         }
-        match hop.trim().parse::<IpAddr>() {
-            Ok(address) => sender = address.to_canonical(),
-            Err(_) => break,
+        match hop_address(hop) {
+            Some(address) => sender = address.to_canonical(),
+            None => break,
         }
     }
     sender
+}
+
+/// `1.2.3.4`, `1.2.3.4:5678`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:5678`, as proxies write it.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let hop = hop.trim();
+    let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
+    bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 struct Sender {
@@ -190,6 +197,10 @@ mod tests {
         assert_eq!(of("::ffff:10.0.0.1", &["9.9.9.9, 1.2.3.4, 192.168.7.7"]), "1.2.3.4");
         assert_eq!(of("10.0.0.1", &["9.9.9.9", "1.2.3.4"]), "1.2.3.4", "the last line counts");
         assert_eq!(of("fd00::1", &["2001:db8::5"]), "2001:db8::5");
+        for written in ["[2001:db8::5]", "[2001:db8::5]:443", " 2001:db8::5 "] {
+            assert_eq!(of("fd00::1", &[written]), "2001:db8::5", "{written}");
+        }
+        assert_eq!(of("10.0.0.1", &["1.2.3.4:5678"]), "1.2.3.4");
         assert_eq!(of("10.0.0.1", &["1.2.3.4, rubbish"]), "10.0.0.1");
         assert_eq!(of("10.0.0.2", &["1.2.3.4"]), "10.0.0.2");
         for wrong in ["", "x", "10.0.0.1/33", "::/129", "10.0.0/8", "1.2.3.4/x", "1.2.3.4/-1"] {

@@ -10,6 +10,7 @@ use axum::{
 use sha2::{Digest, Sha256};
 
 use super::{
+    super::body::drop_rest,
     Kept, Office, ReportBackend,
     form::{PLACE_CHARS_MAX, ReportForm, TEXT_CHARS_MAX, Unreadable},
     new_nonce,
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     domain::{ResidentReport, Title},
-    media::{CleanPicture, Refused, clean},
+    media::{CleanPicture, Refused, SentBy, clean},
     wire::guests::{GuestHandle, Trust},
 };
 
@@ -31,11 +32,13 @@ pub(super) async fn take<B: ReportBackend>(
     let say = |status, trouble| refuse(&office, status, trouble);
     // Another site's page that sends a form in a visitor's name; a browser says so.
     if head.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        drop_rest(body, 0).await;
         return say(StatusCode::FORBIDDEN, Trouble::Foreign);
     }
     let from = office.sender(head.extensions.get::<SocketAddr>().copied(), &head.headers);
     let Some(_sending) = office.senders.begins(from, office.now_ms()) else {
         office.backend.count("limited");
+        drop_rest(body, 0).await;
         return say(StatusCode::TOO_MANY_REQUESTS, Trouble::TooMany);
     };
     // Who sends a form is sent away last when the door is full.
@@ -56,7 +59,7 @@ pub(super) async fn take<B: ReportBackend>(
         Err(Unreadable::Encoding) => return say(StatusCode::BAD_REQUEST, Trouble::Encoding),
     };
     let language = form.language;
-    if let Some(trouble) = wrong_with(&form) {
+    if let Some(trouble) = wrong_with(&form).or_else(|| office.place_left(&form)) {
         return again(&office, StatusCode::UNPROCESSABLE_ENTITY, &form, trouble.words(language));
     }
     let nonce = form.nonce.unwrap_or_else(rand::random);
@@ -66,15 +69,21 @@ pub(super) async fn take<B: ReportBackend>(
         office.backend.count("repeated");
         return see(&number, language);
     }
-    if !office.senders.reports(from, office.now_ms()) {
+    // What was sent before and may be on disk is asked for again, and is no other one.
+    if !office.sent_before.has(&sha256) && !office.senders.reports(from, office.now_ms()) {
         office.backend.count("limited");
         let words = Trouble::TooMany.words(language);
         return again(&office, StatusCode::TOO_MANY_REQUESTS, &form, words);
     }
-    let (picture, refused) = match form.picture.clone() {
+    let (picture, refused) = match &form.picture {
         None => (None, None),
-        Some(bytes) => match clean(bytes).await {
+        Some(bytes) => match clean(SentBy::Resident, bytes).await {
             Ok(picture) => (Some(picture), None),
+            // Taken now it would be without its picture for good: sent again, it has one.
+            Err(refused) if refused.is_temporary() => {
+                let words = language.pick(refused.zh(), refused.to_string());
+                return later(&office, &form, sha256, &words);
+            }
             Err(refused) => (None, Some(refused)),
         },
     };
@@ -96,13 +105,14 @@ async fn keep<B: ReportBackend>(
     let listed = office.places.iter().find(|place| place.value == form.listed);
     let named = listed.filter(|place| place.is_named).map(|place| place.name.as_str());
     let own = Some(form.place.as_str()).filter(|own| !own.is_empty());
-    let places: Vec<&str> = named.into_iter().chain(own).collect();
+    let sha256 = number.sha256();
     let title = |refused: &Refused| Title { zh: refused.zh(), en: refused.to_string() };
     let report = ResidentReport {
-        number_sha256: number.sha256(),
+        number_sha256: sha256.clone(),
         text: form.text.clone(),
         grid: listed.and_then(|place| place.grid.clone()),
-        place: (!places.is_empty()).then(|| places.join("，")),
+        place: named.map(str::to_owned),
+        own_place: own.map(str::to_owned),
         picture: None,
         picture_refused: refused.as_ref().map(title),
         language: language.code(),
@@ -115,7 +125,18 @@ async fn keep<B: ReportBackend>(
         Kept::NotStored => Trouble::NotStored.words(language),
         Kept::Unsure => Trouble::Unsure.words(language),
     };
+    later(office, form, sha256, words)
+}
+
+/// Not now; the same sent again costs its sender nothing more.
+fn later<B: ReportBackend>(
+    office: &Office<B>,
+    form: &ReportForm,
+    sha256: String,
+    words: &str,
+) -> Response {
     office.backend.count("not-stored");
+    office.sent_before.put(sha256);
     let mut answer = again(office, StatusCode::SERVICE_UNAVAILABLE, form, words);
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
     answer

@@ -9,13 +9,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::super::body::drop_rest;
 use crate::media::FOREIGN_PICTURE_BYTES_MAX;
 
 /// The picture, and what is around it.
 const BODY_BYTES_MAX: usize = FOREIGN_PICTURE_BYTES_MAX + 128 * 1024;
-/// What is too large is read on and dropped up to here, so that its sender hears why.
-const DROPPED_BYTES_MAX: usize = 32 << 20;
-const DROPPED_WITHIN: Duration = Duration::from_secs(30);
 /// 5 MB over a slow telephone.
 const BODY_WITHIN: Duration = Duration::from_secs(120);
 /// Something must have come within this.
@@ -75,7 +73,12 @@ impl Room {
             upload.bytes.extend_from_slice(&chunk);
             let beyond = upload.bytes.len().saturating_sub(ALWAYS_BYTES);
             while upload.room.len() < beyond.div_ceil(BYTES_A_PERMIT) {
-                let permit = self.0.clone().try_acquire_owned().map_err(|_| Unread::NoRoom)?;
+                let Ok(permit) = self.0.clone().try_acquire_owned() else {
+                    let read = upload.bytes.len();
+                    drop(upload);
+                    drop_rest(body, read).await;
+                    return Err(Unread::NoRoom);
+                };
                 upload.room.push(permit);
             }
         }
@@ -96,16 +99,6 @@ async fn next(body: &mut Body, until: Instant) -> Result<Option<axum::body::Byte
                     return Ok(Some(data));
                 }
             }
-        }
-    }
-}
-
-async fn drop_rest(mut body: Body, mut read: usize) {
-    let until = Instant::now() + DROPPED_WITHIN;
-    while read < DROPPED_BYTES_MAX {
-        match next(&mut body, until).await {
-            Ok(Some(chunk)) => read += chunk.len(),
-            _ => return,
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) enum Trouble {
     Nothing,
     TextTooLong,
     PlaceTooLong,
+    PlaceLeft,
     BodyTooLarge,
     Late,
     BrokenOff,
@@ -62,6 +63,10 @@ impl Trouble {
             Self::PlaceTooLong => (
                 "地点超过 100 字，请删减后再提交。还没有收下。",
                 "The place is longer than 100 characters: please shorten it. Nothing was taken yet.",
+            ),
+            Self::PlaceLeft => (
+                "地点列表已更新，请重新选择地点后再提交。还没有收下。",
+                "The list of places has changed: please choose the place again. Nothing was taken yet.",
             ),
             Self::BodyTooLarge => (
                 "照片超过 5 MB，没有收下。请选小一点的，或先截图再上传。",

@@ -11,6 +11,10 @@ use crate::domain::{
 
 /// Of the report's own words in the title.
 const TITLE_CHARS: usize = 40;
+/// Of a rule's id in a reply: it may be one of before, and so any.
+const RULE_BYTES_MAX: usize = 200;
+/// Of the place in the resident's own words.
+const PLACE_CHARS: usize = 20;
 /// In `detail`: who marked it as missed, and what was.
 const MISSED: &str = "missed";
 
@@ -36,7 +40,7 @@ impl Desk {
         let mut put = |name: &str, value: serde_json::Value| detail.insert(name.into(), value);
         put("text", report.text.clone().into());
         put("language", report.language.into());
-        report.place.iter().for_each(|place| drop(put("address", place.clone().into())));
+        report.address().into_iter().for_each(|place| drop(put("address", place.into())));
         if let Some(Title { zh, en }) = &report.picture_refused {
             put("picture_refused", serde_json::json!({ "zh": zh, "en": en }));
         }
@@ -90,6 +94,9 @@ impl Desk {
         if *missed == Missed::default() {
             return Err("`missed` needs at least one of `kind`, `rule`, `source`".into());
         }
+        if missed.rule.as_ref().is_some_and(|rule| rule.as_str().len() > RULE_BYTES_MAX) {
+            return Err(format!("`missed.rule`: expected at most {RULE_BYTES_MAX} bytes"));
+        }
         match &missed.source {
             Some(source) if !self.directory.sources.contains_key(source) => {
                 Err(format!("`missed.source`: no source is called `{source}`"))
@@ -132,14 +139,19 @@ pub(super) fn mark(incident: &mut Incident, reply: &Reply, now: Now) -> bool {
     true
 }
 
+/// What it is comes first, and a stranger's words stand behind it and in quotes: none reads as the
+/// headline of another kind.
 fn title(report: &ResidentReport) -> Title {
-    let place = report.place.clone().or_else(|| report.grid.as_ref().map(|grid| grid.name.clone()));
-    let place = place.unwrap_or_else(|| REPORTS_NAME.into());
     let (zh, en) = Kind::Report.words();
+    let (mut zh, mut en) = (vec![zh.to_owned()], vec![en.to_owned()]);
+    let grid = report.grid.as_ref().map(|grid| &grid.name);
+    let known = report.place.as_ref().or(grid).cloned();
+    let own = report.own_place.as_ref().map(|own| clean_cut(own, PLACE_CHARS).replace('」', "』"));
+    let own_zh = own.as_ref().map(|own| format!("自述地点「{own}」"));
+    let own_en = own.map(|own| format!("place as told「{own}」"));
     let text = clean_cut(&report.text, TITLE_CHARS);
-    let (before_zh, before_en) = if text.is_empty() { ("", "") } else { ("：", ": ") };
-    Title {
-        zh: format!("{place}：{zh}{before_zh}{text}"),
-        en: format!("{place}: {en}{before_en}{text}"),
-    }
+    let text = (!text.is_empty()).then_some(text);
+    zh.extend(known.clone().into_iter().chain(own_zh).chain(text.clone()));
+    en.extend(known.into_iter().chain(own_en).chain(text));
+    Title { zh: zh.join("："), en: en.join(": ") }
 }

@@ -36,6 +36,9 @@ pub(super) fn format_of(bytes: &[u8]) -> Result<ImageFormat, Refused> {
     Err(known_by_name(bytes).map_or(Refused::NoPicture, |name| Refused::Unsupported(name.into())))
 }
 
+/// Kinds of files that people send and that are not opened, by name.
+pub(super) const NAMES: [&str; 8] = ["GIF", "BMP", "TIFF", "PDF", "AVIF", "HEIC", "MP4", "SVG"];
+
 /// Kinds of files that people send and that are not opened.
 fn known_by_name(bytes: &[u8]) -> Option<&'static str> {
     let brand = bytes.get(4..12).unwrap_or_default();

@@ -194,7 +194,7 @@ impl PlatformSink {
 
 impl Sink for PlatformSink {
     async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
-        let event = template::event_with_link(delivery)?;
+        let event = template::event_without_link(delivery)?;
         let incident = event.data.incident;
         let Some(_busy) = self.free(incident).await else {
             return Err(DeliverError::retry("its other lane still tells of the same incident"));
@@ -220,6 +220,6 @@ impl Sink for PlatformSink {
             return Err(DeliverError::retry("its profile was not read"));
         };
         let map = self.map.clone();
-        Telling { talk, map: &map, event: &event }.tell(case).await
+        Telling { talk, map: &map, event: &event, link: delivery.link.as_deref() }.tell(case).await
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Telling<'t> {
     pub(super) talk: &'t mut Talk,
     pub(super) map: &'t CaseMap,
     pub(super) event: &'t Event,
+    /// Beside the event, which is for everybody.
+    pub(super) link: Option<&'t str>,
 }
 
 impl Telling<'_> {
@@ -154,7 +156,7 @@ impl Telling<'_> {
 
     /// The platform's id of our incident, if it has it.
     async fn find(&mut self) -> Result<Option<String>, DeliverError> {
-        let facts = CaseFacts::default();
+        let facts = CaseFacts { link: self.link, ..CaseFacts::default() };
         let rendered = self.talk.profile.find_request(&self.event.data, &facts);
         let rendered = rendered.map_err(|answer| DeliverError::Reject { answer })?;
         let Some(rendered) = rendered else { return Ok(None) };
@@ -190,6 +192,7 @@ impl Telling<'_> {
             id: case.id.as_deref(),
             status: case.status.as_deref(),
             evidence_told: case.evidence,
+            link: self.link,
         };
         let rendered = self.talk.profile.request(what, &self.event.data, &facts);
         let rendered =

@@ -138,6 +138,11 @@ impl Profile {
         &self.name
     }
 
+    /// Whether a template asks for the link of a delivery.
+    pub fn names_link(&self) -> bool {
+        self.templates.name("link")
+    }
+
     /// What answers mean.
     pub(in crate::sinks) fn answering(&self) -> &Answering {
         &self.answer

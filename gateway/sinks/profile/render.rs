@@ -73,6 +73,12 @@ impl Templates {
             .map_err(|error| (before + error.line().unwrap_or(1), said(&error)))
     }
 
+    /// Whether any of them asks for this value.
+    pub(super) fn name(&self, value: &str) -> bool {
+        let mut all = self.environment.templates();
+        all.any(|(_, template)| template.undeclared_variables(false).contains(value))
+    }
+
     /// The template as text.
     pub(super) fn text(&self, name: &str, values: Value) -> Result<String, String> {
         self.rendered(name, values).map_err(|(line, message)| self.at(name, line, &message))

@@ -45,7 +45,8 @@ fn placed(file: &str, message: &str) -> Wrong {
 /// What is wrong, and what it was tried with.
 fn try_kind(profile: &Profile, kind: Kind) -> Vec<(String, String)> {
     let mut wrong = Vec::new();
-    let case = CaseFacts { id: Some("EV-\"1\"/张 三"), status: Some("2"), evidence_told: 0 };
+    let case =
+        CaseFacts { id: Some("EV-\"1\"/张 三"), status: Some("2"), ..CaseFacts::default() };
     let new = CaseFacts::default();
     let mut check = |what: &str, made: Result<(), String>| {
         if let Err(message) = made {

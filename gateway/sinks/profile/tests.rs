@@ -55,6 +55,19 @@ fn whatever_a_person_wrote_is_a_value_and_nothing_else() {
 }
 
 #[test]
+fn a_link_goes_where_a_template_names_it_and_nowhere_else() {
+    let data = sample(Kind::Rain, "opened", true).unwrap();
+    let case = CaseFacts { link: Some("https://reach.example/c/SECRET"), ..CaseFacts::default() };
+    for (body, named) in [("{\"all\": {{ event }}}", false), ("{\"to\": {{ link }}}", true)] {
+        let made = profile(body, &[Kind::Rain]).unwrap();
+        assert_eq!(made.names_link(), named);
+        let request = made.request(None, &data, &case).unwrap().unwrap();
+        let sent = String::from_utf8(request.body.unwrap()).unwrap();
+        assert_eq!(sent.contains("SECRET"), named, "{sent}");
+    }
+}
+
+#[test]
 fn a_template_has_an_end_a_size_and_no_other_file() {
     let wrong = |body: &str| profile(body, &[Kind::Rain]).unwrap_err();
     let endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}1";

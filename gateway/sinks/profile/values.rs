@@ -15,6 +15,8 @@ pub(in crate::sinks) struct CaseFacts<'c> {
     pub(in crate::sinks) status: Option<&'c str>,
     /// So many pieces of evidence were told before.
     pub(in crate::sinks) evidence_told: usize,
+    /// The link of this delivery: it goes where a template names it, and is no part of `event`.
+    pub(in crate::sinks) link: Option<&'c str>,
 }
 
 /// A value of JSON as text: what stands in dictionaries and ids is compared so.
@@ -42,6 +44,7 @@ pub(super) fn of_event(
             "status": case.status.unwrap_or_default(),
         }),
     );
+    all.insert("link".into(), case.link.unwrap_or_default().into());
     if let Some(word) = word {
         all.insert("status".into(), word.clone());
     }
@@ -126,7 +129,6 @@ fn of_people(data: &EventData) -> Json {
         "person": detail(data, "person").unwrap_or_default(),
         "contact": detail(data, "contact").unwrap_or_default(),
         "note": detail(data, "note").unwrap_or_default(),
-        "link": detail(data, "link").unwrap_or_default(),
         "department": or_empty(&data.life.department),
         "route_department": route.map(|one| one.department.clone()).unwrap_or_default(),
         "route_item": route.map(|one| one.item.clone()).unwrap_or_default(),
