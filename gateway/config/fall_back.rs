@@ -78,27 +78,34 @@ impl Ground<'_> {
         }
         let (own_layer, others): (Vec<_>, Vec<_>) =
             sound.into_iter().partition(|layer| layer.file == own);
-        // What was applied, then its versions in its place.
+        // What was applied, then its versions in its place; over all other files, then over those of them
+        // that are sound without it.
         let as_it_is = own_layer.into_iter().map(|layer| (applied.clone(), layer));
         let versions = folder.versions_of_applied();
         let versions = versions.map(|(version, layer)| (Some(version), layer));
-        for (version, layer) in as_it_is.chain(versions) {
-            let is_own = layer.file == own;
-            let all: Vec<Layer> = others.iter().cloned().chain([layer]).collect();
-            if let (Some(config), _) = self.parse(&all) {
-                let what = match &version {
-                    _ if is_own => left_out(&wrong),
+        let candidates: Vec<_> = as_it_is.chain(versions).collect();
+        let sound = self.sound_among(&others);
+        let beside = [Some(&others), sound.as_ref().filter(|sound| **sound != others)];
+        for laid in beside.into_iter().flatten() {
+            for (version, layer) in &candidates {
+                let all: Vec<Layer> = laid.iter().chain([layer]).cloned().collect();
+                let (Some(config), _) = self.parse(&all) else { continue };
+                let dropped = others.iter().filter(|one| !laid.contains(one));
+                wrong.extend(dropped.map(|one| one.file.clone()));
+                let what = match version.as_ref().filter(|_| layer.file != own) {
                     Some(version) => format!(
                         "what was applied is wrong, and version {} of it counts instead",
                         version.version
                     ),
                     None => left_out(&wrong),
                 };
-                return Some((config, version, what));
+                return Some((config, version.clone(), what));
             }
         }
-        if let Some(config) = self.as_far_as_sound(&others) {
-            return Some((config, None, none_counts(&wrong, &own)));
+        if let Some(laid) = sound {
+            let dropped = others.iter().filter(|one| !laid.contains(one));
+            wrong.extend(dropped.map(|one| one.file.clone()));
+            return Some((self.parse(&laid).0?, None, none_counts(&wrong, &own)));
         }
         if wrong.is_empty() {
             return None;
@@ -113,21 +120,20 @@ impl Ground<'_> {
         parse_laid(self.file, self.text, layers, self.environment)
     }
 
-    /// With each of these files that is sound on what counts so far.
-    fn as_far_as_sound(&self, layers: &[Layer]) -> Option<Config> {
-        if let (Some(config), _) = self.parse(layers) {
-            return Some(config);
+    /// Of these files each that is sound on those before it; none: the hand-written file alone is not.
+    fn sound_among(&self, layers: &[Layer]) -> Option<Vec<Layer>> {
+        if self.parse(layers).0.is_some() {
+            return Some(layers.to_vec());
         }
-        let mut config = self.parse(&[]).0?;
+        self.parse(&[]).0?;
         let mut laid = Vec::new();
         for layer in layers {
             laid.push(layer.clone());
-            match self.parse(&laid).0 {
-                Some(more) => config = more,
-                None => drop(laid.pop()),
+            if self.parse(&laid).0.is_none() {
+                laid.pop();
             }
         }
-        Some(config)
+        Some(laid)
     }
 
     /// The items that are wrong are taken away by a layer of their own; none: that does not help.

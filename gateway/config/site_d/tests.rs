@@ -144,7 +144,7 @@ fn key(section: &str, random: &mut StdRng) -> (&'static str, String) {
             _ => ("pre_roll_s", n.to_string()),
         },
         "mqtt" => ("topics", format!("[\"gridpost/demo/button/{n}\"]")),
-        "sink" => ("severity_max", (n % 5).max(1).to_string()),
+        "sink" => ("levels", format!("[\"{}\"]", choose(random, &["community", "township"]))),
         "drone" => ("flight_end_s", (n + 20).to_string()),
         "gauge" => match choose(random, &["name", "silent_after_s"]) {
             "name" => ("name", format!("\"雨量筒 {n}\"")),
@@ -212,7 +212,7 @@ fn complete(model: &mut Model) {
                 needs("kind", "\"jsonl\"".into());
                 needs("path", format!("\"{number}.jsonl\""));
             }
-            "drone" => needs("listen", format!("\"srt://127.0.0.1:97{number}\"")),
+            "drone" => needs("listen", format!("\"srt://127.0.0.1:9{number:03}\"")),
             "gauge" => needs("device", format!("\"00123456{number}\"")),
             "rule" => drop(keys.entry("kind").or_insert("\"intrusion\"".into())),
             "camera" => drop(keys.entry("url").or_insert("\"rtsp://h/x\"".into())),
