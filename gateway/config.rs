@@ -12,6 +12,7 @@ mod diff;
 mod doors;
 mod drones;
 pub mod env;
+mod fall_back;
 mod grids;
 mod id_text;
 mod links;
@@ -57,6 +58,7 @@ use crate::{
 
 pub use button::ButtonConfig;
 pub use diff::{ConfigChange, Difference, Item};
+pub use fall_back::load_to_run;
 pub use grids::{Grids, ReadGrids};
 pub use problem::Problem;
 pub use read::Origin;
@@ -64,7 +66,7 @@ pub use roster::{DutyConfig, duty_gaps};
 pub use routing::{Routing, RoutingConfig};
 pub use site::SiteConfig;
 pub use site_d::{
-    Change, Changes, Refusal, Undo, Version, apply, note, try_out, undo, unnoted, versions,
+    Change, Changes, Refusal, Undo, Version, apply, note, seen, try_out, undo, unnoted, versions,
 };
 pub use weather::Weather;
 
@@ -119,6 +121,9 @@ pub struct Config {
 pub struct InEffect {
     /// The version; none: nothing is applied.
     pub version: Option<Version>,
+    /// The number of what was applied when it was read, whether it counts or not; 0: nothing. Whoever
+    /// changes what he sees changes this one.
+    pub seen: u32,
     /// What of it does not count, and why: one sentence.
     pub set_aside: Option<String>,
 }
@@ -247,46 +252,6 @@ pub fn load(path: &Path, environment: &dyn env::Environment) -> (Option<Config>,
     }
 }
 
-/// As [`load`], for whoever must go on: where it is `site.d` that is wrong, the latest earlier version of
-/// it that is sound counts, else the hand-written file alone. [`InEffect::set_aside`] says so.
-pub fn load_to_run(
-    path: &Path,
-    environment: &dyn env::Environment,
-) -> (Option<Config>, Vec<Problem>) {
-    let file = path.display().to_string();
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => return (None, vec![unreadable(file, &error)]),
-    };
-    let folder = site_d::Folder::of(&data_path(&file, &text, environment));
-    let found = folder.read();
-    let is_alone = found.layers.is_empty() && found.problems.iter().all(|one| one.warning);
-    let (config, problems) = load_found(&file, &text, found, environment);
-    if config.is_some() || is_alone {
-        return (config, problems);
-    }
-    let wrong = problems.iter().find(|one| !one.warning).map(ToString::to_string);
-    let wrong = wrong.unwrap_or_default();
-    for (version, layer) in folder.earlier() {
-        let (config, _) = parse_laid(&file, &text, &[layer], environment);
-        if let Some(mut config) = config {
-            config.in_effect.set_aside = Some(format!(
-                "what was applied is wrong, and version {} of it counts instead: {wrong}",
-                version.version
-            ));
-            config.in_effect.version = Some(version);
-            return (Some(config), problems);
-        }
-    }
-    let (config, _) = parse_laid(&file, &text, &[], environment);
-    let config = config.map(|mut config| {
-        let why = format!("what was applied is wrong, and none of it counts: {wrong}");
-        config.in_effect.set_aside = Some(why);
-        config
-    });
-    (config, problems)
-}
-
 fn load_found(
     file: &str,
     text: &str,
@@ -298,6 +263,7 @@ fn load_found(
     let wrong = problems.iter().any(|problem| !problem.warning);
     let config = config.filter(|_| !wrong).map(|mut config| {
         config.in_effect.version = found.applied;
+        config.in_effect.seen = found.current;
         config
     });
     (config, problems)

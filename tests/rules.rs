@@ -1,6 +1,10 @@
 //! Dismissed cases teach: what the binary proposes of made tracks is applied, takes effect, is undone, and costs no press.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -190,16 +194,38 @@ fn c3_killed_at_any_moment_it_leaves_the_old_or_the_new() {
         serde_json::from_str(&report.stdout).unwrap_or_else(|_| panic!("{}", report.said()));
     let id = proposals(&report)[0].clone();
     gridpost(&["rules", "apply", &id, "-c", &file, "--by", "x"]).must_say(0, ["网关未运行"]);
+    let versions = || {
+        let said = gridpost(&["config", "versions", "-c", &file, "--json"]);
+        serde_json::from_str::<Value>(&said.stdout).unwrap_or_else(|_| panic!("{}", said.said()))
+    };
+    let site_d = folder.path().join("data/site.d");
     let mut random = StdRng::seed_from_u64(seed());
-    for round in 0..12 {
+    let (mut old, mut new) = (0, 0);
+    for round in 0..60 {
+        if round >= 8 && old > 0 && new > 0 {
+            break;
+        }
+        let before = versions()["current"].as_u64().unwrap();
+        let next = site_d.join(format!("versions/{:06}.toml", before + 1));
+        let _ = fs::remove_file(&next);
         let mut undo = gridpost_command(&["config", "undo", "-c", &file, "--by", "x"]);
         let mut child = undo.stdout(std::process::Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(random.random_range(0..250)));
+        // It has begun to write; and then some, every other time.
+        let began = Instant::now();
+        while !next.with_extension("toml.new").exists() && !next.exists() {
+            assert!(began.elapsed() < Duration::from_secs(60), "it never wrote");
+            std::thread::yield_now();
+        }
+        if round % 2 == 1 {
+            std::thread::sleep(Duration::from_millis(random.random_range(0..60)));
+        }
         let _ = child.kill();
         child.wait().unwrap();
-        let versions = gridpost(&["config", "versions", "-c", &file, "--json"]);
-        let versions: Value = serde_json::from_str(&versions.stdout).unwrap();
+        let versions = versions();
         let current = versions["current"].as_u64().unwrap();
+        assert!([before, before + 1].contains(&current), "{round}: {versions}");
+        old += u32::from(current == before);
+        new += u32::from(current != before);
         let all = versions["versions"].as_array().unwrap();
         assert_eq!(all.last().unwrap()["version"].as_u64(), Some(current), "{round}: {versions}");
         // The whole of what it says it is: a mask, or none.
@@ -209,4 +235,5 @@ fn c3_killed_at_any_moment_it_leaves_the_old_or_the_new() {
         let shown = gridpost(&["config", "show", "-c", &file]).stdout;
         assert_eq!(shown.contains("camera[gate].mask"), current % 2 == 1, "{round}: {shown}");
     }
+    assert!(old > 0 && new > 0, "{old} killed before it counted, {new} after");
 }

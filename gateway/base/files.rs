@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::Path,
 };
 
@@ -43,10 +43,28 @@ pub fn write_whole_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     // One that was left there may have been open to others.
     file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    give_to_owner_of(path.parent().unwrap_or(Path::new(".")), &file)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Whoever owns the folder owns the file, which nobody else may read: a command that root runs makes it for
+/// the gateway. The error: somebody else runs it, for whom the owner of the folder could not read it.
+pub fn give_to_owner_of(folder: &Path, file: &File) -> io::Result<()> {
+    let (owner, own) = (fs::metadata(folder)?, file.metadata()?);
+    if owner.uid() == own.uid() {
+        return Ok(());
+    }
+    fchown(file, Some(owner.uid()), Some(owner.gid())).map_err(|error| {
+        let message = format!(
+            "it would be of user {} in a folder of user {}, who could not read it: run this as that user or as root ({error})",
+            own.uid(),
+            owner.uid()
+        );
+        io::Error::new(error.kind(), message)
+    })
 }
 
 #[cfg(test)]

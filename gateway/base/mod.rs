@@ -21,7 +21,7 @@ mod turns_of_incidents;
 pub use bucket::Bucket;
 pub use clock::{RealClock, SimulatedClock};
 pub use cpu_time::thread_cpu_time;
-pub use files::{Sync, write_whole, write_whole_secret};
+pub use files::{Sync, give_to_owner_of, write_whole, write_whole_secret};
 pub use lane_queue::{LaneOrder, LaneQueue, NotYet, REFUSED_EVERY_MS, Tried, Turn};
 pub use lock::lock;
 pub use own_runtime::OwnRuntime;

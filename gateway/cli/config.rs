@@ -59,8 +59,9 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         ConfigAction::Show { config, json } => show(config, *json),
         ConfigAction::Versions { config, json } => versions(config, *json),
         ConfigAction::Undo { config, to, by, confirm } => {
-            let undo = Undo { to: *to, by: by.clone() };
             let now = RealClock::start().now().wall;
+            let on = config::seen(config, &ProcessEnvironment).map_err(refused)?;
+            let undo = Undo { on, to: *to, by: by.clone() };
             let done = config::undo(config, &ProcessEnvironment, now, &undo, *confirm);
             take_effect(config, done, *confirm)
         }

@@ -133,13 +133,14 @@ fn all(report: &RuleReport) -> impl Iterator<Item = &Proposal> {
     report.rules.iter().flat_map(|rule| &rule.advice.proposals)
 }
 
-const HEADS: [&str; 8] = [
+const HEADS: [&str; 9] = [
     "规则 rule",
     "摄像头 camera",
     "事件 opened",
     "每日 per day",
     "受理 accepted",
     "作废 dismissed",
+    "并案 merged",
     "未定 undecided",
     "准确率 precision",
 ];
@@ -155,7 +156,7 @@ fn lines(report: &RuleReport) -> Vec<String> {
     }
     let width = |column: usize| rows.iter().map(|row| columns(&row[column])).max().unwrap_or(0);
     let widths: Vec<usize> = (0..HEADS.len()).map(width).collect();
-    let line = |row: &[String; 8]| {
+    let line = |row: &[String; 9]| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| padded(cell, *width));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
@@ -193,7 +194,7 @@ fn lines(report: &RuleReport) -> Vec<String> {
     lines
 }
 
-fn row(rule: &RuleLine, camera: Option<&crate::domain::SourceId>) -> [String; 8] {
+fn row(rule: &RuleLine, camera: Option<&crate::domain::SourceId>) -> [String; 9] {
     let figures = &rule.figures;
     let counts = camera.and_then(|camera| figures.by_camera.get(camera)).unwrap_or(&figures.total);
     let precision = counts.precision.map_or("-".into(), |share| format!("{:.1}%", share * 100.0));
@@ -204,6 +205,7 @@ fn row(rule: &RuleLine, camera: Option<&crate::domain::SourceId>) -> [String; 8]
         format!("{:.2}", counts.per_day),
         counts.accepted.to_string(),
         counts.dismissed.to_string(),
+        counts.merged.to_string(),
         counts.undecided.to_string(),
         precision,
     ]
@@ -234,6 +236,12 @@ fn effect(proposal: &Proposal) -> Vec<String> {
         tried.saved, tried.false_alarms, tried.lost, tried.real, tried.others_lost, tried.others,
         tried.saved, tried.false_alarms, tried.lost, tried.real, tried.others_lost, tried.others,
     ));
+    for (rule, decided) in &proposal.beside {
+        lines.push(match decided {
+            0 => format!("也影响规则 {rule}：没有可试算的事件，会不会漏报不清楚 (it acts on rule {rule} too, of which no case could be tried: what it costs there is not known)"),
+            _ => format!("也影响规则 {rule}：已试算其 {decided} 件事件 (it acts on rule {rule} too; {decided} cases of it were tried)"),
+        });
+    }
     if tried.later_s > 0.0 {
         lines.push(format!(
             "已受理的最多晚报 {} 秒 (accepted ones would have been raised up to {} s later)",

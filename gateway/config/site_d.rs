@@ -8,6 +8,8 @@
 mod apply;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_fall_back;
 
 use std::{
     fs, io,
@@ -20,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{problem::Problem, read::Layer};
 
-pub use apply::{Change, Changes, Refusal, Undo, apply, note, try_out, undo, unnoted};
+pub use apply::{Change, Changes, Refusal, Undo, apply, note, seen, try_out, undo, unnoted};
 
 /// In the data folder.
 const FOLDER: &str = "site.d";
@@ -67,6 +69,8 @@ pub(super) struct Found {
     pub(super) problems: Vec<Problem>,
     /// The version that is in effect.
     pub(super) applied: Option<Version>,
+    /// Its number, also where `applied.toml` does not say it any more (0: none).
+    pub(super) current: u32,
 }
 
 impl Folder {
@@ -96,7 +100,9 @@ impl Folder {
         let (own, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name == APPLIED);
         for name in others.iter().chain(&own) {
             let path = self.path.join(name);
-            if name == VERSIONS || name == "lock" || name.ends_with(".new") {
+            // What begins with a dot is an editor's or a tool's.
+            let is_hidden = name.starts_with('.');
+            if is_hidden || name == VERSIONS || name == "lock" || name.ends_with(".new") {
                 continue;
             }
             if !name.ends_with(".toml") {
@@ -118,6 +124,11 @@ impl Folder {
                 }
                 Err(message) => found.problems.push(problem_of(&path, message, false)),
             }
+        }
+        found.current = self.number_of(found.applied.as_ref(), !own.is_empty());
+        if own.is_empty() && found.current > 0 {
+            let message = lost(found.current);
+            found.problems.push(problem_of(&self.applied(), message, false));
         }
         found
     }
@@ -147,9 +158,19 @@ impl Folder {
         Ok(names)
     }
 
-    /// A warning where `applied.toml` is not what was last written.
+    /// Only the beginning of what was last written: a disk lost the rest, or all of it.
+    fn is_torn(&self, text: &str, version: Option<&Version>) -> bool {
+        let kept = fs::read_to_string(self.version_file(self.number_of(version, true)));
+        kept.is_ok_and(|kept| kept.starts_with(text) && kept != text)
+    }
+
+    /// A warning where `applied.toml` is not what was last written; an error where it is a part of it.
     fn hand_edited(&self, text: &str, version: Option<&Version>) -> Option<Problem> {
         let path = self.applied();
+        if self.is_torn(text, version) {
+            let number = self.number_of(version, true);
+            return Some(problem_of(&path, torn(number), false));
+        }
         let Some(version) = version else {
             let message = "its first line does not say which version it is: it was not written by gridpost, or changed by hand";
             return Some(problem_of(&path, message.into(), true));
@@ -180,20 +201,66 @@ impl Folder {
     fn current(&self) -> u32 {
         let text = read_file(&self.applied()).ok();
         let version = text.and_then(|(text, _)| version_of(&text));
-        version.map_or_else(|| self.kept().last().copied().unwrap_or(0), |one| one.version)
+        self.number_of(version.as_ref(), self.is_there())
     }
 
-    /// Earlier versions than the one in effect, the newest first, each as the one layer that it would be.
-    pub(super) fn earlier(&self) -> impl Iterator<Item = (Version, Layer)> {
+    /// As [`Self::current`], of an `applied.toml` that says this, or is not there.
+    fn number_of(&self, version: Option<&Version>, is_there: bool) -> u32 {
+        if let Some(version) = version {
+            return version.version;
+        }
+        let last = self.kept().last().copied().unwrap_or(0);
+        // The first of all may have been cut off before it was in its place.
+        let was_there = is_there || last > 1 || self.noted().exists();
+        if was_there { last } else { 0 }
+    }
+
+    fn is_there(&self) -> bool {
+        fs::symlink_metadata(self.applied()).is_ok()
+    }
+
+    /// What was applied is gone: the version that was in effect.
+    fn lost(&self) -> Option<u32> {
         let current = self.current();
-        let earlier = self.kept().into_iter().rev().filter(move |number| *number < current);
-        earlier.filter_map(|number| {
+        (current > 0 && !self.is_there()).then_some(current)
+    }
+
+    /// `applied.toml`, as layers and problems name it.
+    pub(super) fn applied_name(&self) -> String {
+        self.applied().display().to_string()
+    }
+
+    /// Whether it is a file of this folder, or the folder.
+    pub(super) fn holds(&self, file: &str) -> bool {
+        Path::new(file).starts_with(&self.path)
+    }
+
+    /// The version in effect, as it was kept, and earlier ones, the newest first: each as the one layer
+    /// that it would be.
+    pub(super) fn versions_of_applied(&self) -> impl Iterator<Item = (Version, Layer)> {
+        let current = self.current();
+        let kept = self.kept().into_iter().rev().filter(move |number| *number <= current);
+        kept.filter_map(|number| {
             let path = self.version_file(number);
             let (text, _) = read_file(&path).ok()?;
             let version = version_of(&text)?;
             Some((version, Layer { file: path.display().to_string(), text }))
         })
     }
+}
+
+/// What is said of one of which a part is gone.
+fn torn(current: u32) -> String {
+    format!(
+        "is cut off: only the beginning of version {current} is there; `gridpost config undo --to {current}` writes it anew as it was"
+    )
+}
+
+/// What is said of an `applied.toml` that is gone.
+fn lost(current: u32) -> String {
+    format!(
+        "is gone, and version {current} was applied; `gridpost config undo --to {current}` writes it anew as it was"
+    )
 }
 
 /// Whether this file's mode lets others read it.

@@ -27,8 +27,17 @@ pub(super) async fn list<B: Backend>(
         Err(message) => return problem(StatusCode::BAD_REQUEST, &message),
     };
     let gone = || problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops");
-    let Ok(_turn) = ONE_AT_A_TIME.acquire().await else { return gone() };
-    match tokio::task::spawn_blocking(move || backend.rules(since)).await {
+    // Whoever waits holds nothing up, and whoever asks again and again takes one core, not all.
+    let Ok(turn) = ONE_AT_A_TIME.try_acquire() else {
+        let message = "rules are being tried for somebody else: ask again in a moment";
+        return problem(StatusCode::TOO_MANY_REQUESTS, message);
+    };
+    // The turn ends with the work, also where nobody waits for the answer any more.
+    let work = move || {
+        let _turn = turn;
+        backend.rules(since)
+    };
+    match tokio::task::spawn_blocking(work).await {
         Ok(Ok(report)) => Json(report).into_response(),
         Ok(Err(message)) => problem(StatusCode::INTERNAL_SERVER_ERROR, &message),
         Err(_) => gone(),

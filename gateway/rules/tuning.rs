@@ -32,7 +32,10 @@ const SAVED_MIN: u32 = 3;
 /// One that would have lost real cases must have saved so many for each.
 const SAVED_FOR_EACH_LOST: u32 = 5;
 /// Cases of one rule and verdict that are tried, the newest.
-const CASES_MAX: usize = 200;
+const CASES_MAX: usize = 100;
+/// Looks of all cases that are gone through once for each step of each key: more would hold a core for minutes.
+/// Rules share them evenly, the newest cases first; the others are told as untold.
+const TRIED_LOOKS_MAX: usize = 200_000;
 
 /// What persons made of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +44,7 @@ pub enum Verdict {
     Real,
     /// 误报.
     FalseAlarm,
-    /// Dismissed for another reason, merged, or undecided.
+    /// Dismissed for another reason, merged before anybody took it on, or undecided.
     Other,
 }
 
@@ -71,7 +74,7 @@ impl JudgedCase {
         let verdict = match (line.stage, line.reason) {
             (Stage::Dismissed, Some(DismissReason::FalseAlarm)) => Verdict::FalseAlarm,
             (Stage::Dismissed, _) => Verdict::Other,
-            _ if line.merged => Verdict::Other,
+            // Also where it was merged into another one afterwards.
             _ if line.is_valid() => Verdict::Real,
             _ => Verdict::Other,
         };
@@ -105,6 +108,10 @@ pub struct Proposal {
     pub to: Value,
     /// What it would have done.
     pub tried: Tried,
+    /// Other rules that it acts on, with how many of their decided cases could be tried: of none, what it
+    /// would cost there is not known.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub beside: BTreeMap<RuleId, u32>,
 }
 
 /// What was found of one rule.
@@ -172,7 +179,8 @@ impl<'s> Study<'s> {
         cases: &'s [JudgedCase],
         looks: &'s BTreeMap<SourceId, Vec<KeptLook>>,
     ) -> Self {
-        let trial = Trial::new(rules, masks, zone, &newest(cases), looks);
+        let mut trial = Trial::new(rules, masks, zone, &newest(cases), looks);
+        trial.thin(TRIED_LOOKS_MAX);
         Self { rules, masks, zone, cases, trial }
     }
 
@@ -197,17 +205,19 @@ impl<'s> Study<'s> {
             ));
         }
         let mut proposals = ladder::proposals(self, rule);
-        proposals.extend(mask::proposals(self, rule));
-        let (scheduled, why_not) = schedule::proposal(self, rule, &own);
+        let (masks, no_mask) = mask::proposals(self, rule);
+        proposals.extend(masks);
+        let (scheduled, no_schedule) = schedule::proposal(self, rule, &own);
         proposals.extend(scheduled);
         proposals.sort_by(|a, b| {
             let order = |one: &Proposal| (one.tried.lost, std::cmp::Reverse(one.tried.saved));
             order(a).cmp(&order(b)).then_with(|| a.id.cmp(&b.id))
         });
-        let why_not = match (proposals.is_empty(), why_not) {
-            (_, Some(why)) => Some(why),
-            (true, None) => Some(self.nothing_helps(rule)),
-            (false, None) => None,
+        let whys: Vec<String> = no_mask.into_iter().chain(no_schedule).collect();
+        let why_not = match (proposals.is_empty(), whys.is_empty()) {
+            (_, false) => Some(whys.join("；")),
+            (true, true) => Some(self.nothing_helps(rule)),
+            (false, true) => None,
         };
         RuleAdvice { proposals, why_not }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::from_config::{event_context, rules};
 use crate::{
-    config::{Config, versions},
+    config::Config,
     domain::CaseLines,
     rules::tuning::{JudgedCase, Proposal, RuleAdvice, RuleFigures, Study, rule_figures, wanted},
     store::kept_tracks,
@@ -20,7 +20,8 @@ pub struct RuleReport {
     pub since: String,
     /// And until then.
     pub as_of: String,
-    /// Of what was applied: what an answer to a proposal is seen on.
+    /// Of what was applied when the configuration was read that rules were tried of: an answer to a proposal
+    /// is one to this.
     pub version: u32,
     /// By name; those that no configuration has any more too, if they have cases.
     pub rules: Vec<RuleLine>,
@@ -96,7 +97,7 @@ pub fn rule_report(
     RuleReport {
         since: context.time(since),
         as_of: context.time(now),
-        version: versions(data).1,
+        version: config.in_effect.seen,
         rules: rule_figures(named, &lines, days).into_iter().map(line).collect(),
         left_out: ReportGaps {
             cases_unreadable: cases.unreadable,

@@ -15,7 +15,9 @@ use super::track_folder::{hour, is_ours};
 use crate::domain::{Bbox, KeptLook, SourceId, Track};
 
 /// Looks that are read at most; of more, the newest. A look is a few hundred bytes in memory.
-const LOOKS_MAX: usize = 400_000;
+const LOOKS_MAX: usize = 200_000;
+/// Lines that are read at most, whoever they are of: a core goes through some hundred thousand a second.
+const LINES_MAX: usize = 3_000_000;
 /// Bytes of a line; a longer one is none of ours.
 const LINE_BYTES_MAX: u64 = 1 << 20;
 /// A look is in the file of the hour in which it was written, by another clock than its own.
@@ -56,14 +58,15 @@ pub fn kept_tracks(
         names.filter(|name| is_ours(name) && is_of(name, wanted)).collect();
     // The newest first: where there are too many, the oldest are not read.
     names.sort();
-    let (mut labels, mut count) = (HashMap::new(), 0);
+    let mut labels = HashMap::new();
+    let mut left = Left { looks: LOOKS_MAX, lines: LINES_MAX };
     for name in names.iter().rev() {
-        if count >= LOOKS_MAX {
+        if left.looks == 0 || left.lines == 0 {
             kept.left_out = true;
             break;
         }
         match File::open(folder.join(name)) {
-            Ok(file) => count += read(file, wanted, &mut labels, &mut kept),
+            Ok(file) => read(file, wanted, &mut labels, &mut kept, &mut left),
             // It has left just now, by age.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(_) => kept.unreadable += 1,
@@ -83,23 +86,34 @@ fn is_of(name: &str, wanted: &BTreeMap<SourceId, Vec<(Timestamp, Timestamp)>>) -
     wanted.values().flatten().any(of)
 }
 
-/// How many looks were taken.
+/// What may still be read.
+struct Left {
+    looks: usize,
+    lines: usize,
+}
+
 fn read(
     file: File,
     wanted: &BTreeMap<SourceId, Vec<(Timestamp, Timestamp)>>,
     labels: &mut HashMap<String, Arc<str>>,
     kept: &mut KeptTracks,
-) -> usize {
-    let (mut reader, mut bytes, mut count) = (BufReader::new(file), Vec::new(), 0);
+    left: &mut Left,
+) {
+    let (mut reader, mut bytes) = (BufReader::new(file), Vec::new());
     loop {
+        if left.looks == 0 || left.lines == 0 {
+            kept.left_out = true;
+            return;
+        }
+        left.lines -= 1;
         bytes.clear();
         let mut line = std::io::Read::take(&mut reader, LINE_BYTES_MAX);
         match line.read_until(b'\n', &mut bytes) {
-            Ok(0) => return count,
+            Ok(0) => return,
             Ok(_) => {}
             Err(_) => {
                 kept.unreadable += 1;
-                return count;
+                return;
             }
         }
         // The line that is being written has no end yet.
@@ -115,7 +129,7 @@ fn read(
             let track = |row: Row| track(row, line.at, labels);
             let tracks = line.tracks.into_iter().map(track).collect();
             kept.looks.entry(line.camera).or_default().push(KeptLook { at: line.at, tracks });
-            count += 1;
+            left.looks -= 1;
         }
     }
 }

@@ -15,9 +15,9 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Folder, HEAD, VERSIONS, Version, read_file, version_of};
+use super::{Folder, HEAD, VERSIONS, Version, lost, read_file, version_of};
 use crate::{
-    base::write_whole_secret,
+    base::{give_to_owner_of, write_whole_secret},
     config::{Config, Difference, Problem, data_path, env::Environment, parse_laid, read::Layer},
     domain::clean_cut,
 };
@@ -78,6 +78,8 @@ pub struct Changes {
 /// What somebody wants undone.
 #[derive(Clone, Debug)]
 pub struct Undo {
+    /// As [`Changes::on`]: of two who undo the same one, the second is told.
+    pub on: u32,
     /// Back to this version (0: nothing applied); default: what stood before the one in effect.
     pub to: Option<u32>,
     /// Who, as claimed.
@@ -165,6 +167,11 @@ pub fn try_out(
     Ok(Site::read(file, environment)?.plan(changes, now, true)?.text)
 }
 
+/// The number of what is applied now, for [`Undo::on`].
+pub fn seen(file: &Path, environment: &dyn Environment) -> Result<u32, Refusal> {
+    Ok(Site::read(file, environment)?.folder.current())
+}
+
 /// Goes back to an earlier version, as a new one: what is undone can be undone. Blocks on the disk.
 pub fn undo(
     file: &Path,
@@ -176,6 +183,9 @@ pub fn undo(
     let site = Site::read(file, environment)?;
     let _lock = site.folder.lock()?;
     let current = site.folder.current();
+    if current != undo.on {
+        return Err(site.meanwhile(current));
+    }
     let none = |number| Refusal::NoVersion(number, site.folder.kept());
     let to = undo.to.or(current.checked_sub(1)).ok_or_else(|| none(0))?;
     let body = match to {
@@ -223,12 +233,19 @@ impl<'e> Site<'e> {
 
     fn plan(&self, changes: &Changes, now: Timestamp, confirmed: bool) -> Result<Planned, Refusal> {
         let current = self.folder.current();
+        if let Some(current) = self.folder.lost() {
+            let path = self.folder.applied();
+            return Err(Refusal::Failed(format!("{}: {}", path.display(), lost(current))));
+        }
         if current != changes.on {
             return Err(self.meanwhile(current));
         }
         let text = match read_file(&self.folder.applied()) {
+            Ok((text, _)) if self.folder.is_torn(&text, version_of(&text).as_ref()) => {
+                return Err(self.broken(current, "is cut off"));
+            }
             Ok((text, _)) => text,
-            Err(_) if !self.folder.applied().exists() => String::new(),
+            Err(_) if !self.folder.is_there() => String::new(),
             Err(why) => return Err(self.broken(current, &why)),
         };
         let mut table: toml::Table =
@@ -392,7 +409,7 @@ impl Planned {
 }
 
 impl Folder {
-    fn noted(&self) -> PathBuf {
+    pub(super) fn noted(&self) -> PathBuf {
         self.path.join(VERSIONS).join(NOTED)
     }
 
@@ -403,10 +420,17 @@ impl Folder {
         };
         let versions = self.path.join(VERSIONS);
         DirBuilder::new().recursive(true).mode(0o700).create(&versions).map_err(failed)?;
+        // A command that root runs must leave nothing that the gateway cannot read.
+        let data = self.path.parent().unwrap_or(&self.path);
+        for made in [&self.path, &versions] {
+            let folder = File::open(made).map_err(failed)?;
+            give_to_owner_of(data, &folder).map_err(failed)?;
+        }
         let path = self.path.join("lock");
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(false).mode(0o600).open(path);
         let file = file.map_err(failed)?;
+        give_to_owner_of(data, &file).map_err(failed)?;
         let began = Instant::now();
         loop {
             match file.try_lock() {

@@ -15,7 +15,9 @@ pub struct RuleCounts {
     pub accepted: u32,
     /// 不予受理、作废.
     pub dismissed: u32,
-    /// Neither; merged ones too.
+    /// 并案 before anybody took them on: parts of other cases.
+    pub merged: u32,
+    /// None of these.
     pub undecided: u32,
     /// Why, as in replies; `unsaid` where no reason was given.
     pub dismissed_by: BTreeMap<String, u32>,
@@ -42,8 +44,10 @@ impl RuleCounts {
         if line.stage == Stage::Dismissed {
             self.dismissed += 1;
             *self.dismissed_by.entry(word(line.reason)).or_default() += 1;
-        } else if line.is_valid() && !line.merged {
+        } else if line.is_valid() {
             self.accepted += 1;
+        } else if line.merged {
+            self.merged += 1;
         } else {
             self.undecided += 1;
         }

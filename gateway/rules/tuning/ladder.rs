@@ -1,5 +1,8 @@
 //! Thresholds: each key of a rule in steps, as far as it keeps what was real. Pure.
 
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{Proposal, Study, Tried, best};
@@ -32,7 +35,8 @@ fn one(
     let (to, tried) = best(tried)?;
     let id = format!("{}:{key}:{to}", rule.id);
     let (section, item) = ("rule", rule.id.clone());
-    Some(Proposal { id, rule: rule.id.as_str().into(), section, item, key, from, to, tried })
+    let (rule, beside) = (rule.id.as_str().into(), BTreeMap::new());
+    Some(Proposal { id, rule, section, item, key, from, to, tried, beside })
 }
 
 impl Study<'_> {
@@ -44,7 +48,7 @@ impl Study<'_> {
             let masks = self.masks.get(&basis.case.camera).unwrap_or(&none);
             tried.count(basis.case.verdict, self.trial.raised(basis, changed, masks));
         }
-        (tried.untold, tried.untold_real) = self.untold(|case| case.rule.as_str() == rule.id);
+        tried.add_untold(self.untold(|case| case.rule.as_str() == rule.id));
         tried
     }
 }
@@ -72,13 +76,24 @@ fn looks(rule: &Config) -> Option<Steps> {
     ))
 }
 
-fn dwells(rule: &Config) -> Option<Steps> {
-    let steps: &[f64] = match rule.kind {
+/// Seconds that a rule of this kind may be told to wait.
+fn dwell_steps(kind: RuleKind) -> &'static [f64] {
+    match kind {
         // Who crosses does not stay.
-        RuleKind::Line => return None,
+        RuleKind::Line => &[],
         RuleKind::Intrusion | RuleKind::Waterside | RuleKind::Crowd => &DWELLS_SHORT,
         RuleKind::Loiter | RuleKind::FireLane => &DWELLS_LONG,
-    };
+    }
+}
+
+/// By so much later the longest dwell that is tried would tell of somebody.
+pub(super) fn later_at_most(rule: &Config) -> SignedDuration {
+    let longest = dwell_steps(rule.kind).last().copied().unwrap_or(0.0);
+    SignedDuration::from_millis(((longest - rule.dwell_s()).max(0.0) * 1000.0).ceil() as i64)
+}
+
+fn dwells(rule: &Config) -> Option<Steps> {
+    let steps = dwell_steps(rule.kind);
     let from = rule.dwell_s();
     let step = |dwell: &f64| (json!(dwell), Config { dwell_s: Some(*dwell), ..rule.clone() });
     Some(("dwell_s", json!(from), steps.iter().filter(|dwell| **dwell > from).map(step).collect()))

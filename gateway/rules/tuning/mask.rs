@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Proposal, SAVED_MIN, Study, Tried, Verdict, best, trial::Basis};
 use crate::{
-    domain::{Bbox, SourceId},
+    domain::{Bbox, RuleId, Severity, SourceId},
     rules::{Config, Masks},
 };
 
@@ -21,14 +21,23 @@ const AREA_MAX: f32 = 0.15;
 /// Spots of one camera.
 const SPOTS_MAX: usize = 3;
 
-/// One for each spot of each camera of this rule.
-pub(super) fn proposals(study: &Study<'_>, rule: &Config) -> Vec<Proposal> {
+/// One for each spot of each camera of this rule, and why there is none at a camera. A mask acts on every rule
+/// of its camera, whether it ever had a case to try or not: where one may raise emergencies there is none.
+pub(super) fn proposals(study: &Study<'_>, rule: &Config) -> (Vec<Proposal>, Option<String>) {
     let alarms = study.bases_of(rule).filter(|basis| basis.case.verdict == Verdict::FalseAlarm);
     let alarms: Vec<&Basis<'_>> = alarms.collect();
     let cameras: BTreeSet<&SourceId> = alarms.iter().map(|basis| &basis.case.camera).collect();
-    let mut proposals = Vec::new();
+    let (mut proposals, mut blocked) = (Vec::new(), Vec::new());
     for camera in cameras {
         let Some(masks) = study.masks.get(camera) else { continue };
+        let there =
+            study.rules.iter().filter(|one| one.cameras.iter().any(|id| *id == camera.as_str()));
+        let others: Vec<&Config> = there.filter(|one| one.id != rule.id).collect();
+        let is_urgent = |one: &&&Config| one.severity_in(true, true) == Severity::EMERGENCY;
+        if let Some(urgent) = others.iter().find(is_urgent) {
+            blocked.push(format!("{camera}（{}）", urgent.id));
+            continue;
+        }
         let own: Vec<&Basis<'_>> =
             alarms.iter().copied().filter(|basis| basis.case.camera == *camera).collect();
         for boxes in spots(&own) {
@@ -50,10 +59,15 @@ pub(super) fn proposals(study: &Study<'_>, rule: &Config) -> Vec<Proposal> {
                 from: shown(masks),
                 to: shown(&changed),
                 tried,
+                beside: others.iter().map(|one| study.decided_beside(camera, one)).collect(),
             });
         }
     }
-    proposals
+    let why = (!blocked.is_empty()).then(|| {
+        let cameras = blocked.join("、");
+        format!("摄像头 {cameras} 另有紧急级别的规则，不建议遮挡 (no mask there: another rule of that camera raises emergencies)")
+    });
+    (proposals, why)
 }
 
 impl Study<'_> {
@@ -65,8 +79,15 @@ impl Study<'_> {
             let Some(rule) = rule else { continue };
             tried.count(basis.case.verdict, self.trial.raised(basis, rule, masks));
         }
-        (tried.untold, tried.untold_real) = self.untold(|case| case.camera == *camera);
+        tried.add_untold(self.untold(|case| case.camera == *camera));
         tried
+    }
+
+    /// Decided cases of a rule on this camera that a mask was tried on.
+    fn decided_beside(&self, camera: &SourceId, rule: &Config) -> (RuleId, u32) {
+        let own = self.bases_of(rule).filter(|basis| basis.case.camera == *camera);
+        let decided = own.filter(|basis| basis.case.verdict != Verdict::Other).count();
+        (rule.id.as_str().into(), u32::try_from(decided).unwrap_or(u32::MAX))
     }
 }
 

@@ -1,8 +1,10 @@
 //! Schedules: hours in which nearly all was a false alarm. Pure.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
-use super::{JudgedCase, Proposal, Study, Tried, Verdict, best};
+use super::{JudgedCase, Proposal, Study, Tried, Verdict, best, trial::Outcome};
 use crate::rules::Config;
 
 /// A rule that is off for longer is hardly one.
@@ -26,8 +28,11 @@ pub(super) fn proposal(
         for from in 0..24 {
             let mut tried = Tried::default();
             for &(hour, verdict) in &hours {
-                let raised = (!off(from, long, hour)).then_some(jiff::SignedDuration::ZERO);
-                tried.count(verdict, raised);
+                let outcome = match off(from, long, hour) {
+                    true => Outcome::NotRaised,
+                    false => Outcome::Raised(jiff::SignedDuration::ZERO),
+                };
+                tried.count(verdict, outcome);
             }
             // Hours at either end in which nothing was are not taken away.
             let has = |at: usize| {
@@ -61,6 +66,7 @@ pub(super) fn proposal(
         from: json!(rule.schedule),
         to: json!([format!("Mon-Sun {until:02}:00-{from:02}:00")]),
         tried,
+        beside: BTreeMap::new(),
     };
     (Some(proposal), None)
 }

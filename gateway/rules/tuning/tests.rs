@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use uuid::Uuid;
 
-use super::{JudgedCase, Proposal, RuleAdvice, Study, Verdict, wanted};
+use super::{JudgedCase, Proposal, RuleAdvice, Study, Verdict, rule_figures, wanted};
 use crate::{
-    domain::{Bbox, IncidentId, KeptLook, SourceId, Track},
+    domain::{Bbox, CaseLine, IncidentId, KeptLook, SourceId, Track},
     rules::{Config, Masks},
 };
 
@@ -342,4 +342,107 @@ fn t2_scores_at_random_save_and_cost_what_a_count_by_hand_says() {
         assert!((to - least.unwrap()).abs() < 0.001, "{round}: {found:?} {scores:?}");
         assert_eq!((found.tried.saved, found.tried.lost), (most, 0), "{round}: {scores:?}");
     }
+}
+
+#[test]
+fn t1_no_mask_where_another_rule_of_the_camera_raises_emergencies() {
+    let world = dogs_and_people();
+    let other = |more: &str| {
+        let text = format!("id = \"s\"\nkind = \"intrusion\"\ncameras = [\"a\"]\n{more}");
+        toml::from_str::<Config>(&text).unwrap()
+    };
+    for more in ["severity = 1\n", "flood_severity = 1\n", "key_period_severity = 1\n"] {
+        let advice = world.advice(&[rule(""), other(more)]);
+        assert!(of(&advice, "mask").is_none(), "{more}");
+        assert!(advice.why_not.unwrap().contains("a（s）"), "{more}");
+    }
+    // Another one is named, and that nothing of it could be tried.
+    let advice = world.advice(&[rule(""), other("")]);
+    let beside = &of(&advice, "mask").unwrap().beside;
+    assert_eq!(beside.iter().collect::<Vec<_>>(), [(&"s".into(), &0)]);
+    let elsewhere = Config { cameras: vec!["b".into()], ..other("severity = 1\n") };
+    assert!(of(&world.advice(&[rule(""), elsewhere]), "mask").unwrap().beside.is_empty());
+}
+
+/// Somebody who stands still: told after the dwell, and there for so long.
+fn stand(world: &mut World, begin: Timestamp, seconds: i64, known_until_s: i64, verdict: Verdict) {
+    let still = Walk { from: (0.5, 0.7), to: (0.5, 0.7), seconds, ..WALK };
+    world.see("r", begin, still, verdict);
+    let looks = world.looks.get_mut(&SourceId::from("a")).unwrap();
+    let cut = begin + SignedDuration::from_secs(known_until_s);
+    let end = begin + SignedDuration::from_secs(seconds + 1);
+    looks.retain(|look| look.at <= cut || look.at > end);
+    world.cases.last_mut().unwrap().opened_at = begin + SignedDuration::from_secs(60);
+}
+
+#[test]
+fn t3_who_would_be_told_of_later_than_the_tracks_go_is_not_counted_as_saved() {
+    let begin = at("2026-11-20T00:00:00+08:00");
+    let loiter = || {
+        let text = "id = \"r\"\nkind = \"loiter\"\ncameras = [\"a\"]\ndwell_s = 60\n";
+        toml::from_str::<Config>(text).unwrap()
+    };
+    let dwell = |long_s: i64, known_s: i64| {
+        let mut world = World::new();
+        for n in 0..4 {
+            stand(&mut world, begin + minutes(n * 60), 100, 3_600, Verdict::FalseAlarm);
+            stand(&mut world, begin + minutes(n * 60 + 30), long_s, known_s, Verdict::Real);
+        }
+        of(&world.advice(&[loiter()]), "dwell_s").cloned()
+    };
+    // Real ones stay for a quarter of an hour: the window goes on for as long as the longest dwell.
+    let found = dwell(860, 3_600).unwrap();
+    assert_eq!((sums(&found), found.to.as_f64()), ((4, 4, 0, 4), Some(120.0)));
+    assert_eq!(found.tried.untold, 0);
+    // Where tracks end while they stand there, nobody knows: neither kept nor lost.
+    let found = dwell(860, 90).unwrap();
+    assert_eq!((found.tried.lost, found.tried.real, found.tried.untold_real), (0, 0, 4));
+}
+
+#[test]
+fn t3_more_looks_than_can_be_tried_cost_the_oldest_cases_and_it_is_said() {
+    let mut world = dogs_and_people();
+    let zone = TimeZone::get("Asia/Shanghai").unwrap();
+    let rules = [rule("")];
+    world.cases.reverse();
+    let mut study = Study::new(&rules, &world.masks, &zone, &world.cases, &world.looks);
+    let all: Vec<usize> = study.trial.bases.iter().map(|basis| basis.looks.len()).collect();
+    assert_eq!(all.len(), 10);
+    study.trial.thin(all[..7].iter().sum());
+    let kept: Vec<Timestamp> = study.trial.bases.iter().map(|basis| basis.case.opened_at).collect();
+    assert_eq!(kept.len(), 7);
+    let newest = world.cases.iter().map(|case| case.opened_at).max().unwrap();
+    assert!(kept[0] == newest && kept.is_sorted_by(|a, b| a >= b));
+    let (untold, _) = study.untold(|_| true);
+    assert_eq!(untold, 3);
+}
+
+#[test]
+fn t1_a_case_that_was_taken_on_and_then_merged_was_real() {
+    let line = |stage: &str, more: &str| -> CaseLine {
+        let at = "2026-11-28T04:00:00Z";
+        serde_json::from_str(&format!(
+            "{{\"id\":\"0190a5c6-0000-7000-8000-000000000001\",\"revision\":3,\"kind\":\"intrusion\",\"severity\":2,\"stage\":\"{stage}\",\"source\":\"a\",\"rule\":\"r\",\"began_at\":\"{at}\",\"opened_at\":\"{at}\"{more}}}"
+        ))
+        .unwrap()
+    };
+    let taken = ",\"accepted_at\":\"2026-11-28T04:01:00Z\"";
+    let merged = ",\"merged\":true";
+    let lines = [
+        line("closed", &format!("{taken}{merged}")),
+        line("closed", merged),
+        line("closed", taken),
+        line("dismissed", ""),
+        line("opened", ""),
+    ];
+    let verdicts: Vec<Verdict> =
+        lines.iter().map(|line| JudgedCase::of(line).unwrap().verdict).collect();
+    use Verdict::{Other, Real};
+    assert_eq!(verdicts, [Real, Other, Real, Other, Other]);
+    let total = &rule_figures(["r"], &lines, 1.0)[0].total;
+    assert_eq!(
+        (total.opened, total.accepted, total.merged, total.dismissed, total.undecided),
+        (5, 2, 1, 1, 1)
+    );
+    assert_eq!(total.precision, Some(0.6667));
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::Serialize;
 
-use super::{JudgedCase, Verdict};
+use super::{JudgedCase, Verdict, ladder};
 use crate::{
     domain::{Bbox, Finding, KeptLook, Now, SourceId, Stamp, Track, TrackFrame},
     rules::{Config, Masks, watch::Watch},
@@ -51,20 +51,41 @@ pub struct Tried {
     pub untold_real: u32,
 }
 
+/// What a changed rule would have made of a case.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Outcome {
+    /// So long after it was.
+    Raised(SignedDuration),
+    NotRaised,
+    /// What it was of is still there where the tracks end: it may have been raised later.
+    Untold,
+}
+
 impl Tried {
-    /// Takes in a case: when it would have been raised after it was, if at all.
-    pub(super) fn count(&mut self, verdict: Verdict, raised: Option<SignedDuration>) {
+    /// Takes in what would have become of a case.
+    pub(super) fn count(&mut self, verdict: Verdict, outcome: Outcome) {
+        if outcome == Outcome::Untold {
+            self.untold += u32::from(verdict != Verdict::Other);
+            self.untold_real += u32::from(verdict == Verdict::Real);
+            return;
+        }
         let (all, gone) = match verdict {
             Verdict::FalseAlarm => (&mut self.false_alarms, &mut self.saved),
             Verdict::Real => (&mut self.real, &mut self.lost),
             Verdict::Other => (&mut self.others, &mut self.others_lost),
         };
         *all += 1;
-        *gone += u32::from(raised.is_none());
-        if let Some(later) = raised.filter(|_| verdict == Verdict::Real) {
+        *gone += u32::from(outcome == Outcome::NotRaised);
+        if let (Outcome::Raised(later), Verdict::Real) = (outcome, verdict) {
             let later_s = (later.as_secs_f64() * 10.0).round() / 10.0;
             self.later_s = self.later_s.max(later_s);
         }
+    }
+
+    /// Cases that could not be tried at all, and the real ones of them.
+    pub(super) fn add_untold(&mut self, (all, real): (u32, u32)) {
+        self.untold += all;
+        self.untold_real += real;
     }
 }
 
@@ -82,6 +103,8 @@ pub(super) struct Basis<'s> {
     pub(super) case: &'s JudgedCase,
     pub(super) looks: &'s [KeptLook],
     pub(super) told: Vec<ToldThing>,
+    /// Of the rule as it is.
+    dwell_ms: i64,
 }
 
 /// All cases that can be tried.
@@ -94,7 +117,13 @@ pub(super) struct Trial<'s> {
 pub(super) fn window(rule: &Config, case: &JudgedCase) -> (Timestamp, Timestamp) {
     let dwell = SignedDuration::from_millis(rule.dwell_ms());
     let ended = case.ended_at.unwrap_or(case.opened_at + LASTED).max(case.opened_at);
-    let until = ended.min(case.opened_at + AFTER_MAX) + AFTER_END;
+    // With a longer dwell it is told later.
+    let later = ladder::later_at_most(rule);
+    let until = match case.ended_at {
+        Some(_) => ended.min(case.opened_at + AFTER_MAX + later),
+        None => ended + later,
+    };
+    let until = until + AFTER_END;
     (case.opened_at - BEFORE - dwell, until)
 }
 
@@ -123,18 +152,25 @@ impl<'s> Trial<'s> {
             let off = |told: &ToldThing| told.at.duration_since(case.opened_at).abs();
             let nearest = told.iter().map(off).min().filter(|off| *off <= SAME_MOMENT)?;
             let told = told.into_iter().filter(|one| off(one) == nearest).collect();
-            Some(Basis { case, looks, told })
+            Some(Basis { case, looks, told, dwell_ms: rule.dwell_ms() })
         };
         Self { bases: cases.iter().filter_map(basis).collect(), zone }
     }
 
-    /// When a case would have been raised after it was, by the rule as it would be; none: not at all.
-    pub(super) fn raised(
-        &self,
-        basis: &Basis<'_>,
-        rule: &Config,
-        masks: &Masks,
-    ) -> Option<SignedDuration> {
+    /// Leaves the oldest cases out, so that all that are left have so many looks at most; rules share them.
+    pub(super) fn thin(&mut self, looks_max: usize) {
+        let rules: BTreeSet<&str> = self.bases.iter().map(|one| one.case.rule.as_str()).collect();
+        let share = looks_max / rules.len().max(1);
+        let mut used: BTreeMap<&str, usize> = BTreeMap::new();
+        self.bases.retain(|basis| {
+            let used = used.entry(basis.case.rule.as_str()).or_default();
+            *used += basis.looks.len();
+            *used <= share
+        });
+    }
+
+    /// What would have become of a case by the rule as it would be.
+    pub(super) fn raised(&self, basis: &Basis<'_>, rule: &Config, masks: &Masks) -> Outcome {
         let told = tell(rule, &basis.case.camera, masks, self.zone, basis.looks);
         let is_same = |one: &ToldThing| {
             basis.told.iter().any(|known| {
@@ -144,10 +180,21 @@ impl<'s> Trial<'s> {
                 one.thing == known.thing || by_place
             })
         };
-        let first = basis.told.iter().map(|one| one.at).min()?;
+        let first = basis.told.iter().map(|one| one.at).min().unwrap_or(basis.case.opened_at);
         let later = told.iter().filter(|one| one.at >= first - SAME_MOMENT && is_same(one));
-        let later = later.map(|one| one.at.duration_since(first)).min()?;
-        Some(later.max(SignedDuration::ZERO))
+        match later.map(|one| one.at.duration_since(first)).min() {
+            Some(later) => Outcome::Raised(later.max(SignedDuration::ZERO)),
+            None if rule.dwell_ms() > basis.dwell_ms && basis.stays() => Outcome::Untold,
+            None => Outcome::NotRaised,
+        }
+    }
+}
+
+impl Basis<'_> {
+    /// What it was of is still there in the last look that is known.
+    fn stays(&self) -> bool {
+        let is_told = |id: u64| self.told.iter().any(|told| told.thing == id);
+        self.looks.last().is_some_and(|look| look.tracks.iter().any(|track| is_told(track.id)))
     }
 }
 
