@@ -36,7 +36,7 @@ mod used_ids;
 mod weather;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -241,13 +241,22 @@ pub fn load(path: &Path, environment: &dyn env::Environment) -> (Option<Config>,
     match std::fs::read_to_string(path) {
         Ok(text) => {
             let found = site_d::Folder::of(&data_path(&file, &text, environment)).read();
-            load_found(&file, &text, found, environment)
+            load_found(&file, &text, found, (environment, Wrong::Counts))
         }
         Err(error) => (None, vec![unreadable(file, &error)]),
     }
 }
 
-/// As [`load`], for whoever must go on: where it is `site.d` that is wrong, the latest earlier version of
+/// Whether a configuration counts in which the profile of a sink is wrong.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    /// It does not: nothing is taken that is wrong somewhere.
+    Counts,
+    /// It does, without the profile: all else goes on, and the sink owes what it cannot say.
+    ProfileCostsItself,
+}
+
+/// As [`load`], for whoever must go on: a profile that is wrong costs its own sink alone. Where it is `site.d` that is wrong, the latest earlier version of
 /// it that is sound counts, else the hand-written file alone. [`InEffect::set_aside`] says so.
 pub fn load_to_run(
     path: &Path,
@@ -261,14 +270,15 @@ pub fn load_to_run(
     let folder = site_d::Folder::of(&data_path(&file, &text, environment));
     let found = folder.read();
     let is_alone = found.layers.is_empty() && found.problems.iter().all(|one| one.warning);
-    let (config, problems) = load_found(&file, &text, found, environment);
+    let to_run = (environment, Wrong::ProfileCostsItself);
+    let (config, problems) = load_found(&file, &text, found, to_run);
     if config.is_some() || is_alone {
         return (config, problems);
     }
     let wrong = problems.iter().find(|one| !one.warning).map(ToString::to_string);
     let wrong = wrong.unwrap_or_default();
     for (version, layer) in folder.earlier() {
-        let (config, _) = parse_laid(&file, &text, &[layer], environment);
+        let (config, _) = parse_how(&file, &text, &[layer], to_run);
         if let Some(mut config) = config {
             config.in_effect.set_aside = Some(format!(
                 "what was applied is wrong, and version {} of it counts instead: {wrong}",
@@ -278,7 +288,7 @@ pub fn load_to_run(
             return (Some(config), problems);
         }
     }
-    let (config, _) = parse_laid(&file, &text, &[], environment);
+    let (config, _) = parse_how(&file, &text, &[], to_run);
     let config = config.map(|mut config| {
         let why = format!("what was applied is wrong, and none of it counts: {wrong}");
         config.in_effect.set_aside = Some(why);
@@ -291,11 +301,11 @@ fn load_found(
     file: &str,
     text: &str,
     found: site_d::Found,
-    environment: &dyn env::Environment,
+    how: (&dyn env::Environment, Wrong),
 ) -> (Option<Config>, Vec<Problem>) {
-    let (config, mut problems) = parse_laid(file, text, &found.layers, environment);
+    let (config, mut problems) = parse_how(file, text, &found.layers, how);
+    let wrong = found.problems.iter().any(|problem| !problem.warning);
     problems.extend(found.problems);
-    let wrong = problems.iter().any(|problem| !problem.warning);
     let config = config.filter(|_| !wrong).map(|mut config| {
         config.in_effect.version = found.applied;
         config
@@ -366,6 +376,11 @@ pub fn load_settled(
     unusable("is being written again and again: reload when it is whole")
 }
 
+/// The files of profiles that could not be read, or are wrong.
+fn sinks_without_profile(config: &Config) -> impl Iterator<Item = String> {
+    config.sinks.iter().filter_map(|sink| Some(sink.wrong_profile()?.display().to_string()))
+}
+
 /// The button list as bytes, for the fuzzer: how many rows were good, how many bad.
 #[doc(hidden)]
 pub fn fuzz_buttons(bytes: &[u8]) -> (usize, usize) {
@@ -389,6 +404,15 @@ fn parse_laid(
     layers: &[read::Layer],
     environment: &dyn env::Environment,
 ) -> (Option<Config>, Vec<Problem>) {
+    parse_how(file, text, layers, (environment, Wrong::Counts))
+}
+
+fn parse_how(
+    file: &str,
+    text: &str,
+    layers: &[read::Layer],
+    (environment, counts): (&dyn env::Environment, Wrong),
+) -> (Option<Config>, Vec<Problem>) {
     let mut document = match read::Document::parse(file, text, environment) {
         Ok(document) => document,
         Err(problem) => return (None, vec![problem]),
@@ -403,7 +427,11 @@ fn parse_laid(
     secret_files::check_layers(&mut document);
     let mut problems = document.into_problems();
     problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-    let wrong = problems.iter().any(|problem| !problem.warning);
+    let spared: BTreeSet<String> = match counts {
+        Wrong::Counts => BTreeSet::new(),
+        Wrong::ProfileCostsItself => config.iter().flat_map(sinks_without_profile).collect(),
+    };
+    let wrong = problems.iter().any(|one| !one.warning && !spared.contains(&one.file));
     let config = config.filter(|_| !wrong).map(|mut config| {
         config.contents = diff::Contents::of(&config);
         config
