@@ -30,12 +30,12 @@ pub(super) struct Telling<'t> {
 impl Telling<'_> {
     pub(super) async fn tell(&mut self, case: Case) -> Result<(), DeliverError> {
         let data = &self.event.data;
+        if !case.told.is_empty() {
+            self.expects_late_listings_no_more();
+        }
         if case.open && is_echo(data, &case) {
             self.sent();
             return Err(DeliverError::passed("the platform itself said it"));
-        }
-        if case.open && case.set_aside == Some(data.revision) {
-            return self.is_named_by_now(&case).await;
         }
         if case.open && case.sent == data.revision {
             // It was told, and the process ended before that was written down.
@@ -43,6 +43,10 @@ impl Telling<'_> {
         }
         // Whatever settles how its opening stands is an answer of the platform, a `[find]` too.
         let mut answered = !case.open;
+        if case.open && case.set_aside == Some(data.revision) {
+            self.is_named_by_now(&case).await?;
+            answered = true;
+        }
         let opened_now = !case.open && self.open(&case).await?;
         let case = self.map.case(data.incident).unwrap_or_default();
         let what = data.what.as_str();
@@ -65,17 +69,22 @@ impl Telling<'_> {
         if answered { Ok(()) } else { Err(DeliverError::passed("the profile says nothing of it")) }
     }
 
-    /// A step of ours goes out: where the platform lists it among its own, it is known again. Before the
-    /// request, since a list may be asked for meanwhile.
-    fn will_tell(&self) {
-        let data = &self.event.data;
-        let profile = &self.talk.profile;
+    /// It is open again, whoever said so and whether or not the platform is told: what looks like a step of
+    /// before is soon somebody's new one.
+    fn expects_late_listings_no_more(&self) {
+        let (data, profile) = (&self.event.data, &self.talk.profile);
         if profile.lists_ours_unmarked() && matches!(data.what, What::Reopened | What::Lapsed) {
             let late = SignedDuration::from_secs(profile.lists_late_s());
             let until = self.at.saturating_add(late).unwrap_or(Timestamp::MAX);
             let _ = self.map.change(data.incident, |case| case.told_counts_until(until));
         }
-        let Some(told) = profile.told_step(data) else { return };
+    }
+
+    /// A step of ours goes out: where the platform lists it among its own, it is known again. Before the
+    /// request, since a list may be asked for meanwhile.
+    fn will_tell(&self) {
+        let data = &self.event.data;
+        let Some(told) = self.talk.profile.told_step(data) else { return };
         let _ = self.map.change(data.incident, |case| case.will_tell(told));
     }
 
@@ -93,14 +102,14 @@ impl Telling<'_> {
     /// An opening that was set aside, tried now and then or because a person has asked for it: whether the id has
     /// become known meanwhile. It is never opened once more.
     async fn is_named_by_now(&mut self, case: &Case) -> Result<(), DeliverError> {
-        if case.id.is_some() {
-            return Ok(());
-        }
-        if let Some(id) = self.find().await? {
+        if case.id.is_none() {
+            let Some(id) = self.find().await? else {
+                return Err(DeliverError::Reject { answer: UNNAMED.into() });
+            };
             self.opened(Some(id));
-            return Ok(());
         }
-        Err(DeliverError::Reject { answer: UNNAMED.into() })
+        let _ = self.map.change(self.event.data.incident, |case| case.set_aside = None);
+        Ok(())
     }
 
     /// It said yes, and what to call the case nobody knows. Once more it is opened, for it may not be there at
