@@ -37,7 +37,7 @@ mod used_ids;
 mod weather;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -246,21 +246,30 @@ pub fn load(path: &Path, environment: &dyn env::Environment) -> (Option<Config>,
     match std::fs::read_to_string(path) {
         Ok(text) => {
             let found = site_d::Folder::of(&data_path(&file, &text, environment)).read();
-            load_found(&file, &text, found, environment)
+            load_found(&file, &text, found, (environment, Tolerance::Nothing))
         }
         Err(error) => (None, vec![unreadable(file, &error)]),
     }
+}
+
+/// What may be wrong in a configuration that counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tolerance {
+    /// Nothing.
+    Nothing,
+    /// The profile of a sink: all else goes on, and the sink owes what it cannot say.
+    WrongProfiles,
 }
 
 fn load_found(
     file: &str,
     text: &str,
     found: site_d::Found,
-    environment: &dyn env::Environment,
+    how: (&dyn env::Environment, Tolerance),
 ) -> (Option<Config>, Vec<Problem>) {
-    let (config, mut problems) = parse_laid(file, text, &found.layers, environment);
+    let (config, mut problems) = parse_how(file, text, &found.layers, how);
+    let wrong = found.problems.iter().any(|problem| !problem.warning);
     problems.extend(found.problems);
-    let wrong = problems.iter().any(|problem| !problem.warning);
     let config = config.filter(|_| !wrong).map(|mut config| {
         config.in_effect.version = found.applied;
         config.in_effect.seen = found.current;
@@ -332,6 +341,11 @@ pub fn load_settled(
     unusable("is being written again and again: reload when it is whole")
 }
 
+/// The files of profiles that could not be read, or are wrong.
+fn sinks_without_profile(config: &Config) -> impl Iterator<Item = String> {
+    config.sinks.iter().filter_map(|sink| Some(sink.wrong_profile()?.display().to_string()))
+}
+
 /// The button list as bytes, for the fuzzer: how many rows were good, how many bad.
 #[doc(hidden)]
 pub fn fuzz_buttons(bytes: &[u8]) -> (usize, usize) {
@@ -355,6 +369,15 @@ fn parse_laid(
     layers: &[read::Layer],
     environment: &dyn env::Environment,
 ) -> (Option<Config>, Vec<Problem>) {
+    parse_how(file, text, layers, (environment, Tolerance::Nothing))
+}
+
+fn parse_how(
+    file: &str,
+    text: &str,
+    layers: &[read::Layer],
+    (environment, counts): (&dyn env::Environment, Tolerance),
+) -> (Option<Config>, Vec<Problem>) {
     let mut document = match read::Document::parse(file, text, environment) {
         Ok(document) => document,
         Err(problem) => return (None, vec![problem]),
@@ -369,7 +392,11 @@ fn parse_laid(
     secret_files::check_layers(&mut document);
     let mut problems = document.into_problems();
     problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-    let wrong = problems.iter().any(|problem| !problem.warning);
+    let spared: BTreeSet<String> = match counts {
+        Tolerance::Nothing => BTreeSet::new(),
+        Tolerance::WrongProfiles => config.iter().flat_map(sinks_without_profile).collect(),
+    };
+    let wrong = problems.iter().any(|one| !one.warning && !spared.contains(&one.file));
     let config = config.filter(|_| !wrong).map(|mut config| {
         config.contents = diff::Contents::of(&config);
         config

@@ -9,6 +9,9 @@ use crate::world::{Gateway, Platform, Tongue, Trouble, http, wait_for};
 const ALL: [Tongue; 3] = [Tongue::Docking, Tongue::Pinyin, Tongue::Chengguan];
 const FIND: &str = "[find]\npath = \"reportedIncident?incidentCode={{ incident }}\"\nid = \"/data/commandCode\"\nnone = [404, 1404]\n";
 
+/// By what the platform of pinyin marks our steps.
+const MARK: &str = "own = { at = \"/LZBJ\" }\n";
+
 /// The platform's profile with these words changed, in a folder of its own.
 fn changed(platform: &Platform, changes: &[(&str, &str)]) -> (tempfile::TempDir, String) {
     let mut text = fs::read_to_string(platform.profile()).unwrap();
@@ -60,7 +63,7 @@ async fn s2_what_a_platform_lists_of_our_own_steps_is_no_reply() {
     for marked in [true, false] {
         let platform = Platform::start(Tongue::Pinyin).await;
         let quick = ("every_s = 30", "every_s = 1");
-        let bare = ("own = { at = \"/LZBJ\" }\n", "");
+        let bare = (MARK, "lists_ours = true\n");
         let changes = if marked { vec![quick] } else { vec![quick, bare] };
         let (_keep, profile) = changed(&platform, &changes);
         let gateway = Gateway::start(platform.site_with(&profile)).await;
@@ -83,6 +86,30 @@ async fn s2_what_a_platform_lists_of_our_own_steps_is_no_reply() {
         assert_eq!(accepted, 2, "ours, and the one of the platform's people: {data}");
         let quarantine = gateway.store(&["list", "--quarantine"]);
         assert!(!quarantine.contains("SJLC"), "{quarantine}");
+    }
+}
+
+/// Unless its profile says that it lists steps of ours, what looks like one is a person who speaks: it never
+/// listed his first acceptance, and his second one counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn s2_a_platform_that_lists_nothing_of_ours_is_heard_in_each_word() {
+    for says in ["", "lists_ours = false\n"] {
+        let platform = Platform::start(Tongue::Pinyin).await;
+        let (_keep, profile) = changed(&platform, &[("every_s = 30", "every_s = 1"), (MARK, says)]);
+        let gateway = Gateway::start(platform.site_with(&profile)).await;
+        let silent = says.is_empty();
+        let checked = gateway.command("check", &[]);
+        assert_eq!(checked.said().contains("neither `own` nor `lists_ours`"), silent);
+        gateway.press("btn-1", "p1");
+        let (incident, case) = platform.has(1).await[0].clone();
+        for to in ["accepted", "dispatched", "handled", "verified", "closed", "reopened"] {
+            let by = if to == "verified" { "李建国" } else { "王芳" };
+            step(&gateway, &incident, to, by).await;
+        }
+        platform.hears("sjlc", |body| body["BLLB"] == "6").await;
+        platform.says(json!({"SJID": case, "SJLC_ID": "r-1", "BLLB": "1", "BLRY": "王芳"}));
+        replies_are(&gateway, "taken", 1.0).await;
+        stage_is(&gateway, &incident, "accepted").await;
     }
 }
 
@@ -126,18 +153,57 @@ async fn s1_a_yes_without_the_id_of_the_case_is_no_yes() {
     }
 }
 
-/// Where it cannot be asked, it is owed until the id comes, and that is said.
+fn is_of(body: &Value, incident: &str) -> bool {
+    body.to_string().contains(incident)
+}
+
+/// A yes without the id, or that it is there already, and nobody can say under which id: it is opened once more
+/// and never again, what is owed is said, what comes behind it goes on, and it is settled when the id is known.
 #[tokio::test(flavor = "multi_thread")]
-async fn s1_without_a_question_a_yes_without_the_id_is_owed_and_said() {
+async fn s1_a_case_without_an_id_is_opened_twice_at_most_and_owed_until_it_has_one() {
+    let there = Trouble::Says("{\"code\":1001,\"data\":{}}");
+    for (trouble, find, opened) in [(Trouble::NoId, "", 2), (there, FIND, 0)] {
+        let platform = Platform::start(Tongue::Docking).await;
+        let (_keep, profile) = changed(&platform, &[(FIND, find)]);
+        platform.troubles(&[trouble; 2]);
+        let gateway = Gateway::start(platform.site_with(&profile)).await;
+        gateway.press("btn-1", "p1");
+        wait_for("its two openings", || async {
+            let _ = gateway.store(&["retry", "--sink", "district"]);
+            (platform.asked("").len() >= 2).then_some(())
+        })
+        .await;
+        gateway.figure_is("gridpost_sink_up{sink=\"district\"}", |up| up == 0.0).await;
+        let list = gateway.get("/api/v1/incidents?kind=emergency-button").await.1;
+        let incident = list["incidents"][0]["incident"].as_str().unwrap().to_owned();
+        // What names the id means nothing without it, and asks for nothing; what is behind it goes on.
+        step(&gateway, &incident, "accepted", "王芳").await;
+        gateway.press("btn-2", "p2");
+        platform.has(opened + 1).await;
+        for _ in 0..3 {
+            gateway.store(&["retry", "--sink", "district"]);
+        }
+        let openings =
+            || platform.asked("").iter().filter(|one| is_of(&one.body, &incident)).count();
+        assert_eq!((openings(), platform.cases().len()), (2, opened + 1));
+        // Its people answer the case, and by that its id is known.
+        let token = fs::read_to_string(gateway.data().join("platforms/district.token")).unwrap();
+        let body = json!({"incidentCode": incident, "commandCode": "C-77", "feedbackCode": "r",
+            "feedbackType": "派遣", "feedbackPerson": "李", "feedbackDepart": "城管"});
+        let url = format!("{}/api/v1/platform/district", gateway.web);
+        let sent = http().post(url).json(&body).bearer_auth(token.trim()).send().await.unwrap();
+        assert_eq!(sent.status(), 200);
+        let told = wait_for("its acceptance", || async {
+            let _ = gateway.store(&["retry", "--sink", "district"]);
+            platform.asked("").into_iter().find(|one| is_of(&one.body, "王芳"))
+        });
+        assert!(told.await.body.to_string().contains("C-77"));
+        gateway.nothing_is_pending().await;
+        assert_eq!((openings() - 1, platform.cases().len()), (2, opened + 1));
+    }
     let platform = Platform::start(Tongue::Docking).await;
     let (_keep, profile) = changed(&platform, &[(FIND, "")]);
-    platform.troubles(&[Trouble::EmptyYes; 4]);
     let gateway = Gateway::start(platform.site_with(&profile)).await;
-    gateway.press("btn-1", "p1");
-    gateway.readiness(503, "without its id of the case at /data/commandCode").await;
-    platform.has(1).await;
-    gateway.nothing_is_pending().await;
-    gateway.readiness(200, "").await;
     let checked = gateway.command("check", &[]);
     checked.must_say(0, ["[answer] has `id`, and there is no [find]"]);
 }

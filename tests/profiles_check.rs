@@ -133,3 +133,29 @@ async fn i6_a_profile_is_read_anew_by_a_reload_and_a_wrong_one_changes_nothing()
     assert_ne!(cases[0].0, cases[1].0);
     platform.hears("reportedIncident", |body| body["incidentSource"] == "gridpost-2").await;
 }
+
+/// What was right for the version before may be wrong for this one: that costs this platform alone, and until it is
+/// mended it is said, and all is owed.
+#[tokio::test(flavor = "multi_thread")]
+async fn s1_a_profile_that_is_wrong_at_the_start_costs_its_own_sink_alone() {
+    let platform = Platform::start(Tongue::Docking).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("p.toml");
+    let older = shipped().replacen("{{ title | cut(100) }}", "{% set t = title %}{{ t }}", 1);
+    assert_ne!(older, shipped());
+    fs::write(&file, &older).unwrap();
+    let site = platform.site_with(&file.display().to_string());
+    let gateway = Gateway::start(site).await;
+    gateway.readiness(503, "p.toml is wrong (gridpost check says where)").await;
+    gateway.command("check", &[]).must_say(2, ["p.toml:", "{% set %}: expected if and for alone"]);
+    gateway.press("btn-1", "p1");
+    gateway.metric_is("gridpost_pending_records", |pending| pending >= 1.0).await;
+    assert_eq!(gateway.get("/api/v1/incidents?kind=emergency-button").await.0, 200);
+    assert!(platform.asked("").is_empty());
+    fs::write(&file, shipped()).unwrap();
+    let (status, answer) = gateway.reload().await;
+    assert_eq!(status, 200, "{answer}");
+    platform.has(1).await;
+    gateway.nothing_is_pending().await;
+    gateway.readiness(200, "").await;
+}

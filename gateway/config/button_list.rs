@@ -105,9 +105,14 @@ mod tests {
         let (buttons, bad) = list(300_000);
         assert_eq!((buttons.len(), bad.len(), bad[0].0), (50_000, 1, 50_002));
         assert!(bad[0].1.contains("more than 50000 rows"), "{bad:?}");
+        assert!(bad[0].1.ends_with("are not read, 250000 rows"), "{bad:?}");
         let file = tempfile::NamedTempFile::new().unwrap();
         file.as_file().set_len(32 * 1024 * 1024 + 1).unwrap();
         assert!(read_buttons(file.path()).unwrap_err().contains("expected 33554432 at most"));
+        let folder = tempfile::tempdir().unwrap();
+        assert!(read_buttons(folder.path()).unwrap_err().contains("no regular file"));
+        let endless = Path::new("/dev/zero");
+        assert!(read_buttons(endless).unwrap_err().contains("no regular file"));
     }
 
     #[test]

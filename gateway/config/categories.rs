@@ -19,11 +19,9 @@ const OTHER: &str = "*";
 
 /// The table, and what is wrong with it; bad rows cost themselves.
 pub(super) fn read(path: &Path) -> (Categories, Vec<BadRow>) {
-    match std::fs::read(path) {
+    match list_rows::file(path) {
         Ok(bytes) => parse(&bytes),
-        Err(error) => {
-            (Categories::default(), vec![(0, format!("the table cannot be read: {error}"))])
-        }
+        Err(why) => (Categories::default(), vec![(0, format!("the table: {why}"))]),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A CSV list as a spreadsheet saves it: a line that names the columns, then one thing a row, each row read on its own.
 
-use std::{collections::HashSet, path::Path};
+use std::{collections::HashSet, io::Read, path::Path};
 
 use jiff::civil::{Date, DateTime, Time};
 
@@ -59,15 +59,16 @@ pub(super) fn walk(
         Ok(bad) => bad,
         Err(why) => return vec![(1, why)],
     };
+    let (mut first_left_out, mut left_out) = (None, 0);
     for (count, record) in reader.records().enumerate() {
-        if let Some(most) = form.rows_max.filter(|most| count >= *most) {
+        // Of a list that is cut off nobody may think that it is whole: how much is missing is said.
+        if form.rows_max.is_some_and(|most| count >= most) {
             let line = record.as_ref().ok().and_then(csv::StringRecord::position);
-            let line = line.map_or(0, |position| number(position.line()));
-            bad.push((
-                line,
-                format!("more than {most} rows: this one and all behind it are not read"),
-            ));
-            break;
+            first_left_out =
+                first_left_out.or_else(|| Some(line.map_or(0, |position| number(position.line()))));
+            let is_empty = record.as_ref().is_ok_and(|record| record.iter().all(str::is_empty));
+            left_out += usize::from(!is_empty);
+            continue;
         }
         let record = match record {
             Ok(record) => record,
@@ -86,6 +87,12 @@ pub(super) fn walk(
         if let Err(why) = each(line, &Row { headers: &headers, record: &record }) {
             bad.push((line, why));
         }
+    }
+    if let (Some(most), Some(line), true) = (form.rows_max, first_left_out, left_out > 0) {
+        let message = format!(
+            "more than {most} rows: this one and all behind it are not read, {left_out} rows"
+        );
+        bad.push((line, message));
     }
     bad
 }
@@ -118,14 +125,24 @@ pub(super) fn bytes(document: &mut Document<'_>, key: [&str; 2], path: &Path) ->
     }
 }
 
-/// The file of a list; the error is why it cannot be read, or that it is too large to be one.
+/// The file of a list; the error is why it cannot be read, or that it is none or too large to be one. One that
+/// grows while it is read is read to its bound.
 pub(super) fn file(path: &Path) -> Result<Vec<u8>, String> {
     let unread = |error: std::io::Error| format!("cannot be read: {error}");
-    let bytes = std::fs::metadata(path).map_err(unread)?.len();
-    if bytes > FILE_BYTES_MAX {
-        return Err(format!("a list of {bytes} bytes: expected {FILE_BYTES_MAX} at most"));
+    let too_large =
+        |bytes: u64| format!("a list of {bytes} bytes: expected {FILE_BYTES_MAX} at most");
+    // Before it is opened: who opens a pipe waits for its other end.
+    let about = std::fs::metadata(path).map_err(unread)?;
+    if !about.is_file() {
+        return Err("is no regular file".into());
     }
-    std::fs::read(path).map_err(unread)
+    if about.len() > FILE_BYTES_MAX {
+        return Err(too_large(about.len()));
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unread)?;
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unread)? as u64;
+    if read > FILE_BYTES_MAX { Err(too_large(read)) } else { Ok(bytes) }
 }
 
 /// Columns that nobody knows, or that are there twice; the error is that the rows are of no use.

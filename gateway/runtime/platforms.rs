@@ -25,12 +25,25 @@ fn questions_part(sink: &SinkId) -> String {
     format!("platform {sink}, questions")
 }
 
+/// What this sink's profile is called in `/readyz`.
+fn profile_part(sink: &SinkId) -> String {
+    format!("platform {sink}, profile")
+}
+
 /// Opens what this sink's platform answers by: a door, questions, or neither.
 pub(super) fn start(
     config: &sinks::Config,
     (shared, own): (&Shared, &OwnRuntime),
 ) -> Vec<JoinHandle<()>> {
     let sink = config.id();
+    if let Some(file) = config.wrong_profile() {
+        let why = format!(
+            "the profile {} is wrong (gridpost check says where): the platform is told nothing, and all of it is owed",
+            file.display()
+        );
+        tracing::error!(%sink, why);
+        shared.readiness.not_ready(&profile_part(&sink), &why);
+    }
     let given = RepliesGiven {
         maps: &shared.platforms.case_maps,
         envelopes: shared.envelopes.clone(),
@@ -78,6 +91,7 @@ pub(super) fn stop(sink: &SinkId, shared: &Shared) {
     shared.readiness.clear(&replies_part(sink));
     shared.readiness.clear(&questions_part(sink));
     shared.readiness.clear(&cases_part(sink));
+    shared.readiness.clear(&profile_part(sink));
 }
 
 fn open_door(

@@ -84,6 +84,8 @@ pub fn run(
     let meter: Arc<dyn Meter> = registry.clone();
     let systemd = Arc::new(Systemd::new(environment));
     tracing::debug!(open_files, "the bound of open files and sockets");
+    // Before the store makes it: a box without a single record may have a session at a broker.
+    let is_new = store::is_new(&config.data.path);
     let opened = store::open(&config.data, &sinks, meter).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -93,7 +95,8 @@ pub fn run(
     let outcome = runtime.block_on(async {
         let signals = Signals::listen(reread.is_some())?;
         let parts =
-            Parts::start(Arc::new(config), reread, systemd, opened, clock, registry).await?;
+            Parts::start(Arc::new(config), reread, systemd, (opened, is_new), clock, registry)
+                .await?;
         parts.run_until_signal(signals).await
     });
     runtime.shutdown_timeout(Duration::from_millis(200));
@@ -157,13 +160,14 @@ impl Parts {
         config: Arc<Config>,
         reread: Option<Reread>,
         systemd: Arc<Systemd>,
-        opened: Opened,
+        (opened, is_new): (Opened, bool),
         clock: Arc<RealClock>,
         registry: Arc<Registry>,
     ) -> Result<Self, String> {
         let Opened { store, restored, .. } = opened;
         let context = event_context(&config);
-        let client_ids = ClientIds::open(&config.data.path, restored.latest.is_none());
+        let readiness = Readiness::default();
+        let client_ids = ClientIds::open(&config.data.path, is_new, &readiness);
         let (core, begun) = core_as_before(&config, &context, clock.now(), restored);
 
         let (stop_sender, stop) = watch::channel(false);
@@ -175,7 +179,6 @@ impl Parts {
         let (context_sender, context_reader) = watch::channel(context.clone());
         let (dialects_sender, dialects) = watch::channel(Arc::new(dialects(&config)));
         let (devices_sender, devices) = watch::channel(Arc::new(DeviceTable::default()));
-        let readiness = Readiness::default();
         let shared = Shared {
             site: context.site.clone(),
             client_ids,

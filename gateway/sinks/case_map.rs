@@ -21,6 +21,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Notify;
 
+mod case;
+
+pub(super) use case::Case;
+
 use super::{
     early_replies::{EarlyReplies, EarlyReply, digest},
     profile::ToldStep,
@@ -32,81 +36,10 @@ use crate::{
 
 /// Cases of one platform that are remembered; the ones that were over first are forgotten first.
 const CASES_MAX: usize = 50_000;
-/// Replies of one case by which its echoes are known.
-const REPLIES_MAX: usize = 64;
-/// Steps of ours of one case by which they are known when the platform lists them.
-const TOLD_MAX: usize = 16;
 /// Replies that were dealt with, so that a list that is asked for again is no news.
 const DONE_MAX: usize = 10_000;
 /// A file below this is never written anew.
 const SMALL_BYTES: u64 = 1024 * 1024;
-
-/// One case at the platform.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Case {
-    /// It is there: the platform has said so.
-    pub(super) open: bool,
-    /// A request that opens it went out, and how that ended is not known.
-    pub(super) opening: bool,
-    /// The platform's id, where it gives one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) id: Option<String>,
-    /// The last word of the platform.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) status: Option<String>,
-    /// The last revision that was sent, 0 for none.
-    pub(super) sent: u32,
-    /// The revision that its last reply led to, 0 for none.
-    pub(super) received: u32,
-    /// So many pieces of evidence were told.
-    pub(super) evidence: usize,
-    /// Ids of its replies, as the steps of the case carry them.
-    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
-    pub(super) replies: VecDeque<String>,
-    /// Steps of ours that it was told: what it lists of them is no reply.
-    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
-    pub(super) told: VecDeque<ToldStep>,
-    /// It was opened once more, because an answer was lost: the platform may have two ids of it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) sent_again: bool,
-    /// Nobody does anything more to it.
-    pub(super) over: bool,
-}
-
-impl Case {
-    /// What became of it while what was written of it could not be read.
-    fn add(&mut self, now: &Self) {
-        self.open |= now.open;
-        self.opening = !self.open && (self.opening || now.opening);
-        self.id = self.id.take().or_else(|| now.id.clone());
-        self.status = now.status.clone().or_else(|| self.status.take());
-        self.sent = self.sent.max(now.sent);
-        self.received = self.received.max(now.received);
-        self.evidence = self.evidence.max(now.evidence);
-        self.replies.extend(now.replies.iter().cloned());
-        while self.replies.len() > REPLIES_MAX {
-            self.replies.pop_front();
-        }
-        now.told.iter().for_each(|step| self.will_tell(step.clone()));
-        self.sent_again |= now.sent_again;
-        self.over = now.over;
-    }
-
-    /// A step of ours goes out, perhaps once more.
-    pub(super) fn will_tell(&mut self, step: ToldStep) {
-        if !self.told.contains(&step) {
-            self.told.push_back(step);
-        }
-        while self.told.len() > TOLD_MAX {
-            self.told.pop_front();
-        }
-    }
-
-    /// Whether the platform may call it so.
-    pub(super) fn may_be_called(&self, id: &str) -> bool {
-        self.sent_again || self.id.as_deref().is_none_or(|own| own == id)
-    }
-}
 
 /// One line of the file.
 #[derive(Serialize, Deserialize)]
@@ -312,7 +245,7 @@ impl CaseMap {
         let mut case = inner.cases.get(&incident).cloned().unwrap_or_default();
         let before = case.clone();
         change(&mut case);
-        while case.replies.len() > REPLIES_MAX {
+        while case.replies.len() > case::REPLIES_MAX {
             case.replies.pop_front();
         }
         if case == before && !inner.behind {
@@ -339,6 +272,25 @@ impl CaseMap {
         let mut inner = lock(&self.inner);
         inner.put_done(reply.to_owned());
         self.write(&mut inner, &[MapLine::Done(reply.to_owned())])
+    }
+
+    /// The platform has listed this step of ours as the reply of this id. Both in one write: a listing that is
+    /// known no more would count as a reply, and a step that is still expected would swallow one.
+    pub(super) fn told_is_listed(
+        &self,
+        incident: IncidentId,
+        told: &ToldStep,
+        reply: &str,
+    ) -> io::Result<()> {
+        let mut inner = lock(&self.inner);
+        inner.put_done(reply.to_owned());
+        let mut lines = vec![MapLine::Done(reply.to_owned())];
+        if let Some(mut case) = inner.cases.get(&incident).cloned() {
+            case.told.retain(|one| one != told);
+            inner.put(incident, case.clone());
+            lines.push(MapLine::Case { incident, case });
+        }
+        self.write(&mut inner, &lines)
     }
 
     /// Where the next question for replies begins; empty at first.

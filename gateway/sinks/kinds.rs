@@ -1,6 +1,6 @@
 //! The kinds of sinks: `[[sink]]` by its `kind`, and the connection that each makes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -163,6 +163,14 @@ impl Config {
     pub fn replies(&self, given: RepliesGiven<'_>) -> Option<PlatformReplies> {
         match self {
             Self::Profile(config) => PlatformReplies::new(config, given),
+            _ => None,
+        }
+    }
+
+    /// The file of its profile, where that is wrong: nothing can be told by it.
+    pub fn wrong_profile(&self) -> Option<&Path> {
+        match self {
+            Self::Profile(config) => config.wrong_profile(),
             _ => None,
         }
     }

@@ -251,9 +251,8 @@ impl PlatformReplies {
                 return self.keep(&bytes, vain, taken).await;
             }
         };
-        if by == By::Poll && self.is_told_step(incident, &read).await {
+        if by == By::Poll && self.is_told_step(incident, &read, &id).await {
             self.count(OWN);
-            self.done(id).await;
             return Ok(());
         }
         self.note_in_map(incident, &read, &id).await;
@@ -275,14 +274,20 @@ impl PlatformReplies {
         Ok(())
     }
 
-    /// The platform lists a step that we have told it: the same word of the same person, with his note. Each
-    /// is known again once, so that a step which the platform's people take after it counts.
-    async fn is_told_step(&self, incident: IncidentId, read: &PlatformReply) -> bool {
+    /// The platform lists a step that we have told it, as its profile says that it does: the same word of the
+    /// same person, with his note. Each is known again once, so that a step which the platform's people take
+    /// after it counts.
+    async fn is_told_step(&self, incident: IncidentId, read: &PlatformReply, id: &str) -> bool {
+        if !self.profile.lists_ours_unmarked() {
+            return false;
+        }
+        let now = self.clock.now().wall;
         let Some(case) = self.map.case(incident) else { return false };
-        let Some(at) = case.told.iter().position(|told| told.is(read)) else { return false };
-        let told = case.told[at].clone();
-        self.on_disk(move |map| map.change(incident, |case| case.told.retain(|one| *one != told)))
-            .await;
+        let Some(told) = case.told.iter().find(|told| told.is(read, now)).cloned() else {
+            return false;
+        };
+        let id = id.to_owned();
+        self.on_disk(move |map| map.told_is_listed(incident, &told, &id)).await;
         true
     }
 

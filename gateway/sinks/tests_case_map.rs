@@ -4,7 +4,10 @@ use std::{fs, os::unix::fs::PermissionsExt, sync::Arc};
 
 use serde_json::json;
 
-use super::case_map::{Case, CaseMap, CaseMaps};
+use super::{
+    case_map::{Case, CaseMap, CaseMaps},
+    profile::{PlatformReply, ToldStep},
+};
 use crate::{
     base::Readiness,
     domain::{IncidentId, NoMeter, SinkId},
@@ -213,4 +216,59 @@ fn p11_s1_the_map_keeps_its_bounds_in_memory_and_on_disk() {
     assert!(bytes < 10 * 1024 * 1024, "{bytes} bytes");
     let again = map(folder.path());
     assert_eq!((again.case(id(2)), again.early(now()).len()), (one.case(id(2)), EARLY));
+}
+
+fn told() -> ToldStep {
+    let (word, by) = ("1".to_owned(), "王芳".to_owned());
+    ToldStep { revision: 2, word, by, notes: Vec::new(), until: None }
+}
+
+/// Who accepts it there after it was opened again is heard, though his acceptance of before was never listed.
+#[test]
+fn s2_a_step_of_before_a_reopening_is_expected_for_a_while_only() {
+    let mut case = Case::default();
+    case.will_tell(told());
+    case.told_counts_until(now());
+    // It went out once more: it is the same one.
+    case.will_tell(told());
+    assert_eq!(case.told.len(), 1);
+    let (word, by) = ("1".to_owned(), Some("王芳".to_owned()));
+    let said = PlatformReply {
+        incident: None,
+        case: None,
+        id: None,
+        word,
+        step: None,
+        by,
+        note: None,
+        department: None,
+    };
+    let later = now() + jiff::SignedDuration::from_secs(1);
+    assert!(case.told[0].is(&said, now()) && !case.told[0].is(&said, later));
+    assert!(told().is(&said, later), "without a reopening it may come late");
+}
+
+/// Cut anywhere, a step that is expected no more was dealt with: it comes back as no reply.
+#[test]
+fn s2_a_listing_of_ours_is_dealt_with_before_it_is_expected_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("platforms/district.jsonl");
+    let one = map(folder.path());
+    one.change(id(1), |case| {
+        case.open = true;
+        case.will_tell(told());
+    })
+    .unwrap();
+    let before = fs::read(&file).unwrap().len();
+    one.told_is_listed(id(1), &told(), "r").unwrap();
+    assert!(one.is_done("r") && one.case(id(1)).unwrap().told.is_empty());
+    drop(one);
+    let whole = fs::read(&file).unwrap();
+    for cut in before..=whole.len() {
+        fs::write(&file, &whole[..cut]).unwrap();
+        let again = map(folder.path());
+        let gone = again.case(id(1)).unwrap().told.is_empty();
+        assert!(!gone || again.is_done("r"), "{cut} of {}", whole.len());
+        assert!(cut < whole.len() || gone);
+    }
 }

@@ -100,6 +100,16 @@ impl DataFolder {
     }
 }
 
+/// No store was ever made there, whether or not the folder exists (an installer makes it, or systemd). One that
+/// cannot be seen is none that is new.
+pub fn is_new(root: &Path) -> bool {
+    let folder = DataFolder::new(root);
+    let absent = |path: PathBuf| {
+        fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    absent(folder.journal()) && absent(folder.format())
+}
+
 /// Held as long as the folder is in use. The kernel lets go of it with the process, however
 /// that ends, so there is nothing stale to clean up.
 pub(super) struct Lock {

@@ -81,6 +81,7 @@ pub use self::{
     due::{Lane, SetAside},
     error::{EvidenceError, OpenError, SettleError, Unavailable},
     evidence::NewEvidence,
+    folder::is_new,
     ledger::{Ledger, Sums, ledger_text},
     list::{Letter, incidents, letters, pending, quarantine, shed},
     open::{Opened, Restored, open, open_as_it_was},

@@ -110,6 +110,11 @@ impl Config {
         self.profile.clone()
     }
 
+    /// The file of the profile that is wrong, or could not be read: nothing can be told by it.
+    pub fn wrong_profile(&self) -> Option<&Path> {
+        self.profile.is_none().then_some(&*self.profile_file)
+    }
+
     /// Its file, for messages.
     pub fn profile_file(&self) -> &Path {
         &self.profile_file
@@ -220,6 +225,7 @@ impl Sink for PlatformSink {
             return Err(DeliverError::retry("its profile was not read"));
         };
         let map = self.map.clone();
-        Telling { talk, map: &map, event: &event, link: delivery.link.as_deref() }.tell(case).await
+        let (link, at) = (delivery.link.as_deref(), delivery.at);
+        Telling { talk, map: &map, event: &event, link, at }.tell(case).await
     }
 }

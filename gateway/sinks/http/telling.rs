@@ -1,16 +1,22 @@
 //! One record to a platform: the case is opened if it is not there, and then what the record says is told.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::talk::{Failed, Talk, Verdict, id_at};
 use crate::{
-    domain::{Event, EventData, Metric},
+    domain::{Event, EventData, Metric, What},
     sinks::{
         case_map::{Case, CaseMap},
         profile::{CaseFacts, EVIDENCE},
         sink::DeliverError,
     },
 };
+
+/// So many times an opening is answered yes without the platform's id of the case: each may be a case there.
+const UNNAMED_MAX: u8 = 2;
+/// What is said of it then.
+const UNNAMED: &str = "answered yes twice without its id of the case: it is not opened once more, and whether it is there its people know; it is settled when its id becomes known, by a reply or by [find]";
 
 /// One record on its way.
 pub(super) struct Telling<'t> {
@@ -19,11 +25,16 @@ pub(super) struct Telling<'t> {
     pub(super) event: &'t Event,
     /// Beside the event, which is for everybody.
     pub(super) link: Option<&'t str>,
+    /// Now.
+    pub(super) at: Timestamp,
 }
 
 impl Telling<'_> {
     pub(super) async fn tell(&mut self, case: Case) -> Result<(), DeliverError> {
         let data = &self.event.data;
+        if !case.told.is_empty() {
+            self.expects_late_listings_no_more();
+        }
         if case.open && is_echo(data, &case) {
             self.sent();
             return Err(DeliverError::passed("the platform itself said it"));
@@ -34,6 +45,10 @@ impl Telling<'_> {
         }
         // Whatever settles how its opening stands is an answer of the platform, a `[find]` too.
         let mut answered = !case.open;
+        if case.open && case.set_aside == Some(data.revision) {
+            self.is_named_by_now(&case).await?;
+            answered = true;
+        }
         let opened_now = !case.open && self.open(&case).await?;
         let case = self.map.case(data.incident).unwrap_or_default();
         let what = data.what.as_str();
@@ -56,6 +71,17 @@ impl Telling<'_> {
         if answered { Ok(()) } else { Err(DeliverError::passed("the profile says nothing of it")) }
     }
 
+    /// It is open again, whoever said so and whether or not the platform is told: what looks like a step of
+    /// before is soon somebody's new one.
+    fn expects_late_listings_no_more(&self) {
+        let (data, profile) = (&self.event.data, &self.talk.profile);
+        if profile.lists_ours_unmarked() && matches!(data.what, What::Reopened | What::Lapsed) {
+            let late = SignedDuration::from_secs(profile.lists_late_s());
+            let until = self.at.saturating_add(late).unwrap_or(Timestamp::MAX);
+            let _ = self.map.change(data.incident, |case| case.told_counts_until(until));
+        }
+    }
+
     /// A step of ours goes out: where the platform lists it among its own, it is known again. Before the
     /// request, since a list may be asked for meanwhile.
     fn will_tell(&self) {
@@ -73,6 +99,40 @@ impl Telling<'_> {
             case.sent = case.sent.max(data.revision);
             case.over = over;
         });
+    }
+
+    /// An opening that was set aside, tried now and then or because a person has asked for it: whether the id has
+    /// become known meanwhile. It is never opened once more.
+    async fn is_named_by_now(&mut self, case: &Case) -> Result<(), DeliverError> {
+        if case.id.is_none() {
+            let Some(id) = self.find().await? else {
+                return Err(DeliverError::Reject { answer: UNNAMED.into() });
+            };
+            self.opened(Some(id));
+        }
+        let _ = self.map.change(self.event.data.incident, |case| case.set_aside = None);
+        Ok(())
+    }
+
+    /// It said yes, and what to call the case nobody knows. Once more it is opened, for it may not be there at
+    /// all; then it counts as open without an id, and what should have opened it is owed until the id is known:
+    /// opened for ever, it would be another case each time, and nothing behind it would be told.
+    fn unnamed(&self, at: &str) -> DeliverError {
+        let data = &self.event.data;
+        let mut times = 0;
+        let _ = self.map.change(data.incident, |case| {
+            times = case.unnamed.saturating_add(1);
+            case.unnamed = times;
+            if times >= UNNAMED_MAX {
+                (case.open, case.opening, case.set_aside) = (true, false, Some(data.revision));
+            }
+        });
+        if times < UNNAMED_MAX {
+            return DeliverError::retry(format!(
+                "answered yes without its id of the case at {at}: the case counts as not opened"
+            ));
+        }
+        DeliverError::Reject { answer: UNNAMED.into() }
     }
 
     /// Whether it was opened now: false, it was there already.
@@ -139,9 +199,7 @@ impl Telling<'_> {
         }
         match id {
             Some(id) => Ok(Some(id)),
-            None => Err(DeliverError::retry(format!(
-                "answered yes without its id of the case at {at}: the case counts as not opened"
-            ))),
+            None => Err(self.unnamed(&at)),
         }
     }
 
@@ -149,7 +207,7 @@ impl Telling<'_> {
         let _ = self.map.change(self.event.data.incident, |case| {
             (case.open, case.opening) = (true, false);
             if id.is_some() {
-                case.id = id;
+                (case.id, case.unnamed) = (id, 0);
             }
         });
     }
@@ -188,6 +246,10 @@ impl Telling<'_> {
     }
 
     async fn ask(&mut self, what: Option<&str>, case: &Case, key: &str) -> Result<Verdict, Failed> {
+        if case.id.is_none() && self.talk.profile.needs_case_id(what) {
+            let answer = "it names case.id, and the platform gave none of this case".into();
+            return Err(Failed::surely(DeliverError::Reject { answer }));
+        }
         let facts = CaseFacts {
             id: case.id.as_deref(),
             status: case.status.as_deref(),

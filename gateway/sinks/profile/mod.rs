@@ -90,15 +90,18 @@ impl Profile {
     /// Reads the file and tries each template on a sample of each of these kinds of incidents (empty: of
     /// all). Everything that is wrong is told.
     pub fn load(path: &Path, kinds: &[Kind], categories: Categories) -> Result<Self, Vec<Wrong>> {
-        let about = std::fs::metadata(path)
-            .map_err(|error| vec![(0, format!("the profile cannot be read: {error}"))])?;
+        let unread = |why: String| vec![(0, format!("the profile cannot be read: {why}"))];
+        let about = std::fs::metadata(path).map_err(|error| unread(error.to_string()))?;
+        // Before it is opened: who opens a pipe waits for its other end.
+        if !about.is_file() {
+            return Err(unread("is no regular file".into()));
+        }
         if about.len() > PROFILE_BYTES_MAX {
             let message =
                 format!("a profile of {} bytes: expected {PROFILE_BYTES_MAX} at most", about.len());
             return Err(vec![(0, message)]);
         }
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| vec![(0, format!("the profile cannot be read: {error}"))])?;
+        let text = std::fs::read_to_string(path).map_err(|error| unread(error.to_string()))?;
         Self::parse(&path.display().to_string(), &text, kinds, categories)
     }
 
@@ -179,7 +182,10 @@ impl Profile {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.forgotten();
         if self.answer.id.is_some() && self.find.is_none() {
-            warnings.push("[answer] has `id`, and there is no [find]: an opening that is answered without the id, or not at all, is sent again, and may be a second case there".into());
+            warnings.push("[answer] has `id`, and there is no [find]: an opening that is answered without the id, or not at all, is sent again (once, after a yes without it), and may be a second case there".into());
+        }
+        if self.may_list_ours() {
+            warnings.push("[reply] says neither `own` nor `lists_ours`: a step of ours that the platform lists is taken for one of its people; say by what ours are known, or lists_ours = true (it lists them, without a mark) or false".into());
         }
         warnings
     }
@@ -199,6 +205,16 @@ impl Profile {
             "no [[send]] is for {}: the platform is not told of them{most}; where that is meant, name them in `untold`",
             forgotten.join(", ")
         )]
+    }
+
+    /// Whether the request for a record of this sort means nothing without the id that the platform gives: it
+    /// names it, and does not ask whether it is there.
+    pub(in crate::sinks) fn needs_case_id(&self, what: Option<&str>) -> bool {
+        let Some((_, send)) = what.and_then(|what| self.send(Some(what))) else { return false };
+        let headers = send.headers.values().map(toml::Spanned::get_ref);
+        let rest = [Some(&send.path), send.body.as_ref()].into_iter().flatten();
+        let gives = self.answer.id.is_some() || self.find.is_some();
+        gives && headers.chain(rest.map(toml::Spanned::get_ref)).any(|source| needs_case_id(source))
     }
 
     /// Whether something is sent for a record of this sort.
@@ -303,6 +319,11 @@ impl Profile {
         let words: Vec<&str> = self.inward.keys().map(String::as_str).collect();
         words.join(", ")
     }
+}
+
+fn needs_case_id(source: &str) -> bool {
+    let asks = ["if case.id", "case.id or ", "if not case.id", "case.id | default"];
+    source.contains("case.id") && !asks.iter().any(|ask| source.contains(ask))
 }
 
 /// What became of the replies of one message.

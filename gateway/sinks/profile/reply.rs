@@ -1,5 +1,6 @@
 //! A reply of a platform: where its fields are, and which of our steps its word is.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -14,6 +15,9 @@ const NOTE_CHARS_MAX: usize = 2_000;
 const ITEMS_MAX: usize = 1_000;
 /// Replies of one answer to a question: the last ones. Twice as many fit among those that were dealt with.
 const POLLED_MAX: usize = 4_000;
+
+/// Questions within which a platform has listed what it was told.
+const LISTED_WITHIN_QUESTIONS: u64 = 5;
 
 /// What a word of the platform means.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -73,6 +77,8 @@ pub(super) struct Pointers {
     department: Option<String>,
     /// By what a step of ours is known that the platform lists among its own.
     own: Option<Own>,
+    /// It lists steps of ours and has no mark of them: each is known once, by its word, person and note.
+    lists_ours: Option<bool>,
 }
 
 /// How a platform shows that a step came from us.
@@ -105,7 +111,7 @@ fn is_event_id(text: &str) -> bool {
 
 impl Pointers {
     pub(super) fn all(&self) -> impl Iterator<Item = &str> {
-        let Self { incident, case, id, status, by, note, department, own } = self;
+        let Self { incident, case, id, status, by, note, department, own, lists_ours: _ } = self;
         let some = [incident, case, id, by, note, department].into_iter().flatten();
         let own = own.iter().map(|own| own.at.as_str());
         some.map(String::as_str).chain([status.as_str()]).chain(own)
@@ -137,14 +143,21 @@ pub(in crate::sinks) struct ToldStep {
     pub(in crate::sinks) by: String,
     /// What may stand as his note, its beginning: his own, or the name of the step.
     pub(in crate::sinks) notes: Vec<String>,
+    /// The case was opened again since: listed later than this, it is somebody's new step. None: it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::sinks) until: Option<Timestamp>,
 }
 
 impl ToldStep {
     /// Whether this is that step.
-    pub(in crate::sinks) fn is(&self, reply: &PlatformReply) -> bool {
+    pub(in crate::sinks) fn is(&self, reply: &PlatformReply, now: Timestamp) -> bool {
         let note = reply.note.as_deref().map(beginning);
         let noted = note.is_none_or(|note| self.notes.contains(&note));
-        reply.word == self.word && reply.by.as_deref().unwrap_or_default() == self.by && noted
+        let in_time = self.until.is_none_or(|until| now <= until);
+        in_time
+            && reply.word == self.word
+            && reply.by.as_deref().unwrap_or_default() == self.by
+            && noted
     }
 }
 
@@ -219,15 +232,34 @@ impl Profile {
 
     /// The step of this record as the platform would list it, where only that can tell it from a reply.
     pub(in crate::sinks) fn told_step(&self, data: &EventData) -> Option<ToldStep> {
-        let is_marked = self.reply.as_ref().is_none_or(|reply| reply.own.is_some());
         let step = data.life.steps.last().filter(|step| step.revision == data.revision)?;
         let word = self.outward.get(data.what.as_str()).and_then(text)?;
-        if is_marked || self.poll.is_none() || !self.inward.contains_key(&word) {
+        if !self.lists_ours_unmarked() || !self.inward.contains_key(&word) {
             return None;
         }
         let names = [Some(step.step.zh()), step.note.as_deref()];
         let notes = names.into_iter().flatten().map(beginning).collect();
-        Some(ToldStep { revision: data.revision, word, by: beginning(&step.by), notes })
+        let by = beginning(&step.by);
+        Some(ToldStep { revision: data.revision, word, by, notes, until: None })
+    }
+
+    /// The profile says that the platform lists steps of ours, and not how they are marked. Unless it says so,
+    /// what looks like a step of ours is a reply: one that is swallowed is a person who was not heard.
+    pub(in crate::sinks) fn lists_ours_unmarked(&self) -> bool {
+        let says = |reply: &Pointers| reply.own.is_none() && reply.lists_ours == Some(true);
+        self.poll.is_some() && self.reply.as_ref().is_some_and(says)
+    }
+
+    /// Nobody has said whether the platform lists steps of ours.
+    pub(super) fn may_list_ours(&self) -> bool {
+        let silent = |reply: &Pointers| reply.own.is_none() && reply.lists_ours.is_none();
+        self.poll.is_some() && self.reply.as_ref().is_some_and(silent)
+    }
+
+    /// So long after a case was opened again a step of before may still come in a list: a few questions.
+    pub(in crate::sinks) fn lists_late_s(&self) -> i64 {
+        let every_s = self.poll.as_ref().map_or(0, |poll| poll.every_s);
+        i64::try_from(every_s.saturating_mul(LISTED_WITHIN_QUESTIONS)).unwrap_or(i64::MAX).max(60)
     }
 
     /// One reply.
