@@ -113,6 +113,7 @@ async fn keep<B: ReportBackend>(
             return see(&number, language);
         }
         Kept::NotStored => Trouble::NotStored.words(language),
+        Kept::TooManyOpen => Trouble::TooManyOpen.words(language),
         Kept::Unsure => Trouble::Unsure.words(language),
     };
     office.backend.count("not-stored");
