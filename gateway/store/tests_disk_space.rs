@@ -133,13 +133,15 @@ fn p11_evidence_keeps_its_bound_by_the_oldest_that_nobody_needs() {
 fn p11_a_segment_that_was_needed_leaves_once_it_is_not_though_little_is_written() {
     let folder = tempdir().unwrap();
     let free = evidence::free_bytes(folder.path()).unwrap();
-    // The journal is to shrink to four segments, for as long as this test lasts.
-    let config = Config { min_free_bytes: 4 * free, ..config(folder.path()) };
+    // The journal is to shrink to four segments, for as long as this test lasts. Settlements of what one
+    // holds take less than a quarter of it.
+    let segment_bytes = 64 << 10;
+    let config = Config { min_free_bytes: 4 * free, segment_bytes, ..config(folder.path()) };
     let disk = Arc::new(FakeDisk::new(3));
     let sinks = [sink("a").into()];
     let store = open_with(&config, &sinks, Arc::new(NoMeter), tuning(disk.clone())).unwrap().store;
     let oldest = || fs::exists(folder.path().join("journal/00000001.log")).unwrap();
-    while lock(&store.inner.shared.state).due.pending.values().all(|one| one.location.segment < 8) {
+    while lock(&store.inner.shared.state).due.pending.values().all(|one| one.location.segment < 6) {
         let mut over = record(IncidentId::new(), 1, Severity::ALERT);
         (over.incident.stage, over.incident.active) = (Stage::Closed, false);
         put(&store, vec![change(over)]);
