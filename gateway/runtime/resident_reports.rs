@@ -26,6 +26,8 @@ use crate::{
 
 /// Reports that are found by their numbers: the newest, some 10 MB at most.
 const KNOWN_MAX: usize = 50_000;
+/// Reports that are neither closed nor dismissed: each is told to level after level until somebody answers it.
+const OPEN_MAX: usize = 2_000;
 /// A resident waits no longer than this for the disk.
 const KEPT_WITHIN: Duration = Duration::from_secs(20);
 
@@ -132,6 +134,15 @@ impl ReportDoor {
     }
 
     async fn keep_whole(&self, mut report: ResidentReport, picture: Option<CleanPicture>) -> Kept {
+        let store = self.shared.store.clone();
+        let open = tokio::task::spawn_blocking(move || store.open_reports()).await;
+        if open.unwrap_or(0) >= OPEN_MAX {
+            tracing::error!(
+                most = OPEN_MAX,
+                "too many residents' reports are open: no more are taken"
+            );
+            return Kept::TooManyOpen;
+        }
         if let Some(picture) = picture {
             let own = self.clone();
             let written = tokio::task::spawn_blocking(move || own.write(&picture)).await;

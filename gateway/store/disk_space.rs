@@ -74,6 +74,8 @@ pub(super) struct DiskSpace {
     pub(super) evidence_bytes: AtomicU64,
     /// What the journal shrinks to.
     pub(super) journal_max_bytes: AtomicU64,
+    /// A check found the journal above that: its oldest segment is to be looked at again.
+    pub(super) look_again: AtomicBool,
 }
 
 impl DiskSpace {
@@ -84,6 +86,7 @@ impl DiskSpace {
             full: AtomicBool::new(false),
             evidence_bytes: AtomicU64::new(0),
             journal_max_bytes: AtomicU64::new(config.max_bytes),
+            look_again: AtomicBool::new(false),
         }
     }
 
@@ -176,7 +179,11 @@ impl Store {
         if too_much_pending || level >= SpaceLevel::Tight {
             check.shed = self.shed(now, &short.join("; "))?;
         }
-        if level >= SpaceLevel::Tight || before != level {
+        let most = disk_space.journal_max_bytes.load(Ordering::Relaxed);
+        let over = self.inner.shared.journal_bytes() > most;
+        // Meanwhile something may have been delivered, given up, or found room.
+        disk_space.look_again.fetch_or(over, Ordering::Relaxed);
+        if over || level >= SpaceLevel::Tight || before != level {
             // Wakes the writer, which lets segments go.
             drop(self.inner.queue.try_send(WriteJob::default()));
         }

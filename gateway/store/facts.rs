@@ -86,6 +86,9 @@ pub(super) enum Carried {
         /// Sinks that refused it, with their answers.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         dead: BTreeMap<SinkId, String>,
+        /// A newer state of its incident was known, which may have left since: it is owed, and nothing else.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_past: bool,
         record: Box<Record>,
     },
     /// A file that is owed, or was refused.

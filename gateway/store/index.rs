@@ -144,7 +144,7 @@ pub(super) fn load(path: &Path, begun: State) -> Result<(Index, State), IndexErr
         return Err("it was built while the gateway ran, of what memory held".into());
     }
     state.touched.clear();
-    state.left.needs_no_index();
+    state.left.are_indexed();
     let written = state.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.seq);
     Ok((Index { db, seen_marks, is_whole: true, digest, written }, state))
 }
@@ -327,7 +327,8 @@ impl Index {
         Ok(gone)
     }
 
-    fn on_disk(&self) -> OnDisk {
+    /// For lookups.
+    pub(super) fn on_disk(&self) -> OnDisk {
         OnDisk::new(self.db.clone(), self.seen_marks.clone())
     }
 }
@@ -397,7 +398,7 @@ fn run(path: &Path, mut index: Option<Index>, shared: &Shared, stop: &(Mutex<boo
             // Nothing reads it now: let nothing pile up for it.
             let mut state = lock(&shared.state);
             state.touched.clear();
-            state.left.needs_no_index();
+            state.left.has_no_index();
             drop(state);
             rebuild_at = Instant::now() + REBUILD_AFTER;
         }

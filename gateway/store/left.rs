@@ -1,10 +1,15 @@
 //! Cases for which memory has no room, as long as somebody needs them from here: the index, and the figures. Pure.
 
-use super::{journal::Location, state::Brief};
-use crate::domain::IncidentId;
+use std::collections::HashMap;
 
-/// Cases that wait for the index, as at a start without one. About 10 MB.
+use super::{journal::Location, state::Brief};
+use crate::domain::{Class, IncidentId};
+
+/// Cases that wait for the index, as at a start without one. About 20 MB.
 const LEAVING_MAX: usize = 100_000;
+/// Cases that no index has, by the little that must not be lost: as many as a journal of 4 GiB holds. About
+/// 35 MB, and only while there is no whole index.
+const TRACES_MAX: usize = 400_000;
 /// Cases whose lines wait to be written: as many as a journal of some GB holds. About 48 MB, and only where no
 /// line was ever written or can be.
 const LINES_MAX: usize = 1_000_000;
@@ -17,6 +22,27 @@ pub(super) fn is_behind(at: Location, through: Option<Location>) -> bool {
     through.is_none_or(|end| (at.segment, at.offset) > (end.segment, end.offset))
 }
 
+/// What a case must not lose when it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Trace {
+    /// Seq of its first change.
+    pub(super) first: u64,
+    /// The most urgent class it ever had.
+    pub(super) top: Class,
+    /// The newest; none: of this case only older records are left.
+    pub(super) revision: Option<u32>,
+    /// Of that one's record.
+    pub(super) segment: u64,
+}
+
+impl Trace {
+    /// Of a case as lists have it.
+    pub(super) fn of(brief: &Brief) -> Self {
+        let Brief { first, top, revision, location, .. } = *brief;
+        Self { first, top, revision: Some(revision), segment: location.segment }
+    }
+}
+
 /// What has left memory.
 #[derive(Default)]
 pub(super) struct Left {
@@ -27,9 +53,11 @@ pub(super) struct Left {
     /// There was no room for so many more.
     lines_lost: u64,
     /// They go to the index with the next write.
-    leaving: Vec<(IncidentId, Brief)>,
+    leaving: HashMap<IncidentId, Brief>,
     /// And these with the one that is under way.
-    under_way: Vec<(IncidentId, Brief)>,
+    under_way: HashMap<IncidentId, Brief>,
+    /// No index has these.
+    traces: HashMap<IncidentId, Trace>,
     /// Some of them found no room: an index that is begun with what is known here lacks them.
     is_cut: bool,
 }
@@ -52,33 +80,54 @@ impl Left {
         if !to_index {
             return;
         }
-        if self.leaving.len() < LEAVING_MAX {
-            self.leaving.push((id, brief));
+        if self.leaving.len() < LEAVING_MAX || self.leaving.contains_key(&id) {
+            self.leaving.insert(id, brief);
         } else {
             self.is_cut = true;
+            self.note(id, Trace::of(&brief));
+        }
+    }
+
+    /// Of a case that neither memory nor an index has.
+    pub(super) fn note(&mut self, id: IncidentId, trace: Trace) {
+        if self.traces.len() < TRACES_MAX || self.traces.contains_key(&id) {
+            self.traces.insert(id, trace);
         }
     }
 
     /// One that the index may not have yet.
     pub(super) fn find(&self, id: IncidentId) -> Option<&Brief> {
-        let newest_first = self.leaving.iter().rev().chain(self.under_way.iter().rev());
-        newest_first.into_iter().find(|(one, _)| *one == id).map(|(_, brief)| brief)
+        self.leaving.get(&id).or_else(|| self.under_way.get(&id))
+    }
+
+    /// The same, and one that no index has.
+    pub(super) fn trace(&self, id: IncidentId) -> Option<Trace> {
+        self.find(id).map(Trace::of).or_else(|| self.traces.get(&id).copied())
     }
 
     /// For the index, which says [`Self::is_indexed`] when it has them.
     pub(super) fn take(&mut self) -> Vec<(IncidentId, Brief)> {
         self.under_way = std::mem::take(&mut self.leaving);
-        self.under_way.clone()
+        self.under_way.iter().map(|(&id, brief)| (id, brief.clone())).collect()
     }
 
     /// The index has what was taken.
     pub(super) fn is_indexed(&mut self) {
-        self.under_way = Vec::new();
+        self.under_way = HashMap::new();
     }
 
-    /// There is no index, or it has all of them.
-    pub(super) fn needs_no_index(&mut self) {
+    /// The index has all of them.
+    pub(super) fn are_indexed(&mut self) {
         (self.leaving, self.under_way) = Default::default();
+    }
+
+    /// There is no index to go to.
+    pub(super) fn has_no_index(&mut self) {
+        let under_way = std::mem::take(&mut self.under_way);
+        let leaving = std::mem::take(&mut self.leaving);
+        for (id, brief) in under_way.into_iter().chain(leaving) {
+            self.note(id, Trace::of(&brief));
+        }
     }
 
     /// All that have left are still known here or in the index.
@@ -102,7 +151,8 @@ impl Left {
 
     /// Segments up to this one leave.
     pub(super) fn forget_segments(&mut self, through: u64) {
-        self.leaving.retain(|(_, brief)| brief.location.segment > through);
+        self.leaving.retain(|_, brief| brief.location.segment > through);
+        self.traces.retain(|_, trace| trace.segment > through);
         let before = self.lines.len();
         self.lines.retain(|(.., at)| at.segment > through);
         // They could not be written before that.

@@ -13,6 +13,11 @@ const REPORT_BYTES: u64 = 90;
 const CACHE_BYTES_MIN: u64 = 256 << 10;
 /// What is listed and asked for is read seldom, and everything once, at start.
 const CACHE_BYTES_MAX: u64 = 4 << 20;
+/// Open cases that are no emergencies are restored whole, as the desk has them: so many times
+/// `memory_max_bytes`, as their records lie in the journal. 100,000 of 2.5 KB are 256 MiB.
+const LIVE_TIMES: u64 = 4;
+/// At least: some 6,000 of them.
+const LIVE_BYTES_MIN: u64 = 16 << 20;
 /// Nothing is remembered less than this, whatever the bytes.
 const LEAST: usize = 64;
 
@@ -30,6 +35,9 @@ pub(super) struct Bounds {
     pub(super) evidence: usize,
     /// Reports of gauges: 200 stations at one each 5 min for 25 h are 60,000.
     pub(super) reports: usize,
+    /// Bytes of records of open cases that are restored besides all emergencies; reports of residents have as
+    /// much of their own.
+    pub(super) live_bytes: u64,
     /// Bytes of pages that sled keeps, as it counts them: as they are on disk.
     pub(super) cache_bytes: u64,
 }
@@ -47,6 +55,7 @@ impl Bounds {
             incidents: part(2, INCIDENT_BYTES, 100_000),
             evidence: part(4, PIECE_BYTES, 200_000),
             reports: part(8, REPORT_BYTES, 200_000),
+            live_bytes: memory_max_bytes.saturating_mul(LIVE_TIMES).max(LIVE_BYTES_MIN),
             cache_bytes: (bytes / 16).clamp(CACHE_BYTES_MIN, CACHE_BYTES_MAX),
         }
     }

@@ -31,6 +31,7 @@ mod memory;
 mod on_disk;
 mod open;
 mod recover;
+mod restored;
 mod retain;
 mod scrub;
 mod seen_marks;
@@ -307,6 +308,14 @@ impl Store {
             locations.extend(found.map(|(_, brief)| brief.location));
         }
         locations.into_iter().filter_map(|location| self.record_at(location)).collect()
+    }
+
+    /// How many reports of residents are neither closed nor dismissed, of those that memory has: some
+    /// milliseconds where it has 100,000 cases.
+    pub fn open_reports(&self) -> usize {
+        let state = lock(&self.inner.shared.state);
+        let is_open = |brief: &&Brief| brief.kind == Kind::Report && !brief.finished;
+        state.incidents.values().filter(is_open).count()
     }
 
     /// The latest state of one incident.

@@ -17,24 +17,21 @@ use super::{
     disk::{Disk, RealDisk},
     disk_space::DiskSpace,
     evidence,
-    facts::Fact,
     folder::{self, DataFolder},
     index::{self, Index, Indexer},
-    journal::{Journal, Location, Reader, segment_path},
-    left::Left,
+    journal::{Journal, Reader, segment_path},
+    left::{Left, Trace},
     memory::Bounds,
     recover::{Checkpoint, Recovered, RecoveryTarget, recover},
+    restored::restore,
     scrub::scrub,
     shared::{Ending, Shared},
-    state::{Brief, State},
+    state::State,
     tidy::SteadyClock,
     writer::{QUEUE_BATCHES, Writer},
 };
-use crate::domain::{Class, EvidenceId, IncidentId, Meter, Record, SeenPress, SeenReport};
+use crate::domain::{EvidenceId, IncidentId, Meter, Record, SeenPress, SeenReport};
 
-/// Live incidents that are restored besides all emergencies: as many as are remembered. One that is not has
-/// nobody whom its limits are told.
-const LIVE_MAX: usize = 100_000;
 /// A box restored from a backup continues an incident so many revisions later: those between
 /// may have been used by the box that the backup was taken of, and a receiver knows them.
 pub(super) const FORK_REVISIONS: u32 = 1000;
@@ -55,7 +52,8 @@ pub struct Opened {
 #[derive(Clone, Debug, Default)]
 pub struct Restored {
     /// Last whole state of incidents that are neither closed nor dismissed, or still active, oldest
-    /// first: all emergencies, and the newest 100,000 others.
+    /// first: all emergencies, and of others the newest, within bounds that are told when they are met
+    /// (`restored.rs`).
     pub live: Vec<Record>,
     /// Oldest first, at most 30,000. None is left out by age: only the desk knows the time.
     pub presses: Vec<SeenPress>,
@@ -126,10 +124,10 @@ fn begin(
     let (index, mut state, found, evidence_bytes) = read_and_log(&data_folder, &*disk, bounds)?;
     let sinks = sinks.map_or_else(|| state.subscribers(), <[Subscriber]>::to_vec);
     let reader = Reader::new(data_folder.journal());
-    let restored = restore(&state, &reader);
+    let Recovered { end, sizes, sealed, mut notes, .. } = found;
+    let restored = restore(&state, &reader, &mut notes);
     // What was read back is in the incidents: who watched a process before reads everything anew.
-    state.changes.begin(found.end.seq);
-    let Recovered { end, sizes, sealed, notes, .. } = found;
+    state.changes.begin(end.seq);
     let folder = data_folder.journal();
     let journal = Journal::new(folder, Arc::clone(&disk), config.segment_bytes, end, sizes, sealed);
     let disk_space = DiskSpace::new(config);
@@ -231,15 +229,22 @@ fn read_all(
             let place = checkpoint.as_ref().and_then(|c| Some((c, c.find(&journal)?)));
             if let Some((checkpoint, hash)) = place {
                 let notes = scrub(&journal, checkpoint);
+                let on_disk = index.on_disk();
                 let mut found = recover(
                     &target,
                     Some((checkpoint, hash)),
                     checkpoint.seq,
-                    &mut |seq, location, fact| state.apply(seq, location, &fact),
+                    &mut |seq, location, fact| {
+                        let missing = state.is_missing(&fact);
+                        let trace = |id| Some((id, Trace::of(&on_disk.brief(id)?)));
+                        state.older = missing.and_then(trace).into_iter().collect();
+                        state.apply(seq, location, &fact);
+                    },
                 )
                 .map_err(failed())?;
                 found.damaged += notes.len();
                 found.notes.extend(notes);
+                state.older.clear();
                 state.checkpoint = Checkpoint::of(&found.end);
                 return Ok((Some(index), state, found));
             }
@@ -296,64 +301,4 @@ fn missing_evidence(files: &[(EvidenceId, PathBuf)], state: &State) -> Vec<Strin
     missing
         .map(|id| format!("evidence {id}: its file is missing; its records are served"))
         .collect()
-}
-
-fn restore(state: &State, reader: &Reader) -> Restored {
-    let mut others = 0;
-    let mut wanted = |brief: &&Brief| {
-        // What was closed while it was active still has to end.
-        if brief.finished && !brief.active {
-            return false;
-        }
-        if brief.top == Class::Emergency {
-            return true;
-        }
-        others += 1;
-        others <= LIVE_MAX
-    };
-    let newest_first = state.by_age.values().rev().filter_map(|id| state.incidents.get(id));
-    let forked = state.forked.map(|at| (at.segment, at.offset));
-    let mut live: Vec<Record> = newest_first
-        .filter(|brief| wanted(brief))
-        .filter_map(|brief| match reader.read(brief.location) {
-            Ok(fact) => {
-                let mut record = fact.into_record()?;
-                // Not changed since this folder came from a backup.
-                if forked.is_some_and(|at| (brief.location.segment, brief.location.offset) < at) {
-                    record.incident.revision += FORK_REVISIONS;
-                }
-                Some(record)
-            }
-            Err(error) => {
-                tracing::error!(%error, "a live incident cannot be read back");
-                None
-            }
-        })
-        .collect();
-    live.reverse();
-    let reports: Vec<Location> = state.gauges.values().map(|held| held.location).collect();
-    Restored {
-        live,
-        presses: read_back(reader, state.presses.values(), Fact::into_press),
-        older_presses: state.presses.len() >= state.bounds.presses,
-        replies: read_back(reader, state.replies.values(), Fact::into_reply),
-        reports: read_back(reader, reports.iter(), Fact::into_report),
-        latest: state.latest,
-    }
-}
-
-/// What these places hold. One that cannot be read is told and left out: it is known that it is damaged.
-fn read_back<'l, T>(
-    reader: &Reader,
-    places: impl Iterator<Item = &'l Location>,
-    of: impl Fn(Fact) -> Option<T>,
-) -> Vec<T> {
-    let read = |location: &Location| match reader.read(*location) {
-        Ok(fact) => of(fact),
-        Err(error) => {
-            tracing::error!(%error, "a press, reply or report cannot be read back");
-            None
-        }
-    };
-    places.filter_map(read).collect()
 }

@@ -6,6 +6,8 @@ use super::{
     error::ReadError,
     facts::{Carried, Fact},
     journal::{Location, Reader},
+    left::Trace,
+    on_disk::OnDisk,
     state::State,
 };
 use crate::domain::{Class, Entry, IncidentId, Kind, SinkId};
@@ -23,7 +25,8 @@ struct Needed {
     owed: Vec<SinkId>,
     dead: BTreeMap<SinkId, String>,
     top: Class,
-    first: u64,
+    /// Of its incident, where memory knows it.
+    known: Option<Trace>,
     incident: IncidentId,
     kind: Kind,
     is_piece: bool,
@@ -42,8 +45,10 @@ pub(super) fn carry(state: &State, segment: u64) -> Load {
 
 /// Pending records and files, dead letters and live incidents in this segment.
 fn needed(state: &State, segment: u64) -> BTreeMap<(u64, bool), Needed> {
-    let first =
-        |incident: &IncidentId, seq| state.incidents.get(incident).map_or(seq, |brief| brief.first);
+    let known = |incident: &IncidentId| {
+        let brief = state.incidents.get(incident).map(Trace::of);
+        brief.or_else(|| state.left.trace(*incident))
+    };
     let mut needed = BTreeMap::new();
     for (&seq, pending) in &state.due.pending {
         if pending.location.segment == segment {
@@ -52,7 +57,7 @@ fn needed(state: &State, segment: u64) -> BTreeMap<(u64, bool), Needed> {
                 owed: pending.owed.clone(),
                 dead: BTreeMap::new(),
                 top: pending.class,
-                first: first(&pending.incident, seq),
+                known: known(&pending.incident),
                 incident: pending.incident,
                 kind: pending.kind,
                 is_piece: pending.piece.is_some(),
@@ -68,7 +73,7 @@ fn needed(state: &State, segment: u64) -> BTreeMap<(u64, bool), Needed> {
                 owed: Vec::new(),
                 dead: BTreeMap::new(),
                 top: letter.class,
-                first: first(&letter.incident, seq),
+                known: known(&letter.incident),
                 incident: letter.incident,
                 kind: letter.kind,
                 is_piece: letter.piece.is_some(),
@@ -86,7 +91,7 @@ fn needed(state: &State, segment: u64) -> BTreeMap<(u64, bool), Needed> {
                 owed: Vec::new(),
                 dead: BTreeMap::new(),
                 top: brief.top,
-                first: brief.first,
+                known: Some(Trace::of(brief)),
                 incident,
                 kind: brief.kind,
                 is_piece: false,
@@ -100,15 +105,31 @@ fn needed(state: &State, segment: u64) -> BTreeMap<(u64, bool), Needed> {
 }
 
 impl Load {
-    /// Reads what is needed; an error leaves the segment where it is.
-    pub(super) fn read(self, reader: &Reader) -> Result<Vec<Fact>, ReadError> {
+    /// As the records lie there; to be written again they take a little more.
+    pub(super) fn bytes(&self) -> u64 {
+        let remembered = self.remembered.iter().map(|(_, at)| at);
+        let needed = self.needed.values().map(|needed| &needed.location);
+        remembered.chain(needed).map(|at| u64::from(at.len)).sum()
+    }
+
+    /// Reads what is needed; an error leaves the segment where it is. `on_disk`: knows cases that have left
+    /// memory.
+    pub(super) fn read(
+        self,
+        reader: &Reader,
+        on_disk: Option<&OnDisk>,
+    ) -> Result<Vec<Fact>, ReadError> {
         let mut facts = Vec::new();
         for (seq, location) in self.remembered {
             let fact = reader.read(location)?;
             facts.extend(remembered(seq, fact).map(Fact::Carried));
         }
-        for needed in self.needed.into_values() {
+        for mut needed in self.needed.into_values() {
             let fact = reader.read(needed.location)?;
+            if needed.known.is_none_or(|known| known.revision.is_none()) && !needed.is_piece {
+                let brief = on_disk.and_then(|on_disk| on_disk.brief(needed.incident));
+                needed.known = brief.as_ref().map(Trace::of).or(needed.known);
+            }
             // A fact that is neither a record nor evidence cannot be needed.
             facts.extend(needed.carried(fact).map(Fact::Carried));
         }
@@ -132,12 +153,18 @@ fn remembered(seq: u64, fact: Fact) -> Option<Carried> {
 
 impl Needed {
     fn carried(self, fact: Fact) -> Option<Carried> {
-        let Self { seq, owed, dead, top, first, incident, kind, .. } = self;
+        let Self { seq, owed, dead, top, known, incident, kind, .. } = self;
         if self.is_piece {
             let evidence = fact.into_evidence()?;
             return Some(Carried::Piece { seq, owed, dead, top, incident, kind, evidence });
         }
+        let was_past = matches!(&fact, Fact::Carried(Carried::Change { is_past: true, .. }));
         let record = Box::new(fact.into_record()?);
-        Some(Carried::Change { seq, owed, top, first, dead, record })
+        // Of a live case memory knows; one of which nothing is known any more was over, and its last
+        // record may have left before this one.
+        let newest = known.and_then(|known| known.revision);
+        let is_newest = newest.is_some_and(|newest| newest <= record.incident.revision);
+        let (first, is_past) = (known.map_or(seq, |known| known.first), was_past || !is_newest);
+        Some(Carried::Change { seq, owed, top, first, dead, is_past, record })
     }
 }

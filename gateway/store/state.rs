@@ -13,7 +13,7 @@ use super::{
     facts::{Carried, Fact, SettledFact, Standing},
     journal::Location,
     ledger::Ledger,
-    left::Left,
+    left::{Left, Trace},
     memory::Bounds,
     recover::Checkpoint,
     seen_marks::SeenMark,
@@ -145,8 +145,8 @@ pub(super) struct State {
     pub(super) has_older: bool,
     /// Those of them that are still needed from here.
     pub(super) left: Left,
-    /// Of cases that are to change and that memory has no room for: first seq, and highest class.
-    pub(super) older: HashMap<IncidentId, (u64, Class)>,
+    /// Of cases that are to change and that only the index has.
+    pub(super) older: HashMap<IncidentId, Trace>,
     /// Segments up to this one have left since the index was last written.
     pub(super) gone_through: Option<u64>,
 }
@@ -238,7 +238,9 @@ impl State {
         let (first, before) = match (old, carried) {
             (Some(old), _) => (old.first, old.top),
             (None, Some((first, top))) => (first, top),
-            (None, None) => self.older.get(&incident.id).copied().unwrap_or((seq, record.class())),
+            (None, None) => {
+                self.trace(incident.id).map_or((seq, record.class()), |t| (t.first, t.top))
+            }
         };
         let top = before.min(record.class()).min(carried.map_or(before, |(_, top)| top));
         if old.is_some_and(|old| old.top != top) {
@@ -260,6 +262,24 @@ impl State {
             self.put_brief(incident.id, brief);
         }
         top
+    }
+
+    /// Of a case that has left memory.
+    fn trace(&self, id: IncidentId) -> Option<Trace> {
+        self.left.trace(id).or_else(|| self.older.get(&id).copied())
+    }
+
+    /// A case that this fact goes on with, of which nothing is known here: the index may know it.
+    pub(super) fn is_missing(&self, fact: &Fact) -> Option<IncidentId> {
+        let id = match fact {
+            Fact::Entry(Entry::Change(record)) if record.incident.revision > 1 => {
+                record.incident.id
+            }
+            Fact::Carried(Carried::Change { record, .. }) => record.incident.id,
+            _ => return None,
+        };
+        let is_known = self.incidents.contains_key(&id) || self.left.trace(id).is_some();
+        (self.has_older && !is_known).then_some(id)
     }
 
     /// Keeps the latest state of an incident, within the bound.
@@ -430,8 +450,8 @@ impl State {
 
     fn carried(&mut self, location: Location, carried: &Carried) {
         match carried {
-            Carried::Change { seq, owed, top, first, dead, record } => {
-                self.brief(*seq, Some((*first, *top)), location, record);
+            Carried::Change { seq, owed, top, first, dead, is_past, record } => {
+                self.carried_case(location, (*seq, *first, *top), *is_past, record);
                 // Owed to nobody: only the latest state of a live incident.
                 let (incident, kind) = (record.incident.id, record.incident.kind);
                 let (class, owed) = (*top, owed.clone());
@@ -464,6 +484,25 @@ impl State {
             Carried::Report { seq, report } => {
                 self.report(*seq, HeldReport { location, at: report.stamp.gateway });
             }
+        }
+    }
+
+    /// An older state never stands for the case, whose newest may have left memory, or the journal.
+    fn carried_case(
+        &mut self,
+        location: Location,
+        (seq, first, top): (u64, u64, Class),
+        is_past: bool,
+        record: &Record,
+    ) {
+        let id = record.incident.id;
+        let trace = self.trace(id);
+        let newest = trace.and_then(|trace| trace.revision);
+        if !is_past && newest.is_none_or(|newest| newest <= record.incident.revision) {
+            self.brief(seq, Some((first, top)), location, record);
+        } else if trace.is_none() && !self.incidents.contains_key(&id) {
+            // Its newest comes behind, or it is over: if it goes on, its place and class are these.
+            self.left.note(id, Trace { first, top, revision: None, segment: location.segment });
         }
     }
 

@@ -12,7 +12,7 @@ use super::{
     tests::{change, config, due, new_store, noon, press, put, receipt, record, sink, tuning},
     *,
 };
-use crate::domain::{NoMeter, Now, Quarantined, Severity};
+use crate::domain::{NoMeter, Now, Outcome, Quarantined, Severity, Stage};
 
 fn now() -> Now {
     Now { wall: noon(), mono_ms: 1 }
@@ -127,4 +127,47 @@ fn p11_evidence_keeps_its_bound_by_the_oldest_that_nobody_needs() {
     );
     assert_eq!(store.space().evidence_bytes, 100);
     assert!(store.new_evidence(EvidenceId::new(), "jpg").is_ok());
+}
+
+#[test]
+fn p11_a_segment_that_was_needed_leaves_once_it_is_not_though_little_is_written() {
+    let folder = tempdir().unwrap();
+    let free = evidence::free_bytes(folder.path()).unwrap();
+    // The journal is to shrink to four segments, for as long as this test lasts. Settlements of what one
+    // holds take less than a quarter of it.
+    let segment_bytes = 64 << 10;
+    let config = Config { min_free_bytes: 4 * free, segment_bytes, ..config(folder.path()) };
+    let disk = Arc::new(FakeDisk::new(3));
+    let sinks = [sink("a").into()];
+    let store = open_with(&config, &sinks, Arc::new(NoMeter), tuning(disk.clone())).unwrap().store;
+    let oldest = || fs::exists(folder.path().join("journal/00000001.log")).unwrap();
+    while lock(&store.inner.shared.state).due.pending.values().all(|one| one.location.segment < 6) {
+        let mut over = record(IncidentId::new(), 1, Severity::ALERT);
+        (over.incident.stage, over.incident.active) = (Stage::Closed, false);
+        put(&store, vec![change(over)]);
+    }
+    let here = |segment| -> Vec<u64> {
+        let state = lock(&store.inner.shared.state);
+        let pending = state.due.pending.iter();
+        pending.filter(|(_, one)| one.location.segment == segment).map(|(&seq, _)| seq).collect()
+    };
+    // Each check wakes the writer; what is put behind it is written after the segment was looked at.
+    let looked = || {
+        store.check_space(now()).unwrap();
+        put(&store, vec![press("1")]);
+        put(&store, vec![]);
+    };
+    looked();
+    assert!(oldest(), "all of it is owed");
+    let settle = |seqs: Vec<u64>| {
+        let done = |seq| Entry::Settled(tests::settled("a", seq, Outcome::Delivered));
+        put(&store, seqs.into_iter().map(done).collect());
+    };
+    disk.fail(Op::Write, 2, ENOSPC);
+    while store.commit_blocking(Batch { entries: vec![press("2")], receipts: vec![] }).is_err() {}
+    assert_eq!(store.space_level(), SpaceLevel::Full);
+    settle(here(1));
+    looked();
+    assert!(!oldest(), "nothing of it is owed any more, and it was not looked at again");
+    store.close_blocking().unwrap();
 }

@@ -8,7 +8,7 @@ use super::{
     case_files::case_lines,
     disk::RealDisk,
     open::open_with,
-    tests::{change, config, put, record, tuning},
+    tests::{change, config, deliver, put, record, sink, tuning},
     *,
 };
 use crate::domain::{CaseStep, NoMeter, ReplyTo, Severity, Stage};
@@ -168,4 +168,115 @@ fn p5_pictures_of_open_cases_are_known_after_a_start_however_many_there_are() {
     let store = open_small(folder.path());
     assert!(knows(&store), "from the journal");
     store.close_blocking().unwrap();
+}
+
+/// A case that is closed, and of which one older record is owed to a sink that is down.
+fn closed_and_owed(store: &Store, sink: &SinkId) -> IncidentId {
+    let id = IncidentId::new();
+    let severe = |mut record: Record| {
+        record.incident.severity =
+            if record.incident.revision == 1 { Severity::ALERT } else { Severity::NOTICE };
+        record
+    };
+    for (n, stage) in [(1, Stage::Opened), (2, Stage::Accepted), (3, Stage::Closed)] {
+        put(store, vec![change(severe(case(id, n, stage)))]);
+    }
+    let mine = |due: &Due| due.record.incident.id == id && due.record.incident.revision != 2;
+    let all: Vec<Due> = std::iter::from_fn(|| store.try_next_due(sink, Lane::Bulk)).collect();
+    all.iter().filter(|due| mine(due)).for_each(|due| deliver(store, sink.as_str(), due.seq));
+    all.iter().for_each(|due| store.release(sink, due.seq));
+    id
+}
+
+#[test]
+fn p2_an_older_record_that_is_owed_never_stands_for_a_case_that_left_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let down = sink("down");
+    let config = Config {
+        memory_max_bytes: 256 << 10,
+        segment_bytes: 64 << 10,
+        max_bytes: 512 << 10,
+        ..config(folder.path())
+    };
+    let open = |sinks: &[Subscriber]| {
+        let tuning = tuning(Arc::new(RealDisk));
+        open_with(&config, sinks, Arc::new(NoMeter), tuning).unwrap()
+    };
+    let store = open(&[down.clone().into()]).store;
+    let id = closed_and_owed(&store, &down);
+    store.close_blocking().unwrap();
+    // Nobody is owed what comes from now on.
+    let mut opened = open(&[]);
+    for lost in ["nothing", "index", "nothing"] {
+        closed(&opened.store, CASES);
+        let store = opened.store;
+        assert!(!folder.path().join("journal/00000001.log").exists(), "its segment has left");
+        {
+            let state = lock(&store.inner.shared.state);
+            assert!(
+                !state.incidents.contains_key(&id),
+                "it is closed, and memory has no room for it"
+            );
+            let owed: Vec<_> =
+                state.due.of_incident(id).map(|pending| pending.owed.clone()).collect();
+            assert_eq!(owed, [[down.clone()]], "what is owed stays");
+        }
+        assert!(store.incident(id).is_none_or(|record| record.incident.stage == Stage::Closed));
+        store.close_blocking().unwrap();
+        if lost == "index" {
+            fs::remove_dir_all(folder.path().join("index")).unwrap();
+        }
+        opened = open(&[]);
+        assert!(opened.restored.live.is_empty(), "closed cases are open again, without {lost}");
+        assert!(opened.store.ledger().holds());
+    }
+    let due = opened.store.try_next_due(&down, Lane::Bulk).unwrap();
+    assert_eq!((due.record.incident.id, due.record.incident.revision), (id, 2));
+    opened.store.close_blocking().unwrap();
+}
+
+#[test]
+fn a_case_that_left_memory_and_goes_on_keeps_its_place_and_its_class_when_the_journal_is_read_back()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_small(folder.path());
+    let id = IncidentId::new();
+    let mut severe = case(id, 1, Stage::Opened);
+    severe.incident.severity = Severity::ALERT;
+    put(&store, vec![change(severe)]);
+    put(&store, vec![change(case(id, 2, Stage::Closed))]);
+    closed(&store, CASES);
+    let known = |store: &Store| {
+        let state = lock(&store.inner.shared.state);
+        state.incidents.get(&id).map(|brief| (brief.first, brief.top))
+    };
+    assert_eq!(known(&store), None);
+    store.close_blocking().unwrap();
+    // The index lacks what comes now, and is begun anew.
+    let kept = tempfile::tempdir().unwrap();
+    let copy = |from: &Path, to: &Path| {
+        fs::create_dir_all(to).unwrap();
+        for file in fs::read_dir(from).unwrap().map(|file| file.unwrap().path()) {
+            let target = to.join(file.file_name().unwrap());
+            if file.is_file() {
+                fs::copy(&file, target).unwrap();
+            }
+        }
+    };
+    let index = folder.path().join("index");
+    copy(&index, kept.path());
+    let store = open_small(folder.path());
+    put(&store, vec![change(case(id, 3, Stage::Opened))]);
+    let before = known(&store).unwrap();
+    assert_eq!(before.1, Class::Alert);
+    store.close_blocking().unwrap();
+    for behind in [false, true] {
+        fs::remove_dir_all(&index).unwrap();
+        if behind {
+            copy(kept.path(), &index);
+        }
+        let store = open_small(folder.path());
+        assert_eq!(known(&store), Some(before), "an index that is behind: {behind}");
+        store.close_blocking().unwrap();
+    }
 }

@@ -5,7 +5,7 @@ use std::{
     io,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::mpsc;
@@ -19,13 +19,14 @@ use super::{
     folder::Lock,
     index::Indexer,
     journal::Journal,
+    left::Trace,
     recover::Checkpoint,
     retain,
     shared::Shared,
 };
 use crate::{
     base::lock,
-    domain::{Answer, Class, Entry, IncidentId, Metric, Receipt},
+    domain::{Answer, IncidentId, Metric, Receipt},
 };
 
 /// Batches that wait for the disk; a batch is a few records. Full: senders wait.
@@ -38,6 +39,8 @@ const CARRIED_SHARE_MAX: u64 = 4;
 /// While the figures of its cases cannot be written, the journal grows by this part (a quarter) beyond
 /// its bound; then presses are worth more than figures.
 const FIGURES_WAIT_PART: u64 = 4;
+/// What failed is tried again after this, whoever asks.
+const FAILED_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 /// What waits in the queue: encoded before, so that the writer only frames and writes.
 #[derive(Default)]
@@ -69,6 +72,18 @@ impl WriteJob {
     }
 }
 
+/// A segment that could not leave. To find out what it still holds costs as much as to read it: not at each
+/// write.
+pub(super) struct Kept {
+    segment: u64,
+    /// When it was looked at, the journal had and was to have so many bytes.
+    journal_bytes: u64,
+    journal_max_bytes: u64,
+    at: Instant,
+    /// Too much of it was needed, which every delivery may change; else something failed.
+    is_needed: bool,
+}
+
 /// What the writer's thread owns.
 pub(super) struct Writer {
     /// Where it writes.
@@ -89,8 +104,8 @@ pub(super) struct Writer {
     pub(super) indexer: Option<Indexer>,
     /// Who is owed records from here on.
     pub(super) sinks: Vec<Subscriber>,
-    /// The oldest segment could not leave when the journal had so many bytes.
-    pub(super) kept: Option<(u64, u64)>,
+    /// Why the oldest segment is still there.
+    pub(super) kept: Option<Kept>,
     /// Held until the very end, so that nobody opens a folder that is still written.
     pub(super) _lock: Lock,
 }
@@ -251,38 +266,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Of cases that change though memory had no room for them: since when they are there, and how urgent
-    /// they were.
-    fn older<'f>(
-        &self,
-        facts: impl Iterator<Item = &'f Fact>,
-    ) -> HashMap<IncidentId, (u64, Class)> {
-        let mut older = HashMap::new();
-        let mut missing = Vec::new();
-        {
+    /// Of cases that go on though memory had no room for them: what the index knows.
+    fn older<'f>(&self, facts: impl Iterator<Item = &'f Fact>) -> HashMap<IncidentId, Trace> {
+        let missing: Vec<IncidentId> = {
             let state = lock(&self.shared.state);
-            if !state.has_older {
-                return older;
-            }
-            for fact in facts {
-                let Fact::Entry(Entry::Change(record)) = fact else { continue };
-                let id = record.incident.id;
-                if record.incident.revision == 1 || state.incidents.contains_key(&id) {
-                    continue;
-                }
-                match state.left.find(id) {
-                    Some(brief) => drop(older.insert(id, (brief.first, brief.top))),
-                    None => missing.push(id),
-                }
-            }
-        }
+            facts.filter_map(|fact| state.is_missing(fact)).collect()
+        };
         let on_disk = self.shared.on_disk().filter(|_| !missing.is_empty());
-        for id in missing {
-            if let Some(brief) = on_disk.as_ref().and_then(|on_disk| on_disk.brief(id)) {
-                older.insert(id, (brief.first, brief.top));
-            }
-        }
-        older
+        let trace = |id| Some((id, Trace::of(&on_disk.as_ref()?.brief(id)?)));
+        missing.into_iter().filter_map(trace).collect()
     }
 
     /// The disk failed: nobody is acknowledged, nothing is forgotten, and it is tried again
@@ -354,46 +346,79 @@ impl Writer {
 
     /// Above its bound, the journal lets its oldest segments go, never what is still needed (J7).
     fn retain(&mut self) -> io::Result<()> {
-        let most = self.shared.disk_space.journal_max_bytes.load(Ordering::Relaxed);
+        let space = &self.shared.disk_space;
+        let most = space.journal_max_bytes.load(Ordering::Relaxed);
+        let asked = space.look_again.swap(false, Ordering::Relaxed);
         while self.journal.bytes() > most && self.journal.sizes.len() > 2 {
             let Some((&oldest, &size)) = self.journal.sizes.first_key_value() else { break };
-            // To find out what it still holds costs as much as to read it: not at each write.
-            let again = |at: u64| self.journal.bytes() >= at + size / CARRIED_SHARE_MAX;
-            if self.kept.is_some_and(|(segment, at)| segment == oldest && !again(at)) {
+            let journal_bytes = self.journal.bytes();
+            if self.kept.as_ref().is_some_and(|kept| {
+                kept.segment == oldest && !kept.is_over(journal_bytes, most, size, asked)
+            }) {
                 break;
             }
-            self.kept = Some((oldest, self.journal.bytes()));
+            let kept = |is_needed| {
+                let (segment, journal_max_bytes, at) = (oldest, most, Instant::now());
+                Some(Kept { segment, journal_bytes, journal_max_bytes, at, is_needed })
+            };
             if let Err(error) = self.write_case_lines(Part::UpTo(oldest)) {
                 tracing::error!(%error, segment = oldest, "the figures of its cases cannot be written: the oldest segment stays for now");
-                if self.journal.bytes() < most.saturating_add(most / FIGURES_WAIT_PART) {
+                if journal_bytes < most.saturating_add(most / FIGURES_WAIT_PART) {
+                    self.kept = kept(false);
                     break;
                 }
             }
             let carried = retain::carry(&lock(&self.shared.state), oldest);
-            let mut facts = match carried.read(&self.shared.reader) {
+            if carried.bytes() > size / CARRIED_SHARE_MAX {
+                self.kept = kept(true);
+                break;
+            }
+            let on_disk = self.shared.on_disk();
+            let mut facts = match carried.read(&self.shared.reader, on_disk.as_ref()) {
                 Ok(facts) => facts,
                 Err(error) => {
                     tracing::error!(%error, segment = oldest, "the oldest segment holds something that is needed and cannot be read: it stays");
+                    self.kept = kept(false);
                     break;
                 }
             };
             facts.push(Fact::Retired(Retired { through: oldest }));
-            let Ok(job) = WriteJob::new(facts, Vec::new()) else { break };
+            let Ok(job) = WriteJob::new(facts, Vec::new()) else {
+                self.kept = kept(false);
+                break;
+            };
             if job.bytes() as u64 > size / CARRIED_SHARE_MAX {
+                self.kept = kept(true);
                 break;
             }
-            self.make_place(job.bytes())?;
-            self.append(&[&job])?;
-            lock(&self.shared.state).forget_segments(oldest);
-            self.journal.remove(oldest)?;
-            self.shared.reader.forget();
-            self.shared.journal_bytes.store(self.journal.bytes(), Ordering::Relaxed);
-            tracing::info!(
-                segment = oldest,
-                "a segment that nothing needs any more has left the journal"
-            );
+            self.retire(oldest, &job)?;
         }
         Ok(())
+    }
+
+    /// What is needed of it is written again, then it goes.
+    fn retire(&mut self, oldest: u64, job: &WriteJob) -> io::Result<()> {
+        self.make_place(job.bytes())?;
+        self.append(&[job])?;
+        lock(&self.shared.state).forget_segments(oldest);
+        self.journal.remove(oldest)?;
+        self.shared.reader.forget();
+        self.shared.journal_bytes.store(self.journal.bytes(), Ordering::Relaxed);
+        tracing::info!(
+            segment = oldest,
+            "a segment that nothing needs any more has left the journal"
+        );
+        Ok(())
+    }
+}
+
+impl Kept {
+    /// Whether it is time to look at it again: it matters more than then, or less of it may be needed.
+    fn is_over(&self, journal_bytes: u64, most: u64, size: u64, asked: bool) -> bool {
+        journal_bytes >= self.journal_bytes + size / CARRIED_SHARE_MAX
+            || most < self.journal_max_bytes
+            || (asked && self.is_needed)
+            || self.at.elapsed() >= FAILED_AGAIN_AFTER
     }
 }
 

@@ -21,6 +21,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use super::{
     count::Count,
     officers::{self, Seen, after, until_somebody_looks},
+    told::{self, Told},
     town,
 };
 
@@ -45,6 +46,8 @@ pub(super) struct Plan {
     pub(super) seed: u64,
     /// Bytes: of memory, of the journal, of a segment.
     pub(super) bounds: (u64, u64, u64),
+    /// Two are told of everything.
+    pub(super) are_told: bool,
 }
 
 /// What came to pass.
@@ -121,6 +124,7 @@ pub(super) struct Play {
     /// Ids of replies whose step is in the journal.
     pub(super) steps: HashMap<(IncidentId, String), u32>,
     pub(super) count: Count,
+    pub(super) told: Told,
     pub(super) tally: Tally,
 }
 
@@ -138,7 +142,12 @@ impl Play {
     pub(super) fn begin(plan: Plan) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data-0");
-        let opened = store::open(&settings(&data, plan), &[], Arc::new(NoMeter)).unwrap();
+        let opened = store::open(
+            &settings(&data, plan),
+            &told::subscribers(plan.are_told),
+            Arc::new(NoMeter),
+        )
+        .unwrap();
         let directory = town::directory();
         let mut play = Self {
             plan,
@@ -160,6 +169,7 @@ impl Play {
             seen: BTreeMap::new(),
             steps: HashMap::new(),
             count: Count::default(),
+            told: Told::default(),
             tally: Tally::default(),
         };
         play.plan_in(0.0, Event::Happens);
@@ -226,6 +236,11 @@ impl Play {
                 }
             }
             self.commit();
+            if self.plan.are_told {
+                let part = self.at_ms as f64 / (self.plan.days as i64 * DAY_MS) as f64;
+                let at = self.now().wall;
+                self.told.deliver(&self.store, &mut self.random, (part, at));
+            }
             if self.at_ms - self.kept_ms >= KEEP_LINES_MS {
                 self.kept_ms = self.at_ms;
                 self.store.keep_case_lines().unwrap();
@@ -336,6 +351,9 @@ impl Play {
         let id = incident.id;
         self.tally.records += 1;
         self.count.hear(record);
+        if self.plan.are_told {
+            self.told.written(record);
+        }
         let step = incident.life.steps.iter().rfind(|step| step.revision == incident.revision);
         if let Some(reply) = step.and_then(|step| step.id.clone()) {
             let times = self.steps.entry((id, reply)).or_default();
@@ -382,9 +400,13 @@ impl Play {
         };
         let config = settings(&self.data, self.plan);
         let Opened { store, restored, report } =
-            store::open(&config, &[], Arc::new(NoMeter)).unwrap();
+            store::open(&config, &told::subscribers(self.plan.are_told), Arc::new(NoMeter))
+                .unwrap();
         assert!(report.iter().all(|line| line.contains("index")), "{report:?}");
         self.store = store;
+        if self.plan.are_told {
+            self.told.adds_up(&self.store);
+        }
         // Some minutes without a gateway, and sometimes hours.
         let mean = if self.random.random_ratio(1, 5) { 4.0 * 3_600.0 } else { 120.0 };
         self.at_ms += (after(&mut self.random, mean) * 1000.0) as i64;

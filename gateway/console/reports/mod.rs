@@ -62,6 +62,8 @@ pub enum Kept {
     Stored,
     /// It is not, and nothing of it will be.
     NotStored,
+    /// Likewise, for as many are open as people can answer.
+    TooManyOpen,
     /// The disk is slow: it may be, and the same one again is not a second one.
     Unsure,
 }

@@ -123,6 +123,7 @@ async fn keep<B: ReportBackend>(
             return see(&number, language);
         }
         Kept::NotStored => Trouble::NotStored.words(language),
+        Kept::TooManyOpen => Trouble::TooManyOpen.words(language),
         Kept::Unsure => Trouble::Unsure.words(language),
     };
     later(office, form, sha256, words)

@@ -43,6 +43,7 @@ pub(super) enum Trouble {
     Encoding,
     Foreign,
     TooMany,
+    TooManyOpen,
     NotStored,
     Unsure,
     NoSuchNumber,
@@ -95,6 +96,10 @@ impl Trouble {
             Self::TooMany => (
                 "现在上报的人太多，没有收下。请过一会儿再试。",
                 "There are too many reports now: nothing was taken. Please try again later.",
+            ),
+            Self::TooManyOpen => (
+                "待处理的上报太多，暂时不再接收，没有收下。急事请打电话；不急的请过几小时再提交。",
+                "Too many reports wait for an answer: nothing was taken. If it is urgent, please call; else send it again in some hours.",
             ),
             Self::NotStored => (
                 "现在存不下，没有收下。请过一会儿再提交一次。",
