@@ -7,9 +7,9 @@
 use std::{collections::BTreeSet, path::Path};
 
 use super::{
-    Config, Problem, data_path,
+    Config, Problem, Tolerance, data_path,
     env::Environment,
-    Tolerance, load_found, parse_how,
+    load_found, parse_how,
     read::{Document, Layer},
     site_d::{Folder, Version},
     unreadable,
@@ -30,7 +30,8 @@ pub fn load_to_run(path: &Path, environment: &dyn Environment) -> (Option<Config
     let found = folder.read();
     let is_alone = found.layers.is_empty() && found.problems.iter().all(|one| one.warning);
     let (layers, seen, applied) = (found.layers.clone(), found.current, found.applied.clone());
-    let (config, problems) = load_found(&file, &text, found, (environment, Tolerance::WrongProfiles));
+    let (config, problems) =
+        load_found(&file, &text, found, (environment, Tolerance::WrongProfiles));
     if config.is_some() || is_alone {
         return (config, problems);
     }

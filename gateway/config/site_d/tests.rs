@@ -221,6 +221,25 @@ fn complete(model: &mut Model) {
     }
 }
 
+/// Each key comes from the last file that says it.
+fn each_key_is_of(last: &Model, base: &str, layers: &[Layer], at: &str) {
+    let environment = FixedEnvironment::default();
+    let mut document = Document::parse("a.toml", base, &environment).unwrap();
+    layers.iter().for_each(|layer| document.lay(layer));
+    let origins = document.origins();
+    let files: BTreeMap<&str, &str> =
+        origins.iter().map(|one| (one.key.as_str(), one.file.as_str())).collect();
+    for ((section, id), keys) in last {
+        for (key, file) in keys {
+            let name = match id.as_str() {
+                "" => format!("{section}.{key}"),
+                id => format!("{section}[{id}].{key}"),
+            };
+            assert_eq!(files.get(name.as_str()), Some(&file.as_str()), "{at}: {name}");
+        }
+    }
+}
+
 #[test]
 fn c1_layers_at_random_are_what_a_hand_would_have_merged() {
     let seed = crate::domain::seed();
@@ -276,25 +295,7 @@ fn c1_layers_at_random_are_what_a_hand_would_have_merged() {
         let laid = laid.unwrap_or_else(|| panic!("{seed}/{round}: {told:?}\n{base}\n{layers:#?}"));
         let differs = Difference::between(&by_hand, &laid);
         assert!(differs.is_empty(), "{seed}/{round}: {differs:?}\n{base}\n{layers:#?}");
-        // And each key comes from the last file that says it.
-        let mut document = Document::parse("a.toml", &base, &environment).unwrap();
-        layers.iter().for_each(|layer| document.lay(layer));
-        let origins = document.origins();
-        let files: BTreeMap<&str, &str> =
-            origins.iter().map(|one| (one.key.as_str(), one.file.as_str())).collect();
-        for ((section, id), keys) in &last {
-            for (key, file) in keys {
-                let name = match id.as_str() {
-                    "" => format!("{section}.{key}"),
-                    id => format!("{section}[{id}].{key}"),
-                };
-                assert_eq!(
-                    files.get(name.as_str()),
-                    Some(&file.as_str()),
-                    "{seed}/{round}: {name}"
-                );
-            }
-        }
+        each_key_is_of(&last, &base, &layers, &format!("{seed}/{round}"));
     }
 }
 
