@@ -54,8 +54,7 @@ pub(super) async fn send<B: Backend>(
                 .into_response();
         }
     };
-    // From whatever byte on: a picture but for its first byte is the picture.
-    if !backend.look(evidence.id, by, start > 0).await {
+    if !backend.look(evidence.id, by).await {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "that it was read cannot be written down");
     }
     if file.seek(SeekFrom::Start(start)).await.is_err() {

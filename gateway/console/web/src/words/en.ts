@@ -14,6 +14,7 @@ export const en: Words = {
   'top.keys': 'Keys',
   'top.me': 'Who am I',
   'top.logout': 'Log out',
+  'top.logout_failed': 'Not logged out: the gateway cannot be reached, try again',
 
   'login.token': 'Token',
   'login.hint': 'The token is in the file “token” in the data folder of the box; ask whoever installed it. Logging in switches the sound on.',
@@ -61,6 +62,7 @@ export const en: Words = {
   'list.empty_hint': 'What happens appears here by itself; there is nothing to refresh.',
   'list.new': '{n} new',
   'list.left_out': '{n} more are not listed: only the most urgent are',
+  'list.more': 'Show {n} more (of {all})',
   'list.count': '{n}',
   'list.recent': 'Just finished',
   'list.loading': 'Reading…',
@@ -124,6 +126,7 @@ export const en: Words = {
   'limit.step_by': '{step} by',
   'limit.met': 'accepted',
 
+  'level.grid-worker': 'grid worker',
   'level.grid-head': 'grid head',
   'level.community': 'community',
   'level.township': 'township',
@@ -156,7 +159,7 @@ export const en: Words = {
   'act.sending': 'Sending…',
   'act.retry': 'Not delivered, trying again ({n})',
   'act.failed': 'It did not work: {why}',
-  'act.unreachable': 'The gateway cannot be reached: this step is not recorded, try again',
+  'act.unreachable': 'No answer came: nobody knows whether this step is recorded. Look at the state of the incident, then try again',
   'act.done': 'Done: {step}',
   'act.already': '{step} by {by} at {time} already',
 
@@ -170,6 +173,9 @@ export const en: Words = {
   'urgent.strip': '{n} emergency calls wait',
   'urgent.taken': '{title}: accepted by {by} at {time}',
   'urgent.over': '{title}: over',
+  'urgent.again': 'Pressed again',
+  'urgent.noted': 'Noted, silent at this screen',
+  'urgent.stepped': '{title}: {step} by {by} at {time}',
 
   'case.picture': 'Picture',
   'case.picture_failed': 'The picture cannot be shown',
@@ -194,7 +200,11 @@ export const en: Words = {
   'case.why': 'Why it was raised',
   'case.joined': 'What was joined',
   'case.number': 'Number',
-  'case.closed_note': 'This incident is finished',
+  'case.closed_note': 'This incident is closed',
+  'case.dismissed_note': 'This incident is dismissed',
+  'case.merged_note': 'This incident was merged into',
+  'case.presses': 'pressed {n} times',
+  'case.unread': 'No answer came: this incident cannot be read',
   'case.gone': 'There is no such incident, or its records have passed their time',
   'case.pick': 'Choose an incident on the left: its picture, whom to call and what was done are shown here',
   'case.by_gateway': 'the gateway',
@@ -209,6 +219,7 @@ export const en: Words = {
   'source.gauge': 'Gauge',
   'source.gateway': 'Gateway',
   'source.unknown': 'Unlisted device',
+  'source.resident': 'Resident’s report',
 
   'object.person': 'person',
   'object.car': 'car',

@@ -12,6 +12,7 @@ export const zh = {
   'top.keys': '按键说明',
   'top.me': '我是谁',
   'top.logout': '退出',
+  'top.logout_failed': '没有退出：连不上网关，请再试',
 
   'login.token': '令牌',
   'login.hint': '令牌在盒子数据目录的 token 文件里，请向安装人员索取。登录后声音随即打开。',
@@ -59,6 +60,7 @@ export const zh = {
   'list.empty_hint': '新的事件会自己出现在这里，不用刷新。',
   'list.new': '{n} 条新事件',
   'list.left_out': '还有 {n} 件没有列出：列表只显示最紧急的',
+  'list.more': '再显示 {n} 件（还有 {all} 件）',
   'list.count': '{n} 件',
   'list.recent': '刚刚办完',
   'list.loading': '正在读取…',
@@ -122,6 +124,7 @@ export const zh = {
   'limit.step_by': '{step}时限',
   'limit.met': '已受理',
 
+  'level.grid-worker': '网格员',
   'level.grid-head': '网格长',
   'level.community': '社区',
   'level.township': '街道（乡镇）',
@@ -154,7 +157,7 @@ export const zh = {
   'act.sending': '正在发送…',
   'act.retry': '没有送到，正在重试（第 {n} 次）',
   'act.failed': '没有成功：{why}',
-  'act.unreachable': '连不上网关，这一步没有记录，请再试',
+  'act.unreachable': '没有收到答复，不知道这一步是否已记录，请看事件状态后再试',
   'act.done': '已{step}',
   'act.already': '已由 {by} {time} {step}',
 
@@ -168,6 +171,9 @@ export const zh = {
   'urgent.strip': '{n} 起紧急求助等待受理',
   'urgent.taken': '{title}：已由 {by} {time} 受理',
   'urgent.over': '{title}：已结束',
+  'urgent.again': '又按了求助',
+  'urgent.noted': '知道了，本屏不再响',
+  'urgent.stepped': '{title}：已由 {by} {time} {step}',
 
   'case.picture': '截图',
   'case.picture_failed': '图片打不开',
@@ -192,7 +198,11 @@ export const zh = {
   'case.why': '为什么报警',
   'case.joined': '合并了哪些',
   'case.number': '编号',
-  'case.closed_note': '此事件已办结',
+  'case.closed_note': '此事件已结案',
+  'case.dismissed_note': '此事件已作废',
+  'case.merged_note': '此事件已并入',
+  'case.presses': '已按 {n} 次',
+  'case.unread': '没有收到答复，读不到这条事件',
   'case.gone': '没有这条事件，或记录已过保存期',
   'case.pick': '从左边选一条事件，这里显示图片、联系人和经过',
   'case.by_gateway': '网关自动',
@@ -207,6 +217,7 @@ export const zh = {
   'source.gauge': '雨量、水位',
   'source.gateway': '网关',
   'source.unknown': '未登记设备',
+  'source.resident': '居民上报',
 
   'object.person': '人',
   'object.car': '汽车',
