@@ -137,6 +137,11 @@ mod tests {
             Some(Some("李建国".into()))
         );
         assert_eq!(sessions.used_at(&key, token, after(36 * 3600 - 2)), None, "idle for 12 h");
+        // A page that is open, and only hears, uses it not.
+        sessions.open_at(key, token, start);
+        assert!(sessions.stands_at(&key, token, after(12 * 3600 - 1)));
+        assert!(!sessions.stands_at(&key, token, after(12 * 3600)));
+        assert!(!sessions.stands_at(&key, hash("another"), start));
         sessions.open_at(key, token, start);
         assert_eq!(sessions.used_at(&key, hash("another"), start), None);
         assert_eq!(sessions.used_at(&key, token, start), None, "it is gone");

@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { forgetLater, goOn, isAskedFirst } from './actions';
 import { call, Refused } from './api';
-import { enter } from './feed';
+import { enter, readWords } from './feed';
 import { Dialog } from './parts';
 import { arm } from './sound';
 import { askWho, entrance, expectCalls, iAm, isDeaf, me, overview, thrownOut } from './state';
@@ -106,6 +106,11 @@ export function LogIn() {
 
 export function Who() {
   const [typed, setTyped] = useState('');
+  const asked = askWho.value && overview.value !== null;
+  useEffect(() => {
+    // A page is open for days, and shifts change: as it is known, until the answer is there.
+    if (asked) readWords().catch(() => undefined);
+  }, [asked]);
   if (!askWho.value) return null;
   const people = overview.value?.words.people ?? [];
   const use = (name: string) => {

@@ -155,6 +155,12 @@ function thrownOut(): void {
   state.entrance.value = 'outside';
 }
 
+/** Who is on duty now, and what else the site says of itself: read anew when somebody wants to know. */
+export async function readWords(): Promise<void> {
+  const from = await call<Overview>('GET', '/api/v1/console');
+  if (state.overview.value !== null) state.overview.value = { ...state.overview.value, words: from.words };
+}
+
 /** Somebody has come in: from now on silence counts, also that of a first overview that never comes. */
 export function enter(): void {
   heardAt = moment();

@@ -5,7 +5,7 @@ import { leave } from './feed';
 import { forget, notices, say } from './notices';
 import { route } from './route';
 import { armed, listenOnce } from './sound';
-import { askWho, lastWord, lastWordAt, link, me, overview, condition, thrownOut } from './state';
+import { askWho, isOldPage, lastWord, lastWordAt, link, me, overview, condition, thrownOut } from './state';
 import { clockOff, clockS, now } from './time';
 import { keep, kept, language, speak, t } from './words';
 import { helpShown } from './keys';
@@ -130,6 +130,11 @@ export function Foot() {
       {facts === null ? null : <Sinks />}
       {facts === null ? null : <Disk />}
       <Clock />
+      {isOldPage.value ? (
+        <button type="button" class="lamp bad" onClick={() => location.reload()} data-old-page>
+          {t('top.old_page')}
+        </button>
+      ) : null}
       {facts !== null && facts.reasons.length > 0 ? (
         <a class="bad" href="#/system">
           {t('foot.faults', { n: facts.reasons.length })}

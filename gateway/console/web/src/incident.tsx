@@ -181,7 +181,9 @@ function whatOf(step: Step): string {
     step.level === undefined ? undefined : word('level', step.level),
     step.until === undefined ? undefined : `→ ${day(step.until, step.at)}`,
   ].filter(Boolean);
-  const name = word('step', step.self_handled === true && step.step === 'handled' ? 'self-handled' : step.step);
+  // The head of the grid is urged; those above him see to it.
+  const isUrged = step.step === 'escalated' && step.level === 'grid-head';
+  const name = word('step', isUrged ? 'urged' : step.self_handled === true && step.step === 'handled' ? 'self-handled' : step.step);
   return more.length === 0 ? name : `${name} (${more.join(' · ')})`;
 }
 

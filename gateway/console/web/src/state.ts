@@ -31,6 +31,9 @@ export const condition = signal<Condition | null>(null);
 export const open = signal<ReadonlyMap<string, Case>>(new Map());
 /** The latest that were closed or dismissed while this page looked on, newest first. */
 export const finished = signal<readonly Case[]>([]);
+/** Of the gateway that this page came from. It is not loaded anew by itself: that would take its sound. */
+let pageVersion: string | null = null;
+export const isOldPage = signal(false);
 /** Who sits here. */
 export const me = signal(kept('gridpost.me') ?? '');
 export const askWho = signal(false);
@@ -90,6 +93,8 @@ export function begin(from: Overview, doubted: readonly Case[]): void {
     return mine !== undefined && mine.revision > one.revision ? mine : one;
   };
   const isFinished = (one: Case) => finished.value.some((other) => other.incident === one.incident && other.revision > one.revision);
+  pageVersion ??= from.version;
+  isOldPage.value = pageVersion !== from.version;
   overview.value = from;
   position.value = from.position;
   condition.value = from.condition;

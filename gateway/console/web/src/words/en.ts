@@ -8,6 +8,7 @@ export const en: Words = {
   'nav.system': 'System',
   'nav.figures': 'Figures',
   'nav.main': 'Main menu',
+  'top.old_page': 'The gateway is of another version than this page: load it anew',
   'top.language': '中文',
   'top.dark': 'Dark',
   'top.light': 'Light',
@@ -103,6 +104,7 @@ export const en: Words = {
   'step.granted': 'granted',
   'step.refused': 'refused',
   'step.resumed': 'resumed',
+  'step.urged': 'Urged',
   'step.escalated': 'escalated',
   'step.lapsed': 'nobody was sent in time: open again',
 

@@ -6,6 +6,7 @@ export const zh = {
   'nav.system': '系统',
   'nav.figures': '统计',
   'nav.main': '主菜单',
+  'top.old_page': '网关已换新版本，这个页面还是旧的：点这里刷新',
   'top.language': 'English',
   'top.dark': '深色',
   'top.light': '浅色',
@@ -101,6 +102,7 @@ export const zh = {
   'step.granted': '批准',
   'step.refused': '不批准',
   'step.resumed': '恢复',
+  'step.urged': '催办',
   'step.escalated': '督办',
   'step.lapsed': '逾期未派遣，重新待受理',
 
