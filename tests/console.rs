@@ -18,6 +18,13 @@ fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/console")
 }
 
+/// Where the pictures are left.
+fn screens() -> PathBuf {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("screens")
+}
+
 fn site() -> Site {
     let named = [
         ("btn-1", "张秀英（独居老人）", "女儿 138-0000-0686"),
@@ -79,6 +86,16 @@ async fn an_emergency_rings_on_every_screen_until_one_tap_accepts_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_further_press_of_a_case_that_somebody_has_rings_again() {
+    flow(&start(site()).await, "again", Some(&screens())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_comes_late_revives_no_case_that_is_over() {
+    flow(&start(site()).await, "late", None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_taps_second_hears_who_was_first() {
     flow(&start(site()).await, "second", None).await;
 }
@@ -136,8 +153,5 @@ async fn every_screen_in_both_languages_and_colours_has_no_serious_fault() {
     let site = site().walkers().http(&receiver).camera("square", &server).short_clips();
     let gateway = start(site.set("name", "桥北广场")).await;
     receiver.wait("a walker", |data| is_of(data, "intrusion", "square")).await;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let screens = Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("screens");
-    flow(&gateway, "screens", Some(&screens)).await;
+    flow(&gateway, "screens", Some(&screens())).await;
 }

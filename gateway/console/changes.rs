@@ -158,7 +158,7 @@ impl<B: Backend> Page<B> {
 
     async fn say_alive(&mut self) -> Option<End> {
         if let Caller::Session(key, _) = &self.caller
-            && self.door.sessions.used(key, &self.door.token).is_none()
+            && !self.door.sessions.stands(key, &self.door.token)
         {
             return Some(End::LoggedOut);
         }

@@ -73,11 +73,17 @@ pub(super) async fn only_who_may<B: Backend>(
         && let Some(by) = door.sessions.used(&key, &door.token)
     {
         let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+        // A browser that says so names whose page it is, for what only reads too.
+        if !is_word_of_ours(headers) {
+            return foreign();
+        }
         if (changes || upgrade) && !is_of_ours(headers, &door.backend) {
             return foreign();
         }
-        // A form with a picture is one of ours as well: its origin was looked at.
-        if changes && !is_json_or_form(headers) && *request.method() != Method::DELETE {
+        // A reply may come as a form with a picture: its origin was looked at.
+        let may_be_form = request.uri().path().ends_with("/replies");
+        let fits = is_json(headers) || (may_be_form && is_form(headers));
+        if changes && !fits && *request.method() != Method::DELETE {
             return problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected application/json");
         }
         Some(Caller::Session(key, by))
@@ -123,10 +129,16 @@ fn foreign() -> Response {
     problem(StatusCode::FORBIDDEN, "it comes from another page than the gateway's own")
 }
 
-/// What a reply may come as: beside JSON, a form with a picture.
-fn is_json_or_form(headers: &HeaderMap) -> bool {
+/// A form with a picture.
+fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    is_json(headers) || kind.is_some_and(|kind| kind.starts_with("multipart/form-data"))
+    kind.is_some_and(|kind| kind.starts_with("multipart/form-data"))
+}
+
+/// What the browser itself says of the page that asks, where it says it: ours, or none but the officer's
+/// own typing.
+fn is_word_of_ours(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -63,9 +63,8 @@ pub(super) async fn send<B: Backend>(
                 .into_response();
         }
     };
-    // From whatever byte on: a picture but for its first byte is the picture.
     if let Looked::By(by) = looked
-        && !backend.look(evidence.id, by, start > 0).await
+        && !backend.look(evidence.id, by).await
     {
         return problem(StatusCode::SERVICE_UNAVAILABLE, "that it was read cannot be written down");
     }

@@ -182,10 +182,9 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// By the wall clock.
     fn now(&self) -> jiff::Timestamp;
     fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)>;
-    /// Somebody looks at evidence: journaled (P10), and answered when that is on disk. `further`: it is
-    /// asked for from a later byte on, which within a minute of a look is the same look. False: it
-    /// cannot be written down.
-    fn look(&self, id: EvidenceId, by: &str, further: bool) -> impl Future<Output = bool> + Send;
+    /// Somebody looks at evidence: journaled (P10), and answered when that is on disk. Within a minute of
+    /// one, a further one of the same person is the same look. False: it cannot be written down.
+    fn look(&self, id: EvidenceId, by: &str) -> impl Future<Output = bool> + Send;
     /// Enters like a reply over MQTT; answers when it is on disk.
     fn reply(&self, reply: Reply) -> impl Future<Output = Answer> + Send;
     /// Whose link this is, by the last part of its address.

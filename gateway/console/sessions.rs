@@ -71,6 +71,16 @@ impl Sessions {
         Some(session.by.clone())
     }
 
+    /// Whether there is one, which is not used by that: an open page alone does not keep it for ever.
+    pub(super) fn stands(&self, key: &SessionKey, token: &str) -> bool {
+        self.stands_at(key, hash(token), Instant::now())
+    }
+
+    fn stands_at(&self, key: &SessionKey, token: [u8; 32], now: Instant) -> bool {
+        let is_idle = |session: &Session| now.saturating_duration_since(session.used) >= IDLE_MAX;
+        lock(&self.0).get(key).is_some_and(|session| session.token == token && !is_idle(session))
+    }
+
     /// Who sits there says his name; cut at 100 characters.
     pub(super) fn named(&self, key: &SessionKey, by: &str) {
         let by: String = by.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
@@ -127,6 +137,11 @@ mod tests {
             Some(Some("李建国".into()))
         );
         assert_eq!(sessions.used_at(&key, token, after(36 * 3600 - 2)), None, "idle for 12 h");
+        // A page that is open, and only hears, uses it not.
+        sessions.open_at(key, token, start);
+        assert!(sessions.stands_at(&key, token, after(12 * 3600 - 1)));
+        assert!(!sessions.stands_at(&key, token, after(12 * 3600)));
+        assert!(!sessions.stands_at(&key, hash("another"), start));
         sessions.open_at(key, token, start);
         assert_eq!(sessions.used_at(&key, hash("another"), start), None);
         assert_eq!(sessions.used_at(&key, token, start), None, "it is gone");

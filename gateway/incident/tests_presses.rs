@@ -149,6 +149,31 @@ impl World {
     }
 }
 
+/// By its number a page knows which presses nobody has answered.
+#[test]
+fn each_step_of_a_person_notes_how_many_presses_there_were() {
+    let mut world = World::new();
+    let press = |id: &str| Press { id: Some(id.into()), via: "radio".into(), ..Press::default() };
+    let counts = |world: &World| {
+        let detail = &world.records.last().unwrap().incident.detail;
+        ["presses", "presses_known"].map(|key| detail.get(key).and_then(serde_json::Value::as_u64))
+    };
+    world.press(press("1"));
+    assert_eq!(counts(&world), [Some(1), None]);
+    world.acknowledge("press/a");
+    assert_eq!(counts(&world), [Some(1), Some(1)]);
+    world.pass(MINUTE);
+    world.press(press("2"));
+    assert_eq!(counts(&world), [Some(2), Some(1)]);
+    world.restart(true);
+    world.pass(MINUTE);
+    world.press(press("3"));
+    assert_eq!(counts(&world), [Some(3), Some(1)], "over a restart too");
+    let id = world.records.last().unwrap().incident.id;
+    world.say("a", Body::Reply(Reply::new(id, ReplyTo::Dispatched, "李")));
+    assert_eq!(counts(&world), [Some(3), Some(3)]);
+}
+
 #[test]
 fn a_rise_is_a_press_and_what_is_said_again_is_asked_about_at_most_once_an_hour() {
     let mut world = World::new();

@@ -68,11 +68,11 @@ pub(super) struct ConsoleBackend {
     pub(super) step_pictures: Arc<StepPictures>,
     /// The site's own words and its people, as the latest configuration has them.
     pub(super) site_facts: watch::Receiver<Arc<SiteFacts>>,
-    /// When each piece was last looked at, monotonic milliseconds.
-    pub(super) looked: Arc<Mutex<BTreeMap<EvidenceId, u64>>>,
+    /// When each piece was last written down as looked at, by whom; monotonic milliseconds.
+    pub(super) looked: Arc<Mutex<BTreeMap<(EvidenceId, String), u64>>>,
 }
 
-/// A player asks for parts of a clip as it plays: one look.
+/// A player asks for parts of a clip as it plays, and a list is drawn anew: one look of the same person.
 const SAME_LOOK_MS: u64 = 60_000;
 /// Pieces whose last look is remembered; forgetting one only means another record of it.
 const LOOKED_MAX: usize = 1_024;
@@ -172,10 +172,11 @@ impl console::Backend for ConsoleBackend {
         self.store.evidence_path(id)
     }
 
-    async fn look(&self, evidence: EvidenceId, by: &str, further: bool) -> bool {
+    async fn look(&self, evidence: EvidenceId, by: &str) -> bool {
         let now = self.clock.now();
-        let before = lock(&self.looked).get(&evidence).copied();
-        if further && before.is_some_and(|at| now.mono_ms.saturating_sub(at) < SAME_LOOK_MS) {
+        let look = (evidence, by.to_owned());
+        let before = lock(&self.looked).get(&look).copied();
+        if before.is_some_and(|at| now.mono_ms.saturating_sub(at) < SAME_LOOK_MS) {
             return true;
         }
         let read = Entry::EvidenceRead { evidence, by: by.into(), at: now.wall };
@@ -185,7 +186,7 @@ impl console::Backend for ConsoleBackend {
             if looked.len() >= LOOKED_MAX {
                 looked.clear();
             }
-            looked.insert(evidence, now.mono_ms);
+            looked.insert(look, now.mono_ms);
         }
         written
     }

@@ -1,7 +1,7 @@
 // node flows.mjs NAME: one flow of an officer in a real browser, against the gateway that the environment names. It ends
 // with 0 when all of it was so, else it says what was not.
 
-import { api, browser, check, done, logIn, open, press, publish, token, until } from './browser.mjs';
+import { api, browser, check, done, logIn, open, press, publish, shoot, token, until } from './browser.mjs';
 
 const rows = (page) => page.$$eval('[data-rows] [data-incident]', (all) => all.map((row) => [row.dataset.incident, Number(row.dataset.revision), row.dataset.stage]));
 const tones = (page) => page.evaluate(() => Number(document.documentElement.dataset.tones));
@@ -77,6 +77,65 @@ export async function second(chrome) {
   await done(page);
 }
 
+/** Pressed again when somebody has it: every screen rings, also after a reload, until it is noted there or somebody goes on with it. */
+export async function again(chrome) {
+  const [one, two] = [await open(chrome), await open(chrome, { name: '孙辅警' })];
+  for (const page of [one, two]) await logIn(page);
+  await press('btn-1');
+  await one.click('[data-accept=first]');
+  for (const page of [one, two]) await page.waitForSelector('[data-urgent]', { state: 'detached' });
+  await press('btn-1');
+  for (const page of [one, two]) {
+    await page.waitForSelector('[data-accept=again]');
+    check('it rings again', await rings(page));
+    check('how often stands there', (await page.textContent('[data-urgent]')).includes('已按 2 次') && (await page.textContent('[data-rows]')).includes('已按 2 次'));
+  }
+  const [{ incident, stage, detail }] = await kind('emergency-button');
+  check('its stage is as it was', stage === 'accepted' && detail.presses === 2 && detail.presses_known === 1);
+  await shoot(one, 'pressed-again');
+  await two.reload();
+  await two.waitForSelector('[data-accept=again]');
+  check('that nobody hears it is said over it', (await two.waitForSelector('[data-urgent] [data-mute]')) !== null);
+  await shoot(two, 'pressed-again-muted');
+  await one.click('[data-accept=again]');
+  await one.waitForSelector('[data-urgent]', { state: 'detached' });
+  await one.reload();
+  await one.waitForSelector('[data-link=live]');
+  check('noted at one screen is noted there alone', !(await rings(one)) && (await rings(two)));
+  await api('POST', '/api/v1/replies', { incident, to: 'dispatched', by: '李警官', id: 'on' });
+  await two.waitForSelector('[data-urgent]', { state: 'detached' });
+  await two.waitForSelector('.notice:has-text("李警官")');
+  await press('btn-1');
+  for (const page of [one, two]) await page.waitForSelector('[data-accept=again]');
+  await Promise.all([done(one), done(two)]);
+}
+
+/** The answer to a step comes when the case is over already: it revives nothing. */
+export async function late(chrome) {
+  const page = await open(chrome);
+  let letGo;
+  const held = new Promise((go) => (letGo = go));
+  await page.route(/\/api\/v1\/replies/, async (route) => {
+    const answer = await route.fetch();
+    await held;
+    await route.fulfill({ response: answer });
+  });
+  await logIn(page);
+  await press('btn-1');
+  await page.click('[data-accept]');
+  await page.waitForSelector('[data-urgent]', { state: 'detached' });
+  const [{ incident }] = await kind('emergency-button');
+  await api('POST', '/api/v1/replies', { incident, to: 'dismissed', reason: 'test', by: '李警官', id: 'over' });
+  await page.waitForSelector('.recent');
+  const answered = page.waitForResponse(/\/api\/v1\/replies/);
+  letGo();
+  await answered;
+  await page.waitForTimeout(300); // For as long as the page would need to show it.
+  await same(page);
+  check('it is over', (await rows(page)).length === 0 && !(await rings(page)));
+  await done(page);
+}
+
 /** Dismissed with a reason of the list, by the mouse. */
 export async function dismiss(chrome) {
   const page = await open(chrome);
@@ -108,10 +167,17 @@ export async function keyboard(chrome) {
   await press('btn-1');
   await page.waitForSelector('[data-urgent]');
   await page.waitForTimeout(700); // For as long as a key does not count.
+  const repeat = (key) => page.evaluate((key) => document.body.dispatchEvent(new KeyboardEvent('keydown', { key, repeat: true, bubbles: true })), key);
+  await repeat('a');
+  await page.waitForTimeout(300); // For as long as a step would need.
+  check('a key that is held down accepts nothing', (await kind('emergency-button'))[0].stage === 'opened');
   await page.keyboard.press('a');
   await page.waitForSelector('[data-urgent]', { state: 'detached' });
   await page.keyboard.press('j');
+  await page.keyboard.press('x');
   await page.waitForSelector('[data-case][data-stage=accepted]');
+  check('a key that was meant for the emergency does nothing to what lies beneath', (await page.$('[data-dialog]')) === null);
+  await page.waitForTimeout(700); // For as long as a key does not count.
   await page.keyboard.press('d');
   await page.waitForSelector('[data-dialog]');
   await page.keyboard.press('Enter');
@@ -308,7 +374,7 @@ export async function thrown(chrome) {
   await done(page);
 }
 
-const flows = { accept, second, dismiss, keyboard, cuts, lost, touched, names, words, thrown };
+const flows = { accept, again, late, second, dismiss, keyboard, cuts, lost, touched, names, words, thrown };
 const name = process.argv[2];
 const { screens, measure } = await import('./screens.mjs');
 const flow = { ...flows, screens, measure }[name];

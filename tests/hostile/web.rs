@@ -183,15 +183,27 @@ async fn p10_every_look_at_evidence_is_written_down_whatever_part_is_asked_for()
     assert_eq!(looks(&gateway), 1);
     assert_eq!(ask(1, Some("bytes=-100"), false).await, 206);
     assert_eq!(looks(&gateway), 2);
-    // A player goes on: the same look. From the beginning it is another one.
+    // A player goes on, or a list is drawn anew: within a minute the same look of the same person.
     assert_eq!(ask(1, Some("bytes=100-200"), false).await, 206);
     assert_eq!(looks(&gateway), 2);
     assert_eq!(ask(1, None, false).await, 200);
     assert_eq!(ask(1, Some("bytes=0-"), false).await, 206);
-    assert_eq!(looks(&gateway), 4);
+    assert_eq!(looks(&gateway), 2);
+    // Somebody else's is one of its own.
+    let session = format!("{}/api/v1/session", gateway.web);
+    let token = serde_json::json!({ "token": gateway.token });
+    let inside = http().post(session).json(&token).send().await.unwrap();
+    let cookie = inside.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap();
+    let url = format!("{}/api/v1/evidence/{}", gateway.web, pieces[1]["id"].as_str().unwrap());
+    let by_cookie = || http().get(&url).header("cookie", cookie);
+    assert_eq!(by_cookie().send().await.unwrap().status().as_u16(), 200);
+    assert_eq!(looks(&gateway), 3);
+    // Nor may a page of somebody else's use that cookie to look.
+    let foreign = by_cookie().header("sec-fetch-site", "same-site").send().await.unwrap();
+    assert_eq!(foreign.status().as_u16(), 403);
     // What shows nothing is none.
     assert_eq!(ask(0, Some("bytes=999999999-"), false).await, 416);
-    assert_eq!(looks(&gateway), 4);
+    assert_eq!(looks(&gateway), 3);
 }
 
 /// A hello of TLS 1.0 or 1.1, or of nonsense; the alert that it gets, if any.

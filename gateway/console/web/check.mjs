@@ -36,6 +36,28 @@ for (const key of zh) {
 }
 for (const [, key] of code.matchAll(/\bt\('([\w.-]+)'/g)) if (!zh.includes(key)) wrong.push(`${key}: is not in the catalogue`);
 
+// Words that the gateway says: each of its lists, read from its source, is whole in the catalogue.
+const gateway = join(here, '../..');
+const domain = (name) => readFileSync(join(gateway, 'domain', name), 'utf8');
+const kebab = (name) => name.replace(/(?!^)[A-Z]/g, '-$&').toLowerCase();
+const variants = (text, name) => [...(new RegExp(`pub enum ${name} \\{([^}]*)\\}`).exec(text)?.[1] ?? '').matchAll(/^ {4}([A-Z]\w*)/gm)].map(([, one]) => kebab(one));
+const LISTS = [
+  ['source', variants(domain('place.rs'), 'SourceKind')],
+  ['device', [...(/DEVICE_STATES[^=]*=\s*\[([^\]]*)\]/.exec(domain('device.rs'))?.[1] ?? '').matchAll(/"([\w-]+)"/g)].map(([, one]) => one)],
+  ['step', variants(domain('life.rs'), 'ReplyTo')],
+  ['reason', variants(domain('life.rs'), 'DismissReason')],
+  ['asked', variants(domain('life.rs'), 'AskFor')],
+  ['stage', variants(domain('kind.rs'), 'Stage')],
+  ['level', variants(domain('limit.rs'), 'Level')],
+  ['limit', variants(domain('limit.rs'), 'LimitStep')],
+  ['role', variants(domain('duty.rs'), 'DutyRole')],
+];
+for (const [group, names] of LISTS) {
+  // A list that is not found any more would be right for ever.
+  if (names.length < 3) wrong.push(`the words of ${group}: the gateway's list of them was not found`);
+  for (const name of names) if (!zh.includes(`${group}.${name}`)) wrong.push(`${group}.${name}: the gateway says it, and the catalogue has no word`);
+}
+
 // What is fetched: terms that leave whoever ships it free, and a lock that names no place.
 const lock = JSON.parse(readFileSync(join(here, 'package-lock.json'), 'utf8'));
 for (const [path, one] of Object.entries(lock.packages)) {

@@ -127,6 +127,10 @@ impl Desk {
             live.incident.detail.insert("note_of_reply".into(), note.clone().into());
         }
         mark(&mut live.incident, reply, now);
+        // More than these are presses that nobody has answered: a page rings for them.
+        if let Some(presses) = live.incident.detail.get("presses").cloned() {
+            live.incident.detail.insert("presses_known".into(), presses);
+        }
         if let Some(picture) = &reply.picture {
             let (incident, evidence) = (reply.incident, Evidence::clone(picture));
             live.incident.evidence.push(evidence.clone());

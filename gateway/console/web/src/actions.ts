@@ -4,7 +4,7 @@ import { signal } from '@preact/signals';
 import { call, freshId, Refused } from './api';
 import { connect } from './feed';
 import { say, sayTaken } from './notices';
-import { askWho, change, me } from './state';
+import { askWho, change, drop, me } from './state';
 import { clock } from './time';
 import type { Case } from './types';
 import { language, t, word } from './words';
@@ -17,7 +17,12 @@ export interface More { reason?: string; note?: string; department?: string }
 /** Cases of which a step is under way. */
 export const busy = signal<ReadonlySet<string>>(new Set());
 /** What is to be done as soon as somebody has said who he is. */
-let later: (() => void) | null = null;
+const later = signal<(() => void) | null>(null);
+/** He is asked who he is because of a step that waits for it. */
+export const isAskedFirst = (): boolean => askWho.value && later.value !== null;
+/** Ids of replies of which nobody knows whether they arrived: the same tap once more sends the same one. */
+const unsure = new Map<string, string>();
+const UNSURE_MAX = 100;
 
 const RETRIES_MS = [400, 1000, 2000];
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
@@ -42,22 +47,28 @@ export function steps(one: Case): To[] {
 
 export async function take(one: Case, to: To, more: More = {}): Promise<boolean> {
   if (me.value === '') {
-    later = () => void take(one, to, more);
+    later.value = () => void take(one, to, more);
     askWho.value = true;
     return false;
   }
   if (busy.value.has(one.incident)) return false;
   busy.value = new Set([...busy.value, one.incident]);
-  const reply = { incident: one.incident, to, by: me.value, id: freshId(), revision: one.revision, ...more };
+  const said = { incident: one.incident, to, by: me.value, revision: one.revision, ...more };
+  const key = JSON.stringify(said);
+  const id = unsure.get(key) ?? freshId();
+  if (unsure.size >= UNSURE_MAX) unsure.clear();
+  unsure.set(key, id);
   try {
-    return await send(one, reply);
+    const answer = await send(one, { ...said, id });
+    if (answer !== 'unsure') unsure.delete(key);
+    return answer === 'done';
   } finally {
     busy.value = new Set([...busy.value].filter((id) => id !== one.incident));
   }
 }
 
 /** The same reply each time: the second has no effect where the first arrived. */
-async function send(one: Case, reply: { to: To; incident: string }): Promise<boolean> {
+async function send(one: Case, reply: { to: To; incident: string; id: string }): Promise<'done' | 'refused' | 'unsure'> {
   for (let n = 0; ; n += 1) {
     try {
       const after = await call<Case>('POST', '/api/v1/replies', reply);
@@ -65,7 +76,7 @@ async function send(one: Case, reply: { to: To; incident: string }): Promise<boo
       // Of a call that is told on every screen already, by the feed or just now.
       const told = one.severity === 1 && one.stage === 'opened';
       if (!told) say(t('act.done', { step: word('step', reply.to) }), 'good');
-      return true;
+      return 'done';
     } catch (error) {
       const passes = !(error instanceof Refused) || error.status === 503;
       const wait = RETRIES_MS[n];
@@ -75,7 +86,7 @@ async function send(one: Case, reply: { to: To; incident: string }): Promise<boo
         continue;
       }
       await refused(one, error);
-      return false;
+      return passes ? 'unsure' : 'refused';
     }
   }
 }
@@ -89,18 +100,19 @@ async function refused(one: Case, error: unknown): Promise<void> {
   say(error.status === 409 && who !== null ? who : t('act.failed', { why: error.message }), 'bad');
   try {
     change(await call<Case>('GET', `/api/v1/incidents/${one.incident}`));
-  } catch {
-    // The feed tells it anyway.
+  } catch (error) {
+    // The feed tells it anyway; but what the gateway does not have need not ring.
+    if (error instanceof Refused && error.status === 404) drop(one.incident);
   }
 }
 
 /** Somebody has said who he is. */
 export function goOn(): void {
-  const next = later;
-  later = null;
+  const next = later.value;
+  later.value = null;
   next?.();
 }
 
 export function forgetLater(): void {
-  later = null;
+  later.value = null;
 }

@@ -9,12 +9,16 @@ export class Refused extends Error {
   }
 }
 
-/** A request takes at most so long. */
+/** A request is given up after so long without a byte; as long as its answer comes, it may take longer. */
 const WITHIN_MS = 15_000;
 
 export async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   const gone = new AbortController();
-  const timer = setTimeout(() => gone.abort(), WITHIN_MS);
+  let timer = setTimeout(() => gone.abort(), WITHIN_MS);
+  const goesOn = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => gone.abort(), WITHIN_MS);
+  };
   try {
     const answer = await fetch(path, {
       method,
@@ -24,12 +28,25 @@ export async function call<T>(method: string, path: string, body?: unknown): Pro
       headers: body === undefined ? {} : { 'content-type': 'application/json' },
       body: body === undefined ? null : JSON.stringify(body),
     });
-    const text = await answer.text();
+    const text = await read(answer, goesOn);
     const said: unknown = text === '' ? {} : parse(text);
     if (!answer.ok) throw new Refused(answer.status, (said ?? {}) as Record<string, unknown>);
     return said as T;
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/** The whole answer; `goesOn` hears of each piece. */
+async function read(answer: Response, goesOn: () => void): Promise<string> {
+  const reader = answer.body?.getReader();
+  if (reader === undefined) return answer.text();
+  const decoder = new TextDecoder();
+  for (let text = ''; ; ) {
+    const { done, value } = await reader.read();
+    goesOn();
+    text += decoder.decode(value, { stream: !done });
+    if (done) return text;
   }
 }
 

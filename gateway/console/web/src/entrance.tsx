@@ -1,13 +1,16 @@
 // Logging in with the token, and saying who sits here.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { forgetLater, goOn } from './actions';
+import { forgetLater, goOn, isAskedFirst } from './actions';
 import { call, Refused } from './api';
-import { connect } from './feed';
+import { enter, readWords } from './feed';
 import { Dialog } from './parts';
 import { arm } from './sound';
-import { askWho, entrance, iAm, me, overview, thrownOut } from './state';
+import { askWho, entrance, expectCalls, iAm, isDeaf, me, overview, thrownOut } from './state';
 import { language, speak, t, word } from './words';
+
+/** The list waits no longer for the name to be known. */
+const NAME_WITHIN_MS = 2000;
 
 /** Whether this browser has a session. */
 export async function look(): Promise<void> {
@@ -16,22 +19,29 @@ export async function look(): Promise<void> {
     if (open) inside();
     else entrance.value = 'outside';
   } catch (error) {
-    entrance.value = 'outside';
-    if (!(error instanceof Refused)) setTimeout(() => void look(), 3000);
+    // Without an answer nobody knows whether he must log in: the page goes on asking.
+    if (error instanceof Refused && error.status < 500) entrance.value = 'outside';
+    else setTimeout(() => void look(), 3000);
   }
 }
 
 function inside(): void {
   entrance.value = 'inside';
   thrownOut.value = false;
+  expectCalls(true);
   if (me.value === '') askWho.value = true;
-  else tellName(me.value);
-  void connect(true);
+  // Pictures are looked at as soon as the list is there: the name comes before.
+  const named = me.value === '' ? Promise.resolve() : tellName(me.value);
+  void named.then(enter);
 }
 
 /** For the record of who looked at evidence; the steps carry the name themselves. */
-function tellName(name: string): void {
-  call('PUT', '/api/v1/session', { by: name }).catch(() => undefined);
+async function tellName(name: string): Promise<void> {
+  try {
+    await Promise.race([call('PUT', '/api/v1/session', { by: name }), new Promise((done) => setTimeout(done, NAME_WITHIN_MS))]);
+  } catch {
+    // The record then says that it was this page.
+  }
 }
 
 export function LogIn() {
@@ -60,7 +70,7 @@ export function LogIn() {
     <main class="login" id="main">
       <form onSubmit={(event) => void go(event)}>
         <h1>{t('app.name')}</h1>
-        {thrownOut.value ? (
+        {thrownOut.value || isDeaf.value ? (
           <p class="warn" role="alert">
             {t('login.again')}
           </p>
@@ -96,12 +106,17 @@ export function LogIn() {
 
 export function Who() {
   const [typed, setTyped] = useState('');
+  const asked = askWho.value && overview.value !== null;
+  useEffect(() => {
+    // A page is open for days, and shifts change: as it is known, until the answer is there.
+    if (asked) readWords().catch(() => undefined);
+  }, [asked]);
   if (!askWho.value) return null;
   const people = overview.value?.words.people ?? [];
   const use = (name: string) => {
     if (name.trim() === '') return;
     iAm(name.trim());
-    tellName(name.trim());
+    void tellName(name.trim());
     setTyped('');
     askWho.value = false;
     goOn();
@@ -124,7 +139,7 @@ export function Who() {
       </>
     );
   return (
-    <Dialog title={t('me.title')} onClose={close}>
+    <Dialog title={t('me.title')} onClose={close} above={isAskedFirst()}>
       <p class="hint">{t('me.hint')}</p>
       {group(t('me.on_duty'), people.filter((one) => one.on_duty))}
       {group(t('me.others'), people.filter((one) => !one.on_duty))}

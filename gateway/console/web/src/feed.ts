@@ -4,18 +4,28 @@ import { call, Refused } from './api';
 import { sayTaken } from './notices';
 import * as state from './state';
 import { at, clockOff, tick } from './time';
-import type { Message, Overview } from './types';
+import type { Case, Message, Overview } from './types';
 
 /** Without a word for so long the list is old. */
 const SILENT_MS = 12_000;
+/** What became of a call that the overview does not have is asked again so often. */
+const LOOK_AGAIN_MS = 5000;
 const RETRY_MS = [300, 1000, 2000, 5000];
 
 let socket: WebSocket | null = null;
 let tries = 0;
 let timer = 0;
 let generation = 0;
-/** When the socket of now was asked for. */
-let asked = 0;
+/** When the socket of now was asked for, and the last word was heard or the page was entered: `performance.now()`,
+ * which no setting of a clock moves, and the clock, which goes on while a computer sleeps. */
+let asked = moment();
+let heardAt = moment();
+
+function moment(): [number, number] {
+  return [performance.now(), Date.now()];
+}
+
+const isLongAgo = ([own, wall]: [number, number]): boolean => performance.now() - own > SILENT_MS || Date.now() - wall > SILENT_MS;
 
 /** Reads everything, then goes on from there, for ever. */
 export async function connect(anew: boolean): Promise<void> {
@@ -39,11 +49,26 @@ export async function connect(anew: boolean): Promise<void> {
   }
 }
 
-/** A call that is not in the new overview was dealt with while we were away: it is said, not swallowed. */
+/** A call that was dealt with while we were away is said, not swallowed. One that is not in the overview at all goes
+ * on calling until the gateway says what became of it. */
 function takeOver(from: Overview): void {
   const before = state.calls.value;
-  state.begin(from);
-  for (const call of before) sayTaken(call, state.open.value.get(call.incident));
+  const there = new Set(from.open.map((one) => one.incident));
+  const missing = before.filter((one) => !there.has(one.incident));
+  state.begin(from, missing);
+  for (const one of before) sayTaken(one, state.open.value.get(one.incident));
+  for (const one of missing) void lookAfter(one);
+}
+
+async function lookAfter(one: Case): Promise<void> {
+  const mine = generation;
+  try {
+    const after = await call<Case>('GET', `/api/v1/incidents/${encodeURIComponent(one.incident)}`);
+    sayTaken(state.change(after), state.isOver(after) ? after : state.open.value.get(after.incident));
+  } catch {
+    // It goes on calling, and whoever accepts it hears why not.
+    setTimeout(() => mine === generation && state.open.value.has(one.incident) && void lookAfter(one), LOOK_AGAIN_MS);
+  }
 }
 
 function listen(mine: number): void {
@@ -52,7 +77,7 @@ function listen(mine: number): void {
   const query = `after=${state.position.value}&series=${encodeURIComponent(from?.series ?? '')}`;
   const next = new WebSocket(`${scheme}://${location.host}/api/v1/changes?${query}`);
   socket = next;
-  asked = Date.now();
+  asked = moment();
   let anew = false;
   next.onmessage = (event: MessageEvent<string>) => {
     if (mine !== generation) return;
@@ -95,6 +120,7 @@ function listen(mine: number): void {
 function fresh(): void {
   tries = 0;
   tick();
+  heardAt = moment();
   state.lastWord.value = Date.now();
   state.link.value = 'live';
   state.thrownOut.value = false;
@@ -129,16 +155,37 @@ function thrownOut(): void {
   state.entrance.value = 'outside';
 }
 
+/** Who is on duty now, and what else the site says of itself: read anew when somebody wants to know. */
+export async function readWords(): Promise<void> {
+  const from = await call<Overview>('GET', '/api/v1/console');
+  if (state.overview.value !== null) state.overview.value = { ...state.overview.value, words: from.words };
+}
+
+/** Somebody has come in: from now on silence counts, also that of a first overview that never comes. */
+export function enter(): void {
+  heardAt = moment();
+  state.link.value = 'connecting';
+  void connect(true);
+}
+
 /** Looks each second whether the gateway still speaks; a tab that slept finds out here. */
 export function watch(): void {
   tick();
-  const since = (time: number) => Date.now() - time > SILENT_MS;
-  if (state.entrance.value !== 'inside' || state.lastWord.value === 0 || !since(state.lastWord.value)) return;
+  if (state.entrance.value !== 'inside' || !isLongAgo(heardAt)) return;
   state.link.value = 'lost';
   // Open or not: what says nothing for so long is given up, and a new one has as long.
-  if (socket !== null && since(asked)) void connect(false);
+  if (socket !== null && isLongAgo(asked)) void connect(false);
 }
 
+/** The page is seen again, or the network is back: nothing is waited for. */
+export function wake(): void {
+  watch();
+  if (state.entrance.value !== 'inside' || state.link.value !== 'lost' || socket !== null) return;
+  tries = 0;
+  void connect(false);
+}
+
+/** Logged out by hand. */
 export function leave(): void {
   generation += 1;
   clearTimeout(timer);
@@ -148,5 +195,8 @@ export function leave(): void {
   state.open.value = new Map();
   state.finished.value = [];
   state.thrownOut.value = false;
+  state.expectCalls(false);
+  // The desk is shared: whoever comes next says who he is.
+  state.iAm('');
   state.entrance.value = 'outside';
 }

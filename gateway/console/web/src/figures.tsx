@@ -2,7 +2,8 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { call } from './api';
-import { now } from './time';
+import { overview } from './state';
+import { clockOff, onSite } from './time';
 import { language, t, word, type Key } from './words';
 
 const GROUPS = ['none', 'grid', 'community', 'kind', 'source', 'department'] as const;
@@ -23,8 +24,13 @@ const COLUMNS: [string, Key][] = [
   ['overdue', 'figure.overdue'],
 ];
 
+/** Of the site: by its own offset, which the gateway's time bears, whatever zone this screen has. */
+function thisMonth(): string {
+  return onSite(overview.value?.at, Date.now() + clockOff.value).slice(0, 7);
+}
+
 export function Figures() {
-  const [month, setMonth] = useState(new Date(now.value).toISOString().slice(0, 7));
+  const [month, setMonth] = useState(thisMonth);
   const [group, setGroup] = useState<(typeof GROUPS)[number]>('none');
   const [told, setTold] = useState<Told | null>(null);
   const [wrong, setWrong] = useState('');

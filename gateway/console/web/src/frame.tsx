@@ -1,11 +1,11 @@
 // What is around each screen: the bar at the top, what is wrong with the connection, and the line that proves it lives.
 
-import { call } from './api';
+import { call, Refused } from './api';
 import { leave } from './feed';
-import { forget, notices } from './notices';
+import { forget, notices, say } from './notices';
 import { route } from './route';
 import { armed, listenOnce } from './sound';
-import { askWho, lastWord, lastWordAt, link, me, overview, condition, thrownOut } from './state';
+import { askWho, isOldPage, lastWord, lastWordAt, link, me, overview, condition, thrownOut } from './state';
 import { clockOff, clockS, now } from './time';
 import { keep, kept, language, speak, t } from './words';
 import { helpShown } from './keys';
@@ -61,11 +61,31 @@ export function Top() {
         <button type="button" class="plain me" onClick={() => (askWho.value = true)} title={t('top.me')} data-me>
           {me.value === '' ? t('top.me') : me.value}
         </button>
-        <button type="button" class="plain wide" onClick={() => void call('DELETE', '/api/v1/session').then(leave, leave)} data-logout>
+        <button type="button" class="plain" onClick={() => void logOut()} data-logout>
           {t('top.logout')}
         </button>
       </div>
     </header>
+  );
+}
+
+/** Out is who is out for the gateway too: else whoever sits down next would be in. */
+async function logOut(): Promise<void> {
+  try {
+    await call('DELETE', '/api/v1/session');
+  } catch (error) {
+    if (!(error instanceof Refused) || error.status !== 401) return say(t('top.logout_failed'), 'bad');
+  }
+  leave();
+}
+
+/** Says, over an emergency, that nobody hears it. */
+export function Mute() {
+  if (armed.value) return null;
+  return (
+    <button type="button" class="mute" onClick={() => void listenOnce()} data-mute>
+      ✕ {t('foot.sound_off')}
+    </button>
   );
 }
 
@@ -110,6 +130,11 @@ export function Foot() {
       {facts === null ? null : <Sinks />}
       {facts === null ? null : <Disk />}
       <Clock />
+      {isOldPage.value ? (
+        <button type="button" class="lamp bad" onClick={() => location.reload()} data-old-page>
+          {t('top.old_page')}
+        </button>
+      ) : null}
       {facts !== null && facts.reasons.length > 0 ? (
         <a class="bad" href="#/system">
           {t('foot.faults', { n: facts.reasons.length })}

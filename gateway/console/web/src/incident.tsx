@@ -3,8 +3,8 @@
 import { useEffect, useState } from 'preact/hooks';
 import { call, evidenceUrl, Refused } from './api';
 import { TimeLine } from './timeline';
-import { clip, Limit, Picture, picture, placeOf, Severity, Stage, text } from './parts';
-import { go } from './route';
+import { clip, Limit, Picture, picture, placeOf, Presses, Severity, Stage, text } from './parts';
+import { go, incidentHash } from './route';
 import { finished, isOver, open } from './state';
 import { Steps } from './steps';
 import { ago, at, clockS, day, now } from './time';
@@ -20,7 +20,7 @@ export function Incident({ id }: { id: string }) {
   useEffect(() => {
     if (known) return;
     call<Case>('GET', `/api/v1/incidents/${encodeURIComponent(id)}`).then(setKept, (error: unknown) => {
-      setGone(error instanceof Refused && error.status === 404 ? t('case.gone') : t('act.unreachable'));
+      setGone(error instanceof Refused && error.status === 404 ? t('case.gone') : t('case.unread'));
     });
   }, [id, known]);
   const one = live ?? kept;
@@ -38,6 +38,7 @@ function Whole({ one }: { one: Case }) {
         <div class="head">
           <Severity one={one} />
           <Stage one={one} />
+          <Presses one={one} />
           {one.suspended_until === undefined ? null : <span class="stage">{t('case.suspended')}</span>}
           {one.detail?.['drill'] === true ? <span class="stage drill">{t('case.drill')}</span> : null}
           <span class="ago">{ago(one.opened_at)}</span>
@@ -48,7 +49,7 @@ function Whole({ one }: { one: Case }) {
         <h2>{title(one)}</h2>
         <p class="where">{placeOf(one)}</p>
       </header>
-      {isOver(one) ? <p class="hint">{t('case.closed_note')}</p> : <Limit one={one} />}
+      {isOver(one) ? <Over one={one} /> : <Limit one={one} />}
       {one.asked === undefined ? null : (
         <p class="warn">
           {word('asked', one.asked.what)} · {one.asked.by} {day(one.asked.at, one.opened_at)}
@@ -68,6 +69,18 @@ function Whole({ one }: { one: Case }) {
       </p>
     </article>
   );
+}
+
+/** How it ended. */
+function Over({ one }: { one: Case }) {
+  if (one.merged_into !== undefined) {
+    return (
+      <p class="hint">
+        {t('case.merged_note')} <a href={incidentHash(one.merged_into)}>{one.merged_into}</a>
+      </p>
+    );
+  }
+  return <p class="hint">{t(one.stage === 'dismissed' ? 'case.dismissed_note' : 'case.closed_note')}</p>;
 }
 
 function Evidence({ one }: { one: Case }) {
@@ -168,7 +181,9 @@ function whatOf(step: Step): string {
     step.level === undefined ? undefined : word('level', step.level),
     step.until === undefined ? undefined : `→ ${day(step.until, step.at)}`,
   ].filter(Boolean);
-  const name = word('step', step.self_handled === true && step.step === 'handled' ? 'self-handled' : step.step);
+  // The head of the grid is urged; those above him see to it.
+  const isUrged = step.step === 'escalated' && step.level === 'grid-head';
+  const name = word('step', isUrged ? 'urged' : step.self_handled === true && step.step === 'handled' ? 'self-handled' : step.step);
   return more.length === 0 ? name : `${name} (${more.join(' · ')})`;
 }
 

@@ -1,7 +1,7 @@
 // Everything by the keyboard alone, with a list of the keys.
 
 import { signal } from '@preact/signals';
-import { forgetLater, take } from './actions';
+import { forgetLater, isAskedFirst, take } from './actions';
 import { move } from './now';
 import { chosen, find, release } from './order';
 import { Dialog } from './parts';
@@ -11,7 +11,10 @@ import { askWho, entrance } from './state';
 import { asking, begin, dismissBy } from './steps';
 import { steps } from './actions';
 import { t, type Key } from './words';
-import { accept, current, shrink } from './urgent';
+import { accept, current, hasJustGone, shrink } from './urgent';
+
+/** Keys that may be held down. */
+const MOVES = new Set(['j', 'k', 'arrowdown', 'arrowup']);
 
 export const helpShown = signal(false);
 
@@ -53,10 +56,10 @@ function typing(event: KeyboardEvent): boolean {
 
 /** Closes what lies on top; gives whether there was anything. */
 function back(): boolean {
+  if (current() !== null && !isAskedFirst()) return shrink(), true;
   if (asking.value !== null) return (asking.value = null), true;
   if (askWho.value) return (askWho.value = false), forgetLater(), true;
   if (helpShown.value) return (helpShown.value = false), true;
-  if (current() !== null) return shrink(), true;
   if (chosen.value !== null) return go('#/', true), true;
   return false;
 }
@@ -67,23 +70,25 @@ function onKey(event: KeyboardEvent): void {
   if (event.key === 'Escape') return void (back() && event.preventDefault());
   if (typing(event)) return;
   const key = event.key.toLowerCase();
+  // A key that is held down, or was meant for an emergency that has just gone, takes no step.
+  if (event.repeat && !MOVES.has(key)) return;
+  const call = current();
+  if (call !== null) {
+    if (key === 'a' && !askWho.value) accept(call);
+    return;
+  }
   if (asking.value?.to === 'dismissed' && /^[1-7]$/.test(key)) {
     event.preventDefault();
     return dismissBy(Number(key) - 1);
   }
   if (asking.value !== null || askWho.value || helpShown.value) return;
-  const call = current();
-  if (call !== null) {
-    if (key === 'a') accept(call);
-    return;
-  }
   if (inList(key)) event.preventDefault();
 }
 
 function inList(key: string): boolean {
   const one = chosen.value === null ? undefined : find(chosen.value);
   const step = { a: 'accepted', d: 'dispatched', x: 'dismissed' }[key] as 'accepted' | 'dispatched' | 'dismissed' | undefined;
-  if (step !== undefined && one !== undefined && steps(one).includes(step)) {
+  if (step !== undefined && one !== undefined && !hasJustGone() && steps(one).includes(step)) {
     if (step === 'accepted') void take(one, 'accepted');
     else begin(one, step);
     return true;
@@ -114,7 +119,7 @@ function inList(key: string): boolean {
 
 /** While a window is open, the focus stays in it. */
 function keepInside(event: KeyboardEvent): void {
-  const box = document.querySelector<HTMLElement>('[data-dialog]') ?? document.querySelector<HTMLElement>('[data-urgent]');
+  const box = ['[data-dialog=above]', '[data-urgent]', '[data-dialog]'].map((what) => document.querySelector<HTMLElement>(what)).find((found) => found !== null) ?? null;
   if (box === null) return;
   const all = [...box.querySelectorAll<HTMLElement>('button:not([disabled]), input, a[href], video[controls]')];
   const first = all[0];

@@ -2,14 +2,14 @@
 
 import { render } from 'preact';
 import { LogIn, look, Who } from './entrance';
-import { watch } from './feed';
+import { wake, watch } from './feed';
 import { Broken, Foot, Notices, paint, theme, Top } from './frame';
 import { Figures } from './figures';
 import { Help, listen } from './keys';
 import { Now } from './now';
 import { route } from './route';
 import { start } from './sound';
-import { entrance } from './state';
+import { calls, entrance } from './state';
 import { Asking } from './steps';
 import { System } from './system';
 import { Urgent } from './urgent';
@@ -23,7 +23,7 @@ function App() {
   return (
     <div class="page">
       <Top />
-      <Broken />
+      {calls.value.length > 0 ? null : <Broken />}
       {tab === 'now' ? <Now /> : tab === 'system' ? <System /> : <Figures />}
       <Foot />
       <Notices />
@@ -40,8 +40,8 @@ speak(language.value);
 start();
 listen();
 setInterval(watch, 1000);
-document.addEventListener('visibilitychange', watch);
-window.addEventListener('online', watch);
+document.addEventListener('visibilitychange', wake);
+window.addEventListener('online', wake);
 const root = document.getElementById('app');
 if (root !== null) render(<App />, root);
 void look();

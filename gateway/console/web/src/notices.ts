@@ -3,8 +3,8 @@
 import { signal } from '@preact/signals';
 import type { Case } from './types';
 import { clock } from './time';
-import { isOver } from './state';
-import { language, t } from './words';
+import { isCalling, isOver } from './state';
+import { language, t, word } from './words';
 
 export interface Notice { id: number; text: string; tone: 'good' | 'bad' | 'plain' }
 
@@ -27,9 +27,12 @@ export const title = (one: Case): string => one.title[language.value];
 
 /** An emergency that waited and waits no more: every screen says who has it. */
 export function sayTaken(before: Case | undefined, after: Case | undefined): void {
-  if (before === undefined || before.severity !== 1 || before.stage !== 'opened') return;
-  if (after !== undefined && after.stage === 'opened') return;
-  const accepted = after !== undefined && !isOver(after) && after.accepted_by !== undefined;
+  if (before === undefined || after === undefined || !isCalling(before) || isCalling(after)) return;
+  const last = after.steps?.at(-1);
+  if (before.stage !== 'opened' && last !== undefined) {
+    return say(t('urgent.stepped', { title: title(before), by: last.by, time: clock(last.at), step: word('step', last.step) }), 'good');
+  }
+  const accepted = !isOver(after) && after.accepted_by !== undefined;
   say(
     accepted
       ? t('urgent.taken', { title: title(before), by: after.accepted_by ?? '', time: clock(after.accepted_at ?? after.changed_at) })

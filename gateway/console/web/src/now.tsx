@@ -1,9 +1,9 @@
 // The screen that is always open: one list, urgent first, and the incident that was chosen beside it.
 
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Incident } from './incident';
 import { chosen, filter, find, held, release, shown, touch, waiting, type Filter } from './order';
-import { Limit, Picture, picture, placeOf, Severity, Stage } from './parts';
+import { Limit, Picture, picture, placeOf, Presses, Severity, Stage } from './parts';
 import { go, incidentHash } from './route';
 import { finished, isOver, link, open, overview } from './state';
 import { Steps } from './steps';
@@ -13,8 +13,8 @@ import type { Case } from './types';
 import { t, word } from './words';
 
 const FILTERS: Filter[] = ['all', 'urgent', 'unaccepted', 'late'];
-/** Rows on the page at once; more come by scrolling. */
-const ROWS_MAX = 200;
+/** Rows on the page at once, and how many more a tap shows. */
+const ROWS = 200;
 
 export function Now() {
   const id = chosen.value;
@@ -30,6 +30,7 @@ export function Now() {
 
 function List() {
   const list = useRef<HTMLDivElement>(null);
+  const [most, setMost] = useState(ROWS);
   const ids = shown.value;
   const old = link.value === 'lost';
   const more = waiting.value;
@@ -72,12 +73,17 @@ function List() {
           </p>
         ) : null}
         <ul>
-          {ids.slice(0, ROWS_MAX).map((one) => {
+          {ids.slice(0, most).map((one) => {
             const found = find(one);
             return found === undefined ? null : <Row key={one} one={found} />;
           })}
         </ul>
-        {left > 0 || ids.length > ROWS_MAX ? <p class="hint">{t('list.left_out', { n: left + Math.max(0, ids.length - ROWS_MAX) })}</p> : null}
+        {ids.length > most ? (
+          <button type="button" class="more" onClick={() => setMost(most + ROWS)} data-more>
+            {t('list.more', { n: Math.min(ROWS, ids.length - most), all: ids.length - most })}
+          </button>
+        ) : null}
+        {left > 0 ? <p class="hint">{t('list.left_out', { n: left })}</p> : null}
         {finished.value.length > 0 ? <Recent /> : null}
       </div>
     </section>
@@ -105,6 +111,7 @@ function Row({ one }: { one: Case }) {
           <span class="where">{placeOf(one)}</span>
           <span class="end">
             {over || one.stage !== 'opened' ? <Stage one={one} /> : null}
+            <Presses one={one} />
             {over ? null : <Limit one={one} />}
           </span>
         </span>

@@ -2,7 +2,7 @@
 
 import { computed, effect, signal } from '@preact/signals';
 import { route } from './route';
-import { finished, open } from './state';
+import { finished, isCalling, open } from './state';
 import { at, now } from './time';
 import type { Case, Light } from './types';
 
@@ -53,16 +53,18 @@ function fits(one: Case, wanted: Filter): boolean {
     case 'urgent':
       return one.severity === 1;
     case 'unaccepted':
-      return one.stage === 'opened';
+      return one.stage === 'opened' || isCalling(one);
     case 'late':
       return light(one) === 'red';
   }
 }
 
+/** Urgent and important ones that nobody has stand above all that somebody has. */
 function rank(a: Case, b: Case): number {
-  const waits = (one: Case) => (one.stage === 'opened' ? 0 : 1);
+  const waits = (one: Case) => (one.stage === 'opened' || isCalling(one) ? 0 : 1);
+  const first = (one: Case) => (waits(one) === 0 && one.severity <= 2 ? 0 : 1);
   const newest = at(b.opened_at) - at(a.opened_at);
-  return a.severity - b.severity || waits(a) - waits(b) || newest || (a.incident < b.incident ? 1 : -1);
+  return first(a) - first(b) || a.severity - b.severity || waits(a) - waits(b) || newest || (a.incident < b.incident ? 1 : -1);
 }
 
 /** As it would be if nobody touched it. Lights change with time, so the filter of late ones is asked again by `tick`. */

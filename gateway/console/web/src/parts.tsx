@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { evidenceUrl } from './api';
 import { light } from './order';
+import { isPressedAgain, presses } from './state';
 import { at, clock, countdown, now, span } from './time';
 import type { Case, Evidence } from './types';
 import { t, word } from './words';
@@ -70,17 +71,23 @@ export function Stage({ one }: { one: Case }) {
   );
 }
 
+/** How often it was pressed, from the second time on. */
+export function Presses({ one }: { one: Case }) {
+  const n = presses(one);
+  return n < 2 ? null : <span class={isPressedAgain(one) ? 'presses again' : 'presses'}>{t('case.presses', { n })}</span>;
+}
+
 /** Where it is, in one line. */
 export function placeOf(one: Case): string {
   const parts = [one.place?.text, one.grid?.name].filter((part): part is string => part !== undefined);
   return parts.length > 0 ? parts.join(' · ') : one.sources.map((source) => source.name || source.id).join('、');
 }
 
-/** A window over the page; Escape and its own button close it. */
-export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ComponentChildren }) {
+/** A window over the page; Escape and its own button close it. `above`: over an emergency too, which is else on top. */
+export function Dialog({ title, onClose, children, above = false }: { title: string; onClose: () => void; children: ComponentChildren; above?: boolean }) {
   return (
-    <div class="veil" onClick={(event) => event.target === event.currentTarget && onClose()}>
-      <div class="dialog" role="dialog" aria-modal="true" aria-label={title} data-dialog>
+    <div class={above ? 'veil above' : 'veil'} onClick={(event) => event.target === event.currentTarget && onClose()}>
+      <div class="dialog" role="dialog" aria-modal="true" aria-label={title} data-dialog={above ? 'above' : ''}>
         <header>
           <h2>{title}</h2>
           <button type="button" class="plain" onClick={onClose} aria-label={t('act.cancel')}>

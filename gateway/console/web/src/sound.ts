@@ -1,7 +1,7 @@
 // The tone of an emergency: every ten seconds until somebody accepts. A browser lets it sound only after a click.
 
 import { effect, signal } from '@preact/signals';
-import { calls, entrance, link, thrownOut } from './state';
+import { calls, entrance, isDeaf, link } from './state';
 
 export const armed = signal(false);
 /** Tones so far, for whoever looks after the page. */
@@ -34,13 +34,22 @@ function armByTheFirstTouch(): void {
   const touched = () => {
     if (!alive()) void arm();
   };
-  document.addEventListener('pointerdown', touched);
-  document.addEventListener('keydown', touched);
+  // A finger counts for a browser when it is lifted, a mouse when it is pressed.
+  for (const kind of ['pointerdown', 'pointerup', 'touchend', 'click', 'keydown']) document.addEventListener(kind, touched);
 }
 
 function beep(pitches: readonly number[], each: number): void {
   tones.value += 1;
-  if (audio === null || !alive()) return;
+  if (audio === null) return;
+  if (alive()) return play(pitches, each);
+  // A system that took the sound away, for a call or for sleep, may give it back.
+  audio.resume().then(
+    () => alive() && play(pitches, each),
+    () => undefined,
+  );
+}
+
+function play(pitches: readonly number[], each: number): void {
   pitches.forEach((pitch, n) => {
     const from = (audio as AudioContext).currentTime + n * each;
     const voice = new OscillatorNode(audio as AudioContext, { type: 'square', frequency: pitch });
@@ -78,7 +87,7 @@ export function start(): void {
   });
   let lostTimer = 0;
   effect(() => {
-    const deaf = thrownOut.value || (entrance.value === 'inside' && link.value === 'lost');
+    const deaf = entrance.value === 'inside' ? link.value === 'lost' : isDeaf.value;
     clearInterval(lostTimer);
     if (deaf) lostTimer = window.setInterval(() => beep([330, 220], 0.4), LOST_AFTER_MS);
   });

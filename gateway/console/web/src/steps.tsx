@@ -7,6 +7,7 @@ import { settled } from './order';
 import { Dialog } from './parts';
 import { overview } from './state';
 import type { Case } from './types';
+import { hasJustGone } from './urgent';
 import { t, word, type Key } from './words';
 
 const LABELS: Record<To, Key> = {
@@ -43,7 +44,7 @@ export function Steps({ one, small = false }: { one: Case; small?: boolean }) {
           data-step={to}
           onClick={(event) => {
             event.stopPropagation();
-            if (!small || settled()) begin(one, to);
+            if (!hasJustGone() && (!small || settled())) begin(one, to);
           }}
         >
           {under && n === 0 ? t('act.sending') : t(LABELS[to])}

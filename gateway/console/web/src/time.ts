@@ -41,3 +41,10 @@ export function ago(text: string): string {
   const ms = now.value - at(text);
   return ms < 5000 ? t('time.now') : t('time.ago', { time: span(ms) });
 }
+
+/** A moment as the site writes it, with the offset of `like`, a time that the gateway wrote. */
+export function onSite(like: string | undefined, time: number): string {
+  const [, sign, hours, minutes] = like?.match(/([+-])(\d\d):?(\d\d)$/) ?? [];
+  const offset = (sign === '-' ? -1 : 1) * (Number(hours ?? 0) * 60 + Number(minutes ?? 0));
+  return new Date(time + offset * 60_000).toISOString();
+}

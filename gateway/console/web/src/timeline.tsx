@@ -1,6 +1,6 @@
 // All sources of an incident on one line of time: from when to when, its pictures and clip, and the steps taken.
 
-import { at, clockS, now } from './time';
+import { at, clockS, now, onSite } from './time';
 import type { Case } from './types';
 import { clip } from './parts';
 import { t, word } from './words';
@@ -18,7 +18,6 @@ export function TimeLine({ one }: { one: Case }) {
   const to = Math.max(...times, from + 10_000);
   const x = (time: number) => LEFT + ((time - from) / (to - from)) * (WIDTH - LEFT - 16);
   const bottom = lanes.length * LANE + 8;
-  const offset = one.opened_at.slice(-6);
   const marks = [0, 0.5, 1].map((share) => from + share * (to - from));
   return (
     <section class="line">
@@ -28,7 +27,7 @@ export function TimeLine({ one }: { one: Case }) {
           <g key={n}>
             <line class="grid" x1={x(mark)} x2={x(mark)} y1={0} y2={bottom} />
             <text x={x(mark)} y={bottom + 16} text-anchor={n === 0 ? 'start' : n === 1 ? 'middle' : 'end'}>
-              {clockS(withOffset(mark, offset))}
+              {clockS(onSite(one.opened_at, mark))}
             </text>
           </g>
         ))}
@@ -53,13 +52,6 @@ export function TimeLine({ one }: { one: Case }) {
       </svg>
     </section>
   );
-}
-
-/** The site's offset, on a time in between. */
-function withOffset(time: number, offset: string): string {
-  const sign = offset.startsWith('-') ? -1 : 1;
-  const minutes = offset.endsWith('Z') ? 0 : sign * (Number(offset.slice(1, 3)) * 60 + Number(offset.slice(4, 6)));
-  return new Date(time + minutes * 60_000).toISOString();
 }
 
 function lanesOf(one: Case): Lane[] {
