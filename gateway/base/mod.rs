@@ -1,6 +1,7 @@
 //! What every room that runs needs: the clock, readiness, figures, signs of progress, tasks and threads, files written whole.
 
 mod bucket;
+mod client_ids;
 mod clock;
 mod cpu_time;
 mod files;
@@ -19,6 +20,7 @@ mod threads;
 mod turns_of_incidents;
 
 pub use bucket::Bucket;
+pub use client_ids::ClientIds;
 pub use clock::{RealClock, SimulatedClock};
 pub use cpu_time::thread_cpu_time;
 pub use files::{Sync, give_to_owner_of, write_whole, write_whole_secret};

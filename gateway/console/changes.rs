@@ -66,7 +66,7 @@ pub(super) async fn serve<B: Backend>(
     let upgrade = upgrade.max_message_size(HEARD_BYTES_MAX).max_frame_size(HEARD_BYTES_MAX);
     upgrade.on_upgrade(move |socket| async move {
         let _seat = seat;
-        let page = Page { socket, door, caller, position: after };
+        let page = FeedPage { socket, door, caller, position: after };
         page.serve(same_series, feed.stop).await;
     })
 }
@@ -82,7 +82,7 @@ enum End {
     Stopping,
 }
 
-struct Page<B> {
+struct FeedPage<B> {
     socket: WebSocket,
     door: Door<B>,
     caller: Caller,
@@ -90,7 +90,7 @@ struct Page<B> {
     position: u64,
 }
 
-impl<B: Backend> Page<B> {
+impl<B: Backend> FeedPage<B> {
     async fn serve(mut self, same_series: bool, stop: watch::Receiver<bool>) {
         let end = match same_series {
             true => self.tell(stop).await,

@@ -130,7 +130,11 @@ impl Ring {
 
     /// Where decoding can begin so that the picture is whole by `at`.
     fn begin_by(&self, at: Timestamp) -> Option<usize> {
-        let by = |index: &usize| self.whole(*index).is_some_and(|whole| whole.at <= at);
+        // With pictures out of order the one where it begins may be later than the one that is whole.
+        let by = |index: &usize| {
+            let begun = self.packets.get(*index).is_some_and(|packet| packet.at <= at);
+            begun && self.whole(*index).is_some_and(|whole| whole.at <= at)
+        };
         (0..self.packets.len()).rev().find(by)
     }
 

@@ -5,6 +5,7 @@
 //! nobody found any more) may have been real, and what would have been lost of those is said as well.
 
 mod counts;
+mod dwell_steps;
 mod ladder;
 mod mask;
 mod schedule;

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::{device_table::DeviceTableReader, junction::Ask, platform_doors::Platforms};
 use crate::{
+    base::ClientIds,
     base::{Progress, Readiness, Registry, Reporter},
     camera::WakeRouter,
     config::Config,
@@ -16,7 +17,6 @@ use crate::{
     sources::{Dialects, camera::StreamUrls},
     store::Store,
     wire::case_links::CaseLinks,
-    wire::client_ids::ClientIds,
 };
 
 /// What is known of the streams of each camera that is asked for them.

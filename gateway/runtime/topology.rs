@@ -41,6 +41,7 @@ use super::{
     track_feed::TrackFeed,
 };
 use crate::{
+    base::ClientIds,
     base::{Progress, Readiness, RealClock, Registry, handles, supervised},
     camera::WakeRouter,
     config::{Config, env::Environment},
@@ -48,7 +49,6 @@ use crate::{
     incident::{Effects, EvidenceJob},
     media::tune_allocator,
     store::{self, Opened, Restored},
-    wire::client_ids::ClientIds,
 };
 
 /// Observations between sources and the junction. When it is full, a source waits, and its device too.

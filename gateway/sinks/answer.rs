@@ -14,11 +14,9 @@ use super::{
     template::{self, Into},
 };
 use crate::{
+    base::ClientIds,
     domain::{Event, IncidentId, Kind, Level, SiteId, What},
-    wire::{
-        client_ids::ClientIds,
-        mqtt::{Access, Publisher},
-    },
+    wire::mqtt::{Access, Publisher},
 };
 
 /// Incidents whose number of answered presses is remembered.

@@ -17,8 +17,8 @@ use super::{
 use jiff::Timestamp;
 
 use crate::{
+    base::ClientIds,
     domain::{Event, Level, Record, SinkId, SiteId},
-    wire::client_ids::ClientIds,
 };
 
 /// `[[sink]]`, by its `kind`.

@@ -7,11 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::sink::{DeliverError, Delivery, Lane, Sink};
 use crate::{
+    base::ClientIds,
     domain::{Level, SiteId},
-    wire::{
-        client_ids::ClientIds,
-        mqtt::{Access, Broker, Publisher},
-    },
+    wire::mqtt::{Access, Broker, Publisher},
 };
 
 /// `[[sink]] kind = "mqtt"`; topic `gridpost/<site>/incident/<kind>`, QoS 1.

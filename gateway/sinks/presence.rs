@@ -18,10 +18,10 @@ use super::{
     sink::{Delivery, Sink},
 };
 use crate::{
+    base::ClientIds,
     domain::{Clock, EventContext, Meter, Metric, SinkId, started_at},
     wire::{
         backoff::backoff,
-        client_ids::ClientIds,
         mqtt::{Publication, WillConnection},
     },
 };

@@ -24,14 +24,13 @@ use super::{
     rights::{NotTheirs, Speaker},
 };
 use crate::{
-    base::{Rarely, Readiness},
+    base::{ClientIds, Rarely, Readiness},
     domain::{
         Arrival, Body, Clock, DeviceReport, DeviceStatus, Envelope, Fault, Kind, Meter, Metric,
         Observation, Receipt, SiteId, Stamp,
     },
     wire::{
         backoff::backoff,
-        client_ids::ClientIds,
         frames,
         mqtt::{self as wire, Granted, Heard, Subscriber},
     },

@@ -115,6 +115,8 @@ fn p11_evidence_keeps_its_bound_by_the_oldest_that_nobody_needs() {
         fs::write(&new.path, [0; 50]).unwrap();
         store.finish_evidence(new).unwrap();
     }
+    // Of one millisecond the ids alone say which is older.
+    ids.sort_unstable();
     assert!(matches!(
         store.new_evidence(EvidenceId::new(), "jpg"),
         Err(EvidenceError::Bound { bytes: 150, max_bytes: 120 })

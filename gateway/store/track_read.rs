@@ -59,7 +59,7 @@ pub fn kept_tracks(
     // The newest first: where there are too many, the oldest are not read.
     names.sort();
     let mut labels = HashMap::new();
-    let mut left = Left { looks: LOOKS_MAX, lines: LINES_MAX };
+    let mut left = ReadBudget { looks: LOOKS_MAX, lines: LINES_MAX };
     for name in names.iter().rev() {
         if left.looks == 0 || left.lines == 0 {
             kept.left_out = true;
@@ -87,7 +87,7 @@ fn is_of(name: &str, wanted: &BTreeMap<SourceId, Vec<(Timestamp, Timestamp)>>) -
 }
 
 /// What may still be read.
-struct Left {
+struct ReadBudget {
     looks: usize,
     lines: usize,
 }
@@ -97,7 +97,7 @@ fn read(
     wanted: &BTreeMap<SourceId, Vec<(Timestamp, Timestamp)>>,
     labels: &mut HashMap<String, Arc<str>>,
     kept: &mut KeptTracks,
-    left: &mut Left,
+    left: &mut ReadBudget,
 ) {
     let (mut reader, mut bytes) = (BufReader::new(file), Vec::new());
     loop {

@@ -3,7 +3,6 @@
 pub mod address;
 pub mod backoff;
 pub mod case_links;
-pub mod client_ids;
 pub mod client_tls;
 pub mod file_stamp;
 pub mod frames;

@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::{Proposal, Study, Tried, best};
+use super::{Proposal, Study, Tried, best, dwell_steps::dwell_steps};
 use crate::rules::{Config, Masks, RuleKind};
 
 /// Shares of the picture's area.
 const SIZES: [f64; 10] = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05];
 /// Seconds, for who is told at once, and for who must stay.
-const DWELLS_SHORT: [f64; 6] = [0.5, 1.0, 2.0, 3.0, 5.0, 10.0];
-const DWELLS_LONG: [f64; 8] = [90.0, 120.0, 180.0, 240.0, 300.0, 420.0, 600.0, 900.0];
 
 /// A key, as it is, and the steps that it may go.
 type Steps = (&'static str, Value, Vec<(Value, Config)>);
@@ -74,22 +71,6 @@ fn looks(rule: &Config) -> Option<Steps> {
         json!(rule.confirm_looks),
         (rule.confirm_looks + 1..=5).map(step).collect(),
     ))
-}
-
-/// Seconds that a rule of this kind may be told to wait.
-fn dwell_steps(kind: RuleKind) -> &'static [f64] {
-    match kind {
-        // Who crosses does not stay.
-        RuleKind::Line => &[],
-        RuleKind::Intrusion | RuleKind::Waterside | RuleKind::Crowd => &DWELLS_SHORT,
-        RuleKind::Loiter | RuleKind::FireLane => &DWELLS_LONG,
-    }
-}
-
-/// By so much later the longest dwell that is tried would tell of somebody.
-pub(super) fn later_at_most(rule: &Config) -> SignedDuration {
-    let longest = dwell_steps(rule.kind).last().copied().unwrap_or(0.0);
-    SignedDuration::from_millis(((longest - rule.dwell_s()).max(0.0) * 1000.0).ceil() as i64)
 }
 
 fn dwells(rule: &Config) -> Option<Steps> {

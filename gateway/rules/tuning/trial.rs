@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use serde::Serialize;
 
-use super::{JudgedCase, Verdict, ladder};
+use super::{JudgedCase, Verdict, dwell_steps::later_at_most};
 use crate::{
     domain::{Bbox, Finding, KeptLook, Now, SourceId, Stamp, Track, TrackFrame},
     rules::{Config, Masks, watch::Watch},
@@ -118,7 +118,7 @@ pub(super) fn window(rule: &Config, case: &JudgedCase) -> (Timestamp, Timestamp)
     let dwell = SignedDuration::from_millis(rule.dwell_ms());
     let ended = case.ended_at.unwrap_or(case.opened_at + LASTED).max(case.opened_at);
     // With a longer dwell it is told later.
-    let later = ladder::later_at_most(rule);
+    let later = later_at_most(rule);
     let until = match case.ended_at {
         Some(_) => ended.min(case.opened_at + AFTER_MAX + later),
         None => ended + later,

@@ -6,11 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    base::ClientIds,
     domain::SiteId,
-    wire::{
-        client_ids::ClientIds,
-        mqtt::{self as wire, Access, Broker},
-    },
+    wire::mqtt::{self as wire, Access, Broker},
 };
 
 /// `[[mqtt]]`: a broker that devices report to.

@@ -3,7 +3,7 @@
 
 use std::{fs, io, path::Path, sync::Arc};
 
-use crate::base::{Readiness, write_whole_secret};
+use super::{Readiness, write_whole_secret};
 
 /// In the data folder; the same over restarts, since a broker keeps what came meanwhile under the id.
 const FILE: &str = "client-id";
