@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use crate::rules::{Config, RuleKind};
 
+/// Seconds, for who is told at once, and for who must stay.
 const DWELLS_SHORT: [f64; 6] = [0.5, 1.0, 2.0, 3.0, 5.0, 10.0];
 const DWELLS_LONG: [f64; 8] = [90.0, 120.0, 180.0, 240.0, 300.0, 420.0, 600.0, 900.0];
 

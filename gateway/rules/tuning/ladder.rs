@@ -9,8 +9,6 @@ use crate::rules::{Config, Masks, RuleKind};
 
 /// Shares of the picture's area.
 const SIZES: [f64; 10] = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05];
-/// Seconds, for who is told at once, and for who must stay.
-
 /// A key, as it is, and the steps that it may go.
 type Steps = (&'static str, Value, Vec<(Value, Config)>);
 
