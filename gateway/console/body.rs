@@ -26,7 +26,7 @@ const BODY_WITHIN: Duration = Duration::from_secs(15);
 const PICTURE_WITHIN: Duration = Duration::from_secs(120);
 /// What is too large is read to its end, up to here, and let go as it comes: who is still writing would see
 /// a connection that breaks, and not the answer.
-const DROPPED_BYTES_MAX: usize = 32 * 1024 * 1024;
+const DROPPED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// And so long.
 const DROPPED_WITHIN: Duration = Duration::from_secs(30);
 
