@@ -78,6 +78,7 @@ async fn l2_not_accepted_it_is_escalated_twice_over_a_kill_and_then_goes_its_way
     let told: Vec<Value> = community.events().iter().map(|it| it["data"]["what"].clone()).collect();
     assert_eq!(told[0], "escalated", "{told:?}");
     // Each revision once, whatever was killed.
+    all.wait("the close, too", |data| data["what"] == "closed").await;
     let events = all.events();
     let mut ids: Vec<&str> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
     ids.sort_unstable();
