@@ -1,11 +1,15 @@
 //! A small file that is there whole or not at all.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::Path,
+    time::{Duration, Instant},
 };
+
+/// How often somebody who waits for a lock tries again.
+const LOCK_POLL: Duration = Duration::from_millis(20);
 
 /// Whether the content must have reached the disk before the new name stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,6 +69,24 @@ pub fn give_to_owner_of(folder: &Path, file: &File) -> io::Result<()> {
         );
         io::Error::new(error.kind(), message)
     })
+}
+
+/// Locks a file that is nobody's but the owner's of the folder `data`; it is made if it is not there, and the
+/// lock lasts as long as what is returned. None: somebody else has held it all this time.
+pub fn lock_file(data: &Path, path: &Path, within: Duration) -> io::Result<Option<File>> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    // Root may come first, and the gateway's own user after him.
+    give_to_owner_of(data, &file)?;
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if began.elapsed() > within => return Ok(None),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_POLL),
+        }
+    }
 }
 
 #[cfg(test)]

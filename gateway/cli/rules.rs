@@ -14,7 +14,7 @@ use super::{
 use crate::{
     base::RealClock,
     config::{self, Change, Changes, Config, env::ProcessEnvironment},
-    domain::Clock,
+    domain::{Clock, DismissReason},
     runtime::{self, Proposal, RuleLine, RuleReport},
     store,
 };
@@ -164,8 +164,10 @@ fn lines(report: &RuleReport) -> Vec<String> {
     for rule in &report.rules {
         let by = &rule.figures.total.dismissed_by;
         if !by.is_empty() {
-            let reasons: Vec<String> =
-                by.iter().map(|(reason, count)| format!("{} {count}", word(reason))).collect();
+            let reasons: Vec<String> = by
+                .iter()
+                .map(|(reason, count)| format!("{} {count}", DismissReason::zh_of(reason)))
+                .collect();
             lines.push(format!(
                 "{} 作废原因 (dismissed by): {}",
                 rule.figures.rule,
@@ -255,19 +257,4 @@ fn effect(proposal: &Proposal) -> Vec<String> {
         ));
     }
     lines
-}
-
-/// Of a reason, as replies give it.
-fn word(reason: &str) -> &str {
-    match reason {
-        "false-alarm" => "误报",
-        "duplicate" => "重复",
-        "not-found" => "现场未发现",
-        "not-ours" => "不属于受理范围",
-        "test" => "测试、演练",
-        "withdrawn" => "撤回",
-        "other" => "其他",
-        "unsaid" => "未说明",
-        other => other,
-    }
 }

@@ -26,7 +26,9 @@ const BODY_WITHIN: Duration = Duration::from_secs(15);
 const PICTURE_WITHIN: Duration = Duration::from_secs(120);
 /// What is too large is read to its end, up to here, and let go as it comes: who is still writing would see
 /// a connection that breaks, and not the answer.
-const DROPPED_BYTES_MAX: usize = 16 * 1024 * 1024;
+const DROPPED_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The same where the sender does not say how long it is: it may have no end.
+const DROPPED_UNSAID_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// And so long.
 const DROPPED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -68,10 +70,14 @@ async fn bounded(request: Request, next: Next, most: usize, within: Duration) ->
     }
 }
 
+/// Bytes, by the sender's own word.
+fn said_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// Whether the body says itself that no picture can be in it.
 pub(super) fn is_small(headers: &HeaderMap) -> bool {
-    let said = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    said.and_then(|said| said.parse::<usize>().ok()).is_some_and(|said| said <= BODY_BYTES_MAX)
+    said_length(headers).is_some_and(|said| said <= BODY_BYTES_MAX)
 }
 
 /// The body of a form without a picture.
@@ -104,20 +110,26 @@ async fn read(
     most: usize,
     within: Duration,
 ) -> Result<Bytes, NoBody> {
-    let said = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-    let said = said.and_then(|value| value.parse().ok()).unwrap_or(0);
-    if said > DROPPED_BYTES_MAX {
+    let said = said_length(headers);
+    let is_large = said.is_some_and(|said| said > most);
+    let dropped_max = said.map_or(DROPPED_UNSAID_BYTES_MAX, |_| DROPPED_BYTES_MAX);
+    if said.is_some_and(|said| said > dropped_max) {
         return Err(NoBody::TooLarge);
     }
-    match tokio::time::timeout(within, read_all(body, most, said > most)).await {
+    match tokio::time::timeout(within, read_all(body, most, is_large, dropped_max)).await {
         Ok(read) => read,
-        Err(_) if said > most => Err(NoBody::TooLarge),
+        Err(_) if is_large => Err(NoBody::TooLarge),
         Err(_) => Err(NoBody::Late),
     }
 }
 
 /// `drops`: it is too large by its own word, and nothing of it is kept.
-async fn read_all(mut body: Body, most: usize, mut drops: bool) -> Result<Bytes, NoBody> {
+async fn read_all(
+    mut body: Body,
+    most: usize,
+    mut drops: bool,
+    dropped_max: usize,
+) -> Result<Bytes, NoBody> {
     let (mut kept, mut seen) = (Vec::new(), 0usize);
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
@@ -131,7 +143,7 @@ async fn read_all(mut body: Body, most: usize, mut drops: bool) -> Result<Bytes,
         } else {
             kept.extend_from_slice(&data);
         }
-        if seen > DROPPED_BYTES_MAX {
+        if seen > dropped_max {
             break;
         }
     }

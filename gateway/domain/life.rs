@@ -110,6 +110,35 @@ pub enum DismissReason {
 }
 
 impl DismissReason {
+    const ALL: [Self; 7] = [
+        Self::FalseAlarm,
+        Self::Duplicate,
+        Self::NotFound,
+        Self::NotOurs,
+        Self::Test,
+        Self::Withdrawn,
+        Self::Other,
+    ];
+
+    /// As replies give it.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::FalseAlarm => "false-alarm",
+            Self::Duplicate => "duplicate",
+            Self::NotFound => "not-found",
+            Self::NotOurs => "not-ours",
+            Self::Test => "test",
+            Self::Withdrawn => "withdrawn",
+            Self::Other => "other",
+        }
+    }
+
+    /// For the officer's eye, by the id; any other word stands for none that was given.
+    pub fn zh_of(id: &str) -> &'static str {
+        let found = Self::ALL.into_iter().find(|reason| reason.id() == id);
+        found.map_or("未说明", Self::zh)
+    }
+
     /// For the officer's eye.
     pub fn zh(self) -> &'static str {
         match self {
@@ -387,5 +416,14 @@ mod tests {
         assert_eq!(long.by.len(), NAME_CHARS_MAX);
         let kept = long.with_id(Some(&"i".repeat(NAME_CHARS_MAX)));
         assert_eq!(kept.id.unwrap().len(), NAME_CHARS_MAX);
+    }
+
+    #[test]
+    fn a_reason_is_called_the_same_in_replies_and_in_figures() {
+        for reason in DismissReason::ALL {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.id());
+            assert_eq!(DismissReason::zh_of(reason.id()), reason.zh());
+        }
+        assert_eq!(DismissReason::zh_of("unstated"), "未说明");
     }
 }

@@ -97,17 +97,3 @@ pub(super) fn group_headings(split: Split) -> &'static [&'static str] {
 pub(super) fn class(is_of_equipment: bool) -> (&'static str, &'static str) {
     if is_of_equipment { ("equipment", "设备与系统") } else { ("event", "事件") }
 }
-
-/// Of a reason for dismissing, by its id.
-pub(super) fn reason_zh(id: &str) -> &'static str {
-    match id {
-        "false-alarm" => "误报",
-        "duplicate" => "重复",
-        "not-found" => "现场未发现",
-        "not-ours" => "不属于受理范围",
-        "test" => "测试、演练",
-        "withdrawn" => "撤回",
-        "other" => "其他",
-        _ => "未说明",
-    }
-}

@@ -194,16 +194,7 @@ fn is_late(case: &CaseLine, as_of: Timestamp) -> bool {
 
 /// As in replies; `unstated` where none was given.
 pub(super) fn reason(reason: Option<DismissReason>) -> &'static str {
-    match reason {
-        Some(DismissReason::FalseAlarm) => "false-alarm",
-        Some(DismissReason::Duplicate) => "duplicate",
-        Some(DismissReason::NotFound) => "not-found",
-        Some(DismissReason::NotOurs) => "not-ours",
-        Some(DismissReason::Test) => "test",
-        Some(DismissReason::Withdrawn) => "withdrawn",
-        Some(DismissReason::Other) => "other",
-        None => "unstated",
-    }
+    reason.map_or("unstated", DismissReason::id)
 }
 
 /// A part of one, to four places; none of nothing.

@@ -6,11 +6,11 @@ use rust_xlsxwriter::{
 };
 
 use super::{
-    columns::{COLUMNS, Cell, group_headings, reason_zh},
+    columns::{COLUMNS, Cell, group_headings},
     query::{FiguresQuery, Period, Split},
     table::{Figures, figures},
 };
-use crate::domain::{CaseLines, clean_cut};
+use crate::domain::{CaseLines, DismissReason, clean_cut};
 
 /// A cell of a spreadsheet has room for 32,767; nothing here is nearly as long.
 const CELL_CHARS_MAX: usize = 1_000;
@@ -171,7 +171,7 @@ fn reasons(sheet: &mut Worksheet, styles: &Styles, all: &Figures) -> Result<(), 
         let share = (total > 0).then(|| *count as f64 / total as f64);
         let cells = [
             Cell::Text((*id).into()),
-            Cell::Text(reason_zh(id).into()),
+            Cell::Text(DismissReason::zh_of(id).into()),
             Cell::Count(i64::try_from(*count).unwrap_or(i64::MAX)),
             Cell::Rate(share),
         ];

@@ -1,7 +1,6 @@
 //! The evidence worker: writes snapshots and clips to disk, synced, then reports them to the desk as observations.
 
 use std::{
-    fs,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -12,6 +11,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::picture_file::keep_jpeg;
 use crate::{
     base::{Beat, Reporter, lock},
     camera::Rings,
@@ -89,21 +89,7 @@ impl EvidenceWorker {
             shot.picture = larger;
         }
         let bytes = jpeg_with_boxes(&shot)?;
-        let new = self.store.new_evidence(id, "jpg").map_err(|error| error.to_string())?;
-        fs::write(&new.path, &bytes).map_err(|error| format!("snapshot: {error}"))?;
-        let (sha256, bytes) = self.store.finish_evidence(new).map_err(|error| error.to_string())?;
-        let at = Some(shot.picture.at);
-        let media_type = "image/jpeg".into();
-        Ok(Evidence {
-            id,
-            media_type,
-            sha256,
-            bytes,
-            starts_at: at,
-            ends_at: None,
-            pre_roll_ms: None,
-            pre_roll_limit: None,
-        })
+        keep_jpeg(&self.store, id, shot.picture.at, &bytes)
     }
 
     fn clip(

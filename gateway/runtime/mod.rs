@@ -24,6 +24,7 @@ mod junction;
 mod kept_table;
 mod links;
 mod outbox;
+mod picture_file;
 mod platform_doors;
 mod platforms;
 mod reload;

@@ -2,16 +2,15 @@
 //! answer beside it.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File},
     io,
-    os::unix::fs::OpenOptionsExt,
     path::Path,
     time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::base::{Sync, give_to_owner_of, write_whole};
+use crate::base::{Sync, lock_file, write_whole};
 
 /// A running gateway looks for requests every few seconds.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -59,24 +58,9 @@ pub(super) fn ask<A: DeserializeOwned>(
 fn turn(data: &Path, what: &str, within: Duration) -> Result<File, String> {
     let path = data.join(format!("{what}.lock"));
     let failed = |error: io::Error| format!("{}: {error}", path.display());
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let file = file.map_err(failed)?;
-    // Root may ask first, and the gateway's own user after him.
-    give_to_owner_of(data, &file).map_err(failed)?;
-    let began = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-            Err(TryLockError::WouldBlock) if began.elapsed() > within => {
-                return Err(format!(
-                    "another command of this kind has waited for its answer for {within:?}: try again"
-                ));
-            }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(POLL_EVERY),
-        }
-    }
+    lock_file(data, &path, within).map_err(failed)?.ok_or_else(|| {
+        format!("another command of this kind has waited for its answer for {within:?}: try again")
+    })
 }
 
 /// The running gateway's half: a request that lies in its folder.

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    fs,
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
@@ -11,7 +10,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::{sync::watch, time::timeout};
 
-use super::shared::Shared;
+use super::{picture_file::keep_jpeg, shared::Shared};
 use crate::{
     base::{ask, lock},
     config::Config,
@@ -110,20 +109,7 @@ impl ReportDoor {
     fn write(&self, picture: &CleanPicture) -> Result<Evidence, String> {
         let now = self.shared.clock.now();
         let id = lock(&self.known.ids).evidence(now);
-        let store = &self.shared.store;
-        let new = store.new_evidence(id, "jpg").map_err(|error| error.to_string())?;
-        fs::write(&new.path, &picture.jpeg).map_err(|error| error.to_string())?;
-        let (sha256, bytes) = store.finish_evidence(new).map_err(|error| error.to_string())?;
-        Ok(Evidence {
-            id,
-            media_type: "image/jpeg".into(),
-            sha256,
-            bytes,
-            starts_at: Some(now.wall),
-            ends_at: None,
-            pre_roll_ms: None,
-            pre_roll_limit: None,
-        })
+        keep_jpeg(&self.shared.store, id, now.wall, &picture.jpeg)
     }
 
     /// A piece that no record names, because the same report had come before.

@@ -1,11 +1,13 @@
 //! Pictures that come with replies: made anew, written and synced like a snapshot, before the step that names them.
 
-use std::{fs, sync::Mutex};
+use std::sync::Mutex;
+
+use super::picture_file::keep_jpeg;
 
 use crate::{
     base::lock,
     console::NoPicture,
-    domain::{Evidence, EvidenceId, IdMint, Now},
+    domain::{Evidence, IdMint, Now},
     media::{SentBy, clean},
     store::Store,
 };
@@ -34,27 +36,11 @@ impl StepPictures {
         })?;
         let id = lock(&self.0).evidence(now);
         let store = store.clone();
-        let written = tokio::task::spawn_blocking(move || write(&store, id, &clean.jpeg)).await;
-        let (sha256, bytes) =
-            written.unwrap_or_else(|error| Err(error.to_string())).map_err(|en| {
-                tracing::warn!(reason = en, "a picture of a step cannot be written");
-                NoPicture { zh: "现在没有地方保存照片。".into(), en, is_temporary: true }
-            })?;
-        Ok(Evidence {
-            id,
-            media_type: "image/jpeg".into(),
-            sha256,
-            bytes,
-            starts_at: Some(now.wall),
-            ends_at: None,
-            pre_roll_ms: None,
-            pre_roll_limit: None,
+        let kept = move || keep_jpeg(&store, id, now.wall, &clean.jpeg);
+        let kept = tokio::task::spawn_blocking(kept).await;
+        kept.unwrap_or_else(|error| Err(error.to_string())).map_err(|en| {
+            tracing::warn!(reason = en, "a picture of a step cannot be written");
+            NoPicture { zh: "现在没有地方保存照片。".into(), en, is_temporary: true }
         })
     }
-}
-
-fn write(store: &Store, id: EvidenceId, jpeg: &[u8]) -> Result<(String, u64), String> {
-    let new = store.new_evidence(id, "jpg").map_err(|error| error.to_string())?;
-    fs::write(&new.path, jpeg).map_err(|error| format!("a picture of a step: {error}"))?;
-    store.finish_evidence(new).map_err(|error| error.to_string())
 }

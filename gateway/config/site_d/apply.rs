@@ -6,18 +6,18 @@
 
 use std::{
     fmt,
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use jiff::Timestamp;
 
 use super::{Folder, HEAD, VERSIONS, Version, lost, read_file, version_of};
 use crate::{
-    base::{give_to_owner_of, write_whole_secret},
+    base::{give_to_owner_of, lock_file, write_whole_secret},
     config::{Config, Difference, Problem, data_path, env::Environment, parse_laid, read::Layer},
     domain::clean_cut,
 };
@@ -26,7 +26,6 @@ use crate::{
 const VERSIONS_MAX: usize = 20;
 /// Somebody else applies for longer than this: he hangs.
 const LOCK_WITHIN: Duration = Duration::from_secs(3);
-const LOCK_POLL: Duration = Duration::from_millis(20);
 /// Characters of who and why.
 const TEXT_CHARS_MAX: usize = 200;
 /// Up to which version the journal knows.
@@ -426,23 +425,9 @@ impl Folder {
             let folder = File::open(made).map_err(failed)?;
             give_to_owner_of(data, &folder).map_err(failed)?;
         }
-        let path = self.path.join("lock");
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(false).mode(0o600).open(path);
-        let file = file.map_err(failed)?;
-        give_to_owner_of(data, &file).map_err(failed)?;
-        let began = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-                Err(TryLockError::WouldBlock) if began.elapsed() > LOCK_WITHIN => {
-                    let why = "somebody else applies a change: try again".into();
-                    return Err(Refusal::Failed(why));
-                }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_POLL),
-            }
-        }
+        let locked = lock_file(data, &self.path.join("lock"), LOCK_WITHIN).map_err(failed)?;
+        let why = "somebody else applies a change: try again";
+        locked.ok_or_else(|| Refusal::Failed(why.into()))
     }
 
     /// Lets the oldest versions go; one that cannot be removed is removed the next time.

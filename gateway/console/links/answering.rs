@@ -16,7 +16,7 @@ use super::{
         step_pictures::{self, NoPicture, Replied},
     },
     MaybeGuest, OpenedCase, PageDoor, Peer, Shared,
-    page::{Button, NOTE_CHARS_MAX, REASONS, id},
+    page::{Button, NOTE_CHARS_MAX, REASONS},
     parts, words,
 };
 use crate::domain::{Answer, DismissReason, Reply, ReplyVia};
@@ -102,7 +102,7 @@ fn reply(opened: &OpenedCase, form: &SentForm) -> Result<Reply, &'static str> {
     let mut reply = Reply::new(incident.id, button.step(incident.stage), &of.person);
     if button == Button::GiveBack {
         let said = form.field("reason").unwrap_or_default();
-        let reason = REASONS.into_iter().find(|reason| id(*reason) == said);
+        let reason = REASONS.into_iter().find(|reason| reason.id() == said);
         let reason = reason.ok_or("请选择退回原因，刚才的操作没有生效。")?;
         if reason == DismissReason::Other && note.is_none() {
             return Err("原因选“其他”时请填写说明，刚才的操作没有生效。");

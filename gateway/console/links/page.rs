@@ -170,7 +170,7 @@ impl Page<'_> {
             ),
             Button::GiveBack => {
                 let option = |reason: DismissReason| {
-                    format!("<option value=\"{}\">{}</option>", id(reason), reason.zh())
+                    format!("<option value=\"{}\">{}</option>", reason.id(), reason.zh())
                 };
                 let options: String = REASONS.into_iter().map(option).collect();
                 let list = format!("<label>原因<select name=\"reason\">{options}</select></label>");
@@ -206,10 +206,4 @@ fn note(label: &str) -> String {
     format!(
         "<label>{label}<textarea name=\"note\" rows=\"2\" maxlength=\"{NOTE_CHARS_MAX}\"></textarea></label>"
     )
-}
-
-/// As it is written in a reply.
-pub(super) fn id(reason: DismissReason) -> String {
-    let id = serde_json::to_value(reason).ok();
-    id.as_ref().and_then(|id| id.as_str()).unwrap_or_default().to_owned()
 }

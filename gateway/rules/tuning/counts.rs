@@ -62,8 +62,7 @@ impl RuleCounts {
 }
 
 fn word(reason: Option<DismissReason>) -> String {
-    let word = reason.and_then(|reason| serde_json::to_value(reason).ok());
-    word.and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_else(|| "unsaid".into())
+    reason.map_or("unsaid", DismissReason::id).to_owned()
 }
 
 /// All rules that are named or have a case in these lines, by name. Drills never count.
