@@ -12,33 +12,6 @@ const FIND: &str = "[find]\npath = \"reportedIncident?incidentCode={{ incident }
 /// By what the platform of pinyin marks our steps.
 const MARK: &str = "own = { at = \"/LZBJ\" }\n";
 
-/// The platform's profile with these words changed, in a folder of its own.
-fn changed(platform: &Platform, changes: &[(&str, &str)]) -> (tempfile::TempDir, String) {
-    let mut text = fs::read_to_string(platform.profile()).unwrap();
-    for (from, to) in changes {
-        assert!(text.contains(from), "{from} is not in the profile");
-        text = text.replace(from, to);
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("changed.toml");
-    fs::write(&file, text).unwrap();
-    (folder, file.display().to_string())
-}
-
-async fn replies_are(gateway: &Gateway, outcome: &str, count: f64) {
-    let series =
-        format!("gridpost_platform_replies_total{{sink=\"district\",outcome=\"{outcome}\"}}");
-    gateway.figure_is(&series, |is| is == count).await;
-}
-
-async fn stage_is(gateway: &Gateway, incident: &str, stage: &str) {
-    wait_for(&format!("{incident} {stage}"), || async {
-        let (_, data) = gateway.get(&format!("/api/v1/incidents/{incident}")).await;
-        (data["stage"] == stage).then_some(())
-    })
-    .await;
-}
-
 async fn step(gateway: &Gateway, incident: &str, to: &str, by: &str) {
     let body = json!({"incident": incident, "to": to, "by": by, "department": "城管"});
     let (status, answer) = gateway.post("/api/v1/replies", &body).await;
@@ -65,7 +38,7 @@ async fn s2_what_a_platform_lists_of_our_own_steps_is_no_reply() {
         let quick = ("every_s = 30", "every_s = 1");
         let bare = (MARK, "lists_ours = true\n");
         let changes = if marked { vec![quick] } else { vec![quick, bare] };
-        let (_keep, profile) = changed(&platform, &changes);
+        let (_keep, profile) = platform.changed(&changes);
         let gateway = Gateway::start(platform.site_with(&profile)).await;
         gateway.press("btn-1", "p1");
         let (incident, case) = platform.has(1).await[0].clone();
@@ -75,11 +48,11 @@ async fn s2_what_a_platform_lists_of_our_own_steps_is_no_reply() {
         }
         platform.hears("sjlc", |body| body["BLLB"] == "6").await;
         platform.says(listed(&platform, "own-1", marked));
-        replies_are(&gateway, "own", 1.0).await;
+        gateway.replies_are("own", 1.0).await;
         // Behind it in the list stands what somebody says there, and it is the same word of the same person.
         platform.says(json!({"SJID": case, "SJLC_ID": "r-1", "BLLB": "1", "BLRY": "王芳"}));
-        replies_are(&gateway, "taken", 1.0).await;
-        stage_is(&gateway, &incident, "accepted").await;
+        gateway.replies_are("taken", 1.0).await;
+        gateway.stage_is(&incident, "accepted").await;
         let (_, data) = gateway.get(&format!("/api/v1/incidents/{incident}")).await;
         let steps = data["steps"].as_array().unwrap();
         let accepted = steps.iter().filter(|step| step["step"] == "accepted").count();
@@ -95,7 +68,7 @@ async fn s2_what_a_platform_lists_of_our_own_steps_is_no_reply() {
 async fn s2_a_platform_that_lists_nothing_of_ours_is_heard_in_each_word() {
     for says in ["", "lists_ours = false\n"] {
         let platform = Platform::start(Tongue::Pinyin).await;
-        let (_keep, profile) = changed(&platform, &[("every_s = 30", "every_s = 1"), (MARK, says)]);
+        let (_keep, profile) = platform.changed(&[("every_s = 30", "every_s = 1"), (MARK, says)]);
         let gateway = Gateway::start(platform.site_with(&profile)).await;
         let silent = says.is_empty();
         let checked = gateway.command("check", &[]);
@@ -108,8 +81,8 @@ async fn s2_a_platform_that_lists_nothing_of_ours_is_heard_in_each_word() {
         }
         platform.hears("sjlc", |body| body["BLLB"] == "6").await;
         platform.says(json!({"SJID": case, "SJLC_ID": "r-1", "BLLB": "1", "BLRY": "王芳"}));
-        replies_are(&gateway, "taken", 1.0).await;
-        stage_is(&gateway, &incident, "accepted").await;
+        gateway.replies_are("taken", 1.0).await;
+        gateway.stage_is(&incident, "accepted").await;
     }
 }
 
@@ -118,7 +91,7 @@ async fn s2_a_platform_that_lists_nothing_of_ours_is_heard_in_each_word() {
 async fn a_platform_that_lists_everything_of_ours_says_nothing_new() {
     let platform = Platform::start(Tongue::Chengguan).await;
     platform.lists_ours();
-    let (_keep, profile) = changed(&platform, &[("every_s = 60", "every_s = 1")]);
+    let (_keep, profile) = platform.changed(&[("every_s = 60", "every_s = 1")]);
     let gateway = Gateway::start(platform.site_with(&profile)).await;
     gateway.press("btn-1", "p1");
     let (incident, _) = platform.has(1).await[0].clone();
@@ -128,8 +101,8 @@ async fn a_platform_that_lists_everything_of_ours_says_nothing_new() {
         step(&gateway, &incident, to, by).await;
     }
     gateway.nothing_is_pending().await;
-    replies_are(&gateway, "own", platform.steps().len() as f64).await;
-    stage_is(&gateway, &incident, "opened").await;
+    gateway.replies_are("own", platform.steps().len() as f64).await;
+    gateway.stage_is(&incident, "opened").await;
     assert!(platform.steps().len() >= all.len());
 }
 
@@ -164,7 +137,7 @@ async fn s1_a_case_without_an_id_is_opened_twice_at_most_and_owed_until_it_has_o
     let there = Trouble::Says("{\"code\":1001,\"data\":{}}");
     for (trouble, find, opened) in [(Trouble::NoId, "", 2), (there, FIND, 0)] {
         let platform = Platform::start(Tongue::Docking).await;
-        let (_keep, profile) = changed(&platform, &[(FIND, find)]);
+        let (_keep, profile) = platform.changed(&[(FIND, find)]);
         platform.troubles(&[trouble; 2]);
         let gateway = Gateway::start(platform.site_with(&profile)).await;
         gateway.press("btn-1", "p1");
@@ -202,7 +175,7 @@ async fn s1_a_case_without_an_id_is_opened_twice_at_most_and_owed_until_it_has_o
         assert_eq!((openings() - 1, platform.cases().len()), (2, opened + 1));
     }
     let platform = Platform::start(Tongue::Docking).await;
-    let (_keep, profile) = changed(&platform, &[(FIND, "")]);
+    let (_keep, profile) = platform.changed(&[(FIND, "")]);
     let gateway = Gateway::start(platform.site_with(&profile)).await;
     let checked = gateway.command("check", &[]);
     checked.must_say(0, ["[answer] has `id`, and there is no [find]"]);
@@ -244,12 +217,12 @@ async fn s2_a_push_with_our_id_and_another_case_is_refused() {
         answer["msg"].as_str().unwrap().contains("not the case that it calls C-99"),
         "{answer}"
     );
-    replies_are(&gateway, "refused", 1.0).await;
-    stage_is(&gateway, &incident, "opened").await;
+    gateway.replies_are("refused", 1.0).await;
+    gateway.stage_is(&incident, "opened").await;
     gateway.readiness(200, "not the case that it calls C-99").await;
     assert!(gateway.store(&["list", "--quarantine"]).contains("C-99"));
     assert_eq!(push(&case, "r-2").await["code"], 0);
-    stage_is(&gateway, &incident, "accepted").await;
+    gateway.stage_is(&incident, "accepted").await;
 }
 
 /// 200, and in it anything but this platform's yes: no, for what opens and for each step.

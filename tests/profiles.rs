@@ -60,45 +60,12 @@ async fn says(gateway: &Gateway, platform: &Platform, tongue: Tongue, said: Valu
     }
 }
 
-async fn stage_is(gateway: &Gateway, incident: &str, stage: &str) -> Value {
-    wait_for(&format!("{incident} {stage}"), || async {
-        let (_, data) = gateway.get(&format!("/api/v1/incidents/{incident}")).await;
-        (data["stage"] == stage).then_some(data)
-    })
-    .await
-}
-
-async fn replies_are(gateway: &Gateway, outcome: &str, count: f64) {
-    wait_for(&format!("{count} replies {outcome}"), || async {
-        let text = http().get(format!("{}/metrics", gateway.web)).send().await.unwrap();
-        let text = text.text().await.unwrap();
-        let wanted = format!(
-            "gridpost_platform_replies_total{{sink=\"district\",outcome=\"{outcome}\"}} {count}"
-        );
-        text.contains(&wanted).then_some(())
-    })
-    .await;
-}
-
-/// A profile of this tongue that differs by these words, in a folder of its own.
-fn changed(platform: &Platform, changes: &[(&str, &str)]) -> (tempfile::TempDir, String) {
-    let mut text = fs::read_to_string(platform.profile()).unwrap();
-    for (from, to) in changes {
-        assert!(text.contains(from), "{from} is not in the profile");
-        text = text.replace(from, to);
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("changed.toml");
-    fs::write(&file, text).unwrap();
-    (folder, file.display().to_string())
-}
-
 /// As shipped, but asks each second.
 fn quick(platform: &Platform, tongue: Tongue) -> (tempfile::TempDir, String) {
     match tongue {
-        Tongue::Docking => changed(platform, &[]),
-        Tongue::Pinyin => changed(platform, &[("every_s = 30", "every_s = 1")]),
-        Tongue::Chengguan => changed(platform, &[("every_s = 60", "every_s = 1")]),
+        Tongue::Docking => platform.changed(&[]),
+        Tongue::Pinyin => platform.changed(&[("every_s = 30", "every_s = 1")]),
+        Tongue::Chengguan => platform.changed(&[("every_s = 60", "every_s = 1")]),
     }
 }
 
@@ -115,7 +82,7 @@ async fn goes_up_and_comes_back(tongue: Tongue) {
 
     let [accepted, dispatched, handled] = words(tongue);
     says(&gateway, &platform, tongue, reply(tongue, &case, "r-1", accepted, "李建国")).await;
-    let data = stage_is(&gateway, &incident, "accepted").await;
+    let data = gateway.stage_is(&incident, "accepted").await;
     assert_eq!(
         (&data["accepted_by"], &data["steps"][0]["note"]),
         (&json!("李建国"), &json!("收到"))
@@ -127,16 +94,16 @@ async fn goes_up_and_comes_back(tongue: Tongue) {
     assert!(told.body.to_string().contains(&case), "{told:?}");
     // The same once more, and what comes late, changes nothing, and is counted and kept.
     says(&gateway, &platform, tongue, reply(tongue, &case, "r-1b", dispatched, "赵强")).await;
-    replies_are(&gateway, "refused", 1.0).await;
+    gateway.replies_are("refused", 1.0).await;
     says(&gateway, &platform, tongue, reply(tongue, &case, "r-2", handled, "赵强")).await;
-    stage_is(&gateway, &incident, "handled").await;
+    gateway.stage_is(&incident, "handled").await;
     says(&gateway, &platform, tongue, reply(tongue, &case, "r-3", accepted, "赵强")).await;
-    replies_are(&gateway, "refused", 2.0).await;
+    gateway.replies_are("refused", 2.0).await;
     if tongue != Tongue::Pinyin {
         says(&gateway, &platform, tongue, reply(tongue, &case, "r-2", handled, "赵强")).await;
-        replies_are(&gateway, "doubled", 1.0).await;
+        gateway.replies_are("doubled", 1.0).await;
     }
-    replies_are(&gateway, "taken", 2.0).await;
+    gateway.replies_are("taken", 2.0).await;
     let (_, ready) = gateway.get("/readyz").await;
     assert!(ready.to_string().contains("would be a step back"), "{ready}");
     // Nothing that the platform said itself was told to it again.
@@ -190,7 +157,7 @@ async fn s1_an_answer_that_was_lost_opens_no_second_case() {
 async fn s1_without_a_question_it_is_sent_again_under_the_same_id_and_said() {
     let platform = Platform::start(Tongue::Docking).await;
     let find = "[find]\npath = \"reportedIncident?incidentCode={{ incident }}\"\nid = \"/data/commandCode\"\nnone = [404, 1404]\n";
-    let (_keep, profile) = changed(&platform, &[(find, "")]);
+    let (_keep, profile) = platform.changed(&[(find, "")]);
     platform.troubles(&[Trouble::LoseAnswer]);
     let gateway = Gateway::start(platform.site_with(&profile)).await;
     gateway.press("btn-1", "p1");
@@ -242,22 +209,22 @@ async fn what_a_platform_says_that_cannot_be_taken_is_kept_counted_and_said() {
     let (status, answer) = push(of("归档")).await;
     assert_eq!((status, &answer["code"]), (200, &json!(1)));
     assert!(answer["msg"].as_str().unwrap().contains("stands in no dictionary"), "{answer}");
-    replies_are(&gateway, "unreadable", 1.0).await;
+    gateway.replies_are("unreadable", 1.0).await;
     // Said again it is no news.
     push(of("归档")).await;
-    replies_are(&gateway, "doubled", 1.0).await;
+    gateway.replies_are("doubled", 1.0).await;
     let (_, answer) = push(reply(Tongue::Docking, "C-77", "e-1", "受理", "李")).await;
     assert!(answer["msg"].as_str().unwrap().contains("C-77"), "{answer}");
-    replies_are(&gateway, "unknown-case", 1.0).await;
+    gateway.replies_are("unknown-case", 1.0).await;
     let mut both = reply(Tongue::Docking, &case, "e-2", "受理", "李");
     both["incidentCode"] = json!(other.0);
     let (_, answer) = push(both).await;
     assert!(answer["msg"].as_str().unwrap().contains("contradicts itself"), "{answer}");
     push(of("催办")).await;
-    replies_are(&gateway, "ignored", 1.0).await;
+    gateway.replies_are("ignored", 1.0).await;
     let (_, answer) = push(json!([of("受理"), {"x": 1}, of("处置")])).await;
     assert_eq!(answer["code"], json!(1), "one of three: {answer}");
-    stage_is(&gateway, &incident, "handled").await;
+    gateway.stage_is(&incident, "handled").await;
     assert_eq!(push(json!(7)).await.0, 400);
     let quarantined = gateway.store(&["list", "--quarantine"]);
     for part in ["归档", "C-77", "contradicts itself", "names no case"] {
@@ -276,7 +243,7 @@ async fn a_reply_that_overtakes_the_answer_is_taken_when_its_case_is_known() {
     let early = reply(Tongue::Docking, &case, "e-1", "受理", "李建国");
     let (status, _) = push(&gateway, Tongue::Docking, &early).await;
     assert_eq!(status, 200);
-    let data = stage_is(&gateway, &incident, "accepted").await;
+    let data = gateway.stage_is(&incident, "accepted").await;
     assert_eq!(data["accepted_by"], "李建国");
     assert_eq!(platform.cases().len(), 1);
 }
@@ -317,31 +284,31 @@ async fn questions_that_fail_are_noted_and_lose_no_reply() {
     platform.says(reply(Tongue::Pinyin, &case, "r-1", "1", "李建国"));
     platform.says(reply(Tongue::Pinyin, &case, "r-2", "2", "李建国"));
     platform.is_down(false);
-    stage_is(&gateway, &incident, "dispatched").await;
+    gateway.stage_is(&incident, "dispatched").await;
     // A list that is asked for again changes nothing: the cursor has moved on.
     let asked = platform.questions();
     wait_for("three more questions", || async {
         (platform.questions() >= asked + 3).then_some(())
     })
     .await;
-    replies_are(&gateway, "taken", 2.0).await;
+    gateway.replies_are("taken", 2.0).await;
 }
 
 /// Kept while nobody knew the word; said again after the dictionary was mended, it counts.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_that_was_added_to_the_dictionary_counts_when_it_is_said_again() {
     let platform = Platform::start(Tongue::Docking).await;
-    let (_keep, profile) = changed(&platform, &[("\"派遣\" = \"dispatched\"\n", "")]);
+    let (_keep, profile) = platform.changed(&[("\"派遣\" = \"dispatched\"\n", "")]);
     let gateway = Gateway::start(platform.site_with(&profile)).await;
     gateway.press("btn-1", "p1");
     let (incident, case) = platform.has(1).await[0].clone();
     gateway.metric_is("gridpost_pending_records", |pending| pending == 0.0).await;
     let said = reply(Tongue::Docking, &case, "r-1", "派遣", "李建国");
     assert_eq!(push(&gateway, Tongue::Docking, &said).await.1["code"], json!(1));
-    replies_are(&gateway, "unreadable", 1.0).await;
+    gateway.replies_are("unreadable", 1.0).await;
     fs::copy(platform.profile(), &profile).unwrap();
     let (status, answer) = gateway.reload().await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(push(&gateway, Tongue::Docking, &said).await.1["code"], json!(0));
-    stage_is(&gateway, &incident, "dispatched").await;
+    gateway.stage_is(&incident, "dispatched").await;
 }

@@ -6,6 +6,7 @@ mod door;
 mod evidence;
 mod figures;
 mod forms;
+mod html;
 mod link;
 mod links;
 mod listener;

@@ -38,6 +38,13 @@ impl Gateway {
         wait_for(series, || async { self.figure(series).await.filter(|is| wanted(*is)) }).await
     }
 
+    /// So many replies of the sink `district` had this outcome.
+    pub(crate) async fn replies_are(&self, outcome: &str, count: f64) {
+        let series =
+            format!("gridpost_platform_replies_total{{sink=\"district\",outcome=\"{outcome}\"}}");
+        self.figure_is(&series, |is| is == count).await;
+    }
+
     /// The same for a metric of one camera.
     pub(crate) async fn camera_is(
         &self,

@@ -148,6 +148,15 @@ impl Gateway {
         (status, answer.json().await.unwrap_or(Value::Null))
     }
 
+    /// Waits until the case is there; what it is then.
+    pub(crate) async fn stage_is(&self, incident: &str, stage: &str) -> Value {
+        wait_for(&format!("{incident} {stage}"), || async {
+            let (_, data) = self.get(&format!("/api/v1/incidents/{incident}")).await;
+            (data["stage"] == stage).then_some(data)
+        })
+        .await
+    }
+
     /// The bytes of a piece of evidence, by the `id` of a record.
     pub(crate) async fn evidence(&self, piece: &Value) -> Vec<u8> {
         let url = format!("{}/api/v1/evidence/{}", self.web, piece["id"].as_str().unwrap());

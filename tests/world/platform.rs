@@ -91,6 +91,19 @@ impl Platform {
         root().join(format!("config/profiles/{name}.toml")).display().to_string()
     }
 
+    /// Its profile with these words changed, in a folder of its own.
+    pub(crate) fn changed(&self, changes: &[(&str, &str)]) -> (tempfile::TempDir, String) {
+        let mut text = std::fs::read_to_string(self.profile()).unwrap();
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from} is not in the profile");
+            text = text.replace(from, to);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("changed.toml");
+        std::fs::write(&file, text).unwrap();
+        (folder, file.display().to_string())
+    }
+
     /// The demo's site with the sink `district`: this platform by the shipped profile.
     pub(crate) fn site(&self) -> Site {
         self.site_with(&self.profile())

@@ -6,9 +6,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use base64::Engine;
-use sha2::{Digest, Sha256};
 
+use super::super::html;
 use crate::domain::clean;
 
 /// Nothing of the case, of the person, or of what is wrong with it: whoever guesses learns nothing.
@@ -32,27 +31,13 @@ pub(super) const STYLE: &str = "body{margin:0 auto;max-width:34em;padding:12px;f
 
 /// No script, nothing from anywhere else, and no style but the one above.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(STYLE));
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    );
+    let policy = html::policy(STYLE, "img-src 'self'; ");
     HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 });
 
 /// A text as HTML shows it: no mark-up, and nothing that moves other text about.
 pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    for c in clean(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            plain => out.push(plain),
-        }
-    }
-    out
+    html::escaped(&clean(text))
 }
 
 /// Digits in a row, perhaps with spaces or dashes between, that are a telephone number.

@@ -2,10 +2,8 @@
 
 use std::{fmt::Write, sync::LazyLock};
 
-use base64::Engine;
-use sha2::{Digest, Sha256};
-
 use super::{
+    super::html::{self, escaped},
     form::{PLACE_CHARS_MAX, ReportForm, TEXT_CHARS_MAX},
     number::Number,
     words::Language,
@@ -14,12 +12,7 @@ use super::{
 const STYLE: &str = "body{font:20px/1.6 sans-serif;margin:0 auto;max-width:38em;padding:12px;color:#111;background:#fff}h1{font-size:1.3em}label{display:block;margin-top:1em;font-weight:bold}textarea,input,select,button{font:inherit;width:100%;box-sizing:border-box;padding:8px}button{margin-top:1em;padding:14px;background:#0b57a4;color:#fff;border:0;border-radius:8px}.emergency{border:3px solid #b00020;padding:10px;border-radius:8px}.emergency a{font-size:1.5em;font-weight:bold;color:#b00020}.wrong{border:3px solid #b06000;padding:10px;border-radius:8px}.number{font:bold 1.4em monospace;word-break:break-all}.small{font-size:.85em;color:#444}";
 
 /// The page's own style alone; no script, no picture, no frame, no other address.
-pub(super) static POLICY: LazyLock<String> = LazyLock::new(|| {
-    let hash = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(STYLE));
-    format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
-});
+pub(super) static POLICY: LazyLock<String> = LazyLock::new(|| html::policy(STYLE, ""));
 
 /// What all pages of a site show.
 #[derive(Clone, Debug)]
@@ -28,22 +21,6 @@ pub(super) struct ReportSite {
     pub(super) emergency_phone: String,
     /// Value, what is shown, and under which heading.
     pub(super) places: Vec<(String, String, String)>,
-}
-
-/// A text as HTML: what it says, and nothing that it does.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 /// How far a case is, for who reported it.
