@@ -131,15 +131,35 @@ impl Timed {
     }
 }
 
+/// What was never tried, or was given back untried, and whose turn it is of it.
+#[derive(Debug, Default)]
+struct Fresh {
+    by_turn: BTreeMap<Turn, IncidentId>,
+    turns: TurnsOfIncidents,
+}
+
+impl Fresh {
+    fn insert(&mut self, turn: Turn, incident: IncidentId, order: LaneOrder) {
+        self.by_turn.insert(turn, incident);
+        if order == LaneOrder::EachAtOnce {
+            self.turns.insert(turn, incident);
+        }
+    }
+
+    fn remove(&mut self, turn: Turn) -> bool {
+        let Some(incident) = self.by_turn.remove(&turn) else { return false };
+        self.turns.remove(turn, incident);
+        true
+    }
+}
+
 /// One lane's queue; what is under way is in none of its groups.
 #[derive(Debug)]
 pub struct LaneQueue {
     order: LaneOrder,
-    fresh: BTreeMap<Turn, IncidentId>,
-    turns: TurnsOfIncidents,
-    /// Those of `fresh` that devices on no list sent, and their turns.
-    unlisted: BTreeMap<Turn, IncidentId>,
-    unlisted_turns: TurnsOfIncidents,
+    fresh: Fresh,
+    /// Of emergencies those that devices on no list sent.
+    unlisted: Fresh,
     listed_in_a_row: u32,
     again: Timed,
     /// Those of `again` that were not tried since something passed.
@@ -164,10 +184,8 @@ impl LaneQueue {
     pub fn new(order: LaneOrder) -> Self {
         Self {
             order,
-            fresh: BTreeMap::new(),
-            turns: TurnsOfIncidents::default(),
-            unlisted: BTreeMap::new(),
-            unlisted_turns: TurnsOfIncidents::default(),
+            fresh: Fresh::default(),
+            unlisted: Fresh::default(),
             listed_in_a_row: 0,
             again: Timed::default(),
             round: BTreeSet::new(),
@@ -187,21 +205,18 @@ impl LaneQueue {
     /// Owed, or given back untried: to be taken at once.
     pub fn insert(&mut self, turn: Turn, incident: IncidentId) {
         self.leave(turn, incident);
-        self.fresh.insert(turn, incident);
-        if self.order == LaneOrder::EachAtOnce {
-            self.turns.insert(turn, incident);
-        }
+        self.fresh.insert(turn, incident, self.order);
         self.by_incident.insert((incident, turn.1));
     }
 
     /// As [`Self::insert`], of a device that is on no list: it comes after those that are.
     pub fn insert_unlisted(&mut self, turn: Turn, incident: IncidentId) {
-        self.insert(turn, incident);
-        if self.order == LaneOrder::EachAtOnce {
-            self.turns.remove(turn, incident);
-            self.unlisted.insert(turn, incident);
-            self.unlisted_turns.insert(turn, incident);
+        if self.order == LaneOrder::OneByOne {
+            return self.insert(turn, incident);
         }
+        self.leave(turn, incident);
+        self.unlisted.insert(turn, incident, self.order);
+        self.by_incident.insert((incident, turn.1));
     }
 
     /// Out of all groups; false if it was in none. How often it was tried is kept.
@@ -215,12 +230,7 @@ impl LaneQueue {
     }
 
     fn leave_fresh(&mut self, turn: Turn) -> bool {
-        let Some(incident) = self.fresh.remove(&turn) else { return false };
-        match self.unlisted.remove(&turn) {
-            Some(_) => self.unlisted_turns.remove(turn, incident),
-            None => self.turns.remove(turn, incident),
-        }
-        true
+        self.fresh.remove(turn) || self.unlisted.remove(turn)
     }
 
     /// It is not owed any more.
@@ -244,7 +254,8 @@ impl LaneQueue {
     pub fn from(&self, turn: Turn) -> Vec<Turn> {
         let again = self.again.at_ms.range(turn..).chain(self.aside.at_ms.range(turn..));
         let mut all: Vec<Turn> = again.map(|(turn, _)| *turn).collect();
-        all.extend(self.fresh.range(turn..).map(|(turn, _)| *turn));
+        let fresh = [&self.fresh, &self.unlisted].into_iter();
+        all.extend(fresh.flat_map(|fresh| fresh.by_turn.range(turn..)).map(|(turn, _)| *turn));
         all.sort_unstable();
         all
     }
@@ -283,7 +294,8 @@ impl LaneQueue {
         let fired = self.again.due(now_ms);
         let aside = self.aside.due(now_ms);
         let others_turn = self.fresh_in_a_row >= FRESH_IN_A_ROW;
-        if !self.fresh.is_empty() && !(others_turn && (fired.is_some() || aside.is_some())) {
+        let is_fresh = !self.fresh.by_turn.is_empty() || !self.unlisted.by_turn.is_empty();
+        if is_fresh && !(others_turn && (fired.is_some() || aside.is_some())) {
             self.fresh_in_a_row = self.fresh_in_a_row.saturating_add(1);
             return self.fresh_one(now_ms);
         }
@@ -301,21 +313,17 @@ impl LaneQueue {
     /// By turns of their incidents, and after a failure the newest: whoever hangs would stand before all
     /// others. Of its incident, what is older goes first, and then it at once.
     fn fresh_one(&mut self, now_ms: u64) -> Option<Turn> {
-        let listed = self.fresh.len() - self.unlisted.len();
-        let of_listed =
-            self.unlisted.is_empty() || listed > 0 && self.listed_in_a_row < LISTED_IN_A_ROW;
+        let (listed, unlisted) = (self.fresh.by_turn.len(), self.unlisted.by_turn.len());
+        let of_listed = unlisted == 0 || listed > 0 && self.listed_in_a_row < LISTED_IN_A_ROW;
         self.listed_in_a_row = if of_listed { self.listed_in_a_row.saturating_add(1) } else { 0 };
+        let fresh = if of_listed { &mut self.fresh } else { &mut self.unlisted };
         let owned = |(turn, incident): (&Turn, &IncidentId)| (*turn, *incident);
-        let (turn, incident) = match (of_listed, self.failed_last) {
-            (true, true) => {
-                self.fresh.iter().rfind(|(turn, _)| !self.unlisted.contains_key(turn)).map(owned)
+        let (turn, incident) = match self.failed_last {
+            true => fresh.by_turn.last_key_value().map(owned),
+            false if unlisted == 0 && listed < TURNS_FROM => {
+                fresh.by_turn.first_key_value().map(owned)
             }
-            (false, true) => self.unlisted.last_key_value().map(owned),
-            (true, false) if self.fresh.len() < TURNS_FROM && self.unlisted.is_empty() => {
-                self.fresh.first_key_value().map(owned)
-            }
-            (true, false) => self.turns.next(),
-            (false, false) => self.unlisted_turns.next(),
+            false => fresh.turns.next(),
         }?;
         let oldest = self.by_incident.range((incident, 0)..=(incident, turn.1)).next();
         let oldest = oldest.map_or(turn, |(_, seq)| (turn.0, *seq));
@@ -363,7 +371,8 @@ impl LaneQueue {
             return aside;
         }
         self.aside_last = false;
-        let fresh = self.fresh.keys().take(SEARCHED_MAX).find(|(_, seq)| may(*seq)).copied();
+        let fresh =
+            self.fresh.by_turn.keys().take(SEARCHED_MAX).find(|(_, seq)| may(*seq)).copied();
         let (first, at_ms) = match (fresh, self.again.first()) {
             (Some(fresh), Some((again, _))) if fresh < again => return Some(fresh),
             (fresh, None) => return fresh.or(aside),
@@ -378,8 +387,10 @@ impl LaneQueue {
             // By turns the newest and the next: of one kind that chokes, many may stand in a row.
             let newest = self.tried(first.1).tries.is_multiple_of(2);
             let found = match newest {
-                true => self.fresh.keys().rev().take(SEARCHED_MAX).find(|(_, seq)| other(*seq)),
-                false => self.fresh.keys().take(SEARCHED_MAX).find(|(_, seq)| other(*seq)),
+                true => {
+                    self.fresh.by_turn.keys().rev().take(SEARCHED_MAX).find(|(_, seq)| other(*seq))
+                }
+                false => self.fresh.by_turn.keys().take(SEARCHED_MAX).find(|(_, seq)| other(*seq)),
             };
             let probe = found.map(|turn| self.oldest_of_its_incident(*turn, incident));
             return probe.or_else(|| self.again.due(now_ms)).or(aside);

@@ -205,7 +205,7 @@ pub trait Backend: Clone + Send + Sync + 'static {
         bytes: Vec<u8>,
     ) -> impl Future<Output = Result<Evidence, NoPicture>> + Send;
     /// Takes away what [`Self::keep_picture`] has kept and no record names.
-    fn drop_picture(&self, id: EvidenceId) -> impl Future<Output = ()> + Send;
+    fn drop_picture(&self, piece: Evidence) -> impl Future<Output = ()> + Send;
     /// What a district's platform must show that pushes replies of this sink; `None`: none does.
     fn platform(&self, id: &str) -> Option<PlatformDoor>;
     /// Replies that it has pushed; answers when they are on disk.

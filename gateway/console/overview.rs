@@ -94,9 +94,7 @@ pub(super) async fn serve<B: Backend>(State(backend): State<B>) -> Response {
 
 /// The `data` of an event, but for the way of a flight: up to a megabyte, and drawn by who asks for the incident.
 pub(super) fn case<B: Backend>(backend: &B, record: &Record) -> Value {
-    let mut value = json!(backend.context().data(record.what, &record.incident));
-    if let Some(detail) = value.get_mut("detail").and_then(Value::as_object_mut) {
-        detail.remove("track");
-    }
-    value
+    let mut data = backend.context().data(record.what, &record.incident);
+    data.detail.remove("track");
+    json!(data)
 }

@@ -112,11 +112,9 @@ fn refused(context: &EventContext, record: Option<Record>, reason: &str) -> Resp
         body["stage"] = json!(incident.stage);
         body["revision"] = json!(incident.revision);
         if let Some(step) = incident.life.last_taken() {
-            let at = context.time(step.at);
-            let clock = at.get(11..16).unwrap_or_default();
-            body["zh"] = format!("已由{} {clock} {}", step.by, step.step.zh()).into();
+            body["zh"] = context.taken_by(step).into();
             body["by"] = json!(step.by);
-            body["at"] = at.into();
+            body["at"] = context.time(step.at).into();
             body["step"] = json!(step.step);
         }
     }

@@ -1,7 +1,7 @@
 //! A reply with a picture: cleaned, on disk and synced before the step that names it.
 
 use super::Backend;
-use crate::domain::{Answer, Evidence, Reply};
+use crate::domain::{Answer, Evidence, Incident, Reply};
 
 /// Pictures that came with replies, of one case.
 const PICTURES_MAX: usize = 20;
@@ -33,8 +33,10 @@ pub(super) async fn reply<B: Backend>(
 ) -> Result<Replied, NoPicture> {
     let (brought, said) = (picture.is_some(), reply.id.clone());
     let mut kept = None;
-    if let Some(bytes) = picture.filter(|_| is_new(backend, &reply)) {
-        if step_pictures(backend, &reply) >= PICTURES_MAX {
+    let before = picture.as_ref().and_then(|_| backend.incident(reply.incident));
+    let before = before.map(|record| record.incident).filter(|case| is_new(case, &reply));
+    if let (Some(bytes), Some(case)) = (picture, before) {
+        if step_pictures(&case) >= PICTURES_MAX {
             return Err(NoPicture {
                 zh: format!("该案件已有 {PICTURES_MAX} 张处置照片，不能再加。"),
                 en: format!("the case has {PICTURES_MAX} pictures of steps already"),
@@ -42,7 +44,7 @@ pub(super) async fn reply<B: Backend>(
             });
         }
         let picture: Evidence = backend.keep_picture(bytes).await?;
-        kept = Some(picture.id);
+        kept = Some(picture.clone());
         reply.picture = Some(Box::new(picture));
     }
     let answer = backend.reply(reply).await;
@@ -56,25 +58,23 @@ pub(super) async fn reply<B: Backend>(
     // What is no part of the case is nobody's. Where the disk failed it may be one: a file too many is
     // better than a record without it.
     let is_listed = match &answer {
-        Answer::Changed(incident) => incident.evidence.iter().any(|one| Some(one.id) == kept),
+        Answer::Changed(incident) => {
+            incident.evidence.iter().any(|one| kept.as_ref().is_some_and(|kept| kept.id == one.id))
+        }
         Answer::Lost => true,
         _ => false,
     };
-    if let Some(id) = kept.filter(|_| !is_listed) {
-        backend.drop_picture(id).await;
+    if let Some(piece) = kept.filter(|_| !is_listed) {
+        backend.drop_picture(piece).await;
     }
     Ok(Replied { answer, picture_left })
 }
 
 /// The same reply twice brings the same picture twice: one is looked at.
-fn is_new<B: Backend>(backend: &B, reply: &Reply) -> bool {
-    let Some(record) = backend.incident(reply.incident) else { return false };
-    let life = &record.incident.life;
-    !record.incident.stage.is_over() && reply.id.as_deref().is_none_or(|id| !life.has(id))
+fn is_new(case: &Incident, reply: &Reply) -> bool {
+    !case.stage.is_over() && reply.id.as_deref().is_none_or(|id| !case.life.has(id))
 }
 
-fn step_pictures<B: Backend>(backend: &B, reply: &Reply) -> usize {
-    let record = backend.incident(reply.incident);
-    let steps = record.map(|record| record.incident.life.steps).unwrap_or_default();
-    steps.iter().filter(|step| step.evidence.is_some()).count()
+fn step_pictures(case: &Incident) -> usize {
+    case.life.steps.iter().filter(|step| step.evidence.is_some()).count()
 }

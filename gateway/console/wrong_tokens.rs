@@ -69,7 +69,7 @@ impl WrongTokens {
 }
 
 /// An IPv6 host has 2^64 addresses of its own: its network counts.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::SiteId;
+use super::{CaseStep, SiteId};
 
 /// What rendering an event needs of the site.
 #[derive(Clone, Debug)]
@@ -20,5 +20,12 @@ impl EventContext {
     pub fn time(&self, at: Timestamp) -> String {
         let offset = self.timezone.to_offset(at);
         format!("{:.3}", at.display_with_offset(offset))
+    }
+
+    /// Who took this step, when, and which: for who comes second.
+    pub fn taken_by(&self, step: &CaseStep) -> String {
+        let time = self.time(step.at);
+        let clock = time.get(11..16).unwrap_or_default();
+        format!("已由{} {clock} {}", step.by, step.step.zh())
     }
 }

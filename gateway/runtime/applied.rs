@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{console_backend::ReloadAsked, request_file, shared::Shared};
+use super::{console_backend::ReloadAsked, one_entry::written, request_file, shared::Shared};
 use crate::{
     base::Readiness,
     config::{Config, Version, note, unnoted},
     console::Reloaded,
-    domain::{Answer, Entry, Receipt},
-    store::{Batch, Store},
+    domain::Entry,
+    store::Store,
 };
 
 const WHAT: &str = "apply";
@@ -98,10 +98,5 @@ pub(super) async fn note_all(shared: &Shared, data: &Path) {
 async fn write(store: &Store, version: Version) -> bool {
     let Version { version, at, by, why, changes } = version;
     let entry = Entry::Applied { version, by, why, changes, at };
-    let (sender, answer) = oneshot::channel();
-    let receipt = Receipt::new(move |answer| {
-        let _ = sender.send(matches!(answer, Answer::Stored));
-    });
-    store.commit(Batch { entries: vec![entry], receipts: vec![(receipt, Answer::Stored)] }).await;
-    answer.await.unwrap_or(false)
+    written(store, entry).await
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    device_table::DeviceTableReader, junction::Ask, platform_doors::Platforms,
+    device_table::DeviceTableReader, junction::Ask, one_entry::written, platform_doors::Platforms,
     rule_report::rule_report, shared::RunningConfig, site_facts::SiteFacts,
     step_pictures::StepPictures,
 };
@@ -21,11 +21,11 @@ use crate::{
     console::{self, Condition, Filter, Reloaded, SinkCondition, SiteWords},
     domain::{
         Answer, Body, CaseLines, Clock, DeviceTable, Entry, Envelope, EventContext, Evidence,
-        EvidenceId, IncidentId, Meter, Metric, Observation, PostureOrder, RainView, Receipt,
-        Record, Reply, SourceId,
+        EvidenceId, IncidentId, Meter, Metric, Observation, PostureOrder, RainView, Record, Reply,
+        SourceId,
     },
     media::heap_bytes,
-    store::{Batch, IncidentFilter, OpenCases, Store, ledger_text},
+    store::{IncidentFilter, OpenCases, Store, ledger_text},
     wire::case_links::{BadLink, CaseLinks, LinkOf, NoLink},
 };
 
@@ -180,7 +180,7 @@ impl console::Backend for ConsoleBackend {
             return true;
         }
         let read = Entry::EvidenceRead { evidence, by: by.into(), at: now.wall };
-        let written = self.written(read).await;
+        let written = written(&self.store, read).await;
         if written {
             let mut looked = lock(&self.looked);
             if looked.len() >= LOOKED_MAX {
@@ -214,16 +214,16 @@ impl console::Backend for ConsoleBackend {
             return Some(made);
         }
         let asked = Entry::LinkMade { incident, person: person.into(), at };
-        self.written(asked).await.then_some(made)
+        written(&self.store, asked).await.then_some(made)
     }
 
     async fn keep_picture(&self, bytes: Vec<u8>) -> Result<Evidence, console::NoPicture> {
         self.step_pictures.keep(&self.store, self.clock.now(), bytes).await
     }
 
-    async fn drop_picture(&self, id: EvidenceId) {
-        let store = self.store.clone();
-        let dropped = tokio::task::spawn_blocking(move || store.drop_evidence(id)).await;
+    async fn drop_picture(&self, piece: Evidence) {
+        let (store, id) = (self.store.clone(), piece.id);
+        let dropped = tokio::task::spawn_blocking(move || store.drop_evidence(&piece)).await;
         if let Ok(Err(error)) = dropped {
             tracing::warn!(%id, %error, "a picture that belongs to no case could not be removed");
         }
@@ -263,17 +263,6 @@ impl console::Backend for ConsoleBackend {
 }
 
 impl ConsoleBackend {
-    /// Writes this down beside all cases; false: it is not on disk.
-    async fn written(&self, entry: Entry) -> bool {
-        let (sender, answer) = oneshot::channel();
-        let receipt = Receipt::new(move |answer| {
-            let _ = sender.send(matches!(answer, Answer::Stored));
-        });
-        let receipts = vec![(receipt, Answer::Stored)];
-        self.store.commit(Batch { entries: vec![entry], receipts }).await;
-        answer.await.unwrap_or(false)
-    }
-
     /// Sends an observation to the junction, as a source does; answers when it is on disk.
     async fn send_observation(&self, source: SourceId, body: Body) -> Answer {
         ask(&self.envelopes, Observation::of_gateway(source, self.clock.now(), body)).await

@@ -163,7 +163,6 @@ impl Ingress {
     ) -> Result<Option<Reports>, String> {
         let Some(config) = &new.reports else { return Ok(None) };
         let (places, name) = (listed_places(new), new.site.name.as_str());
-        let name = if name.is_empty() { new.site.id.as_str() } else { name };
         let listened = old.and_then(|old| old.reports.as_ref()).map(|old| old.listen);
         match self.reports.as_ref().filter(|_| listened == Some(config.listen)) {
             Some(listener) => Reports::on(listener.socket.clone(), config, name, places),

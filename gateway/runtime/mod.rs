@@ -23,6 +23,7 @@ mod ingress;
 mod junction;
 mod kept_table;
 mod links;
+mod one_entry;
 mod outbox;
 mod picture_file;
 mod platform_doors;

@@ -16,8 +16,8 @@ use crate::{
     config::Config,
     console::reports::{Kept, ListedPlace, ReportBackend},
     domain::{
-        Answer, Body, EventContext, Evidence, EvidenceId, Grid, IdMint, IncidentId, Kind, Meter,
-        Metric, Observation, REPORTS_SOURCE, Record, ResidentReport, Title,
+        Answer, Body, EventContext, Evidence, Grid, IdMint, IncidentId, Kind, Meter, Metric,
+        Observation, REPORTS_SOURCE, Record, ResidentReport, Title,
     },
     media::CleanPicture,
     store::{IncidentFilter, SpaceLevel, Store},
@@ -113,8 +113,8 @@ impl ReportDoor {
     }
 
     /// A piece that no record names, because the same report had come before.
-    fn take_back(&self, id: EvidenceId) {
-        if let Err(error) = self.shared.store.drop_evidence(id) {
+    fn take_back(&self, piece: &Evidence) {
+        if let Err(error) = self.shared.store.drop_evidence(piece) {
             tracing::warn!(%error, "a picture that came twice could not be removed");
         }
     }
@@ -151,7 +151,7 @@ impl ReportDoor {
             Answer::Changed(incident) => {
                 let piece =
                     piece.filter(|piece| !incident.evidence.iter().any(|kept| kept.id == piece.id));
-                piece.iter().for_each(|piece| self.take_back(piece.id));
+                piece.iter().for_each(|piece| self.take_back(piece));
                 lock(self.numbers()).put(number, incident.id);
                 Kept::Stored
             }

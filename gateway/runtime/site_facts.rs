@@ -22,10 +22,7 @@ impl SiteFacts {
         let items = config.routing.routes.items.iter().map(|item| item.department.clone());
         let otherwise = config.routing.config.otherwise.iter().map(|one| one.department.clone());
         let departments = items.chain(otherwise).collect::<BTreeSet<_>>().into_iter().collect();
-        let name = match config.site.name.is_empty() {
-            true => config.site.id.clone(),
-            false => config.site.name.clone(),
-        };
+        let name = config.site.name.clone();
         Self { name, roster: config.routing.roster.clone(), departments }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::template::on_duty;
 use crate::{
     domain::{EventData, Level},
     wire::case_links::{CaseLinks, NoLink},
@@ -36,7 +37,8 @@ impl LinkFor {
         if !self.departments.is_empty() {
             return routed;
         }
-        on_duty(data).or(routed)
+        let officer = on_duty(data).and_then(|one| one["name"].as_str());
+        officer.map(str::to_owned).or(routed)
     }
 }
 
@@ -46,13 +48,6 @@ fn told(data: &EventData, levels: &[Level]) -> Option<String> {
     let level: Level = serde_json::from_value(escalation.get("level")?.clone()).ok()?;
     let name = escalation.get("name")?.as_str()?;
     levels.contains(&level).then(|| name.to_owned())
-}
-
-/// The first officer on duty, or else the lead.
-fn on_duty(data: &EventData) -> Option<String> {
-    let all = data.detail.get("duty")?.as_array()?;
-    let of = |role: &str| all.iter().find(|one| one["role"] == role);
-    of("officer").or_else(|| of("lead"))?["name"].as_str().map(str::to_owned)
 }
 
 /// Makes the links of one sink.

@@ -254,12 +254,15 @@ fn value(name: &str, event: &Event, say: &str) -> String {
     }
 }
 
-/// Of the first officer on duty, or else the lead.
+/// The first officer on duty, or else the lead.
+pub(super) fn on_duty(data: &EventData) -> Option<&Value> {
+    let all = data.detail.get("duty")?.as_array()?;
+    let of = |role: &str| all.iter().find(|one| one["role"] == role);
+    of("officer").or_else(|| of("lead"))
+}
+
 fn officer(data: &EventData, key: &str) -> String {
-    let on_duty = data.detail.get("duty").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let of = |role: &str| on_duty.iter().find(|one| one["role"] == role);
-    let one = of("officer").or_else(|| of("lead"));
-    one.and_then(|one| one[key].as_str()).unwrap_or_default().to_owned()
+    on_duty(data).and_then(|one| one[key].as_str()).unwrap_or_default().to_owned()
 }
 
 /// Who was told last that a limit has passed, and as what.

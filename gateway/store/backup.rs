@@ -129,54 +129,49 @@ fn copy(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
     Ok(())
 }
 
-/// Which case at a platform is which incident, without the tokens; a line that is cut off costs itself.
-fn copy_platforms(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
+/// The files of a folder that are ours, into one that is closed to others; none where it is not there. Where
+/// they are now.
+fn copy_closed(
+    from: &Path,
+    to: &Path,
+    is_ours: impl Fn(&Path) -> bool,
+) -> io::Result<Vec<PathBuf>> {
     use std::os::unix::fs::DirBuilderExt;
-    let Ok(files) = fs::read_dir(source.platforms()) else { return Ok(()) };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(target.platforms())?;
+    let Ok(files) = fs::read_dir(from) else { return Ok(Vec::new()) };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(to)?;
+    let mut copies = Vec::new();
     for entry in files {
         let path = entry?.path();
-        if let (Some(name), Some("jsonl")) =
-            (path.file_name(), path.extension().and_then(|end| end.to_str()))
-        {
-            fs::copy(&path, target.platforms().join(name))?;
+        if let Some(name) = path.file_name().filter(|_| is_ours(&path)) {
+            let copy = to.join(name);
+            fs::copy(&path, &copy)?;
+            copies.push(copy);
         }
     }
-    Ok(())
+    Ok(copies)
+}
+
+/// Which case at a platform is which incident, without the tokens; a line that is cut off costs itself.
+fn copy_platforms(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
+    let is_map = |path: &Path| path.extension().is_some_and(|end| end == "jsonl");
+    copy_closed(&source.platforms(), &target.platforms(), is_map).map(drop)
 }
 
 /// What was applied over the configuration: its files are written whole, and closed to others as they were.
 fn copy_applied(from: &Path, to: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    let Ok(files) = fs::read_dir(from) else { return Ok(()) };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(to)?;
-    for entry in files {
-        let path = entry?.path();
-        let is_ours = path.extension().is_some_and(|end| end == "toml") || path.ends_with("noted");
-        if let Some(name) = path.file_name().filter(|_| is_ours && path.is_file()) {
-            fs::copy(&path, to.join(name))?;
-        }
-    }
-    Ok(())
+    let is_layer = |path: &Path| path.extension().is_some_and(|end| end == "toml");
+    let is_ours = |path: &Path| (is_layer(path) || path.ends_with("noted")) && path.is_file();
+    copy_closed(from, to, is_ours).map(drop)
 }
 
 /// The key of signed links and what of them was revoked: after a restore, links that are under way are good
-/// as before. For their owner alone there too, whatever they are here.
+/// as before. For their owner alone there too, whatever they are here: nobody else enters the folder meanwhile.
 fn copy_keys(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    let Ok(files) = fs::read_dir(source.keys()) else { return Ok(()) };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(target.keys())?;
-    for entry in files {
-        let path = entry?.path();
-        let is_half_written = path.extension().is_some_and(|end| end == "new");
-        if let (Some(name), false) = (path.file_name(), is_half_written) {
-            let to = target.keys().join(name);
-            // The mode goes along with the bytes, and nobody else enters the folder.
-            fs::copy(&path, &to)?;
-            fs::set_permissions(&to, fs::Permissions::from_mode(0o600))?;
-        }
-    }
-    Ok(())
+    use std::os::unix::fs::PermissionsExt;
+    let is_whole = |path: &Path| path.extension().is_none_or(|end| end != "new");
+    let copies = copy_closed(&source.keys(), &target.keys(), is_whole)?;
+    let own = |copy: &PathBuf| fs::set_permissions(copy, fs::Permissions::from_mode(0o600));
+    copies.iter().try_for_each(own)
 }
 
 /// Everything of it on disk, for a stick that is pulled out next.

@@ -41,6 +41,8 @@ const REBUILD_AFTER: Duration = Duration::from_secs(10);
 const INDEX_VERSION: u32 = 3;
 const META: &[u8] = b"m";
 const EVIDENCE: &[u8] = b"e";
+/// The first prefix behind it.
+const BEHIND_EVIDENCE: &[u8] = b"f";
 /// Marks that wait between two writes in a flood; room for more is given back.
 const MARKS_KEPT_ROOM: usize = 1_024;
 
@@ -108,7 +110,9 @@ pub(super) fn load(path: &Path, begun: State) -> Result<(Index, State), IndexErr
     let db = open_db(path, state.bounds.cache_bytes)?;
     let seen_marks = SeenMarks::open(&db)?;
     let (mut digest, mut meta) = (0u128, None);
-    let mut pairs = db.iter();
+    // Evidence last, behind the cases: which pieces are needed is known by them.
+    let mut pairs =
+        db.range(..EVIDENCE).chain(db.range(BEHIND_EVIDENCE..)).chain(db.scan_prefix(EVIDENCE));
     while let Some(pair) = guarded(|| pairs.next().transpose())? {
         let (key, value) = pair;
         if key == META {
@@ -116,13 +120,6 @@ pub(super) fn load(path: &Path, begun: State) -> Result<(Index, State), IndexErr
             continue;
         }
         digest = digest.wrapping_add(pair_hash(&key, &value));
-        if !key.starts_with(EVIDENCE) {
-            put(&mut state, &key, &value)?;
-        }
-    }
-    // Behind the cases: which pieces are needed is known by them.
-    let mut pairs = db.scan_prefix(EVIDENCE);
-    while let Some((key, value)) = guarded(|| pairs.next().transpose())? {
         put(&mut state, &key, &value)?;
     }
     let meta = meta.ok_or("it is empty")?;

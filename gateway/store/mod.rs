@@ -415,16 +415,14 @@ impl Store {
     }
 
     /// Removes a finished piece that no record names: what it was made for was not taken. Blocks on the disk.
-    pub fn drop_evidence(&self, id: EvidenceId) -> std::io::Result<()> {
-        if lock(&self.inner.shared.state).evidence.contains_key(&id) {
+    pub fn drop_evidence(&self, piece: &Evidence) -> std::io::Result<()> {
+        if lock(&self.inner.shared.state).evidence.contains_key(&piece.id) {
             return Ok(());
         }
-        let files = evidence::files(&self.inner.data_folder)?;
-        for (_, path) in files.into_iter().filter(|(of, _)| *of == id) {
-            let bytes = std::fs::metadata(&path)?.len();
-            self.inner.disk.remove(&path)?;
-            self.inner.shared.disk_space.evidence_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        }
+        let Some(path) = evidence::find(&self.inner.data_folder, piece) else { return Ok(()) };
+        let bytes = std::fs::metadata(&path)?.len();
+        self.inner.disk.remove(&path)?;
+        self.inner.shared.disk_space.evidence_bytes.fetch_sub(bytes, Ordering::Relaxed);
         Ok(())
     }
 

@@ -113,7 +113,7 @@ fn p3_ten_thousand_presses_of_one_button_do_not_stand_before_the_first_of_anothe
     put(&mut queue, 10_003, third, &mut of);
     // The first of each at once; from then on they take turns, each in its own order.
     let taken: Vec<u64> = (0..6).map(|_| take(&mut queue, &of)).collect();
-    assert!(queue.fresh.len() > TURNS_FROM);
+    assert!(queue.fresh.by_turn.len() > TURNS_FROM);
     assert_eq!(taken[..2], [10_001, 10_003], "{taken:?}");
     assert!(taken[2..4].contains(&10_002), "its second in the next round: {taken:?}");
     assert_eq!(taken.iter().filter(|seq| **seq < 10_000).count(), 3, "{taken:?}");
@@ -123,5 +123,5 @@ fn p3_ten_thousand_presses_of_one_button_do_not_stand_before_the_first_of_anothe
     rest.dedup();
     assert_eq!(rest.len(), 9_995);
     assert!(queue.take(0, |_| true, |seq| of.get(&seq).copied()).is_none());
-    assert!(queue.turns.is_empty());
+    assert!(queue.fresh.turns.is_empty());
 }

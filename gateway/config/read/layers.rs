@@ -200,6 +200,9 @@ impl<'t> Document<'t> {
 
     /// Whether a layer holds what may be a secret: file and key of the first in each.
     pub(crate) fn layers_with_secrets(&self) -> Vec<(String, String)> {
+        if self.texts.len() < 2 {
+            return Vec::new();
+        }
         let hand_written = self.texts.first().map(|laid| laid.file.as_str());
         let mut found: Vec<(String, String)> = Vec::new();
         for origin in self.origins() {

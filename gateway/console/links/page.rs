@@ -188,10 +188,7 @@ impl Page<'_> {
 
     /// Whoever took the last step, when, and which: for who comes second.
     pub(super) fn taken_by(&self) -> Option<String> {
-        let step = self.incident.life.last_taken()?;
-        let time = self.context.time(step.at);
-        let clock = time.get(11..16).unwrap_or_default();
-        Some(format!("已由{} {clock} {}", step.by, step.step.zh()))
+        self.incident.life.last_taken().map(|step| self.context.taken_by(step))
     }
 
     /// Day and time, as the site's clocks show them.

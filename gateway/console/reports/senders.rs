@@ -2,12 +2,13 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex},
 };
 
 use sha2::{Digest, Sha256};
 
+use super::super::wrong_tokens::network;
 use crate::base::{Bucket, lock};
 
 /// Addresses that are remembered; when there are more, the one that was quiet for longest goes.
@@ -122,16 +123,9 @@ impl Senders {
         Arc::new(Self { salt: rand::random(), per_address, table: Mutex::new(table) })
     }
 
-    /// An IPv6 host has 2^64 addresses of its own: its network counts.
     fn id_of(&self, address: IpAddr) -> u64 {
-        let network = match address.to_canonical() {
-            IpAddr::V6(v6) => {
-                let [a, b, c, d, ..] = v6.segments();
-                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-            }
-            v4 => v4,
-        };
-        let hash = Sha256::new_with_prefix(self.salt).chain_update(network.to_string()).finalize();
+        let network = network(address).to_string();
+        let hash = Sha256::new_with_prefix(self.salt).chain_update(network).finalize();
         hash[..8].iter().fold(0, |id, byte| id << 8 | u64::from(*byte))
     }
 

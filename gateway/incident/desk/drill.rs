@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Desk, Effects, Live, resumed, titles};
 use crate::domain::{
-    Answer, ClockError, DismissReason, DrillOrder, GATEWAY, Incident, IncidentId, Life, Now, Reply,
-    ReplyTo, SourceId, SourceRef, Stage, Stamp, Title, What,
+    Answer, ClockError, DismissReason, DrillOrder, GATEWAY, Incident, IncidentId, Life, Now,
+    Posture, Reply, ReplyTo, SourceId, SourceRef, Stage, Stamp, Title, What,
 };
 
 /// In front of its title.
@@ -39,7 +39,7 @@ impl Desk {
         let title = titles::title(order.kind, &info);
         let postures = self.postures();
         let id = self.ids.incident(now);
-        let mut incident = Incident {
+        let incident = Incident {
             id,
             revision: 0,
             stage: Stage::Opened,
@@ -68,13 +68,24 @@ impl Desk {
             rule: None,
             key: format!("drill/{id}"),
         };
-        self.directory.limits.open(&mut incident, &postures, now.wall);
+        self.open_at_once(now, incident, &postures, effects);
+    }
+
+    /// A case that begins and is told at once, by no finding; its answer is the case.
+    pub(super) fn open_at_once(
+        &mut self,
+        now: Now,
+        mut incident: Incident,
+        postures: &[Posture],
+        effects: &mut Effects,
+    ) {
+        self.directory.limits.open(&mut incident, postures, now.wall);
         let mut live = resumed(incident, now);
         live.reported = false;
         effects.entries.push(live.record(now, What::Opened));
         live.arm(now);
         effects.answer = Answer::Changed(Box::new(live.incident.clone()));
-        self.live.insert(id, live);
+        self.live.insert(live.incident.id, live);
     }
 
     /// A drill whose time is over is dismissed, whoever had it.

@@ -2,7 +2,7 @@
 //!
 //! Reports of one place and minute stay apart: each resident is answered. An officer merges them.
 
-use super::{Desk, Effects, resumed};
+use super::{Desk, Effects};
 use crate::domain::{
     Answer, ClockError, Entry, Incident, Kind, Life, Missed, Now, REPORTS_NAME, Reply,
     ResidentReport, Severity, SourceId, SourceKind, SourceRef, Stage, Stamp, Title, What,
@@ -46,7 +46,7 @@ impl Desk {
         }
         let id = self.ids.incident(now);
         let kind = SourceKind::Resident;
-        let mut incident = Incident {
+        let incident = Incident {
             id,
             revision: 0,
             stage: Stage::Opened,
@@ -73,16 +73,10 @@ impl Desk {
             rule: None,
             key: key.clone(),
         };
-        self.directory.limits.open(&mut incident, &postures, now.wall);
-        let mut live = resumed(incident, now);
-        live.reported = false;
         let evidence = report.picture.iter().cloned();
         effects.entries.extend(evidence.map(|evidence| Entry::Evidence { incident: id, evidence }));
-        effects.entries.push(live.record(now, What::Opened));
-        live.arm(now);
-        effects.answer = Answer::Changed(Box::new(live.incident.clone()));
+        self.open_at_once(now, incident, &postures, effects);
         self.by_key.insert(key, id);
-        self.live.insert(id, live);
     }
 
     /// Whether a reply may say that this was missed.
