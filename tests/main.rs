@@ -124,6 +124,7 @@ mod reload;
 mod reload_doors;
 mod replay;
 mod reports;
+mod reports_hostile;
 #[allow(dead_code, reason = "`make bench` uses all of it")]
 #[path = "bench/results.rs"]
 mod results;

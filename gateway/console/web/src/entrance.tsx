@@ -6,7 +6,7 @@ import { call, Refused } from './api';
 import { enter, readWords } from './feed';
 import { Dialog } from './parts';
 import { arm } from './sound';
-import { askWho, entrance, expectCalls, iAm, isDeaf, me, overview, thrownOut } from './state';
+import { askWho, entrance, expectCalls, iAm, isDeaf, me, overview } from './state';
 import { language, speak, t, word } from './words';
 
 /** The list waits no longer for the name to be known. */
@@ -27,7 +27,6 @@ export async function look(): Promise<void> {
 
 function inside(): void {
   entrance.value = 'inside';
-  thrownOut.value = false;
   expectCalls(true);
   if (me.value === '') askWho.value = true;
   // Pictures are looked at as soon as the list is there: the name comes before.
@@ -70,7 +69,7 @@ export function LogIn() {
     <main class="login" id="main">
       <form onSubmit={(event) => void go(event)}>
         <h1>{t('app.name')}</h1>
-        {thrownOut.value || isDeaf.value ? (
+        {isDeaf.value ? (
           <p class="warn" role="alert">
             {t('login.again')}
           </p>
@@ -106,11 +105,11 @@ export function LogIn() {
 
 export function Who() {
   const [typed, setTyped] = useState('');
-  const asked = askWho.value && overview.value !== null;
   useEffect(() => {
-    // A page is open for days, and shifts change: as it is known, until the answer is there.
-    if (asked) readWords().catch(() => undefined);
-  }, [asked]);
+    // A page is open for days, and shifts change: as it is known, until the answer is there. One that is just
+    // being opened reads them anyway.
+    if (askWho.value && overview.value !== null) readWords().catch(() => undefined);
+  }, [askWho.value]);
   if (!askWho.value) return null;
   const people = overview.value?.words.people ?? [];
   const use = (name: string) => {

@@ -123,7 +123,6 @@ function fresh(): void {
   heardAt = moment();
   state.lastWord.value = Date.now();
   state.link.value = 'live';
-  state.thrownOut.value = false;
 }
 
 function heard(text: string): void {
@@ -150,7 +149,6 @@ function thrownOut(): void {
   clearTimeout(timer);
   socket?.close();
   socket = null;
-  state.thrownOut.value = state.overview.value !== null;
   state.link.value = 'lost';
   state.entrance.value = 'outside';
 }
@@ -194,7 +192,6 @@ export function leave(): void {
   state.overview.value = null;
   state.open.value = new Map();
   state.finished.value = [];
-  state.thrownOut.value = false;
   state.expectCalls(false);
   // The desk is shared: whoever comes next says who he is.
   state.iAm('');

@@ -5,7 +5,7 @@ import { leave } from './feed';
 import { forget, notices, say } from './notices';
 import { route } from './route';
 import { armed, listenOnce } from './sound';
-import { askWho, isOldPage, lastWord, lastWordAt, link, me, overview, condition, thrownOut } from './state';
+import { askWho, isOldPage, lastWord, lastWordAt, link, me, overview, condition } from './state';
 import { clockOff, clockS, now } from './time';
 import { keep, kept, language, speak, t } from './words';
 import { helpShown } from './keys';
@@ -94,7 +94,7 @@ export function Broken() {
   if (link.value !== 'lost') return null;
   return (
     <div class="broken" role="alert" data-broken>
-      <strong>{t('live.lost', { time: lastWordAt.value === '' ? '—' : clockS(lastWordAt.value) })}</strong> {thrownOut.value ? t('login.again') : t('live.lost_hint')}
+      <strong>{t('live.lost', { time: lastWordAt.value === '' ? '—' : clockS(lastWordAt.value) })}</strong> {t('live.lost_hint')}
     </div>
   );
 }

@@ -10,8 +10,6 @@ export type Link = 'connecting' | 'live' | 'lost';
 
 /** Whether this browser is logged in. */
 export const entrance = signal<Entrance>('asking');
-/** It was, and is not any more. */
-export const thrownOut = signal(false);
 const WAS_INSIDE = 'gridpost.inside';
 /** Somebody was logged in here and has not logged out: while he is outside, no call reaches this screen. */
 export const isDeaf = signal(kept(WAS_INSIDE) === 'yes');

@@ -122,11 +122,8 @@ export const en: Words = {
   'limit.left': '{step}: {time} left',
   'limit.over': '{step}: {time} late',
   'limit.suspended': 'suspended until {time}, the clock stands',
-  'limit.title': 'Limits',
   'limit.accept_by': 'Accept by',
   'limit.finish_by': 'Finish by',
-  'limit.step_by': '{step} by',
-  'limit.met': 'accepted',
 
   'level.grid-worker': 'grid worker',
   'level.grid-head': 'grid head',

@@ -120,11 +120,8 @@ export const zh = {
   'limit.left': '{step} 还剩 {time}',
   'limit.over': '{step} 已超时 {time}',
   'limit.suspended': '挂账至 {time}，时限停走',
-  'limit.title': '时限',
   'limit.accept_by': '受理时限',
   'limit.finish_by': '办结时限',
-  'limit.step_by': '{step}时限',
-  'limit.met': '已受理',
 
   'level.grid-worker': '网格员',
   'level.grid-head': '网格长',
