@@ -9,9 +9,13 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo says it"));
     let folder = env::var_os("GRIDPOST_CONSOLE").map_or_else(
         || {
-            // The folder with cargo's mark is the target folder, wherever it is.
-            let target = out.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
-            target.unwrap_or(&out).join("console")
+            // target/debug/build/NAME/out, or target/TRIPLE/debug/…: the one in which the page lies. Cargo's own mark
+            // (CACHEDIR.TAG) is missing where `make console` made the folder before cargo did.
+            let profile = out.ancestors().find(|folder| folder.ends_with("build"));
+            let above = profile.into_iter().flat_map(|build| build.ancestors().skip(2)).take(2);
+            let places: Vec<PathBuf> = above.map(|folder| folder.join("console")).collect();
+            let made = places.iter().find(|place| place.join(".made").is_file());
+            made.or(places.first()).unwrap_or(&out).clone()
         },
         PathBuf::from,
     );

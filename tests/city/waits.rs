@@ -31,7 +31,9 @@ pub(super) fn for_whom(incident: &Incident, now: Timestamp) -> Result<String, St
         let worker = grid.workers.first().map(|one| one.name.clone());
         return worker.or(grid.head.clone()).ok_or_else(|| "its grid has nobody".into());
     }
-    let person = life.steps.iter().rfind(|step| step.by != GATEWAY);
+    // A reply without a name takes a case from nobody: who had it before is asked.
+    let of_persons = || life.steps.iter().filter(|step| step.by != GATEWAY);
+    let person = of_persons().rfind(|step| !step.by.trim().is_empty()).or(of_persons().next_back());
     let has_it = named(&person.ok_or("nobody took it on")?.by, "who has it");
     // Somebody who gave no name took it on: its limits run, and the first level that is told has one.
     let head = incident.grid.as_ref().and_then(|grid| grid.head.clone());
