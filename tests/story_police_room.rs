@@ -50,6 +50,7 @@ fn room(receiver: &Receiver, broker: &Broker, srt: u16) -> String {
         ("duty.csv", path("duty.csv")),
         ("\"buttons.csv\"", format!("\"{}\"", path("buttons.csv"))),
         ("\"calendar.csv\"", format!("\"{}\"", path("calendar.csv"))),
+        ("listen = \"127.0.0.1:8688\"", "listen = \"127.0.0.1:0\"".into()),
         ("srt://0.0.0.0:9710", format!("srt://127.0.0.1:{srt}")),
         ("rtmp://0.0.0.0:1935", format!("rtmp://127.0.0.1:{}", free_port())),
         ("url = \"mqtts://broker.district.example:8883\"", format!("url = \"{mqtt}\"")),
@@ -131,7 +132,15 @@ async fn a_night(models: PathBuf) {
     let grids: Vec<&Value> =
         patrol["detail"]["grids"].as_array().unwrap().iter().map(|one| &one["code"]).collect();
     assert_eq!(grids, ["420100-QB-01", "420100-QB-03"], "{patrol:#}");
-    assert_eq!(patrol["detail"]["incidents"], json!([person["incident"]]), "{patrol:#}");
+    // A machine that is too slow for the model says so, and that is an incident of this flight as well.
+    let events = receiver.events();
+    let slow = |id: &Value| {
+        let of_it = |event: &&Value| &event["data"]["incident"] == id;
+        events.iter().find(of_it).is_some_and(|one| one["data"]["kind"] == "detector-degraded")
+    };
+    let incidents = patrol["detail"]["incidents"].as_array().unwrap();
+    let found: Vec<&Value> = incidents.iter().filter(|id| !slow(id)).collect();
+    assert_eq!(found, [&person["incident"]], "{patrol:#}");
     // The broker's grid heard the same story.
     wait_for("the patrol at the district's broker", || {
         let topic = "gridpost/qiaobei/incident/patrol";
