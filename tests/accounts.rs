@@ -197,7 +197,7 @@ async fn a_worker_has_the_cases_of_his_grids_and_no_others_anywhere() {
     let devices = read("/api/v1/devices").await;
     let names: Vec<_> = devices["devices"].as_array().unwrap().iter().map(|d| &d["id"]).collect();
     assert_eq!(names, ["own"]);
-    assert_eq!(read("/api/v1/figures").await["total"]["opened"], 1);
+    assert_eq!(read("/api/v1/figures").await["total"]["reported"], 1);
     for (case, there) in [(&own_case, 200), (&foreign, 404)] {
         let path = format!("/api/v1/incidents/{case}");
         for method in [Method::GET, Method::HEAD] {

@@ -24,11 +24,11 @@ pub(crate) struct Args {
 #[derive(clap::Subcommand)]
 enum UserCommand {
     /// Print the one-time code for the first account: good for 15 minutes, while there is no account.
-    Init(Site),
+    Init(ConfigFile),
     /// Another account; its password is the first line of stdin.
     Add(Add),
     /// All accounts and API tokens.
-    List(Site),
+    List(ConfigFile),
     /// What an account may do, and of which grids.
     Role(ChangeRole),
     /// Another password, the first line of stdin; whoever is logged in with the old one is out.
@@ -44,7 +44,7 @@ enum UserCommand {
 }
 
 #[derive(clap::Args)]
-struct Site {
+struct ConfigFile {
     /// The configuration, TOML.
     #[arg(short, long)]
     config: PathBuf,
@@ -53,7 +53,7 @@ struct Site {
 #[derive(clap::Args)]
 struct Named {
     #[command(flatten)]
-    site: Site,
+    site: ConfigFile,
     /// Of the account.
     name: String,
 }
@@ -171,7 +171,7 @@ impl Rights {
 }
 
 /// The accounts of a site; its data folder is made where it is not there, for its owner alone.
-fn open(site: &Site) -> Result<(Accounts, Config), Failure> {
+fn open(site: &ConfigFile) -> Result<(Accounts, Config), Failure> {
     let config = load(&site.config)?;
     let data = &config.data.path;
     if !data.is_dir() {
@@ -189,7 +189,7 @@ fn failure(why: AccountProblem) -> Failure {
     }
 }
 
-fn init(site: &Site) -> Result<(), Failure> {
+fn init(site: &ConfigFile) -> Result<(), Failure> {
     let (accounts, config) = open(site)?;
     let (code, until) = accounts.make_first_code(&command_doer()).map_err(failure)?;
     let until =
@@ -216,7 +216,7 @@ fn disable(named: &Named, yes: bool) -> Result<(), Failure> {
     change(named, &AccountChange { disabled: Some(yes), ..AccountChange::default() })
 }
 
-fn list(site: &Site) -> Result<(), Failure> {
+fn list(site: &ConfigFile) -> Result<(), Failure> {
     let (accounts, _) = open(site)?;
     for account in accounts.list().map_err(failure)? {
         let roles: Vec<&str> = account.roles.iter().map(|role| role.id()).collect();

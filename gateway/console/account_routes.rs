@@ -71,9 +71,9 @@ pub(super) struct WallConfirmed {
     name: String,
 }
 
-type Peer = Option<Extension<SocketAddr>>;
+type PeerAddress = Option<Extension<SocketAddr>>;
 
-fn doer<B: Backend>(door: &Door<B>, caller: &Caller, peer: &Peer) -> Doer {
+fn doer<B: Backend>(door: &Door<B>, caller: &Caller, peer: &PeerAddress) -> Doer {
     let by = match caller {
         Caller::Token | Caller::Session(..) => "token".into(),
         other => other.name().into_owned(),
@@ -107,7 +107,7 @@ pub(super) async fn list<B: Backend>(State(door): State<Door<B>>) -> Response {
 pub(super) async fn add<B: Backend>(
     State(door): State<Door<B>>,
     Extension(caller): Extension<Caller>,
-    peer: Peer,
+    peer: PeerAddress,
     body: Bytes,
 ) -> Response {
     let asked: AskedAccount = match read(&body) {
@@ -126,7 +126,7 @@ pub(super) async fn add<B: Backend>(
 pub(super) async fn change<B: Backend>(
     State(door): State<Door<B>>,
     Extension(caller): Extension<Caller>,
-    peer: Peer,
+    peer: PeerAddress,
     Path(name): Path<String>,
     body: Bytes,
 ) -> Response {
@@ -141,7 +141,7 @@ pub(super) async fn change<B: Backend>(
 pub(super) async fn remove<B: Backend>(
     State(door): State<Door<B>>,
     Extension(caller): Extension<Caller>,
-    peer: Peer,
+    peer: PeerAddress,
     Path(name): Path<String>,
 ) -> Response {
     let (accounts, doer) = (door.accounts.clone(), doer(&door, &caller, &peer));
@@ -152,7 +152,7 @@ pub(super) async fn remove<B: Backend>(
 pub(super) async fn own_password<B: Backend>(
     State(door): State<Door<B>>,
     Extension(caller): Extension<Caller>,
-    peer: Peer,
+    peer: PeerAddress,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
@@ -222,7 +222,7 @@ pub(super) async fn claim_wall<B: Backend>(
 pub(super) async fn confirm_wall<B: Backend>(
     State(door): State<Door<B>>,
     Extension(caller): Extension<Caller>,
-    peer: Peer,
+    peer: PeerAddress,
     body: Bytes,
 ) -> Response {
     let WallConfirmed { code, name } = match read(&body) {

@@ -7,7 +7,7 @@ use super::{
     account_routes::{AllAccounts, AskedAccount, OwnPassword, WallConfirmed, WallSecret},
     accounts::AccountChange,
     entrance::{FirstAccount, LogIn, SessionName},
-    route_table::{ROUTES, Route, Shape, Who},
+    route_table::{BodyShape, ROUTES, Route, Who},
 };
 use crate::domain::{EventData, PostureOrder, Reply};
 
@@ -48,7 +48,7 @@ pub fn api_schema() -> Value {
 
 fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
     let ok = match route.gives {
-        Shape::Nothing => json!({ "204": { "description": "done" } }),
+        BodyShape::Nothing => json!({ "204": { "description": "done" } }),
         gives => json!({
             "200": { "description": route.about, "content": content(gives, generator) },
         }),
@@ -67,7 +67,7 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
             "required": ["error"],
         } } },
     });
-    if route.takes != Shape::Nothing {
+    if route.takes != BodyShape::Nothing {
         said["requestBody"] =
             json!({ "required": true, "content": content(route.takes, generator) });
     }
@@ -100,11 +100,13 @@ fn parameters(route: &Route) -> Vec<Value> {
     in_path.chain(in_query).collect()
 }
 
-fn content(shape: Shape, generator: &mut SchemaGenerator) -> Value {
+fn content(shape: BodyShape, generator: &mut SchemaGenerator) -> Value {
     match shape {
-        Shape::Nothing => json!({}),
-        Shape::Json(name) => json!({ "application/json": { "schema": schema(name, generator) } }),
-        Shape::JsonOrForm(name) => json!({
+        BodyShape::Nothing => json!({}),
+        BodyShape::Json(name) => {
+            json!({ "application/json": { "schema": schema(name, generator) } })
+        }
+        BodyShape::JsonOrForm(name) => json!({
             "application/json": { "schema": schema(name, generator) },
             "multipart/form-data": { "schema": {
                 "type": "object",
@@ -115,8 +117,8 @@ fn content(shape: Shape, generator: &mut SchemaGenerator) -> Value {
                 "required": ["reply"],
             } },
         }),
-        Shape::File(media_type) => json!({ media_type: {} }),
-        Shape::Socket(name) => json!({ "application/json": {
+        BodyShape::File(media_type) => json!({ media_type: {} }),
+        BodyShape::Socket(name) => json!({ "application/json": {
             "schema": schema(name, generator),
             "x-websocket": true,
         } }),

@@ -12,14 +12,14 @@ use crate::{
     domain::{AccessEvent, AccessNote, plain_name},
 };
 
-/// Failures that are written down at once; whoever guesses shall not fill the disk.
+/// FailureBudget that are written down at once; whoever guesses shall not fill the disk.
 const FAILURES_MAX: f64 = 30.0;
 /// And so many a second from then on. How many were not is in the next one that is.
 const FAILURES_PER_S: f64 = 0.2;
 /// A log-in waits no longer for a disk: an officer must come in where it is full, too.
 const WITHIN: Duration = Duration::from_secs(3);
 
-struct Failures {
+struct FailureBudget {
     began: Instant,
     bucket: Bucket,
     left_out: u64,
@@ -27,12 +27,12 @@ struct Failures {
 
 /// A cheap handle; all clones are one.
 #[derive(Clone)]
-pub(super) struct Audit(Arc<Mutex<Failures>>);
+pub(super) struct Audit(Arc<Mutex<FailureBudget>>);
 
 impl Default for Audit {
     fn default() -> Self {
         let bucket = Bucket::full(FAILURES_MAX, FAILURES_PER_S, 0);
-        Self(Arc::new(Mutex::new(Failures { began: Instant::now(), bucket, left_out: 0 })))
+        Self(Arc::new(Mutex::new(FailureBudget { began: Instant::now(), bucket, left_out: 0 })))
     }
 }
 

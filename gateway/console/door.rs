@@ -15,7 +15,7 @@ use super::{
     audit::Audit,
     caller::Caller,
     problem::problem,
-    route_table::{Route, Shape, Who},
+    route_table::{BodyShape, Route, Who},
     sessions::{Seat, SessionKey, Sessions, cookie_name, key_of},
     token,
     wrong_tokens::WrongTokens,
@@ -138,7 +138,7 @@ impl<B: Backend> Door<B> {
         }
         // A reply may come as a form with a picture: its origin was looked at.
         let may_be_form =
-            matches!(route.takes, Shape::JsonOrForm(_)) || route.path.ends_with("/replies");
+            matches!(route.takes, BodyShape::JsonOrForm(_)) || route.path.ends_with("/replies");
         let fits = is_json(headers) || (may_be_form && is_form(headers));
         (changes && !fits && *request.method() != Method::DELETE)
             .then(|| problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected application/json"))

@@ -63,7 +63,7 @@ pub(super) enum Who {
 
 /// What goes in or comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum BodyShape {
     Nothing,
     /// JSON; the name of its schema, in `api_schema.rs`.
     Json(&'static str),
@@ -85,8 +85,8 @@ pub(super) struct Route {
     pub(super) who: Who,
     /// Names in the query, each with what is expected.
     pub(super) query: &'static [(&'static str, &'static str)],
-    pub(super) takes: Shape,
-    pub(super) gives: Shape,
+    pub(super) takes: BodyShape,
+    pub(super) gives: BodyShape,
     /// In a few words.
     pub(super) about: &'static str,
 }
@@ -112,17 +112,17 @@ const fn get(
     id: RouteId,
     path: &'static str,
     who: Who,
-    gives: Shape,
+    gives: BodyShape,
     about: &'static str,
 ) -> Route {
-    Route { id, method: "GET", path, who, query: &[], takes: Shape::Nothing, gives, about }
+    Route { id, method: "GET", path, who, query: &[], takes: BodyShape::Nothing, gives, about }
 }
 
 const fn post(
     id: RouteId,
     path: &'static str,
     who: Who,
-    (takes, gives): (Shape, Shape),
+    (takes, gives): (BodyShape, BodyShape),
     about: &'static str,
 ) -> Route {
     Route { id, method: "POST", path, who, query: &[], takes, gives, about }
@@ -146,7 +146,7 @@ const FIGURES: &[(&str, &str)] = &[
     ("group", "a name"),
 ];
 
-use Shape::{File, Json, JsonOrForm, Nothing, Socket};
+use BodyShape::{File, Json, JsonOrForm, Nothing, Socket};
 use Who::{Anybody, Inside, OpenOnLoopback};
 
 /// All of them, by address.

@@ -22,7 +22,7 @@ use super::{
     entrance, evidence, figures, link, overview, page, platform,
     problem::problem,
     replies,
-    route_table::{ROUTES, Route, RouteId, Shape, Who},
+    route_table::{BodyShape, ROUTES, Route, RouteId, Who},
     rules,
     seen::Seen,
     weather,
@@ -54,7 +54,7 @@ pub(super) fn router<B: Backend>(door: Door<B>, stop: watch::Receiver<bool>) -> 
 
 /// The body is there whole before anything is done with it, and no larger than its route takes.
 fn bounded(route: &Route, handled: MethodRouter) -> MethodRouter {
-    if matches!(route.takes, Shape::JsonOrForm(_)) {
+    if matches!(route.takes, BodyShape::JsonOrForm(_)) {
         return handled
             .layer(DefaultBodyLimit::max(PICTURE_BODY_BYTES_MAX))
             .layer(middleware::from_fn(with_picture_body));

@@ -133,9 +133,11 @@ impl Sessions {
     pub(super) fn used(&self, key: &SessionKey, token: &str, accounts: &Accounts) -> Option<Seat> {
         let now = Instant::now();
         let seat = self.used_at(key, token, accounts, now);
-        let mut written = lock(&self.0.written);
         let is_old = |at: Instant| now.saturating_duration_since(at) >= WRITTEN_EVERY;
-        if written.is_some_and(is_old) {
+        // Whoever holds it is writing: no request waits for a disk.
+        if let Ok(mut written) = self.0.written.try_lock()
+            && written.is_some_and(is_old)
+        {
             *written = Some(now);
             drop(written);
             let own = self.clone();

@@ -17,7 +17,7 @@ const LETTERS: usize = 12;
 pub(super) const GOOD_FOR: SignedDuration = SignedDuration::from_mins(15);
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct KeptCode {
     sha256: String,
     until: Timestamp,
 }
@@ -31,15 +31,16 @@ pub(super) fn make(data: &Path, now: Timestamp) -> Result<(String, Timestamp), S
     let code = secret::random_code(LETTERS)?;
     let until = now.saturating_add(GOOD_FOR).map_err(|error| error.to_string())?;
     let sha256 = secret::hex(&secret::hash(&secret::plain_code(&code)));
-    let bytes = serde_json::to_vec(&Kept { sha256, until }).map_err(|error| error.to_string())?;
+    let bytes =
+        serde_json::to_vec(&KeptCode { sha256, until }).map_err(|error| error.to_string())?;
     let told = |error: std::io::Error| format!("{}: {error}", file(data).display());
     write_whole_secret(&file(data), &bytes).map_err(told)?;
     Ok((code, until))
 }
 
 /// The one that is good now.
-fn kept(data: &Path, now: Timestamp) -> Option<Kept> {
-    let kept: Kept = serde_json::from_slice(&std::fs::read(file(data)).ok()?).ok()?;
+fn kept(data: &Path, now: Timestamp) -> Option<KeptCode> {
+    let kept: KeptCode = serde_json::from_slice(&std::fs::read(file(data)).ok()?).ok()?;
     let began = kept.until.saturating_sub(GOOD_FOR).ok()?;
     // A clock that was set back makes it good no longer.
     (began <= now && now < kept.until).then_some(kept)

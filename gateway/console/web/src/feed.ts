@@ -105,7 +105,8 @@ function listen(mine: number): void {
         anew = true;
         return;
       case 'logged-out':
-        return thrownOut();
+        // Whoever has just changed his password has another session.
+        return void connect(true);
       case 'stopping':
         return;
     }

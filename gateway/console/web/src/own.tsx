@@ -3,9 +3,11 @@
 import { signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import { call, Refused } from './api';
+import { inside } from './entrance';
 import { say } from './notices';
 import { Dialog } from './parts';
 import { account, type Session } from './rights';
+import { entrance } from './state';
 import { t, word } from './words';
 
 export const ownShown = signal(false);
@@ -29,6 +31,8 @@ export function Own() {
       const session = await call<Session>('POST', '/api/v1/password', { old: typed.old, new: typed.new });
       account.value = session.account ?? own;
       close();
+      // The feed of the old session may have ended before this answer came.
+      if (entrance.value !== 'inside') inside(session);
       say(t('own.changed'), 'good');
     } catch (error) {
       if (!(error instanceof Refused)) setWrong(t('login.unreachable'));

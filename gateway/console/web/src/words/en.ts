@@ -39,7 +39,7 @@ export const en: Words = {
   'login.wrong_name': 'Wrong name or password',
   'login.wrong_code': 'The code is wrong, used, or older than 15 minutes',
   'login.wait': 'Too many wrong tries: wait {s} s',
-  'login.create': 'Create the account, log in, sound on',
+  'login.create': 'Create it and log in',
   'login.by_code': 'First account, by the one-time code',
   'login.by_name': 'Log in by name and password',
   'login.by_token': 'Log in by the token',

@@ -37,7 +37,7 @@ export const zh = {
   'login.wrong_name': '姓名或密码不对',
   'login.wrong_code': '代码不对、已用过，或已超过 15 分钟',
   'login.wait': '错误次数太多，请等 {s} 秒再试',
-  'login.create': '建立账号，登录，并打开声音',
+  'login.create': '建立账号并登录',
   'login.by_code': '用一次性代码建立第一个账号',
   'login.by_name': '用姓名和密码登录',
   'login.by_token': '用令牌登录',
