@@ -101,6 +101,7 @@ bench-seeing: setup models ## is it right what is seen? recall, identities, peop
 schema: build ## the JSON Schemas in config/schema, from the types
 	@$(TARGET)/debug/gridpost schema event >config/schema/event.v1.json
 	@$(TARGET)/debug/gridpost schema config >config/schema/config.json
+	@$(TARGET)/debug/gridpost schema api >config/schema/api.json
 
 fmt: ## write all code in one style
 	@cargo fmt

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::world::{Gateway, Launch, Receiver, RtspServer, Site, is_of, street};
+use crate::world::{Gateway, Launch, Receiver, RtspServer, Site, gridpost, is_of, street};
 
 const ROSTER: &str = "name,role,phone,days,hours,from,until,areas,note\n\
     王警官,民警,0712-0000111,daily,00:00-24:00,,,,\n\
@@ -53,6 +53,11 @@ async fn start(site: Site) -> Gateway {
 
 /// Runs one flow; what it says is shown.
 async fn flow(gateway: &Gateway, name: &str, screens: Option<&Path>) -> String {
+    flow_with(gateway, name, screens, "").await
+}
+
+/// With the code for the first account.
+async fn flow_with(gateway: &Gateway, name: &str, screens: Option<&Path>, code: &str) -> String {
     assert!(
         here().join("node_modules/playwright-core").is_dir(),
         "playwright-core is not here; `make setup-console` fetches it"
@@ -65,6 +70,7 @@ async fn flow(gateway: &Gateway, name: &str, screens: Option<&Path>) -> String {
         .arg(name)
         .env("GRIDPOST_WEB", &gateway.web)
         .env("GRIDPOST_TOKEN", &gateway.token)
+        .env("GRIDPOST_CODE", code)
         .env("GRIDPOST_INTAKE", gateway.intake.unwrap().to_string())
         .stdin(Stdio::null());
     if let Some(screens) = screens {
@@ -138,6 +144,14 @@ async fn language_and_colours_change_at_once_and_logging_out_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_ends_is_told_and_heard() {
     flow(&start(site()).await, "thrown", None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_made_used_and_taken_away_on_the_page() {
+    let gateway = start(site()).await;
+    let made = gridpost(&["user", "init", "-c", &gateway.file("gridpost.toml")]);
+    assert_eq!(made.code, 0, "{}", made.said());
+    flow_with(&gateway, "accounts", Some(&screens()), made.stdout.trim()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,6 +63,7 @@
 )]
 
 mod accelerate;
+mod accounts;
 mod architecture;
 mod bad_streams;
 mod broker;

@@ -21,6 +21,7 @@ mod store;
 mod store_report;
 mod test_event;
 mod track_file;
+mod user;
 mod watch;
 
 use std::{
@@ -85,6 +86,8 @@ enum Command {
     Rules(rules::Args),
     /// Take signed links back: of one person, or all.
     Links(links::Args),
+    /// Accounts of persons and tokens of programs: the first one, others, roles, passwords.
+    User(user::Args),
     /// A drill through every sink, route and limit: what arrived where, and how soon.
     TestEvent(test_event::Args),
     /// JSON Schema of the configuration and of the event.
@@ -120,6 +123,7 @@ pub fn main() -> ExitCode {
         Command::Figures(args) => figures::main(&args),
         Command::Rules(args) => rules::main(&args),
         Command::Links(args) => links::main(&args),
+        Command::User(args) => user::main(&args),
         Command::TestEvent(args) => test_event::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),

@@ -19,9 +19,11 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{
     Backend,
-    door::{Caller, Door},
+    caller::Caller,
+    door::Door,
     overview::{case, series},
     problem::problem,
+    seen::Seen,
 };
 use crate::base::stopped;
 
@@ -66,7 +68,8 @@ pub(super) async fn serve<B: Backend>(
     let upgrade = upgrade.max_message_size(HEARD_BYTES_MAX).max_frame_size(HEARD_BYTES_MAX);
     upgrade.on_upgrade(move |socket| async move {
         let _seat = seat;
-        let page = FeedPage { socket, door, caller, position: after };
+        let seen = Seen::by(&door.backend, &caller);
+        let page = FeedPage { socket, door, seen, caller, read: after, position: after };
         page.serve(same_series, feed.stop).await;
     })
 }
@@ -77,7 +80,7 @@ enum End {
     Gone,
     /// It has to read everything anew.
     TooFarBack,
-    /// Its session is over.
+    /// Its session is over, or its rights are others.
     LoggedOut,
     Stopping,
 }
@@ -85,8 +88,12 @@ enum End {
 struct FeedPage<B> {
     socket: WebSocket,
     door: Door<B>,
+    /// The site as he sees it.
+    seen: Seen<B>,
     caller: Caller,
-    /// Of the last change that was sent.
+    /// Of the last change that was read.
+    read: u64,
+    /// Of the last change that was sent: between the two are those that are not for him.
     position: u64,
 }
 
@@ -111,9 +118,14 @@ impl<B: Backend> FeedPage<B> {
 
     async fn tell(&mut self, mut stop: watch::Receiver<bool>) -> End {
         let mut changed = self.door.backend.change_position();
+        let mut accounts = self.door.accounts.changes();
         let mut alive = tokio::time::interval(ALIVE_EVERY);
         loop {
             changed.borrow_and_update();
+            accounts.borrow_and_update();
+            if !self.door.stands(&self.caller) {
+                return End::LoggedOut;
+            }
             match self.catch_up().await {
                 None => {}
                 Some(end) => return end,
@@ -122,6 +134,8 @@ impl<B: Backend> FeedPage<B> {
                 told = changed.changed() => if told.is_err() {
                     return End::Stopping;
                 },
+                // Another list of accounts: perhaps this one is not on it any more.
+                _ = accounts.changed() => {}
                 _ = alive.tick() => if let Some(end) = self.say_alive().await {
                     return end;
                 },
@@ -138,13 +152,17 @@ impl<B: Backend> FeedPage<B> {
     /// Sends everything that is behind its position.
     async fn catch_up(&mut self) -> Option<End> {
         loop {
-            let Some(changes) = self.door.backend.changes_after(self.position, READ_AT_ONCE) else {
+            let Some(changes) = self.door.backend.changes_after(self.read, READ_AT_ONCE) else {
                 return Some(End::TooFarBack);
             };
             if changes.is_empty() {
                 return None;
             }
             for (position, record) in changes {
+                self.read = position;
+                if !self.seen.shows(&record) {
+                    continue;
+                }
                 let after = std::mem::replace(&mut self.position, position);
                 let case = case(&self.door.backend, &record);
                 let change =
@@ -157,9 +175,7 @@ impl<B: Backend> FeedPage<B> {
     }
 
     async fn say_alive(&mut self) -> Option<End> {
-        if let Caller::Session(key, _) = &self.caller
-            && !self.door.sessions.stands(key, &self.door.token)
-        {
+        if !self.door.stands(&self.caller) {
             return Some(End::LoggedOut);
         }
         let backend = &self.door.backend;

@@ -4,13 +4,12 @@ use std::sync::OnceLock;
 
 use axum::{
     Json,
-    extract::State,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Backend;
+use super::{Backend, seen::Seen};
 use crate::domain::{DutyRole, Record};
 
 /// Open cases in one page; the most urgent are in it, and how many are not is said.
@@ -74,7 +73,7 @@ pub(super) fn series() -> &'static str {
     SERIES.get_or_init(|| format!("{:016x}", rand::random::<u64>()))
 }
 
-pub(super) async fn serve<B: Backend>(State(backend): State<B>) -> Response {
+pub(super) async fn serve<B: Backend>(backend: Seen<B>) -> Response {
     let open = backend.open_cases(OPEN_MAX);
     let list: Vec<Value> = open.records.iter().map(|record| case(&backend, record)).collect();
     let context = backend.context();

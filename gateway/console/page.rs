@@ -1,11 +1,9 @@
 //! The officers' page: files that were built in, with headers that let no foreign script run.
 
 use axum::{
-    Router,
     extract::Path,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 
 use super::problem::problem;
@@ -25,11 +23,9 @@ const MISSING: &str = "<!doctype html><html lang=\"zh-CN\"><meta charset=\"utf-8
 <h1 lang=\"en\">gridpost: the page is not built into this program</h1>\
 <p lang=\"en\">Run <code>make console</code>, then build it again. The API at <code>/api/v1</code> works.</p></html>";
 
-/// The page and its files; no token: they are the same for everybody and hold nothing of the site.
-pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new()
-        .route("/", get(|headers: HeaderMap| async move { page(&headers) }))
-        .route("/assets/{name}", get(asset))
+/// The page; no token: it and its files are the same for everybody and hold nothing of the site.
+pub(super) async fn index(headers: HeaderMap) -> Response {
+    page(&headers)
 }
 
 fn page(asked: &HeaderMap) -> Response {
@@ -55,7 +51,7 @@ fn page(asked: &HeaderMap) -> Response {
 }
 
 /// By its name, which holds the hash of its bytes: it never changes.
-async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Response {
+pub(super) async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Response {
     let file = FILES.iter().find(|(known, ..)| *known == name && *known != "index.html");
     let Some(file) = file else {
         return problem(StatusCode::NOT_FOUND, "no such file of the page");

@@ -33,9 +33,12 @@ pub fn load_or_make(path: &Path) -> Result<String, String> {
 
 /// Whether an `Authorization` header carries the token.
 pub(super) fn carries(header: Option<&str>, token: &str) -> bool {
-    header
-        .and_then(|header| header.strip_prefix("Bearer "))
-        .is_some_and(|given| given.trim().as_bytes().ct_eq(token.as_bytes()).into())
+    header.and_then(bearer).is_some_and(|given| given.as_bytes().ct_eq(token.as_bytes()).into())
+}
+
+/// The token in an `Authorization` header.
+pub(super) fn bearer(header: &str) -> Option<&str> {
+    header.strip_prefix("Bearer ").map(str::trim)
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Evidence, EvidenceId, GaugeReport, IncidentId, Press, Record, Reply, SinkId, SourceId, Stamp,
+    AccessNote, Evidence, EvidenceId, GaugeReport, IncidentId, Press, Record, Reply, SinkId,
+    SourceId, Stamp,
 };
 
 /// One fact in the journal. A batch of entries is written together or not at all.
@@ -42,6 +43,8 @@ pub enum Entry {
     /// A person applied a change of the configuration: which version, who as claimed, when and what, by
     /// name and never by value.
     Applied { version: u32, by: String, why: String, changes: Vec<String>, at: Timestamp },
+    /// Somebody logged in, failed to, or changed accounts.
+    Access(AccessNote),
 }
 
 /// How a sink settled a record.

@@ -1,5 +1,6 @@
 //! The nouns of the gateway: pure data, no I/O, no tokio; every other room speaks in these.
 
+mod access;
 mod areas;
 mod arrival;
 mod calendar;
@@ -50,6 +51,7 @@ mod time;
 mod track;
 mod unreadable;
 
+pub use access::{AccessEvent, AccessNote, AccountRole, TokenScope};
 pub use areas::Areas;
 pub use arrival::Arrival;
 pub use calendar::{Calendar, WorkHours};

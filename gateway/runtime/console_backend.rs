@@ -20,9 +20,9 @@ use crate::{
     camera,
     console::{self, Condition, Filter, Reloaded, SinkCondition, SiteWords},
     domain::{
-        Answer, Body, CaseLines, Clock, DeviceTable, Entry, Envelope, EventContext, Evidence,
-        EvidenceId, IncidentId, Meter, Metric, Observation, PostureOrder, RainView, Record, Reply,
-        SourceId,
+        AccessNote, Answer, Body, CaseLines, Clock, DeviceTable, Entry, Envelope, EventContext,
+        Evidence, EvidenceId, IncidentId, Meter, Metric, Observation, PostureOrder, RainView,
+        Record, Reply, SourceId,
     },
     media::heap_bytes,
     store::{IncidentFilter, OpenCases, Store, ledger_text},
@@ -189,6 +189,14 @@ impl console::Backend for ConsoleBackend {
             looked.insert(look, now.mono_ms);
         }
         written
+    }
+
+    fn incident_of(&self, id: EvidenceId) -> Option<IncidentId> {
+        self.store.incident_of(id)
+    }
+
+    async fn note_access(&self, note: AccessNote) -> bool {
+        written(&self.store, Entry::Access(note)).await
     }
 
     async fn reply(&self, reply: Reply) -> Answer {

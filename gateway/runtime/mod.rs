@@ -1,5 +1,7 @@
 //! The only place that knows everyone: makes the channels, starts the parts, stops them.
 
+mod account_notes;
+mod accounts;
 mod applied;
 mod camera_events;
 mod camera_figures;
@@ -45,6 +47,9 @@ mod track_feed;
 pub use crate::sources::{
     onvif::{Discovered, SourceOffer},
     recorded::{Recorded, RecordedMessage},
+};
+pub use accounts::{
+    AccountChange, AccountProblem, Accounts, Doer, NewAccount, api_schema, command_doer,
 };
 pub use applied::{ReloadAnswer, ask_for_reload};
 pub use camera_table::{CameraState, CameraTable, SignState, camera_table};

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    applied, camera_table,
+    account_notes, applied, camera_table,
     cameras_run::Cameras,
     console_backend::ReloadAsked,
     core::Core,
@@ -302,7 +302,9 @@ async fn ingress(
     context: &watch::Receiver<EventContext>,
     reloads: &mpsc::Sender<super::console_backend::ReloadAsked>,
 ) -> Result<Ingress, String> {
-    let mut ingress = Ingress::of(config);
+    let mut ingress = Ingress::of(config, shared.clock.clone());
+    let (accounts, own) = (ingress.accounts(), shared.clone());
+    watched(shared, "accounts", move |_| account_notes::keep(accounts.clone(), own.clone()));
     let bound = bind_all(&ingress, config, shared).await?;
     ingress.open(bound, shared, context, reloads).await;
     config.mqtt.iter().for_each(|broker| ingress.start_broker(broker, shared));

@@ -186,6 +186,7 @@ impl Fact {
             Self::Entry(Entry::Gauge { .. }) => 8,
             Self::Entry(Entry::Applied { .. }) => 9,
             Self::Entry(Entry::LinkMade { .. }) => 10,
+            Self::Entry(Entry::Access(_)) => 14,
             Self::Standing(_) => STANDING_KIND,
             Self::Carried(_) => 17,
             Self::Retired(_) => 18,
@@ -226,7 +227,7 @@ impl Fact {
             return Err(format!("version {version} of kind {kind} is not known here"));
         }
         match kind {
-            1 | 2 | 3 | 5..=10 => json(payload).map(Self::Entry),
+            1 | 2 | 3 | 5..=10 | 14 => json(payload).map(Self::Entry),
             4 => json(payload).map(Self::Settled),
             STANDING_KIND => json(payload).map(Self::Standing),
             17 => json(payload).map(Self::Carried),

@@ -17,6 +17,7 @@ use super::{disk::Disk, error::OpenError, format::FORMAT_VERSION};
 const FORMAT_WORD: &str = "gridpost-store";
 /// What lies in a data folder, up to the first dot.
 const OUR_NAMES: &[&str] = &[
+    "accounts",
     "apply",
     "cameras",
     "client-id",
@@ -24,17 +25,20 @@ const OUR_NAMES: &[&str] = &[
     "drill",
     "evidence",
     "figures",
+    "first-account",
     "format",
     "in-hand",
     "index",
     "journal",
     "keys",
     "lock",
+    "login-failures",
     "platforms",
     "quarantine",
     "reserve",
     "retry",
     "run",
+    "sessions",
     "site",
     "standing",
     "tracks",

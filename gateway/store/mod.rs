@@ -437,6 +437,11 @@ impl Store {
         Some((path, described))
     }
 
+    /// Whose piece it is.
+    pub fn incident_of(&self, id: EvidenceId) -> Option<IncidentId> {
+        lock(&self.inner.shared.state).evidence.get(&id).map(|entry| entry.incident)
+    }
+
     /// Writes what is queued, syncs, and waits for the writer's end; later commits are lost
     /// to their senders. The error says that something could not be written.
     pub async fn close(&self) -> Result<(), Unavailable> {

@@ -195,7 +195,8 @@ impl State {
             Entry::Settled(_)
             | Entry::EvidenceRead { .. }
             | Entry::Applied { .. }
-            | Entry::LinkMade { .. } => {}
+            | Entry::LinkMade { .. }
+            | Entry::Access(_) => {}
         }
     }
 

@@ -21,6 +21,7 @@ use crate::domain::{IncidentId, Now};
 pub use code::{CODE_CHARS, LINK_PATH};
 use code::{Code, PersonTag};
 use keys::Keys;
+pub(super) use keys::write_private;
 pub use keys::{revoke, revoke_all};
 
 /// What `[links]` says of the links themselves.

@@ -377,7 +377,8 @@ export async function thrown(chrome) {
 const flows = { accept, again, late, second, dismiss, keyboard, cuts, lost, touched, names, words, thrown };
 const name = process.argv[2];
 const { screens, measure } = await import('./screens.mjs');
-const flow = { ...flows, screens, measure }[name];
+const { accounts } = await import('./accounts.mjs');
+const flow = { ...flows, screens, measure, accounts }[name];
 check(`no flow is called ${name}`, flow !== undefined);
 const chrome = await browser();
 try {

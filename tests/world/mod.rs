@@ -6,6 +6,7 @@ pub(crate) mod backlog;
 mod broker;
 mod button;
 mod certs;
+mod changes;
 mod clips;
 mod clock;
 mod commands;
@@ -49,6 +50,7 @@ pub(crate) use backlog::waiting;
 pub(crate) use broker::{Broker, Message, press, publish};
 pub(crate) use button::Button;
 pub(crate) use certs::certificates;
+pub(crate) use changes::Changes;
 pub(crate) use clips::{
     coded, duration_s, ffmpeg, in_a_row, joined, people, scene, street, street_of,
 };

@@ -38,6 +38,7 @@ const LISTS = [
   ['level', variants(domain('limit.rs'), 'Level')],
   ['limit', variants(domain('limit.rs'), 'LimitStep')],
   ['role', variants(domain('duty.rs'), 'DutyRole')],
+  ['account_role', variants(domain('access.rs'), 'AccountRole')],
 ];
 
 // Each key is used: by its name, or as one of a group of words that the gateway says (of a list of its, those that are in it).

@@ -91,7 +91,7 @@ fn make_key(data: &Path) -> Result<(), String> {
 
 /// Whole or not at all, on disk, and for its owner alone from its first byte on. Whoever owns the data folder
 /// owns it, also where an administrator has revoked something: the gateway must be able to read it.
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(in crate::wire) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let data = fs::metadata(folder.parent().unwrap_or(Path::new(".")))?;
     let give = |path: &Path| {

@@ -2,6 +2,7 @@
 
 import { call, Refused } from './api';
 import { sayTaken } from './notices';
+import { account } from './rights';
 import * as state from './state';
 import { at, clockOff, tick } from './time';
 import type { Case, Message, Overview } from './types';
@@ -104,7 +105,8 @@ function listen(mine: number): void {
         anew = true;
         return;
       case 'logged-out':
-        return thrownOut();
+        // Whoever has just changed his password has another session.
+        return void connect(true);
       case 'stopping':
         return;
     }
@@ -193,6 +195,7 @@ export function leave(): void {
   state.open.value = new Map();
   state.finished.value = [];
   state.expectCalls(false);
+  account.value = null;
   // The desk is shared: whoever comes next says who he is.
   state.iAm('');
   state.entrance.value = 'outside';

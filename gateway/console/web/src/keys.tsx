@@ -4,6 +4,7 @@ import { signal } from '@preact/signals';
 import { forgetLater, isAskedFirst, take } from './actions';
 import { move } from './now';
 import { chosen, find, release } from './order';
+import { ownShown } from './own';
 import { Dialog } from './parts';
 import { go, incidentHash } from './route';
 import { listenOnce } from './sound';
@@ -59,6 +60,7 @@ function back(): boolean {
   if (current() !== null && !isAskedFirst()) return shrink(), true;
   if (asking.value !== null) return (asking.value = null), true;
   if (askWho.value) return (askWho.value = false), forgetLater(), true;
+  if (ownShown.value) return (ownShown.value = false), true;
   if (helpShown.value) return (helpShown.value = false), true;
   if (chosen.value !== null) return go('#/', true), true;
   return false;
@@ -81,7 +83,7 @@ function onKey(event: KeyboardEvent): void {
     event.preventDefault();
     return dismissBy(Number(key) - 1);
   }
-  if (asking.value !== null || askWho.value || helpShown.value) return;
+  if (asking.value !== null || askWho.value || ownShown.value || helpShown.value) return;
   if (inList(key)) event.preventDefault();
 }
 

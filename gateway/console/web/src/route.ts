@@ -2,12 +2,12 @@
 
 import { signal } from '@preact/signals';
 
-export interface Route { tab: 'now' | 'system' | 'figures'; incident: string | null }
+export interface Route { tab: 'now' | 'system' | 'figures' | 'accounts' | 'wall'; incident: string | null }
 
 function read(): Route {
   const [, first = '', second] = location.hash.split('/');
   if (first === 'i' && second) return { tab: 'now', incident: safely(second) };
-  if (first === 'system' || first === 'figures') return { tab: first, incident: null };
+  if (first === 'system' || first === 'figures' || first === 'accounts' || first === 'wall') return { tab: first, incident: null };
   return { tab: 'now', incident: null };
 }
 
