@@ -356,6 +356,8 @@ fn start_watches(
     let (own, folder, ending) = (shared.clone(), data.clone(), stop.clone());
     let table = move |_| camera_table::keep(own.clone(), folder.clone(), ending.clone());
     watched(shared, "the table of cameras", table);
+    let own = shared.clone();
+    watched(shared, "the keys of links", move |_| links::watch(own.clone()));
     let Shared { store, progress, .. } = shared.clone();
     let (asking, ending) = (progress.clone(), stop.clone());
     let ask = move |_| systemd::ask_store(store.clone(), asking.clone(), ending.clone());
