@@ -249,9 +249,9 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn note_access(&self, note: AccessNote) -> impl Future<Output = bool> + Send;
     /// Enters like a reply over MQTT; answers when it is on disk.
     fn reply(&self, reply: Reply) -> impl Future<Output = Answer> + Send;
-    /// Whose link this is, by the last part of its address.
+    /// Whose link this is, by the last part of its address; blocks on the disk.
     fn link(&self, code: &str) -> Result<LinkOf, BadLink>;
-    /// A link was refused, `wrong`, `expired` or because its case is `closed`: it is counted.
+    /// A link was refused, `wrong`, `expired`, because its case is `closed`, or for want of keys: it is counted.
     fn link_refused(&self, why: &'static str);
     /// The link of this person to this case, and until when it is good; that it was asked for is on disk
     /// then. `None`: that cannot be written down.

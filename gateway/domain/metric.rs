@@ -75,7 +75,7 @@ metrics! {
     SignalsUnreadable Counter "gridpost_signals_unreadable_total" ["origin"] "Payloads that could not be read, quarantined.";
     SignalsRefused Counter "gridpost_signals_refused_total" ["origin"] "Connections or packets refused (users, size, protocol).";
     WebTokensRefused Counter "gridpost_web_tokens_refused_total" [""] "Requests to the web API with a wrong token.";
-    LinksRefused Counter "gridpost_links_refused_total" ["why"] "Signed links that were refused: wrong (cut, forged, revoked, of another gateway), expired, closed (its case is).";
+    LinksRefused Counter "gridpost_links_refused_total" ["why"] "Signed links that were refused: wrong (cut, forged, revoked, of another gateway), expired, closed (its case is), no-keys (they cannot be read).";
     SignalsTooLarge Counter "gridpost_signals_too_large_total" ["origin"] "Messages too large to be read, set aside and acknowledged.";
     RepliesRefused Counter "gridpost_replies_refused_total" ["origin"] "Replies and orders by MQTT that cannot be done (no such incident, closed), quarantined.";
     SignalsLimited Counter "gridpost_signals_limited_total" ["source"] "Messages of a device beyond its rate, set aside unread; never a press.";

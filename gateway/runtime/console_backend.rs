@@ -204,6 +204,8 @@ impl console::Backend for ConsoleBackend {
     }
 
     fn link(&self, code: &str) -> Result<LinkOf, BadLink> {
+        // What was revoked a moment ago is so here; that there are no keys is said by reading.
+        let _ = self.links.refresh();
         self.links.read(code, self.clock.now().wall)
     }
 
@@ -217,6 +219,9 @@ impl console::Backend for ConsoleBackend {
         person: &str,
     ) -> Option<Result<(String, Timestamp), NoLink>> {
         let at = self.clock.now().wall;
+        let links = self.links.clone();
+        // What was revoked just now is revoked here too; that there are no keys is said by making one.
+        let _ = tokio::task::spawn_blocking(move || links.refresh()).await;
         let made = self.links.make(person, incident, at);
         if made.is_err() {
             return Some(made);

@@ -358,6 +358,8 @@ fn start_watches(
     let (own, folder, ending) = (shared.clone(), data.clone(), stop.clone());
     let table = move |_| camera_table::keep(own.clone(), folder.clone(), ending.clone());
     watched(shared, "the table of cameras", table);
+    let own = shared.clone();
+    watched(shared, "the keys of links", move |_| links::watch(own.clone()));
     let Shared { store, progress, .. } = shared.clone();
     let (asking, ending) = (progress.clone(), stop.clone());
     let ask = move |_| systemd::ask_store(store.clone(), asking.clone(), ending.clone());
@@ -386,10 +388,12 @@ fn with_services(
 }
 
 /// What of `site.d` counts, who applied it, and who asks for a reload because of it.
-fn say_applied(shared: &Shared, config: &Config, reloads: &mpsc::Sender<ReloadAsked>) {
-    applied::say(&shared.readiness, config);
-    let (noting, data) = (shared.clone(), config.data.path.clone());
-    tokio::spawn(async move { applied::note_all(&noting, &data).await });
+fn say_applied(shared: &Shared, config: &Arc<Config>, reloads: &mpsc::Sender<ReloadAsked>) {
+    let (saying, config_said) = (shared.clone(), config.clone());
+    tokio::spawn(async move {
+        applied::say(&saying, &config_said).await;
+        applied::note_all(&saying, &config_said.data.path).await;
+    });
     let (reloads, data) = (reloads.clone(), config.data.path.clone());
     watched(shared, "requests for a reload", move |_| {
         applied::serve(data.clone(), reloads.clone())

@@ -35,7 +35,7 @@ pub fn backup(from: &Path, to: &Path) -> Result<Vec<String>, String> {
     let mut tries = 0;
     loop {
         make(&target).map_err(failed)?;
-        match copy(&source, &target) {
+        match copy(&source, &target).and_then(|()| copy_keys(&source, &target)) {
             Ok(()) => break,
             Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES_MAX => {
                 tries += 1;
@@ -50,7 +50,8 @@ pub fn backup(from: &Path, to: &Path) -> Result<Vec<String>, String> {
 }
 
 /// Makes a data folder of a backup. From then on its incidents continue at revisions which
-/// the box that was backed up cannot have used, so that nothing is sent twice in effect.
+/// the box that was backed up cannot have used, so that nothing is sent twice in effect. The target may hold the
+/// `keys` of the folder that it follows: they stay, with every revocation since the backup.
 pub fn restore(from: &Path, to: &Path, at: Timestamp) -> Result<Vec<String>, String> {
     let report = check(from);
     if !report.sound {
@@ -62,18 +63,43 @@ pub fn restore(from: &Path, to: &Path, at: Timestamp) -> Result<Vec<String>, Str
             from.display()
         ));
     }
-    must_be_empty(to)?;
     let failed = |error: io::Error| format!("{}: the restore failed: {error}", to.display());
-    let target = DataFolder::new(to);
+    let (source, target) = (DataFolder::new(from), DataFolder::new(to));
+    let keeps_keys = has_only_keys(&target);
+    if !keeps_keys {
+        must_be_empty(to)?;
+    }
     make(&target).map_err(failed)?;
-    copy(&DataFolder::new(from), &target).map_err(failed)?;
+    copy(&source, &target).map_err(failed)?;
+    if !keeps_keys {
+        copy_keys(&source, &target).map_err(failed)?;
+    }
     finish(&target).map_err(failed)?;
     // Opened once for this note alone; the sinks stay who they were.
     let config = Config { min_free_bytes: 0, ..Config::at(to) };
     let opened = open_as_it_was(&config, Arc::new(NoMeter)).map_err(|error| error.to_string())?;
     let noted = opened.store.write_blocking(vec![Fact::Forked(Forked { at })], Vec::new());
     noted.and_then(|()| opened.store.close_blocking()).map_err(|error| error.to_string())?;
-    Ok(report.lines)
+    Ok(report.lines.into_iter().chain(about_links(&source, keeps_keys)).collect())
+}
+
+/// The keys of signed links, and nothing else: whoever put them there wants them kept.
+fn has_only_keys(target: &DataFolder) -> bool {
+    let Ok(mut entries) = target.root.read_dir() else { return false };
+    let is_keys =
+        |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.path() == target.keys());
+    target.keys().join("links.key").is_file() && entries.all(is_keys)
+}
+
+/// What somebody has to know who once revoked a link.
+fn about_links(source: &DataFolder, keeps_keys: bool) -> Option<String> {
+    let line = match keeps_keys {
+        true => "links: the keys that were there stay, with all that was revoked since the backup",
+        false => {
+            "links: those that were revoked after the backup ARE GOOD AGAIN, until `gridpost links revoke --person NAME` or `--all`; put `keys` of the old folder into the new one before a restore, and they stay revoked"
+        }
+    };
+    source.keys().join("links.key").is_file().then(|| line.to_owned())
 }
 
 fn must_be_empty(path: &Path) -> Result<(), String> {
@@ -124,7 +150,6 @@ fn copy(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
     }
     copy_applied(&source.site_d(), &target.site_d())?;
     copy_applied(&source.site_d().join("versions"), &target.site_d().join("versions"))?;
-    copy_keys(source, target)?;
     fs::copy(source.root.join("format"), target.root.join("format"))?;
     Ok(())
 }

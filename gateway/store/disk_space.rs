@@ -22,7 +22,7 @@ use std::{
 
 use rand::RngCore;
 
-use super::{Config, Store, disk::Disk, evidence, facts::Fact, writer::WriteJob};
+use super::{Config, Store, disk::Disk, evidence, facts::Fact, room::Shares, writer::WriteJob};
 use crate::{
     base::lock,
     domain::{Now, Outcome, Settled},
@@ -70,8 +70,8 @@ pub(super) struct DiskSpace {
     level: AtomicU8,
     /// A write found no space; cleared by a check that finds some.
     full: AtomicBool,
-    /// Of all snapshots and clips.
-    pub(super) evidence_bytes: AtomicU64,
+    /// Who has how much of the room for evidence.
+    pub(super) shares: Shares,
     /// What the journal shrinks to.
     pub(super) journal_max_bytes: AtomicU64,
     /// A check found the journal above that: its oldest segment is to be looked at again.
@@ -84,7 +84,7 @@ impl DiskSpace {
         Self {
             level: AtomicU8::new(0),
             full: AtomicBool::new(false),
-            evidence_bytes: AtomicU64::new(0),
+            shares: Shares::new(),
             journal_max_bytes: AtomicU64::new(config.max_bytes),
             look_again: AtomicBool::new(false),
         }
@@ -189,24 +189,6 @@ impl Store {
         }
         check.short = (!short.is_empty()).then(|| short.join("; "));
         Ok(check)
-    }
-
-    /// Removes evidence beyond its own bound; returns how many pieces. What cannot be removed is
-    /// added to `short`.
-    fn bound_evidence(&self, short: &mut Vec<String>) -> io::Result<usize> {
-        let most = self.inner.config.evidence_max_bytes;
-        let total = &self.inner.shared.disk_space.evidence_bytes;
-        if total.load(Ordering::Relaxed) <= most {
-            return Ok(0);
-        }
-        let removed = self.shrink_evidence()?;
-        let left = total.load(Ordering::Relaxed);
-        if left > most {
-            short.push(format!(
-                "evidence takes {left} bytes, evidence_max_bytes is {most}, and all of it is needed"
-            ));
-        }
-        Ok(removed)
     }
 
     /// Sets what the writer shrinks the journal to. True: what is pending alone takes more than the

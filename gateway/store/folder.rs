@@ -41,8 +41,18 @@ const OUR_NAMES: &[&str] = &[
     "sessions",
     "site",
     "standing",
+    "token",
     "tracks",
 ];
+/// What comes behind the first dot of such a name: a folder's, a file's, and those of files on their way.
+const OUR_ENDINGS: &[&str] =
+    &["", ".d", ".done", ".json", ".json.new", ".done.new", ".lock", ".new"];
+
+/// Whether a file or folder of this name in the data folder is the gateway's own.
+pub fn is_own_name(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default();
+    OUR_NAMES.contains(&stem) && OUR_ENDINGS.contains(&&name[stem.len()..])
+}
 
 /// Names of everything in the data folder.
 #[derive(Clone, Debug)]
@@ -323,6 +333,7 @@ mod tests {
         for (what, mode, names, closed) in [
             ("made by hand", 0o777, &[][..], true),
             ("a data folder", 0o755, &["format", "journal", "run.json", "lost+found"][..], true),
+            ("with its token", 0o755, &["format", "journal", "token", "token.new"][..], true),
             ("with something else", 0o755, &["format", "journal", "photos"][..], false),
             ("the home of another", 0o755, &["photos"][..], false),
             ("/tmp", 0o1777, &[][..], false),

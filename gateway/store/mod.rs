@@ -33,6 +33,7 @@ mod open;
 mod recover;
 mod restored;
 mod retain;
+mod room;
 mod scrub;
 mod seen_marks;
 mod shared;
@@ -82,7 +83,7 @@ pub use self::{
     due::{Lane, SetAside},
     error::{EvidenceError, OpenError, SettleError, Unavailable},
     evidence::NewEvidence,
-    folder::is_new,
+    folder::{is_new, is_own_name},
     ledger::{Ledger, Sums, ledger_text},
     list::{Letter, incidents, letters, pending, quarantine, shed},
     open::{Opened, Restored, open, open_as_it_was},
@@ -310,12 +311,9 @@ impl Store {
         locations.into_iter().filter_map(|location| self.record_at(location)).collect()
     }
 
-    /// How many reports of residents are neither closed nor dismissed, of those that memory has: some
-    /// milliseconds where it has 100,000 cases.
+    /// How many reports of residents are neither closed nor dismissed, of those that memory has.
     pub fn open_reports(&self) -> usize {
-        let state = lock(&self.inner.shared.state);
-        let is_open = |brief: &&Brief| brief.kind == Kind::Report && !brief.finished;
-        state.incidents.values().filter(is_open).count()
+        lock(&self.inner.shared.state).open_reports
     }
 
     /// The latest state of one incident.
@@ -393,24 +391,14 @@ impl Store {
             journal_bytes: self.inner.shared.journal_bytes(),
             free_bytes: evidence::free_bytes(&self.inner.data_folder.root).ok(),
             min_free_bytes: self.inner.config.min_free_bytes,
-            evidence_bytes: self.inner.shared.disk_space.evidence_bytes.load(Ordering::Relaxed),
+            evidence_bytes: self.inner.shared.disk_space.shares.all_bytes.load(Ordering::Relaxed),
         }
-    }
-
-    /// A place to write a snapshot or clip to. Refused when only the presses' reserve is left.
-    pub fn new_evidence(&self, id: EvidenceId, ext: &str) -> Result<NewEvidence, EvidenceError> {
-        let config = &self.inner.config;
-        let bytes = self.inner.shared.disk_space.evidence_bytes.load(Ordering::Relaxed);
-        if bytes >= config.evidence_max_bytes {
-            return Err(EvidenceError::Bound { bytes, max_bytes: config.evidence_max_bytes });
-        }
-        evidence::begin(&self.inner.data_folder, config.min_free_bytes, id, ext)
     }
 
     /// Synced and in its place (P5): sha256 in lower-case hex, and bytes. Blocks on the disk.
     pub fn finish_evidence(&self, new: NewEvidence) -> Result<(String, u64), EvidenceError> {
         let (sha256, bytes) = evidence::finish(&*self.inner.disk, new)?;
-        self.inner.shared.disk_space.evidence_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.inner.shared.disk_space.shares.all_bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok((sha256, bytes))
     }
 
@@ -422,7 +410,7 @@ impl Store {
         let Some(path) = evidence::find(&self.inner.data_folder, piece) else { return Ok(()) };
         let bytes = std::fs::metadata(&path)?.len();
         self.inner.disk.remove(&path)?;
-        self.inner.shared.disk_space.evidence_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.inner.shared.disk_space.shares.all_bytes.fetch_sub(bytes, Ordering::Relaxed);
         Ok(())
     }
 

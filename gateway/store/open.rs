@@ -131,7 +131,7 @@ fn begin(
     let folder = data_folder.journal();
     let journal = Journal::new(folder, Arc::clone(&disk), config.segment_bytes, end, sizes, sealed);
     let disk_space = DiskSpace::new(config);
-    disk_space.evidence_bytes.store(evidence_bytes, Ordering::Relaxed);
+    disk_space.shares.all_bytes.store(evidence_bytes, Ordering::Relaxed);
     let case_files = CaseFiles::open(&data_folder, config);
     let shared = Arc::new(Shared::new(state, reader, meter, disk_space, case_files));
     shared.journal_bytes.store(journal.bytes(), Ordering::Relaxed);

@@ -16,6 +16,7 @@ use super::{
     left::{Left, Trace},
     memory::Bounds,
     recover::Checkpoint,
+    room::{EvidenceEntry, ReportPictures, Share, is_open_report},
     seen_marks::SeenMark,
 };
 use crate::domain::{
@@ -47,19 +48,6 @@ pub(super) struct Brief {
     pub(super) finished: bool,
     /// As in the incident.
     pub(super) changed_at: Timestamp,
-}
-
-/// Where a piece of evidence is described.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct EvidenceEntry {
-    /// Of its own entry: under it the file is owed.
-    pub(super) seq: u64,
-    /// Whose evidence.
-    pub(super) incident: IncidentId,
-    /// Of the newest record that describes it.
-    pub(super) location: Location,
-    /// A record has named it: from then on its file may be owed.
-    pub(super) named: bool,
 }
 
 /// Live incidents; beyond it the oldest are forgotten that are no emergencies. About 24 MB.
@@ -113,6 +101,10 @@ pub(super) struct State {
     pub(super) gauges: BTreeMap<u64, HeldReport>,
     /// By id.
     pub(super) evidence: HashMap<EvidenceId, EvidenceEntry>,
+    /// Of it, what strangers sent.
+    pub(super) report_pictures: ReportPictures,
+    /// Reports of residents that are not over.
+    pub(super) open_reports: usize,
     /// Seq of its own entry, and id.
     pub(super) evidence_by_age: BTreeSet<(u64, EvidenceId)>,
     /// By seq of what was refused.
@@ -181,7 +173,8 @@ impl State {
                 }
             }
             Entry::Evidence { incident, evidence } => {
-                self.piece(seq, *incident, location, evidence, false);
+                let kind = self.incidents.get(incident).map(|brief| brief.kind);
+                self.piece(seq, (*incident, kind), location, evidence, false);
             }
             Entry::Quarantine(payload) => {
                 let bytes = quarantined_bytes(payload);
@@ -220,7 +213,7 @@ impl State {
         }
         for evidence in &record.incident.evidence {
             self.owe_piece(record, top, evidence.id);
-            self.piece(seq, record.incident.id, location, evidence, true);
+            self.piece(seq, (record.incident.id, Some(kind)), location, evidence, true);
         }
         self.note_time(record.incident.changed_at);
     }
@@ -290,7 +283,10 @@ impl State {
             true => self.finished.insert(brief.first),
             false => self.finished.remove(&brief.first),
         };
-        self.incidents.insert(id, brief);
+        self.open_reports += usize::from(is_open_report(&brief));
+        if let Some(old) = self.incidents.insert(id, brief) {
+            self.open_reports -= usize::from(is_open_report(&old));
+        }
         self.touched.insert(Key::Incident(id));
         if self.incidents.len() > self.bounds.incidents {
             // The oldest finished one. Live ones stay; were there very many, not the oldest that is no emergency.
@@ -309,15 +305,17 @@ impl State {
     /// Memory has no room for it: from now on it is found in the index.
     fn leave_to_the_index(&mut self, id: IncidentId) {
         let Some(brief) = self.incidents.remove(&id) else { return };
+        self.open_reports -= usize::from(is_open_report(&brief));
         self.by_age.remove(&brief.first);
         self.finished.remove(&brief.first);
         self.has_older = true;
-        let to_index = self.touched.remove(&Key::Incident(id));
+        let to_index = self.touched.remove(&Key::Incident(id)).then_some(self.bounds.leaving);
         self.left.put(id, brief, to_index);
     }
 
     fn forget_incident(&mut self, id: IncidentId) {
         if let Some(brief) = self.incidents.remove(&id) {
+            self.open_reports -= usize::from(is_open_report(&brief));
             self.by_age.remove(&brief.first);
             self.finished.remove(&brief.first);
             self.touched.insert(Key::Incident(id));
@@ -346,7 +344,7 @@ impl State {
     fn piece(
         &mut self,
         seq: u64,
-        incident: IncidentId,
+        (incident, kind): (IncidentId, Option<Kind>),
         location: Location,
         evidence: &Evidence,
         named: bool,
@@ -354,13 +352,20 @@ impl State {
         // The newest record that names it: the older ones leave first.
         let old = self.evidence.get(&evidence.id);
         let (seq, named) = old.map_or((seq, named), |old| (old.seq, old.named || named));
-        self.put_piece(evidence.id, EvidenceEntry { seq, incident, location, named });
+        let report_bytes = match kind.map(Share::of) {
+            Some(Share::Reports) => evidence.bytes,
+            Some(Share::Others) => 0,
+            None => old.map_or(0, |old| old.report_bytes),
+        };
+        let piece = EvidenceEntry { seq, incident, location, named, report_bytes };
+        self.put_piece(evidence.id, piece);
     }
 
     /// Keeps where a piece of evidence is described, within the bound.
     pub(super) fn put_piece(&mut self, id: EvidenceId, piece: EvidenceEntry) {
         self.forget_evidence(id);
         self.evidence_by_age.insert((piece.seq, id));
+        self.report_pictures.add(&piece);
         self.evidence.insert(id, piece);
         self.touched.insert(Key::Evidence(id));
         if self.evidence.len() > self.bounds.evidence {
@@ -382,6 +387,7 @@ impl State {
     fn forget_evidence(&mut self, id: EvidenceId) {
         if let Some(piece) = self.evidence.remove(&id) {
             self.evidence_by_age.remove(&(piece.seq, id));
+            self.report_pictures.take_off(&piece);
             self.touched.insert(Key::Evidence(id));
         }
     }
@@ -461,7 +467,7 @@ impl State {
                     Pending { incident, kind, class, location, owed, unlisted, piece: None };
                 self.carried_over(*seq, pending, dead);
                 for evidence in &record.incident.evidence {
-                    self.piece(*seq, record.incident.id, location, evidence, true);
+                    self.piece(*seq, (incident, Some(kind)), location, evidence, true);
                 }
             }
             Carried::Piece { seq, owed, dead, top, incident, kind, evidence } => {
@@ -475,7 +481,7 @@ impl State {
                     piece: Some(evidence.id),
                 };
                 self.carried_over(*seq, pending, dead);
-                self.piece(*seq, *incident, location, evidence, true);
+                self.piece(*seq, (*incident, Some(*kind)), location, evidence, true);
             }
             Carried::Press { seq, press: SeenPress { source, press, taken_at, .. } } => {
                 self.note_marks(*seq, source, press, *taken_at);
@@ -503,7 +509,7 @@ impl State {
             self.brief(seq, Some((first, top)), location, record);
         } else if trace.is_none() && !self.incidents.contains_key(&id) {
             // Its newest comes behind, or it is over: if it goes on, its place and class are these.
-            self.left.note(id, Trace { first, top, revision: None, segment: location.segment });
+            self.left.note(id, Trace { first, top, revision: None, location });
         }
     }
 

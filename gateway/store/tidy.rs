@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Store, evidence,
     facts::{Fact, Gone},
+    room::Share,
 };
 use crate::{
     base::lock,
@@ -20,9 +21,6 @@ const STEADY: SignedDuration = SignedDuration::from_hours(1);
 const DRIFT: SignedDuration = SignedDuration::from_secs(60);
 /// One record in the journal names one piece; a run removes at most this many.
 const PIECES_PER_RUN_MAX: usize = 1000;
-/// Above its bound, evidence shrinks by this part (a twentieth) more, so that not every new piece
-/// needs a run of its own.
-const SHRINK_BY_PART: u64 = 20;
 
 /// What one run removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,21 +78,19 @@ impl Store {
         self.remove(old, &format!("older than {days} days"))
     }
 
-    /// Removes the oldest pieces that nobody needs until all are within their bound.
-    pub(super) fn shrink_evidence(&self) -> io::Result<usize> {
-        let most = self.inner.config.evidence_max_bytes;
-        let mut excess = self
-            .inner
-            .shared
-            .disk_space
-            .evidence_bytes
-            .load(Ordering::Relaxed)
-            .saturating_sub(most - most / SHRINK_BY_PART);
+    /// Removes the oldest pieces of this share that nobody needs until it is within its bound.
+    pub(super) fn shrink_evidence(&self, share: Share) -> io::Result<usize> {
+        let (_, most) = self.share_bytes(share);
+        let (mut bytes_left, mut pieces_left) = self.excess(share);
         let mut leaving = self.deliverable_oldest_first()?;
-        leaving.retain(|(_, _, path)| {
-            let wanted = excess > 0;
+        leaving.retain(|(_, id, path)| {
+            if !self.is_of(*id, share) {
+                return false;
+            }
+            let wanted = bytes_left > 0 || pieces_left > 0;
             let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
-            excess = excess.saturating_sub(bytes);
+            bytes_left = bytes_left.saturating_sub(bytes);
+            pieces_left = pieces_left.saturating_sub(1);
             wanted
         });
         self.remove(leaving, &format!("to stay within {most} bytes")).map(|tidied| tidied.pieces)
@@ -131,7 +127,7 @@ impl Store {
         for (_, _, path) in leaving {
             let bytes = fs::metadata(&path)?.len();
             self.inner.disk.remove(&path)?;
-            let total = &self.inner.shared.disk_space.evidence_bytes;
+            let total = &self.inner.shared.disk_space.shares.all_bytes;
             total.fetch_sub(bytes.min(total.load(Ordering::Relaxed)), Ordering::Relaxed);
             tidied.bytes += bytes;
             tidied.pieces += 1;

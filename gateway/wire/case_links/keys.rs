@@ -117,7 +117,7 @@ pub(in crate::wire) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()
 }
 
 /// No link that this person was ever given is good any more; a running gateway knows it at the next one
-/// that is opened.
+/// that is opened, and within a second for those that it makes.
 pub fn revoke(data: &Path, person: &str) -> Result<(), String> {
     let path = &paths(data)[1];
     let mut revoked = read_revoked(path)?;
