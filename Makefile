@@ -38,8 +38,8 @@ prove-city: setup-test models ## a city's cases through desk and store, then the
 	@GRIDPOST_CITY_DAYS=$(or $(DAYS),365) GRIDPOST_CITY_RATE=$(or $(RATE),50) \
 		cargo nextest run --release --no-capture -E 'test(/^city::a_city_/)'
 
-hostile: setup-test models clips ## attacks at every door, longer: SECONDS=30 each, CONNECTIONS=2000 at a door
-	@ulimit -n 20000 2>/dev/null; GRIDPOST_HOSTILE_CONNECTIONS=$(or $(CONNECTIONS),2000) \
+hostile: setup-test models clips ## attacks at every door, longer: SECONDS=30 each, CONNECTIONS=2000 at a door, PRESSES=100000 of a mad button
+	@ulimit -n 20000 2>/dev/null; GRIDPOST_HOSTILE_CONNECTIONS=$(or $(CONNECTIONS),2000) GRIDPOST_HOSTILE_PRESSES=$(or $(PRESSES),100000) \
 		GRIDPOST_HOSTILE_SECONDS=$(or $(SECONDS),30) GRIDPOST_NIGHT_SECONDS=$$(( $(or $(SECONDS),30) * 9 )) \
 		cargo nextest run --no-fail-fast --success-output immediate --test-threads 1 -E 'test(/^(hostile|doors_)/)'
 

@@ -44,8 +44,14 @@ pub(super) fn ledger(data: &Path) -> Result<Vec<String>, String> {
 
 fn sums_line(sink: &SinkId, what: &str, sums: &Sums) -> String {
     format!(
-        "{sink} {what}: accepted {} = delivered {} + pending {} + dead-lettered {} + shed {} + lost {}",
-        sums.accepted, sums.delivered, sums.pending, sums.dead, sums.shed, sums.lost
+        "{sink} {what}: accepted {} = delivered {} + pending {} + dead-lettered {} + shed {} + superseded {} + lost {}",
+        sums.accepted,
+        sums.delivered,
+        sums.pending,
+        sums.dead,
+        sums.shed,
+        sums.superseded,
+        sums.lost
     )
 }
 

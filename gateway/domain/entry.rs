@@ -70,6 +70,8 @@ pub enum Outcome {
     Dead { answer: String },
     /// Given up to free space, or by age, with the reason.
     Shed { reason: String },
+    /// It was an update, and newer records of its incident are on disk and owed to the same sink.
+    Superseded,
 }
 
 /// One payload in quarantine.

@@ -38,6 +38,7 @@ mod scrub;
 mod seen_marks;
 mod shared;
 mod state;
+mod superseded;
 mod tidy;
 mod track_folder;
 mod track_read;
@@ -62,6 +63,8 @@ mod tests_memory;
 mod tests_model;
 #[cfg(test)]
 mod tests_scrub;
+#[cfg(test)]
+mod tests_superseded;
 
 use std::{
     path::PathBuf,
@@ -239,7 +242,8 @@ impl Store {
         let (answers, answered) = std::sync::mpsc::sync_channel(1);
         let receipt = Receipt::new(move |answer| drop(answers.try_send(answer)));
         receipts.push((receipt, Answer::Stored));
-        if let Some(job) = refuse_too_large(WriteJob::new(facts, receipts)) {
+        if let Some(mut job) = refuse_too_large(WriteJob::new(facts, receipts)) {
+            self.supersede(&mut job);
             drop(self.inner.queue.blocking_send(job));
         }
         let answer = loop {
@@ -259,7 +263,9 @@ impl Store {
 
     fn job(&self, batch: Batch) -> Option<WriteJob> {
         let facts = self.facts(batch.entries);
-        refuse_too_large(WriteJob::new(facts, batch.receipts))
+        let mut job = refuse_too_large(WriteJob::new(facts, batch.receipts))?;
+        self.supersede(&mut job);
+        Some(job)
     }
 
     /// A settlement that is not owed (any more) is left out here, so that none is written twice.

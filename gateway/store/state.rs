@@ -18,6 +18,7 @@ use super::{
     recover::Checkpoint,
     room::{EvidenceEntry, ReportPictures, Share, is_open_report},
     seen_marks::SeenMark,
+    superseded::may_yield,
 };
 use crate::domain::{
     Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Outcome, Press, PressIdentity,
@@ -205,9 +206,17 @@ impl State {
         }
         if !self.sinks.is_empty() {
             let (incident, owed) = (record.incident.id, self.sinks.clone());
-            let unlisted = record.incident.is_unlisted();
-            let pending =
-                Pending { incident, kind, class: top, location, owed, unlisted, piece: None };
+            let (unlisted, may_yield) = (record.incident.is_unlisted(), may_yield(record));
+            let pending = Pending {
+                incident,
+                kind,
+                class: top,
+                location,
+                owed,
+                unlisted,
+                may_yield,
+                piece: None,
+            };
             self.due.insert(seq, pending);
             self.touched.insert(Key::Due(seq));
         }
@@ -337,7 +346,16 @@ impl State {
         let (owed, location) = (self.carriers.clone(), piece.location);
         self.touched.insert(Key::Due(piece.seq));
         let unlisted = record.incident.is_unlisted();
-        let pending = Pending { incident, kind, class, location, owed, unlisted, piece: Some(id) };
+        let pending = Pending {
+            incident,
+            kind,
+            class,
+            location,
+            owed,
+            unlisted,
+            may_yield: false,
+            piece: Some(id),
+        };
         self.due.insert(piece.seq, pending);
     }
 
@@ -444,6 +462,7 @@ impl State {
             Outcome::Delivered => sums.delivered += 1,
             Outcome::Dead { .. } => sums.dead += 1,
             Outcome::Shed { .. } => sums.shed += 1,
+            Outcome::Superseded => sums.superseded += 1,
         }
         self.note_time(settled.at);
     }
@@ -462,9 +481,17 @@ impl State {
                 // Owed to nobody: only the latest state of a live incident.
                 let (incident, kind) = (record.incident.id, record.incident.kind);
                 let (class, owed) = (*top, owed.clone());
-                let unlisted = record.incident.is_unlisted();
-                let pending =
-                    Pending { incident, kind, class, location, owed, unlisted, piece: None };
+                let (unlisted, may_yield) = (record.incident.is_unlisted(), may_yield(record));
+                let pending = Pending {
+                    incident,
+                    kind,
+                    class,
+                    location,
+                    owed,
+                    unlisted,
+                    may_yield,
+                    piece: None,
+                };
                 self.carried_over(*seq, pending, dead);
                 for evidence in &record.incident.evidence {
                     self.piece(*seq, (incident, Some(kind)), location, evidence, true);
@@ -478,6 +505,7 @@ impl State {
                     location,
                     owed: owed.clone(),
                     unlisted: false,
+                    may_yield: false,
                     piece: Some(evidence.id),
                 };
                 self.carried_over(*seq, pending, dead);
