@@ -1,6 +1,7 @@
 //! The web API: reads snapshots through its `Backend` and owns no state; replies enter by the junction, as those of MQTT do.
 
 mod body;
+mod camera_desk;
 mod changes;
 mod door;
 mod evidence;
@@ -10,6 +11,7 @@ mod html;
 mod link;
 mod links;
 mod listener;
+mod live;
 mod overview;
 mod page;
 mod platform;
@@ -45,6 +47,7 @@ use crate::{
     },
 };
 
+pub use camera_desk::{CameraDesk, DeskRefusal, LiveView, StillPicture};
 pub use links::{LinkPages, LinksConfig};
 pub use overview::{Condition, Person, SinkCondition, SiteWords};
 pub use platform::{PlatformAnswer, PlatformDoor};
@@ -148,7 +151,7 @@ pub struct OpenCases {
 }
 
 /// What the console can see and say; the runtime makes it.
-pub trait Backend: Clone + Send + Sync + 'static {
+pub trait Backend: CameraDesk + Clone + Send + Sync + 'static {
     /// Reasons not to be ready; empty is ready.
     fn ready(&self) -> Vec<String>;
     /// What works, but not as it was wished.

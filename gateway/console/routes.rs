@@ -16,9 +16,12 @@ use tokio::sync::{Semaphore, watch};
 use super::{
     Backend, Filter, Reloaded,
     body::{BODY_BYTES_MAX, PICTURE_BODY_BYTES_MAX, with_body, with_picture_body},
+    camera_desk,
     changes::{self, Feed, PAGES_MAX},
     door::{self, Door},
-    evidence, figures, link, overview, page, platform,
+    evidence, figures, link,
+    live::{self, LiveSeats, VIEWERS_MAX},
+    overview, page, platform,
     problem::problem,
     replies, rules, weather,
 };
@@ -41,6 +44,11 @@ pub(super) fn router<B: Backend>(door: Door<B>, stop: watch::Receiver<bool>) -> 
         .route("/api/v1/incidents/{id}/replies", post(replies::take_of_incident::<B>))
         .layer(DefaultBodyLimit::max(PICTURE_BODY_BYTES_MAX))
         .layer(middleware::from_fn(with_picture_body));
+    let seats = LiveSeats { seats: Arc::new(Semaphore::new(VIEWERS_MAX)), stop: stop.clone() };
+    let live = Router::new()
+        .route("/api/v1/cameras/{id}/live", get(live::serve::<B>))
+        .layer(Extension(seats))
+        .with_state(door.clone());
     let feed = Feed { pages: Arc::new(Semaphore::new(PAGES_MAX)), stop };
     let changes = Router::new()
         .route("/api/v1/changes", get(changes::serve::<B>))
@@ -61,7 +69,14 @@ pub(super) fn router<B: Backend>(door: Door<B>, stop: watch::Receiver<bool>) -> 
         .route("/api/v1/rain", get(weather::rain::<B>))
         .route("/api/v1/posture", get(weather::postures::<B>).post(weather::order::<B>))
         .route("/api/v1/console", get(overview::serve::<B>))
+        .route("/api/v1/cameras", get(camera_desk::list::<B>))
+        .route("/api/v1/cameras/find", post(camera_desk::find::<B>))
+        .route("/api/v1/cameras/{id}/still", get(camera_desk::still::<B>))
+        .route("/api/v1/rules/try", post(camera_desk::try_rule::<B>))
+        .route("/api/v1/rules/apply", post(camera_desk::apply_rule::<B>))
+        .route("/api/v1/rules/undo", post(camera_desk::undo_applied::<B>))
         .merge(changes)
+        .merge(live)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(with_body))
         .merge(pictured)

@@ -1,8 +1,10 @@
 //! The only place that knows everyone: makes the channels, starts the parts, stops them.
 
 mod applied;
+mod camera_desk;
 mod camera_events;
 mod camera_figures;
+mod camera_stills;
 mod camera_streams;
 mod camera_table;
 mod cameras_run;
@@ -33,7 +35,9 @@ mod replay;
 mod request_file;
 mod resident_reports;
 mod retry_request;
+mod rule_changes;
 mod rule_report;
+mod rule_trial;
 mod shared;
 mod site_facts;
 mod standing_table;
