@@ -1,6 +1,7 @@
 // Where the page begins.
 
 import { render } from 'preact';
+import { Cameras } from './cameras';
 import { LogIn, look, Who } from './entrance';
 import { wake, watch } from './feed';
 import { Broken, Foot, Notices, paint, theme, Top } from './frame';
@@ -24,7 +25,7 @@ function App() {
     <div class="page">
       <Top />
       {calls.value.length > 0 ? null : <Broken />}
-      {tab === 'now' ? <Now /> : tab === 'system' ? <System /> : <Figures />}
+      {tab === 'now' ? <Now /> : tab === 'cameras' ? <Cameras /> : tab === 'system' ? <System /> : <Figures />}
       <Foot />
       <Notices />
       <Urgent />

@@ -1,14 +1,15 @@
-// Where the page is: `#/`, `#/i/<incident>`, `#/system`, `#/figures`. A link to an incident can be sent to others.
+// Where the page is: `#/`, `#/i/<incident>`, `#/cameras`, `#/cameras/<id>`, `#/system`, `#/figures`. A link to an incident can be sent to others.
 
 import { signal } from '@preact/signals';
 
-export interface Route { tab: 'now' | 'system' | 'figures'; incident: string | null }
+export interface Route { tab: 'now' | 'cameras' | 'system' | 'figures'; incident: string | null; camera: string | null }
 
 function read(): Route {
   const [, first = '', second] = location.hash.split('/');
-  if (first === 'i' && second) return { tab: 'now', incident: safely(second) };
-  if (first === 'system' || first === 'figures') return { tab: first, incident: null };
-  return { tab: 'now', incident: null };
+  if (first === 'i' && second) return { tab: 'now', incident: safely(second), camera: null };
+  if (first === 'cameras') return { tab: 'cameras', incident: null, camera: second ? safely(second) : null };
+  if (first === 'system' || first === 'figures') return { tab: first, incident: null, camera: null };
+  return { tab: 'now', incident: null, camera: null };
 }
 
 function safely(text: string): string {
