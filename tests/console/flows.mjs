@@ -377,7 +377,8 @@ export async function thrown(chrome) {
 const flows = { accept, again, late, second, dismiss, keyboard, cuts, lost, touched, names, words, thrown };
 const name = process.argv[2];
 const { screens, measure } = await import('./screens.mjs');
-const flow = { ...flows, screens, measure }[name];
+const cameras = await import('./cameras.mjs');
+const flow = { ...flows, ...cameras.flows, screens, measure }[name];
 check(`no flow is called ${name}`, flow !== undefined);
 const chrome = await browser();
 try {
