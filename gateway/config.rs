@@ -119,6 +119,8 @@ pub struct Config {
 /// What was applied over the hand-written file, as far as it counts.
 #[derive(Clone, Debug, Default)]
 pub struct InEffect {
+    /// The hand-written file; none: there is none.
+    pub file: Option<PathBuf>,
     /// The version; none: nothing is applied.
     pub version: Option<Version>,
     /// The number of what was applied when it was read, whether it counts or not; 0: nothing. Whoever
@@ -273,6 +275,7 @@ fn load_found(
     let config = config.filter(|_| !wrong).map(|mut config| {
         config.in_effect.version = found.applied;
         config.in_effect.seen = found.current;
+        config.in_effect.file = Some(file.into());
         config
     });
     (config, problems)

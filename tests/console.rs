@@ -19,7 +19,7 @@ fn here() -> PathBuf {
 }
 
 /// Where the pictures are left.
-fn screens() -> PathBuf {
+pub(crate) fn screens() -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("screens")
@@ -53,11 +53,16 @@ async fn start(site: Site) -> Gateway {
 
 /// Runs one flow; what it says is shown.
 async fn flow(gateway: &Gateway, name: &str, screens: Option<&Path>) -> String {
-    flow_with(gateway, name, screens, "").await
+    flow_with(gateway, name, screens, &[]).await
 }
 
-/// With the code for the first account.
-async fn flow_with(gateway: &Gateway, name: &str, screens: Option<&Path>, code: &str) -> String {
+/// Likewise, with more in its environment.
+pub(crate) async fn flow_with(
+    gateway: &Gateway,
+    name: &str,
+    screens: Option<&Path>,
+    more: &[(&str, String)],
+) -> String {
     assert!(
         here().join("node_modules/playwright-core").is_dir(),
         "playwright-core is not here; `make setup-console` fetches it"
@@ -70,8 +75,8 @@ async fn flow_with(gateway: &Gateway, name: &str, screens: Option<&Path>, code: 
         .arg(name)
         .env("GRIDPOST_WEB", &gateway.web)
         .env("GRIDPOST_TOKEN", &gateway.token)
-        .env("GRIDPOST_CODE", code)
         .env("GRIDPOST_INTAKE", gateway.intake.unwrap().to_string())
+        .envs(more.iter().map(|(key, value)| (key, value)))
         .stdin(Stdio::null());
     if let Some(screens) = screens {
         std::fs::create_dir_all(screens).unwrap();
@@ -151,7 +156,8 @@ async fn accounts_are_made_used_and_taken_away_on_the_page() {
     let gateway = start(site()).await;
     let made = gridpost(&["user", "init", "-c", &gateway.file("gridpost.toml")]);
     assert_eq!(made.code, 0, "{}", made.said());
-    flow_with(&gateway, "accounts", Some(&screens()), made.stdout.trim()).await;
+    let code = [("GRIDPOST_CODE", made.stdout.trim().to_owned())];
+    flow_with(&gateway, "accounts", Some(&screens()), &code).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

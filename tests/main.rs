@@ -77,6 +77,7 @@ mod camera;
 mod city;
 mod configs;
 mod console;
+mod console_cameras;
 mod console_doors;
 mod doors_brokers;
 mod doors_intake;
@@ -101,6 +102,7 @@ mod limits;
 mod links;
 mod links_hostile;
 mod links_pictures;
+mod live;
 #[allow(dead_code, reason = "`make bench` uses all of it")]
 #[path = "bench/machine.rs"]
 mod machine;
@@ -131,6 +133,7 @@ mod reports_hostile;
 mod results;
 mod routing;
 mod rules;
+mod rules_tried;
 mod seeing;
 mod sinks_evidence;
 mod sinks_evidence_live;

@@ -6,6 +6,7 @@ mod api_schema;
 mod audit;
 mod body;
 mod caller;
+mod camera_desk;
 mod changes;
 mod door;
 mod entrance;
@@ -16,6 +17,7 @@ mod html;
 mod link;
 mod links;
 mod listener;
+mod live;
 mod overview;
 mod page;
 mod platform;
@@ -64,6 +66,7 @@ use crate::{
 
 pub use accounts::Accounts;
 pub use api_schema::api_schema;
+pub use camera_desk::{CameraDesk, DeskRefusal, LiveView, StillPicture};
 pub use links::{LinkPages, LinksConfig};
 pub use overview::{Condition, Person, SinkCondition, SiteWords};
 pub use platform::{PlatformAnswer, PlatformDoor};
@@ -205,7 +208,7 @@ pub struct OpenCases {
 }
 
 /// What the console can see and say; the runtime makes it.
-pub trait Backend: Clone + Send + Sync + 'static {
+pub trait Backend: CameraDesk + Clone + Send + Sync + 'static {
     /// Reasons not to be ready; empty is ready.
     fn ready(&self) -> Vec<String>;
     /// What works, but not as it was wished.

@@ -32,6 +32,13 @@ pub(super) enum RouteId {
     OrderPosture,
     Console,
     Changes,
+    Cameras,
+    FindCameras,
+    Still,
+    Live,
+    TryRule,
+    ApplyRule,
+    UndoApplied,
     Session,
     LogIn,
     NameSession,
@@ -102,6 +109,8 @@ const READERS: &[AccountRole] = &[Officer, Worker, Commander, Installer, Auditor
 const WATCHERS: &[AccountRole] = &[Officer, Worker, Commander, Auditor, Wall];
 const COUNTERS: &[AccountRole] = &[Officer, Worker, Commander, Auditor];
 const ANSWERERS: &[AccountRole] = &[Officer, Worker, Commander];
+/// An installer draws zones over what a camera shows.
+const VIEWERS: &[AccountRole] = &[Officer, Worker, Commander, Installer, Wall];
 const PERSONS: &[AccountRole] = &[Officer, Worker, Commander, Installer, Auditor];
 const MANAGERS: &[AccountRole] = &[Commander, Installer];
 
@@ -207,6 +216,37 @@ pub(super) const ROUTES: &[Route] = &[
             (Nothing, Nothing),
             "an account goes, and its sessions",
         ),
+    ),
+    get(
+        RouteId::Cameras,
+        "/api/v1/cameras",
+        Inside(VIEWERS, READ),
+        Json("Anything"),
+        "every camera with its rules",
+    ),
+    post(
+        RouteId::FindCameras,
+        "/api/v1/cameras/find",
+        Inside(&[Installer], None),
+        (Nothing, Json("Anything")),
+        "looks for cameras on the network, for some seconds",
+    ),
+    asked(
+        &[("stream", "sub or main")],
+        get(
+            RouteId::Live,
+            "/api/v1/cameras/{id}/live",
+            Inside(VIEWERS, READ),
+            Socket("Anything"),
+            "what it shows now, as fragments of an MP4",
+        ),
+    ),
+    get(
+        RouteId::Still,
+        "/api/v1/cameras/{id}/still",
+        Inside(VIEWERS, READ),
+        File("image/jpeg"),
+        "what it showed last",
     ),
     asked(
         &[("after", "a position of the journal"), ("series", "of the overview")],
@@ -379,6 +419,27 @@ pub(super) const ROUTES: &[Route] = &[
             Json("Anything"),
             "how each rule does",
         ),
+    ),
+    post(
+        RouteId::ApplyRule,
+        "/api/v1/rules/apply",
+        Inside(MANAGERS, None),
+        (Json("Anything"), Json("Anything")),
+        "a rule is written over the hand-written file, and holds",
+    ),
+    post(
+        RouteId::TryRule,
+        "/api/v1/rules/try",
+        Inside(MANAGERS, None),
+        (Json("Anything"), Json("Anything")),
+        "what a rule would have raised, from kept tracks",
+    ),
+    post(
+        RouteId::UndoApplied,
+        "/api/v1/rules/undo",
+        Inside(MANAGERS, None),
+        (Json("Anything"), Json("Anything")),
+        "what was applied last is taken back",
     ),
     get(
         RouteId::Session,

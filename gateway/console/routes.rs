@@ -17,9 +17,12 @@ use super::{
     Backend, Filter, Reloaded, account_routes,
     body::{BODY_BYTES_MAX, PICTURE_BODY_BYTES_MAX, with_body, with_picture_body},
     caller::Caller,
+    camera_desk,
     changes::{self, Feed, PAGES_MAX},
     door::{self, Door},
-    entrance, evidence, figures, link, overview, page, platform,
+    entrance, evidence, figures, link,
+    live::{self, LiveSeats, VIEWERS_MAX},
+    overview, page, platform,
     problem::problem,
     replies,
     route_table::{BodyShape, ROUTES, Route, RouteId, Who},
@@ -35,9 +38,10 @@ const LIST_MAX: usize = 1_000;
 
 /// Built from the table: what has no line there is not there.
 pub(super) fn router<B: Backend>(door: Door<B>, stop: watch::Receiver<bool>) -> Router {
+    let seats = LiveSeats { seats: Arc::new(Semaphore::new(VIEWERS_MAX)), stop: stop.clone() };
     let feed = Feed { pages: Arc::new(Semaphore::new(PAGES_MAX)), stop };
     let guarded = |route: &'static Route| {
-        let handled = bounded(route, handler(route.id, &door, &feed));
+        let handled = bounded(route, handler(route.id, &door, (&feed, &seats)));
         let guard = middleware::from_fn_with_state((door.clone(), route), door::only_who_may::<B>);
         handled.layer(guard)
     };
@@ -68,7 +72,11 @@ fn bounded(route: &Route, handled: MethodRouter) -> MethodRouter {
     }
 }
 
-fn handler<B: Backend>(id: RouteId, door: &Door<B>, feed: &Feed) -> MethodRouter {
+fn handler<B: Backend>(
+    id: RouteId,
+    door: &Door<B>,
+    (feed, seats): (&Feed, &LiveSeats),
+) -> MethodRouter {
     let backend = door.backend.clone();
     let at_door = |handled: MethodRouter<Door<B>>| handled.with_state(door.clone());
     let of_site = |handled: MethodRouter<B>| handled.with_state(backend.clone());
@@ -95,6 +103,13 @@ fn handler<B: Backend>(id: RouteId, door: &Door<B>, feed: &Feed) -> MethodRouter
         RouteId::OrderPosture => of_site(post(weather::order::<B>)),
         RouteId::Console => of_site(get(overview::serve::<B>)),
         RouteId::Changes => at_door(get(changes::serve::<B>)).layer(Extension(feed.clone())),
+        RouteId::Cameras => of_site(get(camera_desk::list::<B>)),
+        RouteId::FindCameras => of_site(post(camera_desk::find::<B>)),
+        RouteId::Still => of_site(get(camera_desk::still::<B>)),
+        RouteId::Live => at_door(get(live::serve::<B>)).layer(Extension(seats.clone())),
+        RouteId::TryRule => of_site(post(camera_desk::try_rule::<B>)),
+        RouteId::ApplyRule => of_site(post(camera_desk::apply_rule::<B>)),
+        RouteId::UndoApplied => of_site(post(camera_desk::undo_applied::<B>)),
         RouteId::Session => at_door(get(entrance::who::<B>)),
         RouteId::LogIn => at_door(post(entrance::log_in::<B>)),
         RouteId::NameSession => at_door(put(entrance::named::<B>)),

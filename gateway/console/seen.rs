@@ -9,8 +9,8 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use tokio::sync::watch;
 
 use super::{
-    Backend, Condition, Filter, NoPicture, OpenCases, PlatformAnswer, PlatformDoor, Reloaded,
-    SiteWords, caller::Caller,
+    Backend, CameraDesk, Condition, DeskRefusal, Filter, LiveView, NoPicture, OpenCases,
+    PlatformAnswer, PlatformDoor, Reloaded, SiteWords, StillPicture, caller::Caller,
 };
 use crate::{
     domain::{
@@ -235,7 +235,65 @@ impl<B: Backend> Backend for Seen<B> {
     }
 }
 
+impl<B: Backend> CameraDesk for Seen<B> {
+    fn cameras(&self) -> serde_json::Value {
+        let mut all = self.all.cameras();
+        if self.grids.is_some()
+            && let Some(list) = all["cameras"].as_array_mut()
+        {
+            list.retain(|camera| camera["id"].as_str().is_some_and(|id| self.sees_camera(id)));
+        }
+        all
+    }
+
+    fn watch_live(&self, camera: &str, main: bool) -> Result<LiveView, DeskRefusal> {
+        self.own_camera(camera)?;
+        self.all.watch_live(camera, main)
+    }
+
+    async fn still(&self, camera: &str) -> Result<StillPicture, DeskRefusal> {
+        self.own_camera(camera)?;
+        self.all.still(camera).await
+    }
+
+    fn try_rule(&self, asked: serde_json::Value) -> Result<serde_json::Value, DeskRefusal> {
+        self.whole_site()?;
+        self.all.try_rule(asked)
+    }
+
+    async fn apply_rule(&self, asked: serde_json::Value) -> Result<serde_json::Value, DeskRefusal> {
+        self.whole_site()?;
+        self.all.apply_rule(asked).await
+    }
+
+    async fn undo_applied(
+        &self,
+        asked: serde_json::Value,
+    ) -> Result<serde_json::Value, DeskRefusal> {
+        self.whole_site()?;
+        self.all.undo_applied(asked).await
+    }
+
+    fn find_cameras(&self) -> Result<serde_json::Value, DeskRefusal> {
+        self.whole_site()?;
+        self.all.find_cameras()
+    }
+}
+
 impl<B: Backend> Seen<B> {
+    fn sees_camera(&self, camera: &str) -> bool {
+        self.grids.is_none() || self.devices().devices.iter().any(|device| device.id == camera)
+    }
+
+    fn own_camera(&self, camera: &str) -> Result<(), DeskRefusal> {
+        if self.sees_camera(camera) { Ok(()) } else { Err(DeskRefusal::NoSuchCamera) }
+    }
+
+    /// Rules are of the whole site.
+    fn whole_site(&self) -> Result<(), DeskRefusal> {
+        if self.grids.is_none() { Ok(()) } else { Err(DeskRefusal::NoSuchCamera) }
+    }
+
     /// Whether this change may be told: the feed goes on over those that may not.
     pub(super) fn shows(&self, record: &Record) -> bool {
         self.sees(record)

@@ -26,6 +26,7 @@ mod kind;
 mod kind_words;
 mod life;
 mod limit;
+mod live;
 mod look;
 mod look_area;
 mod luma;
@@ -84,6 +85,7 @@ pub use life::{
     AskFor, Asked, CaseStep, DismissReason, GATEWAY, Life, ReplyTo, ReplyVia, plain_name,
 };
 pub use limit::{Deadline, Escalation, Level, Light, LimitEvent, LimitRun, LimitSpan, LimitStep};
+pub use live::{LiveHead, LiveItem, LivePicture};
 pub use look::{Look, LookFeedback};
 pub use look_area::LookArea;
 pub use luma::Luma;

@@ -9,8 +9,10 @@ mod ffi;
 mod ffmpeg_log;
 mod foreign_picture;
 mod format;
+mod fragments;
 mod hardware;
 mod hw;
+mod key_still;
 mod klv;
 mod pace;
 mod pool;
@@ -24,6 +26,8 @@ mod tests_access;
 #[cfg(test)]
 mod tests_change;
 #[cfg(test)]
+mod tests_fragments;
+#[cfg(test)]
 mod tests_recordings;
 #[cfg(test)]
 mod tests_ring;
@@ -36,7 +40,9 @@ pub use foreign_picture::{
     CleanPicture, FOREIGN_PICTURE_BYTES_MAX, Refused, SentBy, be_confined, clean, cleaned_here,
     told_to_parent,
 };
+pub use fragments::Fragmenter;
 pub use hardware::{Decoding, Hardware, decoding_devices};
+pub use key_still::{Still, key_still};
 pub use pool::Pool;
 pub use ring::{Cut, Ring};
 pub use session::{Packet, Run, Session, SessionRequest};

@@ -123,6 +123,14 @@ impl Packet {
         Run(self.format.clone())
     }
 
+    /// Of its stream, as people say it.
+    pub fn codec(&self) -> &'static str {
+        match self.format.parameters.get().id() {
+            ffmpeg::codec::Id::HEVC => "H.265",
+            _ => "H.264",
+        }
+    }
+
     /// Width and height of its picture, pixels; 0 where the stream does not say.
     pub fn picture_size(&self) -> (u32, u32) {
         let (width, height) = self.format.size();

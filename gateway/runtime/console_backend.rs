@@ -11,13 +11,19 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    device_table::DeviceTableReader, junction::Ask, one_entry::written, platform_doors::Platforms,
-    rule_report::rule_report, shared::RunningConfig, site_facts::SiteFacts,
+    camera_stills::CameraStills,
+    device_table::DeviceTableReader,
+    junction::Ask,
+    one_entry::written,
+    platform_doors::Platforms,
+    rule_report::rule_report,
+    shared::{RunningConfig, StreamUrlsByCamera},
+    site_facts::SiteFacts,
     step_pictures::StepPictures,
 };
 use crate::{
     base::{Readiness, Registry, ask, lock},
-    camera,
+    camera::{self, LiveFeeds},
     console::{self, Condition, Filter, Reloaded, SinkCondition, SiteWords},
     domain::{
         AccessNote, Answer, Body, CaseLines, Clock, DeviceTable, Entry, Envelope, EventContext,
@@ -68,6 +74,12 @@ pub(super) struct ConsoleBackend {
     pub(super) step_pictures: Arc<StepPictures>,
     /// The site's own words and its people, as the latest configuration has them.
     pub(super) site_facts: watch::Receiver<Arc<SiteFacts>>,
+    /// What cameras show now.
+    pub(super) live: LiveFeeds,
+    /// Their latest pictures in little.
+    pub(super) stills: CameraStills,
+    /// Which streams they were asked for.
+    pub(super) stream_urls: StreamUrlsByCamera,
     /// When each piece was last written down as looked at, by whom; monotonic milliseconds.
     pub(super) looked: Arc<Mutex<BTreeMap<(EvidenceId, String), u64>>>,
 }

@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::{
+    camera_stills::CameraStills,
     console_backend::{ConsoleBackend, ReloadAsked},
     resident_reports::{KnownReports, ReportDoor, listed_places},
     shared::Shared,
@@ -79,6 +80,7 @@ pub(super) struct Ingress {
     intake: Option<Listener>,
     sl651: Option<Listener>,
     links: Option<Listener>,
+    stills: CameraStills,
     brokers: BTreeMap<String, Task>,
     /// Writes `run.json`, as long as that fails.
     addresses: Option<Task>,
@@ -100,6 +102,7 @@ impl Ingress {
             intake: None,
             sl651: None,
             links: None,
+            stills: CameraStills::default(),
             brokers: BTreeMap::new(),
             addresses: None,
         }
@@ -244,6 +247,9 @@ impl Ingress {
             links: shared.links.clone(),
             step_pictures: Arc::default(),
             site_facts: self.site_facts.subscribe(),
+            live: shared.live.clone(),
+            stills: self.stills.clone(),
+            stream_urls: shared.stream_urls.clone(),
             looked: Arc::default(),
         };
         if let Some(pages) = bound.links {

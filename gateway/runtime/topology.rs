@@ -43,7 +43,7 @@ use super::{
 use crate::{
     base::ClientIds,
     base::{Progress, Readiness, RealClock, Registry, handles, supervised},
-    camera::WakeRouter,
+    camera::{LiveFeeds, WakeRouter},
     config::{Config, env::Environment},
     domain::{Clock, DeviceTable, EventContext, IdMint, Meter, Now},
     incident::{Effects, EvidenceJob},
@@ -196,6 +196,7 @@ impl Parts {
             platforms: Platforms::at(&config.data.path, registry.clone(), readiness),
             running: Arc::new(Mutex::new(config.clone())),
             wakes: WakeRouter::new(wake_plan(&config), registry.clone()),
+            live: LiveFeeds::default(),
         };
 
         let track_feed = TrackFeed::start(&config, registry.clone(), clock.clone());

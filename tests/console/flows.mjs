@@ -378,7 +378,8 @@ const flows = { accept, again, late, second, dismiss, keyboard, cuts, lost, touc
 const name = process.argv[2];
 const { screens, measure } = await import('./screens.mjs');
 const { accounts } = await import('./accounts.mjs');
-const flow = { ...flows, screens, measure, accounts }[name];
+const cameras = await import('./cameras.mjs');
+const flow = { ...flows, ...cameras.flows, screens, measure, accounts }[name];
 check(`no flow is called ${name}`, flow !== undefined);
 const chrome = await browser();
 try {

@@ -42,6 +42,11 @@ export function Top() {
         <a href="#/" aria-current={here('now')}>
           {t('nav.now')}
         </a>
+        {may('cameras') ? (
+          <a href="#/cameras" aria-current={here('cameras')}>
+            {t('nav.cameras')}
+          </a>
+        ) : null}
         <a href="#/system" aria-current={here('system')}>
           {t('nav.system')}
           {(condition.value?.reasons.length ?? 0) > 0 ? <span class="badge">{condition.value?.reasons.length}</span> : null}

@@ -28,6 +28,7 @@ const HELP: [string, Key][] = [
   ['N', 'keys.new'],
   ['S', 'keys.sound'],
   ['1 2 3', 'keys.tabs'],
+  ['C', 'keys.cameras'],
   ['?', 'keys.help'],
   ['Esc', 'keys.back'],
 ];
@@ -112,6 +113,8 @@ function inList(key: string): boolean {
       return go(chosen.value === null ? '#/' : incidentHash(chosen.value)), true;
     case '2':
       return go('#/system'), true;
+    case 'c':
+      return go('#/cameras'), true;
     case '3':
       return go('#/figures'), true;
     default:

@@ -2,6 +2,7 @@
 
 import { render } from 'preact';
 import { Accounts } from './accounts';
+import { Cameras } from './cameras';
 import { inside, look, Who } from './entrance';
 import { wake, watch } from './feed';
 import { Broken, Foot, Notices, paint, theme, Top } from './frame';
@@ -11,7 +12,7 @@ import { LogIn } from './login';
 import { Now } from './now';
 import { Own } from './own';
 import { may } from './rights';
-import { route } from './route';
+import { route, type Tab } from './route';
 import { start } from './sound';
 import { calls, entrance } from './state';
 import { Asking } from './steps';
@@ -19,6 +20,15 @@ import { System } from './system';
 import { Urgent } from './urgent';
 import { PairWall } from './wall';
 import { language, speak, t } from './words';
+
+/** What his role may not see is the list of cases. */
+function Screen({ tab }: { tab: Tab }) {
+  if (tab === 'system') return <System />;
+  if (tab === 'cameras' && may('cameras')) return <Cameras />;
+  if (tab === 'figures' && may('figures')) return <Figures />;
+  if (tab === 'accounts' && may('accounts')) return <Accounts />;
+  return <Now />;
+}
 
 function App() {
   document.title = t('app.name');
@@ -29,7 +39,7 @@ function App() {
     <div class="page">
       <Top />
       {calls.value.length > 0 ? null : <Broken />}
-      {tab === 'system' ? <System /> : tab === 'figures' && may('figures') ? <Figures /> : tab === 'accounts' && may('accounts') ? <Accounts /> : <Now />}
+      <Screen tab={tab} />
       <Foot />
       <Notices />
       <Urgent />

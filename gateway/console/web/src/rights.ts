@@ -17,6 +17,8 @@ const RIGHTS = {
   reply: ['officer', 'worker', 'commander'],
   evidence: ['officer', 'worker', 'commander', 'auditor', 'wall'],
   figures: ['officer', 'worker', 'commander', 'auditor'],
+  cameras: ['officer', 'worker', 'commander', 'installer', 'wall'],
+  rules: ['commander', 'installer'],
   accounts: ['commander', 'installer'],
   walls: ['commander'],
 } as const satisfies Record<string, readonly AccountRole[]>;

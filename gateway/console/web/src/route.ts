@@ -1,14 +1,18 @@
-// Where the page is: `#/`, `#/i/<incident>`, `#/system`, `#/figures`. A link to an incident can be sent to others.
+// Where the page is: `#/`, `#/i/<incident>`, `#/cameras`, `#/cameras/<id>`, `#/system`, `#/figures`. A link to an incident can be sent to others.
 
 import { signal } from '@preact/signals';
 
-export interface Route { tab: 'now' | 'system' | 'figures' | 'accounts' | 'wall'; incident: string | null }
+export type Tab = 'now' | 'cameras' | 'system' | 'figures' | 'accounts' | 'wall';
+const PLAIN: readonly string[] = ['system', 'figures', 'accounts', 'wall'] satisfies Tab[];
+
+export interface Route { tab: Tab; incident: string | null; camera: string | null }
 
 function read(): Route {
   const [, first = '', second] = location.hash.split('/');
-  if (first === 'i' && second) return { tab: 'now', incident: safely(second) };
-  if (first === 'system' || first === 'figures' || first === 'accounts' || first === 'wall') return { tab: first, incident: null };
-  return { tab: 'now', incident: null };
+  const there = (tab: Tab, more: Partial<Route> = {}): Route => ({ tab, incident: null, camera: null, ...more });
+  if (first === 'i' && second) return there('now', { incident: safely(second) });
+  if (first === 'cameras') return there('cameras', { camera: second ? safely(second) : null });
+  return there(PLAIN.includes(first) ? (first as Tab) : 'now');
 }
 
 function safely(text: string): string {
