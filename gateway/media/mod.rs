@@ -19,6 +19,7 @@ mod ring;
 mod session;
 mod snapshot;
 mod still;
+mod stream_probe;
 #[cfg(test)]
 mod tests_access;
 #[cfg(test)]
@@ -42,3 +43,4 @@ pub use ring::{Cut, Ring};
 pub use session::{Packet, Run, Session, SessionRequest};
 pub use snapshot::jpeg_with_boxes;
 pub use still::larger_picture;
+pub use stream_probe::{StreamSeen, see};
