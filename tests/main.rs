@@ -77,6 +77,8 @@ mod city;
 mod configs;
 mod console;
 mod console_doors;
+mod deb;
+mod doctor;
 mod doors_brokers;
 mod doors_intake;
 mod doors_web;
@@ -92,6 +94,7 @@ mod full_disk;
 mod fusion;
 mod fuzz;
 mod gate;
+mod home_assistant;
 mod hostile;
 mod key_frames;
 mod kill;
@@ -103,6 +106,7 @@ mod links_pictures;
 #[allow(dead_code, reason = "`make bench` uses all of it")]
 #[path = "bench/machine.rs"]
 mod machine;
+mod metric_names;
 mod models;
 mod models_fetch;
 mod onvif_discover;
