@@ -64,7 +64,7 @@ fn the_package_is_whole_its_secrets_are_closed_and_systemd_takes_its_unit() {
     let package = package();
     let file = |name: &str| package.unpacked.join(name);
     for (name, expected) in [
-        ("usr/bin/gridpost", 0o755),
+        ("usr/lib/gridpost/versions/0.1.0~test1/gridpost", 0o755),
         ("usr/lib/gridpost/models/catalog.toml", 0o644),
         ("usr/lib/gridpost/models/cache/libonnxruntime.so", 0o644),
         ("lib/systemd/system/gridpost.service", 0o644),
@@ -80,6 +80,10 @@ fn the_package_is_whole_its_secrets_are_closed_and_systemd_takes_its_unit() {
     ] {
         assert_eq!(mode(&file(name)), expected, "{name}");
     }
+    let link = fs::read_link(file("usr/bin/gridpost")).unwrap();
+    assert_eq!(link, Path::new("../lib/gridpost/current/gridpost"));
+    let postinst = fs::read_to_string(package.control.join("postinst")).unwrap();
+    assert!(postinst.contains("ln -s versions/0.1.0~test1 "), "{postinst}");
     let models = fs::read_dir(file("usr/lib/gridpost/models/cache")).unwrap();
     assert!(models.flatten().any(|one| one.path().extension().is_some_and(|ext| ext == "onnx")));
 
@@ -106,7 +110,7 @@ fn the_package_is_whole_its_secrets_are_closed_and_systemd_takes_its_unit() {
 
     // Its own configuration starts on any box: nothing is wrong with it where it lies.
     let config = file("etc/gridpost/gridpost.toml").display().to_string();
-    let checked = Command::new(file("usr/bin/gridpost"))
+    let checked = Command::new(file("usr/lib/gridpost/versions/0.1.0~test1/gridpost"))
         .args(["check", "-c", &config])
         .env("GRIDPOST_MODELS", file("usr/lib/gridpost/models"))
         .output()
@@ -117,16 +121,26 @@ fn the_package_is_whole_its_secrets_are_closed_and_systemd_takes_its_unit() {
     let unit = fs::read_to_string(file("lib/systemd/system/gridpost.service")).unwrap();
     assert!(!unit.contains("/usr/local"), "{unit}");
     assert!(unit.contains("ExecStart=/usr/bin/gridpost run -c /etc/gridpost/gridpost.toml"));
-    verify(&package.unpacked, &unit);
+    verify(&package.unpacked, &unit, "WatchdogSec=30", "WatchdogSec=thirty");
+    for (name, right, nearly) in [
+        ("gridpost-update.service", "Type=oneshot", "Type=twoshot"),
+        ("gridpost-update.timer", "OnUnitActiveSec=1min", "OnUnitActiveSec=1mon7"),
+    ] {
+        let unit = fs::read_to_string(file(&format!("lib/systemd/system/{name}"))).unwrap();
+        assert!(unit.contains(right), "{unit}");
+        if name.ends_with("service") {
+            verify(&package.unpacked, &unit, right, nearly);
+        }
+    }
 }
 
 /// By `systemd-analyze verify`, with the programs that it names in the folder that was unpacked.
-fn verify(unpacked: &Path, unit: &str) {
+fn verify(unpacked: &Path, unit: &str, right: &str, nearly: &str) {
     let here = unpacked.join("here");
-    fs::create_dir(&here).unwrap();
+    fs::create_dir_all(&here).unwrap();
     let with = |text: &str| {
         let path = here.join("gridpost.service");
-        let binary = unpacked.join("usr/bin/gridpost");
+        let binary = unpacked.join("usr/lib/gridpost/versions/0.1.0~test1/gridpost");
         fs::write(&path, text.replace("/usr/bin/gridpost", &binary.display().to_string())).unwrap();
         Command::new("systemd-analyze").arg("verify").arg(&path).output().unwrap()
     };
@@ -136,8 +150,8 @@ fn verify(unpacked: &Path, unit: &str) {
     };
     let fine = with(unit);
     assert_eq!(told(&fine), "", "systemd has something to say of the unit");
-    let nearly = with(&unit.replace("WatchdogSec=30", "WatchdogSec=thirty"));
-    assert!(told(&nearly).contains("WatchdogSec"), "a fault in it is not seen: {}", told(&nearly));
+    let nearly = with(&unit.replace(right, nearly));
+    assert!(!told(&nearly).is_empty(), "a fault in it is not seen: {}", told(&nearly));
 }
 
 #[test]

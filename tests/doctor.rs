@@ -74,7 +74,7 @@ async fn each_part_is_told_as_it_is_beside_a_running_gateway_and_what_hangs_cost
         tokio::task::spawn_blocking(move || doctor(&asked.0, &["--pictures", &asked.1], &[]))
             .await
             .unwrap();
-    assert!(began.elapsed() < Duration::from_secs(90), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(150), "{:?}", began.elapsed());
     assert_eq!(said.code, 1, "{}", said.said());
     let gate = &parts["camera gate"];
     assert_ne!(gate["health"], "bad", "{gate}");

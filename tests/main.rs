@@ -149,6 +149,7 @@ mod systemd;
 mod things;
 mod tls;
 mod two_streams;
+mod update;
 mod upstream;
 mod wakes;
 mod wakes_replay;

@@ -27,14 +27,18 @@ const REMOVED: &str = "⟨removed⟩";
 const PHONE_DIGITS: usize = 11;
 
 /// Whose bundle.
-pub(super) struct Case<'c> {
+pub(super) struct BundleSource<'c> {
     pub(super) path: &'c Path,
     pub(super) config: Option<&'c Config>,
     pub(super) report: &'c DoctorReport,
 }
 
 /// Writes it for its owner alone; how many texts were taken out.
-pub(super) fn write(file: &Path, case: &Case<'_>, log: Option<&Path>) -> Result<usize, Failure> {
+pub(super) fn write(
+    file: &Path,
+    case: &BundleSource<'_>,
+    log: Option<&Path>,
+) -> Result<usize, Failure> {
     let view = support_view(case.path, case.config, &ProcessEnvironment);
     let mut tar = Vec::new();
     let mut removed = 0;
@@ -56,7 +60,11 @@ pub(super) fn write(file: &Path, case: &Case<'_>, log: Option<&Path>) -> Result<
     written.map(|()| removed).map_err(told)
 }
 
-fn parts(case: &Case<'_>, view: &SupportView, log: Option<&Path>) -> Vec<(&'static str, String)> {
+fn parts(
+    case: &BundleSource<'_>,
+    view: &SupportView,
+    log: Option<&Path>,
+) -> Vec<(&'static str, String)> {
     let running = case.report.running.as_ref();
     let readyz = running.map(|facts| {
         serde_json::json!({ "reasons": facts.reasons, "notes": facts.notes, "up_s": facts.up_s })

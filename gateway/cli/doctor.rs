@@ -13,7 +13,7 @@ use crate::{
     base::RealClock,
     config::{self, Config, Problem, duty_gaps, env::ProcessEnvironment},
     domain::Clock,
-    runtime::{Diagnosis, DoctorReport, Health, examine, of_config},
+    runtime::{Diagnosis, DoctorReport, Gravity, examine, of_config},
 };
 
 #[derive(clap::Args)]
@@ -54,7 +54,8 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         lines(&report).iter().try_for_each(|line| print_row(line))?;
     }
     if let Some(file) = &args.bundle {
-        let of = bundle::Case { path: &args.config, config: config.as_ref(), report: &report };
+        let of =
+            bundle::BundleSource { path: &args.config, config: config.as_ref(), report: &report };
         let left_out = bundle::write(file, &of, args.log.as_deref())?;
         eprintln!("支持包：{}（{left_out} 处已隐去）", file.display());
         eprintln!("support bundle: {} ({left_out} texts were taken out)", file.display());
@@ -63,8 +64,8 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         return Err(Failure::Usage(super::summary(&args.config, &problems)));
     }
     match worst(&report) {
-        Health::Bad => Err(Failure::Other("有问题，见上 (something is wrong, see above)".into())),
-        Health::Fine | Health::Note => Ok(()),
+        Gravity::Bad => Err(Failure::Other("有问题，见上 (something is wrong, see above)".into())),
+        Gravity::Fine | Gravity::Note => Ok(()),
     }
 }
 
@@ -94,8 +95,8 @@ fn gaps(path: &Path, config: &Config) -> Vec<Problem> {
     found.map(problem).collect()
 }
 
-fn worst(report: &DoctorReport) -> Health {
-    report.diagnoses.iter().map(|one| one.health).max().unwrap_or(Health::Fine)
+fn worst(report: &DoctorReport) -> Gravity {
+    report.diagnoses.iter().map(|one| one.health).max().unwrap_or(Gravity::Fine)
 }
 
 /// The report as one document.
@@ -113,7 +114,7 @@ pub(super) fn lines(report: &DoctorReport) -> Vec<String> {
     sorted.sort_by_key(|one| std::cmp::Reverse(one.health));
     let mut lines: Vec<String> = sorted.into_iter().flat_map(of_one).collect();
     let count = |health| report.diagnoses.iter().filter(|one| one.health == health).count();
-    let (bad, notes, fine) = (count(Health::Bad), count(Health::Note), count(Health::Fine));
+    let (bad, notes, fine) = (count(Gravity::Bad), count(Gravity::Note), count(Gravity::Fine));
     lines.push(format!(
         "共 {bad} 处故障，{notes} 处提醒，{fine} 处正常 ({bad} bad, {notes} notes, {fine} fine)"
     ));
@@ -122,9 +123,9 @@ pub(super) fn lines(report: &DoctorReport) -> Vec<String> {
 
 fn of_one(one: &Diagnosis) -> Vec<String> {
     let mark = match one.health {
-        Health::Bad => "故障",
-        Health::Note => "提醒",
-        Health::Fine => "正常",
+        Gravity::Bad => "故障",
+        Gravity::Note => "提醒",
+        Gravity::Fine => "正常",
     };
     let part = match one.part {
         "gateway" => "网关",

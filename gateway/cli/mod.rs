@@ -23,6 +23,7 @@ mod store;
 mod store_report;
 mod test_event;
 mod track_file;
+mod update;
 mod watch;
 
 use std::{
@@ -93,6 +94,8 @@ enum Command {
     TestEvent(test_event::Args),
     /// JSON Schema of the configuration and of the event.
     Schema(schema::Args),
+    /// A new version of the program, signed, from a stick: tried, then confirmed or taken back.
+    Update(update::Args),
     /// A data folder: check, ledger, list, retry (send refused records again), backup, restore.
     Store(store::Args),
 }
@@ -128,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::TestEvent(args) => test_event::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),
+        Command::Update(args) => update::main(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

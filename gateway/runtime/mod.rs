@@ -52,7 +52,7 @@ pub use applied::{ReloadAnswer, ask_for_reload};
 pub use camera_table::{CameraState, CameraTable, SignState, camera_table};
 pub use device_table::{device_models, device_table};
 pub use discover::{Search, discover};
-pub use doctor::{Diagnosis, DoctorReport, Health, RunningFacts, examine, of_config};
+pub use doctor::{Diagnosis, DoctorReport, Gravity, RunningFacts, examine, how_it_runs, of_config};
 pub use drill_request::{DrillReport, ask_for_drill};
 pub use from_config::event_context;
 pub use links::{link_people, revoke_links};

@@ -95,8 +95,15 @@ def unit():
     return text
 
 
+def program(version):
+    return f"usr/lib/gridpost/versions/{version}/gridpost"
+
+
 def fill(root, options):
-    binary = put(root, os.path.abspath(options.binary), "usr/bin/gridpost", 0o755)
+    # A folder a version: `gridpost update` puts others beside it, and postinst sets the link `current`.
+    binary = put(root, os.path.abspath(options.binary), program(options.version), 0o755)
+    os.makedirs(os.path.join(root, "usr/bin"))
+    os.symlink("../lib/gridpost/current/gridpost", os.path.join(root, "usr/bin/gridpost"))
     if options.strip:
         run(options.strip, "--strip-debug", binary)
     for source, name in CONFIG:
@@ -104,6 +111,8 @@ def fill(root, options):
     for folder in ("etc/gridpost", "etc/gridpost/grids"):
         os.chmod(os.path.join(root, folder), 0o750)
     write(root, "lib/systemd/system/gridpost.service", unit())
+    for name in ("gridpost-update.service", "gridpost-update.timer"):
+        put(root, f"config/{name}", f"lib/systemd/system/{name}")
     put(root, "packaging/deb/sysusers.conf", "usr/lib/sysusers.d/gridpost.conf")
     put(root, "models/catalog.toml", "usr/lib/gridpost/models/catalog.toml")
     cache = os.path.join(REPOSITORY, "models", "cache")
@@ -131,10 +140,11 @@ def fill(root, options):
 
 
 def control(root, options):
-    binary = os.path.join(root, "usr/bin/gridpost")
+    binary = os.path.join(root, program(options.version))
     debian = architecture(binary)
     native = run("dpkg", "--print-architecture").strip() == debian
-    kib = sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(root) for name in names) // 1024
+    kib = sum(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(root)
+              for name in names if not os.path.islink(os.path.join(folder, name))) // 1024
     write(root, "DEBIAN/control", f"""Package: gridpost
 Version: {options.version}
 Architecture: {debian}
@@ -151,7 +161,8 @@ Description: edge gateway of a community police room
 """)
     write(root, "DEBIAN/conffiles", "".join(f"/etc/gridpost/{name}\n" for _, name in CONFIG))
     for name in ("postinst", "prerm", "postrm"):
-        put(root, f"packaging/deb/{name}", f"DEBIAN/{name}", 0o755)
+        with open(os.path.join(HERE, name), encoding="utf-8") as file:
+            write(root, f"DEBIAN/{name}", file.read().replace("@VERSION@", options.version), 0o755)
     return debian
 
 

@@ -16,7 +16,10 @@ root=$work/root
 trap 'umount "$root/proc" 2>/dev/null || true; rm -rf --one-file-system "$work"' EXIT
 
 say "a clean Debian 12 …"
-mmdebstrap --quiet --variant=apt --include=mosquitto-clients bookworm "$root" ${MIRROR:+"$MIRROR"}
+# GRIDPOST_ROOT_TAR=FILE keeps it for the next time.
+tar=${GRIDPOST_ROOT_TAR:-$work/root.tar}
+[ -f "$tar" ] || mmdebstrap --quiet --variant=apt --include=mosquitto-clients,libavformat59,libswscale6,ca-certificates bookworm "$tar"
+mkdir -p "$root" && tar -xf "$tar" -C "$root"
 for file in /etc/resolv.conf /etc/hosts; do cp "$file" "$root$file"; done
 grep -lis acquire /etc/apt/apt.conf /etc/apt/apt.conf.d/* 2>/dev/null | while read -r file; do cp "$file" "$root/etc/apt/apt.conf.d/"; done || true
 [ ! -f /etc/ssl/certs/ca-certificates.crt ] || install -D -m 644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"

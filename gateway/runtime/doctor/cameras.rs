@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    diagnosis::{Diagnosis, Health},
+    diagnosis::{Diagnosis, Gravity},
     probe::Probe,
     receivers::within_runtime,
 };
@@ -152,7 +152,7 @@ fn told(
                 "the gateway has its stream; a second connection failed: {reason}{}",
                 cost(known).1
             );
-            let one = Diagnosis::new(of, Health::Note, zh, en);
+            let one = Diagnosis::new(of, Gravity::Note, zh, en);
             return with_cost(one, known).advise(
                 "许多摄像头只给一路连接；要看截图，先停网关再检查",
                 "many cameras give one connection only; for a picture, stop the gateway and ask again",
@@ -160,7 +160,7 @@ fn told(
         }
         Err(reason) => {
             let zh = format!("没有视频：{reason}");
-            let none = Diagnosis::new(of, Health::Bad, zh, format!("no video: {reason}"));
+            let none = Diagnosis::new(of, Gravity::Bad, zh, format!("no video: {reason}"));
             return none.advise(
                 "查电源、网线、地址、用户名和密码：gridpost discover 可以找到它",
                 "check its power, cable, address, user and password; `gridpost discover` finds it",
@@ -176,7 +176,7 @@ fn told(
         zh += &format!("；截图 {}", path.display());
         en += &format!("; a picture is in {}", path.display());
     }
-    let health = faults.iter().map(|fault| fault.0).max().unwrap_or(Health::Fine);
+    let health = faults.iter().map(|fault| fault.0).max().unwrap_or(Gravity::Fine);
     for (_, fault_zh, fault_en, _) in &faults {
         zh += &format!("；{fault_zh}");
         en += &format!("; {fault_en}");
@@ -225,22 +225,22 @@ fn stream_words(seen: &StreamSeen) -> (String, String) {
     (zh, en)
 }
 
-type Fault = (Health, String, String, (&'static str, &'static str));
+type StreamFault = (Gravity, String, String, (&'static str, &'static str));
 
 /// What is wrong with it, the worst first.
-fn faults(seen: &StreamSeen, picture: Option<&Result<PathBuf, String>>) -> Vec<Fault> {
+fn faults(seen: &StreamSeen, picture: Option<&Result<PathBuf, String>>) -> Vec<StreamFault> {
     const KEY_FRAMES: (&str, &str) = (
         "在摄像头里把关键帧间隔（I 帧间隔）设成 1 到 2 秒，关掉帧内刷新",
         "set its key frame interval (I frames) to 1 to 2 s, and switch intra refresh off",
     );
-    let mut faults: Vec<Fault> = Vec::new();
+    let mut faults: Vec<StreamFault> = Vec::new();
     if let Some(Err(reason)) = &seen.jpeg {
         let advice = (
             "换 H.264 试试；仍不行就更新摄像头固件",
             "try H.264; if that fails too, renew its firmware",
         );
         faults.push((
-            Health::Bad,
+            Gravity::Bad,
             format!("画面解不出来：{reason}"),
             format!("no picture comes of it: {reason}"),
             advice,
@@ -252,7 +252,7 @@ fn faults(seen: &StreamSeen, picture: Option<&Result<PathBuf, String>>) -> Vec<F
             "name a folder that can be written to with --pictures",
         );
         faults.push((
-            Health::Note,
+            Gravity::Note,
             format!("截图没有存下：{reason}"),
             format!("its picture was not kept: {reason}"),
             advice,
@@ -261,13 +261,13 @@ fn faults(seen: &StreamSeen, picture: Option<&Result<PathBuf, String>>) -> Vec<F
     let looked = seen.seconds;
     match seen.gop_s {
         Some(gop) if gop > GOP_S_MAX => faults.push((
-            Health::Note,
+            Gravity::Note,
             "关键帧太稀，每一帧都得解".into(),
             "its key frames are too far apart: everything is decoded".into(),
             KEY_FRAMES,
         )),
         None if seen.key_frames == 0 => faults.push((
-            Health::Note,
+            Gravity::Note,
             format!("{looked:.0} 秒内没有关键帧"),
             format!("no key frame within {looked:.0} s"),
             KEY_FRAMES,
@@ -279,7 +279,7 @@ fn faults(seen: &StreamSeen, picture: Option<&Result<PathBuf, String>>) -> Vec<F
             "在摄像头里开 NTP 校时，指向本机或同一台时间服务器",
             "switch on its NTP, with the time server of this box",
         );
-        faults.push((Health::Note, "它的时钟不准".into(), "its clock is wrong".into(), advice));
+        faults.push((Gravity::Note, "它的时钟不准".into(), "its clock is wrong".into(), advice));
     }
     faults
 }
@@ -362,28 +362,29 @@ mod tests {
             let mut seen = seen();
             change(&mut seen);
             let one = told(&camera(), Ok(seen), None, None);
-            assert_eq!(one.advice.is_some(), one.health != Health::Fine, "{one:?}");
+            assert_eq!(one.advice.is_some(), one.health != Gravity::Fine, "{one:?}");
             one.health
         };
-        assert_eq!(health(&|_| {}), Health::Fine);
-        assert_eq!(health(&|seen| seen.gop_s = Some(10.0)), Health::Fine);
-        assert_eq!(health(&|seen| seen.gop_s = Some(10.1)), Health::Note);
-        assert_eq!(health(&|seen| (seen.gop_s, seen.key_frames) = (None, 1)), Health::Fine);
-        assert_eq!(health(&|seen| (seen.gop_s, seen.key_frames) = (None, 0)), Health::Note);
-        assert_eq!(health(&|seen| seen.clock_offset_s = Some(-2.1)), Health::Note);
-        assert_eq!(health(&|seen| seen.clock_offset_s = Some(2.0)), Health::Fine);
-        assert_eq!(health(&|seen| seen.clock_offset_s = None), Health::Fine);
-        assert_eq!(health(&|seen| seen.jpeg = Some(Err("broken".into()))), Health::Bad);
+        assert_eq!(health(&|_| {}), Gravity::Fine);
+        assert_eq!(health(&|seen| seen.gop_s = Some(10.0)), Gravity::Fine);
+        assert_eq!(health(&|seen| seen.gop_s = Some(10.1)), Gravity::Note);
+        assert_eq!(health(&|seen| (seen.gop_s, seen.key_frames) = (None, 1)), Gravity::Fine);
+        assert_eq!(health(&|seen| (seen.gop_s, seen.key_frames) = (None, 0)), Gravity::Note);
+        assert_eq!(health(&|seen| seen.clock_offset_s = Some(-2.1)), Gravity::Note);
+        assert_eq!(health(&|seen| seen.clock_offset_s = Some(2.0)), Gravity::Fine);
+        assert_eq!(health(&|seen| seen.clock_offset_s = None), Gravity::Fine);
+        assert_eq!(health(&|seen| seen.jpeg = Some(Err("broken".into()))), Gravity::Bad);
     }
 
     #[test]
     fn a_camera_that_gives_one_connection_only_is_no_fault_while_the_gateway_has_it() {
         let state = |up| (CameraState { up, awake_s: 5.0, ..CameraState::default() }, 100.0);
         let of = |known| told(&camera(), Err("453 Not Enough Bandwidth".into()), known, None);
-        let has_it = of(Some(&state(true)));
-        assert_eq!((has_it.health, &has_it.facts["core_percent"]), (Health::Note, &5.0.into()));
-        assert_eq!(of(Some(&state(false))).health, Health::Bad);
-        assert_eq!(of(None).health, Health::Bad);
+        let (up, down) = (state(true), state(false));
+        let has_it = of(Some(&up));
+        assert_eq!((has_it.health, &has_it.facts["core_percent"]), (Gravity::Note, &5.0.into()));
+        assert_eq!(of(Some(&down)).health, Gravity::Bad);
+        assert_eq!(of(None).health, Gravity::Bad);
     }
 
     #[test]

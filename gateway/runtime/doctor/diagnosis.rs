@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// How well a part is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Health {
+pub enum Gravity {
     Fine,
     /// It works, though not as it should.
     Note,
@@ -29,7 +29,7 @@ pub struct Diagnosis {
     /// Of the configuration; empty for a part that there is only one of.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
-    pub health: Health,
+    pub health: Gravity,
     pub says: Bilingual,
     /// What to do; absent where nothing is to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,7 +42,7 @@ pub struct Diagnosis {
 impl Diagnosis {
     pub(super) fn new(
         (part, id): (&'static str, &str),
-        health: Health,
+        health: Gravity,
         zh: impl Into<String>,
         en: impl Into<String>,
     ) -> Self {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    diagnosis::{Diagnosis, Health},
+    diagnosis::{Diagnosis, Gravity},
     probe::Probe,
 };
 use crate::{base::RealClock, config::Config, domain::Clock, vision};
@@ -59,7 +59,7 @@ fn disk(data: &Path, min_free: u64) -> Diagnosis {
     let bad = |error: &dyn std::fmt::Display| {
         let zh = format!("数据目录用不了：{}：{error}", data.display());
         let en = format!("the data folder cannot be used: {}: {error}", data.display());
-        let bad = Diagnosis::new(PART, Health::Bad, zh, en);
+        let bad = Diagnosis::new(PART, Gravity::Bad, zh, en);
         bad.advise(
             "用服务的用户或 root 运行；查挂载和权限",
             "run this as the service's user or as root; check mount and rights",
@@ -94,7 +94,7 @@ fn disk_told(free: u64, min_free: u64, kind: FileSystem, syncs_ms: &[f64]) -> Di
     let en = format!("{name}, {gb:.1} GB free, one sync takes {median:.1} ms (slowest {worst:.1})");
     let (health, advice) = if !kind.lasts {
         (
-            Health::Bad,
+            Gravity::Bad,
             Some((
                 "这不是真的磁盘，断电就没了：[data] path 指到固态硬盘",
                 "this is no disk, and gone with the power: put [data] path on an SSD",
@@ -102,7 +102,7 @@ fn disk_told(free: u64, min_free: u64, kind: FileSystem, syncs_ms: &[f64]) -> Di
         )
     } else if free < min_free {
         (
-            Health::Bad,
+            Gravity::Bad,
             Some((
                 "空间不够：腾出空间，或减小 [data] evidence_max_bytes",
                 "too little room: make some, or lower [data] evidence_max_bytes",
@@ -110,7 +110,7 @@ fn disk_told(free: u64, min_free: u64, kind: FileSystem, syncs_ms: &[f64]) -> Di
         )
     } else if median > SYNC_MS_BAD {
         (
-            Health::Bad,
+            Gravity::Bad,
             Some((
                 "磁盘快坏了或接触不良：dmesg、smartctl，换盘",
                 "the disk is failing or badly connected: dmesg, smartctl, replace it",
@@ -118,7 +118,7 @@ fn disk_told(free: u64, min_free: u64, kind: FileSystem, syncs_ms: &[f64]) -> Di
         )
     } else if median > SYNC_MS_SLOW {
         (
-            Health::Note,
+            Gravity::Note,
             Some((
                 "每次按钮确认都要等落盘：换固态硬盘，别用存储卡",
                 "each acknowledgement waits for it: an SSD, and no memory card",
@@ -126,7 +126,7 @@ fn disk_told(free: u64, min_free: u64, kind: FileSystem, syncs_ms: &[f64]) -> Di
         )
     } else if kind.remote {
         (
-            Health::Note,
+            Gravity::Note,
             Some((
                 "网络盘断了就不能确认：数据放本机",
                 "nothing is acknowledged while the network is away: keep the data on this box",
@@ -134,11 +134,11 @@ fn disk_told(free: u64, min_free: u64, kind: FileSystem, syncs_ms: &[f64]) -> Di
         )
     } else if free < min_free.saturating_mul(2) {
         (
-            Health::Note,
+            Gravity::Note,
             Some(("空间快到下限了", "near the limit below which pictures are no longer kept")),
         )
     } else {
-        (Health::Fine, None)
+        (Gravity::Fine, None)
     };
     let told = Diagnosis::new(("disk", ""), health, zh, en)
         .fact("file_system", name)
@@ -230,13 +230,13 @@ fn time(synchronized: Option<bool>) -> Diagnosis {
 
 fn time_told(at: &str, year: i16, synchronized: Option<bool>) -> Diagnosis {
     let (health, zh, en) = match (year < YEAR_MIN, synchronized) {
-        (true, _) => (Health::Bad, "时间不对", "the time is wrong"),
-        (_, Some(true)) => (Health::Fine, "已与时间服务器同步", "kept right by a time server"),
+        (true, _) => (Gravity::Bad, "时间不对", "the time is wrong"),
+        (_, Some(true)) => (Gravity::Fine, "已与时间服务器同步", "kept right by a time server"),
         (_, Some(false)) => {
-            (Health::Bad, "没有与时间服务器同步", "not kept right by any time server")
+            (Gravity::Bad, "没有与时间服务器同步", "not kept right by any time server")
         }
         (_, None) => {
-            (Health::Note, "查不到是否校时", "whether a time server keeps it is not known here")
+            (Gravity::Note, "查不到是否校时", "whether a time server keeps it is not known here")
         }
     };
     let told = Diagnosis::new(("time", ""), health, format!("{at}：{zh}"), format!("{at}: {en}"));
@@ -245,7 +245,7 @@ fn time_told(at: &str, year: i16, synchronized: Option<bool>) -> Diagnosis {
         None => told,
     };
     match health {
-        Health::Fine => told,
+        Gravity::Fine => told,
         _ => told.advise(
             "开校时：timedatectl set-ntp true（装 systemd-timesyncd 或 chrony）；没有外网就指向本地时间服务器",
             "timedatectl set-ntp true (package systemd-timesyncd or chrony); without the Internet, name a local time server",
@@ -264,7 +264,7 @@ fn loaded(config: &vision::Config, models: &Path, library: Option<&Path>) -> Dia
     match run() {
         Ok((model, provider, ms)) => Diagnosis::new(
             PART,
-            Health::Fine,
+            Gravity::Fine,
             format!("{model} 能加载，看一眼 {ms:.1} 毫秒（{provider}）"),
             format!("{model} loads, one look takes {ms:.1} ms ({provider})"),
         )
@@ -273,7 +273,7 @@ fn loaded(config: &vision::Config, models: &Path, library: Option<&Path>) -> Dia
         .fact("look_ms", ms),
         Err(reason) => Diagnosis::new(
             PART,
-            Health::Bad,
+            Gravity::Bad,
             format!("模型不能用，摄像头认不出人：{reason}"),
             format!("no model, so cameras recognise nothing: {reason}"),
         )
@@ -293,16 +293,16 @@ mod tests {
     #[test]
     fn a_disk_is_judged_by_room_speed_and_whether_it_is_one() {
         let health = |free, kind, ms| disk_told(free, 1_000, file_system(kind), &[ms; 3]).health;
-        assert_eq!(health(2_000, EXT4, 1.0), Health::Fine);
-        assert_eq!(health(1_999, EXT4, 1.0), Health::Note);
-        assert_eq!(health(999, EXT4, 1.0), Health::Bad);
+        assert_eq!(health(2_000, EXT4, 1.0), Gravity::Fine);
+        assert_eq!(health(1_999, EXT4, 1.0), Gravity::Note);
+        assert_eq!(health(999, EXT4, 1.0), Gravity::Bad);
         assert_eq!(
             [100.0, 100.1, 2_000.0, 2_000.1].map(|ms| health(9_999, EXT4, ms)),
-            [Health::Fine, Health::Note, Health::Note, Health::Bad]
+            [Gravity::Fine, Gravity::Note, Gravity::Note, Gravity::Bad]
         );
-        assert_eq!(health(9_999, 0x0102_1994, 0.01), Health::Bad, "memory");
-        assert_eq!(health(9_999, 0x6969, 1.0), Health::Note, "nfs");
-        assert_eq!(health(9_999, 77, 1.0), Health::Fine, "one that is not known");
+        assert_eq!(health(9_999, 0x0102_1994, 0.01), Gravity::Bad, "memory");
+        assert_eq!(health(9_999, 0x6969, 1.0), Gravity::Note, "nfs");
+        assert_eq!(health(9_999, 77, 1.0), Gravity::Fine, "one that is not known");
     }
 
     #[test]
@@ -315,17 +315,17 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         // What stands there is a file: the folder above it is what is measured.
-        assert_ne!(disk(&file, u64::MAX).health, Health::Fine);
+        assert_ne!(disk(&file, u64::MAX).health, Gravity::Fine);
     }
 
     #[test]
     fn a_time_of_which_nobody_knows_is_not_called_right() {
         let health = |year, synchronized| time_told("t", year, synchronized).health;
-        assert_eq!(health(2026, Some(true)), Health::Fine);
-        assert_eq!(health(2026, Some(false)), Health::Bad);
-        assert_eq!(health(2026, None), Health::Note);
-        assert_eq!(health(2025, Some(true)), Health::Fine);
-        assert_eq!(health(2024, Some(true)), Health::Bad);
-        assert_eq!(health(1970, None), Health::Bad);
+        assert_eq!(health(2026, Some(true)), Gravity::Fine);
+        assert_eq!(health(2026, Some(false)), Gravity::Bad);
+        assert_eq!(health(2026, None), Gravity::Note);
+        assert_eq!(health(2025, Some(true)), Gravity::Fine);
+        assert_eq!(health(2024, Some(true)), Gravity::Bad);
+        assert_eq!(health(1970, None), Gravity::Bad);
     }
 }

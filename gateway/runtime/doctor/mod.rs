@@ -17,7 +17,7 @@ use crate::{
     store,
 };
 
-pub use diagnosis::{Diagnosis, Health};
+pub use diagnosis::{Diagnosis, Gravity};
 pub use running::RunningFacts;
 pub(super) use running::answer_doctor;
 
@@ -51,6 +51,11 @@ pub fn examine(config: &Config, problems: &[Problem], pictures: Option<&Path>) -
     DoctorReport { diagnoses, running: facts.cloned() }
 }
 
+/// What the gateway on this data folder says of itself; None: none runs there.
+pub fn how_it_runs(data: &Path) -> Option<Result<RunningFacts, String>> {
+    store::holder(data).map(|pid| running::ask(data, &pid))
+}
+
 fn fresh_table(config: &Config) -> Option<CameraTable> {
     let table = camera_table(config).ok()?;
     let age = RealClock::start().now().wall.duration_since(table.at).as_secs();
@@ -61,10 +66,10 @@ fn fresh_table(config: &Config) -> Option<CameraTable> {
 pub fn of_config(problems: &[Problem]) -> Vec<Diagnosis> {
     if problems.is_empty() {
         let fine = ("配置没有问题", "the configuration is fine");
-        return vec![Diagnosis::new(("config", ""), Health::Fine, fine.0, fine.1)];
+        return vec![Diagnosis::new(("config", ""), Gravity::Fine, fine.0, fine.1)];
     }
     let told = |problem: &Problem| {
-        let health = if problem.warning { Health::Note } else { Health::Bad };
+        let health = if problem.warning { Gravity::Note } else { Gravity::Bad };
         let word = if problem.warning { "提醒" } else { "错误" };
         let zh = format!("{word}：{problem}");
         Diagnosis::new(("config", ""), health, zh, problem.to_string())

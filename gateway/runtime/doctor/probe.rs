@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::diagnosis::{Diagnosis, Health};
+use super::diagnosis::{Diagnosis, Gravity};
 use crate::base::{lock, spawn};
 
 /// Questions that are asked at the same time.
@@ -49,7 +49,7 @@ fn answer(probe: Probe) -> Vec<Diagnosis> {
     let Probe { of: (part, id), within, ask } = probe;
     let (sender, answer) = mpsc::sync_channel(1);
     let none = |zh: String, en: String| {
-        vec![Diagnosis::new((part, &id), Health::Bad, zh, en).fact("waited_s", within.as_secs())]
+        vec![Diagnosis::new((part, &id), Gravity::Bad, zh, en).fact("waited_s", within.as_secs())]
     };
     // It is left behind where it hangs, and ends with the process.
     let asked = spawn("doctor", move || drop(sender.send(ask())));
@@ -82,7 +82,7 @@ mod tests {
             of: ("sink", n.to_string()),
             within: Duration::from_secs(20),
             ask: Box::new(move || {
-                vec![Diagnosis::new(("sink", &n.to_string()), Health::Fine, "好", "fine")]
+                vec![Diagnosis::new(("sink", &n.to_string()), Gravity::Fine, "好", "fine")]
             }),
         };
         let odd = |id: &str, ask: fn() -> Vec<Diagnosis>| Probe {
@@ -101,9 +101,9 @@ mod tests {
         let told = ask_all(probes);
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         assert_eq!(told.len(), 2 + PROBES_AT_ONCE + 20);
-        let health: Vec<Health> = told.iter().map(|one| one.health).collect();
-        assert!(health[..2 + PROBES_AT_ONCE].iter().all(|health| *health == Health::Bad));
-        assert!(health[2 + PROBES_AT_ONCE..].iter().all(|health| *health == Health::Fine));
+        let health: Vec<Gravity> = told.iter().map(|one| one.health).collect();
+        assert!(health[..2 + PROBES_AT_ONCE].iter().all(|health| *health == Gravity::Bad));
+        assert!(health[2 + PROBES_AT_ONCE..].iter().all(|health| *health == Gravity::Fine));
         assert!(told[0].says.en.contains("no answer") && told[1].says.en.contains("fault inside"));
         let ids: Vec<&str> =
             told.iter().skip(2 + PROBES_AT_ONCE).map(|one| one.id.as_str()).collect();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    diagnosis::{Diagnosis, Health},
+    diagnosis::{Diagnosis, Gravity},
     probe::Probe,
 };
 use crate::{
@@ -53,12 +53,16 @@ pub(super) fn brokers(all: &[mqtt::Config]) -> Vec<Probe> {
             let of = ("broker", broker.id.as_str());
             vec![match answer {
                 Ok(()) => {
-                    Diagnosis::new(of, Health::Fine, "消息代理接受连接", "the broker takes us in")
+                    Diagnosis::new(of, Gravity::Fine, "消息代理接受连接", "the broker takes us in")
                 }
                 Err(reason) => {
                     let zh = format!("连不上消息代理：{reason}");
-                    let away =
-                        Diagnosis::new(of, Health::Bad, zh, format!("cannot be reached: {reason}"));
+                    let away = Diagnosis::new(
+                        of,
+                        Gravity::Bad,
+                        zh,
+                        format!("cannot be reached: {reason}"),
+                    );
                     away.advise(
                         "查网络、地址、用户名和密码文件；经它上报的按钮和测站现在收不到",
                         "check the network, the address, user and password file; devices behind it are not heard now",
@@ -97,7 +101,7 @@ fn sink_told(
     let told = match answer {
         Err(reason) => Diagnosis::new(
             of,
-            Health::Bad,
+            Gravity::Bad,
             format!("连不上 {address}：{reason}{owed_zh}"),
             format!("{address} cannot be reached: {reason}{owed_en}"),
         )
@@ -108,8 +112,8 @@ fn sink_told(
         Ok(answer) => {
             let says = &answer.says;
             let health = match (answer.refuses_us, answer.fails) {
-                (false, false) => Health::Fine,
-                _ => Health::Bad,
+                (false, false) => Gravity::Fine,
+                _ => Gravity::Bad,
             };
             let zh = format!("{address} 有回应：{says}{owed_zh}");
             let told = Diagnosis::new(of, health, zh, format!("{address} answers: {says}{owed_en}"));
@@ -131,7 +135,7 @@ fn sink_told(
 fn with_clock(mut told: Diagnosis, apart_s: Option<f64>) -> Diagnosis {
     let Some(apart) = apart_s else { return told };
     if apart.abs() > CLOCKS_APART_S_MAX {
-        told.health = told.health.max(Health::Note);
+        told.health = told.health.max(Gravity::Note);
         told.says.zh += &format!(
             "；它的时钟比本机{} {:.0} 秒",
             if apart > 0.0 { "快" } else { "慢" },
@@ -160,14 +164,14 @@ mod tests {
     fn a_sink_is_bad_where_nothing_would_get_through_and_says_what_to_do() {
         let told = |answer, apart| sink_told(("city", "https://h/"), answer, apart, Some(3));
         let fine = told(answer(false, false), None);
-        assert_eq!((fine.health, &fine.advice), (Health::Fine, &None));
+        assert_eq!((fine.health, &fine.advice), (Gravity::Fine, &None));
         assert_eq!(fine.facts["pending_records"], 3);
         for bad in [
             told(answer(true, false), None),
             told(answer(false, true), None),
             told(Err("x".into()), None),
         ] {
-            assert_eq!(bad.health, Health::Bad);
+            assert_eq!(bad.health, Gravity::Bad);
             assert!(bad.advice.is_some());
         }
     }
@@ -175,8 +179,8 @@ mod tests {
     #[test]
     fn a_clock_is_told_of_beyond_five_seconds_either_way() {
         let health = |apart| sink_told(("a", ""), answer(false, false), Some(apart), None).health;
-        assert_eq!([4.9, -4.9, 0.0].map(health), [Health::Fine; 3]);
-        assert_eq!([5.1, -5.1, 3600.0].map(health), [Health::Note; 3]);
+        assert_eq!([4.9, -4.9, 0.0].map(health), [Gravity::Fine; 3]);
+        assert_eq!([5.1, -5.1, 3600.0].map(health), [Gravity::Note; 3]);
         let slow = sink_told(("a", ""), answer(false, false), Some(-60.0), None);
         assert!(slow.says.zh.contains("慢 60 秒"), "{:?}", slow.says);
     }

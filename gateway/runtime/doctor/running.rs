@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::diagnosis::{Diagnosis, Health};
+use super::diagnosis::{Diagnosis, Gravity};
 use crate::{
     domain::SinkId,
     runtime::{request_file, shared::Shared},
@@ -19,6 +19,8 @@ const PART: (&str, &str) = ("gateway", "");
 pub struct RunningFacts {
     pub version: String,
     pub up_s: u64,
+    /// The file that runs.
+    pub program: String,
     /// As `/readyz` has them.
     pub reasons: Vec<String>,
     /// Likewise.
@@ -36,6 +38,7 @@ pub(in crate::runtime) fn answer_doctor(data: &Path, shared: &Shared) {
     let pending = |sink: &SinkId| ledger.of(sink).pending;
     let facts = RunningFacts {
         version: env!("CARGO_PKG_VERSION").into(),
+        program: program(),
         up_s: shared.clock.now().mono_ms / 1000,
         reasons: shared.readiness.reasons(),
         notes: shared.readiness.notes(),
@@ -43,6 +46,12 @@ pub(in crate::runtime) fn answer_doctor(data: &Path, shared: &Shared) {
         pending: ledger.sinks.keys().map(|sink| (sink.clone(), pending(sink))).collect(),
     };
     request_file::put(data, WHAT, asked.by, &facts);
+}
+
+/// Where the program of this process lies; one that was replaced or removed since has a mark behind its name.
+fn program() -> String {
+    let path = std::fs::read_link("/proc/self/exe").unwrap_or_default();
+    path.display().to_string()
 }
 
 /// Asks the gateway that holds this folder. The error is one sentence.
@@ -54,7 +63,7 @@ pub(super) fn ask(data: &Path, pid: &str) -> Result<RunningFacts, String> {
 pub(super) fn diagnoses(asked: Option<(&str, &Result<RunningFacts, String>)>) -> Vec<Diagnosis> {
     let (pid, facts) = match asked {
         None => {
-            let none = Diagnosis::new(PART, Health::Note, "网关没有运行", "no gateway runs here");
+            let none = Diagnosis::new(PART, Gravity::Note, "网关没有运行", "no gateway runs here");
             return vec![
                 none.advise("启动：systemctl start gridpost", "start it: systemctl start gridpost"),
             ];
@@ -65,7 +74,7 @@ pub(super) fn diagnoses(asked: Option<(&str, &Result<RunningFacts, String>)>) ->
                 "the gateway (process {pid}) holds the data folder and does not answer: {reason}"
             );
             let advice = "看日志 journalctl -u gridpost；请用服务的用户或 root 运行本命令";
-            let silent = Diagnosis::new(PART, Health::Bad, zh, en);
+            let silent = Diagnosis::new(PART, Gravity::Bad, zh, en);
             return vec![silent.advise(
                 advice,
                 "look at its log, journalctl -u gridpost; run this as the service's user or as root",
@@ -77,16 +86,16 @@ pub(super) fn diagnoses(asked: Option<(&str, &Result<RunningFacts, String>)>) ->
     let minutes = facts.up_s / 60;
     let runs = Diagnosis::new(
         PART,
-        Health::Fine,
+        Gravity::Fine,
         format!("网关在运行（进程 {pid}，{version} 版，已 {minutes} 分钟）"),
         format!("the gateway runs (process {pid}, version {version}, for {minutes} min)"),
     );
     let runs = runs.fact("up_s", facts.up_s).fact("version", version.as_str());
-    let told = |health: Health, zh: &str, en: &str, text: &String| {
+    let told = |health: Gravity, zh: &str, en: &str, text: &String| {
         Diagnosis::new(PART, health, format!("{zh}：{text}"), format!("{en}: {text}"))
     };
-    let bad = facts.reasons.iter().map(|text| told(Health::Bad, "未就绪", "not ready", text));
-    let notes = facts.notes.iter().map(|text| told(Health::Note, "说明", "note", text));
+    let bad = facts.reasons.iter().map(|text| told(Gravity::Bad, "未就绪", "not ready", text));
+    let notes = facts.notes.iter().map(|text| told(Gravity::Note, "说明", "note", text));
     std::iter::once(runs).chain(bad).chain(notes).collect()
 }
 
@@ -96,16 +105,16 @@ mod tests {
 
     #[test]
     fn a_gateway_that_is_away_silent_or_not_ready_is_told_apart() {
-        let health = |asked: Option<(&str, &Result<RunningFacts, String>)>| -> Vec<Health> {
+        let health = |asked: Option<(&str, &Result<RunningFacts, String>)>| -> Vec<Gravity> {
             diagnoses(asked).iter().map(|one| one.health).collect()
         };
-        assert_eq!(health(None), [Health::Note]);
-        assert_eq!(health(Some(("7", &Err("no answer".into())))), [Health::Bad]);
+        assert_eq!(health(None), [Gravity::Note]);
+        assert_eq!(health(Some(("7", &Err("no answer".into())))), [Gravity::Bad]);
         let mut facts = RunningFacts::default();
-        assert_eq!(health(Some(("7", &Ok(facts.clone())))), [Health::Fine]);
+        assert_eq!(health(Some(("7", &Ok(facts.clone())))), [Gravity::Fine]);
         facts.reasons = vec!["sink city: away".into()];
         facts.notes = vec!["gate: decoded by the processor".into()];
-        let told = [Health::Fine, Health::Bad, Health::Note];
+        let told = [Gravity::Fine, Gravity::Bad, Gravity::Note];
         assert_eq!(health(Some(("7", &Ok(facts)))), told);
     }
 }
