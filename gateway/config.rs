@@ -33,6 +33,7 @@ mod sections;
 mod sink_kinds;
 mod site;
 mod site_d;
+mod support;
 mod used_ids;
 mod weather;
 
@@ -68,6 +69,7 @@ pub use site::SiteConfig;
 pub use site_d::{
     Change, Changes, Refusal, Undo, Version, apply, note, seen, try_out, undo, unnoted, versions,
 };
+pub use support::{SupportView, support_view};
 pub use weather::Weather;
 
 /// A checked configuration.

@@ -109,6 +109,7 @@ fn each_foreign_package_has_one_home() {
         ("http_auth", "sources/onvif|media/digest_relay.rs"),
         ("sha1", "sources/onvif"),
         ("if_addrs", "sources/onvif"),
+        ("ring", "cli/update/"),
         ("rstar", "config/grids.rs"),
         ("csv", "config/list_rows.rs|figures/csv_text.rs"),
         ("rust_xlsxwriter", "figures/workbook.rs"),

@@ -1,11 +1,13 @@
 //! The command line: one file a subcommand; exit 0 fine, 2 bad usage or config, 1 anything else.
 
+mod bundle;
 mod cameras;
 mod check;
 mod clean_picture;
 mod config;
 mod devices;
 mod discover;
+mod doctor;
 mod figures;
 mod incidents;
 mod incidents_table;
@@ -21,6 +23,7 @@ mod store;
 mod store_report;
 mod test_event;
 mod track_file;
+mod update;
 mod user;
 mod watch;
 
@@ -78,6 +81,8 @@ enum Command {
     Devices(devices::Args),
     /// Which cameras are on the network, what they offer, and the lines to paste.
     Discover(discover::Args),
+    /// How every part is: cameras, sinks, brokers, disk, time, model; what to do; a bundle for support.
+    Doctor(doctor::Args),
     /// What happened since yesterday, who accepted it and when.
     Incidents(incidents::Args),
     /// What a district counts of the cases of a month: closed, in time, by grid, kind and department.
@@ -92,7 +97,9 @@ enum Command {
     TestEvent(test_event::Args),
     /// JSON Schema of the configuration and of the event.
     Schema(schema::Args),
-    /// Look into a data folder.
+    /// A new version of the program, signed, from a stick: tried, then confirmed or taken back.
+    Update(update::Args),
+    /// A data folder: check, ledger, list, retry (send refused records again), backup, restore.
     Store(store::Args),
 }
 
@@ -119,6 +126,7 @@ pub fn main() -> ExitCode {
         Command::CleanPicture => clean_picture::main(),
         Command::Devices(args) => devices::main(&args),
         Command::Discover(args) => discover::main(&args),
+        Command::Doctor(args) => doctor::main(&args),
         Command::Incidents(args) => incidents::main(&args),
         Command::Figures(args) => figures::main(&args),
         Command::Rules(args) => rules::main(&args),
@@ -127,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::TestEvent(args) => test_event::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),
+        Command::Update(args) => update::main(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -207,6 +216,11 @@ pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
 /// One row of a list on stdout: whatever devices call themselves, it is one row, and moves nothing.
 pub(crate) fn print_row(row: &str) -> Result<(), Failure> {
     print_line(&clean(row))
+}
+
+/// A time as the site's clock shows it.
+pub(crate) fn clock_of(at: jiff::Timestamp, zone: &jiff::tz::TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// Writes a line of the log as one line: what a device or camera says in it cannot begin another.

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
+
 use super::{
     Failure, load, print_row,
     store_report::{self, ListKind},
 };
+use crate::runtime;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -26,11 +29,18 @@ struct Folder {
 
 impl Folder {
     fn path(&self) -> Result<PathBuf, Failure> {
-        match (&self.data, &self.config) {
-            (Some(data), _) => Ok(data.clone()),
-            (None, Some(config)) => Ok(load(config)?.data.path),
-            (None, None) => Err(Failure::Usage("--data FOLDER or --config FILE is needed".into())),
-        }
+        self.with_zone().map(|(path, _)| path)
+    }
+
+    /// And the site's zone, where the configuration is named; a data folder alone does not know it.
+    fn with_zone(&self) -> Result<(PathBuf, TimeZone), Failure> {
+        let Some(config) = &self.config else {
+            let none = || Failure::Usage("--data FOLDER or --config FILE is needed".into());
+            return Ok((self.data.clone().ok_or_else(none)?, TimeZone::system()));
+        };
+        let config = load(config)?;
+        let zone = runtime::event_context(&config).timezone;
+        Ok((config.data.path, zone))
     }
 }
 
@@ -100,7 +110,10 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
                 (.., true) => ListKind::Quarantine,
                 _ => ListKind::Dead,
             };
-            store_report::list(&folder.path()?, what)
+            {
+                let (data, zone) = folder.with_zone()?;
+                store_report::list(&data, what, &zone)
+            }
         }
         StoreCommand::Retry { folder, sink, number } => {
             store_report::retry(&folder.path()?, sink.as_deref(), *number)

@@ -2,6 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
+use jiff::tz::TimeZone;
+
+use super::clock_of;
 use crate::{
     base::RealClock,
     domain::{Class, Clock, NoMeter, SinkId},
@@ -56,7 +59,7 @@ fn sums_line(sink: &SinkId, what: &str, sums: &Sums) -> String {
 }
 
 /// One line each.
-pub(super) fn list(data: &Path, what: ListKind) -> Result<Vec<String>, String> {
+pub(super) fn list(data: &Path, what: ListKind, zone: &TimeZone) -> Result<Vec<String>, String> {
     let text = |error: store::OpenError| error.to_string();
     let lines: Vec<String> = match what {
         ListKind::Dead => store::letters(data).map_err(text)?.iter().map(letter_line).collect(),
@@ -74,7 +77,8 @@ pub(super) fn list(data: &Path, what: ListKind) -> Result<Vec<String>, String> {
             .map_err(text)?
             .iter()
             .map(|payload| {
-                format!("{} {}: {} {:?}", payload.at, payload.origin, payload.reason, payload.text)
+                let at = clock_of(payload.at, zone);
+                format!("{at} {}: {} {:?}", payload.origin, payload.reason, payload.text)
             })
             .collect(),
     };

@@ -22,7 +22,8 @@ const RULE: &str = "[[life.limit]]\nescalates = false\n[[rule]]\nid = \"watch\"\
 /// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let mut text = format!(
-        "[site]\nid = \"watch\"\ntimezone = \"UTC\"\n[data]\npath = {}\n[web]\nlisten = \"127.0.0.1:0\"\n[[sink]]\nid = \"stdout\"\nkind = \"jsonl\"\npath = \"-\"\n{RULE}",
+        "[site]\nid = \"watch\"\ntimezone = {}\n[data]\npath = {}\n[web]\nlisten = \"127.0.0.1:0\"\n[[sink]]\nid = \"stdout\"\nkind = \"jsonl\"\npath = \"-\"\n{RULE}",
+        quoted(&own_zone()),
         quoted(&args.data.to_string_lossy())
     );
     for (index, url) in args.urls.iter().enumerate() {
@@ -40,8 +41,19 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let mut config = config.ok_or_else(|| Failure::Usage(sentences.join("; ")))?;
     config.models_dir = models::folder();
     models_report::verify(&config.models_dir, None, None).map_err(Failure::Usage)?;
-    tracing::info!(data = %args.data.display(), "evidence and journal are kept here");
+    let evidence = args.data.join("evidence");
+    let shown = evidence.display();
+    eprintln!("截图和录像在 {shown}/，文件名是事件里 evidence 的 id（.jpg、.mp4）");
+    eprintln!(
+        "snapshots and clips are in {shown}/, each named by its id in `evidence` (.jpg, .mp4)"
+    );
     runtime::run(config, None, &FixedEnvironment::default()).map_err(Failure::Other)
+}
+
+/// Of this machine: nobody named a site's.
+fn own_zone() -> String {
+    let zone = jiff::tz::TimeZone::system();
+    zone.iana_name().unwrap_or("UTC").to_owned()
 }
 
 /// As a TOML string.

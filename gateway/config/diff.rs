@@ -73,6 +73,13 @@ impl Contents {
         serde_json::to_value(web).ok() == serde_json::to_value(console::Config::default()).ok()
     }
 
+    /// Each item: section, id, its keys.
+    pub(super) fn sections(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, &str, &Map<String, Value>)> {
+        self.0.iter().map(|((section, id), keys)| (*section, id.as_str(), keys))
+    }
+
     /// Files whose key ends with one of these words: section, id, key, file.
     pub(super) fn files(&self, ends: &[&str]) -> Vec<(&'static str, String, String, String)> {
         let mut found = Vec::new();

@@ -111,6 +111,8 @@ metrics! {
     ResidentReports Counter "gridpost_reports_total" ["outcome"] "Reports of residents on the public page: taken, repeated; without-picture (taken, and its picture refused); limited, refused, not-stored.";
     EvidenceFailed Counter "gridpost_evidence_failures_total" ["source"] "Snapshots or clips that could not be made.";
     ConfigReloads Counter "gridpost_config_reloads_total" ["outcome"] "Reloads of the configuration: done, wrong, refused.";
+    BuildInfo Gauge "gridpost_build_info" ["version"] "1, with the version of the program.";
+    StartTime Gauge "gridpost_start_time_seconds" [""] "When the process began, seconds since 1970 by the clock of now.";
     HeapBytes Gauge "gridpost_heap_bytes" [""] "Bytes that the process has allocated; what memory_bytes has beyond them is code, threads, mapped files and what the allocator keeps for later.";
     MemoryBytes Gauge "gridpost_memory_bytes" [""] "Resident memory of the process.";
 }

@@ -21,6 +21,7 @@ mod ring;
 mod session;
 mod snapshot;
 mod still;
+mod stream_probe;
 #[cfg(test)]
 mod tests_access;
 #[cfg(test)]
@@ -48,3 +49,4 @@ pub use ring::{Cut, Ring};
 pub use session::{Packet, Run, Session, SessionRequest};
 pub use snapshot::jpeg_with_boxes;
 pub use still::larger_picture;
+pub use stream_probe::{StreamSeen, see};

@@ -123,12 +123,9 @@ impl Packet {
         Run(self.format.clone())
     }
 
-    /// Of its stream, as people say it.
+    /// `H.264` or `H.265`.
     pub fn codec(&self) -> &'static str {
-        match self.format.parameters.get().id() {
-            ffmpeg::codec::Id::HEVC => "H.265",
-            _ => "H.264",
-        }
+        if self.format.is_hevc() { "H.265" } else { "H.264" }
     }
 
     /// Width and height of its picture, pixels; 0 where the stream does not say.

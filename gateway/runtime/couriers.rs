@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     heartbeat::{Heartbeats, PresenceTask},
+    home::HomeTask,
     outbox::StoreOutbox,
     platforms,
     shared::Shared,
@@ -46,6 +47,7 @@ struct SinkTasks {
     /// They take what its platform says.
     replies: Vec<JoinHandle<()>>,
     presence: PresenceTask,
+    home: HomeTask,
 }
 
 /// All couriers by sink.
@@ -129,16 +131,18 @@ impl Couriers {
             });
         }
         let presence = self.heartbeats.at(config, (shared, &own_thread), context);
+        let home = HomeTask::start(config, (shared, &own_thread));
         let replies = platforms::start(config, (shared, &own_thread));
-        self.sinks.insert(sink, SinkTasks { own: own_thread, couriers, replies, presence });
+        self.sinks.insert(sink, SinkTasks { own: own_thread, couriers, replies, presence, home });
     }
 
     /// Stops the couriers of a sink. What they had in hand is due again. The sink's own fault is over,
     /// with the reason `why`, which is also the goodbye that the sink gets.
     pub(super) async fn stop(&mut self, sink: &SinkId, shared: &Shared, why: &str) {
         let Some(running) = self.sinks.remove(sink) else { return };
-        let SinkTasks { own, couriers, replies, presence } = running;
+        let SinkTasks { own, couriers, replies, presence, home } = running;
         presence.leave(why);
+        home.leave();
         platforms::stop(sink, shared);
         replies.iter().for_each(JoinHandle::abort);
         for CourierTask { task, outbox } in couriers {
@@ -152,6 +156,7 @@ impl Couriers {
         let fault = Fault { kind: Kind::SinkDown, broken: false, text: why.into() };
         let _ = shared.envelopes.send(envelope(shared, sink, fault)).await;
         presence.gone().await;
+        home.gone().await;
         drop(own);
     }
 
@@ -162,7 +167,10 @@ impl Couriers {
 
     /// The gateway stops: goodbyes begin while the rest is finished.
     pub(super) fn leave(&self) {
-        self.sinks.values().for_each(|sink| sink.presence.leave("stopped"));
+        self.sinks.values().for_each(|sink| {
+            sink.presence.leave("stopped");
+            sink.home.leave();
+        });
     }
 
     /// Returns when the goodbyes are sent, or were given up.
@@ -170,8 +178,9 @@ impl Couriers {
         let running = self.sinks.values().flat_map(|sink| &sink.couriers);
         running.for_each(|running| running.task.abort());
         for sink in self.sinks.into_values() {
-            let SinkTasks { own: _own, presence, .. } = sink;
+            let SinkTasks { own: _own, presence, home, .. } = sink;
             presence.gone().await;
+            home.gone().await;
         }
     }
 }

@@ -4,11 +4,14 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use tokio::sync::watch;
 
-use super::{drill_request::answer_drill, retry_request::answer_retry, shared::Shared};
+use super::{
+    doctor::answer_doctor, drill_request::answer_drill, retry_request::answer_retry, shared::Shared,
+};
 use crate::{
     base::stopped,
     domain::{
         Body, Envelope, Fault, Kind, Loss, Meter, Metric, Now, Observation, SinkId, SourceId,
+        started_at,
     },
     media::give_back_free_memory,
     store::{IncidentFilter, Ledger, SpaceCheck, SpaceLevel},
@@ -83,12 +86,14 @@ impl DiskWatch {
         let now = self.shared.clock.now();
         answer_retry(&self.data, &self.shared.store, &*self.shared.clock);
         answer_drill(&self.data, &self.shared);
+        answer_doctor(&self.data, &self.shared);
         let check = self.shared.store.check_space(now).unwrap_or_else(|error| SpaceCheck {
             level: self.shared.store.space_level(),
             short: Some(error.to_string()),
             ..SpaceCheck::default()
         });
         self.count(&check);
+        self.count_run(now);
         let trouble = self.shared.store.is_available().err();
         self.report_space(
             now,
@@ -109,6 +114,13 @@ impl DiskWatch {
         }
         let ledger = self.shared.store.ledger();
         self.report_losses(now, &ledger);
+    }
+
+    /// Which program, and since when.
+    fn count_run(&self, now: Now) {
+        let registry = &self.shared.registry;
+        registry.set(Metric::BuildInfo, env!("CARGO_PKG_VERSION"), 1.0);
+        registry.set(Metric::StartTime, "", started_at(now).as_second() as f64);
     }
 
     fn count(&self, check: &SpaceCheck) {

@@ -115,7 +115,7 @@ fn kinds() -> Vec<Kind> {
 }
 
 impl Config {
-    fn access(&self) -> Access<'_> {
+    pub(super) fn access(&self) -> Access<'_> {
         Access {
             url_key: "broker",
             url: &self.broker,

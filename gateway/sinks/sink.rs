@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 /// Emergencies have a lane of their own (P3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,19 @@ impl DeliverError {
     pub(super) fn passed(why: &str) -> Self {
         Self::Passed { why: why.into() }
     }
+}
+
+/// What the other end of a sink answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SinkAnswer {
+    /// In its own words.
+    pub says: String,
+    /// It does not know our token, or does not let us in.
+    pub refuses_us: bool,
+    /// It has a fault of its own.
+    pub fails: bool,
+    /// Its clock, if it told.
+    pub its_clock: Option<Timestamp>,
 }
 
 /// Ok only when the other end has it.

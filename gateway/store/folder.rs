@@ -14,7 +14,7 @@ use rustix::{
 
 use super::{disk::Disk, error::OpenError, format::FORMAT_VERSION};
 
-const FORMAT_WORD: &str = "gridpost-store";
+pub(super) const FORMAT_WORD: &str = "gridpost-store";
 /// What lies in a data folder, up to the first dot.
 const OUR_NAMES: &[&str] = &[
     "accounts",
@@ -27,6 +27,7 @@ const OUR_NAMES: &[&str] = &[
     "figures",
     "first-account",
     "format",
+    "home-assistant",
     "in-hand",
     "index",
     "journal",
@@ -109,7 +110,7 @@ impl DataFolder {
     fn lock(&self) -> PathBuf {
         self.root.join("lock")
     }
-    fn format(&self) -> PathBuf {
+    pub(super) fn format(&self) -> PathBuf {
         self.root.join("format")
     }
 }

@@ -463,6 +463,15 @@ pub fn holder(path: &std::path::Path) -> Option<String> {
     folder::holder(&DataFolder::new(path))
 }
 
+/// Of the data folders that this program writes.
+pub const FORMAT: u32 = format::FORMAT_VERSION;
+
+/// The format of a data folder; None: there is none yet, or it cannot be read.
+pub fn format_of(path: &std::path::Path) -> Option<u32> {
+    let text = std::fs::read_to_string(DataFolder::new(path).format()).ok()?;
+    text.strip_prefix(folder::FORMAT_WORD)?.trim().parse().ok()
+}
+
 /// What is too large for a record can never be kept: sending it again would not help.
 fn refuse_too_large(job: Result<WriteJob, (String, Vec<(Receipt, Answer)>)>) -> Option<WriteJob> {
     let (reason, receipts) = match job {

@@ -1,6 +1,7 @@
 //! The MQTT client: the only home of rumqttc. Acknowledges when told to; a publish counts at its PUBACK.
 
 mod access;
+mod probe;
 mod subscriber;
 mod will;
 

@@ -126,7 +126,7 @@ fn too_old_s() -> u64 {
 
 impl Config {
     /// The connection is that of the `http` sink.
-    fn link(&self) -> super::Config {
+    pub(in crate::sinks) fn link(&self) -> super::Config {
         super::Config {
             id: self.id.clone(),
             url: self.url.clone(),
