@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand; exit 0 fine, 2 bad usage or config, 1 anything else.
 
+mod announce;
 mod cameras;
 mod check;
 mod clean_picture;
@@ -85,6 +86,8 @@ enum Command {
     Rules(rules::Args),
     /// Take signed links back: of one person, or all.
     Links(links::Args),
+    /// Say something at loudspeakers, in your own words.
+    Announce(announce::Args),
     /// A drill through every sink, route and limit: what arrived where, and how soon.
     TestEvent(test_event::Args),
     /// JSON Schema of the configuration and of the event.
@@ -120,6 +123,7 @@ pub fn main() -> ExitCode {
         Command::Figures(args) => figures::main(&args),
         Command::Rules(args) => rules::main(&args),
         Command::Links(args) => links::main(&args),
+        Command::Announce(args) => announce::main(&args),
         Command::TestEvent(args) => test_event::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),

@@ -1,5 +1,6 @@
 //! The web API: reads snapshots through its `Backend` and owns no state; replies enter by the junction, as those of MQTT do.
 
+mod announce;
 mod body;
 mod changes;
 mod door;
@@ -36,8 +37,8 @@ use listener::{DoorRules, WebListener};
 use crate::{
     base::Readiness,
     domain::{
-        Answer, CaseLines, DeviceTable, EventContext, Evidence, EvidenceId, IncidentId, Kind,
-        PostureOrder, RainView, Record, Reply,
+        AnnounceOrder, Answer, CaseLines, DeviceTable, EventContext, Evidence, EvidenceId,
+        IncidentId, Kind, PostureOrder, RainView, Record, Reply,
     },
     wire::{
         case_links::{BadLink, LinkOf, NoLink},
@@ -213,6 +214,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     -> impl Future<Output = PlatformAnswer> + Send;
     /// Sums, grades and curves as they are now; `None`: the gateway stops.
     fn rain(&self) -> impl Future<Output = Option<RainView>> + Send;
+    /// A person's own words for loudspeakers; answers when they are on disk.
+    fn announce(&self, order: AnnounceOrder) -> impl Future<Output = Answer> + Send;
     /// Enters like an order over MQTT; answers when what it changed is on disk.
     fn posture(&self, order: PostureOrder) -> impl Future<Output = Answer> + Send;
     fn context(&self) -> EventContext;

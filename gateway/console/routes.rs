@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    Backend, Filter, Reloaded,
+    Backend, Filter, Reloaded, announce,
     body::{BODY_BYTES_MAX, PICTURE_BODY_BYTES_MAX, with_body, with_picture_body},
     changes::{self, Feed, PAGES_MAX},
     door::{self, Door},
@@ -57,6 +57,7 @@ pub(super) fn router<B: Backend>(door: Door<B>, stop: watch::Receiver<bool>) -> 
         .route("/api/v1/devices", get(devices::<B>))
         .route("/api/v1/evidence/{id}", get(evidence::serve::<B>))
         .route("/api/v1/replies", post(replies::take::<B>))
+        .route("/api/v1/announce", post(announce::take::<B>))
         .route("/api/v1/reload", post(reload::<B>))
         .route("/api/v1/rain", get(weather::rain::<B>))
         .route("/api/v1/posture", get(weather::postures::<B>).post(weather::order::<B>))

@@ -67,6 +67,9 @@ pub enum Outcome {
     Dead { answer: String },
     /// Given up to free space, or by age, with the reason.
     Shed { reason: String },
+    /// A speaker could not say it while it was of use, with the reason: never said late. Of speakers alone,
+    /// and of emergencies too.
+    Expired { reason: String },
 }
 
 /// One payload in quarantine.

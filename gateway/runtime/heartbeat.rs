@@ -113,6 +113,7 @@ fn facts(store: Store, readiness: Readiness) -> GatherFacts {
                 pending: sums.pending,
                 dead: sums.dead,
                 shed: sums.shed,
+                expired: sums.expired,
                 lost: sums.lost,
             }
         };

@@ -1,11 +1,13 @@
 //! The only place that knows everyone: makes the channels, starts the parts, stops them.
 
+mod announce_request;
 mod applied;
 mod camera_events;
 mod camera_figures;
 mod camera_streams;
 mod camera_table;
 mod cameras_run;
+mod causes;
 mod console_backend;
 mod core;
 mod couriers;
@@ -46,6 +48,7 @@ pub use crate::sources::{
     onvif::{Discovered, SourceOffer},
     recorded::{Recorded, RecordedMessage},
 };
+pub use announce_request::ask_to_announce;
 pub use applied::{ReloadAnswer, ask_for_reload};
 pub use camera_table::{CameraState, CameraTable, SignState, camera_table};
 pub use device_table::{device_models, device_table};

@@ -19,6 +19,7 @@ mod platform_replies;
 mod presence;
 mod profile;
 mod sink;
+mod speaker;
 mod template;
 #[cfg(test)]
 mod tests_case_map;
@@ -43,3 +44,6 @@ pub use platform_replies::{NotStored, PlatformReplies, Pushed, RepliesGiven, rep
 pub use presence::Presence;
 pub use profile::{Categories, Category, TakenReplies};
 pub use sink::{DeliverError, Delivery, Lane, Sink};
+pub use speaker::{
+    AnnounceConfig, Causes, Config as SpeakerSinkConfig, Floor, SpeakerConfig, VoiceConfig,
+};

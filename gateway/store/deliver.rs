@@ -158,7 +158,8 @@ impl Store {
         let (kind, class, piece) = (pending.kind, pending.class, pending.piece);
         // The file of an emergency may be refused for good, its record never; neither is shed.
         let may_end = match &settled.outcome {
-            Outcome::Delivered => true,
+            // What nobody can hear any more in time is not kept for a time when it misleads.
+            Outcome::Delivered | Outcome::Expired { .. } => true,
             Outcome::Dead { .. } => class != Class::Emergency || piece.is_some(),
             Outcome::Shed { .. } => class != Class::Emergency,
         };

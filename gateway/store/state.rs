@@ -437,6 +437,7 @@ impl State {
             Outcome::Delivered => sums.delivered += 1,
             Outcome::Dead { .. } => sums.dead += 1,
             Outcome::Shed { .. } => sums.shed += 1,
+            Outcome::Expired { .. } => sums.expired += 1,
         }
         self.note_time(settled.at);
     }

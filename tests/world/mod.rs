@@ -33,6 +33,7 @@ mod resident;
 mod robot;
 mod rtsp;
 mod site;
+mod speaker;
 mod uploads;
 mod va;
 
@@ -79,6 +80,7 @@ pub(crate) use resident::{Resident, Sent};
 pub(crate) use robot::Robot;
 pub(crate) use rtsp::RtspServer;
 pub(crate) use site::{Site, Stream};
+pub(crate) use speaker::{GroupListener, SipSpeaker, tone_wav};
 pub(crate) use uploads::UploadFault;
 pub(crate) use va::VaDevice;
 
