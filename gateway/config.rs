@@ -33,6 +33,7 @@ mod sections;
 mod sink_kinds;
 mod site;
 mod site_d;
+mod speakers;
 mod support;
 mod used_ids;
 mod weather;
@@ -206,6 +207,15 @@ struct Shape {
     /// Where events go.
     #[serde(default)]
     sink: Vec<sinks::Config>,
+    /// Loudspeakers 云广播.
+    #[serde(default)]
+    speaker: Vec<sinks::SpeakerConfig>,
+    /// What is said there.
+    #[serde(default)]
+    announce: Vec<sinks::AnnounceConfig>,
+    /// How texts become sound.
+    #[serde(default)]
+    voice: sinks::VoiceConfig,
     /// Emergency buttons.
     #[serde(default)]
     button: Vec<ButtonConfig>,

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand; exit 0 fine, 2 bad usage or config, 1 anything else.
 
+mod announce;
 mod bundle;
 mod cameras;
 mod check;
@@ -93,6 +94,8 @@ enum Command {
     Links(links::Args),
     /// Accounts of persons and tokens of programs: the first one, others, roles, passwords.
     User(user::Args),
+    /// Say something at loudspeakers, in your own words.
+    Announce(announce::Args),
     /// A drill through every sink, route and limit: what arrived where, and how soon.
     TestEvent(test_event::Args),
     /// JSON Schema of the configuration and of the event.
@@ -132,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Rules(args) => rules::main(&args),
         Command::Links(args) => links::main(&args),
         Command::User(args) => user::main(&args),
+        Command::Announce(args) => announce::main(&args),
         Command::TestEvent(args) => test_event::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),

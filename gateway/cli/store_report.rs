@@ -46,8 +46,13 @@ pub(super) fn ledger(data: &Path) -> Result<Vec<String>, String> {
 }
 
 fn sums_line(sink: &SinkId, what: &str, sums: &Sums) -> String {
+    // Of speakers alone.
+    let expired = match sums.expired {
+        0 => String::new(),
+        expired => format!(" + expired {expired}"),
+    };
     format!(
-        "{sink} {what}: accepted {} = delivered {} + pending {} + dead-lettered {} + shed {} + superseded {} + lost {}",
+        "{sink} {what}: accepted {} = delivered {} + pending {} + dead-lettered {} + shed {} + superseded {}{expired} + lost {}",
         sums.accepted,
         sums.delivered,
         sums.pending,

@@ -19,6 +19,7 @@ use super::{
     sections::{Items, nothing},
     sink_kinds,
     site::{self, SiteConfig},
+    speakers::Speakers,
     weather::{self, Weather},
 };
 use crate::{
@@ -46,6 +47,7 @@ struct Typed {
     buttons: Items<ButtonConfig>,
     rules: Items<rules::Config>,
     sinks: Vec<sinks::Config>,
+    speakers: Speakers,
     devices: Option<incident::Config>,
     life: Option<incident::LifeConfig>,
     routing: Option<RoutingConfig>,
@@ -83,6 +85,7 @@ impl Typed {
             buttons: document.each("button", nothing, nothing),
             rules: document.each("rule", nothing, nothing),
             sinks: sink_kinds::read(document),
+            speakers: Speakers::read(document),
             devices: document.one("devices", incident::Config::problems, nothing),
             life: document.one(
                 "life",
@@ -138,6 +141,11 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let routing = Routing::read(document, lists, &site.timezone, &grids, told);
 
     let mut sources = places(document, &typed, site.place, &grids);
+    typed.sinks.extend(typed.speakers.check(
+        document,
+        (&typed.rules, &typed.sinks),
+        (&site, &sources.all),
+    ));
     check_buttons(document, &typed.buttons, &typed.device_models, &typed.cameras);
     let listed =
         ListedButtons::read(document, &site, &typed.device_models, &typed.cameras, &mut sources);
@@ -203,6 +211,7 @@ fn places<'g>(
     sources.put_each(document, &typed.cameras);
     sources.put_each(document, &typed.drones);
     sources.put_each(document, &typed.gauges);
+    sources.put_each(document, &typed.speakers.all);
     sources
 }
 

@@ -2,6 +2,7 @@
 
 mod account_routes;
 pub mod accounts;
+mod announce;
 mod api_schema;
 mod audit;
 mod body;
@@ -54,8 +55,8 @@ use sessions::Sessions;
 use crate::{
     base::Readiness,
     domain::{
-        AccessNote, Answer, CaseLines, Clock, DeviceTable, EventContext, Evidence, EvidenceId,
-        IncidentId, Kind, PostureOrder, RainView, Record, Reply,
+        AccessNote, AnnounceOrder, Answer, CaseLines, Clock, DeviceTable, EventContext, Evidence,
+        EvidenceId, IncidentId, Kind, PostureOrder, RainView, Record, Reply,
     },
     wire::{
         case_links::{BadLink, LinkOf, NoLink},
@@ -277,6 +278,8 @@ pub trait Backend: CameraDesk + Clone + Send + Sync + 'static {
     -> impl Future<Output = PlatformAnswer> + Send;
     /// Sums, grades and curves as they are now; `None`: the gateway stops.
     fn rain(&self) -> impl Future<Output = Option<RainView>> + Send;
+    /// A person's own words for loudspeakers; answers when they are on disk.
+    fn announce(&self, order: AnnounceOrder) -> impl Future<Output = Answer> + Send;
     /// Enters like an order over MQTT; answers when what it changed is on disk.
     fn posture(&self, order: PostureOrder) -> impl Future<Output = Answer> + Send;
     fn context(&self) -> EventContext;

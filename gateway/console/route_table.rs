@@ -32,6 +32,7 @@ pub(super) enum RouteId {
     OrderPosture,
     Console,
     Changes,
+    Announce,
     Cameras,
     FindCameras,
     Still,
@@ -216,6 +217,13 @@ pub(super) const ROUTES: &[Route] = &[
             (Nothing, Nothing),
             "an account goes, and its sessions",
         ),
+    ),
+    post(
+        RouteId::Announce,
+        "/api/v1/announce",
+        Inside(&[Officer, Commander], Some(TokenScope::Announce)),
+        (Json("AnnounceOrder"), Json("Anything")),
+        "words of one's own at loudspeakers",
     ),
     get(
         RouteId::Cameras,

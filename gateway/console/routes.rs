@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    Backend, Filter, Reloaded, account_routes,
+    Backend, Filter, Reloaded, account_routes, announce,
     body::{BODY_BYTES_MAX, PICTURE_BODY_BYTES_MAX, with_body, with_picture_body},
     caller::Caller,
     camera_desk,
@@ -97,6 +97,7 @@ fn handler<B: Backend>(
         RouteId::Devices => of_site(get(devices::<B>)),
         RouteId::Evidence => of_site(get(evidence::serve::<B>)),
         RouteId::Replies => of_site(post(replies::take::<B>)),
+        RouteId::Announce => of_site(post(announce::take::<B>)),
         RouteId::Reload => of_site(post(reload::<B>)),
         RouteId::Rain => of_site(get(weather::rain::<B>)),
         RouteId::Postures => of_site(get(weather::postures::<B>)),

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     domain::{
-        AccessNote, Answer, CaseLines, DeviceTable, EventContext, Evidence, EvidenceId, IncidentId,
-        PostureOrder, RainView, Record, Reply,
+        AccessNote, AnnounceOrder, Answer, CaseLines, DeviceTable, EventContext, Evidence,
+        EvidenceId, IncidentId, PostureOrder, RainView, Record, Reply,
     },
     wire::case_links::{BadLink, LinkOf, NoLink},
 };
@@ -224,6 +224,13 @@ impl<B: Backend> Backend for Seen<B> {
 
     async fn posture(&self, order: PostureOrder) -> Answer {
         self.all.posture(order).await
+    }
+
+    async fn announce(&self, order: AnnounceOrder) -> Answer {
+        if self.grids.is_some() {
+            return Answer::Refused("loudspeakers are of the whole site".into());
+        }
+        self.all.announce(order).await
     }
 
     fn context(&self) -> EventContext {

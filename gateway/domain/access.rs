@@ -59,6 +59,8 @@ pub enum TokenScope {
     Reply,
     /// Orders of posture.
     Posture,
+    /// Words of one's own at loudspeakers.
+    Announce,
     /// Reading the configuration anew.
     Reload,
     /// `/metrics` and the reasons of `/readyz`.
@@ -67,8 +69,8 @@ pub enum TokenScope {
 
 impl TokenScope {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Read, Self::Reply, Self::Posture, Self::Reload, Self::Metrics];
+    pub const ALL: [Self; 6] =
+        [Self::Read, Self::Reply, Self::Posture, Self::Announce, Self::Reload, Self::Metrics];
 
     /// As files, the command line and the API write it.
     pub fn id(self) -> &'static str {
@@ -76,6 +78,7 @@ impl TokenScope {
             Self::Read => "read",
             Self::Reply => "reply",
             Self::Posture => "posture",
+            Self::Announce => "announce",
             Self::Reload => "reload",
             Self::Metrics => "metrics",
         }

@@ -72,6 +72,9 @@ pub enum Outcome {
     Shed { reason: String },
     /// It was an update, and newer records of its incident are on disk and owed to the same sink.
     Superseded,
+    /// A speaker could not say it while it was of use, with the reason: never said late. Of speakers alone,
+    /// and of emergencies too.
+    Expired { reason: String },
 }
 
 /// One payload in quarantine.

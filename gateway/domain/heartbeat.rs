@@ -45,7 +45,7 @@ pub struct HeartbeatData {
     pub at: String,
     pub uptime_s: u64,
     /// What became of all records, per sink: accepted = delivered + pending + dead + shed +
-    /// superseded + lost.
+    /// superseded + expired + lost.
     pub ledger: BTreeMap<SinkId, HeartbeatSums>,
     /// What is wrong, and what works though not as it was wished, as `/readyz` says them; empty is
     /// well.
@@ -66,6 +66,8 @@ pub struct HeartbeatSums {
     pub shed: u64,
     /// Updates for which newer records of the same incident stand.
     pub superseded: u64,
+    #[serde(default)]
+    pub expired: u64,
     /// Destroyed by the disk before delivery.
     pub lost: u64,
 }

@@ -91,6 +91,7 @@ metrics! {
     PlatformSentAgain Counter "gridpost_platform_sent_again_total" ["sink"] "Cases opened once more under the same id, because an answer was lost and the profile cannot ask.";
     DeliveryFailures Counter "gridpost_delivery_failures_total" ["sink"] "Tries that failed and will be repeated.";
     DeadLettered Counter "gridpost_dead_lettered_total" ["sink"] "Records refused for good.";
+    Expired Counter "gridpost_expired_total" ["sink"] "Announcements that a speaker did not say while they were of use.";
     SinkUp Gauge "gridpost_sink_up" ["sink"] "0 after three failures in a row in one of its lanes, until that lane works again.";
     SinkSetAside Gauge "gridpost_sink_set_aside" ["sink"] "Records and files that the sink refuses, or that fail while others pass: owed still, and tried now and then.";
     EvidenceDelivered Counter "gridpost_evidence_delivered_total" ["sink"] "Pictures and clips carried upward.";

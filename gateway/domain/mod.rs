@@ -1,6 +1,7 @@
 //! The nouns of the gateway: pure data, no I/O, no tokio; every other room speaks in these.
 
 mod access;
+mod announcement;
 mod areas;
 mod arrival;
 mod calendar;
@@ -40,6 +41,8 @@ mod rain;
 mod receipt;
 mod resident_report;
 mod routing;
+mod schedule;
+mod spoken_text;
 mod station_status;
 mod stop;
 #[cfg(test)]
@@ -53,6 +56,7 @@ mod track;
 mod unreadable;
 
 pub use access::{AccessEvent, AccessNote, AccountRole, TokenScope};
+pub use announcement::AnnounceOrder;
 pub use areas::Areas;
 pub use arrival::Arrival;
 pub use calendar::{Calendar, WorkHours};
@@ -101,6 +105,8 @@ pub use rain::{GaugeView, GridView, PointView, RainView, TestView, ThresholdView
 pub use receipt::{Answer, Receipt};
 pub use resident_report::{Missed, REPORTS_NAME, REPORTS_SOURCE, ResidentReport};
 pub use routing::{AdmittedItem, Otherwise, Route, Routes};
+pub use schedule::Schedule;
+pub use spoken_text::{SPOKEN_CHARS_MAX, speakable};
 pub use station_status::StationStatus;
 pub use stop::StopFlag;
 #[cfg(test)]

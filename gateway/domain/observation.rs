@@ -5,9 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Arrival, DeviceReport, DismissReason, DrillOrder, Evidence, EvidenceId, GaugeReport,
-    IncidentId, Kind, Missed, Now, Pose, PostureOrder, Receipt, ReplyTo, ReplyVia, ResidentReport,
-    SourceId, Stamp, TrackFrame, Unreadable,
+    AnnounceOrder, Arrival, DeviceReport, DismissReason, DrillOrder, Evidence, EvidenceId,
+    GaugeReport, IncidentId, Kind, Missed, Now, Pose, PostureOrder, Receipt, ReplyTo, ReplyVia,
+    ResidentReport, SourceId, Stamp, TrackFrame, Unreadable,
 };
 
 /// One thing reported or seen.
@@ -63,6 +63,8 @@ pub enum Body {
     Posture(PostureOrder),
     /// A resident reports something on the public page.
     Report(Box<ResidentReport>),
+    /// A person's own words for loudspeakers.
+    Announce(AnnounceOrder),
     /// A person asks for a drill.
     Drill(DrillOrder),
     /// A part of the gateway or a device broke, or works again.
@@ -159,6 +161,8 @@ pub struct Loss {
     pub dead: u64,
     /// Given up to free space.
     pub shed: u64,
+    /// Not said by a speaker while it was of use.
+    pub expired: u64,
     /// Nothing more has been lost for a while.
     pub over: bool,
     /// One clear sentence for people; English, no secrets.

@@ -1,6 +1,7 @@
 //! The desk: observations and findings in, journal entries and evidence jobs out; revisions without gaps.
 
 mod again;
+mod announcements;
 mod devices;
 mod drill;
 mod evidence;
@@ -265,6 +266,7 @@ impl Desk {
             Body::Report(report) => {
                 self.resident_report(now, (source, stamp), report, &mut effects);
             }
+            Body::Announce(order) => self.announce(now, stamp, order, &mut effects),
             Body::Drill(order) => self.drill(now, (source, stamp), order, &mut effects),
             Body::Posture(_) => {}
         }

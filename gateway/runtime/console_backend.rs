@@ -26,9 +26,9 @@ use crate::{
     camera::{self, LiveFeeds},
     console::{self, Condition, Filter, Reloaded, SinkCondition, SiteWords},
     domain::{
-        AccessNote, Answer, Body, CaseLines, Clock, DeviceTable, Entry, Envelope, EventContext,
-        Evidence, EvidenceId, IncidentId, Meter, Metric, Observation, PostureOrder, RainView,
-        Record, Reply, SourceId,
+        AccessNote, AnnounceOrder, Answer, Body, CaseLines, Clock, DeviceTable, Entry, Envelope,
+        EventContext, Evidence, EvidenceId, IncidentId, Meter, Metric, Observation, PostureOrder,
+        RainView, Record, Reply, SourceId,
     },
     media::heap_bytes,
     store::{IncidentFilter, OpenCases, Store, ledger_text},
@@ -266,6 +266,11 @@ impl console::Backend for ConsoleBackend {
         let (sender, answer) = oneshot::channel();
         self.asks.send(sender).await.ok()?;
         answer.await.ok()
+    }
+
+    async fn announce(&self, order: AnnounceOrder) -> Answer {
+        let source = SourceId::from(order.by.as_str());
+        self.send_observation(source, Body::Announce(order)).await
     }
 
     async fn posture(&self, order: PostureOrder) -> Answer {

@@ -12,6 +12,7 @@ use std::{
 use tokio::task::JoinHandle;
 
 use super::{
+    causes::StoredCauses,
     heartbeat::{Heartbeats, PresenceTask},
     home::HomeTask,
     outbox::StoreOutbox,
@@ -22,7 +23,7 @@ use crate::{
     base::{OwnRuntime, supervised},
     config::SiteConfig,
     domain::{Body, Envelope, EventContext, Fault, Kind, Metric, Observation, SinkId, SourceId},
-    sinks::{self, Circuit, Courier, EvidenceCourier, Lane, Report, SinkHealth, SinkLinks},
+    sinks::{self, Circuit, Courier, EvidenceCourier, Floor, Lane, Report, SinkHealth, SinkLinks},
     store::Subscriber,
 };
 
@@ -71,6 +72,7 @@ impl Couriers {
     ) {
         let sink = config.id();
         let circuit = Circuit::new(sink.clone(), shared.registry.clone(), report(shared, &sink));
+        let floor = Floor::new(Arc::new(StoredCauses::new(shared)));
         let mut couriers = Vec::new();
         let own_thread = OwnRuntime::start(&format!("sink-{sink}"));
         let name = format!("a courier of sink {sink}");
@@ -78,6 +80,7 @@ impl Couriers {
             let outbox = StoreOutbox::new(shared.store.clone());
             let (own, sink, config) = (outbox.clone(), sink.clone(), config.clone());
             let (parts, context, circuit) = (shared.clone(), context.clone(), circuit.clone());
+            let floor = floor.clone();
             let courier = move |ends| {
                 own.begin(&sink, ends);
                 let courier = Courier {
@@ -86,7 +89,7 @@ impl Couriers {
                     connection: config.build(
                         (&context.site, &parts.client_ids),
                         lane,
-                        &parts.platforms.case_maps,
+                        (&parts.platforms.case_maps, &floor),
                     ),
                     outbox: own.clone(),
                     context: context.clone(),

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use tokio::sync::watch;
 
 use super::{
-    doctor::answer_doctor, drill_request::answer_drill, retry_request::answer_retry, shared::Shared,
+    announce_request::answer_announce, doctor::answer_doctor, drill_request::answer_drill,
+    retry_request::answer_retry, shared::Shared,
 };
 use crate::{
     base::stopped,
@@ -34,6 +35,7 @@ const DISK: &str = "disk";
 struct Reported {
     dead: u64,
     shed: u64,
+    expired: u64,
     /// Monotonic milliseconds.
     at_ms: u64,
     open: bool,
@@ -87,6 +89,7 @@ impl DiskWatch {
         answer_retry(&self.data, &self.shared.store, &*self.shared.clock);
         answer_drill(&self.data, &self.shared);
         answer_doctor(&self.data, &self.shared);
+        answer_announce(&self.data, &self.shared);
         let check = self.shared.store.check_space(now).unwrap_or_else(|error| SpaceCheck {
             level: self.shared.store.space_level(),
             short: Some(error.to_string()),
@@ -162,9 +165,9 @@ impl DiskWatch {
     }
 
     fn report_losses(&mut self, now: Now, ledger: &Ledger) {
-        for (sink, (dead, shed)) in losses(ledger) {
+        for (sink, [dead, shed, expired]) in losses(ledger) {
             let before = self.reported.get(&sink).copied().unwrap_or_default();
-            let more = dead > before.dead || shed > before.shed;
+            let more = dead > before.dead || shed > before.shed || expired > before.expired;
             let over =
                 before.open && now.mono_ms.saturating_sub(before.at_ms) >= LOSS_OVER_AFTER_MS;
             if !more && !over {
@@ -172,6 +175,9 @@ impl DiskWatch {
             }
             let text = match over && !more {
                 true => format!("sink {sink}: nothing more was lost"),
+                false if expired > before.expired => format!(
+                    "speaker {sink}: {expired} announcements were not said while they were of use, and never will be (gridpost store list --shed shows why)"
+                ),
                 false => format!(
                     "sink {sink}: {dead} refused for good (gridpost store list shows the answers, gridpost store retry sends them again), {shed} given up to make room"
                 ),
@@ -179,10 +185,11 @@ impl DiskWatch {
             let reported = Reported {
                 dead: dead.max(before.dead),
                 shed: shed.max(before.shed),
+                expired: expired.max(before.expired),
                 at_ms: now.mono_ms,
                 open: more,
             };
-            let loss = Loss { dead, shed, over: !more, text };
+            let loss = Loss { dead, shed, expired, over: !more, text };
             if self.send(SourceId::from(sink.as_str()), now, Body::Loss(loss)) {
                 self.reported.insert(sink, reported);
             }
@@ -196,16 +203,16 @@ impl DiskWatch {
     }
 }
 
-/// What each sink will not get (dead-lettered, shed), without the records that report a loss:
+/// What each sink will not get (dead-lettered, shed, expired), without the records that report a loss:
 /// those must not make another.
-fn losses(ledger: &Ledger) -> BTreeMap<SinkId, (u64, u64)> {
-    let mut sums: BTreeMap<SinkId, (u64, u64)> = BTreeMap::new();
+fn losses(ledger: &Ledger) -> BTreeMap<SinkId, [u64; 3]> {
+    let mut sums: BTreeMap<SinkId, [u64; 3]> = BTreeMap::new();
     let records = ledger.sinks.iter().flat_map(|(sink, kinds)| {
         kinds.iter().filter(|(kind, _)| **kind != Kind::Loss).map(move |(_, of)| (sink, of))
     });
     for (sink, of) in records.chain(&ledger.evidence) {
         let sum = sums.entry(sink.clone()).or_default();
-        *sum = (sum.0 + of.dead, sum.1 + of.shed);
+        *sum = [sum[0] + of.dead, sum[1] + of.shed, sum[2] + of.expired];
     }
     sums
 }
@@ -225,6 +232,7 @@ fn reported_before(shared: &Shared) -> BTreeMap<SinkId, Reported> {
         let sums = reported.entry(SinkId::from(source.id.as_str())).or_default();
         sums.dead = sums.dead.max(count("dead_lettered").unwrap_or(0));
         sums.shed = sums.shed.max(count("shed").unwrap_or(0));
+        sums.expired = sums.expired.max(count("expired").unwrap_or(0));
     }
     reported
 }

@@ -114,6 +114,7 @@ fn facts(store: Store, readiness: Readiness) -> GatherFacts {
                 dead: sums.dead,
                 shed: sums.shed,
                 superseded: sums.superseded,
+                expired: sums.expired,
                 lost: sums.lost,
             }
         };

@@ -47,6 +47,7 @@ fn goes_into_the_reserve(body: &Body) -> bool {
         | Body::Reply(_)
         | Body::Gauge(_)
         | Body::Posture(_)
+        | Body::Announce(_)
         | Body::Drill(_)
         | Body::Report(_)
         | Body::Loss(_)
@@ -302,6 +303,7 @@ impl Junction {
             Body::Reply(_) => "reply",
             Body::Gauge(_) => "gauge",
             Body::Posture(_) => "posture",
+            Body::Announce(_) => "announcement",
             Body::Drill(_) => "drill",
             Body::Report(_) => "report",
             Body::Fault(_) => "fault",

@@ -2,6 +2,7 @@
 
 mod account_notes;
 mod accounts;
+mod announce_request;
 mod applied;
 mod camera_desk;
 mod camera_events;
@@ -10,6 +11,7 @@ mod camera_stills;
 mod camera_streams;
 mod camera_table;
 mod cameras_run;
+mod causes;
 mod console_backend;
 mod core;
 mod couriers;
@@ -57,6 +59,7 @@ pub use crate::sources::{
 pub use accounts::{
     AccountChange, AccountProblem, Accounts, Doer, NewAccount, api_schema, command_doer,
 };
+pub use announce_request::ask_to_announce;
 pub use applied::{ReloadAnswer, ask_for_reload};
 pub use camera_table::{CameraState, CameraTable, SignState, camera_table};
 pub use device_table::{device_models, device_table};

@@ -21,6 +21,7 @@ mod presence;
 mod probe;
 mod profile;
 mod sink;
+mod speaker;
 mod template;
 #[cfg(test)]
 mod tests_case_map;
@@ -46,3 +47,6 @@ pub use platform_replies::{NotStored, PlatformReplies, Pushed, RepliesGiven, rep
 pub use presence::Presence;
 pub use profile::{Categories, Category, TakenReplies};
 pub use sink::{DeliverError, Delivery, Lane, Sink, SinkAnswer};
+pub use speaker::{
+    AnnounceConfig, Causes, Config as SpeakerSinkConfig, Floor, SpeakerConfig, VoiceConfig,
+};

@@ -27,6 +27,8 @@ pub struct Delivery {
     pub event_id: String,
     /// Kind of the incident, e.g. `intrusion`.
     pub kind: &'static str,
+    /// The rule that opened it.
+    pub rule: Option<crate::domain::RuleId>,
     /// The gateway's clock as it is sent.
     pub at: jiff::Timestamp,
     /// CloudEvents, structured JSON.
@@ -44,6 +46,9 @@ pub enum DeliverError {
     /// The other end will never take it; its answer is kept.
     #[error("{answer}")]
     Reject { answer: String },
+    /// A speaker could not say it while it was of use: it is never said.
+    #[error("expired: {why}")]
+    Expired { why: String },
     /// The event is not for this sink: settled, and nothing was sent.
     #[error("passed over: {why}")]
     Passed { why: String },

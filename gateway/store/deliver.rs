@@ -159,7 +159,8 @@ impl Store {
         let may_yield = pending.may_yield;
         // The file of an emergency may be refused for good, its record never; neither is shed.
         let may_end = match &settled.outcome {
-            Outcome::Delivered => true,
+            // What nobody can hear any more in time is not kept for a time when it misleads.
+            Outcome::Delivered | Outcome::Expired { .. } => true,
             Outcome::Dead { .. } => class != Class::Emergency || piece.is_some(),
             Outcome::Shed { .. } => class != Class::Emergency,
             Outcome::Superseded => may_yield,

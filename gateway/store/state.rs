@@ -463,6 +463,7 @@ impl State {
             Outcome::Dead { .. } => sums.dead += 1,
             Outcome::Shed { .. } => sums.shed += 1,
             Outcome::Superseded => sums.superseded += 1,
+            Outcome::Expired { .. } => sums.expired += 1,
         }
         self.note_time(settled.at);
     }

@@ -35,6 +35,7 @@ mod resident;
 mod robot;
 mod rtsp;
 mod site;
+mod speaker;
 mod uploads;
 mod va;
 
@@ -83,6 +84,7 @@ pub(crate) use resident::{Resident, Sent};
 pub(crate) use robot::Robot;
 pub(crate) use rtsp::RtspServer;
 pub(crate) use site::{Site, Stream};
+pub(crate) use speaker::{GroupListener, SipSpeaker, tone_wav};
 pub(crate) use uploads::UploadFault;
 pub(crate) use va::VaDevice;
 
