@@ -281,6 +281,7 @@ export const en: Words = {
   'source.gateway': 'Gateway',
   'source.unknown': 'Unlisted device',
   'source.resident': 'Resident’s report',
+  'source.speaker': 'Loudspeaker',
 
   'object.person': 'person',
   'object.car': 'car',

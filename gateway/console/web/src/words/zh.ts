@@ -279,6 +279,7 @@ export const zh = {
   'source.gateway': '网关',
   'source.unknown': '未登记设备',
   'source.resident': '居民上报',
+  'source.speaker': '广播音柱',
 
   'object.person': '人',
   'object.car': '汽车',
