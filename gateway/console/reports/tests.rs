@@ -13,12 +13,12 @@ use crate::base::lock;
 
 /// Takes everything while it is not full, and says what was asked of it.
 #[derive(Clone, Default)]
-struct Backend {
+struct FakeGateway {
     full: Arc<AtomicBool>,
     kept: Arc<Mutex<Vec<ResidentReport>>>,
 }
 
-impl ReportBackend for Backend {
+impl ReportBackend for FakeGateway {
     fn reported(&self, _number_sha256: &str) -> Option<Record> {
         None
     }
@@ -38,7 +38,7 @@ impl ReportBackend for Backend {
     }
 }
 
-async fn send(office: &Arc<Office<Backend>>, text: &str, picture: &[u8]) -> StatusCode {
+async fn send(office: &Arc<Office<FakeGateway>>, text: &str, picture: &[u8]) -> StatusCode {
     let head = "Content-Disposition: form-data; name=";
     let text = format!("--x\r\n{head}\"text\"\r\n\r\n{text}\r\n");
     let file = format!("--x\r\n{head}\"picture\"; filename=\"a\"\r\n\r\n");
@@ -57,7 +57,7 @@ async fn send(office: &Arc<Office<Backend>>, text: &str, picture: &[u8]) -> Stat
 
 #[tokio::test]
 async fn while_too_many_are_open_nothing_is_spent_on_a_report_and_nothing_of_its_senders() {
-    let backend = Backend::default();
+    let backend = FakeGateway::default();
     backend.full.store(true, Ordering::Relaxed);
     let office = Arc::new(Office {
         backend: backend.clone(),

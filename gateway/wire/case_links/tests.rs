@@ -111,10 +111,10 @@ fn l7_a_link_is_made_and_read_while_the_disk_does_not_answer() {
     let key = folder.path().join("keys/links.key");
     let text = std::fs::read_to_string(&key).unwrap();
     stuck(&key);
-    let (refreshing, refreshed) = (links.clone(), mpsc::channel());
+    let (refreshing, refreshed) = (links.clone(), mpsc::sync_channel(1));
     thread::spawn(move || refreshed.0.send(refreshing.refresh()).unwrap());
     assert!(refreshed.1.recv_timeout(Duration::from_millis(300)).is_err(), "it waits for the disk");
-    let (making, made) = (links.clone(), mpsc::channel());
+    let (making, made) = (links.clone(), mpsc::sync_channel(1));
     thread::spawn(move || {
         let (link, _) = making.make("王芳", incident(7), now).unwrap();
         made.0.send(making.read(code(&link), now).map(|of| of.person)).unwrap();
