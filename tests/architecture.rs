@@ -104,6 +104,8 @@ fn each_foreign_package_has_one_home() {
         ("reqwest", "sinks/http"),
         ("minijinja", "sinks/profile/"),
         ("axum", "console/"),
+        ("argon2", "console/accounts/"),
+        ("rcgen", "wire/own_certificate.rs"),
         ("multer", "console/"),
         ("roxmltree", "sources/onvif"),
         ("http_auth", "sources/onvif|media/digest_relay.rs"),
