@@ -96,7 +96,7 @@ pub(super) async fn serve<B: Backend>(
 }
 
 /// Why a viewer is let go.
-enum End {
+enum ViewEnd {
     /// He has gone, or takes nothing.
     Gone,
     /// The camera is no longer there, or its stream is another one: ask again.
@@ -118,27 +118,27 @@ struct Viewer<B> {
 impl<B: Backend> Viewer<B> {
     async fn serve(mut self, view: LiveView, stop: watch::Receiver<bool>) {
         let (code, word) = match self.show(view, stop).await {
-            End::Gone => return,
-            End::Ended => (close_code::NORMAL, "ended"),
-            End::LoggedOut => (close_code::POLICY, "logged-out"),
-            End::Stopping => (close_code::RESTART, "stopping"),
+            ViewEnd::Gone => return,
+            ViewEnd::Ended => (close_code::NORMAL, "ended"),
+            ViewEnd::LoggedOut => (close_code::POLICY, "logged-out"),
+            ViewEnd::Stopping => (close_code::RESTART, "stopping"),
         };
         let frame = CloseFrame { code, reason: word.into() };
         let close = self.socket.send(Message::Close(Some(frame)));
         let _ = tokio::time::timeout(SENT_WITHIN, close).await;
     }
 
-    async fn show(&mut self, view: LiveView, mut stop: watch::Receiver<bool>) -> End {
+    async fn show(&mut self, view: LiveView, mut stop: watch::Receiver<bool>) -> ViewEnd {
         let LiveView { stream, begin, mut next, why_not, seat: _seat } = view;
         if begin.is_empty() {
             let why = why_not.unwrap_or_else(|| "no picture has come yet".into());
             if !self.say(&json!({ "type": "hello", "stream": stream, "why_not": why })).await {
-                return End::Gone;
+                return ViewEnd::Gone;
             }
         }
         for fragment in begin {
             if !self.fragment(fragment, stream).await {
-                return End::Gone;
+                return ViewEnd::Gone;
             }
         }
         let mut ask = tokio::time::interval(ASKED_EVERY);
@@ -154,32 +154,32 @@ impl<B: Backend> Viewer<B> {
                             continue;
                         }
                         if !self.fragment(fragment, stream).await {
-                            return End::Gone;
+                            return ViewEnd::Gone;
                         }
                     }
                     Err(RecvError::Lagged(_)) => self.waits_for_key = true,
-                    Err(RecvError::Closed) => return End::Ended,
+                    Err(RecvError::Closed) => return ViewEnd::Ended,
                 },
                 _ = ask.tick() => {
                     if !self.may_stay() {
-                        return End::LoggedOut;
+                        return ViewEnd::LoggedOut;
                     }
                     if asked.is_some_and(|at| at.elapsed() > SENT_WITHIN) {
-                        return End::Gone;
+                        return ViewEnd::Gone;
                     }
                     if asked.is_none() {
                         asked = Some(Instant::now());
                         if !self.send(Message::Ping(Bytes::new())).await {
-                            return End::Gone;
+                            return ViewEnd::Gone;
                         }
                     }
                 },
                 heard = self.socket.recv() => match heard {
                     Some(Ok(Message::Pong(_))) => asked = None,
                     Some(Ok(Message::Ping(_))) => {}
-                    _ => return End::Gone,
+                    _ => return ViewEnd::Gone,
                 },
-                () = stopped(&mut stop) => return End::Stopping,
+                () = stopped(&mut stop) => return ViewEnd::Stopping,
             }
         }
     }

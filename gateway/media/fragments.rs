@@ -74,10 +74,11 @@ impl Fragmenter {
             None => 0,
             Some((before, at)) => {
                 let step = self.scaled(stamp.saturating_sub(before));
-                if (1..=self.step * SPARE * 2).contains(&step) {
+                let said = self.step * SPARE;
+                if (1..=said * 2).contains(&step) {
                     self.step = step;
                 }
-                at + step.clamp(1, self.step * SPARE)
+                at + step.clamp(1, said)
             }
         };
         self.before = Some((stamp, decoded));

@@ -31,10 +31,12 @@ export function useSeen(of: { current: Element | null }): boolean {
 
 interface Got { url: string; at: string }
 
-/** Read again so often while it is seen; the time that it shows is on it. */
-export function Still({ id, name, everyMs, note = '' }: { id: string; name: string; everyMs: number; note?: string }) {
+/** Read again so often while it is seen; the time that it shows is on it. Of a camera from which nothing came there is none to ask for. */
+export function Still({ one, everyMs, note = '' }: { one: Camera; everyMs: number; note?: string }) {
+  const { id, name } = one;
   const box = useRef<HTMLDivElement>(null);
-  const seen = useSeen(box);
+  const isThere = one.main !== null || one.sub !== null;
+  const seen = useSeen(box) && isThere;
   const [got, setGot] = useState<Got | null>(null);
   const [why, setWhy] = useState('');
   useEffect(() => {
@@ -63,7 +65,7 @@ export function Still({ id, name, everyMs, note = '' }: { id: string; name: stri
   useEffect(() => () => got !== null ? URL.revokeObjectURL(got.url) : undefined, [got]);
   return (
     <div class="view" ref={box} data-still={id}>
-      {got === null ? <div class="none">{why === '' ? t('list.loading') : why}</div> : <img src={got.url} alt={t('cam.alt', { name, time: got.at === '' ? '' : clockS(got.at) })} />}
+      {got === null ? <div class="none">{!isThere ? t('cam.no_picture') : why === '' ? t('list.loading') : why}</div> : <img src={got.url} alt={t('cam.alt', { name, time: got.at === '' ? '' : clockS(got.at) })} />}
       <span class="caption">{got === null ? '' : `${why === '' ? '' : `${why} · `}${note === '' ? '' : `${note} · `}${t('cam.still_at', { time: clockS(got.at) })}`}</span>
     </div>
   );
@@ -88,7 +90,7 @@ export function Live({ one, main = false }: { one: Camera; main?: boolean }) {
     player.start();
     return () => player.stop();
   }, [one.id, main, seen, cannot]);
-  if (cannot) return <Still id={one.id} name={one.name} everyMs={1000} note={t('cam.cannot', { codec: form(shows) })} />;
+  if (cannot) return <Still one={one} everyMs={1000} note={t('cam.cannot', { codec: form(shows) })} />;
   const behind = shows?.behindS ?? null;
   const caption =
     shows?.phase === 'playing'

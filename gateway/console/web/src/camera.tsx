@@ -21,7 +21,7 @@ export function CameraPage({ one, told }: { one: Camera; told: Cameras }) {
       </h1>
       {drawn === null ? (
         <>
-          <div class="large">{one.private ? <Still id={one.id} name={one.name} everyMs={1000} note={t('cam.private')} /> : <Live key={String(main)} one={one} main={main} />}</div>
+          <div class="large">{one.private ? <Still one={one} everyMs={1000} note={t('cam.private')} /> : <Live key={String(main)} one={one} main={main} />}</div>
           {one.private ? <p class="hint">{t('cam.private_why')}</p> : null}
           <div class="controls">
             {one.sub === null || one.private ? null : (

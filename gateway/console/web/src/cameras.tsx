@@ -67,7 +67,7 @@ function Tile({ one, upS, isLive, happens }: { one: Camera; upS: number; isLive:
   const share = coreShare(one, upS);
   return (
     <li class={happens === undefined ? 'tile' : `tile s${happens.severity}`} data-tile={one.id}>
-      {isLive && !one.private ? <Live one={one} /> : <Still id={one.id} name={one.name} everyMs={STILL_EVERY_MS} note={one.private ? t('cam.private') : ''} />}
+      {isLive && !one.private ? <Live one={one} /> : <Still one={one} everyMs={STILL_EVERY_MS} note={one.private ? t('cam.private') : ''} />}
       <div class="below">
         <a href={cameraHash(one.id)}>{one.name}</a>
         <span class={one.state?.up ? 'good' : 'bad'}>{one.state?.up ? `✓ ${t('cam.up')}` : `✗ ${t('cam.down')}`}</span>

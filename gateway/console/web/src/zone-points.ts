@@ -52,6 +52,6 @@ export function isWhole(points: readonly Point[], isLine: boolean): boolean {
 export function sides([a, b]: readonly [Point, Point]): { left: Point; right: Point } {
   const [mx, my] = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
   const [dx, dy] = [b[0] - a[0], b[1] - a[1]];
-  const k = 0.07 / Math.max(0.01, Math.hypot(dx, dy));
+  const k = 0.1 / Math.max(0.01, Math.hypot(dx, dy));
   return { left: at(mx + dy * k, my - dx * k), right: at(mx - dy * k, my + dx * k) };
 }

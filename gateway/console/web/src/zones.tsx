@@ -176,7 +176,7 @@ function Canvas({ one, drawn, points, places, onDraw, onStep, onBegin }: CanvasP
   const named = isLine && points.length === 2 ? sides(points as [Point, Point]) : null;
   return (
     <div class="canvas" ref={box} data-canvas>
-      <Still id={one.id} name={one.name} everyMs={2000} />
+      <Still one={one} everyMs={2000} />
       <svg viewBox="0 0 1000 1000" preserveAspectRatio="none" aria-hidden="true" onClick={(event) => onDraw(add(points, where(event), isLine))} data-surface>
         {one.mask.map((mask, n) => (
           <polygon key={n} class="mask" points={drawnAs(mask)} />
