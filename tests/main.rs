@@ -85,6 +85,7 @@ mod drone;
 mod drone_telemetry;
 mod engine;
 mod engine_live;
+mod evidence_packages;
 mod figures;
 mod flat;
 mod foreign_pictures;

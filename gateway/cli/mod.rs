@@ -6,9 +6,11 @@ mod clean_picture;
 mod config;
 mod devices;
 mod discover;
+mod export;
 mod figures;
 mod incidents;
 mod incidents_table;
+mod keys;
 mod links;
 mod log_budget;
 mod models;
@@ -21,6 +23,7 @@ mod store;
 mod store_report;
 mod test_event;
 mod track_file;
+mod verify;
 mod watch;
 
 use std::{
@@ -85,6 +88,12 @@ enum Command {
     Rules(rules::Args),
     /// Take signed links back: of one person, or all.
     Links(links::Args),
+    /// An incident with its evidence as one signed file that any machine can prove.
+    Export(export::Args),
+    /// Prove such a file, on any machine, with no configuration.
+    Verify(verify::Args),
+    /// The public key of the site, by which its files are proved.
+    Keys(keys::Args),
     /// A drill through every sink, route and limit: what arrived where, and how soon.
     TestEvent(test_event::Args),
     /// JSON Schema of the configuration and of the event.
@@ -120,6 +129,9 @@ pub fn main() -> ExitCode {
         Command::Figures(args) => figures::main(&args),
         Command::Rules(args) => rules::main(&args),
         Command::Links(args) => links::main(&args),
+        Command::Export(args) => export::main(&args),
+        Command::Verify(args) => verify::main(&args),
+        Command::Keys(args) => keys::main(&args),
         Command::TestEvent(args) => test_event::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),

@@ -11,6 +11,7 @@ mod link;
 mod links;
 mod listener;
 mod overview;
+mod package;
 mod page;
 mod platform;
 mod problem;
@@ -47,6 +48,7 @@ use crate::{
 
 pub use links::{LinkPages, LinksConfig};
 pub use overview::{Condition, Person, SinkCondition, SiteWords};
+pub use package::{NoEvidence, PackageFile};
 pub use platform::{PlatformAnswer, PlatformDoor};
 pub use sessions::Sessions;
 pub use step_pictures::NoPicture;
@@ -186,6 +188,28 @@ pub trait Backend: Clone + Send + Sync + 'static {
     /// Somebody looks at evidence: journaled (P10), and answered when that is on disk. Within a minute of
     /// one, a further one of the same person is the same look. False: it cannot be written down.
     fn look(&self, id: EvidenceId, by: &str) -> impl Future<Output = bool> + Send;
+    /// The incident with its evidence as one file; that it was made is on disk before, and its evidence is
+    /// kept from then on.
+    fn export(
+        &self,
+        incident: IncidentId,
+        by: &str,
+        why: &str,
+    ) -> impl Future<Output = Result<PackageFile, NoEvidence>> + Send;
+    /// What this picture was before heads were blurred; that it was opened is on disk before.
+    fn original(
+        &self,
+        picture: EvidenceId,
+        by: &str,
+        why: &str,
+    ) -> impl Future<Output = Result<Vec<u8>, NoEvidence>> + Send;
+    /// Keeps the evidence of an incident whatever its age; answers when that is on disk, with its end.
+    fn hold(
+        &self,
+        incident: IncidentId,
+        by: &str,
+        why: &str,
+    ) -> impl Future<Output = Result<jiff::Timestamp, NoEvidence>> + Send;
     /// Enters like a reply over MQTT; answers when it is on disk.
     fn reply(&self, reply: Reply) -> impl Future<Output = Answer> + Send;
     /// Whose link this is, by the last part of its address.

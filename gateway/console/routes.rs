@@ -18,7 +18,7 @@ use super::{
     body::{BODY_BYTES_MAX, PICTURE_BODY_BYTES_MAX, with_body, with_picture_body},
     changes::{self, Feed, PAGES_MAX},
     door::{self, Door},
-    evidence, figures, link, overview, page, platform,
+    evidence, figures, link, overview, package, page, platform,
     problem::problem,
     replies, rules, weather,
 };
@@ -50,6 +50,9 @@ pub(super) fn router<B: Backend>(door: Door<B>, stop: watch::Receiver<bool>) -> 
         .route("/api/v1/incidents", get(incidents::<B>))
         .route("/api/v1/incidents/{id}", get(incident::<B>))
         .route("/api/v1/incidents/{id}/link", get(link::make::<B>))
+        .route("/api/v1/incidents/{id}/package", get(package::export::<B>))
+        .route("/api/v1/incidents/{id}/hold", post(package::hold::<B>))
+        .route("/api/v1/evidence/{id}/original", get(package::original::<B>))
         .route("/api/v1/figures", get(figures::json::<B>))
         .route("/api/v1/figures.csv", get(figures::csv::<B>))
         .route("/api/v1/figures.xlsx", get(figures::xlsx::<B>))

@@ -1,6 +1,7 @@
 //! Packets become pictures, clips and snapshots; ffmpeg-next lives only here.
 
 mod access;
+mod blur;
 mod clip;
 mod deadline;
 mod decode;
@@ -40,5 +41,5 @@ pub use hardware::{Decoding, Hardware, decoding_devices};
 pub use pool::Pool;
 pub use ring::{Cut, Ring};
 pub use session::{Packet, Run, Session, SessionRequest};
-pub use snapshot::jpeg_with_boxes;
+pub use snapshot::{Hidden, Snapshot, snapshot};
 pub use still::larger_picture;

@@ -4,9 +4,12 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use tokio::sync::watch;
 
-use super::{drill_request::answer_drill, retry_request::answer_retry, shared::Shared};
+use super::{
+    drill_request::answer_drill, evidence_out::answer_evidence, retry_request::answer_retry,
+    shared::Shared,
+};
 use crate::{
-    base::stopped,
+    base::{lock, stopped},
     domain::{
         Body, Envelope, Fault, Kind, Loss, Meter, Metric, Now, Observation, SinkId, SourceId,
     },
@@ -83,6 +86,8 @@ impl DiskWatch {
         let now = self.shared.clock.now();
         answer_retry(&self.data, &self.shared.store, &*self.shared.clock);
         answer_drill(&self.data, &self.shared);
+        answer_evidence(&self.data, &self.shared);
+        self.shared.store.keep_by(&lock(&self.shared.running).evidence);
         let check = self.shared.store.check_space(now).unwrap_or_else(|error| SpaceCheck {
             level: self.shared.store.space_level(),
             short: Some(error.to_string()),

@@ -28,5 +28,7 @@ pub(super) fn keep_jpeg(
         ends_at: None,
         pre_roll_ms: None,
         pre_roll_limit: None,
+        original_of: None,
+        kept_here: false,
     })
 }

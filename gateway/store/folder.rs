@@ -25,6 +25,7 @@ const OUR_NAMES: &[&str] = &[
     "evidence",
     "figures",
     "format",
+    "holds",
     "in-hand",
     "index",
     "journal",
@@ -87,6 +88,10 @@ impl DataFolder {
     /// The key of signed links.
     pub(super) fn keys(&self) -> PathBuf {
         self.root.join("keys")
+    }
+    /// Evidence that is kept whatever its age.
+    pub(super) fn holds(&self) -> PathBuf {
+        self.root.join("holds.json")
     }
     /// Let go when there is no room left, for the presses.
     pub(super) fn reserve(&self) -> PathBuf {

@@ -195,7 +195,9 @@ impl State {
             Entry::Settled(_)
             | Entry::EvidenceRead { .. }
             | Entry::Applied { .. }
-            | Entry::LinkMade { .. } => {}
+            | Entry::LinkMade { .. }
+            | Entry::Exported { .. }
+            | Entry::Held { .. } => {}
         }
     }
 
@@ -218,7 +220,9 @@ impl State {
             self.touched.insert(Key::Due(seq));
         }
         for evidence in &record.incident.evidence {
-            self.owe_piece(record, top, evidence.id);
+            if evidence.may_leave() {
+                self.owe_piece(record, top, evidence.id);
+            }
             self.piece(seq, record.incident.id, location, evidence, true);
         }
         self.note_time(record.incident.changed_at);
