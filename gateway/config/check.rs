@@ -107,6 +107,11 @@ impl Typed {
     }
 }
 
+fn check_retention(document: &mut Document<'_>, typed: &Typed) {
+    let (evidence, data) = (typed.evidence.as_ref(), typed.data.as_ref());
+    retention::check(document, evidence, data, (&typed.cameras, &typed.drones));
+}
+
 fn camera_problems(camera: &camera::Config) -> Vec<(&'static str, String)> {
     let mask = rules::mask_problems(&camera.mask);
     let mut problems = camera.problems();
@@ -134,12 +139,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     neighbours::check(document, &typed.cameras);
     drones::check(document, &typed.drones);
     check_rules(document, &typed.rules, &typed.cameras, &typed.drones, &labels);
-    retention::check(
-        document,
-        typed.evidence.as_ref(),
-        typed.data.as_ref(),
-        (&typed.cameras, &typed.drones),
-    );
+    check_retention(document, &typed);
     looks::check(document, &typed.rules, &typed.cameras, &typed.drones);
     check_models(document, &typed.device_models);
     weather::check(document, &typed.gauges);

@@ -15,6 +15,7 @@ const OF_THE_STORE: &[&str] = &[
     "evidence",
     "figures",
     "format",
+    "holds.json",
     "in-hand.json",
     "index",
     "journal",
