@@ -25,6 +25,7 @@ mod place;
 mod problem;
 mod read;
 mod removal;
+mod retention;
 mod roster;
 mod routing;
 mod rule_names;
@@ -78,6 +79,7 @@ pub struct Config {
     pub site: SiteConfig,
     pub data: store::Config,
     pub tracks: store::TracksConfig,
+    pub evidence: store::EvidenceConfig,
     pub web: console::Config,
     /// The public page; absent, there is none.
     pub reports: Option<console::reports::Config>,
@@ -177,6 +179,9 @@ struct Shape {
     /// Who was where, as boxes without pictures.
     #[serde(default)]
     tracks: store::TracksConfig,
+    /// What is blurred, and how long evidence is kept.
+    #[serde(default)]
+    evidence: store::EvidenceConfig,
     /// Where the API listens.
     #[serde(default)]
     web: console::Config,

@@ -99,6 +99,7 @@ fn each_foreign_package_has_one_home() {
         ("ort", "vision/detect"),
         ("sled", "store/"),
         ("crc32c", "store/"),
+        ("ring", "store/"),
         ("rumqttc", "wire/mqtt"),
         ("mqtt_protocol_core", "sources/intake"),
         ("reqwest", "sinks/http"),

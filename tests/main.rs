@@ -90,6 +90,7 @@ mod drone_telemetry;
 mod engine;
 mod engine_live;
 mod fallen;
+mod evidence_packages;
 mod figures;
 mod flat;
 mod foreign_pictures;

@@ -9,9 +9,11 @@ mod config;
 mod devices;
 mod discover;
 mod doctor;
+mod export;
 mod figures;
 mod incidents;
 mod incidents_table;
+mod keys;
 mod links;
 mod log_budget;
 mod models;
@@ -26,6 +28,7 @@ mod test_event;
 mod track_file;
 mod update;
 mod user;
+mod verify;
 mod watch;
 
 use std::{
@@ -96,6 +99,12 @@ enum Command {
     User(user::Args),
     /// Say something at loudspeakers, in your own words.
     Announce(announce::Args),
+    /// An incident with its evidence as one signed file that any machine can prove.
+    Export(export::Args),
+    /// Prove such a file, on any machine, with no configuration.
+    Verify(verify::Args),
+    /// The public key of the site, by which its files are proved.
+    Keys(keys::Args),
     /// A drill through every sink, route and limit: what arrived where, and how soon.
     TestEvent(test_event::Args),
     /// JSON Schema of the configuration and of the event.
@@ -136,6 +145,9 @@ pub fn main() -> ExitCode {
         Command::Links(args) => links::main(&args),
         Command::User(args) => user::main(&args),
         Command::Announce(args) => announce::main(&args),
+        Command::Export(args) => export::main(&args),
+        Command::Verify(args) => verify::main(&args),
+        Command::Keys(args) => keys::main(&args),
         Command::TestEvent(args) => test_event::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),

@@ -131,13 +131,21 @@ pub(super) fn retry(
 }
 
 /// The lines of the check that every backup gets.
-pub(super) fn backup(data: &Path, to: &Path) -> Result<Vec<String>, String> {
-    store::backup(data, to)
+pub(super) fn backup(
+    data: &Path,
+    to: &Path,
+    passphrase: Option<&str>,
+) -> Result<Vec<String>, String> {
+    store::backup(data, to, passphrase)
 }
 
 /// The same, and what to do next.
-pub(super) fn restore(from: &Path, data: &Path) -> Result<Vec<String>, String> {
-    let mut lines = store::restore(from, data, RealClock::start().now().wall)?;
+pub(super) fn restore(
+    from: &Path,
+    data: &Path,
+    passphrase: Option<&str>,
+) -> Result<Vec<String>, String> {
+    let mut lines = store::restore(from, data, RealClock::start().now().wall, passphrase)?;
     lines.push(format!(
         "restored into {}; start the gateway on it, and never again on the folder it was copied from",
         data.display()

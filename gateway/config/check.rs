@@ -13,6 +13,7 @@ use super::{
     id_text, looks, neighbours, numbers,
     place::Sources,
     read::Document,
+    retention,
     roster::DutyConfig,
     routing::{Routing, RoutingConfig},
     rule_names::{check_model, check_rules},
@@ -36,6 +37,7 @@ struct Typed {
     site: Option<SiteConfig>,
     data: Option<store::Config>,
     tracks: Option<store::TracksConfig>,
+    evidence: Option<store::EvidenceConfig>,
     web: Option<console::Config>,
     reports: Option<reports::Config>,
     model: Option<vision::Config>,
@@ -66,6 +68,11 @@ impl Typed {
             site: document.one("site", nothing, nothing),
             data: document.one("data", store::Config::problems, nothing),
             tracks: document.one("tracks", store::TracksConfig::problems, nothing),
+            evidence: document.one(
+                "evidence",
+                store::EvidenceConfig::problems,
+                store::EvidenceConfig::warnings,
+            ),
             web: document.one("web", console::Config::problems, nothing),
             reports: document.optional(
                 "reports",
@@ -80,7 +87,7 @@ impl Typed {
             ),
             intake: document.optional("intake", intake::Config::problems, intake::Config::warnings),
             mqtt: document.each("mqtt", mqtt::Config::problems, mqtt::Config::warnings),
-            cameras: document.each("camera", camera_problems, nothing),
+            cameras: document.each("camera", camera_problems, camera_warnings),
             drones: document.each("drone", drone::Config::problems, drone::Config::warnings),
             buttons: document.each("button", nothing, nothing),
             rules: document.each("rule", nothing, nothing),
@@ -103,11 +110,24 @@ impl Typed {
     }
 }
 
+fn check_retention(document: &mut Document<'_>, typed: &Typed) {
+    let (evidence, data) = (typed.evidence.as_ref(), typed.data.as_ref());
+    retention::check(document, evidence, data, (&typed.cameras, &typed.drones));
+}
+
 fn camera_problems(camera: &camera::Config) -> Vec<(&'static str, String)> {
     let mask = rules::mask_problems(&camera.mask);
     let mut problems = camera.problems();
     problems.extend(mask.map(|message| ("mask", message)));
+    let private = rules::mask_problems(&camera.private);
+    problems.extend(private.map(|message| ("private", message)));
     problems
+}
+
+fn camera_warnings(camera: &camera::Config) -> Vec<(&'static str, String)> {
+    let message = "clips and live pictures of this camera show what is black in its snapshots: they are for who may see it, and no sink gets the file of a clip";
+    let is_private = !camera.private.is_empty();
+    is_private.then(|| ("private", message.to_owned())).into_iter().collect()
 }
 
 /// Reports everything that is wrong. None: some section cannot be made at all.
@@ -122,6 +142,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     neighbours::check(document, &typed.cameras);
     drones::check(document, &typed.drones);
     check_rules(document, &typed.rules, &typed.cameras, &typed.drones, &labels);
+    check_retention(document, &typed);
     looks::check(document, &typed.rules, &typed.cameras, &typed.drones);
     check_models(document, &typed.device_models);
     weather::check(document, &typed.gauges);
@@ -162,6 +183,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         site,
         data: typed.data?,
         tracks: typed.tracks?,
+        evidence: typed.evidence?,
         web: typed.web?,
         reports: typed.reports,
         links: typed.links,

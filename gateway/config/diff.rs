@@ -41,6 +41,7 @@ impl Contents {
         contents.put("site", "", &config.site);
         contents.put("data", "", &config.data);
         contents.put("tracks", "", &config.tracks);
+        contents.put("evidence", "", &config.evidence);
         contents.put("web", "", &config.web);
         config.reports.iter().for_each(|reports| contents.put("reports", "", reports));
         config.links.iter().for_each(|links| contents.put("links", "", links));

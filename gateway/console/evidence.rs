@@ -90,7 +90,8 @@ pub(super) async fn send<B: Backend>(
     response
 }
 
-fn stream_file(file: File, bytes: u64) -> Body {
+/// So many bytes of a file, from where it stands.
+pub(super) fn stream_file(file: File, bytes: u64) -> Body {
     Body::from_stream(stream::unfold((file, bytes), |(mut file, left)| async move {
         if left == 0 {
             return None;

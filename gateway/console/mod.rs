@@ -20,6 +20,7 @@ mod links;
 mod listener;
 mod live;
 mod overview;
+mod package;
 mod page;
 mod platform;
 mod problem;
@@ -70,6 +71,7 @@ pub use api_schema::api_schema;
 pub use camera_desk::{CameraDesk, DeskRefusal, LiveView, StillPicture};
 pub use links::{LinkPages, LinksConfig};
 pub use overview::{Condition, Person, SinkCondition, SiteWords};
+pub use package::{NoEvidence, PackageFile};
 pub use platform::{PlatformAnswer, PlatformDoor};
 pub use step_pictures::NoPicture;
 pub use token::load_or_make as load_or_make_token;
@@ -251,6 +253,28 @@ pub trait Backend: CameraDesk + Clone + Send + Sync + 'static {
     fn incident_of(&self, id: EvidenceId) -> Option<IncidentId>;
     /// Somebody logged in, failed to, or logged out: journaled. False: it is not on disk.
     fn note_access(&self, note: AccessNote) -> impl Future<Output = bool> + Send;
+    /// The incident with its evidence as one file; that it was made is on disk before, and its evidence is
+    /// kept from then on.
+    fn export(
+        &self,
+        incident: IncidentId,
+        by: &str,
+        why: &str,
+    ) -> impl Future<Output = Result<PackageFile, NoEvidence>> + Send;
+    /// What this picture was before heads were blurred; that it was opened is on disk before.
+    fn original(
+        &self,
+        picture: EvidenceId,
+        by: &str,
+        why: &str,
+    ) -> impl Future<Output = Result<Vec<u8>, NoEvidence>> + Send;
+    /// Keeps the evidence of an incident whatever its age; answers when that is on disk, with its end.
+    fn hold(
+        &self,
+        incident: IncidentId,
+        by: &str,
+        why: &str,
+    ) -> impl Future<Output = Result<jiff::Timestamp, NoEvidence>> + Send;
     /// Enters like a reply over MQTT; answers when it is on disk.
     fn reply(&self, reply: Reply) -> impl Future<Output = Answer> + Send;
     /// Whose link this is, by the last part of its address; blocks on the disk.

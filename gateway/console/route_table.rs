@@ -19,12 +19,15 @@ pub(super) enum RouteId {
     Incident,
     IncidentLink,
     IncidentReplies,
+    Package,
+    Hold,
     Figures,
     FiguresCsv,
     FiguresXlsx,
     Rules,
     Devices,
     Evidence,
+    Original,
     Replies,
     Reload,
     Rain,
@@ -148,6 +151,7 @@ const fn asked(query: &'static [(&'static str, &'static str)], route: Route) -> 
     Route { query, ..route }
 }
 
+const REASON: &[(&str, &str)] = &[("reason", "a sentence")];
 const FIGURES: &[(&str, &str)] = &[
     ("month", "YYYY-MM"),
     ("from", "a day, YYYY-MM-DD"),
@@ -291,6 +295,16 @@ pub(super) const ROUTES: &[Route] = &[
         "the file; that it was read is written down",
     ),
     asked(
+        REASON,
+        get(
+            RouteId::Original,
+            "/api/v1/evidence/{id}/original",
+            Inside(&[Commander, Auditor], None),
+            File("image/jpeg"),
+            "a picture before heads were blurred; that it was opened is written down",
+        ),
+    ),
+    asked(
         FIGURES,
         get(
             RouteId::Figures,
@@ -357,6 +371,23 @@ pub(super) const ROUTES: &[Route] = &[
             Inside(&[Officer, Commander], REPLY),
             Json("Link"),
             "the link by which a person answers a case",
+        ),
+    ),
+    post(
+        RouteId::Hold,
+        "/api/v1/incidents/{id}/hold",
+        Inside(&[Officer, Commander], None),
+        (Json("Reason"), Json("Anything")),
+        "its evidence is kept, whatever its age",
+    ),
+    asked(
+        REASON,
+        get(
+            RouteId::Package,
+            "/api/v1/incidents/{id}/package",
+            Inside(&[Officer, Commander, Auditor], None),
+            File("application/zip"),
+            "the incident with its evidence as one signed file; that it was made is written down",
         ),
     ),
     post(

@@ -9,8 +9,8 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use tokio::sync::watch;
 
 use super::{
-    Backend, CameraDesk, Condition, DeskRefusal, Filter, LiveView, NoPicture, OpenCases,
-    PlatformAnswer, PlatformDoor, Reloaded, SiteWords, StillPicture, caller::Caller,
+    Backend, CameraDesk, Condition, DeskRefusal, Filter, LiveView, NoEvidence, NoPicture,
+    OpenCases, PackageFile, PlatformAnswer, PlatformDoor, Reloaded, SiteWords, StillPicture, caller::Caller,
 };
 use crate::{
     domain::{
@@ -164,6 +164,42 @@ impl<B: Backend> Backend for Seen<B> {
 
     fn incident_of(&self, id: EvidenceId) -> Option<IncidentId> {
         self.all.incident_of(id).filter(|id| self.incident(*id).is_some())
+    }
+
+    async fn export(
+        &self,
+        incident: IncidentId,
+        by: &str,
+        why: &str,
+    ) -> Result<PackageFile, NoEvidence> {
+        if self.grids.is_some() {
+            self.incident(incident).ok_or(NoEvidence::Unknown)?;
+        }
+        self.all.export(incident, by, why).await
+    }
+
+    async fn original(
+        &self,
+        picture: EvidenceId,
+        by: &str,
+        why: &str,
+    ) -> Result<Vec<u8>, NoEvidence> {
+        if self.grids.is_some() {
+            self.incident_of(picture).ok_or(NoEvidence::Unknown)?;
+        }
+        self.all.original(picture, by, why).await
+    }
+
+    async fn hold(
+        &self,
+        incident: IncidentId,
+        by: &str,
+        why: &str,
+    ) -> Result<jiff::Timestamp, NoEvidence> {
+        if self.grids.is_some() {
+            self.incident(incident).ok_or(NoEvidence::Unknown)?;
+        }
+        self.all.hold(incident, by, why).await
     }
 
     async fn look(&self, id: EvidenceId, by: &str) -> bool {

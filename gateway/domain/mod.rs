@@ -68,7 +68,7 @@ pub use device::{
 };
 pub use drill::DrillOrder;
 pub use duty::{DutyRole, Hours, OnDuty, Roster, Shift};
-pub use entry::{Entry, Outcome, Quarantined, SeenPress, Settled};
+pub use entry::{Entry, ExportedFile, Outcome, Quarantined, SeenPress, Settled};
 pub use event::{Event, EventData, event_schema};
 pub use event_context::EventContext;
 pub use event_life::EventLife;
@@ -79,7 +79,7 @@ pub use gauge::{Dated, GaugeReport, Measure, READINGS_KEPT, Reading, SeenReport}
 pub use ground::{Errors, Gaze, Spot, View, bearing_deg, distance_m, moved, turned};
 pub use hardware::HwDecode;
 pub use heartbeat::{Heartbeat, HeartbeatData, HeartbeatFacts, HeartbeatSums, started_at};
-pub use ids::{EvidenceId, IdMint, IncidentId, RuleId, SinkId, SiteId, SourceId};
+pub use ids::{EvidenceId, ExportId, IdMint, IncidentId, RuleId, SinkId, SiteId, SourceId};
 pub use incident::{
     ClockError, Detail, Evidence, Incident, ObjectCount, PreRollLimit, Record, SourceRef, Title,
     What,

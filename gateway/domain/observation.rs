@@ -72,7 +72,12 @@ pub enum Body {
     /// A sink will not get something; its id is the source.
     Loss(Loss),
     /// Evidence of an incident has been written and synced.
-    Evidence { incident: IncidentId, evidence: Box<Evidence> },
+    Evidence {
+        incident: IncidentId,
+        evidence: Box<Evidence>,
+        /// Of a picture with heads blurred: what it was before, sealed.
+        original: Option<Box<Evidence>>,
+    },
     /// Snapshot or clip could not be made; the incident must not wait for it.
     EvidenceFailed { incident: IncidentId, id: EvidenceId, reason: String },
     /// A payload nobody could read: to the quarantine, then acknowledged.

@@ -251,8 +251,8 @@ impl Desk {
             Body::Gauge(report) => self.gauge(source, stamp, report, &mut effects),
             Body::Fault(fault) => self.fault(now, source, stamp, fault, &mut effects),
             Body::Loss(loss) => self.loss(now, source, stamp, loss, &mut effects),
-            Body::Evidence { incident, evidence } => {
-                self.evidence(now, *incident, evidence, &mut effects);
+            Body::Evidence { incident, evidence, original } => {
+                self.evidence(now, *incident, (evidence, original.as_deref()), &mut effects);
             }
             Body::EvidenceFailed { incident, id, reason } => {
                 self.evidence_failed(now, *incident, (*id, reason), &mut effects);

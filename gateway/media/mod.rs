@@ -1,6 +1,7 @@
 //! Packets become pictures, clips and snapshots; ffmpeg-next lives only here.
 
 mod access;
+mod blur;
 mod clip;
 mod deadline;
 mod decode;
@@ -47,6 +48,6 @@ pub use key_still::{Still, key_still};
 pub use pool::Pool;
 pub use ring::{Cut, Ring};
 pub use session::{Packet, Run, Session, SessionRequest};
-pub use snapshot::jpeg_with_boxes;
+pub use snapshot::{Hidden, Snapshot, snapshot};
 pub use still::larger_picture;
 pub use stream_probe::{StreamSeen, see};

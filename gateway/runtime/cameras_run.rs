@@ -60,6 +60,7 @@ const NOT_OF_SESSION: &[&str] = &[
     "datum",
     "grid",
     "mask",
+    "private",
     "pre_roll_s",
     "post_roll_s",
     "clip_max_s",
@@ -124,8 +125,12 @@ impl Cameras {
             cameras.start_camera(camera, None)?;
         }
         cameras.drones.change(shared, (&cameras.detect_queue, &cameras.rings), config, None)?;
-        let evidence =
-            EvidenceWorker { store: shared.store.clone(), rings: cameras.rings.clone(), meter };
+        let evidence = EvidenceWorker {
+            store: shared.store.clone(),
+            rings: cameras.rings.clone(),
+            meter,
+            running: shared.running.clone(),
+        };
         let beat = shared.progress.part("evidence", EVIDENCE_STUCK_AFTER);
         let report = shared.reporter();
         spawn("evidence", move || evidence.run(&jobs, &report, &beat))?;

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::{
     camera_stills::CameraStills,
     device_table::DeviceTableReader,
+    evidence_out::{self, Wish},
     junction::Ask,
     one_entry::written,
     platform_doors::Platforms,
@@ -24,10 +25,11 @@ use super::{
 use crate::{
     base::{Readiness, Registry, ask, lock},
     camera::{self, LiveFeeds},
+    config::Config,
     console::{self, Condition, Filter, Reloaded, SinkCondition, SiteWords},
     domain::{
         AccessNote, AnnounceOrder, Answer, Body, CaseLines, Clock, DeviceTable, Entry, Envelope,
-        EventContext, Evidence, EvidenceId, IncidentId, Meter, Metric, Observation, PostureOrder,
+        EventContext, Evidence, EvidenceId, IncidentId, Meter, Metric, Now, Observation, PostureOrder,
         RainView, Record, Reply, SourceId,
     },
     media::heap_bytes,
@@ -181,7 +183,8 @@ impl console::Backend for ConsoleBackend {
     }
 
     fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)> {
-        self.store.evidence_path(id)
+        // An original is opened with a reason, and by no other door.
+        self.store.evidence_path(id).filter(|(_, evidence)| evidence.original_of.is_none())
     }
 
     async fn look(&self, evidence: EvidenceId, by: &str) -> bool {
@@ -191,7 +194,7 @@ impl console::Backend for ConsoleBackend {
         if before.is_some_and(|at| now.mono_ms.saturating_sub(at) < SAME_LOOK_MS) {
             return true;
         }
-        let read = Entry::EvidenceRead { evidence, by: by.into(), at: now.wall };
+        let read = Entry::EvidenceRead { evidence, by: by.into(), at: now.wall, reason: None };
         let written = written(&self.store, read).await;
         if written {
             let mut looked = lock(&self.looked);
@@ -209,6 +212,42 @@ impl console::Backend for ConsoleBackend {
 
     async fn note_access(&self, note: AccessNote) -> bool {
         written(&self.store, Entry::Access(note)).await
+    }
+
+    async fn export(
+        &self,
+        incident: IncidentId,
+        by: &str,
+        why: &str,
+    ) -> Result<console::PackageFile, console::NoEvidence> {
+        self.handed_out(by, why, move |backend, now, wish| {
+            evidence_out::file_of_package(&backend.store, &backend.config(), now, incident, wish)
+        })
+        .await
+    }
+
+    async fn original(
+        &self,
+        picture: EvidenceId,
+        by: &str,
+        why: &str,
+    ) -> Result<Vec<u8>, console::NoEvidence> {
+        self.handed_out(by, why, move |backend, now, wish| {
+            evidence_out::original(&backend.store, now, (picture, wish)).map_err(Into::into)
+        })
+        .await
+    }
+
+    async fn hold(
+        &self,
+        incident: IncidentId,
+        by: &str,
+        why: &str,
+    ) -> Result<Timestamp, console::NoEvidence> {
+        self.handed_out(by, why, move |backend, now, wish| {
+            evidence_out::hold(&backend.store, &backend.config(), now, incident, wish)
+        })
+        .await
     }
 
     async fn reply(&self, reply: Reply) -> Answer {
@@ -293,6 +332,23 @@ impl console::Backend for ConsoleBackend {
 }
 
 impl ConsoleBackend {
+    fn config(&self) -> Arc<Config> {
+        lock(&self.running).clone()
+    }
+
+    /// What blocks on the disk, for somebody who has said why he wants it.
+    async fn handed_out<T: Send + 'static>(
+        &self,
+        by: &str,
+        why: &str,
+        make: impl FnOnce(&Self, Now, &Wish) -> Result<T, console::NoEvidence> + Send + 'static,
+    ) -> Result<T, console::NoEvidence> {
+        let wish = Wish::new(by, why).map_err(console::NoEvidence::Failed)?;
+        let (backend, now) = (self.clone(), self.clock.now());
+        let made = tokio::task::spawn_blocking(move || make(&backend, now, &wish)).await;
+        made.unwrap_or_else(|error| Err(console::NoEvidence::Failed(error.to_string())))
+    }
+
     /// Sends an observation to the junction, as a source does; answers when it is on disk.
     async fn send_observation(&self, source: SourceId, body: Body) -> Answer {
         ask(&self.envelopes, Observation::of_gateway(source, self.clock.now(), body)).await

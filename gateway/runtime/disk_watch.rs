@@ -6,10 +6,11 @@ use tokio::sync::watch;
 
 use super::{
     announce_request::answer_announce, doctor::answer_doctor, drill_request::answer_drill,
+    evidence_out::answer_evidence,
     retry_request::answer_retry, shared::Shared,
 };
 use crate::{
-    base::stopped,
+    base::{lock, stopped},
     domain::{
         Body, Envelope, Fault, Kind, Loss, Meter, Metric, Now, Observation, SinkId, SourceId,
         started_at,
@@ -90,6 +91,8 @@ impl DiskWatch {
         answer_drill(&self.data, &self.shared);
         answer_doctor(&self.data, &self.shared);
         answer_announce(&self.data, &self.shared);
+        answer_evidence(&self.data, &self.shared);
+        self.shared.store.keep_by(&lock(&self.shared.running).evidence);
         let check = self.shared.store.check_space(now).unwrap_or_else(|error| SpaceCheck {
             level: self.shared.store.space_level(),
             short: Some(error.to_string()),

@@ -48,5 +48,7 @@ fn fill(
         ends_at: None,
         pre_roll_ms: None,
         pre_roll_limit: None,
+        original_of: None,
+        kept_here: false,
     })
 }

@@ -136,6 +136,11 @@ pub struct Config {
     /// video file, another one.
     #[serde(default)]
     pub detect_url: Option<String>,
+    /// Parts of the picture that nobody is shown, polygons `[[[x, y], …]]` in 0..1: black in every snapshot, also in
+    /// originals. Vision looks there all the same (`mask` is for that). Clips and live pictures show it: no sink
+    /// gets the file of a clip of this camera.
+    #[serde(default)]
+    pub private: Vec<Vec<[f32; 2]>>,
     /// Where the camera is asked (ONVIF): `http://192.0.2.5/onvif/device_service`, or `https://…`.
     /// Its user is the one in this url, `username`, or the one in `url`. Where `url` is absent, the
     /// camera's streams are found by it, and again when they break off. Its own motion events wake

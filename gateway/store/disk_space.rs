@@ -1,7 +1,8 @@
 //! Disk space: what the disk has left, and what goes, in which order, when it runs low (P11).
 //!
 //! Below `min_free_bytes` no new evidence is made, and evidence that is finished, delivered and
-//! past its days is removed. Below half of it, notices that still wait are shed, oldest first, each
+//! past its days is removed. Below half of it the oldest finished and delivered evidence goes, whatever its
+//! age, such as nobody holds before such as somebody does; notices that still wait are shed, oldest first, each
 //! entered in the ledger, and the settled part of the journal shrinks to its last segments. When a
 //! write finds no space at all, the store removes a reserve file that it keeps for that moment:
 //! from then on only presses (and the settlements that free space) are written. A pending alert or
@@ -171,10 +172,15 @@ impl Store {
         if level > SpaceLevel::Fine {
             short.push(format!("{free} bytes are free, {} are asked for", config.min_free_bytes));
             check.pieces += self.tidy(now)?.pieces;
+            // Presses go before all evidence: what they need is made room for, and no more.
+            if level >= SpaceLevel::Tight {
+                let wanted = config.min_free_bytes.saturating_sub(free);
+                check.pieces += self.make_room(None, (wanted, 0), "to make room for presses", now)?;
+            }
         } else {
             self.ensure_reserve();
         }
-        check.pieces += self.bound_evidence(&mut short)?;
+        check.pieces += self.bound_evidence(now, &mut short)?;
         let too_much_pending = self.bound_journal(level, &mut short);
         if too_much_pending || level >= SpaceLevel::Tight {
             check.shed = self.shed(now, &short.join("; "))?;
@@ -186,6 +192,11 @@ impl Store {
         if over || level >= SpaceLevel::Tight || before != level {
             // Wakes the writer, which lets segments go.
             drop(self.inner.queue.try_send(WriteJob::default()));
+        }
+        if !short.is_empty()
+            && let Some(days) = self.days_kept(now)
+        {
+            short.push(format!("evidence of the last {days} days is kept"));
         }
         check.short = (!short.is_empty()).then(|| short.join("; "));
         Ok(check)

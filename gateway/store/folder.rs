@@ -28,6 +28,7 @@ const OUR_NAMES: &[&str] = &[
     "first-account",
     "format",
     "home-assistant",
+    "holds",
     "in-hand",
     "index",
     "journal",
@@ -102,6 +103,10 @@ impl DataFolder {
     /// The key of signed links.
     pub(super) fn keys(&self) -> PathBuf {
         self.root.join("keys")
+    }
+    /// Evidence that is kept whatever its age.
+    pub(super) fn holds(&self) -> PathBuf {
+        self.root.join("holds.json")
     }
     /// Let go when there is no room left, for the presses.
     pub(super) fn reserve(&self) -> PathBuf {

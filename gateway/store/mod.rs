@@ -22,19 +22,26 @@ mod format;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gauges;
+mod holds;
 mod index;
 mod journal;
+mod keep;
+mod key_chest;
 mod ledger;
 mod left;
 mod list;
 mod memory;
 mod on_disk;
 mod open;
+mod originals;
+mod own_keys;
+mod package;
 mod recover;
 mod restored;
 mod retain;
 mod room;
 mod scrub;
+mod sealed;
 mod seen_marks;
 mod shared;
 mod state;
@@ -87,16 +94,21 @@ pub use self::{
     error::{EvidenceError, OpenError, SettleError, Unavailable},
     evidence::NewEvidence,
     folder::{is_new, is_own_name},
+    holds::{Hold, HoldOrder},
+    keep::{EvidenceConfig, KeepOverride},
     ledger::{Ledger, Sums, ledger_text},
     list::{Letter, incidents, letters, pending, quarantine, shed},
     open::{Opened, Restored, open, open_as_it_was},
+    originals::NoOriginal,
+    own_keys::site_key,
+    package::{ExportOrder, Exported, NoExport, verify},
     tidy::Tidied,
     track_read::{KeptTracks, kept_tracks},
     tracks::{TrackLog, TracksConfig},
 };
 use self::{
-    disk::Disk, facts::Fact, folder::DataFolder, shared::Shared, state::Brief, tidy::SteadyClock,
-    writer::WriteJob,
+    disk::Disk, facts::Fact, folder::DataFolder, holds::Holds, keep::KeepRules, shared::Shared,
+    state::Brief, tidy::SteadyClock, writer::WriteJob,
 };
 use crate::{
     base::{Tried, lock},
@@ -212,6 +224,9 @@ struct Inner {
     /// Taken by whoever closes.
     thread: Mutex<Option<JoinHandle<bool>>>,
     steady: Mutex<SteadyClock>,
+    holds: Holds,
+    keep: Mutex<KeepRules>,
+    exporting: Mutex<()>,
 }
 
 impl Store {
@@ -328,13 +343,17 @@ impl Store {
     }
 
     fn location_of(&self, id: IncidentId) -> Option<journal::Location> {
+        self.brief_of(id).map(|brief| brief.location)
+    }
+
+    fn brief_of(&self, id: IncidentId) -> Option<Brief> {
         let (brief, older) = {
             let state = lock(&self.inner.shared.state);
             let brief = state.incidents.get(&id).or_else(|| state.left.find(id));
             (brief.cloned(), state.has_older)
         };
         let on_disk = || self.inner.shared.on_disk().filter(|_| older)?.brief(id);
-        brief.or_else(on_disk).map(|brief| brief.location)
+        brief.or_else(on_disk)
     }
 
     /// The latest state of an incident that is to go on: as [`Self::incident`], and in a folder that came
@@ -420,13 +439,18 @@ impl Store {
         Ok(())
     }
 
+    /// What the records say of a piece of evidence.
+    fn described(&self, id: EvidenceId) -> Option<Evidence> {
+        let location = lock(&self.inner.shared.state).evidence.get(&id)?.location;
+        match self.inner.shared.reader.read(location).ok()? {
+            Fact::Entry(Entry::Evidence { evidence, .. }) => Some(evidence),
+            fact => fact.into_record()?.incident.evidence.into_iter().find(|e| e.id == id),
+        }
+    }
+
     /// The file of a piece of evidence and what the records say of it.
     pub fn evidence_path(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)> {
-        let location = lock(&self.inner.shared.state).evidence.get(&id)?.location;
-        let described = match self.inner.shared.reader.read(location).ok()? {
-            Fact::Entry(Entry::Evidence { evidence, .. }) => evidence,
-            fact => fact.into_record()?.incident.evidence.into_iter().find(|e| e.id == id)?,
-        };
+        let described = self.described(id)?;
         let path = evidence::find(&self.inner.data_folder, &described)?;
         Some((path, described))
     }

@@ -18,8 +18,10 @@ use super::{
     disk_space::DiskSpace,
     evidence,
     folder::{self, DataFolder},
+    holds::Holds,
     index::{self, Index, Indexer},
     journal::{Journal, Reader, segment_path},
+    keep::{EvidenceConfig, KeepRules},
     left::{Left, Trace},
     memory::Bounds,
     recover::{Checkpoint, Recovered, RecoveryTarget, recover},
@@ -152,6 +154,9 @@ fn begin(
     };
     let thread = start_threads(&data_folder, writer, index)?;
     let inner = Inner {
+        holds: Holds::read(&data_folder),
+        exporting: Mutex::default(),
+        keep: Mutex::new(KeepRules::of(&EvidenceConfig::default(), config.evidence_days)),
         queue,
         shared,
         data_folder,

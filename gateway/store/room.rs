@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     base::lock,
-    domain::{EvidenceId, IncidentId, Kind},
+    domain::{EvidenceId, IncidentId, Kind, Now},
 };
 
 /// Where residents report, a tenth is theirs.
@@ -129,17 +129,17 @@ impl Store {
 
     /// Removes evidence beyond its own bound; returns how many pieces. What cannot be removed is
     /// added to `short`.
-    pub(super) fn bound_evidence(&self, short: &mut Vec<String>) -> io::Result<usize> {
+    pub(super) fn bound_evidence(&self, now: Now, short: &mut Vec<String>) -> io::Result<usize> {
         let mut removed = 0;
         // Another picture is refused at the bound: it is made room for before that.
         if self.report_excess() != (0, 0) {
-            removed += self.shrink_evidence(Share::Reports)?;
+            removed += self.shrink_evidence(Share::Reports, now)?;
         }
         let (bytes, most) = self.share_bytes(Share::Others);
         if bytes <= most {
             return Ok(removed);
         }
-        removed += self.shrink_evidence(Share::Others)?;
+        removed += self.shrink_evidence(Share::Others, now)?;
         let (left, _) = self.share_bytes(Share::Others);
         if left > most {
             short.push(format!(

@@ -190,7 +190,9 @@ impl State {
             | Entry::EvidenceRead { .. }
             | Entry::Applied { .. }
             | Entry::LinkMade { .. }
-            | Entry::Access(_) => {}
+            | Entry::Access(_)
+            | Entry::Exported { .. }
+            | Entry::Held { .. } => {}
         }
     }
 
@@ -221,7 +223,9 @@ impl State {
             self.touched.insert(Key::Due(seq));
         }
         for evidence in &record.incident.evidence {
-            self.owe_piece(record, top, evidence.id);
+            if evidence.may_leave() {
+                self.owe_piece(record, top, evidence.id);
+            }
             self.piece(seq, (record.incident.id, Some(kind)), location, evidence, true);
         }
         self.note_time(record.incident.changed_at);

@@ -301,6 +301,8 @@ fn p5_evidence_is_in_place_and_hashed_before_it_can_be_named() {
         ends_at: None,
         pre_roll_ms: None,
         pre_roll_limit: None,
+        original_of: None,
+        kept_here: false,
     };
     let incident = IncidentId::new();
     put(&store, vec![Entry::Evidence { incident, evidence: evidence.clone() }]);
@@ -339,6 +341,8 @@ fn p5_old_evidence_leaves_only_when_finished_and_delivered() {
             ends_at: None,
             pre_roll_ms: None,
             pre_roll_limit: None,
+            original_of: None,
+            kept_here: false,
         });
         put(&store, vec![change(record)]);
         id

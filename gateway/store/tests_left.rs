@@ -177,6 +177,8 @@ fn p5_pictures_of_open_cases_are_known_after_a_start_however_many_there_are() {
         ends_at: None,
         pre_roll_ms: None,
         pre_roll_limit: None,
+        original_of: None,
+        kept_here: false,
     };
     let with_a_piece = |stage: Stage| {
         let (id, evidence) = (IncidentId::new(), piece());

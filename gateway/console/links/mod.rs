@@ -183,7 +183,10 @@ impl<B: Backend> PageDoor<B> {
             return None;
         }
         let of_step = |id| incident.life.steps.iter().any(|step| step.evidence == Some(id));
-        let mut pictures = incident.evidence.iter().filter(|one| one.media_type == "image/jpeg");
+        let mut pictures = incident
+            .evidence
+            .iter()
+            .filter(|one| one.media_type == "image/jpeg" && one.original_of.is_none());
         pictures.find(|one| self.pictures && !of_step(one.id)).map(|one| one.id)
     }
 }

@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { call, evidenceUrl, Refused } from './api';
+import { Export } from './export';
 import { TimeLine } from './timeline';
 import { clip, Limit, Picture, picture, placeOf, Presses, Severity, Stage, text } from './parts';
 import { go, incidentHash } from './route';
@@ -45,6 +46,7 @@ function Whole({ one }: { one: Case }) {
           <button type="button" class="plain print" onClick={() => window.print()}>
             {t('act.print')}
           </button>
+          <Export one={one} />
         </div>
         <h2>{title(one)}</h2>
         <p class="where">{placeOf(one)}</p>
@@ -94,6 +96,7 @@ function Evidence({ one }: { one: Case }) {
           <Picture piece={shot} alt={`${t('case.picture')}: ${title(one)}`} />
           <figcaption>
             {t('case.picture')} {shot.starts_at === undefined ? '' : clockS(shot.starts_at)}
+            {one.evidence.some((piece) => piece.original_of === shot.id) ? ` · ${t('case.blurred')}` : ''}
           </figcaption>
         </figure>
       )}
@@ -102,6 +105,7 @@ function Evidence({ one }: { one: Case }) {
           <video controls preload="none" src={evidenceUrl(video.id)} aria-label={t('case.clip')} />
           <figcaption>
             {t('case.clip')} {video.starts_at === undefined ? '' : `${clockS(video.starts_at)}–${clockS(video.ends_at ?? video.starts_at)}`}
+            {` · ${t(video.kept_here === true ? 'case.kept_here' : 'case.not_blurred')}`}
             {video.pre_roll_ms === undefined || video.pre_roll_ms < 100 ? '' : ` · ${t('case.clip_from', { s: (video.pre_roll_ms / 1000).toFixed(1) })}`}
           </figcaption>
         </figure>

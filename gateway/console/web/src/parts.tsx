@@ -20,7 +20,7 @@ export function Severity({ one }: { one: Case }) {
   );
 }
 
-export const picture = (one: Case): Evidence | undefined => one.evidence.find((piece) => piece.media_type === 'image/jpeg');
+export const picture = (one: Case): Evidence | undefined => one.evidence.find((piece) => piece.media_type === 'image/jpeg' && piece.original_of === undefined);
 export const clip = (one: Case): Evidence | undefined => !may('evidence') ? undefined : one.evidence.find((piece) => piece.media_type === 'video/mp4');
 
 /** A picture of the gateway; where it does not open, the reason stands in its place. */

@@ -69,7 +69,7 @@ function lanesOf(one: Case): Lane[] {
     if (began > start) bars.push({ from: start, to: began, kind: 'preroll', label: t('case.clip_from', { s: ((began - start) / 1000).toFixed(1) }) });
     lanes.push({ name: t('case.clip'), bars, dots: [] });
   }
-  const shots = one.evidence.filter((piece) => piece.media_type === 'image/jpeg' && piece.starts_at !== undefined);
+  const shots = one.evidence.filter((piece) => piece.media_type === 'image/jpeg' && piece.original_of === undefined && piece.starts_at !== undefined);
   if (shots.length > 0) {
     lanes.push({ name: t('case.picture'), bars: [], dots: shots.map((piece) => ({ time: at(piece.starts_at ?? ''), kind: 'shot', label: t('case.picture') })) });
   }

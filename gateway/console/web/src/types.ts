@@ -13,6 +13,10 @@ export interface Evidence {
   ends_at?: string;
   pre_roll_ms?: number;
   pre_roll_limit?: string;
+  /** It is the sealed original of this picture: it has no address. */
+  original_of?: string;
+  /** Its camera shows what is private: no sink gets the file. */
+  kept_here?: boolean;
 }
 
 export interface Step {
