@@ -36,6 +36,7 @@ struct Typed {
     data: Option<store::Config>,
     tracks: Option<store::TracksConfig>,
     web: Option<console::Config>,
+    map: Option<console::MapConfig>,
     reports: Option<reports::Config>,
     model: Option<vision::Config>,
     links: Option<console::LinksConfig>,
@@ -65,6 +66,7 @@ impl Typed {
             data: document.one("data", store::Config::problems, nothing),
             tracks: document.one("tracks", store::TracksConfig::problems, nothing),
             web: document.one("web", console::Config::problems, nothing),
+            map: document.one("map", console::MapConfig::problems, nothing),
             reports: document.optional(
                 "reports",
                 reports::Config::problems,
@@ -127,6 +129,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     doors::check_brokers(document, &typed.mqtt, &site.id);
     datums::to_wgs84(
         &mut site,
+        typed.map.as_mut(),
         &mut typed.buttons,
         &mut typed.cameras,
         &mut typed.drones,
@@ -155,6 +158,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         data: typed.data?,
         tracks: typed.tracks?,
         web: typed.web?,
+        map: typed.map?,
         reports: typed.reports,
         links: typed.links,
         intake: typed.intake,

@@ -42,6 +42,7 @@ impl Contents {
         contents.put("data", "", &config.data);
         contents.put("tracks", "", &config.tracks);
         contents.put("web", "", &config.web);
+        contents.put("map", "", &config.map);
         config.reports.iter().for_each(|reports| contents.put("reports", "", reports));
         config.links.iter().for_each(|links| contents.put("links", "", links));
         contents.put("model", "", &config.model);

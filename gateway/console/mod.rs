@@ -1,15 +1,19 @@
 //! The web API: reads snapshots through its `Backend` and owns no state; replies enter by the junction, as those of MQTT do.
 
+mod alarms;
 mod body;
 mod changes;
 mod door;
 mod evidence;
+mod faults;
 mod figures;
+mod fleet;
 mod forms;
 mod html;
 mod link;
 mod links;
 mod listener;
+mod map;
 mod overview;
 mod page;
 mod platform;
@@ -36,8 +40,8 @@ use listener::{DoorRules, WebListener};
 use crate::{
     base::Readiness,
     domain::{
-        Answer, CaseLines, DeviceTable, EventContext, Evidence, EvidenceId, IncidentId, Kind,
-        PostureOrder, RainView, Record, Reply,
+        Answer, CaseLines, DeviceTable, DroneView, EventContext, Evidence, EvidenceId, IncidentId,
+        Kind, PostureOrder, RainView, Record, Reply,
     },
     wire::{
         case_links::{BadLink, LinkOf, NoLink},
@@ -45,7 +49,10 @@ use crate::{
     },
 };
 
+pub use faults::{FaultCode, FaultView};
+pub use fleet::CameraView;
 pub use links::{LinkPages, LinksConfig};
+pub use map::{MapConfig, MapGrid, MapGround, MapSector, MapSource, MapView, SiteMap};
 pub use overview::{Condition, Person, SinkCondition, SiteWords};
 pub use platform::{PlatformAnswer, PlatformDoor};
 pub use sessions::Sessions;
@@ -180,6 +187,14 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn condition(&self) -> Condition;
     /// The site's own words, and its people.
     fn site_words(&self) -> SiteWords;
+    /// The map of the configuration that runs.
+    fn map(&self) -> Arc<SiteMap>;
+    /// How each camera is now, by id.
+    fn camera_views(&self) -> Vec<CameraView>;
+    /// Where each drone was last, by id; one that never told it is not in it. `None`: the gateway stops.
+    fn drone_views(&self) -> impl Future<Output = Option<Vec<DroneView>>> + Send;
+    /// How many are on duty then by the roster who may decide or help to: grid workers left out.
+    fn officers_on_duty(&self, at: jiff::Timestamp) -> usize;
     /// By the wall clock.
     fn now(&self) -> jiff::Timestamp;
     fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)>;

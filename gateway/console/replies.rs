@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Backend, forms,
+    overview::with_words,
     problem::problem,
     step_pictures::{self, NoPicture, Replied},
 };
@@ -90,7 +91,7 @@ async fn answered<B: Backend>(backend: &B, reply: Reply, picture: Option<Vec<u8>
         Replied { answer: Answer::Changed(incident), .. } => {
             let last = incident.life.last_taken();
             let what = last.map_or(What::Updated, |step| step.step.what());
-            Json(json!(backend.context().data(what, &incident))).into_response()
+            Json(with_words(&backend.context().data(what, &incident))).into_response()
         }
         Replied { answer: Answer::Stored, .. } => StatusCode::NO_CONTENT.into_response(),
         Replied { answer: Answer::Refused(reason), .. } => {

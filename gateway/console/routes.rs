@@ -14,11 +14,11 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    Backend, Filter, Reloaded,
+    Backend, Filter, Reloaded, alarms,
     body::{BODY_BYTES_MAX, PICTURE_BODY_BYTES_MAX, with_body, with_picture_body},
     changes::{self, Feed, PAGES_MAX},
     door::{self, Door},
-    evidence, figures, link, overview, page, platform,
+    evidence, figures, fleet, link, map, overview, page, platform,
     problem::problem,
     replies, rules, weather,
 };
@@ -50,6 +50,7 @@ pub(super) fn router<B: Backend>(door: Door<B>, stop: watch::Receiver<bool>) -> 
         .route("/api/v1/incidents", get(incidents::<B>))
         .route("/api/v1/incidents/{id}", get(incident::<B>))
         .route("/api/v1/incidents/{id}/link", get(link::make::<B>))
+        .route("/api/v1/alarms", get(alarms::serve::<B>))
         .route("/api/v1/figures", get(figures::json::<B>))
         .route("/api/v1/figures.csv", get(figures::csv::<B>))
         .route("/api/v1/figures.xlsx", get(figures::xlsx::<B>))
@@ -61,6 +62,9 @@ pub(super) fn router<B: Backend>(door: Door<B>, stop: watch::Receiver<bool>) -> 
         .route("/api/v1/rain", get(weather::rain::<B>))
         .route("/api/v1/posture", get(weather::postures::<B>).post(weather::order::<B>))
         .route("/api/v1/console", get(overview::serve::<B>))
+        .route("/api/v1/map", get(map::serve::<B>))
+        .route("/api/v1/map/ground", get(map::ground::<B>))
+        .route("/api/v1/fleet", get(fleet::serve::<B>))
         .merge(changes)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(with_body))
@@ -137,7 +141,7 @@ fn filter(query: &HashMap<String, String>) -> Result<Filter, String> {
 }
 
 fn shown<B: Backend>(backend: &B, record: &Record) -> Value {
-    json!(backend.context().data(record.what, &record.incident))
+    overview::with_words(&backend.context().data(record.what, &record.incident))
 }
 
 /// All devices, or those of a state: `?state=silent`.
