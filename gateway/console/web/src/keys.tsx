@@ -5,7 +5,7 @@ import { forgetLater, isAskedFirst, take } from './actions';
 import { move } from './now';
 import { chosen, find, release } from './order';
 import { Dialog } from './parts';
-import { go, incidentHash } from './route';
+import { go, incidentHash, mapHash, route } from './route';
 import { listenOnce } from './sound';
 import { askWho, entrance } from './state';
 import { asking, begin, dismissBy } from './steps';
@@ -27,6 +27,8 @@ const HELP: [string, Key][] = [
   ['N', 'keys.new'],
   ['S', 'keys.sound'],
   ['1 2 3', 'keys.tabs'],
+  ['M', 'keys.map'],
+  ['E', 'keys.devices'],
   ['?', 'keys.help'],
   ['Esc', 'keys.back'],
 ];
@@ -61,6 +63,7 @@ function back(): boolean {
   if (askWho.value) return (askWho.value = false), forgetLater(), true;
   if (helpShown.value) return (helpShown.value = false), true;
   if (chosen.value !== null) return go('#/', true), true;
+  if (route.value.device !== null) return go('#/devices', true), true;
   return false;
 }
 
@@ -86,6 +89,8 @@ function onKey(event: KeyboardEvent): void {
 }
 
 function inList(key: string): boolean {
+  // Elsewhere arrows scroll, and move the map.
+  if (key.startsWith('arrow') && route.value.tab !== 'now') return false;
   const one = chosen.value === null ? undefined : find(chosen.value);
   const step = { a: 'accepted', d: 'dispatched', x: 'dismissed' }[key] as 'accepted' | 'dispatched' | 'dismissed' | undefined;
   if (step !== undefined && one !== undefined && !hasJustGone() && steps(one).includes(step)) {
@@ -112,6 +117,10 @@ function inList(key: string): boolean {
       return go('#/system'), true;
     case '3':
       return go('#/figures'), true;
+    case 'm':
+      return go(chosen.value === null ? '#/map' : mapHash('i', chosen.value)), true;
+    case 'e':
+      return go('#/devices'), true;
     default:
       return false;
   }

@@ -12,6 +12,8 @@ import { start } from './sound';
 import { calls, entrance } from './state';
 import { Asking } from './steps';
 import { System } from './system';
+import { Devices } from './devices';
+import { MapScreen } from './map';
 import { Urgent } from './urgent';
 import { language, speak, t } from './words';
 
@@ -24,7 +26,7 @@ function App() {
     <div class="page">
       <Top />
       {calls.value.length > 0 ? null : <Broken />}
-      {tab === 'now' ? <Now /> : tab === 'system' ? <System /> : <Figures />}
+      {tab === 'now' ? <Now /> : tab === 'map' ? <MapScreen /> : tab === 'devices' ? <Devices /> : tab === 'system' ? <System /> : <Figures />}
       <Foot />
       <Notices />
       <Urgent />
