@@ -19,7 +19,7 @@ fn here() -> PathBuf {
 }
 
 /// Where the pictures are left.
-fn screens() -> PathBuf {
+pub(crate) fn screens() -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("screens")
@@ -45,14 +45,14 @@ fn site() -> Site {
     })
 }
 
-async fn start(site: Site) -> Gateway {
+pub(crate) async fn start(site: Site) -> Gateway {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("duty.csv"), ROSTER).unwrap();
     Launch::of(site).in_folder(folder).start().await
 }
 
 /// Runs one flow; what it says is shown.
-async fn flow(gateway: &Gateway, name: &str, screens: Option<&Path>) -> String {
+pub(crate) async fn flow(gateway: &Gateway, name: &str, screens: Option<&Path>) -> String {
     assert!(
         here().join("node_modules/playwright-core").is_dir(),
         "playwright-core is not here; `make setup-console` fetches it"

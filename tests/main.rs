@@ -77,6 +77,7 @@ mod city;
 mod configs;
 mod console;
 mod console_doors;
+mod console_pages;
 mod doors_brokers;
 mod doors_intake;
 mod doors_web;
