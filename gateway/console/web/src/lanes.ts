@@ -21,13 +21,20 @@ function things(one: Case): Thing[] {
   return Array.isArray(all) ? (all as Thing[]) : [];
 }
 
-/** When whoever it saw was there. */
+/** When whoever it saw was there; those who were there together are one bar. */
 function seenBars(one: Case, source: string): Bar[] {
-  return things(one).flatMap((thing) => {
+  const bars = things(one).flatMap((thing) => {
     if (thing.source !== source || thing.first_at === undefined || thing.last_at === undefined) return [];
     const standing = thing.standing === true ? ` · ${t('line.standing')}` : '';
     return [{ from: at(thing.first_at), to: at(thing.last_at), kind: 'active', label: `${word('object', thing.label ?? '')}${standing}` }];
   });
+  const joined: Bar[] = [];
+  for (const bar of bars.sort((a, b) => a.from - b.from)) {
+    const last = joined[joined.length - 1];
+    if (last === undefined || bar.from > last.to) joined.push(bar);
+    else [last.to, last.label] = [Math.max(last.to, bar.to), last.label.includes(bar.label) ? last.label : `${last.label}、${bar.label}`];
+  }
+  return joined;
 }
 
 function ofSource(one: Case, source: Source, isFirst: boolean): Lane {

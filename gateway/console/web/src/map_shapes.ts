@@ -85,7 +85,8 @@ export function drawShape(pen: CanvasRenderingContext2D, look: Look, by: Palette
   pen.stroke();
   if (r >= 4 && look.kind !== 'incident') mark(pen, look.health, line, by, x, y, r);
   pen.restore();
-  if (look.label !== undefined) write(pen, look.label, by, x, y + r + 12);
+  // Beneath an incident lies what it happens to.
+  if (look.label !== undefined) look.kind === 'incident' ? write(pen, look.label, by, x + r + 14, y) : write(pen, look.label, by, x, y + r + 12);
 }
 
 /** Not by its colour alone: a cross for what is ill, a bar for what is weak. */
