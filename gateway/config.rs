@@ -62,7 +62,7 @@ use crate::{
 pub use button::ButtonConfig;
 pub use diff::{ConfigChange, Difference, Item};
 pub use fall_back::load_to_run;
-pub use grids::{Grids, ReadGrids};
+pub use grids::{Grids, Outline, ReadGrids};
 pub use problem::Problem;
 pub use read::Origin;
 pub use roster::{DutyConfig, duty_gaps};
@@ -81,6 +81,8 @@ pub struct Config {
     pub tracks: store::TracksConfig,
     pub evidence: store::EvidenceConfig,
     pub web: console::Config,
+    /// What lies under the map of the page.
+    pub map: console::MapConfig,
     /// The public page; absent, there is none.
     pub reports: Option<console::reports::Config>,
     /// Absent: nobody answers a case by a link.
@@ -185,6 +187,9 @@ struct Shape {
     /// Where the API listens.
     #[serde(default)]
     web: console::Config,
+    /// What lies under the map of the page.
+    #[serde(default)]
+    map: console::MapConfig,
     /// The public page 邹全办 on which residents report; absent, there is none.
     #[serde(default)]
     reports: Option<console::reports::Config>,

@@ -45,14 +45,14 @@ fn site() -> Site {
     })
 }
 
-async fn start(site: Site) -> Gateway {
+pub(crate) async fn start(site: Site) -> Gateway {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("duty.csv"), ROSTER).unwrap();
     Launch::of(site).in_folder(folder).start().await
 }
 
 /// Runs one flow; what it says is shown.
-async fn flow(gateway: &Gateway, name: &str, screens: Option<&Path>) -> String {
+pub(crate) async fn flow(gateway: &Gateway, name: &str, screens: Option<&Path>) -> String {
     flow_with(gateway, name, screens, &[]).await
 }
 

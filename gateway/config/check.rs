@@ -39,6 +39,7 @@ struct Typed {
     tracks: Option<store::TracksConfig>,
     evidence: Option<store::EvidenceConfig>,
     web: Option<console::Config>,
+    map: Option<console::MapConfig>,
     reports: Option<reports::Config>,
     model: Option<vision::Config>,
     links: Option<console::LinksConfig>,
@@ -74,6 +75,7 @@ impl Typed {
                 store::EvidenceConfig::warnings,
             ),
             web: document.one("web", console::Config::problems, nothing),
+            map: document.one("map", console::MapConfig::problems, nothing),
             reports: document.optional(
                 "reports",
                 reports::Config::problems,
@@ -151,6 +153,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     doors::check_brokers(document, &typed.mqtt, &site.id);
     datums::to_wgs84(
         &mut site,
+        typed.map.as_mut(),
         &mut typed.buttons,
         &mut typed.cameras,
         &mut typed.drones,
@@ -185,6 +188,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         tracks: typed.tracks?,
         evidence: typed.evidence?,
         web: typed.web?,
+        map: typed.map?,
         reports: typed.reports,
         links: typed.links,
         intake: typed.intake,

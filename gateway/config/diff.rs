@@ -43,6 +43,7 @@ impl Contents {
         contents.put("tracks", "", &config.tracks);
         contents.put("evidence", "", &config.evidence);
         contents.put("web", "", &config.web);
+        contents.put("map", "", &config.map);
         config.reports.iter().for_each(|reports| contents.put("reports", "", reports));
         config.links.iter().for_each(|links| contents.put("links", "", links));
         contents.put("model", "", &config.model);

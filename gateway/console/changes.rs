@@ -15,12 +15,16 @@ use axum::{
     response::Response,
 };
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::MissedTickBehavior,
+};
 
 use super::{
     Backend,
     caller::Caller,
     door::Door,
+    fleet::drones,
     overview::{case, series},
     problem::problem,
     seen::Seen,
@@ -33,6 +37,8 @@ pub(super) const PAGES_MAX: usize = 64;
 const READ_AT_ONCE: usize = 64;
 /// A sign of life, with the position of the journal.
 const ALIVE_EVERY: Duration = Duration::from_secs(5);
+/// Where drones are, while one flies.
+const DRONES_EVERY: Duration = Duration::from_secs(1);
 /// A page that takes nothing for so long has to come again.
 const SENT_WITHIN: Duration = Duration::from_secs(10);
 /// A page has nothing to say.
@@ -120,6 +126,9 @@ impl<B: Backend> FeedPage<B> {
         let mut changed = self.door.backend.change_position();
         let mut accounts = self.door.accounts.changes();
         let mut alive = tokio::time::interval(ALIVE_EVERY);
+        let mut drones = tokio::time::interval(DRONES_EVERY);
+        drones.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told_flying = false;
         loop {
             changed.borrow_and_update();
             accounts.borrow_and_update();
@@ -138,6 +147,10 @@ impl<B: Backend> FeedPage<B> {
                 _ = accounts.changed() => {}
                 _ = alive.tick() => if let Some(end) = self.say_alive().await {
                     return end;
+                },
+                _ = drones.tick() => match self.say_drones(told_flying).await {
+                    Ok(flying) => told_flying = flying,
+                    Err(end) => return end,
                 },
                 heard = self.socket.recv() => match heard {
                     // Pongs, and pings that are answered by themselves.
@@ -186,6 +199,19 @@ impl<B: Backend> FeedPage<B> {
             "condition": backend.condition(),
         });
         if self.send(&alive).await { None } else { Some(End::Gone) }
+    }
+
+    /// Where drones are, while one flies and once more when none does; gives whether one does.
+    async fn say_drones(&mut self, told_flying: bool) -> Result<bool, End> {
+        let backend = &self.seen;
+        let Some(views) = backend.drone_views().await else { return Err(End::Stopping) };
+        let flying = views.iter().any(|drone| drone.flying);
+        if !flying && !told_flying {
+            return Ok(false);
+        }
+        let drones = drones(&backend.context(), &views);
+        let said = self.send(&json!({ "type": "drones", "drones": drones })).await;
+        if said { Ok(flying) } else { Err(End::Gone) }
     }
 
     /// False: it does not take it.

@@ -2,6 +2,7 @@
 
 mod account_routes;
 pub mod accounts;
+mod alarms;
 mod announce;
 mod api_schema;
 mod audit;
@@ -12,13 +13,16 @@ mod changes;
 mod door;
 mod entrance;
 mod evidence;
+mod faults;
 mod figures;
+mod fleet;
 mod forms;
 mod html;
 mod link;
 mod links;
 mod listener;
 mod live;
+mod map;
 mod overview;
 mod package;
 mod page;
@@ -56,8 +60,8 @@ use sessions::Sessions;
 use crate::{
     base::Readiness,
     domain::{
-        AccessNote, AnnounceOrder, Answer, CaseLines, Clock, DeviceTable, EventContext, Evidence,
-        EvidenceId, IncidentId, Kind, PostureOrder, RainView, Record, Reply,
+        AccessNote, AnnounceOrder, Answer, CaseLines, Clock, DeviceTable, DroneView, EventContext,
+        Evidence, EvidenceId, IncidentId, Kind, PostureOrder, RainView, Record, Reply,
     },
     wire::{
         case_links::{BadLink, LinkOf, NoLink},
@@ -70,6 +74,7 @@ pub use accounts::Accounts;
 pub use api_schema::api_schema;
 pub use camera_desk::{CameraDesk, DeskRefusal, LiveView, StillPicture};
 pub use links::{LinkPages, LinksConfig};
+pub use map::{MapConfig, MapGrid, MapGround, MapSector, MapSource, MapView, SiteMap};
 pub use overview::{Condition, Person, SinkCondition, SiteWords};
 pub use package::{NoEvidence, PackageFile};
 pub use platform::{PlatformAnswer, PlatformDoor};
@@ -243,6 +248,14 @@ pub trait Backend: CameraDesk + Clone + Send + Sync + 'static {
     fn condition(&self) -> Condition;
     /// The site's own words, and its people.
     fn site_words(&self) -> SiteWords;
+    /// The map of the configuration that runs.
+    fn map(&self) -> Arc<SiteMap>;
+    /// How each camera is now, by id.
+    fn camera_views(&self) -> Vec<CameraView>;
+    /// Where each drone was last, by id; one that never told it is not in it. `None`: the gateway stops.
+    fn drone_views(&self) -> impl Future<Output = Option<Vec<DroneView>>> + Send;
+    /// How many are on duty then by the roster who may decide or help to: grid workers left out.
+    fn officers_on_duty(&self, at: jiff::Timestamp) -> usize;
     /// By the wall clock.
     fn now(&self) -> jiff::Timestamp;
     fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)>;

@@ -9,8 +9,8 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Backend, seen::Seen};
-use crate::domain::{DutyRole, Record};
+use super::{Backend, FaultView, seen::Seen};
+use crate::domain::{DutyRole, EventData, Record, why_words};
 
 /// Open cases in one page; the most urgent are in it, and how many are not is said.
 const OPEN_MAX: usize = 2_000;
@@ -42,8 +42,13 @@ pub struct Condition {
     pub reasons: Vec<String>,
     /// As in `/readyz`.
     pub notes: Vec<String>,
+    /// All of them, each with a code.
+    pub faults: Vec<FaultView>,
     /// As in `/readyz`.
     pub model: Option<String>,
+    /// What runs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// Each with what it is owed.
     pub sinks: Vec<SinkCondition>,
     /// Of the file system; absent where it cannot be asked.
@@ -54,6 +59,13 @@ pub struct Condition {
     pub evidence_bytes: u64,
     /// Of the journal.
     pub journal_bytes: u64,
+    /// Resident memory of the process.
+    pub memory_bytes: u64,
+    /// Tasks that run or wait for a processor, the mean of a minute; absent where the system does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_1m: Option<f64>,
+    /// How many there are.
+    pub processors: usize,
 }
 
 /// A sink and what it is owed.
@@ -65,6 +77,14 @@ pub struct SinkCondition {
     pub pending: u64,
     /// Records that it refused for good.
     pub dead: u64,
+    /// Owed to it since the store was made: delivered, pending, dead, given up and lost together.
+    pub accepted: u64,
+    /// Records that it has.
+    pub delivered: u64,
+    /// Records that were given up with a reason.
+    pub shed: u64,
+    /// Records that the disk destroyed before they were delivered.
+    pub lost: u64,
 }
 
 /// Names the positions of this process: those of another one are not on the same way.
@@ -95,5 +115,12 @@ pub(super) async fn serve<B: Backend>(backend: Seen<B>) -> Response {
 pub(super) fn case<B: Backend>(backend: &B, record: &Record) -> Value {
     let mut data = backend.context().data(record.what, &record.incident);
     data.detail.remove("track");
-    json!(data)
+    with_words(&data)
+}
+
+/// With `why_words`: why it was raised and joined, sentence by sentence, for officers.
+pub(super) fn with_words(data: &EventData) -> Value {
+    let mut value = json!(data);
+    value["why_words"] = json!(why_words(&data.why));
+    value
 }

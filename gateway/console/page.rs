@@ -15,8 +15,9 @@ type File = (&'static str, &'static [u8], Option<&'static [u8]>);
 static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/console_files.rs"));
 
 /// Nothing but our own files, no script or style in the page itself, no foreign frame; and a text never becomes markup or
-/// code (Trusted Types): a device may be called `<img onerror=…>`.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; trusted-types 'none'; require-trusted-types-for 'script'";
+/// code (Trusted Types): a device may be called `<img onerror=…>`. The one policy, `default`, lets through the one string that
+/// the map's library tries the browser with (`web/src/map_policy.ts`).
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; trusted-types default; require-trusted-types-for 'script'";
 
 const MISSING: &str = "<!doctype html><html lang=\"zh-CN\"><meta charset=\"utf-8\"><title>gridpost</title>\
 <h1>网格哨所：界面没有编进这个程序</h1><p>请运行 <code>make console</code>，再重新编译。</p>\

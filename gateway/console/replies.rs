@@ -13,6 +13,7 @@ use super::{
     Backend,
     caller::Caller,
     forms,
+    overview::with_words,
     problem::problem,
     seen::Seen,
     step_pictures::{self, NoPicture, Replied},
@@ -127,7 +128,7 @@ async fn answered<B: Backend>(
         Replied { answer: Answer::Changed(incident), .. } => {
             let last = incident.life.last_taken();
             let what = last.map_or(What::Updated, |step| step.step.what());
-            Json(json!(backend.context().data(what, &incident))).into_response()
+            Json(with_words(&backend.context().data(what, &incident))).into_response()
         }
         Replied { answer: Answer::Stored, .. } => StatusCode::NO_CONTENT.into_response(),
         Replied { answer: Answer::Refused(reason), .. } => {

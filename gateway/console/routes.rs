@@ -14,15 +14,15 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    Backend, Filter, Reloaded, account_routes, announce,
+    Backend, Filter, Reloaded, account_routes, alarms, announce,
     body::{BODY_BYTES_MAX, PICTURE_BODY_BYTES_MAX, with_body, with_picture_body},
     caller::Caller,
     camera_desk,
     changes::{self, Feed, PAGES_MAX},
     door::{self, Door},
-    entrance, evidence, figures, link,
+    entrance, evidence, figures, fleet, link,
     live::{self, LiveSeats, VIEWERS_MAX},
-    overview, package, page, platform,
+    map, overview, package, page, platform,
     problem::problem,
     replies,
     route_table::{BodyShape, ROUTES, Route, RouteId, Who},
@@ -107,6 +107,10 @@ fn handler<B: Backend>(
         RouteId::OrderPosture => of_site(post(weather::order::<B>)),
         RouteId::Console => of_site(get(overview::serve::<B>)),
         RouteId::Changes => at_door(get(changes::serve::<B>)).layer(Extension(feed.clone())),
+        RouteId::Alarms => of_site(get(alarms::serve::<B>)),
+        RouteId::Map => of_site(get(map::serve::<B>)),
+        RouteId::MapGround => of_site(get(map::ground::<B>)),
+        RouteId::Fleet => of_site(get(fleet::serve::<B>)),
         RouteId::Cameras => of_site(get(camera_desk::list::<B>)),
         RouteId::FindCameras => of_site(post(camera_desk::find::<B>)),
         RouteId::Still => of_site(get(camera_desk::still::<B>)),
@@ -199,7 +203,7 @@ fn filter(query: &HashMap<String, String>) -> Result<Filter, String> {
 }
 
 fn shown<B: Backend>(backend: &B, record: &Record) -> Value {
-    json!(backend.context().data(record.what, &record.incident))
+    overview::with_words(&backend.context().data(record.what, &record.incident))
 }
 
 /// All devices, or those of a state: `?state=silent`.

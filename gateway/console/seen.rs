@@ -9,13 +9,14 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use tokio::sync::watch;
 
 use super::{
-    Backend, CameraDesk, Condition, DeskRefusal, Filter, LiveView, NoEvidence, NoPicture,
-    OpenCases, PackageFile, PlatformAnswer, PlatformDoor, Reloaded, SiteWords, StillPicture, caller::Caller,
+    Backend, CameraDesk, CameraView, Condition, DeskRefusal, Filter, LiveView, NoEvidence,
+    NoPicture, OpenCases, PackageFile, PlatformAnswer, PlatformDoor, Reloaded, SiteMap, SiteWords,
+    StillPicture, caller::Caller,
 };
 use crate::{
     domain::{
-        AccessNote, AnnounceOrder, Answer, CaseLines, DeviceTable, EventContext, Evidence,
-        EvidenceId, IncidentId, PostureOrder, RainView, Record, Reply,
+        AccessNote, AnnounceOrder, Answer, CaseLines, DeviceTable, DroneView, EventContext,
+        Evidence, EvidenceId, IncidentId, PostureOrder, RainView, Record, Reply,
     },
     wire::case_links::{BadLink, LinkOf, NoLink},
 };
@@ -149,6 +150,29 @@ impl<B: Backend> Backend for Seen<B> {
 
     fn site_words(&self) -> SiteWords {
         self.all.site_words()
+    }
+
+    fn map(&self) -> Arc<SiteMap> {
+        match &self.grids {
+            None => self.all.map(),
+            Some(own) => Arc::new(self.all.map().only(own)),
+        }
+    }
+
+    fn camera_views(&self) -> Vec<CameraView> {
+        let mut views = self.all.camera_views();
+        views.retain(|camera| self.sees_camera(&camera.id));
+        views
+    }
+
+    /// Drones fly over grids of others: they are of the whole site.
+    async fn drone_views(&self) -> Option<Vec<DroneView>> {
+        let all = self.all.drone_views().await?;
+        Some(if self.grids.is_none() { all } else { Vec::new() })
+    }
+
+    fn officers_on_duty(&self, at: jiff::Timestamp) -> usize {
+        self.all.officers_on_duty(at)
     }
 
     fn now(&self) -> jiff::Timestamp {

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccessNote, Evidence, EvidenceId, ExportId, GaugeReport, IncidentId, Press, Record, Reply, SinkId,
-    SourceId, Stamp,
+    AccessNote, Evidence, EvidenceId, ExportId, GaugeReport, IncidentId, Press, Record, Reply,
+    SinkId, SourceId, Stamp,
 };
 
 /// One fact in the journal. A batch of entries is written together or not at all.

@@ -54,6 +54,7 @@ mod thing;
 mod time;
 mod track;
 mod unreadable;
+mod why_words;
 
 pub use access::{AccessEvent, AccessNote, AccountRole, TokenScope};
 pub use announcement::AnnounceOrder;
@@ -74,7 +75,7 @@ pub use event_context::EventContext;
 pub use event_life::EventLife;
 pub use event_limits::EventDeadline;
 pub use finding::{Finding, Phase};
-pub use flight::{DroneInfo, Pose, Telemetry};
+pub use flight::{DroneInfo, DroneView, Pose, Telemetry};
 pub use gauge::{Dated, GaugeReport, Measure, READINGS_KEPT, Reading, SeenReport};
 pub use ground::{Errors, Gaze, Spot, View, bearing_deg, distance_m, moved, turned};
 pub use hardware::HwDecode;
@@ -101,7 +102,9 @@ pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
 pub use place::{Grid, GridWorker, Place, SourceInfo, SourceKind};
 pub use posture::{OrderTo, Posture, PostureOrder};
 pub use press_identity::{Mark, PRESS_KNOWN_MS, PressIdentity, number_of, way_of};
-pub use rain::{GaugeView, GridView, PointView, RainView, TestView, ThresholdView, Words};
+pub use rain::{
+    GaugeView, GradeView, GridView, PointView, RainView, TestView, ThresholdView, Words,
+};
 pub use receipt::{Answer, Receipt};
 pub use resident_report::{Missed, REPORTS_NAME, REPORTS_SOURCE, ResidentReport};
 pub use routing::{AdmittedItem, Otherwise, Route, Routes};
@@ -116,3 +119,4 @@ pub use thing::{StandingThing, Thing, ThingReport};
 pub use time::{Clock, Now, Stamp};
 pub use track::{Bbox, Detection, KeptLook, Track};
 pub use unreadable::Unreadable;
+pub use why_words::{WhyWords, why_words};

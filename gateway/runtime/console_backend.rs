@@ -14,6 +14,7 @@ use super::{
     camera_stills::CameraStills,
     device_table::DeviceTableReader,
     evidence_out::{self, Wish},
+    fleet::camera_views,
     junction::Ask,
     one_entry::written,
     platform_doors::Platforms,
@@ -23,14 +24,16 @@ use super::{
     step_pictures::StepPictures,
 };
 use crate::{
-    base::{Readiness, Registry, ask, lock},
+    base::{Readiness, Registry, ask, load_1m, lock, processors, resident_bytes},
     camera::{self, LiveFeeds},
     config::Config,
-    console::{self, Condition, Filter, Reloaded, SinkCondition, SiteWords},
+    console::{
+        self, CameraView, Condition, FaultView, Filter, Reloaded, SinkCondition, SiteMap, SiteWords,
+    },
     domain::{
-        AccessNote, AnnounceOrder, Answer, Body, CaseLines, Clock, DeviceTable, Entry, Envelope,
-        EventContext, Evidence, EvidenceId, IncidentId, Meter, Metric, Now, Observation, PostureOrder,
-        RainView, Record, Reply, SourceId,
+        AccessNote, AnnounceOrder, Answer, Body, CaseLines, Clock, DeviceTable, DroneView, Entry,
+        Envelope, EventContext, Evidence, EvidenceId, IncidentId, Meter, Metric, Now, Observation,
+        PostureOrder, RainView, Record, Reply, SourceId,
     },
     media::heap_bytes,
     store::{IncidentFilter, OpenCases, Store, ledger_text},
@@ -159,23 +162,62 @@ impl console::Backend for ConsoleBackend {
         let sink = |id: String| {
             let sums = ledger.of(&id.as_str().into());
             let up = self.registry.get(Metric::SinkUp, &id) > 0.0;
-            SinkCondition { up, pending: sums.pending, dead: sums.dead, id }
+            SinkCondition {
+                up,
+                pending: sums.pending,
+                dead: sums.dead,
+                accepted: sums.accepted,
+                delivered: sums.delivered,
+                shed: sums.shed,
+                lost: sums.lost,
+                id,
+            }
         };
+        let (reasons, notes) = (self.ready(), self.notes());
+        let runs = |provider: &String| self.registry.get(Metric::DetectorProvider, provider) > 0.0;
         Condition {
-            reasons: self.ready(),
-            notes: self.notes(),
+            faults: FaultView::all(&reasons, &notes),
+            reasons,
+            notes,
             model: self.model(),
+            provider: self.registry.labels(Metric::DetectorProvider).into_iter().find(runs),
             sinks: self.registry.labels(Metric::SinkUp).into_iter().map(sink).collect(),
             free_bytes: space.free_bytes,
             min_free_bytes: space.min_free_bytes,
             evidence_bytes: space.evidence_bytes,
             journal_bytes: space.journal_bytes,
+            memory_bytes: resident_bytes() as u64,
+            load_1m: load_1m(),
+            processors: processors(),
         }
     }
 
     fn site_words(&self) -> SiteWords {
         let facts = self.site_facts.borrow().clone();
         facts.words(self.clock.now().wall)
+    }
+
+    fn map(&self) -> Arc<SiteMap> {
+        self.site_facts.borrow().map()
+    }
+
+    fn camera_views(&self) -> Vec<CameraView> {
+        let config = lock(&self.running).clone();
+        let ids: Vec<String> = config.cameras.iter().map(|camera| camera.id.clone()).collect();
+        camera_views(&self.registry, &ids)
+    }
+
+    async fn drone_views(&self) -> Option<Vec<DroneView>> {
+        if lock(&self.running).drones.is_empty() {
+            return Some(Vec::new());
+        }
+        let (sender, answer) = oneshot::channel();
+        self.asks.send(Ask::Drones(sender)).await.ok()?;
+        answer.await.ok()
+    }
+
+    fn officers_on_duty(&self, at: Timestamp) -> usize {
+        self.site_facts.borrow().officers_on_duty(at)
     }
 
     fn now(&self) -> Timestamp {
@@ -303,7 +345,7 @@ impl console::Backend for ConsoleBackend {
 
     async fn rain(&self) -> Option<RainView> {
         let (sender, answer) = oneshot::channel();
-        self.asks.send(sender).await.ok()?;
+        self.asks.send(Ask::Rain(sender)).await.ok()?;
         answer.await.ok()
     }
 

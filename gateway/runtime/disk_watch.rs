@@ -6,8 +6,7 @@ use tokio::sync::watch;
 
 use super::{
     announce_request::answer_announce, doctor::answer_doctor, drill_request::answer_drill,
-    evidence_out::answer_evidence,
-    retry_request::answer_retry, shared::Shared,
+    evidence_out::answer_evidence, retry_request::answer_retry, shared::Shared,
 };
 use crate::{
     base::{lock, stopped},

@@ -89,6 +89,16 @@ pub struct Config {
     /// Code of its grid, where the place is not known.
     #[serde(default)]
     pub grid: Option<String>,
+    /// Where it looks, from true north, clockwise, degrees, 0 to 360: the map draws what it sees. Without
+    /// it, it is a point there.
+    #[serde(default)]
+    pub bearing_deg: Option<f64>,
+    /// How wide it sees, degrees, 1 to 360. Default 70.
+    #[serde(default)]
+    pub view_deg: Option<f64>,
+    /// How far it is of use, metres, 1 to 2000. Default 40.
+    #[serde(default)]
+    pub view_m: Option<f64>,
     /// RTSP over `tcp` (default) or `udp`.
     #[serde(default)]
     pub transport: Transport,
@@ -330,6 +340,19 @@ impl Config {
             let message = "of what? expected `onvif = \"http://…\"` beside it, and no `url`";
             problems.push(("onvif_source", message.into()));
         }
+        for (key, value, low, high, unit) in [
+            ("bearing_deg", self.bearing_deg, 0.0, 360.0, "degrees"),
+            ("view_deg", self.view_deg, 1.0, 360.0, "degrees"),
+            ("view_m", self.view_m, 1.0, 2_000.0, "metres"),
+        ] {
+            if let Some(value) = value.filter(|value| !(low..=high).contains(value)) {
+                problems.push((key, format!("{value}: expected {low} to {high} {unit}")));
+            }
+        }
+        if self.bearing_deg.is_none() && (self.view_deg.is_some() || self.view_m.is_some()) {
+            let message = "is missing; view_deg and view_m say nothing without it";
+            problems.push(("bearing_deg", message.into()));
+        }
         if !(0.1..=60.0).contains(&self.detect_fps) {
             problems.push(("detect_fps", format!("{}: expected 0.1 to 60", self.detect_fps)));
         }
@@ -375,6 +398,23 @@ mod tests {
                 assert_eq!(said(&format!("{key} = {wrong}")).len(), 1, "{key} = {wrong}");
             }
         }
+    }
+
+    #[test]
+    fn what_a_camera_sees_on_the_map_has_ranges_too() {
+        for (key, low, high) in
+            [("bearing_deg", 0, 360), ("view_deg", 1, 360), ("view_m", 1, 2_000)]
+        {
+            let bearing = if key == "bearing_deg" { "" } else { "bearing_deg = 90\n" };
+            for fine in [low, high] {
+                assert_eq!(said(&format!("{bearing}{key} = {fine}")), Vec::<String>::new());
+            }
+            for wrong in [format!("{}", low - 1), format!("{}", high + 1), "nan".into()] {
+                let said = said(&format!("{bearing}{key} = {wrong}"));
+                assert!(said.len() == 1 && said[0].starts_with(key), "{key} = {wrong}: {said:?}");
+            }
+        }
+        assert!(said("view_m = 30")[0].starts_with("bearing_deg"), "it says nothing by itself");
     }
 
     #[test]

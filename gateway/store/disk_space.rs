@@ -175,7 +175,8 @@ impl Store {
             // Presses go before all evidence: what they need is made room for, and no more.
             if level >= SpaceLevel::Tight {
                 let wanted = config.min_free_bytes.saturating_sub(free);
-                check.pieces += self.make_room(None, (wanted, 0), "to make room for presses", now)?;
+                check.pieces +=
+                    self.make_room(None, (wanted, 0), "to make room for presses", now)?;
             }
         } else {
             self.ensure_reserve();

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { api, check, done, logIn, open, press, publish, shoot, until } from './browser.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const SIZES = { desk: { width: 1366, height: 768 }, phone: { width: 360, height: 800 }, wall: { width: 1920, height: 1080 } };
+export const SIZES = { desk: { width: 1366, height: 768 }, phone: { width: 360, height: 800 }, wall: { width: 1920, height: 1080 } };
 
 /** Through the debugger: the page's own policy lets no foreign script in. */
 export async function faults(page, where) {

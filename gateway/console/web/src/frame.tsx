@@ -42,11 +42,17 @@ export function Top() {
         <a href="#/" aria-current={here('now')}>
           {t('nav.now')}
         </a>
+        <a href="#/map" aria-current={here('map')}>
+          {t('nav.map')}
+        </a>
         {may('cameras') ? (
           <a href="#/cameras" aria-current={here('cameras')}>
             {t('nav.cameras')}
           </a>
         ) : null}
+        <a href="#/devices" aria-current={here('devices')}>
+          {t('nav.devices')}
+        </a>
         <a href="#/system" aria-current={here('system')}>
           {t('nav.system')}
           {(condition.value?.reasons.length ?? 0) > 0 ? <span class="badge">{condition.value?.reasons.length}</span> : null}

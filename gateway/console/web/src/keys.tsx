@@ -6,7 +6,7 @@ import { move } from './now';
 import { chosen, find, release } from './order';
 import { ownShown } from './own';
 import { Dialog } from './parts';
-import { go, incidentHash } from './route';
+import { go, incidentHash, mapHash, route } from './route';
 import { listenOnce } from './sound';
 import { askWho, entrance } from './state';
 import { asking, begin, dismissBy } from './steps';
@@ -29,6 +29,8 @@ const HELP: [string, Key][] = [
   ['S', 'keys.sound'],
   ['1 2 3', 'keys.tabs'],
   ['C', 'keys.cameras'],
+  ['M', 'keys.map'],
+  ['E', 'keys.devices'],
   ['?', 'keys.help'],
   ['Esc', 'keys.back'],
 ];
@@ -64,6 +66,7 @@ function back(): boolean {
   if (ownShown.value) return (ownShown.value = false), true;
   if (helpShown.value) return (helpShown.value = false), true;
   if (chosen.value !== null) return go('#/', true), true;
+  if (route.value.device !== null) return go('#/devices', true), true;
   return false;
 }
 
@@ -89,6 +92,8 @@ function onKey(event: KeyboardEvent): void {
 }
 
 function inList(key: string): boolean {
+  // Elsewhere arrows scroll, and move the map.
+  if (key.startsWith('arrow') && route.value.tab !== 'now') return false;
   const one = chosen.value === null ? undefined : find(chosen.value);
   const step = { a: 'accepted', d: 'dispatched', x: 'dismissed' }[key] as 'accepted' | 'dispatched' | 'dismissed' | undefined;
   if (step !== undefined && one !== undefined && !hasJustGone() && steps(one).includes(step)) {
@@ -117,6 +122,10 @@ function inList(key: string): boolean {
       return go('#/cameras'), true;
     case '3':
       return go('#/figures'), true;
+    case 'm':
+      return go(chosen.value === null ? '#/map' : mapHash('i', chosen.value)), true;
+    case 'e':
+      return go('#/devices'), true;
     default:
       return false;
   }

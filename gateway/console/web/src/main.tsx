@@ -17,6 +17,8 @@ import { start } from './sound';
 import { calls, entrance } from './state';
 import { Asking } from './steps';
 import { System } from './system';
+import { Devices } from './devices';
+import { MapScreen } from './map';
 import { Urgent } from './urgent';
 import { PairWall } from './wall';
 import { language, speak, t } from './words';
@@ -24,6 +26,8 @@ import { language, speak, t } from './words';
 /** What his role may not see is the list of cases. */
 function Screen({ tab }: { tab: Tab }) {
   if (tab === 'system') return <System />;
+  if (tab === 'map') return <MapScreen />;
+  if (tab === 'devices') return <Devices />;
   if (tab === 'cameras' && may('cameras')) return <Cameras />;
   if (tab === 'figures' && may('figures')) return <Figures />;
   if (tab === 'accounts' && may('accounts')) return <Accounts />;

@@ -3,6 +3,7 @@
 import { effect, signal, useSignalEffect } from '@preact/signals';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { busy, take } from './actions';
+import { FactList, type FactRow } from './facts';
 import { Broken, Mute } from './frame';
 import { title } from './notices';
 import { Limit, Picture, picture, placeOf, Presses, Stage, text } from './parts';
@@ -144,24 +145,15 @@ function Body({ one }: { one: Case }) {
   const detail = one.detail ?? {};
   const shot = picture(one);
   const head = [one.grid?.head, one.grid?.head_phone].filter(Boolean).join(' ');
-  const rows: [string, string | undefined, string][] = [
+  const rows: FactRow[] = [
     [t('case.contact'), text(detail['contact']), 'big'],
-    [t('case.note'), text(detail['note']), ''],
-    [t('case.head'), text(head), ''],
+    [t('case.note'), text(detail['note'])],
+    [t('case.head'), text(head)],
   ];
   return (
     <div class="body">
       {shot === undefined ? null : <Picture piece={shot} alt={t('case.picture')} />}
-      <dl class="facts">
-        {rows.map(([name, value, look]) =>
-          value === undefined ? null : (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd class={look}>{value}</dd>
-            </div>
-          ),
-        )}
-      </dl>
+      <FactList rows={rows} />
     </div>
   );
 }
