@@ -15,6 +15,7 @@ mod press;
 mod replies;
 mod resident_reports;
 mod strangers;
+mod taken_back;
 mod things;
 
 use std::{
@@ -148,6 +149,8 @@ pub struct Desk {
     strangers: Strangers,
     /// Incidents of devices that ended lately.
     device_ends: again::Ends,
+    /// Devices that took their calls back lately.
+    taken_back: taken_back::TakenBack,
 }
 
 impl Desk {
@@ -175,6 +178,7 @@ impl Desk {
             settled: HashSet::new(),
             strangers: Strangers::default(),
             device_ends: again::Ends::default(),
+            taken_back: taken_back::TakenBack::default(),
         }
     }
 

@@ -244,7 +244,7 @@ impl Model {
             if self.rng.random_bool(0.8) {
                 let entries = vec![change(self.next_change())];
                 runtime.block_on(store.commit(Batch { entries, receipts: Vec::new() }));
-                if self.rng.random_bool(0.3) {
+                if self.rng.random_bool(0.3) && store.is_available().is_ok() {
                     // The writer has its turn: what is pending is known.
                     let _ = store.commit_blocking(Batch::default());
                 }

@@ -22,8 +22,8 @@ const JOURNAL_BYTES: u64 = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A press of another button may take so long, with everything else at work on this machine.
 const AT_ONCE: Duration = Duration::from_secs(2);
-/// Opened, the newest updates, and the one that comes.
-const OWED_MAX: f64 = 22.0;
+/// Opened, the newest updates, one that is under way, and a window of those that came while they were written.
+const OWED_MAX: f64 = 1.0 + 20.0 + 1.0 + WINDOW as f64;
 
 fn pending(sink: &str) -> String {
     let of = format!("sink=\"{sink}\",kind=\"emergency-button\"");
