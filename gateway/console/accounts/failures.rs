@@ -22,19 +22,19 @@ use crate::{
 /// In the data folder.
 const FILE: &str = "login-failures.json";
 /// After the first failure; it doubles with each.
-const FIRST_WAIT_S: i64 = 1;
+const FIRST_WAIT_MS: i64 = 1_000;
 /// No longer than this.
-const WAIT_MAX_S: i64 = 15 * 60;
+const WAIT_MAX_MS: i64 = 15 * 60 * 1_000;
 /// Who was quiet for so long begins anew.
-const FORGOTTEN_AFTER_S: i64 = 24 * 3600;
+const FORGOTTEN_AFTER_MS: i64 = 24 * 3600 * 1_000;
 /// Of these the one that failed least often goes, and of those the oldest.
 const KEPT_MAX: usize = 1_024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Failed {
     times: u32,
-    /// Unix seconds.
-    last: i64,
+    /// Unix time, milliseconds.
+    last_ms: i64,
 }
 
 /// All of them. A cheap handle; all clones are one.
@@ -56,20 +56,20 @@ impl Failures {
     /// Somebody tries: counted as failed until it is taken back by [`Self::forgive`], so that a hundred tries at
     /// once are no better than one. The error: how many seconds he has to wait, and nothing is counted.
     pub(crate) fn begin(&self, account: &str, from: IpAddr, now: Timestamp) -> Result<(), i64> {
-        let (key, now) = (key(account, from), now.as_second());
+        let (key, now_ms) = (key(account, from), now.as_millisecond());
         let mut all = lock(&self.all);
-        if let Some(left) = all.get(&key).and_then(|failed| failed.waits(now)) {
+        if let Some(left) = all.get(&key).and_then(|failed| failed.waits(now_ms)) {
             return Err(left);
         }
-        all.retain(|_, failed| now.saturating_sub(failed.last) < FORGOTTEN_AFTER_S);
+        all.retain(|_, failed| now_ms.saturating_sub(failed.last_ms) < FORGOTTEN_AFTER_MS);
         if all.len() >= KEPT_MAX && !all.contains_key(&key) {
-            let least = all.iter().min_by_key(|(_, failed)| (failed.times, failed.last));
+            let least = all.iter().min_by_key(|(_, failed)| (failed.times, failed.last_ms));
             let least = least.map(|(key, _)| key.clone());
             least.map(|least| all.remove(&least));
         }
-        let failed = all.entry(key).or_insert(Failed { times: 0, last: now });
+        let failed = all.entry(key).or_insert(Failed { times: 0, last_ms: now_ms });
         failed.times = failed.times.saturating_add(1);
-        failed.last = now;
+        failed.last_ms = now_ms;
         self.write(&all);
         Ok(())
     }
@@ -92,16 +92,16 @@ impl Failures {
 }
 
 impl Failed {
-    /// Seconds that are left. A clock that was set back makes nobody wait longer than the longest.
-    fn waits(&self, now: i64) -> Option<i64> {
+    /// Seconds that are left, and what is begun of one. A clock that was set back makes nobody wait.
+    fn waits(&self, now_ms: i64) -> Option<i64> {
         let doubled = self.times.saturating_sub(1).min(20);
-        let wait = (FIRST_WAIT_S << doubled).min(WAIT_MAX_S);
-        let passed = now.saturating_sub(self.last);
-        if passed < 0 {
-            // Said anew from now on, so that it ends.
+        let wait = (FIRST_WAIT_MS << doubled).min(WAIT_MAX_MS);
+        let passed = now_ms.saturating_sub(self.last_ms);
+        // Counted anew from the next failure on, so that it ends.
+        if passed < 0 || passed >= wait {
             return None;
         }
-        Some(wait - passed).filter(|left| *left > 0)
+        Some((wait - passed + 999) / 1_000)
     }
 }
 
