@@ -25,8 +25,8 @@ use crate::{
 const SEARCH_WAIT: Duration = Duration::from_secs(3);
 
 /// Polygons of its picture that nobody may see; a camera that has some is never shown live.
-fn private_areas(_camera: &camera::Config) -> Vec<Vec<[f32; 2]>> {
-    Vec::new()
+fn private_areas(camera: &camera::Config) -> Vec<Vec<[f32; 2]>> {
+    camera.private.clone()
 }
 
 impl ConsoleBackend {
