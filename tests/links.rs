@@ -409,7 +409,7 @@ async fn a_restore_says_that_links_revoked_since_are_good_again_and_keeps_the_ke
 /// A key that no disk gives back is nobody's fault who has a link.
 #[tokio::test(flavor = "multi_thread")]
 async fn l7_where_the_keys_cannot_be_read_the_page_says_so_and_not_that_the_link_is_wrong() {
-    let (receiver, robot, mut gateway) = start().await;
+    let (receiver, _robot, mut gateway) = start().await;
     let id = opened(&gateway, &receiver).await;
     let wang = Phone::of(&gateway, &id, "王芳").await;
     wang.page().await.must_show(200, &["张秀英"]);
