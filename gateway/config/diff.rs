@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
+    path::Path,
 };
 
 use serde::Serialize;
@@ -118,7 +119,8 @@ impl Contents {
 
 fn fingerprint(path: &str) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
-    std::fs::read(path).ok()?.hash(&mut hasher);
+    // Before it is opened: who opens a pipe waits for its other end.
+    Path::new(path).is_file().then(|| std::fs::read(path).ok())??.hash(&mut hasher);
     Some(hasher.finish())
 }
 

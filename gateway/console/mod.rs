@@ -73,6 +73,8 @@ use crate::{
 pub use accounts::Accounts;
 pub use api_schema::api_schema;
 pub use camera_desk::{CameraDesk, DeskRefusal, LiveView, StillPicture};
+pub use faults::{FaultCode, FaultView};
+pub use fleet::CameraView;
 pub use links::{LinkPages, LinksConfig};
 pub use map::{MapConfig, MapGrid, MapGround, MapSector, MapSource, MapView, SiteMap};
 pub use overview::{Condition, Person, SinkCondition, SiteWords};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     decode::{ColorConverter, Decoder},
     session::{Packet, Session, SessionRequest},
-    snapshot::jpeg_with_boxes,
+    snapshot::{Hidden, snapshot},
 };
 use crate::domain::Shot;
 
@@ -42,10 +42,11 @@ pub struct StreamSeen {
     pub jpeg: Option<Result<Vec<u8>, String>>,
 }
 
-/// Connects, looks for at most `within` of the stream, and leaves. The error is one sentence without
-/// credentials.
+/// Connects, looks for at most `within` of the stream, and leaves; what is `private` is black in the picture. The
+/// error is one sentence without credentials.
 pub fn see(
     request: &SessionRequest,
+    private: &[Vec<[f32; 2]>],
     within: Duration,
     now: impl Fn() -> Timestamp,
 ) -> Result<StreamSeen, String> {
@@ -65,7 +66,7 @@ pub fn see(
         }
     }
     drop(session);
-    sums.told()
+    sums.told(private)
 }
 
 #[derive(Default)]
@@ -108,13 +109,13 @@ impl Sums {
         self.last_ms - self.first_ms
     }
 
-    fn told(self) -> Result<StreamSeen, String> {
+    fn told(self, private: &[Vec<[f32; 2]>]) -> Result<StreamSeen, String> {
         let Some(latest) = &self.latest else {
             return Err("it ended before its first picture".into());
         };
         let seconds = self.length_ms() as f64 / 1000.0;
         let rate = |amount: f64| (self.packets > 1 && seconds > 0.0).then(|| amount / seconds);
-        let shown = self.key.as_ref().map(key_frame);
+        let shown = self.key.as_ref().map(|packet| key_frame(packet, private));
         let (decode_ms, jpeg) = match shown {
             Some(Ok((ms, jpeg))) => (Some(ms), Some(Ok(jpeg))),
             Some(Err(reason)) => (None, Some(Err(reason))),
@@ -137,12 +138,13 @@ impl Sums {
 }
 
 /// Milliseconds of its decoding, and the picture.
-fn key_frame(packet: &Packet) -> Result<(f64, Vec<u8>), String> {
+fn key_frame(packet: &Packet, private: &[Vec<[f32; 2]>]) -> Result<(f64, Vec<u8>), String> {
     let mut decoder = Decoder::of(packet)?;
     let began = Instant::now();
     let frame = decoder.decode_key_frame(packet)?;
     let ms = began.elapsed().as_secs_f64() * 1000.0;
     let picture = ColorConverter::default().picture(&frame)?;
-    let jpeg = jpeg_with_boxes(&Shot { picture, boxes: Vec::new(), quality: 0.0 })?;
-    Ok((ms, jpeg))
+    let shot = Shot { picture, boxes: Vec::new(), people: Vec::new(), quality: 0.0 };
+    let hidden = Hidden { blur: false, private: private.to_vec() };
+    Ok((ms, snapshot(&shot, &hidden)?.general))
 }

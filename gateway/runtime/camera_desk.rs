@@ -30,10 +30,6 @@ fn private_areas(camera: &camera::Config) -> Vec<Vec<[f32; 2]>> {
 }
 
 impl ConsoleBackend {
-    fn config(&self) -> Arc<Config> {
-        lock(&self.running).clone()
-    }
-
     fn camera(&self, id: &str) -> Result<(SourceId, CameraFeeds, Vec<Vec<[f32; 2]>>), DeskRefusal> {
         let config = self.config();
         let camera = config.cameras.iter().find(|camera| camera.id == id);

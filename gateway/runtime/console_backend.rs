@@ -374,7 +374,7 @@ impl console::Backend for ConsoleBackend {
 }
 
 impl ConsoleBackend {
-    fn config(&self) -> Arc<Config> {
+    pub(super) fn config(&self) -> Arc<Config> {
         lock(&self.running).clone()
     }
 

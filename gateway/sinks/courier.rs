@@ -71,7 +71,9 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
                     let metric = match &outcome {
                         Outcome::Delivered => Metric::Delivered,
                         Outcome::Expired { .. } => Metric::Expired,
-                        Outcome::Dead { .. } | Outcome::Shed { .. } => Metric::DeadLettered,
+                        Outcome::Dead { .. } | Outcome::Shed { .. } | Outcome::Superseded => {
+                            Metric::DeadLettered
+                        }
                     };
                     self.settle(&due, outcome, metric).await;
                     // That the time is over says nothing of the lane.

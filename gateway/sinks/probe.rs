@@ -24,6 +24,11 @@ impl Config {
                 broker(config.access().broker(String::new()).takes_us_in(within).await)
             }
             Self::Jsonl(config) => appends(&config.path),
+            // Whether a loudspeaker answers is known when it says something: `gridpost test-event`.
+            Self::Speaker(_) => Ok(SinkAnswer {
+                says: "not asked: a loudspeaker is heard in a drill (gridpost test-event)".into(),
+                ..SinkAnswer::default()
+            }),
         }
     }
 
@@ -40,6 +45,7 @@ impl Config {
             Self::Mqtt(config) => url(&config.broker),
             Self::Answer(config) => url(&config.broker),
             Self::Jsonl(config) => config.path.display().to_string(),
+            Self::Speaker(config) => url(&config.speaker.way),
         }
     }
 }

@@ -16,7 +16,7 @@ use url::Url;
 
 use crate::{
     domain::{Datum, HwDecode},
-    wire::address,
+    wire::{address, file_stamp::read_text},
 };
 
 /// How the address of a live stream begins.
@@ -199,8 +199,8 @@ pub(super) fn with_credentials(
 /// Of a `password_file`, as it is now: without white space and the mark of an editor (BOM) around it.
 pub fn password_of(file: Option<&Path>) -> Result<Option<String>, String> {
     let Some(path) = file else { return Ok(None) };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("password_file {}: {error}", path.display()))?;
+    let text =
+        read_text(path).map_err(|error| format!("password_file {}: {error}", path.display()))?;
     Ok(Some(text.trim_start_matches('\u{feff}').trim().to_owned()))
 }
 

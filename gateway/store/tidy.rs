@@ -96,7 +96,7 @@ impl Store {
         old.retain(|piece| !piece.held && is_past(piece, shortest));
         let mut leaving: BTreeMap<u32, Vec<Leaving>> = BTreeMap::new();
         for piece in old {
-            let days = rules.days(self.incident_of(piece.id).as_ref());
+            let days = rules.days(self.case_of(piece.id).as_ref());
             if is_past(&piece, days) {
                 leaving.entry(days).or_default().push(piece);
             }
@@ -176,9 +176,8 @@ impl Store {
     }
 
     /// Whose evidence it is, as far as anybody still knows.
-    fn incident_of(&self, id: EvidenceId) -> Option<Incident> {
-        let incident = lock(&self.inner.shared.state).evidence.get(&id)?.incident;
-        self.incident(incident).map(|record| record.incident)
+    fn case_of(&self, id: EvidenceId) -> Option<Incident> {
+        self.incident(self.incident_of(id)?).map(|record| record.incident)
     }
 
     fn remove(&self, mut leaving: Vec<Leaving>, reason: &str, now: Now) -> io::Result<Tidied> {

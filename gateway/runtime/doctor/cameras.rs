@@ -92,7 +92,7 @@ fn looked_at(camera: &camera::Config) -> Result<StreamSeen, String> {
         stall_ms: ms(camera.stall_timeout_s),
         stop: StopFlag::default(),
     };
-    media::see(&request, LOOK, || clock.now().wall)
+    media::see(&request, &camera.private, LOOK, || clock.now().wall)
 }
 
 /// Its streams, asked of the camera itself (ONVIF).

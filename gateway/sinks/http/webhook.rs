@@ -20,7 +20,7 @@ use crate::{
         sink::{DeliverError, Delivery, Sink},
         template::{self, Into},
     },
-    wire::file_stamp::missing,
+    wire::file_stamp::{missing, read_text},
 };
 
 /// Robots take some twenty messages a minute; one that says "too many" is asked again after this.
@@ -276,7 +276,7 @@ fn dingtalk(secret: &str, now: Timestamp) -> (String, String) {
 }
 
 fn secret(path: &Path) -> Result<String, DeliverError> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = read_text(path).map_err(|error| {
         DeliverError::retry(format!("secret_file {}: cannot be read: {error}", path.display()))
     })?;
     Ok(text.trim().to_owned())
