@@ -50,7 +50,9 @@ export async function accounts(chrome) {
   check('what he may not do is not shown', (await auditor.$('a[href="#/accounts"]')) === null);
   await press('btn-1');
   await auditor.waitForSelector('[data-rows] [data-incident]');
-  check('he takes no step', (await auditor.$$('[data-step]')).length === 0);
+  await auditor.waitForSelector('[data-urgent]');
+  check('he takes no step', (await auditor.$$('[data-step], [data-accept]')).length === 0);
+  await auditor.keyboard.press('Escape');
   await auditor.click('[data-me]');
   await auditor.fill('[data-own=old]', PASSWORD);
   await auditor.fill('[data-own=new]', 'another password');
@@ -64,7 +66,8 @@ export async function accounts(chrome) {
   await wall.goto(wall.base + '/#/wall');
   const code = await until('the wall has a code', async () => /[A-Z2-9]{4}-[A-Z2-9]{4}/.exec(await wall.textContent('[data-wall-code]'))?.[0]);
   await shoot(wall, 'wall-code');
-  await chief.goto(chief.base + '/#/accounts');
+  await chief.keyboard.press('Escape');
+  await chief.click('a[href="#/accounts"]');
   await chief.fill('[data-wall-typed]', code);
   await chief.fill('[data-wall-name]', '大厅');
   await chief.click('[data-wall-go]');
