@@ -7,6 +7,7 @@ import { FactList, type FactRow } from './facts';
 import { Broken, Mute } from './frame';
 import { title } from './notices';
 import { Limit, Picture, picture, placeOf, Presses, Stage, text } from './parts';
+import { may } from './rights';
 import { go, incidentHash } from './route';
 import { calls, note, presses } from './state';
 import { at, now, span } from './time';
@@ -122,9 +123,11 @@ function Call({ one, others }: { one: Case; others: number }) {
       <p class="since">{t('urgent.since', { time: span(now.value - at(again ? one.changed_at : one.opened_at)) })}</p>
       <Limit one={one} />
       <div class="steps">
-        <button type="button" class="main huge" disabled={!ready || busy.value.has(one.incident)} onClick={() => accept(one)} data-accept={again ? 'again' : 'first'}>
-          {busy.value.has(one.incident) ? t('act.sending') : t(again ? 'urgent.noted' : 'urgent.accept')} <kbd>A</kbd>
-        </button>
+        {again || may('reply') ? (
+          <button type="button" class="main huge" disabled={!ready || busy.value.has(one.incident)} onClick={() => accept(one)} data-accept={again ? 'again' : 'first'}>
+            {busy.value.has(one.incident) ? t('act.sending') : t(again ? 'urgent.noted' : 'urgent.accept')} <kbd>A</kbd>
+          </button>
+        ) : null}
         {others > 0 ? (
           <button type="button" onClick={showNext}>
             {t('urgent.next')}
