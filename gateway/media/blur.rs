@@ -5,7 +5,7 @@ use crate::domain::Bbox;
 /// The head is looked for in this part of a person's box, from above.
 const HEAD_SHARE: f32 = 1.0 / 3.0;
 /// A box that was drawn too tight or is a moment old shows the head beside it: shares of its width and height.
-const MARGIN: f32 = 0.12;
+const MARGIN: f32 = 0.2;
 /// Cells along the longer side of what is blurred: a head is some three of them wide.
 const CELLS: usize = 8;
 /// And none is smaller, pixels.

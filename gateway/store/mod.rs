@@ -69,6 +69,8 @@ mod tests_memory;
 #[cfg(test)]
 mod tests_model;
 #[cfg(test)]
+mod tests_retention;
+#[cfg(test)]
 mod tests_scrub;
 #[cfg(test)]
 mod tests_superseded;
