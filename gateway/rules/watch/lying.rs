@@ -11,7 +11,7 @@ use crate::domain::Bbox;
 /// stays below it.
 const LIES_FROM: f32 = 1.2;
 /// Below this he is up again. Between the two, boxes tremble.
-const UP_BELOW: f32 = 0.95;
+const UP_BELOW: f32 = 1.05;
 /// Up to this width to one of height he stands at his full height.
 const STANDS_UP_TO: f32 = 0.65;
 /// Who lies is lower than this share of how high he stood: two side by side in one box are not.
@@ -57,7 +57,7 @@ impl Lying {
             () if shape >= LIES_FROM && is_lower => self.lies_at(centre, width.max(height), at),
             () if shape < UP_BELOW || !is_lower => self.is_up(at),
             // Neither: what he did, he does.
-            () => self.up = None,
+            () => {}
         }
         if shape <= STANDS_UP_TO {
             let before = self.stood.unwrap_or(height);

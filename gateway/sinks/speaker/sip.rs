@@ -109,6 +109,19 @@ struct Call<'c> {
     cseq: u32,
     invited: u32,
     hung_up: bool,
+    /// It was answered, and not ended yet.
+    open: bool,
+}
+
+/// Whoever gives up a call in the middle, at a stop or reload, hangs up all the same.
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            let branch = format!("{:016x}", rand::random::<u64>());
+            let bye = self.request("BYE", (self.cseq + 1, &branch), "", "");
+            let _ = self.socket.try_send(bye.as_bytes());
+        }
+    }
 }
 
 /// What came in before a time.
@@ -131,6 +144,7 @@ impl<'c> Call<'c> {
             cseq: 0,
             invited: 0,
             hung_up: false,
+            open: false,
         }
     }
 
@@ -217,6 +231,7 @@ impl<'c> Call<'c> {
     async fn answered(&mut self, answer: &SipMessage) -> Result<(Option<IpAddr>, u16), String> {
         let contact = answer.header("Contact").and_then(uri_of);
         self.contact = contact.unwrap_or_else(|| self.callee.uri());
+        self.open = true;
         self.acknowledge().await?;
         let media = media_of(&answer.body);
         if media.is_err() {
@@ -316,7 +331,7 @@ impl<'c> Call<'c> {
                 Ok(Heard::Nothing) => {}
                 Ok(Heard::Message(message)) => {
                     if self.reply_to(&message).await {
-                        self.hung_up = true;
+                        (self.hung_up, self.open) = (true, false);
                         return "it hung up before the end".into();
                     }
                 }
@@ -348,6 +363,7 @@ impl<'c> Call<'c> {
 
     /// Hangs up; Ok when the other end has confirmed it.
     async fn bye(&mut self) -> Result<(), String> {
+        self.open = false;
         self.cseq += 1;
         let branch = format!("{:016x}", rand::random::<u64>());
         let bye = self.request("BYE", (self.cseq, &branch), "", "");

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use super::*;
 use crate::{
-    domain::{IncidentId, SourceId},
+    domain::IncidentId,
     sinks::speaker::floor::{Floor, tests::OneCause},
 };
 
@@ -52,14 +52,11 @@ async fn speaker(manner: Manner) -> Speaker {
             let StartLine::Request { method } = &message.start else { continue };
             methods.push(method.clone());
             let own = |code: u16, more: &str, body: &str| {
-                let head = message.answer(code, "x").replace("\r\nTo: <", "\r\nTo: <").replace(
-                    "Content-Length: 0\r\n\r\n",
-                    &format!(
-                        "{more}Contact: <sip:hall@{address}>\r\nContent-Length: {}\r\n\r\n{body}",
-                        body.len()
-                    ),
+                let len = body.len();
+                let tail = format!(
+                    "{more}Contact: <sip:hall@{address}>\r\nContent-Length: {len}\r\n\r\n{body}"
                 );
-                head
+                message.answer(code, "x").replace("Content-Length: 0\r\n\r\n", &tail)
             };
             let invites = methods.iter().filter(|one| *one == "INVITE").count();
             let answers: Vec<String> = match (method.as_str(), manner) {
@@ -92,6 +89,10 @@ async fn speaker(manner: Manner) -> Speaker {
                 socket.send_to(bye.as_bytes(), from).await.unwrap();
             }
             if method == "BYE" && manner != Manner::PlaysForEver {
+                // What came before the goodbye was heard before it.
+                while media.try_recv(&mut sound).is_ok() {
+                    packets += 1;
+                }
                 break;
             }
         }
@@ -123,7 +124,6 @@ async fn call(
 }
 
 fn incident() -> IncidentId {
-    let _ = SourceId::from("x");
     "01900000-0000-7000-8000-000000000001".parse().unwrap()
 }
 

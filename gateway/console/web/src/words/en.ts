@@ -287,6 +287,7 @@ export const en: Words = {
   'source.gauge': 'Gauge',
   'source.gateway': 'Gateway',
   'source.unknown': 'Unlisted device',
+  'source.speaker': 'Loudspeaker',
   'source.resident': 'Resident’s report',
   'source.speaker': 'Loudspeaker',
 

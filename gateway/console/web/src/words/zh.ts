@@ -285,6 +285,7 @@ export const zh = {
   'source.gauge': '雨量、水位',
   'source.gateway': '网关',
   'source.unknown': '未登记设备',
+  'source.speaker': '广播',
   'source.resident': '居民上报',
   'source.speaker': '广播音柱',
 
