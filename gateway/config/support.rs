@@ -92,7 +92,10 @@ fn shown(key: &str, value: &Value, private: &mut BTreeSet<String>) -> String {
     match value {
         Value::String(text) if CHOICES.contains(&key) || key == "id" => format!("{text:?}"),
         Value::String(text) => {
-            note(text, private);
+            // Where a file lies is no secret, and `data` is in every text.
+            if key != "path" && !key.ends_with("_file") {
+                note(text, private);
+            }
             "…".into()
         }
         Value::Number(_) | Value::Array(_) if PLACES.contains(&key) => "…".into(),

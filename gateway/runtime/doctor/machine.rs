@@ -66,18 +66,22 @@ fn disk(data: &Path, min_free: u64) -> Diagnosis {
         )
     };
     // Before the first start there is none; the file system is that of what is there.
-    let Some(folder) = data.ancestors().find(|folder| folder.is_dir()) else {
+    let here = |folder: &Path| match folder.as_os_str().is_empty() {
+        true => PathBuf::from("."),
+        false => folder.to_path_buf(),
+    };
+    let Some(folder) = data.ancestors().map(here).find(|folder| folder.is_dir()) else {
         return bad(&"no folder above it is there");
     };
-    let space = match rustix::fs::statvfs(folder) {
+    let space = match rustix::fs::statvfs(&folder) {
         Ok(space) => space,
         Err(error) => return bad(&error),
     };
-    let kind = match rustix::fs::statfs(folder) {
+    let kind = match rustix::fs::statfs(&folder) {
         Ok(found) => file_system(found.f_type),
         Err(error) => return bad(&error),
     };
-    let syncs = match sync_times(folder) {
+    let syncs = match sync_times(&folder) {
         Ok(times) => times,
         Err(error) => return bad(&error),
     };
@@ -314,6 +318,8 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
+        let relative = disk(Path::new("a-folder-that-is-not-there"), 1);
+        assert!(relative.facts.contains_key("sync_ms"), "{relative:?}");
         // What stands there is a file: the folder above it is what is measured.
         assert_ne!(disk(&file, u64::MAX).health, Gravity::Fine);
     }
