@@ -63,6 +63,18 @@ struct Typed {
 }
 
 impl Typed {
+    /// All places in one datum.
+    fn to_wgs84(&mut self, site: &mut SiteConfig) {
+        datums::to_wgs84(
+            site,
+            self.map.as_mut(),
+            &mut self.buttons,
+            &mut self.cameras,
+            &mut self.drones,
+            &mut self.gauges,
+        );
+    }
+
     /// One line a section: its name, and what it says of its own errors and warnings.
     fn read(document: &mut Document<'_>) -> Self {
         Self {
@@ -151,25 +163,15 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let mut site = typed.site.take()?;
     site::check(document, &mut site);
     doors::check_brokers(document, &typed.mqtt, &site.id);
-    datums::to_wgs84(
-        &mut site,
-        typed.map.as_mut(),
-        &mut typed.buttons,
-        &mut typed.cameras,
-        &mut typed.drones,
-        &mut typed.gauges,
-    );
+    typed.to_wgs84(&mut site);
     let grids = site::read_grids(document, &site);
     let lists = (typed.routing.take()?, typed.duty.take()?);
     let told = (typed.sinks.as_slice(), typed.life.as_ref());
     let routing = Routing::read(document, lists, &site.timezone, &grids, told);
 
     let mut sources = places(document, &typed, site.place, &grids);
-    typed.sinks.extend(typed.speakers.check(
-        document,
-        (&typed.rules, &typed.sinks),
-        (&site, &sources.all),
-    ));
+    let beside = (&typed.rules, typed.sinks.as_slice());
+    typed.sinks.extend(typed.speakers.check(document, beside, (&site, &sources.all)));
     check_buttons(document, &typed.buttons, &typed.device_models, &typed.cameras);
     let listed =
         ListedButtons::read(document, &site, &typed.device_models, &typed.cameras, &mut sources);

@@ -82,6 +82,7 @@ fn doer<B: Backend>(door: &Door<B>, caller: &Caller, peer: &PeerAddress) -> Doer
     Doer { by, from, at: door.backend.now(), may_lock_out: false }
 }
 
+#[allow(clippy::result_large_err, reason = "the error is the answer")]
 fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Response> {
     serde_json::from_slice(body)
         .map_err(|error| problem(StatusCode::BAD_REQUEST, &format!("not understood: {error}")))

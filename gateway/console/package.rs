@@ -50,6 +50,7 @@ impl NoEvidence {
 }
 
 /// The reason in the query, and nothing beside it. A HEAD would leave a record of what nobody got.
+#[allow(clippy::result_large_err, reason = "the error is the answer")]
 fn reason(method: &Method, query: &HashMap<String, String>) -> Result<String, Response> {
     if *method == Method::HEAD {
         let allow = [(header::ALLOW, "GET")];
@@ -61,6 +62,7 @@ fn reason(method: &Method, query: &HashMap<String, String>) -> Result<String, Re
     of_text(query.get("reason").map(String::as_str).unwrap_or_default())
 }
 
+#[allow(clippy::result_large_err, reason = "the error is the answer")]
 fn of_text(text: &str) -> Result<String, Response> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > REASON_CHARS_MAX {

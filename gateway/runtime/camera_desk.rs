@@ -1,6 +1,6 @@
 //! Cameras as the console sees them: their state and rules, what they show, and what is tried and applied for them.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,6 @@ use super::{
     rule_trial::try_rule,
 };
 use crate::{
-    base::lock,
     camera::{CameraFeeds, LiveWatch},
     config::{Config, versions},
     console::{CameraDesk, DeskRefusal, LiveView, StillPicture},
@@ -24,13 +23,15 @@ use crate::{
 /// Cameras that hear a search answer within it.
 const SEARCH_WAIT: Duration = Duration::from_secs(3);
 
+type Polygon = Vec<[f32; 2]>;
+
 /// Polygons of its picture that nobody may see; a camera that has some is never shown live.
-fn private_areas(camera: &camera::Config) -> Vec<Vec<[f32; 2]>> {
+fn private_areas(camera: &camera::Config) -> Vec<Polygon> {
     camera.private.clone()
 }
 
 impl ConsoleBackend {
-    fn camera(&self, id: &str) -> Result<(SourceId, CameraFeeds, Vec<Vec<[f32; 2]>>), DeskRefusal> {
+    fn camera(&self, id: &str) -> Result<(SourceId, CameraFeeds, Vec<Polygon>), DeskRefusal> {
         let config = self.config();
         let camera = config.cameras.iter().find(|camera| camera.id == id);
         let camera = camera.ok_or(DeskRefusal::NoSuchCamera)?;

@@ -83,12 +83,11 @@ pub(super) fn try_rule(
         answer["why_not"] = if config.tracks.is_on() { "none" } else { "off" }.into();
         return Ok(answer);
     }
-    let told = |rule: &rules::Config| {
+    for (key, rule) in [("new", Some(&rule)), ("present", present.as_ref())] {
+        let Some(rule) = rule else { continue };
         let all = raised(rule, &id, &camera.mask, &context.timezone, looks, (from, now));
-        shown(&context, &all)
-    };
-    answer["new"] = told(&rule);
-    answer["present"] = present.as_ref().map_or(Value::Null, told);
+        answer[key] = shown(&context, &all);
+    }
     Ok(answer)
 }
 

@@ -157,6 +157,8 @@ fn p11_no_flood_of_residents_pictures_takes_the_room_of_what_cameras_saw() {
             sha256,
             bytes,
             starts_at: None,
+            original_of: None,
+            kept_here: false,
             ends_at: None,
             pre_roll_ms: None,
             pre_roll_limit: None,

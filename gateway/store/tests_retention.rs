@@ -107,11 +107,11 @@ fn when_bytes_run_out_the_oldest_goes_first_and_what_is_held_last() {
     let order = HoldOrder { incident: case, by, why, days: 180, at: now.wall };
     store.hold(&order).unwrap();
     let is_there = |id| store.evidence_path(id).is_some();
-    assert_eq!(store.make_room(0, "a test", now).unwrap(), 0);
+    assert_eq!(store.make_room(None, (0, 0), "a test", now).unwrap(), 0);
     // Ids of one millisecond may come in any order: of two that nobody holds one is left.
-    assert_eq!(store.make_room(100, "a test", now).unwrap(), 1);
+    assert_eq!(store.make_room(None, (100, 0), "a test", now).unwrap(), 1);
     assert!(is_there(oldest) && is_there(older) != is_there(newest));
-    assert_eq!(store.make_room(150, "a test", now).unwrap(), 2, "there is nothing else");
+    assert_eq!(store.make_room(None, (150, 0), "a test", now).unwrap(), 2, "there is nothing else");
     assert!(!is_there(oldest));
     assert_eq!(store.days_kept(now), None);
 }

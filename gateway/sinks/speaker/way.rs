@@ -33,7 +33,7 @@ const GROUP_TTL: u32 = 4;
 pub(super) enum Way {
     Sip(SpeakerConfig),
     Rtp(SpeakerConfig),
-    Mqtt { config: SpeakerConfig, publisher: Publisher },
+    Mqtt { config: SpeakerConfig, publisher: Box<Publisher> },
     Http(Box<WebhookSink>),
 }
 
@@ -53,7 +53,7 @@ impl Way {
         match config.way_kind() {
             Some(WayKind::Mqtt) => Self::Mqtt {
                 config: config.clone(),
-                publisher: Publisher::new(config.access().broker(client_id)),
+                publisher: Publisher::new(config.access().broker(client_id)).into(),
             },
             Some(WayKind::Http) => Self::Http(Box::new(WebhookSink::new(&config.webhook()))),
             Some(WayKind::Rtp) => Self::Rtp(config.clone()),

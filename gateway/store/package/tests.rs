@@ -222,7 +222,8 @@ fn what_another_key_signs_is_another_package_and_its_records_must_still_fit() {
     let (path, made) = site.export("one.zip");
     let forger = tempfile::tempdir().unwrap();
     let key = SiteKey::load_or_make(forger.path()).unwrap();
-    let resigned = |change: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+    type Files = Vec<(String, Vec<u8>)>;
+    let resigned = |change: &dyn Fn(&mut Files)| {
         let mut files = unpack(&fs::read(&path).unwrap());
         change(&mut files);
         let public = key.public() + "\n";
@@ -284,7 +285,7 @@ fn an_export_is_in_the_journal_and_holds_the_evidence() {
         wall = wall.max(noon() + jiff::SignedDuration::from_hours(days * 24));
         let most = u64::MAX;
         let now = Now { wall, mono_ms: 0 };
-        store.make_room(most, "a test", now).unwrap()
+        store.make_room(None, (most, 0), "a test", now).unwrap()
     };
     // Whoever is short of room takes what is held too, and says so: nothing else is left.
     assert_eq!(pieces_after(0), 3);

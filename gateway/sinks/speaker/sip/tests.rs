@@ -27,6 +27,7 @@ struct Speaker {
     seen: tokio::task::JoinHandle<(Vec<String>, usize)>,
 }
 
+#[allow(clippy::too_many_lines, reason = "one conversation, with all its manners")]
 /// What came: the methods in order, and how many packets of sound.
 async fn speaker(manner: Manner) -> Speaker {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
