@@ -31,6 +31,7 @@ pub enum FaultCode {
     Calendar,
     Gauges,
     Links,
+    Accounts,
     PagesFull,
     ClientIds,
     Decoding,
@@ -92,6 +93,7 @@ fn code_of<'p>(part: &'p str, why: &str) -> (FaultCode, Option<&'p str>) {
         "calendar of working days" => FaultCode::Calendar,
         "gauges that cannot be read" => FaultCode::Gauges,
         "links" => FaultCode::Links,
+        "accounts" => FaultCode::Accounts,
         "client ids" => FaultCode::ClientIds,
         _ => FaultCode::Other,
     };
@@ -203,6 +205,12 @@ mod tests {
         ),
         ("runtime/junction.rs", "gauges that cannot be read: g", FaultCode::Gauges, None),
         ("runtime/links.rs", "links: none are made", FaultCode::Links, None),
+        (
+            "runtime/account_notes.rs",
+            "accounts: nobody can log in by name",
+            FaultCode::Accounts,
+            None,
+        ),
         ("console/listener.rs", "links: full: all 64", FaultCode::PagesFull, Some("links")),
         ("console/listener.rs", "web: full: all 64", FaultCode::PagesFull, Some("web")),
         ("base/client_ids.rs", "client ids: new", FaultCode::ClientIds, None),

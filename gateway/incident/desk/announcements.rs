@@ -106,7 +106,9 @@ impl Desk {
                 let there = |one: &&SourceInfo| {
                     one.grid.as_deref().is_some_and(|grid: &Grid| grid.code == *code)
                 };
-                all().filter(there).cloned().collect()
+                let mut found: Vec<SourceInfo> = all().filter(there).cloned().collect();
+                found.sort_by(|one, other| one.id.cmp(&other.id));
+                found
             }
             _ => return Err("expected `speakers` or `grid`, one of the two".into()),
         };

@@ -93,7 +93,10 @@ mod tests {
         let hangs = || loop {
             thread::park();
         };
-        let mut probes = vec![odd("hangs", hangs), odd("breaks", || panic!("as asked"))];
+        // A fault inside may take its time to be printed.
+        let breaks =
+            Probe { within: Duration::from_secs(20), ..odd("breaks", || panic!("as asked")) };
+        let mut probes = vec![odd("hangs", hangs), breaks];
         // More than are asked at once, and all hang: the last one has its turn.
         probes.extend((0..PROBES_AT_ONCE).map(|_| odd("hangs too", hangs)));
         probes.extend((0..20).map(fine));

@@ -698,6 +698,8 @@ export const en: Words = {
   'fault.gauges': 'Gauges that cannot be read',
   'fix.gauges': 'Look at their codes and elements',
   'fault.links': 'Links are neither made nor good',
+  'fault.accounts': 'Nobody can log in by name',
+  'fix.accounts': 'See whether accounts.json in the data folder can be read and written; the token still logs in',
   'fix.links': "Look at the gateway's clock and the key in its data folder",
   'fault.pages-full': 'All connections are taken, of',
   'fix.pages-full': 'Close pages that nobody looks at; those without a token are sent away first',

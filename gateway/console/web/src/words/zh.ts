@@ -696,6 +696,8 @@ export const zh = {
   'fault.gauges': '有雨量或水位站读不出数据',
   'fix.gauges': '检查站点的编码和要素设置',
   'fault.links': '手机链接现在发不出，也打不开',
+  'fault.accounts': '现在不能用姓名登录',
+  'fix.accounts': '检查数据目录里的 accounts.json 能否读写；口令文件仍可登录',
   'fix.links': '检查网关时钟和数据目录里的密钥',
   'fault.pages-full': '网页连接数已满',
   'fix.pages-full': '关掉不用的页面；没有口令的会先被断开',
