@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Failure, doctor, store_report};
+use super::{Failure, doctor_words, store_report};
 use crate::{
     base::spawn,
     config::{Config, SupportView, env::ProcessEnvironment, support_view},
@@ -75,8 +75,8 @@ fn parts(
     });
     vec![
         ("gridpost-support/README.txt", README.into()),
-        ("gridpost-support/doctor.txt", doctor::lines(case.report).join("\n")),
-        ("gridpost-support/doctor.json", doctor::document(case.report).to_string()),
+        ("gridpost-support/doctor.txt", doctor_words::lines(case.report).join("\n")),
+        ("gridpost-support/doctor.json", doctor_words::document(case.report).to_string()),
         ("gridpost-support/config.txt", view.lines.join("\n")),
         ("gridpost-support/versions.txt", versions()),
         (

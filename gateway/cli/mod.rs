@@ -9,6 +9,7 @@ mod config;
 mod devices;
 mod discover;
 mod doctor;
+mod doctor_words;
 mod export;
 mod figures;
 mod incidents;

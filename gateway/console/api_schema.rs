@@ -7,7 +7,8 @@ use super::{
     account_routes::{AllAccounts, AskedAccount, OwnPassword, WallConfirmed, WallSecret},
     accounts::AccountChange,
     entrance::{FirstAccount, LogIn, SessionName},
-    route_table::{BodyShape, ROUTES, Route, Who},
+    route_list::ROUTES,
+    route_table::{BodyShape, Route, Who},
 };
 use crate::domain::{EventData, PostureOrder, Reply};
 

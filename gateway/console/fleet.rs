@@ -5,32 +5,10 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{Backend, problem::problem, seen::Seen};
 use crate::domain::{DroneView, EventContext};
-
-/// A camera. What is absent is not known.
-#[derive(Clone, Debug, Serialize)]
-pub struct CameraView {
-    pub id: String,
-    /// Packets arrive.
-    pub up: bool,
-    /// `packets` (nobody looks), `asleep` (looks now and then), `awake`.
-    pub looks: &'static str,
-    /// Pictures decoded since the gateway started.
-    pub frames: u64,
-    /// Looks that the box had no time for, since then.
-    pub skipped: u64,
-    /// How far behind the stream it is looked at, seconds.
-    pub lag_s: f64,
-    /// Its own clock minus ours, seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub clock_off_s: Option<f64>,
-    /// Processor time for it since the gateway started: decoding and looking, seconds.
-    pub cpu_s: f64,
-}
 
 pub(super) async fn serve<B: Backend>(backend: Seen<B>) -> Response {
     let Some(views) = backend.drone_views().await else {

@@ -25,7 +25,7 @@ use tokio::sync::{Semaphore, broadcast::error::RecvError, watch};
 use super::{
     Backend,
     caller::Caller,
-    camera_desk::{CameraDesk, LiveView},
+    desk_view::{CameraDesk, LiveView},
     door::Door,
     problem::problem,
     seen::Seen,

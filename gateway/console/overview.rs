@@ -6,86 +6,13 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Backend, FaultView, seen::Seen};
-use crate::domain::{DutyRole, EventData, Record, why_words};
+use super::{Backend, seen::Seen};
+use crate::domain::{EventData, Record, why_words};
 
 /// Open cases in one page; the most urgent are in it, and how many are not is said.
 const OPEN_MAX: usize = 2_000;
-
-/// The site's own words, for the page.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct SiteWords {
-    /// Name for people.
-    pub name: String,
-    /// Who may sit here, by the roster: on duty now first.
-    pub people: Vec<Person>,
-    /// Departments of the routing table.
-    pub departments: Vec<String>,
-}
-
-/// Somebody of the roster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Person {
-    pub name: String,
-    pub role: DutyRole,
-    /// Now.
-    pub on_duty: bool,
-}
-
-/// How the gateway is, for the line at the foot of the page.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Condition {
-    /// As in `/readyz`.
-    pub reasons: Vec<String>,
-    /// As in `/readyz`.
-    pub notes: Vec<String>,
-    /// All of them, each with a code.
-    pub faults: Vec<FaultView>,
-    /// As in `/readyz`.
-    pub model: Option<String>,
-    /// What runs it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub provider: Option<String>,
-    /// Each with what it is owed.
-    pub sinks: Vec<SinkCondition>,
-    /// Of the file system; absent where it cannot be asked.
-    pub free_bytes: Option<u64>,
-    /// `[data] min_free_bytes`.
-    pub min_free_bytes: u64,
-    /// Of all snapshots and clips.
-    pub evidence_bytes: u64,
-    /// Of the journal.
-    pub journal_bytes: u64,
-    /// Resident memory of the process.
-    pub memory_bytes: u64,
-    /// Tasks that run or wait for a processor, the mean of a minute; absent where the system does not say it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub load_1m: Option<f64>,
-    /// How many there are.
-    pub processors: usize,
-}
-
-/// A sink and what it is owed.
-#[derive(Clone, Debug, Serialize)]
-pub struct SinkCondition {
-    pub id: String,
-    pub up: bool,
-    /// Records that it has not taken yet.
-    pub pending: u64,
-    /// Records that it refused for good.
-    pub dead: u64,
-    /// Owed to it since the store was made: delivered, pending, dead, given up and lost together.
-    pub accepted: u64,
-    /// Records that it has.
-    pub delivered: u64,
-    /// Records that were given up with a reason.
-    pub shed: u64,
-    /// Records that the disk destroyed before they were delivered.
-    pub lost: u64,
-}
 
 /// Names the positions of this process: those of another one are not on the same way.
 pub(super) fn series() -> &'static str {

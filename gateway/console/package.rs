@@ -14,40 +14,17 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::fs::File;
 
-use super::{Backend, caller::Caller, evidence::stream_file, problem::problem, seen::Seen};
+use super::{
+    Backend,
+    caller::Caller,
+    evidence::stream_file,
+    handed_out::{NoEvidence, PackageFile},
+    problem::problem,
+    seen::Seen,
+};
 
 /// Characters of a reason.
 const REASON_CHARS_MAX: usize = 500;
-
-/// A package that was made and lies nowhere: when it is read, or nobody wants it, it is gone.
-#[derive(Debug)]
-pub struct PackageFile {
-    /// From its first byte on.
-    pub file: std::fs::File,
-    /// All of them.
-    pub bytes: u64,
-}
-
-/// Why a package, an original or a hold is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoEvidence {
-    /// There is none of this id.
-    Unknown,
-    /// There was one.
-    Gone,
-    /// It cannot be made, opened or written down now; for people.
-    Failed(String),
-}
-
-impl NoEvidence {
-    fn answer(&self) -> Response {
-        match self {
-            Self::Unknown => problem(StatusCode::NOT_FOUND, "no such incident or original"),
-            Self::Gone => problem(StatusCode::GONE, "its file is gone (retention)"),
-            Self::Failed(why) => problem(StatusCode::SERVICE_UNAVAILABLE, why),
-        }
-    }
-}
 
 /// The reason in the query, and nothing beside it. A HEAD would leave a record of what nobody got.
 #[allow(clippy::result_large_err, reason = "the error is the answer")]

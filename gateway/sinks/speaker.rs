@@ -35,7 +35,7 @@ pub use floor::{Causes, Floor};
 use rtp::{Attention, Stop};
 use say::{NOT_SAID, Saying};
 pub use voice::VoiceConfig;
-use way::{Said, Way};
+use way::{UtteranceEnd, Way};
 
 /// Between two tries of one that is of use still.
 const AGAIN_MS: u64 = 1_000;
@@ -218,8 +218,8 @@ impl SpeakerPlace {
             let attention = Attention { floor: &self.floor, turn: &turn, cause: saying.cause };
             match way.say(&made, saying, &attention).await? {
                 // What is more urgent has the floor; this begins anew behind it.
-                Said { stop: Some(Stop::Interrupted) } => {}
-                Said { stop: Some(Stop::CauseOver) | None } => return Ok(Spoken::Done),
+                UtteranceEnd { stop: Some(Stop::Interrupted) } => {}
+                UtteranceEnd { stop: Some(Stop::CauseOver) | None } => return Ok(Spoken::Done),
             }
         }
     }

@@ -1,12 +1,13 @@
 //! What the journal adds up to, in memory and bounded; the index is this, kept for a quick start.
 
+mod views;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Subscriber,
     changes::Changes,
     dead::DeadLetter,
     due::{DueBook, Pending},
@@ -598,29 +599,5 @@ impl State {
             self.touched.insert(Key::Dead(seq));
         }
         self.quarantined = self.quarantined.split_off(&(through + 1));
-    }
-
-    /// The sinks of the last `Standing`.
-    pub(super) fn subscribers(&self) -> Vec<Subscriber> {
-        let of = |id: &SinkId| Subscriber { id: id.clone(), evidence: self.carriers.contains(id) };
-        self.sinks.iter().map(of).collect()
-    }
-
-    /// Bytes of payloads nobody could read, in the journal.
-    pub(super) fn quarantined_bytes(&self) -> u64 {
-        self.quarantined.values().sum()
-    }
-
-    /// The names of everything: for an index that begins anew.
-    pub(super) fn keys(&self) -> BTreeSet<Key> {
-        let due = self.due.pending.keys().map(|&seq| Key::Due(seq));
-        let incidents = self.incidents.keys().map(|&id| Key::Incident(id));
-        let presses = self.presses.keys().map(|&seq| Key::Press(seq));
-        let replies = self.replies.keys().map(|&seq| Key::Reply(seq));
-        let evidence = self.evidence.keys().map(|&id| Key::Evidence(id));
-        let dead = self.dead.keys().map(|&seq| Key::Dead(seq));
-        let gauges = self.gauges.keys().map(|&seq| Key::Gauge(seq));
-        let people = presses.chain(replies).chain(gauges);
-        due.chain(incidents).chain(people).chain(evidence).chain(dead).collect()
     }
 }

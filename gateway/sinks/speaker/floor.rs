@@ -57,7 +57,7 @@ impl Floor {
     }
 
     /// Waits for the floor; may be cancelled.
-    pub(super) async fn take(self: &Arc<Self>, urgency: Urgency) -> Turn {
+    pub(super) async fn take(self: &Arc<Self>, urgency: Urgency) -> FloorTurn {
         let number = {
             let mut order = self.order();
             order.next += 1;
@@ -65,7 +65,7 @@ impl Floor {
             order.waiting.push((number, urgency));
             number
         };
-        let turn = Turn { floor: self.clone(), number };
+        let turn = FloorTurn { floor: self.clone(), number };
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -79,12 +79,12 @@ impl Floor {
 }
 
 /// The right to speak, or a place in the queue for it, until it is dropped.
-pub(super) struct Turn {
+pub(super) struct FloorTurn {
     floor: Arc<Floor>,
     number: u64,
 }
 
-impl Turn {
+impl FloorTurn {
     fn begin(&self, urgency: Urgency) -> bool {
         let mut order = self.floor.order();
         let mine = order.turn() == Some(self.number);
@@ -103,7 +103,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for FloorTurn {
     fn drop(&mut self) {
         let mut order = self.floor.order();
         order.waiting.retain(|(number, _)| *number != self.number);

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    floor::{Floor, Turn},
+    floor::{Floor, FloorTurn},
     sound::Sound,
 };
 use crate::domain::IncidentId;
@@ -37,7 +37,7 @@ pub(super) enum Stop {
 /// What is listened to while something is spoken.
 pub(super) struct Attention<'t> {
     pub(super) floor: &'t Arc<Floor>,
-    pub(super) turn: &'t Turn,
+    pub(super) turn: &'t FloorTurn,
     pub(super) cause: IncidentId,
 }
 

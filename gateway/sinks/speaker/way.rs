@@ -38,13 +38,13 @@ pub(super) enum Way {
 }
 
 /// What is said, as this way carries it.
-pub(super) enum Made {
+pub(super) enum Utterance {
     Sound(Sound),
     Text(String),
 }
 
 /// It was taken; the stop is why not to its end.
-pub(super) struct Said {
+pub(super) struct UtteranceEnd {
     pub(super) stop: Option<Stop>,
 }
 
@@ -66,8 +66,10 @@ impl Way {
         &mut self,
         voice: &VoiceConfig,
         saying: &Saying,
-    ) -> Result<Made, String> {
-        let (Self::Sip(_) | Self::Rtp(_)) = self else { return Ok(Made::Text(saying.whole())) };
+    ) -> Result<Utterance, String> {
+        let (Self::Sip(_) | Self::Rtp(_)) = self else {
+            return Ok(Utterance::Text(saying.whole()));
+        };
         let mut sound = Sound::silence(WAKES_MS);
         for (n, text) in saying.texts.iter().enumerate() {
             if n > 0 {
@@ -75,44 +77,44 @@ impl Way {
             }
             sound.append(voice.sound(text).await?);
         }
-        Ok(Made::Sound(sound))
+        Ok(Utterance::Sound(sound))
     }
 
     /// Ok: it was taken, as far as this way tells. The error is one sentence.
     pub(super) async fn say(
         &mut self,
-        made: &Made,
+        made: &Utterance,
         saying: &Saying,
         attention: &Attention<'_>,
-    ) -> Result<Said, String> {
+    ) -> Result<UtteranceEnd, String> {
         match (self, made) {
-            (Self::Sip(config), Made::Sound(sound)) => {
+            (Self::Sip(config), Utterance::Sound(sound)) => {
                 let callee = callee(config).await?;
                 let stop = sip::speak(&callee, sound, attention).await?;
                 tracing::info!(speaker = config.id, ms = sound.ms(), ?stop, "spoken");
-                Ok(Said { stop })
+                Ok(UtteranceEnd { stop })
             }
-            (Self::Rtp(config), Made::Sound(sound)) => {
+            (Self::Rtp(config), Utterance::Sound(sound)) => {
                 let (_, group) = config.address()?;
                 let sent = to_group(group, sound, attention).await;
                 let stop = sent.map_err(|error| format!("{group}: {error}"))?;
                 tracing::info!(speaker = config.id, %group, ms = sound.ms(), ?stop, "sent; nobody acknowledges it");
-                Ok(Said { stop })
+                Ok(UtteranceEnd { stop })
             }
-            (Self::Mqtt { config, publisher }, Made::Text(text)) => {
+            (Self::Mqtt { config, publisher }, Utterance::Text(text)) => {
                 let topic = config.topic.as_deref().unwrap_or_default();
                 let topic = template::fill(topic, &saying.event, text, Into::Topic);
                 let payload = template::fill(&config.payload, &saying.event, text, Into::Json);
                 let within = Duration::from_secs(config.answer_s);
                 publisher.publish(&topic, payload.into(), within).await?;
                 tracing::info!(speaker = config.id, "handed to the broker");
-                Ok(Said { stop: None })
+                Ok(UtteranceEnd { stop: None })
             }
-            (Self::Http(sink), Made::Text(text)) => {
+            (Self::Http(sink), Utterance::Text(text)) => {
                 let now = attention.floor.causes.now();
                 let sent = sink.send(&saying.event, text, now).await;
                 sent.map_err(|error| error.to_string())?;
-                Ok(Said { stop: None })
+                Ok(UtteranceEnd { stop: None })
             }
             _ => Err("what was made is for another way".into()),
         }

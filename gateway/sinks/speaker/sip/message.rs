@@ -1,4 +1,4 @@
-//! SIP messages (RFC 3261) as far as a call to a speaker has them: read from a datagram, and answered. Pure.
+//! SIP messages (RFC 3261) as far as a call to a speaker has them: read from a datagram, and answered.
 
 /// A datagram of SIP; a longer one is none for us.
 pub(super) const DATAGRAM_BYTES_MAX: usize = 8 << 10;
