@@ -98,8 +98,11 @@ async fn case_of(gateway: &Gateway, button: &str) -> String {
     .await
 }
 
+/// Method, path, its roles and its scope.
+type Address = (Method, String, Option<Vec<String>>, Option<String>);
+
 /// Addresses as the document has them: method, path, its roles and its scope; no roles: anybody.
-fn routes() -> Vec<(Method, String, Option<Vec<String>>, Option<String>)> {
+fn routes() -> Vec<Address> {
     let document: Value = serde_json::from_str(&gridpost(&["schema", "api"]).stdout).unwrap();
     let mut all = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -192,8 +195,8 @@ async fn a_worker_has_the_cases_of_his_grids_and_no_others_anywhere() {
         let id = |one: &Value| one["incident"].as_str().unwrap().to_owned();
         list.as_array().unwrap().iter().map(id).collect()
     };
-    assert_eq!(ids(&read("/api/v1/incidents").await["incidents"]), [own_case.clone()]);
-    assert_eq!(ids(&read("/api/v1/console").await["open"]), [own_case.clone()]);
+    assert_eq!(ids(&read("/api/v1/incidents").await["incidents"]), std::slice::from_ref(&own_case));
+    assert_eq!(ids(&read("/api/v1/console").await["open"]), std::slice::from_ref(&own_case));
     let devices = read("/api/v1/devices").await;
     let names: Vec<_> = devices["devices"].as_array().unwrap().iter().map(|d| &d["id"]).collect();
     assert_eq!(names, ["own"]);

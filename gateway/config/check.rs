@@ -64,7 +64,7 @@ struct Typed {
 
 impl Typed {
     /// All places in one datum.
-    fn to_wgs84(&mut self, site: &mut SiteConfig) {
+    fn convert_places(&mut self, site: &mut SiteConfig) {
         datums::to_wgs84(
             site,
             self.map.as_mut(),
@@ -163,7 +163,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let mut site = typed.site.take()?;
     site::check(document, &mut site);
     doors::check_brokers(document, &typed.mqtt, &site.id);
-    typed.to_wgs84(&mut site);
+    typed.convert_places(&mut site);
     let grids = site::read_grids(document, &site);
     let lists = (typed.routing.take()?, typed.duty.take()?);
     let told = (typed.sinks.as_slice(), typed.life.as_ref());

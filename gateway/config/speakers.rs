@@ -84,7 +84,7 @@ impl Speakers {
                     document.problem(&["announce", index, key], message, hint);
                 }
             }
-            if one.speakers.is_empty() && !speakers.iter().any(|id| in_a_grid(id)) {
+            if one.speakers.is_empty() && !speakers.iter().any(&in_a_grid) {
                 let message = "no speaker stands in a grid: nothing is said; name speakers here, or give them `grid` or `place`";
                 document.warning(&["announce", index, "speakers"], message.into());
             }

@@ -49,6 +49,7 @@ fn press_on(port: u16, from: u64, to: u64) {
     }
 }
 
+#[allow(clippy::too_many_lines, reason = "one story")]
 #[tokio::test(flavor = "multi_thread")]
 async fn p2_p3_p11_a_listed_button_gone_mad_while_a_sink_is_away_is_owed_in_bounded_number() {
     let total = env_number("GRIDPOST_HOSTILE_PRESSES").unwrap_or(PRESSES);

@@ -7,18 +7,18 @@ use crate::{domain::SinkId, store::Subscriber};
 
 impl State {
     /// The sinks of the last `Standing`.
-    pub(super) fn subscribers(&self) -> Vec<Subscriber> {
+    pub(in crate::store) fn subscribers(&self) -> Vec<Subscriber> {
         let of = |id: &SinkId| Subscriber { id: id.clone(), evidence: self.carriers.contains(id) };
         self.sinks.iter().map(of).collect()
     }
 
     /// Bytes of payloads nobody could read, in the journal.
-    pub(super) fn quarantined_bytes(&self) -> u64 {
+    pub(in crate::store) fn quarantined_bytes(&self) -> u64 {
         self.quarantined.values().sum()
     }
 
     /// The names of everything: for an index that begins anew.
-    pub(super) fn keys(&self) -> BTreeSet<Key> {
+    pub(in crate::store) fn keys(&self) -> BTreeSet<Key> {
         let due = self.due.pending.keys().map(|&seq| Key::Due(seq));
         let incidents = self.incidents.keys().map(|&id| Key::Incident(id));
         let presses = self.presses.keys().map(|&seq| Key::Press(seq));
