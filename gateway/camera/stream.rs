@@ -20,7 +20,6 @@ use super::{
     clip_ring::revive,
     clock_offset::ClockOffset,
     gate::{GOP_MAX, KEY_WAIT},
-    live_feed::LiveFeed,
     read_pacer::ReadPacer,
     sampler::Sampler,
     scheduler::{CameraTask, Scheduler},
@@ -83,8 +82,6 @@ pub struct Stream {
     pub urls: Arc<StreamUrls>,
     /// Where its packets are kept.
     pub ring: Arc<Mutex<Ring>>,
-    /// Who watches it live.
-    pub live: Arc<LiveFeed>,
     /// What it is for.
     pub role: Role,
     /// Name of its figures: a stream that is only looked at has figures of its own.
@@ -271,7 +268,6 @@ impl Stream {
             ring.push(packet.clone());
             (ring.bytes(), ring.held_s())
         };
-        self.live.packet_came();
         // Only key frames show how far the clocks are apart: the reader does not pause before one, so
         // it is read when it arrives.
         if let Some(device) = packet.device.filter(|_| packet.key) {
@@ -353,8 +349,7 @@ impl<'s> SessionReader<'s> {
         stream.keep(packet)?;
         let eager = self.task.eager.load(Ordering::Relaxed);
         self.ask_for_a_turn(packet, eager)?;
-        // Who watches it sees each picture when it comes.
-        if self.may_pause && !eager && stream.live.viewers() == 0 {
+        if self.may_pause && !eager {
             thread::sleep(pause);
         }
         self.asked_at = Instant::now();

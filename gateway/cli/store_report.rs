@@ -2,9 +2,6 @@
 
 use std::{path::Path, sync::Arc};
 
-use jiff::tz::TimeZone;
-
-use super::clock_of;
 use crate::{
     base::RealClock,
     domain::{Class, Clock, NoMeter, SinkId},
@@ -46,25 +43,14 @@ pub(super) fn ledger(data: &Path) -> Result<Vec<String>, String> {
 }
 
 fn sums_line(sink: &SinkId, what: &str, sums: &Sums) -> String {
-    // Of speakers alone.
-    let expired = match sums.expired {
-        0 => String::new(),
-        expired => format!(" + expired {expired}"),
-    };
     format!(
-        "{sink} {what}: accepted {} = delivered {} + pending {} + dead-lettered {} + shed {} + superseded {}{expired} + lost {}",
-        sums.accepted,
-        sums.delivered,
-        sums.pending,
-        sums.dead,
-        sums.shed,
-        sums.superseded,
-        sums.lost
+        "{sink} {what}: accepted {} = delivered {} + pending {} + dead-lettered {} + shed {} + lost {}",
+        sums.accepted, sums.delivered, sums.pending, sums.dead, sums.shed, sums.lost
     )
 }
 
 /// One line each.
-pub(super) fn list(data: &Path, what: ListKind, zone: &TimeZone) -> Result<Vec<String>, String> {
+pub(super) fn list(data: &Path, what: ListKind) -> Result<Vec<String>, String> {
     let text = |error: store::OpenError| error.to_string();
     let lines: Vec<String> = match what {
         ListKind::Dead => store::letters(data).map_err(text)?.iter().map(letter_line).collect(),
@@ -82,8 +68,7 @@ pub(super) fn list(data: &Path, what: ListKind, zone: &TimeZone) -> Result<Vec<S
             .map_err(text)?
             .iter()
             .map(|payload| {
-                let at = clock_of(payload.at, zone);
-                format!("{at} {}: {} {:?}", payload.origin, payload.reason, payload.text)
+                format!("{} {}: {} {:?}", payload.at, payload.origin, payload.reason, payload.text)
             })
             .collect(),
     };
@@ -131,21 +116,13 @@ pub(super) fn retry(
 }
 
 /// The lines of the check that every backup gets.
-pub(super) fn backup(
-    data: &Path,
-    to: &Path,
-    passphrase: Option<&str>,
-) -> Result<Vec<String>, String> {
-    store::backup(data, to, passphrase)
+pub(super) fn backup(data: &Path, to: &Path) -> Result<Vec<String>, String> {
+    store::backup(data, to)
 }
 
 /// The same, and what to do next.
-pub(super) fn restore(
-    from: &Path,
-    data: &Path,
-    passphrase: Option<&str>,
-) -> Result<Vec<String>, String> {
-    let mut lines = store::restore(from, data, RealClock::start().now().wall, passphrase)?;
+pub(super) fn restore(from: &Path, data: &Path) -> Result<Vec<String>, String> {
+    let mut lines = store::restore(from, data, RealClock::start().now().wall)?;
     lines.push(format!(
         "restored into {}; start the gateway on it, and never again on the folder it was copied from",
         data.display()

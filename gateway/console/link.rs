@@ -4,17 +4,17 @@ use std::collections::HashMap;
 
 use axum::{
     Json,
-    extract::{Path, Query},
+    extract::{Path, Query, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 
-use super::{Backend, problem::problem, seen::Seen};
+use super::{Backend, problem::problem};
 use crate::wire::case_links::NoLink;
 
 pub(super) async fn make<B: Backend>(
-    backend: Seen<B>,
+    State(backend): State<B>,
     Path(id): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {

@@ -14,8 +14,6 @@ mod sighting;
 mod strangers;
 mod supervise;
 #[cfg(test)]
-mod tests_announcements;
-#[cfg(test)]
 mod tests_devices;
 #[cfg(test)]
 mod tests_drill;

@@ -3,6 +3,7 @@
 mod config;
 mod explain;
 pub mod rain;
+mod schedule;
 #[cfg(test)]
 mod tests_area;
 pub mod tuning;

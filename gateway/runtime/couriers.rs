@@ -12,9 +12,7 @@ use std::{
 use tokio::task::JoinHandle;
 
 use super::{
-    causes::StoredCauses,
     heartbeat::{Heartbeats, PresenceTask},
-    home::HomeTask,
     outbox::StoreOutbox,
     platforms,
     shared::Shared,
@@ -23,7 +21,7 @@ use crate::{
     base::{OwnRuntime, supervised},
     config::SiteConfig,
     domain::{Body, Envelope, EventContext, Fault, Kind, Metric, Observation, SinkId, SourceId},
-    sinks::{self, Circuit, Courier, EvidenceCourier, Floor, Lane, Report, SinkHealth, SinkLinks},
+    sinks::{self, Circuit, Courier, EvidenceCourier, Lane, Report, SinkHealth, SinkLinks},
     store::Subscriber,
 };
 
@@ -48,7 +46,6 @@ struct SinkTasks {
     /// They take what its platform says.
     replies: Vec<JoinHandle<()>>,
     presence: PresenceTask,
-    home: HomeTask,
 }
 
 /// All couriers by sink.
@@ -72,7 +69,6 @@ impl Couriers {
     ) {
         let sink = config.id();
         let circuit = Circuit::new(sink.clone(), shared.registry.clone(), report(shared, &sink));
-        let floor = Floor::new(Arc::new(StoredCauses::new(shared)));
         let mut couriers = Vec::new();
         let own_thread = OwnRuntime::start(&format!("sink-{sink}"));
         let name = format!("a courier of sink {sink}");
@@ -80,7 +76,6 @@ impl Couriers {
             let outbox = StoreOutbox::new(shared.store.clone());
             let (own, sink, config) = (outbox.clone(), sink.clone(), config.clone());
             let (parts, context, circuit) = (shared.clone(), context.clone(), circuit.clone());
-            let floor = floor.clone();
             let courier = move |ends| {
                 own.begin(&sink, ends);
                 let courier = Courier {
@@ -89,7 +84,7 @@ impl Couriers {
                     connection: config.build(
                         (&context.site, &parts.client_ids),
                         lane,
-                        (&parts.platforms.case_maps, &floor),
+                        &parts.platforms.case_maps,
                     ),
                     outbox: own.clone(),
                     context: context.clone(),
@@ -134,18 +129,16 @@ impl Couriers {
             });
         }
         let presence = self.heartbeats.at(config, (shared, &own_thread), context);
-        let home = HomeTask::start(config, (shared, &own_thread));
         let replies = platforms::start(config, (shared, &own_thread));
-        self.sinks.insert(sink, SinkTasks { own: own_thread, couriers, replies, presence, home });
+        self.sinks.insert(sink, SinkTasks { own: own_thread, couriers, replies, presence });
     }
 
     /// Stops the couriers of a sink. What they had in hand is due again. The sink's own fault is over,
     /// with the reason `why`, which is also the goodbye that the sink gets.
     pub(super) async fn stop(&mut self, sink: &SinkId, shared: &Shared, why: &str) {
         let Some(running) = self.sinks.remove(sink) else { return };
-        let SinkTasks { own, couriers, replies, presence, home } = running;
+        let SinkTasks { own, couriers, replies, presence } = running;
         presence.leave(why);
-        home.leave();
         platforms::stop(sink, shared);
         replies.iter().for_each(JoinHandle::abort);
         for CourierTask { task, outbox } in couriers {
@@ -159,7 +152,6 @@ impl Couriers {
         let fault = Fault { kind: Kind::SinkDown, broken: false, text: why.into() };
         let _ = shared.envelopes.send(envelope(shared, sink, fault)).await;
         presence.gone().await;
-        home.gone().await;
         drop(own);
     }
 
@@ -170,10 +162,7 @@ impl Couriers {
 
     /// The gateway stops: goodbyes begin while the rest is finished.
     pub(super) fn leave(&self) {
-        self.sinks.values().for_each(|sink| {
-            sink.presence.leave("stopped");
-            sink.home.leave();
-        });
+        self.sinks.values().for_each(|sink| sink.presence.leave("stopped"));
     }
 
     /// Returns when the goodbyes are sent, or were given up.
@@ -181,9 +170,8 @@ impl Couriers {
         let running = self.sinks.values().flat_map(|sink| &sink.couriers);
         running.for_each(|running| running.task.abort());
         for sink in self.sinks.into_values() {
-            let SinkTasks { own: _own, presence, home, .. } = sink;
+            let SinkTasks { own: _own, presence, .. } = sink;
             presence.gone().await;
-            home.gone().await;
         }
     }
 }

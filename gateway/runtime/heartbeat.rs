@@ -113,8 +113,6 @@ fn facts(store: Store, readiness: Readiness) -> GatherFacts {
                 pending: sums.pending,
                 dead: sums.dead,
                 shed: sums.shed,
-                superseded: sums.superseded,
-                expired: sums.expired,
                 lost: sums.lost,
             }
         };

@@ -3,7 +3,6 @@
 mod link;
 mod platform;
 mod poll;
-mod probe;
 mod talk;
 mod telling;
 mod upload;
@@ -21,7 +20,6 @@ use crate::{
     wire::{client_tls::ClientTls, file_stamp::missing},
 };
 use link::{Judgement, Link, judge};
-pub(super) use probe::ask;
 
 pub use platform::Config as ProfileConfig;
 pub(super) use platform::PlatformSink;

@@ -8,7 +8,6 @@ mod files;
 mod identity;
 mod night;
 mod numbers;
-mod pile;
 mod process;
 mod receivers;
 mod sinks;

@@ -225,9 +225,7 @@ impl Limits {
         now: Timestamp,
     ) {
         let is_new = incident.deadline.as_ref().is_none_or(|deadline| deadline.runs.is_empty());
-        // Nobody has to take on what was said.
-        let is_said = incident.kind == Kind::Announcement;
-        if incident.stage.is_over() || !is_new || is_said {
+        if incident.stage.is_over() || !is_new {
             return;
         }
         let old = incident.deadline.clone();

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Role, ThingState, Watch, millis};
 use crate::{
     domain::{
-        Bbox, ClockError, Detail, Finding, ObjectCount, Phase, Shot, Stamp, Thing, ThingReport,
-        Track, TrackFrame,
+        ClockError, Detail, Finding, ObjectCount, Phase, Shot, Stamp, Thing, ThingReport, Track,
+        TrackFrame,
     },
     rules::rule_key,
 };
@@ -214,7 +214,6 @@ impl Watch {
             },
             shot: frame.picture.clone().map(|picture| Shot {
                 picture,
-                people: people(frame),
                 quality: who.iter().map(|one| one.score * (0.05 + one.bbox.area())).sum(),
                 // As the thing is called, also where its track is another one by now.
                 boxes: who.into_iter().map(|one| self.named(one)).collect(),
@@ -310,11 +309,6 @@ impl Watch {
         };
         self.things.values().filter(is_member).map(thing).collect()
     }
-}
-
-/// Everybody in the picture, in whatever zone: nobody's head is shown because no rule is about him.
-fn people(frame: &TrackFrame) -> Vec<Bbox> {
-    frame.tracks.iter().filter(|one| &*one.label == "person").map(|one| one.bbox).collect()
 }
 
 fn objects(who: &[&Track]) -> Vec<ObjectCount> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::lying::Lying;
 use crate::domain::{Bbox, RuleId, SourceId, StandingThing, Track};
 
 /// A thing whose foot stays within this share of its larger side has not moved: boxes tremble, and
@@ -79,8 +78,6 @@ pub(in crate::rules) struct ThingState {
     pub(in crate::rules) closed: bool,
     /// Kind line: when it crossed, until that was told.
     pub(in crate::rules) crossed_at: Option<Timestamp>,
-    /// Kind fallen: whether it lies.
-    pub(in crate::rules) lying: Lying,
 }
 
 impl ThingState {
@@ -106,7 +103,6 @@ impl ThingState {
             returned: false,
             closed: false,
             crossed_at: None,
-            lying: Lying::default(),
         }
     }
 
@@ -132,7 +128,6 @@ impl ThingState {
             returned: false,
             closed: thing.closed,
             crossed_at: None,
-            lying: Lying::default(),
         }
     }
 

@@ -61,10 +61,8 @@ impl Story {
                 ends_at: None,
                 pre_roll_ms: None,
                 pre_roll_limit: None,
-                original_of: None,
-                kept_here: false,
             });
-            self.say(Body::Evidence { incident, evidence, original: None });
+            self.say(Body::Evidence { incident, evidence });
         }
     }
 

@@ -121,7 +121,7 @@ impl Config {
     }
 
     /// The connection is that of the `http` sink.
-    pub(in crate::sinks) fn link(&self) -> super::Config {
+    fn link(&self) -> super::Config {
         super::Config {
             id: self.id.clone(),
             url: self.url.clone(),

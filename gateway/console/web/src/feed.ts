@@ -2,7 +2,6 @@
 
 import { call, Refused } from './api';
 import { sayTaken } from './notices';
-import { account } from './rights';
 import * as state from './state';
 import { at, clockOff, tick } from './time';
 import type { Case, Message, Overview } from './types';
@@ -28,17 +27,12 @@ function moment(): [number, number] {
 
 const isLongAgo = ([own, wall]: [number, number]): boolean => performance.now() - own > SILENT_MS || Date.now() - wall > SILENT_MS;
 
-/** Nothing of the connection of before counts any more. Gives the number of the next one. */
-function hangUp(): number {
+/** Reads everything, then goes on from there, for ever. */
+export async function connect(anew: boolean): Promise<void> {
+  const mine = ++generation;
   clearTimeout(timer);
   socket?.close();
   socket = null;
-  return ++generation;
-}
-
-/** Reads everything, then goes on from there, for ever. */
-export async function connect(anew: boolean): Promise<void> {
-  const mine = hangUp();
   try {
     if (anew || state.overview.value === null) {
       const from = await call<Overview>('GET', '/api/v1/console');
@@ -106,15 +100,11 @@ function listen(mine: number): void {
         state.condition.value = message.condition;
         heard(message.at);
         return fresh();
-      case 'drones':
-        state.drones.value = message.drones;
-        return fresh();
       case 'reload':
         anew = true;
         return;
       case 'logged-out':
-        // Whoever has just changed his password has another session.
-        return void connect(true);
+        return thrownOut();
       case 'stopping':
         return;
     }
@@ -155,7 +145,10 @@ function again(anew: boolean): void {
 }
 
 function thrownOut(): void {
-  hangUp();
+  generation += 1;
+  clearTimeout(timer);
+  socket?.close();
+  socket = null;
   state.link.value = 'lost';
   state.entrance.value = 'outside';
 }
@@ -192,12 +185,14 @@ export function wake(): void {
 
 /** Logged out by hand. */
 export function leave(): void {
-  hangUp();
+  generation += 1;
+  clearTimeout(timer);
+  socket?.close();
+  socket = null;
   state.overview.value = null;
   state.open.value = new Map();
   state.finished.value = [];
   state.expectCalls(false);
-  account.value = null;
   // The desk is shared: whoever comes next says who he is.
   state.iAm('');
   state.entrance.value = 'outside';
