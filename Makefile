@@ -2,10 +2,11 @@
 # Dependencies build once, optimised, in the dev profile.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build-tests prove prove-city hostile fuzz soak build setup setup-test setup-console setup-bench console models all-models clips bench bench-media bench-seeing schema fmt lint docs deny clean
+.PHONY: help demo deb prove-deb pictures test build-tests prove prove-city hostile fuzz soak build setup setup-test setup-console setup-bench console models all-models clips bench bench-media bench-seeing schema fmt lint docs deny clean
 
 # Debian's own, for its GStreamer bindings: another python3 may be first on PATH.
 PYTHON ?= /usr/bin/python3
+PACKAGE_VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 CARGO_DENY := 0.20.2
 # What `make prove` does; CI gives smaller numbers.
@@ -38,8 +39,20 @@ prove-city: setup-test models ## a city's cases through desk and store, then the
 	@GRIDPOST_CITY_DAYS=$(or $(DAYS),365) GRIDPOST_CITY_RATE=$(or $(RATE),50) \
 		cargo nextest run --release --no-capture -E 'test(/^city::a_city_/)'
 
-hostile: setup-test models clips ## attacks at every door, longer: SECONDS=30 each, CONNECTIONS=2000 at a door
-	@ulimit -n 20000 2>/dev/null; GRIDPOST_HOSTILE_CONNECTIONS=$(or $(CONNECTIONS),2000) \
+# For another processor: BINARY=target/aarch64-unknown-linux-gnu/release/gridpost STRIP=aarch64-linux-gnu-strip, with its
+# libonnxruntime.so in models/cache.
+deb: setup models console ## a Debian package in target/deb, of a release build: VERSION=0.1.0-1
+	@$(if $(BINARY),true,cargo build --release)
+	@$(PYTHON) packaging/deb/build.py --binary $(or $(BINARY),$(TARGET)/release/gridpost) --version $(or $(VERSION),$(PACKAGE_VERSION)) --to $(TARGET)/deb $(if $(STRIP),--strip $(STRIP))
+
+prove-deb: setup models console ## the package installed, used, upgraded, removed and purged in a clean Debian (root, mmdebstrap); BINARY=FILE
+	@$(if $(BINARY),true,cargo build)
+	@for version in 1 2; do $(PYTHON) packaging/deb/build.py --fast --binary $(or $(BINARY),$(TARGET)/debug/gridpost) \
+		--version $(PACKAGE_VERSION)~proof$$version --to $(TARGET)/deb >/dev/null || exit 1; done
+	@tests/rig/prove_deb.sh $(TARGET)/deb/gridpost_$(PACKAGE_VERSION)~proof1_*.deb $(TARGET)/deb/gridpost_$(PACKAGE_VERSION)~proof2_*.deb
+
+hostile: setup-test models clips ## attacks at every door, longer: SECONDS=30 each, CONNECTIONS=2000 at a door, PRESSES=100000 of a mad button
+	@ulimit -n 20000 2>/dev/null; GRIDPOST_HOSTILE_CONNECTIONS=$(or $(CONNECTIONS),2000) GRIDPOST_HOSTILE_PRESSES=$(or $(PRESSES),100000) \
 		GRIDPOST_HOSTILE_SECONDS=$(or $(SECONDS),30) GRIDPOST_NIGHT_SECONDS=$$(( $(or $(SECONDS),30) * 9 )) \
 		cargo nextest run --no-fail-fast --success-output immediate --test-threads 1 -E 'test(/^(hostile|doors_)/)'
 
@@ -98,9 +111,14 @@ bench-seeing: setup models ## is it right what is seen? recall, identities, peop
 	@cargo build --release
 	@GRIDPOST_SEEING_SMALL="$(SMALL)" $(PYTHON) tests/bench/seeing/seeing.py $(ONLY)
 
+pictures: build-tests models clips ## the README's screenshots of the officers' page, in gateway/docs/pictures
+	@cargo nextest run -E 'test(every_screen_in_both_languages)'
+	@tests/rig/pictures.sh $(TARGET)/screens gateway/docs/pictures
+
 schema: build ## the JSON Schemas in config/schema, from the types
 	@$(TARGET)/debug/gridpost schema event >config/schema/event.v1.json
 	@$(TARGET)/debug/gridpost schema config >config/schema/config.json
+	@$(TARGET)/debug/gridpost schema api >config/schema/api.json
 
 fmt: ## write all code in one style
 	@cargo fmt

@@ -25,6 +25,7 @@ mod place;
 mod problem;
 mod read;
 mod removal;
+mod retention;
 mod roster;
 mod routing;
 mod rule_names;
@@ -33,6 +34,8 @@ mod sections;
 mod sink_kinds;
 mod site;
 mod site_d;
+mod speakers;
+mod support;
 mod used_ids;
 mod weather;
 
@@ -59,7 +62,7 @@ use crate::{
 pub use button::ButtonConfig;
 pub use diff::{ConfigChange, Difference, Item};
 pub use fall_back::load_to_run;
-pub use grids::{Grids, ReadGrids};
+pub use grids::{Grids, Outline, ReadGrids};
 pub use problem::Problem;
 pub use read::Origin;
 pub use roster::{DutyConfig, duty_gaps};
@@ -68,6 +71,7 @@ pub use site::SiteConfig;
 pub use site_d::{
     Change, Changes, Refusal, Undo, Version, apply, note, seen, try_out, undo, unnoted, versions,
 };
+pub use support::{SupportView, support_view};
 pub use weather::Weather;
 
 /// A checked configuration.
@@ -75,7 +79,10 @@ pub struct Config {
     pub site: SiteConfig,
     pub data: store::Config,
     pub tracks: store::TracksConfig,
+    pub evidence: store::EvidenceConfig,
     pub web: console::Config,
+    /// What lies under the map of the page.
+    pub map: console::MapConfig,
     /// The public page; absent, there is none.
     pub reports: Option<console::reports::Config>,
     /// Absent: nobody answers a case by a link.
@@ -119,6 +126,8 @@ pub struct Config {
 /// What was applied over the hand-written file, as far as it counts.
 #[derive(Clone, Debug, Default)]
 pub struct InEffect {
+    /// The hand-written file; none: there is none.
+    pub file: Option<PathBuf>,
     /// The version; none: nothing is applied.
     pub version: Option<Version>,
     /// The number of what was applied when it was read, whether it counts or not; 0: nothing. Whoever
@@ -172,9 +181,15 @@ struct Shape {
     /// Who was where, as boxes without pictures.
     #[serde(default)]
     tracks: store::TracksConfig,
+    /// What is blurred, and how long evidence is kept.
+    #[serde(default)]
+    evidence: store::EvidenceConfig,
     /// Where the API listens.
     #[serde(default)]
     web: console::Config,
+    /// What lies under the map of the page.
+    #[serde(default)]
+    map: console::MapConfig,
     /// The public page 邹全办 on which residents report; absent, there is none.
     #[serde(default)]
     reports: Option<console::reports::Config>,
@@ -202,6 +217,15 @@ struct Shape {
     /// Where events go.
     #[serde(default)]
     sink: Vec<sinks::Config>,
+    /// Loudspeakers 云广播.
+    #[serde(default)]
+    speaker: Vec<sinks::SpeakerConfig>,
+    /// What is said there.
+    #[serde(default)]
+    announce: Vec<sinks::AnnounceConfig>,
+    /// How texts become sound.
+    #[serde(default)]
+    voice: sinks::VoiceConfig,
     /// Emergency buttons.
     #[serde(default)]
     button: Vec<ButtonConfig>,
@@ -273,6 +297,7 @@ fn load_found(
     let config = config.filter(|_| !wrong).map(|mut config| {
         config.in_effect.version = found.applied;
         config.in_effect.seen = found.current;
+        config.in_effect.file = Some(file.into());
         config
     });
     (config, problems)

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::world::{Gateway, Launch, Receiver, RtspServer, Site, is_of, street};
+use crate::world::{Gateway, Launch, Receiver, RtspServer, Site, gridpost, is_of, street};
 
 const ROSTER: &str = "name,role,phone,days,hours,from,until,areas,note\n\
     王警官,民警,0712-0000111,daily,00:00-24:00,,,,\n\
@@ -19,7 +19,7 @@ fn here() -> PathBuf {
 }
 
 /// Where the pictures are left.
-fn screens() -> PathBuf {
+pub(crate) fn screens() -> PathBuf {
     let target =
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     Path::new(env!("CARGO_MANIFEST_DIR")).join(target).join("screens")
@@ -45,14 +45,24 @@ fn site() -> Site {
     })
 }
 
-async fn start(site: Site) -> Gateway {
+pub(crate) async fn start(site: Site) -> Gateway {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("duty.csv"), ROSTER).unwrap();
     Launch::of(site).in_folder(folder).start().await
 }
 
 /// Runs one flow; what it says is shown.
-async fn flow(gateway: &Gateway, name: &str, screens: Option<&Path>) -> String {
+pub(crate) async fn flow(gateway: &Gateway, name: &str, screens: Option<&Path>) -> String {
+    flow_with(gateway, name, screens, &[]).await
+}
+
+/// Likewise, with more in its environment.
+pub(crate) async fn flow_with(
+    gateway: &Gateway,
+    name: &str,
+    screens: Option<&Path>,
+    more: &[(&str, String)],
+) -> String {
     assert!(
         here().join("node_modules/playwright-core").is_dir(),
         "playwright-core is not here; `make setup-console` fetches it"
@@ -66,6 +76,7 @@ async fn flow(gateway: &Gateway, name: &str, screens: Option<&Path>) -> String {
         .env("GRIDPOST_WEB", &gateway.web)
         .env("GRIDPOST_TOKEN", &gateway.token)
         .env("GRIDPOST_INTAKE", gateway.intake.unwrap().to_string())
+        .envs(more.iter().map(|(key, value)| (key, value)))
         .stdin(Stdio::null());
     if let Some(screens) = screens {
         std::fs::create_dir_all(screens).unwrap();
@@ -138,6 +149,15 @@ async fn language_and_colours_change_at_once_and_logging_out_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_ends_is_told_and_heard() {
     flow(&start(site()).await, "thrown", None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_made_used_and_taken_away_on_the_page() {
+    let gateway = start(site()).await;
+    let made = gridpost(&["user", "init", "-c", &gateway.file("gridpost.toml")]);
+    assert_eq!(made.code, 0, "{}", made.said());
+    let code = [("GRIDPOST_CODE", made.stdout.trim().to_owned())];
+    flow_with(&gateway, "accounts", Some(&screens()), &code).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

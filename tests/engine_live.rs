@@ -96,7 +96,15 @@ async fn the_table_shows_it(gateway: &Gateway) {
     assert_eq!((&row["id"], &row["up"]), (&"yard".into(), &true.into()));
     let lines: Vec<&str> = table.lines().collect();
     for name in [
-        "state", "looks", "queue", "skipped", "look %", "awake %", "det %", "det ms", "gop s",
+        "state",
+        "looks",
+        "queue",
+        "skipped",
+        "look cpu%",
+        "awake cpu%",
+        "det cpu%",
+        "det ms",
+        "gop s",
         "ring",
     ] {
         assert!(lines[0].contains(name), "{name}: {}", lines[0]);

@@ -370,3 +370,58 @@ async fn a_backup_takes_the_key_of_links_along_for_its_owner_alone() {
     Phone::with(&gateway, &link).page().await.must_show(200, &["张秀英"]);
     gateway.must_stop_sound().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_says_that_links_revoked_since_are_good_again_and_keeps_the_keys_that_are_there()
+{
+    let (receiver, robot, gateway) = start().await;
+    let id = opened(&gateway, &receiver).await;
+    let wang = Phone::of(&gateway, &id, "王芳").await;
+    let file = gateway.file("gridpost.toml");
+    let place = tempfile::tempdir().unwrap();
+    let copy = place.path().join("copy").display().to_string();
+    assert!(gateway.store(&["backup", "--to", &copy]).contains("sound"));
+    gridpost(&["links", "revoke", "-c", &file, "--person", "王芳"]).must_say(0, ["revoked"]);
+    wang.page().await.must_show(404, &["链接无效"]);
+    let old_keys = gateway.data().join("keys");
+    let _old = gateway.kill().await;
+    for (keeps, status) in [(false, 200), (true, 404)] {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        if keeps {
+            std::fs::create_dir_all(data.join("keys")).unwrap();
+            for name in ["links.key", "links.revoked"] {
+                std::fs::copy(old_keys.join(name), data.join("keys").join(name)).unwrap();
+            }
+        }
+        let said =
+            gridpost(&["store", "restore", "--from", &copy, "--data", &data.display().to_string()]);
+        said.must_say(
+            0,
+            ["sound", if keeps { "the keys that were there stay" } else { "ARE GOOD AGAIN" }],
+        );
+        let mut gateway = Gateway::start_in(folder, &site(&receiver, &robot), &[]).await;
+        Phone::with(&gateway, &wang.url).page().await.must_show(status, &["网格哨所"]);
+        gateway.must_stop_sound().await;
+    }
+}
+
+/// A key that no disk gives back is nobody's fault who has a link.
+#[tokio::test(flavor = "multi_thread")]
+async fn l7_where_the_keys_cannot_be_read_the_page_says_so_and_not_that_the_link_is_wrong() {
+    let (receiver, _robot, mut gateway) = start().await;
+    let id = opened(&gateway, &receiver).await;
+    let wang = Phone::of(&gateway, &id, "王芳").await;
+    wang.page().await.must_show(200, &["张秀英"]);
+    let revoked = gateway.data().join("keys/links.revoked");
+    std::fs::write(&revoked, "{\"王芳\":").unwrap();
+    wang.page().await.must_show(503, &["不是您的链接有问题"]);
+    let (wrong, _) = wang.url.split_at(wang.url.len() - 1);
+    Phone::with(&gateway, wrong).page().await.must_show(404, &["链接无效"]);
+    gateway.readiness(200, "links: none are made, and none are good").await;
+    let (status, answer) = gateway.get(&format!("/api/v1/incidents/{id}/link?for=王芳")).await;
+    assert_eq!(status, 503, "{answer}");
+    std::fs::remove_file(&revoked).unwrap();
+    wang.page().await.must_show(200, &["张秀英"]);
+    gateway.must_stop_sound().await;
+}

@@ -182,3 +182,34 @@ async fn bodies_that_are_too_large_cut_or_no_form_are_answered_in_words_and_chan
     screen.must_show(410, &["已"]);
     gateway.must_stop_sound().await;
 }
+
+/// What messengers and people put behind a link is no part of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_message_adds_to_a_link_does_not_spoil_it() {
+    let (_receiver, mut gateway, id) = start("张秀英").await;
+    let phone = Phone::of(&gateway, &id, "王<i>芳").await;
+    for more in [
+        ".",
+        "。",
+        "%E3%80%82",
+        "）",
+        ")",
+        ">",
+        "\"",
+        ",",
+        "?utm_source=sms&fbclid=1",
+        "?from=groupmessage",
+        "#x",
+    ] {
+        phone.at(more).page().await.must_show(200, &["受理"]);
+    }
+    for wrong in ["0", "a", ".0", "。a", "/x"] {
+        assert_eq!(phone.at(wrong).page().await.status, 404, "{wrong}");
+    }
+    // Behind a proxy it has another name and another scheme.
+    let proxied = [("host", "other.example"), ("x-forwarded-proto", "https")];
+    phone.ask(Method::GET, &proxied).await.must_show(200, &["受理"]);
+    let revision = phone.page().await.revision();
+    phone.at("。").tap("accepted", revision, &[]).await.must_show(200, &["已受理"]);
+    gateway.must_stop_sound().await;
+}

@@ -11,7 +11,9 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::world::{Gateway, Launch, Output, Site, gridpost, gridpost_command, now_s, seed};
+use crate::world::{
+    Gateway, Launch, Output, Site, gridpost, gridpost_command, now_s, seed, wait_for,
+};
 
 /// A camera that is away: what it saw is in its tracks.
 fn site() -> Site {
@@ -172,10 +174,21 @@ async fn c4_what_was_applied_and_is_broken_keeps_no_press_from_being_taken() {
     let gateway = Launch::of(site()).in_folder(folder).start().await;
     gateway.press("btn-1", "p1");
     gateway.readiness(503, "site.d: what was applied is wrong").await;
+    // Whoever applied it thinks that it is in effect: the grid is told.
+    let told = || async {
+        let (_, body) = gateway.get("/api/v1/incidents?kind=device-fault").await;
+        let all = body["incidents"].as_array().cloned().unwrap_or_default();
+        all.into_iter().find(|one| one["sources"][0]["id"] == "site.d")
+    };
+    let case = wait_for("the case of site.d", told).await;
+    assert_eq!((&case["active"], &case["severity"]), (&json!(true), &json!(3)), "{case}");
+    assert!(case.to_string().contains("what was applied is wrong"), "{case}");
     assert_eq!(gateway.reload().await.0, 422, "told with its line");
     config(&gateway, "undo", &["--to", "1", "--by", "x"]).must_say(0, ["已生效"]);
     let (_, body) = gateway.get("/readyz").await;
     assert!(!body.to_string().contains("site.d"), "{body}");
+    let ended = || async { told().await.filter(|one| one["active"] == json!(false)) };
+    wait_for("the end of the case of site.d", ended).await;
     gateway.command("check", &[]).must_say(0, ["fine", "site.d: version 2 is laid over it"]);
 }
 

@@ -145,6 +145,8 @@ impl Bench {
             ends_at: None,
             pre_roll_ms: None,
             pre_roll_limit: None,
+            original_of: None,
+            kept_here: false,
         };
         (
             Piece {

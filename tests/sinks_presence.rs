@@ -39,7 +39,7 @@ fn check(beats: &[Value]) {
         assert_eq!(data["run"], *run);
         for sums in data["ledger"].as_object().unwrap().values() {
             let sum = |name: &str| sums[name].as_u64().unwrap();
-            let parts = ["delivered", "pending", "dead", "shed", "lost"].map(sum);
+            let parts = ["delivered", "pending", "dead", "shed", "superseded", "lost"].map(sum);
             assert_eq!(sum("accepted"), parts.iter().sum::<u64>(), "{sums}");
         }
     }

@@ -127,7 +127,7 @@ pub fn escape_label(label: &str) -> String {
 }
 
 /// Resident memory from /proc; 0 where there is none.
-fn resident_bytes() -> f64 {
+pub fn resident_bytes() -> f64 {
     std::fs::read_to_string("/proc/self/statm")
         .ok()
         .and_then(|text| text.split_whitespace().nth(1)?.parse::<f64>().ok())

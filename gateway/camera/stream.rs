@@ -20,6 +20,7 @@ use super::{
     clip_ring::revive,
     clock_offset::ClockOffset,
     gate::{GOP_MAX, KEY_WAIT},
+    live_feed::LiveFeed,
     read_pacer::ReadPacer,
     sampler::Sampler,
     scheduler::{CameraTask, Scheduler},
@@ -82,6 +83,8 @@ pub struct Stream {
     pub urls: Arc<StreamUrls>,
     /// Where its packets are kept.
     pub ring: Arc<Mutex<Ring>>,
+    /// Who watches it live.
+    pub live: Arc<LiveFeed>,
     /// What it is for.
     pub role: Role,
     /// Name of its figures: a stream that is only looked at has figures of its own.
@@ -268,6 +271,7 @@ impl Stream {
             ring.push(packet.clone());
             (ring.bytes(), ring.held_s())
         };
+        self.live.packet_came();
         // Only key frames show how far the clocks are apart: the reader does not pause before one, so
         // it is read when it arrives.
         if let Some(device) = packet.device.filter(|_| packet.key) {
@@ -349,7 +353,8 @@ impl<'s> SessionReader<'s> {
         stream.keep(packet)?;
         let eager = self.task.eager.load(Ordering::Relaxed);
         self.ask_for_a_turn(packet, eager)?;
-        if self.may_pause && !eager {
+        // Who watches it sees each picture when it comes.
+        if self.may_pause && !eager && stream.live.viewers() == 0 {
             thread::sleep(pause);
         }
         self.asked_at = Instant::now();

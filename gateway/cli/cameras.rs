@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, load, print_line};
+use super::{Failure, clock_of, load, print_line};
 use crate::runtime::{self, CameraState};
 
 #[derive(clap::Args)]
@@ -28,16 +28,16 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     print_line(&format!(
-        "{:<16} {:<7} {:>6} {:>6} {:>5} {:>7} {:>7} {:>7} {:>6} {:>6} {:>6} {:>6} {:>9}  decoded by, wakes by cause",
+        "{:<16} {:<7} {:>6} {:>6} {:>5} {:>7} {:>9} {:>10} {:>8} {:>6} {:>6} {:>6} {:>9}  decoded by, wakes by cause",
         "camera",
         "state",
         "looks",
         "seen",
         "queue",
         "skipped",
-        "look %",
-        "awake %",
-        "det %",
+        "look cpu%",
+        "awake cpu%",
+        "det cpu%",
         "det ms",
         "gop s",
         "lag s",
@@ -50,11 +50,13 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
             print_line(&line)?;
         }
     }
+    let zone = runtime::event_context(&config).timezone;
+    let (count, up_s, at) = (table.cameras.len(), table.up_s, clock_of(table.at, &zone));
     print_line(&format!(
-        "{} cameras; awake % of the time, other % of one core, since the start {:.0} s before {:.0}; det ms is a picture's",
-        table.cameras.len(),
-        table.up_s,
-        table.at
+        "{count} 路摄像头；cpu% 是占一个核的处理器时间，自启动 {up_s:.0} 秒以来，截至 {at}；det ms 是一帧"
+    ))?;
+    print_line(&format!(
+        "{count} cameras; cpu% is processor time, of one core, in the {up_s:.0} s since the start, as of {at}; det ms is a picture's"
     ))
 }
 
@@ -69,7 +71,7 @@ fn line(camera: &CameraState, up_s: f64) -> String {
     let wakes: Vec<String> =
         camera.wakes.iter().map(|(cause, count)| format!("{cause} {count}")).collect();
     format!(
-        "{:<16} {:<7} {:>6} {:>6} {:>5} {:>7} {:>7.2} {:>7.2} {:>6.2} {:>6.1} {:>6.1} {:>6.1} {:>4.0}s{:>3.0}MB  {}; {}",
+        "{:<16} {:<7} {:>6} {:>6} {:>5} {:>7} {:>9.2} {:>10.2} {:>8.2} {:>6.1} {:>6.1} {:>6.1} {:>4.0}s{:>3.0}MB  {}; {}",
         camera.id,
         state,
         camera.looks,

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, load, print_row};
+use jiff::tz::TimeZone;
+
+use super::{Failure, clock_of, load, print_row};
 use crate::{domain::DeviceState, runtime};
 
 #[derive(clap::Args)]
@@ -33,6 +35,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     let table = runtime::device_table(&config);
+    let zone = runtime::event_context(&config).timezone;
     let ill = |device: &DeviceState| {
         device.states() != ["fine"] || device.unreadable + device.unknown_words > 0
     };
@@ -48,38 +51,46 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     }
     // The name last: Chinese is wider than a terminal's columns count.
     print_row(&format!(
-        "{:<20} {:<16} {:>7} {:>5} {:<20} {:<12} {:<12} name",
+        "{:<20} {:<16} {:>7} {:>5} {:<20} {:<12} {:<12} name 名称",
         "id", "state", "battery", "link", "heard", "model", "via"
     ))?;
     for device in &shown {
-        print_row(&line(device))?;
+        print_row(&line(device, &zone))?;
         if args.ill {
-            for said in not_understood(device) {
+            for said in not_understood(device, &zone) {
                 print_row(&said)?;
             }
         }
     }
     let fine = table.devices.iter().filter(|device| device.states() == ["fine"]).count();
-    let at = table.at.map_or("no gateway has run here yet".into(), |at| format!("as of {at:.0}"));
-    print_row(&format!("{} devices, {fine} fine; {at}", table.devices.len()))
+    let all = table.devices.len();
+    match table.at.map(|at| clock_of(at, &zone)) {
+        Some(at) => print_row(&format!(
+            "共 {all} 个设备，{fine} 个正常；截至 {at} ({all} devices, {fine} fine)"
+        )),
+        None => print_row(&format!(
+            "共 {all} 个设备；网关还没有在这里运行过 ({all} devices, {fine} fine; no gateway has run here yet)"
+        )),
+    }
 }
 
 /// What nobody could read or understood of it: how often, when last, and the latest of it.
-fn not_understood(device: &DeviceState) -> Vec<String> {
+fn not_understood(device: &DeviceState, zone: &TimeZone) -> Vec<String> {
     let (unreadable, words) = (device.unreadable, device.unknown_words);
     if unreadable + words == 0 {
         return Vec::new();
     }
-    let last = device.unclear_at.map_or(String::new(), |at| format!(", last at {at:.0}"));
+    let last =
+        device.unclear_at.map_or(String::new(), |at| format!(", last at {}", clock_of(at, zone)));
     let head = format!("    not understood: {unreadable} unreadable, {words} unknown words{last}");
     // Made harmless when they were taken.
     let samples = device.samples.iter().rev().map(|sample| format!("      {sample}"));
     std::iter::once(head).chain(samples).collect()
 }
 
-fn line(device: &DeviceState) -> String {
+fn line(device: &DeviceState, zone: &TimeZone) -> String {
     let percent = |value: Option<u8>| value.map_or("-".into(), |value| format!("{value} %"));
-    let heard = device.heard_at.map_or("never".into(), |at| format!("{at:.0}"));
+    let heard = device.heard_at.map_or("never".into(), |at| clock_of(at, zone));
     let via = match (&device.through, device.via.as_str()) {
         (Some(through), _) => through.as_str(),
         (None, "") => "-",

@@ -1,14 +1,20 @@
 //! The command line: one file a subcommand; exit 0 fine, 2 bad usage or config, 1 anything else.
 
+mod announce;
+mod bundle;
 mod cameras;
 mod check;
 mod clean_picture;
 mod config;
 mod devices;
 mod discover;
+mod doctor;
+mod doctor_words;
+mod export;
 mod figures;
 mod incidents;
 mod incidents_table;
+mod keys;
 mod links;
 mod log_budget;
 mod models;
@@ -21,6 +27,9 @@ mod store;
 mod store_report;
 mod test_event;
 mod track_file;
+mod update;
+mod user;
+mod verify;
 mod watch;
 
 use std::{
@@ -77,6 +86,8 @@ enum Command {
     Devices(devices::Args),
     /// Which cameras are on the network, what they offer, and the lines to paste.
     Discover(discover::Args),
+    /// How every part is: cameras, sinks, brokers, disk, time, model; what to do; a bundle for support.
+    Doctor(doctor::Args),
     /// What happened since yesterday, who accepted it and when.
     Incidents(incidents::Args),
     /// What a district counts of the cases of a month: closed, in time, by grid, kind and department.
@@ -85,11 +96,23 @@ enum Command {
     Rules(rules::Args),
     /// Take signed links back: of one person, or all.
     Links(links::Args),
+    /// Accounts of persons and tokens of programs: the first one, others, roles, passwords.
+    User(user::Args),
+    /// Say something at loudspeakers, in your own words.
+    Announce(announce::Args),
+    /// An incident with its evidence as one signed file that any machine can prove.
+    Export(export::Args),
+    /// Prove such a file, on any machine, with no configuration.
+    Verify(verify::Args),
+    /// The public key of the site, by which its files are proved.
+    Keys(keys::Args),
     /// A drill through every sink, route and limit: what arrived where, and how soon.
     TestEvent(test_event::Args),
     /// JSON Schema of the configuration and of the event.
     Schema(schema::Args),
-    /// Look into a data folder.
+    /// A new version of the program, signed, from a stick: tried, then confirmed or taken back.
+    Update(update::Args),
+    /// A data folder: check, ledger, list, retry (send refused records again), backup, restore.
     Store(store::Args),
 }
 
@@ -116,13 +139,20 @@ pub fn main() -> ExitCode {
         Command::CleanPicture => clean_picture::main(),
         Command::Devices(args) => devices::main(&args),
         Command::Discover(args) => discover::main(&args),
+        Command::Doctor(args) => doctor::main(&args),
         Command::Incidents(args) => incidents::main(&args),
         Command::Figures(args) => figures::main(&args),
         Command::Rules(args) => rules::main(&args),
         Command::Links(args) => links::main(&args),
+        Command::User(args) => user::main(&args),
+        Command::Announce(args) => announce::main(&args),
+        Command::Export(args) => export::main(&args),
+        Command::Verify(args) => verify::main(&args),
+        Command::Keys(args) => keys::main(&args),
         Command::TestEvent(args) => test_event::main(&args),
         Command::Schema(args) => schema::main(&args),
         Command::Store(args) => store::main(&args),
+        Command::Update(args) => update::main(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -203,6 +233,11 @@ pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
 /// One row of a list on stdout: whatever devices call themselves, it is one row, and moves nothing.
 pub(crate) fn print_row(row: &str) -> Result<(), Failure> {
     print_line(&clean(row))
+}
+
+/// A time as the site's clock shows it.
+pub(crate) fn clock_of(at: jiff::Timestamp, zone: &jiff::tz::TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// Writes a line of the log as one line: what a device or camera says in it cannot begin another.

@@ -1,7 +1,7 @@
-//! `gridpost schema`: JSON Schema of the configuration and of the event, from the types themselves.
+//! `gridpost schema`: JSON Schema of the configuration and of the event, and OpenAPI of the web, from the types themselves.
 
 use super::{Failure, print_line};
-use crate::{config, domain};
+use crate::{config, domain, runtime};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -14,12 +14,15 @@ pub(crate) struct Args {
 enum Which {
     Config,
     Event,
+    /// OpenAPI 3.1 of the web.
+    Api,
 }
 
 /// Runs the command; the error is printed and sets the exit code.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let schema = match args.which {
         Some(Which::Config) => serde_json::to_value(config::schema()),
+        Some(Which::Api) => Ok(runtime::api_schema()),
         Some(Which::Event) => serde_json::to_value(domain::event_schema()),
         None => serde_json::to_value(serde_json::json!({
             "config": config::schema(),

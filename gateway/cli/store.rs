@@ -1,11 +1,14 @@
 //! `gridpost store`: look into a data folder, running or not; send dead letters again; back up and restore.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
 
 use super::{
     Failure, load, print_row,
     store_report::{self, ListKind},
 };
+use crate::runtime::{self, Wish};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -26,11 +29,18 @@ struct Folder {
 
 impl Folder {
     fn path(&self) -> Result<PathBuf, Failure> {
-        match (&self.data, &self.config) {
-            (Some(data), _) => Ok(data.clone()),
-            (None, Some(config)) => Ok(load(config)?.data.path),
-            (None, None) => Err(Failure::Usage("--data FOLDER or --config FILE is needed".into())),
-        }
+        self.with_zone().map(|(path, _)| path)
+    }
+
+    /// And the site's zone, where the configuration is named; a data folder alone does not know it.
+    fn with_zone(&self) -> Result<(PathBuf, TimeZone), Failure> {
+        let Some(config) = &self.config else {
+            let none = || Failure::Usage("--data FOLDER or --config FILE is needed".into());
+            return Ok((self.data.clone().ok_or_else(none)?, TimeZone::system()));
+        };
+        let config = load(config)?;
+        let zone = runtime::event_context(&config).timezone;
+        Ok((config.data.path, zone))
     }
 }
 
@@ -69,6 +79,12 @@ enum StoreCommand {
         folder: Folder,
         #[arg(long, value_name = "FOLDER")]
         to: PathBuf,
+        /// Takes the site's own keys along, sealed with a passphrase: originals open from it too.
+        #[arg(long, requires = "passphrase_file")]
+        with_keys: bool,
+        /// The file that holds the passphrase, in its first line; `-` is the standard input.
+        #[arg(long, value_name = "FILE", requires = "with_keys")]
+        passphrase_file: Option<PathBuf>,
     },
     /// Make a data folder of a backup, on this box or another.
     Restore {
@@ -77,6 +93,27 @@ enum StoreCommand {
         from: PathBuf,
         #[command(flatten)]
         folder: Folder,
+        /// Where the site's own keys went along: the file that holds their passphrase; `-` is the standard
+        /// input.
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
+    /// Open what a snapshot was before heads were blurred; who did and why goes into the journal.
+    Original {
+        /// The blurred picture, by id.
+        picture: String,
+        /// The configuration, TOML.
+        #[arg(short, long)]
+        config: PathBuf,
+        /// The file to make; nothing is written over.
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// Why, in a sentence.
+        #[arg(long)]
+        reason: String,
+        /// Who opens it, by name.
+        #[arg(long, default_value = "command line")]
+        by: String,
     },
 }
 
@@ -100,15 +137,41 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
                 (.., true) => ListKind::Quarantine,
                 _ => ListKind::Dead,
             };
-            store_report::list(&folder.path()?, what)
+            {
+                let (data, zone) = folder.with_zone()?;
+                store_report::list(&data, what, &zone)
+            }
         }
         StoreCommand::Retry { folder, sink, number } => {
             store_report::retry(&folder.path()?, sink.as_deref(), *number)
         }
-        StoreCommand::Backup { folder, to } => store_report::backup(&folder.path()?, to),
-        StoreCommand::Restore { from, folder } => store_report::restore(from, &folder.path()?),
+        StoreCommand::Backup { folder, to, passphrase_file, .. } => {
+            let passphrase = passphrase(passphrase_file.as_deref())?;
+            store_report::backup(&folder.path()?, to, passphrase.as_deref())
+        }
+        StoreCommand::Restore { from, folder, passphrase_file } => {
+            let passphrase = passphrase(passphrase_file.as_deref())?;
+            store_report::restore(from, &folder.path()?, passphrase.as_deref())
+        }
+        StoreCommand::Original { picture, config, output, reason, by } => {
+            let wish = Wish::new(by, reason).map_err(Failure::Usage)?;
+            let wrong = |error| Failure::Usage(format!("`{picture}` is no id: {error}"));
+            let picture = picture.parse().map_err(wrong)?;
+            runtime::original_to(&load(config)?, picture, &wish, output)
+        }
     };
     print(&lines.map_err(Failure::Other)?)
+}
+
+/// The first line of that file, without its end.
+fn passphrase(file: Option<&Path>) -> Result<Option<String>, Failure> {
+    let Some(file) = file else { return Ok(None) };
+    let text = match file == Path::new("-") {
+        true => std::io::read_to_string(std::io::stdin()),
+        false => std::fs::read_to_string(file),
+    };
+    let text = text.map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))?;
+    Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
 }
 
 fn print(lines: &[String]) -> Result<(), Failure> {

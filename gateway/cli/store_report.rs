@@ -2,6 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
+use jiff::tz::TimeZone;
+
+use super::clock_of;
 use crate::{
     base::RealClock,
     domain::{Class, Clock, NoMeter, SinkId},
@@ -43,14 +46,25 @@ pub(super) fn ledger(data: &Path) -> Result<Vec<String>, String> {
 }
 
 fn sums_line(sink: &SinkId, what: &str, sums: &Sums) -> String {
+    // Of speakers alone.
+    let expired = match sums.expired {
+        0 => String::new(),
+        expired => format!(" + expired {expired}"),
+    };
     format!(
-        "{sink} {what}: accepted {} = delivered {} + pending {} + dead-lettered {} + shed {} + lost {}",
-        sums.accepted, sums.delivered, sums.pending, sums.dead, sums.shed, sums.lost
+        "{sink} {what}: accepted {} = delivered {} + pending {} + dead-lettered {} + shed {} + superseded {}{expired} + lost {}",
+        sums.accepted,
+        sums.delivered,
+        sums.pending,
+        sums.dead,
+        sums.shed,
+        sums.superseded,
+        sums.lost
     )
 }
 
 /// One line each.
-pub(super) fn list(data: &Path, what: ListKind) -> Result<Vec<String>, String> {
+pub(super) fn list(data: &Path, what: ListKind, zone: &TimeZone) -> Result<Vec<String>, String> {
     let text = |error: store::OpenError| error.to_string();
     let lines: Vec<String> = match what {
         ListKind::Dead => store::letters(data).map_err(text)?.iter().map(letter_line).collect(),
@@ -68,7 +82,8 @@ pub(super) fn list(data: &Path, what: ListKind) -> Result<Vec<String>, String> {
             .map_err(text)?
             .iter()
             .map(|payload| {
-                format!("{} {}: {} {:?}", payload.at, payload.origin, payload.reason, payload.text)
+                let at = clock_of(payload.at, zone);
+                format!("{at} {}: {} {:?}", payload.origin, payload.reason, payload.text)
             })
             .collect(),
     };
@@ -116,13 +131,21 @@ pub(super) fn retry(
 }
 
 /// The lines of the check that every backup gets.
-pub(super) fn backup(data: &Path, to: &Path) -> Result<Vec<String>, String> {
-    store::backup(data, to)
+pub(super) fn backup(
+    data: &Path,
+    to: &Path,
+    passphrase: Option<&str>,
+) -> Result<Vec<String>, String> {
+    store::backup(data, to, passphrase)
 }
 
 /// The same, and what to do next.
-pub(super) fn restore(from: &Path, data: &Path) -> Result<Vec<String>, String> {
-    let mut lines = store::restore(from, data, RealClock::start().now().wall)?;
+pub(super) fn restore(
+    from: &Path,
+    data: &Path,
+    passphrase: Option<&str>,
+) -> Result<Vec<String>, String> {
+    let mut lines = store::restore(from, data, RealClock::start().now().wall, passphrase)?;
     lines.push(format!(
         "restored into {}; start the gateway on it, and never again on the folder it was copied from",
         data.display()

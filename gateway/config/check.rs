@@ -13,12 +13,14 @@ use super::{
     id_text, looks, neighbours, numbers,
     place::Sources,
     read::Document,
+    retention,
     roster::DutyConfig,
     routing::{Routing, RoutingConfig},
     rule_names::{check_model, check_rules},
     sections::{Items, nothing},
     sink_kinds,
     site::{self, SiteConfig},
+    speakers::Speakers,
     weather::{self, Weather},
 };
 use crate::{
@@ -35,7 +37,9 @@ struct Typed {
     site: Option<SiteConfig>,
     data: Option<store::Config>,
     tracks: Option<store::TracksConfig>,
+    evidence: Option<store::EvidenceConfig>,
     web: Option<console::Config>,
+    map: Option<console::MapConfig>,
     reports: Option<reports::Config>,
     model: Option<vision::Config>,
     links: Option<console::LinksConfig>,
@@ -46,6 +50,7 @@ struct Typed {
     buttons: Items<ButtonConfig>,
     rules: Items<rules::Config>,
     sinks: Vec<sinks::Config>,
+    speakers: Speakers,
     devices: Option<incident::Config>,
     life: Option<incident::LifeConfig>,
     routing: Option<RoutingConfig>,
@@ -58,13 +63,31 @@ struct Typed {
 }
 
 impl Typed {
+    /// All places in one datum.
+    fn convert_places(&mut self, site: &mut SiteConfig) {
+        datums::to_wgs84(
+            site,
+            self.map.as_mut(),
+            &mut self.buttons,
+            &mut self.cameras,
+            &mut self.drones,
+            &mut self.gauges,
+        );
+    }
+
     /// One line a section: its name, and what it says of its own errors and warnings.
     fn read(document: &mut Document<'_>) -> Self {
         Self {
             site: document.one("site", nothing, nothing),
             data: document.one("data", store::Config::problems, nothing),
             tracks: document.one("tracks", store::TracksConfig::problems, nothing),
+            evidence: document.one(
+                "evidence",
+                store::EvidenceConfig::problems,
+                store::EvidenceConfig::warnings,
+            ),
             web: document.one("web", console::Config::problems, nothing),
+            map: document.one("map", console::MapConfig::problems, nothing),
             reports: document.optional(
                 "reports",
                 reports::Config::problems,
@@ -78,11 +101,12 @@ impl Typed {
             ),
             intake: document.optional("intake", intake::Config::problems, intake::Config::warnings),
             mqtt: document.each("mqtt", mqtt::Config::problems, mqtt::Config::warnings),
-            cameras: document.each("camera", camera_problems, nothing),
+            cameras: document.each("camera", camera_problems, camera_warnings),
             drones: document.each("drone", drone::Config::problems, drone::Config::warnings),
             buttons: document.each("button", nothing, nothing),
             rules: document.each("rule", nothing, nothing),
             sinks: sink_kinds::read(document),
+            speakers: Speakers::read(document),
             devices: document.one("devices", incident::Config::problems, nothing),
             life: document.one(
                 "life",
@@ -100,11 +124,24 @@ impl Typed {
     }
 }
 
+fn check_retention(document: &mut Document<'_>, typed: &Typed) {
+    let (evidence, data) = (typed.evidence.as_ref(), typed.data.as_ref());
+    retention::check(document, evidence, data, (&typed.cameras, &typed.drones));
+}
+
 fn camera_problems(camera: &camera::Config) -> Vec<(&'static str, String)> {
     let mask = rules::mask_problems(&camera.mask);
     let mut problems = camera.problems();
     problems.extend(mask.map(|message| ("mask", message)));
+    let private = rules::mask_problems(&camera.private);
+    problems.extend(private.map(|message| ("private", message)));
     problems
+}
+
+fn camera_warnings(camera: &camera::Config) -> Vec<(&'static str, String)> {
+    let message = "clips and live pictures of this camera show what is black in its snapshots: they are for who may see it, and no sink gets the file of a clip";
+    let is_private = !camera.private.is_empty();
+    is_private.then(|| ("private", message.to_owned())).into_iter().collect()
 }
 
 /// Reports everything that is wrong. None: some section cannot be made at all.
@@ -119,25 +156,22 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     neighbours::check(document, &typed.cameras);
     drones::check(document, &typed.drones);
     check_rules(document, &typed.rules, &typed.cameras, &typed.drones, &labels);
+    check_retention(document, &typed);
     looks::check(document, &typed.rules, &typed.cameras, &typed.drones);
     check_models(document, &typed.device_models);
     weather::check(document, &typed.gauges);
     let mut site = typed.site.take()?;
     site::check(document, &mut site);
     doors::check_brokers(document, &typed.mqtt, &site.id);
-    datums::to_wgs84(
-        &mut site,
-        &mut typed.buttons,
-        &mut typed.cameras,
-        &mut typed.drones,
-        &mut typed.gauges,
-    );
+    typed.convert_places(&mut site);
     let grids = site::read_grids(document, &site);
     let lists = (typed.routing.take()?, typed.duty.take()?);
     let told = (typed.sinks.as_slice(), typed.life.as_ref());
     let routing = Routing::read(document, lists, &site.timezone, &grids, told);
 
     let mut sources = places(document, &typed, site.place, &grids);
+    let beside = (&typed.rules, typed.sinks.as_slice());
+    typed.sinks.extend(typed.speakers.check(document, beside, (&site, &sources.all)));
     check_buttons(document, &typed.buttons, &typed.device_models, &typed.cameras);
     let listed =
         ListedButtons::read(document, &site, &typed.device_models, &typed.cameras, &mut sources);
@@ -154,7 +188,9 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         site,
         data: typed.data?,
         tracks: typed.tracks?,
+        evidence: typed.evidence?,
         web: typed.web?,
+        map: typed.map?,
         reports: typed.reports,
         links: typed.links,
         intake: typed.intake,
@@ -203,6 +239,7 @@ fn places<'g>(
     sources.put_each(document, &typed.cameras);
     sources.put_each(document, &typed.drones);
     sources.put_each(document, &typed.gauges);
+    sources.put_each(document, &typed.speakers.all);
     sources
 }
 

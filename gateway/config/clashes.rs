@@ -6,27 +6,7 @@ use std::{
 };
 
 use super::{Config, read::Document};
-use crate::sinks;
-
-/// What the gateway keeps in its data folder.
-const OF_THE_STORE: &[&str] = &[
-    "cameras.json",
-    "devices.json",
-    "evidence",
-    "figures",
-    "format",
-    "in-hand.json",
-    "index",
-    "journal",
-    "keys",
-    "lock",
-    "quarantine",
-    "reserve",
-    "run.json",
-    "site.d",
-    "token",
-    "tracks",
-];
+use crate::{sinks, store};
 
 pub(super) fn check(document: &mut Document<'_>, config: &Config) {
     let mut taken: Vec<(&str, SocketAddr)> = vec![("web", config.web.listen)];
@@ -61,10 +41,10 @@ fn is_taken(one: SocketAddr, other: SocketAddr) -> bool {
 }
 
 /// The name in the data folder that this file is, or lies in.
-fn of_the_store(data: &Path, file: &Path) -> Option<&'static str> {
+fn of_the_store(data: &Path, file: &Path) -> Option<String> {
     let (data, file) = (plain(data), plain(file));
-    let first = file.strip_prefix(data).ok()?.components().next()?.as_os_str();
-    OF_THE_STORE.iter().copied().find(|name| first == *name)
+    let first = file.strip_prefix(data).ok()?.components().next()?.as_os_str().to_str()?.to_owned();
+    store::is_own_name(&first).then_some(first)
 }
 
 /// Without `..` and, as far as it is there, without links.
@@ -132,7 +112,14 @@ mod tests {
             ))
             .len()
         };
-        for fine in ["events.jsonl", "data/events.jsonl", "data/journals/x", "data-2/journal/x"] {
+        for fine in [
+            "events.jsonl",
+            "data/events.jsonl",
+            "data/devices.jsonl",
+            "data/standing.txt",
+            "data/journals/x",
+            "data-2/journal/x",
+        ] {
             assert_eq!(sink(fine), 0, "{fine}");
         }
         for wrong in [
@@ -143,6 +130,13 @@ mod tests {
             "data/x/../journal/a",
             "link/journal/00000001.log",
             "data/evidence/x.jpg",
+            "data/client-id",
+            "data/platforms/x.jsonl",
+            "data/standing.json",
+            "data/apply.json",
+            "data/retry.done",
+            "data/drill.lock",
+            "data/site.d/10.toml",
         ] {
             assert_eq!(sink(wrong), 1, "{wrong}");
         }

@@ -2,6 +2,7 @@
 
 use super::{button::ButtonConfig, sections::Items, site::SiteConfig};
 use crate::{
+    console::MapConfig,
     domain::Datum,
     rules::rain::GaugeConfig,
     sources::{camera, drone},
@@ -10,6 +11,7 @@ use crate::{
 /// All places of the configuration file, from here on in WGS 84.
 pub(super) fn to_wgs84(
     site: &mut SiteConfig,
+    map: Option<&mut MapConfig>,
     buttons: &mut Items<ButtonConfig>,
     cameras: &mut Items<camera::Config>,
     drones: &mut Items<drone::Config>,
@@ -20,6 +22,10 @@ pub(super) fn to_wgs84(
         *place = place.map(|place| datum.unwrap_or(of_site).to_wgs84(place));
     };
     convert(&mut site.place, None);
+    if let Some(map) = map {
+        let datum = map.datum.unwrap_or(of_site);
+        map.corners = map.corners.map(|corners| corners.map(|corner| datum.to_wgs84(corner)));
+    }
     buttons.iter_mut().for_each(|(_, one)| convert(&mut one.place, one.datum));
     cameras.iter_mut().for_each(|(_, one)| convert(&mut one.place, one.datum));
     drones.iter_mut().for_each(|(_, one)| convert(&mut one.place, one.datum));

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
+    path::Path,
 };
 
 use serde::Serialize;
@@ -41,7 +42,9 @@ impl Contents {
         contents.put("site", "", &config.site);
         contents.put("data", "", &config.data);
         contents.put("tracks", "", &config.tracks);
+        contents.put("evidence", "", &config.evidence);
         contents.put("web", "", &config.web);
+        contents.put("map", "", &config.map);
         config.reports.iter().for_each(|reports| contents.put("reports", "", reports));
         config.links.iter().for_each(|links| contents.put("links", "", links));
         contents.put("model", "", &config.model);
@@ -71,6 +74,13 @@ impl Contents {
     /// Whether nothing of it differs from what it is when nothing is written.
     pub(super) fn is_default_web(web: &console::Config) -> bool {
         serde_json::to_value(web).ok() == serde_json::to_value(console::Config::default()).ok()
+    }
+
+    /// Each item: section, id, its keys.
+    pub(super) fn sections(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, &str, &Map<String, Value>)> {
+        self.0.iter().map(|((section, id), keys)| (*section, id.as_str(), keys))
     }
 
     /// Files whose key ends with one of these words: section, id, key, file.
@@ -109,7 +119,8 @@ impl Contents {
 
 fn fingerprint(path: &str) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
-    std::fs::read(path).ok()?.hash(&mut hasher);
+    // Before it is opened: who opens a pipe waits for its other end.
+    Path::new(path).is_file().then(|| std::fs::read(path).ok())??.hash(&mut hasher);
     Some(hasher.finish())
 }
 

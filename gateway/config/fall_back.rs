@@ -42,6 +42,7 @@ pub fn load_to_run(path: &Path, environment: &dyn Environment) -> (Option<Config
         config.in_effect.set_aside = Some(format!("{what}: {}", wrong.unwrap_or_default()));
         config.in_effect.version = version;
         config.in_effect.seen = seen;
+        config.in_effect.file = Some(path.into());
         config
     });
     (config, problems)

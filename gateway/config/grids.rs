@@ -1,5 +1,6 @@
 //! Grids 网格 of a GeoJSON file: which one a point lies in, and which is nearest where it lies in none.
 
+mod outline;
 mod read;
 mod shape;
 #[cfg(test)]
@@ -15,6 +16,8 @@ use geo::{BoundingRect, Distance, Euclidean, InteriorPoint, Intersects, MapCoord
 use rstar::{AABB, PointDistance, RTree, RTreeObject};
 
 use crate::domain::{Areas, Datum, Grid, Place};
+
+pub use outline::Outline;
 
 /// Where two grids share a border, each one's corner may lie this far in the other: drawn by hand.
 const SLIVER_M: f64 = 2.0;

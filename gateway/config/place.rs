@@ -9,6 +9,7 @@ use super::{
 use crate::{
     domain::{Grid, Place, SourceInfo, SourceKind},
     rules::rain::GaugeConfig,
+    sinks::SpeakerConfig,
     sources::{camera, drone},
 };
 
@@ -96,6 +97,7 @@ impl Placed<'_> {
             SourceKind::Camera => "camera",
             SourceKind::Drone => "drone",
             SourceKind::Gauge => "gauge",
+            SourceKind::Speaker => "speaker",
             _ => "button",
         }
     }
@@ -150,6 +152,12 @@ impl<'c> From<&'c drone::Config> for Placed<'c> {
 impl<'c> From<&'c GaugeConfig> for Placed<'c> {
     fn from(one: &'c GaugeConfig) -> Self {
         Self::new(SourceKind::Gauge, &one.id, &one.name, one.place, &one.grid)
+    }
+}
+
+impl<'c> From<&'c SpeakerConfig> for Placed<'c> {
+    fn from(one: &'c SpeakerConfig) -> Self {
+        Self::new(SourceKind::Speaker, &one.id, &one.name, one.place, &one.grid)
     }
 }
 

@@ -45,7 +45,7 @@ fn may_hold_secret(key: &str) -> bool {
 
 /// Keys whose text is a path, beside everything that ends in `_file`.
 const PATH_KEYS: &[&str] =
-    &["path", "grids", "buttons", "calendar", "table", "roster", "library", "catalog"];
+    &["path", "grids", "buttons", "calendar", "table", "roster", "library", "catalog", "phrases"];
 
 impl<'t> Document<'t> {
     /// A text that is not TOML is one problem; everything else is found section by section.

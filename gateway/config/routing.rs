@@ -204,9 +204,10 @@ fn check_contacts(
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::{
         config::{Config, env::FixedEnvironment, parse},
-        domain::Kind,
+        domain::{Kind, Posture},
     };
 
     fn read(list: &str, otherwise: &str, sinks: &str) -> (Option<Config>, Vec<String>) {
@@ -240,6 +241,33 @@ mod tests {
         assert!(seen >= 15, "{seen}");
         let kind = serde_json::from_value::<Kind>(posture.into()).unwrap();
         assert!(!routes.route(kind, None, &[]).unwrap().admitted, "it is no case of a department");
+    }
+
+    #[test]
+    fn the_sample_has_11_departments_and_43_items_and_each_of_them_is_chosen() {
+        let list = std::fs::read_to_string("config/routing.csv").unwrap();
+        assert!(list.contains("本表全部是样例"), "nobody takes it for a standard's");
+        let (config, said) = read(&list, OTHERWISE, "");
+        assert_eq!(said, Vec::<String>::new());
+        let routes = config.unwrap().routing.routes;
+        let of = |text: fn(&AdmittedItem) -> Option<&String>| -> HashSet<&String> {
+            routes.items.iter().filter_map(text).collect()
+        };
+        let items = of(|item| Some(&item.item)).len();
+        let departments = of(|item| Some(&item.department));
+        assert_eq!((items, of(|item| item.code.as_ref()).len()), (43, 43));
+        assert_eq!(departments.len(), 11, "{departments:?}");
+        assert!(!departments.contains(&"综治中心".to_owned()), "that is for all else");
+        for item in &routes.items {
+            for kind in &item.kinds {
+                let chosen = routes.route(*kind, None, &item.postures).unwrap();
+                assert_eq!((&chosen.item, &chosen.department), (&item.item, &item.department));
+            }
+        }
+        for posture in [Posture::Flood, Posture::KeyPeriod] {
+            let chosen = routes.route(Kind::EmergencyButton, None, &[posture]).unwrap();
+            assert!(["社区警务室", "派出所"].contains(&chosen.department.as_str()), "{chosen:?}");
+        }
     }
 
     #[test]

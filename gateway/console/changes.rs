@@ -15,13 +15,19 @@ use axum::{
     response::Response,
 };
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::MissedTickBehavior,
+};
 
 use super::{
     Backend,
-    door::{Caller, Door},
+    caller::Caller,
+    door::Door,
+    fleet::drones,
     overview::{case, series},
     problem::problem,
+    seen::Seen,
 };
 use crate::base::stopped;
 
@@ -31,6 +37,8 @@ pub(super) const PAGES_MAX: usize = 64;
 const READ_AT_ONCE: usize = 64;
 /// A sign of life, with the position of the journal.
 const ALIVE_EVERY: Duration = Duration::from_secs(5);
+/// Where drones are, while one flies.
+const DRONES_EVERY: Duration = Duration::from_secs(1);
 /// A page that takes nothing for so long has to come again.
 const SENT_WITHIN: Duration = Duration::from_secs(10);
 /// A page has nothing to say.
@@ -66,7 +74,8 @@ pub(super) async fn serve<B: Backend>(
     let upgrade = upgrade.max_message_size(HEARD_BYTES_MAX).max_frame_size(HEARD_BYTES_MAX);
     upgrade.on_upgrade(move |socket| async move {
         let _seat = seat;
-        let page = FeedPage { socket, door, caller, position: after };
+        let seen = Seen::by(&door.backend, &caller);
+        let page = FeedPage { socket, door, seen, caller, read: after, position: after };
         page.serve(same_series, feed.stop).await;
     })
 }
@@ -77,7 +86,7 @@ enum End {
     Gone,
     /// It has to read everything anew.
     TooFarBack,
-    /// Its session is over.
+    /// Its session is over, or its rights are others.
     LoggedOut,
     Stopping,
 }
@@ -85,8 +94,12 @@ enum End {
 struct FeedPage<B> {
     socket: WebSocket,
     door: Door<B>,
+    /// The site as he sees it.
+    seen: Seen<B>,
     caller: Caller,
-    /// Of the last change that was sent.
+    /// Of the last change that was read.
+    read: u64,
+    /// Of the last change that was sent: between the two are those that are not for him.
     position: u64,
 }
 
@@ -111,9 +124,17 @@ impl<B: Backend> FeedPage<B> {
 
     async fn tell(&mut self, mut stop: watch::Receiver<bool>) -> End {
         let mut changed = self.door.backend.change_position();
+        let mut accounts = self.door.accounts.changes();
         let mut alive = tokio::time::interval(ALIVE_EVERY);
+        let mut drones = tokio::time::interval(DRONES_EVERY);
+        drones.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told_flying = false;
         loop {
             changed.borrow_and_update();
+            accounts.borrow_and_update();
+            if !self.door.stands(&self.caller) {
+                return End::LoggedOut;
+            }
             match self.catch_up().await {
                 None => {}
                 Some(end) => return end,
@@ -122,8 +143,14 @@ impl<B: Backend> FeedPage<B> {
                 told = changed.changed() => if told.is_err() {
                     return End::Stopping;
                 },
+                // Another list of accounts: perhaps this one is not on it any more.
+                _ = accounts.changed() => {}
                 _ = alive.tick() => if let Some(end) = self.say_alive().await {
                     return end;
+                },
+                _ = drones.tick() => match self.say_drones(told_flying).await {
+                    Ok(flying) => told_flying = flying,
+                    Err(end) => return end,
                 },
                 heard = self.socket.recv() => match heard {
                     // Pongs, and pings that are answered by themselves.
@@ -138,13 +165,17 @@ impl<B: Backend> FeedPage<B> {
     /// Sends everything that is behind its position.
     async fn catch_up(&mut self) -> Option<End> {
         loop {
-            let Some(changes) = self.door.backend.changes_after(self.position, READ_AT_ONCE) else {
+            let Some(changes) = self.door.backend.changes_after(self.read, READ_AT_ONCE) else {
                 return Some(End::TooFarBack);
             };
             if changes.is_empty() {
                 return None;
             }
             for (position, record) in changes {
+                self.read = position;
+                if !self.seen.shows(&record) {
+                    continue;
+                }
                 let after = std::mem::replace(&mut self.position, position);
                 let case = case(&self.door.backend, &record);
                 let change =
@@ -157,9 +188,7 @@ impl<B: Backend> FeedPage<B> {
     }
 
     async fn say_alive(&mut self) -> Option<End> {
-        if let Caller::Session(key, _) = &self.caller
-            && !self.door.sessions.stands(key, &self.door.token)
-        {
+        if !self.door.stands(&self.caller) {
             return Some(End::LoggedOut);
         }
         let backend = &self.door.backend;
@@ -170,6 +199,19 @@ impl<B: Backend> FeedPage<B> {
             "condition": backend.condition(),
         });
         if self.send(&alive).await { None } else { Some(End::Gone) }
+    }
+
+    /// Where drones are, while one flies and once more when none does; gives whether one does.
+    async fn say_drones(&mut self, told_flying: bool) -> Result<bool, End> {
+        let backend = &self.seen;
+        let Some(views) = backend.drone_views().await else { return Err(End::Stopping) };
+        let flying = views.iter().any(|drone| drone.flying);
+        if !flying && !told_flying {
+            return Ok(false);
+        }
+        let drones = drones(&backend.context(), &views);
+        let said = self.send(&json!({ "type": "drones", "drones": drones })).await;
+        if said { Ok(flying) } else { Err(End::Gone) }
     }
 
     /// False: it does not take it.

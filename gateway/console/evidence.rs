@@ -5,7 +5,7 @@ use std::io::SeekFrom;
 use axum::{
     Extension,
     body::Body,
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -15,19 +15,19 @@ use tokio::{
     io::{AsyncReadExt, AsyncSeekExt},
 };
 
-use super::{Backend, door::Caller, problem::problem};
+use super::{Backend, caller::Caller, problem::problem, seen::Seen};
 
 /// Read and sent at a time.
 const CHUNK_BYTES: u64 = 64 * 1024;
 
 pub(super) async fn serve<B: Backend>(
-    State(backend): State<B>,
+    backend: Seen<B>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     method: Method,
     headers: HeaderMap,
 ) -> Response {
-    send(&backend, &id, Looked::By(caller.name()), (&method, &headers)).await
+    send(&backend, &id, Looked::By(&caller.name()), (&method, &headers)).await
 }
 
 /// Who looks.
@@ -90,7 +90,8 @@ pub(super) async fn send<B: Backend>(
     response
 }
 
-fn stream_file(file: File, bytes: u64) -> Body {
+/// So many bytes of a file, from where it stands.
+pub(super) fn stream_file(file: File, bytes: u64) -> Body {
     Body::from_stream(stream::unfold((file, bytes), |(mut file, left)| async move {
         if left == 0 {
             return None;

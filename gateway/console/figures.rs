@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::Query,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use tokio::sync::Semaphore;
 
-use super::{Backend, problem::problem};
+use super::{Backend, problem::problem, seen::Seen};
 use crate::figures::{Figures, FiguresQuery, csv_text, figures, workbook};
 
 /// The cases of a year take tens of megabytes while they are counted: one table at a time, whoever asks.
@@ -22,20 +22,14 @@ type Wrong = (StatusCode, String);
 /// Keys of the address, and their values.
 type Pairs = HashMap<String, String>;
 
-pub(super) async fn json<B: Backend>(
-    State(backend): State<B>,
-    Query(pairs): Query<Pairs>,
-) -> Response {
+pub(super) async fn json<B: Backend>(backend: Seen<B>, Query(pairs): Query<Pairs>) -> Response {
     match make(backend, pairs, table).await {
         Ok((_, figures)) => Json(figures).into_response(),
         Err((status, message)) => problem(status, &message),
     }
 }
 
-pub(super) async fn csv<B: Backend>(
-    State(backend): State<B>,
-    Query(pairs): Query<Pairs>,
-) -> Response {
+pub(super) async fn csv<B: Backend>(backend: Seen<B>, Query(pairs): Query<Pairs>) -> Response {
     let made = make(backend, pairs, |backend, query| csv_text(&table(backend, query)?));
     file(
         made.await.map(|(query, text)| (query, text.into_bytes())),
@@ -44,10 +38,7 @@ pub(super) async fn csv<B: Backend>(
     )
 }
 
-pub(super) async fn xlsx<B: Backend>(
-    State(backend): State<B>,
-    Query(pairs): Query<Pairs>,
-) -> Response {
+pub(super) async fn xlsx<B: Backend>(backend: Seen<B>, Query(pairs): Query<Pairs>) -> Response {
     if let Some(key) = ["by", "group"].into_iter().find(|key| pairs.contains_key(*key)) {
         let message = format!("{key}: the spreadsheet has a sheet for each; leave it out");
         return problem(StatusCode::BAD_REQUEST, &message);

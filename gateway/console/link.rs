@@ -4,17 +4,17 @@ use std::collections::HashMap;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, Query},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 
-use super::{Backend, problem::problem};
+use super::{Backend, problem::problem, seen::Seen};
 use crate::wire::case_links::NoLink;
 
 pub(super) async fn make<B: Backend>(
-    State(backend): State<B>,
+    backend: Seen<B>,
     Path(id): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {

@@ -1,54 +1,89 @@
 //! The web API: reads snapshots through its `Backend` and owns no state; replies enter by the junction, as those of MQTT do.
 
+mod account_routes;
+pub mod accounts;
+mod alarms;
+mod announce;
+mod api_schema;
+mod audit;
 mod body;
+mod caller;
+mod camera_desk;
 mod changes;
+mod condition;
+mod desk_view;
 mod door;
+mod entrance;
 mod evidence;
+mod faults;
 mod figures;
+mod fleet;
 mod forms;
+mod handed_out;
 mod html;
 mod link;
 mod links;
 mod listener;
+mod live;
+mod map;
 mod overview;
+mod package;
 mod page;
 mod platform;
 mod problem;
 mod replies;
 pub mod reports;
+mod route_list;
+mod route_table;
 mod routes;
 mod rules;
+mod seen;
 mod sessions;
+mod site_map;
 mod step_pictures;
 mod token;
 mod weather;
 mod wrong_tokens;
 
-use std::{future::Future, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
 
+use accounts::{Failures, Walls};
+use audit::Audit;
 use door::Door;
 use listener::{DoorRules, WebListener};
+use sessions::Sessions;
 
 use crate::{
     base::Readiness,
     domain::{
-        Answer, CaseLines, DeviceTable, EventContext, Evidence, EvidenceId, IncidentId, Kind,
-        PostureOrder, RainView, Record, Reply,
+        AccessNote, AnnounceOrder, Answer, CaseLines, Clock, DeviceTable, DroneView, EventContext,
+        Evidence, EvidenceId, IncidentId, Kind, PostureOrder, RainView, Record, Reply,
     },
     wire::{
         case_links::{BadLink, LinkOf, NoLink},
+        own_certificate,
         tls::{ListenKeys, ServerTls},
     },
 };
 
+pub use accounts::Accounts;
+pub use api_schema::api_schema;
+pub use condition::{CameraView, Condition, Person, SinkCondition, SiteWords};
+pub use desk_view::{CameraDesk, DeskRefusal, LiveView, StillPicture};
+pub use faults::{FaultCode, FaultView};
+pub use handed_out::{NoEvidence, PackageFile};
 pub use links::{LinkPages, LinksConfig};
-pub use overview::{Condition, Person, SinkCondition, SiteWords};
 pub use platform::{PlatformAnswer, PlatformDoor};
-pub use sessions::Sessions;
+pub use site_map::{MapConfig, MapGrid, MapGround, MapSector, MapSource, MapView, SiteMap};
 pub use step_pictures::NoPicture;
 pub use token::load_or_make as load_or_make_token;
 
@@ -71,6 +106,10 @@ pub struct Config {
     /// File of the bearer token, made on first start; default `token` in the data folder.
     #[serde(default)]
     pub token_file: Option<PathBuf>,
+    /// `self`: it speaks TLS with a certificate that is made at the first start (`keys/web.crt` in the data
+    /// folder, good for ten years), for a site that has none; browsers ask once whether to trust it.
+    #[serde(default)]
+    pub tls: Option<OwnTls>,
     /// PEM of the certificate chain; with it the listener speaks TLS only. Read at each
     /// handshake, so that a renewed one is used.
     #[serde(default)]
@@ -84,12 +123,21 @@ pub struct Config {
     pub allow_plain_http_beyond_loopback: bool,
 }
 
+/// Where the certificate is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OwnTls {
+    /// The gateway makes it.
+    #[serde(rename = "self")]
+    Own,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             listen: listen(),
             public_url: None,
             token_file: None,
+            tls: None,
             tls_cert_file: None,
             tls_key_file: None,
             allow_plain_http_beyond_loopback: false,
@@ -105,15 +153,21 @@ impl Config {
     /// Errors as (key, message).
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
-        let plain = self.tls_cert_file.is_none();
-        if plain && !self.listen.ip().is_loopback() && !self.allow_plain_http_beyond_loopback {
+        if self.is_plain()
+            && !self.listen.ip().is_loopback()
+            && !self.allow_plain_http_beyond_loopback
+        {
             problems.push((
                 "listen",
                 format!(
-                    "{} is beyond loopback without TLS: give tls_cert_file and tls_key_file, or set allow_plain_http_beyond_loopback = true",
+                    "{} is beyond loopback without TLS: give tls_cert_file and tls_key_file, or tls = \"self\", or set allow_plain_http_beyond_loopback = true",
                     self.listen
                 ),
             ));
+        }
+        if self.tls.is_some() && (self.tls_cert_file.is_some() || self.tls_key_file.is_some()) {
+            let message = "either \"self\", or tls_cert_file and tls_key_file: one of them counts";
+            problems.push(("tls", message.into()));
         }
         problems.extend(self.tls().problem());
         if let Some(url) = self.public_url.as_deref().filter(|url| !url.starts_with("http")) {
@@ -122,8 +176,28 @@ impl Config {
         problems
     }
 
+    /// Whoever is on the way can read it.
+    pub fn is_plain(&self) -> bool {
+        self.tls_cert_file.is_none() && self.tls.is_none()
+    }
+
     fn tls(&self) -> ListenKeys<'_> {
         ListenKeys { cert_file: &self.tls_cert_file, key_file: &self.tls_key_file }
+    }
+
+    /// With a certificate of its own it is made here, where there is none.
+    fn server_tls(&self, keys: &ConsoleKeys<'_>) -> Result<Option<ServerTls>, String> {
+        let Some(OwnTls::Own) = self.tls else { return self.tls().server() };
+        let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        if !self.listen.ip().is_unspecified() {
+            names.push(self.listen.ip().to_string());
+        }
+        let public = self.public_url.as_deref().and_then(|url| url::Url::parse(url).ok());
+        names.extend(public.and_then(|url| url.host_str().map(str::to_owned)));
+        names.dedup();
+        let year = keys.now.to_zoned(jiff::tz::TimeZone::UTC).year();
+        let (cert, key) = own_certificate::load_or_make(keys.data, names, year.into())?;
+        ListenKeys { cert_file: &Some(cert), key_file: &Some(key) }.server()
     }
 }
 
@@ -148,7 +222,7 @@ pub struct OpenCases {
 }
 
 /// What the console can see and say; the runtime makes it.
-pub trait Backend: Clone + Send + Sync + 'static {
+pub trait Backend: CameraDesk + Clone + Send + Sync + 'static {
     /// Reasons not to be ready; empty is ready.
     fn ready(&self) -> Vec<String>;
     /// What works, but not as it was wished.
@@ -180,17 +254,51 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn condition(&self) -> Condition;
     /// The site's own words, and its people.
     fn site_words(&self) -> SiteWords;
+    /// The map of the configuration that runs.
+    fn map(&self) -> Arc<SiteMap>;
+    /// How each camera is now, by id.
+    fn camera_views(&self) -> Vec<CameraView>;
+    /// Where each drone was last, by id; one that never told it is not in it. `None`: the gateway stops.
+    fn drone_views(&self) -> impl Future<Output = Option<Vec<DroneView>>> + Send;
+    /// How many are on duty then by the roster who may decide or help to: grid workers left out.
+    fn officers_on_duty(&self, at: jiff::Timestamp) -> usize;
     /// By the wall clock.
     fn now(&self) -> jiff::Timestamp;
     fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)>;
     /// Somebody looks at evidence: journaled (P10), and answered when that is on disk. Within a minute of
     /// one, a further one of the same person is the same look. False: it cannot be written down.
     fn look(&self, id: EvidenceId, by: &str) -> impl Future<Output = bool> + Send;
+    /// Whose piece it is.
+    fn incident_of(&self, id: EvidenceId) -> Option<IncidentId>;
+    /// Somebody logged in, failed to, or logged out: journaled. False: it is not on disk.
+    fn note_access(&self, note: AccessNote) -> impl Future<Output = bool> + Send;
+    /// The incident with its evidence as one file; that it was made is on disk before, and its evidence is
+    /// kept from then on.
+    fn export(
+        &self,
+        incident: IncidentId,
+        by: &str,
+        why: &str,
+    ) -> impl Future<Output = Result<PackageFile, NoEvidence>> + Send;
+    /// What this picture was before heads were blurred; that it was opened is on disk before.
+    fn original(
+        &self,
+        picture: EvidenceId,
+        by: &str,
+        why: &str,
+    ) -> impl Future<Output = Result<Vec<u8>, NoEvidence>> + Send;
+    /// Keeps the evidence of an incident whatever its age; answers when that is on disk, with its end.
+    fn hold(
+        &self,
+        incident: IncidentId,
+        by: &str,
+        why: &str,
+    ) -> impl Future<Output = Result<jiff::Timestamp, NoEvidence>> + Send;
     /// Enters like a reply over MQTT; answers when it is on disk.
     fn reply(&self, reply: Reply) -> impl Future<Output = Answer> + Send;
-    /// Whose link this is, by the last part of its address.
+    /// Whose link this is, by the last part of its address; blocks on the disk.
     fn link(&self, code: &str) -> Result<LinkOf, BadLink>;
-    /// A link was refused, `wrong`, `expired` or because its case is `closed`: it is counted.
+    /// A link was refused, `wrong`, `expired`, because its case is `closed`, or for want of keys: it is counted.
     fn link_refused(&self, why: &'static str);
     /// The link of this person to this case, and until when it is good; that it was asked for is on disk
     /// then. `None`: that cannot be written down.
@@ -213,6 +321,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     -> impl Future<Output = PlatformAnswer> + Send;
     /// Sums, grades and curves as they are now; `None`: the gateway stops.
     fn rain(&self) -> impl Future<Output = Option<RainView>> + Send;
+    /// A person's own words for loudspeakers; answers when they are on disk.
+    fn announce(&self, order: AnnounceOrder) -> impl Future<Output = Answer> + Send;
     /// Enters like an order over MQTT; answers when what it changed is on disk.
     fn posture(&self, order: PostureOrder) -> impl Future<Output = Answer> + Send;
     fn context(&self) -> EventContext;
@@ -233,25 +343,67 @@ pub enum Reloaded {
     Stopping,
 }
 
+/// What of the data folder a listener is made with.
+pub struct ConsoleKeys<'k> {
+    /// The token of the site.
+    pub token: String,
+    /// The data folder.
+    pub data: &'k Path,
+    pub now: jiff::Timestamp,
+}
+
+/// Who may log in, who has, and who failed to. A cheap handle, which outlives a reload.
+#[derive(Clone)]
+pub struct LogIns {
+    accounts: Accounts,
+    sessions: Sessions,
+    failures: Failures,
+    walls: Walls,
+    audit: Audit,
+}
+
+impl LogIns {
+    /// As the data folder has them.
+    pub fn at(data: &Path, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            accounts: Accounts::at(data),
+            sessions: Sessions::at(data, clock),
+            failures: Failures::at(data),
+            walls: Walls::default(),
+            audit: Audit::default(),
+        }
+    }
+
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+}
+
 /// A bound listener that nobody serves yet.
 pub struct Console {
     listener: Arc<TcpListener>,
     tls: Option<ServerTls>,
     token: String,
+    on_loopback: bool,
 }
 
 impl Console {
-    pub async fn bind(config: &Config, token: String) -> Result<Self, String> {
+    pub async fn bind(config: &Config, keys: ConsoleKeys<'_>) -> Result<Self, String> {
         let listener = TcpListener::bind(config.listen)
             .await
             .map_err(|error| format!("web: cannot listen on {}: {error}", config.listen))?;
-        Self::on(Arc::new(listener), config, token)
+        Self::on(Arc::new(listener), config, keys)
     }
 
     /// As [`Self::bind`], on a listener that is there: another console may serve it until now.
-    pub fn on(listener: Arc<TcpListener>, config: &Config, token: String) -> Result<Self, String> {
-        let tls = config.tls().server().map_err(|reason| format!("web: {reason}"))?;
-        Ok(Self { listener, tls, token })
+    pub fn on(
+        listener: Arc<TcpListener>,
+        config: &Config,
+        keys: ConsoleKeys<'_>,
+    ) -> Result<Self, String> {
+        let tls = config.server_tls(&keys).map_err(|reason| format!("web: {reason}"))?;
+        let on_loopback = config.listen.ip().is_loopback();
+        Ok(Self { listener, tls, token: keys.token, on_loopback })
     }
 
     pub fn listener(&self) -> Arc<TcpListener> {
@@ -262,14 +414,20 @@ impl Console {
     pub async fn serve<B: Backend>(
         self,
         backend: B,
-        sessions: Sessions,
+        log_ins: LogIns,
         readiness: Readiness,
         stop: watch::Receiver<bool>,
     ) {
+        let LogIns { accounts, sessions, failures, walls, audit } = log_ins;
         let door = Door {
             token: self.token.into(),
             tls: self.tls.is_some(),
+            on_loopback: self.on_loopback,
+            accounts,
             sessions,
+            failures,
+            walls,
+            audit,
             wrong: Arc::default(),
             backend,
         };

@@ -1,11 +1,9 @@
 //! The officers' page: files that were built in, with headers that let no foreign script run.
 
 use axum::{
-    Router,
     extract::Path,
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 
 use super::problem::problem;
@@ -17,19 +15,18 @@ type File = (&'static str, &'static [u8], Option<&'static [u8]>);
 static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/console_files.rs"));
 
 /// Nothing but our own files, no script or style in the page itself, no foreign frame; and a text never becomes markup or
-/// code (Trusted Types): a device may be called `<img onerror=…>`.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; trusted-types 'none'; require-trusted-types-for 'script'";
+/// code (Trusted Types): a device may be called `<img onerror=…>`. The one policy, `default`, lets through the one string that
+/// the map's library tries the browser with (`web/src/map_policy.ts`).
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; media-src 'self' blob:; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; trusted-types default; require-trusted-types-for 'script'";
 
 const MISSING: &str = "<!doctype html><html lang=\"zh-CN\"><meta charset=\"utf-8\"><title>gridpost</title>\
 <h1>网格哨所：界面没有编进这个程序</h1><p>请运行 <code>make console</code>，再重新编译。</p>\
 <h1 lang=\"en\">gridpost: the page is not built into this program</h1>\
 <p lang=\"en\">Run <code>make console</code>, then build it again. The API at <code>/api/v1</code> works.</p></html>";
 
-/// The page and its files; no token: they are the same for everybody and hold nothing of the site.
-pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new()
-        .route("/", get(|headers: HeaderMap| async move { page(&headers) }))
-        .route("/assets/{name}", get(asset))
+/// The page; no token: it and its files are the same for everybody and hold nothing of the site.
+pub(super) async fn index(headers: HeaderMap) -> Response {
+    page(&headers)
 }
 
 fn page(asked: &HeaderMap) -> Response {
@@ -55,7 +52,7 @@ fn page(asked: &HeaderMap) -> Response {
 }
 
 /// By its name, which holds the hash of its bytes: it never changes.
-async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Response {
+pub(super) async fn asset(Path(name): Path<String>, asked: HeaderMap) -> Response {
     let file = FILES.iter().find(|(known, ..)| *known == name && *known != "index.html");
     let Some(file) = file else {
         return problem(StatusCode::NOT_FOUND, "no such file of the page");

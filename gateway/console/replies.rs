@@ -1,38 +1,62 @@
 //! `POST /api/v1/replies`: a step of a case, perhaps with a picture; who comes second hears who was first, and when.
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
-    extract::{Path, State},
+    extract::Path,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
 use super::{
-    Backend, forms,
+    Backend,
+    caller::Caller,
+    forms,
+    overview::with_words,
     problem::problem,
+    seen::Seen,
     step_pictures::{self, NoPicture, Replied},
 };
-use crate::domain::{Answer, EventContext, IncidentId, Record, Reply, What};
+use crate::domain::{Answer, EventContext, IncidentId, Record, Reply, ReplyVia, What};
 
 const EXPECTED: &str = "expected {\"incident\", \"to\", \"by\"}";
 
-pub(super) async fn take<B: Backend>(State(backend): State<B>, body: Bytes) -> Response {
-    let reply: Reply = match serde_json::from_slice(&body) {
-        Ok(reply) => reply,
+pub(super) async fn take<B: Backend>(
+    backend: Seen<B>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Response {
+    match parse(&body, &caller) {
+        Ok(reply) => answered(&backend, &caller, reply, None).await,
         Err(error) => {
-            let message = format!("not a reply: {error}; {EXPECTED}");
-            return problem(StatusCode::BAD_REQUEST, &message);
+            problem(StatusCode::BAD_REQUEST, &format!("not a reply: {error}; {EXPECTED}"))
         }
-    };
-    answered(&backend, reply, None).await
+    }
+}
+
+/// Whoever has an account need not say who he is.
+fn parse(text: &[u8], caller: &Caller) -> Result<Reply, serde_json::Error> {
+    let Some(account) = caller.account() else { return serde_json::from_slice(text) };
+    let mut value: Value = serde_json::from_slice(text)?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.entry("by").or_insert_with(|| account.name.as_str().into());
+    }
+    serde_json::from_value(value)
+}
+
+/// What is answered to whoever is logged in by name and speaks for another.
+pub(super) fn not_by(caller: &Caller, by: &str) -> Option<Response> {
+    let account = caller.account()?;
+    let message = format!("by: you are logged in as {}, and speak for nobody else", account.name);
+    (by.trim() != account.name).then(|| problem(StatusCode::FORBIDDEN, &message))
 }
 
 /// Of the case that the address names: the reply as JSON, or as a form whose field `reply` is that JSON,
 /// with a file `picture` beside it.
 pub(super) async fn take_of_incident<B: Backend>(
-    State(backend): State<B>,
+    backend: Seen<B>,
+    Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -42,27 +66,30 @@ pub(super) async fn take_of_incident<B: Backend>(
     };
     let read = if forms::is_multipart(&headers) {
         match forms::read(&headers, body).await {
-            Ok(form) => reply_to(id, form.field("reply").unwrap_or_default().as_bytes())
+            Ok(form) => reply_to(id, &caller, form.field("reply").unwrap_or_default().as_bytes())
                 .map(|reply| (reply, form.picture)),
             Err(reason) => Err(reason),
         }
     } else {
-        reply_to(id, &body).map(|reply| (reply, None))
+        reply_to(id, &caller, &body).map(|reply| (reply, None))
     };
     match read {
-        Ok((reply, picture)) => answered(&backend, reply, picture).await,
+        Ok((reply, picture)) => answered(&backend, &caller, reply, picture).await,
         Err(reason) => problem(StatusCode::BAD_REQUEST, &reason),
     }
 }
 
 /// The address says which case it is; a reply that says so too must say the same.
-fn reply_to(id: IncidentId, text: &[u8]) -> Result<Reply, String> {
+fn reply_to(id: IncidentId, caller: &Caller, text: &[u8]) -> Result<Reply, String> {
     let wrong = |error: &dyn std::fmt::Display| {
         format!("not a reply: {error}; expected {{\"to\", \"by\"}}, in a form as its field `reply`")
     };
     let mut value: Value = serde_json::from_slice(text).map_err(|error| wrong(&error))?;
     let Some(fields) = value.as_object_mut() else { return Err(wrong(&"no object")) };
     fields.entry("incident").or_insert_with(|| json!(id));
+    if let Some(account) = caller.account() {
+        fields.entry("by").or_insert_with(|| account.name.as_str().into());
+    }
     let reply: Reply = serde_json::from_value(value).map_err(|error| wrong(&error))?;
     if reply.incident != id {
         return Err(format!("it is of {}, and was sent to {id}", reply.incident));
@@ -70,7 +97,18 @@ fn reply_to(id: IncidentId, text: &[u8]) -> Result<Reply, String> {
     Ok(reply)
 }
 
-async fn answered<B: Backend>(backend: &B, reply: Reply, picture: Option<Vec<u8>>) -> Response {
+async fn answered<B: Backend>(
+    backend: &Seen<B>,
+    caller: &Caller,
+    mut reply: Reply,
+    picture: Option<Vec<u8>>,
+) -> Response {
+    if let Some(refused) = not_by(caller, &reply.by) {
+        return refused;
+    }
+    if caller.account().is_some() {
+        reply.via = Some(ReplyVia::Account);
+    }
     let id = reply.incident;
     let replied = match step_pictures::reply(backend, reply, picture).await {
         Ok(replied) => replied,
@@ -90,7 +128,7 @@ async fn answered<B: Backend>(backend: &B, reply: Reply, picture: Option<Vec<u8>
         Replied { answer: Answer::Changed(incident), .. } => {
             let last = incident.life.last_taken();
             let what = last.map_or(What::Updated, |step| step.step.what());
-            Json(json!(backend.context().data(what, &incident))).into_response()
+            Json(with_words(&backend.context().data(what, &incident))).into_response()
         }
         Replied { answer: Answer::Stored, .. } => StatusCode::NO_CONTENT.into_response(),
         Replied { answer: Answer::Refused(reason), .. } => {

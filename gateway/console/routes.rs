@@ -1,26 +1,35 @@
-//! The addresses: health and metrics for machines, incidents, evidence and replies behind the token.
+//! The handler of each address of the table; health, incidents, devices and reload are here.
 
 use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Extension, Json, Router,
     extract::{DefaultBodyLimit, Path, Query, State},
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, delete, get, patch, post, put},
 };
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    Backend, Filter, Reloaded,
+    Backend, Filter, Reloaded, account_routes, alarms, announce,
     body::{BODY_BYTES_MAX, PICTURE_BODY_BYTES_MAX, with_body, with_picture_body},
+    caller::Caller,
+    camera_desk,
     changes::{self, Feed, PAGES_MAX},
     door::{self, Door},
-    evidence, figures, link, overview, page, platform,
+    entrance, evidence, figures, fleet, link,
+    live::{self, LiveSeats, VIEWERS_MAX},
+    map, overview, package, page, platform,
     problem::problem,
-    replies, rules, weather,
+    replies,
+    route_list::ROUTES,
+    route_table::{BodyShape, Route, RouteId, Who},
+    rules,
+    seen::Seen,
+    weather,
 };
 use crate::domain::{DEVICE_STATES, DeviceState, Kind, Record};
 
@@ -28,71 +37,129 @@ use crate::domain::{DEVICE_STATES, DeviceState, Kind, Record};
 const LIST_DEFAULT: usize = 100;
 const LIST_MAX: usize = 1_000;
 
+/// Built from the table: what has no line there is not there.
 pub(super) fn router<B: Backend>(door: Door<B>, stop: watch::Receiver<bool>) -> Router {
-    let backend = door.backend.clone();
-    let platforms = Router::new()
-        .route("/api/v1/platform/{id}", post(platform::take::<B>))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(
-            (door.wrong.clone(), backend.clone()),
-            platform::only_with_its_token::<B>,
-        ));
-    let pictured = Router::new()
-        .route("/api/v1/incidents/{id}/replies", post(replies::take_of_incident::<B>))
-        .layer(DefaultBodyLimit::max(PICTURE_BODY_BYTES_MAX))
-        .layer(middleware::from_fn(with_picture_body));
+    let seats = LiveSeats { seats: Arc::new(Semaphore::new(VIEWERS_MAX)), stop: stop.clone() };
     let feed = Feed { pages: Arc::new(Semaphore::new(PAGES_MAX)), stop };
-    let changes = Router::new()
-        .route("/api/v1/changes", get(changes::serve::<B>))
-        .layer(Extension(feed))
-        .with_state(door.clone());
-    let guarded = Router::new()
-        .route("/api/v1/incidents", get(incidents::<B>))
-        .route("/api/v1/incidents/{id}", get(incident::<B>))
-        .route("/api/v1/incidents/{id}/link", get(link::make::<B>))
-        .route("/api/v1/figures", get(figures::json::<B>))
-        .route("/api/v1/figures.csv", get(figures::csv::<B>))
-        .route("/api/v1/figures.xlsx", get(figures::xlsx::<B>))
-        .route("/api/v1/rules", get(rules::list::<B>))
-        .route("/api/v1/devices", get(devices::<B>))
-        .route("/api/v1/evidence/{id}", get(evidence::serve::<B>))
-        .route("/api/v1/replies", post(replies::take::<B>))
-        .route("/api/v1/reload", post(reload::<B>))
-        .route("/api/v1/rain", get(weather::rain::<B>))
-        .route("/api/v1/posture", get(weather::postures::<B>).post(weather::order::<B>))
-        .route("/api/v1/console", get(overview::serve::<B>))
-        .merge(changes)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn(with_body))
-        .merge(pictured)
-        .layer(middleware::from_fn_with_state(door.clone(), door::only_who_may::<B>));
-    Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz::<B>))
-        .route("/metrics", get(metrics::<B>))
-        .merge(page::routes())
-        .merge(guarded)
-        .merge(door::routes(&door))
-        .merge(platforms)
-        .fallback(|| async { problem(StatusCode::NOT_FOUND, "no such address") })
-        .layer(middleware::map_response(|mut response: Response| async {
+    let guarded = |route: &'static Route| {
+        let handled = bounded(route, handler(route.id, &door, (&feed, &seats)));
+        let guard = middleware::from_fn_with_state((door.clone(), route), door::only_who_may::<B>);
+        handled.layer(guard)
+    };
+    let router =
+        ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, guarded(route)));
+    router.fallback(|| async { problem(StatusCode::NOT_FOUND, "no such address") }).layer(
+        middleware::map_response(|mut response: Response| async {
             let sniff = header::HeaderValue::from_static("nosniff");
             response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, sniff);
             response
-        }))
-        .with_state(backend)
+        }),
+    )
 }
 
-async fn readyz<B: Backend>(State(backend): State<B>) -> Response {
-    let reasons = backend.ready();
+/// The body is there whole before anything is done with it, and no larger than its route takes.
+fn bounded(route: &Route, handled: MethodRouter) -> MethodRouter {
+    if matches!(route.takes, BodyShape::JsonOrForm(_)) {
+        return handled
+            .layer(DefaultBodyLimit::max(PICTURE_BODY_BYTES_MAX))
+            .layer(middleware::from_fn(with_picture_body));
+    }
+    let handled = handled.layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+    match route.who {
+        // It reads the body once the platform has shown its token.
+        Who::Platform => handled,
+        Who::Anybody | Who::OpenOnLoopback(..) if !route.changes() => handled,
+        _ => handled.layer(middleware::from_fn(with_body)),
+    }
+}
+
+fn handler<B: Backend>(
+    id: RouteId,
+    door: &Door<B>,
+    (feed, seats): (&Feed, &LiveSeats),
+) -> MethodRouter {
+    let backend = door.backend.clone();
+    let at_door = |handled: MethodRouter<Door<B>>| handled.with_state(door.clone());
+    let of_site = |handled: MethodRouter<B>| handled.with_state(backend.clone());
+    match id {
+        RouteId::Page => get(page::index),
+        RouteId::Asset => get(page::asset),
+        RouteId::Health => get(|| async { "ok\n" }),
+        RouteId::Ready => at_door(get(readyz::<B>)),
+        RouteId::Metrics => of_site(get(metrics::<B>)),
+        RouteId::Incidents => of_site(get(incidents::<B>)),
+        RouteId::Incident => of_site(get(incident::<B>)),
+        RouteId::IncidentLink => of_site(get(link::make::<B>)),
+        RouteId::IncidentReplies => of_site(post(replies::take_of_incident::<B>)),
+        RouteId::Figures => of_site(get(figures::json::<B>)),
+        RouteId::FiguresCsv => of_site(get(figures::csv::<B>)),
+        RouteId::FiguresXlsx => of_site(get(figures::xlsx::<B>)),
+        RouteId::Rules => of_site(get(rules::list::<B>)),
+        RouteId::Devices => of_site(get(devices::<B>)),
+        RouteId::Evidence => of_site(get(evidence::serve::<B>)),
+        RouteId::Package => of_site(get(package::export::<B>)),
+        RouteId::Hold => of_site(post(package::hold::<B>)),
+        RouteId::Original => of_site(get(package::original::<B>)),
+        RouteId::Replies => of_site(post(replies::take::<B>)),
+        RouteId::Announce => of_site(post(announce::take::<B>)),
+        RouteId::Reload => of_site(post(reload::<B>)),
+        RouteId::Rain => of_site(get(weather::rain::<B>)),
+        RouteId::Postures => of_site(get(weather::postures::<B>)),
+        RouteId::OrderPosture => of_site(post(weather::order::<B>)),
+        RouteId::Console => of_site(get(overview::serve::<B>)),
+        RouteId::Changes => at_door(get(changes::serve::<B>)).layer(Extension(feed.clone())),
+        RouteId::Alarms => of_site(get(alarms::serve::<B>)),
+        RouteId::Map => of_site(get(map::serve::<B>)),
+        RouteId::MapGround => of_site(get(map::ground::<B>)),
+        RouteId::Fleet => of_site(get(fleet::serve::<B>)),
+        RouteId::Cameras => of_site(get(camera_desk::list::<B>)),
+        RouteId::FindCameras => of_site(post(camera_desk::find::<B>)),
+        RouteId::Still => of_site(get(camera_desk::still::<B>)),
+        RouteId::Live => at_door(get(live::serve::<B>)).layer(Extension(seats.clone())),
+        RouteId::TryRule => of_site(post(camera_desk::try_rule::<B>)),
+        RouteId::ApplyRule => of_site(post(camera_desk::apply_rule::<B>)),
+        RouteId::UndoApplied => of_site(post(camera_desk::undo_applied::<B>)),
+        RouteId::Session => at_door(get(entrance::who::<B>)),
+        RouteId::LogIn => at_door(post(entrance::log_in::<B>)),
+        RouteId::NameSession => at_door(put(entrance::named::<B>)),
+        RouteId::LogOut => at_door(delete(entrance::log_out::<B>)),
+        RouteId::FirstAccount => at_door(post(entrance::first::<B>)),
+        RouteId::Password => at_door(post(account_routes::own_password::<B>)),
+        RouteId::Accounts => at_door(get(account_routes::list::<B>)),
+        RouteId::AddAccount => at_door(post(account_routes::add::<B>)),
+        RouteId::ChangeAccount => at_door(patch(account_routes::change::<B>)),
+        RouteId::RemoveAccount => at_door(delete(account_routes::remove::<B>)),
+        RouteId::BeginWall => at_door(post(account_routes::begin_wall::<B>)),
+        RouteId::ClaimWall => at_door(post(account_routes::claim_wall::<B>)),
+        RouteId::ConfirmWall => at_door(post(account_routes::confirm_wall::<B>)),
+        RouteId::Platform => {
+            let shown = (door.wrong.clone(), backend.clone());
+            let guard = middleware::from_fn_with_state(shown, platform::only_with_its_token::<B>);
+            of_site(post(platform::take::<B>)).layer(guard)
+        }
+    }
+}
+
+/// The status is for everybody; beyond loopback the reasons are for whoever may read figures.
+async fn readyz<B: Backend>(State(door): State<Door<B>>, headers: HeaderMap) -> Response {
+    let reasons = door.backend.ready();
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let answer = json!({
-        "ready": reasons.is_empty(),
-        "reasons": reasons,
-        "notes": backend.notes(),
-        "model": backend.model(),
-    });
+    let mut answer = json!({ "ready": reasons.is_empty() });
+    let told = door.on_loopback || door.caller(&headers).is_some_and(|caller| may_know(&caller));
+    if told {
+        answer["reasons"] = json!(reasons);
+        answer["notes"] = json!(door.backend.notes());
+        answer["model"] = json!(door.backend.model());
+    }
     (status, Json(answer)).into_response()
+}
+
+fn may_know(caller: &Caller) -> bool {
+    let metrics = ROUTES.iter().find(|route| route.id == RouteId::Metrics).map(|route| route.who);
+    match metrics {
+        Some(Who::OpenOnLoopback(roles, scope)) => caller.may(roles, scope),
+        _ => false,
+    }
 }
 
 async fn metrics<B: Backend>(State(backend): State<B>) -> Response {
@@ -100,7 +167,7 @@ async fn metrics<B: Backend>(State(backend): State<B>) -> Response {
 }
 
 async fn incidents<B: Backend>(
-    State(backend): State<B>,
+    backend: Seen<B>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     match filter(&query) {
@@ -137,12 +204,12 @@ fn filter(query: &HashMap<String, String>) -> Result<Filter, String> {
 }
 
 fn shown<B: Backend>(backend: &B, record: &Record) -> Value {
-    json!(backend.context().data(record.what, &record.incident))
+    overview::with_words(&backend.context().data(record.what, &record.incident))
 }
 
 /// All devices, or those of a state: `?state=silent`.
 async fn devices<B: Backend>(
-    State(backend): State<B>,
+    backend: Seen<B>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     let state = match query.iter().find(|(key, _)| key.as_str() != "state") {
@@ -169,7 +236,7 @@ async fn devices<B: Backend>(
     Json(json!({ "at": table.at, "devices": devices })).into_response()
 }
 
-async fn incident<B: Backend>(State(backend): State<B>, Path(id): Path<String>) -> Response {
+async fn incident<B: Backend>(backend: Seen<B>, Path(id): Path<String>) -> Response {
     let found = id.parse().ok().and_then(|id| backend.incident(id));
     match found {
         Some(record) => Json(shown(&backend, &record)).into_response(),
@@ -180,7 +247,7 @@ async fn incident<B: Backend>(State(backend): State<B>, Path(id): Path<String>) 
 /// 422 with every problem where the file is wrong, 409 where it asks for what needs a restart, or would
 /// take away whole parts without `?confirm=true`.
 async fn reload<B: Backend>(
-    State(backend): State<B>,
+    backend: Seen<B>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     if let Some(key) = query.keys().find(|key| key.as_str() != "confirm") {

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::Query,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
-use super::{Backend, problem::problem};
+use super::{Backend, problem::problem, seen::Seen};
 
 /// Cases and tracks take memory while rules are tried on them: one at a time, whoever asks.
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
@@ -19,7 +19,7 @@ static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
 const SINCE: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 pub(super) async fn list<B: Backend>(
-    State(backend): State<B>,
+    backend: Seen<B>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     let since = match since(&query, backend.now()) {

@@ -1,102 +1,254 @@
-//! Who is logged in at a browser: an opaque cookie of 256 bits, of which only the hash is kept, in memory.
+//! Who is logged in at a browser: an opaque cookie of 256 bits, of which only the hash is kept, in a file too.
 
 use std::{
     collections::HashMap,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use axum::http::{HeaderMap, header};
-use rand::{TryRngCore, rngs::OsRng};
-use sha2::{Digest, Sha256};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
-use crate::base::lock;
+use super::accounts::{Account, Accounts, SecretHash, hash, hex, parse_hash, random_hex};
+use crate::{
+    base::{lock, write_whole_secret},
+    domain::{Clock, Now},
+};
 
+/// In the data folder.
+const FILE: &str = "sessions.json";
 const COOKIE_BYTES: usize = 32;
-/// A session that nobody used for so long is over; an open page uses it.
+/// A session that nobody used for so long is over; an open page uses it. A wall's is not.
 const IDLE_MAX: Duration = Duration::from_secs(12 * 3600);
 /// Sessions at once; when there are more, the one that was idle for longest goes.
 const SESSIONS_MAX: usize = 1_024;
 /// Characters of the name that an officer gives.
 const NAME_CHARS_MAX: usize = 100;
+/// That sessions are used is written down so often: a power cut makes each older by that.
+const WRITTEN_EVERY: Duration = Duration::from_secs(60);
 
 /// Names one session, and opens none.
-pub(super) type SessionKey = [u8; 32];
+pub(super) type SessionKey = SecretHash;
+
+/// What opened a session: with another one it is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Opener {
+    /// Hash of the token of the site.
+    Token(String),
+    Account {
+        name: String,
+        stamp: String,
+    },
+}
+
+/// Who sits at a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Seat {
+    /// Whoever had the token; his name, as claimed, if he has said it.
+    Token(Option<Arc<str>>),
+    Account(Arc<Account>),
+}
 
 struct Session {
     used: Instant,
-    /// Hash of the token that opened it: with another token it is over.
-    token: [u8; 32],
+    /// How long it had been idle already when the gateway started; nothing once it was used.
+    idle_before: Duration,
+    opener: Opener,
     /// Who sits there, as claimed.
     by: Option<Arc<str>>,
 }
 
-/// All sessions. A cheap handle; all clones are one. They outlive a reload, and not the process.
+#[derive(Serialize, Deserialize)]
+struct KeptSession {
+    key: String,
+    opener: Opener,
+    /// When the file was written.
+    idle_s: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<Arc<str>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeptSessions {
+    at: Timestamp,
+    sessions: Vec<KeptSession>,
+}
+
+#[derive(Default)]
+struct Inner {
+    all: Mutex<HashMap<SessionKey, Session>>,
+    /// Where they are kept, and by which clock; none: in memory alone.
+    kept: Option<(PathBuf, Arc<dyn Clock>)>,
+    /// When they were last written; one writes at a time, and what it writes is what is so then.
+    written: Mutex<Option<Instant>>,
+}
+
+/// All sessions. A cheap handle; all clones are one. They outlive a reload and the process.
 #[derive(Clone, Default)]
-pub struct Sessions(Arc<Mutex<HashMap<SessionKey, Session>>>);
+pub(super) struct Sessions(Arc<Inner>);
 
 impl Sessions {
+    /// As the data folder has them. A file that cannot be read is none: everybody logs in again.
+    pub(super) fn at(data: &Path, clock: Arc<dyn Clock>) -> Self {
+        let (file, now) = (data.join(FILE), Instant::now());
+        let kept = std::fs::read(&file).ok();
+        let kept = kept.and_then(|bytes| serde_json::from_slice::<KeptSessions>(&bytes).ok());
+        let all = kept.map(|kept| restored(kept, clock.now().wall, now)).unwrap_or_default();
+        let (all, written) = (Mutex::new(all), Mutex::new(Some(now)));
+        Self(Arc::new(Inner { all, kept: Some((file, clock)), written }))
+    }
+
     /// Opens one for who has shown this token: the value of its cookie, 64 hex digits.
     pub(super) fn open(&self, token: &str) -> Result<String, String> {
-        let mut bytes = [0u8; COOKIE_BYTES];
-        OsRng.try_fill_bytes(&mut bytes).map_err(|error| format!("no random bytes: {error}"))?;
-        let value: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.open_at(hash(&value), hash(token), Instant::now());
+        self.open_for(Opener::Token(hex(&hash(token))))
+    }
+
+    /// Opens one for who has this account.
+    pub(super) fn open_account(&self, account: &Account) -> Result<String, String> {
+        let (name, stamp) = (account.name.clone(), account.stamp.clone());
+        self.open_for(Opener::Account { name, stamp })
+    }
+
+    fn open_for(&self, opener: Opener) -> Result<String, String> {
+        let value = random_hex(COOKIE_BYTES)?;
+        self.open_at(hash(&value), opener, Instant::now());
         Ok(value)
     }
 
-    fn open_at(&self, key: SessionKey, token: [u8; 32], now: Instant) {
-        let mut all = lock(&self.0);
-        all.retain(|_, session| now.saturating_duration_since(session.used) < IDLE_MAX);
+    fn open_at(&self, key: SessionKey, opener: Opener, now: Instant) {
+        let mut all = lock(&self.0.all);
         if all.len() >= SESSIONS_MAX {
-            let oldest = all.iter().min_by_key(|(_, session)| session.used).map(|(key, _)| *key);
+            let oldest =
+                all.iter().max_by_key(|(_, session)| session.idle(now)).map(|(key, _)| *key);
             oldest.map(|oldest| all.remove(&oldest));
         }
-        all.insert(key, Session { used: now, token, by: None });
+        let idle_before = Duration::ZERO;
+        all.insert(key, Session { used: now, idle_before, opener, by: None });
     }
 
-    /// It is used now: who sits there, `None` inside if he has not said it. `None`: there is none any more.
-    pub(super) fn used(&self, key: &SessionKey, token: &str) -> Option<Option<Arc<str>>> {
-        self.used_at(key, hash(token), Instant::now())
-    }
-
-    fn used_at(&self, key: &SessionKey, token: [u8; 32], now: Instant) -> Option<Option<Arc<str>>> {
-        let mut all = lock(&self.0);
-        let session = all.get_mut(key)?;
-        if session.token != token || now.saturating_duration_since(session.used) >= IDLE_MAX {
-            all.remove(key);
-            return None;
+    /// It is used now: who sits there. `None`: there is none any more.
+    pub(super) fn used(&self, key: &SessionKey, token: &str, accounts: &Accounts) -> Option<Seat> {
+        let now = Instant::now();
+        let seat = self.used_at(key, token, accounts, now);
+        let is_old = |at: Instant| now.saturating_duration_since(at) >= WRITTEN_EVERY;
+        // Whoever holds it is writing: no request waits for a disk.
+        if let Ok(mut written) = self.0.written.try_lock()
+            && written.is_some_and(is_old)
+        {
+            *written = Some(now);
+            drop(written);
+            let own = self.clone();
+            tokio::spawn(async move { own.write().await });
         }
-        session.used = now;
-        Some(session.by.clone())
+        seat
+    }
+
+    fn used_at(
+        &self,
+        key: &SessionKey,
+        token: &str,
+        accounts: &Accounts,
+        now: Instant,
+    ) -> Option<Seat> {
+        let mut all = lock(&self.0.all);
+        let session = all.get_mut(key)?;
+        match session.seat(token, accounts, now) {
+            Some(seat) => {
+                session.used = now;
+                session.idle_before = Duration::ZERO;
+                Some(seat)
+            }
+            None => {
+                all.remove(key);
+                None
+            }
+        }
     }
 
     /// Whether there is one, which is not used by that: an open page alone does not keep it for ever.
-    pub(super) fn stands(&self, key: &SessionKey, token: &str) -> bool {
-        self.stands_at(key, hash(token), Instant::now())
+    pub(super) fn stands(&self, key: &SessionKey, token: &str, accounts: &Accounts) -> bool {
+        self.stands_at(key, token, accounts, Instant::now())
     }
 
-    fn stands_at(&self, key: &SessionKey, token: [u8; 32], now: Instant) -> bool {
-        let is_idle = |session: &Session| now.saturating_duration_since(session.used) >= IDLE_MAX;
-        lock(&self.0).get(key).is_some_and(|session| session.token == token && !is_idle(session))
+    fn stands_at(&self, key: &SessionKey, token: &str, accounts: &Accounts, now: Instant) -> bool {
+        let all = lock(&self.0.all);
+        all.get(key).is_some_and(|session| session.seat(token, accounts, now).is_some())
     }
 
     /// Who sits there says his name; cut at 100 characters.
     pub(super) fn named(&self, key: &SessionKey, by: &str) {
         let by: String = by.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
-        if let Some(session) = lock(&self.0).get_mut(key) {
+        if let Some(session) = lock(&self.0.all).get_mut(key) {
             session.by = Some(by.trim()).filter(|by| !by.is_empty()).map(Arc::from);
         }
     }
 
     /// He has logged out.
     pub(super) fn end(&self, key: &SessionKey) {
-        lock(&self.0).remove(key);
+        lock(&self.0.all).remove(key);
+    }
+
+    /// Puts them on disk as they are now, for a restart.
+    pub(super) async fn write(&self) {
+        let own = self.clone();
+        let _ = tokio::task::spawn_blocking(move || own.write_blocking()).await;
+    }
+
+    fn write_blocking(&self) {
+        let Some((file, clock)) = &self.0.kept else { return };
+        let mut written = lock(&self.0.written);
+        let now = Instant::now();
+        let kept = |(key, session): (&SessionKey, &Session)| KeptSession {
+            key: hex(key),
+            opener: session.opener.clone(),
+            idle_s: session.idle(now).as_secs(),
+            by: session.by.clone(),
+        };
+        let sessions = lock(&self.0.all).iter().map(kept).collect();
+        let kept = KeptSessions { at: clock.now().wall, sessions };
+        let bytes = serde_json::to_vec(&kept).map_err(std::io::Error::from);
+        if let Err(error) = bytes.and_then(|bytes| write_whole_secret(file, &bytes)) {
+            tracing::warn!(%error, "sessions cannot be written down: a restart ends them");
+        }
+        *written = Some(now);
     }
 }
 
-fn hash(value: &str) -> [u8; 32] {
-    Sha256::digest(value.as_bytes()).into()
+impl Session {
+    fn idle(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.used).saturating_add(self.idle_before)
+    }
+
+    fn seat(&self, token: &str, accounts: &Accounts, now: Instant) -> Option<Seat> {
+        let idle = self.idle(now) >= IDLE_MAX;
+        match &self.opener {
+            Opener::Token(hashed) => {
+                let same = *hashed == hex(&hash(token));
+                (same && !idle).then(|| Seat::Token(self.by.clone()))
+            }
+            Opener::Account { name, stamp } => {
+                let account = accounts.standing(name, stamp)?;
+                (!idle || account.is_wall()).then_some(Seat::Account(account))
+            }
+        }
+    }
+}
+
+/// Sessions of a file. While the gateway was away they were idle too, where both clocks can be right.
+fn restored(kept: KeptSessions, wall: Timestamp, now: Instant) -> HashMap<SessionKey, Session> {
+    let away = match Now::is_plausible(kept.at) && Now::is_plausible(wall) {
+        true => u64::try_from(wall.duration_since(kept.at).as_secs()).unwrap_or(0),
+        false => 0,
+    };
+    let session = |kept: KeptSession| {
+        let idle_before = Duration::from_secs(kept.idle_s.saturating_add(away));
+        let session = Session { used: now, idle_before, opener: kept.opener, by: kept.by };
+        Some((parse_hash(&kept.key)?, session))
+    };
+    kept.sessions.into_iter().take(SESSIONS_MAX).filter_map(session).collect()
 }
 
 /// Of the cookie of this name, if there is one that can be ours.
@@ -113,66 +265,16 @@ pub(super) fn cookie_name(tls: bool) -> &'static str {
     if tls { "__Host-gridpost" } else { "gridpost" }
 }
 
-/// `Set-Cookie`; an empty value takes it back.
-pub(super) fn set_cookie(tls: bool, value: &str) -> String {
+/// `Set-Cookie`; an empty value takes it back. `lasting`: a wall's browser that is started anew has it still.
+pub(super) fn set_cookie(tls: bool, value: &str, lasting: bool) -> String {
     let (name, secure) = (cookie_name(tls), if tls { "; Secure" } else { "" });
-    let ended = if value.is_empty() { "; Max-Age=0" } else { "" };
+    let ended = match (value.is_empty(), lasting) {
+        (true, _) => "; Max-Age=0",
+        (false, true) => "; Max-Age=31536000",
+        (false, false) => "",
+    };
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{ended}")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_session_ends_when_idle_logged_out_or_when_the_token_changes() {
-        let (sessions, start) = (Sessions::default(), Instant::now());
-        let (key, token) = ([1; 32], hash("token"));
-        let after = |s: u64| start + Duration::from_secs(s);
-        sessions.open_at(key, token, start);
-        assert_eq!(sessions.used_at(&key, token, after(12 * 3600 - 1)), Some(None));
-        sessions.named(&key, " 李建国\n");
-        assert_eq!(
-            sessions.used_at(&key, token, after(24 * 3600 - 2)),
-            Some(Some("李建国".into()))
-        );
-        assert_eq!(sessions.used_at(&key, token, after(36 * 3600 - 2)), None, "idle for 12 h");
-        // A page that is open, and only hears, uses it not.
-        sessions.open_at(key, token, start);
-        assert!(sessions.stands_at(&key, token, after(12 * 3600 - 1)));
-        assert!(!sessions.stands_at(&key, token, after(12 * 3600)));
-        assert!(!sessions.stands_at(&key, hash("another"), start));
-        sessions.open_at(key, token, start);
-        assert_eq!(sessions.used_at(&key, hash("another"), start), None);
-        assert_eq!(sessions.used_at(&key, token, start), None, "it is gone");
-        sessions.open_at(key, token, start);
-        sessions.end(&key);
-        assert_eq!(sessions.used_at(&key, token, start), None);
-    }
-
-    #[test]
-    fn only_the_hash_is_kept_and_the_cookie_finds_it() {
-        let sessions = Sessions::default();
-        let value = sessions.open("token").unwrap();
-        assert_eq!((value.len(), value != sessions.open("token").unwrap()), (64, true));
-        assert!(lock(&sessions.0).keys().all(|key| *key != value.as_bytes()[..32]));
-        let mut headers = HeaderMap::new();
-        headers.insert(header::COOKIE, format!("a=b; gridpost={value}").parse().unwrap());
-        let key = key_of(&headers, "gridpost").unwrap();
-        assert_eq!(sessions.used(&key, "token"), Some(None));
-        assert_eq!(key_of(&headers, "__Host-gridpost"), None);
-        assert!(set_cookie(true, &value).ends_with("; HttpOnly; SameSite=Strict; Secure"));
-    }
-
-    #[test]
-    fn p11_sessions_are_bounded() {
-        let (sessions, now) = (Sessions::default(), Instant::now());
-        for n in 0..1_500u32 {
-            let mut key = [0; 32];
-            key[..4].copy_from_slice(&n.to_be_bytes());
-            sessions.open_at(key, [0; 32], now + Duration::from_millis(n.into()));
-        }
-        assert_eq!(lock(&sessions.0).len(), SESSIONS_MAX);
-        assert_eq!(sessions.used_at(&[0; 32], [0; 32], now), None, "the oldest has gone");
-    }
-}
+mod tests;

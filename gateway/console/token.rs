@@ -5,12 +5,14 @@ use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 use rand::{TryRngCore, rngs::OsRng};
 use subtle::ConstantTimeEq;
 
+use crate::wire::file_stamp::read_text;
+
 const TOKEN_BYTES: usize = 32;
 
 /// Reads the token, or makes one (64 hex digits, mode 600). The error names the file.
 pub fn load_or_make(path: &Path) -> Result<String, String> {
     let told = |error: &dyn std::fmt::Display| format!("token file {}: {error}", path.display());
-    match std::fs::read_to_string(path) {
+    match read_text(path) {
         Ok(text) if text.trim().len() >= 16 => return Ok(text.trim().to_owned()),
         Ok(_) => return Err(told(&"holds fewer than 16 characters")),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -33,9 +35,12 @@ pub fn load_or_make(path: &Path) -> Result<String, String> {
 
 /// Whether an `Authorization` header carries the token.
 pub(super) fn carries(header: Option<&str>, token: &str) -> bool {
-    header
-        .and_then(|header| header.strip_prefix("Bearer "))
-        .is_some_and(|given| given.trim().as_bytes().ct_eq(token.as_bytes()).into())
+    header.and_then(bearer).is_some_and(|given| given.as_bytes().ct_eq(token.as_bytes()).into())
+}
+
+/// The token in an `Authorization` header.
+pub(super) fn bearer(header: &str) -> Option<&str> {
+    header.strip_prefix("Bearer ").map(str::trim)
 }
 
 #[cfg(test)]

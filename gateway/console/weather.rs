@@ -1,21 +1,20 @@
 //! Rain, water and posture over the API: what they are now, and a person's order.
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
-    extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 
-use super::{Backend, problem::problem};
+use super::{Backend, caller::Caller, problem::problem, replies::not_by, seen::Seen};
 use crate::domain::{Answer, PostureOrder};
 
 const STOPPING: &str = "the gateway stops";
 
 /// Sums and curves per gauge, sums per grid, thresholds.
-pub(super) async fn rain<B: Backend>(State(backend): State<B>) -> Response {
+pub(super) async fn rain<B: Backend>(backend: Seen<B>) -> Response {
     match backend.rain().await {
         Some(view) => Json(view).into_response(),
         None => problem(StatusCode::SERVICE_UNAVAILABLE, STOPPING),
@@ -23,7 +22,7 @@ pub(super) async fn rain<B: Backend>(State(backend): State<B>) -> Response {
 }
 
 /// `{"postures": ["flood"]}`; empty is normal.
-pub(super) async fn postures<B: Backend>(State(backend): State<B>) -> Response {
+pub(super) async fn postures<B: Backend>(backend: Seen<B>) -> Response {
     match backend.rain().await {
         Some(view) => Json(json!({ "postures": view.postures })).into_response(),
         None => problem(StatusCode::SERVICE_UNAVAILABLE, STOPPING),
@@ -31,7 +30,11 @@ pub(super) async fn postures<B: Backend>(State(backend): State<B>) -> Response {
 }
 
 /// 200 with the postures that hold after it.
-pub(super) async fn order<B: Backend>(State(backend): State<B>, body: Bytes) -> Response {
+pub(super) async fn order<B: Backend>(
+    backend: Seen<B>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Response {
     let order: PostureOrder = match serde_json::from_slice(&body) {
         Ok(order) => order,
         Err(error) => {
@@ -41,10 +44,13 @@ pub(super) async fn order<B: Backend>(State(backend): State<B>, body: Bytes) -> 
             return problem(StatusCode::BAD_REQUEST, &message);
         }
     };
+    if let Some(refused) = not_by(&caller, &order.by) {
+        return refused;
+    }
     match backend.posture(order).await {
         Answer::Lost => {
             problem(StatusCode::SERVICE_UNAVAILABLE, "the store cannot write; send it again")
         }
-        _ => postures(State(backend)).await,
+        _ => postures(backend).await,
     }
 }

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Evidence, EvidenceId, GaugeReport, IncidentId, Press, Record, Reply, SinkId, SourceId, Stamp,
+    AccessNote, Evidence, EvidenceId, ExportId, GaugeReport, IncidentId, Press, Record, Reply,
+    SinkId, SourceId, Stamp,
 };
 
 /// One fact in the journal. A batch of entries is written together or not at all.
@@ -32,7 +33,14 @@ pub enum Entry {
     Evidence { incident: IncidentId, evidence: Evidence },
     /// Somebody read evidence, by console or API (P10). On disk it is called `look`.
     #[serde(rename = "look")]
-    EvidenceRead { evidence: EvidenceId, by: String, at: Timestamp },
+    EvidenceRead {
+        evidence: EvidenceId,
+        by: String,
+        at: Timestamp,
+        /// Of whoever opened an original.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// Somebody with the token asked for the link by which this person answers this case.
     LinkMade { incident: IncidentId, person: String, at: Timestamp },
     /// An unreadable payload is in the quarantine file.
@@ -42,6 +50,32 @@ pub enum Entry {
     /// A person applied a change of the configuration: which version, who as claimed, when and what, by
     /// name and never by value.
     Applied { version: u32, by: String, why: String, changes: Vec<String>, at: Timestamp },
+    /// Somebody logged in, failed to, or changed accounts.
+    Access(AccessNote),
+    /// Somebody took an incident with him as one file: which one, with which pieces, by sha256, why, and until
+    /// when its evidence is kept for it.
+    Exported {
+        export: ExportId,
+        incident: IncidentId,
+        by: String,
+        why: String,
+        files: Vec<ExportedFile>,
+        until: Timestamp,
+        at: Timestamp,
+    },
+    /// Evidence of this incident is kept until then, whatever its age.
+    Held { incident: IncidentId, by: String, why: String, until: Timestamp, at: Timestamp },
+}
+
+/// A piece of evidence in an export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportedFile {
+    /// In the package.
+    pub name: String,
+    /// Lower-case hex.
+    pub sha256: String,
+    /// Of the file.
+    pub bytes: u64,
 }
 
 /// How a sink settled a record.
@@ -67,6 +101,11 @@ pub enum Outcome {
     Dead { answer: String },
     /// Given up to free space, or by age, with the reason.
     Shed { reason: String },
+    /// It was an update, and newer records of its incident are on disk and owed to the same sink.
+    Superseded,
+    /// A speaker could not say it while it was of use, with the reason: never said late. Of speakers alone,
+    /// and of emergencies too.
+    Expired { reason: String },
 }
 
 /// One payload in quarantine.

@@ -92,6 +92,12 @@ pub struct EventEvidence {
     pub pre_roll_ms: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pre_roll_limit: Option<PreRollLimit>,
+    /// It is the original of this blurred picture: kept sealed at the site, without an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_of: Option<EvidenceId>,
+    /// The file is sent to nobody: its camera shows what is private.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept_here: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
@@ -105,6 +111,11 @@ pub struct EventClock {
 }
 
 impl EventData {
+    /// Evidence of which others are told by name and address: no originals.
+    pub fn told_pieces(&self) -> impl Iterator<Item = &EventEvidence> {
+        self.evidence.iter().filter(|one| one.original_of.is_none())
+    }
+
     /// Who has the case; nobody said it yet: who is to have it by the list.
     pub fn department(&self) -> Option<&str> {
         let routed = self.route.as_ref().map(|route| route.department.as_str());
@@ -172,7 +183,9 @@ impl EventContext {
             ends_at: evidence.ends_at.map(|at| self.time(at)),
             pre_roll_ms: evidence.pre_roll_ms,
             pre_roll_limit: evidence.pre_roll_limit,
-            url: self.public_url.as_ref().map(|base| {
+            original_of: evidence.original_of,
+            kept_here: evidence.kept_here,
+            url: self.public_url.as_ref().filter(|_| evidence.original_of.is_none()).map(|base| {
                 format!("{}/api/v1/evidence/{}", base.trim_end_matches('/'), evidence.id)
             }),
         }

@@ -1,5 +1,7 @@
 //! Telemetry of drones: position, height, where the camera looks; and what the configuration says of a drone.
 
+use jiff::Timestamp;
+
 use super::{
     SourceId,
     ground::{Errors, Gaze},
@@ -105,4 +107,25 @@ pub struct DroneInfo {
     pub flight_end_ms: u64,
     /// How exact its telemetry is.
     pub errors: Errors,
+}
+
+/// A drone as it was last heard, for who shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DroneView {
+    /// As in the configuration.
+    pub id: SourceId,
+    /// A flight of it is on.
+    pub flying: bool,
+    /// Of its last pose, corrected source time.
+    pub at: Timestamp,
+    /// `[lon, lat]`, degrees, WGS 84.
+    pub position: [f64; 2],
+    /// Above the ground, metres, where it is known.
+    pub height_m: Option<f64>,
+    /// Where its camera looks, from true north, clockwise, degrees.
+    pub azimuth_deg: Option<f64>,
+    /// The place in the middle of its picture, `[lon, lat]`.
+    pub looks_at: Option<[f64; 2]>,
+    /// Percent.
+    pub battery: Option<u8>,
 }

@@ -44,7 +44,8 @@ pub struct HeartbeatData {
     pub started_at: String,
     pub at: String,
     pub uptime_s: u64,
-    /// What became of all records, per sink: accepted = delivered + pending + dead + shed + lost.
+    /// What became of all records, per sink: accepted = delivered + pending + dead + shed +
+    /// superseded + expired + lost.
     pub ledger: BTreeMap<SinkId, HeartbeatSums>,
     /// What is wrong, and what works though not as it was wished, as `/readyz` says them; empty is
     /// well.
@@ -63,6 +64,10 @@ pub struct HeartbeatSums {
     pub dead: u64,
     /// Given up with a reason.
     pub shed: u64,
+    /// Updates for which newer records of the same incident stand.
+    pub superseded: u64,
+    #[serde(default)]
+    pub expired: u64,
     /// Destroyed by the disk before delivery.
     pub lost: u64,
 }

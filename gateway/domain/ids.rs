@@ -90,6 +90,18 @@ uuid_id!(
     /// A piece of evidence: a snapshot or a clip.
     EvidenceId
 );
+uuid_id!(
+    /// One export of an incident as a package.
+    ExportId
+);
+
+impl EvidenceId {
+    /// Under which the original of this blurred picture is kept: its neighbour, which no mint makes, since it
+    /// would have to draw 62 of 62 random bits right.
+    pub fn of_original(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128() ^ 1))
+    }
+}
 
 /// Mints ids: UUIDv7 of `now`, the random part from a generator with a seed. A running gateway
 /// takes its seed from the system; a replay has a fixed one, so that the same input makes the same
@@ -128,6 +140,11 @@ impl IdMint {
     /// A new piece of evidence, at this time.
     pub fn evidence(&mut self, now: Now) -> EvidenceId {
         EvidenceId(self.uuid(now))
+    }
+
+    /// A new export, at this time.
+    pub fn export(&mut self, now: Now) -> ExportId {
+        ExportId(self.uuid(now))
     }
 }
 

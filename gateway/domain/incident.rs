@@ -133,6 +133,19 @@ pub struct Evidence {
     pub pre_roll_ms: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pre_roll_limit: Option<PreRollLimit>,
+    /// It is the picture before heads were blurred: sealed at rest, sent to nobody, and opened with a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_of: Option<EvidenceId>,
+    /// Its file is sent to no sink: its camera shows what is private.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kept_here: bool,
+}
+
+impl Evidence {
+    /// Whether a sink may get the file.
+    pub fn may_leave(&self) -> bool {
+        self.original_of.is_none() && !self.kept_here
+    }
 }
 
 /// What the clocks said when it began (P9).

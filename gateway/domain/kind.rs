@@ -15,6 +15,9 @@ pub enum Kind {
     Crowd,
     FireLane,
     Waterside,
+    Fallen,
+    /// What a rule of kind `seen` looks for.
+    Seen,
     Rain,
     WaterLevel,
     Report,
@@ -37,6 +40,8 @@ pub enum Kind {
     DeviceFault,
     /// The site's posture changed: flood season, key period.
     Posture,
+    /// What a person said at the speakers.
+    Announcement,
 }
 
 impl Kind {
@@ -50,6 +55,8 @@ impl Kind {
             Self::Crowd => "crowd",
             Self::FireLane => "fire-lane",
             Self::Waterside => "waterside",
+            Self::Fallen => "fallen",
+            Self::Seen => "seen",
             Self::Rain => "rain",
             Self::WaterLevel => "water-level",
             Self::Report => "report",
@@ -70,6 +77,7 @@ impl Kind {
             Self::Loss => "loss",
             Self::DeviceFault => "device-fault",
             Self::Posture => "posture",
+            Self::Announcement => "announcement",
         }
     }
 }

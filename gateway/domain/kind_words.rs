@@ -13,6 +13,8 @@ impl Kind {
             Self::Crowd => ("人员聚集", "crowd gathering"),
             Self::FireLane => ("车辆占用消防通道", "vehicle stopped in the fire lane"),
             Self::Waterside => ("人员靠近水边", "person at the waterside"),
+            Self::Fallen => ("有人倒地", "person lies on the ground"),
+            Self::Seen => ("画面中出现关注目标", "what is looked for was seen"),
             Self::Rain => ("降雨预警", "rain warning"),
             Self::WaterLevel => ("水位预警", "water level warning"),
             Self::Report => ("群众上报", "report"),
@@ -33,6 +35,7 @@ impl Kind {
             Self::Loss => ("记录未送达", "loss"),
             Self::DeviceFault => ("设备数据异常", "device data implausible"),
             Self::Posture => ("值守状态变化", "posture changed"),
+            Self::Announcement => ("喊话广播", "announcement"),
         }
     }
 
@@ -47,6 +50,8 @@ impl Kind {
             | Self::Crowd
             | Self::FireLane
             | Self::Waterside
+            | Self::Fallen
+            | Self::Seen
             | Self::Rain
             | Self::WaterLevel
             | Self::Report
@@ -66,7 +71,8 @@ impl Kind {
             | Self::ClockSkew
             | Self::Loss
             | Self::DeviceFault
-            | Self::Posture => true,
+            | Self::Posture
+            | Self::Announcement => true,
         }
     }
 

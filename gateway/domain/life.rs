@@ -187,6 +187,8 @@ pub struct Asked {
 pub enum ReplyVia {
     /// By the signed link that was made for this person; it may have been passed on.
     Link,
+    /// By the account of this person, at a browser.
+    Account,
 }
 
 /// One step that was taken.

@@ -75,7 +75,7 @@ metrics! {
     SignalsUnreadable Counter "gridpost_signals_unreadable_total" ["origin"] "Payloads that could not be read, quarantined.";
     SignalsRefused Counter "gridpost_signals_refused_total" ["origin"] "Connections or packets refused (users, size, protocol).";
     WebTokensRefused Counter "gridpost_web_tokens_refused_total" [""] "Requests to the web API with a wrong token.";
-    LinksRefused Counter "gridpost_links_refused_total" ["why"] "Signed links that were refused: wrong (cut, forged, revoked, of another gateway), expired, closed (its case is).";
+    LinksRefused Counter "gridpost_links_refused_total" ["why"] "Signed links that were refused: wrong (cut, forged, revoked, of another gateway), expired, closed (its case is), no-keys (they cannot be read).";
     SignalsTooLarge Counter "gridpost_signals_too_large_total" ["origin"] "Messages too large to be read, set aside and acknowledged.";
     RepliesRefused Counter "gridpost_replies_refused_total" ["origin"] "Replies and orders by MQTT that cannot be done (no such incident, closed), quarantined.";
     SignalsLimited Counter "gridpost_signals_limited_total" ["source"] "Messages of a device beyond its rate, set aside unread; never a press.";
@@ -91,6 +91,7 @@ metrics! {
     PlatformSentAgain Counter "gridpost_platform_sent_again_total" ["sink"] "Cases opened once more under the same id, because an answer was lost and the profile cannot ask.";
     DeliveryFailures Counter "gridpost_delivery_failures_total" ["sink"] "Tries that failed and will be repeated.";
     DeadLettered Counter "gridpost_dead_lettered_total" ["sink"] "Records refused for good.";
+    Expired Counter "gridpost_expired_total" ["sink"] "Announcements that a speaker did not say while they were of use.";
     SinkUp Gauge "gridpost_sink_up" ["sink"] "0 after three failures in a row in one of its lanes, until that lane works again.";
     SinkSetAside Gauge "gridpost_sink_set_aside" ["sink"] "Records and files that the sink refuses, or that fail while others pass: owed still, and tried now and then.";
     EvidenceDelivered Counter "gridpost_evidence_delivered_total" ["sink"] "Pictures and clips carried upward.";
@@ -111,6 +112,8 @@ metrics! {
     ResidentReports Counter "gridpost_reports_total" ["outcome"] "Reports of residents on the public page: taken, repeated; without-picture (taken, and its picture refused); limited, refused, not-stored.";
     EvidenceFailed Counter "gridpost_evidence_failures_total" ["source"] "Snapshots or clips that could not be made.";
     ConfigReloads Counter "gridpost_config_reloads_total" ["outcome"] "Reloads of the configuration: done, wrong, refused.";
+    BuildInfo Gauge "gridpost_build_info" ["version"] "1, with the version of the program.";
+    StartTime Gauge "gridpost_start_time_seconds" [""] "When the process began, seconds since 1970 by the clock of now.";
     HeapBytes Gauge "gridpost_heap_bytes" [""] "Bytes that the process has allocated; what memory_bytes has beyond them is code, threads, mapped files and what the allocator keeps for later.";
     MemoryBytes Gauge "gridpost_memory_bytes" [""] "Resident memory of the process.";
 }

@@ -1,5 +1,7 @@
 //! The nouns of the gateway: pure data, no I/O, no tokio; every other room speaks in these.
 
+mod access;
+mod announcement;
 mod areas;
 mod arrival;
 mod calendar;
@@ -25,6 +27,7 @@ mod kind;
 mod kind_words;
 mod life;
 mod limit;
+mod live;
 mod look;
 mod look_area;
 mod luma;
@@ -38,6 +41,8 @@ mod rain;
 mod receipt;
 mod resident_report;
 mod routing;
+mod schedule;
+mod spoken_text;
 mod station_status;
 mod stop;
 #[cfg(test)]
@@ -49,7 +54,10 @@ mod thing;
 mod time;
 mod track;
 mod unreadable;
+mod why_words;
 
+pub use access::{AccessEvent, AccessNote, AccountRole, TokenScope};
+pub use announcement::AnnounceOrder;
 pub use areas::Areas;
 pub use arrival::Arrival;
 pub use calendar::{Calendar, WorkHours};
@@ -61,18 +69,18 @@ pub use device::{
 };
 pub use drill::DrillOrder;
 pub use duty::{DutyRole, Hours, OnDuty, Roster, Shift};
-pub use entry::{Entry, Outcome, Quarantined, SeenPress, Settled};
+pub use entry::{Entry, ExportedFile, Outcome, Quarantined, SeenPress, Settled};
 pub use event::{Event, EventData, event_schema};
 pub use event_context::EventContext;
 pub use event_life::EventLife;
 pub use event_limits::EventDeadline;
 pub use finding::{Finding, Phase};
-pub use flight::{DroneInfo, Pose, Telemetry};
+pub use flight::{DroneInfo, DroneView, Pose, Telemetry};
 pub use gauge::{Dated, GaugeReport, Measure, READINGS_KEPT, Reading, SeenReport};
 pub use ground::{Errors, Gaze, Spot, View, bearing_deg, distance_m, moved, turned};
 pub use hardware::HwDecode;
 pub use heartbeat::{Heartbeat, HeartbeatData, HeartbeatFacts, HeartbeatSums, started_at};
-pub use ids::{EvidenceId, IdMint, IncidentId, RuleId, SinkId, SiteId, SourceId};
+pub use ids::{EvidenceId, ExportId, IdMint, IncidentId, RuleId, SinkId, SiteId, SourceId};
 pub use incident::{
     ClockError, Detail, Evidence, Incident, ObjectCount, PreRollLimit, Record, SourceRef, Title,
     What,
@@ -82,6 +90,7 @@ pub use life::{
     AskFor, Asked, CaseStep, DismissReason, GATEWAY, Life, ReplyTo, ReplyVia, plain_name,
 };
 pub use limit::{Deadline, Escalation, Level, Light, LimitEvent, LimitRun, LimitSpan, LimitStep};
+pub use live::{LiveHead, LiveItem, LivePicture};
 pub use look::{Look, LookFeedback};
 pub use look_area::LookArea;
 pub use luma::Luma;
@@ -93,10 +102,14 @@ pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
 pub use place::{Grid, GridWorker, Place, SourceInfo, SourceKind};
 pub use posture::{OrderTo, Posture, PostureOrder};
 pub use press_identity::{Mark, PRESS_KNOWN_MS, PressIdentity, number_of, way_of};
-pub use rain::{GaugeView, GridView, PointView, RainView, TestView, ThresholdView, Words};
+pub use rain::{
+    GaugeView, GradeView, GridView, PointView, RainView, TestView, ThresholdView, Words,
+};
 pub use receipt::{Answer, Receipt};
 pub use resident_report::{Missed, REPORTS_NAME, REPORTS_SOURCE, ResidentReport};
 pub use routing::{AdmittedItem, Otherwise, Route, Routes};
+pub use schedule::Schedule;
+pub use spoken_text::{SPOKEN_CHARS_MAX, speakable};
 pub use station_status::StationStatus;
 pub use stop::StopFlag;
 #[cfg(test)]
@@ -106,3 +119,4 @@ pub use thing::{StandingThing, Thing, ThingReport};
 pub use time::{Clock, Now, Stamp};
 pub use track::{Bbox, Detection, KeptLook, Track};
 pub use unreadable::Unreadable;
+pub use why_words::{WhyWords, why_words};

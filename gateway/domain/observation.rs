@@ -5,9 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Arrival, DeviceReport, DismissReason, DrillOrder, Evidence, EvidenceId, GaugeReport,
-    IncidentId, Kind, Missed, Now, Pose, PostureOrder, Receipt, ReplyTo, ReplyVia, ResidentReport,
-    SourceId, Stamp, TrackFrame, Unreadable,
+    AnnounceOrder, Arrival, DeviceReport, DismissReason, DrillOrder, Evidence, EvidenceId,
+    GaugeReport, IncidentId, Kind, Missed, Now, Pose, PostureOrder, Receipt, ReplyTo, ReplyVia,
+    ResidentReport, SourceId, Stamp, TrackFrame, Unreadable,
 };
 
 /// One thing reported or seen.
@@ -63,6 +63,8 @@ pub enum Body {
     Posture(PostureOrder),
     /// A resident reports something on the public page.
     Report(Box<ResidentReport>),
+    /// A person's own words for loudspeakers.
+    Announce(AnnounceOrder),
     /// A person asks for a drill.
     Drill(DrillOrder),
     /// A part of the gateway or a device broke, or works again.
@@ -70,7 +72,12 @@ pub enum Body {
     /// A sink will not get something; its id is the source.
     Loss(Loss),
     /// Evidence of an incident has been written and synced.
-    Evidence { incident: IncidentId, evidence: Box<Evidence> },
+    Evidence {
+        incident: IncidentId,
+        evidence: Box<Evidence>,
+        /// Of a picture with heads blurred: what it was before, sealed.
+        original: Option<Box<Evidence>>,
+    },
     /// Snapshot or clip could not be made; the incident must not wait for it.
     EvidenceFailed { incident: IncidentId, id: EvidenceId, reason: String },
     /// A payload nobody could read: to the quarantine, then acknowledged.
@@ -159,6 +166,8 @@ pub struct Loss {
     pub dead: u64,
     /// Given up to free space.
     pub shed: u64,
+    /// Not said by a speaker while it was of use.
+    pub expired: u64,
     /// Nothing more has been lost for a while.
     pub over: bool,
     /// One clear sentence for people; English, no secrets.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gridpost_pixels::{rgb_of_planes, rgb_of_rgb};
 use jiff::Timestamp;
 
-use super::Track;
+use super::{Bbox, Track};
 pub use gridpost_pixels::{Area, Planes};
 
 /// Where the pixels are.
@@ -80,6 +80,8 @@ pub struct Shot {
     pub picture: Picture,
     /// Tracks to draw.
     pub boxes: Vec<Track>,
+    /// Everybody whom vision saw in it, also who fulfils no rule: their heads are blurred.
+    pub people: Vec<Bbox>,
     /// Higher is better: what the best frame of a happening is chosen by.
     pub quality: f32,
 }

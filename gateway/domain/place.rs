@@ -84,6 +84,8 @@ pub enum SourceKind {
     Unknown,
     /// The public page on which residents report.
     Resident,
+    /// A loudspeaker, for faults of it and for what a person said there.
+    Speaker,
 }
 
 /// All that the configuration says of a source that an incident needs.

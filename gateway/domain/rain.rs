@@ -17,6 +17,8 @@ pub struct RainView {
     pub grids: Vec<GridView>,
     /// What the site compares with.
     pub thresholds: Vec<ThresholdView>,
+    /// Grades of rain by the sum of 24 h, from the least.
+    pub grades_24h: Vec<GradeView>,
 }
 
 /// One gauge.
@@ -109,6 +111,16 @@ pub struct Words {
     pub zh: &'static str,
     /// English.
     pub en: &'static str,
+}
+
+/// A grade of rain and where it begins.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct GradeView {
+    /// Its name.
+    #[serde(flatten)]
+    pub name: Words,
+    /// Millimetres in 24 h.
+    pub from_mm: f64,
 }
 
 /// An amount that reaches a threshold.

@@ -1,6 +1,7 @@
 //! The desk: observations and findings in, journal entries and evidence jobs out; revisions without gaps.
 
 mod again;
+mod announcements;
 mod devices;
 mod drill;
 mod evidence;
@@ -14,6 +15,7 @@ mod press;
 mod replies;
 mod resident_reports;
 mod strangers;
+mod taken_back;
 mod things;
 
 use std::{
@@ -147,6 +149,8 @@ pub struct Desk {
     strangers: Strangers,
     /// Incidents of devices that ended lately.
     device_ends: again::Ends,
+    /// Devices that took their calls back lately.
+    taken_back: taken_back::TakenBack,
 }
 
 impl Desk {
@@ -174,6 +178,7 @@ impl Desk {
             settled: HashSet::new(),
             strangers: Strangers::default(),
             device_ends: again::Ends::default(),
+            taken_back: taken_back::TakenBack::default(),
         }
     }
 
@@ -250,8 +255,8 @@ impl Desk {
             Body::Gauge(report) => self.gauge(source, stamp, report, &mut effects),
             Body::Fault(fault) => self.fault(now, source, stamp, fault, &mut effects),
             Body::Loss(loss) => self.loss(now, source, stamp, loss, &mut effects),
-            Body::Evidence { incident, evidence } => {
-                self.evidence(now, *incident, evidence, &mut effects);
+            Body::Evidence { incident, evidence, original } => {
+                self.evidence(now, *incident, (evidence, original.as_deref()), &mut effects);
             }
             Body::EvidenceFailed { incident, id, reason } => {
                 self.evidence_failed(now, *incident, (*id, reason), &mut effects);
@@ -265,6 +270,7 @@ impl Desk {
             Body::Report(report) => {
                 self.resident_report(now, (source, stamp), report, &mut effects);
             }
+            Body::Announce(order) => self.announce(now, stamp, order, &mut effects),
             Body::Drill(order) => self.drill(now, (source, stamp), order, &mut effects),
             Body::Posture(_) => {}
         }

@@ -9,7 +9,7 @@ use super::{
     sighting::{GeoContext, Sighting},
 };
 use crate::domain::{
-    DroneInfo, Finding, Gaze, Now, Phase, Pose, SourceId, Spot, Stamp, Telemetry, Track,
+    DroneInfo, DroneView, Finding, Gaze, Now, Phase, Pose, SourceId, Spot, Stamp, Telemetry, Track,
     TrackFrame, View, distance_m,
 };
 
@@ -123,6 +123,25 @@ impl Flights {
     /// Where the flight began, for the patrol itself.
     pub(super) fn began_over(&self, drone: &SourceId) -> Option<[f64; 2]> {
         self.0.get(drone)?.patrol.as_ref()?.began_over()
+    }
+
+    /// Where this drone was last.
+    pub(super) fn last_seen(&self, drone: &DroneInfo) -> Option<DroneView> {
+        let craft = self.0.get(&drone.id)?;
+        let (at, pose) = craft.poses.back()?;
+        let view = view(drone, pose).ok();
+        Some(DroneView {
+            id: drone.id.clone(),
+            flying: craft.patrol.is_some(),
+            at: *at,
+            position: pose.position?,
+            height_m: view.map(|view| view.height_m),
+            azimuth_deg: pose.look.map(|look| look.azimuth_deg),
+            looks_at: view
+                .and_then(|view| view.spot((0.5, 0.5), &drone.errors))
+                .map(|spot| spot.position),
+            battery: pose.battery,
+        })
     }
 
     /// Ends flights that have been silent.

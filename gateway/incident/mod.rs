@@ -14,6 +14,8 @@ mod sighting;
 mod strangers;
 mod supervise;
 #[cfg(test)]
+mod tests_announcements;
+#[cfg(test)]
 mod tests_devices;
 #[cfg(test)]
 mod tests_drill;

@@ -1,13 +1,14 @@
 //! Presses at the desk that are not plain: states that call, messages that nobody can read, words that nobody knows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::SignedDuration;
 
 use super::{Config, Desk, Directory, Effects};
 use crate::domain::{
-    Arrival, Body, DeviceInfo, DeviceReport, Entry, IdMint, IncidentId, Now, Observation, Press,
-    PressForm, Record, Reply, ReplyTo, SeenPress, SourceInfo, SourceKind, Stamp, Unreadable, What,
+    Arrival, Body, DeviceInfo, DeviceReport, DeviceStatus, Entry, IdMint, IncidentId, Now,
+    Observation, Press, PressForm, Record, Reply, ReplyTo, SeenPress, SourceInfo, SourceKind,
+    Stamp, Unreadable, What,
 };
 
 const MINUTE: i64 = 60;
@@ -172,6 +173,44 @@ fn each_step_of_a_person_notes_how_many_presses_there_were() {
     let id = world.records.last().unwrap().incident.id;
     world.say("a", Body::Reply(Reply::new(id, ReplyTo::Dispatched, "李")));
     assert_eq!(counts(&world), [Some(3), Some(3)]);
+}
+
+/// A loose contact presses and takes back, several times a second.
+#[test]
+fn a_call_that_is_taken_back_over_and_over_is_twenty_cases_and_then_one_that_goes_on() {
+    let mut world = World::new();
+    let press = |n: u32| Press { id: Some(n.to_string()), via: "radio".into(), ..Press::default() };
+    let cancel =
+        || Body::Device(DeviceReport { word: DeviceStatus::Cancel, ..DeviceReport::default() });
+    for n in 0..600 {
+        world.press(press(n));
+        let told = world.records.last().unwrap();
+        assert!(told.incident.active, "no call is silent: {n}");
+        assert_eq!(told.what, if n < 20 { What::Opened } else { What::Updated }, "{n}");
+        world.say("a", cancel());
+    }
+    let cases: BTreeSet<IncidentId> = world.live.keys().copied().collect();
+    assert_eq!(cases.len(), 20, "twenty cases, the last of which goes on");
+    world.pass(10);
+    let last = world.records.last().unwrap();
+    assert_eq!((last.what, last.incident.active), (What::Ended, false));
+    assert_eq!(last.incident.detail["presses"], 581);
+    let revisions: Vec<u32> = world
+        .records
+        .iter()
+        .filter(|record| record.incident.id == last.incident.id)
+        .map(|record| record.incident.revision)
+        .collect();
+    assert!(revisions.windows(2).all(|two| two[1] == two[0] + 1), "{revisions:?}");
+    // Once a person has closed it, the next call is a case of its own; so is one after an hour.
+    let id = last.incident.id;
+    world.say("a", Body::Reply(Reply::new(id, ReplyTo::Closed, "李")));
+    for (seconds, n) in [(1, 1_000), (HOUR, 1_001)] {
+        world.pass(seconds);
+        world.press(press(n));
+        assert_eq!(world.records.last().unwrap().what, What::Opened, "{n}");
+        world.say("a", cancel());
+    }
 }
 
 #[test]

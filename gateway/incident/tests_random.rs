@@ -469,8 +469,10 @@ impl World {
                 ends_at: None,
                 pre_roll_ms: None,
                 pre_roll_limit: None,
+                original_of: None,
+                kept_here: false,
             };
-            Body::Evidence { incident, evidence: Box::new(evidence) }
+            Body::Evidence { incident, evidence: Box::new(evidence), original: None }
         };
         self.apply(source.as_str(), body, Vec::new());
     }
@@ -526,7 +528,7 @@ fn incident_of(reply: &Reply) -> IncidentId {
 fn shot(at: Timestamp, quality: f32) -> Shot {
     let rgb = vec![0u8; 12];
     let picture = Picture::of_rgb(2, 2, rgb, at);
-    Shot { picture, boxes: Vec::new(), quality }
+    Shot { picture, boxes: Vec::new(), people: Vec::new(), quality }
 }
 
 #[test]

@@ -134,6 +134,8 @@ fn its_picture_is_on_record_before_it_and_belongs_to_it() {
         ends_at: None,
         pre_roll_ms: None,
         pre_roll_limit: None,
+        original_of: None,
+        kept_here: false,
     };
     let report = ResidentReport { picture: Some(picture.clone()), ..report("a", "") };
     let effects = world.say(Body::Report(Box::new(report)));

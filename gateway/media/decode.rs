@@ -288,6 +288,25 @@ impl Planes for Planar {
 }
 
 impl Frame {
+    /// Width and height, pixels.
+    pub(super) fn size(&self) -> (u32, u32) {
+        (self.inner.0.width(), self.inner.0.height())
+    }
+
+    /// How its pixels lie.
+    pub(super) fn layout(&self) -> Pixel {
+        self.inner.0.format()
+    }
+
+    /// The picture in the size and layout of this converter.
+    pub(super) fn scale(
+        &self,
+        by: &mut scaling::Context,
+        to: &mut ffmpeg::frame::Video,
+    ) -> Result<(), ffmpeg::Error> {
+        by.run(&self.inner.0, to)
+    }
+
     /// The picture in little (see [`Luma`]). All pictures of H.264 and H.265 have brightness first, in 8 bits or more.
     pub fn luma(&self) -> Luma {
         let inner = &self.inner.0;

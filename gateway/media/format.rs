@@ -24,8 +24,12 @@ pub(super) struct Format {
 impl Format {
     /// How its packets are read.
     pub(super) fn syntax(&self) -> Syntax {
-        let hevc = self.parameters.get().id() == ffmpeg::codec::Id::HEVC;
-        Syntax::of(hevc, self.parameters.header())
+        Syntax::of(self.is_hevc(), self.parameters.header())
+    }
+
+    /// H.265; else H.264: nothing else is taken.
+    pub(super) fn is_hevc(&self) -> bool {
+        self.parameters.get().id() == ffmpeg::codec::Id::HEVC
     }
 
     /// Width and height of its pictures as they are shown, pixels; 0 where the stream does not say.

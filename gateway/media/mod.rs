@@ -1,6 +1,7 @@
 //! Packets become pictures, clips and snapshots; ffmpeg-next lives only here.
 
 mod access;
+mod blur;
 mod clip;
 mod deadline;
 mod decode;
@@ -9,8 +10,10 @@ mod ffi;
 mod ffmpeg_log;
 mod foreign_picture;
 mod format;
+mod fragments;
 mod hardware;
 mod hw;
+mod key_still;
 mod klv;
 mod pace;
 mod pool;
@@ -19,10 +22,13 @@ mod ring;
 mod session;
 mod snapshot;
 mod still;
+mod stream_probe;
 #[cfg(test)]
 mod tests_access;
 #[cfg(test)]
 mod tests_change;
+#[cfg(test)]
+mod tests_fragments;
 #[cfg(test)]
 mod tests_recordings;
 #[cfg(test)]
@@ -36,9 +42,12 @@ pub use foreign_picture::{
     CleanPicture, FOREIGN_PICTURE_BYTES_MAX, Refused, SentBy, be_confined, clean, cleaned_here,
     told_to_parent,
 };
+pub use fragments::Fragmenter;
 pub use hardware::{Decoding, Hardware, decoding_devices};
+pub use key_still::{Still, key_still};
 pub use pool::Pool;
 pub use ring::{Cut, Ring};
 pub use session::{Packet, Run, Session, SessionRequest};
-pub use snapshot::jpeg_with_boxes;
+pub use snapshot::{Hidden, Snapshot, snapshot};
 pub use still::larger_picture;
+pub use stream_probe::{StreamSeen, see};

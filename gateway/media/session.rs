@@ -123,6 +123,11 @@ impl Packet {
         Run(self.format.clone())
     }
 
+    /// `H.264` or `H.265`.
+    pub fn codec(&self) -> &'static str {
+        if self.format.is_hevc() { "H.265" } else { "H.264" }
+    }
+
     /// Width and height of its picture, pixels; 0 where the stream does not say.
     pub fn picture_size(&self) -> (u32, u32) {
         let (width, height) = self.format.size();

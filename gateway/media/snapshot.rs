@@ -1,17 +1,49 @@
-//! A snapshot: boxes drawn on a copy of the picture, as JPEG.
+//! A snapshot: a copy of the picture with heads blurred, what is private black, and boxes drawn, as JPEG.
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
+use super::blur::{blacken, heads};
 use crate::domain::Shot;
 
 /// Good enough to recognise a coat, small enough for a phone.
 const QUALITY: u8 = 85;
 
-/// The JPEG bytes; the picture itself is never changed.
-pub fn jpeg_with_boxes(shot: &Shot) -> Result<Vec<u8>, String> {
-    let picture = &shot.picture;
-    let (w, h) = (picture.width as usize, picture.height as usize);
-    let mut rgb = picture.rgb();
+/// What is not shown of a camera's pictures.
+#[derive(Clone, Debug, Default)]
+pub struct Hidden {
+    /// Heads are blurred in what is shown to everybody.
+    pub blur: bool,
+    /// Black in every picture: polygons in 0..1.
+    pub private: Vec<Vec<[f32; 2]>>,
+}
+
+/// A snapshot as JPEG, and what it was before heads were blurred, where any were.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// To be shown.
+    pub general: Vec<u8>,
+    /// To be sealed.
+    pub original: Option<Vec<u8>>,
+}
+
+/// Draws it; the picture itself is never changed.
+pub fn snapshot(shot: &Shot, hidden: &Hidden) -> Result<Snapshot, String> {
+    let (width, height) = (shot.picture.width, shot.picture.height);
+    let size = (width as usize, height as usize);
+    let mut rgb = shot.picture.rgb();
+    blacken(&mut rgb, size, &hidden.private);
+    let plain = hidden.blur.then(|| rgb.clone());
+    let blurred = if hidden.blur { heads(&mut rgb, size, &shot.people) } else { 0 };
+    draw_boxes(&mut rgb, size, shot);
+    let general = jpeg(&rgb, width, height)?;
+    let original = plain.filter(|_| blurred > 0).map(|mut rgb| {
+        draw_boxes(&mut rgb, size, shot);
+        jpeg(&rgb, width, height)
+    });
+    Ok(Snapshot { general, original: original.transpose()? })
+}
+
+fn draw_boxes(rgb: &mut [u8], (w, h): (usize, usize), shot: &Shot) {
     let thick = (w.min(h) / 240).max(2);
     for track in &shot.boxes {
         let colour: [u8; 3] = if &*track.label == "person" { [255, 196, 0] } else { [0, 200, 255] };
@@ -28,7 +60,6 @@ pub fn jpeg_with_boxes(shot: &Shot) -> Result<Vec<u8>, String> {
             }
         }
     }
-    jpeg(&rgb, picture.width, picture.height)
 }
 
 /// RGB, three bytes a pixel, as a JPEG that says nothing but the picture.
@@ -53,12 +84,12 @@ mod tests {
     use super::*;
     use crate::domain::{Bbox, Picture, Track};
 
-    #[test]
-    fn another_hand_reads_the_colours_and_the_box_that_were_drawn() {
-        let (w, h) = (322, 182);
+    const SIZE: (u32, u32) = (322, 182);
+
+    fn shot() -> Shot {
+        let (w, h) = SIZE;
         let rgb: Vec<u8> = (0..w * h).flat_map(|at| [(at % w / 2) as u8, 90, 160]).collect();
         let at = jiff::Timestamp::UNIX_EPOCH;
-        let picture = Picture::of_rgb(w, h, rgb, at);
         let bbox = Bbox::new(0.25, 0.25, 0.75, 0.75);
         let track = Track {
             id: 1,
@@ -70,18 +101,69 @@ mod tests {
             origin: bbox.foot(),
             shown_in_crop: false,
         };
-        let shot = Shot { picture: picture.clone(), boxes: vec![track], quality: 1.0 };
-        let read = image::load_from_memory(&jpeg_with_boxes(&shot).unwrap()).unwrap().to_rgb8();
-        assert_eq!((read.width(), read.height()), (w, h));
+        let picture = Picture::of_rgb(w, h, rgb, at);
+        Shot { picture, boxes: vec![track], people: vec![bbox], quality: 1.0 }
+    }
+
+    fn read(jpeg: &[u8]) -> image::RgbImage {
+        image::load_from_memory(jpeg).unwrap().to_rgb8()
+    }
+
+    #[test]
+    fn another_hand_reads_the_colours_and_the_box_that_were_drawn() {
+        let (shot, nothing) = (shot(), Hidden::default());
+        let seen = snapshot(&shot, &nothing).unwrap();
+        assert!(seen.original.is_none(), "nothing was blurred");
+        let seen = read(&seen.general);
+        assert_eq!((seen.width(), seen.height()), SIZE);
         let near = |x: u32, y: u32, colour: [u8; 3]| {
-            let seen = read.get_pixel(x, y).0;
+            let seen = seen.get_pixel(x, y).0;
             assert!(seen.iter().zip(colour).all(|(a, b)| a.abs_diff(b) < 12), "{seen:?} {x} {y}");
         };
         near(40, 20, [20, 90, 160]);
         near(161, 91, [80, 90, 160]);
         let empty = Shot { boxes: Vec::new(), ..shot };
-        let plain = image::load_from_memory(&jpeg_with_boxes(&empty).unwrap()).unwrap().to_rgb8();
+        let plain = read(&snapshot(&empty, &nothing).unwrap().general);
         let edge = |read: &image::RgbImage| i32::from(read.get_pixel(81, 91).0[0]);
-        assert!(edge(&read) > edge(&plain) + 60, "the left edge of the box is drawn");
+        assert!(edge(&seen) > edge(&plain) + 60, "the left edge of the box is drawn");
+    }
+
+    #[test]
+    fn p10_heads_are_blurred_in_what_is_shown_and_the_original_is_what_it_was() {
+        let mut shot = shot();
+        // A face: fine stripes, which any blur that counts takes away.
+        let (w, h) = SIZE;
+        let striped = (0..w * h).flat_map(|at| [if at % 4 < 2 { 0 } else { 255 }; 3]).collect();
+        shot.picture = Picture::of_rgb(w, h, striped, shot.picture.at);
+        let hidden = Hidden { blur: true, private: Vec::new() };
+        shot.people = vec![Bbox::new(0.35, 0.1, 0.6, 0.95)];
+        let made = snapshot(&shot, &hidden).unwrap();
+        let (general, original) = (read(&made.general), read(&made.original.unwrap()));
+        let contrast = |of: &image::RgbImage, y: u32| {
+            let row = (120..200).map(|x| of.get_pixel(x, y).0[0]);
+            row.clone().max().unwrap() - row.min().unwrap()
+        };
+        assert!(contrast(&general, 60) < 40, "{}", contrast(&general, 60));
+        assert!(contrast(&original, 60) > 200);
+        assert!(contrast(&general, 125) > 200, "the coat is shown");
+        // Somebody else in the picture, whom no rule is about, has no face either.
+        shot.boxes.clear();
+        assert!(contrast(&read(&snapshot(&shot, &hidden).unwrap().general), 60) < 40);
+        // Nobody in it: there is nothing to blur, and no second file.
+        shot.people.clear();
+        assert!(snapshot(&shot, &hidden).unwrap().original.is_none());
+    }
+
+    #[test]
+    fn p10_what_is_private_is_black_in_the_original_too() {
+        let private = vec![vec![[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]];
+        for blur in [true, false] {
+            let made = snapshot(&shot(), &Hidden { blur, private: private.clone() }).unwrap();
+            for jpeg in [Some(made.general), made.original].into_iter().flatten() {
+                let seen = read(&jpeg);
+                assert!(seen.get_pixel(30, 170).0.iter().all(|&value| value < 12));
+                assert!(seen.get_pixel(310, 170).0.iter().any(|&value| value > 60));
+            }
+        }
     }
 }

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{schedule::Schedule, zone::polygon_problem};
-use crate::domain::{Kind, Severity};
+use super::zone::polygon_problem;
+use crate::domain::{Kind, Schedule, Severity};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -21,6 +21,10 @@ pub enum RuleKind {
     FireLane,
     /// Someone is in the zone at the water; more urgent in flood season.
     Waterside,
+    /// Someone lies on the ground in the zone for `dwell_s`, told by the shape of his box alone.
+    Fallen,
+    /// One of `labels` is in the zone for `dwell_s`: fire, smoke, what a model of the site knows.
+    Seen,
 }
 
 /// Which way over the line, seen along it from its first point to its second.
@@ -52,7 +56,7 @@ pub struct Config {
     /// Kind line. Default both.
     #[serde(default)]
     pub direction: Direction,
-    /// Default `person`; fire-lane: car, truck, bus, motorcycle.
+    /// Default `person`; fire-lane: car, truck, bus, motorcycle; seen has none, and needs some.
     #[serde(default)]
     pub labels: Vec<String>,
     /// What it takes to begin, 0..1; who has begun counts while he is followed, however weakly he is
@@ -75,7 +79,7 @@ pub struct Config {
     /// around a group). Default 1.
     #[serde(default = "max_size")]
     pub max_size: f32,
-    /// Seconds until it counts. Default intrusion 0, loiter 60, crowd 2, fire-lane 120.
+    /// Seconds until it counts. Default intrusion 0, loiter 60, crowd 2, fire-lane 120, fallen 20, seen 2.
     #[serde(default)]
     pub dwell_s: Option<f64>,
     /// Kind crowd. Default 5.
@@ -151,7 +155,8 @@ impl Config {
     pub fn dwell_s(&self) -> f64 {
         let default = match self.kind {
             RuleKind::Intrusion | RuleKind::Line | RuleKind::Waterside => 0.0,
-            RuleKind::Crowd => 2.0,
+            RuleKind::Crowd | RuleKind::Seen => 2.0,
+            RuleKind::Fallen => 20.0,
             RuleKind::Loiter => 60.0,
             RuleKind::FireLane => 120.0,
         };
@@ -173,7 +178,9 @@ impl Config {
                 | RuleKind::Line
                 | RuleKind::Loiter
                 | RuleKind::Crowd
+                | RuleKind::Fallen
                 | RuleKind::Waterside => label == "person",
+                RuleKind::Seen => false,
             };
         }
         self.labels.iter().any(|wanted| wanted == label)
@@ -193,6 +200,8 @@ impl Config {
             RuleKind::Crowd => Kind::Crowd,
             RuleKind::FireLane => Kind::FireLane,
             RuleKind::Waterside => Kind::Waterside,
+            RuleKind::Fallen => Kind::Fallen,
+            RuleKind::Seen => Kind::Seen,
         }
     }
 
@@ -200,7 +209,11 @@ impl Config {
     pub(super) fn severity(&self) -> Severity {
         self.severity.unwrap_or(match self.kind {
             RuleKind::Loiter | RuleKind::Crowd | RuleKind::Waterside => Severity::NOTICE,
-            RuleKind::Intrusion | RuleKind::Line | RuleKind::FireLane => Severity::ALERT,
+            RuleKind::Intrusion
+            | RuleKind::Line
+            | RuleKind::FireLane
+            | RuleKind::Fallen
+            | RuleKind::Seen => Severity::ALERT,
         })
     }
 
@@ -240,7 +253,9 @@ impl Config {
             | RuleKind::Loiter
             | RuleKind::Crowd
             | RuleKind::FireLane
-            | RuleKind::Waterside => (points != 0)
+            | RuleKind::Waterside
+            | RuleKind::Fallen
+            | RuleKind::Seen => (points != 0)
                 .then(|| "only kind = \"line\" has a line; did you mean `zone`?".to_owned()),
         }
     }
@@ -250,6 +265,11 @@ impl Config {
         let mut problems = Vec::new();
         if let Some(problem) = polygon_problem(&self.zone).filter(|_| !self.zone.is_empty()) {
             problems.push(("zone", problem));
+        }
+        if self.kind == RuleKind::Seen && self.labels.iter().all(|label| label.trim().is_empty()) {
+            let message =
+                "is missing; kind = \"seen\" says by it what is looked for, e.g. [\"fire\"]";
+            problems.push(("labels", message.into()));
         }
         problems.extend(self.problem_of_line().map(|problem| ("line", problem)));
         if self.line.iter().flatten().any(|v| !(0.0..=1.0).contains(v)) {

@@ -68,15 +68,22 @@ impl Watch {
             Some(Role::LetGo) => return "was told, and holds nothing open".into(),
             Some(Role::Waits) | None => {}
         }
+        if rule.kind == RuleKind::Fallen && known.is_none_or(|thing| thing.lying.since().is_none())
+        {
+            return "does not lie, or not for three looks".into();
+        }
         let stayed = known.map_or(0.0, |thing| at.duration_since(self.since(thing)).as_secs_f64());
         let dwell = rule.dwell_ms() as f64 / 1000.0;
         // What each thing must do for the dwell; of a crowd the number must last, and `state` says so.
         let waits = match rule.kind {
             RuleKind::Crowd => None,
             RuleKind::FireLane => Some("stands"),
-            RuleKind::Intrusion | RuleKind::Line | RuleKind::Loiter | RuleKind::Waterside => {
-                Some("in the zone")
-            }
+            RuleKind::Fallen => Some("lies"),
+            RuleKind::Intrusion
+            | RuleKind::Line
+            | RuleKind::Loiter
+            | RuleKind::Waterside
+            | RuleKind::Seen => Some("in the zone"),
         };
         match waits.filter(|_| stayed < dwell) {
             Some(waits) => format!("{waits} for {stayed:.1} of {dwell:.1} s"),

@@ -3,7 +3,6 @@
 mod config;
 mod explain;
 pub mod rain;
-mod schedule;
 #[cfg(test)]
 mod tests_area;
 pub mod tuning;

@@ -12,6 +12,7 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod tryout;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,7 @@ use crate::domain::{
 pub use counts::{RuleCounts, RuleFigures, rule_figures};
 pub use trial::Tried;
 use trial::{Basis, Trial};
+pub use tryout::{Raised, raised, tryout_window};
 
 /// A proposal that would have saved fewer is none.
 const SAVED_MIN: u32 = 3;

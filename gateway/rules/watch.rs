@@ -9,8 +9,11 @@
 //! misses a thing, and needs a second one: between two looks nobody knows.
 
 mod happening;
+mod lying;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_fallen;
 #[cfg(test)]
 mod tests_lines;
 #[cfg(test)]
@@ -27,10 +30,11 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use super::{
     Masks,
     config::{Config, Direction, RuleKind, millis},
-    schedule::Schedule,
     zone::{Zone, crossing, masked, polygon},
 };
-use crate::domain::{Finding, Now, RuleId, SourceId, Stamp, StandingThing, Track, TrackFrame};
+use crate::domain::{
+    Finding, Now, RuleId, Schedule, SourceId, Stamp, StandingThing, Track, TrackFrame,
+};
 use happening::{EndCause, Ended, HIDDEN_FOR, Happening};
 pub(super) use thing_state::{Role, ThingState};
 
@@ -85,6 +89,8 @@ pub(super) struct Watch {
     pub(super) ended: Option<Ended>,
     /// Whether flood holds now, and key period.
     pub(super) posture: (bool, bool),
+    /// Width of the pictures for one of their height.
+    aspect: f32,
 }
 
 impl Watch {
@@ -107,6 +113,7 @@ impl Watch {
             happening: None,
             ended: None,
             posture: (false, false),
+            aspect: lying::USUAL_ASPECT,
         }
     }
 
@@ -124,6 +131,7 @@ impl Watch {
         self.enough_since = before.enough_since;
         self.happening = before.happening;
         self.ended = before.ended;
+        self.aspect = before.aspect;
     }
 
     /// The rule or its camera was removed: a happening that was going on ends, with the reason.
@@ -222,6 +230,8 @@ impl Watch {
     /// Takes in where everything is in the picture of `at`.
     fn see(&mut self, frame: &TrackFrame, at: Timestamp) {
         let reported = self.reported.take();
+        let shape = frame.picture.as_ref().filter(|picture| picture.width * picture.height > 0);
+        self.aspect = shape.map_or(self.aspect, |one| one.width as f32 / one.height as f32);
         let is_new =
             |track: &Track| reported.as_ref().is_some_and(|ids| !ids.contains_key(&track.id));
         for track in frame.tracks.iter().filter(|track| track.seen) {
@@ -253,6 +263,7 @@ impl Watch {
             let foot = known.or(before);
             let foot = foot.unwrap_or(if is_new(track) { track.origin } else { track.bbox.foot() });
             thing.seen(track, at);
+            thing.lying.seen(track.bbox, self.aspect, at);
             if fits {
                 let sure = track.shown_in_crop || !self.rule.confirm_crop;
                 thing.fits(at, self.rule.confirm_looks, sure);
@@ -335,9 +346,14 @@ impl Watch {
                 thing.crossed_at.is_some_and(|crossed| at.duration_since(crossed) <= CROSSED_WITHIN)
             }
             RuleKind::Crowd => true,
-            RuleKind::FireLane | RuleKind::Intrusion | RuleKind::Loiter | RuleKind::Waterside => {
-                at.duration_since(self.since(thing)) >= dwell
+            RuleKind::Fallen => {
+                thing.lying.since().is_some_and(|since| at.duration_since(since) >= dwell)
             }
+            RuleKind::FireLane
+            | RuleKind::Intrusion
+            | RuleKind::Loiter
+            | RuleKind::Waterside
+            | RuleKind::Seen => at.duration_since(self.since(thing)) >= dwell,
         };
         let is_news = |thing: &ThingState| {
             thing.role == Role::Waits && thing.admitted && thing.last_at == at && fulfils(thing)
@@ -351,7 +367,10 @@ impl Watch {
             RuleKind::Line => thing.crossed_at.unwrap_or(thing.last_at),
             RuleKind::FireLane => thing.since.max(thing.stands_since()),
             RuleKind::Crowd => self.enough_since.unwrap_or(thing.last_at),
-            RuleKind::Intrusion | RuleKind::Loiter | RuleKind::Waterside => thing.since,
+            RuleKind::Fallen => thing.lying.since().unwrap_or(thing.last_at),
+            RuleKind::Intrusion | RuleKind::Loiter | RuleKind::Waterside | RuleKind::Seen => {
+                thing.since
+            }
         }
     }
 
@@ -378,6 +397,7 @@ impl Watch {
     fn is_held(&self, at: Timestamp) -> bool {
         let holds = |thing: &ThingState| match self.rule.kind {
             RuleKind::Line => thing.crossed_at == Some(at),
+            RuleKind::Fallen => thing.last_at == at && thing.lying.since().is_some(),
             _ => thing.last_at == at,
         };
         self.happening.is_some()

@@ -11,10 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{console_backend::ReloadAsked, one_entry::written, request_file, shared::Shared};
 use crate::{
-    base::Readiness,
     config::{Config, Version, note, unnoted},
     console::Reloaded,
-    domain::Entry,
+    domain::{Body, Entry, Envelope, Fault, Kind, Observation, REASON_CHARS_MAX, clean_cut},
     store::Store,
 };
 
@@ -66,15 +65,23 @@ pub(super) async fn serve(data: PathBuf, reloads: mpsc::Sender<ReloadAsked>) {
     }
 }
 
-/// Says in `/readyz` and the log what of it is not in effect.
-pub(super) fn say(readiness: &Readiness, config: &Config) {
-    match &config.in_effect.set_aside {
+/// Says in `/readyz`, in the log and to the grid what of it is not in effect: whoever applied it thinks that it is.
+pub(super) async fn say(shared: &Shared, config: &Config) {
+    let why = &config.in_effect.set_aside;
+    match why {
         Some(why) => {
             tracing::error!(why, "site.d: WHAT WAS APPLIED IS NOT IN EFFECT");
-            readiness.not_ready(PART, why);
+            shared.readiness.not_ready(PART, why);
         }
-        None => readiness.clear(PART),
+        None => shared.readiness.clear(PART),
     }
+    let text = why
+        .as_ref()
+        .map_or("all of it is in effect".to_owned(), |why| clean_cut(why, REASON_CHARS_MAX));
+    let fault =
+        Fault { kind: Kind::DeviceFault, broken: why.is_some(), text: format!("{PART}: {text}") };
+    let said = Observation::of_gateway(PART.into(), shared.clock.now(), Body::Fault(fault));
+    let _ = shared.envelopes.send(Envelope::unacknowledged(said)).await;
 }
 
 /// Writes into the journal who applied what, where it does not know yet.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::shared::Shared;
+use super::shared::{Shared, StreamUrlsByCamera};
 use crate::{
     base::{Registry, Sync, lock, stopped, write_whole},
     config::Config,
@@ -105,7 +105,7 @@ pub(super) async fn keep(
         let table = CameraTable {
             at: now.wall,
             up_s: now.mono_ms as f64 / 1000.0,
-            cameras: states(&shared.registry, &streams(&shared)),
+            cameras: states(&shared.registry, &streams(&shared.stream_urls)),
         };
         let path = data.join(FILE);
         let written = tokio::task::spawn_blocking(move || write(&path, &table)).await;
@@ -126,12 +126,13 @@ fn write(path: &Path, table: &CameraTable) -> Result<(), String> {
 }
 
 /// What was found of streams that were asked for.
-fn streams(shared: &Shared) -> BTreeMap<SourceId, String> {
-    let known = lock(&shared.stream_urls);
+pub(super) fn streams(urls: &StreamUrlsByCamera) -> BTreeMap<SourceId, String> {
+    let known = lock(urls);
     known.iter().map(|(id, urls)| (id.clone(), urls.shown())).collect()
 }
 
-fn states(registry: &Registry, found: &BTreeMap<SourceId, String>) -> Vec<CameraState> {
+/// Of all cameras now; `found`: which streams they were asked for.
+pub(super) fn states(registry: &Registry, found: &BTreeMap<SourceId, String>) -> Vec<CameraState> {
     let mut wakes: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     for (camera, cause) in registry.pairs(Metric::CameraWakes) {
         let count = registry.get(Metric::CameraWakes, &label_pair(&camera, &cause)) as u64;

@@ -25,9 +25,9 @@ use crate::{
         BeatWatch, Readiness, Registry, Reporter, Task, ThreadGroup, lock, spawn, thread_cpu_time,
     },
     camera::{
-        DecodeWorker, DetectQueue, DetectWorker, NextModel, RING_SPARE_S, Rings, Role, Scheduler,
-        Stream, StreamPair, camera_ring, decoding_part, key_frames_part, looks_label, resize,
-        streams_part,
+        CameraFeeds, DecodeWorker, DetectQueue, DetectWorker, NextModel, RING_SPARE_S, Rings, Role,
+        Scheduler, Stream, StreamPair, camera_ring, decoding_part, key_frames_part, looks_label,
+        resize, streams_part,
     },
     config::{Config, ConfigChange, Difference},
     domain::{Fault, Kind, Meter, SourceId, StopFlag},
@@ -59,7 +59,11 @@ const NOT_OF_SESSION: &[&str] = &[
     "place",
     "datum",
     "grid",
+    "bearing_deg",
+    "view_deg",
+    "view_m",
     "mask",
+    "private",
     "pre_roll_s",
     "post_roll_s",
     "clip_max_s",
@@ -124,8 +128,12 @@ impl Cameras {
             cameras.start_camera(camera, None)?;
         }
         cameras.drones.change(shared, (&cameras.detect_queue, &cameras.rings), config, None)?;
-        let evidence =
-            EvidenceWorker { store: shared.store.clone(), rings: cameras.rings.clone(), meter };
+        let evidence = EvidenceWorker {
+            store: shared.store.clone(),
+            rings: cameras.rings.clone(),
+            meter,
+            running: shared.running.clone(),
+        };
         let beat = shared.progress.part("evidence", EVIDENCE_STUCK_AFTER);
         let report = shared.reporter();
         spawn("evidence", move || evidence.run(&jobs, &report, &beat))?;
@@ -270,6 +278,8 @@ impl Cameras {
             streams = vec![(Role::Clips, ring.clone()), (Role::Looks, looks)];
         }
         let pair = Arc::new(pair);
+        let looks = streams.get(1).map(|(_, looks)| looks);
+        let feeds = self.shared.live.set(&id, &ring, looks);
         let silence_reported =
             before.as_ref().map(|before| before.silence_reported.clone()).unwrap_or_default();
         let left_behind = before
@@ -283,7 +293,7 @@ impl Cameras {
         for (role, ring) in streams {
             let silent = silence_reported[usize::from(role == Role::Looks)].clone();
             let (stop, pair) = (threads.stop.clone(), pair.clone());
-            let stream = self.stream(config, role, ring, stop, (silent, pair));
+            let stream = self.stream(config, role, (ring, &feeds), stop, (silent, pair));
             beats.push(stream.beat.watch());
             let name = if role == Role::Looks { format!("see-{id}") } else { format!("cam-{id}") };
             let (before, shared) = (before.clone(), self.shared.clone());
@@ -301,7 +311,7 @@ impl Cameras {
         &self,
         config: &camera::Config,
         role: Role,
-        ring: Arc<Mutex<Ring>>,
+        (ring, feeds): (Arc<Mutex<Ring>>, &CameraFeeds),
         stop: StopFlag,
         (silence_reported, pair): (Arc<AtomicBool>, Arc<StreamPair>),
     ) -> Stream {
@@ -314,6 +324,7 @@ impl Cameras {
             config: config.clone(),
             urls: self.camera_streams.of(&config.id.as_str().into()),
             ring,
+            live: feeds.of(role == Role::Looks),
             role,
             label: if role == Role::Looks { looks_label(&config.id) } else { config.id.clone() },
             silence_reported,
@@ -339,6 +350,7 @@ impl Cameras {
         let CameraThreads { threads, ring, silence_reported, .. } = camera;
         threads.stop();
         self.detect_queue.leave(id);
+        self.shared.live.remove(id);
         if let Some(task) = self.scheduler.of(id) {
             self.scheduler.leave(&task);
         }

@@ -11,18 +11,29 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
-    device_table::DeviceTableReader, junction::Ask, one_entry::written, platform_doors::Platforms,
-    rule_report::rule_report, shared::RunningConfig, site_facts::SiteFacts,
+    camera_stills::CameraStills,
+    device_table::DeviceTableReader,
+    evidence_out::{self, Wish},
+    fleet::camera_views,
+    junction::Ask,
+    one_entry::written,
+    platform_doors::Platforms,
+    rule_report::rule_report,
+    shared::{RunningConfig, StreamUrlsByCamera},
+    site_facts::SiteFacts,
     step_pictures::StepPictures,
 };
 use crate::{
-    base::{Readiness, Registry, ask, lock},
-    camera,
-    console::{self, Condition, Filter, Reloaded, SinkCondition, SiteWords},
+    base::{Readiness, Registry, ask, load_1m, lock, processors, resident_bytes},
+    camera::{self, LiveFeeds},
+    config::Config,
+    console::{
+        self, CameraView, Condition, FaultView, Filter, Reloaded, SinkCondition, SiteMap, SiteWords,
+    },
     domain::{
-        Answer, Body, CaseLines, Clock, DeviceTable, Entry, Envelope, EventContext, Evidence,
-        EvidenceId, IncidentId, Meter, Metric, Observation, PostureOrder, RainView, Record, Reply,
-        SourceId,
+        AccessNote, AnnounceOrder, Answer, Body, CaseLines, Clock, DeviceTable, DroneView, Entry,
+        Envelope, EventContext, Evidence, EvidenceId, IncidentId, Meter, Metric, Now, Observation,
+        PostureOrder, RainView, Record, Reply, SourceId,
     },
     media::heap_bytes,
     store::{IncidentFilter, OpenCases, Store, ledger_text},
@@ -68,6 +79,12 @@ pub(super) struct ConsoleBackend {
     pub(super) step_pictures: Arc<StepPictures>,
     /// The site's own words and its people, as the latest configuration has them.
     pub(super) site_facts: watch::Receiver<Arc<SiteFacts>>,
+    /// What cameras show now.
+    pub(super) live: LiveFeeds,
+    /// Their latest pictures in little.
+    pub(super) stills: CameraStills,
+    /// Which streams they were asked for.
+    pub(super) stream_urls: StreamUrlsByCamera,
     /// When each piece was last written down as looked at, by whom; monotonic milliseconds.
     pub(super) looked: Arc<Mutex<BTreeMap<(EvidenceId, String), u64>>>,
 }
@@ -145,17 +162,33 @@ impl console::Backend for ConsoleBackend {
         let sink = |id: String| {
             let sums = ledger.of(&id.as_str().into());
             let up = self.registry.get(Metric::SinkUp, &id) > 0.0;
-            SinkCondition { up, pending: sums.pending, dead: sums.dead, id }
+            SinkCondition {
+                up,
+                pending: sums.pending,
+                dead: sums.dead,
+                accepted: sums.accepted,
+                delivered: sums.delivered,
+                shed: sums.shed,
+                lost: sums.lost,
+                id,
+            }
         };
+        let (reasons, notes) = (self.ready(), self.notes());
+        let runs = |provider: &String| self.registry.get(Metric::DetectorProvider, provider) > 0.0;
         Condition {
-            reasons: self.ready(),
-            notes: self.notes(),
+            faults: FaultView::all(&reasons, &notes),
+            reasons,
+            notes,
             model: self.model(),
+            provider: self.registry.labels(Metric::DetectorProvider).into_iter().find(runs),
             sinks: self.registry.labels(Metric::SinkUp).into_iter().map(sink).collect(),
             free_bytes: space.free_bytes,
             min_free_bytes: space.min_free_bytes,
             evidence_bytes: space.evidence_bytes,
             journal_bytes: space.journal_bytes,
+            memory_bytes: resident_bytes() as u64,
+            load_1m: load_1m(),
+            processors: processors(),
         }
     }
 
@@ -164,12 +197,36 @@ impl console::Backend for ConsoleBackend {
         facts.words(self.clock.now().wall)
     }
 
+    fn map(&self) -> Arc<SiteMap> {
+        self.site_facts.borrow().map()
+    }
+
+    fn camera_views(&self) -> Vec<CameraView> {
+        let config = lock(&self.running).clone();
+        let ids: Vec<String> = config.cameras.iter().map(|camera| camera.id.clone()).collect();
+        camera_views(&self.registry, &ids)
+    }
+
+    async fn drone_views(&self) -> Option<Vec<DroneView>> {
+        if lock(&self.running).drones.is_empty() {
+            return Some(Vec::new());
+        }
+        let (sender, answer) = oneshot::channel();
+        self.asks.send(Ask::Drones(sender)).await.ok()?;
+        answer.await.ok()
+    }
+
+    fn officers_on_duty(&self, at: Timestamp) -> usize {
+        self.site_facts.borrow().officers_on_duty(at)
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.now().wall
     }
 
     fn evidence(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)> {
-        self.store.evidence_path(id)
+        // An original is opened with a reason, and by no other door.
+        self.store.evidence_path(id).filter(|(_, evidence)| evidence.original_of.is_none())
     }
 
     async fn look(&self, evidence: EvidenceId, by: &str) -> bool {
@@ -179,7 +236,7 @@ impl console::Backend for ConsoleBackend {
         if before.is_some_and(|at| now.mono_ms.saturating_sub(at) < SAME_LOOK_MS) {
             return true;
         }
-        let read = Entry::EvidenceRead { evidence, by: by.into(), at: now.wall };
+        let read = Entry::EvidenceRead { evidence, by: by.into(), at: now.wall, reason: None };
         let written = written(&self.store, read).await;
         if written {
             let mut looked = lock(&self.looked);
@@ -191,11 +248,57 @@ impl console::Backend for ConsoleBackend {
         written
     }
 
+    fn incident_of(&self, id: EvidenceId) -> Option<IncidentId> {
+        self.store.incident_of(id)
+    }
+
+    async fn note_access(&self, note: AccessNote) -> bool {
+        written(&self.store, Entry::Access(note)).await
+    }
+
+    async fn export(
+        &self,
+        incident: IncidentId,
+        by: &str,
+        why: &str,
+    ) -> Result<console::PackageFile, console::NoEvidence> {
+        self.handed_out(by, why, move |backend, now, wish| {
+            evidence_out::file_of_package(&backend.store, &backend.config(), now, incident, wish)
+        })
+        .await
+    }
+
+    async fn original(
+        &self,
+        picture: EvidenceId,
+        by: &str,
+        why: &str,
+    ) -> Result<Vec<u8>, console::NoEvidence> {
+        self.handed_out(by, why, move |backend, now, wish| {
+            evidence_out::original(&backend.store, now, (picture, wish)).map_err(Into::into)
+        })
+        .await
+    }
+
+    async fn hold(
+        &self,
+        incident: IncidentId,
+        by: &str,
+        why: &str,
+    ) -> Result<Timestamp, console::NoEvidence> {
+        self.handed_out(by, why, move |backend, now, wish| {
+            evidence_out::hold(&backend.store, &backend.config(), now, incident, wish)
+        })
+        .await
+    }
+
     async fn reply(&self, reply: Reply) -> Answer {
         self.send_observation(SourceId::from(reply.by.as_str()), Body::Reply(reply)).await
     }
 
     fn link(&self, code: &str) -> Result<LinkOf, BadLink> {
+        // What was revoked a moment ago is so here; that there are no keys is said by reading.
+        let _ = self.links.refresh();
         self.links.read(code, self.clock.now().wall)
     }
 
@@ -209,6 +312,9 @@ impl console::Backend for ConsoleBackend {
         person: &str,
     ) -> Option<Result<(String, Timestamp), NoLink>> {
         let at = self.clock.now().wall;
+        let links = self.links.clone();
+        // What was revoked just now is revoked here too; that there are no keys is said by making one.
+        let _ = tokio::task::spawn_blocking(move || links.refresh()).await;
         let made = self.links.make(person, incident, at);
         if made.is_err() {
             return Some(made);
@@ -239,8 +345,13 @@ impl console::Backend for ConsoleBackend {
 
     async fn rain(&self) -> Option<RainView> {
         let (sender, answer) = oneshot::channel();
-        self.asks.send(sender).await.ok()?;
+        self.asks.send(Ask::Rain(sender)).await.ok()?;
         answer.await.ok()
+    }
+
+    async fn announce(&self, order: AnnounceOrder) -> Answer {
+        let source = SourceId::from(order.by.as_str());
+        self.send_observation(source, Body::Announce(order)).await
     }
 
     async fn posture(&self, order: PostureOrder) -> Answer {
@@ -263,6 +374,23 @@ impl console::Backend for ConsoleBackend {
 }
 
 impl ConsoleBackend {
+    pub(super) fn config(&self) -> Arc<Config> {
+        lock(&self.running).clone()
+    }
+
+    /// What blocks on the disk, for somebody who has said why he wants it.
+    async fn handed_out<T: Send + 'static>(
+        &self,
+        by: &str,
+        why: &str,
+        make: impl FnOnce(&Self, Now, &Wish) -> Result<T, console::NoEvidence> + Send + 'static,
+    ) -> Result<T, console::NoEvidence> {
+        let wish = Wish::new(by, why).map_err(console::NoEvidence::Failed)?;
+        let (backend, now) = (self.clone(), self.clock.now());
+        let made = tokio::task::spawn_blocking(move || make(&backend, now, &wish)).await;
+        made.unwrap_or_else(|error| Err(console::NoEvidence::Failed(error.to_string())))
+    }
+
     /// Sends an observation to the junction, as a source does; answers when it is on disk.
     async fn send_observation(&self, source: SourceId, body: Body) -> Answer {
         ask(&self.envelopes, Observation::of_gateway(source, self.clock.now(), body)).await

@@ -12,7 +12,9 @@ use std::{
 use tokio::task::JoinHandle;
 
 use super::{
+    causes::StoredCauses,
     heartbeat::{Heartbeats, PresenceTask},
+    home::HomeTask,
     outbox::StoreOutbox,
     platforms,
     shared::Shared,
@@ -21,7 +23,7 @@ use crate::{
     base::{OwnRuntime, supervised},
     config::SiteConfig,
     domain::{Body, Envelope, EventContext, Fault, Kind, Metric, Observation, SinkId, SourceId},
-    sinks::{self, Circuit, Courier, EvidenceCourier, Lane, Report, SinkHealth, SinkLinks},
+    sinks::{self, Circuit, Courier, EvidenceCourier, Floor, Lane, Report, SinkHealth, SinkLinks},
     store::Subscriber,
 };
 
@@ -46,6 +48,7 @@ struct SinkTasks {
     /// They take what its platform says.
     replies: Vec<JoinHandle<()>>,
     presence: PresenceTask,
+    home: HomeTask,
 }
 
 /// All couriers by sink.
@@ -69,6 +72,7 @@ impl Couriers {
     ) {
         let sink = config.id();
         let circuit = Circuit::new(sink.clone(), shared.registry.clone(), report(shared, &sink));
+        let floor = Floor::new(Arc::new(StoredCauses::new(shared)));
         let mut couriers = Vec::new();
         let own_thread = OwnRuntime::start(&format!("sink-{sink}"));
         let name = format!("a courier of sink {sink}");
@@ -76,6 +80,7 @@ impl Couriers {
             let outbox = StoreOutbox::new(shared.store.clone());
             let (own, sink, config) = (outbox.clone(), sink.clone(), config.clone());
             let (parts, context, circuit) = (shared.clone(), context.clone(), circuit.clone());
+            let floor = floor.clone();
             let courier = move |ends| {
                 own.begin(&sink, ends);
                 let courier = Courier {
@@ -84,7 +89,7 @@ impl Couriers {
                     connection: config.build(
                         (&context.site, &parts.client_ids),
                         lane,
-                        &parts.platforms.case_maps,
+                        (&parts.platforms.case_maps, &floor),
                     ),
                     outbox: own.clone(),
                     context: context.clone(),
@@ -129,16 +134,18 @@ impl Couriers {
             });
         }
         let presence = self.heartbeats.at(config, (shared, &own_thread), context);
+        let home = HomeTask::start(config, (shared, &own_thread));
         let replies = platforms::start(config, (shared, &own_thread));
-        self.sinks.insert(sink, SinkTasks { own: own_thread, couriers, replies, presence });
+        self.sinks.insert(sink, SinkTasks { own: own_thread, couriers, replies, presence, home });
     }
 
     /// Stops the couriers of a sink. What they had in hand is due again. The sink's own fault is over,
     /// with the reason `why`, which is also the goodbye that the sink gets.
     pub(super) async fn stop(&mut self, sink: &SinkId, shared: &Shared, why: &str) {
         let Some(running) = self.sinks.remove(sink) else { return };
-        let SinkTasks { own, couriers, replies, presence } = running;
+        let SinkTasks { own, couriers, replies, presence, home } = running;
         presence.leave(why);
+        home.leave();
         platforms::stop(sink, shared);
         replies.iter().for_each(JoinHandle::abort);
         for CourierTask { task, outbox } in couriers {
@@ -152,6 +159,7 @@ impl Couriers {
         let fault = Fault { kind: Kind::SinkDown, broken: false, text: why.into() };
         let _ = shared.envelopes.send(envelope(shared, sink, fault)).await;
         presence.gone().await;
+        home.gone().await;
         drop(own);
     }
 
@@ -162,7 +170,10 @@ impl Couriers {
 
     /// The gateway stops: goodbyes begin while the rest is finished.
     pub(super) fn leave(&self) {
-        self.sinks.values().for_each(|sink| sink.presence.leave("stopped"));
+        self.sinks.values().for_each(|sink| {
+            sink.presence.leave("stopped");
+            sink.home.leave();
+        });
     }
 
     /// Returns when the goodbyes are sent, or were given up.
@@ -170,8 +181,9 @@ impl Couriers {
         let running = self.sinks.values().flat_map(|sink| &sink.couriers);
         running.for_each(|running| running.task.abort());
         for sink in self.sinks.into_values() {
-            let SinkTasks { own: _own, presence, .. } = sink;
+            let SinkTasks { own: _own, presence, home, .. } = sink;
             presence.gone().await;
+            home.gone().await;
         }
     }
 }

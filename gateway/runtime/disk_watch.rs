@@ -4,11 +4,15 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use tokio::sync::watch;
 
-use super::{drill_request::answer_drill, retry_request::answer_retry, shared::Shared};
+use super::{
+    announce_request::answer_announce, doctor::answer_doctor, drill_request::answer_drill,
+    evidence_out::answer_evidence, retry_request::answer_retry, shared::Shared,
+};
 use crate::{
-    base::stopped,
+    base::{lock, stopped},
     domain::{
         Body, Envelope, Fault, Kind, Loss, Meter, Metric, Now, Observation, SinkId, SourceId,
+        started_at,
     },
     media::give_back_free_memory,
     store::{IncidentFilter, Ledger, SpaceCheck, SpaceLevel},
@@ -31,6 +35,7 @@ const DISK: &str = "disk";
 struct Reported {
     dead: u64,
     shed: u64,
+    expired: u64,
     /// Monotonic milliseconds.
     at_ms: u64,
     open: bool,
@@ -83,12 +88,17 @@ impl DiskWatch {
         let now = self.shared.clock.now();
         answer_retry(&self.data, &self.shared.store, &*self.shared.clock);
         answer_drill(&self.data, &self.shared);
+        answer_doctor(&self.data, &self.shared);
+        answer_announce(&self.data, &self.shared);
+        answer_evidence(&self.data, &self.shared);
+        self.shared.store.keep_by(&lock(&self.shared.running).evidence);
         let check = self.shared.store.check_space(now).unwrap_or_else(|error| SpaceCheck {
             level: self.shared.store.space_level(),
             short: Some(error.to_string()),
             ..SpaceCheck::default()
         });
         self.count(&check);
+        self.count_run(now);
         let trouble = self.shared.store.is_available().err();
         self.report_space(
             now,
@@ -109,6 +119,13 @@ impl DiskWatch {
         }
         let ledger = self.shared.store.ledger();
         self.report_losses(now, &ledger);
+    }
+
+    /// Which program, and since when.
+    fn count_run(&self, now: Now) {
+        let registry = &self.shared.registry;
+        registry.set(Metric::BuildInfo, env!("CARGO_PKG_VERSION"), 1.0);
+        registry.set(Metric::StartTime, "", started_at(now).as_second() as f64);
     }
 
     fn count(&self, check: &SpaceCheck) {
@@ -150,9 +167,9 @@ impl DiskWatch {
     }
 
     fn report_losses(&mut self, now: Now, ledger: &Ledger) {
-        for (sink, (dead, shed)) in losses(ledger) {
+        for (sink, [dead, shed, expired]) in losses(ledger) {
             let before = self.reported.get(&sink).copied().unwrap_or_default();
-            let more = dead > before.dead || shed > before.shed;
+            let more = dead > before.dead || shed > before.shed || expired > before.expired;
             let over =
                 before.open && now.mono_ms.saturating_sub(before.at_ms) >= LOSS_OVER_AFTER_MS;
             if !more && !over {
@@ -160,6 +177,9 @@ impl DiskWatch {
             }
             let text = match over && !more {
                 true => format!("sink {sink}: nothing more was lost"),
+                false if expired > before.expired => format!(
+                    "speaker {sink}: {expired} announcements were not said while they were of use, and never will be (gridpost store list --shed shows why)"
+                ),
                 false => format!(
                     "sink {sink}: {dead} refused for good (gridpost store list shows the answers, gridpost store retry sends them again), {shed} given up to make room"
                 ),
@@ -167,10 +187,11 @@ impl DiskWatch {
             let reported = Reported {
                 dead: dead.max(before.dead),
                 shed: shed.max(before.shed),
+                expired: expired.max(before.expired),
                 at_ms: now.mono_ms,
                 open: more,
             };
-            let loss = Loss { dead, shed, over: !more, text };
+            let loss = Loss { dead, shed, expired, over: !more, text };
             if self.send(SourceId::from(sink.as_str()), now, Body::Loss(loss)) {
                 self.reported.insert(sink, reported);
             }
@@ -184,16 +205,16 @@ impl DiskWatch {
     }
 }
 
-/// What each sink will not get (dead-lettered, shed), without the records that report a loss:
+/// What each sink will not get (dead-lettered, shed, expired), without the records that report a loss:
 /// those must not make another.
-fn losses(ledger: &Ledger) -> BTreeMap<SinkId, (u64, u64)> {
-    let mut sums: BTreeMap<SinkId, (u64, u64)> = BTreeMap::new();
+fn losses(ledger: &Ledger) -> BTreeMap<SinkId, [u64; 3]> {
+    let mut sums: BTreeMap<SinkId, [u64; 3]> = BTreeMap::new();
     let records = ledger.sinks.iter().flat_map(|(sink, kinds)| {
         kinds.iter().filter(|(kind, _)| **kind != Kind::Loss).map(move |(_, of)| (sink, of))
     });
     for (sink, of) in records.chain(&ledger.evidence) {
         let sum = sums.entry(sink.clone()).or_default();
-        *sum = (sum.0 + of.dead, sum.1 + of.shed);
+        *sum = [sum[0] + of.dead, sum[1] + of.shed, sum[2] + of.expired];
     }
     sums
 }
@@ -213,6 +234,7 @@ fn reported_before(shared: &Shared) -> BTreeMap<SinkId, Reported> {
         let sums = reported.entry(SinkId::from(source.id.as_str())).or_default();
         sums.dead = sums.dead.max(count("dead_lettered").unwrap_or(0));
         sums.shed = sums.shed.max(count("shed").unwrap_or(0));
+        sums.expired = sums.expired.max(count("expired").unwrap_or(0));
     }
     reported
 }

@@ -24,7 +24,7 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 /// How exactly it is known when a sink had it.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Beyond what is waited for sinks: until the request is seen, and the drill on disk.
-const ANSWER_SPARE: Duration = Duration::from_secs(20);
+pub(super) const ANSWER_SPARE: Duration = Duration::from_secs(20);
 
 #[derive(Serialize, Deserialize)]
 struct DrillRequest {
@@ -81,9 +81,17 @@ fn drill(shared: &Shared, request: DrillRequest) -> Result<DrillReport, String> 
     let source = request.source.unwrap_or_else(|| SourceId::from(POSTURE_SOURCE));
     let order = request.order;
     tracing::info!(by = order.by, kind = order.kind.as_str(), %source, "a drill was asked for");
-    let incident = open(shared, source, order)?;
+    let incident = open(shared, source, Body::Drill(order))?;
+    wait_for_sinks(shared, incident, Duration::from_millis(request.wait_ms))
+}
+
+/// Who has it when, until all have it or so long.
+pub(super) fn wait_for_sinks(
+    shared: &Shared,
+    incident: Incident,
+    wait: Duration,
+) -> Result<DrillReport, String> {
     let began = Instant::now();
-    let wait = Duration::from_millis(request.wait_ms);
     let mut took_ms = BTreeMap::new();
     let (mut before, _) = shared.store.owed(incident.id);
     loop {
@@ -102,9 +110,10 @@ fn drill(shared: &Shared, request: DrillRequest) -> Result<DrillReport, String> 
     }
 }
 
-fn open(shared: &Shared, source: SourceId, order: DrillOrder) -> Result<Incident, String> {
+/// The case that this opens, once it is on disk.
+pub(super) fn open(shared: &Shared, source: SourceId, body: Body) -> Result<Incident, String> {
     let (sender, answer) = mpsc::sync_channel(1);
-    let observation = Observation::of_gateway(source, shared.clock.now(), Body::Drill(order));
+    let observation = Observation::of_gateway(source, shared.clock.now(), body);
     let receipt = Receipt::new(move |answer| {
         let _ = sender.try_send(answer);
     });

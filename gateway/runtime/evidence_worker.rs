@@ -11,13 +11,13 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::picture_file::keep_jpeg;
+use super::{picture_file::keep_jpeg, shared::RunningConfig};
 use crate::{
     base::{Beat, Reporter, lock},
     camera::Rings,
     domain::{Body, Evidence, EvidenceId, Meter, Metric, Shot, SourceId, Stamp},
     incident::EvidenceJob,
-    media::{jpeg_with_boxes, larger_picture, write_clip},
+    media::{Hidden, larger_picture, snapshot, write_clip},
     store::Store,
 };
 
@@ -32,7 +32,12 @@ pub(super) struct EvidenceWorker {
     pub(super) rings: Rings,
     /// Counts what failed.
     pub(super) meter: Arc<dyn Meter>,
+    /// What is hidden in pictures, as the latest configuration has it.
+    pub(super) running: RunningConfig,
 }
+
+/// A picture or clip, and what a picture was before heads were blurred.
+type Made = (Evidence, Option<Box<Evidence>>);
 
 impl EvidenceWorker {
     /// Runs until no more jobs can come, or the gateway stops.
@@ -62,12 +67,14 @@ impl EvidenceWorker {
         let made = catch_unwind(AssertUnwindSafe(|| match job {
             EvidenceJob::Snapshot { id, shot, .. } => self.snapshot(id, &source, shot),
             EvidenceJob::Clip { id, began_at, until, .. } => {
-                self.clip(id, &source, began_at, until)
+                self.clip(id, &source, began_at, until).map(|clip| (clip, None))
             }
         }));
         let made = made.unwrap_or_else(|_| Err("a fault inside the gateway (see the log)".into()));
         let body = match made {
-            Ok(evidence) => Body::Evidence { incident, evidence: Box::new(evidence) },
+            Ok((evidence, original)) => {
+                Body::Evidence { incident, evidence: Box::new(evidence), original }
+            }
             Err(reason) => {
                 self.meter.add(Metric::EvidenceFailed, source.as_str(), 1);
                 tracing::warn!(%incident, %source, reason, "evidence could not be made");
@@ -77,19 +84,32 @@ impl EvidenceWorker {
         (source, body)
     }
 
-    fn snapshot(
-        &self,
-        id: EvidenceId,
-        source: &SourceId,
-        mut shot: Shot,
-    ) -> Result<Evidence, String> {
+    fn snapshot(&self, id: EvidenceId, source: &SourceId, mut shot: Shot) -> Result<Made, String> {
         // Seen in the sub-stream; the main one shows more.
         let ring = lock(&self.rings).get(source).map(|(ring, _)| ring.clone());
         if let Some(larger) = ring.and_then(|ring| larger_picture(&ring, &shot.picture)) {
             shot.picture = larger;
         }
-        let bytes = jpeg_with_boxes(&shot)?;
-        keep_jpeg(&self.store, id, shot.picture.at, &bytes)
+        let pictures = snapshot(&shot, &self.hidden(source))?;
+        let general = keep_jpeg(&self.store, id, shot.picture.at, &pictures.general)?;
+        // Without the original the incident has its picture all the same.
+        let original = pictures.original.and_then(|jpeg| {
+            let kept = self.store.keep_original(&general, &jpeg);
+            kept.map_err(|reason| {
+                self.meter.add(Metric::EvidenceFailed, source.as_str(), 1);
+                tracing::warn!(%id, %source, reason, "the original of a picture could not be kept");
+            })
+            .ok()
+        });
+        Ok((general, original.map(Box::new)))
+    }
+
+    /// What is not shown of this camera.
+    fn hidden(&self, source: &SourceId) -> Hidden {
+        let config = lock(&self.running).clone();
+        let camera = config.cameras.iter().find(|camera| camera.id == source.as_str());
+        let private = camera.map(|camera| camera.private.clone()).unwrap_or_default();
+        Hidden { blur: config.evidence.blur, private }
     }
 
     fn clip(
@@ -121,6 +141,9 @@ impl EvidenceWorker {
             ends_at: Some(info.ends_at),
             pre_roll_ms: i64::try_from(pre_roll.as_millis()).ok(),
             pre_roll_limit: cut.limit,
+            original_of: None,
+            // A clip shows what is black in pictures.
+            kept_here: !self.hidden(source).private.is_empty(),
         })
     }
 }

@@ -113,6 +113,8 @@ fn facts(store: Store, readiness: Readiness) -> GatherFacts {
                 pending: sums.pending,
                 dead: sums.dead,
                 shed: sums.shed,
+                superseded: sums.superseded,
+                expired: sums.expired,
                 lost: sums.lost,
             }
         };

@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::{
+    camera_stills::CameraStills,
     console_backend::{ConsoleBackend, ReloadAsked},
     resident_reports::{KnownReports, ReportDoor, listed_places},
     shared::Shared,
@@ -17,9 +18,10 @@ use super::{
 use crate::{
     base::{OwnRuntime, Sync, Task, stopped, write_whole},
     config::Config,
-    console::{self, Console, LinkPages, LinksConfig, Sessions, reports::Reports},
+    console::{self, Console, ConsoleKeys, LinkPages, LinksConfig, LogIns, reports::Reports},
     domain::{
-        Body, DeviceReport, DeviceStatus, Envelope, EventContext, Fault, Kind, Meter, Observation,
+        Body, Clock, DeviceReport, DeviceStatus, Envelope, EventContext, Fault, Kind, Meter,
+        Observation,
     },
     sources::{
         intake::{self, Intake},
@@ -70,12 +72,15 @@ pub(super) struct Ingress {
     web: Option<Listener>,
     reports: Option<Listener>,
     /// Who is logged in stays so over a reload.
-    sessions: Sessions,
+    log_ins: LogIns,
+    /// By which certificates are made.
+    clock: Arc<dyn Clock>,
     /// What the page says of the site itself.
     site_facts: watch::Sender<Arc<SiteFacts>>,
     intake: Option<Listener>,
     sl651: Option<Listener>,
     links: Option<Listener>,
+    stills: CameraStills,
     brokers: BTreeMap<String, Task>,
     /// Writes `run.json`, as long as that fails.
     addresses: Option<Task>,
@@ -83,7 +88,7 @@ pub(super) struct Ingress {
 
 impl Ingress {
     /// Nothing is open yet.
-    pub(super) fn of(config: &Config) -> Self {
+    pub(super) fn of(config: &Config, clock: Arc<dyn Clock>) -> Self {
         Self {
             web_thread: OwnRuntime::start("web"),
             reports_thread: None,
@@ -91,14 +96,21 @@ impl Ingress {
             links_thread: None,
             web: None,
             reports: None,
-            sessions: Sessions::default(),
+            log_ins: LogIns::at(&config.data.path, clock.clone()),
+            clock,
             site_facts: watch::Sender::new(Arc::new(SiteFacts::of(config))),
             intake: None,
             sl651: None,
             links: None,
+            stills: CameraStills::default(),
             brokers: BTreeMap::new(),
             addresses: None,
         }
+    }
+
+    /// Who has an account.
+    pub(super) fn accounts(&self) -> console::Accounts {
+        self.log_ins.accounts().clone()
     }
 
     /// Binds the console. If the address is the same, the open socket is used again, without a gap.
@@ -109,10 +121,11 @@ impl Ingress {
     ) -> Result<Console, String> {
         let default = new.data.path.join("token");
         let token = console::load_or_make_token(new.web.token_file.as_ref().unwrap_or(&default))?;
+        let keys = ConsoleKeys { token, data: &new.data.path, now: self.clock.now().wall };
         let same = old.is_some_and(|old| old.web.listen == new.web.listen);
         match self.web.as_ref().filter(|_| same) {
-            Some(listener) => Console::on(listener.socket.clone(), &new.web, token),
-            None => Console::bind(&new.web, token).await,
+            Some(listener) => Console::on(listener.socket.clone(), &new.web, keys),
+            None => Console::bind(&new.web, keys).await,
         }
     }
 
@@ -234,6 +247,9 @@ impl Ingress {
             links: shared.links.clone(),
             step_pictures: Arc::default(),
             site_facts: self.site_facts.subscribe(),
+            live: shared.live.clone(),
+            stills: self.stills.clone(),
+            stream_urls: shared.stream_urls.clone(),
             looked: Arc::default(),
         };
         if let Some(pages) = bound.links {
@@ -252,9 +268,9 @@ impl Ingress {
         if let Some(console) = bound.web {
             let socket = console.listener();
             let readiness = shared.readiness.clone();
-            let sessions = self.sessions.clone();
+            let log_ins = self.log_ins.clone();
             let task = Task::start_on(&self.web_thread, |stop| {
-                console.serve(backend, sessions, readiness, stop)
+                console.serve(backend, log_ins, readiness, stop)
             });
             // Not waited for: a connection of it may be the one that asked for this.
             if let Some(old) = self.web.replace(Listener { task, socket }) {
@@ -363,7 +379,7 @@ impl Ingress {
 /// Warns about plain HTTP beyond loopback, which the configuration asks for.
 pub(super) fn warn_if_plain(config: &Config) {
     let web = &config.web;
-    if web.tls_cert_file.is_none() && !web.listen.ip().is_loopback() {
+    if web.is_plain() && !web.listen.ip().is_loopback() {
         tracing::warn!(listen = %web.listen, "web: PLAIN HTTP BEYOND LOOPBACK, as configured; the token can be read on the way");
     }
     let plain = |reports: &&console::reports::Config| reports.tls_cert_file.is_none();

@@ -21,8 +21,8 @@ use crate::{
     camera::WakeRouter,
     config::Config,
     domain::{
-        Answer, Body, Clock, DeviceTable, Entry, Envelope, IncidentId, Kind, Meter, Metric, Now,
-        Observation, RainView, Receipt, StandingThing, What,
+        Answer, Body, Clock, DeviceTable, DroneView, Entry, Envelope, IncidentId, Kind, Meter,
+        Metric, Now, Observation, RainView, Receipt, StandingThing, What,
     },
     incident::{Effects, EvidenceJob},
     store::{Batch, SpaceLevel, Store},
@@ -47,6 +47,7 @@ fn goes_into_the_reserve(body: &Body) -> bool {
         | Body::Reply(_)
         | Body::Gauge(_)
         | Body::Posture(_)
+        | Body::Announce(_)
         | Body::Drill(_)
         | Body::Report(_)
         | Body::Loss(_)
@@ -62,8 +63,13 @@ pub(super) struct NewConfig {
     pub(super) done: oneshot::Sender<()>,
 }
 
-/// Somebody asks what the rules know of rain and water.
-pub(super) type Ask = oneshot::Sender<RainView>;
+/// Somebody asks what rules and desk know.
+pub(super) enum Ask {
+    /// Of rain and water.
+    Rain(oneshot::Sender<RainView>),
+    /// Where drones are.
+    Drones(oneshot::Sender<Vec<DroneView>>),
+}
 
 /// The log line of a change of an incident.
 struct LogLine {
@@ -235,9 +241,11 @@ impl Junction {
                     self.commit(effects, Receipt::none()).await;
                     let _ = new.done.send(());
                 }
-                Some(answer) = asked.recv() => {
-                    let _ = answer.send(self.core.rain_view(self.clock.now()));
-                }
+                // Who has stopped waiting for it needs no answer.
+                Some(ask) = asked.recv() => match ask {
+                    Ask::Rain(answer) => drop(answer.send(self.core.rain_view(self.clock.now()))),
+                    Ask::Drones(answer) => drop(answer.send(self.core.desk.drone_views())),
+                },
                 Some(envelope) = inbox.recv() => self.take(envelope).await,
                 () = stopped(&mut stop) => break,
             }
@@ -302,6 +310,7 @@ impl Junction {
             Body::Reply(_) => "reply",
             Body::Gauge(_) => "gauge",
             Body::Posture(_) => "posture",
+            Body::Announce(_) => "announcement",
             Body::Drill(_) => "drill",
             Body::Report(_) => "report",
             Body::Fault(_) => "fault",

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     domain::{Evidence, EvidenceId},
-    store::Store,
+    store::{EvidenceError, NewEvidence, Store},
 };
 
 /// Blocks on the disk; the error is one sentence.
@@ -16,7 +16,27 @@ pub(super) fn keep_jpeg(
     at: Timestamp,
     jpeg: &[u8],
 ) -> Result<Evidence, String> {
-    let new = store.new_evidence(id, "jpg").map_err(|error| error.to_string())?;
+    fill(store, store.new_evidence(id, "jpg"), at, jpeg)
+}
+
+/// As [`keep_jpeg`], in the part that strangers have.
+pub(super) fn keep_report_jpeg(
+    store: &Store,
+    id: EvidenceId,
+    at: Timestamp,
+    jpeg: &[u8],
+) -> Result<Evidence, String> {
+    fill(store, store.new_report_picture(id), at, jpeg)
+}
+
+fn fill(
+    store: &Store,
+    new: Result<NewEvidence, EvidenceError>,
+    at: Timestamp,
+    jpeg: &[u8],
+) -> Result<Evidence, String> {
+    let new = new.map_err(|error| error.to_string())?;
+    let id = new.id();
     fs::write(&new.path, jpeg).map_err(|error| format!("a picture: {error}"))?;
     let (sha256, bytes) = store.finish_evidence(new).map_err(|error| error.to_string())?;
     Ok(Evidence {
@@ -28,5 +48,7 @@ pub(super) fn keep_jpeg(
         ends_at: None,
         pre_roll_ms: None,
         pre_roll_limit: None,
+        original_of: None,
+        kept_here: false,
     })
 }

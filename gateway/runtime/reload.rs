@@ -285,7 +285,7 @@ impl RunningGateway {
             self.ingress.write_addresses(&new);
             warn_if_plain(&new);
         }
-        applied::say(&self.shared.readiness, &new);
+        applied::say(&self.shared, &new).await;
         *lock(&self.shared.running) = new.clone();
         self.config = new;
         kept

@@ -1,7 +1,7 @@
 //! Recorded input through the same pipeline, one step at a time, on a simulated clock.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -94,6 +94,7 @@ pub struct Played {
 /// Plays everything to its end. The data folder of the configuration is used as it is.
 pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String> {
     let Replay { config, signals, start, speed, explain } = replay;
+    let config = Arc::new(config);
     let context = event_context(&config);
     let first = signals.first().map(RecordedMessage::at);
     let start = start.or(first).unwrap_or_else(|| noon(&context.timezone));
@@ -114,7 +115,12 @@ pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String
     let mut run = ReplayRun {
         core: Core::new(&config, &context, clock.now(), IdMint::new(seed(&opened.store))),
         dialects: dialects(&config),
-        evidence_worker: EvidenceWorker { store: opened.store.clone(), rings, meter },
+        evidence_worker: EvidenceWorker {
+            store: opened.store.clone(),
+            rings,
+            meter,
+            running: Arc::new(Mutex::new(config.clone())),
+        },
         store: opened.store.clone(),
         context,
         next_tick: start,

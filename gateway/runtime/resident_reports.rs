@@ -10,9 +10,9 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::{sync::watch, time::timeout};
 
-use super::{picture_file::keep_jpeg, shared::Shared};
+use super::{picture_file::keep_report_jpeg, shared::Shared};
 use crate::{
-    base::{ask, lock},
+    base::{Rarely, ask, lock},
     config::Config,
     console::reports::{Kept, ListedPlace, ReportBackend},
     domain::{
@@ -27,6 +27,8 @@ use crate::{
 const KNOWN_MAX: usize = 50_000;
 /// Reports that are neither closed nor dismissed: each is told to level after level until somebody answers it.
 const OPEN_MAX: usize = 2_000;
+/// That no more are taken is a line of the log in so long.
+const SAID_EVERY: Duration = Duration::from_secs(60);
 /// A resident waits no longer than this for the disk.
 const KEPT_WITHIN: Duration = Duration::from_secs(20);
 
@@ -68,11 +70,16 @@ impl Numbers {
 pub(super) struct KnownReports {
     numbers: OnceLock<Mutex<Numbers>>,
     ids: Mutex<IdMint>,
+    said_full: Mutex<Rarely>,
 }
 
 impl Default for KnownReports {
     fn default() -> Self {
-        Self { numbers: OnceLock::new(), ids: Mutex::new(IdMint::new(rand::random())) }
+        Self {
+            numbers: OnceLock::new(),
+            ids: Mutex::new(IdMint::new(rand::random())),
+            said_full: Mutex::new(Rarely::every(SAID_EVERY)),
+        }
     }
 }
 
@@ -92,6 +99,7 @@ impl ReportDoor {
         known: &Arc<KnownReports>,
     ) -> Self {
         let (shared, context, known) = (shared.clone(), context.clone(), known.clone());
+        shared.store.keep_room_for_reports();
         let door = Self { shared, context, known };
         let own = door.clone();
         tokio::task::spawn_blocking(move || {
@@ -109,7 +117,7 @@ impl ReportDoor {
     fn write(&self, picture: &CleanPicture) -> Result<Evidence, String> {
         let now = self.shared.clock.now();
         let id = lock(&self.known.ids).evidence(now);
-        keep_jpeg(&self.shared.store, id, now.wall, &picture.jpeg)
+        keep_report_jpeg(&self.shared.store, id, now.wall, &picture.jpeg)
     }
 
     /// A piece that no record names, because the same report had come before.
@@ -120,13 +128,8 @@ impl ReportDoor {
     }
 
     async fn keep_whole(&self, mut report: ResidentReport, picture: Option<CleanPicture>) -> Kept {
-        let store = self.shared.store.clone();
-        let open = tokio::task::spawn_blocking(move || store.open_reports()).await;
-        if open.unwrap_or(0) >= OPEN_MAX {
-            tracing::error!(
-                most = OPEN_MAX,
-                "too many residents' reports are open: no more are taken"
-            );
+        // Others may have come while its picture was looked at.
+        if self.is_full() {
             return Kept::TooManyOpen;
         }
         if let Some(picture) = picture {
@@ -172,6 +175,15 @@ impl ReportBackend for ReportDoor {
 
     fn case(&self, id: IncidentId) -> Option<Record> {
         self.shared.store.incident(id)
+    }
+
+    fn is_full(&self) -> bool {
+        let is_full = self.shared.store.open_reports() >= OPEN_MAX;
+        if is_full && let Some(more) = lock(&self.known.said_full).say() {
+            let most = OPEN_MAX;
+            tracing::error!(most, more, "too many residents' reports are open: no more are taken");
+        }
+        is_full
     }
 
     async fn keep(&self, report: ResidentReport, picture: Option<CleanPicture>) -> Kept {

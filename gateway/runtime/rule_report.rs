@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::from_config::{event_context, rules};
 use crate::{
     config::Config,
-    domain::CaseLines,
+    domain::{CaseLine, CaseLines},
     rules::tuning::{JudgedCase, Proposal, RuleAdvice, RuleFigures, Study, rule_figures, wanted},
     store::kept_tracks,
 };
@@ -72,9 +72,7 @@ pub fn rule_report(
     let context = event_context(config);
     let rules = rules(config);
     let data = &config.data.path;
-    let in_time = |at: Timestamp| (since..=now).contains(&at);
-    let lines: Vec<_> =
-        cases.lines.iter().filter(|line| in_time(line.opened_at)).cloned().collect();
+    let lines = opened_between(cases, since, now);
     let days = now.duration_since(since).as_secs_f64() / 86_400.0;
     let judged: Vec<JudgedCase> = lines.iter().filter_map(JudgedCase::of).collect();
     let kept = kept_tracks(data, &wanted(&rules, &judged));
@@ -104,5 +102,42 @@ pub fn rule_report(
             tracks_unreadable: kept.unreadable,
             tracks_left_out: kept.left_out,
         },
+    }
+}
+
+/// As the figures count them: one that was opened under a clock that cannot be right has the first time that can.
+fn opened_between(cases: &CaseLines, since: Timestamp, now: Timestamp) -> Vec<CaseLine> {
+    let in_time =
+        |line: &&CaseLine| line.counted_at().is_some_and(|at| (since..=now).contains(&at));
+    cases.lines.iter().filter(in_time).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_of_a_wrong_clock_counts_when_it_was_noted() {
+        let line = |id: u8, opened: &str, noted: Option<&str>| -> CaseLine {
+            serde_json::from_value(serde_json::json!({
+                "id": format!("00000000-0000-7000-8000-0000000000{id:02x}"), "revision": 2,
+                "kind": "intrusion", "severity": 3, "stage": "dismissed", "rule": "yard",
+                "began_at": opened, "opened_at": opened, "noted_at": noted,
+            }))
+            .unwrap()
+        };
+        let lines = vec![
+            line(1, "1970-01-01T00:03:00Z", Some("2026-11-10T16:00:00Z")),
+            line(2, "1970-01-01T00:03:00Z", None),
+            line(3, "2026-11-11T16:00:00Z", None),
+            line(4, "2026-10-11T16:00:00Z", None),
+            line(5, "1970-01-01T00:03:00Z", Some("2026-10-10T16:00:00Z")),
+        ];
+        let cases = CaseLines { lines, unreadable: 0 };
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let since = at("2026-11-01T00:00:00Z");
+        let counted = opened_between(&cases, since, at("2026-11-30T00:00:00Z"));
+        let ids: Vec<_> = counted.iter().map(|line| line.id).collect();
+        assert_eq!(ids, [cases.lines[0].id, cases.lines[2].id]);
     }
 }

@@ -11,7 +11,7 @@ use super::{device_table::DeviceTableReader, junction::Ask, platform_doors::Plat
 use crate::{
     base::ClientIds,
     base::{Progress, Readiness, Registry, Reporter},
-    camera::WakeRouter,
+    camera::{LiveFeeds, WakeRouter},
     config::Config,
     domain::{Clock, Envelope, SiteId, SourceId},
     sources::{Dialects, camera::StreamUrls},
@@ -60,6 +60,8 @@ pub(super) struct Shared {
     pub(super) links: Arc<CaseLinks>,
     /// Wakes cameras.
     pub(super) wakes: Arc<WakeRouter>,
+    /// What cameras show now, for who watches.
+    pub(super) live: LiveFeeds,
 }
 
 impl Shared {

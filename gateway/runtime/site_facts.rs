@@ -1,13 +1,14 @@
 //! What the officers' page says of the site itself: its name, its people, its departments. Pure.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::Timestamp;
 
+use super::map_facts::site_map;
 use crate::{
     config::Config,
-    console::{Person, SiteWords},
-    domain::Roster,
+    console::{Person, SiteMap, SiteWords},
+    domain::{DutyRole, Roster},
 };
 
 /// Of the latest configuration.
@@ -15,6 +16,7 @@ pub(super) struct SiteFacts {
     name: String,
     roster: Option<Roster>,
     departments: Vec<String>,
+    map: Arc<SiteMap>,
 }
 
 impl SiteFacts {
@@ -23,7 +25,20 @@ impl SiteFacts {
         let otherwise = config.routing.config.otherwise.iter().map(|one| one.department.clone());
         let departments = items.chain(otherwise).collect::<BTreeSet<_>>().into_iter().collect();
         let name = config.site.name.clone();
-        Self { name, roster: config.routing.roster.clone(), departments }
+        let (roster, map) = (config.routing.roster.clone(), Arc::new(site_map(config)));
+        Self { name, roster, departments, map }
+    }
+
+    /// Grids and sources.
+    pub(super) fn map(&self) -> Arc<SiteMap> {
+        self.map.clone()
+    }
+
+    /// On duty then by the roster, grid workers left out.
+    pub(super) fn officers_on_duty(&self, at: Timestamp) -> usize {
+        let there = self.roster.iter().flat_map(|roster| roster.on_duty_anywhere(at));
+        let names = there.filter(|who| who.role != DutyRole::Worker).map(|who| who.name);
+        names.collect::<BTreeSet<_>>().len()
     }
 
     /// Who is on duty now comes first; each name once.

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    applied, camera_table,
+    account_notes, applied, camera_table,
     cameras_run::Cameras,
     console_backend::ReloadAsked,
     core::Core,
@@ -43,7 +43,7 @@ use super::{
 use crate::{
     base::ClientIds,
     base::{Progress, Readiness, RealClock, Registry, handles, supervised},
-    camera::WakeRouter,
+    camera::{LiveFeeds, WakeRouter},
     config::{Config, env::Environment},
     domain::{Clock, DeviceTable, EventContext, IdMint, Meter, Now},
     incident::{Effects, EvidenceJob},
@@ -196,6 +196,7 @@ impl Parts {
             platforms: Platforms::at(&config.data.path, registry.clone(), readiness),
             running: Arc::new(Mutex::new(config.clone())),
             wakes: WakeRouter::new(wake_plan(&config), registry.clone()),
+            live: LiveFeeds::default(),
         };
 
         let track_feed = TrackFeed::start(&config, registry.clone(), clock.clone());
@@ -302,7 +303,9 @@ async fn ingress(
     context: &watch::Receiver<EventContext>,
     reloads: &mpsc::Sender<super::console_backend::ReloadAsked>,
 ) -> Result<Ingress, String> {
-    let mut ingress = Ingress::of(config);
+    let mut ingress = Ingress::of(config, shared.clock.clone());
+    let (accounts, own) = (ingress.accounts(), shared.clone());
+    watched(shared, "accounts", move |_| account_notes::keep(accounts.clone(), own.clone()));
     let bound = bind_all(&ingress, config, shared).await?;
     ingress.open(bound, shared, context, reloads).await;
     config.mqtt.iter().for_each(|broker| ingress.start_broker(broker, shared));
@@ -356,6 +359,8 @@ fn start_watches(
     let (own, folder, ending) = (shared.clone(), data.clone(), stop.clone());
     let table = move |_| camera_table::keep(own.clone(), folder.clone(), ending.clone());
     watched(shared, "the table of cameras", table);
+    let own = shared.clone();
+    watched(shared, "the keys of links", move |_| links::watch(own.clone()));
     let Shared { store, progress, .. } = shared.clone();
     let (asking, ending) = (progress.clone(), stop.clone());
     let ask = move |_| systemd::ask_store(store.clone(), asking.clone(), ending.clone());
@@ -384,10 +389,12 @@ fn with_services(
 }
 
 /// What of `site.d` counts, who applied it, and who asks for a reload because of it.
-fn say_applied(shared: &Shared, config: &Config, reloads: &mpsc::Sender<ReloadAsked>) {
-    applied::say(&shared.readiness, config);
-    let (noting, data) = (shared.clone(), config.data.path.clone());
-    tokio::spawn(async move { applied::note_all(&noting, &data).await });
+fn say_applied(shared: &Shared, config: &Arc<Config>, reloads: &mpsc::Sender<ReloadAsked>) {
+    let (saying, config_said) = (shared.clone(), config.clone());
+    tokio::spawn(async move {
+        applied::say(&saying, &config_said).await;
+        applied::note_all(&saying, &config_said.data.path).await;
+    });
     let (reloads, data) = (reloads.clone(), config.data.path.clone());
     watched(shared, "requests for a reload", move |_| {
         applied::serve(data.clone(), reloads.clone())

@@ -115,7 +115,7 @@ fn kinds() -> Vec<Kind> {
 }
 
 impl Config {
-    fn access(&self) -> Access<'_> {
+    pub(super) fn access(&self) -> Access<'_> {
         Access {
             url_key: "broker",
             url: &self.broker,
@@ -332,7 +332,8 @@ mod tests {
         let mut answer = answer();
         let mut deliver = async |what: &str, at: &str| {
             let (at, body) = (at.parse().unwrap(), press(what, "").into());
-            let delivery = Delivery { event_id: "1".into(), kind: "k", at, body, link: None };
+            let delivery =
+                Delivery { event_id: "1".into(), kind: "k", rule: None, at, body, link: None };
             answer.deliver(&delivery).await
         };
         let passed = |why: &str| Err(DeliverError::passed(why));

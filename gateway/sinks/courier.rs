@@ -67,9 +67,19 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
                 Ok(Done::Passed) => self.settle(&due, Outcome::Delivered, Metric::SinkPassed).await,
                 Ok(Done::Told(outcome)) => {
                     let taken = outcome == Outcome::Delivered;
-                    let metric = if taken { Metric::Delivered } else { Metric::DeadLettered };
+                    let expired = matches!(outcome, Outcome::Expired { .. });
+                    let metric = match &outcome {
+                        Outcome::Delivered => Metric::Delivered,
+                        Outcome::Expired { .. } => Metric::Expired,
+                        Outcome::Dead { .. } | Outcome::Shed { .. } | Outcome::Superseded => {
+                            Metric::DeadLettered
+                        }
+                    };
                     self.settle(&due, outcome, metric).await;
-                    circuit.works();
+                    // That the time is over says nothing of the lane.
+                    if !expired {
+                        circuit.works();
+                    }
                     // The sink takes again: what waited for that leaves now, oldest first.
                     if taken {
                         self.outbox.passed(&self.sink, Some(self.lane));
@@ -114,7 +124,8 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
         let kind = due.record.incident.kind.as_str();
         let at = self.clock.now().wall;
         let link = self.links.as_ref().and_then(|links| links.of(&event.data, at));
-        let delivery = Delivery { event_id: event.id, kind, at, body: body.into(), link };
+        let rule = due.record.incident.rule.clone();
+        let delivery = Delivery { event_id: event.id, kind, rule, at, body: body.into(), link };
         let urgent = (self.lane == Lane::Emergency).then(|| self.circuit.urgent());
         let answer = self.connection.deliver(&delivery).await;
         drop(urgent);
@@ -123,6 +134,10 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
             Err(DeliverError::Passed { why }) => {
                 tracing::debug!(sink = %self.sink, event = delivery.event_id, why, "passed over");
                 Ok(Done::Passed)
+            }
+            Err(DeliverError::Expired { why }) => {
+                tracing::warn!(sink = %self.sink, event = delivery.event_id, why, "not spoken in time, and never will be");
+                Ok(Done::Told(Outcome::Expired { reason: why }))
             }
             Err(DeliverError::Reject { answer }) if due.emergency => Err(NotTaken {
                 reason: format!("refuses an emergency: {answer}"),

@@ -80,7 +80,9 @@ impl<O: Outbox> EvidenceCourier<O> {
                     Err(DeliverError::Retry { reason, after_ms }) => {
                         return Err((reason, after_ms));
                     }
-                    Err(DeliverError::Reject { answer }) => answer,
+                    Err(
+                        DeliverError::Reject { answer } | DeliverError::Expired { why: answer },
+                    ) => answer,
                 }
             }
         };

@@ -3,6 +3,7 @@
 mod link;
 mod platform;
 mod poll;
+mod probe;
 mod talk;
 mod telling;
 mod upload;
@@ -20,6 +21,7 @@ use crate::{
     wire::{client_tls::ClientTls, file_stamp::missing},
 };
 use link::{Judgement, Link, judge};
+pub(super) use probe::ask;
 
 pub use platform::Config as ProfileConfig;
 pub(super) use platform::PlatformSink;

@@ -93,6 +93,7 @@ mod tests {
         let delivery = Delivery {
             event_id: "1".into(),
             kind: "crowd",
+            rule: None,
             at: jiff::Timestamp::UNIX_EPOCH,
             body: r#"{"c":3}"#.into(),
             link: None,

@@ -1,6 +1,9 @@
 //! The kinds of sinks: `[[sink]]` by its `kind`, and the connection that each makes.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,6 +16,7 @@ use super::{
     mqtt,
     platform_replies::{PlatformReplies, RepliesGiven},
     sink::{DeliverError, Delivery, Lane, Sink},
+    speaker,
 };
 use jiff::Timestamp;
 
@@ -35,6 +39,10 @@ pub enum Config {
     Mqtt(mqtt::Config),
     /// A district's own platform, by the requests of a profile.
     Profile(Box<http::ProfileConfig>),
+    /// A loudspeaker, of `[[speaker]]` and `[[announce]]`.
+    #[serde(skip_deserializing)]
+    #[schemars(skip)]
+    Speaker(Box<speaker::Config>),
     /// A text made of a template, to a robot or a message service.
     Webhook(Box<http::WebhookConfig>),
 }
@@ -47,6 +55,7 @@ impl Config {
         match self {
             Self::Answer(config) => config.id.as_str().into(),
             Self::Profile(config) => config.id.as_str().into(),
+            Self::Speaker(config) => config.id(),
             Self::Webhook(config) => config.id.as_str().into(),
             Self::Http(config) => config.id.as_str().into(),
             Self::Jsonl(config) => config.id.as_str().into(),
@@ -59,9 +68,15 @@ impl Config {
         &self,
         (site, ids): (&SiteId, &ClientIds),
         lane: Lane,
-        maps: &CaseMaps,
+        (maps, floor): (&CaseMaps, &Arc<speaker::Floor>),
     ) -> AnySink {
         match self {
+            Self::Speaker(config) => AnySink::Speaker(Box::new(speaker::SpeakerSink::new(
+                config,
+                (site, ids),
+                lane,
+                floor,
+            ))),
             Self::Profile(config) => {
                 AnySink::Platform(Box::new(http::PlatformSink::new(config, maps)))
             }
@@ -87,6 +102,8 @@ impl Config {
             Self::Mqtt(config) => &config.levels,
             // A platform has a life of a case of its own, from its opening.
             Self::Profile(_) => &[],
+            // What is not said at once is of no use.
+            Self::Speaker(_) => &[],
         }
     }
 
@@ -100,7 +117,9 @@ impl Config {
                 .profile()
                 .filter(|profile| profile.names_link())
                 .map(|_| LinkFor { name: config.link_for.clone(), ..LinkFor::default() }),
-            Self::Answer(_) | Self::Http(_) | Self::Jsonl(_) | Self::Mqtt(_) => None,
+            Self::Answer(_) | Self::Http(_) | Self::Jsonl(_) | Self::Mqtt(_) | Self::Speaker(_) => {
+                None
+            }
         }
     }
 
@@ -112,6 +131,7 @@ impl Config {
             | Self::Jsonl(_)
             | Self::Mqtt(_)
             | Self::Profile(_)
+            | Self::Speaker(_)
             | Self::Webhook(_) => false,
         }
     }
@@ -127,6 +147,7 @@ impl Config {
             | Self::Jsonl(_)
             | Self::Mqtt(_)
             | Self::Profile(_)
+            | Self::Speaker(_)
             | Self::Webhook(_) => None,
         }
     }
@@ -137,7 +158,7 @@ impl Config {
         match self {
             Self::Webhook(config) => Some(&config.departments),
             Self::Http(_) | Self::Mqtt(_) | Self::Profile(_) => Some(&[]),
-            Self::Answer(_) | Self::Jsonl(_) => None,
+            Self::Answer(_) | Self::Jsonl(_) | Self::Speaker(_) => None,
         }
     }
 
@@ -155,6 +176,10 @@ impl Config {
             Self::Webhook(config) => config.passes(event, now),
             Self::Answer(config) => config.passes(event),
             Self::Profile(config) => config.passes(&event.data),
+            Self::Speaker(config) => {
+                let rule = record.incident.rule.as_ref().map(crate::domain::RuleId::as_str);
+                config.passes(event, rule)
+            }
             Self::Http(_) | Self::Jsonl(_) | Self::Mqtt(_) => None,
         }
     }
@@ -197,6 +222,7 @@ impl Config {
         let mut problems = match self {
             Self::Answer(config) => config.problems(),
             Self::Profile(config) => config.problems(),
+            Self::Speaker(config) => config.speaker.problems(),
             Self::Webhook(config) => config.problems(),
             Self::Http(config) => config.problems(),
             Self::Jsonl(_) => Vec::new(),
@@ -211,6 +237,7 @@ impl Config {
         match self {
             Self::Answer(config) => config.warnings(),
             Self::Profile(config) => config.warnings(),
+            Self::Speaker(config) => config.speaker.warnings(),
             Self::Webhook(config) => config.warnings(),
             Self::Http(config) => config.warnings(),
             Self::Jsonl(_) => Vec::new(),
@@ -226,6 +253,7 @@ pub enum AnySink {
     Jsonl(jsonl::JsonlSink),
     Mqtt(Box<mqtt::MqttSink>),
     Platform(Box<http::PlatformSink>),
+    Speaker(Box<speaker::SpeakerSink>),
     Webhook(Box<http::WebhookSink>),
 }
 
@@ -234,6 +262,7 @@ impl Sink for AnySink {
         match self {
             Self::Answer(sink) => sink.deliver(delivery).await,
             Self::Platform(sink) => sink.deliver(delivery).await,
+            Self::Speaker(sink) => sink.deliver(delivery).await,
             Self::Webhook(sink) => sink.deliver(delivery).await,
             Self::Http(sink) => sink.deliver(delivery).await,
             Self::Jsonl(sink) => sink.deliver(delivery).await,

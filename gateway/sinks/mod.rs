@@ -7,6 +7,7 @@ mod courier;
 mod early_replies;
 mod evidence;
 mod heartbeat;
+mod home_assistant;
 mod http;
 mod jsonl;
 mod kinds;
@@ -17,8 +18,10 @@ mod mqtt;
 mod outbox;
 mod platform_replies;
 mod presence;
+mod probe;
 mod profile;
 mod sink;
+mod speaker;
 mod template;
 #[cfg(test)]
 mod tests_case_map;
@@ -33,6 +36,7 @@ pub use circuit::{Circuit, Report, SinkHealth};
 pub use courier::Courier;
 pub use evidence::EvidenceCourier;
 pub use heartbeat::{EncodedHeartbeat, GatherFacts, HeartbeatSettings, HeartbeatSource};
+pub use home_assistant::{GatherHome, HomeAssistant, HomeDevice, HomeFacts, HomeSink};
 pub use http::{Config as HttpConfig, Poller, ProfileConfig, Uploader, WebhookConfig};
 pub use jsonl::Config as JsonlConfig;
 pub use kinds::{AnySink, Config, KINDS};
@@ -42,4 +46,7 @@ pub use outbox::{Due, Outbox, Piece};
 pub use platform_replies::{NotStored, PlatformReplies, Pushed, RepliesGiven, replies_part};
 pub use presence::Presence;
 pub use profile::{Categories, Category, TakenReplies};
-pub use sink::{DeliverError, Delivery, Lane, Sink};
+pub use sink::{DeliverError, Delivery, Lane, Sink, SinkAnswer};
+pub use speaker::{
+    AnnounceConfig, Causes, Config as SpeakerSinkConfig, Floor, SpeakerConfig, VoiceConfig,
+};

@@ -35,6 +35,10 @@ pub struct Config {
     /// PEM file of its private key.
     #[serde(default)]
     pub client_key_file: Option<PathBuf>,
+    /// Home Assistant at this broker finds cases, devices, posture and sinks by itself (retained topics below
+    /// `homeassistant/`); switched off, they are taken away again. Default false.
+    #[serde(default)]
+    pub home_assistant: bool,
     /// Seconds to wait for the PUBACK. Default 10.
     #[serde(default = "timeout_s")]
     pub timeout_s: u64,
@@ -49,7 +53,7 @@ fn timeout_s() -> u64 {
 }
 
 impl Config {
-    fn access(&self) -> Access<'_> {
+    pub(super) fn access(&self) -> Access<'_> {
         Access {
             url_key: "broker",
             url: &self.broker,

@@ -53,7 +53,11 @@ impl Presence {
                 self.post(id, HttpSink::new(&config)).await;
             }
             Config::Mqtt(config) => self.stay(config).await,
-            Config::Answer(_) | Config::Jsonl(_) | Config::Profile(_) | Config::Webhook(_) => {}
+            Config::Answer(_)
+            | Config::Jsonl(_)
+            | Config::Profile(_)
+            | Config::Speaker(_)
+            | Config::Webhook(_) => {}
         }
     }
 
@@ -75,6 +79,7 @@ impl Presence {
             let delivery = Delivery {
                 event_id: heartbeat.event_id,
                 kind: "heartbeat",
+                rule: None,
                 at: self.clock.now().wall,
                 body: heartbeat.body,
                 link: None,

@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 /// Emergencies have a lane of their own (P3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Delivery {
     pub event_id: String,
     /// Kind of the incident, e.g. `intrusion`.
     pub kind: &'static str,
+    /// The rule that opened it.
+    pub rule: Option<crate::domain::RuleId>,
     /// The gateway's clock as it is sent.
     pub at: jiff::Timestamp,
     /// CloudEvents, structured JSON.
@@ -43,6 +46,9 @@ pub enum DeliverError {
     /// The other end will never take it; its answer is kept.
     #[error("{answer}")]
     Reject { answer: String },
+    /// A speaker could not say it while it was of use: it is never said.
+    #[error("expired: {why}")]
+    Expired { why: String },
     /// The event is not for this sink: settled, and nothing was sent.
     #[error("passed over: {why}")]
     Passed { why: String },
@@ -56,6 +62,19 @@ impl DeliverError {
     pub(super) fn passed(why: &str) -> Self {
         Self::Passed { why: why.into() }
     }
+}
+
+/// What the other end of a sink answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SinkAnswer {
+    /// In its own words.
+    pub says: String,
+    /// It does not know our token, or does not let us in.
+    pub refuses_us: bool,
+    /// It has a fault of its own.
+    pub fails: bool,
+    /// Its clock, if it told.
+    pub its_clock: Option<Timestamp>,
 }
 
 /// Ok only when the other end has it.

@@ -344,6 +344,7 @@ pub(super) mod tests {
         let mut delivery = Delivery {
             event_id: "1".into(),
             kind: "k",
+            rule: None,
             at: jiff::Timestamp::UNIX_EPOCH,
             body: forged.into(),
             link: None,

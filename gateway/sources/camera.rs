@@ -16,7 +16,7 @@ use url::Url;
 
 use crate::{
     domain::{Datum, HwDecode},
-    wire::address,
+    wire::{address, file_stamp::read_text},
 };
 
 /// How the address of a live stream begins.
@@ -89,6 +89,16 @@ pub struct Config {
     /// Code of its grid, where the place is not known.
     #[serde(default)]
     pub grid: Option<String>,
+    /// Where it looks, from true north, clockwise, degrees, 0 to 360: the map draws what it sees. Without
+    /// it, it is a point there.
+    #[serde(default)]
+    pub bearing_deg: Option<f64>,
+    /// How wide it sees, degrees, 1 to 360. Default 70.
+    #[serde(default)]
+    pub view_deg: Option<f64>,
+    /// How far it is of use, metres, 1 to 2000. Default 40.
+    #[serde(default)]
+    pub view_m: Option<f64>,
     /// RTSP over `tcp` (default) or `udp`.
     #[serde(default)]
     pub transport: Transport,
@@ -136,6 +146,11 @@ pub struct Config {
     /// video file, another one.
     #[serde(default)]
     pub detect_url: Option<String>,
+    /// Parts of the picture that nobody is shown, polygons `[[[x, y], …]]` in 0..1: black in every snapshot, also in
+    /// originals. Vision looks there all the same (`mask` is for that). Clips and live pictures show it: no sink
+    /// gets the file of a clip of this camera.
+    #[serde(default)]
+    pub private: Vec<Vec<[f32; 2]>>,
     /// Where the camera is asked (ONVIF): `http://192.0.2.5/onvif/device_service`, or `https://…`.
     /// Its user is the one in this url, `username`, or the one in `url`. Where `url` is absent, the
     /// camera's streams are found by it, and again when they break off. Its own motion events wake
@@ -184,8 +199,8 @@ pub(super) fn with_credentials(
 /// Of a `password_file`, as it is now: without white space and the mark of an editor (BOM) around it.
 pub fn password_of(file: Option<&Path>) -> Result<Option<String>, String> {
     let Some(path) = file else { return Ok(None) };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("password_file {}: {error}", path.display()))?;
+    let text =
+        read_text(path).map_err(|error| format!("password_file {}: {error}", path.display()))?;
     Ok(Some(text.trim_start_matches('\u{feff}').trim().to_owned()))
 }
 
@@ -325,6 +340,19 @@ impl Config {
             let message = "of what? expected `onvif = \"http://…\"` beside it, and no `url`";
             problems.push(("onvif_source", message.into()));
         }
+        for (key, value, low, high, unit) in [
+            ("bearing_deg", self.bearing_deg, 0.0, 360.0, "degrees"),
+            ("view_deg", self.view_deg, 1.0, 360.0, "degrees"),
+            ("view_m", self.view_m, 1.0, 2_000.0, "metres"),
+        ] {
+            if let Some(value) = value.filter(|value| !(low..=high).contains(value)) {
+                problems.push((key, format!("{value}: expected {low} to {high} {unit}")));
+            }
+        }
+        if self.bearing_deg.is_none() && (self.view_deg.is_some() || self.view_m.is_some()) {
+            let message = "is missing; view_deg and view_m say nothing without it";
+            problems.push(("bearing_deg", message.into()));
+        }
         if !(0.1..=60.0).contains(&self.detect_fps) {
             problems.push(("detect_fps", format!("{}: expected 0.1 to 60", self.detect_fps)));
         }
@@ -370,6 +398,23 @@ mod tests {
                 assert_eq!(said(&format!("{key} = {wrong}")).len(), 1, "{key} = {wrong}");
             }
         }
+    }
+
+    #[test]
+    fn what_a_camera_sees_on_the_map_has_ranges_too() {
+        for (key, low, high) in
+            [("bearing_deg", 0, 360), ("view_deg", 1, 360), ("view_m", 1, 2_000)]
+        {
+            let bearing = if key == "bearing_deg" { "" } else { "bearing_deg = 90\n" };
+            for fine in [low, high] {
+                assert_eq!(said(&format!("{bearing}{key} = {fine}")), Vec::<String>::new());
+            }
+            for wrong in [format!("{}", low - 1), format!("{}", high + 1), "nan".into()] {
+                let said = said(&format!("{bearing}{key} = {wrong}"));
+                assert!(said.len() == 1 && said[0].starts_with(key), "{key} = {wrong}: {said:?}");
+            }
+        }
+        assert!(said("view_m = 30")[0].starts_with("bearing_deg"), "it says nothing by itself");
     }
 
     #[test]

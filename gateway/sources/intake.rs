@@ -130,7 +130,7 @@ impl Config {
 
     /// Each user of the file, and the devices that it binds him to; empty if it cannot be read.
     pub fn users(&self) -> Vec<(String, Vec<String>)> {
-        let users = self.users_file.as_ref().map(users::read).and_then(Result::ok);
+        let users = self.users_file.as_deref().map(users::read).and_then(Result::ok);
         let row = |(name, user): (String, users::User)| {
             (name, user.grants.devices.into_iter().collect::<Vec<_>>())
         };
@@ -304,7 +304,7 @@ impl Intake {
 
     /// As [`Self::bind`], on a listener that is there: another intake may serve it until now.
     pub fn on(listener: Arc<TcpListener>, config: &Config, given: Given) -> Result<Self, String> {
-        let users = config.users_file.as_ref().map(users::read).transpose()?.unwrap_or_default();
+        let users = config.users_file.as_deref().map(users::read).transpose()?.unwrap_or_default();
         let tls = config.tls().server().map_err(|reason| format!("intake: {reason}"))?;
         let Given { dialects, envelopes, clock, meter, readiness } = given;
         let shared = Shared {

@@ -15,6 +15,7 @@ use super::{
     facts::{Fact, Forked},
     folder::{self, DataFolder},
     journal::{segment_path, segments},
+    key_chest,
     open::open_as_it_was,
 };
 use crate::domain::NoMeter;
@@ -24,8 +25,9 @@ const TRIES_MAX: usize = 5;
 
 /// Copies journal and evidence of `from` to `to`, which must be empty or not there. The
 /// gateway may run: the journal only grows at its end, so that any copy of it is a state that a
-/// power cut might have left. What is found is verified; the lines are for people.
-pub fn backup(from: &Path, to: &Path) -> Result<Vec<String>, String> {
+/// power cut might have left. What is found is verified; the lines are for people. `passphrase`: the site's own
+/// keys go along, sealed with it; without, originals cannot be opened from the copy.
+pub fn backup(from: &Path, to: &Path, passphrase: Option<&str>) -> Result<Vec<String>, String> {
     let (source, target) = (DataFolder::new(from), DataFolder::new(to));
     if !source.journal().is_dir() {
         return Err(format!("{}: no gridpost data folder (no journal in it)", from.display()));
@@ -35,7 +37,7 @@ pub fn backup(from: &Path, to: &Path) -> Result<Vec<String>, String> {
     let mut tries = 0;
     loop {
         make(&target).map_err(failed)?;
-        match copy(&source, &target) {
+        match copy(&source, &target).and_then(|()| copy_keys(&source, &target)) {
             Ok(()) => break,
             Err(error) if error.kind() == io::ErrorKind::NotFound && tries < TRIES_MAX => {
                 tries += 1;
@@ -44,15 +46,26 @@ pub fn backup(from: &Path, to: &Path) -> Result<Vec<String>, String> {
             Err(error) => return Err(failed(error)),
         }
     }
+    let keys_line = key_chest::fill(from, to, passphrase)?;
     finish(&target).map_err(failed)?;
-    let report = check(to);
+    let mut report = check(to);
+    report.lines.push(keys_line);
     if report.sound { Ok(report.lines) } else { Err(report.lines.join("; ")) }
 }
 
 /// Makes a data folder of a backup. From then on its incidents continue at revisions which
-/// the box that was backed up cannot have used, so that nothing is sent twice in effect.
-pub fn restore(from: &Path, to: &Path, at: Timestamp) -> Result<Vec<String>, String> {
-    let report = check(from);
+/// the box that was backed up cannot have used, so that nothing is sent twice in effect. The target may hold the
+/// `keys` of the folder that it follows: they stay, with every revocation since the backup. `passphrase`: of keys
+/// that went along.
+pub fn restore(
+    from: &Path,
+    to: &Path,
+    at: Timestamp,
+    passphrase: Option<&str>,
+) -> Result<Vec<String>, String> {
+    // Before anything is copied: a wrong passphrase costs no time.
+    let keys = key_chest::open(from, passphrase)?;
+    let mut report = check(from);
     if !report.sound {
         return Err(format!("{}: {}", from.display(), report.lines.join("; ")));
     }
@@ -62,18 +75,44 @@ pub fn restore(from: &Path, to: &Path, at: Timestamp) -> Result<Vec<String>, Str
             from.display()
         ));
     }
-    must_be_empty(to)?;
     let failed = |error: io::Error| format!("{}: the restore failed: {error}", to.display());
-    let target = DataFolder::new(to);
+    let (source, target) = (DataFolder::new(from), DataFolder::new(to));
+    let keeps_keys = has_only_keys(&target);
+    if !keeps_keys {
+        must_be_empty(to)?;
+    }
     make(&target).map_err(failed)?;
-    copy(&DataFolder::new(from), &target).map_err(failed)?;
+    copy(&source, &target).map_err(failed)?;
+    if !keeps_keys {
+        copy_keys(&source, &target).map_err(failed)?;
+    }
+    report.lines.push(key_chest::put_back(to, keys)?);
     finish(&target).map_err(failed)?;
     // Opened once for this note alone; the sinks stay who they were.
     let config = Config { min_free_bytes: 0, ..Config::at(to) };
     let opened = open_as_it_was(&config, Arc::new(NoMeter)).map_err(|error| error.to_string())?;
     let noted = opened.store.write_blocking(vec![Fact::Forked(Forked { at })], Vec::new());
     noted.and_then(|()| opened.store.close_blocking()).map_err(|error| error.to_string())?;
-    Ok(report.lines)
+    Ok(report.lines.into_iter().chain(about_links(&source, keeps_keys)).collect())
+}
+
+/// The keys of signed links, and nothing else: whoever put them there wants them kept.
+fn has_only_keys(target: &DataFolder) -> bool {
+    let Ok(mut entries) = target.root.read_dir() else { return false };
+    let is_keys =
+        |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|entry| entry.path() == target.keys());
+    target.keys().join("links.key").is_file() && entries.all(is_keys)
+}
+
+/// What somebody has to know who once revoked a link.
+fn about_links(source: &DataFolder, keeps_keys: bool) -> Option<String> {
+    let line = match keeps_keys {
+        true => "links: the keys that were there stay, with all that was revoked since the backup",
+        false => {
+            "links: those that were revoked after the backup ARE GOOD AGAIN, until `gridpost links revoke --person NAME` or `--all`; put `keys` of the old folder into the new one before a restore, and they stay revoked"
+        }
+    };
+    source.keys().join("links.key").is_file().then(|| line.to_owned())
 }
 
 fn must_be_empty(path: &Path) -> Result<(), String> {
@@ -124,7 +163,9 @@ fn copy(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
     }
     copy_applied(&source.site_d(), &target.site_d())?;
     copy_applied(&source.site_d().join("versions"), &target.site_d().join("versions"))?;
-    copy_keys(source, target)?;
+    if source.holds().exists() {
+        fs::copy(source.holds(), target.holds())?;
+    }
     fs::copy(source.root.join("format"), target.root.join("format"))?;
     Ok(())
 }
@@ -168,7 +209,8 @@ fn copy_applied(from: &Path, to: &Path) -> io::Result<()> {
 /// as before. For their owner alone there too, whatever they are here: nobody else enters the folder meanwhile.
 fn copy_keys(source: &DataFolder, target: &DataFolder) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    let is_whole = |path: &Path| path.extension().is_none_or(|end| end != "new");
+    let is_own = |path: &Path| key_chest::NOT_COPIED.iter().any(|name| path.ends_with(name));
+    let is_whole = |path: &Path| path.extension().is_none_or(|end| end != "new") && !is_own(path);
     let copies = copy_closed(&source.keys(), &target.keys(), is_whole)?;
     let own = |copy: &PathBuf| fs::set_permissions(copy, fs::Permissions::from_mode(0o600));
     copies.iter().try_for_each(own)

@@ -15,6 +15,7 @@ use super::{
     journal::{Location, segment_path, segments},
     ledger::Ledger,
     left::Left,
+    originals,
     recover::{Recovered, RecoveryTarget, recover},
     state::State,
 };
@@ -214,8 +215,16 @@ impl CheckReport {
     }
 
     fn evidence(&mut self, data_folder: &DataFolder, pieces: &Pieces) {
-        let mut right = 0;
+        let (mut right, mut sealed) = (0, 0);
         for (id, stated) in pieces.named.iter().filter(|(id, _)| !pieces.gone.contains(id)) {
+            if stated.original_of.is_some() {
+                match originals::check(data_folder, stated) {
+                    originals::Checked::Right => right += 1,
+                    originals::Checked::NoKey => sealed += 1,
+                    originals::Checked::Wrong(why) => self.bad(format!("evidence {id}: {why}")),
+                }
+                continue;
+            }
             let found = evidence::find(data_folder, stated)
                 .map(|path| File::open(&path).and_then(|file| sha256(&file)));
             match found {
@@ -232,5 +241,10 @@ impl CheckReport {
             "evidence: {right} files right, {named} named, {} removed by age",
             pieces.gone.len()
         ));
+        if sealed > 0 {
+            self.lines.push(format!(
+                "evidence: {sealed} originals cannot be opened or checked here: their key (keys/originals.key) is not in this folder"
+            ));
+        }
     }
 }

@@ -34,7 +34,7 @@ pub struct Config {
     #[serde(default = "default_min_free_bytes")]
     pub min_free_bytes: u64,
     /// Most bytes all snapshots and clips may take; beyond it the oldest go that are finished and
-    /// delivered, and if there are none, no new one is made. Default 20 GiB.
+    /// delivered, and if there are none, no new one is made. With `[reports]` a tenth of it is theirs. Default 20 GiB.
     #[serde(default = "default_evidence_max_bytes")]
     pub evidence_max_bytes: u64,
     /// Most bytes of unreadable payloads that are kept to be looked at. Default 64 MiB.

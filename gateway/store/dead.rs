@@ -115,6 +115,7 @@ impl State {
             location: letter.location,
             owed: vec![retried.sink.clone()],
             unlisted: false,
+            may_yield: false,
             piece: letter.piece,
         };
         if letter.answers.is_empty() {

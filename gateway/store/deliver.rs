@@ -156,11 +156,14 @@ impl Store {
         let mut state = lock(&self.inner.shared.state);
         let pending = state.due.pending.get(&settled.change).ok_or(SettleError::NotDue)?;
         let (kind, class, piece) = (pending.kind, pending.class, pending.piece);
+        let may_yield = pending.may_yield;
         // The file of an emergency may be refused for good, its record never; neither is shed.
         let may_end = match &settled.outcome {
-            Outcome::Delivered => true,
+            // What nobody can hear any more in time is not kept for a time when it misleads.
+            Outcome::Delivered | Outcome::Expired { .. } => true,
             Outcome::Dead { .. } => class != Class::Emergency || piece.is_some(),
             Outcome::Shed { .. } => class != Class::Emergency,
+            Outcome::Superseded => may_yield,
         };
         if !may_end {
             tracing::error!(sink = %settled.sink, seq = settled.change, outcome = ?settled.outcome, "an emergency is never given up; it stays pending");

@@ -1,7 +1,8 @@
 //! Disk space: what the disk has left, and what goes, in which order, when it runs low (P11).
 //!
 //! Below `min_free_bytes` no new evidence is made, and evidence that is finished, delivered and
-//! past its days is removed. Below half of it, notices that still wait are shed, oldest first, each
+//! past its days is removed. Below half of it the oldest finished and delivered evidence goes, whatever its
+//! age, such as nobody holds before such as somebody does; notices that still wait are shed, oldest first, each
 //! entered in the ledger, and the settled part of the journal shrinks to its last segments. When a
 //! write finds no space at all, the store removes a reserve file that it keeps for that moment:
 //! from then on only presses (and the settlements that free space) are written. A pending alert or
@@ -22,7 +23,7 @@ use std::{
 
 use rand::RngCore;
 
-use super::{Config, Store, disk::Disk, evidence, facts::Fact, writer::WriteJob};
+use super::{Config, Store, disk::Disk, evidence, facts::Fact, room::Shares, writer::WriteJob};
 use crate::{
     base::lock,
     domain::{Now, Outcome, Settled},
@@ -70,8 +71,8 @@ pub(super) struct DiskSpace {
     level: AtomicU8,
     /// A write found no space; cleared by a check that finds some.
     full: AtomicBool,
-    /// Of all snapshots and clips.
-    pub(super) evidence_bytes: AtomicU64,
+    /// Who has how much of the room for evidence.
+    pub(super) shares: Shares,
     /// What the journal shrinks to.
     pub(super) journal_max_bytes: AtomicU64,
     /// A check found the journal above that: its oldest segment is to be looked at again.
@@ -84,7 +85,7 @@ impl DiskSpace {
         Self {
             level: AtomicU8::new(0),
             full: AtomicBool::new(false),
-            evidence_bytes: AtomicU64::new(0),
+            shares: Shares::new(),
             journal_max_bytes: AtomicU64::new(config.max_bytes),
             look_again: AtomicBool::new(false),
         }
@@ -171,10 +172,16 @@ impl Store {
         if level > SpaceLevel::Fine {
             short.push(format!("{free} bytes are free, {} are asked for", config.min_free_bytes));
             check.pieces += self.tidy(now)?.pieces;
+            // Presses go before all evidence: what they need is made room for, and no more.
+            if level >= SpaceLevel::Tight {
+                let wanted = config.min_free_bytes.saturating_sub(free);
+                check.pieces +=
+                    self.make_room(None, (wanted, 0), "to make room for presses", now)?;
+            }
         } else {
             self.ensure_reserve();
         }
-        check.pieces += self.bound_evidence(&mut short)?;
+        check.pieces += self.bound_evidence(now, &mut short)?;
         let too_much_pending = self.bound_journal(level, &mut short);
         if too_much_pending || level >= SpaceLevel::Tight {
             check.shed = self.shed(now, &short.join("; "))?;
@@ -187,26 +194,13 @@ impl Store {
             // Wakes the writer, which lets segments go.
             drop(self.inner.queue.try_send(WriteJob::default()));
         }
+        if !short.is_empty()
+            && let Some(days) = self.days_kept(now)
+        {
+            short.push(format!("evidence of the last {days} days is kept"));
+        }
         check.short = (!short.is_empty()).then(|| short.join("; "));
         Ok(check)
-    }
-
-    /// Removes evidence beyond its own bound; returns how many pieces. What cannot be removed is
-    /// added to `short`.
-    fn bound_evidence(&self, short: &mut Vec<String>) -> io::Result<usize> {
-        let most = self.inner.config.evidence_max_bytes;
-        let total = &self.inner.shared.disk_space.evidence_bytes;
-        if total.load(Ordering::Relaxed) <= most {
-            return Ok(0);
-        }
-        let removed = self.shrink_evidence()?;
-        let left = total.load(Ordering::Relaxed);
-        if left > most {
-            short.push(format!(
-                "evidence takes {left} bytes, evidence_max_bytes is {most}, and all of it is needed"
-            ));
-        }
-        Ok(removed)
     }
 
     /// Sets what the writer shrinks the journal to. True: what is pending alone takes more than the

@@ -42,6 +42,9 @@ pub(super) struct Pending {
     /// A device on no list opened it: it comes after those that are on one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) unlisted: bool,
+    /// A mere update: newer records of its incident may stand for it (`superseded.rs`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) may_yield: bool,
     /// The file itself is owed, and not a record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) piece: Option<EvidenceId>,
@@ -267,6 +270,36 @@ impl DueBook {
         let mut found: Vec<(SinkId, u64)> = self.sinks.iter().flat_map(of).collect();
         found.sort_by_key(|&(_, seq)| seq);
         found.truncate(most);
+        found
+    }
+
+    /// Updates of this incident that wait though `keep` newer ones of it wait at the same sink: sink and
+    /// seq. It stops when it has found `most` of them. What is under way is let be.
+    pub(super) fn superseded(
+        &self,
+        incident: IncidentId,
+        keep: usize,
+        most: usize,
+    ) -> Vec<(SinkId, u64)> {
+        let (mut newer, mut found) = (HashMap::<&SinkId, usize>::new(), Vec::new());
+        for &(_, seq) in self.by_incident.range((incident, 0)..=(incident, u64::MAX)).rev() {
+            let Some(pending) = self.pending.get(&seq).filter(|pending| pending.may_yield) else {
+                continue;
+            };
+            for sink in &pending.owed {
+                let waits = self.sinks.get(sink).is_some_and(|due| {
+                    !due.in_flight.contains(&seq) && !due.settling.contains(&seq)
+                });
+                let newer = newer.entry(sink).or_default();
+                if waits && *newer >= keep {
+                    found.push((sink.clone(), seq));
+                }
+                *newer += usize::from(waits);
+            }
+            if found.len() >= most {
+                break;
+            }
+        }
         found
     }
 

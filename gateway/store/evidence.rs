@@ -11,7 +11,9 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{disk::Disk, error::EvidenceError, folder::DataFolder, format::hex};
+use super::{
+    disk::Disk, error::EvidenceError, folder::DataFolder, format::hex, originals::SEALED_EXTENSION,
+};
 use crate::domain::{Evidence, EvidenceId};
 
 /// A piece of evidence on its way to disk. Dropped unfinished, its file is removed.
@@ -92,6 +94,7 @@ pub(super) fn sha256(mut file: &File) -> io::Result<(String, u64)> {
 /// The file of a piece, whatever its extension.
 pub(super) fn find(data_folder: &DataFolder, evidence: &Evidence) -> Option<PathBuf> {
     let extension = match evidence.media_type.as_str() {
+        _ if evidence.original_of.is_some() => SEALED_EXTENSION,
         "image/jpeg" => "jpg",
         "video/mp4" => "mp4",
         _ => "bin",

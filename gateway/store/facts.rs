@@ -15,7 +15,8 @@ use crate::domain::{
 /// not know; payloads are JSON, readable with any tool after a disaster.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Fact {
-    /// Kinds 1 press, 2 change, 3 reply, 5 evidence, 6 look, 7 quarantine, 8 gauge.
+    /// Kinds 1 press, 2 change, 3 reply, 5 evidence, 6 look, 7 quarantine, 8 gauge, 9 applied, 10 link,
+    /// 14 exported, 15 held.
     Entry(Entry),
     /// Kind 4.
     Settled(SettledFact),
@@ -131,6 +132,9 @@ pub(super) struct Gone {
     pub(super) evidence: EvidenceId,
     /// For people.
     pub(super) reason: String,
+    /// When; absent where an older gateway removed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) at: Option<Timestamp>,
 }
 
 /// A dead letter is to be sent again: pending once more. Written once for each time it was
@@ -186,6 +190,9 @@ impl Fact {
             Self::Entry(Entry::Gauge { .. }) => 8,
             Self::Entry(Entry::Applied { .. }) => 9,
             Self::Entry(Entry::LinkMade { .. }) => 10,
+            Self::Entry(Entry::Access(_)) => 11,
+            Self::Entry(Entry::Exported { .. }) => 14,
+            Self::Entry(Entry::Held { .. }) => 15,
             Self::Standing(_) => STANDING_KIND,
             Self::Carried(_) => 17,
             Self::Retired(_) => 18,
@@ -226,7 +233,7 @@ impl Fact {
             return Err(format!("version {version} of kind {kind} is not known here"));
         }
         match kind {
-            1 | 2 | 3 | 5..=10 => json(payload).map(Self::Entry),
+            1 | 2 | 3 | 5..=11 | 14 | 15 => json(payload).map(Self::Entry),
             4 => json(payload).map(Self::Settled),
             STANDING_KIND => json(payload).map(Self::Standing),
             17 => json(payload).map(Self::Carried),

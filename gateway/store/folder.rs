@@ -14,9 +14,10 @@ use rustix::{
 
 use super::{disk::Disk, error::OpenError, format::FORMAT_VERSION};
 
-const FORMAT_WORD: &str = "gridpost-store";
+pub(super) const FORMAT_WORD: &str = "gridpost-store";
 /// What lies in a data folder, up to the first dot.
 const OUR_NAMES: &[&str] = &[
+    "accounts",
     "apply",
     "cameras",
     "client-id",
@@ -24,21 +25,36 @@ const OUR_NAMES: &[&str] = &[
     "drill",
     "evidence",
     "figures",
+    "first-account",
     "format",
+    "home-assistant",
+    "holds",
     "in-hand",
     "index",
     "journal",
     "keys",
     "lock",
+    "login-failures",
     "platforms",
     "quarantine",
     "reserve",
     "retry",
     "run",
+    "sessions",
     "site",
     "standing",
+    "token",
     "tracks",
 ];
+/// What comes behind the first dot of such a name: a folder's, a file's, and those of files on their way.
+const OUR_ENDINGS: &[&str] =
+    &["", ".d", ".done", ".json", ".json.new", ".done.new", ".lock", ".new"];
+
+/// Whether a file or folder of this name in the data folder is the gateway's own.
+pub fn is_own_name(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default();
+    OUR_NAMES.contains(&stem) && OUR_ENDINGS.contains(&&name[stem.len()..])
+}
 
 /// Names of everything in the data folder.
 #[derive(Clone, Debug)]
@@ -88,6 +104,10 @@ impl DataFolder {
     pub(super) fn keys(&self) -> PathBuf {
         self.root.join("keys")
     }
+    /// Evidence that is kept whatever its age.
+    pub(super) fn holds(&self) -> PathBuf {
+        self.root.join("holds.json")
+    }
     /// Let go when there is no room left, for the presses.
     pub(super) fn reserve(&self) -> PathBuf {
         self.root.join("reserve")
@@ -95,7 +115,7 @@ impl DataFolder {
     fn lock(&self) -> PathBuf {
         self.root.join("lock")
     }
-    fn format(&self) -> PathBuf {
+    pub(super) fn format(&self) -> PathBuf {
         self.root.join("format")
     }
 }
@@ -319,6 +339,7 @@ mod tests {
         for (what, mode, names, closed) in [
             ("made by hand", 0o777, &[][..], true),
             ("a data folder", 0o755, &["format", "journal", "run.json", "lost+found"][..], true),
+            ("with its token", 0o755, &["format", "journal", "token", "token.new"][..], true),
             ("with something else", 0o755, &["format", "journal", "photos"][..], false),
             ("the home of another", 0o755, &["photos"][..], false),
             ("/tmp", 0o1777, &[][..], false),

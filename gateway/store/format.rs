@@ -170,7 +170,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(RecordHeader, usize), String> {
     Ok((header, len))
 }
 
-fn decode_head(bytes: &[u8]) -> Result<(RecordHeader, usize, u32), String> {
+/// The header at the start of `bytes`, the bytes of its payload, and their CRC.
+pub(super) fn decode_head(bytes: &[u8]) -> Result<(RecordHeader, usize, u32), String> {
     let Some(bytes) = bytes.get(..RECORD_HEADER_BYTES) else {
         return Err(format!("only {} bytes, shorter than a header", bytes.len()));
     };

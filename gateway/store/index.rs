@@ -22,11 +22,13 @@ use super::{
     due::Pending,
     journal::Location,
     ledger::Ledger,
+    left::Trace,
     on_disk::OnDisk,
     recover::Checkpoint,
+    room::EvidenceEntry,
     seen_marks::{SeenMark, SeenMarks},
     shared::Shared,
-    state::{Brief, EvidenceEntry, HeldReport, Key, State},
+    state::{Brief, HeldReport, Key, State},
 };
 use crate::{
     base::lock,
@@ -91,6 +93,9 @@ fn open_db(path: &Path, cache_bytes: u64) -> Result<sled::Db, IndexError> {
         }
     }
 }
+
+/// Cases that are read and written together while it is built.
+const TOLD_AT_ONCE: usize = 5_000;
 
 /// The data folder is ours alone (it has a lock of its own), so a held index lock is our own
 /// last one on its way out.
@@ -257,7 +262,14 @@ impl Work {
         let gone_through = state.gone_through.take();
         // They stay in the state until they are written, so that each is found at any time.
         let marks = state.marks.iter().copied().collect();
-        let meta = Meta {
+        Some(Self { values, marks, gone_through, meta: Meta::of(state, checkpoint) })
+    }
+}
+
+impl Meta {
+    /// Not of an index yet.
+    fn of(state: &State, checkpoint: Checkpoint) -> Self {
+        Self {
             version: INDEX_VERSION,
             checkpoint,
             ledger: state.ledger.clone(),
@@ -269,8 +281,7 @@ impl Work {
             standing: state.standing,
             is_whole: false,
             digest: String::new(),
-        };
-        Some(Self { values, marks, gone_through, meta })
+        }
     }
 }
 
@@ -312,6 +323,36 @@ impl Index {
 }
 
 impl Index {
+    /// Writes the cases that had no room to wait for it, by their records: without them it is not whole. All
+    /// that memory has comes behind, and is newer.
+    fn tell(&mut self, shared: &Shared, stop: &Mutex<bool>) -> Result<(), IndexError> {
+        let is_whole = std::mem::replace(&mut self.is_whole, false);
+        loop {
+            let (untold, meta) = {
+                let state = lock(&shared.state);
+                (
+                    state.left.untold(TOLD_AT_ONCE),
+                    state.checkpoint.clone().map(|checkpoint| Meta::of(&state, checkpoint)),
+                )
+            };
+            let Some(meta) = meta.filter(|_| !untold.is_empty()) else { break };
+            if *lock(stop) {
+                return Ok(());
+            }
+            // One that cannot be read is in no list, as one of a segment that has left.
+            let brief = |&(id, trace): &(IncidentId, Trace)| {
+                let record = shared.reader.read(trace.location).ok()?.into_record()?;
+                Some((Key::Incident(id), Some(StateValue::Incident(trace.brief(&record)))))
+            };
+            let values = untold.iter().filter_map(brief).collect();
+            self.write(Work { values, marks: Vec::new(), gone_through: None, meta })?;
+            lock(&shared.state).left.are_told(&untold);
+        }
+        // What memory has is not in it yet.
+        (self.is_whole, self.written) = (is_whole, 0);
+        Ok(())
+    }
+
     /// Keys of cases whose segment has left, those that memory had no room for.
     fn gone(&self, through: u64) -> Result<Vec<Vec<u8>>, IndexError> {
         let mut gone = Vec::new();
@@ -374,6 +415,13 @@ fn run(path: &Path, mut index: Option<Index>, shared: &Shared, stop: &(Mutex<boo
         if index.is_none() && (last || rebuild_at <= Instant::now()) {
             index = build(path, shared, at_start);
             at_start = false;
+            if let Some(open) = &mut index
+                && let Err(problem) = open.tell(shared, &stop.0)
+            {
+                tracing::warn!(%problem, "the index failed as it was built; it is built anew");
+                shared.set_on_disk(None);
+                index = None;
+            }
         }
         let work =
             index.as_ref().and_then(|index| Work::take(&mut lock(&shared.state), index.written));

@@ -1,11 +1,13 @@
 //! The ledger: what became of every record, per sink and kind, so that nothing vanishes unseen (P4).
 //!
-//! **P4** For each sink and kind, accepted = delivered + pending + dead-lettered + shed (+ what the
-//! disk itself destroyed, which is told at the start). Files of evidence have a line of their own.
+//! **P4** For each sink and kind, accepted = delivered + pending + dead-lettered + shed + superseded +
+//! expired (+ what the disk itself destroyed, which is told at the start). Files of evidence have a line of
+//! their own.
 //! The sums are recounted from the journal at each start that finds no index. A dead letter keeps
 //! the answer that refused it, and can be sent again. A record of an emergency is never
-//! dead-lettered nor shed. What was dead-lettered or shed is an incident of kind `loss`, told after
-//! a restart too; a loss of the record of a `loss` makes no further one.
+//! dead-lettered nor shed. Expired is what a speaker could not say while it was of use, an emergency too.
+//! What was dead-lettered, shed or expired is an incident of kind `loss`, told after a restart too; a loss
+//! of the record of a `loss` makes no further one.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -29,18 +31,25 @@ pub struct Sums {
     pub dead: u64,
     /// Given up with a reason.
     pub shed: u64,
+    /// Updates for which newer records of the same incident stand, so that a button gone mad is owed
+    /// no more than some.
+    #[serde(default)]
+    pub superseded: u64,
+    /// Of speakers alone: not said while it was of use.
+    #[serde(default)]
+    pub expired: u64,
     /// Accepted, then made unreadable by the disk before it was delivered; reported at start.
     pub lost: u64,
 }
 
 impl Sums {
-    /// P4: accepted = delivered + pending + dead + shed (+ what the disk destroyed).
+    /// P4: accepted = delivered + pending + dead + shed + superseded + expired (+ what the disk destroyed).
     pub fn holds(&self) -> bool {
         self.accepted == self.settled() + self.pending + self.lost
     }
 
     fn settled(&self) -> u64 {
-        self.delivered + self.dead + self.shed
+        self.delivered + self.dead + self.shed + self.superseded + self.expired
     }
 }
 
@@ -72,6 +81,8 @@ impl Ledger {
             sum.pending += part.pending;
             sum.dead += part.dead;
             sum.shed += part.shed;
+            sum.superseded += part.superseded;
+            sum.expired += part.expired;
             sum.lost += part.lost;
         }
         sum
@@ -139,6 +150,8 @@ pub fn ledger_text(ledger: &Ledger) -> String {
             ("pending", sums.pending),
             ("dead", sums.dead),
             ("shed", sums.shed),
+            ("superseded", sums.superseded),
+            ("expired", sums.expired),
             ("lost", sums.lost),
         ] {
             // Writing to a String cannot fail.

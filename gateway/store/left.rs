@@ -3,12 +3,10 @@
 use std::collections::HashMap;
 
 use super::{journal::Location, state::Brief};
-use crate::domain::{Class, IncidentId};
+use crate::domain::{Class, IncidentId, Record};
 
-/// Cases that wait for the index, as at a start without one. About 20 MB.
-const LEAVING_MAX: usize = 100_000;
 /// Cases that no index has, by the little that must not be lost: as many as a journal of 4 GiB holds. About
-/// 35 MB, and only while there is no whole index.
+/// 40 MB, and only while there is no whole index.
 const TRACES_MAX: usize = 400_000;
 /// Cases whose lines wait to be written: as many as a journal of some GB holds. About 48 MB, and only where no
 /// line was ever written or can be.
@@ -31,15 +29,30 @@ pub(super) struct Trace {
     pub(super) top: Class,
     /// The newest; none: of this case only older records are left.
     pub(super) revision: Option<u32>,
-    /// Of that one's record.
-    pub(super) segment: u64,
+    /// Of that one's record; of an older one where there is none.
+    pub(super) location: Location,
 }
 
 impl Trace {
     /// Of a case as lists have it.
     pub(super) fn of(brief: &Brief) -> Self {
         let Brief { first, top, revision, location, .. } = *brief;
-        Self { first, top, revision: Some(revision), segment: location.segment }
+        Self { first, top, revision: Some(revision), location }
+    }
+
+    /// As lists have it, with its record.
+    pub(super) fn brief(self, record: &Record) -> Brief {
+        let incident = &record.incident;
+        Brief {
+            first: self.first,
+            location: self.location,
+            revision: incident.revision,
+            kind: incident.kind,
+            top: self.top,
+            active: incident.active,
+            finished: incident.stage.is_over(),
+            changed_at: incident.changed_at,
+        }
     }
 }
 
@@ -58,7 +71,7 @@ pub(super) struct Left {
     under_way: HashMap<IncidentId, Brief>,
     /// No index has these.
     traces: HashMap<IncidentId, Trace>,
-    /// Some of them found no room: an index that is begun with what is known here lacks them.
+    /// Some of them found no room: nobody knows them, and an index that is begun here lacks them.
     is_cut: bool,
 }
 
@@ -68,8 +81,9 @@ impl Left {
         Self { lined: through, ..Self::default() }
     }
 
-    /// A case leaves. `to_index`: the index has not got it like that.
-    pub(super) fn put(&mut self, id: IncidentId, brief: Brief, to_index: bool) {
+    /// A case leaves. `to_index`: the index has not got it like that; of so many that wait for it the whole is
+    /// kept, of more what the index is made of later.
+    pub(super) fn put(&mut self, id: IncidentId, brief: Brief, to_index: Option<usize>) {
         if brief.finished && is_behind(brief.location, self.lined) {
             if self.lines.len() < LINES_MAX {
                 self.lines.push((id, brief.revision, brief.location));
@@ -77,13 +91,11 @@ impl Left {
                 self.lines_lost += 1;
             }
         }
-        if !to_index {
-            return;
-        }
-        if self.leaving.len() < LEAVING_MAX || self.leaving.contains_key(&id) {
+        let Some(most) = to_index else { return };
+        if self.leaving.len() < most || self.leaving.contains_key(&id) {
+            self.traces.remove(&id);
             self.leaving.insert(id, brief);
         } else {
-            self.is_cut = true;
             self.note(id, Trace::of(&brief));
         }
     }
@@ -92,6 +104,26 @@ impl Left {
     pub(super) fn note(&mut self, id: IncidentId, trace: Trace) {
         if self.traces.len() < TRACES_MAX || self.traces.contains_key(&id) {
             self.traces.insert(id, trace);
+        } else {
+            self.is_cut |= trace.revision.is_some();
+        }
+    }
+
+    /// Cases of which the index is still to be told, by what is known of each.
+    pub(super) fn untold(&self, most: usize) -> Vec<(IncidentId, Trace)> {
+        let untold = self.traces.iter().filter(|(_, trace)| trace.revision.is_some());
+        untold.take(most).map(|(&id, &trace)| (id, trace)).collect()
+    }
+
+    /// The index has these, as far as nothing newer is known of them.
+    pub(super) fn are_told(&mut self, told: &[(IncidentId, Trace)]) {
+        for (id, trace) in told {
+            if self.traces.get(id) == Some(trace) {
+                self.traces.remove(id);
+            }
+        }
+        if self.traces.is_empty() {
+            self.traces = HashMap::new();
         }
     }
 
@@ -118,7 +150,7 @@ impl Left {
 
     /// The index has all of them.
     pub(super) fn are_indexed(&mut self) {
-        (self.leaving, self.under_way) = Default::default();
+        (self.leaving, self.under_way, self.traces, self.is_cut) = Default::default();
     }
 
     /// There is no index to go to.
@@ -152,7 +184,7 @@ impl Left {
     /// Segments up to this one leave.
     pub(super) fn forget_segments(&mut self, through: u64) {
         self.leaving.retain(|_, brief| brief.location.segment > through);
-        self.traces.retain(|_, trace| trace.segment > through);
+        self.traces.retain(|_, trace| trace.location.segment > through);
         let before = self.lines.len();
         self.lines.retain(|(.., at)| at.segment > through);
         // They could not be written before that.
@@ -163,7 +195,7 @@ impl Left {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Class, Kind};
+    use crate::domain::Kind;
 
     fn at(offset: u64) -> Location {
         Location { segment: 1, offset, len: 1 }
@@ -183,25 +215,33 @@ mod tests {
     }
 
     #[test]
-    fn what_finds_no_room_is_said_and_an_index_begun_of_the_rest_is_not_whole() {
-        let mut left = Left::default();
-        for n in 0..LEAVING_MAX as u64 {
-            left.put(IncidentId::new(), brief(n, true), true);
+    fn what_finds_no_room_waits_by_its_trace_and_only_what_finds_none_there_is_lost() {
+        let (mut left, most) = (Left::default(), 100);
+        let ids: Vec<IncidentId> = (0..most + 2).map(|_| IncidentId::new()).collect();
+        for (n, id) in ids.iter().enumerate() {
+            left.put(*id, brief(n as u64, true), Some(most));
         }
         assert!(left.is_whole());
-        left.put(IncidentId::new(), brief(7, true), true);
+        let untold = left.untold(usize::MAX);
+        assert_eq!((left.take().len(), left.leaving.len(), untold.len()), (most, 0, 2));
+        // One of them goes on meanwhile, and leaves again.
+        left.put(ids[most], brief(500, true), Some(most));
+        left.are_told(&untold);
+        assert!(left.untold(1).is_empty() && left.find(ids[most]).is_some());
+        for n in 0..=TRACES_MAX as u64 {
+            left.put(IncidentId::new(), brief(n, true), Some(1));
+        }
         assert!(!left.is_whole());
-        assert_eq!((left.take().len(), left.leaving.len()), (LEAVING_MAX, 0));
     }
 
     #[test]
     fn lines_wait_for_what_is_over_and_not_written_until_it_is_written() {
         let mut left = Left::lined(Some(at(10)));
         let ids: Vec<IncidentId> = (0..4).map(|_| IncidentId::new()).collect();
-        left.put(ids[0], brief(10, true), false);
-        left.put(ids[1], brief(11, true), false);
-        left.put(ids[2], brief(12, false), true);
-        left.put(ids[3], brief(13, true), true);
+        left.put(ids[0], brief(10, true), None);
+        left.put(ids[1], brief(11, true), None);
+        left.put(ids[2], brief(12, false), Some(100));
+        left.put(ids[3], brief(13, true), Some(100));
         assert_eq!(left.lines().0.iter().map(|one| one.0).collect::<Vec<_>>(), [ids[1], ids[3]]);
         assert!(left.find(ids[3]).is_some() && left.find(ids[1]).is_none());
         left.take();

@@ -74,12 +74,12 @@ pub fn pending(path: &Path, most: usize) -> Result<Vec<Letter>, OpenError> {
     Ok(letters.take(most).map(letter).collect())
 }
 
-/// What was given up, with the reason, as far as the journal reaches back.
+/// What was given up, or expired at a speaker, with the reason, as far as the journal reaches back.
 pub fn shed(path: &Path) -> Result<Vec<(SinkId, Kind, u64, String)>, OpenError> {
     let mut found = Vec::new();
     read(&DataFolder::new(path), &mut |_, _, fact| {
         if let Fact::Settled(fact) = fact
-            && let Outcome::Shed { reason } = &fact.settled.outcome
+            && let Outcome::Shed { reason } | Outcome::Expired { reason } = &fact.settled.outcome
         {
             let settled = &fact.settled;
             found.push((settled.sink.clone(), fact.kind, settled.change, reason.clone()));

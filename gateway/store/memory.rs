@@ -31,6 +31,8 @@ pub(super) struct Bounds {
     pub(super) replies: usize,
     /// In lists. What is older is in the journal and not listed; live ones stay.
     pub(super) incidents: usize,
+    /// Older ones that wait for the index whole, as at a start without one.
+    pub(super) leaving: usize,
     /// Pieces of evidence, of finished incidents; what is still needed stays.
     pub(super) evidence: usize,
     /// Reports of gauges: 200 stations at one each 5 min for 25 h are 60,000.
@@ -53,6 +55,7 @@ impl Bounds {
             presses: part(16, PLACE_BYTES, 30_000),
             replies: part(16, PLACE_BYTES, 30_000),
             incidents: part(2, INCIDENT_BYTES, 100_000),
+            leaving: part(2, INCIDENT_BYTES, 100_000),
             evidence: part(4, PIECE_BYTES, 200_000),
             reports: part(8, REPORT_BYTES, 200_000),
             live_bytes: memory_max_bytes.saturating_mul(LIVE_TIMES).max(LIVE_BYTES_MIN),

@@ -22,21 +22,30 @@ mod format;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gauges;
+mod holds;
 mod index;
 mod journal;
+mod keep;
+mod key_chest;
 mod ledger;
 mod left;
 mod list;
 mod memory;
 mod on_disk;
 mod open;
+mod originals;
+mod own_keys;
+mod package;
 mod recover;
 mod restored;
 mod retain;
+mod room;
 mod scrub;
+mod sealed;
 mod seen_marks;
 mod shared;
 mod state;
+mod superseded;
 mod tidy;
 mod track_folder;
 mod track_read;
@@ -60,7 +69,11 @@ mod tests_memory;
 #[cfg(test)]
 mod tests_model;
 #[cfg(test)]
+mod tests_retention;
+#[cfg(test)]
 mod tests_scrub;
+#[cfg(test)]
+mod tests_superseded;
 
 use std::{
     path::PathBuf,
@@ -82,17 +95,22 @@ pub use self::{
     due::{Lane, SetAside},
     error::{EvidenceError, OpenError, SettleError, Unavailable},
     evidence::NewEvidence,
-    folder::is_new,
+    folder::{is_new, is_own_name},
+    holds::{Hold, HoldOrder},
+    keep::{EvidenceConfig, KeepOverride},
     ledger::{Ledger, Sums, ledger_text},
     list::{Letter, incidents, letters, pending, quarantine, shed},
     open::{Opened, Restored, open, open_as_it_was},
+    originals::NoOriginal,
+    own_keys::site_key,
+    package::{ExportOrder, Exported, NoExport, verify},
     tidy::Tidied,
     track_read::{KeptTracks, kept_tracks},
     tracks::{TrackLog, TracksConfig},
 };
 use self::{
-    disk::Disk, facts::Fact, folder::DataFolder, shared::Shared, state::Brief, tidy::SteadyClock,
-    writer::WriteJob,
+    disk::Disk, facts::Fact, folder::DataFolder, holds::Holds, keep::KeepRules, shared::Shared,
+    state::Brief, tidy::SteadyClock, writer::WriteJob,
 };
 use crate::{
     base::{Tried, lock},
@@ -208,6 +226,9 @@ struct Inner {
     /// Taken by whoever closes.
     thread: Mutex<Option<JoinHandle<bool>>>,
     steady: Mutex<SteadyClock>,
+    holds: Holds,
+    keep: Mutex<KeepRules>,
+    exporting: Mutex<()>,
 }
 
 impl Store {
@@ -238,7 +259,8 @@ impl Store {
         let (answers, answered) = std::sync::mpsc::sync_channel(1);
         let receipt = Receipt::new(move |answer| drop(answers.try_send(answer)));
         receipts.push((receipt, Answer::Stored));
-        if let Some(job) = refuse_too_large(WriteJob::new(facts, receipts)) {
+        if let Some(mut job) = refuse_too_large(WriteJob::new(facts, receipts)) {
+            self.supersede(&mut job);
             drop(self.inner.queue.blocking_send(job));
         }
         let answer = loop {
@@ -258,7 +280,9 @@ impl Store {
 
     fn job(&self, batch: Batch) -> Option<WriteJob> {
         let facts = self.facts(batch.entries);
-        refuse_too_large(WriteJob::new(facts, batch.receipts))
+        let mut job = refuse_too_large(WriteJob::new(facts, batch.receipts))?;
+        self.supersede(&mut job);
+        Some(job)
     }
 
     /// A settlement that is not owed (any more) is left out here, so that none is written twice.
@@ -310,12 +334,9 @@ impl Store {
         locations.into_iter().filter_map(|location| self.record_at(location)).collect()
     }
 
-    /// How many reports of residents are neither closed nor dismissed, of those that memory has: some
-    /// milliseconds where it has 100,000 cases.
+    /// How many reports of residents are neither closed nor dismissed, of those that memory has.
     pub fn open_reports(&self) -> usize {
-        let state = lock(&self.inner.shared.state);
-        let is_open = |brief: &&Brief| brief.kind == Kind::Report && !brief.finished;
-        state.incidents.values().filter(is_open).count()
+        lock(&self.inner.shared.state).open_reports
     }
 
     /// The latest state of one incident.
@@ -324,13 +345,17 @@ impl Store {
     }
 
     fn location_of(&self, id: IncidentId) -> Option<journal::Location> {
+        self.brief_of(id).map(|brief| brief.location)
+    }
+
+    fn brief_of(&self, id: IncidentId) -> Option<Brief> {
         let (brief, older) = {
             let state = lock(&self.inner.shared.state);
             let brief = state.incidents.get(&id).or_else(|| state.left.find(id));
             (brief.cloned(), state.has_older)
         };
         let on_disk = || self.inner.shared.on_disk().filter(|_| older)?.brief(id);
-        brief.or_else(on_disk).map(|brief| brief.location)
+        brief.or_else(on_disk)
     }
 
     /// The latest state of an incident that is to go on: as [`Self::incident`], and in a folder that came
@@ -393,24 +418,14 @@ impl Store {
             journal_bytes: self.inner.shared.journal_bytes(),
             free_bytes: evidence::free_bytes(&self.inner.data_folder.root).ok(),
             min_free_bytes: self.inner.config.min_free_bytes,
-            evidence_bytes: self.inner.shared.disk_space.evidence_bytes.load(Ordering::Relaxed),
+            evidence_bytes: self.inner.shared.disk_space.shares.all_bytes.load(Ordering::Relaxed),
         }
-    }
-
-    /// A place to write a snapshot or clip to. Refused when only the presses' reserve is left.
-    pub fn new_evidence(&self, id: EvidenceId, ext: &str) -> Result<NewEvidence, EvidenceError> {
-        let config = &self.inner.config;
-        let bytes = self.inner.shared.disk_space.evidence_bytes.load(Ordering::Relaxed);
-        if bytes >= config.evidence_max_bytes {
-            return Err(EvidenceError::Bound { bytes, max_bytes: config.evidence_max_bytes });
-        }
-        evidence::begin(&self.inner.data_folder, config.min_free_bytes, id, ext)
     }
 
     /// Synced and in its place (P5): sha256 in lower-case hex, and bytes. Blocks on the disk.
     pub fn finish_evidence(&self, new: NewEvidence) -> Result<(String, u64), EvidenceError> {
         let (sha256, bytes) = evidence::finish(&*self.inner.disk, new)?;
-        self.inner.shared.disk_space.evidence_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.inner.shared.disk_space.shares.all_bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok((sha256, bytes))
     }
 
@@ -422,19 +437,29 @@ impl Store {
         let Some(path) = evidence::find(&self.inner.data_folder, piece) else { return Ok(()) };
         let bytes = std::fs::metadata(&path)?.len();
         self.inner.disk.remove(&path)?;
-        self.inner.shared.disk_space.evidence_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.inner.shared.disk_space.shares.all_bytes.fetch_sub(bytes, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// What the records say of a piece of evidence.
+    fn described(&self, id: EvidenceId) -> Option<Evidence> {
+        let location = lock(&self.inner.shared.state).evidence.get(&id)?.location;
+        match self.inner.shared.reader.read(location).ok()? {
+            Fact::Entry(Entry::Evidence { evidence, .. }) => Some(evidence),
+            fact => fact.into_record()?.incident.evidence.into_iter().find(|e| e.id == id),
+        }
     }
 
     /// The file of a piece of evidence and what the records say of it.
     pub fn evidence_path(&self, id: EvidenceId) -> Option<(PathBuf, Evidence)> {
-        let location = lock(&self.inner.shared.state).evidence.get(&id)?.location;
-        let described = match self.inner.shared.reader.read(location).ok()? {
-            Fact::Entry(Entry::Evidence { evidence, .. }) => evidence,
-            fact => fact.into_record()?.incident.evidence.into_iter().find(|e| e.id == id)?,
-        };
+        let described = self.described(id)?;
         let path = evidence::find(&self.inner.data_folder, &described)?;
         Some((path, described))
+    }
+
+    /// Whose piece it is.
+    pub fn incident_of(&self, id: EvidenceId) -> Option<IncidentId> {
+        lock(&self.inner.shared.state).evidence.get(&id).map(|entry| entry.incident)
     }
 
     /// Writes what is queued, syncs, and waits for the writer's end; later commits are lost
@@ -462,6 +487,15 @@ impl Store {
 /// Who holds this data folder, if anybody does: the process id as it was written.
 pub fn holder(path: &std::path::Path) -> Option<String> {
     folder::holder(&DataFolder::new(path))
+}
+
+/// Of the data folders that this program writes.
+pub const FORMAT: u32 = format::FORMAT_VERSION;
+
+/// The format of a data folder; None: there is none yet, or it cannot be read.
+pub fn format_of(path: &std::path::Path) -> Option<u32> {
+    let text = std::fs::read_to_string(DataFolder::new(path).format()).ok()?;
+    text.strip_prefix(folder::FORMAT_WORD)?.trim().parse().ok()
 }
 
 /// What is too large for a record can never be kept: sending it again would not help.

@@ -18,8 +18,10 @@ use super::{
     disk_space::DiskSpace,
     evidence,
     folder::{self, DataFolder},
+    holds::Holds,
     index::{self, Index, Indexer},
     journal::{Journal, Reader, segment_path},
+    keep::{EvidenceConfig, KeepRules},
     left::{Left, Trace},
     memory::Bounds,
     recover::{Checkpoint, Recovered, RecoveryTarget, recover},
@@ -131,7 +133,7 @@ fn begin(
     let folder = data_folder.journal();
     let journal = Journal::new(folder, Arc::clone(&disk), config.segment_bytes, end, sizes, sealed);
     let disk_space = DiskSpace::new(config);
-    disk_space.evidence_bytes.store(evidence_bytes, Ordering::Relaxed);
+    disk_space.shares.all_bytes.store(evidence_bytes, Ordering::Relaxed);
     let case_files = CaseFiles::open(&data_folder, config);
     let shared = Arc::new(Shared::new(state, reader, meter, disk_space, case_files));
     shared.journal_bytes.store(journal.bytes(), Ordering::Relaxed);
@@ -152,6 +154,9 @@ fn begin(
     };
     let thread = start_threads(&data_folder, writer, index)?;
     let inner = Inner {
+        holds: Holds::read(&data_folder),
+        exporting: Mutex::default(),
+        keep: Mutex::new(KeepRules::of(&EvidenceConfig::default(), config.evidence_days)),
         queue,
         shared,
         data_folder,

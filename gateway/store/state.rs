@@ -1,12 +1,13 @@
 //! What the journal adds up to, in memory and bounded; the index is this, kept for a quick start.
 
+mod views;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Subscriber,
     changes::Changes,
     dead::DeadLetter,
     due::{DueBook, Pending},
@@ -16,7 +17,9 @@ use super::{
     left::{Left, Trace},
     memory::Bounds,
     recover::Checkpoint,
+    room::{EvidenceEntry, ReportPictures, Share, is_open_report},
     seen_marks::SeenMark,
+    superseded::may_yield,
 };
 use crate::domain::{
     Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Outcome, Press, PressIdentity,
@@ -47,19 +50,6 @@ pub(super) struct Brief {
     pub(super) finished: bool,
     /// As in the incident.
     pub(super) changed_at: Timestamp,
-}
-
-/// Where a piece of evidence is described.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct EvidenceEntry {
-    /// Of its own entry: under it the file is owed.
-    pub(super) seq: u64,
-    /// Whose evidence.
-    pub(super) incident: IncidentId,
-    /// Of the newest record that describes it.
-    pub(super) location: Location,
-    /// A record has named it: from then on its file may be owed.
-    pub(super) named: bool,
 }
 
 /// Live incidents; beyond it the oldest are forgotten that are no emergencies. About 24 MB.
@@ -113,6 +103,10 @@ pub(super) struct State {
     pub(super) gauges: BTreeMap<u64, HeldReport>,
     /// By id.
     pub(super) evidence: HashMap<EvidenceId, EvidenceEntry>,
+    /// Of it, what strangers sent.
+    pub(super) report_pictures: ReportPictures,
+    /// Reports of residents that are not over.
+    pub(super) open_reports: usize,
     /// Seq of its own entry, and id.
     pub(super) evidence_by_age: BTreeSet<(u64, EvidenceId)>,
     /// By seq of what was refused.
@@ -181,7 +175,8 @@ impl State {
                 }
             }
             Entry::Evidence { incident, evidence } => {
-                self.piece(seq, *incident, location, evidence, false);
+                let kind = self.incidents.get(incident).map(|brief| brief.kind);
+                self.piece(seq, (*incident, kind), location, evidence, false);
             }
             Entry::Quarantine(payload) => {
                 let bytes = quarantined_bytes(payload);
@@ -195,7 +190,10 @@ impl State {
             Entry::Settled(_)
             | Entry::EvidenceRead { .. }
             | Entry::Applied { .. }
-            | Entry::LinkMade { .. } => {}
+            | Entry::LinkMade { .. }
+            | Entry::Access(_)
+            | Entry::Exported { .. }
+            | Entry::Held { .. } => {}
         }
     }
 
@@ -211,15 +209,25 @@ impl State {
         }
         if !self.sinks.is_empty() {
             let (incident, owed) = (record.incident.id, self.sinks.clone());
-            let unlisted = record.incident.is_unlisted();
-            let pending =
-                Pending { incident, kind, class: top, location, owed, unlisted, piece: None };
+            let (unlisted, may_yield) = (record.incident.is_unlisted(), may_yield(record));
+            let pending = Pending {
+                incident,
+                kind,
+                class: top,
+                location,
+                owed,
+                unlisted,
+                may_yield,
+                piece: None,
+            };
             self.due.insert(seq, pending);
             self.touched.insert(Key::Due(seq));
         }
         for evidence in &record.incident.evidence {
-            self.owe_piece(record, top, evidence.id);
-            self.piece(seq, record.incident.id, location, evidence, true);
+            if evidence.may_leave() {
+                self.owe_piece(record, top, evidence.id);
+            }
+            self.piece(seq, (record.incident.id, Some(kind)), location, evidence, true);
         }
         self.note_time(record.incident.changed_at);
     }
@@ -289,7 +297,10 @@ impl State {
             true => self.finished.insert(brief.first),
             false => self.finished.remove(&brief.first),
         };
-        self.incidents.insert(id, brief);
+        self.open_reports += usize::from(is_open_report(&brief));
+        if let Some(old) = self.incidents.insert(id, brief) {
+            self.open_reports -= usize::from(is_open_report(&old));
+        }
         self.touched.insert(Key::Incident(id));
         if self.incidents.len() > self.bounds.incidents {
             // The oldest finished one. Live ones stay; were there very many, not the oldest that is no emergency.
@@ -308,15 +319,17 @@ impl State {
     /// Memory has no room for it: from now on it is found in the index.
     fn leave_to_the_index(&mut self, id: IncidentId) {
         let Some(brief) = self.incidents.remove(&id) else { return };
+        self.open_reports -= usize::from(is_open_report(&brief));
         self.by_age.remove(&brief.first);
         self.finished.remove(&brief.first);
         self.has_older = true;
-        let to_index = self.touched.remove(&Key::Incident(id));
+        let to_index = self.touched.remove(&Key::Incident(id)).then_some(self.bounds.leaving);
         self.left.put(id, brief, to_index);
     }
 
     fn forget_incident(&mut self, id: IncidentId) {
         if let Some(brief) = self.incidents.remove(&id) {
+            self.open_reports -= usize::from(is_open_report(&brief));
             self.by_age.remove(&brief.first);
             self.finished.remove(&brief.first);
             self.touched.insert(Key::Incident(id));
@@ -338,14 +351,23 @@ impl State {
         let (owed, location) = (self.carriers.clone(), piece.location);
         self.touched.insert(Key::Due(piece.seq));
         let unlisted = record.incident.is_unlisted();
-        let pending = Pending { incident, kind, class, location, owed, unlisted, piece: Some(id) };
+        let pending = Pending {
+            incident,
+            kind,
+            class,
+            location,
+            owed,
+            unlisted,
+            may_yield: false,
+            piece: Some(id),
+        };
         self.due.insert(piece.seq, pending);
     }
 
     fn piece(
         &mut self,
         seq: u64,
-        incident: IncidentId,
+        (incident, kind): (IncidentId, Option<Kind>),
         location: Location,
         evidence: &Evidence,
         named: bool,
@@ -353,13 +375,20 @@ impl State {
         // The newest record that names it: the older ones leave first.
         let old = self.evidence.get(&evidence.id);
         let (seq, named) = old.map_or((seq, named), |old| (old.seq, old.named || named));
-        self.put_piece(evidence.id, EvidenceEntry { seq, incident, location, named });
+        let report_bytes = match kind.map(Share::of) {
+            Some(Share::Reports) => evidence.bytes,
+            Some(Share::Others) => 0,
+            None => old.map_or(0, |old| old.report_bytes),
+        };
+        let piece = EvidenceEntry { seq, incident, location, named, report_bytes };
+        self.put_piece(evidence.id, piece);
     }
 
     /// Keeps where a piece of evidence is described, within the bound.
     pub(super) fn put_piece(&mut self, id: EvidenceId, piece: EvidenceEntry) {
         self.forget_evidence(id);
         self.evidence_by_age.insert((piece.seq, id));
+        self.report_pictures.add(&piece);
         self.evidence.insert(id, piece);
         self.touched.insert(Key::Evidence(id));
         if self.evidence.len() > self.bounds.evidence {
@@ -381,6 +410,7 @@ impl State {
     fn forget_evidence(&mut self, id: EvidenceId) {
         if let Some(piece) = self.evidence.remove(&id) {
             self.evidence_by_age.remove(&(piece.seq, id));
+            self.report_pictures.take_off(&piece);
             self.touched.insert(Key::Evidence(id));
         }
     }
@@ -437,6 +467,8 @@ impl State {
             Outcome::Delivered => sums.delivered += 1,
             Outcome::Dead { .. } => sums.dead += 1,
             Outcome::Shed { .. } => sums.shed += 1,
+            Outcome::Superseded => sums.superseded += 1,
+            Outcome::Expired { .. } => sums.expired += 1,
         }
         self.note_time(settled.at);
     }
@@ -455,12 +487,20 @@ impl State {
                 // Owed to nobody: only the latest state of a live incident.
                 let (incident, kind) = (record.incident.id, record.incident.kind);
                 let (class, owed) = (*top, owed.clone());
-                let unlisted = record.incident.is_unlisted();
-                let pending =
-                    Pending { incident, kind, class, location, owed, unlisted, piece: None };
+                let (unlisted, may_yield) = (record.incident.is_unlisted(), may_yield(record));
+                let pending = Pending {
+                    incident,
+                    kind,
+                    class,
+                    location,
+                    owed,
+                    unlisted,
+                    may_yield,
+                    piece: None,
+                };
                 self.carried_over(*seq, pending, dead);
                 for evidence in &record.incident.evidence {
-                    self.piece(*seq, record.incident.id, location, evidence, true);
+                    self.piece(*seq, (incident, Some(kind)), location, evidence, true);
                 }
             }
             Carried::Piece { seq, owed, dead, top, incident, kind, evidence } => {
@@ -471,10 +511,11 @@ impl State {
                     location,
                     owed: owed.clone(),
                     unlisted: false,
+                    may_yield: false,
                     piece: Some(evidence.id),
                 };
                 self.carried_over(*seq, pending, dead);
-                self.piece(*seq, *incident, location, evidence, true);
+                self.piece(*seq, (*incident, Some(*kind)), location, evidence, true);
             }
             Carried::Press { seq, press: SeenPress { source, press, taken_at, .. } } => {
                 self.note_marks(*seq, source, press, *taken_at);
@@ -502,7 +543,7 @@ impl State {
             self.brief(seq, Some((first, top)), location, record);
         } else if trace.is_none() && !self.incidents.contains_key(&id) {
             // Its newest comes behind, or it is over: if it goes on, its place and class are these.
-            self.left.note(id, Trace { first, top, revision: None, segment: location.segment });
+            self.left.note(id, Trace { first, top, revision: None, location });
         }
     }
 
@@ -558,29 +599,5 @@ impl State {
             self.touched.insert(Key::Dead(seq));
         }
         self.quarantined = self.quarantined.split_off(&(through + 1));
-    }
-
-    /// The sinks of the last `Standing`.
-    pub(super) fn subscribers(&self) -> Vec<Subscriber> {
-        let of = |id: &SinkId| Subscriber { id: id.clone(), evidence: self.carriers.contains(id) };
-        self.sinks.iter().map(of).collect()
-    }
-
-    /// Bytes of payloads nobody could read, in the journal.
-    pub(super) fn quarantined_bytes(&self) -> u64 {
-        self.quarantined.values().sum()
-    }
-
-    /// The names of everything: for an index that begins anew.
-    pub(super) fn keys(&self) -> BTreeSet<Key> {
-        let due = self.due.pending.keys().map(|&seq| Key::Due(seq));
-        let incidents = self.incidents.keys().map(|&id| Key::Incident(id));
-        let presses = self.presses.keys().map(|&seq| Key::Press(seq));
-        let replies = self.replies.keys().map(|&seq| Key::Reply(seq));
-        let evidence = self.evidence.keys().map(|&id| Key::Evidence(id));
-        let dead = self.dead.keys().map(|&seq| Key::Dead(seq));
-        let gauges = self.gauges.keys().map(|&seq| Key::Gauge(seq));
-        let people = presses.chain(replies).chain(gauges);
-        due.chain(incidents).chain(people).chain(evidence).chain(dead).collect()
     }
 }

@@ -241,7 +241,7 @@ fn p4_the_ledger_adds_up_and_an_emergency_is_never_given_up() {
     put(&store, vec![]);
     let ledger = store.ledger();
     assert!(ledger.holds());
-    let sums = Sums { accepted: 4, delivered: 1, pending: 1, dead: 1, shed: 1, lost: 0 };
+    let sums = Sums { accepted: 4, delivered: 1, pending: 1, dead: 1, shed: 1, ..Sums::default() };
     assert_eq!(ledger.of(&sink("a")), sums);
     assert_eq!(ledger.of(&sink("b")), Sums { accepted: 4, pending: 4, ..Sums::default() });
     assert_eq!(ledger.accepted[&KIND], 4);
@@ -301,6 +301,8 @@ fn p5_evidence_is_in_place_and_hashed_before_it_can_be_named() {
         ends_at: None,
         pre_roll_ms: None,
         pre_roll_limit: None,
+        original_of: None,
+        kept_here: false,
     };
     let incident = IncidentId::new();
     put(&store, vec![Entry::Evidence { incident, evidence: evidence.clone() }]);
@@ -339,6 +341,8 @@ fn p5_old_evidence_leaves_only_when_finished_and_delivered() {
             ends_at: None,
             pre_roll_ms: None,
             pre_roll_limit: None,
+            original_of: None,
+            kept_here: false,
         });
         put(&store, vec![change(record)]);
         id

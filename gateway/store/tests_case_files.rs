@@ -260,8 +260,8 @@ fn a_backup_has_the_figures_too() {
     let before = all(&store);
     let copies = tempfile::tempdir().unwrap();
     let (copy, restored) = (copies.path().join("copy"), copies.path().join("restored"));
-    backup(folder.path(), &copy).unwrap();
-    restore(&copy, &restored, noon()).unwrap();
+    backup(folder.path(), &copy, None).unwrap();
+    restore(&copy, &restored, noon(), None).unwrap();
     let figures = |path: &Path| fs::read_to_string(path.join("figures/2026-07.jsonl")).unwrap();
     assert_eq!(figures(&restored), figures(folder.path()), "and nothing is written twice");
     let found = case_lines(&restored, Timestamp::MIN, Timestamp::MAX).unwrap();

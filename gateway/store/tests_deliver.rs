@@ -39,6 +39,8 @@ fn picture(store: &Store) -> Evidence {
         ends_at: None,
         pre_roll_ms: None,
         pre_roll_limit: None,
+        original_of: None,
+        kept_here: false,
     }
 }
 
@@ -255,15 +257,15 @@ fn a_backup_of_a_running_store_is_sound_and_goes_on_elsewhere_without_using_an_i
             }
         }
     });
-    let lines = backup(folder.path(), &copy).unwrap();
+    let lines = backup(folder.path(), &copy, None).unwrap();
     assert!(lines.iter().any(|line| line.contains("sound")), "{lines:?}");
     writing.join().unwrap();
     // The first box goes on after the backup.
     put(&store, vec![change(record(live, 2, Severity::EMERGENCY))]);
     store.close_blocking().unwrap();
-    assert!(backup(folder.path(), &copy).unwrap_err().contains("not empty"));
-    restore(&copy, &box2, noon()).unwrap();
-    assert!(restore(&copy, &box2, noon()).unwrap_err().contains("not empty"));
+    assert!(backup(folder.path(), &copy, None).unwrap_err().contains("not empty"));
+    restore(&copy, &box2, noon(), None).unwrap();
+    assert!(restore(&copy, &box2, noon(), None).unwrap_err().contains("not empty"));
     let Opened { store, restored, .. } = reopen(&box2, &["a"]);
     let there = restored.live.iter().find(|record| record.incident.id == live).unwrap();
     assert_eq!(there.incident.revision, 1 + FORK_REVISIONS);

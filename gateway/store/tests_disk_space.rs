@@ -12,7 +12,7 @@ use super::{
     tests::{change, config, due, new_store, noon, press, put, receipt, record, sink, tuning},
     *,
 };
-use crate::domain::{NoMeter, Now, Outcome, Quarantined, Severity, Stage};
+use crate::domain::{Kind, NoMeter, Now, Outcome, Quarantined, Severity, Stage};
 
 fn now() -> Now {
     Now { wall: noon(), mono_ms: 1 }
@@ -132,11 +132,116 @@ fn p11_evidence_keeps_its_bound_by_the_oldest_that_nobody_needs() {
 }
 
 #[test]
+fn p11_no_flood_of_residents_pictures_takes_the_room_of_what_cameras_saw() {
+    let folder = tempdir().unwrap();
+    let config = Config { evidence_max_bytes: 1_000, ..config(folder.path()) };
+    let open =
+        || open_with(&config, &[], Arc::new(NoMeter), tuning(Arc::new(RealDisk))).unwrap().store;
+    let store = open();
+    store.keep_room_for_reports();
+    // Each of a case of its own that is over: nobody needs any of them.
+    let keep = |store: &Store, kind: Kind, bytes: usize| -> Result<EvidenceId, EvidenceError> {
+        let new = match kind {
+            Kind::Report => store.new_report_picture(EvidenceId::new()),
+            _ => store.new_evidence(EvidenceId::new(), "jpg"),
+        }?;
+        let id = new.id();
+        fs::write(&new.path, vec![0; bytes]).unwrap();
+        let (sha256, bytes) = store.finish_evidence(new).unwrap();
+        let mut over = record(IncidentId::new(), 1, Severity::NOTICE);
+        (over.incident.stage, over.incident.active, over.incident.kind) =
+            (Stage::Closed, false, kind);
+        let piece = Evidence {
+            id,
+            media_type: "image/jpeg".into(),
+            sha256,
+            bytes,
+            starts_at: None,
+            original_of: None,
+            kept_here: false,
+            ends_at: None,
+            pre_roll_ms: None,
+            pre_roll_limit: None,
+        };
+        over.incident.evidence.push(piece.clone());
+        let incident = over.incident.id;
+        put(store, vec![Entry::Evidence { incident, evidence: piece }, change(over)]);
+        Ok(id)
+    };
+    let seen: Vec<EvidenceId> =
+        (0..18).map(|_| keep(&store, Kind::FireLane, 50).unwrap()).collect();
+    let there = |ids: &[EvidenceId]| {
+        let files = evidence::files(&folder::DataFolder::new(folder.path())).unwrap();
+        ids.iter().filter(|id| files.iter().any(|(one, _)| one == *id)).count()
+    };
+    let flood = |store: &Store| {
+        let mut sent = Vec::new();
+        for n in 0..200 {
+            match keep(store, Kind::Report, 20) {
+                Ok(id) => sent.push(id),
+                Err(EvidenceError::Bound { max_bytes: 100, .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+            if n % 5 == 0 {
+                store.check_space(now()).unwrap();
+            }
+        }
+        assert_eq!(there(&seen), 18, "none of the cameras' has gone");
+        assert!((3..=5).contains(&there(&sent)), "{} of {}", there(&sent), sent.len());
+        assert!(sent.len() > 30, "the oldest of them leave for newer ones: {}", sent.len());
+    };
+    flood(&store);
+    assert!(keep(&store, Kind::FireLane, 50).is_err(), "its own bound holds");
+    // Whose each piece is, is known after a start with an index and without one.
+    store.close_blocking().unwrap();
+    for without_index in [false, true] {
+        if without_index {
+            fs::remove_dir_all(folder.path().join("index")).unwrap();
+        }
+        let store = open();
+        store.keep_room_for_reports();
+        flood(&store);
+        store.close_blocking().unwrap();
+    }
+    // Nobody reports here any more: all of it is one again.
+    assert_eq!(open().share_bytes(room::Share::Others).1, 1_000);
+}
+
+#[test]
+fn open_reports_are_counted_as_they_come_end_and_are_forgotten() {
+    let (folder, store) = new_store(&[]);
+    let mut ids = Vec::new();
+    let put_report = |store: &Store, id: IncidentId, revision: u32, stage: Stage| {
+        let mut report = record(id, revision, Severity::NOTICE);
+        (report.incident.kind, report.incident.stage) = (Kind::Report, stage);
+        put(store, vec![change(report)]);
+    };
+    for _ in 0..5 {
+        ids.push(IncidentId::new());
+        put_report(&store, ids[ids.len() - 1], 1, Stage::Opened);
+        put(&store, vec![change(record(IncidentId::new(), 1, Severity::ALERT))]);
+    }
+    assert_eq!(store.open_reports(), 5);
+    put_report(&store, ids[0], 2, Stage::Accepted);
+    assert_eq!(store.open_reports(), 5);
+    put_report(&store, ids[0], 3, Stage::Closed);
+    put_report(&store, ids[1], 2, Stage::Dismissed);
+    assert_eq!(store.open_reports(), 3);
+    put_report(&store, ids[1], 3, Stage::Opened);
+    assert_eq!(store.open_reports(), 4, "reopened");
+    store.close_blocking().unwrap();
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let store =
+        open_with(&config(folder.path()), &[], Arc::new(NoMeter), tuning(Arc::new(RealDisk)));
+    assert_eq!(store.unwrap().store.open_reports(), 4);
+}
+
+#[test]
 fn p11_a_segment_that_was_needed_leaves_once_it_is_not_though_little_is_written() {
     let folder = tempdir().unwrap();
     let free = evidence::free_bytes(folder.path()).unwrap();
     // The journal is to shrink to four segments, for as long as this test lasts. Settlements of what one
-    // holds take less than a quarter of it.
+    // holds take less than a quarter of it: its records are large, and few.
     let segment_bytes = 64 << 10;
     let config = Config { min_free_bytes: 4 * free, segment_bytes, ..config(folder.path()) };
     let disk = Arc::new(FakeDisk::new(3));
@@ -146,6 +251,7 @@ fn p11_a_segment_that_was_needed_leaves_once_it_is_not_though_little_is_written(
     while lock(&store.inner.shared.state).due.pending.values().all(|one| one.location.segment < 6) {
         let mut over = record(IncidentId::new(), 1, Severity::ALERT);
         (over.incident.stage, over.incident.active) = (Stage::Closed, false);
+        over.incident.title.zh = "暴雨".repeat(700);
         put(&store, vec![change(over)]);
     }
     let here = |segment| -> Vec<u64> {
@@ -161,6 +267,7 @@ fn p11_a_segment_that_was_needed_leaves_once_it_is_not_though_little_is_written(
     };
     looked();
     assert!(oldest(), "all of it is owed");
+    let looked_at = store.space().journal_bytes;
     let settle = |seqs: Vec<u64>| {
         let done = |seq| Entry::Settled(tests::settled("a", seq, Outcome::Delivered));
         put(&store, seqs.into_iter().map(done).collect());
@@ -169,6 +276,8 @@ fn p11_a_segment_that_was_needed_leaves_once_it_is_not_though_little_is_written(
     while store.commit_blocking(Batch { entries: vec![press("2")], receipts: vec![] }).is_err() {}
     assert_eq!(store.space_level(), SpaceLevel::Full);
     settle(here(1));
+    // Growth alone is no reason to look at it again.
+    assert!(store.space().journal_bytes + 1_000 < looked_at + segment_bytes / 4);
     looked();
     assert!(!oldest(), "nothing of it is owed any more, and it was not looked at again");
     store.close_blocking().unwrap();

@@ -128,6 +128,43 @@ fn a_case_that_left_memory_and_goes_on_keeps_its_place_and_its_class() {
 }
 
 #[test]
+fn an_index_that_is_built_of_more_cases_than_memory_and_queue_hold_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_small(folder.path());
+    // Memory has room for 409, and as many wait for the index.
+    let many = 4 * CASES;
+    let ids = closed(&store, many);
+    store.close_blocking().unwrap();
+    let path = folder.path().join("index");
+    fs::remove_dir_all(&path).unwrap();
+    let store = open_small(folder.path());
+    let all = IncidentFilter { limit: 2 * many, ..IncidentFilter::default() };
+    let listed = || store.incidents(&all).iter().map(|one| one.incident.id).collect::<Vec<_>>();
+    // One of the oldest goes on before the index has it.
+    put(&store, vec![change(case(ids[1], 3, Stage::Opened))]);
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while listed().len() < many && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(
+        (listed().len(), store.incident(ids[0]).map(|one| one.incident.revision)),
+        (many, Some(2))
+    );
+    assert!(store.incident(ids[1]).is_some_and(|one| one.incident.revision == 3));
+    store.close_blocking().unwrap();
+    let bounds = memory::Bounds::within(256 << 10);
+    let loaded = index::load(&path, state::State { bounds, ..state::State::default() });
+    let (_, state) = loaded.unwrap_or_else(|why| panic!("it is not whole: {why}"));
+    assert!(state.incidents.contains_key(&ids[1]) && state.has_older);
+    drop(state);
+    let store = open_small(folder.path());
+    let listed: Vec<_> = store.incidents(&all).iter().map(|one| one.incident.id).collect();
+    assert_eq!(listed.len(), many);
+    assert_eq!(counted(&store), (many - 1, 0));
+    store.close_blocking().unwrap();
+}
+
+#[test]
 fn p5_pictures_of_open_cases_are_known_after_a_start_however_many_there_are() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_small(folder.path());
@@ -140,6 +177,8 @@ fn p5_pictures_of_open_cases_are_known_after_a_start_however_many_there_are() {
         ends_at: None,
         pre_roll_ms: None,
         pre_roll_limit: None,
+        original_of: None,
+        kept_here: false,
     };
     let with_a_piece = |stage: Stage| {
         let (id, evidence) = (IncidentId::new(), piece());

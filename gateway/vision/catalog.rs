@@ -180,7 +180,10 @@ impl Catalog {
     pub fn read(models: &Path) -> Result<Self, String> {
         let path = models.join("catalog.toml");
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            format!("the catalogue of models {} cannot be read: {error}", path.display())
+            format!(
+                "the catalogue of models {} cannot be read: {error}; started in another folder? GRIDPOST_MODELS names the folder that it is in",
+                path.display()
+            )
         })?;
         Self::parse(&text).map_err(|error| format!("{}: {error}", path.display()))
     }

@@ -4,6 +4,10 @@
 //! make (HMAC-SHA256, cut to 96 bits). Nothing is kept of a link that was made: the key in the data
 //! folder is all there is, so that links outlive a restart. Of the person it holds a code too, and the
 //! names that codes may stand for are those of the configuration: who leaves it has no link any more.
+//!
+//! Texts of emergencies are made with links: making one never touches the disk, nor waits for who reads it.
+//! The keys are in memory; [`CaseLinks::refresh`] takes them from disk, and whoever opens a link or keeps
+//! watch calls it.
 
 mod code;
 mod keys;
@@ -21,6 +25,7 @@ use crate::domain::{IncidentId, Now};
 pub use code::{CODE_CHARS, LINK_PATH};
 use code::{Code, PersonTag};
 use keys::Keys;
+pub(super) use keys::write_private;
 pub use keys::{revoke, revoke_all};
 
 /// What `[links]` says of the links themselves.
@@ -69,6 +74,8 @@ pub enum NoLink {
 pub enum BadLink {
     /// Cut off, changed, of another gateway, revoked, or of somebody who is not named any more.
     Wrong,
+    /// The key or what was revoked cannot be read: nobody knows what it is.
+    NoKeys,
     /// It was good until its time.
     Expired,
 }
@@ -77,21 +84,34 @@ pub enum BadLink {
 struct State {
     settings: Option<LinkSettings>,
     people: BTreeSet<String>,
-    keys: Option<Keys>,
+    keys: Option<Arc<Keys>>,
+    /// Why there are none.
+    no_keys: String,
     /// Of the people, under these keys.
     tags: BTreeMap<PersonTag, String>,
+}
+
+impl State {
+    fn take(&mut self, keys: Option<Arc<Keys>>) {
+        let tag = |name: &String| keys.as_ref().map(|k| (PersonTag::of(k, name), name.clone()));
+        self.tags = self.people.iter().filter_map(tag).collect();
+        self.keys = keys;
+    }
 }
 
 /// All links of this gateway.
 pub struct CaseLinks {
     data: PathBuf,
+    /// Held for work in memory alone.
     state: Mutex<State>,
+    /// Held by whoever reads the disk.
+    reading: Mutex<()>,
 }
 
 impl CaseLinks {
     /// Of this data folder; there are none until it is configured.
     pub fn at(data: &Path) -> Arc<Self> {
-        Arc::new(Self { data: data.into(), state: Mutex::default() })
+        Arc::new(Self { data: data.into(), state: Mutex::default(), reading: Mutex::default() })
     }
 
     /// What counts from now on. The error is that there is no key: links are made once there is one.
@@ -100,20 +120,53 @@ impl CaseLinks {
         settings: Option<LinkSettings>,
         people: BTreeSet<String>,
     ) -> Result<(), NoLink> {
-        let mut state = self.state();
-        let wanted = settings.is_some();
-        *state = State { settings, people, ..State::default() };
-        if wanted { self.refresh(&mut state) } else { Ok(()) }
+        {
+            let mut state = self.state();
+            (state.settings, state.people) = (settings, people);
+            let keys = state.keys.take();
+            state.take(keys);
+        }
+        self.refresh()
     }
 
-    /// The link of this person to this case, as an address, and until when it is good.
+    /// Takes the keys as they are on disk by now; the error is that there are none, and no link is good then.
+    /// Blocks on the disk.
+    pub fn refresh(&self) -> Result<(), NoLink> {
+        let _alone = locked(&self.reading);
+        let known = {
+            let state = self.state();
+            if state.settings.is_none() {
+                return Ok(());
+            }
+            state.keys.clone()
+        };
+        if known.is_some_and(|keys| keys.are_as_on_disk()) {
+            return Ok(());
+        }
+        let read = Keys::load_or_make(&self.data);
+        let mut state = self.state();
+        match read {
+            Ok(keys) => {
+                state.take(Some(Arc::new(keys)));
+                Ok(())
+            }
+            Err(why) => {
+                state.take(None);
+                state.no_keys.clone_from(&why);
+                Err(NoLink::Key(why))
+            }
+        }
+    }
+
+    /// The link of this person to this case, as an address, and until when it is good. Of the keys that were
+    /// read last, and so without the disk.
     pub fn make(
         &self,
         person: &str,
         incident: IncidentId,
         at: Timestamp,
     ) -> Result<(String, Timestamp), NoLink> {
-        let mut state = self.state();
+        let state = self.state();
         let settings = state.settings.clone().ok_or(NoLink::Off)?;
         if !state.people.contains(person) {
             return Err(NoLink::Unknown);
@@ -121,8 +174,7 @@ impl CaseLinks {
         if !Now::is_plausible(at) {
             return Err(NoLink::Clock);
         }
-        self.refresh(&mut state)?;
-        let keys = state.keys.as_ref().ok_or_else(|| NoLink::Key("no key".into()))?;
+        let keys = state.keys.as_ref().ok_or_else(|| NoLink::Key(state.no_keys.clone()))?;
         let span = SignedDuration::from_hours(settings.valid_h.into());
         let until = at.saturating_add(span).map_err(|_| NoLink::Clock)?;
         let code = Code::new(keys, person, incident, until);
@@ -130,14 +182,14 @@ impl CaseLinks {
         Ok((format!("{base}{LINK_PATH}{}", code.text()), code.until()))
     }
 
-    /// Whose link this is, by the last part of its address.
+    /// Whose link this is, by the last part of its address and the keys that were read last.
     pub fn read(&self, text: &str, at: Timestamp) -> Result<LinkOf, BadLink> {
-        let mut state = self.state();
-        if state.settings.is_none() || self.refresh(&mut state).is_err() {
+        let state = self.state();
+        if state.settings.is_none() {
             return Err(BadLink::Wrong);
         }
         let code = Code::parse(text).ok_or(BadLink::Wrong)?;
-        let keys = state.keys.as_ref().ok_or(BadLink::Wrong)?;
+        let keys = state.keys.as_ref().ok_or(BadLink::NoKeys)?;
         let person = state.tags.get(&code.person).ok_or(BadLink::Wrong)?;
         if !code.is_of(keys, person) {
             return Err(BadLink::Wrong);
@@ -151,22 +203,13 @@ impl CaseLinks {
         Ok(LinkOf { person: person.clone(), incident: code.incident, mark, until })
     }
 
-    /// The keys as they are on disk now, with the codes of the people.
-    fn refresh(&self, state: &mut State) -> Result<(), NoLink> {
-        if state.keys.as_ref().is_some_and(Keys::are_as_on_disk) {
-            return Ok(());
-        }
-        state.keys = None;
-        let keys = Keys::load_or_make(&self.data).map_err(NoLink::Key)?;
-        let tag = |name: &String| (PersonTag::of(&keys, name), name.clone());
-        state.tags = state.people.iter().map(tag).collect();
-        state.keys = Some(keys);
-        Ok(())
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
 };
 
+use super::file_stamp::read_file;
+
 /// The files; nothing is read before a connection is made.
 #[derive(Clone, Debug, Default)]
 pub struct ClientTls {
@@ -158,7 +160,7 @@ pub fn explain(reason: String) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))
+    read_file(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))
 }
 
 /// All certificates of a PEM file; none is an error.

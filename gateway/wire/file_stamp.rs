@@ -1,9 +1,14 @@
 //! Secrets and certificates are renewed while we run: whether their files are there, and whether they changed since they were read.
 
 use std::{
+    fs::{self, File},
+    io::{self, Read},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
+
+/// Passwords of a district's users, or a chain of certificates, are far smaller.
+const FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// Inode, length, and change time in seconds and nanoseconds: `cp -p`, `mv` and a symlink that is
 /// turned round all change one of them, also when the modification time stays.
@@ -18,6 +23,26 @@ impl FileStamp {
     pub fn of<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Self {
         Self(files.into_iter().map(|path| mark(path)).collect())
     }
+}
+
+/// A file of secrets or certificates. What is no regular file is an error and not waited for: who opens
+/// a pipe waits for its other end, and a device may never end.
+pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    // Before it is opened.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    let read = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)? as u64;
+    match read > FILE_BYTES_MAX {
+        true => Err(io::Error::other(format!("is larger than {FILE_BYTES_MAX} bytes"))),
+        false => Ok(bytes),
+    }
+}
+
+/// The same as a text.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read_file(path)?).map_err(|_| io::Error::other("is not UTF-8"))
 }
 
 /// A warning as (key, message) where the file that a key names is not there. On the installer's
@@ -36,6 +61,27 @@ fn mark(path: &Path) -> Option<FileMark> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pipe_a_device_a_folder_and_what_is_too_large_are_told_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, large) = (folder.path().join("pipe"), folder.path().join("large"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [&pipe, Path::new("/dev/zero"), folder.path()] {
+            let why = read_file(path).unwrap_err().to_string();
+            assert!(why.contains("no regular file"), "{}: {why}", path.display());
+        }
+        File::create(&large).unwrap().set_len(FILE_BYTES_MAX).unwrap();
+        assert_eq!(read_file(&large).unwrap().len() as u64, FILE_BYTES_MAX);
+        File::create(&large).unwrap().set_len(FILE_BYTES_MAX + 1).unwrap();
+        assert!(read_file(&large).unwrap_err().to_string().contains("larger"));
+        fs::write(&large, [0xff, 0xfe]).unwrap();
+        assert!(read_text(&large).unwrap_err().to_string().contains("UTF-8"));
+        assert_eq!(
+            read_file(&folder.path().join("none")).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+    }
 
     #[test]
     fn a_replaced_a_rewritten_and_a_missing_file_are_seen() {

@@ -8,5 +8,6 @@ pub mod file_stamp;
 pub mod frames;
 pub mod guests;
 pub mod mqtt;
+pub mod own_certificate;
 pub mod sockets;
 pub mod tls;

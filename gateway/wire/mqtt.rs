@@ -1,10 +1,15 @@
 //! The MQTT client: the only home of rumqttc. Acknowledges when told to; a publish counts at its PUBACK.
 
 mod access;
+mod probe;
 mod subscriber;
 mod will;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use rumqttc::{
@@ -14,7 +19,10 @@ use rumqttc::{
 use tokio::time::Instant;
 use tokio_rustls::rustls::ClientConfig;
 
-use super::client_tls::{ClientTls, explain};
+use super::{
+    client_tls::{ClientTls, explain},
+    file_stamp::read_file,
+};
 
 pub use access::{Access, url};
 pub use subscriber::{Granted, Heard, Message, Subscriber, fuzz_broker};
@@ -70,7 +78,7 @@ impl Broker {
     /// User name and password.
     fn login(&self) -> Result<Option<(String, String)>, String> {
         let Some(username) = &self.username else { return Ok(None) };
-        let password = self.password_file.as_ref().map(read).transpose()?.unwrap_or_default();
+        let password = self.password_file.as_deref().map(read).transpose()?.unwrap_or_default();
         Ok(Some((username.clone(), String::from_utf8_lossy(&password).trim().to_owned())))
     }
 
@@ -98,8 +106,8 @@ impl Broker {
     }
 }
 
-fn read(path: &PathBuf) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    read_file(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))
 }
 
 /// Why there is no connection, or no longer one.

@@ -9,6 +9,8 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
+use super::file_stamp::read_file;
+
 /// A connection that has not finished its handshake within this time is closed.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -62,8 +64,7 @@ impl ServerTls {
     /// Reads both files; the error names the one that is wrong.
     fn acceptor(&self) -> Result<TlsAcceptor, String> {
         let read = |path: &PathBuf| {
-            std::fs::read(path)
-                .map_err(|error| format!("{}: cannot be read: {error}", path.display()))
+            read_file(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))
         };
         let chain: Vec<_> = rustls_pemfile::certs(&mut &read(&self.cert_file)?[..])
             .collect::<Result<_, _>>()

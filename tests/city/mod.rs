@@ -20,6 +20,7 @@ mod waits;
 use std::time::Instant;
 
 use self::play::{Kept, Plan, Play, Tally};
+pub(crate) use self::town::{BUTTONS, button, geojson};
 use crate::results::{self, Row, grouped};
 use crate::world::{env_number, seed};
 

@@ -92,7 +92,7 @@ impl Told {
             let dead = if name == PICKY { self.dead } else { 0 };
             let pending = self.records - delivered - dead;
             let expected =
-                Sums { accepted: self.records, delivered, pending, dead, shed: 0, lost: 0 };
+                Sums { accepted: self.records, delivered, pending, dead, ..Sums::default() };
             assert_eq!(ledger.of(&name.into()), expected, "{name}");
             self.waited = self.waited.max(pending);
         }

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 pub(super) const GRIDS: usize = 810;
 pub(super) const TOWNSHIPS: usize = 27;
-pub(super) const BUTTONS: usize = 686;
+pub(crate) const BUTTONS: usize = 686;
 pub(super) const CAMERAS: usize = 2_000;
 /// Grids of one township stand in one column.
 const ROWS: usize = GRIDS / TOWNSHIPS;
@@ -19,7 +19,7 @@ pub(super) fn zone() -> TimeZone {
     TimeZone::get("Asia/Shanghai").unwrap()
 }
 
-pub(super) fn button(n: usize) -> String {
+pub(crate) fn button(n: usize) -> String {
     format!("b{n}")
 }
 
@@ -74,7 +74,7 @@ pub(super) fn directory() -> Directory {
 }
 
 /// The same grids as a site's file has them.
-pub(super) fn geojson() -> String {
+pub(crate) fn geojson() -> String {
     let mut features = String::new();
     for n in 0..GRIDS {
         let Grid { code, name, community, township, head, .. } = grid(n);

@@ -318,7 +318,17 @@ export async function names(chrome) {
   await page.keyboard.press('j');
   await page.waitForSelector('[data-case]');
   await page.keyboard.press('2');
-  await page.waitForSelector('text=<img src=x');
+  await page.waitForSelector('.tile');
+  await page.keyboard.press('e');
+  await page.waitForSelector('[data-row="button/evil"]:has-text("<img src=x")');
+  await page.click('[data-row="button/evil"] a');
+  await page.waitForSelector('[data-device=evil] h2:has-text("<img src=x")');
+  await page.keyboard.press('m');
+  await page.waitForSelector('[data-map=there]');
+  await page.fill('[data-search]', 'evil');
+  await page.click('[data-found="source/evil"]');
+  await page.waitForSelector('.card h2:has-text("<img src=x")');
+  await page.locator('.ground').focus();
   await page.keyboard.press('3');
   await page.selectOption('select', 'source');
   await page.waitForSelector('table');
@@ -377,7 +387,10 @@ export async function thrown(chrome) {
 const flows = { accept, again, late, second, dismiss, keyboard, cuts, lost, touched, names, words, thrown };
 const name = process.argv[2];
 const { screens, measure } = await import('./screens.mjs');
-const flow = { ...flows, screens, measure }[name];
+const { accounts } = await import('./accounts.mjs');
+const pages = await import('./pages.mjs');
+const cameras = await import('./cameras.mjs');
+const flow = { ...flows, ...cameras.flows, screens, measure, accounts, ...pages }[name];
 check(`no flow is called ${name}`, flow !== undefined);
 const chrome = await browser();
 try {

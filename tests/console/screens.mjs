@@ -5,10 +5,10 @@ import { readFileSync } from 'node:fs';
 import { api, check, done, logIn, open, press, publish, shoot, until } from './browser.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const SIZES = { desk: { width: 1366, height: 768 }, phone: { width: 360, height: 800 }, wall: { width: 1920, height: 1080 } };
+export const SIZES = { desk: { width: 1366, height: 768 }, phone: { width: 360, height: 800 }, wall: { width: 1920, height: 1080 } };
 
 /** Through the debugger: the page's own policy lets no foreign script in. */
-async function faults(page, where) {
+export async function faults(page, where) {
   await page.evaluate(axe);
   const found = await page.evaluate(async () => {
     const { violations } = await window.axe.run(document, { resultTypes: ['violations'] });
@@ -18,7 +18,7 @@ async function faults(page, where) {
 }
 
 /** Nothing is wider than the screen. */
-async function fits(page, where) {
+export async function fits(page, where) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth + 1);
   check(`${where} is wider than the screen`, !wide);
 }

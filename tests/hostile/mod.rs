@@ -8,6 +8,7 @@ mod files;
 mod identity;
 mod night;
 mod numbers;
+mod pile;
 mod process;
 mod receivers;
 mod sinks;

@@ -444,12 +444,15 @@ def demo(options):
         began = time.monotonic()
         until = None if options.seconds is None else began + options.seconds
         say(f"the gateway watches {camera.url}; events come to {grid.url}; buttons press at 127.0.0.1:{gateway.intake}")
-        with open(os.path.join(DATA, "token"), encoding="ascii") as token:
-            say(f"the officers' page: {gateway.base}/ in a browser on this machine; log in with the token {token.read().strip()}")
         say(f"evidence opens with: curl -H \"Authorization: Bearer $(cat {os.path.relpath(DATA)}/token)\" -O ADDRESS")
         say("each line without `demo:` is an event as the grid receives it: time, grid, title, [kind, what changed, revision], evidence")
         if options.seconds is None:
             say("it goes on until Ctrl-C")
+        with open(os.path.join(DATA, "token"), encoding="ascii") as token:
+            say("──────────────────────────────────────────────────────────────")
+            say(f"the officers' page: {gateway.base}/ in a browser on this machine")
+            say(f"log in with the token: {token.read().strip()}")
+            say("──────────────────────────────────────────────────────────────")
         pressed = None
         try:
             idle(gateway, min(began + PRESS_AFTER_S, until or began + PRESS_AFTER_S))

@@ -38,6 +38,8 @@ chromium|chromium|plays the clips of incidents, and the page of officers
 fonts-noto-cjk||Chinese on the screenshots of the page of officers
 libva-dev||the VA-API driver of the tests (tests/devices/va_software.c) is built with it
 xvfb|Xvfb|a display on which that driver can be opened
+espeak-ng|espeak-ng|reads texts for loudspeakers
+baresip|baresip|a real SIP speaker
 '
 
 bench_packages='

@@ -6,6 +6,7 @@ pub(crate) mod backlog;
 mod broker;
 mod button;
 mod certs;
+mod changes;
 mod clips;
 mod clock;
 mod commands;
@@ -20,6 +21,7 @@ mod fault;
 mod figures;
 mod gateway;
 mod listeners;
+mod live;
 mod load;
 mod models;
 mod odd_camera;
@@ -33,6 +35,7 @@ mod resident;
 mod robot;
 mod rtsp;
 mod site;
+mod speaker;
 mod uploads;
 mod va;
 
@@ -49,6 +52,7 @@ pub(crate) use backlog::waiting;
 pub(crate) use broker::{Broker, Message, press, publish};
 pub(crate) use button::Button;
 pub(crate) use certs::certificates;
+pub(crate) use changes::Changes;
 pub(crate) use clips::{
     coded, duration_s, ffmpeg, in_a_row, joined, people, scene, street, street_of,
 };
@@ -66,6 +70,7 @@ pub(crate) use drone::{Uav, film, searched};
 pub(crate) use fault::{Fault, Mode};
 pub(crate) use gateway::{Gateway, Launch};
 pub(crate) use listeners::{Grid, Listener};
+pub(crate) use live::{Heard, NUMBERED_S, Viewer, is_key, numbered};
 pub(crate) use load::Load;
 pub(crate) use models::{SSD, fetched, models, models_of, only_the_ssd};
 pub(crate) use odd_camera::OddCamera;
@@ -79,6 +84,7 @@ pub(crate) use resident::{Resident, Sent};
 pub(crate) use robot::Robot;
 pub(crate) use rtsp::RtspServer;
 pub(crate) use site::{Site, Stream};
+pub(crate) use speaker::{GroupListener, SipSpeaker, tone_wav};
 pub(crate) use uploads::UploadFault;
 pub(crate) use va::VaDevice;
 

@@ -27,7 +27,12 @@ pub(super) struct Feature {
 /// The file as a text; the error says what is wrong with it.
 pub(super) fn text(path: &Path) -> Result<String, String> {
     let cannot = |error: std::io::Error| format!("cannot be read: {error}");
-    let bytes = std::fs::metadata(path).map_err(cannot)?.len();
+    let about = std::fs::metadata(path).map_err(cannot)?;
+    // Before it is opened: who opens a pipe waits for its other end.
+    if !about.is_file() {
+        return Err("is no regular file".into());
+    }
+    let bytes = about.len();
     if bytes > FILE_BYTES_MAX {
         return Err(format!("{bytes} bytes; at most {FILE_BYTES_MAX} are read"));
     }

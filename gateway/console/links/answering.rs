@@ -1,6 +1,6 @@
 //! The POST of a page's form: one step of the case, by the person of the link, on what that page has shown.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     extract::{Path, Request, State, rejection::PathRejection},
@@ -11,7 +11,7 @@ use axum::{
 use super::{
     super::{
         Backend,
-        body::{NoBody, drop_rest, is_small, picture_body, small_body},
+        body::{NoBody, PlacedBody, drop_rest},
         forms::{self, SentForm},
         step_pictures::{self, NoPicture, Replied},
     },
@@ -20,9 +20,6 @@ use super::{
     parts, words,
 };
 use crate::domain::{Answer, DismissReason, Reply, ReplyVia};
-
-/// So long one waits for a place among those who send pictures.
-const PLACE_WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) async fn take<B: Backend>(
     State(door): Shared<B>,
@@ -42,20 +39,8 @@ pub(super) async fn take<B: Backend>(
         }
     };
     let (headers, body) = parts(request);
-    // Who only taps never waits behind those who send pictures.
-    let place = match is_small(&headers) {
-        true => None,
-        false => match tokio::time::timeout(PLACE_WITHIN, door.uploads.acquire()).await {
-            Ok(Ok(place)) => Some(place),
-            _ => return words::said(StatusCode::SERVICE_UNAVAILABLE, words::BUSY),
-        },
-    };
-    let read = match place {
-        None => small_body(body, &headers).await,
-        Some(_) => picture_body(body, &headers).await,
-    };
-    let body = match read {
-        Ok(body) => body,
+    let (body, place) = match door.places.read(body, &headers).await {
+        Ok(PlacedBody { bytes, place }) => (bytes, place),
         Err(why) => return no_body(why),
     };
     let form = match forms::read(&headers, body).await {
@@ -84,6 +69,7 @@ fn no_body(why: NoBody) -> Response {
         NoBody::TooLarge => words::said(StatusCode::PAYLOAD_TOO_LARGE, words::TOO_LARGE),
         NoBody::Late => words::said(StatusCode::REQUEST_TIMEOUT, words::LATE),
         NoBody::BrokeOff => words::said(StatusCode::BAD_REQUEST, words::UNREADABLE),
+        NoBody::NoPlace => words::said(StatusCode::SERVICE_UNAVAILABLE, words::BUSY),
     }
 }
 

@@ -23,14 +23,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, watch},
-};
+use tokio::{net::TcpListener, sync::watch};
 
 use super::{
     Backend,
-    body::PICTURE_BODIES_MAX,
+    body::PicturePlaces,
     evidence::{self, Looked},
     listener::{DoorRules, WebListener},
     wrong_tokens::WrongTokens,
@@ -93,7 +90,7 @@ struct PageDoor<B> {
     backend: B,
     wrong: WrongTokens,
     pictures: bool,
-    uploads: Semaphore,
+    places: PicturePlaces,
     fetched: Mutex<Fetched>,
 }
 
@@ -110,7 +107,7 @@ fn router<B: Backend>(backend: B, pictures: bool) -> Router {
         backend,
         wrong: WrongTokens::of("links: a link that is no good"),
         pictures,
-        uploads: Semaphore::new(PICTURE_BODIES_MAX),
+        places: PicturePlaces::new(),
         fetched: Mutex::default(),
     };
     let nothing = || async { words::said(StatusCode::NOT_FOUND, words::NOTHING_HERE) };
@@ -139,7 +136,11 @@ impl<B: Backend> PageDoor<B> {
         peer: Option<&SocketAddr>,
     ) -> Result<OpenedCase, Response> {
         let code = code.map(|Path(code)| code).unwrap_or_default();
-        let read = self.backend.link(&code);
+        // In a message a full stop or a bracket stands right behind it, and is taken for a part of it.
+        let code = code.trim_end_matches(|sign: char| !sign.is_ascii_alphanumeric()).to_owned();
+        let (backend, asked) = (self.backend.clone(), code.clone());
+        let read = tokio::task::spawn_blocking(move || backend.link(&asked)).await;
+        let read = read.unwrap_or(Err(BadLink::NoKeys));
         let (why, status, said) = match read {
             Ok(of) => match self.backend.incident(of.incident) {
                 Some(Record { incident, .. }) if !incident.stage.is_over() => {
@@ -154,6 +155,11 @@ impl<B: Backend> PageDoor<B> {
                     return Err(words::said(StatusCode::GONE, words::CLOSED));
                 }
             },
+            // No fault of whoever has it: nobody waits for that.
+            Err(BadLink::NoKeys) => {
+                self.backend.link_refused("no-keys");
+                return Err(words::said(StatusCode::SERVICE_UNAVAILABLE, words::NO_KEYS));
+            }
             Err(BadLink::Expired) => ("expired", StatusCode::GONE, words::EXPIRED),
             Err(BadLink::Wrong) => ("wrong", StatusCode::NOT_FOUND, words::WRONG),
         };
@@ -177,7 +183,10 @@ impl<B: Backend> PageDoor<B> {
             return None;
         }
         let of_step = |id| incident.life.steps.iter().any(|step| step.evidence == Some(id));
-        let mut pictures = incident.evidence.iter().filter(|one| one.media_type == "image/jpeg");
+        let mut pictures = incident
+            .evidence
+            .iter()
+            .filter(|one| one.media_type == "image/jpeg" && one.original_of.is_none());
         pictures.find(|one| self.pictures && !of_step(one.id)).map(|one| one.id)
     }
 }

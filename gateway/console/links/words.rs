@@ -16,6 +16,9 @@ pub(super) const WRONG: &str = "链接无效。请从原消息中完整打开，
 pub(super) const EXPIRED: &str = "链接已过期。请向值班室索取新链接。";
 /// As [`WRONG`].
 pub(super) const CLOSED: &str = "该案件已办结，链接已失效。";
+/// As [`WRONG`]: it says nothing of the link either.
+pub(super) const NO_KEYS: &str =
+    "现在无法核对链接，不是您的链接有问题。请稍后重试或联系值班室；紧急情况请直接打电话。";
 pub(super) const NOTHING_HERE: &str = "这里没有内容。";
 pub(super) const LOST: &str =
     "暂时无法保存，刚才的操作没有生效。请稍后返回重试；紧急情况请直接打电话。";

@@ -27,10 +27,11 @@ pub struct Config {
     /// Whether the grids can be chosen too; default true.
     #[serde(default = "yes")]
     pub list_grids: bool,
-    /// Reports an hour of one address (an IPv6 network of 64 bits); default 10.
+    /// Reports an hour of one address (an IPv6 network of 64 bits; one of 48 bits may twice as many). A whole
+    /// community may be behind one address of a carrier. Default 100.
     #[serde(default = "address_hourly_max")]
     pub address_hourly_max: u32,
-    /// Reports an hour in all; default 200.
+    /// Reports an hour in all; default 400.
     #[serde(default = "hourly_max")]
     pub hourly_max: u32,
     /// Reverse proxies, as addresses or networks (`10.0.0.0/8`), whose `X-Forwarded-For` says who sends;
@@ -69,11 +70,11 @@ fn yes() -> bool {
 }
 
 fn address_hourly_max() -> u32 {
-    10
+    100
 }
 
 fn hourly_max() -> u32 {
-    200
+    400
 }
 
 impl Config {

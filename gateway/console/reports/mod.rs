@@ -74,6 +74,8 @@ pub trait ReportBackend: Clone + Send + Sync + 'static {
     fn reported(&self, number_sha256: &str) -> Option<Record>;
     /// The latest state of a case; may block on the disk.
     fn case(&self, id: IncidentId) -> Option<Record>;
+    /// As many are open as people can answer: no more are taken for now.
+    fn is_full(&self) -> bool;
     /// Takes a report; answers when it is on disk.
     fn keep(
         &self,
@@ -314,3 +316,6 @@ async fn followed<B: ReportBackend>(
     let from = office.sender(request.extensions().get().copied(), request.headers());
     office.look_up(&number, language, from).await
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,6 +69,12 @@ pub(super) async fn take<B: ReportBackend>(
         office.backend.count("repeated");
         return see(&number, language);
     }
+    // Before it costs its sender an hour's part, or us the picture.
+    if office.backend.is_full() {
+        office.backend.count("not-stored");
+        let words = Trouble::TooManyOpen.words(language);
+        return retried_later(again(&office, StatusCode::SERVICE_UNAVAILABLE, &form, words));
+    }
     // What was sent before and may be on disk is asked for again, and is no other one.
     if !office.sent_before.has(&sha256) && !office.senders.reports(from, office.now_ms()) {
         office.backend.count("limited");
@@ -138,7 +144,10 @@ fn later<B: ReportBackend>(
 ) -> Response {
     office.backend.count("not-stored");
     office.sent_before.put(sha256);
-    let mut answer = again(office, StatusCode::SERVICE_UNAVAILABLE, form, words);
+    retried_later(again(office, StatusCode::SERVICE_UNAVAILABLE, form, words))
+}
+
+fn retried_later(mut answer: Response) -> Response {
     answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
     answer
 }

@@ -1,10 +1,11 @@
-// node build.mjs FOLDER: one script, one style, one page, each named by its hash, and packed beside it.
+// node build.mjs FOLDER: script, style and page, each named by its hash, and packed beside it; map and charts are scripts of
+// their own, which come when they are looked at.
 //
 // All of it together may take so much on its way: what grows is seen here and not at a slow desk.
 
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
@@ -19,29 +20,42 @@ if (folder === undefined) {
 
 const made = await build({
   absWorkingDir: here,
-  entryPoints: { app: 'src/main.tsx', style: 'src/style.css' },
+  entryPoints: { app: 'src/main.tsx', style: 'src/all.css' },
   bundle: true,
   minify: true,
   write: false,
+  metafile: true,
   format: 'esm',
+  // The map and the charts come when they are looked at.
+  splitting: true,
+  entryNames: '[name].[hash]',
+  chunkNames: '[name].[hash]',
   target: ['es2021', 'chrome100', 'firefox100', 'safari15'],
   charset: 'utf8',
   legalComments: 'none',
+  alias: { leaflet: 'leaflet/dist/leaflet-src.esm.js' },
+  loader: { '.png': 'dataurl' },
   jsx: 'automatic',
   jsxImportSource: 'preact',
   outdir: 'out',
 });
 
 const files = new Map();
+for (const one of made.outputFiles) files.set(basename(one.path), Buffer.from(one.contents));
+/** What became of an entry. */
+const output = (entry) => Object.entries(made.metafile.outputs).find(([path, { entryPoint }]) => entryPoint === entry && !path.endsWith('.map'));
+const address = (path) => `/assets/${basename(path)}`;
 const named = (name, ending, bytes) => {
   const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 12);
   const full = `${name}.${hash}.${ending}`;
   files.set(full, Buffer.from(bytes));
   return `/assets/${full}`;
 };
-const output = (ending) => made.outputFiles.find((file) => file.path.endsWith(ending)).contents;
-const script = named('app', 'js', output('.js'));
-const style = named('style', 'css', output('.css'));
+const [scriptPath, { imports }] = output('src/main.tsx');
+const script = address(scriptPath);
+const style = address(output('src/all.css')[0]);
+/** Parts that the script begins with: fetched beside it, and not after it. */
+const parts = imports.filter((one) => one.kind === 'import-statement').map((one) => address(one.path));
 const icon = named('icon', 'svg', readFileSync(join(here, 'src/icon.svg')));
 named('licenses', 'txt', licenses());
 files.set(
@@ -55,7 +69,7 @@ files.set(
 <title>网格哨所</title>
 <link rel="icon" href="${icon}" type="image/svg+xml">
 <link rel="stylesheet" href="${style}">
-<script type="module" src="${script}"></script>
+${parts.map((part) => `<link rel="modulepreload" href="${part}">\n`).join('')}<script type="module" src="${script}"></script>
 </head>
 <body>
 <div id="app"></div>
@@ -67,7 +81,7 @@ files.set(
 
 /** Who wrote what is in the script: their terms ask for it. */
 function licenses() {
-  return ['preact', '@preact/signals', '@preact/signals-core']
+  return ['preact', '@preact/signals', '@preact/signals-core', 'leaflet', 'uplot']
     .map((name) => {
       const at = join(here, 'node_modules', name);
       const { version, license } = JSON.parse(readFileSync(join(at, 'package.json'), 'utf8'));

@@ -25,6 +25,7 @@ for (const [name, text] of texts) {
 
 // Words that the gateway says: each of its lists, read from its source, is whole in the catalogue.
 const gateway = join(here, '../..');
+const room = (name) => readFileSync(join(gateway, name), 'utf8');
 const domain = (name) => readFileSync(join(gateway, 'domain', name), 'utf8');
 const kebab = (name) => name.replace(/(?!^)[A-Z]/g, '-$&').toLowerCase();
 const variants = (text, name) => [...(new RegExp(`pub enum ${name} \\{([^}]*)\\}`).exec(text)?.[1] ?? '').matchAll(/^ {4}([A-Z]\w*)/gm)].map(([, one]) => kebab(one));
@@ -38,6 +39,10 @@ const LISTS = [
   ['level', variants(domain('limit.rs'), 'Level')],
   ['limit', variants(domain('limit.rs'), 'LimitStep')],
   ['role', variants(domain('duty.rs'), 'DutyRole')],
+  ['account_role', variants(domain('access.rs'), 'AccountRole')],
+  // What is wrong, and what helps.
+  ['fault', variants(room('console/faults.rs'), 'FaultCode')],
+  ['fix', variants(room('console/faults.rs'), 'FaultCode')],
 ];
 
 // Each key is used: by its name, or as one of a group of words that the gateway says (of a list of its, those that are in it).

@@ -124,10 +124,14 @@ impl Desk {
     fn cancelled(&mut self, now: Now, source: &SourceId, effects: &mut Effects) {
         let key = format!("press/{source}");
         let Some(live) = self.by_key.get(&key).and_then(|id| self.live.get_mut(id)) else { return };
+        let is_often = self.taken_back.note(now, source, live.incident.id);
         live.incident.detail.insert("cancelled_by".into(), "device".into());
         live.incident.why = format!("{source} took its call back, on the device");
         live.end(now, now.wall.max(live.incident.began_at));
-        effects.entries.push(live.record(now, What::Ended));
+        (live.end_due, live.dirty) = (is_often, is_often);
+        if !is_often || live.may_update(now) {
+            effects.entries.push(live.record(now, What::Ended));
+        }
         self.by_key.remove(&key);
     }
 

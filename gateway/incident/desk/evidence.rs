@@ -27,10 +27,12 @@ impl Desk {
         &mut self,
         now: Now,
         id: IncidentId,
-        evidence: &Evidence,
+        (evidence, original): (&Evidence, Option<&Evidence>),
         effects: &mut Effects,
     ) {
-        effects.entries.push(Entry::Evidence { incident: id, evidence: evidence.clone() });
+        for piece in [Some(evidence), original].into_iter().flatten() {
+            effects.entries.push(Entry::Evidence { incident: id, evidence: piece.clone() });
+        }
         let Some(live) = self.live.get_mut(&id) else { return };
         let is_picture = evidence.media_type == "image/jpeg";
         live.things.made(evidence.id, is_picture);
@@ -39,6 +41,7 @@ impl Desk {
         } else {
             live.list_clip(evidence);
         }
+        live.list_original(original);
         live.dirty = true;
         if live.hold_until_ms.is_some() {
             effects.entries.push(live.record(now, What::Opened));
@@ -77,7 +80,8 @@ impl Live {
     fn list_picture(&mut self, evidence: &Evidence) {
         let list = &mut self.incident.evidence;
         if self.snapshot != Some(evidence.id) {
-            return list.push(evidence.clone());
+            let at = list.iter().position(|one| one.original_of.is_some()).unwrap_or(list.len());
+            return list.insert(at, evidence.clone());
         }
         self.making_snapshot = false;
         if let Some(before) = self.listed_snapshot.replace(evidence.id)
@@ -89,6 +93,15 @@ impl Live {
             }
         }
         list.insert(0, evidence.clone());
+    }
+
+    /// Originals stand behind everything else, each as long as its blurred picture stands there.
+    fn list_original(&mut self, original: Option<&Evidence>) {
+        let list = &mut self.incident.evidence;
+        list.extend(original.cloned());
+        let shown: Vec<EvidenceId> =
+            list.iter().filter(|one| one.original_of.is_none()).map(|one| one.id).collect();
+        list.retain(|one| one.original_of.is_none_or(|picture| shown.contains(&picture)));
     }
 
     /// Clips come after the best snapshot and before the pictures of newcomers.

@@ -36,7 +36,7 @@ impl Desk {
         loss: &Loss,
         effects: &mut Effects,
     ) {
-        let detail = [("dead_lettered", loss.dead), ("shed", loss.shed)];
+        let detail = [("dead_lettered", loss.dead), ("shed", loss.shed), ("expired", loss.expired)];
         let finding = Finding {
             phase: if loss.over { Phase::Ends } else { Phase::Begins },
             severity: Severity::ALERT,

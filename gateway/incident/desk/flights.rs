@@ -2,7 +2,8 @@
 
 use super::{super::sighting::GeoContext, Desk, Effects};
 use crate::domain::{
-    DroneInfo, Finding, Grid, Now, Place, Pose, SourceId, SourceInfo, SourceKind, Stamp, TrackFrame,
+    DroneInfo, DroneView, Finding, Grid, Now, Place, Pose, SourceId, SourceInfo, SourceKind, Stamp,
+    TrackFrame,
 };
 
 impl Desk {
@@ -11,6 +12,14 @@ impl Desk {
         let drones = &self.directory.drones;
         let named = |drone: &&DroneInfo| drone.serial.as_deref() == Some(source.as_str());
         drones.get(source).or_else(|| drones.values().find(named)).cloned()
+    }
+
+    /// Where each drone was last, by id; those that no pose came of are not in it.
+    pub fn drone_views(&self) -> Vec<DroneView> {
+        let mut all: Vec<DroneView> =
+            self.directory.drones.values().filter_map(|one| self.flights.last_seen(one)).collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
     }
 
     /// A pose of a drone. One that is not in the configuration makes no flight.

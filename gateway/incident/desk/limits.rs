@@ -71,6 +71,10 @@ impl Live {
     /// Nobody took it on, it is no more than a notice, it ended long ago, and all its time is over.
     fn is_to_be_closed(&self, now: Now, after_s: u64) -> bool {
         let incident = &self.incident;
+        if let Some(after_ms) = super::announcements::closed_after_ms(incident) {
+            let over = self.ended_ms.is_some_and(|ended| now.mono() - ended >= after_ms);
+            return !incident.stage.is_over() && over;
+        }
         if incident.stage.is_over()
             || incident.severity < Severity::NOTICE
             // A resident waits for the answer of a person.

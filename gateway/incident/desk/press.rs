@@ -78,6 +78,7 @@ impl Desk {
         if open.is_none() && self.is_stranger(source, Some(press)) && self.strangers_are_many() {
             return self.join_strangers(now, source, stamp, press, effects);
         }
+        let open = open.or_else(|| self.call_again(now, source, &key));
         self.fleet.battery(now, source, press.battery);
         self.fleet.pressed(now, source, &press.via, press.retained, false);
         let finding = self.press_finding(key.clone(), open, source, stamp, press);

@@ -225,7 +225,9 @@ impl Limits {
         now: Timestamp,
     ) {
         let is_new = incident.deadline.as_ref().is_none_or(|deadline| deadline.runs.is_empty());
-        if incident.stage.is_over() || !is_new {
+        // Nobody has to take on what was said.
+        let is_said = incident.kind == Kind::Announcement;
+        if incident.stage.is_over() || !is_new || is_said {
             return;
         }
         let old = incident.deadline.clone();

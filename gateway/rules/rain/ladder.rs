@@ -165,10 +165,18 @@ fn words(colour: Colour) -> (&'static str, &'static str, &'static str) {
     }
 }
 
+/// Where each grade of 24 h begins, micrometres.
+const BOUNDS_24H: [i64; 6] = [100, 10_000, 25_000, 50_000, 100_000, 250_000];
+
+/// Grades of 24 h with where each begins, micrometres.
+pub(super) fn grades_24h() -> impl Iterator<Item = (i64, (&'static str, &'static str))> {
+    BOUNDS_24H.into_iter().map(|bound| (bound, grade(bound, true)))
+}
+
 /// Chinese and English name of an amount in 12 h or 24 h, by GB/T 28592-2012.
 pub(super) fn grade(um: i64, of_24_h: bool) -> (&'static str, &'static str) {
     let bounds: [i64; 6] = match of_24_h {
-        true => [100, 10_000, 25_000, 50_000, 100_000, 250_000],
+        true => BOUNDS_24H,
         false => [100, 5_000, 15_000, 30_000, 70_000, 140_000],
     };
     // The table has tenths of a millimetre: 9.95 is 10.0.

@@ -9,11 +9,12 @@ use super::{
     counter::morning_before,
     event::Group,
     gauge::Gauge,
-    ladder::grade,
+    ladder::{grade, grades_24h},
     text::{shown, sums, windows},
 };
 use crate::domain::{
-    GaugeView, GridView, Now, PointView, Posture, RainView, TestView, ThresholdView, Words,
+    GaugeView, GradeView, GridView, Now, PointView, Posture, RainView, TestView, ThresholdView,
+    Words,
 };
 
 const STEP: SignedDuration = SignedDuration::from_mins(5);
@@ -69,6 +70,7 @@ impl Rain {
             }
         };
         let all = [(&self.signals), (&self.moving)];
+        let named = |(um, (zh, en))| GradeView { name: Words { zh, en }, from_mm: shown(um) };
         RainView {
             at: time(now.wall),
             postures: Posture::ALL
@@ -88,6 +90,7 @@ impl Rain {
                     mm,
                 })
                 .collect(),
+            grades_24h: grades_24h().map(named).collect(),
         }
     }
 

@@ -6,6 +6,8 @@ use crate::rules::{Config, RuleKind};
 
 /// Seconds, for who is told at once, and for who must stay.
 const DWELLS_SHORT: [f64; 6] = [0.5, 1.0, 2.0, 3.0, 5.0, 10.0];
+/// A minute on cold ground is long.
+const DWELLS_LYING: [f64; 4] = [20.0, 30.0, 45.0, 60.0];
 const DWELLS_LONG: [f64; 8] = [90.0, 120.0, 180.0, 240.0, 300.0, 420.0, 600.0, 900.0];
 
 /// Seconds that a rule of this kind may be told to wait.
@@ -13,7 +15,10 @@ pub(super) fn dwell_steps(kind: RuleKind) -> &'static [f64] {
     match kind {
         // Who crosses does not stay.
         RuleKind::Line => &[],
-        RuleKind::Intrusion | RuleKind::Waterside | RuleKind::Crowd => &DWELLS_SHORT,
+        RuleKind::Intrusion | RuleKind::Waterside | RuleKind::Crowd | RuleKind::Seen => {
+            &DWELLS_SHORT
+        }
+        RuleKind::Fallen => &DWELLS_LYING,
         RuleKind::Loiter | RuleKind::FireLane => &DWELLS_LONG,
     }
 }

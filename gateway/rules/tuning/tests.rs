@@ -177,7 +177,7 @@ fn t1_a_flag_at_night_is_met_by_hours() {
     let schedule = of(&advice, "schedule").unwrap();
     assert_eq!(schedule.to, serde_json::json!(["Mon-Sun 04:00-01:00"]));
     assert_eq!(sums(schedule), (8, 8, 0, 5));
-    assert!(crate::rules::schedule::Schedule::parse(&["Mon-Sun 04:00-01:00".into()]).is_ok());
+    assert!(crate::domain::Schedule::parse(&["Mon-Sun 04:00-01:00".into()]).is_ok());
     // All look alike: no threshold and no mask is for free, and none is proposed.
     assert_eq!(advice.proposals.len(), 1, "{advice:?}");
     // One that has hours already is for a person to change.

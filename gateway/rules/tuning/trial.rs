@@ -128,7 +128,7 @@ pub(super) fn window(rule: &Config, case: &JudgedCase) -> (Timestamp, Timestamp)
 }
 
 /// Looks from one time to another, of those that are sorted by time.
-fn between(looks: &[KeptLook], (from, until): (Timestamp, Timestamp)) -> &[KeptLook] {
+pub(super) fn between(looks: &[KeptLook], (from, until): (Timestamp, Timestamp)) -> &[KeptLook] {
     let first = looks.partition_point(|look| look.at < from);
     let last = looks.partition_point(|look| look.at <= until);
     &looks[first..last.max(first)]
@@ -206,21 +206,42 @@ fn tell(
     zone: &TimeZone,
     looks: &[KeptLook],
 ) -> Vec<ToldThing> {
-    let mut watch = Watch::new(rule, camera.clone(), masks, zone.clone());
     let mut told = Vec::new();
+    let mut watch = Watch::new(rule, camera.clone(), masks, zone.clone());
+    play(&mut watch, looks, None, &mut |at, frame, findings| {
+        let news: BTreeSet<u64> =
+            findings.iter().flat_map(|finding| finding.things.news.iter().copied()).collect();
+        told.extend(news.into_iter().map(|thing| {
+            let bbox = frame.tracks.iter().find(|track| track.id == thing).map(|track| track.bbox);
+            ToldThing { at, thing, bbox }
+        }));
+    });
+    told
+}
+
+/// Shows the watch these looks, and those that were not kept because they showed nobody, up to `until`;
+/// `each` is told what it finds in each of them.
+pub(super) fn play(
+    watch: &mut Watch,
+    looks: &[KeptLook],
+    until: Option<Timestamp>,
+    each: &mut dyn FnMut(Timestamp, &TrackFrame, &[Finding]),
+) {
+    let clear_s = watch.rule.clear_s;
     let mut known: BTreeMap<u64, (Timestamp, (f32, f32), Timestamp)> = BTreeMap::new();
     let mut before: Option<&KeptLook> = None;
-    for look in looks {
+    let ends = looks.iter().map(|look| (look.at, Some(look)));
+    for (at, look) in ends.chain(until.map(|until| (until, None))) {
         if let Some(empty) = before.filter(|before| before.tracks.is_empty()) {
-            for at in quiet(empty.at, look.at, rule.clear_s) {
-                observe(&mut watch, at, Vec::new(), &mut told);
+            for at in quiet(empty.at, at, clear_s) {
+                observe(watch, at, Vec::new(), each);
             }
         }
+        let Some(look) = look else { break };
         let tracks = look.tracks.iter().map(|kept| dated(kept, look.at, &mut known)).collect();
-        observe(&mut watch, look.at, tracks, &mut told);
+        observe(watch, look.at, tracks, each);
         before = Some(look);
     }
-    told
 }
 
 /// Looks that showed nobody are not kept, but for the first: here they are again, as often as anything can
@@ -249,15 +270,15 @@ fn dated(
     Track { since: one.0, origin: one.1, ..kept.clone() }
 }
 
-fn observe(watch: &mut Watch, at: Timestamp, tracks: Vec<Track>, told: &mut Vec<ToldThing>) {
+fn observe(
+    watch: &mut Watch,
+    at: Timestamp,
+    tracks: Vec<Track>,
+    each: &mut dyn FnMut(Timestamp, &TrackFrame, &[Finding]),
+) {
     let mono_ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
     let frame = TrackFrame { tracks, picture: None };
     let mut findings: Vec<Finding> = Vec::new();
     watch.observe(Stamp::of_gateway(Now { wall: at, mono_ms }), &frame, &mut findings);
-    let news: BTreeSet<u64> =
-        findings.iter().flat_map(|finding| finding.things.news.iter().copied()).collect();
-    told.extend(news.into_iter().map(|thing| {
-        let bbox = frame.tracks.iter().find(|track| track.id == thing).map(|track| track.bbox);
-        ToldThing { at, thing, bbox }
-    }));
+    each(at, &frame, &findings);
 }

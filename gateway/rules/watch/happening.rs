@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Role, ThingState, Watch, millis};
 use crate::{
     domain::{
-        ClockError, Detail, Finding, ObjectCount, Phase, Shot, Stamp, Thing, ThingReport, Track,
-        TrackFrame,
+        Bbox, ClockError, Detail, Finding, ObjectCount, Phase, Shot, Stamp, Thing, ThingReport,
+        Track, TrackFrame,
     },
     rules::rule_key,
 };
@@ -214,6 +214,7 @@ impl Watch {
             },
             shot: frame.picture.clone().map(|picture| Shot {
                 picture,
+                people: people(frame),
                 quality: who.iter().map(|one| one.score * (0.05 + one.bbox.area())).sum(),
                 // As the thing is called, also where its track is another one by now.
                 boxes: who.into_iter().map(|one| self.named(one)).collect(),
@@ -309,6 +310,11 @@ impl Watch {
         };
         self.things.values().filter(is_member).map(thing).collect()
     }
+}
+
+/// Everybody in the picture, in whatever zone: nobody's head is shown because no rule is about him.
+fn people(frame: &TrackFrame) -> Vec<Bbox> {
+    frame.tracks.iter().filter(|one| &*one.label == "person").map(|one| one.bbox).collect()
 }
 
 fn objects(who: &[&Track]) -> Vec<ObjectCount> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::lying::Lying;
 use crate::domain::{Bbox, RuleId, SourceId, StandingThing, Track};
 
 /// A thing whose foot stays within this share of its larger side has not moved: boxes tremble, and
@@ -78,6 +79,8 @@ pub(in crate::rules) struct ThingState {
     pub(in crate::rules) closed: bool,
     /// Kind line: when it crossed, until that was told.
     pub(in crate::rules) crossed_at: Option<Timestamp>,
+    /// Kind fallen: whether it lies.
+    pub(in crate::rules) lying: Lying,
 }
 
 impl ThingState {
@@ -103,6 +106,7 @@ impl ThingState {
             returned: false,
             closed: false,
             crossed_at: None,
+            lying: Lying::default(),
         }
     }
 
@@ -128,6 +132,7 @@ impl ThingState {
             returned: false,
             closed: thing.closed,
             crossed_at: None,
+            lying: Lying::default(),
         }
     }
 

@@ -61,8 +61,10 @@ impl Story {
                 ends_at: None,
                 pre_roll_ms: None,
                 pre_roll_limit: None,
+                original_of: None,
+                kept_here: false,
             });
-            self.say(Body::Evidence { incident, evidence });
+            self.say(Body::Evidence { incident, evidence, original: None });
         }
     }
 

@@ -11,7 +11,10 @@ use reqwest::{
 use super::Config;
 use crate::{
     sinks::sink::DeliverError,
-    wire::{client_tls::explain, file_stamp::FileStamp},
+    wire::{
+        client_tls::explain,
+        file_stamp::{FileStamp, read_text},
+    },
 };
 
 /// What is kept of an answer that refuses something, bytes.
@@ -87,8 +90,7 @@ impl Link {
         }
         let wrong =
             |what: &str| DeliverError::retry(format!("token_file {}: {what}", path.display()));
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| wrong(&format!("cannot be read: {error}")))?;
+        let text = read_text(path).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
         let text = text.trim();
         if text.is_empty() {
             return Err(wrong("is empty; expected a bearer token"));

@@ -121,7 +121,7 @@ impl Config {
     }
 
     /// The connection is that of the `http` sink.
-    fn link(&self) -> super::Config {
+    pub(in crate::sinks) fn link(&self) -> super::Config {
         super::Config {
             id: self.id.clone(),
             url: self.url.clone(),

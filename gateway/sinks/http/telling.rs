@@ -61,9 +61,9 @@ impl Telling<'_> {
             self.request(Some(what), &case, what).await?;
             answered = true;
         }
-        if data.evidence.len() > case.evidence && self.talk.profile.says(EVIDENCE) {
+        if data.told_pieces().count() > case.evidence && self.talk.profile.says(EVIDENCE) {
             self.request(Some(EVIDENCE), &case, EVIDENCE).await?;
-            let told = data.evidence.len();
+            let told = data.told_pieces().count();
             let _ = self.map.change(data.incident, |case| case.evidence = told);
             answered = true;
         }

@@ -20,7 +20,7 @@ use crate::{
         sink::{DeliverError, Delivery, Sink},
         template::{self, Into},
     },
-    wire::file_stamp::missing,
+    wire::file_stamp::{missing, read_text},
 };
 
 /// Robots take some twenty messages a minute; one that says "too many" is asked again after this.
@@ -125,8 +125,38 @@ fn too_old_s() -> u64 {
 }
 
 impl Config {
+    /// A device that is handed a text, as JSON with `{say}` in it.
+    pub(in crate::sinks) fn to_device(
+        id: &str,
+        url: &url::Url,
+        body: &str,
+        ca_file: Option<PathBuf>,
+        timeout_s: u64,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            url: url.clone(),
+            body: body.into(),
+            content_type: content_type(),
+            kinds: Vec::new(),
+            severity_max: severity_max(),
+            what: what(),
+            grids: Vec::new(),
+            departments: Vec::new(),
+            sign: None,
+            secret_file: None,
+            ok_pointer: ok_pointer(),
+            ok_value: 0,
+            ca_file,
+            timeout_s,
+            too_old_s: too_old_s(),
+            levels: Vec::new(),
+            link_for: None,
+        }
+    }
+
     /// The connection is that of the `http` sink.
-    fn link(&self) -> super::Config {
+    pub(in crate::sinks) fn link(&self) -> super::Config {
         super::Config {
             id: self.id.clone(),
             url: self.url.clone(),
@@ -246,7 +276,7 @@ fn dingtalk(secret: &str, now: Timestamp) -> (String, String) {
 }
 
 fn secret(path: &Path) -> Result<String, DeliverError> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = read_text(path).map_err(|error| {
         DeliverError::retry(format!("secret_file {}: cannot be read: {error}", path.display()))
     })?;
     Ok(text.trim().to_owned())
@@ -294,9 +324,21 @@ impl Sink for WebhookSink {
         if let Some(why) = self.config.passes(&event, delivery.at) {
             return Err(DeliverError::passed(why));
         }
+        self.send(&event, "", delivery.at).await
+    }
+}
+
+impl WebhookSink {
+    /// One request with this event, and `say` where the body has that.
+    pub(in crate::sinks) async fn send(
+        &mut self,
+        event: &Event,
+        say: &str,
+        now: Timestamp,
+    ) -> Result<(), DeliverError> {
         let into = Into::of(&self.config.content_type, &self.config.body).unwrap_or(Into::Json);
-        let body = template::fill(&self.config.body, &event, "", into);
-        let url = self.url(delivery.at)?;
+        let body = template::fill(&self.config.body, event, say, into);
+        let url = self.url(now)?;
         let request = self
             .link
             .request(reqwest::Method::POST, url)?

@@ -51,7 +51,7 @@ pub(super) fn of_event(
     if let Some(category) = category {
         all.insert("category".into(), json!(category));
     }
-    let pieces: Vec<_> = data.evidence.iter().skip(case.evidence_told).collect();
+    let pieces: Vec<_> = data.told_pieces().skip(case.evidence_told).collect();
     all.insert("pieces".into(), json!(pieces));
     all.insert("event".into(), json!(data));
     Value::from(Serde(&Json::Object(all)))

@@ -2,12 +2,12 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use subtle::ConstantTimeEq;
 
-use crate::sources::rights::Grants;
+use crate::{sources::rights::Grants, wire::file_stamp::read_text};
 
 /// What the lines are.
 const EXPECTED: &str =
@@ -30,9 +30,9 @@ impl User {
 pub(super) type Users = HashMap<String, User>;
 
 /// The error names the file and the line.
-pub(super) fn read(path: &PathBuf) -> Result<Users, String> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
+pub(super) fn read(path: &Path) -> Result<Users, String> {
+    let text =
+        read_text(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
     parse(path, &text)
 }
 
@@ -59,7 +59,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Users, String> {
 /// password is anybody, and of two passwords of one name only the last counts.
 pub(super) fn slips(path: &Path) -> (Vec<String>, Vec<String>) {
     // One that cannot be read is told where it is read.
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let text = read_text(path).unwrap_or_default();
     let (mut wrong, mut doubtful, mut names) = (Vec::new(), Vec::new(), BTreeSet::new());
     let pairs = lines(&text).filter(|(_, line)| right(line).is_none());
     for (number, (name, password)) in pairs.filter_map(|(n, line)| Some((n, pair(line)?))) {

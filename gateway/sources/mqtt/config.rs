@@ -1,6 +1,6 @@
 //! `[[mqtt]]`: a broker that devices report to, and what is wrong with one.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -87,6 +87,11 @@ impl Config {
     pub(super) fn broker(&self, site: &SiteId, ids: &ClientIds) -> Broker {
         let default = || ids.of(&format!("gridpost-{site}-{}", self.id));
         self.access().broker(self.client_id.clone().unwrap_or_else(default))
+    }
+
+    /// Whether the broker takes us in, under another client id; the error is one sentence.
+    pub async fn probe(&self, within: Duration) -> Result<(), String> {
+        self.access().broker(String::new()).takes_us_in(within).await
     }
 
     pub(super) fn topics(&self, site: &SiteId) -> Vec<String> {

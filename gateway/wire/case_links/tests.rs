@@ -63,7 +63,12 @@ fn revoked_links_are_no_good_and_those_made_since_are() {
     let links = links(folder.path(), 72);
     let now = at("2026-12-01T10:00:00Z");
     let make = |person: &str| links.make(person, incident(7), now).unwrap().0;
-    let read = |link: &str| links.read(code(link), now).map(|of| of.person);
+    let read = |link: &str| {
+        let refreshed = links.refresh();
+        let read = links.read(code(link), now).map(|of| of.person);
+        assert_eq!(refreshed.is_err(), read == Err(BadLink::NoKeys), "{refreshed:?}");
+        read
+    };
     let [li, wang] = PEOPLE.map(make);
     for _ in 0..2 {
         revoke(folder.path(), "李建国").unwrap();
@@ -71,9 +76,12 @@ fn revoked_links_are_no_good_and_those_made_since_are() {
     }
     let later = make("李建国");
     assert_eq!(read(&later), Ok("李建国".into()));
-    // What cannot be read brings nothing back to life.
+    // What cannot be read brings nothing back to life, and is not said to be the fault of a link.
     std::fs::write(folder.path().join("keys/links.revoked"), "{\"李建国\":").unwrap();
-    assert_eq!((read(&li), read(&later)), (Err(BadLink::Wrong), Err(BadLink::Wrong)));
+    assert_eq!((read(&li), read(&later)), (Err(BadLink::NoKeys), Err(BadLink::NoKeys)));
+    assert_eq!(links.read("cut", now), Err(BadLink::Wrong), "no keys are needed for that");
+    let made = links.make("王芳", incident(7), now);
+    assert!(matches!(&made, Err(NoLink::Key(why)) if why.contains("links.revoked")), "{made:?}");
     revoke_all(folder.path()).unwrap();
     assert_eq!((read(&later), read(&wang)), (Err(BadLink::Wrong), Err(BadLink::Wrong)));
     assert_eq!(read(&make("王芳")), Ok("王芳".into()));
@@ -83,7 +91,39 @@ fn revoked_links_are_no_good_and_those_made_since_are() {
     };
     assert_eq!((mode("keys"), mode("keys/links.key")), (0o700, 0o600));
     std::fs::write(folder.path().join("keys/links.key"), "short").unwrap();
+    assert!(links.make("王芳", incident(7), now).is_ok(), "of the keys in memory");
+    assert!(matches!(links.refresh(), Err(NoLink::Key(_))));
     assert!(matches!(links.make("王芳", incident(7), now), Err(NoLink::Key(_))));
+}
+
+/// A key that a disk does not give: reading it ends only when somebody writes.
+fn stuck(path: &Path) {
+    std::fs::remove_file(path).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+    assert!(made.success());
+}
+
+#[test]
+fn l7_a_link_is_made_and_read_while_the_disk_does_not_answer() {
+    use std::{sync::mpsc, thread, time::Duration};
+    let folder = tempfile::tempdir().unwrap();
+    let (links, now) = (links(folder.path(), 72), at("2026-12-01T10:00:00Z"));
+    let key = folder.path().join("keys/links.key");
+    let text = std::fs::read_to_string(&key).unwrap();
+    stuck(&key);
+    let (refreshing, refreshed) = (links.clone(), mpsc::sync_channel(1));
+    thread::spawn(move || refreshed.0.send(refreshing.refresh()).unwrap());
+    assert!(refreshed.1.recv_timeout(Duration::from_millis(300)).is_err(), "it waits for the disk");
+    let (making, made) = (links.clone(), mpsc::sync_channel(1));
+    thread::spawn(move || {
+        let (link, _) = making.make("王芳", incident(7), now).unwrap();
+        made.0.send(making.read(code(&link), now).map(|of| of.person)).unwrap();
+    });
+    let read = made.1.recv_timeout(Duration::from_secs(20)).expect("it waited for the disk");
+    assert_eq!(read, Ok("王芳".into()));
+    // The disk answers.
+    std::fs::write(&key, text).unwrap();
+    assert_eq!(refreshed.1.recv_timeout(Duration::from_secs(20)), Ok(Ok(())));
 }
 
 #[test]

@@ -4,6 +4,7 @@ import { signal } from '@preact/signals';
 import { call, freshId, Refused } from './api';
 import { connect } from './feed';
 import { say, sayTaken } from './notices';
+import { may } from './rights';
 import { askWho, change, drop, me } from './state';
 import { clock } from './time';
 import type { Case } from './types';
@@ -29,6 +30,7 @@ const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
 /** The steps that are possible, the likely one first. */
 export function steps(one: Case): To[] {
+  if (!may('reply')) return [];
   switch (one.stage) {
     case 'opened':
       return ['accepted', 'dispatched', 'dismissed'];
@@ -46,6 +48,7 @@ export function steps(one: Case): To[] {
 }
 
 export async function take(one: Case, to: To, more: More = {}): Promise<boolean> {
+  if (!may('reply')) return false;
   if (me.value === '') {
     later.value = () => void take(one, to, more);
     askWho.value = true;

@@ -65,3 +65,4 @@ export function freshId(): string {
 }
 
 export const evidenceUrl = (id: string): string => `/api/v1/evidence/${encodeURIComponent(id)}`;
+export const packageUrl = (id: string, reason: string): string => `/api/v1/incidents/${encodeURIComponent(id)}/package?reason=${encodeURIComponent(reason)}`;

@@ -1,13 +1,14 @@
-// Logging in with the token, and saying who sits here.
+// Whether this browser has a session, and who sits at one that the token of the site opened.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { forgetLater, goOn, isAskedFirst } from './actions';
 import { call, Refused } from './api';
 import { enter, readWords } from './feed';
+import { doors } from './login';
 import { Dialog } from './parts';
-import { arm } from './sound';
-import { askWho, entrance, expectCalls, iAm, isDeaf, me, overview } from './state';
-import { language, speak, t, word } from './words';
+import { account, type Session } from './rights';
+import { askWho, entrance, expectCalls, iAm, me, overview } from './state';
+import { t, word } from './words';
 
 /** The list waits no longer for the name to be known. */
 const NAME_WITHIN_MS = 2000;
@@ -15,9 +16,10 @@ const NAME_WITHIN_MS = 2000;
 /** Whether this browser has a session. */
 export async function look(): Promise<void> {
   try {
-    const { open } = await call<{ open: boolean }>('GET', '/api/v1/session');
-    if (open) inside();
-    else entrance.value = 'outside';
+    const session = await call<Session>('GET', '/api/v1/session');
+    if (session.open) return inside(session);
+    doors.value = session;
+    entrance.value = 'outside';
   } catch (error) {
     // Without an answer nobody knows whether he must log in: the page goes on asking.
     if (error instanceof Refused && error.status < 500) entrance.value = 'outside';
@@ -25,9 +27,15 @@ export async function look(): Promise<void> {
   }
 }
 
-function inside(): void {
+export function inside(session: Session): void {
+  account.value = session.account ?? null;
   entrance.value = 'inside';
   expectCalls(true);
+  // Whoever is logged in by name is nobody else.
+  if (session.account !== undefined) {
+    iAm(session.account.name);
+    return enter();
+  }
   if (me.value === '') askWho.value = true;
   // Pictures are looked at as soon as the list is there: the name comes before.
   const named = me.value === '' ? Promise.resolve() : tellName(me.value);
@@ -41,66 +49,6 @@ async function tellName(name: string): Promise<void> {
   } catch {
     // The record then says that it was this page.
   }
-}
-
-export function LogIn() {
-  const [token, setToken] = useState('');
-  const [wrong, setWrong] = useState('');
-  const [busy, setBusy] = useState(false);
-  const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.focus(), []);
-  const go = async (event: Event) => {
-    event.preventDefault();
-    // A browser lets it sound because of this click, and only so.
-    void arm();
-    if (token.trim() === '') return setWrong(t('login.empty'));
-    setBusy(true);
-    try {
-      await call('POST', '/api/v1/session', { token: token.trim() });
-      setToken('');
-      inside();
-    } catch (error) {
-      setWrong(error instanceof Refused && error.status === 401 ? t('login.wrong') : error instanceof Refused ? error.message : t('login.unreachable'));
-    } finally {
-      setBusy(false);
-    }
-  };
-  return (
-    <main class="login" id="main">
-      <form onSubmit={(event) => void go(event)}>
-        <h1>{t('app.name')}</h1>
-        {isDeaf.value ? (
-          <p class="warn" role="alert">
-            {t('login.again')}
-          </p>
-        ) : null}
-        <label>
-          {t('login.token')}
-          <input
-            ref={field}
-            type="password"
-            autocomplete="current-password"
-            value={token}
-            onInput={(event) => (setToken(event.currentTarget.value), setWrong(''))}
-            aria-describedby="hint"
-            data-token
-          />
-        </label>
-        <p id="hint" class="hint">
-          {t('login.hint')}
-        </p>
-        <p class="warn" role="alert">
-          {wrong}
-        </p>
-        <button type="submit" class="main huge" disabled={busy} data-login>
-          {t('login.go')}
-        </button>
-        <button type="button" class="plain" onClick={() => speak(language.value === 'zh' ? 'en' : 'zh')} data-language>
-          {t('top.language')}
-        </button>
-      </form>
-    </main>
-  );
 }
 
 export function Who() {

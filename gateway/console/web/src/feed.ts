@@ -2,6 +2,7 @@
 
 import { call, Refused } from './api';
 import { sayTaken } from './notices';
+import { account } from './rights';
 import * as state from './state';
 import { at, clockOff, tick } from './time';
 import type { Case, Message, Overview } from './types';
@@ -27,12 +28,17 @@ function moment(): [number, number] {
 
 const isLongAgo = ([own, wall]: [number, number]): boolean => performance.now() - own > SILENT_MS || Date.now() - wall > SILENT_MS;
 
-/** Reads everything, then goes on from there, for ever. */
-export async function connect(anew: boolean): Promise<void> {
-  const mine = ++generation;
+/** Nothing of the connection of before counts any more. Gives the number of the next one. */
+function hangUp(): number {
   clearTimeout(timer);
   socket?.close();
   socket = null;
+  return ++generation;
+}
+
+/** Reads everything, then goes on from there, for ever. */
+export async function connect(anew: boolean): Promise<void> {
+  const mine = hangUp();
   try {
     if (anew || state.overview.value === null) {
       const from = await call<Overview>('GET', '/api/v1/console');
@@ -100,11 +106,15 @@ function listen(mine: number): void {
         state.condition.value = message.condition;
         heard(message.at);
         return fresh();
+      case 'drones':
+        state.drones.value = message.drones;
+        return fresh();
       case 'reload':
         anew = true;
         return;
       case 'logged-out':
-        return thrownOut();
+        // Whoever has just changed his password has another session.
+        return void connect(true);
       case 'stopping':
         return;
     }
@@ -145,10 +155,7 @@ function again(anew: boolean): void {
 }
 
 function thrownOut(): void {
-  generation += 1;
-  clearTimeout(timer);
-  socket?.close();
-  socket = null;
+  hangUp();
   state.link.value = 'lost';
   state.entrance.value = 'outside';
 }
@@ -185,14 +192,12 @@ export function wake(): void {
 
 /** Logged out by hand. */
 export function leave(): void {
-  generation += 1;
-  clearTimeout(timer);
-  socket?.close();
-  socket = null;
+  hangUp();
   state.overview.value = null;
   state.open.value = new Map();
   state.finished.value = [];
   state.expectCalls(false);
+  account.value = null;
   // The desk is shared: whoever comes next says who he is.
   state.iAm('');
   state.entrance.value = 'outside';

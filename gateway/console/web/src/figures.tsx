@@ -1,14 +1,16 @@
-// The district's figures of a month, as the gateway counts them, and the spreadsheet a tap away.
+// The district's figures of a month, as the gateway counts them, with simple charts, and the spreadsheet a tap away.
 
 import { useEffect, useState } from 'preact/hooks';
+import { AlarmRate } from './alarm_rate';
 import { call } from './api';
+import { ByDay, Most, type FigureRow } from './figures_charts';
 import { overview } from './state';
 import { clockOff, onSite } from './time';
 import { language, t, word, type Key } from './words';
 
 const GROUPS = ['none', 'grid', 'community', 'kind', 'source', 'department'] as const;
 type Counts = Record<string, unknown>;
-interface Told { rows: (Counts & { group?: { id: string; name: string } | null })[]; total: Counts }
+interface Told { rows: FigureRow[]; total: Counts }
 
 /** Name in the answer, and heading in both languages: the district's own words. */
 const COLUMNS: [string, Key][] = [
@@ -33,6 +35,7 @@ export function Figures() {
   const [month, setMonth] = useState(thisMonth);
   const [group, setGroup] = useState<(typeof GROUPS)[number]>('none');
   const [told, setTold] = useState<Told | null>(null);
+  const [days, setDays] = useState<FigureRow[]>([]);
   const [wrong, setWrong] = useState('');
   useEffect(() => {
     let gone = false;
@@ -43,6 +46,14 @@ export function Figures() {
     );
     return () => void (gone = true);
   }, [month, group]);
+  useEffect(() => {
+    let gone = false;
+    call<Told>('GET', `/api/v1/figures?month=${month}&by=day`).then(
+      (next) => gone || setDays(next.rows),
+      () => gone || setDays([]),
+    );
+    return () => void (gone = true);
+  }, [month]);
   return (
     <main class="sheet" id="main">
       <h1>{t('figures.title')}</h1>
@@ -68,6 +79,10 @@ export function Figures() {
         </a>
       </div>
       {wrong === '' ? null : <p class="warn">{wrong}</p>}
+      <div class="charts">
+        <ByDay rows={days} />
+        {group === 'none' || told === null ? null : <Most rows={told.rows} of={word('figures.group', group)} />}
+      </div>
       {told === null ? null : (
         <div class="scroll" tabIndex={0} role="group" aria-label={t('figures.title')} lang={language.value === 'zh' ? 'zh-CN' : 'en'}>
           <table class="numbers">
@@ -88,6 +103,7 @@ export function Figures() {
           </table>
         </div>
       )}
+      <AlarmRate />
     </main>
   );
 }

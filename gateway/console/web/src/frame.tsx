@@ -3,11 +3,13 @@
 import { call, Refused } from './api';
 import { leave } from './feed';
 import { forget, notices, say } from './notices';
+import { ownShown } from './own';
+import { account, may } from './rights';
 import { route } from './route';
 import { armed, listenOnce } from './sound';
 import { askWho, isOldPage, lastWord, lastWordAt, link, me, overview, condition } from './state';
 import { clockOff, clockS, now } from './time';
-import { keep, kept, language, speak, t } from './words';
+import { keep, kept, language, speak, t, word } from './words';
 import { helpShown } from './keys';
 
 const THEME = 'gridpost.theme';
@@ -40,13 +42,31 @@ export function Top() {
         <a href="#/" aria-current={here('now')}>
           {t('nav.now')}
         </a>
+        <a href="#/map" aria-current={here('map')}>
+          {t('nav.map')}
+        </a>
+        {may('cameras') ? (
+          <a href="#/cameras" aria-current={here('cameras')}>
+            {t('nav.cameras')}
+          </a>
+        ) : null}
+        <a href="#/devices" aria-current={here('devices')}>
+          {t('nav.devices')}
+        </a>
         <a href="#/system" aria-current={here('system')}>
           {t('nav.system')}
           {(condition.value?.reasons.length ?? 0) > 0 ? <span class="badge">{condition.value?.reasons.length}</span> : null}
         </a>
-        <a href="#/figures" aria-current={here('figures')}>
-          {t('nav.figures')}
-        </a>
+        {may('figures') ? (
+          <a href="#/figures" aria-current={here('figures')}>
+            {t('nav.figures')}
+          </a>
+        ) : null}
+        {may('accounts') ? (
+          <a href="#/accounts" aria-current={here('accounts')}>
+            {t('nav.accounts')}
+          </a>
+        ) : null}
       </nav>
       <div class="tools">
         <button type="button" class="plain wide" onClick={() => (helpShown.value = true)} aria-label={t('top.keys')}>
@@ -58,8 +78,9 @@ export function Top() {
         <button type="button" class="plain" onClick={() => speak(language.value === 'zh' ? 'en' : 'zh')} data-language>
           {t('top.language')}
         </button>
-        <button type="button" class="plain me" onClick={() => (askWho.value = true)} title={t('top.me')} data-me>
+        <button type="button" class="plain me" onClick={() => (account.value === null ? (askWho.value = true) : (ownShown.value = true))} title={t('top.me')} data-me>
           {me.value === '' ? t('top.me') : me.value}
+          {account.value === null ? null : <small> {account.value.roles.map((role) => word('account_role', role)).join('、')}</small>}
         </button>
         <button type="button" class="plain" onClick={() => void logOut()} data-logout>
           {t('top.logout')}

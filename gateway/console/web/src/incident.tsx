@@ -2,14 +2,19 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { call, evidenceUrl, Refused } from './api';
+import { Export } from './export';
+import { FactList, type FactRow } from './facts';
+import { whatOf, whoOf } from './life';
+import { Limits } from './limits';
 import { TimeLine } from './timeline';
 import { clip, Limit, Picture, picture, placeOf, Presses, Severity, Stage, text } from './parts';
-import { go, incidentHash } from './route';
+import { go, incidentHash, mapHash } from './route';
 import { finished, isOver, open } from './state';
 import { Steps } from './steps';
 import { ago, at, clockS, day, now } from './time';
-import { title } from './notices';
-import type { Case, Step } from './types';
+import { say, title } from './notices';
+import type { Case } from './types';
+import { Why } from './why';
 import { t, word } from './words';
 
 export function Incident({ id }: { id: string }) {
@@ -42,9 +47,8 @@ function Whole({ one }: { one: Case }) {
           {one.suspended_until === undefined ? null : <span class="stage">{t('case.suspended')}</span>}
           {one.detail?.['drill'] === true ? <span class="stage drill">{t('case.drill')}</span> : null}
           <span class="ago">{ago(one.opened_at)}</span>
-          <button type="button" class="plain print" onClick={() => window.print()}>
-            {t('act.print')}
-          </button>
+          <Tools one={one} />
+          <Export one={one} />
         </div>
         <h2>{title(one)}</h2>
         <p class="where">{placeOf(one)}</p>
@@ -61,7 +65,13 @@ function Whole({ one }: { one: Case }) {
         <Facts one={one} />
       </div>
       <TimeLine one={one} />
-      <Life one={one} />
+      <div class="columns">
+        <Life one={one} />
+        <div>
+          <Limits one={one} />
+          <Answers one={one} />
+        </div>
+      </div>
       <Why one={one} />
       <p class="number">
         {t('case.number')} {one.incident} · r{one.revision}
@@ -69,6 +79,33 @@ function Whole({ one }: { one: Case }) {
       </p>
     </article>
   );
+}
+
+function Tools({ one }: { one: Case }) {
+  return (
+    <span class="print">
+      <a class="button plain" href={mapHash(one.kind === 'patrol' ? 'f' : 'i', one.incident)} data-to-map>
+        {t('act.map')}
+      </a>
+      <button type="button" class="plain" onClick={() => void copyLink(one)}>
+        {t('act.link')}
+      </button>
+      <button type="button" class="plain" onClick={() => window.print()}>
+        {t('act.print')}
+      </button>
+    </span>
+  );
+}
+
+/** A browser gives its clipboard over https and on the machine itself alone; else the address is shown. */
+async function copyLink(one: Case): Promise<void> {
+  const link = `${location.origin}/${incidentHash(one.incident)}`;
+  try {
+    await navigator.clipboard.writeText(link);
+    say(t('act.copied'), 'good');
+  } catch {
+    say(link);
+  }
 }
 
 /** How it ended. */
@@ -94,6 +131,7 @@ function Evidence({ one }: { one: Case }) {
           <Picture piece={shot} alt={`${t('case.picture')}: ${title(one)}`} />
           <figcaption>
             {t('case.picture')} {shot.starts_at === undefined ? '' : clockS(shot.starts_at)}
+            {one.evidence.some((piece) => piece.original_of === shot.id) ? ` · ${t('case.blurred')}` : ''}
           </figcaption>
         </figure>
       )}
@@ -102,6 +140,7 @@ function Evidence({ one }: { one: Case }) {
           <video controls preload="none" src={evidenceUrl(video.id)} aria-label={t('case.clip')} />
           <figcaption>
             {t('case.clip')} {video.starts_at === undefined ? '' : `${clockS(video.starts_at)}–${clockS(video.ends_at ?? video.starts_at)}`}
+            {` · ${t(video.kept_here === true ? 'case.kept_here' : 'case.not_blurred')}`}
             {video.pre_roll_ms === undefined || video.pre_roll_ms < 100 ? '' : ` · ${t('case.clip_from', { s: (video.pre_roll_ms / 1000).toFixed(1) })}`}
           </figcaption>
         </figure>
@@ -116,7 +155,7 @@ function Facts({ one }: { one: Case }) {
   const department = one.department ?? [one.route?.department, one.route?.person, one.route?.phone].filter(Boolean).join(' ');
   const seen = one.objects.map((object) => `${word('object', object.label)} ×${object.count}`).join('、');
   const off = one.clock.error_ms;
-  const rows: [string, string | undefined][] = [
+  const rows: FactRow[] = [
     [t('case.person'), text(detail['person'])],
     [t('case.contact'), text(detail['contact'])],
     [t('case.note'), text(detail['note'])],
@@ -127,23 +166,30 @@ function Facts({ one }: { one: Case }) {
     [t('case.source'), one.sources.map((source) => `${word('source', source.kind)} ${source.name || source.id}`).join('、')],
     [t('case.seen'), text(seen)],
     [t('case.began'), `${day(one.began_at)} · ${one.active ? t('case.active') : t('case.over')}`],
-    [t('limit.accept_by'), one.deadline === undefined ? undefined : day(one.deadline.accept_by, one.opened_at)],
-    [t('limit.finish_by'), one.deadline === undefined ? undefined : day(one.deadline.finish_by, one.opened_at)],
   ];
   return (
     <div>
-      <dl class="facts">
-        {rows.map(([name, value]) =>
-          value === undefined ? null : (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{value}</dd>
-            </div>
-          ),
-        )}
-      </dl>
+      <FactList rows={rows} />
       {one.clock.device !== undefined && off > 60_000 ? <p class="warn">{t('case.clock_off', { s: Math.round(off / 1000) })}</p> : null}
     </div>
+  );
+}
+
+/** What the grid has said so far. */
+function Answers({ one }: { one: Case }) {
+  const taken = one.steps ?? [];
+  const handled = taken.filter((step) => step.step === 'handled' || step.step === 'self-handled').at(-1);
+  const rows: FactRow[] = [
+    [t('answer.accepted'), one.accepted_by === undefined ? undefined : `${one.accepted_by} ${day(one.accepted_at ?? one.changed_at, one.opened_at)}`],
+    [t('answer.department'), one.department],
+    [t('answer.handled'), handled === undefined ? undefined : `${whoOf(handled)} ${day(handled.at, one.opened_at)}`],
+    [t('answer.note'), text(one.detail?.['note_of_reply'])],
+  ];
+  return (
+    <section>
+      <h3>{t('answer.title')}</h3>
+      {rows.every(([, value]) => value === undefined) ? <p class="hint">{t('answer.none')}</p> : <FactList rows={rows} />}
+    </section>
   );
 }
 
@@ -170,47 +216,6 @@ function Life({ one }: { one: Case }) {
           </li>
         ))}
       </ol>
-    </section>
-  );
-}
-
-function whatOf(step: Step): string {
-  const more = [
-    step.reason === undefined ? undefined : word('reason', step.reason),
-    step.department,
-    step.level === undefined ? undefined : word('level', step.level),
-    step.until === undefined ? undefined : `→ ${day(step.until, step.at)}`,
-  ].filter(Boolean);
-  // The head of the grid is urged; those above him see to it.
-  const isUrged = step.step === 'escalated' && step.level === 'grid-head';
-  const name = word('step', isUrged ? 'urged' : step.self_handled === true && step.step === 'handled' ? 'self-handled' : step.step);
-  return more.length === 0 ? name : `${name} (${more.join(' · ')})`;
-}
-
-const whoOf = (step: Step): string => (step.by === 'gridpost' ? t('case.by_gateway') : step.by);
-
-function Why({ one }: { one: Case }) {
-  const fusion = one.detail?.['fusion'];
-  const joined = Array.isArray(fusion) ? (fusion as Record<string, unknown>[]) : [];
-  const reply = text(one.detail?.['note_of_reply']);
-  return (
-    <section class="why">
-      <h3>{t('case.why')}</h3>
-      <p lang="en">{one.why}</p>
-      {joined.length === 0 ? null : (
-        <>
-          <h3>{t('case.joined')}</h3>
-          <ul>
-            {joined.map((part, n) => (
-              <li key={n}>
-                {String(part['rule'] ?? '')} {String(part['source'] ?? part['incident'] ?? '')}
-                {typeof part['apart_m'] === 'number' ? ` · ${Math.round(part['apart_m'])} m` : ''}
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
-      {reply === undefined ? null : <p class="printed">{reply}</p>}
     </section>
   );
 }

@@ -4,8 +4,9 @@ import { signal } from '@preact/signals';
 import { forgetLater, isAskedFirst, take } from './actions';
 import { move } from './now';
 import { chosen, find, release } from './order';
+import { ownShown } from './own';
 import { Dialog } from './parts';
-import { go, incidentHash } from './route';
+import { go, incidentHash, mapHash, route } from './route';
 import { listenOnce } from './sound';
 import { askWho, entrance } from './state';
 import { asking, begin, dismissBy } from './steps';
@@ -27,6 +28,9 @@ const HELP: [string, Key][] = [
   ['N', 'keys.new'],
   ['S', 'keys.sound'],
   ['1 2 3', 'keys.tabs'],
+  ['C', 'keys.cameras'],
+  ['M', 'keys.map'],
+  ['E', 'keys.devices'],
   ['?', 'keys.help'],
   ['Esc', 'keys.back'],
 ];
@@ -59,8 +63,10 @@ function back(): boolean {
   if (current() !== null && !isAskedFirst()) return shrink(), true;
   if (asking.value !== null) return (asking.value = null), true;
   if (askWho.value) return (askWho.value = false), forgetLater(), true;
+  if (ownShown.value) return (ownShown.value = false), true;
   if (helpShown.value) return (helpShown.value = false), true;
   if (chosen.value !== null) return go('#/', true), true;
+  if (route.value.device !== null) return go('#/devices', true), true;
   return false;
 }
 
@@ -81,11 +87,13 @@ function onKey(event: KeyboardEvent): void {
     event.preventDefault();
     return dismissBy(Number(key) - 1);
   }
-  if (asking.value !== null || askWho.value || helpShown.value) return;
+  if (asking.value !== null || askWho.value || ownShown.value || helpShown.value) return;
   if (inList(key)) event.preventDefault();
 }
 
 function inList(key: string): boolean {
+  // Elsewhere arrows scroll, and move the map.
+  if (key.startsWith('arrow') && route.value.tab !== 'now') return false;
   const one = chosen.value === null ? undefined : find(chosen.value);
   const step = { a: 'accepted', d: 'dispatched', x: 'dismissed' }[key] as 'accepted' | 'dispatched' | 'dismissed' | undefined;
   if (step !== undefined && one !== undefined && !hasJustGone() && steps(one).includes(step)) {
@@ -110,8 +118,14 @@ function inList(key: string): boolean {
       return go(chosen.value === null ? '#/' : incidentHash(chosen.value)), true;
     case '2':
       return go('#/system'), true;
+    case 'c':
+      return go('#/cameras'), true;
     case '3':
       return go('#/figures'), true;
+    case 'm':
+      return go(chosen.value === null ? '#/map' : mapHash('i', chosen.value)), true;
+    case 'e':
+      return go('#/devices'), true;
     default:
       return false;
   }

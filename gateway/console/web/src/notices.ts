@@ -3,8 +3,9 @@
 import { signal } from '@preact/signals';
 import type { Case } from './types';
 import { clock } from './time';
+import { stepName, whoOf } from './life';
 import { isCalling, isOver } from './state';
-import { language, t, word } from './words';
+import { language, t } from './words';
 
 export interface Notice { id: number; text: string; tone: 'good' | 'bad' | 'plain' }
 
@@ -30,7 +31,7 @@ export function sayTaken(before: Case | undefined, after: Case | undefined): voi
   if (before === undefined || after === undefined || !isCalling(before) || isCalling(after)) return;
   const last = after.steps?.at(-1);
   if (before.stage !== 'opened' && last !== undefined) {
-    return say(t('urgent.stepped', { title: title(before), by: last.by, time: clock(last.at), step: word('step', last.step) }), 'good');
+    return say(t('urgent.stepped', { title: title(before), by: whoOf(last), time: clock(last.at), step: stepName(last) }), 'good');
   }
   const accepted = !isOver(after) && after.accepted_by !== undefined;
   say(

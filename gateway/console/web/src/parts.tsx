@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
 import { evidenceUrl } from './api';
 import { light } from './order';
+import { may } from './rights';
 import { isPressedAgain, presses } from './state';
 import { at, clock, countdown, now, span } from './time';
 import type { Case, Evidence } from './types';
@@ -19,12 +20,13 @@ export function Severity({ one }: { one: Case }) {
   );
 }
 
-export const picture = (one: Case): Evidence | undefined => one.evidence.find((piece) => piece.media_type === 'image/jpeg');
-export const clip = (one: Case): Evidence | undefined => one.evidence.find((piece) => piece.media_type === 'video/mp4');
+export const picture = (one: Case): Evidence | undefined => one.evidence.find((piece) => piece.media_type === 'image/jpeg' && piece.original_of === undefined);
+export const clip = (one: Case): Evidence | undefined => !may('evidence') ? undefined : one.evidence.find((piece) => piece.media_type === 'video/mp4');
 
 /** A picture of the gateway; where it does not open, the reason stands in its place. */
 export function Picture({ piece, small = false, alt }: { piece: Evidence; small?: boolean; alt: string }) {
   const [broken, setBroken] = useState<string | null>(null);
+  if (!may('evidence')) return <div class="picture none">{small ? '—' : t('case.picture_hidden')}</div>;
   if (broken === piece.id) return <div class="picture none">{small ? '—' : t('case.picture_failed')}</div>;
   return (
     <img

@@ -1,7 +1,7 @@
 // What the page knows: the open cases at a position of the journal, and how it stands with the gateway.
 
 import { computed, signal } from '@preact/signals';
-import type { Case, Overview, Condition } from './types';
+import type { Case, Condition, Drone, Overview } from './types';
 import { at } from './time';
 import { keep, kept } from './words';
 
@@ -27,6 +27,8 @@ export const position = signal(0);
 export const overview = signal<Overview | null>(null);
 export const condition = signal<Condition | null>(null);
 export const open = signal<ReadonlyMap<string, Case>>(new Map());
+/** Where drones were last; told each second while one flies. */
+export const drones = signal<readonly Drone[]>([]);
 /** The latest that were closed or dismissed while this page looked on, newest first. */
 export const finished = signal<readonly Case[]>([]);
 /** Of the gateway that this page came from. It is not loaded anew by itself: that would take its sound. */

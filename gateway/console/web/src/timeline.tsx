@@ -1,81 +1,116 @@
-// All sources of an incident on one line of time: from when to when, its pictures and clip, and the steps taken.
+// All sources of an incident on one line of time: who was there and when, its clip with the pre-roll, pictures, steps.
 
-import { at, clockS, now, onSite } from './time';
-import type { Case } from './types';
+import { useState } from 'preact/hooks';
+import { lanesOf, type Lane } from './lanes';
 import { clip } from './parts';
-import { t, word } from './words';
+import { at, clock, clockS, onSite } from './time';
+import type { Case } from './types';
+import { t } from './words';
 
-const WIDTH = 720;
-const LEFT = 120;
-const LANE = 24;
+const WIDTH = 900;
+const LEFT = 150;
+const LANE = 30;
+const NAME_CHARS = 9;
+/** What happened is shown closer where the whole is so much longer. */
+const CLOSER = 5;
 
-interface Lane { name: string; bars: { from: number; to: number; kind: string; label: string }[]; dots: { time: number; kind: string; label: string }[] }
+/** From when to when what happened can be seen: its clip and pictures, else a minute. */
+function closeUp(one: Case, lanes: Lane[]): [number, number] {
+  const began = at(one.began_at);
+  const times = [began, ...lanes.filter((lane) => lane.of === 'clip' || lane.of === 'picture').flatMap((lane) => [...lane.bars.flatMap((bar) => [bar.from, bar.to]), ...lane.dots.map((dot) => dot.time)])];
+  const [from, to] = [Math.min(...times), Math.max(...times, began + 20_000)];
+  const room = (to - from) * 0.06;
+  return [from - room, to + room];
+}
+
+function span(lanes: Lane[]): [number, number] {
+  const times = lanes.flatMap((lane) => [...lane.bars.flatMap((bar) => [bar.from, bar.to]), ...lane.dots.map((dot) => dot.time)]);
+  const from = Math.min(...times);
+  return [from, Math.max(...times, from + 10_000)];
+}
+
+/** Plays the clip from this moment. */
+function seek(one: Case, time: number): void {
+  const starts = clip(one)?.starts_at;
+  const video = document.querySelector<HTMLVideoElement>('.case video');
+  if (starts === undefined || video === null) return;
+  video.currentTime = Math.max(0, (time - at(starts)) / 1000);
+  video.scrollIntoView({ block: 'nearest' });
+  void video.play().catch(() => undefined);
+}
 
 export function TimeLine({ one }: { one: Case }) {
   const lanes = lanesOf(one);
-  const times = lanes.flatMap((lane) => [...lane.bars.flatMap((bar) => [bar.from, bar.to]), ...lane.dots.map((dot) => dot.time)]);
-  const from = Math.min(...times);
-  const to = Math.max(...times, from + 10_000);
-  const x = (time: number) => LEFT + ((time - from) / (to - from)) * (WIDTH - LEFT - 16);
-  const bottom = lanes.length * LANE + 8;
-  const marks = [0, 0.5, 1].map((share) => from + share * (to - from));
+  const whole = span(lanes);
+  const near = closeUp(one, lanes);
+  const isLong = whole[1] - whole[0] > CLOSER * (near[1] - near[0]);
+  const [close, setClose] = useState(true);
+  const [from, to] = isLong && close ? near : [whole[0], whole[1] + (whole[1] - whole[0]) * 0.02];
   return (
-    <section class="line">
-      <h3>{t('case.line')}</h3>
-      <svg viewBox={`0 0 ${WIDTH} ${bottom + 22}`} role="img" aria-label={t('case.line')}>
-        {marks.map((mark, n) => (
-          <g key={n}>
-            <line class="grid" x1={x(mark)} x2={x(mark)} y1={0} y2={bottom} />
-            <text x={x(mark)} y={bottom + 16} text-anchor={n === 0 ? 'start' : n === 1 ? 'middle' : 'end'}>
-              {clockS(onSite(one.opened_at, mark))}
-            </text>
-          </g>
-        ))}
-        {lanes.map((lane, n) => (
-          <g key={lane.name} transform={`translate(0 ${n * LANE})`}>
-            <text class="lane" x={0} y={16}>
-              {lane.name.length > 8 ? `${lane.name.slice(0, 8)}…` : lane.name}
-              <title>{lane.name}</title>
-            </text>
-            {lane.bars.map((bar, m) => (
-              <rect key={m} class={bar.kind} x={x(bar.from)} y={6} width={Math.max(3, x(bar.to) - x(bar.from))} height={12} rx={2}>
-                <title>{bar.label}</title>
-              </rect>
-            ))}
-            {lane.dots.map((dot, m) => (
-              <circle key={m} class={dot.kind} cx={x(dot.time)} cy={12} r={5}>
-                <title>{dot.label}</title>
-              </circle>
-            ))}
-          </g>
-        ))}
-      </svg>
+    <section class="line" data-timeline>
+      <h3>
+        {t('case.line')}
+        {isLong ? (
+          <span class="choice" role="group" aria-label={t('case.line')}>
+            <button type="button" aria-pressed={close} onClick={() => setClose(true)}>
+              {t('line.close')}
+            </button>
+            <button type="button" aria-pressed={!close} onClick={() => setClose(false)} data-whole>
+              {t('line.whole')}
+            </button>
+          </span>
+        ) : null}
+      </h3>
+      <div class="lanes" tabIndex={0} role="group" aria-label={t('case.line')}>
+        <Lanes one={one} lanes={lanes} from={from} to={to} />
+      </div>
+      <p class="key">
+        <span class="swatch preroll" /> {t('line.preroll')} <span class="swatch clip" /> {t('case.clip')} <span class="swatch active" /> {t('line.there')} <span class="swatch began" /> {t('case.began')}
+      </p>
     </section>
   );
 }
 
-function lanesOf(one: Case): Lane[] {
-  const ended = one.ended_at === undefined ? Math.min(now.value, at(one.began_at) + 6 * 3600_000) : at(one.ended_at);
+function Lanes({ one, lanes, from, to }: { one: Case; lanes: Lane[]; from: number; to: number }) {
+  const x = (time: number) => LEFT + ((Math.min(to, Math.max(from, time)) - from) / (to - from)) * (WIDTH - LEFT - 20);
+  const inside = (time: number) => time >= from && time <= to;
+  const bottom = lanes.length * LANE + 6;
+  const marks = [0, 0.25, 0.5, 0.75, 1].map((share) => from + share * (to - from));
+  const shown = to - from > 3_600_000 ? clock : clockS;
   const began = at(one.began_at);
-  const lanes: Lane[] = one.sources.map((source, n) => ({
-    name: source.name || source.id,
-    bars: n === 0 ? [{ from: began, to: Math.max(began, ended), kind: 'active', label: t('case.began') }] : [],
-    dots: n === 0 ? [{ time: began, kind: 'began', label: `${word('source', source.kind)} ${clockS(one.began_at)}` }] : [{ time: at(one.opened_at), kind: 'began', label: word('source', source.kind) }],
-  }));
-  const video = clip(one);
-  if (video?.starts_at !== undefined && video.ends_at !== undefined) {
-    const start = at(video.starts_at);
-    const bars = [{ from: start, to: at(video.ends_at), kind: 'clip', label: t('case.clip') }];
-    if (began > start) bars.push({ from: start, to: began, kind: 'preroll', label: t('case.clip_from', { s: ((began - start) / 1000).toFixed(1) }) });
-    lanes.push({ name: t('case.clip'), bars, dots: [] });
-  }
-  const shots = one.evidence.filter((piece) => piece.media_type === 'image/jpeg' && piece.starts_at !== undefined);
-  if (shots.length > 0) {
-    lanes.push({ name: t('case.picture'), bars: [], dots: shots.map((piece) => ({ time: at(piece.starts_at ?? ''), kind: 'shot', label: t('case.picture') })) });
-  }
-  const steps = one.steps ?? [];
-  if (steps.length > 0) {
-    lanes.push({ name: t('case.life'), bars: [], dots: steps.map((step) => ({ time: at(step.at), kind: 'step', label: `${word('step', step.step)} ${step.by}` })) });
-  }
-  return lanes;
+  return (
+    <svg viewBox={`0 0 ${WIDTH} ${bottom + 24}`} role="img" aria-label={`${t('case.line')}: ${lanes.map((lane) => lane.name).join('、')}`}>
+      {marks.map((mark, n) => (
+        <g key={n}>
+          <line class="grid" x1={x(mark)} x2={x(mark)} y1={0} y2={bottom} />
+          <text x={x(mark)} y={bottom + 17} text-anchor={n === 0 ? 'start' : n === 4 ? 'end' : 'middle'}>
+            {shown(onSite(one.opened_at, mark))}
+          </text>
+        </g>
+      ))}
+      {inside(began) ? <line class="beginning" x1={x(began)} x2={x(began)} y1={0} y2={bottom} /> : null}
+      {lanes.map((lane, n) => (
+        <g key={n} transform={`translate(0 ${n * LANE})`} data-lane={lane.of}>
+          <text class="lane" x={0} y={20}>
+            {lane.name.length > NAME_CHARS ? `${lane.name.slice(0, NAME_CHARS)}…` : lane.name}
+            <title>{lane.name}</title>
+          </text>
+          {lane.bars.map((bar, m) =>
+            bar.to < from || bar.from > to ? null : (
+              <rect key={m} class={bar.kind} x={x(bar.from)} y={8} width={Math.max(3, x(bar.to) - x(bar.from))} height={14} rx={2} onClick={lane.of === 'clip' ? () => seek(one, bar.from) : undefined}>
+                <title>{bar.label}</title>
+              </rect>
+            ),
+          )}
+          {lane.dots.map((dot, m) =>
+            inside(dot.time) ? (
+              <circle key={m} class={dot.kind} cx={x(dot.time)} cy={15} r={6}>
+                <title>{dot.label}</title>
+              </circle>
+            ) : null,
+          )}
+        </g>
+      ))}
+    </svg>
+  );
 }

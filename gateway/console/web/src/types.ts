@@ -13,6 +13,10 @@ export interface Evidence {
   ends_at?: string;
   pre_roll_ms?: number;
   pre_roll_limit?: string;
+  /** It is the sealed original of this picture: it has no address. */
+  original_of?: string;
+  /** Its camera shows what is private: no sink gets the file. */
+  kept_here?: boolean;
 }
 
 export interface Step {
@@ -72,6 +76,8 @@ export interface Case {
   merged_into?: string;
   clock: { device?: string; gateway: string; error_ms: number };
   why: string;
+  /** The same, sentence by sentence, for officers; `said`: as it is. */
+  why_words?: { code: string; zh: string }[];
   detail?: Record<string, unknown>;
 }
 
@@ -79,13 +85,23 @@ export interface Case {
 export interface Condition {
   reasons: string[];
   notes: string[];
+  /** Both, each with a code. */
+  faults?: Fault[];
   model?: string | null;
-  sinks: { id: string; up: boolean; pending: number; dead: number }[];
+  provider?: string;
+  sinks: Sink[];
   free_bytes?: number | null;
   min_free_bytes: number;
   evidence_bytes: number;
   journal_bytes: number;
+  memory_bytes?: number;
+  load_1m?: number;
+  processors?: number;
 }
+
+export interface Fault { code: string; of?: string; bad: boolean; text: string }
+
+export interface Sink { id: string; up: boolean; pending: number; dead: number; accepted?: number; delivered?: number; shed?: number; lost?: number }
 
 export interface Person { name: string; role: string; on_duty: boolean }
 
@@ -105,7 +121,11 @@ export interface Overview {
 export type Message =
   | { type: 'change'; after: number; position: number; case: Case }
   | { type: 'alive'; position: number; at: string; condition: Condition }
+  | { type: 'drones'; drones: Drone[] }
   | { type: 'reload' | 'logged-out' | 'stopping' };
+
+/** Where a drone was last. */
+export interface Drone { id: string; flying: boolean; at: string; place: [number, number]; height_m?: number; azimuth_deg?: number; looks_at?: [number, number]; battery?: number }
 
 export interface Device {
   id: string;
@@ -116,4 +136,6 @@ export interface Device {
   heard_at?: string | null;
   via?: string | null;
   model?: string | null;
+  pressed_at?: string | null;
+  tested_at?: string | null;
 }

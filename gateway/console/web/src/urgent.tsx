@@ -3,9 +3,11 @@
 import { effect, signal, useSignalEffect } from '@preact/signals';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { busy, take } from './actions';
+import { FactList, type FactRow } from './facts';
 import { Broken, Mute } from './frame';
 import { title } from './notices';
 import { Limit, Picture, picture, placeOf, Presses, Stage, text } from './parts';
+import { may } from './rights';
 import { go, incidentHash } from './route';
 import { calls, note, presses } from './state';
 import { at, now, span } from './time';
@@ -121,9 +123,11 @@ function Call({ one, others }: { one: Case; others: number }) {
       <p class="since">{t('urgent.since', { time: span(now.value - at(again ? one.changed_at : one.opened_at)) })}</p>
       <Limit one={one} />
       <div class="steps">
-        <button type="button" class="main huge" disabled={!ready || busy.value.has(one.incident)} onClick={() => accept(one)} data-accept={again ? 'again' : 'first'}>
-          {busy.value.has(one.incident) ? t('act.sending') : t(again ? 'urgent.noted' : 'urgent.accept')} <kbd>A</kbd>
-        </button>
+        {again || may('reply') ? (
+          <button type="button" class="main huge" disabled={!ready || busy.value.has(one.incident)} onClick={() => accept(one)} data-accept={again ? 'again' : 'first'}>
+            {busy.value.has(one.incident) ? t('act.sending') : t(again ? 'urgent.noted' : 'urgent.accept')} <kbd>A</kbd>
+          </button>
+        ) : null}
         {others > 0 ? (
           <button type="button" onClick={showNext}>
             {t('urgent.next')}
@@ -144,24 +148,15 @@ function Body({ one }: { one: Case }) {
   const detail = one.detail ?? {};
   const shot = picture(one);
   const head = [one.grid?.head, one.grid?.head_phone].filter(Boolean).join(' ');
-  const rows: [string, string | undefined, string][] = [
+  const rows: FactRow[] = [
     [t('case.contact'), text(detail['contact']), 'big'],
-    [t('case.note'), text(detail['note']), ''],
-    [t('case.head'), text(head), ''],
+    [t('case.note'), text(detail['note'])],
+    [t('case.head'), text(head)],
   ];
   return (
     <div class="body">
       {shot === undefined ? null : <Picture piece={shot} alt={t('case.picture')} />}
-      <dl class="facts">
-        {rows.map(([name, value, look]) =>
-          value === undefined ? null : (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd class={look}>{value}</dd>
-            </div>
-          ),
-        )}
-      </dl>
+      <FactList rows={rows} />
     </div>
   );
 }

@@ -21,21 +21,21 @@ struct Window {
 }
 
 /// Empty is always.
-pub(super) struct Schedule(Vec<Window>);
+pub struct Schedule(Vec<Window>);
 
 impl Schedule {
     /// Holds at any time.
-    pub(super) fn always() -> Self {
+    pub fn always() -> Self {
         Self(Vec::new())
     }
 
     /// The error quotes the window and says what was expected.
-    pub(super) fn parse(texts: &[String]) -> Result<Self, String> {
+    pub fn parse(texts: &[String]) -> Result<Self, String> {
         texts.iter().map(|text| window(text)).collect::<Result<_, _>>().map(Self)
     }
 
     /// Whether one of its windows holds at this time, in this zone.
-    pub(super) fn holds(&self, at: Timestamp, zone: &TimeZone) -> bool {
+    pub fn holds(&self, at: Timestamp, zone: &TimeZone) -> bool {
         let local = zone.to_datetime(at);
         let minute = u16::try_from(local.hour()).unwrap_or(0) * 60
             + u16::try_from(local.minute()).unwrap_or(0);

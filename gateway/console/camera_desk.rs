@@ -1,0 +1,111 @@
+//! Cameras over the API: which there are, what they show now, and rules tried and applied for them.
+
+use std::collections::HashMap;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, Query},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use super::{
+    Backend,
+    desk_view::{CameraDesk, DeskRefusal},
+    problem::problem,
+    seen::Seen,
+};
+
+/// Trying a rule reads kept tracks, and a search floods the network: one of each at a time, whoever asks.
+static TRIALS: Semaphore = Semaphore::const_new(1);
+static SEARCHES: Semaphore = Semaphore::const_new(1);
+/// Of a still: the source time of what it shows.
+const AT: header::HeaderName = header::HeaderName::from_static("x-gridpost-at");
+
+fn said(answer: Result<Value, DeskRefusal>) -> Response {
+    answer.map_or_else(DeskRefusal::answer, |body| Json(body).into_response())
+}
+
+/// Work that blocks, on a thread for such.
+async fn blocking(work: impl FnOnce() -> Result<Value, DeskRefusal> + Send + 'static) -> Response {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(answer) => said(answer),
+        Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops"),
+    }
+}
+
+fn body(bytes: &Bytes) -> Result<Value, DeskRefusal> {
+    let value = serde_json::from_slice::<Value>(bytes).ok().filter(Value::is_object);
+    value.ok_or_else(|| DeskRefusal::Wrong(vec!["expected a JSON object".into()]))
+}
+
+pub(super) async fn list<B: Backend>(
+    backend: Seen<B>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    if let Some(key) = query.keys().next() {
+        return problem(StatusCode::BAD_REQUEST, &format!("{key}: no key is known here"));
+    }
+    blocking(move || Ok(backend.cameras())).await
+}
+
+pub(super) async fn still<B: Backend>(backend: Seen<B>, Path(camera): Path<String>) -> Response {
+    match backend.still(&camera).await {
+        Ok(still) => {
+            let at = backend.context().time(still.at);
+            let headers = [
+                (header::CONTENT_TYPE, "image/jpeg".to_owned()),
+                (header::CACHE_CONTROL, "no-store".to_owned()),
+                (AT, at),
+            ];
+            (headers, still.jpeg).into_response()
+        }
+        Err(refusal) => refusal.answer(),
+    }
+}
+
+pub(super) async fn try_rule<B: Backend>(backend: Seen<B>, bytes: Bytes) -> Response {
+    let asked = match body(&bytes) {
+        Ok(asked) => asked,
+        Err(refusal) => return refusal.answer(),
+    };
+    let Ok(turn) = TRIALS.try_acquire() else {
+        let message = "a rule is being tried for somebody else: ask again in a moment";
+        return problem(StatusCode::TOO_MANY_REQUESTS, message);
+    };
+    // The turn ends with the work, also where nobody waits for the answer any more.
+    blocking(move || {
+        let _turn = turn;
+        backend.try_rule(asked)
+    })
+    .await
+}
+
+pub(super) async fn apply_rule<B: Backend>(backend: Seen<B>, bytes: Bytes) -> Response {
+    match body(&bytes) {
+        Ok(asked) => said(backend.apply_rule(asked).await),
+        Err(refusal) => refusal.answer(),
+    }
+}
+
+pub(super) async fn undo_applied<B: Backend>(backend: Seen<B>, bytes: Bytes) -> Response {
+    match body(&bytes) {
+        Ok(asked) => said(backend.undo_applied(asked).await),
+        Err(refusal) => refusal.answer(),
+    }
+}
+
+pub(super) async fn find<B: Backend>(backend: Seen<B>) -> Response {
+    let Ok(turn) = SEARCHES.try_acquire() else {
+        let message = "the network is being searched for somebody else: ask again in a moment";
+        return problem(StatusCode::TOO_MANY_REQUESTS, message);
+    };
+    blocking(move || {
+        let _turn = turn;
+        backend.find_cameras()
+    })
+    .await
+}
