@@ -11,7 +11,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::world::{
-    Changes, Gateway, Launch, Output, Site, gridpost, gridpost_command, http, output, seed,
+    Changes, Gateway, Launch, Output, Phone, Site, gridpost, gridpost_command, http, output, seed,
     wait_for,
 };
 
@@ -226,6 +226,60 @@ async fn a_worker_has_the_cases_of_his_grids_and_no_others_anywhere() {
     let into = json!({ "incident": own_case, "to": "merged", "into": foreign });
     let answer = own(&gateway, Method::POST, "/api/v1/replies", &cookie).json(&into).send().await;
     assert_eq!(answer.unwrap().status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_order_of_replies_and_links_makes_two_persons_of_one_account() {
+    let contact = |site: Site, level: &str, name: &str| {
+        site.section("[[life.contact]]").set("level", level).set("name", name)
+    };
+    let site = contact(Site::demo().button("own").button("foreign"), "community", "李建国");
+    let site = contact(site, "township", "王芳").section("[links]").set("listen", "127.0.0.1:0");
+    let gateway = Gateway::start(site.set("url", "https://reach.example/")).await;
+    add(&gateway, "李建国", "officer");
+    add(&gateway, "王芳", "commander");
+    let (li, wang) = (log_in(&gateway, "李建国").await, log_in(&gateway, "王芳").await);
+    let (first, second) = (case_of(&gateway, "own").await, case_of(&gateway, "foreign").await);
+    let link = async |id: &str, person: &str, cookie: &str| {
+        let path = format!("/api/v1/incidents/{id}/link?for={person}");
+        let answer = own(&gateway, Method::GET, &path, cookie).send().await.unwrap();
+        (answer.status().as_u16(), json_of(answer).await)
+    };
+    let says = async |id: &str, to: &str, cookie: &str| {
+        let said = json!({ "incident": id, "to": to });
+        let request = own(&gateway, Method::POST, "/api/v1/replies", cookie).json(&said);
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(link(&first, "李建国", &wang).await.0, 403, "not of a commander either");
+    // By his own link he is himself, whatever comes first.
+    let taps = [("handled", &[][..]), ("give-back", &[("reason", "false-alarm")][..])];
+    for (id, (to, more)) in [&first, &second].into_iter().zip(taps) {
+        let (got, told) = link(id, "李建国", &li).await;
+        assert_eq!(got, 200, "{told}");
+        let phone = Phone::with(&gateway, told["link"].as_str().unwrap());
+        let revision = phone.page().await.revision();
+        phone.tap(to, revision, more).await.must_show(200, &["李建国"]);
+    }
+    for to in ["verified", "granted", "sent-back", "refused", "verified", "refused", "granted"] {
+        for id in [&first, &second] {
+            assert_eq!(link(id, "王芳", &li).await.0, 403, "{to}");
+            if (id == &first) == ["verified", "sent-back"].contains(&to) {
+                assert_eq!(says(id, to, &li).await, 409, "{to}");
+            }
+        }
+    }
+    assert_eq!(says(&first, "verified", &wang).await, 200);
+    assert_eq!(says(&second, "granted", &wang).await, 200);
+    // Who has a token claims his names as before; that he asked, and for whom, is written down.
+    let token = user(&gateway, &["token", "add"], &["值班程序", "--scope", "reply"], "");
+    let path = format!("{}/api/v1/incidents/{first}/link?for=王芳", gateway.web);
+    let asked = http().get(path).bearer_auth(token.stdout.trim()).send().await.unwrap();
+    assert_eq!(asked.status(), 200, "{}", token.said());
+    let written = journal(&gateway);
+    for (person, by) in [("李建国", "李建国"), ("王芳", "api 值班程序")] {
+        let who = format!("\"person\":\"{person}\",\"by\":\"{by}\",\"at\"");
+        assert!(written.contains(&who), "{who} is not in the journal");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,7 @@ async fn presses_meanwhile(
 }
 
 async fn flood(port: u16, gateway: &Gateway, receiver: &Receiver, where_: &str) {
+    let began = Instant::now();
     let script = std::thread::spawn(move || {
         play("fleet.py", port, &["mad", &MESSAGES.to_string(), "mad", "1"])
     });
@@ -47,11 +48,11 @@ async fn flood(port: u16, gateway: &Gateway, receiver: &Receiver, where_: &str) 
         f64::from(MESSAGES) / seconds
     );
     assert!(slowest < PRESS_WITHIN, "{where_}: {slowest:?}");
-    let limited = gateway.metric("gridpost_signals_limited_total").await;
-    let allowed = 60.0 + 20.0 * (seconds + 2.0) + f64::from(PRESSES);
-    let least = f64::from(MESSAGES) - allowed;
-    gateway.metric_is("gridpost_signals_limited_total", |limited| limited >= least).await;
-    println!("{where_}: {limited} set aside, {allowed:.0} allowed");
+    // Behind a broker they reach the gateway later than they left: what it lets pass in that time is more.
+    let allowed = || 60.0 + 20.0 * (began.elapsed().as_secs_f64() + 2.0) + f64::from(PRESSES);
+    let enough = |limited: f64| limited >= f64::from(MESSAGES) - allowed();
+    let limited = gateway.metric_is("gridpost_signals_limited_total", enough).await;
+    println!("{where_}: {limited} set aside, {:.0} allowed", allowed());
     // Its own presses went through, every one of them, and so does the next.
     assert!(press(port, "mad", "help"));
     let all = |data: &Value| {

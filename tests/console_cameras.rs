@@ -31,8 +31,16 @@ async fn seen_walkers() -> (Gateway, RtspServer, Receiver) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wall_of_stills_turns_live_where_it_is_touched() {
-    let (gateway, _server, _receiver) = yard().await;
+    let server = RtspServer::start(0, &street("h264"));
+    let gateway = Gateway::start(Site::demo().camera("yard", &server)).await;
     flow_with(&gateway, "wall", None, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tile_turns_live_where_something_happens_and_back_where_it_is_stopped() {
+    let (gateway, _server, receiver) = yard().await;
+    receiver.wait("a walker", |data| is_of(data, "intrusion", "yard")).await;
+    flow_with(&gateway, "wall-happens", None, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

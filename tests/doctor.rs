@@ -167,6 +167,7 @@ async fn a_bundle_has_what_helps_and_no_secret_name_or_phone() {
     // What a log may have taken up from outside.
     let mut lines = fs::read_to_string(&log).unwrap();
     lines.push_str("INFO called 13812345678 of 张秀英奶奶 rtsp://u:pw@192.0.2.9/1 p4ss/camera\n");
+    lines.push_str("INFO applied version=3 by=\"钱警官\" why=\"他说 \\\"太吵\\\"\"\nWARN from=192.0.2.77 more=0\n");
     fs::write(gateway.file("copy"), lines).unwrap();
     let asked = (config.clone(), bundle.clone(), gateway.file("copy"));
     let (said, _) = tokio::task::spawn_blocking(move || {
@@ -179,7 +180,8 @@ async fn a_bundle_has_what_helps_and_no_secret_name_or_phone() {
     let text = unpacked(&bundle);
     let token = fs::read_to_string(gateway.data().join("token")).unwrap();
     let planted = secrets.iter().map(|(_, secret)| *secret);
-    for secret in planted.chain(["p4ss/camera", "13812345678", "u:pw@", "秘密", token.trim()]) {
+    let logged = ["p4ss/camera", "13812345678", "u:pw@", "钱警官", "太吵", "192.0.2.77"];
+    for secret in planted.chain(logged).chain(["秘密", token.trim()]) {
         let at =
             text.find(secret).map(|at| text[..at].lines().last().unwrap_or_default().to_owned());
         assert_eq!(at, None, "{secret} is in the bundle");

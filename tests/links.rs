@@ -144,7 +144,9 @@ async fn a_link_of_a_message_answers_its_case_and_who_is_second_hears_who_was_fi
     gateway.figure_is("gridpost_links_refused_total{why=\"closed\"}", |n| n == 2.0).await;
 
     // Who asked for a link is written down; an event, which is for everybody, carries none.
-    assert!(journal(&gateway).contains(r#"{"entry":"link-made","incident""#));
+    let written = journal(&gateway);
+    assert!(written.contains(r#"{"entry":"link-made","incident""#));
+    assert!(written.contains(r#""person":"赵强","by":"api","at""#), "by whom");
     let events = serde_json::to_string(&receiver.events()).unwrap();
     assert!(!events.contains("/c/") && !events.contains("reach.example"));
     gateway.must_stop_sound().await;

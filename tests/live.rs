@@ -68,7 +68,7 @@ fn decoded(folder: &Path, fragments: &[Vec<u8>]) -> (usize, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_begins_with_a_key_frame_and_gets_each_picture_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    for (codec, named) in [("h264", "avc1.4D"), ("h265", "hvc1.1.6")] {
+    for (codec, named) in [("h264", "avc1.42C0"), ("h265", "hvc1.1.6")] {
         let file = clip(folder.path(), &format!("{codec}.mp4"), "640x360", codec);
         let server = RtspServer::start(0, &file);
         let gateway = yard(Site::demo().camera("yard", &server)).await;

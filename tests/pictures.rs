@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::world::{
-    Gateway, Launch, OddCamera, Receiver, Site, clip_of, has_snapshot_and_clip, in_a_row, is_of,
-    street,
+    Gateway, HangingFile, Launch, OddCamera, Receiver, Site, clip_of, has_snapshot_and_clip,
+    in_a_row, is_of, street,
 };
 
 /// Seconds without a picture.
@@ -180,8 +180,9 @@ async fn each_refusal_is_said_in_plain_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn p7_i7_a_thread_that_hangs_on_its_camera_is_left_behind_and_the_watchdog_is_fed() {
     let folder = tempfile::tempdir().unwrap();
-    let (fifo, notify) = (folder.path().join("password"), folder.path().join("notify"));
-    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let (password, notify) = (folder.path().join("password"), folder.path().join("notify"));
+    std::fs::write(&password, "s3cret").unwrap();
+    let file = HangingFile::build(folder.path(), &password);
     let systemd = std::os::unix::net::UnixDatagram::bind(&notify).unwrap();
     systemd.set_nonblocking(true).unwrap();
     let mut said = Vec::new();
@@ -195,11 +196,11 @@ async fn p7_i7_a_thread_that_hangs_on_its_camera_is_left_behind_and_the_watchdog
     let camera = OddCamera::start(&street("h264"), &["--digest", "MD5"]);
     let receiver = Receiver::start().await;
     let site = Site::demo().http(&receiver).camera("gate", &camera);
-    let site = site.set("username", "viewer").set("password_file", &fifo);
+    let site = site.set("username", "viewer").set("password_file", &password);
     let site = site.set("connect_timeout_s", 1).set("stall_timeout_s", 1);
     let launch = Launch::of(site).in_folder(folder);
     let launch = launch.env("NOTIFY_SOCKET", &notify).env("WATCHDOG_USEC", "600000");
-    let gateway = launch.start().await;
+    let gateway = launch.envs(file.environment()).start().await;
     let told = receiver.wait("the camera that hangs", |data| is_of(data, "camera-silent", "gate"));
     let told = told.await;
     assert!(told["data"].to_string().contains("no sign of life"), "{told}");
@@ -210,8 +211,7 @@ async fn p7_i7_a_thread_that_hangs_on_its_camera_is_left_behind_and_the_watchdog
     let heard = heard();
     assert!(heard.len() > fed && !heard.iter().any(|said| said.contains("stuck")), "{heard:?}");
     // It answers: whoever waited for it goes, and the thread that took over has pictures.
-    std::fs::remove_file(&fifo).unwrap();
-    std::fs::write(&fifo, "s3cret").unwrap();
+    file.answers();
     gateway.logs("its thread hangs and is left behind").await;
     gateway
         .reload_to(
@@ -219,7 +219,7 @@ async fn p7_i7_a_thread_that_hangs_on_its_camera_is_left_behind_and_the_watchdog
                 .http(&receiver)
                 .camera("gate", &camera)
                 .set("username", "viewer")
-                .set("password_file", &fifo)
+                .set("password_file", &password)
                 .set("stall_timeout_s", 2),
         )
         .await;

@@ -97,7 +97,8 @@ fn photo_of(bytes: usize) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pictures_up_to_5_mb_arrive_and_who_is_sent_away_hears_why() {
-    let gateway = launch(&site().set("trusted_proxies", ["127.0.0.1"])).start().await;
+    let site = site().set("trusted_proxies", ["127.0.0.1"]).set("address_hourly_max", 12);
+    let gateway = launch(&site).start().await;
     let resident = Resident::of(&gateway);
     for bytes in [2 << 20, (2 << 20) + 1, 5 << 20] {
         resident.report(Sent::text(&format!("{bytes}")).picture(photo_of(bytes))).await;

@@ -230,7 +230,9 @@ fn c3_killed_at_any_moment_it_leaves_the_old_or_the_new() {
             std::thread::yield_now();
         }
         if round % 2 == 1 {
-            std::thread::sleep(Duration::from_millis(random.random_range(0..60)));
+            // Longer and longer: a slow disk needs its time until the new one counts.
+            let most = 60 + 20 * round;
+            std::thread::sleep(Duration::from_millis(random.random_range(0..most)));
         }
         let _ = child.kill();
         child.wait().unwrap();

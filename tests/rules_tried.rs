@@ -208,11 +208,10 @@ async fn what_is_applied_is_in_effect_on_record_and_taken_back_and_the_file_stay
     }
     assert_eq!(rules().await.0, 1);
     // A new one beside it, whose name reads no variable.
-    let mut new = zone("second", json!([]));
-    new["labels"] = json!(["${HOME}"]);
+    let new = zone("second-${HOME}", json!([]));
     let (status, answer) = gateway.post("/api/v1/rules/apply", &ask(1, "孙辅警", &new)).await;
     assert_eq!(status, 200, "{answer}");
-    assert_eq!(rules().await.1[1]["labels"], json!(["${HOME}"]));
+    assert_eq!(rules().await.1[1]["id"], "second-${HOME}");
     // Back, and back again.
     for (on, left) in [(2, 1), (3, 2)] {
         let (status, answer) =

@@ -137,6 +137,39 @@ async fn what_was_not_said_in_time_never_is_and_a_press_waits_for_no_speaker() {
     gateway.must_stop_sound().await;
 }
 
+/// A level that the gauge `river` reads now, over the intake.
+fn river_at(gateway: &Gateway, metres: &str) {
+    let status = Command::new("/usr/bin/python3")
+        .arg(root().join("tests/devices/mqtt_gauges.py"))
+        .args(["127.0.0.1", &gateway.intake.unwrap().to_string(), "native-level", "river", metres])
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn water_that_passes_the_warning_level_first_is_spoken_of_at_the_guarantee_level() {
+    let (receiver, bank) = (Receiver::start().await, SipSpeaker::start().await);
+    let site = Site::demo().gauge("river").set("kind", "level");
+    let site = site.set("warning_m", 29.5).set("guarantee_m", 30.0).http(&receiver);
+    let site = speaker(site, "bank", &bank.way()).section("[voice]").set("phrases", "voice");
+    let site = announce(site, "water-level", "bank", "请立即撤离").set("severity_max", 1);
+    let mut gateway = Launch::of(site).in_folder(recorded(&["请立即撤离"])).start().await;
+    let severity = |severity: u64| {
+        move |data: &Value| data["kind"] == "water-level" && data["severity"] == severity
+    };
+    river_at(&gateway, "29.60");
+    receiver.wait("the warning level", severity(2)).await;
+    wait_for("that it was passed over", async || {
+        sums(&gateway, "bank", "water-level").contains("delivered 1").then_some(())
+    })
+    .await;
+    assert!(bank.calls().is_empty(), "it is no emergency yet");
+    river_at(&gateway, "30.10");
+    receiver.wait("the guarantee level", severity(1)).await;
+    wait_for("the first word", async || bank.calls().first().cloned()).await;
+    gateway.must_stop_sound().await;
+}
+
 /// A real SIP speaker, which answers by itself.
 struct Baresip(Child, TempDir);
 

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Failure, doctor_words, store_report};
+use super::{Failure, doctor_words, log_fields, store_report};
 use crate::{
     base::spawn,
     config::{Config, SupportView, env::ProcessEnvironment, support_view},
@@ -40,8 +40,9 @@ pub(super) fn write(
     log: Option<&Path>,
 ) -> Result<usize, Failure> {
     let view = support_view(case.path, case.config, &ProcessEnvironment);
+    // Before the other words: what they leave behind must not change where a value ends.
+    let (log, mut removed) = log_fields::without_values(&log_tail(log));
     let mut tar = Vec::new();
-    let mut removed = 0;
     for (name, text) in parts(case, &view, log) {
         let (text, times) = without_private(&text, &view.private);
         removed += times;
@@ -60,11 +61,7 @@ pub(super) fn write(
     written.map(|()| removed).map_err(told)
 }
 
-fn parts(
-    case: &BundleSource<'_>,
-    view: &SupportView,
-    log: Option<&Path>,
-) -> Vec<(&'static str, String)> {
+fn parts(case: &BundleSource<'_>, view: &SupportView, log: String) -> Vec<(&'static str, String)> {
     let running = case.report.running.as_ref();
     let readyz = running.map(|facts| {
         serde_json::json!({ "reasons": facts.reasons, "notes": facts.notes, "up_s": facts.up_s })
@@ -86,12 +83,13 @@ fn parts(
         ("gridpost-support/readyz.json", readyz.unwrap_or_default().to_string()),
         ("gridpost-support/cameras.json", cameras.unwrap_or_default()),
         ("gridpost-support/store.txt", case.config.map(store_lines).unwrap_or_default()),
-        ("gridpost-support/log.txt", log_tail(log)),
+        ("gridpost-support/log.txt", log),
     ]
 }
 
 const README: &str = "Made by `gridpost doctor --bundle`. Look through it before you send it: texts of the \
-configuration, names, phones, addresses, secrets and pictures were left out, and stand as ⟨removed⟩ or ….\n";
+configuration, names, phones, addresses, secrets and pictures were left out, and stand as ⟨removed⟩ or …; \
+so does, in the log, what stood in `by`, `who`, `why`, `from`, `peer`, `person` and `name`.\n";
 
 fn versions() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
@@ -146,10 +144,16 @@ fn log_tail(file: Option<&Path>) -> String {
     let read = || -> std::io::Result<String> {
         let mut file = std::fs::File::open(path)?;
         let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LOG_BYTES_MAX)))?;
+        let begin = length.saturating_sub(LOG_BYTES_MAX);
+        file.seek(SeekFrom::Start(begin))?;
         let mut bytes = Vec::new();
         file.take(LOG_BYTES_MAX).read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        // Where it was cut it may begin inside a value, and nobody could tell whose that was.
+        Ok(match begin {
+            0 => text,
+            _ => text.split_once('\n').map_or("", |(_, lines)| lines).to_owned(),
+        })
     };
     read().unwrap_or_else(|error| format!("{}: {error}", path.display()))
 }

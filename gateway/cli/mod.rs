@@ -17,6 +17,7 @@ mod incidents_table;
 mod keys;
 mod links;
 mod log_budget;
+mod log_fields;
 mod models;
 mod models_report;
 mod replay;

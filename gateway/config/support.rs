@@ -8,6 +8,7 @@ use std::{collections::BTreeSet, path::Path};
 use serde_json::Value;
 
 use super::{Config, diff::Contents, env::Environment};
+use crate::console::Accounts;
 
 /// Keys whose texts are choices of a few words.
 const CHOICES: &[&str] = &[
@@ -31,7 +32,9 @@ const CHOICES: &[&str] = &[
     "kinds",
 ];
 /// Keys whose numbers say where somebody lives.
-const PLACES: &[&str] = &["place", "points", "view", "polygon"];
+const PLACES: &[&str] = &["place", "points", "view", "polygon", "corners"];
+/// The data folder, where the configuration does not say it.
+const DATA: &str = "data";
 /// Files whose every cell may be a name or a phone.
 const LISTS: &[&str] = &["grids", "buttons", "roster", "table", "categories_file"];
 /// And those that are secret as a whole.
@@ -77,10 +80,17 @@ pub fn support_view(
         for (.., file) in contents.files(SECRETS) {
             secrets(&std::fs::read_to_string(&file).unwrap_or_default(), &mut private);
         }
+        account_names(&config.data.path, &mut private);
         // A camera without a name is called by its id, and without ids nothing could be understood.
         private.retain(|text| !ids.contains(text) || variables.contains(text));
     } else {
         quoted(&text, &mut private);
+        // One of these texts is the data folder, if any is.
+        let home = path.parent().unwrap_or(Path::new(""));
+        let texts: Vec<String> = private.iter().cloned().chain([DATA.to_owned()]).collect();
+        for folder in texts.iter().map(|text| home.join(text)).filter(|folder| folder.is_dir()) {
+            account_names(&folder, &mut private);
+        }
     }
     view.private = private.into_iter().collect();
     view.private.sort_by_key(|text| std::cmp::Reverse(text.len()));
@@ -132,6 +142,14 @@ fn note(text: &str, private: &mut BTreeSet<String>) {
             );
         }
     }
+}
+
+/// Names of accounts and of API tokens, which no configuration has.
+fn account_names(data: &Path, private: &mut BTreeSet<String>) {
+    let accounts = Accounts::at(data);
+    let names = accounts.list().into_iter().flatten().map(|account| account.name);
+    let tokens = accounts.tokens().into_iter().flatten().map(|token| token.name);
+    names.chain(tokens).for_each(|name| note(&name, private));
 }
 
 /// What came by `${NAME}`, however short.
@@ -246,6 +264,41 @@ url = "https://grid.example/in?key=${KEY}"
         let wrong = support_view(&path, None, &environment);
         assert!(wrong.lines.is_empty() && wrong.private.iter().any(|text| text == "东门"));
         assert!(wrong.private.iter().any(|text| text == "key-9f3a"), "{:?}", wrong.private);
+    }
+
+    #[test]
+    fn no_number_that_says_where_somebody_lives_is_shown() {
+        let corners = serde_json::json!([[113.91, 30.9195], [113.924, 30.929]]);
+        for key in PLACES {
+            assert_eq!(shown(key, &corners, &mut BTreeSet::new()), "…", "{key}");
+        }
+        assert_eq!(shown("corners", &Value::Null, &mut BTreeSet::new()), "null");
+    }
+
+    #[test]
+    fn names_of_accounts_and_tokens_are_private_also_where_the_configuration_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("kept");
+        std::fs::create_dir(&data).unwrap();
+        let at = "2026-07-01T03:00:00Z";
+        let book = serde_json::json!({
+            "version": 1,
+            "accounts": [
+                { "name": "王警官", "roles": ["officer"], "stamp": "00", "created_at": at },
+                { "name": "li", "roles": ["commander"], "stamp": "01", "created_at": at },
+            ],
+            "tokens": [{ "name": "值班程序", "scopes": ["reply"], "sha256": "00", "created_at": at }],
+        });
+        std::fs::write(data.join("accounts.json"), book.to_string()).unwrap();
+        let mut private = BTreeSet::new();
+        account_names(&data, &mut private);
+        // Two letters are in every text: where they stand alone, in a field of the log, they go all the same.
+        assert_eq!(Vec::from_iter(private), ["值班程序", "王警官"]);
+        let path = folder.path().join("gridpost.toml");
+        std::fs::write(&path, "[site]\nnmae = \"x\"\n[data]\npath = \"kept\"\n").unwrap();
+        let environment = FixedEnvironment::new([]);
+        let view = support_view(&path, None, &environment);
+        assert!(view.private.iter().any(|text| text == "王警官"), "{:?}", view.private);
     }
 
     #[test]

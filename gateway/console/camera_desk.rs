@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::{
-    Json,
+    Extension, Json,
     body::Bytes,
     extract::{Path, Query},
     http::{StatusCode, header},
@@ -14,8 +14,10 @@ use tokio::sync::Semaphore;
 
 use super::{
     Backend,
+    caller::Caller,
     desk_view::{CameraDesk, DeskRefusal},
     problem::problem,
+    replies::not_by,
     seen::Seen,
 };
 
@@ -84,17 +86,38 @@ pub(super) async fn try_rule<B: Backend>(backend: Seen<B>, bytes: Bytes) -> Resp
     .await
 }
 
-pub(super) async fn apply_rule<B: Backend>(backend: Seen<B>, bytes: Bytes) -> Response {
-    match body(&bytes) {
+/// What an account asks for is by its own name: it stands in the journal and over the rules.
+fn signed(bytes: &Bytes, caller: &Caller) -> Result<Value, Box<Response>> {
+    let mut asked = body(bytes).map_err(|refusal| Box::new(refusal.answer()))?;
+    if let Some(account) = caller.account() {
+        let by = asked["by"].as_str().unwrap_or(&account.name);
+        if let Some(refused) = not_by(caller, by) {
+            return Err(refused.into());
+        }
+        asked["by"] = account.name.as_str().into();
+    }
+    Ok(asked)
+}
+
+pub(super) async fn apply_rule<B: Backend>(
+    backend: Seen<B>,
+    Extension(caller): Extension<Caller>,
+    bytes: Bytes,
+) -> Response {
+    match signed(&bytes, &caller) {
         Ok(asked) => said(backend.apply_rule(asked).await),
-        Err(refusal) => refusal.answer(),
+        Err(refused) => *refused,
     }
 }
 
-pub(super) async fn undo_applied<B: Backend>(backend: Seen<B>, bytes: Bytes) -> Response {
-    match body(&bytes) {
+pub(super) async fn undo_applied<B: Backend>(
+    backend: Seen<B>,
+    Extension(caller): Extension<Caller>,
+    bytes: Bytes,
+) -> Response {
+    match signed(&bytes, &caller) {
         Ok(asked) => said(backend.undo_applied(asked).await),
-        Err(refusal) => refusal.answer(),
+        Err(refused) => *refused,
     }
 }
 

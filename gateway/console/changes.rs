@@ -196,7 +196,7 @@ impl<B: Backend> FeedPage<B> {
             "type": "alive",
             "position": self.position,
             "at": backend.context().time(backend.now()),
-            "condition": backend.condition(),
+            "condition": self.seen.condition(),
         });
         if self.send(&alive).await { None } else { Some(End::Gone) }
     }

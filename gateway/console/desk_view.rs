@@ -59,6 +59,8 @@ pub trait CameraDesk {
     fn cameras(&self) -> Value;
     /// Somebody begins to watch; `main`: the main stream, though there is a sub-stream.
     fn watch_live(&self, camera: &str, main: bool) -> Result<LiveView, DeskRefusal>;
+    /// Whether it is there and has no private part: asked of each viewer again and again, since either may change.
+    fn may_watch(&self, camera: &str) -> bool;
     /// What it shows, at most so old as its key frames are apart.
     fn still(&self, camera: &str)
     -> impl Future<Output = Result<StillPicture, DeskRefusal>> + Send;

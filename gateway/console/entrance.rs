@@ -1,6 +1,9 @@
 //! `/api/v1/session` and the first account: logging in by token or by name, saying who one is, logging out.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     Extension, Json,
@@ -83,8 +86,8 @@ pub(super) fn peer(parts: &Parts) -> Option<SocketAddr> {
     parts.extensions.get::<SocketAddr>().copied()
 }
 
-fn address(parts: &Parts) -> IpAddr {
-    peer(parts).map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip())
+fn address(peer: Option<SocketAddr>) -> IpAddr {
+    peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip())
 }
 
 pub(super) async fn log_in<B: Backend>(State(door): State<Door<B>>, request: Request) -> Response {
@@ -116,42 +119,58 @@ async fn by_token<B: Backend>(door: &Door<B>, parts: &Parts, given: &str) -> Res
     seated(door, parts, opened, &json!({ "by": null }), false).await
 }
 
-/// Somebody may try this name from here; the answer says how long he has to wait.
-async fn may_try<B: Backend>(door: &Door<B>, name: &str, from: IpAddr) -> Result<(), Response> {
-    let (failures, now, name) = (door.failures.clone(), door.backend.now(), name.to_owned());
-    let begun = tokio::task::spawn_blocking(move || failures.begin(&name, from, now)).await;
-    match begun {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(wait_s)) => {
-            let error = format!("too many wrong passwords: try again in {wait_s} s");
-            let body = Json(json!({ "error": error, "wait_s": wait_s }));
-            let after = [(header::RETRY_AFTER, wait_s.to_string())];
-            Err((StatusCode::TOO_MANY_REQUESTS, after, body).into_response())
-        }
-        Err(_) => Err(busy()),
-    }
-}
-
-async fn forgive<B: Backend>(door: &Door<B>, name: &str, from: IpAddr) {
-    let (failures, name) = (door.failures.clone(), name.to_owned());
-    let _ = tokio::task::spawn_blocking(move || failures.forgive(&name, from)).await;
+/// What is answered to who may not try now: how long he has to wait, or where too many of his network try
+/// already, slowly that it is busy.
+async fn not_now<B: Backend>(
+    door: &Door<B>,
+    wait_s: Option<i64>,
+    peer: Option<SocketAddr>,
+) -> Response {
+    let Some(wait_s) = wait_s else {
+        door.refused(peer).await;
+        return busy();
+    };
+    let error = format!("too many wrong passwords: try again in {wait_s} s");
+    let body = Json(json!({ "error": error, "wait_s": wait_s }));
+    let after = [(header::RETRY_AFTER, wait_s.to_string())];
+    (StatusCode::TOO_MANY_REQUESTS, after, body).into_response()
 }
 
 pub(super) fn busy() -> Response {
     problem(StatusCode::SERVICE_UNAVAILABLE, "too many log in at once: try again in a moment")
 }
 
-/// Of an account and its password, counted by account and address; `Err` is the answer.
+/// Of an account and its password, counted by account and address; `Err` is the answer. It goes on to its end
+/// when whoever asked hangs up: else he would have his place again while the hash is still made, and neither
+/// the wait nor the line in the journal.
 pub(super) async fn proved<B: Backend>(
     door: &Door<B>,
     (name, password): (&str, String),
     peer: Option<SocketAddr>,
-) -> Result<std::sync::Arc<Account>, Response> {
-    let from = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
-    may_try(door, name, from).await?;
+) -> Result<Arc<Account>, Response> {
+    let (door, name) = (door.clone(), name.to_owned());
+    let proving = tokio::spawn(async move { proof(&door, &name, password, peer).await });
+    match proving.await {
+        Ok(proved) => proved,
+        Err(_) => Err(busy()),
+    }
+}
+
+async fn proof<B: Backend>(
+    door: &Door<B>,
+    name: &str,
+    password: String,
+    peer: Option<SocketAddr>,
+) -> Result<Arc<Account>, Response> {
+    // Until it is answered it counts among those of its network.
+    let trying = match door.failures.begin(name, address(peer), door.backend.now()) {
+        Ok(trying) => trying,
+        Err(why) => return Err(not_now(door, why.wait_s, peer).await),
+    };
     match door.accounts.log_in(name, password).await {
         Err(Busy) => {
-            forgive(door, name, from).await;
+            trying.take_back();
+            door.refused(peer).await;
             Err(busy())
         }
         Ok(None) => {
@@ -160,7 +179,7 @@ pub(super) async fn proved<B: Backend>(
             Err(problem(StatusCode::UNAUTHORIZED, "wrong name or password"))
         }
         Ok(Some(account)) => {
-            forgive(door, name, from).await;
+            trying.forgive();
             Ok(account)
         }
     }
@@ -281,21 +300,23 @@ pub(super) async fn first<B: Backend>(State(door): State<Door<B>>, request: Requ
     };
     let FirstAccount { code, name, password } = given;
     let now = door.backend.now();
-    if let Err(refused) = may_try(&door, FIRST, address(&parts)).await {
-        return refused;
-    }
+    let peer = peer(&parts);
+    let trying = match door.failures.begin(FIRST, address(peer), now) {
+        Ok(trying) => trying,
+        Err(why) => return not_now(&door, why.wait_s, peer).await,
+    };
     if !door.accounts.is_first_code(&code, now) {
         let who = ("one-time code", "");
-        door.audit.note(&door.backend, AccessEvent::LogInFailed, who, peer(&parts)).await;
-        door.refused(peer(&parts)).await;
+        door.audit.note(&door.backend, AccessEvent::LogInFailed, who, peer).await;
+        door.refused(peer).await;
         return problem(StatusCode::UNAUTHORIZED, "the code is wrong, used, or older than 15 min");
     }
-    forgive(&door, FIRST, address(&parts)).await;
+    trying.forgive();
     let roles = [AccountRole::Commander, AccountRole::Installer].into();
     let new = NewAccount { name, roles, grids: Default::default(), password: Some(password) };
     let doer = Doer {
         by: "one-time code".into(),
-        from: peer(&parts).map(|peer| peer.ip().to_string()),
+        from: peer.map(|peer| peer.ip().to_string()),
         at: now,
         may_lock_out: false,
     };

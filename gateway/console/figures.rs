@@ -69,9 +69,13 @@ async fn make<B: Backend, T: Send + 'static>(
     let query =
         FiguresQuery::parse(pairs, today).map_err(|message| (StatusCode::BAD_REQUEST, message))?;
     let gone = || (StatusCode::SERVICE_UNAVAILABLE, "the gateway stops".to_owned());
-    let _turn = ONE_AT_A_TIME.acquire().await.map_err(|_| gone())?;
-    let thing = tokio::task::spawn_blocking(move || made(&backend, &query)).await;
-    let thing = thing.map_err(|_| gone())?;
+    let turn = ONE_AT_A_TIME.acquire().await.map_err(|_| gone())?;
+    // The turn ends with the work, also where nobody waits for the answer any more.
+    let work = move || {
+        let _turn = turn;
+        made(&backend, &query)
+    };
+    let thing = tokio::task::spawn_blocking(work).await.map_err(|_| gone())?;
     thing.map(|thing| (query, thing)).map_err(|message| (StatusCode::BAD_REQUEST, message))
 }
 

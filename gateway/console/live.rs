@@ -86,7 +86,7 @@ pub(super) async fn serve<B: Backend>(
     };
     let upgrade = upgrade.max_message_size(HEARD_BYTES_MAX).max_frame_size(HEARD_BYTES_MAX);
     upgrade.on_upgrade(move |socket| async move {
-        let viewer = Viewer { socket, door, caller, waits_for_key: false, told_ms: None };
+        let viewer = Viewer { socket, door, caller, camera, waits_for_key: false, told_ms: None };
         static THREAD: OnceLock<OwnRuntime> = OnceLock::new();
         THREAD.get_or_init(|| OwnRuntime::start("live")).spawn(async move {
             let _seat = seat;
@@ -109,6 +109,7 @@ struct Viewer<B> {
     socket: WebSocket,
     door: Door<B>,
     caller: Caller,
+    camera: String,
     /// He has missed pictures: the next one he gets can be decoded alone.
     waits_for_key: bool,
     /// Of the last moment that was told, on the clock of the fragments.
@@ -163,6 +164,10 @@ impl<B: Backend> Viewer<B> {
                 _ = ask.tick() => {
                     if !self.may_stay() {
                         return ViewEnd::LoggedOut;
+                    }
+                    // A part of it became private, or it moved into another grid, by a reload.
+                    if !Seen::by(&self.door.backend, &self.caller).may_watch(&self.camera) {
+                        return ViewEnd::Ended;
                     }
                     if asked.is_some_and(|at| at.elapsed() > SENT_WITHIN) {
                         return ViewEnd::Gone;

@@ -300,12 +300,13 @@ pub trait Backend: CameraDesk + Clone + Send + Sync + 'static {
     fn link(&self, code: &str) -> Result<LinkOf, BadLink>;
     /// A link was refused, `wrong`, `expired`, because its case is `closed`, or for want of keys: it is counted.
     fn link_refused(&self, why: &'static str);
-    /// The link of this person to this case, and until when it is good; that it was asked for is on disk
-    /// then. `None`: that cannot be written down.
+    /// The link of this person to this case, and until when it is good; that it was asked for, and by whom, is
+    /// on disk then. `None`: that cannot be written down.
     fn make_link(
         &self,
         incident: IncidentId,
         person: &str,
+        by: &str,
     ) -> impl Future<Output = Option<Result<(String, jiff::Timestamp), NoLink>>> + Send;
     /// Cleans a picture of a stranger and puts it on disk, synced; no record names it yet.
     fn keep_picture(

@@ -12,6 +12,8 @@ const ANSWERERS: &[AccountRole] = &[Officer, Worker, Commander];
 /// An installer draws zones over what a camera shows.
 const VIEWERS: &[AccountRole] = &[Officer, Worker, Commander, Installer, Wall];
 const PERSONS: &[AccountRole] = &[Officer, Worker, Commander, Installer, Auditor];
+/// Of whom none is of some grids alone.
+const WHOLE_SITE: &[AccountRole] = &[Officer, Commander, Installer, Auditor];
 const MANAGERS: &[AccountRole] = &[Commander, Installer];
 
 const READ: Option<TokenScope> = Some(TokenScope::Read);
@@ -80,7 +82,7 @@ pub(super) const ROUTES: &[Route] = &[
     get(
         RouteId::Metrics,
         "/metrics",
-        OpenOnLoopback(PERSONS, Some(TokenScope::Metrics)),
+        OpenOnLoopback(WHOLE_SITE, Some(TokenScope::Metrics)),
         File("text/plain"),
         "Prometheus text",
     ),

@@ -144,8 +144,15 @@ impl<B: Backend> Backend for Seen<B> {
         self.all.change_position()
     }
 
+    /// What is wrong is told by names of the whole site: of a worker's grids it stands in his cases.
     fn condition(&self) -> Condition {
-        self.all.condition()
+        let all = self.all.condition();
+        match self.grids {
+            None => all,
+            Some(_) => {
+                Condition { reasons: Vec::new(), notes: Vec::new(), faults: Vec::new(), ..all }
+            }
+        }
     }
 
     fn site_words(&self) -> SiteWords {
@@ -255,8 +262,9 @@ impl<B: Backend> Backend for Seen<B> {
         &self,
         incident: IncidentId,
         person: &str,
+        by: &str,
     ) -> Option<Result<(String, jiff::Timestamp), NoLink>> {
-        self.all.make_link(incident, person).await
+        self.all.make_link(incident, person, by).await
     }
 
     async fn keep_picture(&self, bytes: Vec<u8>) -> Result<Evidence, NoPicture> {
@@ -318,6 +326,10 @@ impl<B: Backend> CameraDesk for Seen<B> {
         self.all.watch_live(camera, main)
     }
 
+    fn may_watch(&self, camera: &str) -> bool {
+        self.sees_camera(camera) && self.all.may_watch(camera)
+    }
+
     async fn still(&self, camera: &str) -> Result<StillPicture, DeskRefusal> {
         self.own_camera(camera)?;
         self.all.still(camera).await
@@ -349,7 +361,7 @@ impl<B: Backend> CameraDesk for Seen<B> {
 
 impl<B: Backend> Seen<B> {
     fn sees_camera(&self, camera: &str) -> bool {
-        self.grids.is_none() || self.devices().devices.iter().any(|device| device.id == camera)
+        self.grids.is_none() || self.is_own(self.all.map().grid_of_camera(camera))
     }
 
     fn own_camera(&self, camera: &str) -> Result<(), DeskRefusal> {

@@ -187,6 +187,12 @@ impl SiteMap {
         Self { view: Arc::new(view.clone()), revision: tag(&json), json: json.into(), picture }
     }
 
+    /// The grid of a camera.
+    pub(super) fn grid_of_camera(&self, id: &str) -> Option<&str> {
+        let is_it = |one: &&MapSource| one.kind == SourceKind::Camera && one.id == id;
+        self.view.sources.iter().find(is_it)?.grid.as_deref()
+    }
+
     /// The same with these grids alone, and what is in them.
     pub(super) fn only(&self, grids: &BTreeSet<String>) -> Self {
         let mut view = MapView::clone(&self.view);

@@ -41,8 +41,15 @@ pub enum Entry {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// Somebody with the token asked for the link by which this person answers this case.
-    LinkMade { incident: IncidentId, person: String, at: Timestamp },
+    /// Somebody asked for the link by which this person answers this case.
+    LinkMade {
+        incident: IncidentId,
+        person: String,
+        /// Who asked: an account, or whose token it was; empty in journals of before.
+        #[serde(default)]
+        by: String,
+        at: Timestamp,
+    },
     /// An unreadable payload is in the quarantine file.
     Quarantine(Quarantined),
     /// A gauge's report was accepted: sums are made of these again after a restart.
@@ -134,4 +141,25 @@ pub struct SeenPress {
     pub taken_at: Timestamp,
     /// The incident that it opened or became part of, if any.
     pub incident: Option<IncidentId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_of_a_journal_of_before_is_read_and_says_of_nobody_that_he_asked() {
+        let incident = IncidentId::new();
+        let made = |by: &str| Entry::LinkMade {
+            incident,
+            person: "王芳".into(),
+            by: by.into(),
+            at: Timestamp::UNIX_EPOCH,
+        };
+        let text = serde_json::to_string(&made("李建国")).unwrap();
+        assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), made("李建国"));
+        let by = r#""by":"李建国","#;
+        assert!(text.contains(by), "{text}");
+        assert_eq!(serde_json::from_str::<Entry>(&text.replace(by, "")).unwrap(), made(""));
+    }
 }

@@ -136,6 +136,13 @@ impl Presses {
         }
     }
 
+    /// Its call was taken back: the next press without an id is another one, however soon.
+    pub(super) fn taken_back(&mut self, source: &SourceId) {
+        if matches!(self.last.get(source), Some((_, None))) {
+            self.last.remove(source);
+        }
+    }
+
     /// When this was taken, by memory, else by what the store knows.
     fn taken(&self, mark: Mark) -> Option<i64> {
         let recalled = || self.recalled.iter().find(|(one, _)| *one == mark).map(|(_, at)| *at);

@@ -275,6 +275,25 @@ fn l2_nobody_acts_and_each_level_is_told_once_the_whole_case_too() {
     assert_eq!(world.latest(id).stage, Stage::Opened, "an emergency is never closed by itself");
 }
 
+/// After the last level no step leaves an open case of which nobody is ever told again.
+#[test]
+fn l2_whatever_is_answered_after_the_last_level_an_open_case_is_told_of_again() {
+    use Level::Department;
+    let mut world = World::new("");
+    let id = world.press("btn-1");
+    assert_eq!(world.told(60).last(), Some(&(30, "escalated", Some(Department))));
+    for to in [ReplyTo::Accepted, ReplyTo::Handled] {
+        world.step(id, to, "");
+    }
+    // By somebody without a name, and from here on only the whole case has a limit.
+    world.step(id, ReplyTo::Verified, "");
+    assert!(world.deadline(id).escalation.is_none());
+    // Once, since nobody answered since.
+    assert_eq!(world.told(600), [(3, "escalated", Some(Department))]);
+    world.step(id, ReplyTo::Closed, "王芳");
+    assert_eq!(world.told(600), []);
+}
+
 #[test]
 fn l2_what_was_accepted_and_nobody_was_sent_is_open_again() {
     let mut world = World::new("");
@@ -452,6 +471,14 @@ fn l2_what_mends_itself_calls_nobody_and_what_becomes_urgent_is_hurried() {
     world.tick();
     let told = world.told(3);
     assert_eq!(told.last(), Some(&(3, "escalated", Some(Level::Community))), "{told:?}");
+    // And where all levels were told: it was no emergency then.
+    let mut world = World::new("");
+    world.sees("x", Kind::Waterside, 2, Phase::Begins);
+    let told = world.told(24 * 60);
+    assert_eq!(told.last(), Some(&(120, "escalated", Some(Level::Department))), "{told:?}");
+    world.sees("x", Kind::Waterside, 1, Phase::Continues);
+    world.tick();
+    assert_eq!(world.told(60), [(3, "escalated", Some(Level::Department))]);
 }
 
 #[test]

@@ -213,6 +213,54 @@ fn a_call_that_is_taken_back_over_and_over_is_twenty_cases_and_then_one_that_goe
     }
 }
 
+fn cancel() -> Body {
+    Body::Device(DeviceReport { word: DeviceStatus::Cancel, ..DeviceReport::default() })
+}
+
+/// Without ids a press within three seconds of another one is that one, but not where it was taken back.
+#[test]
+fn a_press_just_after_its_call_was_taken_back_is_another_call() {
+    for id in [None, Some("7".to_owned())] {
+        let mut world = World::new();
+        let press = || Press { id: id.clone(), via: "radio".into(), ..Press::default() };
+        world.press(press());
+        world.press(press());
+        assert_eq!(world.changes(), ["emergency-button/1 opened"], "two copies");
+        world.pass(1);
+        world.say("a", cancel());
+        world.changes();
+        world.pass(1);
+        world.press(press());
+        let told = world.changes().contains(&"emergency-button/1 opened".to_owned());
+        assert_eq!(told, id.is_none(), "with its id it is a copy that came late: {id:?}");
+    }
+}
+
+/// Many calls were taken back, and somebody has dealt with the last of them: the next one is a case.
+#[test]
+fn after_very_many_a_call_goes_on_only_with_a_case_that_nobody_has_handled() {
+    for (to, opens) in [
+        (ReplyTo::Accepted, false),
+        (ReplyTo::Dispatched, false),
+        (ReplyTo::Handled, true),
+        (ReplyTo::Verified, true),
+    ] {
+        let mut world = World::new();
+        let press =
+            |n: u32| Press { id: Some(n.to_string()), via: "radio".into(), ..Press::default() };
+        for n in 0..20 {
+            world.press(press(n));
+            world.pass(4);
+            world.say("a", cancel());
+        }
+        let id = world.records.last().unwrap().incident.id;
+        world.say("a", Body::Reply(Reply::new(id, to, "李")));
+        world.press(press(20));
+        let what = world.records.last().unwrap().what;
+        assert_eq!(what, if opens { What::Opened } else { What::Updated }, "{to:?}");
+    }
+}
+
 #[test]
 fn a_rise_is_a_press_and_what_is_said_again_is_asked_about_at_most_once_an_hour() {
     let mut world = World::new();

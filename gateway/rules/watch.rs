@@ -8,6 +8,7 @@
 //! Nothing is judged by what a single look does not show. Absence counts from the first look that
 //! misses a thing, and needs a second one: between two looks nobody knows.
 
+mod fell;
 mod happening;
 mod lying;
 #[cfg(test)]
@@ -22,7 +23,10 @@ mod tests_roles;
 mod tests_things;
 mod thing_state;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+};
 
 use geo::Polygon;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
@@ -35,6 +39,7 @@ use super::{
 use crate::domain::{
     Finding, Now, RuleId, Schedule, SourceId, Stamp, StandingThing, Track, TrackFrame,
 };
+use fell::FallenPeople;
 use happening::{EndCause, Ended, HIDDEN_FOR, Happening};
 pub(super) use thing_state::{Role, ThingState};
 
@@ -91,6 +96,8 @@ pub(super) struct Watch {
     pub(super) posture: (bool, bool),
     /// Width of the pictures for one of their height.
     aspect: f32,
+    /// Kind fallen: who is taken for an animal.
+    fallen: FallenPeople,
 }
 
 impl Watch {
@@ -114,6 +121,7 @@ impl Watch {
             ended: None,
             posture: (false, false),
             aspect: lying::USUAL_ASPECT,
+            fallen: FallenPeople::default(),
         }
     }
 
@@ -132,6 +140,7 @@ impl Watch {
         self.happening = before.happening;
         self.ended = before.ended;
         self.aspect = before.aspect;
+        self.fallen = before.fallen;
     }
 
     /// The rule or its camera was removed: a happening that was going on ends, with the reason.
@@ -165,6 +174,13 @@ impl Watch {
             self.forget();
         }
         self.note_look(at);
+        let shape = frame.picture.as_ref().filter(|picture| picture.width * picture.height > 0);
+        self.aspect = shape.map_or(self.aspect, |one| one.width as f32 / one.height as f32);
+        let shown = match self.rule.kind {
+            RuleKind::Fallen => self.fallen.seen(frame, self.aspect, at),
+            _ => Cow::Borrowed(frame),
+        };
+        let frame = &*shown;
         self.see(frame, at);
         let active = self.schedule.holds(at, &self.timezone);
         let enough = self.rule.kind != RuleKind::Crowd || self.enough(at);
@@ -230,8 +246,6 @@ impl Watch {
     /// Takes in where everything is in the picture of `at`.
     fn see(&mut self, frame: &TrackFrame, at: Timestamp) {
         let reported = self.reported.take();
-        let shape = frame.picture.as_ref().filter(|picture| picture.width * picture.height > 0);
-        self.aspect = shape.map_or(self.aspect, |one| one.width as f32 / one.height as f32);
         let is_new =
             |track: &Track| reported.as_ref().is_some_and(|ids| !ids.contains_key(&track.id));
         for track in frame.tracks.iter().filter(|track| track.seen) {

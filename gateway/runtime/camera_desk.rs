@@ -103,6 +103,10 @@ impl CameraDesk for ConsoleBackend {
         Ok(LiveView { stream, begin, next, why_not, seat: Box::new(seat) })
     }
 
+    fn may_watch(&self, camera: &str) -> bool {
+        self.camera(camera).is_ok_and(|(_, _, private)| private.is_empty())
+    }
+
     async fn still(&self, camera: &str) -> Result<StillPicture, DeskRefusal> {
         let (id, feeds, private) = self.camera(camera)?;
         self.stills.of(&id, &feeds, private, || self.clock.now().mono_ms).await

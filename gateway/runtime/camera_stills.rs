@@ -28,7 +28,7 @@ struct CameraStill {
     /// With the time on our own clock at which it was made.
     latest: Mutex<Option<(u64, StillPicture)>>,
     /// Who comes while one is made waits for that one.
-    turn: Semaphore,
+    turn: Arc<Semaphore>,
 }
 
 impl CameraStill {
@@ -49,28 +49,31 @@ impl CameraStills {
         black: Vec<Vec<[f32; 2]>>,
         mono_ms: impl Fn() -> u64,
     ) -> Result<StillPicture, DeskRefusal> {
-        let new = || CameraStill { latest: Mutex::default(), turn: Semaphore::new(1) };
+        let new = || CameraStill { latest: Mutex::default(), turn: Arc::new(Semaphore::new(1)) };
         let own = lock(&self.0).entry(id.clone()).or_insert_with(|| new().into()).clone();
         if let Some(still) = own.fresh(mono_ms()) {
             return Ok(still);
         }
-        let _turn = own.turn.acquire().await;
+        let turn = own.turn.clone().acquire_owned().await;
         if let Some(still) = own.fresh(mono_ms()) {
             return Ok(still);
         }
-        let _one = DECODED.acquire().await;
+        let one = DECODED.acquire().await;
         let packet = feeds.of(true).key_frame().or_else(|| feeds.main.key_frame());
         let Some(packet) = packet else {
             return Err(DeskRefusal::NotNow("no key frame of it has come yet".into()));
         };
-        let made = tokio::task::spawn_blocking(move || key_still(&packet, &black)).await;
-        match made {
-            Ok(Ok(still)) => {
-                let still = StillPicture { jpeg: still.jpeg.into(), at: still.at };
-                *lock(&own.latest) = Some((mono_ms(), still.clone()));
-                Ok(still)
-            }
-            Ok(Err(why)) => Err(DeskRefusal::NotNow(why)),
+        // Both turns end with the work, and its picture is kept, also where nobody waits for it any more.
+        let made_ms = mono_ms();
+        let work = move || {
+            let (_turn, _one) = (turn, one);
+            let still = key_still(&packet, &black)?;
+            let still = StillPicture { jpeg: still.jpeg.into(), at: still.at };
+            *lock(&own.latest) = Some((made_ms, still.clone()));
+            Ok(still)
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(made) => made.map_err(DeskRefusal::NotNow),
             Err(_) => Err(DeskRefusal::NotNow("it could not be decoded (see the log)".into())),
         }
     }

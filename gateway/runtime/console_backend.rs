@@ -310,6 +310,7 @@ impl console::Backend for ConsoleBackend {
         &self,
         incident: IncidentId,
         person: &str,
+        by: &str,
     ) -> Option<Result<(String, Timestamp), NoLink>> {
         let at = self.clock.now().wall;
         let links = self.links.clone();
@@ -319,7 +320,7 @@ impl console::Backend for ConsoleBackend {
         if made.is_err() {
             return Some(made);
         }
-        let asked = Entry::LinkMade { incident, person: person.into(), at };
+        let asked = Entry::LinkMade { incident, person: person.into(), by: by.into(), at };
         written(&self.store, asked).await.then_some(made)
     }
 

@@ -235,14 +235,20 @@ fn write_new(to: &Path, bytes: &[u8]) -> Result<(), String> {
 }
 
 fn said(made: &Exported) -> Vec<String> {
-    let Exported { export, bytes, pieces, left_out, until, key } = made;
-    vec![
+    let Exported { export, bytes, pieces, left_out, records_left_out, until, key } = made;
+    let mut lines = vec![
         format!(
             "export {export}: {bytes} bytes, {pieces} files of evidence, {left_out} left out; it is in the journal"
         ),
         format!("its evidence is kept until {until}"),
         format!("signed by {key}; to prove it: gridpost verify FILE --key {key}"),
-    ]
+    ];
+    if *records_left_out > 0 {
+        lines.push(format!(
+            "{records_left_out} records of it are not in the package: updates and repeated presses that say nothing new"
+        ));
+    }
+    lines
 }
 
 fn opened_line(bytes: usize) -> String {

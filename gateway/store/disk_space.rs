@@ -2,9 +2,10 @@
 //!
 //! Below `min_free_bytes` no new evidence is made, and evidence that is finished, delivered and
 //! past its days is removed. Below half of it the oldest finished and delivered evidence goes, whatever its
-//! age, such as nobody holds before such as somebody does; notices that still wait are shed, oldest first, each
-//! entered in the ledger, and the settled part of the journal shrinks to its last segments. When a
-//! write finds no space at all, the store removes a reserve file that it keeps for that moment:
+//! age, such as nobody holds before such as somebody does (which no bound on evidence ever takes); notices
+//! that still wait are shed, oldest first, each entered in the ledger, and the settled part of the journal
+//! shrinks to its last segments. When a write finds no space at all, the store removes a reserve file that
+//! it keeps for that moment:
 //! from then on only presses (and the settlements that free space) are written. A pending alert or
 //! emergency, and evidence of one that is still owed, is never touched. When there is space again,
 //! everything that stopped goes on by itself.

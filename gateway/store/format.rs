@@ -34,7 +34,7 @@
 //!   segment begun, whose first seq says from where on the old one does not count. Reading twice
 //!   serves the same.
 //! - **J7** A missing segment is reported; what is there is served. Segments leave only oldest first,
-//!   after what is still pending or live in them was written again (`Carried`) and synced with a
+//!   after what is still pending, live or held in them was written again (`Carried`) and synced with a
 //!   `Retired` record. A crash in between leaves both copies, which say the same.
 //! - **J8** Each segment begins with a `Standing` record (sinks and ledger), so that sums survive
 //!   the segments they were counted from. Opening and closing write one too.

@@ -2,7 +2,7 @@
 //! in which each of them is an entry too.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fs, io,
     path::PathBuf,
     sync::Mutex,
@@ -76,11 +76,42 @@ impl Holds {
             return Err(io::Error::other(message));
         }
         new.insert(hold.incident, hold.clone());
-        let list: Vec<&Hold> = new.values().collect();
-        let bytes = serde_json::to_vec(&list).map_err(io::Error::other)?;
-        write_whole_secret(&self.path, &bytes)?;
+        self.write(&new)?;
         *all = new;
         Ok(hold)
+    }
+
+    fn write(&self, all: &BTreeMap<IncidentId, Hold>) -> io::Result<()> {
+        let list: Vec<&Hold> = all.values().collect();
+        let bytes = serde_json::to_vec(&list).map_err(io::Error::other)?;
+        write_whole_secret(&self.path, &bytes)
+    }
+
+    /// Those that are over leave the file, and the journal keeps their cases no longer. To be called on a clock
+    /// that has proved steady (P9); blocks on the disk.
+    pub(super) fn forget_over(&self, now: Timestamp) -> io::Result<()> {
+        let mut guard = lock(&self.all);
+        let Some(all) = guard.as_mut() else { return Ok(()) };
+        if all.values().all(|hold| hold.until > now) {
+            return Ok(());
+        }
+        let mut new = all.clone();
+        new.retain(|_, hold| hold.until > now);
+        self.write(&new)?;
+        *all = new;
+        Ok(())
+    }
+
+    /// Whose evidence is held, over or not: who asks has no clock. `None`: the file cannot be read.
+    pub(super) fn incidents(&self) -> Option<HashSet<IncidentId>> {
+        lock(&self.all).as_ref().map(|all| all.keys().copied().collect())
+    }
+
+    /// Whose piece it is, if it was there when it was held.
+    pub(super) fn incident_of(&self, piece: EvidenceId) -> Option<IncidentId> {
+        let guard = lock(&self.all);
+        let mut all = guard.as_ref()?.values();
+        all.find(|hold| hold.pieces.contains(&piece)).map(|hold| hold.incident)
     }
 
     /// Whether this piece is kept for somebody.
@@ -137,7 +168,8 @@ impl Store {
             at: order.at,
         };
         self.write_blocking(vec![Fact::Entry(entry)], Vec::new())?;
-        Ok(Some(hold))
+        // A segment that was on its way out before the writer knew of it may have taken its last record along.
+        Ok(self.incident(order.incident).map(|_| hold))
     }
 
     /// As [`Self::hold`], without the entry: an export has its own.
@@ -151,7 +183,7 @@ impl Store {
             why: order.why.clone(),
             pieces: pieces.into_iter().map(|piece| piece.id).collect(),
         };
-        self.inner.holds.put(hold, order.at).map_err(|error| Unavailable(error.to_string()))
+        self.inner.shared.holds.put(hold, order.at).map_err(|error| Unavailable(error.to_string()))
     }
 }
 
@@ -197,6 +229,16 @@ mod tests {
         holds.put(kept, at(4)).unwrap();
         let left = lock(&holds.all).as_ref().unwrap().len();
         assert_eq!(left, 2, "what is over has left the file");
+        assert_eq!(holds.incident_of(piece(1)), Some(hold(1, 0).incident));
+        assert_eq!(holds.incident_of(piece(2)), None);
+        holds.forget_over(at(20)).unwrap();
+        for holds in [holds, Holds::read(&data_folder)] {
+            assert_eq!(
+                holds.incidents(),
+                Some([hold(3, 0).incident].into()),
+                "that of day 20 is over"
+            );
+        }
     }
 
     #[test]
@@ -206,6 +248,8 @@ mod tests {
         fs::write(data_folder.holds(), "[{").unwrap();
         let holds = Holds::read(&data_folder);
         assert!(holds.holds(piece(1), None, at(0)));
+        assert_eq!((holds.incidents(), holds.incident_of(piece(1))), (None, None));
+        holds.forget_over(at(1)).unwrap();
         assert!(holds.put(hold(1, 1), at(0)).is_err(), "and is not written over");
     }
 }

@@ -63,6 +63,8 @@ mod tests_disk_space;
 #[cfg(test)]
 mod tests_faults;
 #[cfg(test)]
+mod tests_holds;
+#[cfg(test)]
 mod tests_left;
 #[cfg(test)]
 mod tests_memory;
@@ -109,8 +111,14 @@ pub use self::{
     tracks::{TrackLog, TracksConfig},
 };
 use self::{
-    disk::Disk, facts::Fact, folder::DataFolder, holds::Holds, keep::KeepRules, shared::Shared,
-    state::Brief, tidy::SteadyClock, writer::WriteJob,
+    disk::Disk,
+    facts::{Carried, Fact},
+    folder::DataFolder,
+    keep::KeepRules,
+    shared::Shared,
+    state::Brief,
+    tidy::SteadyClock,
+    writer::WriteJob,
 };
 use crate::{
     base::{Tried, lock},
@@ -226,7 +234,6 @@ struct Inner {
     /// Taken by whoever closes.
     thread: Mutex<Option<JoinHandle<bool>>>,
     steady: Mutex<SteadyClock>,
-    holds: Holds,
     keep: Mutex<KeepRules>,
     exporting: Mutex<()>,
 }
@@ -341,7 +348,11 @@ impl Store {
 
     /// The latest state of one incident.
     pub fn incident(&self, id: IncidentId) -> Option<Record> {
-        self.record_at(self.location_of(id)?)
+        let location = self.location_of(id)?;
+        self.record_at(location).or_else(|| {
+            // Its segment may just have left, and it was written again elsewhere.
+            self.record_at(self.location_of(id).filter(|now| *now != location)?)
+        })
     }
 
     fn location_of(&self, id: IncidentId) -> Option<journal::Location> {
@@ -443,10 +454,18 @@ impl Store {
 
     /// What the records say of a piece of evidence.
     fn described(&self, id: EvidenceId) -> Option<Evidence> {
-        let location = lock(&self.inner.shared.state).evidence.get(&id)?.location;
-        match self.inner.shared.reader.read(location).ok()? {
-            Fact::Entry(Entry::Evidence { evidence, .. }) => Some(evidence),
-            fact => fact.into_record()?.incident.evidence.into_iter().find(|e| e.id == id),
+        let of = |record: Record| record.incident.evidence.into_iter().find(|piece| piece.id == id);
+        let place = || lock(&self.inner.shared.state).evidence.get(&id).map(|piece| piece.location);
+        let Some(location) = place() else {
+            // Memory has no room for it, and somebody holds it: its case says what it is.
+            return of(self.incident(self.inner.shared.holds.incident_of(id)?)?);
+        };
+        let read = |location| self.inner.shared.reader.read(location).ok();
+        // Its segment may just have left, and it was written again elsewhere.
+        match read(location).or_else(|| read(place()?))? {
+            Fact::Entry(Entry::Evidence { evidence, .. })
+            | Fact::Carried(Carried::Piece { evidence, .. }) => Some(evidence),
+            fact => of(fact.into_record()?),
         }
     }
 
@@ -459,7 +478,8 @@ impl Store {
 
     /// Whose piece it is.
     pub fn incident_of(&self, id: EvidenceId) -> Option<IncidentId> {
-        lock(&self.inner.shared.state).evidence.get(&id).map(|entry| entry.incident)
+        let known = lock(&self.inner.shared.state).evidence.get(&id).map(|entry| entry.incident);
+        known.or_else(|| self.inner.shared.holds.incident_of(id))
     }
 
     /// Writes what is queued, syncs, and waits for the writer's end; later commits are lost

@@ -135,7 +135,8 @@ fn begin(
     let disk_space = DiskSpace::new(config);
     disk_space.shares.all_bytes.store(evidence_bytes, Ordering::Relaxed);
     let case_files = CaseFiles::open(&data_folder, config);
-    let shared = Arc::new(Shared::new(state, reader, meter, disk_space, case_files));
+    let holds = Holds::read(&data_folder);
+    let shared = Arc::new(Shared::new(state, reader, meter, disk_space, case_files, holds));
     shared.journal_bytes.store(journal.bytes(), Ordering::Relaxed);
     shared.announce();
     let (queue, receiver) = mpsc::channel(QUEUE_BATCHES);
@@ -154,7 +155,6 @@ fn begin(
     };
     let thread = start_threads(&data_folder, writer, index)?;
     let inner = Inner {
-        holds: Holds::read(&data_folder),
         exporting: Mutex::default(),
         keep: Mutex::new(KeepRules::of(&EvidenceConfig::default(), config.evidence_days)),
         queue,

@@ -10,13 +10,20 @@ use super::{
     on_disk::OnDisk,
     state::State,
 };
-use crate::domain::{Class, Entry, IncidentId, Kind, SinkId};
+use crate::domain::{Class, Entry, EvidenceId, IncidentId, Kind, SinkId};
 
 /// What is to be written again; found while the state is locked, read from disk without the lock.
 pub(super) struct Load {
+    segment: u64,
     needed: BTreeMap<(u64, bool), Needed>,
+    /// Where these lie in the segment.
+    there: HashSet<u64>,
     /// Presses, replies and reports: seq and place.
     remembered: Vec<(u64, Location)>,
+    /// Of held cases, which none of the needed records describes.
+    pieces: Vec<HeldPiece>,
+    /// Held cases of which memory does not say where they are.
+    elsewhere: Vec<IncidentId>,
 }
 
 /// A record that is to be written again, and what is known of it.
@@ -28,23 +35,39 @@ struct Needed {
     /// Of its incident, where memory knows it.
     known: Option<Trace>,
     incident: IncidentId,
-    kind: Kind,
-    is_piece: bool,
+    /// It is the file of a case of this kind, and not a record.
+    piece_of: Option<Kind>,
     location: Location,
 }
 
-/// Pending records and files, dead letters, live incidents, presses, replies and reports in this
-/// segment.
-pub(super) fn carry(state: &State, segment: u64) -> Load {
+/// A piece of evidence that somebody holds, and which a record of this segment describes.
+struct HeldPiece {
+    id: EvidenceId,
+    seq: u64,
+    incident: IncidentId,
+    /// Of its case, where that is known.
+    case: Option<(Kind, Class)>,
+    location: Location,
+}
+
+/// Pending records and files, dead letters, live and held incidents, presses, replies and reports in this
+/// segment. `held`: taken before the state was locked.
+pub(super) fn carry(state: &State, segment: u64, held: &HashSet<IncidentId>) -> Load {
     let reports = state.gauges.iter().map(|(seq, held)| (seq, &held.location));
     let remembered = state.presses.iter().chain(&state.replies).chain(reports);
     let here = remembered.filter(|(_, location)| location.segment == segment);
     let remembered = here.map(|(&seq, &location)| (seq, location)).collect();
-    Load { needed: needed(state, segment), remembered }
+    let needed = owed(state, segment);
+    let there = needed.values().map(|needed| needed.location.offset).collect();
+    let (pieces, elsewhere) = (Vec::new(), Vec::new());
+    let mut load = Load { segment, needed, there, remembered, pieces, elsewhere };
+    load.add_cases(state, held);
+    load.add_pieces(state, held);
+    load
 }
 
-/// Pending records and files, dead letters and live incidents in this segment.
-fn needed(state: &State, segment: u64) -> BTreeMap<(u64, bool), Needed> {
+/// Pending records and files and dead letters in this segment.
+fn owed(state: &State, segment: u64) -> BTreeMap<(u64, bool), Needed> {
     let known = |incident: &IncidentId| {
         let brief = state.incidents.get(incident).map(Trace::of);
         brief.or_else(|| state.left.trace(*incident))
@@ -59,8 +82,7 @@ fn needed(state: &State, segment: u64) -> BTreeMap<(u64, bool), Needed> {
                 top: pending.class,
                 known: known(&pending.incident),
                 incident: pending.incident,
-                kind: pending.kind,
-                is_piece: pending.piece.is_some(),
+                piece_of: pending.piece.map(|_| pending.kind),
                 location: pending.location,
             };
             needed.insert((seq, false), owed);
@@ -75,41 +97,100 @@ fn needed(state: &State, segment: u64) -> BTreeMap<(u64, bool), Needed> {
                 top: letter.class,
                 known: known(&letter.incident),
                 incident: letter.incident,
-                kind: letter.kind,
-                is_piece: letter.piece.is_some(),
+                piece_of: letter.piece.map(|_| letter.kind),
                 location: letter.location,
             };
             needed.entry((seq, false)).or_insert(refused).dead.clone_from(&letter.answers);
-        }
-    }
-    let there: HashSet<u64> = needed.values().map(|needed| needed.location.offset).collect();
-    for (&incident, brief) in &state.incidents {
-        let here = brief.location.segment == segment && !brief.finished;
-        if here && !there.contains(&brief.location.offset) {
-            let live = Needed {
-                seq: brief.first,
-                owed: Vec::new(),
-                dead: BTreeMap::new(),
-                top: brief.top,
-                known: Some(Trace::of(brief)),
-                incident,
-                kind: brief.kind,
-                is_piece: false,
-                location: brief.location,
-            };
-            // Its first change may be needed too, under the same seq.
-            needed.insert((brief.first, true), live);
         }
     }
     needed
 }
 
 impl Load {
+    /// Live cases, and those that are held, over or not.
+    fn add_cases(&mut self, state: &State, held: &HashSet<IncidentId>) {
+        for (&incident, brief) in &state.incidents {
+            if !brief.finished || held.contains(&incident) {
+                self.add_case(incident, Trace::of(brief));
+            }
+        }
+        for &incident in held.iter().filter(|id| !state.incidents.contains_key(*id)) {
+            match state.left.trace(incident).filter(|trace| trace.revision.is_some()) {
+                Some(trace) => self.add_case(incident, trace),
+                None => self.elsewhere.push(incident),
+            }
+        }
+    }
+
+    /// The newest record of a case, unless it lies elsewhere or is needed anyhow.
+    fn add_case(&mut self, incident: IncidentId, trace: Trace) {
+        let location = trace.location;
+        if location.segment != self.segment || !self.there.insert(location.offset) {
+            return;
+        }
+        let newest = Needed {
+            seq: trace.first,
+            owed: Vec::new(),
+            dead: BTreeMap::new(),
+            top: trace.top,
+            known: Some(trace),
+            incident,
+            piece_of: None,
+            location,
+        };
+        // Its first change may be needed too, under the same seq.
+        self.needed.insert((trace.first, true), newest);
+    }
+
+    /// Pieces of held cases that are described here. Mostly it is the newest record that does, and it is needed.
+    fn add_pieces(&mut self, state: &State, held: &HashSet<IncidentId>) {
+        if held.is_empty() {
+            return;
+        }
+        let of_case = |incident: IncidentId| {
+            let brief = state.incidents.get(&incident).or_else(|| state.left.find(incident));
+            brief.map(|brief| (brief.kind, brief.top))
+        };
+        let here = state.evidence.iter().filter(|(_, piece)| {
+            let Location { segment, offset, .. } = piece.location;
+            segment == self.segment
+                && !self.there.contains(&offset)
+                && held.contains(&piece.incident)
+        });
+        let piece = here.map(|(&id, piece)| HeldPiece {
+            id,
+            seq: piece.seq,
+            incident: piece.incident,
+            case: of_case(piece.incident),
+            location: piece.location,
+        });
+        let mut pieces: Vec<HeldPiece> = piece.collect();
+        pieces.sort_unstable_by_key(|piece| (piece.location.offset, piece.id));
+        self.pieces = pieces;
+    }
+
+    /// Held cases for which memory has no room: the index says where they lie.
+    pub(super) fn find_held(&mut self, on_disk: &OnDisk) {
+        for incident in std::mem::take(&mut self.elsewhere) {
+            let Some(brief) = on_disk.brief(incident) else { continue };
+            self.add_case(incident, Trace::of(&brief));
+            for piece in self.pieces.iter_mut().filter(|piece| piece.incident == incident) {
+                piece.case = Some((brief.kind, brief.top));
+            }
+        }
+        let Self { pieces, there, .. } = self;
+        pieces.retain(|piece| !there.contains(&piece.location.offset));
+    }
+
     /// As the records lie there; to be written again they take a little more.
     pub(super) fn bytes(&self) -> u64 {
         let remembered = self.remembered.iter().map(|(_, at)| at);
         let needed = self.needed.values().map(|needed| &needed.location);
-        remembered.chain(needed).map(|at| u64::from(at.len)).sum()
+        let pieces = self.pieces.iter().map(|piece| &piece.location);
+        // A record may describe several pieces.
+        let places: BTreeMap<u64, u32> =
+            remembered.chain(needed).chain(pieces).map(|at| (at.offset, at.len)).collect();
+        places.values().map(|&len| u64::from(len)).sum()
     }
 
     /// Reads what is needed; an error leaves the segment where it is. `on_disk`: knows cases that have left
@@ -124,9 +205,14 @@ impl Load {
             let fact = reader.read(location)?;
             facts.extend(remembered(seq, fact).map(Fact::Carried));
         }
+        for piece in self.pieces {
+            let fact = reader.read(piece.location)?;
+            facts.extend(piece.carried(fact).map(Fact::Carried));
+        }
         for mut needed in self.needed.into_values() {
             let fact = reader.read(needed.location)?;
-            if needed.known.is_none_or(|known| known.revision.is_none()) && !needed.is_piece {
+            let is_known = needed.known.is_some_and(|known| known.revision.is_some());
+            if !is_known && needed.piece_of.is_none() {
                 let brief = on_disk.and_then(|on_disk| on_disk.brief(needed.incident));
                 needed.known = brief.as_ref().map(Trace::of).or(needed.known);
             }
@@ -134,6 +220,28 @@ impl Load {
             facts.extend(needed.carried(fact).map(Fact::Carried));
         }
         Ok(facts)
+    }
+}
+
+impl HeldPiece {
+    /// `None`: of its case nothing is known any more, or the record does not describe it.
+    fn carried(self, fact: Fact) -> Option<Carried> {
+        let Self { id, seq, incident, case, .. } = self;
+        let (evidence, said) = match fact {
+            Fact::Entry(Entry::Evidence { evidence, .. }) => (evidence, None),
+            Fact::Carried(Carried::Piece { evidence, kind, top, .. }) => {
+                (evidence, Some((kind, top)))
+            }
+            fact => {
+                let record = fact.into_record()?;
+                let said = (record.incident.kind, record.class());
+                let mut pieces = record.incident.evidence.into_iter();
+                (pieces.find(|piece| piece.id == id)?, Some(said))
+            }
+        };
+        let (kind, top) = case.or(said)?;
+        let (owed, dead) = (Vec::new(), BTreeMap::new());
+        Some(Carried::Piece { seq, owed, dead, top, incident, kind, evidence })
     }
 }
 
@@ -153,8 +261,8 @@ fn remembered(seq: u64, fact: Fact) -> Option<Carried> {
 
 impl Needed {
     fn carried(self, fact: Fact) -> Option<Carried> {
-        let Self { seq, owed, dead, top, known, incident, kind, .. } = self;
-        if self.is_piece {
+        let Self { seq, owed, dead, top, known, incident, piece_of, .. } = self;
+        if let Some(kind) = piece_of {
             let evidence = fact.into_evidence()?;
             return Some(Carried::Piece { seq, owed, dead, top, incident, kind, evidence });
         }

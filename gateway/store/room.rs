@@ -127,8 +127,8 @@ impl Store {
         evidence::begin(&self.inner.data_folder, self.inner.config.min_free_bytes, id, ext)
     }
 
-    /// Removes evidence beyond its own bound; returns how many pieces. What cannot be removed is
-    /// added to `short`.
+    /// Removes evidence beyond its own bound; returns how many pieces. What cannot be removed, because it is needed
+    /// or held, is added to `short`.
     pub(super) fn bound_evidence(&self, now: Now, short: &mut Vec<String>) -> io::Result<usize> {
         let mut removed = 0;
         // Another picture is refused at the bound: it is made room for before that.
@@ -143,7 +143,7 @@ impl Store {
         let (left, _) = self.share_bytes(Share::Others);
         if left > most {
             short.push(format!(
-                "evidence takes {left} bytes, evidence_max_bytes leaves it {most}, and all of it is needed"
+                "evidence takes {left} bytes, evidence_max_bytes leaves it {most}, and all of it is needed or held"
             ));
         }
         Ok(removed)

@@ -11,7 +11,8 @@ use std::{
 use tokio::sync::{Notify, watch};
 
 use super::{
-    case_files::CaseFiles, disk_space::DiskSpace, journal::Reader, on_disk::OnDisk, state::State,
+    case_files::CaseFiles, disk_space::DiskSpace, holds::Holds, journal::Reader, on_disk::OnDisk,
+    state::State,
 };
 use crate::{
     base::lock,
@@ -59,6 +60,8 @@ pub(super) struct Shared {
     pub(super) disk_space: DiskSpace,
     /// Lines of cases that are over.
     pub(super) case_files: CaseFiles,
+    /// What must stay for somebody; never asked while the state is locked, for it may wait for the disk.
+    pub(super) holds: Holds,
 }
 
 impl Shared {
@@ -69,6 +72,7 @@ impl Shared {
         meter: Arc<dyn Meter>,
         disk_space: DiskSpace,
         case_files: CaseFiles,
+        holds: Holds,
     ) -> Self {
         meter.set(Metric::StoreAvailable, "", 1.0);
         Self {
@@ -86,6 +90,7 @@ impl Shared {
             journal_bytes: AtomicU64::new(0),
             disk_space,
             case_files,
+            holds,
         }
     }
 

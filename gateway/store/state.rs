@@ -1,5 +1,6 @@
 //! What the journal adds up to, in memory and bounded; the index is this, kept for a quick start.
 
+mod remembered;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -22,8 +23,8 @@ use super::{
     superseded::may_yield,
 };
 use crate::domain::{
-    Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Outcome, Press, PressIdentity,
-    Quarantined, Record, SeenPress, SinkId, SourceId,
+    Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Outcome, PressIdentity, Quarantined,
+    Record, SeenPress, SinkId,
 };
 
 /// Names, time and header of a record in the quarantine.
@@ -412,38 +413,6 @@ impl State {
             self.evidence_by_age.remove(&(piece.seq, id));
             self.report_pictures.take_off(&piece);
             self.touched.insert(Key::Evidence(id));
-        }
-    }
-
-    /// Remembers a press, within the bound.
-    pub(super) fn press(&mut self, seq: u64, location: Location) {
-        self.presses.insert(seq, location);
-        self.touched.insert(Key::Press(seq));
-        while self.presses.len() > self.bounds.presses
-            && let Some((oldest, _)) = self.presses.pop_first()
-        {
-            self.touched.insert(Key::Press(oldest));
-        }
-    }
-
-    /// Remembers what a press is recognised by, until the index has it.
-    pub(super) fn note_marks(&mut self, seq: u64, source: &SourceId, press: &Press, at: Timestamp) {
-        let identities = [PressIdentity::of(source, press), PressIdentity::of_packet(press)];
-        for PressIdentity { mark, .. } in identities.into_iter().flatten() {
-            self.marks.push_back(SeenMark { mark, at, seq });
-        }
-        let more = self.marks.len().saturating_sub(MARKS_WAITING_MAX);
-        self.marks.drain(..more);
-    }
-
-    /// Remembers a reply, within the bound.
-    pub(super) fn reply(&mut self, seq: u64, location: Location) {
-        self.replies.insert(seq, location);
-        self.touched.insert(Key::Reply(seq));
-        while self.replies.len() > self.bounds.replies
-            && let Some((oldest, _)) = self.replies.pop_first()
-        {
-            self.touched.insert(Key::Reply(oldest));
         }
     }
 

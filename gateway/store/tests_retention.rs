@@ -1,14 +1,16 @@
 //! How long evidence stays: by kind and camera, by holds, and when bytes run out; each deletion is on record.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    tests::{change, new_store, put, record},
+    disk::RealDisk,
+    open::open_with,
+    tests::{change, config, new_store, put, record, tuning},
     *,
 };
-use crate::domain::{Now, Severity, SourceKind, SourceRef, Stage};
+use crate::domain::{NoMeter, Now, Severity, SourceKind, SourceRef, Stage};
 
 /// A closed incident of this kind and camera, with one piece of so many bytes.
 fn closed(store: &Store, kind: Kind, camera: &str, bytes: usize) -> (IncidentId, EvidenceId) {
@@ -114,6 +116,42 @@ fn when_bytes_run_out_the_oldest_goes_first_and_what_is_held_last() {
     assert_eq!(store.make_room(None, (150, 0), "a test", now).unwrap(), 2, "there is nothing else");
     assert!(!is_there(oldest));
     assert_eq!(store.days_kept(now), None);
+}
+
+#[test]
+fn p11_no_bound_on_evidence_takes_what_is_held_and_new_evidence_is_refused_and_told_instead() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config { evidence_max_bytes: 250, ..config(folder.path()) };
+    let tuning = tuning(Arc::new(RealDisk));
+    let store = open_with(&config, &[], Arc::new(NoMeter), tuning).unwrap().store;
+    let made: Vec<_> = (0..3).map(|_| closed(&store, Kind::Line, "gate", 100)).collect();
+    let now = after(made[0].1, 1, 0);
+    let hold = |case: IncidentId| {
+        let (by, why) = ("李警官".into(), "案件".into());
+        let order = HoldOrder { incident: case, by, why, days: 180, at: now.wall };
+        store.hold(&order).unwrap().unwrap()
+    };
+    let is_there = |n: usize| store.evidence_path(made[n].1).is_some();
+    hold(made[0].0);
+    hold(made[1].0);
+    // The newest, which nobody holds, goes before the oldest.
+    let checked = store.check_space(now).unwrap();
+    assert_eq!((checked.pieces, checked.short), (1, None));
+    assert_eq!([0, 1, 2].map(is_there), [true, true, false]);
+    let (case, newest) = closed(&store, Kind::Line, "gate", 100);
+    hold(case);
+    for _ in 0..2 {
+        let checked = store.check_space(now).unwrap();
+        assert_eq!(checked.pieces, 0, "all that is left is held");
+        let short = checked.short.expect("somebody is told");
+        assert!(short.contains("needed or held"), "{short}");
+        let refused = store.new_evidence(EvidenceId::new(), "jpg");
+        assert!(matches!(refused, Err(EvidenceError::Bound { bytes: 300, max_bytes: 250 })));
+    }
+    assert!(is_there(0) && is_there(1) && store.evidence_path(newest).is_some());
+    // Without room for presses it is another matter.
+    assert_eq!(store.make_room(None, (1, 0), "a test", now).unwrap(), 1);
+    assert!(store.new_evidence(EvidenceId::new(), "jpg").is_ok());
 }
 
 #[test]

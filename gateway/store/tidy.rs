@@ -86,6 +86,9 @@ impl Store {
         if let Err(error) = self.inner.shared.case_files.prune(&*self.inner.disk, now) {
             tracing::warn!(%error, "old lines of cases could not be removed");
         }
+        if let Err(error) = self.inner.shared.holds.forget_over(now.wall) {
+            tracing::warn!(%error, "holds that are over could not be taken off their file");
+        }
         let rules = lock(&self.inner.keep).clone();
         let is_past = |piece: &Leaving, days: u32| {
             // One that was made under a wrong clock is of no age: only the bound in bytes ends it.
@@ -110,16 +113,16 @@ impl Store {
         Ok(tidied)
     }
 
-    /// Removes the oldest pieces of this share that nobody needs until it is within its bound: such as nobody
-    /// holds, and only then those of closed cases that somebody does.
+    /// Removes the oldest pieces of this share that nobody needs or holds until it is within its bound.
     pub(super) fn shrink_evidence(&self, share: Share, now: Now) -> io::Result<usize> {
         let (_, most) = self.share_bytes(share);
         let excess = self.excess(share);
         self.make_room(Some(share), excess, &format!("to stay within {most} bytes"), now)
     }
 
-    /// The same, of one share or of all, until so many bytes and pieces are gone. A file system that is full is
-    /// short of room for presses, which go before all evidence.
+    /// The same, of one share or of all, until so many bytes and pieces are gone. A share is a bound of our own,
+    /// and no reason to take what somebody holds: new evidence is refused instead. A file system that is full is
+    /// short of room for presses, which go before all evidence: then what is held leaves too, after all else.
     pub(super) fn make_room(
         &self,
         share: Option<Share>,
@@ -128,7 +131,8 @@ impl Store {
         now: Now,
     ) -> io::Result<usize> {
         let mut leaving = self.deliverable_oldest_first(now)?;
-        leaving.retain(|piece| share.is_none_or(|share| self.is_of(piece.id, share)));
+        leaving
+            .retain(|piece| share.is_none_or(|share| !piece.held && self.is_of(piece.id, share)));
         leaving.sort_by_key(|piece| piece.held);
         leaving.retain(|piece| {
             let wanted = bytes_left > 0 || pieces_left > 0;
@@ -167,7 +171,7 @@ impl Store {
                 }
                 state.evidence.get(&id).map(|piece| piece.incident)
             };
-            let held = self.inner.holds.holds(id, incident, now.wall);
+            let held = self.inner.shared.holds.holds(id, incident, now.wall);
             Some(Leaving { made: made_at(id)?, id, path, held })
         };
         let mut pieces: Vec<_> = files.into_iter().filter_map(leaving).collect();

@@ -1,7 +1,7 @@
 //! The one thread that writes the journal: group commit, receipts after the sync, and its own way back from a failing disk.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     io,
     path::PathBuf,
     sync::{Arc, atomic::Ordering},
@@ -36,9 +36,9 @@ const GROUP_BYTES_MAX: usize = 4 << 20;
 /// A segment leaves only if at most this part of it has to be written again; otherwise the
 /// journal would chase its own tail. It stays above its bound instead, and says so.
 const CARRIED_SHARE_MAX: u64 = 4;
-/// While the figures of its cases cannot be written, the journal grows by this part (a quarter) beyond
-/// its bound; then presses are worth more than figures.
-const FIGURES_WAIT_PART: u64 = 4;
+/// While the figures of its cases cannot be written, or whose evidence is held cannot be read, the journal grows by
+/// this part (a quarter) beyond its bound; then presses are worth more than figures and old cases.
+const WAIT_PART: u64 = 4;
 /// What failed is tried again after this, whoever asks.
 const FAILED_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
@@ -361,39 +361,63 @@ impl Writer {
                 let (segment, journal_max_bytes, at) = (oldest, most, Instant::now());
                 Some(Kept { segment, journal_bytes, journal_max_bytes, at, is_needed })
             };
+            let may_wait = journal_bytes < most.saturating_add(most / WAIT_PART);
             if let Err(error) = self.write_case_lines(Part::UpTo(oldest)) {
                 tracing::error!(%error, segment = oldest, "the figures of its cases cannot be written: the oldest segment stays for now");
-                if journal_bytes < most.saturating_add(most / FIGURES_WAIT_PART) {
+                if may_wait {
                     self.kept = kept(false);
                     break;
                 }
             }
-            let carried = retain::carry(&lock(&self.shared.state), oldest);
-            if carried.bytes() > size / CARRIED_SHARE_MAX {
-                self.kept = kept(true);
-                break;
-            }
-            let on_disk = self.shared.on_disk();
-            let mut facts = match carried.read(&self.shared.reader, on_disk.as_ref()) {
-                Ok(facts) => facts,
-                Err(error) => {
-                    tracing::error!(%error, segment = oldest, "the oldest segment holds something that is needed and cannot be read: it stays");
+            let held = self.shared.holds.incidents();
+            if held.is_none() {
+                tracing::error!(
+                    segment = oldest,
+                    may_wait,
+                    "whose evidence is held cannot be read: the oldest segment stays as long as it may wait"
+                );
+                if may_wait {
                     self.kept = kept(false);
                     break;
                 }
-            };
-            facts.push(Fact::Retired(Retired { through: oldest }));
-            let Ok(job) = WriteJob::new(facts, Vec::new()) else {
-                self.kept = kept(false);
-                break;
-            };
-            if job.bytes() as u64 > size / CARRIED_SHARE_MAX {
-                self.kept = kept(true);
-                break;
             }
-            self.retire(oldest, &job)?;
+            match self.carried(oldest, size, &held.unwrap_or_default()) {
+                Ok(job) => self.retire(oldest, &job)?,
+                Err(is_needed) => {
+                    self.kept = kept(is_needed);
+                    break;
+                }
+            }
         }
         Ok(())
+    }
+
+    /// What of this segment is to be written again. The error: it stays, because too much of it is needed (true),
+    /// or something failed.
+    fn carried(
+        &self,
+        oldest: u64,
+        size: u64,
+        held: &HashSet<IncidentId>,
+    ) -> Result<WriteJob, bool> {
+        let mut load = retain::carry(&lock(&self.shared.state), oldest, held);
+        let on_disk = self.shared.on_disk();
+        if let Some(on_disk) = &on_disk {
+            load.find_held(on_disk);
+        }
+        if load.bytes() > size / CARRIED_SHARE_MAX {
+            return Err(true);
+        }
+        let mut facts = load.read(&self.shared.reader, on_disk.as_ref()).map_err(|error| {
+            tracing::error!(%error, segment = oldest, "the oldest segment holds something that is needed and cannot be read: it stays");
+            false
+        })?;
+        facts.push(Fact::Retired(Retired { through: oldest }));
+        let job = WriteJob::new(facts, Vec::new()).map_err(|_| false)?;
+        match job.bytes() as u64 > size / CARRIED_SHARE_MAX {
+            true => Err(true),
+            false => Ok(job),
+        }
     }
 
     /// What is needed of it is written again, then it goes.

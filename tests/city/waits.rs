@@ -1,6 +1,6 @@
 //! Whom an open case waits for, as its record says it. An error is a case that nobody would ever hear of again.
 
-use gridpost::domain::{GATEWAY, Incident, Level, ReplyTo, Stage};
+use gridpost::domain::{GATEWAY, Incident, ReplyTo, Stage};
 use jiff::Timestamp;
 
 /// The name of who is to act next, or when it goes on by itself.
@@ -11,14 +11,15 @@ pub(super) fn for_whom(incident: &Incident, now: Timestamp) -> Result<String, St
         let granted = life.last_of(&[ReplyTo::Granted]).ok_or("suspended by nobody")?;
         return named(&granted.by, "who suspended it").map(|by| format!("{by}, until {until}"));
     }
-    let last_level = deadline.reached == Some(Level::Department);
     if !incident.has_mended() {
         let next = deadline.next().and_then(|run| run.at);
         match next {
             Some(at) if at < now - jiff::SignedDuration::from_mins(10) => {
                 return Err(format!("something was to be told at {at} and was not"));
             }
-            None if !last_level => return Err("nothing is told of it any more".into()),
+            None if deadline.escalation.is_none() => {
+                return Err("nothing is told of it any more".into());
+            }
             _ => {}
         }
     }
@@ -31,9 +32,7 @@ pub(super) fn for_whom(incident: &Incident, now: Timestamp) -> Result<String, St
         let worker = grid.workers.first().map(|one| one.name.clone());
         return worker.or(grid.head.clone()).ok_or_else(|| "its grid has nobody".into());
     }
-    // A reply without a name takes a case from nobody: who had it before is asked.
-    let of_persons = || life.steps.iter().filter(|step| step.by != GATEWAY);
-    let person = of_persons().rfind(|step| !step.by.trim().is_empty()).or(of_persons().next_back());
+    let person = life.steps.iter().rfind(|step| step.by != GATEWAY);
     let has_it = named(&person.ok_or("nobody took it on")?.by, "who has it");
     // Somebody who gave no name took it on: its limits run, and the first level that is told has one.
     let head = incident.grid.as_ref().and_then(|grid| grid.head.clone());

@@ -39,6 +39,22 @@ async function wall(chrome) {
   await done(page);
 }
 
+/** A tile turns live by itself where something happens; who stops it has a still again while that goes on. */
+async function happens(chrome) {
+  const page = await open(chrome);
+  await logIn(page);
+  await cameras(page);
+  await playing(page, 'yard');
+  await page.click('[data-touch=yard]');
+  await page.waitForSelector('[data-still=yard]');
+  const still = await until('a still', () => page.evaluate(() => document.querySelector('[data-still=yard] img')?.src));
+  await until('another still comes by itself', () => page.evaluate((still) => document.querySelector('[data-still=yard] img')?.src !== still, still));
+  check('it stays a still', (await page.$('[data-live=yard]')) === null);
+  await page.click('[data-touch=yard]');
+  await playing(page, 'yard');
+  await done(page);
+}
+
 /** What becomes of the picture while the gateway is away for a moment, and of a browser that lacks the codec. */
 async function again(chrome) {
   const page = await open(chrome, { allow: [/WebSocket/, /net::ERR/] });
@@ -222,4 +238,4 @@ async function behind(chrome) {
   check(`the first picture took ${share(firsts, 0.5)} ms`, share(firsts, 0.5) <= 3000);
 }
 
-export const flows = { wall, 'wall-again': again, zones, 'no-cameras': none, 'camera-screens': cameraScreens, behind };
+export const flows = { wall, 'wall-happens': happens, 'wall-again': again, zones, 'no-cameras': none, 'camera-screens': cameraScreens, behind };

@@ -307,8 +307,15 @@ impl CrashHarness {
     /// Until the ledger says that nothing is pending, and its sums hold.
     async fn drained(&self) {
         let data = self.data().display().to_string();
+        let began = Instant::now();
+        let mut told = false;
         wait_for("everything to be delivered", || {
             let ledger = gridpost(&["store", "ledger", "--data", &data]).stdout;
+            // Said once, before the patience ends.
+            if !told && began.elapsed() > Duration::from_secs(50) {
+                told = true;
+                println!("{ledger}\n{}", tail(&self.log(), 60));
+            }
             let done = ledger.lines().all(|l| !l.contains("pending") || l.contains("pending 0 "));
             let done = done && ledger.contains("the sums hold");
             async move { done.then_some(()) }

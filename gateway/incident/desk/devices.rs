@@ -123,6 +123,7 @@ impl Desk {
     /// person closes it.
     fn cancelled(&mut self, now: Now, source: &SourceId, effects: &mut Effects) {
         let key = format!("press/{source}");
+        self.presses.taken_back(source);
         let Some(live) = self.by_key.get(&key).and_then(|id| self.live.get_mut(id)) else { return };
         let is_often = self.taken_back.note(now, source, live.incident.id);
         live.incident.detail.insert("cancelled_by".into(), "device".into());

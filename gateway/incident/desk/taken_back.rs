@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::{super::live::Live, Desk};
-use crate::domain::{IncidentId, Now, SourceId};
+use crate::domain::{IncidentId, Now, SourceId, Stage};
 
 /// Calls of one device in a row that are each their own.
 const TAKEN_BACK_MAX: u32 = 20;
@@ -49,7 +49,7 @@ impl TakenBack {
 
 impl Desk {
     /// The incident of a call that was taken back, active again for the next one of a device that has
-    /// taken back very many; none where its case is closed.
+    /// taken back very many; none where its case is handled or closed.
     pub(super) fn call_again(
         &mut self,
         now: Now,
@@ -57,8 +57,12 @@ impl Desk {
         key: &str,
     ) -> Option<IncidentId> {
         let id = self.taken_back.last_of_many(now, source)?;
+        // Who has done his part is not asked again by an update: such a call opens another case.
+        let is_worked_on =
+            |stage| matches!(stage, Stage::Opened | Stage::Accepted | Stage::Dispatched);
         let may_go_on = |live: &&mut Live| {
-            !live.incident.active && !live.is_closed() && live.incident.key == key
+            let incident = &live.incident;
+            !incident.active && is_worked_on(incident.stage) && incident.key == key
         };
         let live = self.live.get_mut(&id).filter(may_go_on)?;
         live.resume();

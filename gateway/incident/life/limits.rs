@@ -269,7 +269,9 @@ impl Limits {
             let sooner = self.run(&lengths, run.step, now, span);
             if run.light == Light::Red {
                 let next = self.later(now, lengths.escalate);
-                run.at = run.at.map(|at| at.min(next));
+                // Also where all levels were told already: then it was no emergency.
+                let told = run.at.map_or(next, |at| at.min(next));
+                run.at = lengths.escalates.then_some(told);
             } else if sooner.by < run.by {
                 *run = sooner;
             }
@@ -308,6 +310,27 @@ impl Limits {
             self.begin_step(incident, postures, now.wall, stage);
         }
         self.ask(incident, postures, now.wall);
+        self.keep_telling(incident, postures, (now, anchors));
+    }
+
+    /// A step answers whoever was told last. Where all levels were told before it, and it began no limit,
+    /// nothing would ever be told of the case again: the last level is, after another of its times.
+    fn keep_telling(
+        &self,
+        incident: &mut Incident,
+        postures: &[Posture],
+        (now, anchors): (Now, &Anchors),
+    ) {
+        let Some(tier) = incident.deadline.as_ref().map(|deadline| deadline.tier) else { return };
+        let lengths = self.lengths(incident, tier, postures);
+        let Some(deadline) = &mut incident.deadline else { return };
+        if !lengths.escalates || deadline.runs.iter().any(|run| run.at.is_some()) {
+            return;
+        }
+        let finish = deadline.runs.iter_mut().find(|run| run.step == LimitStep::Finish);
+        if let Some(finish) = finish {
+            finish.at = Some(self.later(anchors.own(finish, now.mono()), lengths.escalate));
+        }
     }
 
     fn begin_step(

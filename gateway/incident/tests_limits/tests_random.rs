@@ -60,7 +60,7 @@ impl Reckoned {
 
     /// How far up it is told next: the whole case where its steps have come to.
     fn tells(&self, reached: Option<usize>) -> usize {
-        self.rung.max(reached.filter(|_| self.step == LimitStep::Finish).unwrap_or(0))
+        self.rung.max(reached.filter(|_| self.step == LimitStep::Finish).unwrap_or(0)).min(3)
     }
 
     fn due_ms(&self) -> Option<i64> {
@@ -224,6 +224,12 @@ impl Case {
             (true, false) => self.runs.push(begin(LimitStep::Answer)),
             (false, true) => self.runs.retain(|run| run.step != LimitStep::Answer),
             _ => {}
+        }
+        // Everybody was told, somebody acted, and nothing new runs: the last level is told again.
+        if self.runs.iter().all(|run| run.next_ms.is_none()) {
+            let finish = self.runs.iter_mut().find(|run| run.step == LimitStep::Finish);
+            let finish = finish.expect("an open case has its whole limit");
+            finish.next_ms = Some(finish.age_ms(now) + minutes(urgent, LimitStep::Accept) * MINUTE);
         }
     }
 }

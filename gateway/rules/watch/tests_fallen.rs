@@ -126,6 +126,44 @@ fn at_every_pace_of_looks_from_one_in_ten_seconds_to_twenty_five_a_second() {
     }
 }
 
+/// As YOLOX-nano takes who lies: a cow, a dog, a cow again, each a track of its own, now and then nothing.
+#[test]
+fn who_falls_and_is_taken_for_an_animal_is_a_person_still_and_an_animal_is_none() {
+    let dog: Shape = (120.0, 80.0);
+    for fps in [0.5, 1.0, 2.0, 5.0] {
+        let mut world = World::new("");
+        let looks = |seconds: f64| (seconds * fps) as u32;
+        let second = |look: u32| f64::from(look) / fps;
+        for look in 0..looks(120.0) {
+            let things: &[(u64, &str, Shape, f32)] = match second(look) {
+                0.0..20.0 => &[(1, "person", STANDS, 0.4)],
+                20.0..20.8 => &[],
+                20.8..40.0 => &[(2, "cow", LIES, 0.41)],
+                40.0..60.0 => &[(3, "dog", LIES, 0.41)],
+                60.0..80.0 => &[(2, "cow", LIES, 0.41)],
+                _ => &[(4, "person", STANDS, 0.4)],
+            };
+            world.look(second(look), things);
+        }
+        assert_eq!(world.begun(), 1, "{fps}: {:?}", world.told);
+        assert!(world.told.last().unwrap().contains("Ends"), "{fps}: {:?}", world.told);
+        // A dog lies where nobody was, where somebody was long ago, and beside somebody who stands.
+        let mut world = World::new("");
+        for look in 0..looks(200.0) {
+            let things: &[(u64, &str, Shape, f32)] = match second(look) {
+                0.0..40.0 => &[(2, "dog", LIES, 0.2)],
+                40.0..60.0 => &[(1, "person", STANDS, 0.6)],
+                60.0..80.0 => &[],
+                80.0..120.0 => &[(5, "dog", LIES, 0.6)],
+                120.0..160.0 => &[(6, "person", STANDS, 0.6), (7, "dog", dog, 0.62)],
+                _ => &[(7, "dog", dog, 0.62)],
+            };
+            world.look(second(look), things);
+        }
+        assert_eq!(world.told, [] as [&str; 0], "{fps}");
+    }
+}
+
 #[test]
 fn both_ends_of_the_dwell() {
     for (dwell, lies_s, told) in

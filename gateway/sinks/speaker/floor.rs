@@ -5,7 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::domain::{IncidentId, Posture};
+use super::dealt::{Dealt, Urgency};
+use crate::{
+    base::lock,
+    domain::{IncidentId, Posture},
+};
 
 /// What a speaker asks of the gateway around it; the runtime makes it of the store.
 pub trait Causes: Send + Sync {
@@ -17,8 +21,6 @@ pub trait Causes: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// 1 is the most urgent, as a severity.
-pub(super) type Urgency = u8;
 /// From this on it interrupts what is less urgent.
 const INTERRUPTS: Urgency = 1;
 
@@ -43,13 +45,21 @@ impl Order {
 pub struct Floor {
     order: Mutex<Order>,
     changed: Notify,
+    /// An incident that becomes an emergency changes its lane: both lanes know what was said.
+    dealt: Mutex<Dealt>,
     pub(super) causes: Arc<dyn Causes>,
 }
 
 impl Floor {
     /// Nobody speaks.
     pub fn new(causes: Arc<dyn Causes>) -> Arc<Self> {
-        Arc::new(Self { order: Mutex::default(), changed: Notify::new(), causes })
+        let (order, dealt) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { order, changed: Notify::new(), dealt, causes })
+    }
+
+    /// What was dealt with here so far.
+    pub(super) fn dealt(&self) -> MutexGuard<'_, Dealt> {
+        lock(&self.dealt)
     }
 
     fn order(&self) -> MutexGuard<'_, Order> {

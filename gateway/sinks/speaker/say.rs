@@ -4,7 +4,8 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::{
     config::{AnnounceConfig, Config},
-    floor::{Causes, Urgency},
+    dealt::Urgency,
+    floor::Causes,
 };
 use crate::{
     domain::{Event, IncidentId, Kind, Posture, Schedule, Severity, speakable},
@@ -16,7 +17,7 @@ use crate::{
 
 pub(super) const NOT_SAID: &str = "no [[announce]] is about it here";
 /// It may become so.
-pub(super) const NOT_URGENT: &str = "less urgent than what is said here";
+const NOT_URGENT: &str = "less urgent than what is said here";
 
 /// One thing that is to be said.
 #[derive(Clone, Debug)]
@@ -146,6 +147,9 @@ impl AnnounceConfig {
 
 fn until(event: &Event, valid_s: u32) -> Timestamp {
     let at = event.data.changed_at.parse::<Timestamp>().unwrap_or(Timestamp::MAX);
-    let until = at.saturating_add(SignedDuration::from_secs(valid_s.into()));
-    until.unwrap_or(Timestamp::MAX)
+    later(at, valid_s)
+}
+
+pub(super) fn later(at: Timestamp, seconds: u32) -> Timestamp {
+    at.saturating_add(SignedDuration::from_secs(seconds.into())).unwrap_or(Timestamp::MAX)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use jiff::Timestamp;
 use tokio::net::UdpSocket;
 
 use super::{
@@ -90,8 +91,31 @@ fn quiet_hours_and_postures_hold_back_all_but_emergencies() {
     assert_eq!((of("", 1).valid_s, of("", 2).valid_s, of("valid_s = 5", 1).valid_s), (600, 60, 5));
 }
 
+/// One with a voice that is not there, so that it fails.
+fn voiceless(config: &Config) -> Arc<Config> {
+    let mut config = config.clone();
+    config.voice.command = vec!["/nowhere/voice".into()];
+    Arc::new(config)
+}
+
+fn delivery(what: &str, severity: u8, revision: u32) -> Delivery {
+    let body = String::from_utf8(press(what, "")).unwrap();
+    let body = body.replace("\"severity\":1", &format!("\"severity\":{severity}"));
+    let body = body.replace("\"revision\":1", &format!("\"revision\":{revision}"));
+    Delivery {
+        event_id: revision.to_string(),
+        kind: "emergency-button",
+        rule: None,
+        at: AT.parse().unwrap(),
+        body: body.into(),
+        link: None,
+    }
+}
+
+/// Both lanes of one speaker.
 struct World {
     sink: SpeakerSink,
+    bulk: SpeakerSink,
     cause: Arc<OneCause>,
     heard: UdpSocket,
 }
@@ -104,20 +128,12 @@ impl World {
         let floor = Floor::new(cause.clone());
         let config = config(&way, vec![announce(more)]);
         let ids = ClientIds::default();
-        let sink = SpeakerSink::new(&config, (&"s".into(), &ids), Lane::Emergency, &floor);
-        Self { sink, cause, heard }
+        let of = |lane| SpeakerSink::new(&config, (&"s".into(), &ids), lane, &floor);
+        Self { sink: of(Lane::Emergency), bulk: of(Lane::Bulk), cause, heard }
     }
 
     async fn tell(&mut self, what: &str) -> Result<(), DeliverError> {
-        let delivery = Delivery {
-            event_id: "1".into(),
-            kind: "emergency-button",
-            rule: None,
-            at: AT.parse().unwrap(),
-            body: press(what, "").into(),
-            link: None,
-        };
-        self.sink.deliver(&delivery).await
+        self.sink.deliver(&delivery(what, 1, 1)).await
     }
 
     /// Packets that came so far.
@@ -148,12 +164,95 @@ async fn what_is_in_time_is_said_and_what_is_late_never_is() {
 #[tokio::test]
 async fn what_has_no_cause_any_more_is_not_begun_and_what_begins_nothing_is_passed_over() {
     let mut world = World::new("").await;
-    for what in ["updated", "accepted", "ended", "closed"] {
-        assert!(matches!(world.tell(what).await, Err(DeliverError::Passed { .. })), "{what}");
+    for what in ["accepted", "ended", "closed"] {
+        assert_eq!(world.tell(what).await, Err(DeliverError::passed(NOTHING_BEGINS)), "{what}");
     }
     world.cause.over.store(true, Ordering::Relaxed);
-    assert_eq!(world.tell("opened").await, Err(DeliverError::passed("its cause is over")));
+    for what in ["opened", "updated"] {
+        assert_eq!(world.tell(what).await, Err(DeliverError::passed(CAUSE_OVER)), "{what}");
+    }
     assert_eq!(world.packets(), 0);
+    // It goes on, and nothing is known of what was said before the start: once more is better than never.
+    world.cause.over.store(false, Ordering::Relaxed);
+    assert_eq!(world.tell("updated").await, Ok(()));
+    assert!(world.packets() > 0);
+    assert_eq!(world.tell("updated").await, Err(DeliverError::passed(NOTHING_BEGINS)));
+    assert_eq!(world.packets(), 0);
+}
+
+#[tokio::test]
+async fn what_becomes_an_emergency_is_said_once_though_the_other_lane_passed_it_over() {
+    // Not urgent enough when it opened, or in quiet hours, or without a posture.
+    for (more, why) in [
+        ("severity_max = 1", "less urgent than what is said here"),
+        ("quiet = [\"Mon-Sun 10:00-12:00\"]", "these are quiet hours"),
+        ("postures = [\"flood\"]", "no posture holds in which it is said"),
+    ] {
+        let mut world = World::new(more).await;
+        let opened = world.bulk.deliver(&delivery("opened", 2, 1)).await;
+        assert_eq!(opened, Err(DeliverError::passed(why)));
+        world.cause.flood.store(true, Ordering::Relaxed);
+        assert_eq!(world.sink.deliver(&delivery("updated", 1, 2)).await, Ok(()), "{more}");
+        assert!(world.packets() > 0, "{more}");
+        let again = world.sink.deliver(&delivery("updated", 1, 3)).await;
+        assert_eq!(again, Err(DeliverError::passed(NOTHING_BEGINS)), "{more}");
+        assert_eq!(world.packets(), 0, "{more}");
+    }
+}
+
+#[tokio::test]
+async fn what_became_urgent_while_the_speaker_was_not_well_is_said_or_expires() {
+    for mended in [true, false] {
+        let mut world = World::new("severity_max = 2").await;
+        let well = world.bulk.at.config.clone();
+        let opened = world.bulk.deliver(&delivery("opened", 3, 1)).await;
+        assert!(matches!(opened, Err(DeliverError::Passed { .. })), "{opened:?}");
+        world.bulk.at.config = voiceless(&well);
+        for _ in 0..2 {
+            let told = world.bulk.deliver(&delivery("updated", 2, 2)).await;
+            assert!(matches!(told, Err(DeliverError::Retry { .. })), "{told:?}");
+        }
+        world.cause.late_s.store(if mended { 60 } else { 61 }, Ordering::Relaxed);
+        world.bulk.at.config = well;
+        let told = world.bulk.deliver(&delivery("updated", 2, 2)).await;
+        match mended {
+            true => assert_eq!(told, Ok(())),
+            false => assert!(matches!(told, Err(DeliverError::Expired { .. })), "{told:?}"),
+        }
+        assert_eq!(world.packets() > 0, mended);
+        assert!(!world.bulk.at.floor.dealt().take_tried("2"), "settled, and kept all the same");
+        // A newer record says it no more, but as an emergency.
+        world.cause.late_s.store(0, Ordering::Relaxed);
+        let newer = world.bulk.deliver(&delivery("updated", 2, 3)).await;
+        assert_eq!(newer, Err(DeliverError::passed(NOTHING_BEGINS)));
+        assert_eq!(world.sink.deliver(&delivery("updated", 1, 4)).await, Ok(()));
+        assert!(world.packets() > 0);
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_as_an_emergency_is_not_said_as_less_any_more() {
+    let mut world = World::new("repeats = 5\nevery_s = 1").await;
+    assert_eq!(world.bulk.deliver(&delivery("opened", 2, 1)).await, Ok(()));
+    assert_eq!(world.sink.deliver(&delivery("updated", 1, 3)).await, Ok(()));
+    let within = Duration::from_secs(4);
+    let ended = tokio::time::timeout(within, world.bulk.refrains.join_next()).await;
+    assert_eq!(ended.unwrap().unwrap().unwrap().1, 2, "it gives way at once");
+    for (what, revision) in [("opened", 1), ("updated", 2)] {
+        let older = world.bulk.deliver(&delivery(what, 2, revision)).await;
+        assert!(matches!(older, Err(DeliverError::Passed { .. })), "{what}: {older:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_began_anew_in_quiet_hours_is_said_when_they_are_over() {
+    let mut world = World::new("quiet = [\"Mon-Sun 11:01-12:00\"]").await;
+    assert_eq!(world.bulk.deliver(&delivery("opened", 2, 1)).await, Ok(()));
+    world.cause.late_s.store(60, Ordering::Relaxed);
+    let quiet = world.bulk.deliver(&delivery("reopened", 2, 5)).await;
+    assert_eq!(quiet, Err(DeliverError::passed("these are quiet hours")));
+    world.cause.late_s.store(0, Ordering::Relaxed);
+    assert_eq!(world.bulk.deliver(&delivery("updated", 2, 6)).await, Ok(()));
 }
 
 #[tokio::test]
@@ -173,9 +272,7 @@ async fn a_cause_that_ends_stops_the_words_and_what_is_said_again() {
 #[tokio::test]
 async fn a_voice_that_fails_is_tried_again_until_the_time_is_over() {
     let mut world = World::new("valid_s = 30").await;
-    let mut broken = (*world.sink.at.config).clone();
-    broken.voice.command = vec!["/nowhere/voice".into()];
-    world.sink.at.config = Arc::new(broken);
+    world.sink.at.config = voiceless(&world.sink.at.config);
     let told = world.tell("opened").await;
     let Err(DeliverError::Retry { reason, after_ms: Some(1_000) }) = told else {
         panic!("{told:?}")
@@ -185,4 +282,5 @@ async fn a_voice_that_fails_is_tried_again_until_the_time_is_over() {
     assert!(matches!(world.tell("opened").await, Err(DeliverError::Retry { .. })));
     world.cause.late_s.store(31, Ordering::Relaxed);
     assert!(matches!(world.tell("opened").await, Err(DeliverError::Expired { .. })));
+    assert!(!world.sink.at.floor.dealt().take_tried("1"), "settled, and kept all the same");
 }

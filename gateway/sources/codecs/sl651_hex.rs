@@ -15,8 +15,12 @@ use super::{
 pub(super) const ELEMENTS_MAX: usize = 4_096;
 /// The classes of stations, annex A.
 const CLASSES: &[u8] = b"PHKZDTMGQIO";
-/// The longest number of a gauge, or bits.
-const NUMBER_BYTES_MAX: usize = 8;
+/// The longest number of a gauge; a longer one holds the elements behind it.
+const NUMBER_BYTES_MAX: usize = 5;
+/// The longest bits of a station.
+const STATUS_BYTES_MAX: usize = 8;
+/// Days, hours and minutes of a time step; a byte more is borne with.
+const STEP_BYTES_MAX: usize = 4;
 /// Serial number and time of sending.
 const HEAD_BYTES: usize = 8;
 
@@ -90,12 +94,7 @@ impl<'b> HexReader<'b> {
                 self.at = self.bytes.len();
                 Ok(())
             }
-            [0x04, definition, ..] => {
-                self.at += 2;
-                let data = self.take(usize::from(definition >> 3), "the time step")?;
-                self.step = step_of(data);
-                Ok(())
-            }
+            [0x04, definition, ..] => self.time_step(usize::from(definition >> 3)),
             [0xFF, id, definition, ..] => {
                 self.at += 3;
                 self.element(0xFF00 | u16::from(id), definition)
@@ -106,6 +105,22 @@ impl<'b> HexReader<'b> {
             }
             _ => Err(format!("an element needs 2 bytes, {} are left", self.rest().len())),
         }
+    }
+
+    fn time_step(&mut self, n: usize) -> Result<(), String> {
+        let place = self.at;
+        self.at += 2;
+        // A length that no step has would swallow the elements behind it without a word.
+        if n > STEP_BYTES_MAX {
+            return Err(format!("the time step says {n} bytes, it has 3"));
+        }
+        let data = self.take(n, "the time step")?;
+        self.step = step_of(data);
+        // Zeros are sent where the elements have slots of their own.
+        if self.step.is_none() && data.iter().any(|byte| *byte != 0) {
+            self.cannot_read(place, &format!("the time step {} is none", shown(data)));
+        }
+        Ok(())
     }
 
     fn station(&mut self) -> Result<(), String> {
@@ -165,7 +180,12 @@ impl<'b> HexReader<'b> {
             let text = format!("{id:02X} {definition:02X} {}", shown(data));
             self.report.part().keep_unknown(&text);
         }
-        if n > NUMBER_BYTES_MAX && meaning.is_read() && meaning != Meaning::Slots {
+        let most = match meaning {
+            Meaning::Slots => usize::MAX,
+            Meaning::Status => STATUS_BYTES_MAX,
+            _ => NUMBER_BYTES_MAX,
+        };
+        if n > most && meaning.is_read() {
             self.cannot_read(
                 place,
                 &format!("element {id:02X}: {}: {n} bytes are too many", shown(data)),

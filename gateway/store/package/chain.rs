@@ -7,167 +7,20 @@
 //!
 //! Records of others are not in it, and of their heads only those behind one of ours: who has a package learns
 //! nothing of what else happened. That nothing lies between is the journal's to prove (`gridpost store check`).
-
-use std::collections::HashSet;
+//! So records of the incident itself may be left out, too (`collect.rs`), and each of the others is proved as before.
 
 use super::super::{
     facts::{Carried, Fact},
-    folder::DataFolder,
-    format::{
-        self, Hash, RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader, hex,
-    },
-    journal::{segment_path, segments},
+    format::{self, Hash, RECORD_HEADER_BYTES, RecordHeader, hex},
 };
-use crate::domain::{Entry, EvidenceId, ExportId, Incident, IncidentId};
+use crate::domain::{Entry, Incident, IncidentId};
 
-const MAGIC: &[u8] = b"GRIDPCHN1\n";
-const WHOLE: u8 = 1;
-const HEAD: u8 = 2;
-/// Of one incident: one that lives for years has some thousand records.
-const RECORDS_MAX: usize = 100_000;
-const SETTLED_KIND: u8 = 4;
+pub(super) const MAGIC: &[u8] = b"GRIDPCHN1\n";
+pub(super) const WHOLE: u8 = 1;
+pub(super) const HEAD: u8 = 2;
 
-/// Bytes of `chain.bin`.
-pub(super) struct Collected {
-    pub(super) bytes: Vec<u8>,
-    pub(super) records: usize,
-    /// The export's own record is among them: everything before it was read.
-    pub(super) is_whole: bool,
-}
-
-/// Reads the journal for what is about this incident, up to the record of this export. Blocks on the disk.
-pub(super) fn collect(
-    data_folder: &DataFolder,
-    (incident, first): (IncidentId, u64),
-    export: ExportId,
-) -> Result<Collected, String> {
-    let folder = data_folder.journal();
-    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
-    let mut ours = Ours::of(incident);
-    let mut out = Collected { bytes: MAGIC.to_vec(), records: 0, is_whole: false };
-    // The seq behind one of ours.
-    let mut behind = None;
-    for number in from_first(&folder, segments(&folder).map_err(failed)?, first) {
-        let path = segment_path(&folder, number);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            // It left meanwhile; what was needed of it stands in a later one.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(format!("{}: {error}", path.display())),
-        };
-        let (spans, _) = format::walk(&bytes, SEGMENT_HEADER_BYTES.min(bytes.len()), 0);
-        for span in spans {
-            let record = &bytes[span.offset..span.offset + span.len];
-            let is_ours = ours.take(&span.header, &record[RECORD_HEADER_BYTES..]);
-            if is_ours {
-                out.bytes.push(WHOLE);
-                out.bytes.extend_from_slice(record);
-                out.records += 1;
-            } else if behind == Some(span.header.seq) {
-                out.bytes.push(HEAD);
-                out.bytes.extend_from_slice(&record[..RECORD_HEADER_BYTES]);
-            }
-            behind = is_ours.then_some(span.header.seq + 1);
-            if out.records > RECORDS_MAX {
-                return Err(format!("the incident has more than {RECORDS_MAX} records"));
-            }
-            if is_ours && ours.exported == Some(export) {
-                out.is_whole = true;
-                return Ok(out);
-            }
-        }
-    }
-    Ok(out)
-}
-
-/// The segments from the one on that holds this seq, and the one before it.
-fn from_first(folder: &std::path::Path, numbers: Vec<u64>, first: u64) -> Vec<u64> {
-    let begins = |number: &u64| {
-        use std::io::Read;
-        let mut head = [0; SEGMENT_HEADER_BYTES];
-        let mut file = std::fs::File::open(segment_path(folder, *number)).ok()?;
-        file.read_exact(&mut head).ok()?;
-        SegmentHeader::decode(&head).ok().map(|header| header.first_seq)
-    };
-    // A head that cannot be read says nothing: its segment is looked at.
-    let at = numbers.iter().rposition(|number| begins(number).is_some_and(|seq| seq <= first));
-    numbers[at.unwrap_or(0).saturating_sub(1)..].to_vec()
-}
-
-/// Tells the records of one incident from all others, read in their order.
-struct Ours {
-    incident: IncidentId,
-    needle: String,
-    evidence: HashSet<EvidenceId>,
-    changes: HashSet<u64>,
-    exported: Option<ExportId>,
-}
-
-impl Ours {
-    fn of(incident: IncidentId) -> Self {
-        Self {
-            incident,
-            needle: incident.to_string(),
-            evidence: HashSet::new(),
-            changes: HashSet::new(),
-            exported: None,
-        }
-    }
-
-    fn take(&mut self, header: &RecordHeader, payload: &[u8]) -> bool {
-        let Ok(text) = std::str::from_utf8(payload) else { return false };
-        let may_be = header.kind == SETTLED_KIND
-            || text.contains(&self.needle)
-            || self.evidence.iter().any(|id| text.contains(&id.to_string()));
-        if !may_be {
-            return false;
-        }
-        let Ok(fact) = Fact::decode(header.kind, header.version, payload) else { return false };
-        self.is_about(header.seq, &fact)
-    }
-
-    fn is_about(&mut self, seq: u64, fact: &Fact) -> bool {
-        let ours = self.incident;
-        match fact {
-            Fact::Entry(Entry::Change(record)) | Fact::Carried(Carried::Change { record, .. }) => {
-                let is_ours = record.incident.id == ours;
-                if is_ours {
-                    self.changes.insert(match fact {
-                        Fact::Carried(Carried::Change { seq, .. }) => *seq,
-                        _ => seq,
-                    });
-                    self.evidence.extend(record.incident.evidence.iter().map(|piece| piece.id));
-                }
-                is_ours
-            }
-            Fact::Entry(Entry::Evidence { incident, evidence })
-            | Fact::Carried(Carried::Piece { incident, evidence, .. }) => {
-                let is_ours = *incident == ours;
-                if is_ours {
-                    self.evidence.insert(evidence.id);
-                    self.changes.insert(seq);
-                }
-                is_ours
-            }
-            Fact::Entry(Entry::Press { incident, .. }) => *incident == Some(ours),
-            Fact::Carried(Carried::Press { press, .. }) => press.incident == Some(ours),
-            Fact::Entry(Entry::Reply { reply, .. }) => reply.incident == ours,
-            Fact::Carried(Carried::Reply { incident, .. })
-            | Fact::Entry(Entry::LinkMade { incident, .. } | Entry::Held { incident, .. }) => {
-                *incident == ours
-            }
-            Fact::Entry(Entry::Exported { incident, export, .. }) => {
-                let is_ours = *incident == ours;
-                self.exported = is_ours.then_some(*export).or(self.exported);
-                is_ours
-            }
-            Fact::Entry(Entry::EvidenceRead { evidence, .. }) => self.evidence.contains(evidence),
-            Fact::Gone(gone) => self.evidence.contains(&gone.evidence),
-            Fact::Settled(fact) => self.changes.contains(&fact.settled.change),
-            _ => false,
-        }
-    }
-}
+/// What stands in a chain of a record that is not in it.
+pub(super) type HeadBytes = [u8; RECORD_HEADER_BYTES];
 
 /// One record of a chain, read back.
 pub(super) struct ChainLink {
@@ -198,11 +51,26 @@ impl ChainLink {
         }
     }
 
+    /// It was written again before the part of the journal left that held it.
+    pub(super) fn is_again(&self) -> bool {
+        matches!(self.fact, Fact::Carried(_))
+    }
+
     /// As a line of `records.jsonl`, without its end.
     fn line(&self) -> String {
         let (seq, hash, payload) = (self.seq, hex(&self.hash), &self.payload);
         format!("{{\"seq\":{seq},\"sha256\":\"{hash}\",\"record\":{payload}}}")
     }
+}
+
+/// The states of this incident, as these records have them.
+pub(super) fn states(links: &[ChainLink], id: IncidentId) -> impl Iterator<Item = &Incident> {
+    links.iter().filter_map(ChainLink::incident).filter(move |incident| incident.id == id)
+}
+
+/// The newest of them.
+pub(super) fn newest(links: &[ChainLink], id: IncidentId) -> Option<&Incident> {
+    states(links, id).max_by_key(|incident| incident.revision)
 }
 
 /// `records.jsonl` of these.

@@ -59,6 +59,14 @@ pub(super) struct ChainSpan {
     pub(super) from: u64,
     pub(super) through: u64,
     pub(super) records: usize,
+    /// Of the incident between these, and not in it: mere updates, presses that came again, and what became of
+    /// those updates, beyond a bound.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(super) left_out: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,12 +83,12 @@ pub(super) fn readme(site: &str, incident: IncidentId) -> String {
     format!(
         "gridpost 网格哨所：证据包
 
-本文件是一起事件的全部记录和证据，由现场设备签名，任何改动都能被发现。
+本文件是一起事件的记录和证据，由现场设备签名，任何改动都能被发现。
   现场 / site      {site}
   事件 / incident  {incident}
 
   evidence/        图片和视频（人物头部已模糊处理；原图加密保存在现场）
-  records.jsonl    该事件的全部记录，每行一条
+  records.jsonl    该事件的记录，每行一条（重复更新过多时有省略，条数见 manifest.json）
   chain.bin        这些记录在现场日志中的原始字节和哈希链
   manifest.json    文件清单：名称、大小、sha256、导出人、原因
   manifest.sig     清单的 Ed25519 签名

@@ -2,10 +2,13 @@
 //! that the site has signed.
 
 mod chain;
+mod collect;
 mod container;
 mod manifest;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
+#[cfg(test)]
+mod tests_long;
 mod verify;
 
 use std::{
@@ -23,6 +26,8 @@ use crate::{
     base::lock,
     domain::{Entry, Evidence, ExportId, ExportedFile, IncidentId, Record, SiteId},
 };
+use chain::ChainLink;
+use collect::{Collected, Collector};
 use container::{Crc, Writing};
 use manifest::{ChainSpan, LeftOut, Manifest, PackageSite};
 pub use verify::verify;
@@ -59,6 +64,8 @@ pub struct Exported {
     pub pieces: usize,
     /// And such as are not.
     pub left_out: usize,
+    /// Records of the incident that say nothing new and are not in it.
+    pub records_left_out: usize,
     /// Its evidence is kept until then.
     pub until: Timestamp,
     /// What it is signed with, 64 hex digits.
@@ -95,10 +102,16 @@ impl Store {
     /// large, for some seconds.
     pub fn export(&self, order: &ExportOrder, to: &Path) -> Result<Exported, NoExport> {
         let brief = self.brief_of(order.incident).ok_or(NoExport::Unknown)?;
-        let record = self.incident(order.incident).ok_or(NoExport::Unknown)?;
+        if fs::symlink_metadata(to).is_ok() {
+            return Err(format!("{}: is there already", to.display()).into());
+        }
         // One at a time: each reads the journal, and takes the room of its evidence once more.
         let _turn = lock(&self.inner.exporting);
         let key = SiteKey::load_or_make(&self.inner.data_folder.root)?;
+        // What can be no package is found out here, before anything is written down.
+        let mut collector = Collector::new(&self.inner.data_folder, order.incident, brief.first);
+        collector.read_through(self.synced_seq())?;
+        let record = self.incident(order.incident).ok_or(NoExport::Unknown)?;
         let hold = HoldOrder {
             incident: order.incident,
             by: order.by.clone(),
@@ -107,8 +120,10 @@ impl Store {
             at: order.at,
         };
         let hold = self.put_hold(&hold).map_err(|error| error.to_string())?;
-        let (pieces, left_out) = self.pieces(&record);
-        self.has_room(to, pieces.iter().map(|piece| piece.file.bytes).sum())?;
+        let (pieces, mut left_out) = self.pieces(&record);
+        let evidence_bytes: u64 = pieces.iter().map(|piece| piece.file.bytes).sum();
+        // Records are in it twice: as they lie in the journal, and to be read.
+        self.has_room(to, evidence_bytes + 2 * collector.bytes())?;
         let entry = Entry::Exported {
             export: order.export,
             incident: order.incident,
@@ -120,9 +135,12 @@ impl Store {
         };
         self.write_blocking(vec![Fact::Entry(entry)], Vec::new())
             .map_err(|error| error.to_string())?;
-        let chain = self.chain(order, brief.first)?;
-        let parts =
-            PackageParts { order, key: &key, chain: &chain, pieces: &pieces, left_out: &left_out };
+        collector.read_to(order.export)?;
+        let chain = collector.finish();
+        let links = chain::read(&chain.bytes)?;
+        left_out.extend(came_late(&links, &record));
+        let (key, links, pieces, left_out) = (&key, &links[..], &pieces[..], &left_out[..]);
+        let parts = PackageParts { order, key, chain: &chain, links, pieces, left_out };
         let bytes = parts.write(to).map_err(|error| {
             drop(fs::remove_file(to));
             format!("{}: {error}", to.display())
@@ -132,9 +150,15 @@ impl Store {
             bytes,
             pieces: pieces.len(),
             left_out: left_out.len(),
+            records_left_out: chain.left_out,
             until: hold.until,
             key: key.public(),
         })
+    }
+
+    /// Of the last record that is synced.
+    fn synced_seq(&self) -> u64 {
+        lock(&self.inner.shared.state).checkpoint.as_ref().map_or(0, |end| end.seq)
     }
 
     /// A package for the console lies in the data folder until it was sent: presses need their room there.
@@ -152,15 +176,6 @@ impl Store {
     /// Where a file lies that was made for somebody: whatever is left of it goes at the next start.
     pub fn handed_out(&self, name: &str) -> PathBuf {
         self.inner.data_folder.unfinished().join(name)
-    }
-
-    fn chain(&self, order: &ExportOrder, first: u64) -> Result<Vec<u8>, String> {
-        let folder = &self.inner.data_folder;
-        let collected = chain::collect(folder, (order.incident, first), order.export)?;
-        match collected.is_whole {
-            true => Ok(collected.bytes),
-            false => Err("the journal could not be read up to the record of this export".into()),
-        }
     }
 
     /// What goes into the package, and what does not, with the reason.
@@ -195,6 +210,20 @@ impl Store {
     }
 }
 
+/// Evidence that the incident got while the package was made: the newest record in it names it.
+fn came_late(links: &[ChainLink], record: &Record) -> Vec<LeftOut> {
+    let known = &record.incident.evidence;
+    let newest = chain::newest(links, record.incident.id).map(|incident| incident.evidence.iter());
+    let late = newest.into_iter().flatten();
+    let late = late.filter(|piece| known.iter().all(|one| one.id != piece.id));
+    let left_out = |piece: &Evidence| LeftOut {
+        evidence: piece.id,
+        sha256: piece.sha256.clone(),
+        why: "it came while the package was made".into(),
+    };
+    late.map(left_out).collect()
+}
+
 /// Its sha256, bytes and CRC; without a name.
 fn sums(path: &Path) -> io::Result<(ExportedFile, u32)> {
     let mut file = File::open(path)?;
@@ -218,7 +247,8 @@ fn sums(path: &Path) -> io::Result<(ExportedFile, u32)> {
 struct PackageParts<'p> {
     order: &'p ExportOrder,
     key: &'p SiteKey,
-    chain: &'p [u8],
+    chain: &'p Collected,
+    links: &'p [ChainLink],
     pieces: &'p [Piece],
     left_out: &'p [LeftOut],
 }
@@ -226,16 +256,15 @@ struct PackageParts<'p> {
 impl PackageParts<'_> {
     /// Writes and syncs it; returns its bytes.
     fn write(&self, to: &Path) -> io::Result<u64> {
-        let links = chain::read(self.chain).map_err(io::Error::other)?;
-        let order = self.order;
+        let (order, links) = (self.order, self.links);
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
         let mut writing = Writing::new(BufWriter::new(file));
         let mut files = Vec::new();
         let readme = manifest::readme(order.site.as_str(), order.incident);
         for (name, content) in [
             (manifest::README, readme.as_bytes()),
-            (manifest::RECORDS, chain::lines(&links).as_bytes()),
-            (manifest::CHAIN, self.chain),
+            (manifest::RECORDS, chain::lines(links).as_bytes()),
+            (manifest::CHAIN, &self.chain.bytes[..]),
         ] {
             writing.put_bytes(name, content)?;
             files.push(described(name, content));
@@ -250,7 +279,7 @@ impl PackageParts<'_> {
         let public = self.key.public() + "\n";
         writing.put_bytes(manifest::PUBLIC_KEY, public.as_bytes())?;
         files.push(described(manifest::PUBLIC_KEY, public.as_bytes()));
-        let seqs = |link: Option<&chain::ChainLink>| link.map_or(0, |link| link.seq);
+        let seqs = |link: Option<&ChainLink>| link.map_or(0, |link| link.seq);
         let manifest = Manifest {
             format: manifest::FORMAT.into(),
             version: manifest::FORMAT_VERSION,
@@ -266,6 +295,7 @@ impl PackageParts<'_> {
                 from: seqs(links.first()),
                 through: seqs(links.last()),
                 records: links.len(),
+                left_out: self.chain.left_out,
             },
             files,
             left_out: self.left_out.to_vec(),

@@ -20,7 +20,8 @@ struct Site {
     incident: IncidentId,
 }
 
-fn evidence(store: &Store, end: &str, content: &[u8]) -> Evidence {
+/// A piece that is in its place, and which no record names yet.
+pub(in crate::store) fn evidence(store: &Store, end: &str, content: &[u8]) -> Evidence {
     let new = store.new_evidence(EvidenceId::new(), end).unwrap();
     let id = new.id();
     fs::write(&new.path, content).unwrap();
@@ -65,19 +66,23 @@ fn site() -> Site {
     Site { folder, store, incident }
 }
 
+pub(in crate::store) fn order_of(incident: IncidentId) -> ExportOrder {
+    let now = Now { wall: noon(), mono_ms: 0 };
+    ExportOrder {
+        incident,
+        export: IdMint::new(rand::random()).export(now),
+        by: "李警官".into(),
+        why: "案件 2026-17".into(),
+        site: "room-1".into(),
+        site_name: "城关派出所".into(),
+        hold_days: 180,
+        at: noon(),
+    }
+}
+
 impl Site {
     fn order(&self) -> ExportOrder {
-        let now = Now { wall: noon(), mono_ms: 0 };
-        ExportOrder {
-            incident: self.incident,
-            export: IdMint::new(rand::random()).export(now),
-            by: "李警官".into(),
-            why: "案件 2026-17".into(),
-            site: "room-1".into(),
-            site_name: "城关派出所".into(),
-            hold_days: 180,
-            at: noon(),
-        }
+        order_of(self.incident)
     }
 
     fn export(&self, name: &str) -> (PathBuf, Exported) {
@@ -146,6 +151,7 @@ fn a_package_is_proved_by_its_key_and_holds_nothing_of_others() {
     let (again, second) = site.export("two.zip");
     assert!(verify(&again, Some(&second.key)).is_ok() && verify(&path, Some(&second.key)).is_ok());
     assert!(site.store.export(&site.order(), &path).is_err(), "nothing is written over");
+    assert!(path.exists(), "and it is still there");
     let unknown = ExportOrder { incident: IncidentId::new(), ..site.order() };
     let none = site.store.export(&unknown, &site.folder.path().join("no.zip")).unwrap_err();
     assert_eq!(none, NoExport::Unknown);

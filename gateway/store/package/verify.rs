@@ -151,7 +151,9 @@ impl Contents {
         }
         let seq = |link: Option<&ChainLink>| link.map_or(0, |link| link.seq);
         let (from, through) = (seq(links.first()), seq(links.last()));
-        match manifest.chain == (ChainSpan { from, through, records: links.len() }) {
+        // How many were left out is the site's word alone, and signed.
+        let left_out = manifest.chain.left_out;
+        match manifest.chain == (ChainSpan { from, through, records: links.len(), left_out }) {
             true => Ok(links),
             false => Err(format!("{}: not the records that the manifest names", manifest::CHAIN)),
         }
@@ -172,11 +174,8 @@ fn exported<'l>(manifest: &Manifest, links: &'l [ChainLink]) -> Result<&'l Incid
     if !links.last().and_then(ChainLink::entry).is_some_and(is_this) {
         return Err("its last record is not the one of this export".into());
     }
-    let states = links.iter().filter_map(ChainLink::incident);
-    let latest = states.filter(|incident| incident.id == manifest.incident);
-    latest
-        .max_by_key(|incident| incident.revision)
-        .ok_or_else(|| "no record of the incident is in it".into())
+    let newest = chain::newest(links, manifest.incident);
+    newest.ok_or_else(|| "no record of the incident is in it".into())
 }
 
 /// Every piece that the incident lists is there, as it was recorded, or is named as left out.
@@ -202,6 +201,30 @@ fn has_all_evidence(manifest: &Manifest, incident: &Incident) -> Result<(), Stri
         Some(file) => Err(format!("{}: no record names it", file.name)),
         None => Ok(()),
     }
+}
+
+/// Records of the incident that there were once, as far as that is known.
+fn not_in_it(manifest: &Manifest, links: &[ChainLink]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let left_out = manifest.chain.left_out;
+    if left_out > 0 {
+        lines.push(format!(
+            "未包含：{left_out} 条不含新内容的记录（重复更新、其送达结果、重复按键），数目为现场所述。 Left out: {left_out} records that say nothing new (updates, what became of them, presses that came again), as the site says."
+        ));
+    }
+    let first = chain::states(links, manifest.incident).map(|incident| incident.revision).min();
+    if let Some(first) = first.filter(|first| *first > 1) {
+        lines.push(format!(
+            "未包含：修订 {first} 之前的记录在导出时已不在日志中。 Not in it: records before revision {first}: the journal had them no more when it was exported."
+        ));
+    }
+    let again = links.iter().filter(|link| link.is_again()).count();
+    if again > 0 {
+        lines.push(format!(
+            "其中 {again} 条是日志旧段移除前重新写入的：内容不变，日志中的原位置已不可证。 {again} of the records were written again before the part of the journal left that held them: they say the same, and where they stood before cannot be proved any more."
+        ));
+    }
+    lines
 }
 
 /// What was proved, Chinese first: an officer or a court reads it.
@@ -233,6 +256,7 @@ fn said(
     for one in &manifest.left_out {
         lines.push(format!("未包含 left out: {} ({})", one.evidence, one.why));
     }
+    lines.extend(not_in_it(manifest, links));
     lines.push(match is_key_known {
         true => "已证实：签名密钥就是所给的公钥。 Proved: the key is the one that was given.".into(),
         false => "未证实：该密钥是否属于现场。请用 --key 给出现场公钥（现场运行 gridpost keys）。 NOT PROVED: that this key is the site's. Give the site's with --key (`gridpost keys` there prints it): anybody can sign with a key of his own.".into(),

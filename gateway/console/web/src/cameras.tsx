@@ -22,9 +22,14 @@ const AFTER_MS = 60_000;
 /** Tiles that were touched, the latest last. */
 const touched = signal<readonly string[]>([]);
 
-function touch(id: string): void {
+/** What somebody stopped while it happened: the tile stays a still until something else does. */
+const stopped = signal<ReadonlyMap<string, string>>(new Map());
+
+function touch(id: string, isLive: boolean, happens: Case | undefined): void {
   const others = touched.value.filter((one) => one !== id);
-  touched.value = others.length < touched.value.length ? others : [...others, id].slice(-LIVE_MAX);
+  touched.value = isLive ? others : [...others, id].slice(-LIVE_MAX);
+  const kept = [...stopped.value].filter(([one]) => one !== id);
+  stopped.value = new Map(isLive && happens !== undefined ? [...kept, [id, happens.incident]] : kept);
 }
 
 /** Cameras before which something goes on, the newest first. */
@@ -46,7 +51,8 @@ export function Cameras() {
   if (chosen !== undefined) return <CameraPage key={chosen.id} one={chosen} told={told} />;
   if (told.cameras.length === 0) return <NoCameras />;
   const happening = busy();
-  const live = [...touched.value, ...[...happening.keys()].reverse().filter((id) => !touched.value.includes(id))].slice(0, LIVE_MAX);
+  const isNews = (id: string) => !touched.value.includes(id) && stopped.value.get(id) !== happening.get(id)?.incident;
+  const live = [...touched.value, ...[...happening.keys()].reverse().filter(isNews)].slice(0, LIVE_MAX);
   return (
     <main class="sheet" id="main">
       <h1>
@@ -74,7 +80,7 @@ function Tile({ one, upS, isLive, happens }: { one: Camera; upS: number; isLive:
         {happens === undefined ? null : <strong class="bad">{happens.title.zh === '' ? '' : t('cam.happens')}</strong>}
         {share === null ? null : <span class="soft">{t('cam.share', { n: share.toFixed(1) })}</span>}
         {one.private ? null : (
-          <button type="button" onClick={() => touch(one.id)} aria-pressed={isLive} data-touch={one.id}>
+          <button type="button" onClick={() => touch(one.id, isLive, happens)} aria-pressed={isLive} data-touch={one.id}>
             {t(isLive ? 'cam.stop' : 'cam.watch')}
           </button>
         )}

@@ -289,7 +289,6 @@ export const en: Words = {
   'source.unknown': 'Unlisted device',
   'source.speaker': 'Loudspeaker',
   'source.resident': 'Resident’s report',
-  'source.speaker': 'Loudspeaker',
 
   'object.person': 'person',
   'object.car': 'car',

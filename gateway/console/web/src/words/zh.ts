@@ -287,7 +287,6 @@ export const zh = {
   'source.unknown': '未登记设备',
   'source.speaker': '广播',
   'source.resident': '居民上报',
-  'source.speaker': '广播音柱',
 
   'object.person': '人',
   'object.car': '汽车',
