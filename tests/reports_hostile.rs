@@ -97,8 +97,7 @@ fn photo_of(bytes: usize) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pictures_up_to_5_mb_arrive_and_who_is_sent_away_hears_why() {
-    let site = site().set("trusted_proxies", ["127.0.0.1"]).set("address_hourly_max", 12);
-    let gateway = launch(&site).start().await;
+    let gateway = launch(&site().set("trusted_proxies", ["127.0.0.1"])).start().await;
     let resident = Resident::of(&gateway);
     for bytes in [2 << 20, (2 << 20) + 1, 5 << 20] {
         resident.report(Sent::text(&format!("{bytes}")).picture(photo_of(bytes))).await;
@@ -119,7 +118,8 @@ async fn pictures_up_to_5_mb_arrive_and_who_is_sent_away_hears_why() {
     let mut answers = 0;
     while eager.raw("text/plain", b"x".to_vec()).await.0 != 429 {
         answers += 1;
-        assert!(answers < 100, "never too many");
+        // 300 tries in ten minutes, of which some come back while they are made.
+        assert!(answers < 400, "never too many");
     }
     let (status, _, page) = eager.raw("text/plain", large).await;
     assert!(status == 429 && page.contains("没有收下"), "{status}");

@@ -207,11 +207,15 @@ async fn what_is_applied_is_in_effect_on_record_and_taken_back_and_the_file_stay
         assert_eq!(is, status, "{asked}: {answer}");
     }
     assert_eq!(rules().await.0, 1);
-    // A new one beside it, whose name reads no variable.
-    let new = zone("second-${HOME}", json!([]));
+    // A name reads no variable.
+    let reads = zone("second-${HOME}", json!([]));
+    let (status, answer) = gateway.post("/api/v1/rules/apply", &ask(1, "孙辅警", &reads)).await;
+    assert_eq!((status, rules().await.0), (422, json!(1)), "{answer}");
+    // A new one beside it.
+    let new = zone("second", json!([]));
     let (status, answer) = gateway.post("/api/v1/rules/apply", &ask(1, "孙辅警", &new)).await;
     assert_eq!(status, 200, "{answer}");
-    assert_eq!(rules().await.1[1]["id"], "second-${HOME}");
+    assert_eq!(rules().await.1[1]["id"], "second");
     // Back, and back again.
     for (on, left) in [(2, 1), (3, 2)] {
         let (status, answer) =

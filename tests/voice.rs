@@ -125,7 +125,7 @@ async fn what_was_not_said_in_time_never_is_and_a_press_waits_for_no_speaker() {
     receiver.wait("the press", |data| is_of(data, "emergency-button", "btn-1")).await;
     println!("the press was told after {:?}", pressed.elapsed());
     let loss = receiver.wait("the loss", |data| is_of(data, "loss", "hall")).await;
-    assert_eq!(loss["detail"]["expired"], 1, "{loss}");
+    assert_eq!(loss["data"]["detail"]["expired"], 1, "{loss}");
     let line = sums(&gateway, "hall", "emergency-button");
     assert!(line.contains("accepted 1") && line.contains("expired 1"), "{line}");
     gateway.store(&["list", "--shed"]).lines().for_each(|line| println!("{line}"));

@@ -50,6 +50,13 @@ pub(super) async fn apply_rule(
         .map_err(|error| DeskRefusal::Wrong(vec![format!("{error}; expected on, by, rule")]))?;
     named(&asked.by)?;
     let rule = rule_of(&asked.rule)?;
+    // In the file it would read a variable of this process.
+    if rule.id.contains('$') {
+        return Err(DeskRefusal::Wrong(vec![format!(
+            "id: {}: expected a name without $",
+            rule.id
+        )]));
+    }
     // A rule that names no camera watches all of them, and is shown so.
     let present = rules(&config).into_iter().find(|one| one.id == rule.id).map(|one| json!(one));
     let all = changes(&rule.id, &asked.rule, present.as_ref())?;

@@ -100,6 +100,7 @@ fn voiceless(config: &Config) -> Arc<Config> {
 
 fn delivery(what: &str, severity: u8, revision: u32) -> Delivery {
     let body = String::from_utf8(press(what, "")).unwrap();
+    let body = body.replace("\"stage\":\"reopened\"", "\"stage\":\"opened\"");
     let body = body.replace("\"severity\":1", &format!("\"severity\":{severity}"));
     let body = body.replace("\"revision\":1", &format!("\"revision\":{revision}"));
     Delivery {

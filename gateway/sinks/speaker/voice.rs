@@ -27,6 +27,8 @@ const READ_WITHIN: Duration = Duration::from_secs(10);
 const WAV_BYTES_MAX: u64 = 8 << 20;
 /// Of the program's memory.
 const MEMORY_BYTES_MAX: u64 = 2 << 30;
+/// Of a file that it writes: espeak-ng has libraries that ask for 64 MiB of shared memory at their start.
+const FILE_BYTES_MAX: u64 = 128 << 20;
 /// Of what it complains, kept for people.
 const COMPLAINT_BYTES_MAX: u64 = 300;
 /// What the program is told of the world: where programs are, and how texts are written. No secret of ours.
@@ -174,7 +176,7 @@ fn bound(child: &Child) {
         (Resource::Cpu, most(READ_WITHIN.as_secs())),
         (Resource::As, most(MEMORY_BYTES_MAX)),
         (Resource::Core, most(0)),
-        (Resource::Fsize, most(WAV_BYTES_MAX)),
+        (Resource::Fsize, most(FILE_BYTES_MAX)),
     ] {
         let _ = prlimit(Some(pid), resource, most);
     }
