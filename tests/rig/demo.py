@@ -266,6 +266,7 @@ class Gateway:
     """The gateway with config/demo.toml, moved to free ports and a data folder of its own."""
 
     def __init__(self, binary, camera_url, sink_url):
+        self.binary = binary
         self.web, self.intake = free_port(), free_port()
         self.drone, self.sl651 = free_port(), free_port()
         self.base = f"http://127.0.0.1:{self.web}"
@@ -305,6 +306,14 @@ class Gateway:
             except OSError:
                 time.sleep(0.1)
         raise Problem(f"the gateway did not answer /healthz within {READY_TIMEOUT_S} s; its last words:\n{tail(LOG)}")
+
+    def first_code(self):
+        """The one-time code by which the first account is made on the page."""
+        command = [self.binary, "user", "init", "-c", self.config]
+        made = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+        if made.returncode != 0:
+            raise Problem(f"`gridpost user init` gave no code: {made.stderr.strip()}")
+        return made.stdout.strip()
 
     def check(self):
         if self.process.poll() is not None:
@@ -452,6 +461,7 @@ def demo(options):
             say("──────────────────────────────────────────────────────────────")
             say(f"the officers' page: {gateway.base}/ in a browser on this machine")
             say(f"log in with the token: {token.read().strip()}")
+            say(f"or make an account of your own there, once and within 15 minutes: code {gateway.first_code()}")
             say("──────────────────────────────────────────────────────────────")
         pressed = None
         try:
