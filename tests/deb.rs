@@ -83,7 +83,7 @@ fn the_package_is_whole_its_secrets_are_closed_and_systemd_takes_its_unit() {
     let link = fs::read_link(file("usr/bin/gridpost")).unwrap();
     assert_eq!(link, Path::new("../lib/gridpost/current/gridpost"));
     let postinst = fs::read_to_string(package.control.join("postinst")).unwrap();
-    assert!(postinst.contains("ln -s versions/0.1.0~test1 "), "{postinst}");
+    assert!(postinst.contains("\nnew=versions/0.1.0~test1\n"), "{postinst}");
     let models = fs::read_dir(file("usr/lib/gridpost/models/cache")).unwrap();
     assert!(models.flatten().any(|one| one.path().extension().is_some_and(|ext| ext == "onnx")));
 
@@ -102,7 +102,7 @@ fn the_package_is_whole_its_secrets_are_closed_and_systemd_takes_its_unit() {
     for name in listed {
         assert!(file(&name[1..]).is_file(), "{name}");
     }
-    for script in ["postinst", "prerm", "postrm"] {
+    for script in ["preinst", "postinst", "prerm", "postrm"] {
         let path = package.control.join(script);
         assert_eq!(mode(&path), 0o755, "{script}");
         run("sh", &["-n", &path.display().to_string()]);

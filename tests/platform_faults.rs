@@ -1,10 +1,11 @@
 //! What platforms do that no platform should: they list our steps as their own, say yes to nothing, mix up cases, err in a 200.
 
-use std::fs;
+use std::{fs, io::Cursor};
 
+use image::{ImageFormat, Rgb, RgbImage};
 use serde_json::{Value, json};
 
-use crate::world::{Gateway, Platform, Tongue, Trouble, http, wait_for};
+use crate::world::{Gateway, Platform, Tongue, Trouble, form, http, wait_for};
 
 const ALL: [Tongue; 3] = [Tongue::Docking, Tongue::Pinyin, Tongue::Chengguan];
 const FIND: &str = "[find]\npath = \"reportedIncident?incidentCode={{ incident }}\"\nid = \"/data/commandCode\"\nnone = [404, 1404]\n";
@@ -253,6 +254,66 @@ async fn an_error_within_a_200_is_no_yes_whatever_it_looks_like() {
         wait_for("three tries", || async { (said() >= 3).then_some(()) }).await;
         gateway.nothing_is_pending().await;
         assert_eq!((platform.cases().len(), said()), (1, 3), "{tongue:?}");
+    }
+}
+
+/// A step over the API with a photo of it.
+async fn handled_with_a_photo(gateway: &Gateway, incident: &str) {
+    let mut photo = Vec::new();
+    let picture = RgbImage::from_pixel(64, 48, Rgb([90, 60, 30]));
+    picture.write_to(&mut Cursor::new(&mut photo), ImageFormat::Jpeg).unwrap();
+    let said = json!({"to": "handled", "by": "王芳"}).to_string();
+    let (kind, body) = form(&[("reply", &said)], &photo);
+    let url = format!("{}/api/v1/incidents/{incident}/replies", gateway.web);
+    let request = http().post(url).bearer_auth(&gateway.token).header("content-type", kind);
+    let answer = request.body(body).send().await.unwrap();
+    let (status, said) = (answer.status(), answer.text().await.unwrap());
+    assert_eq!(status, 200, "{said}");
+}
+
+/// The platform says yes to each step, and 500 to the picture that came with one, or that it never takes it: the
+/// steps are told once, however often the picture is tried, and with a picture that is refused the case goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn s1_a_step_arrives_once_however_often_its_picture_fails_or_is_refused() {
+    for refuses in [false, true] {
+        let platform = Platform::start(Tongue::Docking).await;
+        platform.chokes_on(Some("\"feedbackType\":\"picture\""));
+        let refused = "refused = [4001, 4002]";
+        let says = if refuses { "refused = [4001, 4002, 500]" } else { refused };
+        let (_keep, profile) = platform.changed(&[(refused, says)]);
+        let gateway = Gateway::start(platform.site_with(&profile)).await;
+        gateway.press("btn-1", "p1");
+        let (incident, _) = platform.has(1).await[0].clone();
+        step(&gateway, &incident, "accepted", "王芳").await;
+        step(&gateway, &incident, "dispatched", "王芳").await;
+        handled_with_a_photo(&gateway, &incident).await;
+        step(&gateway, &incident, "verified", "李建国").await;
+        step(&gateway, &incident, "closed", "王芳").await;
+        platform.hears("", |body| body["feedbackType"] == "结案").await;
+        let of = |word: &str| {
+            platform.asked("").iter().filter(|one| one.body["feedbackType"] == word).count()
+        };
+        if refuses {
+            gateway.logs("its pictures are refused for good").await;
+        } else {
+            wait_for("many tries of its picture", || async {
+                let _ = gateway.store(&["retry", "--sink", "district"]);
+                (of("picture") >= 12).then_some(())
+            })
+            .await;
+            platform.chokes_on(None);
+        }
+        wait_for("that nothing is owed", || async {
+            let _ = gateway.store(&["retry", "--sink", "district"]);
+            let pending = gateway.figure("gridpost_pending_records{sink=\"district\"}").await;
+            pending.filter(|pending| *pending == 0.0)
+        })
+        .await;
+        for word in ["受理", "派遣", "处置", "核查", "结案"] {
+            assert_eq!(of(word), 1, "{word}, refuses: {refuses}");
+        }
+        assert!(!refuses || of("picture") == 1, "{} times", of("picture"));
+        assert_eq!(platform.cases().len(), 1);
     }
 }
 

@@ -76,6 +76,21 @@ impl Appliance {
         output(gridpost_command(&[&own, more].concat()))
     }
 
+    /// What the timer starts each minute: ExecStart of its unit, with the places of this box.
+    fn look(&self) -> Output {
+        let unit = fs::read_to_string(root().join("config/gridpost-update.service")).unwrap();
+        let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        let at = |name: &str| self.path(name).display().to_string();
+        let line = line
+            .replace("/usr/bin/gridpost", &at("current/gridpost"))
+            .replace("/usr/lib/gridpost/", &at(""))
+            .replace("/etc/gridpost/gridpost.toml", &at("gridpost.toml"))
+            .replace("--watch", &format!("--watch --root {} --no-restart", at("")));
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(line).env("GRIDPOST_MODELS", models()).current_dir(root());
+        output(command)
+    }
+
     fn current(&self) -> String {
         fs::read_link(self.path("current")).unwrap().file_name().unwrap().to_string_lossy().into()
     }
@@ -233,16 +248,19 @@ async fn p1_no_press_is_lost_by_an_update_and_its_roll_back() {
 async fn a_version_that_does_not_run_goes_by_itself() {
     let receiver = Receiver::start().await;
     let own = Appliance::new(&receiver);
-    // It takes the configuration, and runs nowhere: /bin/true is a program too.
+    // It takes the configuration, finds itself well, and runs nowhere: /bin/true is a program too.
     let update = own.archive("0.1.1", &fs::canonicalize("/bin/true").unwrap(), None, "2");
     own.update(&[&update]).must_say(0, ["0.1.1"]);
     for _ in 0..2 {
-        own.update(&["--watch"]).must_say(0, [""]);
+        own.look().must_say(0, [""]);
         assert_eq!(own.current(), "0.1.1");
     }
-    own.update(&["--watch"]).must_say(0, ["0.1.1 → 0.1.0", "does not run"]);
+    own.look().must_say(0, ["0.1.1 → 0.1.0", "does not run"]);
     assert_eq!(own.current(), "0.1.0");
-    own.update(&["--watch"]).must_say(0, [""]);
+    assert!(!own.path("update.json").exists() && !own.path("judge").exists());
+    // Nothing is being tried, and nobody is to judge: the one that runs looks.
+    own.look().must_say(0, [""]);
+    assert_eq!(own.current(), "0.1.0");
     // One that does not take the configuration is not even tried.
     let refuses = own.archive("0.1.2", &fs::canonicalize("/bin/false").unwrap(), None, "2");
     own.update(&[&refuses]).must_say(1, ["cannot use this configuration"]);
@@ -299,4 +317,9 @@ async fn there_is_no_way_back_past_a_store_that_the_old_version_cannot_read() {
     assert_eq!(own.current(), "0.2.0");
     fs::write(own.path("data/format"), "gridpost-store 2\n").unwrap();
     own.update(&["--roll-back"]).must_say(0, ["0.2.0 → 0.1.0"]);
+    // Nor forth to one that cannot read what is there now.
+    let old = own.archive("0.0.9", &fs::canonicalize("/bin/true").unwrap(), None, "1");
+    own.update(&[&old, "--older"]).must_say(1, ["format 2", "store restore"]);
+    assert_eq!(own.current(), "0.1.0");
+    assert!(!own.path("versions/0.0.9").exists());
 }

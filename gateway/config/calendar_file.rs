@@ -134,7 +134,9 @@ fn hours(text: &str) -> Result<Vec<WorkHours>, String> {
     for span in text.split_whitespace() {
         let (from, to) = span.split_once('-').ok_or_else(expected)?;
         let time = |text: &str| Time::strptime("%H:%M", text).map_err(|_| expected());
-        let span = WorkHours { from: time(from)?, to: time(to)? };
+        // The end of a day, as people write it, and as the last moment that the day has.
+        let to = if to == "24:00" { Time::MAX } else { time(to)? };
+        let span = WorkHours { from: time(from)?, to };
         let follows = all.last().is_none_or(|before| before.to <= span.from);
         if span.to <= span.from || !follows {
             return Err(expected());
@@ -167,6 +169,26 @@ mod tests {
         let listed = parse(b"date,day\n2026-10-01,rest\n").calendar;
         assert_eq!(listed.through(), Some(day("2026-10-01")), "to the last day that it names");
         assert_eq!(parse(b"date,day\n").calendar, Calendar::default());
+    }
+
+    #[test]
+    fn a_day_may_be_worked_to_its_end() {
+        let text = "date,day,hours\n*,work,00:00-24:00\n2026-10-01,work,08:00-12:00 20:00-24:00\n";
+        let ReadCalendar { calendar, bad } = parse(text.as_bytes());
+        assert_eq!(bad, []);
+        let spans = calendar.hours(day("2026-10-01"));
+        assert_eq!((spans.len(), spans[1].to), (2, Time::MAX));
+        let zone = jiff::tz::TimeZone::UTC;
+        let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+        // Around the clock: a working day later is a day later.
+        let from = at("2026-07-01T23:30:00Z");
+        assert_eq!(calendar.after(&zone, from, 1), at("2026-07-02T23:30:00Z"));
+        let worked = calendar.worked(&zone, from, at("2026-07-02T23:30:00Z"));
+        assert_eq!(worked.as_millis(), 86_399_999, "less a nanosecond each midnight");
+        for hours in ["24:00-24:00", "24:00-08:00", "00:00-24:01", "20:00-24:00 08:00-09:00"] {
+            let bad = parse(format!("date,day,hours\n*,work,{hours}\n").as_bytes()).bad;
+            assert!(bad.len() == 1 && bad[0].1.contains("expected times"), "{hours}: {bad:?}");
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod package;
 mod page;
 mod platform;
 mod problem;
+mod query_time;
 mod replies;
 pub mod reports;
 mod route_list;

@@ -18,7 +18,9 @@ use super::{
     seen::Seen,
     step_pictures::{self, NoPicture, Replied},
 };
-use crate::domain::{Answer, EventContext, IncidentId, Record, Reply, ReplyVia, What};
+use crate::domain::{
+    Answer, EventContext, IncidentId, Record, Reply, ReplyVia, What, without_mark,
+};
 
 const EXPECTED: &str = "expected {\"incident\", \"to\", \"by\"}";
 
@@ -37,6 +39,7 @@ pub(super) async fn take<B: Backend>(
 
 /// Whoever has an account need not say who he is.
 fn parse(text: &[u8], caller: &Caller) -> Result<Reply, serde_json::Error> {
+    let text = without_mark(text);
     let Some(account) = caller.account() else { return serde_json::from_slice(text) };
     let mut value: Value = serde_json::from_slice(text)?;
     if let Some(fields) = value.as_object_mut() {
@@ -84,7 +87,8 @@ fn reply_to(id: IncidentId, caller: &Caller, text: &[u8]) -> Result<Reply, Strin
     let wrong = |error: &dyn std::fmt::Display| {
         format!("not a reply: {error}; expected {{\"to\", \"by\"}}, in a form as its field `reply`")
     };
-    let mut value: Value = serde_json::from_slice(text).map_err(|error| wrong(&error))?;
+    let mut value: Value =
+        serde_json::from_slice(without_mark(text)).map_err(|error| wrong(&error))?;
     let Some(fields) = value.as_object_mut() else { return Err(wrong(&"no object")) };
     fields.entry("incident").or_insert_with(|| json!(id));
     if let Some(account) = caller.account() {
@@ -157,4 +161,19 @@ fn refused(context: &EventContext, record: Option<Record>, reason: &str) -> Resp
         }
     }
     (StatusCode::CONFLICT, Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_behind_a_byte_order_mark_is_one() {
+        let id: IncidentId = "01900000-0000-7000-8000-000000000001".parse().unwrap();
+        let text = format!("\u{feff}{}", json!({"incident": id, "to": "accepted", "by": "李建国"}));
+        assert_eq!(parse(text.as_bytes(), &Caller::Token).unwrap().by, "李建国");
+        let text = "\u{feff}{\"to\":\"accepted\",\"by\":\"李建国\"}";
+        let reply = reply_to(id, &Caller::Token, text.as_bytes()).unwrap();
+        assert_eq!((reply.incident, reply.by.as_str()), (id, "李建国"));
+    }
 }

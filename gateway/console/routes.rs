@@ -24,6 +24,7 @@ use super::{
     live::{self, LiveSeats, VIEWERS_MAX},
     map, overview, package, page, platform,
     problem::problem,
+    query_time::time,
     replies,
     route_list::ROUTES,
     route_table::{BodyShape, Route, RouteId, Who},
@@ -191,7 +192,7 @@ fn filter(query: &HashMap<String, String>) -> Result<Filter, String> {
                 filter.kind = Some(kind.map_err(|_| expected("a kind such as emergency-button"))?);
             }
             "since" => {
-                filter.since = Some(value.parse().map_err(|_| expected("a time in RFC 3339"))?);
+                filter.since = Some(time(value).ok_or_else(|| expected("a time in RFC 3339"))?);
             }
             "limit" => {
                 let limit: usize = value.parse().map_err(|_| expected("a number"))?;

@@ -11,7 +11,7 @@ use axum::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
-use super::{Backend, problem::problem, seen::Seen};
+use super::{Backend, problem::problem, query_time::time, seen::Seen};
 
 /// Cases and tracks take memory while rules are tried on them: one at a time, whoever asks.
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
@@ -51,6 +51,6 @@ fn since(query: &HashMap<String, String>, now: Timestamp) -> Result<Timestamp, S
     let Some(text) = query.get("since") else {
         return Ok(now.checked_sub(SINCE).unwrap_or(Timestamp::UNIX_EPOCH));
     };
-    let since = text.parse::<Timestamp>().ok().filter(|since| *since < now);
+    let since = time(text).filter(|since| *since < now);
     since.ok_or_else(|| format!("since={text}: expected a time in RFC 3339 that is past"))
 }

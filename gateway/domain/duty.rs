@@ -1,5 +1,7 @@
 //! 值班表: who is on duty when and where. Pure; hours are civil time of the site.
 
+use std::collections::HashSet;
+
 use jiff::{
     SignedDuration, Timestamp, ToSpan,
     civil::{DateTime, Time, Weekday},
@@ -33,7 +35,7 @@ pub struct OnDuty {
 }
 
 /// When a shift is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Hours {
     /// Once, `until` not included.
     Once { from: DateTime, until: DateTime },
@@ -77,9 +79,6 @@ pub struct Roster {
     pub zone: TimeZone,
 }
 
-/// Gaps are looked for in steps of so many minutes.
-const STEP_MIN: i64 = 15;
-
 impl Roster {
     /// Who is on duty for a place, in the order of the file; nobody is an answer too.
     pub fn on_duty(&self, at: Timestamp, grid: Option<&Grid>) -> Vec<OnDuty> {
@@ -100,19 +99,31 @@ impl Roster {
     /// nor an officer, for no place at all.
     pub fn gaps(&self, from: Timestamp, days: i64) -> Vec<(DateTime, DateTime)> {
         let decides = |one: &&Shift| matches!(one.who.role, DutyRole::Lead | DutyRole::Officer);
-        let shifts: Vec<&Shift> = self.shifts.iter().filter(decides).collect();
+        // Minute by minute, and each whole: a list whose days end at 23:59 has gaps of one minute.
+        let whole = Timestamp::from_second(from.as_second().div_euclid(60) * 60);
+        let mut at = whole.unwrap_or(from);
+        // Each hours once, and none that are long over: a list of years is looked through for each minute.
+        let (first, last) = (
+            self.zone.to_datetime(at).saturating_sub(1.day()),
+            self.zone.to_datetime(at).saturating_add((days + 1).days()),
+        );
+        let is_near = |hours: &&Hours| match hours {
+            Hours::Once { from, until } => *until > first && *from < last,
+            Hours::Weekly { .. } => true,
+        };
+        let shifts = self.shifts.iter().filter(decides).map(|one| &one.hours);
+        let all: HashSet<&Hours> = shifts.filter(is_near).collect();
         let mut gaps: Vec<(DateTime, DateTime)> = Vec::new();
-        let mut at = from;
-        for _ in 0..days * 24 * 60 / STEP_MIN {
+        for _ in 0..days * 24 * 60 {
             let civil = self.zone.to_datetime(at);
-            let next = civil.saturating_add(STEP_MIN.minutes());
-            if !shifts.iter().any(|one| one.hours.hold(civil)) {
+            if !all.iter().any(|hours| hours.hold(civil)) {
+                let next = civil.saturating_add(1.minute());
                 match gaps.last_mut().filter(|(_, until)| *until >= civil) {
                     Some((_, until)) => *until = next,
                     None => gaps.push((civil, next)),
                 }
             }
-            let Ok(later) = at.checked_add(SignedDuration::from_mins(STEP_MIN)) else { break };
+            let Ok(later) = at.checked_add(SignedDuration::from_mins(1)) else { break };
             at = later;
         }
         gaps
@@ -199,6 +210,29 @@ mod tests {
             ["2026-11-30T20:00:00 2026-12-01T08:00:00", "2026-12-01T20:00:00 2026-12-02T08:00:00"];
         assert_eq!(gaps, expected);
         assert_eq!(roster(Vec::new()).gaps(from, 1).len(), 1, "nobody at all");
+    }
+
+    #[test]
+    fn a_gap_of_a_minute_is_found_at_whatever_second_it_is_looked_for() {
+        let week = [0, 1, 2, 3, 4, 5, 6];
+        let once = Hours::Once {
+            from: "2026-12-01T23:00".parse().unwrap(),
+            until: "2026-12-02T01:00".parse().unwrap(),
+        };
+        let all = roster(vec![
+            shift(DutyRole::Officer, "day", weekly(&week, "00:00", "23:59")),
+            shift(DutyRole::Lead, "once", once),
+        ]);
+        for from in ["2026-11-30T12:07:00+08:00", "2026-11-30T12:07:31.5+08:00"] {
+            let gaps = all.gaps(from.parse().unwrap(), 3);
+            let gaps: Vec<String> =
+                gaps.iter().map(|(from, until)| format!("{from} {until}")).collect();
+            let expected = [
+                "2026-11-30T23:59:00 2026-12-01T00:00:00",
+                "2026-12-02T23:59:00 2026-12-03T00:00:00",
+            ];
+            assert_eq!(gaps, expected, "{from}");
+        }
     }
 
     #[test]

@@ -354,6 +354,18 @@ impl Life {
         self.steps_since(&[ReplyTo::Reopened]).iter().any(CaseStep::takes_on)
     }
 
+    /// The highest level that was told since it was opened or last reopened. `ever`, the highest of all,
+    /// where the steps that are left out may hold the reopening.
+    pub fn told(&self, ever: Option<Level>) -> Option<Level> {
+        let reopened = self.steps.iter().rposition(|step| step.step == ReplyTo::Reopened);
+        // What is left out stood just behind the first steps.
+        if self.steps_left_out > 0 && reopened.is_none_or(|at| at < FIRST_STEPS) {
+            return ever;
+        }
+        let steps = self.steps_since(&[ReplyTo::Reopened]).iter();
+        steps.filter(|step| step.step == ReplyTo::Escalated).filter_map(|step| step.level).max()
+    }
+
     /// The step by which a person took the case on: accepted, or a later step at once.
     pub fn accepted(&self) -> Option<&CaseStep> {
         self.round().iter().find(|step| step.takes_on())
@@ -403,6 +415,35 @@ mod tests {
         (0..200).for_each(|_| life.push(step.clone()));
         let bytes = serde_json::to_vec(&life).unwrap().len();
         assert!(bytes < 400_000, "{bytes} bytes");
+    }
+
+    #[test]
+    fn who_was_told_before_it_was_reopened_is_not_told_of_this_round() {
+        let at = Timestamp::UNIX_EPOCH;
+        let mut life = Life::default();
+        let ever = Some(Level::Department);
+        assert_eq!(life.told(ever), None);
+        let tell = |life: &mut Life, level| {
+            let mut step = CaseStep::new(ReplyTo::Escalated, GATEWAY, at, 2);
+            step.level = Some(level);
+            life.push(step);
+        };
+        tell(&mut life, Level::Department);
+        tell(&mut life, Level::GridHead);
+        assert_eq!(life.told(ever), ever, "the highest, not the last");
+        life.push(CaseStep::new(ReplyTo::Reopened, "x", at, 3));
+        assert_eq!(life.told(ever), None);
+        tell(&mut life, Level::GridHead);
+        life.push(CaseStep::new(ReplyTo::Lapsed, GATEWAY, at, 4));
+        assert_eq!(life.told(ever), Some(Level::GridHead), "it lapsed, and is the same round");
+        // Whether it was reopened again among those that are left out nobody can tell.
+        (0..200).for_each(|_| life.push(CaseStep::new(ReplyTo::Refused, "x", at, 5)));
+        assert_eq!(life.told(ever), ever);
+        life.push(CaseStep::new(ReplyTo::Reopened, "x", at, 6));
+        tell(&mut life, Level::Community);
+        assert_eq!(life.told(ever), Some(Level::Community));
+        (0..200).for_each(|_| life.push(CaseStep::new(ReplyTo::Refused, "x", at, 7)));
+        assert_eq!(life.told(ever), ever);
     }
 
     #[test]

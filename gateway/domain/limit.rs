@@ -139,7 +139,8 @@ impl LimitRun {
         run
     }
 
-    /// When 80 % of it are over.
+    /// When 80 % of its real time are over. One that counts working days warns by the calendar, which is not
+    /// known here.
     pub fn warns_at(&self) -> Timestamp {
         let ms = self.by.duration_since(self.since).as_millis() / 5 * 4;
         let ms = i64::try_from(ms).unwrap_or(i64::MAX);

@@ -114,7 +114,7 @@ pub use station_status::StationStatus;
 pub use stop::StopFlag;
 #[cfg(test)]
 pub(crate) use tests_seed::seed;
-pub use text::{REASON_CHARS_MAX, Said, clean, clean_cut, clean_json};
+pub use text::{REASON_CHARS_MAX, Said, clean, clean_cut, clean_json, without_mark};
 pub use thing::{StandingThing, Thing, ThingReport};
 pub use time::{Clock, Now, Stamp};
 pub use track::{Bbox, Detection, KeptLook, Track};

@@ -27,6 +27,12 @@ fn is_hidden(c: char) -> bool {
         | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// A JSON that others send, without the byte order mark that editors and some servers put before it: the parser
+/// refuses a document for it, and a person's step or a platform's answer would be lost.
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
 /// The text with every hidden character made visible: `␀` to `␟` and `␡` for ASCII controls,
 /// `⟨U+202E⟩` for the others. Cleaning what is clean changes nothing.
 pub fn clean(text: &str) -> Cow<'_, str> {
@@ -143,6 +149,16 @@ mod tests {
         assert_eq!(Said(&long).to_string().chars().count(), REASON_CHARS_MAX);
         assert!(Said(&long).to_string().ends_with('…'));
         assert_eq!(Said("a\nERROR forged").to_string(), "a␊ERROR forged");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_taken_off_once_and_from_the_beginning_alone() {
+        assert_eq!(without_mark("\u{feff}{}".as_bytes()), b"{}");
+        assert_eq!(without_mark("\u{feff}\u{feff}".as_bytes()), "\u{feff}".as_bytes());
+        for plain in ["", "{}", "{\"a\":\"\u{feff}\"}"] {
+            assert_eq!(without_mark(plain.as_bytes()), plain.as_bytes());
+        }
+        assert_eq!(without_mark(b"\xef\xbb"), b"\xef\xbb");
     }
 
     #[test]

@@ -404,8 +404,13 @@ impl Desk {
                 live.take_things(now, &finding);
                 live.absorb(&mut finding);
                 live.open_keys.remove(&finding.key);
-                // Another source still sees it.
+                // Another source still sees it, or it is a call, which a person ends: who comes there next is
+                // joined to that anew, if it is soon enough, and is an incident of his own if not.
                 if !live.open_keys.is_empty() {
+                    let is_call = live.incident.kind == Kind::EmergencyButton;
+                    if is_call && live.incident.key != finding.key {
+                        self.by_key.remove(&finding.key);
+                    }
                     return;
                 }
                 if live.hold_until_ms.is_some() {

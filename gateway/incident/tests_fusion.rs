@@ -212,9 +212,30 @@ fn who_comes_to_the_button_after_the_press_belongs_to_it() {
     assert_eq!(sources(site.latest(Kind::EmergencyButton)), ["btn-1", "cam-1"]);
     site.pass(900);
     site.say("cam-1", Kind::Intrusion, 3, Phase::Ends);
-    // Another day's visitor, while the old case is still open.
+    // Another day's visitor, while the old case is still open; by the same rule too.
     site.say("cam-1", Kind::Loiter, 3, Phase::Begins);
     assert_eq!(site.opened(), 2);
+    site.say("cam-1", Kind::Intrusion, 3, Phase::Begins);
+    assert_eq!(site.opened(), 2, "he is that visitor by another rule");
+    site.say("cam-1", Kind::Intrusion, 3, Phase::Ends);
+    site.say("cam-1", Kind::Loiter, 3, Phase::Ends);
+    site.pass(36_000);
+    site.say("cam-1", Kind::Intrusion, 3, Phase::Begins);
+    assert_eq!(site.opened(), 3, "nobody is swallowed by a call of long ago");
+}
+
+#[test]
+fn who_comes_back_to_the_button_soon_after_the_press_belongs_to_it_again() {
+    let mut site =
+        Site::new(&[("cam-1", SourceKind::Camera, 0.0), ("btn-1", SourceKind::Button, 12.0)]);
+    site.press("btn-1");
+    for _ in 0..3 {
+        site.pass(60);
+        site.say("cam-1", Kind::Intrusion, 3, Phase::Begins);
+        site.pass(30);
+        site.say("cam-1", Kind::Intrusion, 3, Phase::Ends);
+    }
+    assert_eq!(site.opened(), 1);
 }
 
 #[test]

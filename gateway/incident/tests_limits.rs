@@ -2,7 +2,9 @@
 //! restarts and clocks that are set. `GRIDPOST_SEED=n` replays a random day.
 
 mod tests_at_once;
+mod tests_days;
 mod tests_random;
+mod tests_reopened;
 mod tests_suspended;
 
 use std::{collections::BTreeMap, sync::Arc};

@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 
 mod case;
 
-pub(super) use case::Case;
+pub(super) use case::{Case, SAID_MAX};
 
 use super::{
     early_replies::{EarlyReplies, EarlyReply, digest},
@@ -74,7 +74,7 @@ struct Inner {
     early: EarlyReplies,
     file: Option<File>,
     bytes: u64,
-    /// Bytes of the file when it was last written anew.
+    /// Bytes of the file when it was last written anew, or as it would have been when it was read.
     fresh_bytes: u64,
     /// Something is not in the file: it is written anew at the next chance.
     behind: bool,
@@ -392,19 +392,7 @@ impl CaseMap {
     }
 
     fn write_anew(&self, inner: &mut Inner) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        let mut put = |line: &MapLine| -> io::Result<()> {
-            serde_json::to_writer(&mut bytes, line)?;
-            bytes.push(b'\n');
-            Ok(())
-        };
-        for incident in &inner.order {
-            let Some(case) = inner.cases.get(incident) else { continue };
-            put(&MapLine::Case { incident: *incident, case: case.clone() })?;
-        }
-        put(&MapLine::Cursor(inner.cursor.clone()))?;
-        inner.done_order.iter().try_for_each(|id| put(&MapLine::Done(id.clone())))?;
-        inner.early.iter().try_for_each(|one| put(&MapLine::EarlyReply(one.clone())))?;
+        let bytes = inner.written()?;
         if let Some(folder) = self.path.parent() {
             make_folder(folder)?;
         }
@@ -480,6 +468,24 @@ impl Inner {
         }
     }
 
+    /// All of it, as it is written anew.
+    fn written(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let mut put = |line: &MapLine| -> io::Result<()> {
+            serde_json::to_writer(&mut bytes, line)?;
+            bytes.push(b'\n');
+            Ok(())
+        };
+        for incident in &self.order {
+            let Some(case) = self.cases.get(incident) else { continue };
+            put(&MapLine::Case { incident: *incident, case: case.clone() })?;
+        }
+        put(&MapLine::Cursor(self.cursor.clone()))?;
+        self.done_order.iter().try_for_each(|id| put(&MapLine::Done(id.clone())))?;
+        self.early.iter().try_for_each(|one| put(&MapLine::EarlyReply(one.clone())))?;
+        Ok(bytes)
+    }
+
     /// Line by line; what cannot be read costs itself, and is told.
     fn take_all(&mut self, bytes: &[u8], sink: &SinkId) {
         let mut unreadable = 0u64;
@@ -491,7 +497,8 @@ impl Inner {
         }
         self.forget_old(sink);
         self.bytes = bytes.len() as u64;
-        self.fresh_bytes = self.bytes;
+        // Most of what was found may be old: taken for fresh, a box that restarts often would never write it anew.
+        self.fresh_bytes = self.written().map_or(self.bytes, |fresh| fresh.len() as u64);
         // A line that was cut off must not join the next one.
         self.behind = unreadable > 0 || bytes.last().is_some_and(|last| *last != b'\n');
         if unreadable > 0 {

@@ -6,6 +6,8 @@ mod poll;
 mod probe;
 mod talk;
 mod telling;
+#[cfg(test)]
+mod tests_telling;
 mod upload;
 mod webhook;
 

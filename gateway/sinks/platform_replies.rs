@@ -21,7 +21,7 @@ use crate::{
     base::{Readiness, ask},
     domain::{
         Answer, Body, Clock, Envelope, IncidentId, Meter, Metric, Observation, Reply, SinkId,
-        SourceId, Unreadable, label_pair,
+        SourceId, Unreadable, label_pair, without_mark,
     },
     wire::backoff::backoff,
 };
@@ -113,7 +113,7 @@ impl PlatformReplies {
 
     /// Takes a message that the platform has pushed.
     pub async fn pushed(&self, body: &[u8]) -> Result<Pushed, NotStored> {
-        let items = serde_json::from_slice::<Value>(body)
+        let items = serde_json::from_slice::<Value>(without_mark(body))
             .map_err(|error| format!("not JSON: {error}"))
             .and_then(|body| self.profile.pushed_items(&body));
         match items {

@@ -47,6 +47,12 @@ pub(super) const NAMES: &[&str] = &[
 ];
 /// A value is cut to so many characters: a text is for reading.
 const VALUE_CHARS_MAX: usize = 500;
+/// Of a message to people, bytes: WeCom's robot refuses a text of more than 2,048 for good.
+const MESSAGE_BYTES_MAX: usize = 2_000;
+/// However long the message, a value keeps so many characters: every id, name and time is shorter.
+const MESSAGE_VALUE_CHARS_MIN: usize = 60;
+/// A template with more bytes of its own is not for a robot that takes so little: it costs values no more.
+const MESSAGE_OWN_BYTES_MAX: usize = 1_000;
 
 /// How a value is written into its surroundings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +85,14 @@ impl Into {
                 Some(if marked { Self::JsonMarkdown } else { Self::Json })
             }
             _ => None,
+        }
+    }
+
+    /// How long a value is for whoever reads it, bytes: what only the transport adds is not counted.
+    fn bytes(self, value: &str) -> usize {
+        match self {
+            Self::JsonMarkdown | Self::Markdown => unmarked(value).len(),
+            _ => value.len(),
         }
     }
 
@@ -182,12 +196,61 @@ pub(super) fn event_without_link(delivery: &Delivery) -> Result<Event, DeliverEr
 }
 
 pub(super) fn fill(template: &str, event: &Event, say: &str, into: Into) -> String {
+    fill_within(template, event, say, into, VALUE_CHARS_MAX)
+}
+
+/// As [`fill`], for a receiver that refuses what is too long: all the values together are bounded too, and the
+/// longest of them are cut.
+pub(super) fn fill_message(template: &str, event: &Event, say: &str, into: Into) -> String {
+    let mut most = VALUE_CHARS_MAX;
+    while most > MESSAGE_VALUE_CHARS_MIN
+        && message_bytes(template, event, say, into, most) > MESSAGE_BYTES_MAX
+    {
+        most = (most * 3 / 4).max(MESSAGE_VALUE_CHARS_MIN);
+    }
+    fill_within(template, event, say, into, most)
+}
+
+/// Bytes of a message whose values have at most so many characters.
+fn message_bytes(template: &str, event: &Event, say: &str, into: Into, most: usize) -> usize {
+    let (mut own, mut values) = (0_usize, 0_usize);
+    parts(template, |part| match part {
+        TemplatePart::Text(text) => own += text.len(),
+        TemplatePart::Name(name) => {
+            let bytes = into.bytes(&cut_value(name, event, say, into, most));
+            match is_whole(name) {
+                true => own += bytes,
+                false => values += bytes,
+            }
+        }
+    });
+    values + own.min(MESSAGE_OWN_BYTES_MAX)
+}
+
+/// A link that is cut leads nowhere, and what is said aloud is bounded where it is made.
+fn is_whole(name: &str) -> bool {
+    ["link", "say"].contains(&name)
+}
+
+/// A value of at most so many characters; `…` says that there was more, but in a name or an address.
+fn cut_value(name: &str, event: &Event, say: &str, into: Into, most: usize) -> String {
+    let value = value(name, event, say);
+    let most = if is_whole(name) { VALUE_CHARS_MAX } else { most };
+    if value.chars().nth(most).is_none() {
+        return value;
+    }
+    if into == Into::Topic || name == "link" {
+        return value.chars().take(most).collect();
+    }
+    value.chars().take(most - 1).chain(['…']).collect()
+}
+
+fn fill_within(template: &str, event: &Event, say: &str, into: Into, most: usize) -> String {
     let mut out = String::with_capacity(template.len() + 64);
     parts(template, |part| match part {
         TemplatePart::Text(text) => out.push_str(text),
         TemplatePart::Name(name) => {
-            let value = value(name, event, say);
-            let value: String = value.chars().take(VALUE_CHARS_MAX).collect();
+            let value = cut_value(name, event, say, into, most);
             // A name with levels of its own (Zigbee2MQTT has them) is one only as the site has listed it.
             let is_listed = name == "device" && detail(&event.data, name).is_some();
             match into {
@@ -358,6 +421,56 @@ pub(super) mod tests {
             assert_eq!(filled(&delivery, into), format!("[打开]({link})"), "{into:?}");
         }
         assert!(!filled(&delivery, Into::Form).contains("://"));
+    }
+
+    #[test]
+    fn a_message_is_no_longer_than_a_robot_takes() {
+        let link = format!("https://reach.example/c/{}", "k".repeat(60));
+        let long = |address: usize, contact: usize, note: usize| {
+            let mut event = event(&press("opened", "")).unwrap();
+            for (key, chars) in [("address", address), ("contact", contact), ("note", note)] {
+                event.data.detail.insert(key.into(), "长".repeat(chars).into());
+            }
+            event.data.detail.insert("link".into(), link.as_str().into());
+            event
+        };
+        let content = |template: &str, event: &Event| {
+            let body = format!(r#"{{"msgtype":"text","text":{{"content":"{template}"}}}}"#);
+            let filled = fill_message(&body, event, "", Into::Json);
+            let value: Value = serde_json::from_str(&filled).unwrap();
+            value["text"]["content"].as_str().unwrap().to_owned()
+        };
+        let text = "{title}\\n{address}\\n联系人：{contact}\\n{note}\\n{grid} {head} {link}";
+        for (address, contact, note) in [(300, 60, 400), (500, 500, 500), (200, 200, 220)] {
+            let said = content(text, &long(address, contact, note));
+            assert!((1_000..=2_048).contains(&said.len()), "{} bytes", said.len());
+            assert!(said.starts_with("张秀英：紧急按钮求助\n长"), "{said}");
+            assert!(said.ends_with(&format!("…\n桥北一网格 李建国 {link}")), "{said}");
+        }
+        let said = content(text, &long(300, 60, 400));
+        assert!(said.contains(&format!("：{}\n", "长".repeat(60))), "a short value stays whole");
+        assert!(!content(text, &long(100, 100, 100)).contains('…'));
+        // Never below a length that still says something.
+        let said = content(&"{note}".repeat(40), &long(0, 0, 500));
+        assert_eq!(said, format!("{}…", "长".repeat(59)).repeat(40));
+        // A long template of the site's own costs no value more than half.
+        let said = content(&format!("{}{{note}}", "x".repeat(5_000)), &long(0, 0, 300));
+        assert!(said.ends_with(&"长".repeat(300)));
+        // What is said aloud is whole: a device is no robot.
+        let say = "请".repeat(500);
+        let filled = fill_message("{say}{note}{address}", &long(300, 0, 300), &say, Into::Plain);
+        assert!(filled.starts_with(&say) && filled.contains('…'));
+    }
+
+    #[test]
+    fn a_value_is_cut_at_characters_and_says_so() {
+        let mut event = event(&press("opened", "")).unwrap();
+        event.data.detail.insert("note".into(), "长".repeat(501).into());
+        let filled = fill("{note}", &event, "", Into::Plain);
+        assert_eq!(filled, format!("{}…", "长".repeat(499)));
+        assert_eq!(fill("{note}", &event, "", Into::Topic), "长".repeat(500));
+        event.data.detail.insert("note".into(), "长".repeat(500).into());
+        assert_eq!(fill("{note}", &event, "", Into::Plain), "长".repeat(500));
     }
 
     #[test]

@@ -218,6 +218,43 @@ fn p11_s1_the_map_keeps_its_bounds_in_memory_and_on_disk() {
     assert_eq!((again.case(id(2)), again.early(now()).len()), (one.case(id(2)), EARLY));
 }
 
+/// What it finds at a start is mostly old: it is not what the file would be if it were written anew.
+#[test]
+fn p11_s1_a_map_that_is_often_opened_anew_keeps_its_bounds_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("platforms/district.jsonl");
+    map(folder.path())
+        .change(id(1), |case| {
+            case.replies = (0..64).map(|n| format!("{n}{}", "r".repeat(140))).collect();
+        })
+        .unwrap();
+    let line = fs::metadata(&file).unwrap().len();
+    // Each time less than is worth writing anew, and 14 MB in all.
+    assert!(line * 100 < 1024 * 1024 && line * 1_500 > 13 * 1024 * 1024, "{line} bytes");
+    for _ in 0..15 {
+        let again = map(folder.path());
+        for _ in 0..100 {
+            again.change(id(1), |case| case.sent += 1).unwrap();
+        }
+    }
+    let bytes = fs::metadata(&file).unwrap().len();
+    assert!(bytes < 10 * 1024 * 1024, "{bytes} bytes");
+    let case = map(folder.path()).case(id(1)).unwrap();
+    assert_eq!((case.sent, case.replies.len()), (1_500, 64));
+}
+
+/// Pictures that fail for good and all make no line longer and longer.
+#[test]
+fn p11_records_whose_pictures_are_owed_are_bounded() {
+    let mut case = Case::default();
+    let kept = (1..=1_000).filter(|revision| case.say(*revision)).count();
+    assert_eq!((kept, case.said.len()), (256, 256));
+    assert!(case.say(1) && case.has_said(256) && !case.has_said(257));
+    // A line of an earlier version has none.
+    let line = r#"{"open":true,"opening":false,"sent":1,"received":0,"evidence":0,"over":false}"#;
+    assert!(serde_json::from_str::<Case>(line).unwrap().said.is_empty());
+}
+
 fn told() -> ToldStep {
     let (word, by) = ("1".to_owned(), "王芳".to_owned());
     ToldStep { revision: 2, word, by, notes: Vec::new(), until: None }

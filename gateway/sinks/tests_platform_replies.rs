@@ -1,11 +1,11 @@
-//! Replies that came before their case was known, over a store that fails and a map that cannot be read.
+//! Replies that came before their case was known, over a store that fails and a map that cannot be read; a push with a mark before it.
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{CaseMaps, Categories, PlatformReplies, ProfileConfig, RepliesGiven};
+use super::{CaseMaps, Categories, PlatformReplies, ProfileConfig, Pushed, RepliesGiven};
 use crate::{
     base::{Readiness, RealClock},
     domain::{Answer, Body, Clock, Envelope, IncidentId, NoMeter},
@@ -92,4 +92,18 @@ async fn s1_a_reply_is_not_taken_for_a_strangers_while_the_map_cannot_be_read() 
     assert!(matches!(envelope.observation.body, Body::Reply(_)));
     envelope.receipt.settle(Answer::Stored);
     assert!(pushed.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_push_behind_a_byte_order_mark_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let (maps, replies, mut taken) = replies(folder.path());
+    let map = maps.of(&"district".into());
+    map.change(id(), |case| (case.open, case.id) = (true, Some("C-1".into()))).unwrap();
+    let body = format!("\u{feff}{}", json!({"case": "C-1", "id": "r", "status": "1"}));
+    let pushed = tokio::spawn(async move { replies.pushed(body.as_bytes()).await });
+    let envelope = taken.recv().await.unwrap();
+    assert!(matches!(envelope.observation.body, Body::Reply(_)));
+    envelope.receipt.settle(Answer::Stored);
+    assert!(matches!(pushed.await.unwrap(), Ok(Pushed::Answered(_))));
 }

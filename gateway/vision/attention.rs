@@ -2,7 +2,7 @@
 //!
 //! The detector looks for small things in crops ([`super::crops`]) around what differs, at the
 //! picture's own resolution, and at the whole picture now and then. Where too much differs for crops,
-//! it is shown tiles in turn ([`super::tiles`]).
+//! it is shown tiles in turn ([`super::tiles`]), and in the first looks ([`super::first_looks`]) all of them.
 //!
 //! **V13** Where something differs and nobody is found, the next look is shown without its grain, and so
 //! on by turns until somebody is found: in the noise of the dark the model sees nobody at full size
@@ -21,6 +21,7 @@ use super::{
     boxes,
     crops::{crops, is_whole},
     detect::{DetectError, Detector},
+    first_looks::{FIRST_TILES_MAX, FirstLooks},
     opinion::{Opinions, is_same, shows_in_crop},
     tiles::Tiles,
     track::{BEGIN_SCORE, LONE_SCORE, Tracker, group},
@@ -84,6 +85,7 @@ pub struct Attention {
     tracker: Tracker,
     known: Vec<KnownThing>,
     tiles: Tiles,
+    first_looks: FirstLooks,
     opinions: Opinions,
     /// Its pictures are shown without their grain: as they are, they showed nobody where something
     /// differs.
@@ -190,7 +192,7 @@ impl Attention {
         look: &Look,
         regions: &[Bbox],
     ) -> Result<Seen, DetectError> {
-        self.shape = Some(picture.width as f32 / picture.height.max(1) as f32);
+        self.take_shape(picture);
         let mut wanted = regions.to_vec();
         if look.verify {
             let known = self.known.iter().map(|thing| thing.detection.bbox);
@@ -199,10 +201,8 @@ impl Attention {
         let sizes = ((picture.width, picture.height), detector.input_size());
         let crops = crops(&wanted, sizes.0, sizes.1);
         let busy = crops.is_none();
-        let parts = crops.unwrap_or_else(|| {
-            let most = if look.verify { VERIFY_TILES_MAX } else { TILES_MAX };
-            self.tiles.take(look.at, sizes, &self.for_tiles(look, regions), most)
-        });
+        let mut parts = crops.unwrap_or_default();
+        parts.extend(self.take_tiles(look, regions, busy, sizes));
         // Tiles that show all that is wanted need the whole only for what is larger than they are.
         let shown = |one: &Bbox| parts.iter().any(|part| part.overlap(one) > SHOWN);
         let everything =
@@ -234,6 +234,29 @@ impl Attention {
         Ok(seen)
     }
 
+    /// The tiles that are shown now: in the first looks each in which somebody may count, then some in
+    /// turn where the picture is busy.
+    fn take_tiles(
+        &mut self,
+        look: &Look,
+        regions: &[Bbox],
+        busy: bool,
+        sizes: ((u32, u32), (u32, u32)),
+    ) -> Vec<Bbox> {
+        let ((width, _), _) = sizes;
+        if self.first_looks.is_one(look, width) {
+            let mut tiles = self.tiles.take(look.at, sizes, &[WHOLE], FIRST_TILES_MAX);
+            tiles.retain(|one| look.concerns(one));
+            return tiles;
+        }
+        if !busy {
+            return Vec::new();
+        }
+        let most = if look.verify { VERIFY_TILES_MAX } else { TILES_MAX };
+        let wanted = self.for_tiles(look, regions);
+        self.tiles.take(look.at, sizes, &wanted, most)
+    }
+
     /// What tiles may show better than the whole picture: not a thing so large that it fills its region,
     /// or a tile.
     fn for_tiles(&self, look: &Look, regions: &[Bbox]) -> Vec<Bbox> {
@@ -251,6 +274,15 @@ impl Attention {
     fn believable(&self, at: Timestamp, found: Vec<Detection>) -> Vec<Detection> {
         let is_known = |one: &Detection| self.tracker.follows(at, self.shape(), one);
         found.into_iter().filter(|one| one.score >= LONE_SCORE || is_known(one)).collect()
+    }
+
+    /// The same place lies elsewhere in pictures of another shape: a sub-stream is often 4:3 where its
+    /// main stream is 16:9.
+    fn take_shape(&mut self, picture: &Picture) {
+        let shape = picture.width.max(1) as f32 / picture.height.max(1) as f32;
+        if let Some(before) = self.shape.replace(shape) {
+            self.tracker.reshape(shape / before);
+        }
     }
 
     fn shape(&self) -> f32 {

@@ -6,6 +6,7 @@ mod catalog;
 mod clutter;
 mod crops;
 mod detect;
+mod first_looks;
 mod heads;
 mod likeness;
 mod load;

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Attention, Catalog, Detector, LookResult, tests_graph};
+use super::{Attention, Catalog, Detector, LookResult, first_looks::FIRST_LOOKS, tests_graph};
 use crate::domain::{Bbox, Look, LookArea, Picture};
 
 const WHITE: u8 = 255;
@@ -18,7 +18,18 @@ struct Bench {
 }
 
 impl Bench {
+    /// Nobody was there when it was looked at first.
     fn new() -> Self {
+        let mut bench = Self::unlooked();
+        for _ in 0..FIRST_LOOKS {
+            bench.look(1_000, Some(DARK), |_| {});
+        }
+        bench.runs = 0;
+        bench
+    }
+
+    /// Nothing was looked at yet.
+    fn unlooked() -> Self {
         let folder = tests_graph::one_person(false);
         let catalog = Catalog::read(folder.path()).unwrap();
         let spec = catalog.get("tiny").unwrap();
@@ -210,6 +221,9 @@ fn v4_a_probe_tells_nothing_that_will_be_shown_again_and_says_that_somebody_is_n
 fn nobody_is_looked_for_where_no_rule_looks_and_who_was_there_is_not_kept() {
     let mut bench = Bench::with_one_who_stays();
     let corner = LookArea::of(|cell| cell.x1 <= 0.05 && cell.y1 <= 0.05).map(std::sync::Arc::new);
+    for _ in 0..FIRST_LOOKS {
+        bench.look(1_000, Some(WHITE), |look| look.area = corner.clone());
+    }
     let changes = |look: &mut Look| {
         (look.whole, look.regions) = (false, vec![Bbox::new(0.7, 0.7, 0.8, 0.8)]);
         look.area = corner.clone();
@@ -221,4 +235,32 @@ fn nobody_is_looked_for_where_no_rule_looks_and_who_was_there_is_not_kept() {
     // The whole of it, where that is due, shows him all the same.
     let seen = bench.look(200, Some(WHITE), |look| look.area = corner.clone());
     assert!(bench.runs == before + 1 && seen.feedback.holds && !seen.feedback.found);
+}
+
+/// Something bright, so small that it falls between the pixels to which the whole picture is shrunk, on a
+/// dark 1080p picture: in its tile the model sees somebody.
+fn small_in_the_corner() -> Vec<u8> {
+    const BRIGHT: u8 = 200;
+    const FROM: usize = 20;
+    const TO: usize = 40;
+    let mut rgb = vec![DARK; 1_920 * 1_080 * 3];
+    for row in rgb.chunks_exact_mut(1_920 * 3).take(TO).skip(FROM) {
+        row[FROM * 3..TO * 3].fill(BRIGHT);
+    }
+    rgb
+}
+
+#[test]
+fn v3_who_stood_there_small_before_anybody_looked_is_found_in_the_first_looks() {
+    let mut bench = Bench::unlooked();
+    let rgb = small_in_the_corner();
+    for n in 0..8 {
+        let seen = bench.look(1_000, Some(DARK), |look| {
+            look.picture = Some(Picture::of_rgb(1_920, 1_080, rgb.clone(), look.at));
+        });
+        assert!(seen.feedback.holds, "look {n}");
+        assert_eq!(seen.runs > 1, n < FIRST_LOOKS, "look {n}: {} runs", seen.runs);
+        let tracks = seen.tracks.unwrap();
+        assert_eq!(tracks.len(), usize::from(n > 0), "look {n}: {tracks:?}");
+    }
 }

@@ -97,6 +97,11 @@ impl Tracker {
         told.map(|track| track.report(at, shape)).collect()
     }
 
+    /// Pictures are `by` times as wide for their height from now on, and show the same.
+    pub(super) fn reshape(&mut self, by: f32) {
+        self.tracks.iter_mut().for_each(|track| track.reshape(by));
+    }
+
     /// Whether a thing is followed that this may be, by its place.
     pub(super) fn follows(&self, at: Timestamp, shape: f32, detection: &Detection) -> bool {
         self.tracks.iter().any(|track| {

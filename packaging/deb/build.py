@@ -100,7 +100,7 @@ def program(version):
 
 
 def fill(root, options):
-    # A folder a version: `gridpost update` puts others beside it, and postinst sets the link `current`.
+    # A folder a version: `gridpost update` puts others beside it, preinst keeps the old one, and postinst sets `current`.
     binary = put(root, os.path.abspath(options.binary), program(options.version), 0o755)
     os.makedirs(os.path.join(root, "usr/bin"))
     os.symlink("../lib/gridpost/current/gridpost", os.path.join(root, "usr/bin/gridpost"))
@@ -160,7 +160,7 @@ Description: edge gateway of a community police room
  city's grid event platform. Loses nothing.
 """)
     write(root, "DEBIAN/conffiles", "".join(f"/etc/gridpost/{name}\n" for _, name in CONFIG))
-    for name in ("postinst", "prerm", "postrm"):
+    for name in ("preinst", "postinst", "prerm", "postrm"):
         with open(os.path.join(HERE, name), encoding="utf-8") as file:
             write(root, f"DEBIAN/{name}", file.read().replace("@VERSION@", options.version), 0o755)
     return debian

@@ -58,6 +58,10 @@ told() {
   stop "no $1 in $events"
 }
 owner() { [ "$(in_root stat -c %U:%G:%a "$1")" = "$2" ] || stop "$1 is $(in_root stat -c %U:%G:%a "$1"), not $2"; }
+chosen() {
+  [ "$(in_root readlink /usr/lib/gridpost/current)" = "$1" ] || stop "current is $(in_root readlink /usr/lib/gridpost/current), not $1"
+  must gridpost --version
+}
 
 must apt-get update
 must apt-get install -y --no-install-recommends /old.deb
@@ -73,8 +77,12 @@ in_root runuser -u gridpost -- gridpost doctor -c /etc/gridpost/gridpost.toml --
 grep -q '网关没有运行' "$work/doctor" || { cat "$work/doctor" >&2; stop "the doctor does not say that nothing runs"; }
 
 echo '# changed by hand' >>"$root/etc/gridpost/gridpost.toml"
+# A password that a shell would take to pieces.
+install -m 600 /dev/null "$root/etc/gridpost/environment"
+echo 'PASS=a&b c' >"$root/etc/gridpost/environment"
 start; press 2
 must apt-get install -y --no-install-recommends /new.deb
+chosen "versions/$(in_root dpkg-query -W -f '${Version}' gridpost)"
 grep -q 'changed by hand' "$root/etc/gridpost/gridpost.toml" || stop "the upgrade took the configuration away"
 owner /etc/gridpost/gridpost.toml root:gridpost:640
 press 3
@@ -86,12 +94,31 @@ presses=$(in_root runuser -u gridpost -- gridpost incidents -c /etc/gridpost/gri
 end
 say "upgraded while it ran to $(in_root dpkg-query -W -f '${Version}' gridpost): configuration, data and presses are there"
 
+version=$(in_root dpkg-query -W -f '${Version}' gridpost)
+cp "$root/etc/gridpost/gridpost.toml" "$work/config"
+echo 'nonsense = [' >>"$root/etc/gridpost/gridpost.toml"
+# The power may go after each of these two: a whole program is there.
+must dpkg --unpack /new.deb; chosen "versions/$version+kept"
+must dpkg --configure gridpost
+grep -q 'cannot use this configuration' "$work/said" || stop "a configuration that was refused is not told"
+chosen "versions/$version+kept"
+cat "$work/config" >"$root/etc/gridpost/gridpost.toml"
+must dpkg-reconfigure gridpost; chosen "versions/$version"
+[ ! -e "$root/usr/lib/gridpost/versions/$version+kept" ] || stop "what was kept stays for good"
+say "a new program that refuses the configuration is not switched to until that is mended"
+
 must apt-get remove -y gridpost
 [ ! -e "$root/usr/bin/gridpost" ] || stop "removed, and the program is there"
 [ ! -e "$root/usr/lib/gridpost" ] || stop "removed, and the models are there"
 [ -s "$root$events" ] && [ -d "$root/var/lib/gridpost/journal" ] || stop "removal took data away"
 [ -f "$root/etc/gridpost/gridpost.toml" ] || stop "removal took the configuration away"
 say "removed: data and configuration stay"
+must apt-get install -y --no-install-recommends /new.deb
+chosen "versions/$version"
+must systemctl is-enabled gridpost.service gridpost-update.timer
+[ ! -e "$root/etc/gridpost/.removed" ] || stop "the mark of the removal stays"
+must apt-get remove -y gridpost
+say "installed again, it is enabled as it was"
 must dpkg --purge gridpost
 for gone in /var/lib/gridpost /etc/gridpost /lib/systemd/system/gridpost.service /usr/share/gridpost; do
   [ ! -e "$root$gone" ] || stop "purged, and $gone is there"

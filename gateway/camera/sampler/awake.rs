@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Sampler, Step, describe};
+use super::{STEP_BACK, Sampler, Step, describe};
 use crate::{
     base::thread_cpu_time,
     camera::gate::{SleepReason, WakeCause},
@@ -52,7 +52,10 @@ impl Sampler {
         let Some(decoder) = &mut self.decoder else { return };
         while let Some(frame) = decoder.receive() {
             self.meter.add(Metric::CameraFrames, self.id.as_str(), 1);
-            if self.gate.wants(frame.at) {
+            // What lay in the decoder when the clock was set back is of a time that is over: looked at, it would
+            // put off all that comes until then.
+            let over = self.last_at.is_some_and(|last| frame.at > last + STEP_BACK);
+            if !over && self.gate.wants(frame.at) {
                 self.frames.push_back(frame);
             }
         }
@@ -131,5 +134,10 @@ impl Sampler {
         self.frames.clear();
         self.converter = ColorConverter::default();
         self.meter.set(Metric::CameraLevel, self.id.as_str(), 1.0);
+        // It may sleep in the middle of a long group: looks between key frames begin at the one before.
+        let key = self.ring.lock().ok().and_then(|ring| ring.key_by(at));
+        if let Some(key) = key {
+            self.group_begins(key);
+        }
     }
 }

@@ -33,8 +33,8 @@ impl Between {
 }
 
 impl Sampler {
-    /// A key frame of a sleeping camera has come, the one of this number: what is known of the group
-    /// before it is of no more use.
+    /// The group that goes on began with the key frame of this number: it has come, or the camera falls
+    /// asleep behind it. What is known of another group is of no more use.
     pub(super) fn group_begins(&mut self, number: u64) {
         if let Some(decoder) = self.between.begins(number) {
             self.pool.give_back(decoder);

@@ -404,6 +404,28 @@ fn v7_a_clock_that_is_set_back_or_forward_blinds_nobody() {
     }
 }
 
+/// Pictures that wait in the decoder for their turn come out after the step, and are of the time before it.
+#[test]
+fn v7_a_clock_that_is_set_back_while_pictures_lie_in_the_decoder_blinds_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let coded = ["-bf", "2"];
+    for from in [14.0, 14.1, 14.2, 14.3, 14.4] {
+        let mut packets = packets(&clip(folder.path(), 24, 10, &Stands(13.0, 16.0), &coded));
+        let step = SignedDuration::from_hours(-8);
+        packets
+            .iter_mut()
+            .filter(|packet| seconds(packet.at) >= from)
+            .for_each(|packet| packet.at += step);
+        let mut bench = Bench::new(serde_json::json!({ "decode": "full" }), false);
+        // One by one, as they come.
+        let looks: Vec<_> = packets.iter().flat_map(|packet| bench.play([packet])).collect();
+        let of_then: Vec<f64> =
+            times(&looks).into_iter().map(|at| at - step.as_secs_f64()).collect();
+        let seen = of_then.iter().filter(|at| (15.0..20.0).contains(*at)).count();
+        assert!(seen >= 24, "from {from}: {seen} of 25 looks in 15 to 20 s");
+    }
+}
+
 #[test]
 fn v2_asleep_it_holds_no_decoder_and_no_frame_and_gives_back_what_it_had() {
     let folder = tempfile::tempdir().unwrap();

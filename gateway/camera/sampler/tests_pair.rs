@@ -432,3 +432,21 @@ fn v9_between_key_frames_that_are_far_apart_the_sub_stream_is_looked_at_too() {
         alone.times()
     );
 }
+
+/// It falls asleep in the middle of a group of 8 s: who comes before the next key frame is seen.
+#[test]
+fn v9_a_camera_that_falls_asleep_between_two_key_frames_is_looked_at_before_the_next() {
+    let twice = "drawbox=x=140:y=40:w=40:h=80:color=white:t=fill:enable='gte(t,8.95)*lt(t,9.75)+gte(t,12.15)*lt(t,13.35)'";
+    let (nobody, twice) = (Stands(50.0, 51.0), ["-vf", twice]);
+    let sub = stream("320x240", 20, 80, &nobody, &twice);
+    let main = stream("640x480", 20, 20, &nobody, &twice);
+    let mut bench = Bench::new(serde_json::json!({}));
+    bench.play(&sub, &main, 0);
+    bench.assert_in_order();
+    let seen = bench.seen();
+    for comes in [9.0, 12.2] {
+        let in_time = |at: f64| (comes - 0.05..comes + 0.4).contains(&at);
+        assert!(seen.iter().any(|(at, _)| in_time(*at)), "{comes}: {seen:?}");
+    }
+    assert!(bench.sampler.gate.level() == 1 && bench.pool.counts().1 == 0);
+}

@@ -3,9 +3,10 @@
 //! The new program counts when it has been ready for ten minutes, or when somebody confirms it. Until then
 //! the one before comes back by itself if the new one does not run, or is not ready in time. Nothing that was
 //! acknowledged is lost by going back: both work on the same data folder, and going back past a store that the
-//! old program cannot read is refused.
+//! old program cannot read is refused. Who decides is the version before: one that is broken may find itself well.
 
 mod archive;
+mod outlook;
 mod versions;
 
 use std::{
@@ -14,23 +15,16 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{Failure, load, print_row};
-use crate::{
-    base::RealClock,
-    domain::Clock,
-    runtime::{RunningFacts, how_it_runs},
-    store,
-};
+use crate::{base::RealClock, domain::Clock, runtime::how_it_runs, store};
+use archive::Manifest;
+use outlook::{Outlook, judge, parts};
 use versions::{Probation, Versions, is_newer};
 
-/// Ready for so long without a break, it is confirmed.
-const READY_FOR: SignedDuration = SignedDuration::from_mins(10);
-/// Not confirmed by then, it goes.
-const TRIED_FOR: SignedDuration = SignedDuration::from_mins(30);
-/// The watch looks each minute: one who was away three times does not come back.
-const AWAY_MAX: u32 = 3;
+/// Another command is done by then, or it waits for a person.
+const LOCK_WITHIN: Duration = Duration::from_secs(5);
 
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("action").required(true).args(["file", "confirm", "roll_back", "watch", "status"])))]
@@ -74,6 +68,19 @@ pub(crate) struct Args {
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let versions = Versions::at(&args.root);
     let now = RealClock::start().now().wall;
+    if args.status {
+        return print_row(&status(&versions).map_err(Failure::Other)?);
+    }
+    // Two at once would write the same files, and one could go back from what the other installs.
+    let Some(_lock) = versions.lock(LOCK_WITHIN).map_err(Failure::Other)? else {
+        if args.watch {
+            // The next look is in a minute.
+            return Ok(());
+        }
+        return Err(Failure::Other(
+            "另一个 gridpost update 正在进行，等它结束再试 (another `gridpost update` is at work: try again when it has ended)".into(),
+        ));
+    };
     let done = match &args.file {
         Some(file) => install(args, &versions, file, now)?,
         None if args.confirm => confirm(&versions).map_err(Failure::Other)?,
@@ -81,8 +88,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
             let probation = on_probation(&versions).map_err(Failure::Other)?;
             roll_back(args, &versions, &probation, "有人要求 (as asked)")?
         }
-        None if args.watch => watch(args, &versions, now)?,
-        None => status(&versions).map_err(Failure::Other)?,
+        None => watch(args, &versions, now)?,
     };
     done.iter().try_for_each(|line| print_row(line))
 }
@@ -94,15 +100,15 @@ fn on_probation(versions: &Versions) -> Result<Probation, String> {
     })
 }
 
-fn status(versions: &Versions) -> Result<Vec<String>, String> {
+fn status(versions: &Versions) -> Result<String, String> {
     let current = versions.current()?;
-    Ok(vec![match versions.probation()? {
-        None => current.clone(),
+    Ok(match versions.probation()? {
+        None => current,
         Some(probation) => format!(
             "{current}，试用中，之前是 {} (being tried; {} was before)",
             probation.before, probation.before
         ),
-    }])
+    })
 }
 
 fn install(
@@ -121,18 +127,9 @@ fn install(
     }
     let signed = archive::read(file, &args.key).map_err(other)?;
     let version = signed.manifest.version.clone();
-    if version == before || !(args.older || is_newer(&version, &before)) {
-        return Err(other(format!(
-            "{version} 不比正在用的 {before} 新 ({version} is not newer than {before}, which runs; --older takes an older one)"
-        )));
-    }
-    if signed.manifest.store_format > store::FORMAT && !args.no_way_back {
-        return Err(other(format!(
-            "{version} 会把数据升级到格式 {}，{before} 读不了，装了就回不来：先备份，再加 --no-way-back ({version} migrates the data folder to format {}, which {before} cannot read: back up first, then --no-way-back)",
-            signed.manifest.store_format, signed.manifest.store_format
-        )));
-    }
+    may_be_taken(args, &signed.manifest, &before).map_err(other)?;
     let config = load(&args.config)?;
+    reads_the_data(&signed.manifest, &config.data.path).map_err(other)?;
     versions.put(&version, &signed.bytes).map_err(other)?;
     if let Err(why) = accepts(&versions.program(&version), &args.config) {
         versions.remove(&version);
@@ -161,6 +158,34 @@ fn install(
     ])
 }
 
+/// Newer, unless somebody wants an older one, and with a way back, unless somebody goes without.
+fn may_be_taken(args: &Args, manifest: &Manifest, before: &str) -> Result<(), String> {
+    let Manifest { version, store_format, .. } = manifest;
+    if version == before || !(args.older || is_newer(version, before)) {
+        return Err(format!(
+            "{version} 不比正在用的 {before} 新 ({version} is not newer than {before}, which runs; --older takes an older one)"
+        ));
+    }
+    if *store_format > store::FORMAT && !args.no_way_back {
+        return Err(format!(
+            "{version} 会把数据升级到格式 {store_format}，{before} 读不了，装了就回不来：先备份，再加 --no-way-back ({version} migrates the data folder to format {store_format}, which {before} cannot read: back up first, then --no-way-back)"
+        ));
+    }
+    Ok(())
+}
+
+/// A program refuses a data folder of a newer format than its own: with it this box would have no gateway.
+fn reads_the_data(manifest: &Manifest, data: &Path) -> Result<(), String> {
+    let Manifest { version, store_format, .. } = manifest;
+    let format = store::format_of(data).unwrap_or_default();
+    if format > *store_format {
+        return Err(format!(
+            "数据是格式 {format}，{version} 最多读格式 {store_format}，没有安装：要用它，先用当时的备份 `gridpost store restore` ({version} reads format {store_format} at most, and the data folder has format {format}; nothing was changed: to use it, `gridpost store restore` a backup of that time first)"
+        ));
+    }
+    Ok(())
+}
+
 /// Whether the new program takes the configuration of this box.
 fn accepts(program: &Path, config: &Path) -> Result<(), String> {
     let mut check = Command::new(program);
@@ -177,6 +202,7 @@ fn accepts(program: &Path, config: &Path) -> Result<(), String> {
 fn confirm(versions: &Versions) -> Result<Vec<String>, String> {
     let probation = on_probation(versions)?;
     versions.settle()?;
+    versions.keep_only(&[&probation.version, &probation.before]);
     Ok(vec![format!("已确认 {} (confirmed)", probation.version)])
 }
 
@@ -198,6 +224,7 @@ fn roll_back(
     versions.switch(before).map_err(Failure::Other)?;
     versions.settle().map_err(Failure::Other)?;
     restart(args)?;
+    versions.keep_only(&[version, before]);
     Ok(vec![format!("{version} → {before}：{why} (rolled back)")])
 }
 
@@ -219,52 +246,6 @@ fn watch(args: &Args, versions: &Versions, now: Timestamp) -> Result<Vec<String>
     }
 }
 
-/// What is to become of an update.
-#[derive(Debug, PartialEq, Eq)]
-enum Outlook {
-    Wait,
-    Confirm,
-    Back(&'static str),
-}
-
-fn judge(
-    probation: &mut Probation,
-    facts: Option<&Result<RunningFacts, String>>,
-    program: &Path,
-    now: Timestamp,
-) -> Outlook {
-    let runs = facts.and_then(|facts| facts.as_ref().ok());
-    let runs = runs.filter(|facts| Path::new(&facts.program) == program);
-    probation.away = if runs.is_some() { 0 } else { probation.away + 1 };
-    let ready = runs.is_some_and(|facts| {
-        parts(&facts.reasons).iter().all(|part| probation.ill_before.contains(part))
-    });
-    // It may have ended and begun anew between two looks: then it is ready for as long as it runs.
-    let began = runs.map(|facts| now - Duration::from_secs(facts.up_s.min(86_400)));
-    probation.ready_since = match (ready, probation.ready_since) {
-        (false, _) => None,
-        (true, since) => Some(since.unwrap_or(now).max(began.unwrap_or(now))),
-    };
-    let ready_for = probation.ready_since.map(|since| now.duration_since(since));
-    if ready_for.is_some_and(|time| time >= READY_FOR) {
-        return Outlook::Confirm;
-    }
-    if probation.away >= AWAY_MAX {
-        return Outlook::Back("新版本没有运行起来 (the new version does not run)");
-    }
-    // Backwards too: a clock that was set back would try it for ever.
-    if now.duration_since(probation.since).abs() >= TRIED_FOR {
-        return Outlook::Back("30 分钟内没有就绪满 10 分钟 (not ready for 10 min within 30)");
-    }
-    Outlook::Wait
-}
-
-/// `sink city: away` is of the part `sink city`.
-fn parts(reasons: &[String]) -> Vec<String> {
-    let part = |reason: &String| reason.split(": ").next().unwrap_or_default().to_owned();
-    reasons.iter().map(part).collect()
-}
-
 fn restart(args: &Args) -> Result<(), Failure> {
     if args.no_restart {
         return Ok(());
@@ -275,90 +256,5 @@ fn restart(args: &Args) -> Result<(), Failure> {
         _ => Err(Failure::Other(
             "程序已切换，但服务没有重启：systemctl restart gridpost (switched, and the service was not restarted)".into(),
         )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn probation() -> Probation {
-        Probation {
-            version: "2".into(),
-            before: "1".into(),
-            before_reads: 2,
-            since: Timestamp::UNIX_EPOCH,
-            ready_since: None,
-            ill_before: vec!["sink city".into()],
-            away: 0,
-        }
-    }
-
-    fn at(minutes: i64) -> Timestamp {
-        Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes)
-    }
-
-    fn runs(minutes: u64, program: &str, reasons: &[&str]) -> Result<RunningFacts, String> {
-        Ok(RunningFacts {
-            up_s: minutes * 60,
-            program: program.into(),
-            reasons: reasons.iter().map(|reason| (*reason).to_owned()).collect(),
-            ..RunningFacts::default()
-        })
-    }
-
-    fn look(
-        probation: &mut Probation,
-        facts: Option<&Result<RunningFacts, String>>,
-        minutes: i64,
-    ) -> Outlook {
-        judge(probation, facts, Path::new("/new"), at(minutes))
-    }
-
-    #[test]
-    fn ten_minutes_of_readiness_without_a_break_confirm() {
-        let mut probation = probation();
-        for minute in 1..=10 {
-            let facts = runs(minute, "/new", &["sink city: away"]);
-            assert_eq!(
-                look(&mut probation, Some(&facts), minute as i64),
-                Outlook::Wait,
-                "{minute}"
-            );
-        }
-        assert_eq!(look(&mut probation, Some(&runs(11, "/new", &[])), 11), Outlook::Confirm);
-    }
-
-    #[test]
-    fn a_break_begins_the_ten_minutes_anew_and_thirty_are_the_end() {
-        let mut probation = probation();
-        look(&mut probation, Some(&runs(1, "/new", &[])), 1);
-        assert_eq!(
-            look(&mut probation, Some(&runs(9, "/new", &["sink new: away"])), 9),
-            Outlook::Wait
-        );
-        assert_eq!(look(&mut probation, Some(&runs(12, "/new", &[])), 12), Outlook::Wait);
-        // It was started anew meanwhile, and nobody saw it.
-        assert_eq!(look(&mut probation, Some(&runs(1, "/new", &[])), 22), Outlook::Wait);
-        assert_eq!(look(&mut probation, Some(&runs(8, "/new", &[])), 29), Outlook::Wait);
-        assert!(matches!(look(&mut probation, Some(&runs(9, "/new", &[])), 30), Outlook::Back(_)));
-        let mut early = self::probation();
-        early.since = at(40);
-        assert!(matches!(look(&mut early, Some(&runs(1, "/new", &[])), 5), Outlook::Back(_)));
-    }
-
-    #[test]
-    fn one_that_does_not_run_goes_at_the_third_look() {
-        let mut probation = probation();
-        let (silent, old) = (Err("no answer".to_owned()), runs(90, "/old", &[]));
-        assert_eq!(look(&mut probation, None, 1), Outlook::Wait);
-        assert_eq!(look(&mut probation, Some(&silent), 2), Outlook::Wait);
-        // The old program is not the new one, however well it is.
-        assert!(matches!(look(&mut probation, Some(&old), 3), Outlook::Back(_)));
-        let mut twice = self::probation();
-        look(&mut twice, None, 1);
-        look(&mut twice, None, 2);
-        look(&mut twice, Some(&runs(1, "/new", &[])), 3);
-        assert_eq!(look(&mut twice, None, 4), Outlook::Wait);
     }
 }

@@ -1,7 +1,8 @@
 //! Fusion at the desk: a finding becomes part of a live incident, or takes one up, or is raised by one.
 //!
 //! A joined key belongs to its incident until that ends, which is when the last of its keys has
-//! ended (a press: when a person closes it). `detail.fusion` lists what was joined and by which
+//! ended; one that was joined to a press, which ends when a person closes it, until its own end.
+//! `detail.fusion` lists what was joined and by which
 //! rule; `why` says it in words.
 
 use serde_json::{Value, json};

@@ -6,12 +6,25 @@ use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::lengths::{by_tier, tier_of};
 use crate::domain::{Kind, Level, LimitSpan, Posture, Severity, Tier};
 
 /// Rows of limits and of contacts; more are a mistake.
 const ROWS_MAX: usize = 1_000;
 /// Names of the four steps of urging, in the order of the ladder.
 const URGES: [&str; 4] = ["催办", "督办（黄牌）", "督办（红牌）", "督办（黑牌）"];
+
+/// Tiers as the file writes them.
+const TIERS: [(Tier, &str); 4] = [
+    (Tier::Urgent, "urgent"),
+    (Tier::Small, "small"),
+    (Tier::Slow, "slow"),
+    (Tier::Complex, "complex"),
+];
+/// Of all kinds: the one whose tier does not come from its severity, and another.
+const KINDS: [Kind; 2] = [Kind::EmergencyButton, Kind::Intrusion];
+const SEVERITIES: [Severity; 4] =
+    [Severity::EMERGENCY, Severity::ALERT, Severity::NOTICE, Severity::MINOR];
 
 /// `[life]`: who may take which step of a case, and within what time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -154,7 +167,8 @@ impl Config {
         problems
     }
 
-    /// Warnings as (key, message): rows that an earlier one leaves nothing for.
+    /// Warnings as (key, message): rows that an earlier one leaves nothing for, and rows by which a case is
+    /// to be over before somebody has to take it on.
     pub fn warnings(&self) -> Vec<(&'static str, String)> {
         let all = self.limit.iter().position(LimitRow::fits_all);
         let shadowed = all.filter(|at| at + 1 < self.limit.len());
@@ -162,7 +176,11 @@ impl Config {
             let message = format!("row {} fits every case: those after it never count", at + 1);
             ("limit", message)
         });
-        told.into_iter().collect()
+        let hurried = self.limit.iter().enumerate().filter_map(|(at, row)| {
+            let why = row.hurries(self.limit.get(..at).unwrap_or_default())?;
+            Some(("limit", format!("row {}: {why}", at + 1)))
+        });
+        told.into_iter().chain(hurried).collect()
     }
 }
 
@@ -175,13 +193,58 @@ impl LimitRow {
     }
 
     fn contradiction(&self) -> Option<String> {
-        let [finish, accept] = [("finish", self.finish), ("accept", self.accept)];
-        let length = |span: Option<LimitSpan>| match span? {
-            LimitSpan::Seconds(seconds) => Some(SignedDuration::from_secs(seconds.into())),
-            LimitSpan::Days(days) => Some(SignedDuration::from_hours(24 * i64::from(days))),
-        };
-        (length(finish.1)? < length(accept.1)?)
-            .then(|| format!("`{}` is before `{}`", finish.0, accept.0))
+        let (finish, accept) = (self.finish?, self.accept?);
+        (length(finish) < length(accept)).then(|| "`finish` is before `accept`".to_owned())
+    }
+
+    /// It says `finish` alone, and that is before what `accept` is by default for cases that it fits.
+    fn hurries(&self, earlier: &[Self]) -> Option<String> {
+        let finish = self.finish.filter(|_| self.accept.is_none())?;
+        let fits =
+            |tier| self.fits_tier(tier) && !earlier.iter().any(|row| row.takes_all_of(self, tier));
+        let later = TIERS.into_iter().filter(|&(tier, _)| fits(tier)).filter_map(|(tier, name)| {
+            // The kind counts for who is told alone.
+            let accept = by_tier(tier, Kind::Report).accept;
+            let is_later = length(finish) < length(accept);
+            is_later.then(|| format!("{} for tier `{name}`", String::from(accept)))
+        });
+        let later: Vec<String> = later.collect();
+        let said = later.join(", ");
+        (!later.is_empty()).then(|| {
+            format!("`finish` is before `accept`, which it does not say and is by default {said}")
+        })
+    }
+
+    /// Whether it fits cases of this tier.
+    fn fits_tier(&self, tier: Tier) -> bool {
+        let kinds: &[Kind] = if self.kinds.is_empty() { &KINDS } else { &self.kinds };
+        let severities: &[Severity] =
+            if self.severities.is_empty() { &SEVERITIES } else { &self.severities };
+        let is_of_tier =
+            |kind: Kind| severities.iter().any(|&severity| tier_of(kind, severity) == tier);
+        (self.tiers.is_empty() || self.tiers.contains(&tier))
+            && kinds.iter().any(|&kind| is_of_tier(kind))
+    }
+
+    /// Whether it leaves no case of this tier for a later row.
+    fn takes_all_of(&self, later: &Self, tier: Tier) -> bool {
+        self.postures.is_empty()
+            && holds(&self.kinds, &later.kinds)
+            && holds(&self.severities, &later.severities)
+            && (self.tiers.is_empty() || self.tiers.contains(&tier))
+    }
+}
+
+/// Whether these are among those; none are all.
+fn holds<T: PartialEq>(those: &[T], these: &[T]) -> bool {
+    those.is_empty() || (!these.is_empty() && these.iter().all(|one| those.contains(one)))
+}
+
+/// For a comparison: a working day as a whole day.
+fn length(span: LimitSpan) -> SignedDuration {
+    match span {
+        LimitSpan::Seconds(seconds) => SignedDuration::from_secs(seconds.into()),
+        LimitSpan::Days(days) => SignedDuration::from_hours(24 * i64::from(days)),
     }
 }
 
@@ -223,6 +286,39 @@ mod tests {
         ] {
             let why = read(text).unwrap_err().to_string();
             assert!(why.contains(part), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_case_that_is_to_be_over_before_it_is_taken_on_is_told() {
+        let hurried = |row: &str| -> Vec<String> {
+            let config: Config = toml::from_str(&format!("[[limit]]\n{row}\n")).unwrap();
+            assert!(config.problems().is_empty(), "{row}");
+            config.warnings().into_iter().map(|(key, why)| format!("{key}: {why}")).collect()
+        };
+        let said =
+            "limit: row 1: `finish` is before `accept`, which it does not say and is by default";
+        assert_eq!(
+            hurried("kinds = [\"report\"]\nfinish = \"10min\""),
+            [format!("{said} 15min for tier `small`, 2h for tier `slow`, 24h for tier `complex`")]
+        );
+        assert_eq!(
+            hurried("kinds = [\"report\"]\nseverities = [1, 3]\nfinish = \"10min\""),
+            [format!("{said} 2h for tier `slow`")]
+        );
+        assert_eq!(
+            hurried("kinds = [\"emergency-button\"]\nfinish = \"2min\""),
+            [format!("{said} 3min for tier `urgent`")]
+        );
+        for fine in [
+            "tiers = [\"small\"]\nfinish = \"15min\"",
+            "kinds = [\"emergency-button\"]\nseverities = [2]\nfinish = \"3min\"",
+            "finish = \"1d\"",
+            "accept = \"5min\"\nfinish = \"10min\"",
+            // The row before has all that are slower.
+            "tiers = [\"slow\", \"complex\"]\naccept = \"5min\"\n[[limit]]\nkinds = [\"report\"]\nfinish = \"1h\"",
+        ] {
+            assert_eq!(hurried(fine), Vec::<String>::new(), "{fine}");
         }
     }
 }

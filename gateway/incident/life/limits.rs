@@ -11,10 +11,13 @@
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::config::{Config, Contact, LimitRow};
+use super::{
+    config::{Config, Contact, LimitRow},
+    lengths::{Lengths, by_tier, tier_of},
+};
 use crate::domain::{
     Calendar, CaseStep, Deadline, Escalation, GATEWAY, Incident, Kind, Level, Light, LimitEvent,
-    LimitRun, LimitSpan, LimitStep, Now, Posture, ReplyTo, Severity, Stage, Tier, What,
+    LimitRun, LimitSpan, LimitStep, Now, Posture, ReplyTo, Stage, Tier, What,
 };
 
 /// What the site says of limits.
@@ -35,43 +38,6 @@ impl Default for Limits {
         let mut limits = Self::new(&Config::default(), Calendar::default(), TimeZone::UTC);
         limits.be_silent();
         limits
-    }
-}
-
-/// The lengths that count for a case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Lengths {
-    accept: LimitSpan,
-    dispatch: LimitSpan,
-    handle: LimitSpan,
-    verify: LimitSpan,
-    finish: LimitSpan,
-    answer: LimitSpan,
-    escalate: LimitSpan,
-    escalates: bool,
-}
-
-/// Urgent is minutes; small, slow and complex are the grid's usual 2 h, 2 d and 7 d.
-fn by_tier(tier: Tier, kind: Kind) -> Lengths {
-    use LimitSpan::{Days, Seconds};
-    let min = |minutes: u32| Seconds(minutes * 60);
-    let (accept, dispatch, handle, verify, finish, answer) = match tier {
-        Tier::Urgent => (min(3), min(10), min(20), min(10), min(30), min(10)),
-        Tier::Small => (min(15), min(30), min(60), min(60), min(120), min(30)),
-        Tier::Slow => (min(120), min(240), Days(1), Days(1), Days(2), min(240)),
-        Tier::Complex => (min(1_440), Days(1), Days(5), Days(2), Days(7), Days(1)),
-    };
-    // These report: there is nothing to be done.
-    let escalates = !matches!(kind, Kind::Patrol | Kind::Posture);
-    Lengths { accept, dispatch, handle, verify, finish, answer, escalate: accept, escalates }
-}
-
-fn tier_of(kind: Kind, severity: Severity) -> Tier {
-    match (kind, severity.level()) {
-        (Kind::EmergencyButton, _) | (_, 1) => Tier::Urgent,
-        (_, 2) => Tier::Small,
-        (_, 3) => Tier::Slow,
-        _ => Tier::Complex,
     }
 }
 
@@ -194,8 +160,23 @@ impl Limits {
         span: LimitSpan,
     ) -> LimitRun {
         let by = self.later(since, span);
-        let run = LimitRun::new(step, since, by, matches!(span, LimitSpan::Days(_)));
-        if lengths.escalates { run } else { LimitRun { at: None, ..run } }
+        let mut run = LimitRun::new(step, since, by, matches!(span, LimitSpan::Days(_)));
+        run.at = lengths.escalates.then(|| self.warns_at(&run));
+        run
+    }
+
+    /// When 80 % of it are over, of the time that it counts: by real time a limit in days would be yellow
+    /// in a holiday, with nobody there to see it.
+    fn warns_at(&self, run: &LimitRun) -> Timestamp {
+        if !run.working_days {
+            return run.warns_at();
+        }
+        let length = self.calendar.worked(&self.zone, run.since, run.by);
+        // Nobody works before its end: a calendar without work, whose days are counted as real time.
+        if length <= SignedDuration::ZERO {
+            return run.warns_at();
+        }
+        self.calendar.add_worked(&self.zone, run.since, length * 4 / 5)
     }
 
     /// The case is opened, or opened again: all its limits begin.
@@ -301,6 +282,9 @@ impl Limits {
             return self.open(incident, postures, now.wall);
         }
         self.go_on(incident, (now, anchors));
+        if step == ReplyTo::Granted {
+            self.light_anew(incident, (now, anchors));
+        }
         // While something was asked nobody lapsed: what has told everybody begins again.
         let is_spent = |run: &LimitRun| run.step == LimitStep::Dispatch && run.at.is_none();
         let runs = incident.deadline.as_ref().map_or(&[][..], |deadline| &deadline.runs);
@@ -374,26 +358,40 @@ impl Limits {
         }
     }
 
-    /// More time was granted: the whole case, and the step that is to be taken, have until then.
+    /// More time was granted: the whole case, and the step that is to be taken, have until then. When each
+    /// warns depends on the calendar: the step that grants it says that, by [`Self::stepped`].
     pub(in crate::incident) fn extend(
         deadline: &mut Deadline,
         until: Timestamp,
-        (now, anchors): (Now, &Anchors),
+        _: (Now, &Anchors),
     ) {
         for run in deadline.runs.iter_mut().filter(|run| run.step != LimitStep::Answer) {
-            if until > run.by {
-                let mut longer = LimitRun::new(run.step, run.since, until, run.working_days);
-                // What was told and is still true is not told again.
-                let is_late = anchors.own(run, now.mono()) >= longer.warns_at();
-                if run.light == Light::Green && run.at.is_none() {
-                    longer.at = None;
-                } else if is_late && run.light != Light::Green {
-                    (longer.light, longer.at) = (Light::Yellow, Some(until));
-                }
-                *run = longer;
-            }
+            run.by = run.by.max(until);
         }
         deadline.note_times();
+    }
+
+    /// The lights of the limits that were just extended: what was told and is still true is not told again.
+    fn light_anew(&self, incident: &mut Incident, (now, anchors): (Now, &Anchors)) {
+        let granted = incident.life.steps.last().filter(|step| step.step == ReplyTo::Granted);
+        let Some(until) = granted.and_then(|step| step.until) else { return };
+        // A suspension that is granted has an end too, and extends no limit.
+        if incident.life.suspended.is_some_and(|(_, end)| end == until) {
+            return;
+        }
+        let Some(deadline) = &mut incident.deadline else { return };
+        let extended = |run: &&mut LimitRun| run.by == until && run.step != LimitStep::Answer;
+        for run in deadline.runs.iter_mut().filter(extended) {
+            let warns_at = self.warns_at(run);
+            let is_late = anchors.own(run, now.mono()) >= warns_at;
+            run.escalations = 0;
+            (run.light, run.at) = match run.light {
+                // Where nobody is to be told, nothing is next.
+                Light::Green => (Light::Green, run.at.map(|_| warns_at)),
+                Light::Yellow | Light::Red if is_late => (Light::Yellow, Some(until)),
+                Light::Yellow | Light::Red => (Light::Green, Some(warns_at)),
+            };
+        }
     }
 
     /// A suspension is over: each limit has as much time left as it had, of the kind that it counts.
@@ -498,10 +496,13 @@ impl Limits {
         let deadline = incident.deadline.as_ref()?;
         let lengths = self.lengths(incident, deadline.tier, postures);
         let run = due.first()?;
-        let rung = rung_of(run, deadline.reached);
+        // Who was told before it was reopened was told of another round.
+        let before = incident.life.told(deadline.reached);
+        let rung = rung_of(run, before);
         let level = *Level::LADDER.get(rung)?;
         let reached = deadline.reached.max(Some(level));
-        let same = |one: &&LimitRun| key(one) == key(run) || rung_of(one, reached) == rung;
+        let so_far = before.max(Some(level));
+        let same = |one: &&LimitRun| key(one) == key(run) || rung_of(one, so_far) == rung;
         let told: Vec<&LimitRun> = due.iter().filter(same).collect();
         let steps: Vec<&str> = told.iter().map(|run| run.step.zh()).collect();
         let urge = self.urges.get(rung).cloned().unwrap_or_default();
@@ -564,8 +565,8 @@ impl Limits {
 
 /// How far up the ladder a limit is told next. The whole case goes on where its steps have come to; it does
 /// not begin at the foot again.
-fn rung_of(run: &LimitRun, reached: Option<Level>) -> usize {
-    let told = reached.and_then(|reached| Level::LADDER.iter().position(|level| *level == reached));
+fn rung_of(run: &LimitRun, told: Option<Level>) -> usize {
+    let told = told.and_then(|told| Level::LADDER.iter().position(|level| *level == told));
     let told = told.filter(|_| run.step == LimitStep::Finish).unwrap_or(0);
     usize::from(run.escalations).max(told).min(Level::LADDER.len() - 1)
 }

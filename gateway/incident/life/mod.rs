@@ -2,6 +2,7 @@
 //! what time. Pure.
 
 mod config;
+mod lengths;
 mod limits;
 mod table;
 #[cfg(test)]

@@ -194,6 +194,8 @@ impl Case {
         }
         if step == ReplyTo::Reopened {
             self.runs = vec![begin(LimitStep::Accept), begin(LimitStep::Finish)];
+            // A round of its own: it begins at the foot of the ladder.
+            self.reached = None;
             return;
         }
         if after.life.suspended.is_none()

@@ -7,6 +7,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::lying::{RENEW, STANDS_UP_TO};
 use crate::domain::{Bbox, Track, TrackFrame};
 
 /// A person vanished, and the animal began, within so long.
@@ -47,8 +48,16 @@ impl FallenPeople {
         self.forget(at);
         let mut there: Vec<u64> = Vec::new();
         for track in frame.tracks.iter().filter(|track| track.seen && *track.label == *PERSON) {
-            let height = track.bbox.y1 - track.bbox.y0;
-            let stood = self.people.get(&track.id).map_or(height, |known| known.2.max(height));
+            let (width, height) =
+                ((track.bbox.x1 - track.bbox.x0) * aspect, track.bbox.y1 - track.bbox.y0);
+            let stood = match self.people.get(&track.id).map(|known| known.2) {
+                None => height,
+                // He comes nearer and goes away; who bends is no shorter.
+                Some(before) if width <= height * STANDS_UP_TO => {
+                    before + (height - before) * RENEW
+                }
+                Some(before) => before,
+            };
             self.people.insert(track.id, (at, track.bbox, stood));
             there.push(track.id);
         }

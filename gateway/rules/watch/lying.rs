@@ -13,11 +13,11 @@ const LIES_FROM: f32 = 1.2;
 /// Below this he is up again. Between the two, boxes tremble.
 const UP_BELOW: f32 = 1.05;
 /// Up to this width to one of height he stands at his full height.
-const STANDS_UP_TO: f32 = 0.65;
+pub(super) const STANDS_UP_TO: f32 = 0.65;
 /// Who lies is lower than this share of how high he stood: two side by side in one box are not.
 const LOWER_THAN: f32 = 0.75;
 /// How much each look at him as he stands renews how high he stands: he comes nearer and goes away.
-const RENEW: f32 = 0.3;
+pub(super) const RENEW: f32 = 0.3;
 /// The middle of who lies stays within this share of his length: he may struggle, and not crawl on.
 const STAYS_WITHIN: f32 = 0.5;
 /// So many looks must have shown it, however far apart they are.

@@ -164,6 +164,20 @@ fn who_falls_and_is_taken_for_an_animal_is_a_person_still_and_an_animal_is_none(
     }
 }
 
+/// He comes in near the camera, walks away from it, and falls there.
+#[test]
+fn who_falls_far_from_where_he_first_stood_and_is_taken_for_an_animal_is_told() {
+    let mut world = World::new("");
+    for look in 0..40_u8 {
+        let height = 540.0 - f32::from(look) * 8.0;
+        world.look(f64::from(look) / 2.0, &[(1, "person", (0.35 * height, height), 0.4)]);
+    }
+    for look in 42..122_u8 {
+        world.look(f64::from(look) / 2.0, &[(2, "cow", (225.0, 90.0), 0.41)]);
+    }
+    assert_eq!(world.begun(), 1, "{:?}", world.told);
+}
+
 #[test]
 fn both_ends_of_the_dwell() {
     for (dwell, lies_s, told) in

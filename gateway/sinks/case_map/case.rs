@@ -11,6 +11,8 @@ use crate::sinks::profile::ToldStep;
 pub(super) const REPLIES_MAX: usize = 64;
 /// Steps of ours of one case by which they are known when the platform lists them.
 const TOLD_MAX: usize = 16;
+/// Records of one case that were said and whose pictures are owed: each makes its line a few bytes longer.
+pub(in crate::sinks) const SAID_MAX: usize = 256;
 
 /// One case at the platform.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,7 +31,7 @@ pub(in crate::sinks) struct Case {
     pub(in crate::sinks) sent: u32,
     /// The revision that its last reply led to, 0 for none.
     pub(in crate::sinks) received: u32,
-    /// So many pieces of evidence were told.
+    /// So many pieces of evidence were told, or refused for good.
     pub(in crate::sinks) evidence: usize,
     /// Ids of its replies, as the steps of the case carry them.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
@@ -37,6 +39,9 @@ pub(in crate::sinks) struct Case {
     /// Steps of ours that it was told: what it lists of them is no reply.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     pub(in crate::sinks) told: VecDeque<ToldStep>,
+    /// Revisions that were said but for their pictures: tried again, their pictures alone are sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::sinks) said: Vec<u32>,
     /// It was opened once more, because an answer was lost: the platform may have two ids of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(in crate::sinks) sent_again: bool,
@@ -71,6 +76,9 @@ impl Case {
             self.replies.pop_front();
         }
         now.told.iter().for_each(|step| self.will_tell(step.clone()));
+        for revision in &now.said {
+            self.say(*revision);
+        }
         self.sent_again |= now.sent_again;
         self.unnamed = self.unnamed.max(now.unnamed);
         self.set_aside = self.set_aside.or(now.set_aside);
@@ -86,6 +94,19 @@ impl Case {
         while self.told.len() > TOLD_MAX {
             self.told.pop_front();
         }
+    }
+
+    /// This revision was said, and its pictures are owed. False: so many are owed already that it is not kept.
+    pub(in crate::sinks) fn say(&mut self, revision: u32) -> bool {
+        if self.said.len() < SAID_MAX && !self.has_said(revision) {
+            self.said.push(revision);
+        }
+        self.has_said(revision)
+    }
+
+    /// Of this revision nothing but pictures may be owed.
+    pub(in crate::sinks) fn has_said(&self, revision: u32) -> bool {
+        self.said.contains(&revision)
     }
 
     /// It is open again: what it was told before is listed soon, or never.

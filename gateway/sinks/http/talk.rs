@@ -6,9 +6,12 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::link::{self, Judgement, Link, judge};
-use crate::sinks::{
-    profile::{Profile, Rendered, text},
-    sink::DeliverError,
+use crate::{
+    domain::without_mark,
+    sinks::{
+        profile::{Profile, Rendered, text},
+        sink::DeliverError,
+    },
 };
 
 /// Of an answer that is read, bytes.
@@ -100,7 +103,8 @@ impl Talk {
                 error: DeliverError::retry(reason),
                 maybe_there: true,
             })?;
-            return Ok((status.as_u16(), body));
+            // Here, for all who read it: the answer to `[find]` is read for more than its verdict.
+            return Ok((status.as_u16(), without_mark(&body).to_vec()));
         }
         let maybe_there = status.is_server_error();
         let error = match judge(status) {
@@ -182,4 +186,49 @@ impl Talk {
 pub(super) fn id_at(answer: &Value, pointer: Option<&str>) -> Option<String> {
     let id = answer.pointer(pointer?).and_then(text);
     id.filter(|id| id.chars().count() <= ID_CHARS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use serde_json::json;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::sinks::{http::ProfileConfig, profile::Categories};
+
+    const PROFILE: &str = r#"
+name = "x"
+[answer]
+verdict = "/code"
+ok = [0]
+[[send]]
+opens = true
+path = "open"
+"#;
+
+    #[tokio::test]
+    async fn a_yes_behind_a_byte_order_mark_is_heard() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let app = Router::new().fallback(|| async { "\u{feff}{\"code\":0}" });
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("p.toml");
+        std::fs::write(&file, PROFILE).unwrap();
+        let config = json!({"id": "district", "url": url, "profile_file": file});
+        let mut config: ProfileConfig = serde_json::from_value(config).unwrap();
+        assert!(config.load(Categories::default()).is_empty());
+        let mut talk = config.talk().unwrap();
+        let rendered = Rendered {
+            method: "POST".into(),
+            path: "open".into(),
+            headers: Vec::new(),
+            body: None,
+        };
+        let Ok((status, body)) = talk.ask(rendered, "k").await else { panic!("no answer") };
+        assert_eq!(body, b"{\"code\":0}");
+        let verdict = talk.verdict(status, &body);
+        assert!(matches!(&verdict, Verdict::Yes(value) if value["code"] == 0), "{verdict:?}");
+    }
 }

@@ -7,7 +7,7 @@ use super::talk::{Failed, Talk, Verdict, id_at};
 use crate::{
     domain::{Event, EventData, Metric, What},
     sinks::{
-        case_map::{Case, CaseMap},
+        case_map::{Case, CaseMap, SAID_MAX},
         profile::{CaseFacts, EVIDENCE},
         sink::DeliverError,
     },
@@ -51,24 +51,58 @@ impl Telling<'_> {
         }
         let opened_now = !case.open && self.open(&case).await?;
         let case = self.map.case(data.incident).unwrap_or_default();
+        answered |= case.has_said(data.revision) || self.step(&case, opened_now).await?;
+        answered |= self.evidence(&case, answered).await?;
+        self.sent();
+        if answered { Ok(()) } else { Err(DeliverError::passed("the profile says nothing of it")) }
+    }
+
+    /// What the record says, but for its pictures. True: the platform has said yes to it.
+    async fn step(&mut self, case: &Case, opened_now: bool) -> Result<bool, DeliverError> {
+        let data = &self.event.data;
         let what = data.what.as_str();
         // What it was opened with is all that there is, but for the step that was taken.
         let is_state = matches!(what, "opened" | "updated" | "reopened");
         let older = case.sent > data.revision && matches!(what, "updated" | "ended");
         let nothing_new = older || (opened_now && is_state);
-        if !nothing_new && self.talk.profile.says(what) {
-            self.will_tell();
-            self.request(Some(what), &case, what).await?;
-            answered = true;
+        if nothing_new || !self.talk.profile.says(what) {
+            return Ok(false);
         }
-        if data.told_pieces().count() > case.evidence && self.talk.profile.says(EVIDENCE) {
-            self.request(Some(EVIDENCE), &case, EVIDENCE).await?;
-            let told = data.told_pieces().count();
-            let _ = self.map.change(data.incident, |case| case.evidence = told);
-            answered = true;
+        self.will_tell();
+        self.request(Some(what), case, what).await?;
+        Ok(true)
+    }
+
+    /// Pictures that the platform was not told of. `said`: something else of this record was said, and that is on
+    /// disk before they go: where they fail they alone are tried again, for a step that comes again each time is
+    /// another step there. True: the platform has answered to them.
+    async fn evidence(&mut self, case: &Case, said: bool) -> Result<bool, DeliverError> {
+        let data = &self.event.data;
+        let pieces = data.told_pieces().count();
+        if pieces <= case.evidence || !self.talk.profile.says(EVIDENCE) {
+            return Ok(false);
         }
-        self.sent();
-        if answered { Ok(()) } else { Err(DeliverError::passed("the profile says nothing of it")) }
+        let mut is_kept = true;
+        if said {
+            let _ = self.map.change(data.incident, |case| is_kept = case.say(data.revision));
+        }
+        let (sink, incident, revision) = (self.map.sink(), data.incident, data.revision);
+        match self.request(Some(EVIDENCE), case, EVIDENCE).await {
+            Ok(()) => {}
+            // Each later record has them too, and would be refused for their sake. Without the id of the case
+            // nobody was asked: they are owed until it is known.
+            Err(DeliverError::Reject { answer }) if !self.lacks_id(Some(EVIDENCE), case) => {
+                let given_up = pieces - case.evidence;
+                tracing::error!(%sink, %incident, revision, given_up, answer, "its pictures are refused for good: given up, and the case goes on without them");
+            }
+            Err(error) if !is_kept => {
+                tracing::warn!(%sink, %incident, revision, %error, "its pictures fail, and those of {SAID_MAX} records before it are owed: told with the next record of the case");
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        let _ = self.map.change(incident, |case| case.evidence = pieces);
+        Ok(true)
     }
 
     /// It is open again, whoever said so and whether or not the platform is told: what looks like a step of
@@ -97,6 +131,7 @@ impl Telling<'_> {
         let over = data.stage.is_over() && !data.active;
         let _ = self.map.change(data.incident, |case| {
             case.sent = case.sent.max(data.revision);
+            case.said.retain(|revision| *revision != data.revision);
             case.over = over;
         });
     }
@@ -245,8 +280,13 @@ impl Telling<'_> {
         }
     }
 
+    /// The request means nothing without the platform's id of the case, and nobody knows it.
+    fn lacks_id(&self, what: Option<&str>, case: &Case) -> bool {
+        case.id.is_none() && self.talk.profile.needs_case_id(what)
+    }
+
     async fn ask(&mut self, what: Option<&str>, case: &Case, key: &str) -> Result<Verdict, Failed> {
-        if case.id.is_none() && self.talk.profile.needs_case_id(what) {
+        if self.lacks_id(what, case) {
             let answer = "it names case.id, and the platform gave none of this case".into();
             return Err(Failed::surely(DeliverError::Reject { answer }));
         }

@@ -13,7 +13,7 @@ use sha2::Sha256;
 
 use super::link::{self, Judgement, Link, judge};
 use crate::{
-    domain::{Event, Kind, Level, What},
+    domain::{Event, Kind, Level, What, without_mark},
     sinks::{
         link_for::LinkFor,
         meant::{NOT_MEANT, is_meant},
@@ -27,6 +27,8 @@ use crate::{
 const AFTER_TOO_MANY_MS: u64 = 60_000;
 /// WeCom: API frequency out of limit. DingTalk: sending too fast.
 const TOO_MANY: &[i64] = &[45_009, 130_101];
+/// Characters of an answer that are shown.
+const WORDS_CHARS_MAX: usize = 200;
 
 /// `[[sink]] kind = "webhook"`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -282,6 +284,12 @@ fn secret(path: &Path) -> Result<String, DeliverError> {
     Ok(text.trim().to_owned())
 }
 
+/// What no parser reads, and was meant as an object of JSON all the same; a word such as `ok` was not.
+fn begins_as_object(answer: &str) -> bool {
+    let before = |c: char| c.is_whitespace() || c == '\0' || c == '\u{fffd}';
+    answer.trim_start_matches(before).starts_with('{')
+}
+
 pub struct WebhookSink {
     config: Config,
     link: Link,
@@ -303,14 +311,31 @@ impl WebhookSink {
 
     /// A robot answers 200 to everything; its verdict is in the body.
     fn verdict(&self, answer: &[u8]) -> Result<(), DeliverError> {
-        let Ok(value) = serde_json::from_slice::<Value>(answer) else { return Ok(()) };
+        // Words in GBK must not hide the verdict beside them.
+        let answer = String::from_utf8_lossy(without_mark(answer));
+        // What a server adds behind its JSON is none of it.
+        let first = serde_json::Deserializer::from_str(&answer).into_iter::<Value>().next();
+        let value = match first {
+            Some(Ok(value)) => value,
+            // It says something that may be a no: taken for a yes, an emergency would be lost without a word.
+            Some(Err(error)) if begins_as_object(&answer) => {
+                let shown: String = answer.trim().chars().take(WORDS_CHARS_MAX).collect();
+                let reason =
+                    format!("answered 200 and a JSON that cannot be read ({error}): {shown}");
+                return Err(DeliverError::retry(reason));
+            }
+            _ => return Ok(()),
+        };
         let Some(code) = value.pointer(&self.config.ok_pointer) else { return Ok(()) };
-        if code.as_i64() == Some(self.config.ok_value) {
+        // Gateways of text messages write it as a text, too.
+        let number: Option<i64> =
+            code.as_i64().or_else(|| code.as_str()?.trim().parse::<i64>().ok());
+        if number == Some(self.config.ok_value) {
             return Ok(());
         }
         let message = value.get("errmsg").and_then(Value::as_str).unwrap_or_default();
-        let message: String = message.chars().take(200).collect();
-        let too_many = code.as_i64().is_some_and(|code| TOO_MANY.contains(&code));
+        let message: String = message.chars().take(WORDS_CHARS_MAX).collect();
+        let too_many = number.is_some_and(|number| TOO_MANY.contains(&number));
         Err(DeliverError::Retry {
             reason: format!("answered 200 and {} {code}: {message}", self.config.ok_pointer),
             after_ms: too_many.then_some(AFTER_TOO_MANY_MS),
@@ -337,7 +362,7 @@ impl WebhookSink {
         now: Timestamp,
     ) -> Result<(), DeliverError> {
         let into = Into::of(&self.config.content_type, &self.config.body).unwrap_or(Into::Json);
-        let body = template::fill(&self.config.body, event, say, into);
+        let body = template::fill_message(&self.config.body, event, say, into);
         let url = self.url(now)?;
         let request = self
             .link
@@ -439,6 +464,53 @@ mod tests {
             matches!(many, Err(DeliverError::Retry { after_ms: Some(60_000), .. })),
             "{many:?}"
         );
+    }
+
+    #[test]
+    fn a_verdict_that_is_a_text_is_one() {
+        let webhook = WebhookSink::new(&config("ok_pointer = \"/code\""));
+        for yes in [r#"{"code":"0"}"#, r#"{"code":" 0 "}"#, r#"{"code":0}"#] {
+            assert_eq!(webhook.verdict(yes.as_bytes()), Ok(()), "{yes}");
+        }
+        for no in [r#"{"code":"1"}"#, r#"{"code":""}"#, r#"{"code":"ok"}"#, r#"{"code":null}"#] {
+            let answer = webhook.verdict(no.as_bytes());
+            assert!(
+                matches!(answer, Err(DeliverError::Retry { after_ms: None, .. })),
+                "{no}: {answer:?}"
+            );
+        }
+        let many = webhook.verdict(br#"{"code":"45009"}"#);
+        assert!(
+            matches!(many, Err(DeliverError::Retry { after_ms: Some(60_000), .. })),
+            "{many:?}"
+        );
+    }
+
+    #[test]
+    fn a_refusal_is_heard_through_a_mark_gbk_or_a_break() {
+        let webhook = WebhookSink::new(&config(""));
+        let with_mark = |text: &str| webhook.verdict(format!("\u{feff}{text}").as_bytes());
+        assert_eq!(with_mark(r#"{"errcode":0}"#), Ok(()));
+        let refused = with_mark(r#"{"errcode":93000,"errmsg":"x"}"#);
+        let reason = "answered 200 and /errcode 93000: x".to_owned();
+        assert_eq!(refused, Err(DeliverError::Retry { reason, after_ms: None }));
+        // "成功" and "失败" in GBK.
+        assert_eq!(webhook.verdict(b"{\"errcode\":0,\"errmsg\":\"\xb3\xc9\xb9\xa6\"}"), Ok(()));
+        assert!(webhook.verdict(b"{\"errcode\":1,\"errmsg\":\"\xca\xa7\xb0\xdc\"}").is_err());
+        for unread in [" {\"errcode\":930", "{errcode:93000}", "\u{feff}{"] {
+            let answer = webhook.verdict(unread.as_bytes());
+            let Err(DeliverError::Retry { reason, .. }) = answer else { panic!("{unread}") };
+            assert!(
+                reason.starts_with("answered 200 and a JSON that cannot be read ("),
+                "{reason}"
+            );
+        }
+        // Without a verdict the status is one.
+        for word in
+            ["", " ", "ok", "200 OK", "<html>{}</html>", "{}", "{\"errcode\":0}\0", "\u{feff}ok"]
+        {
+            assert_eq!(webhook.verdict(word.as_bytes()), Ok(()), "{word}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::domain::{
     Body, Dated, GaugeReport, Measure, Now, Observation, PostureOrder, Reading, SourceId, Stamp,
+    without_mark,
 };
 
 /// Parts of a decoder's words that are about rain or water: a listed gauge that says such a word which
@@ -60,7 +61,7 @@ pub(super) fn foreign(
 }
 
 fn posture(message: &Message<'_>, now: Now) -> Result<Observation, String> {
-    let order: PostureOrder = serde_json::from_slice(message.payload).map_err(|error| {
+    let order: PostureOrder = serde_json::from_slice(without_mark(message.payload)).map_err(|error| {
         format!(
             "not an order: {error}; expected {{\"posture\":\"flood\",\"to\":\"on\",\"by\":\"…\"}}"
         )

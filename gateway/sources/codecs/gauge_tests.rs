@@ -83,6 +83,11 @@ fn dialects_are_read() {
             r#"{"posture":"flood","to":"on","by":"李建国"}"#.into(),
             "flood On",
         ),
+        (
+            "gridpost/s/posture",
+            "\u{feff}{\"posture\":\"flood\",\"to\":\"on\",\"by\":\"李建国\"}".into(),
+            "flood On",
+        ),
     ];
     for (topic, payload, expected) in table {
         assert_eq!(&check(topic, payload), expected, "{payload}");

@@ -49,7 +49,9 @@ use std::{
     sync::Arc,
 };
 
-use crate::domain::{Body, Now, Observation, PressForm, Reply, SiteId, SourceId, Stamp};
+use crate::domain::{
+    Body, Now, Observation, PressForm, Reply, SiteId, SourceId, Stamp, without_mark,
+};
 use mapped::Mapping;
 use message::{unreadable, unreadable_press};
 use model::Model;
@@ -489,7 +491,7 @@ fn below<'t>(topic: &'t str, base: &str) -> Option<&'t str> {
 }
 
 fn reply(message: &Message<'_>, now: Now) -> Result<Observation, String> {
-    let reply: Reply = serde_json::from_slice(message.payload).map_err(|error| {
+    let reply: Reply = serde_json::from_slice(without_mark(message.payload)).map_err(|error| {
         format!("not a reply: {error}; expected {{\"incident\", \"to\", \"by\"}}")
     })?;
     let source = SourceId::from(reply.by.as_str());

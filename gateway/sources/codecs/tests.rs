@@ -356,6 +356,15 @@ fn native_words() {
     ]);
 }
 
+#[test]
+fn a_reply_behind_a_byte_order_mark_is_one() {
+    let reply = r#"{"incident":"01900000-0000-7000-8000-000000000001","to":"accepted","by":"li"}"#;
+    for before in ["", "\u{feff}"] {
+        let said = told("gridpost/s/reply", format!("{before}{reply}").as_bytes(), false);
+        assert!(said.starts_with("Reply("), "{said}");
+    }
+}
+
 /// Whatever comes, on whatever topic, is an observation and no panic, and never an empty answer.
 #[test]
 fn no_bytes_on_any_topic_panic() {

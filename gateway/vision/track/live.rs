@@ -67,7 +67,7 @@ pub(super) struct LiveTrack {
     weak_s: f32,
     /// Where looks were last sure of it, and for how many seconds.
     sure: (Bbox, f32),
-    /// Where it was seen first.
+    /// Where it was seen first, in heights of the picture.
     origin: (f32, f32),
     /// Where it stood then, as rules see it.
     first_foot: (f32, f32),
@@ -114,6 +114,13 @@ impl LiveTrack {
             since: at,
             seen_at: at,
         }
+    }
+
+    /// Pictures are `by` times as wide for their height from now on, and show the same: what is told in
+    /// their heights lies elsewhere, and goes on there.
+    pub(super) fn reshape(&mut self, by: f32) {
+        self.origin.0 *= by;
+        self.motion.reshape(by);
     }
 
     /// What is known of its movement by now.

@@ -65,6 +65,11 @@ impl Motion {
         };
     }
 
+    /// A picture is `by` times as wide for its height from now on.
+    pub(super) fn reshape(&mut self, by: f32) {
+        (self.place.0, self.speed.0) = (self.place.0 * by, self.speed.0 * by);
+    }
+
     /// The middle of it, heights of the picture.
     pub(super) fn place(&self) -> (f32, f32) {
         self.place

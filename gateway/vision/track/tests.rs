@@ -266,3 +266,25 @@ fn who_stands_behind_somebody_else_for_three_seconds_is_himself() {
         assert_eq!(ids.len() == 1, one, "{hidden_looks} looks: {ids:?}");
     }
 }
+
+/// Awake for somebody near it is seen with a sub-stream of 4:3, and now and then with the main stream.
+#[test]
+fn who_is_seen_in_pictures_of_two_shapes_is_one() {
+    let (sub, main) = (4.0f32 / 3.0, 16.0f32 / 9.0);
+    // One who stands, and one who walks.
+    for (from, step) in [(0.68f32, 0.0f32), (0.05, 0.014)] {
+        let (mut tracker, mut before) = (Tracker::default(), sub);
+        let mut ids = HashSet::new();
+        for n in 0..60i64 {
+            let shape = if n % 20 == 10 { main } else { sub };
+            tracker.reshape(shape / before);
+            before = shape;
+            let x = from + step * n as f32;
+            let bbox = Bbox::new(x, 0.5, x + 0.035, 0.65);
+            let one = Detection { label: "person".into(), score: 0.9, bbox };
+            let tracks = tracker.update(at(n * 200), shape, &[one], |_| true);
+            ids.extend(tracks.iter().map(|track| track.id));
+        }
+        assert_eq!(ids.len(), 1, "{step} a look: {ids:?}");
+    }
+}
