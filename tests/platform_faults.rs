@@ -289,7 +289,6 @@ async fn s1_a_step_arrives_once_however_often_its_picture_fails_or_is_refused() 
         handled_with_a_photo(&gateway, &incident).await;
         step(&gateway, &incident, "verified", "李建国").await;
         step(&gateway, &incident, "closed", "王芳").await;
-        platform.hears("", |body| body["feedbackType"] == "结案").await;
         let of = |word: &str| {
             platform.asked("").iter().filter(|one| one.body["feedbackType"] == word).count()
         };
@@ -303,6 +302,8 @@ async fn s1_a_step_arrives_once_however_often_its_picture_fails_or_is_refused() 
             .await;
             platform.chokes_on(None);
         }
+        // Steps leave in their order: what comes after waits for the pictures that may still be taken.
+        platform.hears("", |body| body["feedbackType"] == "结案").await;
         wait_for("that nothing is owed", || async {
             let _ = gateway.store(&["retry", "--sink", "district"]);
             let pending = gateway.figure("gridpost_pending_records{sink=\"district\"}").await;

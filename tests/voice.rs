@@ -106,7 +106,10 @@ async fn the_car_in_the_fire_lane_hears_its_sentence_twice() {
     let gateway = Gateway::start(site).await;
     let heard = yard.hears(Duration::from_secs(2)).await;
     // Read by espeak-ng, and sent twice: a group does not say what it has heard.
-    assert!((3.0..12.0).contains(&heard.seconds()), "{} s", heard.seconds());
+    // Another car that stops there is news, and is told as well.
+    let times = gateway.log().matches("sent; nobody acknowledges it").count();
+    let each = heard.seconds() / times.max(1) as f64;
+    assert!((3.0..12.0).contains(&each), "{each} s, {times} times");
     assert!(heard.level() > 500.0, "{}", heard.level());
     gateway.logs("nobody acknowledges it").await;
 }
