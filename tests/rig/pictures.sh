@@ -16,7 +16,6 @@ while read -r screen picture; do
   echo "$2/$picture.webp: $(stat -c %s "$2/$picture.webp") bytes"
 done <<END
 2-now-desk-zh-dark now.zh
-2-now-desk-en-light now.en
 8-emergency-desk-zh-dark emergency.zh
 3-incident-desk-en-light incident.en
 END
