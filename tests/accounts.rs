@@ -275,7 +275,7 @@ async fn no_order_of_replies_and_links_makes_two_persons_of_one_account() {
     let path = format!("{}/api/v1/incidents/{first}/link?for=王芳", gateway.web);
     let asked = http().get(path).bearer_auth(token.stdout.trim()).send().await.unwrap();
     assert_eq!(asked.status(), 200, "{}", token.said());
-    let written = journal(&gateway);
+    let written = gateway.journal();
     for (person, by) in [("李建国", "李建国"), ("王芳", "api 值班程序")] {
         let who = format!("\"person\":\"{person}\",\"by\":\"{by}\",\"at\"");
         assert!(written.contains(&who), "{who} is not in the journal");
@@ -381,19 +381,11 @@ async fn wrong_passwords_wait_over_a_restart_and_delay_nobody_else() {
     .await;
     let text = std::fs::read_to_string(gateway.data().join("sessions.json")).unwrap();
     assert!(!text.contains(cookie.split_once('=').unwrap().1), "the cookie is on disk");
-    let written = journal(&gateway);
+    let written = gateway.journal();
     for part in ["\"log-in-failed\"", "\"logged-in\"", "\"account-added\"", "command of user"] {
         assert!(written.contains(part), "{part} is not in the journal");
     }
     assert!(!written.contains(PASSWORD) && !written.contains("argon2"));
-}
-
-/// All bytes of its journal.
-fn journal(gateway: &Gateway) -> String {
-    let files = std::fs::read_dir(gateway.data().join("journal")).unwrap();
-    let bytes: Vec<u8> =
-        files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap_or_default()).collect();
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use std::{
     process::Command,
 };
 
-use crate::world::root;
+use crate::world::{root, run};
 
 struct Package {
     _folder: tempfile::TempDir,
@@ -40,15 +40,6 @@ fn package() -> Package {
     run("dpkg-deb", &["-x", file, &unpacked.display().to_string()]);
     run("dpkg-deb", &["-e", file, &control.display().to_string()]);
     Package { _folder: folder, unpacked, control }
-}
-
-/// What it printed; it must end well.
-fn run(program: impl AsRef<Path>, args: &[&str]) -> String {
-    let program = program.as_ref();
-    let done = Command::new(program).args(args).output().unwrap();
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{} {args:?}: {said}", program.display());
-    String::from_utf8(done.stdout).unwrap()
 }
 
 fn mode(path: &Path) -> u32 {

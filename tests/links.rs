@@ -64,13 +64,6 @@ fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     expected.iter().map(|(step, by)| ((*step).to_owned(), (*by).to_owned())).collect()
 }
 
-/// What the journal holds, as text.
-fn journal(gateway: &Gateway) -> String {
-    let files = std::fs::read_dir(gateway.data().join("journal")).unwrap();
-    let bytes = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
-    String::from_utf8_lossy(&bytes.collect::<Vec<_>>().concat()).into_owned()
-}
-
 /// What every page is sent with, and never has.
 fn is_kept_nowhere(screen: &Screen) {
     let header = |name: &str| screen.headers.get(name).map(|value| value.to_str().unwrap());
@@ -144,7 +137,7 @@ async fn a_link_of_a_message_answers_its_case_and_who_is_second_hears_who_was_fi
     gateway.figure_is("gridpost_links_refused_total{why=\"closed\"}", |n| n == 2.0).await;
 
     // Who asked for a link is written down; an event, which is for everybody, carries none.
-    let written = journal(&gateway);
+    let written = gateway.journal();
     assert!(written.contains(r#"{"entry":"link-made","incident""#));
     assert!(written.contains(r#""person":"赵强","by":"api","at""#), "by whom");
     let events = serde_json::to_string(&receiver.events()).unwrap();

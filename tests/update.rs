@@ -16,7 +16,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::world::{
-    Output, Receiver, Site, free_port, gridpost_command, models, output, press, root, wait_for,
+    Output, Receiver, Site, free_port, gridpost_command, models, output, press, root, run, wait_for,
 };
 
 /// A box with a version that runs, the vendor's key and a configuration.
@@ -98,14 +98,6 @@ impl Appliance {
 
 fn make() -> PathBuf {
     root().join("packaging/update/make.sh")
-}
-
-fn run(program: impl AsRef<Path>, args: &[&str]) -> String {
-    let program = program.as_ref();
-    let done = Command::new(program).args(args).output().unwrap();
-    let said = String::from_utf8_lossy(&done.stderr);
-    assert!(done.status.success(), "{} {args:?}: {said}", program.display());
-    String::from_utf8(done.stdout).unwrap()
 }
 
 /// What systemd does: starts `current`, and starts it again when it has ended.

@@ -1,4 +1,4 @@
-//! A small file that is there whole or not at all.
+//! Small files: there whole or not at all, for their owner alone, or locked.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -52,6 +52,14 @@ pub fn write_whole_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&new, path)?;
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Puts these bytes where the path says, over what is there; one that is made is its owner's alone. For what
+/// somebody asked for by name and can ask for again: a reader may find a part.
+pub fn write_for_owner(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)
 }
 
 /// Whoever owns the folder owns the file, which nobody else may read: a command that root runs makes it for

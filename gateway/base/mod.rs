@@ -24,7 +24,9 @@ pub use bucket::Bucket;
 pub use client_ids::ClientIds;
 pub use clock::{RealClock, SimulatedClock};
 pub use cpu_time::thread_cpu_time;
-pub use files::{Sync, give_to_owner_of, lock_file, write_whole, write_whole_secret};
+pub use files::{
+    Sync, give_to_owner_of, lock_file, write_for_owner, write_whole, write_whole_secret,
+};
 pub use lane_queue::{LaneOrder, LaneQueue, NotYet, REFUSED_EVERY_MS, Tried, Turn};
 pub use load::{load_1m, processors};
 pub use lock::lock;

@@ -1,9 +1,7 @@
 //! The support bundle: a tar of what somebody needs who helps from afar, without secrets, names, phones or pictures.
 
 use std::{
-    fs::OpenOptions,
-    io::{Read, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
+    io::{Read, Seek, SeekFrom},
     path::Path,
     process::{Command, Stdio},
     sync::mpsc,
@@ -12,7 +10,7 @@ use std::{
 
 use super::{Failure, doctor_words, log_fields, store_report};
 use crate::{
-    base::spawn,
+    base::{spawn, write_for_owner},
     config::{Config, SupportView, env::ProcessEnvironment, support_view},
     runtime::DoctorReport,
 };
@@ -50,13 +48,7 @@ pub(super) fn write(
     }
     // The end of a tar: two empty blocks.
     tar.extend([0; 1024]);
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(file)
-        .and_then(|mut open| open.write_all(&tar));
+    let written = write_for_owner(file, &tar);
     let told = |error| Failure::Other(format!("--bundle {}: {error}", file.display()));
     written.map(|()| removed).map_err(told)
 }

@@ -11,7 +11,12 @@ use axum::{
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use super::{Backend, problem::problem, seen::Seen};
+use super::{
+    Backend,
+    problem::{problem, stopping},
+    query::unknown,
+    seen::Seen,
+};
 use crate::domain::{CaseLine, EventContext};
 
 /// Hours of a look back.
@@ -71,13 +76,13 @@ pub(super) async fn serve<B: Backend>(
     };
     match tokio::task::spawn_blocking(work).await {
         Ok(alarms) => Json(alarms).into_response(),
-        Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops"),
+        Err(_) => stopping(),
     }
 }
 
 fn hours(query: &HashMap<String, String>) -> Result<u32, String> {
-    if let Some(key) = query.keys().find(|key| key.as_str() != "hours") {
-        return Err(format!("{key}: known is hours"));
+    if let Some(message) = unknown(query, &["hours"]) {
+        return Err(message);
     }
     let Some(text) = query.get("hours") else { return Ok(HOURS_DEFAULT) };
     let hours = text.parse::<u32>().ok().filter(|hours| (1..=HOURS_MAX).contains(hours));

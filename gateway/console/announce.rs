@@ -8,7 +8,13 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{Backend, caller::Caller, problem::problem, replies::not_by, seen::Seen};
+use super::{
+    Backend,
+    caller::Caller,
+    problem::{not_stored, problem},
+    replies::not_by,
+    seen::Seen,
+};
 use crate::domain::{AnnounceOrder, Answer, SPOKEN_CHARS_MAX, What};
 
 /// 202 with the incident that it is, once that is on disk; what becomes of it at each speaker is in the
@@ -42,6 +48,6 @@ pub(super) async fn take<B: Backend>(
             (StatusCode::ACCEPTED, Json(json!(data))).into_response()
         }
         Answer::Refused(reason) => problem(StatusCode::UNPROCESSABLE_ENTITY, &reason),
-        _ => problem(StatusCode::SERVICE_UNAVAILABLE, "the store cannot write; send it again"),
+        _ => not_stored(),
     }
 }

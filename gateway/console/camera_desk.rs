@@ -16,7 +16,7 @@ use super::{
     Backend,
     caller::Caller,
     desk_view::{CameraDesk, DeskRefusal},
-    problem::problem,
+    problem::{problem, stopping},
     replies::not_by,
     seen::Seen,
 };
@@ -35,7 +35,7 @@ fn said(answer: Result<Value, DeskRefusal>) -> Response {
 async fn blocking(work: impl FnOnce() -> Result<Value, DeskRefusal> + Send + 'static) -> Response {
     match tokio::task::spawn_blocking(work).await {
         Ok(answer) => said(answer),
-        Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops"),
+        Err(_) => stopping(),
     }
 }
 

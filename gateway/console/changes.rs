@@ -3,22 +3,19 @@
 //! Nothing is queued for a page: it reads on in the journal from where it was, as fast as it takes it. Who is too far
 //! behind, or comes from another run of the gateway, is told to read everything anew.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use axum::{
     Extension,
     extract::{
         Query, State, WebSocketUpgrade,
-        ws::{CloseFrame, Message, WebSocket, close_code},
+        ws::{Message, WebSocket, close_code},
     },
     http::StatusCode,
     response::Response,
 };
 use serde_json::{Value, json};
-use tokio::{
-    sync::{Semaphore, watch},
-    time::MissedTickBehavior,
-};
+use tokio::{sync::watch, time::MissedTickBehavior};
 
 use super::{
     Backend,
@@ -27,7 +24,9 @@ use super::{
     fleet::drones,
     overview::{case, series},
     problem::problem,
+    query::unknown,
     seen::Seen,
+    socket::{self, Seats},
 };
 use crate::base::stopped;
 
@@ -39,44 +38,32 @@ const READ_AT_ONCE: usize = 64;
 const ALIVE_EVERY: Duration = Duration::from_secs(5);
 /// Where drones are, while one flies.
 const DRONES_EVERY: Duration = Duration::from_secs(1);
-/// A page that takes nothing for so long has to come again.
-const SENT_WITHIN: Duration = Duration::from_secs(10);
-/// A page has nothing to say.
-const HEARD_BYTES_MAX: usize = 1_024;
-
-/// What each connection needs of the listener.
-#[derive(Clone)]
-pub(super) struct Feed {
-    pub(super) pages: Arc<Semaphore>,
-    pub(super) stop: watch::Receiver<bool>,
-}
 
 pub(super) async fn serve<B: Backend>(
     State(door): State<Door<B>>,
-    Extension(feed): Extension<Feed>,
+    Extension(seats): Extension<Seats>,
     Extension(caller): Extension<Caller>,
     Query(query): Query<HashMap<String, String>>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Response {
     let wrong = |message: &str| problem(StatusCode::BAD_REQUEST, message);
-    if let Some(key) = query.keys().find(|key| !["after", "series"].contains(&key.as_str())) {
-        return wrong(&format!("{key}: known are after, series"));
+    if let Some(message) = unknown(&query, &["after", "series"]) {
+        return wrong(&message);
     }
     let Some(after) = query.get("after").and_then(|after| after.parse::<u64>().ok()) else {
         return wrong("after: expected the position of the journal that was read last");
     };
     let Ok(upgrade) = upgrade else { return wrong("expected a WebSocket") };
-    let Ok(seat) = feed.pages.clone().try_acquire_owned() else {
+    let Some(seat) = seats.take() else {
         let full = format!("all {PAGES_MAX} places for pages are taken");
         return problem(StatusCode::SERVICE_UNAVAILABLE, &full);
     };
     let same_series = query.get("series").is_none_or(|of| of == series());
-    let upgrade = upgrade.max_message_size(HEARD_BYTES_MAX).max_frame_size(HEARD_BYTES_MAX);
-    upgrade.on_upgrade(move |socket| async move {
+    socket::bounded(upgrade).on_upgrade(move |socket| async move {
         let _seat = seat;
         let seen = Seen::by(&door.backend, &caller);
         let page = FeedPage { socket, door, seen, caller, read: after, position: after };
-        page.serve(same_series, feed.stop).await;
+        page.serve(same_series, seats.stop).await;
     })
 }
 
@@ -116,9 +103,7 @@ impl<B: Backend> FeedPage<B> {
             End::Stopping => (close_code::RESTART, "stopping"),
         };
         if self.send(&json!({ "type": word })).await {
-            let frame = CloseFrame { code, reason: word.into() };
-            let close = self.socket.send(Message::Close(Some(frame)));
-            let _ = tokio::time::timeout(SENT_WITHIN, close).await;
+            socket::close(&mut self.socket, code, word).await;
         }
     }
 
@@ -216,7 +201,6 @@ impl<B: Backend> FeedPage<B> {
 
     /// False: it does not take it.
     async fn send(&mut self, value: &Value) -> bool {
-        let sent = self.socket.send(Message::Text(value.to_string().into()));
-        matches!(tokio::time::timeout(SENT_WITHIN, sent).await, Ok(Ok(())))
+        socket::send(&mut self.socket, Message::Text(value.to_string().into())).await
     }
 }

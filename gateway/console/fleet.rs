@@ -2,17 +2,16 @@
 
 use axum::{
     Json,
-    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
-use super::{Backend, problem::problem, seen::Seen};
+use super::{Backend, problem::stopping, seen::Seen};
 use crate::domain::{DroneView, EventContext};
 
 pub(super) async fn serve<B: Backend>(backend: Seen<B>) -> Response {
     let Some(views) = backend.drone_views().await else {
-        return problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops");
+        return stopping();
     };
     let context = backend.context();
     let (at, drones) = (context.time(backend.now()), drones(&context, &views));

@@ -13,7 +13,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{Backend, caller::Caller, problem::problem, seen::Seen};
+use super::{Backend, caller::Caller, problem::problem, query::unknown, seen::Seen};
 use crate::wire::case_links::NoLink;
 
 pub(super) async fn make<B: Backend>(
@@ -22,8 +22,8 @@ pub(super) async fn make<B: Backend>(
     Path(id): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    if let Some(key) = query.keys().find(|key| key.as_str() != "for") {
-        return problem(StatusCode::BAD_REQUEST, &format!("{key}: known is for"));
+    if let Some(message) = unknown(&query, &["for"]) {
+        return problem(StatusCode::BAD_REQUEST, &message);
     }
     let Some(person) = query.get("for").map(|name| name.trim()).filter(|name| !name.is_empty())
     else {

@@ -5,7 +5,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, OnceLock},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -14,13 +14,13 @@ use axum::{
     body::Bytes,
     extract::{
         Path, Query, State, WebSocketUpgrade,
-        ws::{CloseFrame, Message, WebSocket, close_code},
+        ws::{Message, WebSocket, close_code},
     },
     http::StatusCode,
     response::Response,
 };
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, broadcast::error::RecvError, watch};
+use tokio::sync::{broadcast::error::RecvError, watch};
 
 use super::{
     Backend,
@@ -28,7 +28,9 @@ use super::{
     desk_view::{CameraDesk, LiveView},
     door::Door,
     problem::problem,
+    query::unknown,
     seen::Seen,
+    socket::{self, SENT_WITHIN, Seats},
 };
 use crate::{
     base::{OwnRuntime, stopped},
@@ -43,31 +45,20 @@ const BEHIND_FRAGMENTS_MAX: usize = 25;
 const ASKED_EVERY: Duration = Duration::from_secs(1);
 /// And gets no picture while he has not answered for so long: the line between is full.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(1_500);
-/// A viewer that takes nothing for so long has to come again.
-const SENT_WITHIN: Duration = Duration::from_secs(10);
 /// Which moment a picture is of is told so often.
 const TIME_TOLD_EVERY_MS: i64 = 1_000;
-/// A viewer has nothing to say.
-const HEARD_BYTES_MAX: usize = 1_024;
-
-/// What each viewer needs of the listener.
-#[derive(Clone)]
-pub(super) struct LiveSeats {
-    pub(super) seats: Arc<Semaphore>,
-    pub(super) stop: watch::Receiver<bool>,
-}
 
 pub(super) async fn serve<B: Backend>(
     State(door): State<Door<B>>,
-    Extension(places): Extension<LiveSeats>,
+    Extension(seats): Extension<Seats>,
     Extension(caller): Extension<Caller>,
     Path(camera): Path<String>,
     Query(query): Query<HashMap<String, String>>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Response {
     let wrong = |message: &str| problem(StatusCode::BAD_REQUEST, message);
-    if let Some(key) = query.keys().find(|key| key.as_str() != "stream") {
-        return wrong(&format!("{key}: known is stream"));
+    if let Some(message) = unknown(&query, &["stream"]) {
+        return wrong(&message);
     }
     let main = match query.get("stream").map(String::as_str) {
         None | Some("sub") => false,
@@ -75,7 +66,7 @@ pub(super) async fn serve<B: Backend>(
         Some(other) => return wrong(&format!("stream={other}: expected sub or main")),
     };
     let Ok(upgrade) = upgrade else { return wrong("expected a WebSocket") };
-    let Ok(seat) = places.seats.clone().try_acquire_owned() else {
+    let Some(seat) = seats.take() else {
         let full = format!("all {VIEWERS_MAX} places for live views are taken");
         return problem(StatusCode::SERVICE_UNAVAILABLE, &full);
     };
@@ -84,13 +75,12 @@ pub(super) async fn serve<B: Backend>(
         Ok(view) => view,
         Err(refusal) => return refusal.answer(),
     };
-    let upgrade = upgrade.max_message_size(HEARD_BYTES_MAX).max_frame_size(HEARD_BYTES_MAX);
-    upgrade.on_upgrade(move |socket| async move {
+    socket::bounded(upgrade).on_upgrade(move |socket| async move {
         let viewer = Viewer { socket, door, caller, camera, waits_for_key: false, told_ms: None };
         static THREAD: OnceLock<OwnRuntime> = OnceLock::new();
         THREAD.get_or_init(|| OwnRuntime::start("live")).spawn(async move {
             let _seat = seat;
-            viewer.serve(view, places.stop).await;
+            viewer.serve(view, seats.stop).await;
         });
     })
 }
@@ -124,9 +114,7 @@ impl<B: Backend> Viewer<B> {
             ViewEnd::LoggedOut => (close_code::POLICY, "logged-out"),
             ViewEnd::Stopping => (close_code::RESTART, "stopping"),
         };
-        let frame = CloseFrame { code, reason: word.into() };
-        let close = self.socket.send(Message::Close(Some(frame)));
-        let _ = tokio::time::timeout(SENT_WITHIN, close).await;
+        socket::close(&mut self.socket, code, word).await;
     }
 
     async fn show(&mut self, view: LiveView, mut stop: watch::Receiver<bool>) -> ViewEnd {
@@ -232,7 +220,6 @@ impl<B: Backend> Viewer<B> {
     }
 
     async fn send(&mut self, message: Message) -> bool {
-        let sent = self.socket.send(message);
-        matches!(tokio::time::timeout(SENT_WITHIN, sent).await, Ok(Ok(())))
+        socket::send(&mut self.socket, message).await
     }
 }

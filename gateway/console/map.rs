@@ -8,7 +8,7 @@ use axum::{
 
 use super::{
     Backend,
-    problem::problem,
+    problem::{problem, stopping},
     seen::Seen,
     site_map::{read_picture, tag},
 };
@@ -27,7 +27,7 @@ pub(super) async fn ground<B: Backend>(backend: Seen<B>, asked: HeaderMap) -> Re
         Ok(Ok((bytes, kind))) => answer(&asked, &tag(&bytes), kind, bytes.into()),
         // The path is the installer's business.
         Ok(Err(_)) => problem(StatusCode::GONE, "the picture of the ground cannot be read"),
-        Err(_) => problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops"),
+        Err(_) => stopping(),
     }
 }
 
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn who_has_it_is_not_sent_it_again() {
-        let map = SiteMap::of(&MapView::default(), None);
+        let map = SiteMap::of(MapView::default(), None);
         let asked = |tag: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::IF_NONE_MATCH, tag.parse().unwrap());
@@ -65,6 +65,6 @@ mod tests {
         assert_eq!(asked(&map.revision), StatusCode::NOT_MODIFIED);
         assert_eq!(asked(&format!("\"other\", W/{}", map.revision)), StatusCode::NOT_MODIFIED);
         let other = MapView { place: Some([1.0, 2.0]), ..MapView::default() };
-        assert_ne!(SiteMap::of(&other, None).revision, map.revision);
+        assert_ne!(SiteMap::of(other, None).revision, map.revision);
     }
 }

@@ -1,7 +1,7 @@
 //! `GET /api/v1/incidents/<id>/package`, `GET /api/v1/evidence/<id>/original`, `POST /api/v1/incidents/<id>/hold`:
 //! evidence that leaves, that was hidden, or that is to be kept; each with a reason, which is on disk first.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, str::FromStr};
 
 use axum::{
     Extension, Json,
@@ -20,6 +20,7 @@ use super::{
     evidence::stream_file,
     handed_out::{NoEvidence, PackageFile},
     problem::problem,
+    query::unknown,
     seen::Seen,
 };
 
@@ -33,8 +34,8 @@ fn reason(method: &Method, query: &HashMap<String, String>) -> Result<String, Re
         let allow = [(header::ALLOW, "GET")];
         return Err((StatusCode::METHOD_NOT_ALLOWED, allow).into_response());
     }
-    if let Some(key) = query.keys().find(|key| key.as_str() != "reason") {
-        return Err(problem(StatusCode::BAD_REQUEST, &format!("{key}: known is reason")));
+    if let Some(message) = unknown(query, &["reason"]) {
+        return Err(problem(StatusCode::BAD_REQUEST, &message));
     }
     of_text(query.get("reason").map(String::as_str).unwrap_or_default())
 }
@@ -49,6 +50,18 @@ fn of_text(text: &str) -> Result<String, Response> {
     Ok(text.to_owned())
 }
 
+/// What is asked for, by its id in the address, and the reason.
+#[allow(clippy::result_large_err, reason = "the error is the answer")]
+fn asked<T: FromStr>(
+    method: &Method,
+    query: &HashMap<String, String>,
+    id: &str,
+) -> Result<(T, String), Response> {
+    let reason = reason(method, query)?;
+    let id = id.parse::<T>().map_err(|_| NoEvidence::Unknown.answer())?;
+    Ok((id, reason))
+}
+
 pub(super) async fn export<B: Backend>(
     backend: Seen<B>,
     Extension(caller): Extension<Caller>,
@@ -56,11 +69,10 @@ pub(super) async fn export<B: Backend>(
     Query(query): Query<HashMap<String, String>>,
     method: Method,
 ) -> Response {
-    let reason = match reason(&method, &query) {
-        Ok(reason) => reason,
+    let (incident, reason) = match asked(&method, &query, &id) {
+        Ok(asked) => asked,
         Err(refused) => return refused,
     };
-    let Ok(incident) = id.parse() else { return NoEvidence::Unknown.answer() };
     match backend.export(incident, &caller.name(), &reason).await {
         Ok(PackageFile { file, bytes }) => {
             let name = format!("attachment; filename=\"gridpost-{incident}.zip\"");
@@ -84,11 +96,10 @@ pub(super) async fn original<B: Backend>(
     Query(query): Query<HashMap<String, String>>,
     method: Method,
 ) -> Response {
-    let reason = match reason(&method, &query) {
-        Ok(reason) => reason,
+    let (picture, reason) = match asked(&method, &query, &id) {
+        Ok(asked) => asked,
         Err(refused) => return refused,
     };
-    let Ok(picture) = id.parse() else { return NoEvidence::Unknown.answer() };
     match backend.original(picture, &caller.name(), &reason).await {
         Ok(jpeg) => never_kept(Body::from(jpeg), &[(header::CONTENT_TYPE, "image/jpeg")]),
         Err(refused) => refused.answer(),

@@ -10,7 +10,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Backend, body::with_body, problem::problem, token, wrong_tokens::WrongTokens};
+use super::{
+    Backend,
+    body::with_body,
+    problem::{not_stored, problem},
+    token,
+    wrong_tokens::WrongTokens,
+};
 use crate::wire::guests::{GuestHandle, Trust};
 
 /// What a platform must show.
@@ -76,8 +82,6 @@ pub(super) async fn take<B: Backend>(
             ([(header::CONTENT_TYPE, "application/json")], answer).into_response()
         }
         PlatformAnswer::Unreadable(reason) => problem(StatusCode::BAD_REQUEST, &reason),
-        PlatformAnswer::Later => {
-            problem(StatusCode::SERVICE_UNAVAILABLE, "the store cannot write; send it again")
-        }
+        PlatformAnswer::Later => not_stored(),
     }
 }

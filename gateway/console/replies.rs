@@ -14,7 +14,7 @@ use super::{
     caller::Caller,
     forms,
     overview::with_words,
-    problem::problem,
+    problem::{not_stored, problem},
     seen::Seen,
     step_pictures::{self, NoPicture, Replied},
 };
@@ -141,9 +141,7 @@ async fn answered<B: Backend>(
         Replied { answer: Answer::NoSuchIncident, .. } => {
             problem(StatusCode::NOT_FOUND, "no such incident")
         }
-        Replied { answer: Answer::Lost, .. } => {
-            problem(StatusCode::SERVICE_UNAVAILABLE, "the store cannot write; send it again")
-        }
+        Replied { answer: Answer::Lost, .. } => not_stored(),
     }
 }
 

@@ -383,7 +383,7 @@ pub(super) const ROUTES: &[Route] = &[
         get(
             RouteId::Rules,
             "/api/v1/rules",
-            Inside(&[Officer, Commander, Installer, Auditor], READ),
+            Inside(WHOLE_SITE, READ),
             Json("Anything"),
             "how each rule does",
         ),

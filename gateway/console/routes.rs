@@ -1,6 +1,6 @@
 //! The handler of each address of the table; health, incidents, devices and reload are here.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use axum::{
     Extension, Json, Router,
@@ -11,25 +11,26 @@ use axum::{
     routing::{MethodRouter, delete, get, patch, post, put},
 };
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::{
     Backend, Filter, Reloaded, account_routes, alarms, announce,
     body::{BODY_BYTES_MAX, PICTURE_BODY_BYTES_MAX, with_body, with_picture_body},
     caller::Caller,
     camera_desk,
-    changes::{self, Feed, PAGES_MAX},
+    changes::{self, PAGES_MAX},
     door::{self, Door},
     entrance, evidence, figures, fleet, link,
-    live::{self, LiveSeats, VIEWERS_MAX},
+    live::{self, VIEWERS_MAX},
     map, overview, package, page, platform,
-    problem::problem,
-    query_time::time,
+    problem::{problem, stopping},
+    query::{time, unknown},
     replies,
     route_list::ROUTES,
     route_table::{BodyShape, Route, RouteId, Who},
     rules,
     seen::Seen,
+    socket::Seats,
     weather,
 };
 use crate::domain::{DEVICE_STATES, DeviceState, Kind, Record};
@@ -40,10 +41,10 @@ const LIST_MAX: usize = 1_000;
 
 /// Built from the table: what has no line there is not there.
 pub(super) fn router<B: Backend>(door: Door<B>, stop: watch::Receiver<bool>) -> Router {
-    let seats = LiveSeats { seats: Arc::new(Semaphore::new(VIEWERS_MAX)), stop: stop.clone() };
-    let feed = Feed { pages: Arc::new(Semaphore::new(PAGES_MAX)), stop };
+    let viewers = Seats::of(VIEWERS_MAX, stop.clone());
+    let pages = Seats::of(PAGES_MAX, stop);
     let guarded = |route: &'static Route| {
-        let handled = bounded(route, handler(route.id, &door, (&feed, &seats)));
+        let handled = bounded(route, handler(route.id, &door, (&pages, &viewers)));
         let guard = middleware::from_fn_with_state((door.clone(), route), door::only_who_may::<B>);
         handled.layer(guard)
     };
@@ -77,7 +78,7 @@ fn bounded(route: &Route, handled: MethodRouter) -> MethodRouter {
 fn handler<B: Backend>(
     id: RouteId,
     door: &Door<B>,
-    (feed, seats): (&Feed, &LiveSeats),
+    (pages, viewers): (&Seats, &Seats),
 ) -> MethodRouter {
     let backend = door.backend.clone();
     let at_door = |handled: MethodRouter<Door<B>>| handled.with_state(door.clone());
@@ -108,7 +109,7 @@ fn handler<B: Backend>(
         RouteId::Postures => of_site(get(weather::postures::<B>)),
         RouteId::OrderPosture => of_site(post(weather::order::<B>)),
         RouteId::Console => of_site(get(overview::serve::<B>)),
-        RouteId::Changes => at_door(get(changes::serve::<B>)).layer(Extension(feed.clone())),
+        RouteId::Changes => at_door(get(changes::serve::<B>)).layer(Extension(pages.clone())),
         RouteId::Alarms => of_site(get(alarms::serve::<B>)),
         RouteId::Map => of_site(get(map::serve::<B>)),
         RouteId::MapGround => of_site(get(map::ground::<B>)),
@@ -116,7 +117,7 @@ fn handler<B: Backend>(
         RouteId::Cameras => of_site(get(camera_desk::list::<B>)),
         RouteId::FindCameras => of_site(post(camera_desk::find::<B>)),
         RouteId::Still => of_site(get(camera_desk::still::<B>)),
-        RouteId::Live => at_door(get(live::serve::<B>)).layer(Extension(seats.clone())),
+        RouteId::Live => at_door(get(live::serve::<B>)).layer(Extension(viewers.clone())),
         RouteId::TryRule => of_site(post(camera_desk::try_rule::<B>)),
         RouteId::ApplyRule => of_site(post(camera_desk::apply_rule::<B>)),
         RouteId::UndoApplied => of_site(post(camera_desk::undo_applied::<B>)),
@@ -213,12 +214,10 @@ async fn devices<B: Backend>(
     backend: Seen<B>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    let state = match query.iter().find(|(key, _)| key.as_str() != "state") {
-        Some((key, _)) => {
-            return problem(StatusCode::BAD_REQUEST, &format!("{key}: known is state"));
-        }
-        None => query.get("state"),
-    };
+    if let Some(message) = unknown(&query, &["state"]) {
+        return problem(StatusCode::BAD_REQUEST, &message);
+    }
+    let state = query.get("state");
     if let Some(state) = state.filter(|state| !DEVICE_STATES.contains(&state.as_str())) {
         let message = format!("state={state}: expected one of {}", DEVICE_STATES.join(", "));
         return problem(StatusCode::BAD_REQUEST, &message);
@@ -251,8 +250,8 @@ async fn reload<B: Backend>(
     backend: Seen<B>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    if let Some(key) = query.keys().find(|key| key.as_str() != "confirm") {
-        return problem(StatusCode::BAD_REQUEST, &format!("{key}: known is confirm"));
+    if let Some(message) = unknown(&query, &["confirm"]) {
+        return problem(StatusCode::BAD_REQUEST, &message);
     }
     let confirmed = match query.get("confirm").map(String::as_str) {
         None | Some("false") => false,
@@ -266,9 +265,7 @@ async fn reload<B: Backend>(
         Reloaded::Done(body) => (StatusCode::OK, body),
         Reloaded::Wrong(body) => (StatusCode::UNPROCESSABLE_ENTITY, body),
         Reloaded::Refused(body) => (StatusCode::CONFLICT, body),
-        Reloaded::Stopping => {
-            return problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops");
-        }
+        Reloaded::Stopping => return stopping(),
     };
     (status, Json(body)).into_response()
 }

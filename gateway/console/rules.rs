@@ -11,7 +11,12 @@ use axum::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 
-use super::{Backend, problem::problem, query_time::time, seen::Seen};
+use super::{
+    Backend,
+    problem::{problem, stopping},
+    query::{time, unknown},
+    seen::Seen,
+};
 
 /// Cases and tracks take memory while rules are tried on them: one at a time, whoever asks.
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
@@ -26,7 +31,6 @@ pub(super) async fn list<B: Backend>(
         Ok(since) => since,
         Err(message) => return problem(StatusCode::BAD_REQUEST, &message),
     };
-    let gone = || problem(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops");
     // Whoever waits holds nothing up, and whoever asks again and again takes one core, not all.
     let Ok(turn) = ONE_AT_A_TIME.try_acquire() else {
         let message = "rules are being tried for somebody else: ask again in a moment";
@@ -40,13 +44,13 @@ pub(super) async fn list<B: Backend>(
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(report)) => Json(report).into_response(),
         Ok(Err(message)) => problem(StatusCode::INTERNAL_SERVER_ERROR, &message),
-        Err(_) => gone(),
+        Err(_) => stopping(),
     }
 }
 
 fn since(query: &HashMap<String, String>, now: Timestamp) -> Result<Timestamp, String> {
-    if let Some(key) = query.keys().find(|key| key.as_str() != "since") {
-        return Err(format!("{key}: known is since"));
+    if let Some(message) = unknown(query, &["since"]) {
+        return Err(message);
     }
     let Some(text) = query.get("since") else {
         return Ok(now.checked_sub(SINCE).unwrap_or(Timestamp::UNIX_EPOCH));

@@ -182,9 +182,9 @@ pub struct SiteMap {
 
 impl SiteMap {
     /// `picture`: the file of the ground.
-    pub fn of(view: &MapView, picture: Option<PathBuf>) -> Self {
-        let json = serde_json::to_vec(view).unwrap_or_default();
-        Self { view: Arc::new(view.clone()), revision: tag(&json), json: json.into(), picture }
+    pub fn of(view: MapView, picture: Option<PathBuf>) -> Self {
+        let json = serde_json::to_vec(&view).unwrap_or_default();
+        Self { view: Arc::new(view), revision: tag(&json), json: json.into(), picture }
     }
 
     /// The grid of a camera.
@@ -198,7 +198,7 @@ impl SiteMap {
         let mut view = MapView::clone(&self.view);
         view.grids.retain(|grid| grids.contains(&grid.code));
         view.sources.retain(|source| source.grid.as_ref().is_some_and(|grid| grids.contains(grid)));
-        Self::of(&view, self.picture.clone())
+        Self::of(view, self.picture.clone())
     }
 }
 

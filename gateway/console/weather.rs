@@ -8,16 +8,20 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{Backend, caller::Caller, problem::problem, replies::not_by, seen::Seen};
+use super::{
+    Backend,
+    caller::Caller,
+    problem::{not_stored, problem, stopping},
+    replies::not_by,
+    seen::Seen,
+};
 use crate::domain::{Answer, PostureOrder};
-
-const STOPPING: &str = "the gateway stops";
 
 /// Sums and curves per gauge, sums per grid, thresholds.
 pub(super) async fn rain<B: Backend>(backend: Seen<B>) -> Response {
     match backend.rain().await {
         Some(view) => Json(view).into_response(),
-        None => problem(StatusCode::SERVICE_UNAVAILABLE, STOPPING),
+        None => stopping(),
     }
 }
 
@@ -25,7 +29,7 @@ pub(super) async fn rain<B: Backend>(backend: Seen<B>) -> Response {
 pub(super) async fn postures<B: Backend>(backend: Seen<B>) -> Response {
     match backend.rain().await {
         Some(view) => Json(json!({ "postures": view.postures })).into_response(),
-        None => problem(StatusCode::SERVICE_UNAVAILABLE, STOPPING),
+        None => stopping(),
     }
 }
 
@@ -48,9 +52,7 @@ pub(super) async fn order<B: Backend>(
         return refused;
     }
     match backend.posture(order).await {
-        Answer::Lost => {
-            problem(StatusCode::SERVICE_UNAVAILABLE, "the store cannot write; send it again")
-        }
+        Answer::Lost => not_stored(),
         _ => postures(backend).await,
     }
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     camera::{CameraFeeds, LiveWatch},
-    config::{Config, versions},
+    config::versions,
     console::{CameraDesk, DeskRefusal, LiveView, StillPicture},
     domain::SourceId,
     sources::camera,
@@ -25,38 +25,38 @@ const SEARCH_WAIT: Duration = Duration::from_secs(3);
 
 type Polygon = Vec<[f32; 2]>;
 
-/// Polygons of its picture that nobody may see; a camera that has some is never shown live.
-fn private_areas(camera: &camera::Config) -> Vec<Polygon> {
-    camera.private.clone()
-}
-
 impl ConsoleBackend {
+    /// With the polygons of its picture that nobody may see; a camera that has some is never shown live.
     fn camera(&self, id: &str) -> Result<(SourceId, CameraFeeds, Vec<Polygon>), DeskRefusal> {
         let config = self.config();
         let camera = config.cameras.iter().find(|camera| camera.id == id);
         let camera = camera.ok_or(DeskRefusal::NoSuchCamera)?;
         let source = SourceId::from(id);
         let feeds = self.live.get(&source).ok_or(DeskRefusal::NoSuchCamera)?;
-        Ok((source, feeds, private_areas(camera)))
+        Ok((source, feeds, camera.private.clone()))
     }
 
-    fn camera_line(&self, config: &Config, camera: &camera::Config, state: Option<Value>) -> Value {
+    fn camera_line(
+        &self,
+        camera: &camera::Config,
+        rules: &[crate::rules::Config],
+        state: Option<Value>,
+    ) -> Value {
         let feeds = self.live.get(&camera.id.as_str().into());
         let stream = |sub: bool| {
             let feed = feeds.as_ref().map(|feeds| feeds.of(sub))?;
-            let mut facts = json!(feed.facts()?);
-            facts["viewers"] = feed.viewers().into();
-            let last_at = feed.facts()?.last_at;
-            facts["last_at"] = self.context.borrow().time(last_at).into();
-            Some(facts)
+            let facts = feed.facts()?;
+            let mut shown = json!(facts);
+            shown["viewers"] = feed.viewers().into();
+            shown["last_at"] = self.context.borrow().time(facts.last_at).into();
+            Some(shown)
         };
         let has_sub = feeds.as_ref().is_some_and(|feeds| feeds.sub.is_some());
-        let rules = rules(config).into_iter();
-        let own: Vec<_> = rules.filter(|rule| rule.cameras.contains(&camera.id)).collect();
+        let own: Vec<_> = rules.iter().filter(|rule| rule.cameras.contains(&camera.id)).collect();
         json!({
             "id": camera.id,
             "name": if camera.name.is_empty() { &camera.id } else { &camera.name },
-            "private": !private_areas(camera).is_empty(),
+            "private": !camera.private.is_empty(),
             "mask": camera.mask,
             "main": stream(false),
             "sub": has_sub.then(|| stream(true)),
@@ -71,10 +71,11 @@ impl CameraDesk for ConsoleBackend {
         let config = self.config();
         let known = states(&self.registry, &streams(&self.stream_urls));
         let state = |id: &str| known.iter().find(|state| state.id == id).map(|state| json!(state));
+        let rules = rules(&config);
         let cameras: Vec<Value> = config
             .cameras
             .iter()
-            .map(|camera| self.camera_line(&config, camera, state(&camera.id)))
+            .map(|camera| self.camera_line(camera, &rules, state(&camera.id)))
             .collect();
         let is_there = |id: &SourceId| config.cameras.iter().any(|one| one.id == id.as_str());
         self.stills.keep(is_there);

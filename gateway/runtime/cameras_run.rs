@@ -22,7 +22,8 @@ use super::{
 };
 use crate::{
     base::{
-        BeatWatch, Readiness, Registry, Reporter, Task, ThreadGroup, lock, spawn, thread_cpu_time,
+        BeatWatch, Readiness, Registry, Reporter, Task, ThreadGroup, lock, processors, spawn,
+        thread_cpu_time,
     },
     camera::{
         CameraFeeds, DecodeWorker, DetectQueue, DetectWorker, NextModel, RING_SPARE_S, Rings, Role,
@@ -474,5 +475,5 @@ fn end_looks(
 
 /// How many decode workers: one a processor.
 fn decode_workers() -> usize {
-    thread::available_parallelism().map_or(1, usize::from).min(DECODE_WORKERS_MAX)
+    processors().min(DECODE_WORKERS_MAX)
 }

@@ -48,6 +48,17 @@ pub(super) struct ReloadAsked {
     pub(super) answer: oneshot::Sender<Reloaded>,
 }
 
+impl ReloadAsked {
+    /// Asks, and waits for what became of it. Where nobody takes it or answers any more, the gateway stops.
+    pub(super) async fn ask(reloads: &mpsc::Sender<Self>, confirmed: bool) -> Reloaded {
+        let (answer, taken) = oneshot::channel();
+        if reloads.send(Self { confirmed, answer }).await.is_err() {
+            return Reloaded::Stopping;
+        }
+        taken.await.unwrap_or(Reloaded::Stopping)
+    }
+}
+
 /// What the console asks, answered by store, registry and junction.
 #[derive(Clone)]
 pub(super) struct ConsoleBackend {
@@ -365,12 +376,7 @@ impl console::Backend for ConsoleBackend {
     }
 
     async fn reload(&self, confirmed: bool) -> Reloaded {
-        let (sender, answer) = oneshot::channel();
-        let asked = ReloadAsked { confirmed, answer: sender };
-        if self.reloads.send(asked).await.is_err() {
-            return Reloaded::Stopping;
-        }
-        answer.await.unwrap_or(Reloaded::Stopping)
+        ReloadAsked::ask(&self.reloads, confirmed).await
     }
 }
 

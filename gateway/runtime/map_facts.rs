@@ -16,7 +16,7 @@ const VIEW_M: f64 = 40.0;
 
 /// Ready to be sent.
 pub(super) fn site_map(config: &Config) -> SiteMap {
-    SiteMap::of(&map_view(config), config.map.ground_file.clone())
+    SiteMap::of(map_view(config), config.map.ground_file.clone())
 }
 
 fn map_view(config: &Config) -> MapView {

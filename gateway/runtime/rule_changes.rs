@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::{console_backend::ReloadAsked, from_config::rules, rule_trial::rule_of};
 use crate::{
@@ -111,10 +111,7 @@ async fn written(
     let stopping = || DeskRefusal::NotNow("the gateway stops".into());
     let version = tokio::task::spawn_blocking(move || write(file)).await.map_err(|_| stopping())?;
     let version = version.map_err(refused)?;
-    let (answer, taken) = oneshot::channel();
-    let asked = ReloadAsked { confirmed, answer };
-    reloads.send(asked).await.map_err(|_| stopping())?;
-    let (in_effect, reload) = match taken.await.map_err(|_| stopping())? {
+    let (in_effect, reload) = match ReloadAsked::ask(reloads, confirmed).await {
         Reloaded::Done(body) => (true, body),
         Reloaded::Wrong(body) | Reloaded::Refused(body) => (false, body),
         Reloaded::Stopping => return Err(stopping()),

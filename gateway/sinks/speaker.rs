@@ -36,7 +36,7 @@ pub use config::{AnnounceConfig, Config, SpeakerConfig};
 use dealt::Urgency;
 pub use floor::{Causes, Floor};
 use rtp::{Attention, Stop};
-use say::{NOT_SAID, Saying, later};
+use say::{Saying, later};
 pub use voice::VoiceConfig;
 use way::{UtteranceEnd, Way};
 
@@ -289,10 +289,7 @@ impl Config {
         event: &Event,
         rule: Option<&str>,
     ) -> Option<&'static str> {
-        match Saying::of(self, event, rule) {
-            Ok(_) => None,
-            Err(why) => Some(if why.is_empty() { NOT_SAID } else { why }),
-        }
+        Saying::of(self, event, rule).err()
     }
 }
 

@@ -317,22 +317,24 @@ impl State {
         }
     }
 
-    /// Memory has no room for it: from now on it is found in the index.
-    fn leave_to_the_index(&mut self, id: IncidentId) {
-        let Some(brief) = self.incidents.remove(&id) else { return };
+    fn take_brief(&mut self, id: IncidentId) -> Option<Brief> {
+        let brief = self.incidents.remove(&id)?;
         self.open_reports -= usize::from(is_open_report(&brief));
         self.by_age.remove(&brief.first);
         self.finished.remove(&brief.first);
+        Some(brief)
+    }
+
+    /// Memory has no room for it: from now on it is found in the index.
+    fn leave_to_the_index(&mut self, id: IncidentId) {
+        let Some(brief) = self.take_brief(id) else { return };
         self.has_older = true;
         let to_index = self.touched.remove(&Key::Incident(id)).then_some(self.bounds.leaving);
         self.left.put(id, brief, to_index);
     }
 
     fn forget_incident(&mut self, id: IncidentId) {
-        if let Some(brief) = self.incidents.remove(&id) {
-            self.open_reports -= usize::from(is_open_report(&brief));
-            self.by_age.remove(&brief.first);
-            self.finished.remove(&brief.first);
+        if self.take_brief(id).is_some() {
             self.touched.insert(Key::Incident(id));
         }
     }

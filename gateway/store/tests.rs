@@ -130,6 +130,29 @@ pub(super) fn new_store(sinks: &[&str]) -> (TempDir, Store) {
     (folder, store)
 }
 
+/// What is known of a file, and nothing else.
+pub(super) fn piece(id: EvidenceId, media_type: &str, (sha256, bytes): (String, u64)) -> Evidence {
+    Evidence {
+        id,
+        media_type: media_type.into(),
+        sha256,
+        bytes,
+        starts_at: None,
+        ends_at: None,
+        pre_roll_ms: None,
+        pre_roll_limit: None,
+        original_of: None,
+        kept_here: false,
+    }
+}
+
+/// A piece that is in its place, and which no record names yet.
+pub(super) fn kept(store: &Store, new: NewEvidence, media_type: &str, content: &[u8]) -> Evidence {
+    let id = new.id();
+    fs::write(&new.path, content).unwrap();
+    piece(id, media_type, store.finish_evidence(new).unwrap())
+}
+
 #[test]
 fn p1_receipts_are_settled_in_order_after_everything_before_them() {
     let (folder, store) = new_store(&["a"]);
@@ -289,21 +312,8 @@ fn p5_evidence_is_in_place_and_hashed_before_it_can_be_named() {
     let (folder, store) = new_store(&["a"]);
     let id = EvidenceId::new();
     let new = store.new_evidence(id, "jpg").unwrap();
-    fs::write(&new.path, b"picture").unwrap();
-    let (sha256, bytes) = store.finish_evidence(new).unwrap();
-    assert_eq!(bytes, 7);
-    let evidence = Evidence {
-        id,
-        media_type: "image/jpeg".into(),
-        sha256: sha256.clone(),
-        bytes,
-        starts_at: None,
-        ends_at: None,
-        pre_roll_ms: None,
-        pre_roll_limit: None,
-        original_of: None,
-        kept_here: false,
-    };
+    let evidence = kept(&store, new, "image/jpeg", b"picture");
+    assert_eq!(evidence.bytes, 7);
     let incident = IncidentId::new();
     put(&store, vec![Entry::Evidence { incident, evidence: evidence.clone() }]);
     let (path, stated) = store.evidence_path(id).unwrap();
@@ -327,23 +337,11 @@ fn p5_old_evidence_leaves_only_when_finished_and_delivered() {
     let (folder, store) = new_store(&["a"]);
     let put_one = |stage| {
         let new = store.new_evidence(EvidenceId::new(), "jpg").unwrap();
-        let id = new.id();
-        fs::write(&new.path, b"picture").unwrap();
-        let (sha256, bytes) = store.finish_evidence(new).unwrap();
+        let piece = kept(&store, new, "image/jpeg", b"picture");
+        let id = piece.id;
         let mut record = record(IncidentId::new(), 1, Severity::NOTICE);
         record.incident.stage = stage;
-        record.incident.evidence.push(Evidence {
-            id,
-            media_type: "image/jpeg".into(),
-            sha256,
-            bytes,
-            starts_at: None,
-            ends_at: None,
-            pre_roll_ms: None,
-            pre_roll_limit: None,
-            original_of: None,
-            kept_here: false,
-        });
+        record.incident.evidence.push(piece);
         put(&store, vec![change(record)]);
         id
     };

@@ -8,8 +8,8 @@ use super::{
     disk::RealDisk,
     open::{FORK_REVISIONS, open_with},
     tests::{
-        KIND, change, config, deliver, due, new_store, noon, put, record, reopen, settled, sink,
-        tuning,
+        KIND, change, config, deliver, due, kept, new_store, noon, put, record, reopen, settled,
+        sink, tuning,
     },
     *,
 };
@@ -27,21 +27,7 @@ fn carrying(folder: &Path) -> Opened {
 /// A picture on disk, as the evidence worker makes one.
 fn picture(store: &Store) -> Evidence {
     let new = store.new_evidence(EvidenceId::new(), "jpg").unwrap();
-    let id = new.id();
-    fs::write(&new.path, b"picture").unwrap();
-    let (sha256, bytes) = store.finish_evidence(new).unwrap();
-    Evidence {
-        id,
-        media_type: "image/jpeg".into(),
-        sha256,
-        bytes,
-        starts_at: None,
-        ends_at: None,
-        pre_roll_ms: None,
-        pre_roll_limit: None,
-        original_of: None,
-        kept_here: false,
-    }
+    kept(store, new, "image/jpeg", b"picture")
 }
 
 /// An incident that names a picture, which was made before.

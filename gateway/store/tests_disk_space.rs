@@ -9,7 +9,9 @@ use super::{
     evidence,
     fake_disk::{ENOSPC, FakeDisk, Op},
     open::open_with,
-    tests::{change, config, due, new_store, noon, press, put, receipt, record, sink, tuning},
+    tests::{
+        change, config, due, kept, new_store, noon, press, put, receipt, record, sink, tuning,
+    },
     *,
 };
 use crate::domain::{Kind, NoMeter, Now, Outcome, Quarantined, Severity, Stage};
@@ -111,9 +113,7 @@ fn p11_evidence_keeps_its_bound_by_the_oldest_that_nobody_needs() {
     let mut ids = Vec::new();
     for _ in 0..3 {
         let new = store.new_evidence(EvidenceId::new(), "jpg").unwrap();
-        ids.push(new.id());
-        fs::write(&new.path, [0; 50]).unwrap();
-        store.finish_evidence(new).unwrap();
+        ids.push(kept(&store, new, "image/jpeg", &[0; 50]).id);
     }
     // Of one millisecond the ids alone say which is older.
     ids.sort_unstable();
@@ -145,24 +145,11 @@ fn p11_no_flood_of_residents_pictures_takes_the_room_of_what_cameras_saw() {
             Kind::Report => store.new_report_picture(EvidenceId::new()),
             _ => store.new_evidence(EvidenceId::new(), "jpg"),
         }?;
-        let id = new.id();
-        fs::write(&new.path, vec![0; bytes]).unwrap();
-        let (sha256, bytes) = store.finish_evidence(new).unwrap();
+        let piece = kept(store, new, "image/jpeg", &vec![0; bytes]);
+        let id = piece.id;
         let mut over = record(IncidentId::new(), 1, Severity::NOTICE);
         (over.incident.stage, over.incident.active, over.incident.kind) =
             (Stage::Closed, false, kind);
-        let piece = Evidence {
-            id,
-            media_type: "image/jpeg".into(),
-            sha256,
-            bytes,
-            starts_at: None,
-            original_of: None,
-            kept_here: false,
-            ends_at: None,
-            pre_roll_ms: None,
-            pre_roll_limit: None,
-        };
         over.incident.evidence.push(piece.clone());
         let incident = over.incident.id;
         put(store, vec![Entry::Evidence { incident, evidence: piece }, change(over)]);

@@ -8,7 +8,7 @@ use super::{
     case_files::case_lines,
     disk::RealDisk,
     open::open_with,
-    tests::{change, config, deliver, put, record, sink, tuning},
+    tests::{change, config, deliver, piece, put, record, sink, tuning},
     *,
 };
 use crate::domain::{CaseStep, NoMeter, ReplyTo, Severity, Stage};
@@ -168,20 +168,9 @@ fn an_index_that_is_built_of_more_cases_than_memory_and_queue_hold_is_whole() {
 fn p5_pictures_of_open_cases_are_known_after_a_start_however_many_there_are() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_small(folder.path());
-    let piece = || Evidence {
-        id: EvidenceId::new(),
-        media_type: "image/jpeg".into(),
-        sha256: String::new(),
-        bytes: 1,
-        starts_at: None,
-        ends_at: None,
-        pre_roll_ms: None,
-        pre_roll_limit: None,
-        original_of: None,
-        kept_here: false,
-    };
     let with_a_piece = |stage: Stage| {
-        let (id, evidence) = (IncidentId::new(), piece());
+        let id = IncidentId::new();
+        let evidence = piece(EvidenceId::new(), "image/jpeg", (String::new(), 1));
         let mut record = case(id, 1, stage);
         record.incident.evidence = vec![evidence.clone()];
         (evidence.id, vec![Entry::Evidence { incident: id, evidence }, change(record)])

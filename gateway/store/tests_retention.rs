@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     disk::RealDisk,
     open::open_with,
-    tests::{change, config, new_store, put, record, tuning},
+    tests::{change, config, kept, new_store, put, record, tuning},
     *,
 };
 use crate::domain::{NoMeter, Now, Severity, SourceKind, SourceRef, Stage};
@@ -15,27 +15,15 @@ use crate::domain::{NoMeter, Now, Severity, SourceKind, SourceRef, Stage};
 /// A closed incident of this kind and camera, with one piece of so many bytes.
 fn closed(store: &Store, kind: Kind, camera: &str, bytes: usize) -> (IncidentId, EvidenceId) {
     let new = store.new_evidence(EvidenceId::new(), "jpg").unwrap();
-    let id = new.id();
-    fs::write(&new.path, vec![7; bytes]).unwrap();
-    let (sha256, bytes) = store.finish_evidence(new).unwrap();
+    let piece = kept(store, new, "image/jpeg", &vec![7; bytes]);
+    let id = piece.id;
     let mut record = record(IncidentId::new(), 1, Severity::NOTICE);
     let incident = record.incident.id;
     record.incident.stage = Stage::Closed;
     record.incident.kind = kind;
     let source = SourceRef { id: camera.into(), kind: SourceKind::Camera, name: camera.into() };
     record.incident.sources.push(source);
-    record.incident.evidence.push(Evidence {
-        id,
-        media_type: "image/jpeg".into(),
-        sha256,
-        bytes,
-        starts_at: None,
-        ends_at: None,
-        pre_roll_ms: None,
-        pre_roll_limit: None,
-        original_of: None,
-        kept_here: false,
-    });
+    record.incident.evidence.push(piece);
     put(store, vec![change(record)]);
     (incident, id)
 }

@@ -135,11 +135,13 @@ impl Store {
             .retain(|piece| share.is_none_or(|share| !piece.held && self.is_of(piece.id, share)));
         leaving.sort_by_key(|piece| piece.held);
         leaving.retain(|piece| {
-            let wanted = bytes_left > 0 || pieces_left > 0;
+            if bytes_left == 0 && pieces_left == 0 {
+                return false;
+            }
             let bytes = fs::metadata(&piece.path).map_or(0, |metadata| metadata.len());
             bytes_left = bytes_left.saturating_sub(bytes);
             pieces_left = pieces_left.saturating_sub(1);
-            wanted
+            true
         });
         let (held, free): (Vec<_>, Vec<_>) = leaving.into_iter().partition(|piece| piece.held);
         let mut pieces = self.remove(free, reason, now)?.pieces;

@@ -1,9 +1,9 @@
 // The tab of cameras: the wall, a live picture and how far it is behind, a zone drawn and tried, and nothing there yet.
 
 import { api, check, done, logIn, open, shoot, until } from './browser.mjs';
-import { faults, fits } from './screens.mjs';
+import { faults, fits, SIZES as ALL } from './screens.mjs';
 
-const SIZES = { desk: { width: 1366, height: 768 }, phone: { width: 360, height: 800 } };
+const SIZES = { desk: ALL.desk, phone: ALL.phone };
 const share = (all, part) => [...all].sort((a, b) => a - b)[Math.min(all.length - 1, Math.floor(all.length * part))];
 const playing = (page, id) => page.waitForSelector(`[data-live="${id}"][data-phase=playing]`);
 

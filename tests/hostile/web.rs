@@ -153,10 +153,7 @@ async fn no_path_leads_out_of_the_evidence_and_none_in_without_the_token() {
 
 /// How many looks at evidence are in the journal.
 fn looks(gateway: &Gateway) -> usize {
-    let word = br#""entry":"look""#;
-    let files = fs::read_dir(gateway.data().join("journal")).unwrap();
-    let bytes = files.map(|file| fs::read(file.unwrap().path()).unwrap());
-    bytes.map(|bytes| bytes.windows(word.len()).filter(|part| *part == word).count()).sum()
+    gateway.journal().matches(r#""entry":"look""#).count()
 }
 
 /// Attack 41: all of a picture but its first byte was read, and no look was written down.

@@ -3,10 +3,9 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
-use super::root;
+use super::preloaded;
 
 /// The preloaded clock, and the file that moves it.
 pub(crate) struct WrongClock {
@@ -17,12 +16,7 @@ pub(crate) struct WrongClock {
 impl WrongClock {
     pub(crate) fn build(folder: &Path) -> Self {
         let library = folder.join("clock.so");
-        let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
-            .arg(&library)
-            .arg(root().join("tests/rig/clock.c"))
-            .status();
-        assert!(built.unwrap().success(), "clock.c does not build");
+        preloaded("clock.c", &library);
         Self { library, offset: folder.join("offset") }
     }
 

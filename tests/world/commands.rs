@@ -81,3 +81,12 @@ pub(crate) fn ledger(data: &Path) -> String {
     assert!(told.contains("the sums hold"), "{told}");
     told
 }
+
+/// Another program; what it printed. It must end well.
+pub(crate) fn run(program: impl AsRef<Path>, args: &[&str]) -> String {
+    let program = program.as_ref();
+    let done = Command::new(program).args(args).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{} {args:?}: {said}", program.display());
+    String::from_utf8(done.stdout).unwrap()
+}

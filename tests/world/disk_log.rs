@@ -4,13 +4,12 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
-    process::Command,
     sync::OnceLock,
 };
 
 use rand::{Rng, rngs::StdRng};
 
-use super::root;
+use super::preloaded;
 
 const MAGIC: u32 = 0x4750_4c47;
 const HEAD_BYTES: usize = 32;
@@ -25,13 +24,7 @@ pub(crate) fn library() -> &'static Path {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
         // Other test processes build it too: each its own, then put in place as one step.
         let own = folder.join(format!("cut-{}.so", std::process::id()));
-        let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
-            .arg(&own)
-            .arg(root().join("tests/rig/cut.c"))
-            .arg("-lpthread")
-            .status();
-        assert!(built.unwrap().success(), "cut.c does not build");
+        preloaded("cut.c", &own);
         let path = folder.join("cut.so");
         fs::rename(own, &path).unwrap();
         path

@@ -179,6 +179,14 @@ impl Gateway {
         commands::ledger(self.daemon.data())
     }
 
+    /// The bytes of its journal, as text.
+    pub(crate) fn journal(&self) -> String {
+        let files = fs::read_dir(self.daemon.data().join("journal")).unwrap();
+        let bytes: Vec<u8> =
+            files.flat_map(|file| fs::read(file.unwrap().path()).unwrap_or_default()).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     /// Ends it, and nothing is wrong with what it leaves.
     pub(crate) async fn must_stop_sound(&mut self) {
         let status = self.stop().await;

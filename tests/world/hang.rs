@@ -3,10 +3,9 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
-use super::root;
+use super::preloaded;
 
 /// The preloaded library, and the file that it hangs on.
 pub(crate) struct HangingFile {
@@ -19,12 +18,7 @@ impl HangingFile {
     /// Hangs from the beginning.
     pub(crate) fn build(folder: &Path, file: &Path) -> Self {
         let library = folder.join("hang.so");
-        let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
-            .arg(&library)
-            .arg(root().join("tests/rig/hang.c"))
-            .status();
-        assert!(built.unwrap().success(), "hang.c does not build");
+        preloaded("hang.c", &library);
         let gate = folder.join("hangs");
         fs::write(&gate, "").unwrap();
         Self { library, file: file.to_path_buf(), gate }

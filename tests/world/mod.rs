@@ -42,7 +42,8 @@ mod va;
 
 use std::{
     future::Future,
-    path::PathBuf,
+    path::{Path, PathBuf},
+    process::Command,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -59,7 +60,7 @@ pub(crate) use clips::{
 };
 pub(crate) use clock::WrongClock;
 pub(crate) use commands::{
-    Output, check, check_in, gridpost, gridpost_command, output, store_must_be_sound,
+    Output, check, check_in, gridpost, gridpost_command, output, run, store_must_be_sound,
 };
 pub(crate) use crash::{Crash, CrashHarness, Life};
 pub(crate) use crash_report::CrashReport;
@@ -143,6 +144,17 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
 /// The repository.
 pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Makes the library that a process preloads, of a source in `tests/rig`.
+fn preloaded(source: &str, library: &Path) {
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
+        .arg(library)
+        .arg(root().join("tests/rig").join(source))
+        .arg("-lpthread")
+        .status();
+    assert!(built.unwrap().success(), "{source} does not build");
 }
 
 /// The grids of the shipped example.

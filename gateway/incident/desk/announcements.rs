@@ -123,7 +123,9 @@ impl Desk {
 /// After so long the gateway closes one, milliseconds: its time, and a minute for what has begun. None: it
 /// is none.
 pub(super) fn closed_after_ms(incident: &Incident) -> Option<i64> {
+    if incident.kind != Kind::Announcement {
+        return None;
+    }
     let valid_s = incident.detail.get("valid_s").and_then(serde_json::Value::as_i64).unwrap_or(60);
-    (incident.kind == Kind::Announcement)
-        .then(|| valid_s.clamp(1, 3_600).saturating_add(60).saturating_mul(1_000))
+    Some(valid_s.clamp(1, 3_600).saturating_add(60).saturating_mul(1_000))
 }

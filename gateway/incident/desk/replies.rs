@@ -210,7 +210,7 @@ impl Live {
                 match (asked.map(|asked| asked.what), taken.until) {
                     (Some(AskFor::Extend), Some(until)) => {
                         if let Some(deadline) = &mut incident.deadline {
-                            Limits::extend(deadline, until, (now, &self.anchors));
+                            Limits::extend(deadline, until);
                         }
                     }
                     (Some(AskFor::Suspend), Some(until)) => {

@@ -360,11 +360,7 @@ impl Limits {
 
     /// More time was granted: the whole case, and the step that is to be taken, have until then. When each
     /// warns depends on the calendar: the step that grants it says that, by [`Self::stepped`].
-    pub(in crate::incident) fn extend(
-        deadline: &mut Deadline,
-        until: Timestamp,
-        _: (Now, &Anchors),
-    ) {
+    pub(in crate::incident) fn extend(deadline: &mut Deadline, until: Timestamp) {
         for run in deadline.runs.iter_mut().filter(|run| run.step != LimitStep::Answer) {
             run.by = run.by.max(until);
         }

@@ -1,8 +1,6 @@
 //! Each camera: its stream looked at for some seconds beside the gateway, what it costs, and one picture as a file.
 
 use std::{
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -16,7 +14,7 @@ use super::{
     receivers::within_runtime,
 };
 use crate::{
-    base::RealClock,
+    base::{RealClock, write_for_owner},
     domain::{Clock, SourceId, StopFlag},
     media::{self, SessionRequest, StreamSeen},
     runtime::camera_table::{CameraState, CameraTable},
@@ -126,13 +124,7 @@ fn found(camera: &camera::Config, clock: Arc<RealClock>) -> Result<camera::Confi
 
 /// For its owner alone: it shows people.
 fn keep(file: &Path, jpeg: &[u8]) -> Result<PathBuf, String> {
-    let written = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(file)
-        .and_then(|mut open| open.write_all(jpeg));
+    let written = write_for_owner(file, jpeg);
     written.map(|()| file.to_path_buf()).map_err(|error| format!("{}: {error}", file.display()))
 }
 
@@ -292,7 +284,7 @@ fn percent((state, up_s): &(CameraState, f64)) -> f64 {
 fn cost(known: Option<&(CameraState, f64)>) -> (String, String) {
     let Some(known) = known else { return Default::default() };
     let percent = percent(known);
-    let by = if known.0.decoding.is_empty() { "" } else { &known.0.decoding };
+    let by = &known.0.decoding;
     (
         format!(
             "，占一个核的 {percent:.1}%{}",

@@ -20,7 +20,7 @@ use tokio::{
 
 use super::mqtt;
 use crate::{
-    base::{ClientIds, Sync, write_whole},
+    base::{ClientIds, Sync, stopped, write_whole},
     domain::{SinkId, SiteId},
     wire::{
         backoff::backoff,
@@ -215,8 +215,4 @@ fn write(memory: &Path, topics: &BTreeSet<&String>) -> Result<(), String> {
         write_whole(memory, &serde_json::to_vec(topics)?, Sync::No)
     };
     written().map_err(|error| format!("{}: {error}", memory.display()))
-}
-
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
 }

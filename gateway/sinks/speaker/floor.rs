@@ -1,6 +1,6 @@
 //! Who has the floor at one speaker: one voice at a time, an emergency interrupts, and what has lost its cause is silent.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
@@ -63,7 +63,7 @@ impl Floor {
     }
 
     fn order(&self) -> MutexGuard<'_, Order> {
-        self.order.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.order)
     }
 
     /// Waits for the floor; may be cancelled.

@@ -8,6 +8,7 @@ use tokio::net::UdpSocket;
 use super::{
     config::{AnnounceConfig, SpeakerConfig},
     floor::tests::OneCause,
+    say::NOT_SAID,
     *,
 };
 use crate::sinks::template::tests::press;

@@ -3,7 +3,7 @@
 //! and the others are counted.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     io,
     path::{Path, PathBuf},
 };
@@ -253,7 +253,8 @@ enum Worth {
 struct Ours {
     incident: IncidentId,
     needle: String,
-    evidence: HashSet<EvidenceId>,
+    /// With what each is called in a record.
+    evidence: HashMap<EvidenceId, String>,
     /// Seqs under which records and files of it are owed, and whether it is a mere update.
     owed: HashMap<u64, bool>,
     was_pressed: bool,
@@ -265,11 +266,15 @@ impl Ours {
         Self {
             incident,
             needle: incident.to_string(),
-            evidence: HashSet::new(),
+            evidence: HashMap::new(),
             owed: HashMap::new(),
             was_pressed: false,
             exported: None,
         }
+    }
+
+    fn names(&mut self, id: EvidenceId) {
+        self.evidence.entry(id).or_insert_with(|| id.to_string());
     }
 
     /// `None`: it is about something else.
@@ -277,7 +282,7 @@ impl Ours {
         let text = std::str::from_utf8(payload).ok()?;
         let may_be = header.kind == SETTLED_KIND
             || text.contains(&self.needle)
-            || self.evidence.iter().any(|id| text.contains(&id.to_string()));
+            || self.evidence.values().any(|id| text.contains(id));
         if !may_be {
             return None;
         }
@@ -299,7 +304,7 @@ impl Ours {
                         _ => seq,
                     };
                     self.owed.insert(owed, may_yield(record));
-                    self.evidence.extend(record.incident.evidence.iter().map(|piece| piece.id));
+                    record.incident.evidence.iter().for_each(|piece| self.names(piece.id));
                 }
                 is_ours
             }
@@ -307,7 +312,7 @@ impl Ours {
             | Fact::Carried(Carried::Piece { incident, evidence, .. }) => {
                 let is_ours = *incident == ours;
                 if is_ours {
-                    self.evidence.insert(evidence.id);
+                    self.names(evidence.id);
                     let owed = match fact {
                         Fact::Carried(Carried::Piece { seq, .. }) => *seq,
                         _ => seq,
@@ -328,8 +333,10 @@ impl Ours {
                 self.exported = is_ours.then_some(*export).or(self.exported);
                 is_ours
             }
-            Fact::Entry(Entry::EvidenceRead { evidence, .. }) => self.evidence.contains(evidence),
-            Fact::Gone(gone) => self.evidence.contains(&gone.evidence),
+            Fact::Entry(Entry::EvidenceRead { evidence, .. }) => {
+                self.evidence.contains_key(evidence)
+            }
+            Fact::Gone(gone) => self.evidence.contains_key(&gone.evidence),
             Fact::Settled(fact) => self.owed.contains_key(&fact.settled.change),
             _ => false,
         }

@@ -13,7 +13,7 @@ mod verify;
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufReader, BufWriter, Read, Seek, Write},
+    io::{self, BufReader, BufWriter, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -272,7 +272,6 @@ impl PackageParts<'_> {
         for piece in self.pieces {
             let sums = (piece.file.bytes, piece.crc);
             let mut from = BufReader::new(File::open(&piece.path)?);
-            from.rewind()?;
             writing.put(&piece.file.name, sums, &mut from)?;
             files.push(piece.file.clone());
         }

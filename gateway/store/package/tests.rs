@@ -10,7 +10,7 @@ use crate::{
     domain::{EvidenceId, IdMint, Now, Severity, Stage},
     store::{
         own_keys::site_key,
-        tests::{change, new_store, noon, press, put, record},
+        tests::{change, kept, new_store, noon, press, put, record},
     },
 };
 
@@ -23,22 +23,8 @@ struct Site {
 /// A piece that is in its place, and which no record names yet.
 pub(in crate::store) fn evidence(store: &Store, end: &str, content: &[u8]) -> Evidence {
     let new = store.new_evidence(EvidenceId::new(), end).unwrap();
-    let id = new.id();
-    fs::write(&new.path, content).unwrap();
-    let (sha256, bytes) = store.finish_evidence(new).unwrap();
     let media_type = if end == "jpg" { "image/jpeg" } else { "video/mp4" };
-    Evidence {
-        id,
-        media_type: media_type.into(),
-        sha256,
-        bytes,
-        starts_at: Some(noon()),
-        ends_at: None,
-        pre_roll_ms: None,
-        pre_roll_limit: None,
-        original_of: None,
-        kept_here: false,
-    }
+    Evidence { starts_at: Some(noon()), ..kept(store, new, media_type, content) }
 }
 
 /// An incident with a picture and a clip among others, over several segments.

@@ -58,6 +58,13 @@ function parse(text: string): unknown {
   }
 }
 
+/** Of a path of the gateway, for a WebSocket. */
+export const socketUrl = (path: string): string => `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${path}`;
+
+const RETRY_MS = [300, 1000, 2000, 5000];
+/** How long to wait before a WebSocket is opened again, after so many tries. */
+export const retryMs = (tries: number): number => RETRY_MS[Math.min(tries, RETRY_MS.length - 1)] ?? 5000;
+
 /** 128 random bits as text; `randomUUID` is not there over plain http. */
 export function freshId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));

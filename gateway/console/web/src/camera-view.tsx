@@ -8,7 +8,7 @@ import { clockS } from './time';
 import { t } from './words';
 
 /** Whether an element is on the screen, of a page that somebody sees. */
-export function useSeen(of: { current: Element | null }): boolean {
+function useSeen(of: { current: Element | null }): boolean {
   const [seen, setSeen] = useState(false);
   useEffect(() => {
     const one = of.current;

@@ -3,6 +3,7 @@
 import { useState } from 'preact/hooks';
 import { Live, Still } from './camera-view';
 import { coreShare, type Camera, type Cameras, type Rule, type Stream } from './cameras-data';
+import { FactList, type FactRow } from './facts';
 import { may } from './rights';
 import { clockS } from './time';
 import { t, word } from './words';
@@ -73,11 +74,11 @@ function Facts({ one, told }: { one: Camera; told: Cameras }) {
   const { state } = one;
   const share = coreShare(one, told.up_s);
   const last = (one.sub ?? one.main)?.last_at;
-  const rows: [string, string][] = [
+  const rows: FactRow[] = [
     [t('cam.health'), state?.up ? `✓ ${t('cam.up')}` : `✗ ${t('cam.down')}`],
     [t('cam.last'), last === undefined ? '—' : clockS(last)],
     [t('cam.main_stream'), stream(one.main)],
-    ...(one.sub === null ? [] : [[t('cam.sub_stream'), stream(one.sub)] as [string, string]]),
+    [t('cam.sub_stream'), one.sub === null ? undefined : stream(one.sub)],
     [t('cam.gop'), state === null || state.gop_s === 0 ? '—' : t('cam.seconds', { s: state.gop_s.toFixed(1) })],
     [t('cam.level'), state === null ? '—' : `${word('cam.at', String(state.level))}${state.sleepless === undefined ? '' : ` (${state.sleepless})`}`],
     [t('cam.looks'), state === null ? '—' : t('cam.looked', { asleep: state.looks, seen: state.detected, skipped: state.skipped })],
@@ -88,14 +89,7 @@ function Facts({ one, told }: { one: Camera; told: Cameras }) {
   return (
     <>
       <h2>{t('cam.facts')}</h2>
-      <dl class="facts">
-        {rows.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <FactList rows={rows} />
     </>
   );
 }

@@ -77,7 +77,7 @@ function Tile({ one, upS, isLive, happens }: { one: Camera; upS: number; isLive:
       <div class="below">
         <a href={cameraHash(one.id)}>{one.name}</a>
         <span class={one.state?.up ? 'good' : 'bad'}>{one.state?.up ? `✓ ${t('cam.up')}` : `✗ ${t('cam.down')}`}</span>
-        {happens === undefined ? null : <strong class="bad">{happens.title.zh === '' ? '' : t('cam.happens')}</strong>}
+        {happens === undefined ? null : <strong class="bad">{t('cam.happens')}</strong>}
         {share === null ? null : <span class="soft">{t('cam.share', { n: share.toFixed(1) })}</span>}
         {one.private ? null : (
           <button type="button" onClick={() => touch(one.id, isLive, happens)} aria-pressed={isLive} data-touch={one.id}>

@@ -2,11 +2,10 @@
 
 import { useEffect, useRef } from 'preact/hooks';
 import type { ChartColours, ChartData, Drawing } from './chart_draw';
+import { colour, onTheme } from './theme';
 
 function colours(): ChartColours {
-  const style = getComputedStyle(document.documentElement);
-  const of = (name: string): string => style.getPropertyValue(`--${name}`).trim();
-  return { text: of('soft'), grid: of('edge'), main: of('s3'), second: of('good'), loud: of('bad'), warn: of('warn') };
+  return { text: colour('soft'), grid: colour('edge'), main: colour('s3'), second: colour('good'), loud: colour('bad'), warn: colour('warn') };
 }
 
 export function Chart({ data, label, height = 220 }: { data: ChartData; label: string; height?: number }) {
@@ -21,12 +20,11 @@ export function Chart({ data, label, height = 220 }: { data: ChartData; label: s
     });
     const size = new ResizeObserver(() => drawing?.fit());
     if (box !== null) size.observe(box);
-    const theme = new MutationObserver(() => drawing?.paint(colours()));
-    theme.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
+    const stop = onTheme(() => drawing?.paint(colours()));
     return () => {
       gone = true;
       size.disconnect();
-      theme.disconnect();
+      stop();
       drawing?.end();
     };
   }, [data, height]);

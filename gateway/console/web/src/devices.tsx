@@ -3,7 +3,7 @@
 import { signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import { FactList, type FactRow } from './facts';
-import { count, fleet, KINDS, rowOf, type FleetKind, type FleetRow } from './fleet';
+import { casesOf, count, fleet, KINDS, rowOf, type FleetKind, type FleetRow } from './fleet';
 import { GaugePane } from './gauge';
 import { Flights } from './flights';
 import { States } from './map_side';
@@ -11,7 +11,6 @@ import type { Health } from './map_shapes';
 import { title } from './notices';
 import { deviceHash, go, incidentHash, mapHash, route } from './route';
 import { cameras, isUnread, siteMap, useSite } from './site_map';
-import { open } from './state';
 import { ago, day } from './time';
 import { t, word, type Key } from './words';
 import { VirtualTable } from './virtual';
@@ -162,9 +161,8 @@ function Facts({ row }: { row: FleetRow }) {
   return <FactList rows={rows} />;
 }
 
-/** Open incidents of this source. */
 function Cases({ id }: { id: string }) {
-  const cases = [...open.value.values()].filter((one) => one.sources.some((source) => source.id === id));
+  const cases = casesOf(id);
   if (cases.length === 0) return null;
   return (
     <section>

@@ -1,6 +1,6 @@
 // One WebSocket a page: every change in order, a sign of life each five seconds, and never an old list that looks live.
 
-import { call, Refused } from './api';
+import { call, Refused, retryMs, socketUrl } from './api';
 import { sayTaken } from './notices';
 import { account } from './rights';
 import * as state from './state';
@@ -11,7 +11,6 @@ import type { Case, Message, Overview } from './types';
 const SILENT_MS = 12_000;
 /** What became of a call that the overview does not have is asked again so often. */
 const LOOK_AGAIN_MS = 5000;
-const RETRY_MS = [300, 1000, 2000, 5000];
 
 let socket: WebSocket | null = null;
 let tries = 0;
@@ -79,9 +78,8 @@ async function lookAfter(one: Case): Promise<void> {
 
 function listen(mine: number): void {
   const from = state.overview.value;
-  const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
   const query = `after=${state.position.value}&series=${encodeURIComponent(from?.series ?? '')}`;
-  const next = new WebSocket(`${scheme}://${location.host}/api/v1/changes?${query}`);
+  const next = new WebSocket(socketUrl(`/api/v1/changes?${query}`));
   socket = next;
   asked = moment();
   let anew = false;
@@ -148,7 +146,7 @@ function lost(): void {
 
 /** After a while, that grows; a socket that closes for want of rights shows so by its overview. */
 function again(anew: boolean): void {
-  const wait = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)] ?? 5000;
+  const wait = retryMs(tries);
   tries += 1;
   // A page that was refused at the door is not told why: the next overview tells.
   timer = window.setTimeout(() => void connect(anew || tries > 2), wait);

@@ -34,7 +34,7 @@ export interface FleetRow {
 const ILL = new Set(['silent', 'tamper', 'stuck', 'down']);
 const WEAK = new Set(['battery', 'weak', 'unclear', 'doubtful']);
 
-export function healthOf(states: readonly string[]): Health {
+function healthOf(states: readonly string[]): Health {
   if (states.some((state) => ILL.has(state))) return 'ill';
   if (states.some((state) => WEAK.has(state))) return 'weak';
   return states.includes('unheard') || states.includes('unknown') ? 'unheard' : 'fine';
@@ -100,6 +100,9 @@ export const fleet = computed<readonly FleetRow[]>(() => {
 });
 
 export const rowOf = (id: string): FleetRow | undefined => fleet.value.find((one) => one.id === id);
+
+/** Open incidents of this source. */
+export const casesOf = (id: string): Case[] => [...open.value.values()].filter((one) => one.sources.some((source) => source.id === id));
 
 /** How many of a kind are how. */
 export function count(kind: FleetKind | null, health: Health | null): number {

@@ -13,7 +13,7 @@ const AN_HOUR = 12;
 interface Hour { name: string; mm: number; day_mm: number | null }
 
 /** The curve by whole hours; the one that runs is the last. */
-export function hours(gauge: Gauge): Hour[] {
+function hours(gauge: Gauge): Hour[] {
   const all: Hour[] = [];
   for (let n = 0; n < gauge.curve.length; n += AN_HOUR) {
     const points = gauge.curve.slice(n, n + AN_HOUR);

@@ -11,16 +11,17 @@ import { casesOnMap, gridTints, thingsOf } from './map_things';
 import { route } from './route';
 import { siteMap, useSite } from './site_map';
 import { drones, open } from './state';
+import { onTheme } from './theme';
 import type { Case } from './types';
 import { t } from './words';
 
 /** What was tapped: `grid/G1`, `source/btn-1`, `case/<incident>`. */
-export const picked = signal<string | null>(null);
+const picked = signal<string | null>(null);
 /** The flight whose way is drawn. */
 const flight = signal<Case | null>(null);
 const hidden = signal<Hidden>(new Set());
 
-export function hide(kind: ThingKind): void {
+function hide(kind: ThingKind): void {
   const next = new Set(hidden.value);
   if (!next.delete(kind)) next.add(kind);
   hidden.value = next;
@@ -66,11 +67,10 @@ function useCanvas(into: { current: HTMLDivElement | null }, set: (canvas: SiteC
       },
       () => gone || fail(true),
     );
-    const theme = new MutationObserver(() => made?.repaint());
-    theme.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
+    const stop = onTheme(() => made?.repaint());
     return () => {
       gone = true;
-      theme.disconnect();
+      stop();
       made?.end();
     };
   }, []);

@@ -1,5 +1,7 @@
 // How a thing looks on the map and in its legend: its shape says what it is, its colour and its mark how it is.
 
+import { colour } from './theme';
+
 export type ThingKind = 'camera' | 'drone' | 'button' | 'gauge' | 'incident';
 /** `ill` needs somebody; `weak` works still; `unheard` was never heard. */
 export type Health = 'fine' | 'weak' | 'ill' | 'unheard';
@@ -10,9 +12,7 @@ export interface Look { kind: ThingKind; health: Health; severity?: number; labe
 
 /** The page's own colours, as they are now. */
 export function palette(): Palette {
-  const style = getComputedStyle(document.documentElement);
-  const of = (name: string): string => style.getPropertyValue(`--${name}`).trim();
-  return { ground: of('ground'), face: of('face'), text: of('text'), soft: of('soft'), edge: of('edge'), good: of('good'), warn: of('warn'), bad: of('bad'), s1: of('s1'), s2: of('s2'), s3: of('s3'), link: of('link') };
+  return { ground: colour('ground'), face: colour('face'), text: colour('text'), soft: colour('soft'), edge: colour('edge'), good: colour('good'), warn: colour('warn'), bad: colour('bad'), s1: colour('s1'), s2: colour('s2'), s3: colour('s3'), link: colour('link') };
 }
 
 function outline(pen: CanvasRenderingContext2D, kind: ThingKind, severity: number, x: number, y: number, r: number): void {

@@ -1,7 +1,7 @@
 // Beside the map: what was tapped, a search that the keyboard reaches, and the legend, which shows and hides.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { count, fleet, healthOf, rowOf, type FleetRow } from './fleet';
+import { casesOf, count, fleet, rowOf, type FleetRow } from './fleet';
 import { drawShape, palette, type Health, type Look, type ThingKind } from './map_shapes';
 import { title } from './notices';
 import { find } from './order';
@@ -9,6 +9,7 @@ import { Limit, placeOf, Severity, Stage } from './parts';
 import { deviceHash, incidentHash } from './route';
 import { isUnread, siteMap } from './site_map';
 import { open } from './state';
+import { onTheme } from './theme';
 import { ago, day } from './time';
 import type { Case } from './types';
 import { t, word, type Key } from './words';
@@ -85,13 +86,13 @@ function GridCard({ code, show }: { code: string; show: (id: string) => void }) 
 export function States({ row }: { row: FleetRow }) {
   return (
     <span class={`health ${row.health}`}>
-      <span aria-hidden="true">{({ fine: '✓', weak: '−', ill: '✗', unheard: '○' } as const)[healthOf(row.states)]}</span> {row.states.map((state) => word('device', state)).join('、')}
+      <span aria-hidden="true">{({ fine: '✓', weak: '−', ill: '✗', unheard: '○' } as const)[row.health]}</span> {row.states.map((state) => word('device', state)).join('、')}
     </span>
   );
 }
 
 function SourceCard({ row }: { row: FleetRow }) {
-  const cases = [...open.value.values()].filter((one) => one.sources.some((source) => source.id === row.id));
+  const cases = casesOf(row.id);
   return (
     <section class="card" data-picked={row.id}>
       <p>
@@ -206,9 +207,7 @@ function Sample({ look }: { look: Look }) {
       drawShape(pen, look, palette(), SAMPLE_PX / 2, SAMPLE_PX / 2, 8);
     };
     paint();
-    const theme = new MutationObserver(paint);
-    theme.observe(document.documentElement, { attributes: true, attributeFilter: ['data-theme'] });
-    return () => theme.disconnect();
+    return onTheme(paint);
   }, []);
   return <canvas class="sample" width={SAMPLE_PX * 2} height={SAMPLE_PX * 2} ref={into} aria-hidden="true" />;
 }

@@ -1,5 +1,6 @@
 // What a camera shows now: fragments of an MP4 over a WebSocket into a <video>, close to the newest one, for ever.
 
+import { retryMs, socketUrl } from './api';
 import { at, clockOff } from './time';
 
 export interface Showing {
@@ -16,7 +17,6 @@ export interface Showing {
 interface Hello { type: 'hello'; why_not?: string; codec?: string; width?: number; height?: number; timescale?: number }
 type Said = Hello | { type: 'time'; media_s: number; at: string };
 
-const RETRY_MS = [300, 1000, 2000, 5000];
 /** Played so long behind the newest picture, beside the time between two of them. */
 const NEAR_S = 0.06;
 /** Farther behind it jumps. */
@@ -88,8 +88,7 @@ export class Player {
   private open(): void {
     this.running = true;
     const asked = performance.now();
-    const scheme = location.protocol === 'https:' ? 'wss' : 'ws';
-    const socket = new WebSocket(`${scheme}://${location.host}${this.path}`);
+    const socket = new WebSocket(socketUrl(this.path));
     socket.binaryType = 'arraybuffer';
     this.socket = socket;
     this.heardAt = asked;
@@ -117,7 +116,7 @@ export class Player {
       this.forget();
       if (this.shows.phase === 'cannot') return;
       this.say({ phase: 'connecting' });
-      const wait = RETRY_MS[Math.min(this.tries, RETRY_MS.length - 1)] ?? 5000;
+      const wait = retryMs(this.tries);
       this.tries += 1;
       this.retry = window.setTimeout(() => this.running && this.open(), wait);
     };

@@ -75,7 +75,7 @@ function Tiles({ facts }: { facts: Condition }) {
   );
 }
 
-export function Table({ heads, rows }: { heads: Key[]; rows: string[][] }) {
+function Table({ heads, rows }: { heads: Key[]; rows: string[][] }) {
   if (rows.length === 0) return <p class="hint">{t('system.none')}</p>;
   return (
     <div class="scroll" tabIndex={0} role="group" aria-label={t(heads[0] as Key)}>

@@ -14,17 +14,19 @@ const NAME_CHARS = 9;
 /** What happened is shown closer where the whole is so much longer. */
 const CLOSER = 5;
 
+const timesOf = (lanes: Lane[]): number[] => lanes.flatMap((lane) => [...lane.bars.flatMap((bar) => [bar.from, bar.to]), ...lane.dots.map((dot) => dot.time)]);
+
 /** From when to when what happened can be seen: its clip and pictures, else a minute. */
 function closeUp(one: Case, lanes: Lane[]): [number, number] {
   const began = at(one.began_at);
-  const times = [began, ...lanes.filter((lane) => lane.of === 'clip' || lane.of === 'picture').flatMap((lane) => [...lane.bars.flatMap((bar) => [bar.from, bar.to]), ...lane.dots.map((dot) => dot.time)])];
+  const times = [began, ...timesOf(lanes.filter((lane) => lane.of === 'clip' || lane.of === 'picture'))];
   const [from, to] = [Math.min(...times), Math.max(...times, began + 20_000)];
   const room = (to - from) * 0.06;
   return [from - room, to + room];
 }
 
 function span(lanes: Lane[]): [number, number] {
-  const times = lanes.flatMap((lane) => [...lane.bars.flatMap((bar) => [bar.from, bar.to]), ...lane.dots.map((dot) => dot.time)]);
+  const times = timesOf(lanes);
   const from = Math.min(...times);
   return [from, Math.max(...times, from + 10_000)];
 }

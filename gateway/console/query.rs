@@ -1,10 +1,21 @@
-//! A time in the query of an address.
+//! The query of an address: its keys, and a time in it.
+
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 
 /// RFC 3339. A plus in an address is a blank, and few who type one write it as `%2B`.
 pub(super) fn time(text: &str) -> Option<Timestamp> {
     text.parse().or_else(|_| text.replace(' ', "+").parse()).ok()
+}
+
+/// What is wrong with its keys, if anything is: a filter that was mistyped must not quietly show everything.
+pub(super) fn unknown(query: &HashMap<String, String>, known: &[&str]) -> Option<String> {
+    let key = query.keys().find(|key| !known.contains(&key.as_str()))?;
+    Some(match known {
+        [one] => format!("{key}: known is {one}"),
+        many => format!("{key}: known are {}", many.join(", ")),
+    })
 }
 
 #[cfg(test)]
