@@ -1,6 +1,7 @@
 // How many alarms an hour call each officer; where they are more than a person can deal with, which rule to tune.
 
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
+import { useAgain } from './again';
 import { call, Refused } from './api';
 import { Chart } from './chart';
 import type { ChartData } from './chart_draw';
@@ -15,9 +16,14 @@ const rate = (hour: Hour): number => Math.round((hour.alarms / Math.max(1, hour.
 export function AlarmRate() {
   const [told, setTold] = useState<Alarms | null>(null);
   const [failed, setFailed] = useState(false);
-  useEffect(() => {
-    call<Alarms>('GET', '/api/v1/alarms').then(setTold, () => setFailed(true));
-  }, []);
+  useAgain(
+    (gone) =>
+      void call<Alarms>('GET', '/api/v1/alarms').then(
+        (next) => gone() || (setTold(next), setFailed(false)),
+        () => gone() || setFailed(true),
+      ),
+    [],
+  );
   const data = useMemo((): ChartData | null => {
     if (told === null) return null;
     return {

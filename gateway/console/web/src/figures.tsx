@@ -1,6 +1,7 @@
 // The district's figures of a month, as the gateway counts them, with simple charts, and the spreadsheet a tap away.
 
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
+import { useAgain } from './again';
 import { AlarmRate } from './alarm_rate';
 import { call } from './api';
 import { ByDay, Most, type FigureRow } from './figures_charts';
@@ -37,23 +38,22 @@ export function Figures() {
   const [told, setTold] = useState<Told | null>(null);
   const [days, setDays] = useState<FigureRow[]>([]);
   const [wrong, setWrong] = useState('');
-  useEffect(() => {
-    let gone = false;
-    setWrong('');
-    call<Told>('GET', `/api/v1/figures?month=${month}&group=${group}`).then(
-      (next) => gone || setTold(next),
-      (error: Error) => gone || setWrong(t('figures.failed', { why: error.message })),
-    );
-    return () => void (gone = true);
-  }, [month, group]);
-  useEffect(() => {
-    let gone = false;
-    call<Told>('GET', `/api/v1/figures?month=${month}&by=day`).then(
-      (next) => gone || setDays(next.rows),
-      () => gone || setDays([]),
-    );
-    return () => void (gone = true);
-  }, [month]);
+  useAgain(
+    (gone) =>
+      void call<Told>('GET', `/api/v1/figures?month=${month}&group=${group}`).then(
+        (next) => gone() || (setTold(next), setWrong('')),
+        (error: Error) => gone() || setWrong(t('figures.failed', { why: error.message })),
+      ),
+    [month, group],
+  );
+  useAgain(
+    (gone) =>
+      void call<Told>('GET', `/api/v1/figures?month=${month}&by=day`).then(
+        (next) => gone() || setDays(next.rows),
+        () => gone() || setDays([]),
+      ),
+    [month],
+  );
   return (
     <main class="sheet" id="main">
       <h1>{t('figures.title')}</h1>
