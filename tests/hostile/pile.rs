@@ -60,6 +60,10 @@ async fn p2_p3_p11_a_listed_button_gone_mad_while_a_sink_is_away_is_owed_in_boun
         .set("segment_bytes", SEGMENT_BYTES)
         .set("max_bytes", JOURNAL_BYTES)
         .set("memory_max_bytes", 256 << 10)
+        // Nobody accepts here, and the long form takes longer than three minutes: each escalation would be owed too.
+        .section("[[life.limit]]")
+        .set("accept", "24h")
+        .set("finish", "48h")
         .button("mad")
         .http_sink("away", &away.url)
         .http_sink("well", &well.url);
