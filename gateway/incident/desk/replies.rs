@@ -74,6 +74,7 @@ impl Desk {
                 department: again.department.clone().or_else(|| last.department.clone()),
                 via: again.via.or(last.via),
                 evidence: again.evidence.or(last.evidence),
+                due: last.due,
                 ..again
             };
             *last == again
