@@ -337,9 +337,16 @@ async fn the_spreadsheet_agrees(gateway: &Gateway, file: Vec<u8>, query: &str) {
         ("准确派遣率", "right_rate"),
         ("返工次数", "rework"),
         ("回退", "give_backs"),
+        ("应受理", "accept/due"),
+        ("按期受理", "accept/in_time"),
+        ("按期受理率", "accept/in_time_rate"),
+        ("应派遣", "dispatch/due"),
+        ("按期处置", "handle/in_time"),
+        ("按期核查率", "verify/in_time_rate"),
     ];
+    let of = |counts: &Value, key: &str| counts.pointer(&format!("/{key}")).unwrap().as_f64();
     for (zh, key) in figures {
-        assert_eq!(number(cell(&summary, zh, "合计")), total[key].as_f64(), "{zh}");
+        assert_eq!(number(cell(&summary, zh, "合计")), of(total, key), "{zh}");
     }
     for (name, group) in
         [("按网格", "grid"), ("按类型", "kind"), ("按部门", "department"), ("按来源", "source")]
@@ -357,7 +364,7 @@ async fn the_spreadsheet_agrees(gateway: &Gateway, file: Vec<u8>, query: &str) {
                 });
                 let column = rows[0].iter().position(|cell| *cell == Data::String(zh.into()));
                 let found = number(&found.unwrap()[column.unwrap()]);
-                assert_eq!(found, row[key].as_f64(), "{name} {id} {zh}");
+                assert_eq!(found, of(row, key), "{name} {id} {zh}");
             }
         }
     }
@@ -409,6 +416,12 @@ async fn the_months_table_is_the_same_as_json_csv_spreadsheet_and_command_and_wi
     let told = told.map(|key| total[key].as_u64().unwrap());
     assert_eq!(told, [2, 2, 1, 1, 1, 1, 1], "{total}");
     assert_eq!((&total["right_rate"], &total["self_handled"]), (&json!(0.5), &json!(0)));
+    // Given back and sent back in time, and the second dismissed before it was due to be handled.
+    let steps = ["accept", "dispatch", "handle", "verify"].map(|step| {
+        let step = &total[step];
+        (step["due"].as_u64().unwrap(), step["in_time"].as_u64().unwrap())
+    });
+    assert_eq!(steps, [(2, 2), (2, 2), (1, 1), (1, 1)], "{total}");
     let (_, grids) = gateway.get(&ask("&by=day&group=grid")).await;
     let named = grids["rows"].as_array().unwrap().iter().map(|row| &row["group"]["name"]);
     assert!(named.clone().any(|name| name == "桥北第一网格"), "{grids}");

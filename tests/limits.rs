@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Gateway, Receiver, Site, check, grids};
+use crate::world::{Gateway, Launch, Receiver, Site, check, grids};
 
 fn site(receiver: &Receiver, accept: &str, dispatch: &str) -> Site {
     Site::demo()
@@ -139,6 +139,48 @@ async fn l2_accepted_and_nobody_sent_it_is_open_again_and_that_is_told() {
     say(&gateway, &id, "handled", "李建国").await;
     let table = gateway.command("incidents", &["--since", "1h", "--steps"]);
     table.must_say(0, ["逾期未派遣，重新待受理 gridpost", "已处置"]);
+    gateway.must_stop_sound().await;
+}
+
+/// One grid around the button.
+fn grid(code: &str, head: &str) -> String {
+    let ring =
+        json!([[113.9, 30.9], [113.95, 30.9], [113.95, 30.95], [113.9, 30.95], [113.9, 30.9]]);
+    let properties = json!({"code": code, "name": format!("网格 {code}"), "head": head});
+    let geometry = json!({"type": "Polygon", "coordinates": [ring]});
+    let feature = json!({"type": "Feature", "properties": properties, "geometry": geometry});
+    json!({"type": "FeatureCollection", "features": [feature]}).to_string()
+}
+
+/// The file of grids is replaced while a case is open, by one that cannot be read, and by one in which its grid is
+/// gone: that is said, the case goes on with whom it had, is taken to the next level, and closed; new cases have the new grid.
+#[tokio::test(flavor = "multi_thread")]
+async fn l2_a_case_goes_on_though_the_file_of_grids_is_replaced() {
+    let receiver = Receiver::start().await;
+    let site = site(&receiver, "4s", "1h").section("[site]").set("grids", "grids.geojson");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("grids.geojson");
+    std::fs::write(&file, grid("G1", "李建国")).unwrap();
+    let mut gateway = Launch::of(&site).in_folder(folder).start().await;
+    gateway.press("btn-1", "p1");
+    let id = receiver.opened(0).await;
+    std::fs::write(&file, "{\"type\":").unwrap();
+    let (status, answer) = gateway.reload().await;
+    assert_eq!(status, 422, "{answer}");
+    assert!(answer.to_string().contains("grids.geojson"), "{answer}");
+    std::fs::write(&file, grid("G2", "赵强")).unwrap();
+    let (status, answer) = gateway.reload().await;
+    assert_eq!(status, 200, "{answer}");
+    let told = receiver.wait("the head of then", |data| data["what"] == "escalated").await;
+    assert_eq!(told["data"]["detail"]["escalation"]["name"], "李建国");
+    assert_eq!(told["data"]["grid"]["code"], "G1");
+    say(&gateway, &id, "accepted", "李建国").await;
+    let closed = say(&gateway, &id, "closed", "李建国").await;
+    assert_eq!((&closed["stage"], &closed["grid"]["code"]), (&json!("closed"), &json!("G1")));
+    gateway.press("btn-1", "p2");
+    let other = |data: &Value| data["what"] == "opened" && data["incident"] != id.as_str();
+    let next = receiver.wait("the next case", other).await;
+    assert_eq!(next["data"]["grid"]["head"], "赵强");
     gateway.must_stop_sound().await;
 }
 

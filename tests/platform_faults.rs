@@ -226,6 +226,111 @@ async fn s2_a_push_with_our_id_and_another_case_is_refused() {
     gateway.stage_is(&incident, "accepted").await;
 }
 
+fn handled_so_often(data: &Value) -> usize {
+    let steps = data["steps"].as_array().unwrap();
+    steps.iter().filter(|step| step["step"] == "handled").count()
+}
+
+/// Handled, refused by whoever verifies, handled again in the same words; the platform gives its replies no id.
+/// What it repeats has one effect, before and after, over a restart, and while it has not heard of the refusal.
+#[tokio::test(flavor = "multi_thread")]
+async fn s2_a_platform_without_ids_handles_twice_in_the_same_words_and_repeats_itself_in_vain() {
+    let platform = Platform::start(Tongue::Docking).await;
+    let (_keep, profile) = platform.changed(&[("id = \"/feedbackCode\"\n", "")]);
+    let site = platform.site_with(&profile);
+    let mut gateway = Gateway::start(&site).await;
+    gateway.press("btn-1", "p1");
+    let (incident, case) = platform.has(1).await[0].clone();
+    gateway.nothing_is_pending().await;
+    let body = json!({"commandCode": case, "feedbackType": "处置", "feedbackPerson": "李建国",
+        "content": "已清走"});
+    let push = async |gateway: &Gateway| {
+        let token = fs::read_to_string(gateway.data().join("platforms/district.token")).unwrap();
+        let url = format!("{}/api/v1/platform/district", gateway.web);
+        let sent = http().post(url).json(&body).bearer_auth(token.trim()).send().await.unwrap();
+        assert_eq!(sent.status(), 200);
+    };
+    push(&gateway).await;
+    gateway.stage_is(&incident, "handled").await;
+    push(&gateway).await;
+    gateway.replies_are("doubled", 1.0).await;
+
+    // While it is down it has not heard of the refusal: what comes is a repetition.
+    platform.is_down(true);
+    step(&gateway, &incident, "sent-back", "王芳").await;
+    push(&gateway).await;
+    gateway.replies_are("doubled", 2.0).await;
+    gateway.stage_is(&incident, "dispatched").await;
+    platform.is_down(false);
+    platform.hears("reportedFeedback", |body| body["feedbackType"] == "返工").await;
+    gateway.nothing_is_pending().await;
+    push(&gateway).await;
+    let data = gateway.stage_is(&incident, "handled").await;
+    assert_eq!(handled_so_often(&data), 2, "{data}");
+    gateway.replies_are("taken", 2.0).await;
+    push(&gateway).await;
+    gateway.replies_are("doubled", 3.0).await;
+
+    gateway.must_stop_sound().await;
+    let folder = gateway.kill().await;
+    let gateway = Gateway::start_in(folder, &site, &[]).await;
+    push(&gateway).await;
+    gateway.replies_are("doubled", 1.0).await;
+    // A step behind it that leaves nothing to handle makes no noise.
+    step(&gateway, &incident, "verified", "王芳").await;
+    gateway.nothing_is_pending().await;
+    push(&gateway).await;
+    gateway.replies_are("doubled", 2.0).await;
+    let data = gateway.stage_is(&incident, "verified").await;
+    assert_eq!(handled_so_often(&data), 2, "{data}");
+    assert!(!gateway.store(&["list", "--quarantine"]).contains("已清走"));
+    // And none of its own steps is told to it again.
+    let told = platform.asked("reportedFeedback");
+    assert!(told.iter().all(|one| one.body["feedbackType"] != "处置"), "{told:?}");
+}
+
+/// As a list that is asked for: the same state again and again is one reply, the same one after another is new;
+/// and where it lists all steps, what stands there once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn s2_a_list_without_ids_says_once_what_it_always_says_and_again_what_has_changed() {
+    for lists_all in [false, true] {
+        let platform = Platform::start(Tongue::Pinyin).await;
+        let (_keep, profile) =
+            platform.changed(&[("every_s = 30", "every_s = 1"), ("id = \"/SJLC_ID\"\n", "")]);
+        let gateway = Gateway::start(platform.site_with(&profile)).await;
+        gateway.press("btn-1", "p1");
+        let (incident, case) = platform.has(1).await[0].clone();
+        let said = |word: &str, mark: Option<&str>| {
+            let mut said = json!({"SJID": case, "BLLB": word, "BLRY": "李建国"});
+            mark.into_iter().for_each(|mark| said["LZBJ"] = json!(mark));
+            if lists_all { platform.says(said) } else { platform.says_only(said) }
+        };
+        let asked_thrice = async || {
+            let asked = platform.questions();
+            let more = || async { (platform.questions() >= asked + 3).then_some(()) };
+            wait_for("three more questions", more).await;
+        };
+        said("3", None);
+        gateway.stage_is(&incident, "handled").await;
+        asked_thrice().await;
+        step(&gateway, &incident, "sent-back", "王芳").await;
+        gateway.nothing_is_pending().await;
+        // The list is slower than the step: it says what it said.
+        asked_thrice().await;
+        gateway.stage_is(&incident, "dispatched").await;
+        // Its own way to show our step, by our mark.
+        said("8", Some(&format!("{incident}.9")));
+        asked_thrice().await;
+        gateway.stage_is(&incident, "dispatched").await;
+        said("3", None);
+        gateway.stage_is(&incident, "handled").await;
+        asked_thrice().await;
+        let (_, data) = gateway.get(&format!("/api/v1/incidents/{incident}")).await;
+        assert_eq!((handled_so_often(&data), &data["stage"]), (2, &json!("handled")), "{data}");
+        gateway.replies_are("taken", 2.0).await;
+    }
+}
+
 /// 200, and in it anything but this platform's yes: no, for what opens and for each step.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_within_a_200_is_no_yes_whatever_it_looks_like() {

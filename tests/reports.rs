@@ -177,6 +177,31 @@ async fn who_has_the_number_sees_how_far_it_is_and_nothing_of_officers() {
     assert_eq!(resident.ask(Method::DELETE, "/", None).await.0, 405);
 }
 
+/// The page is kept open for a week: the same thing happens again after its case was closed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_is_kept_open_reports_again_what_happens_again() {
+    let site = site();
+    let gateway = launch(&site).start().await;
+    let resident = Resident::of(&gateway);
+    let sent = Sent::text("消防通道被占").with("nonce", resident.nonce().await).picture(photo());
+    let (status, first, _) = resident.send(&sent).await;
+    assert_eq!(status, 303);
+    for to in ["accepted", "closed"] {
+        assert_eq!(resident.send(&sent).await.1, first, "{to}: it is open");
+        let case = reports(&gateway).await[0].clone();
+        assert_eq!(reply(&gateway, &case, json!({"to": to})).await.0, 200);
+    }
+    let (status, second, _) = resident.send(&sent).await;
+    assert!(status == 303 && second != first, "{second}");
+    let folder = gateway.kill().await;
+    let gateway = Gateway::start_in(folder, &site, &[]).await;
+    let resident = Resident::of(&gateway);
+    assert_eq!(resident.send(&sent).await.1, second, "one report each, over a restart too");
+    assert_eq!(reports(&gateway).await.len(), 2);
+    assert!(resident.get(&first).await.2.contains("已办结"));
+    assert!(resident.get(&second).await.2.contains("已收到"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_residents_picture_is_no_snapshot_on_the_page_of_a_link() {
     let site = site().section("[links]").set("listen", "127.0.0.1:0").set("pictures", true);

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AskFor, CaseStep, DismissReason, GATEWAY, Incident, IncidentId, Kind, Life, Now, ReplyTo,
-    RuleId, Severity, SourceId, SourceKind, Stage, Tier,
+    AskFor, CaseStep, DismissReason, GATEWAY, Incident, IncidentId, Kind, Life, LimitStep, Now,
+    ReplyTo, RuleId, Severity, SourceId, SourceKind, Stage, Tier,
 };
 
 /// A case as the figures count it. Fields that a newer or older gateway did not write are at their defaults.
@@ -137,6 +137,57 @@ pub struct CaseLine {
     /// Of more than 100 steps, so many are not counted here.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub steps_left_out: u32,
+    /// Which steps were due by limits of their own, and in time.
+    #[serde(default, skip_serializing_if = "StepLimits::is_empty")]
+    pub step_limits: StepLimits,
+    /// The step that is to be taken now, and when that is due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_due: Option<(LimitStep, Timestamp)>,
+}
+
+/// Of each step: none, it was never due; else whether it was in time, each time that it was due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepLimits {
+    /// 受理.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept: Option<bool>,
+    /// 派遣.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispatch: Option<bool>,
+    /// 处置.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<bool>,
+    /// 核查.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<bool>,
+}
+
+impl StepLimits {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// A limit that ended with a step. What ended it otherwise (dismissed, given back, lapsed) counts only
+    /// where it had passed.
+    fn take(&mut self, step: &CaseStep) {
+        let Some((of, by)) = step.due else { return };
+        let in_time = step.at <= by && step.step != ReplyTo::Lapsed;
+        if step.fulfils(of) || !in_time {
+            self.note(of, in_time);
+        }
+    }
+
+    /// It was due once more.
+    pub fn note(&mut self, of: LimitStep, in_time: bool) {
+        let all = match of {
+            LimitStep::Accept => &mut self.accept,
+            LimitStep::Dispatch => &mut self.dispatch,
+            LimitStep::Handle => &mut self.handle,
+            LimitStep::Verify => &mut self.verify,
+            LimitStep::Finish | LimitStep::Answer => return,
+        };
+        *all = Some(all.unwrap_or(true) && in_time);
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -208,6 +259,11 @@ impl CaseLine {
             suspended_s: 0,
             suspended_since: life.suspended.map(|(since, _)| since),
             steps_left_out: life.steps_left_out,
+            step_limits: StepLimits::default(),
+            step_due: deadline
+                .filter(|_| !over)
+                .and_then(|deadline| deadline.of_step())
+                .map(|run| (run.step, run.by)),
         };
         line.count_steps(life);
         line
@@ -232,6 +288,7 @@ impl CaseLine {
                 },
                 _ => {}
             }
+            self.step_limits.take(step);
             self.suspended_s = self.suspended_s.saturating_add(walk.take(step));
         }
         if let Some(department) = &life.department {

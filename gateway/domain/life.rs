@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EvidenceId, IncidentId, Level};
+use super::{EvidenceId, IncidentId, Level, LimitStep};
 
 /// Steps that an incident carries; each is in a record of its own besides.
 const STEPS_MAX: usize = 100;
@@ -232,6 +232,10 @@ pub struct CaseStep {
     /// The picture that came with it; the incident lists it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceId>,
+    /// The limit of a step that ended with it, and when that was due, on the clock of `at`. None: none ended, or
+    /// an earlier version has written it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<(LimitStep, Timestamp)>,
 }
 
 impl CaseStep {
@@ -252,6 +256,20 @@ impl CaseStep {
             level: None,
             via: None,
             evidence: None,
+            due: None,
+        }
+    }
+
+    /// Whether it is the step of this limit: a person has done what was due. Whoever sends a case back has
+    /// looked at it; the whole case and what is asked are no single steps.
+    pub(super) fn fulfils(&self, limit: LimitStep) -> bool {
+        use ReplyTo::{Dispatched, SentBack, Transferred};
+        match limit {
+            LimitStep::Accept => self.takes_on(),
+            LimitStep::Dispatch => self.takes_on() || self.step == Transferred,
+            LimitStep::Handle => self.takes_on() && self.step != Dispatched,
+            LimitStep::Verify => self.takes_on() || self.step == SentBack,
+            LimitStep::Finish | LimitStep::Answer => false,
         }
     }
 
@@ -410,6 +428,7 @@ mod tests {
         let step = CaseStep {
             via: Some(ReplyVia::Link),
             evidence: Some(EvidenceId(uuid::Uuid::max())),
+            due: Some((LimitStep::Dispatch, Timestamp::MAX)),
             ..step
         };
         (0..200).for_each(|_| life.push(step.clone()));

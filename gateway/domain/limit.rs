@@ -161,6 +161,9 @@ pub struct Escalation {
     /// Telephone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
+    /// In words who was meant, where the site names nobody at this level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nobody: Option<String>,
     /// Whose limit has passed.
     pub for_step: LimitStep,
     /// Others that have passed at the same moment, and of which the same level is told with this.

@@ -62,7 +62,7 @@ pub use areas::Areas;
 pub use arrival::Arrival;
 pub use calendar::{Calendar, WorkHours};
 pub(crate) use case_line::seconds;
-pub use case_line::{CaseLine, CaseLines};
+pub use case_line::{CaseLine, CaseLines, StepLimits};
 pub use datum::Datum;
 pub use device::{
     Ailment, DEVICE_STATES, DeviceInfo, DeviceReport, DeviceState, DeviceStatus, DeviceTable,

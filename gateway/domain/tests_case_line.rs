@@ -181,9 +181,10 @@ fn a_suspension_ends_with_whatever_moves_the_case() {
 fn a_line_of_another_version_is_read() {
     let mut value = serde_json::to_value(CaseLine::of(&incident())).unwrap();
     value["what_comes_one_day"] = 1.into();
-    for optional in ["grid", "tier", "rule", "source", "finish_by"] {
+    for optional in ["grid", "tier", "rule", "source", "finish_by", "step_limits", "step_due"] {
         value.as_object_mut().unwrap().remove(optional);
     }
     let line: CaseLine = serde_json::from_value(value).unwrap();
     assert_eq!((line.grid, line.finish_by, line.rework), (None, None, 0));
+    assert_eq!((line.step_limits, line.step_due), (super::StepLimits::default(), None));
 }

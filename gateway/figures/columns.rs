@@ -77,6 +77,18 @@ pub(super) const COLUMNS: &[Column] = &[
     ("核查用时九成（分）", |c| p90(c.verify)),
     ("全程用时中位（分）", |c| median(c.close)),
     ("全程用时九成（分）", |c| p90(c.close)),
+    ("应受理", |c| count(c.accept.due)),
+    ("按期受理", |c| count(c.accept.in_time)),
+    ("按期受理率", |c| Cell::Rate(c.accept.in_time_rate)),
+    ("应派遣", |c| count(c.dispatch.due)),
+    ("按期派遣", |c| count(c.dispatch.in_time)),
+    ("按期派遣率", |c| Cell::Rate(c.dispatch.in_time_rate)),
+    ("应处置", |c| count(c.handle.due)),
+    ("按期处置", |c| count(c.handle.in_time)),
+    ("按期处置率", |c| Cell::Rate(c.handle.in_time_rate)),
+    ("应核查", |c| count(c.verify.due)),
+    ("按期核查", |c| count(c.verify.in_time)),
+    ("按期核查率", |c| Cell::Rate(c.verify.in_time_rate)),
 ];
 
 /// Headings of the columns that name a group: its id and its name.

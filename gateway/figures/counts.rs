@@ -80,8 +80,9 @@ pub struct CaseCounts {
     pub close: StepTimes,
 }
 
-/// How long a step took. By nearest rank: the shortest time which that share of all did not exceed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+/// How long a step took, and whether it was in time. By nearest rank: the shortest time which that share of all
+/// did not exceed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct StepTimes {
     /// How many cases have taken it.
     pub count: u64,
@@ -89,6 +90,26 @@ pub struct StepTimes {
     pub median_s: Option<i64>,
     /// Seconds.
     pub p90_s: Option<i64>,
+    /// In how many cases it was due by its own limit: it was taken, or that limit has passed.
+    pub due: u64,
+    /// In how many of them it was in time, each time.
+    pub in_time: u64,
+    /// Those of the due.
+    pub in_time_rate: Option<f64>,
+}
+
+/// Steps that were due, and those in time.
+#[derive(Clone, Copy, Default)]
+struct DueSteps {
+    due: u64,
+    in_time: u64,
+}
+
+impl DueSteps {
+    fn add(&mut self, in_time: Option<bool>) {
+        self.due += u64::from(in_time.is_some());
+        self.in_time += u64::from(in_time == Some(true));
+    }
 }
 
 /// Cases on their way to [`CaseCounts`].
@@ -100,6 +121,8 @@ pub(super) struct Tally {
     handle: Vec<i64>,
     verify: Vec<i64>,
     close: Vec<i64>,
+    /// Of accepting, dispatching, handling and verifying.
+    limits: [DueSteps; 4],
     /// Times that run backwards: the clock was set between the steps.
     pub(super) times_left_out: u64,
 }
@@ -146,6 +169,12 @@ impl Tally {
         counts.suspensions += u64::from(case.suspensions);
         counts.suspended_s = counts.suspended_s.saturating_add(case.suspended_s_at(as_of));
         self.times(case, closed);
+        let mut limits = case.step_limits;
+        if let Some((step, _)) = case.step_due.filter(|(_, by)| is_past(case, *by, as_of)) {
+            limits.note(step, false);
+        }
+        let all = [limits.accept, limits.dispatch, limits.handle, limits.verify];
+        self.limits.iter_mut().zip(all).for_each(|(steps, in_time)| steps.add(in_time));
     }
 
     fn times(&mut self, case: &CaseLine, closed: bool) {
@@ -177,19 +206,25 @@ impl Tally {
         counts.in_time_rate = rate(counts.closed_in_time, counts.due);
         counts.right_rate = rate(counts.dispatched_right, counts.dispatched);
         counts.rework_rate = rate(counts.rework_cases, counts.handled.max(counts.rework_cases));
-        counts.accept = step_times(self.accept);
-        counts.dispatch = step_times(self.dispatch);
-        counts.handle = step_times(self.handle);
-        counts.verify = step_times(self.verify);
-        counts.close = step_times(self.close);
+        let [accept, dispatch, handle, verify] = self.limits;
+        counts.accept = step_times(self.accept, accept);
+        counts.dispatch = step_times(self.dispatch, dispatch);
+        counts.handle = step_times(self.handle, handle);
+        counts.verify = step_times(self.verify, verify);
+        let whole = DueSteps { due: counts.due, in_time: counts.closed_in_time };
+        counts.close = step_times(self.close, whole);
         counts
     }
 }
 
-/// Its time to finish is over. The clock of a suspended case stands.
+/// Its time to finish is over.
 fn is_late(case: &CaseLine, as_of: Timestamp) -> bool {
-    let now = case.suspended_since.map_or(as_of, |since| since.min(as_of));
-    case.finish_by.is_some_and(|by| by < now)
+    case.finish_by.is_some_and(|by| is_past(case, by, as_of))
+}
+
+/// A limit of an open case is over. The clock of a suspended case stands.
+fn is_past(case: &CaseLine, by: Timestamp, as_of: Timestamp) -> bool {
+    by < case.suspended_since.map_or(as_of, |since| since.min(as_of))
 }
 
 /// As in replies; `unstated` where none was given.
@@ -202,11 +237,12 @@ fn rate(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| (part as f64 / whole as f64 * 10_000.0).round() / 10_000.0)
 }
 
-fn step_times(mut times: Vec<i64>) -> StepTimes {
+fn step_times(mut times: Vec<i64>, DueSteps { due, in_time }: DueSteps) -> StepTimes {
     times.sort_unstable();
     let at = |percent: usize| {
         let rank = (times.len() * percent).div_ceil(100);
         rank.checked_sub(1).and_then(|index| times.get(index)).copied()
     };
-    StepTimes { count: times.len() as u64, median_s: at(50), p90_s: at(90) }
+    let (count, median_s, p90_s) = (times.len() as u64, at(50), at(90));
+    StepTimes { count, median_s, p90_s, due, in_time, in_time_rate: rate(in_time, due) }
 }

@@ -4,7 +4,8 @@ use jiff::{Timestamp, civil::date, tz::TimeZone};
 
 use super::*;
 use crate::domain::{
-    CaseLine, CaseLines, DismissReason, IncidentId, Kind, Severity, SourceKind, Stage, Tier,
+    CaseLine, CaseLines, DismissReason, IncidentId, Kind, LimitStep, Severity, SourceKind, Stage,
+    StepLimits, Tier,
 };
 
 fn at(text: &str) -> Timestamp {
@@ -65,6 +66,8 @@ fn case() -> CaseLine {
         suspended_s: 0,
         suspended_since: None,
         steps_left_out: 0,
+        step_limits: StepLimits::default(),
+        step_due: None,
     }
 }
 
@@ -169,7 +172,7 @@ fn times_are_by_nearest_rank_and_none_runs_backwards() {
     let found = |times: &[i64]| {
         let cases: Vec<CaseLine> = times.iter().map(|seconds| after(*seconds)).collect();
         let figures = figures(&lines(&cases), &query(&[]), &shanghai(), now());
-        let StepTimes { count, median_s, p90_s } = figures.total.accept;
+        let StepTimes { count, median_s, p90_s, .. } = figures.total.accept;
         (count, median_s, p90_s, figures.left_out.times)
     };
     assert_eq!(found(&[]), (0, None, None, 0));
@@ -177,6 +180,51 @@ fn times_are_by_nearest_rank_and_none_runs_backwards() {
     assert_eq!(found(&[9, 1]), (2, Some(1), Some(9), 0));
     assert_eq!(found(&[5, 4, 3, 2, 1, 6, 7, 8, 9, 10]), (10, Some(5), Some(9), 0));
     assert_eq!(found(&[0, -1, -3_600]), (1, Some(0), Some(0), 2), "the clock was set");
+}
+
+#[test]
+fn each_step_is_in_time_by_its_own_limit_and_what_is_not_taken_is_due_when_that_has_passed() {
+    let taken = |accept, dispatch, handle, verify| CaseLine {
+        step_limits: StepLimits { accept, dispatch, handle, verify },
+        ..accepted()
+    };
+    let yet = |step, by: &str| CaseLine { step_due: Some((step, at(by))), ..accepted() };
+    let (just, before) = ("2026-11-20T00:00:00Z", "2026-11-19T23:59:59Z");
+    let suspended = |since: &str| CaseLine {
+        suspended_since: Some(at(since)),
+        ..yet(LimitStep::Handle, before)
+    };
+    let again = CaseLine {
+        step_due: Some((LimitStep::Dispatch, at(before))),
+        ..taken(Some(true), Some(true), None, None)
+    };
+    let (yes, no) = (Some(true), Some(false));
+    // Due and in time: accepted, dispatched, handled, verified.
+    for (what, one, expected) in [
+        ("of an older version", accepted(), [(0, 0); 4]),
+        ("all in time", taken(yes, yes, yes, yes), [(1, 1); 4]),
+        ("handled late", taken(yes, yes, no, None), [(1, 1), (1, 1), (1, 0), (0, 0)]),
+        ("due now", yet(LimitStep::Accept, just), [(0, 0); 4]),
+        ("was due", yet(LimitStep::Accept, before), [(1, 0), (0, 0), (0, 0), (0, 0)]),
+        (
+            "was due to be verified",
+            yet(LimitStep::Verify, before),
+            [(0, 0), (0, 0), (0, 0), (1, 0)],
+        ),
+        ("its clock stands", suspended("2026-11-19T00:00:00Z"), [(0, 0); 4]),
+        ("it was late before", suspended(just), [(0, 0), (0, 0), (1, 0), (0, 0)]),
+        ("once in time, and late now", again, [(1, 1), (1, 0), (0, 0), (0, 0)]),
+        ("no single step", yet(LimitStep::Finish, before), [(0, 0); 4]),
+    ] {
+        let c = count(&[one]);
+        let found = [c.accept, c.dispatch, c.handle, c.verify].map(|step| (step.due, step.in_time));
+        assert_eq!(found, expected, "{what}");
+    }
+    let c = count(&[taken(yes, None, None, None), taken(no, None, None, None), closed(just)]);
+    assert_eq!((c.accept.in_time_rate, c.verify.in_time_rate), (Some(0.5), None));
+    assert_eq!((c.close.due, c.close.in_time), (c.due, c.closed_in_time));
+    let drill = CaseLine { drill: true, ..taken(yes, yes, yes, yes) };
+    assert_eq!(count(&[drill]).accept.due, 0);
 }
 
 #[test]
@@ -352,7 +400,8 @@ fn no_cell_of_the_csv_begins_a_formula() {
     let plain = csv_text(&figures(&one, &by_day, &shanghai(), now())).unwrap();
     let row = plain.lines().find(|line| line.starts_with("2026-11-10,")).unwrap();
     assert!(row.starts_with("2026-11-10,1,1,0,0,1,1,100.00%,1,100.00%,0,0,0,"), "{row}");
-    assert!(row.ends_with(",10.0,10.0,,,,,,,1440.0,1440.0"), "{row}");
+    let (times, limits) = (",10.0,10.0,,,,,,,1440.0,1440.0", ",0,0,,0,0,,0,0,,0,0,");
+    assert!(row.ends_with(&format!("{times}{limits}")), "{row}");
 }
 
 #[test]

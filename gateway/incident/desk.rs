@@ -73,6 +73,8 @@ pub struct Directory {
     pub watch: config::Config,
     /// `[life]`: who may take which step of a case.
     pub life: life::Config,
+    /// Everybody whom the configuration names, as steps carry names.
+    pub people: HashSet<String>,
     /// 准入清单: whose business an incident is.
     pub routes: Routes,
     /// 值班表: who is on duty; absent, the site has no list.

@@ -455,3 +455,47 @@ fn cases_are_merged_into_one_that_is_open_and_as_urgent() {
     assert!(refused(&world.reply(&merge(other, Some(fault)))).contains("is closed"));
     assert_eq!(world.records[&fault].last().unwrap().what, What::Merged);
 }
+
+#[test]
+fn who_is_unknown_to_the_site_grants_nothing_and_where_it_names_nobody_a_name_will_do() {
+    use crate::domain::ReplyVia;
+    let people = || -> std::collections::HashSet<String> {
+        ["李建国", "王芳"].map(str::to_owned).into()
+    };
+    let strict = crate::incident::LifeConfig::default();
+    let loose = crate::incident::LifeConfig { named_grants: false, ..strict.clone() };
+    let nobody = std::collections::HashSet::<String>::new;
+    for (life, people, by, via, may) in [
+        (&strict, people(), "李建国", None, true),
+        (&strict, people(), " 李建国\n", None, true),
+        (&strict, people(), "李建", None, false),
+        (&strict, people(), "李建国二", None, false),
+        (&strict, people(), "district", None, false),
+        (&strict, people(), "", None, false),
+        // His name was made sure of at the log-in, or by the link that was made for him.
+        (&strict, people(), "孙力", Some(ReplyVia::Account), true),
+        (&strict, people(), "孙力", Some(ReplyVia::Link), true),
+        // Who asked does not grant, whoever he is.
+        (&strict, people(), "王芳", None, false),
+        (&strict, nobody(), "李建", None, true),
+        (&strict, nobody(), "", None, false),
+        (&loose, people(), "李建", None, true),
+        (&loose, people(), " ", None, false),
+    ] {
+        for to in [ReplyTo::Granted, ReplyTo::Refused] {
+            let mut world = World::new();
+            let directory = Directory { people: people.clone(), life: life.clone(), ..directory() };
+            world.desk = Desk::new(directory, IdMint::new([0; 32]));
+            let press = Body::Press(Press { id: Some("p".into()), ..Press::default() });
+            world.say("btn-1", press);
+            let id = *world.records.keys().next().unwrap();
+            let ask = Reply::new(id, ReplyTo::AskWithdraw, "王芳");
+            assert!(matches!(world.say("grid", Body::Reply(ask)).answer, Answer::Changed(_)));
+            let reply = Reply { via, ..Reply::new(id, to, by) };
+            let answer = world.say("grid", Body::Reply(reply)).answer;
+            assert_eq!(matches!(answer, Answer::Changed(_)), may, "{by:?} {via:?}: {answer:?}");
+            let left = world.latest(id).life.asked.is_some();
+            assert_eq!(left, !may, "it still waits");
+        }
+    }
+}

@@ -3,6 +3,8 @@
 
 mod tests_at_once;
 mod tests_days;
+mod tests_due;
+mod tests_nobody;
 mod tests_random;
 mod tests_reopened;
 mod tests_suspended;

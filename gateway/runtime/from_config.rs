@@ -12,6 +12,7 @@ use crate::{
     config::{ButtonConfig, Config},
     domain::{
         Calendar, DeviceInfo, EventContext, LookArea, Place, SourceId, SourceInfo, SourceKind,
+        plain_name,
     },
     incident::{Directory, Limits, Remembers},
     rules::{
@@ -128,6 +129,7 @@ pub(super) fn directory(config: &Config) -> Directory {
             .collect(),
         watch: config.devices.clone(),
         life: config.life.clone(),
+        people: config.people().map(plain_name).filter(|name| !name.is_empty()).collect(),
         limits: limits(config),
         routes: config.routing.routes.clone(),
         roster: config.routing.roster.clone(),

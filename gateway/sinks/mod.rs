@@ -20,6 +20,7 @@ mod platform_replies;
 mod presence;
 mod probe;
 mod profile;
+mod said_again;
 mod sink;
 mod speaker;
 mod template;
@@ -29,6 +30,8 @@ mod tests_case_map;
 mod tests_courier;
 #[cfg(test)]
 mod tests_platform_replies;
+#[cfg(test)]
+mod tests_said_again;
 
 pub use answer::Config as AnswerConfig;
 pub use case_map::{CaseMaps, cases_part};

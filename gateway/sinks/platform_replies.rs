@@ -16,12 +16,13 @@ use super::{
     early_replies::digest_of,
     http::ProfileConfig,
     profile::{PlatformReply, Polled, Profile, TakenReplies},
+    said_again::{self, Listed, listed},
 };
 use crate::{
     base::{Readiness, ask},
     domain::{
-        Answer, Body, Clock, Envelope, IncidentId, Meter, Metric, Observation, Reply, SinkId,
-        SourceId, Unreadable, label_pair, without_mark,
+        Answer, Body, CaseStep, Clock, Envelope, IncidentId, Meter, Metric, Observation, Reply,
+        SinkId, SourceId, Unreadable, label_pair, without_mark,
     },
     wire::backoff::backoff,
 };
@@ -88,6 +89,9 @@ enum By {
 
 /// Of a case that the platform was not told of.
 const UNKNOWN: &str = "unknown-case";
+
+/// It was said before.
+const DOUBLED: &str = "doubled";
 
 /// The platform tells us what we have told it.
 const OWN: &str = "own";
@@ -192,7 +196,7 @@ impl PlatformReplies {
         let mut taken = Ok(());
         let mut so_many = 0;
         for item in &ready {
-            taken = self.take(item, By::Early, &mut counts).await;
+            taken = self.take(item, (By::Early, &Listed::default()), &mut counts).await;
             if taken.is_err() {
                 break;
             }
@@ -216,13 +220,43 @@ impl PlatformReplies {
     async fn take_all(&self, items: &[Value], by: By) -> Result<TakenReplies, NotStored> {
         self.map_is_read().await?;
         let mut taken = TakenReplies::default();
-        for item in items {
-            self.take(item, by, &mut taken).await?;
+        // By its ids such a platform says itself what is new.
+        if by != By::Poll || self.profile.gives_ids() {
+            for item in items {
+                self.take(item, (by, &Listed::default()), &mut taken).await?;
+            }
+            return Ok(taken);
+        }
+        for (item, place) in items.iter().zip(listed(items, |item| self.listed_case(item))) {
+            self.take(item, (by, &place), &mut taken).await?;
+            self.was_listed(place).await;
         }
         Ok(taken)
     }
 
-    async fn take(&self, item: &Value, by: By, taken: &mut TakenReplies) -> Result<(), NotStored> {
+    /// Whose this is, and what stood alone for that case in the answer before.
+    fn listed_case(&self, item: &Value) -> Option<(IncidentId, Option<String>)> {
+        let (ours, theirs) = self.profile.case_named(item);
+        let incident = theirs.and_then(|id| self.map.by_id(&id)).or(ours)?;
+        Some((incident, self.map.case(incident)?.listed))
+    }
+
+    /// After it was taken: a question that is asked again finds it changed once more.
+    async fn was_listed(&self, place: Listed) {
+        let Some((incident, digest)) = place.alone else { return };
+        let before = self.map.case(incident).and_then(|case| case.listed);
+        if before.as_ref() != Some(&digest) {
+            let put = move |map: &CaseMap| map.change(incident, |case| case.listed = Some(digest));
+            self.on_disk(put).await;
+        }
+    }
+
+    async fn take(
+        &self,
+        item: &Value,
+        (by, place): (By, &Listed),
+        taken: &mut TakenReplies,
+    ) -> Result<(), NotStored> {
         let bytes = item.to_string().into_bytes();
         if self.profile.is_own(item) {
             self.count(OWN);
@@ -234,11 +268,10 @@ impl PlatformReplies {
                 return self.keep(&bytes, Vain { outcome: "unreadable", reason }, taken).await;
             }
         };
-        let id = self.id_of(&read, &bytes);
-        if self.map.is_done(&id) {
-            taken.doubled += 1;
-            self.count("doubled");
-            return Ok(());
+        let base = self.id_of(&read, &bytes);
+        let id = said_again::numbered(&base, place.nth);
+        if place.nth > 1 || self.map.is_done(&id) {
+            return self.take_once_more(&read, (&base, id), (by, place), taken).await;
         }
         let incident = match self.incident_of(&read) {
             Ok(incident) => incident,
@@ -274,6 +307,82 @@ impl PlatformReplies {
         Ok(())
     }
 
+    /// The same as before. Where the platform gives no ids it may be somebody's new step all the same.
+    async fn take_once_more(
+        &self,
+        read: &PlatformReply,
+        (base, id): (&str, String),
+        (by, place): (By, &Listed),
+        taken: &mut TakenReplies,
+    ) -> Result<(), NotStored> {
+        let is_new_there = match by {
+            By::Push => true,
+            By::Poll => place.has_changed || !self.map.is_done(&id),
+            By::Early => false,
+        };
+        let may_be_new = is_new_there && read.id.is_none() && read.step.is_some();
+        let outcome = match self.incident_of(read) {
+            Ok(incident) if may_be_new => {
+                if by == By::Poll && self.is_told_step(incident, read, &id).await {
+                    self.count(OWN);
+                    return Ok(());
+                }
+                self.step_again(incident, read, (base, by)).await?
+            }
+            _ => DOUBLED,
+        };
+        if by == By::Poll && !self.map.is_done(&id) {
+            self.done(id).await;
+        }
+        match outcome {
+            DOUBLED => taken.doubled += 1,
+            _ => taken.taken += 1,
+        }
+        self.count(outcome);
+        Ok(())
+    }
+
+    /// The desk is asked by the old id, which has no effect once more, and answers with the case as it is: by
+    /// that it is another step, or none.
+    async fn step_again(
+        &self,
+        incident: IncidentId,
+        read: &PlatformReply,
+        (base, by): (&str, By),
+    ) -> Result<&'static str, NotStored> {
+        let Some(reply) = self.reply(incident, read, base) else { return Ok(DOUBLED) };
+        let source = SourceId::from(reply.by.as_str());
+        let case = self.map.case(incident).unwrap_or_default();
+        let now = match self.send(source, Body::Reply(reply)).await {
+            Answer::Changed(now) => now,
+            Answer::Lost => return Err(NotStored),
+            _ => return Ok(DOUBLED),
+        };
+        // It was refused before, and is possible by now.
+        let last = now.life.steps.last().filter(|step| step.revision > case.received);
+        if last.is_some_and(|step| step.id.as_deref() == Some(base)) {
+            self.has_received(incident, now.revision).await;
+            return Ok("taken");
+        }
+        // Who lists another state by now, or the same once more, says that himself.
+        let knows = |step: &CaseStep| {
+            let is_theirs = step.id.as_ref().is_some_and(|id| case.replies.contains(id));
+            by == By::Poll || is_theirs || step.revision <= case.sent
+        };
+        let Some(again) = said_again::new_id(&now, base, knows) else { return Ok(DOUBLED) };
+        self.note_in_map(incident, read, &again).await;
+        let stepped = self.step(incident, read, &again).await?;
+        // What is not possible any more was said before, and is no news.
+        Ok(stepped.unwrap_or(DOUBLED))
+    }
+
+    async fn has_received(&self, incident: IncidentId, revision: u32) {
+        let put = move |map: &CaseMap| {
+            map.change(incident, |case| case.received = case.received.max(revision))
+        };
+        self.on_disk(put).await;
+    }
+
     /// The platform lists a step that we have told it, as its profile says that it does: the same word of the
     /// same person, with his note. Each is known again once, so that a step which the platform's people take
     /// after it counts.
@@ -307,6 +416,19 @@ impl PlatformReplies {
         .await;
     }
 
+    /// As the desk takes it; none: it is nothing to us.
+    fn reply(&self, incident: IncidentId, read: &PlatformReply, id: &str) -> Option<Reply> {
+        let (to, reason) = read.step?;
+        let by = read.by.as_deref().unwrap_or(self.sink.as_str());
+        Some(Reply {
+            note: read.note.clone(),
+            id: Some(id.to_owned()),
+            reason,
+            department: read.department.clone(),
+            ..Reply::new(incident, to, by)
+        })
+    }
+
     /// Ok: what it came to. The inner error is why it cannot be.
     async fn step(
         &self,
@@ -314,22 +436,11 @@ impl PlatformReplies {
         read: &PlatformReply,
         id: &str,
     ) -> Result<Result<&'static str, String>, NotStored> {
-        let Some((to, reason)) = read.step else { return Ok(Ok("ignored")) };
-        let by = read.by.as_deref().unwrap_or(self.sink.as_str());
-        let reply = Reply {
-            note: read.note.clone(),
-            id: Some(id.to_owned()),
-            reason,
-            department: read.department.clone(),
-            ..Reply::new(incident, to, by)
-        };
-        match self.send(SourceId::from(by), Body::Reply(reply)).await {
+        let Some(reply) = self.reply(incident, read, id) else { return Ok(Ok("ignored")) };
+        let source = SourceId::from(reply.by.as_str());
+        match self.send(source, Body::Reply(reply)).await {
             Answer::Changed(changed) => {
-                let revision = changed.revision;
-                self.on_disk(move |map| {
-                    map.change(incident, |case| case.received = case.received.max(revision))
-                })
-                .await;
+                self.has_received(incident, changed.revision).await;
                 Ok(Ok("taken"))
             }
             Answer::Stored => Ok(Ok("taken")),
@@ -400,7 +511,7 @@ impl PlatformReplies {
         if self.map.is_done(&mark) {
             taken.doubled += 1;
             taken.kept.push(reason);
-            self.count("doubled");
+            self.count(DOUBLED);
             return Ok(());
         }
         let payload = bytes[..bytes.len().min(KEPT_BYTES_MAX)].to_vec();

@@ -306,7 +306,11 @@ fn value(name: &str, event: &Event, say: &str) -> String {
         "changed_at" => data.changed_at.clone(),
         "say" => say.into(),
         "level" | "urge" => of_escalation(data, name),
-        "told" => of_escalation(data, "name"),
+        // Where nobody is named, whom it was meant for.
+        "told" => [of_escalation(data, "name"), of_escalation(data, "nobody")]
+            .into_iter()
+            .find(|told| !told.is_empty())
+            .unwrap_or_default(),
         "told_phone" => of_escalation(data, "phone"),
         "things" => text("things_total").unwrap_or_default(),
         "news" => {

@@ -146,6 +146,11 @@ impl Platform {
         self.inner.lock().unwrap().steps.push(step);
     }
 
+    /// It says this and nothing else, as one that lists the latest state of each case.
+    pub(crate) fn says_only(&self, state: Value) {
+        self.inner.lock().unwrap().steps = vec![state];
+    }
+
     /// What it is told stands among its own steps from now on.
     pub(crate) fn lists_ours(&self) {
         self.inner.lock().unwrap().lists_ours = true;

@@ -230,8 +230,8 @@ impl<B: ReportBackend> Office<B> {
         (!form.listed.is_empty() && !is_listed).then_some(Trouble::PlaceLeft)
     }
 
-    /// How far it is; of a case that was merged, the one that goes on.
-    fn shown(&self, incident: &Incident, language: Language) -> Shown {
+    /// Of a case that was merged, the one that goes on, and whether it was.
+    fn goes_on(&self, incident: &Incident) -> (Incident, bool) {
         let mut case = incident.clone();
         let mut merged = false;
         for _ in 0..MERGED_MAX {
@@ -240,6 +240,12 @@ impl<B: ReportBackend> Office<B> {
             let Some(into) = into else { break };
             (case, merged) = (into.incident, true);
         }
+        (case, merged)
+    }
+
+    /// How far it is.
+    fn shown(&self, incident: &Incident, language: Language) -> Shown {
+        let (case, merged) = self.goes_on(incident);
         let over =
             case.life.round().last().filter(|_| case.stage == crate::domain::Stage::Dismissed);
         let refused = incident.detail.get("picture_refused");

@@ -23,6 +23,13 @@ impl SentBefore {
         sent.push_back(sha256);
     }
 
+    /// Whether it is one of them; it is none any more, for now it is answered.
+    pub(super) fn take(&self, sha256: &str) -> bool {
+        let mut sent = lock(&self.0);
+        let at = sent.iter().position(|one| one == sha256);
+        at.is_some_and(|at| sent.remove(at).is_some())
+    }
+
     pub(super) fn has(&self, sha256: &str) -> bool {
         lock(&self.0).iter().any(|one| one == sha256)
     }
@@ -41,5 +48,6 @@ mod tests {
         }
         assert_eq!(lock(&sent.0).len(), SENT_MAX);
         assert!(!sent.has("9") && sent.has("10") && sent.has("1009"));
+        assert!(!sent.take("9") && sent.take("10") && !sent.take("10") && !sent.has("10"));
     }
 }

@@ -63,9 +63,9 @@ pub(super) async fn take<B: ReportBackend>(
         return again(&office, StatusCode::UNPROCESSABLE_ENTITY, &form, trouble.words(language));
     }
     let nonce = form.nonce.unwrap_or_else(rand::random);
-    let number = number_of(&nonce, &form);
+    let (number, is_repeated) = numbered(&office, nonce, &form).await;
     let sha256 = number.sha256();
-    if is_known(&office, &sha256).await {
+    if is_repeated {
         office.backend.count("repeated");
         return see(&number, language);
     }
@@ -162,17 +162,39 @@ fn wrong_with(form: &ReportForm) -> Option<Trouble> {
     (form.place.chars().count() > PLACE_CHARS_MAX).then_some(Trouble::PlaceTooLong)
 }
 
-/// The same page sent twice with the same content is the same report.
-fn number_of(nonce: &[u8; 16], form: &ReportForm) -> Number {
-    let picture = form.picture.as_ref().map(Sha256::digest).unwrap_or_default();
-    let parts = [form.text.as_bytes(), form.listed.as_bytes(), form.place.as_bytes(), &picture];
-    Number::of(nonce, &parts)
-}
+/// A page that is kept open takes so many reports of the same words, one after the other was over.
+const ROUNDS_MAX: u32 = 100;
 
-async fn is_known<B: ReportBackend>(office: &Arc<Office<B>>, sha256: &str) -> bool {
-    let (office, sha256) = (office.clone(), sha256.to_owned());
-    let found = tokio::task::spawn_blocking(move || office.backend.reported(&sha256).is_some());
-    found.await.unwrap_or(false)
+/// What this form is about to be, and whether it was taken before: the same page sent twice with the same
+/// content is the same report, until its case is over. Then it happens again, and whoever has kept the page
+/// open and sends the same words means that. But whoever was answered "not now" and sends it once more hears
+/// what became of it.
+async fn numbered<B: ReportBackend>(
+    office: &Arc<Office<B>>,
+    nonce: [u8; 16],
+    form: &ReportForm,
+) -> (Number, bool) {
+    let picture = form.picture.as_ref().map(Sha256::digest).unwrap_or_default();
+    let content = [form.text.clone(), form.listed.clone(), form.place.clone()];
+    let office = office.clone();
+    let found = tokio::task::spawn_blocking(move || {
+        let [text, listed, place] = content.each_ref().map(|part| part.as_bytes());
+        let number_of = |round: u32| match round {
+            0 => Number::of(&nonce, &[text, listed, place, &picture]),
+            _ => Number::of(&nonce, &[text, listed, place, &picture, &round.to_le_bytes()]),
+        };
+        for round in 0..ROUNDS_MAX {
+            let number = number_of(round);
+            let sha256 = number.sha256();
+            let Some(record) = office.backend.reported(&sha256) else { return (number, false) };
+            let is_retried = office.sent_before.take(&sha256);
+            if is_retried || !office.goes_on(&record.incident).0.stage.is_over() {
+                return (number, true);
+            }
+        }
+        (Number::of(&rand::random(), &[text]), false)
+    });
+    found.await.unwrap_or_else(|_| (Number::of(&nonce, &[]), false))
 }
 
 /// To the page of the number: who loads that again sends nothing again.

@@ -4,12 +4,12 @@ use jiff::Timestamp;
 
 use super::{
     super::life::{Case, Limits, Move, asks_for, next},
-    Desk, Effects, Live,
+    Desk, Directory, Effects, Live,
     resident_reports::mark,
 };
 use crate::domain::{
     Answer, AskFor, Asked, CaseStep, DismissReason, Entry, Evidence, Incident, IncidentId, Kind,
-    Life, Mark, Now, Posture, Record, Reply, ReplyTo, Stage, What, plain_name,
+    Life, Mark, Now, Posture, Record, Reply, ReplyTo, Stage, What, clean_cut, plain_name,
 };
 
 impl Desk {
@@ -51,7 +51,8 @@ impl Desk {
             .may_merge(&live.incident, reply)
             .and_then(|()| self.may_mark(&live.incident, reply))
             .and_then(|()| nothing_since(&live.incident, reply))
-            .and_then(|()| next(&case, reply, now.wall, config));
+            .and_then(|()| next(&case, reply, now.wall, config))
+            .and_then(|step| self.may_grant(reply).map(|()| step));
         match found {
             Err(reason) => effects.answer = Answer::Refused(reason),
             Ok(step) => self.take_step(now, reply, step, effects),
@@ -74,6 +75,7 @@ impl Desk {
                 department: again.department.clone().or_else(|| last.department.clone()),
                 via: again.via.or(last.via),
                 evidence: again.evidence.or(last.evidence),
+                due: last.due,
                 ..again
             };
             *last == again
@@ -113,6 +115,21 @@ impl Desk {
             Some(_) => Ok(()),
             None => Err(format!("`into`: no open incident {into}")),
         }
+    }
+
+    /// Who grants or refuses is somebody whom the site names, or whose name this gateway itself has made sure of;
+    /// where the site names nobody, whoever gives a name.
+    fn may_grant(&self, reply: &Reply) -> Result<(), String> {
+        let Directory { people, life, .. } = &self.directory;
+        let answers = matches!(reply.to, ReplyTo::Granted | ReplyTo::Refused);
+        let is_known = reply.via.is_some() || people.contains(&plain_name(&reply.by));
+        if !answers || !life.named_grants || people.is_empty() || is_known {
+            return Ok(());
+        }
+        let by = clean_cut(&reply.by, 100);
+        Err(format!(
+            "{by} is unknown here: who grants or refuses is named in the duty list, in [[life.contact]], in [routing] or in a grid, or is logged in"
+        ))
     }
 
     fn take_step(&mut self, now: Now, reply: &Reply, step: Move, effects: &mut Effects) {

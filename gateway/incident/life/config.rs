@@ -36,6 +36,10 @@ pub struct Config {
     /// Who grants or refuses is not who asked. Default true.
     #[serde(default = "yes")]
     pub another_grants: bool,
+    /// Who grants or refuses is a person whom the site names (duty list, `[[life.contact]]`, `[routing]`, grids),
+    /// or is logged in by an account. Where it names nobody, whoever gives a name. Default true.
+    #[serde(default = "yes")]
+    pub named_grants: bool,
     /// CSV file of working days: date, day (`work`, `rest`, `through`), hours, name. Default Monday to
     /// Friday, 08:30–12:00 and 14:00–18:00, without holidays. Limits in days count these days.
     #[serde(default)]
@@ -134,6 +138,7 @@ impl Default for Config {
         Self {
             another_verifies: true,
             another_grants: true,
+            named_grants: true,
             calendar: None,
             urges: urges(),
             limit: Vec::new(),

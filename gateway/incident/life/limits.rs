@@ -14,11 +14,15 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use super::{
     config::{Config, Contact, LimitRow},
     lengths::{Lengths, by_tier, tier_of},
+    whom::{Whom, whom},
 };
 use crate::domain::{
     Calendar, CaseStep, Deadline, Escalation, GATEWAY, Incident, Kind, Level, Light, LimitEvent,
     LimitRun, LimitSpan, LimitStep, Now, Posture, ReplyTo, Stage, Tier, What,
 };
+
+/// Two clocks of one box run apart by less.
+const CLOCK_IS_SET: SignedDuration = SignedDuration::from_mins(1);
 
 /// What the site says of limits.
 #[derive(Clone, Debug)]
@@ -271,6 +275,8 @@ impl Limits {
         (step, before): (ReplyTo, Stage),
     ) {
         let stage = incident.stage;
+        self.go_on(incident, (now, anchors));
+        note_due(incident, (now, anchors), (step, before));
         if let Some(deadline) = &mut incident.deadline {
             deadline.escalation = None;
             if stage.is_over() {
@@ -281,7 +287,6 @@ impl Limits {
         if step == ReplyTo::Reopened {
             return self.open(incident, postures, now.wall);
         }
-        self.go_on(incident, (now, anchors));
         if step == ReplyTo::Granted {
             self.light_anew(incident, (now, anchors));
         }
@@ -502,10 +507,13 @@ impl Limits {
         let told: Vec<&LimitRun> = due.iter().filter(same).collect();
         let steps: Vec<&str> = told.iter().map(|run| run.step.zh()).collect();
         let urge = self.urges.get(rung).cloned().unwrap_or_default();
-        let (name, phone) = self.who(level, incident);
+        let Whom { name, phone, nobody } = whom(&self.contacts, level, incident);
         let mut step = CaseStep::new(ReplyTo::Escalated, GATEWAY, now.wall, incident.revision + 1);
-        let whom = name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
-        let note = format!("{urge}：{}{whom}，{}超时", level.zh(), steps.join("、"));
+        let meant = match (&name, &nobody) {
+            (None, Some(nobody)) => nobody.clone(),
+            (name, _) => format!("{} {}", level.zh(), name.as_deref().unwrap_or_default()),
+        };
+        let note = format!("{urge}：{meant}，{}超时", steps.join("、"));
         step = step.with_note(Some(&note));
         step.level = Some(level);
         incident.life.push(step);
@@ -513,7 +521,8 @@ impl Limits {
         deadline.reached = reached;
         let also_for = told.iter().skip(1).map(|run| run.step).collect();
         let for_step = run.step;
-        deadline.escalation = Some(Escalation { level, urge, name, phone, for_step, also_for });
+        let escalation = Escalation { level, urge, name, phone, nobody, for_step, also_for };
+        deadline.escalation = Some(escalation);
         let more = rung + 1 < Level::LADDER.len();
         for place in &mut deadline.runs {
             if !told.iter().any(|one| key(one) == key(place)) {
@@ -526,36 +535,26 @@ impl Limits {
         }
         Some(What::Escalated)
     }
+}
 
-    /// The person or office at this level, by the site's list, else by the grid.
-    fn who(&self, level: Level, incident: &Incident) -> (Option<String>, Option<String>) {
-        let grid = incident.grid.as_ref();
-        let route = incident.route.as_ref().map(|route| route.department.as_str());
-        let department = incident.life.department.as_deref().or(route);
-        let of = |wanted: &[String], is: Option<&str>| {
-            wanted.is_empty() || is.is_some_and(|is| wanted.iter().any(|one| one == is))
-        };
-        let fits = |contact: &&Contact| {
-            contact.level == level
-                && of(&contact.grids, grid.map(|grid| grid.code.as_str()))
-                && of(&contact.communities, grid.and_then(|grid| grid.community.as_deref()))
-                && of(&contact.townships, grid.and_then(|grid| grid.township.as_deref()))
-                && of(&contact.departments, department)
-        };
-        if let Some(contact) = self.contacts.iter().find(fits) {
-            return (Some(contact.name.clone()), contact.phone.clone());
-        }
-        match level {
-            Level::GridWorker => grid
-                .and_then(|grid| grid.workers.first())
-                .map_or((None, None), |one| (Some(one.name.clone()), one.phone.clone())),
-            Level::GridHead => {
-                grid.map_or((None, None), |grid| (grid.head.clone(), grid.head_phone.clone()))
-            }
-            Level::Community => (grid.and_then(|grid| grid.community.clone()), None),
-            Level::Township => (grid.and_then(|grid| grid.township.clone()), None),
-            Level::Department => (department.map(str::to_owned), None),
-        }
+/// With the step that was just taken goes by when it was due, where a limit of a step ends with it: figures
+/// count by that.
+fn note_due(
+    incident: &mut Incident,
+    (now, anchors): (Now, &Anchors),
+    (step, before): (ReplyTo, Stage),
+) {
+    let ends = incident.stage != before
+        || matches!(step, ReplyTo::Transferred | ReplyTo::SentBack | ReplyTo::Lapsed);
+    let run = incident.deadline.as_ref().and_then(|deadline| deadline.of_step());
+    let (true, Some(run)) = (ends, run) else { return };
+    // The clock that noted its beginning may have been set since.
+    let set_by = now.wall.duration_since(anchors.own(run, now.mono()));
+    let is_set = set_by.abs() > CLOCK_IS_SET;
+    let by = if is_set { run.by.saturating_add(set_by).unwrap_or(run.by) } else { run.by };
+    let due = (run.step, by);
+    if let Some(last) = incident.life.steps.last_mut() {
+        last.due = Some(due);
     }
 }
 

@@ -7,6 +7,7 @@ mod limits;
 mod table;
 #[cfg(test)]
 mod tests_table;
+mod whom;
 
 pub use config::{Config, Contact, LimitRow};
 pub(super) use limits::Anchors;

@@ -39,6 +39,9 @@ pub(in crate::sinks) struct Case {
     /// Steps of ours that it was told: what it lists of them is no reply.
     #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
     pub(in crate::sinks) told: VecDeque<ToldStep>,
+    /// What the platform's last list had of it, where that was one thing alone, as a digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::sinks) listed: Option<String>,
     /// Revisions that were said but for their pictures: tried again, their pictures alone are sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(in crate::sinks) said: Vec<u32>,
@@ -76,6 +79,7 @@ impl Case {
             self.replies.pop_front();
         }
         now.told.iter().for_each(|step| self.will_tell(step.clone()));
+        self.listed = now.listed.clone().or_else(|| self.listed.take());
         for revision in &now.said {
             self.say(*revision);
         }

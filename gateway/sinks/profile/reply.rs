@@ -262,6 +262,24 @@ impl Profile {
         i64::try_from(every_s.saturating_mul(LISTED_WITHIN_QUESTIONS)).unwrap_or(i64::MAX).max(60)
     }
 
+    /// Its replies have ids of their own.
+    pub(in crate::sinks) fn gives_ids(&self) -> bool {
+        self.reply.as_ref().is_some_and(|reply| reply.id.is_some())
+    }
+
+    /// Our id and the platform's of the case that this names, whatever it says of it.
+    pub(in crate::sinks) fn case_named(
+        &self,
+        item: &Value,
+    ) -> (Option<IncidentId>, Option<String>) {
+        let Some(at) = &self.reply else { return (None, None) };
+        let short = |pointer: &Option<String>| {
+            let found = item.pointer(pointer.as_deref()?).and_then(text)?;
+            Some(found.chars().take(TEXT_CHARS_MAX).collect::<String>())
+        };
+        (short(&at.incident).and_then(|ours| ours.parse().ok()), short(&at.case))
+    }
+
     /// One reply.
     pub(in crate::sinks) fn read_reply(&self, item: &Value) -> Result<PlatformReply, Unread> {
         let Some(at) = &self.reply else { return Err("the profile has no [reply]".into()) };

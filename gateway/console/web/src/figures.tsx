@@ -25,7 +25,16 @@ const COLUMNS: [string, Key][] = [
   ['in_time_rate', 'figure.in_time_rate'],
   ['open', 'figure.open'],
   ['overdue', 'figure.overdue'],
+  ['accept.in_time_rate', 'figure.accept_rate'],
+  ['dispatch.in_time_rate', 'figure.dispatch_rate'],
+  ['handle.in_time_rate', 'figure.handle_rate'],
+  ['verify.in_time_rate', 'figure.verify_rate'],
 ];
+
+/** A figure by its name, that of a step behind its point. */
+function figure(counts: Counts, name: string): unknown {
+  return name.split('.').reduce<unknown>((all, key) => (all as Counts | undefined)?.[key], counts);
+}
 
 /** Of the site: by its own offset, which the gateway's time bears, whatever zone this screen has. */
 function thisMonth(): string {
@@ -113,7 +122,7 @@ function Row({ name, counts }: { name: string; counts: Counts }) {
     <tr>
       <th scope="row">{name}</th>
       {COLUMNS.map(([column]) => {
-        const value = counts[column];
+        const value = figure(counts, column);
         const shown = typeof value !== 'number' ? '—' : column.endsWith('_rate') ? `${(value * 100).toFixed(2)} %` : String(value);
         return <td key={column}>{shown}</td>;
       })}

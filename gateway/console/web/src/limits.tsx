@@ -26,7 +26,7 @@ export function Limits({ one }: { one: Case }) {
     ...(deadline.step === undefined || over || deadline.step.for === 'accept' || deadline.step.for === 'finish' ? [] : [[t('limits.step', { step: word('limit', deadline.step.for) }), `${day(deadline.step.by, one.opened_at)}${left(deadline.step.by, false)}`, look(deadline.step.by, false)] as FactRow]),
     [t('limit.finish_by'), `${day(deadline.finish_by, one.opened_at)}${left(deadline.finish_by, over)}`, look(deadline.finish_by, over)],
     [t('limits.suspended'), one.suspended_until === undefined ? undefined : t('limit.suspended', { time: day(one.suspended_until, one.opened_at) }), 'warn'],
-    [t('limits.told'), told.level === undefined ? undefined : [told.urge, word('level', told.level), told.name, told.phone].filter(Boolean).join(' '), 'bad'],
+    [t('limits.told'), told.level === undefined ? undefined : [told.urge, word('level', told.level), told.name ?? t('limits.nobody'), told.phone].filter(Boolean).join(' '), 'bad'],
   ];
   return (
     <section class="limits">

@@ -372,6 +372,10 @@ export const en: Words = {
   'figure.in_time_rate': 'In-time rate',
   'figure.open': 'Open',
   'figure.overdue': 'Overdue',
+  'figure.accept_rate': 'Accepted in time',
+  'figure.dispatch_rate': 'Dispatched in time',
+  'figure.handle_rate': 'Handled in time',
+  'figure.verify_rate': 'Verified in time',
 
   'cam.title': 'Cameras',
   'cam.count': '{n}, {up} with a picture',
@@ -514,6 +518,7 @@ export const en: Words = {
   'limits.step': 'To {step}',
   'limits.suspended': 'Suspended',
   'limits.told': 'Told',
+  'limits.nobody': '(nobody is named there)',
   'answer.title': 'What the grid answered',
   'answer.none': 'No answer yet',
   'answer.accepted': 'Accepted by',

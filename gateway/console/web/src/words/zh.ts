@@ -370,6 +370,10 @@ export const zh = {
   'figure.in_time_rate': '按期结案率',
   'figure.open': '未结',
   'figure.overdue': '超期未结',
+  'figure.accept_rate': '按期受理率',
+  'figure.dispatch_rate': '按期派遣率',
+  'figure.handle_rate': '按期处置率',
+  'figure.verify_rate': '按期核查率',
 
   'cam.title': '摄像头',
   'cam.count': '{n} 路，{up} 路有画面',
@@ -512,6 +516,7 @@ export const zh = {
   'limits.step': '{step}时限',
   'limits.suspended': '挂账',
   'limits.told': '已催办到',
+  'limits.nobody': '（名单上无人）',
   'answer.title': '网格答复',
   'answer.none': '网格还没有答复',
   'answer.accepted': '受理人',
