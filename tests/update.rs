@@ -53,11 +53,24 @@ impl Appliance {
 
     /// Of this program, signed by the key of the box's vendor unless another is named.
     fn archive(&self, version: &str, program: &Path, key: Option<&str>, format: &str) -> String {
+        self.archive_that_writes(version, program, key, format, "")
+    }
+
+    /// `writes`: the oldest format that it can write while it is tried.
+    fn archive_that_writes(
+        &self,
+        version: &str,
+        program: &Path,
+        key: Option<&str>,
+        format: &str,
+        writes: &str,
+    ) -> String {
         let out = self.path(&format!("{version}.update")).display().to_string();
         let key = key.map_or(self.path("update.pem").display().to_string(), str::to_owned);
         let made = Command::new(make())
             .args([&program.display().to_string(), version, &key, &out])
             .env("STORE_FORMAT", format)
+            .env("STORE_WRITES", writes)
             .output()
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -65,7 +78,7 @@ impl Appliance {
     }
 
     fn same_program(&self, version: &str) -> String {
-        self.archive(version, Path::new(env!("CARGO_BIN_EXE_gridpost")), None, "2")
+        self.archive(version, Path::new(env!("CARGO_BIN_EXE_gridpost")), None, "3")
     }
 
     /// `gridpost update …`, without a restart.
@@ -290,7 +303,10 @@ async fn only_what_the_vendor_signed_is_taken_and_only_newer_versions() {
     refused(&own.archive("0.1.3", &small, Some(&stranger), "2"), "not signed by the vendor");
     refused(&own.archive("0.1.0", &small, None, "2"), "not newer");
     refused(&own.archive("0.0.9", &small, None, "2"), "not newer");
-    refused(&own.archive("0.1.4", &small, None, "3"), "--no-way-back");
+    refused(&own.archive("0.1.4", &small, None, "4"), "--no-way-back");
+    // It writes older ones, and none that is old enough.
+    let too_new = own.archive_that_writes("0.1.5", &small, None, "5", "4");
+    refused(&too_new, "--no-way-back");
     refused(&own.path("none").display().to_string(), "none");
     fs::rename(own.path("update.pub"), own.path("elsewhere")).unwrap();
     refused(&update, "the vendor's key cannot be read");
@@ -300,18 +316,87 @@ async fn only_what_the_vendor_signed_is_taken_and_only_newer_versions() {
 async fn there_is_no_way_back_past_a_store_that_the_old_version_cannot_read() {
     let receiver = Receiver::start().await;
     let own = Appliance::new(&receiver);
-    let update = own.archive("0.2.0", &fs::canonicalize("/bin/true").unwrap(), None, "3");
+    let update = own.archive("0.2.0", &fs::canonicalize("/bin/true").unwrap(), None, "4");
     own.update(&[&update, "--no-way-back"]).must_say(0, ["0.2.0"]);
     // What the new version does at its start.
     fs::create_dir_all(own.path("data")).unwrap();
-    fs::write(own.path("data/format"), "gridpost-store 3\n").unwrap();
-    own.update(&["--roll-back"]).must_say(1, ["format 3", "store restore"]);
+    fs::write(own.path("data/format"), "gridpost-store 4\n").unwrap();
+    own.update(&["--roll-back"]).must_say(1, ["format 4", "store restore"]);
     assert_eq!(own.current(), "0.2.0");
-    fs::write(own.path("data/format"), "gridpost-store 2\n").unwrap();
+    fs::write(own.path("data/format"), "gridpost-store 3\n").unwrap();
     own.update(&["--roll-back"]).must_say(0, ["0.2.0 → 0.1.0"]);
     // Nor forth to one that cannot read what is there now.
     let old = own.archive("0.0.9", &fs::canonicalize("/bin/true").unwrap(), None, "1");
-    own.update(&[&old, "--older"]).must_say(1, ["format 2", "store restore"]);
+    own.update(&[&old, "--older"]).must_say(1, ["format 3", "store restore"]);
     assert_eq!(own.current(), "0.1.0");
     assert!(!own.path("versions/0.0.9").exists());
+    // One that writes what this one reads is taken without a word, and says what confirming means.
+    let program = fs::canonicalize("/bin/true").unwrap();
+    let update = own.archive_that_writes("0.3.0", &program, None, "4", "3");
+    own.update(&[&update])
+        .must_say(0, ["0.1.0 → 0.3.0", "migrated to format 4 when it is confirmed"]);
+    own.update(&["--roll-back"]).must_say(0, ["0.3.0 → 0.1.0"]);
+}
+
+/// The version before reads format 2, as `update.json` says then; here it is this program under another name.
+fn the_version_before_reads_format_2(own: &Appliance) {
+    let text = fs::read_to_string(own.path("update.json")).unwrap();
+    let older = text.replace(r#""before_reads":3"#, r#""before_reads":2"#);
+    assert_ne!(older, text);
+    fs::write(own.path("update.json"), older).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p1_an_update_writes_what_the_version_before_reads_until_it_is_confirmed() {
+    let receiver = Receiver::start().await;
+    let own = Appliance::new(&receiver);
+    // A box of format 2, which was pressed at before.
+    fs::create_dir_all(own.path("data")).unwrap();
+    fs::write(own.path("data/format"), "gridpost-store 2\n").unwrap();
+    let format = || fs::read_to_string(own.path("data/format")).unwrap().trim().to_owned();
+    let header = |segment: &str| {
+        let bytes = fs::read(own.path("data/journal").join(segment)).unwrap();
+        u32::from_le_bytes(bytes[8..12].try_into().unwrap())
+    };
+    let update = own.same_program("0.1.1");
+    own.update(&[&update]).must_say(0, ["0.1.0 → 0.1.1"]);
+    the_version_before_reads_format_2(&own);
+    let service = Service::start(&own);
+    service.runs(&own).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let pressing = presses(own.intake, stop.clone());
+    receiver.wait("a press", |data| data["sources"][0]["id"] == "b-000").await;
+    assert_eq!((format(), header("00000001.log")), ("gridpost-store 2".into(), 2));
+    // Started anew while it is tried, it is as before; and there is a way back.
+    service.restart(&own).await;
+    assert_eq!(format(), "gridpost-store 2");
+    own.update(&["--roll-back"]).must_say(0, ["0.1.1 → 0.1.0"]);
+    assert_eq!(format(), "gridpost-store 2");
+
+    own.update(&[&update]).must_say(0, ["0.1.0 → 0.1.1"]);
+    the_version_before_reads_format_2(&own);
+    service.restart(&own).await;
+    assert_eq!(format(), "gridpost-store 2");
+    own.update(&["--confirm"]).must_say(0, ["0.1.1"]);
+    // The one that runs migrates, beside the presses.
+    wait_for("the data folder to be migrated", || async {
+        (format() == "gridpost-store 3").then_some(())
+    })
+    .await;
+    own.update(&["--roll-back"])
+        .must_say(1, ["no update is being tried", "--older", "store restore"]);
+    assert_eq!(own.current(), "0.1.1");
+    // Nor by the file of the version before.
+    let before = own.archive("0.1.0", Path::new(env!("CARGO_BIN_EXE_gridpost")), None, "2");
+    own.update(&[&before, "--older"]).must_say(1, ["format 3", "store restore"]);
+    stop.store(true, Ordering::SeqCst);
+    let acknowledged = tokio::task::spawn_blocking(move || pressing.join().unwrap()).await.unwrap();
+    for device in &acknowledged {
+        let what = format!("the press of {device}");
+        receiver.wait(&what, |data| data["sources"][0]["id"] == device.as_str()).await;
+    }
+    drop(service);
+    let data = own.path("data").display().to_string();
+    output(gridpost_command(&["store", "check", "--data", &data]))
+        .must_say(0, ["format 3", "sound"]);
 }

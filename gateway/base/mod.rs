@@ -18,6 +18,7 @@ mod report;
 mod supervise;
 mod task;
 mod threads;
+mod trial;
 mod turns_of_incidents;
 
 pub use bucket::Bucket;
@@ -39,3 +40,4 @@ pub use report::{Reporter, ask};
 pub use supervise::{caught, panic_text, supervised};
 pub use task::{Task, stopped};
 pub use threads::{ThreadGroup, spawn};
+pub use trial::{Trial, trial};

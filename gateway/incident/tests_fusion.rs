@@ -2,13 +2,13 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Desk, Directory, Effects, EvidenceJob, Join};
 use crate::domain::{
-    Body, ClockError, Detail, Entry, Finding, Grid, IdMint, Incident, Kind, Now, ObjectCount,
-    Observation, Phase, Place, Press, Record, Reply, ReplyTo, Severity, SourceId, SourceInfo,
-    SourceKind, Stamp, ThingReport, TrackFrame, What, moved,
+    Body, ClockError, Detail, Entry, Finding, Grid, IdMint, Incident, IncidentId, Kind, Now,
+    ObjectCount, Observation, Phase, Place, Press, Record, Reply, ReplyTo, Severity, SourceId,
+    SourceInfo, SourceKind, Stamp, Thing, ThingReport, TrackFrame, What, moved,
 };
 
 struct Site {
@@ -263,4 +263,130 @@ fn a_rule_that_the_site_switched_off_joins_nothing() {
     site.say("cam-1", Kind::Intrusion, 3, Phase::Begins);
     site.say("cam-2", Kind::Intrusion, 3, Phase::Begins);
     assert_eq!(site.opened(), 2);
+}
+
+impl Site {
+    /// As [`Self::say`], of persons with these ids, all of whom are news.
+    fn say_persons(&mut self, source: &str, phase: Phase, ids: &[u64]) {
+        let (key, at) = (format!("intrusion/{source}"), self.now.wall);
+        let thing = |&id: &u64| Thing {
+            id,
+            source: source.into(),
+            label: "person".into(),
+            first_at: at,
+            last_at: at,
+            score: 0.9,
+            standing: false,
+        };
+        let things: Vec<Thing> = ids.iter().map(thing).collect();
+        let finding = Finding {
+            key,
+            phase,
+            rule: Some("r".into()),
+            source: source.into(),
+            kind: Kind::Intrusion,
+            severity: Severity::NOTICE,
+            title: None,
+            began_at: at,
+            at,
+            clock: ClockError { device: None, gateway: at, error_ms: 0 },
+            objects: vec![ObjectCount { label: "person".into(), count: 1, score_max: 0.9 }],
+            why: format!("{source} sees them"),
+            detail: Detail::new(),
+            things: ThingReport { things, news: ids.to_vec(), ..ThingReport::default() },
+            shot: None,
+            notable: false,
+        };
+        let frame = TrackFrame { tracks: Vec::new(), picture: None };
+        self.apply(source, Body::Tracks(frame), vec![finding]);
+    }
+
+    /// Of this camera: the incident, and from when to when.
+    fn clips(&self, camera: &str) -> Vec<(IncidentId, Timestamp, Timestamp)> {
+        let clip = |job: &EvidenceJob| match job {
+            EvidenceJob::Clip { incident, source, began_at, until, .. }
+                if *source == camera.into() =>
+            {
+                Some((*incident, *began_at, *until))
+            }
+            _ => None,
+        };
+        self.jobs.iter().filter_map(clip).collect()
+    }
+}
+
+fn two_cameras() -> Site {
+    Site::new(&[("cam-1", SourceKind::Camera, 0.0), ("cam-2", SourceKind::Camera, 40.0)])
+}
+
+#[test]
+fn the_first_person_of_a_second_camera_has_a_clip_of_that_camera() {
+    let mut site = two_cameras();
+    site.say_persons("cam-1", Phase::Begins, &[1]);
+    site.pass(15);
+    let came_at = site.now.wall;
+    site.say_persons("cam-2", Phase::Begins, &[7]);
+    assert_eq!(site.opened(), 1);
+    let one = site.latest(Kind::Intrusion).id;
+    site.pass(40);
+    let clips = site.clips("cam-2");
+    let [(incident, began_at, until)] = clips[..] else { panic!("{clips:?}") };
+    assert_eq!((incident, began_at), (one, came_at));
+    assert!(until > came_at);
+    assert_eq!(site.clips("cam-1").len(), 1, "the first camera's is its own, as before");
+}
+
+#[test]
+fn who_comes_to_the_second_camera_while_its_clip_runs_shares_it_and_later_ones_do_not() {
+    let mut site = two_cameras();
+    site.say_persons("cam-1", Phase::Begins, &[1]);
+    site.say_persons("cam-2", Phase::Begins, &[7]);
+    site.pass(10);
+    site.say_persons("cam-2", Phase::Continues, &[8]);
+    // The clip of 30 s would show him for less than 3 s.
+    site.pass(18);
+    site.say_persons("cam-2", Phase::Continues, &[9]);
+    site.pass(60);
+    assert_eq!(site.clips("cam-2").len(), 2);
+    // A joined finding that tells of nobody asks for none.
+    let mut quiet = two_cameras();
+    quiet.say("cam-1", Kind::Intrusion, 3, Phase::Begins);
+    quiet.say("cam-2", Kind::Intrusion, 3, Phase::Begins);
+    quiet.pass(60);
+    assert_eq!((quiet.clips("cam-1").len(), quiet.clips("cam-2").len()), (1, 0));
+}
+
+#[test]
+fn clips_of_joined_cameras_are_within_the_bound_of_their_incident() {
+    let mut site = two_cameras();
+    site.say_persons("cam-1", Phase::Begins, &[1]);
+    for visit in 0..70 {
+        site.say_persons("cam-2", Phase::Begins, &[100 + visit]);
+        site.pass(31);
+        site.say_persons("cam-2", Phase::Ends, &[]);
+        site.say_persons("cam-1", Phase::Continues, &[]);
+    }
+    assert_eq!(site.opened(), 1, "the first camera has seen him all the time");
+    let clips = site.clips("cam-1").len() + site.clips("cam-2").len();
+    assert_eq!(clips, 50);
+}
+
+#[test]
+fn a_person_beside_a_press_has_a_clip_that_shows_him_and_not_only_the_press() {
+    for (later_s, clips) in [(5, 1), (120, 2)] {
+        let mut site =
+            Site::new(&[("cam-2", SourceKind::Camera, 0.0), ("btn-1", SourceKind::Button, 12.0)]);
+        site.press("btn-1");
+        site.pass(later_s);
+        let came_at = site.now.wall;
+        site.say_persons("cam-2", Phase::Begins, &[7]);
+        site.pass(60);
+        assert_eq!(site.opened(), 1);
+        let found = site.clips("cam-2");
+        assert_eq!(found.len(), clips, "{later_s} s: {found:?}");
+        let shows = |&(_, began_at, until): &(IncidentId, Timestamp, Timestamp)| {
+            began_at <= came_at && came_at + SignedDuration::from_secs(3) <= until
+        };
+        assert!(found.iter().any(shows), "{later_s} s: {found:?}");
+    }
 }

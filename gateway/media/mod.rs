@@ -3,6 +3,7 @@
 mod access;
 mod blur;
 mod clip;
+mod clock_trust;
 mod deadline;
 mod decode;
 mod digest_relay;

@@ -18,6 +18,7 @@ use gridpost_pixels::Turn;
 use jiff::Timestamp;
 
 use super::{
+    clock_trust::ClockTrust,
     deadline::CallDeadline,
     digest_relay::{Asked, DigestRelay},
     ffmpeg_log::begin_call,
@@ -31,9 +32,6 @@ use crate::domain::StopFlag;
 
 /// When stream time steps back or forward by more than this, a new run begins: a clip cannot span it.
 const STEP_MS_MAX: i64 = 5_000;
-
-/// A camera's clock within this of ours is believed for the time of its pictures.
-const TRUST_MS_MAX: i64 = 2_000;
 
 /// A picture lasts so long where neither the stream nor its packets say.
 const PICTURES_A_SECOND: i64 = 25;
@@ -168,6 +166,8 @@ pub struct Session {
     beside: u64,
     /// The stamps of a live stream, compared with their arrival.
     pace: Pace,
+    /// Whether its pictures are dated by the camera's own clock.
+    trust: ClockTrust,
     request: SessionRequest,
     first_pts: Option<i64>,
     /// Where the packet after the latest one belongs, in ticks.
@@ -225,6 +225,7 @@ impl Session {
             stalled: false,
             beside: 0,
             pace: Pace::default(),
+            trust: ClockTrust::default(),
             request,
             first_pts: None,
             next_ticks: None,
@@ -427,7 +428,8 @@ impl Session {
         // is only reported: a time that jumped with the first sender report would look like dwell.
         let device = reference_time(&packet).filter(|_| !self.pace.is_own());
         let near = device.filter(|device| {
-            live && device.duration_since(at).abs().as_millis() <= i128::from(TRUST_MS_MAX)
+            let off_ms = device.duration_since(at).as_millis();
+            live && self.trust.believes(i64::try_from(off_ms).unwrap_or(i64::MAX))
         });
         let at = near.unwrap_or(at);
         let format = self.watch.format();

@@ -49,13 +49,23 @@ pub(super) struct DiskWatch {
     reported: BTreeMap<SinkId, Reported>,
     tidied_ms: u64,
     gave_back_ms: u64,
+    /// It was said that the data folder cannot be migrated.
+    migration_failed: bool,
 }
 
 impl DiskWatch {
     /// `data`: the data folder. Reads from the store what was reported before.
     pub(super) fn new(shared: &Shared, data: PathBuf) -> Self {
         let reported = reported_before(shared);
-        Self { shared: shared.clone(), data, short: None, reported, tidied_ms: 0, gave_back_ms: 0 }
+        Self {
+            shared: shared.clone(),
+            data,
+            short: None,
+            reported,
+            tidied_ms: 0,
+            gave_back_ms: 0,
+            migration_failed: false,
+        }
     }
 
     /// Runs until it is told to stop.
@@ -92,6 +102,7 @@ impl DiskWatch {
         answer_announce(&self.data, &self.shared);
         answer_evidence(&self.data, &self.shared);
         self.shared.store.keep_by(&lock(&self.shared.running).evidence);
+        self.migrate();
         let check = self.shared.store.check_space(now).unwrap_or_else(|error| SpaceCheck {
             level: self.shared.store.space_level(),
             short: Some(error.to_string()),
@@ -119,6 +130,15 @@ impl DiskWatch {
         }
         let ledger = self.shared.store.ledger();
         self.report_losses(now, &ledger);
+    }
+
+    /// The data folder is migrated when the update that is being tried was confirmed.
+    fn migrate(&mut self) {
+        let failed = self.shared.store.migrate_when_confirmed().err();
+        if let Some(error) = failed.as_ref().filter(|_| !self.migration_failed) {
+            tracing::error!(%error, "the update is confirmed, and the data folder cannot be migrated; it is tried again");
+        }
+        self.migration_failed = failed.is_some();
     }
 
     /// Which program, and since when.

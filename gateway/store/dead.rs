@@ -100,7 +100,8 @@ impl State {
     /// lies in a segment that has left, and what became of it was written again further on.
     pub(super) fn retried(&mut self, retried: &Retried) {
         self.retrying.remove(&(retried.change, retried.sink.clone()));
-        let sums = self.ledger.sums_of(&retried.sink, retried.kind, retried.piece.is_some());
+        let kind = self.dead.get(&retried.change).map_or(retried.kind, |letter| letter.kind);
+        let sums = self.ledger.sums_of(&retried.sink, kind, retried.piece.is_some());
         sums.dead = sums.dead.saturating_sub(1);
         let Some(letter) = self.dead.get_mut(&retried.change) else { return };
         if letter.answers.remove(&retried.sink).is_none() {
@@ -123,6 +124,6 @@ impl State {
         }
         self.due.owe(retried.change, pending);
         self.touched.extend([Key::Dead(retried.change), Key::Due(retried.change)]);
-        self.ledger.sums_of(&retried.sink, retried.kind, retried.piece.is_some()).pending += 1;
+        self.ledger.sums_of(&retried.sink, kind, retried.piece.is_some()).pending += 1;
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, de::DeserializeOwned};
 
-use super::{format::PAYLOAD_BYTES_MAX, ledger::Ledger};
+use super::{format::PAYLOAD_BYTES_MAX, ledger::Ledger, newer_words::NEWER};
 use crate::domain::{
     Class, Entry, Evidence, EvidenceId, IncidentId, Kind, Record, SeenPress, SeenReport, Settled,
     SinkId,
@@ -32,6 +32,18 @@ pub(super) enum Fact {
     Retried(Retried),
     /// Kind 21.
     Forked(Forked),
+    /// Of any kind: a newer program wrote it, and it is kept for one.
+    Unread(UnreadRecord),
+}
+
+/// A whole record that says nothing here: of a kind, a version or with a word that is not known. It is neither served
+/// nor counted, and never lost: it is carried on as it is until a program comes that can read it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct UnreadRecord {
+    /// As it was written.
+    pub(super) payload: Payload,
+    /// Why it says nothing here, for people.
+    pub(super) reason: String,
 }
 
 /// A settlement, with the kind of what it settles: its change may have left with its segment.
@@ -163,7 +175,7 @@ pub(super) struct Forked {
 }
 
 /// A fact as bytes, made before it is queued so that the writer only frames and writes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Payload {
     /// See [`Fact`].
     pub(super) kind: u8,
@@ -199,22 +211,38 @@ impl Fact {
             Self::Gone(_) => 19,
             Self::Retried(_) => 20,
             Self::Forked(_) => 21,
+            Self::Unread(unread) => unread.payload.kind,
+        }
+    }
+
+    /// It is, or may be, the state of an incident.
+    pub(super) fn may_be_a_change(&self) -> bool {
+        matches!(self.kind(), 2 | 17)
+    }
+
+    /// Its payload, but that of one which says nothing here.
+    pub(super) fn serialize_to<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Entry(entry) => entry.serialize(to),
+            Self::Settled(fact) => fact.serialize(to),
+            Self::Standing(fact) => fact.serialize(to),
+            Self::Carried(fact) => fact.serialize(to),
+            Self::Retired(fact) => fact.serialize(to),
+            Self::Gone(fact) => fact.serialize(to),
+            Self::Retried(fact) => fact.serialize(to),
+            Self::Forked(fact) => fact.serialize(to),
+            Self::Unread(_) => to.serialize_unit(),
         }
     }
 
     /// The error is for people: what is too large, and what is allowed.
     pub(super) fn encode(&self) -> Result<Payload, String> {
-        let bytes = match self {
-            Self::Entry(entry) => serde_json::to_vec(entry),
-            Self::Settled(fact) => serde_json::to_vec(fact),
-            Self::Standing(fact) => serde_json::to_vec(fact),
-            Self::Carried(fact) => serde_json::to_vec(fact),
-            Self::Retired(fact) => serde_json::to_vec(fact),
-            Self::Gone(fact) => serde_json::to_vec(fact),
-            Self::Retried(fact) => serde_json::to_vec(fact),
-            Self::Forked(fact) => serde_json::to_vec(fact),
+        if let Self::Unread(unread) = self {
+            return Ok(unread.payload.clone());
         }
-        .map_err(|error| format!("cannot be written as JSON: {error}"))?;
+        let mut bytes = Vec::new();
+        self.serialize_to(&mut serde_json::Serializer::new(&mut bytes))
+            .map_err(|error| format!("cannot be written as JSON: {error}"))?;
         if bytes.len() > PAYLOAD_BYTES_MAX {
             return Err(format!(
                 "is {} bytes as JSON; at most {PAYLOAD_BYTES_MAX} can be kept",
@@ -226,7 +254,16 @@ impl Fact {
 
     /// The meaning of a payload; the error says why it has none here.
     pub(super) fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Self, String> {
-        fn json<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, String> {
+        fn json<T: DeserializeOwned>(payload: &[u8]) -> Result<T, String> {
+            #[cfg(test)]
+            let payload = &*super::tests_newer_words::as_an_older_program_reads(payload)?;
+            // Written twice in one while an update was tried: the first is whole. One that is too new to be read is
+            // read as the older program would.
+            if let Some(newer) = payload.strip_prefix(NEWER)
+                && let Ok(fact) = T::deserialize(&mut serde_json::Deserializer::from_slice(newer))
+            {
+                return Ok(fact);
+            }
             serde_json::from_slice(payload).map_err(|error| error.to_string())
         }
         if version != VERSION {
@@ -243,6 +280,14 @@ impl Fact {
             21 => json(payload).map(Self::Forked),
             _ => Err(format!("kind {kind} is not known here")),
         }
+    }
+
+    /// As [`Self::decode`]; what has no meaning here is kept as it is.
+    pub(super) fn decode_or_keep(kind: u8, version: u8, payload: &[u8]) -> Self {
+        Self::decode(kind, version, payload).unwrap_or_else(|reason| {
+            let payload = Payload { kind, version, bytes: payload.to_vec() };
+            Self::Unread(UnreadRecord { payload, reason })
+        })
     }
 
     /// The record of an incident in it, if it is one.

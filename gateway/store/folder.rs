@@ -12,7 +12,7 @@ use rustix::{
     process::getpid,
 };
 
-use super::{disk::Disk, error::OpenError, format::FORMAT_VERSION};
+use super::{disk::Disk, error::OpenError, newer_words::WritableForms};
 
 pub(super) const FORMAT_WORD: &str = "gridpost-store";
 /// What lies in a data folder, up to the first dot.
@@ -162,8 +162,12 @@ fn read_pid(file: &mut File) -> String {
     }
 }
 
-/// Makes the folder if need be, takes its lock, and checks its version.
-pub(super) fn enter(data_folder: &DataFolder, disk: &dyn Disk) -> Result<Lock, OpenError> {
+/// Makes the folder if need be, takes its lock, and checks its version. Returns the format in which it is to be written.
+pub(super) fn enter(
+    data_folder: &DataFolder,
+    disk: &dyn Disk,
+    written: &WritableForms,
+) -> Result<(Lock, u32), OpenError> {
     let root = &data_folder.root;
     let new_folders = missing(root);
     // Pictures and names: nobody else's business on this box.
@@ -177,7 +181,7 @@ pub(super) fn enter(data_folder: &DataFolder, disk: &dyn Disk) -> Result<Lock, O
         fs::create_dir_all(&folder).map_err(OpenError::io("create the folder", &folder))?;
     }
     let lock = take_lock(data_folder)?;
-    check_format(data_folder, disk)?;
+    let format = check_format(data_folder, disk, written)?;
     disk.sync_folder(root).map_err(OpenError::io("sync the folder", root))?;
     // A name is on disk when the folder that holds it has been synced: each of those that are new.
     for folder in new_folders {
@@ -185,7 +189,7 @@ pub(super) fn enter(data_folder: &DataFolder, disk: &dyn Disk) -> Result<Lock, O
         let parent = parent.unwrap_or(Path::new("."));
         disk.sync_folder(parent).map_err(OpenError::io("sync the folder", parent))?;
     }
-    Ok(lock)
+    Ok((lock, format))
 }
 
 /// This folder and those above it that are not there yet.
@@ -272,21 +276,26 @@ fn take_lock(data_folder: &DataFolder) -> Result<Lock, OpenError> {
     Ok(Lock { _folder: folder, _file: file })
 }
 
-/// A new folder gets this version; an older one is migrated, a newer one refused.
-fn check_format(data_folder: &DataFolder, disk: &dyn Disk) -> Result<(), OpenError> {
+/// A new folder gets the program's version; an older one is migrated, unless the program is being tried, and a newer
+/// one refused. Returns the version that the folder has then.
+fn check_format(
+    data_folder: &DataFolder,
+    disk: &dyn Disk,
+    written: &WritableForms,
+) -> Result<u32, OpenError> {
     let path = data_folder.format();
     match fs::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            write_format(data_folder, disk).map_err(OpenError::io("write", &path))
+            let format = written.format_of(None);
+            write_format(data_folder, disk, format).map_err(OpenError::io("write", &path))?;
+            Ok(format)
         }
         Err(error) => Err(OpenError::io("read", &path)(error)),
         Ok(text) => match read_format(data_folder, &text)? {
-            found if found > FORMAT_VERSION => Err(OpenError::Newer {
-                path: data_folder.root.clone(),
-                found,
-                known: FORMAT_VERSION,
-            }),
-            found => migrate(data_folder, disk, found),
+            found if found > written.own => {
+                Err(OpenError::Newer { path: data_folder.root.clone(), found, known: written.own })
+            }
+            found => migrate(data_folder, disk, found, written),
         },
     }
 }
@@ -305,24 +314,39 @@ pub(super) fn read_format(data_folder: &DataFolder, text: &str) -> Result<u32, O
 
 /// Brings the folder up, one version a step; the new number is written last, so that a step
 /// that was cut off is done again.
-fn migrate(data_folder: &DataFolder, disk: &dyn Disk, found: u32) -> Result<(), OpenError> {
-    if found == FORMAT_VERSION {
-        return Ok(());
+fn migrate(
+    data_folder: &DataFolder,
+    disk: &dyn Disk,
+    found: u32,
+    written: &WritableForms,
+) -> Result<u32, OpenError> {
+    let (own, format) = (written.own, written.format_of(Some(found)));
+    if format < own {
+        tracing::info!(folder = %data_folder.root.display(), format, own, "an update is being tried: the data folder is written as the version before reads it, and migrated when the update is confirmed");
     }
-    // 1 → 2: the journal is read as it is; the index, which knew less, is rebuilt from it.
-    write_format(data_folder, disk).map_err(OpenError::io("write", data_folder.format()))?;
-    tracing::info!(folder = %data_folder.root.display(), from = found, to = FORMAT_VERSION, "the data folder was migrated");
-    Ok(())
+    if found == format {
+        return Ok(format);
+    }
+    // 1 → 2 → 3: the journal is read as it is; the index, which knew less, is rebuilt from it.
+    write_format(data_folder, disk, format)
+        .map_err(OpenError::io("write", data_folder.format()))?;
+    tracing::info!(folder = %data_folder.root.display(), from = found, to = format, "the data folder was migrated");
+    Ok(format)
 }
 
-fn write_format(data_folder: &DataFolder, disk: &dyn Disk) -> io::Result<()> {
+/// From when this returns no program opens the folder that knows only older ones.
+pub(super) fn write_format(
+    data_folder: &DataFolder,
+    disk: &dyn Disk,
+    format: u32,
+) -> io::Result<()> {
     let path = data_folder.root.join("format.new");
     fs::remove_file(&path).or_else(|error| match error.kind() {
         io::ErrorKind::NotFound => Ok(()),
         _ => Err(error),
     })?;
     let handle = disk.create(&path)?;
-    disk.write_at(&handle, format!("{FORMAT_WORD} {FORMAT_VERSION}\n").as_bytes(), 0)?;
+    disk.write_at(&handle, format!("{FORMAT_WORD} {format}\n").as_bytes(), 0)?;
     disk.sync_all(&handle)?;
     disk.rename(&path, &data_folder.format())?;
     disk.sync_folder(&data_folder.root)

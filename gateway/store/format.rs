@@ -44,13 +44,23 @@
 //! - **J11** The index is written from what is synced and names its place in the journal; one that
 //!   is missing, damaged, or ahead of the journal is rebuilt and changes nothing but the time of
 //!   the start.
+//! - **J12** A whole record that this version cannot read (a newer one wrote it) is told, kept and carried on as it is
+//!   until a version comes that can read it. It is no damage and no loss; incidents go on at other revisions than it
+//!   may have.
+//! - **J13** While an update is being tried the folder keeps its format, and every record can be read by programs of
+//!   that format; it is migrated when the update counts. Each word of a record belongs to a format.
 
 use sha2::{Digest, Sha256};
 
 /// Of the segment header and of the file `format`. 2 knows dead letters that are sent again,
-/// evidence that goes along, and folders that come from a backup; its segments may stand beside
-/// those of 1, whose records mean the same to it.
-pub(super) const FORMAT_VERSION: u32 = 2;
+/// evidence that goes along, and folders that come from a backup. 3 says which words its records may have
+/// (`tests_words.rs`): each word that is added raises it, with a row in `newer_words.rs`. Segments of all of them may
+/// stand beside each other, and mean the same.
+pub(super) const FORMAT_VERSION: u32 = 3;
+/// The oldest format that this program can write, so that the version before reads it while an update is tried.
+pub(super) const OLDEST_WRITTEN: u32 = 2;
+/// Tests have a program of the next format.
+const NEWEST_READ: u32 = if cfg!(test) { FORMAT_VERSION + 1 } else { FORMAT_VERSION };
 /// At the start of each segment.
 pub(super) const SEGMENT_HEADER_BYTES: usize = 68;
 /// Before each payload.
@@ -83,11 +93,11 @@ pub(super) struct SegmentHeader {
 }
 
 impl SegmentHeader {
-    /// As on disk, with its CRC.
-    pub(super) fn encode(&self) -> [u8; SEGMENT_HEADER_BYTES] {
+    /// As on disk, with its CRC, in a folder of this format.
+    pub(super) fn encode(&self, format: u32) -> [u8; SEGMENT_HEADER_BYTES] {
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         bytes[..8].copy_from_slice(SEGMENT_MAGIC);
-        bytes[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes[8..12].copy_from_slice(&format.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.number.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.first_seq.to_le_bytes());
         bytes[32..64].copy_from_slice(&self.prev);
@@ -105,7 +115,7 @@ impl SegmentHeader {
             return Err("the header is damaged".into());
         }
         let version = u32_at(bytes, 8);
-        if !(1..=FORMAT_VERSION).contains(&version) {
+        if !(1..=NEWEST_READ).contains(&version) {
             return Err(format!("format {version}, expected 1 to {FORMAT_VERSION}"));
         }
         Ok(Self {
@@ -323,7 +333,7 @@ mod tests {
     #[test]
     fn a_segment_header_survives_and_a_bent_one_is_refused() {
         let header = SegmentHeader { number: 7, first_seq: 99, prev: [3; 32] };
-        let bytes = header.encode();
+        let bytes = header.encode(FORMAT_VERSION);
         assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
         for bit in 0..bytes.len() * 8 {
             let mut bent = bytes;

@@ -6,8 +6,8 @@ use super::{
     disk::RealDisk,
     folder::DataFolder,
     format::{
-        self, FLAG_FIRST, FLAG_LAST, Hash, NO_HASH, RecordHeader, SEGMENT_HEADER_BYTES,
-        SegmentHeader,
+        self, FLAG_FIRST, FLAG_LAST, FORMAT_VERSION, Hash, NO_HASH, RecordHeader,
+        SEGMENT_HEADER_BYTES, SegmentHeader,
     },
     journal::segment_path,
     recover::{RecoveryTarget, recover},
@@ -16,7 +16,8 @@ use super::{
 
 /// A whole segment with these payloads, each framed, chained and summed as the writer does it.
 pub fn segment(number: u64, payloads: &[(u8, &[u8])]) -> Vec<u8> {
-    let mut out = SegmentHeader { number, first_seq: 1, prev: NO_HASH }.encode().to_vec();
+    let mut out =
+        SegmentHeader { number, first_seq: 1, prev: NO_HASH }.encode(FORMAT_VERSION).to_vec();
     let mut prev = NO_HASH;
     for (n, (kind, payload)) in payloads.iter().enumerate() {
         let (flags, seq) = (FLAG_FIRST | FLAG_LAST, n as u64 + 1);

@@ -40,7 +40,7 @@ const LAG: Duration = Duration::from_millis(200);
 /// After an error the index is dropped; it is built anew after this.
 const REBUILD_AFTER: Duration = Duration::from_secs(10);
 /// Of the layout of the index; one of another number is rebuilt.
-const INDEX_VERSION: u32 = 3;
+const INDEX_VERSION: u32 = 4;
 const META: &[u8] = b"m";
 const EVIDENCE: &[u8] = b"e";
 /// The first prefix behind it.
@@ -52,6 +52,8 @@ const MARKS_KEPT_ROOM: usize = 1_024;
 #[derive(Serialize, Deserialize)]
 struct Meta {
     version: u32,
+    /// The newest format that the program knows which wrote it: another one may have read records otherwise.
+    knows: u32,
     checkpoint: Checkpoint,
     ledger: Ledger,
     sinks: Vec<SinkId>,
@@ -131,6 +133,9 @@ pub(super) fn load(path: &Path, begun: State) -> Result<(Index, State), IndexErr
     if meta.version != INDEX_VERSION {
         return Err(format!("it has version {}, expected {INDEX_VERSION}", meta.version));
     }
+    if meta.knows != state.knows {
+        return Err(format!("it is of a version that knows format {}", meta.knows));
+    }
     if meta.digest != format!("{digest:032x}") {
         return Err("it does not add up".into());
     }
@@ -171,6 +176,7 @@ impl Key {
             Self::Evidence(id) => [EVIDENCE, &id.0.as_bytes()[..]].concat(),
             Self::Dead(seq) => [b"x", &seq.to_be_bytes()[..]].concat(),
             Self::Gauge(seq) => [b"g", &seq.to_be_bytes()[..]].concat(),
+            Self::Unread(seq) => [b"u", &seq.to_be_bytes()[..]].concat(),
         }
     }
 }
@@ -184,6 +190,7 @@ enum StateValue {
     Evidence(EvidenceEntry),
     Dead(DeadLetter),
     Gauge(HeldReport),
+    Unread(Location),
 }
 
 impl StateValue {
@@ -196,6 +203,7 @@ impl StateValue {
             Key::Evidence(id) => state.evidence.get(&id).cloned().map(Self::Evidence),
             Key::Dead(seq) => state.dead.get(&seq).cloned().map(Self::Dead),
             Key::Gauge(seq) => state.gauges.get(&seq).copied().map(Self::Gauge),
+            Key::Unread(seq) => state.unread.get(&seq).copied().map(Self::Unread),
         }
     }
 
@@ -208,6 +216,7 @@ impl StateValue {
             Self::Evidence(value) => serde_json::to_vec(value),
             Self::Dead(value) => serde_json::to_vec(value),
             Self::Gauge(value) => serde_json::to_vec(value),
+            Self::Unread(value) => serde_json::to_vec(value),
         }
         .expect("plain structs with string keys are always JSON")
     }
@@ -231,6 +240,7 @@ fn put(state: &mut State, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
         b'p' => state.press(seq()?, json(value)?),
         b'r' => state.reply(seq()?, json(value)?),
         b'g' => state.report(seq()?, json(value)?),
+        b'u' => state.keep_unread(seq()?, json(value)?),
         _ => return Err(format!("an unknown key, tag {tag}")),
     }
     Ok(())
@@ -271,6 +281,7 @@ impl Meta {
     fn of(state: &State, checkpoint: Checkpoint) -> Self {
         Self {
             version: INDEX_VERSION,
+            knows: state.knows,
             checkpoint,
             ledger: state.ledger.clone(),
             sinks: state.sinks.clone(),

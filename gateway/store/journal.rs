@@ -122,8 +122,8 @@ impl Journal {
         self.end.segment > 0 && self.end.offset <= SEGMENT_HEADER_BYTES as u64
     }
 
-    /// Begins the next segment (J5).
-    pub(super) fn roll(&mut self) -> io::Result<()> {
+    /// Begins the next segment (J5), in a folder of this format.
+    pub(super) fn roll(&mut self, format: u32) -> io::Result<()> {
         let number = self.end.segment + 1;
         let path = segment_path(&self.folder, number);
         // Left by a creation that failed half way: nothing was ever written behind its header.
@@ -131,14 +131,13 @@ impl Journal {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let header =
-            SegmentHeader { number, first_seq: self.end.seq + 1, prev: self.end.hash }.encode();
+        let header = SegmentHeader { number, first_seq: self.end.seq + 1, prev: self.end.hash };
         let handle = self.disk.create(&path)?;
-        self.disk.write_at(&handle, &header, 0)?;
+        self.disk.write_at(&handle, &header.encode(format), 0)?;
         self.disk.sync_all(&handle)?;
         self.disk.sync_folder(&self.folder)?;
         self.end.segment = number;
-        self.end.offset = header.len() as u64;
+        self.end.offset = SEGMENT_HEADER_BYTES as u64;
         self.sizes.insert(number, self.end.offset);
         self.file = Some(handle);
         self.sealed = false;
@@ -273,6 +272,22 @@ impl Reader {
         }
         Fact::decode(header.kind, header.version, &bytes[RECORD_HEADER_BYTES..])
             .map_err(|reason| damaged(header.seq, reason))
+    }
+
+    /// The record at this place as it is, for one that says nothing here.
+    pub(super) fn read_as_it_is(&self, location: Location) -> Result<Fact, ReadError> {
+        let bytes = self.bytes(location)?;
+        match format::decode(&bytes) {
+            Ok((header, len)) if len == bytes.len() => {
+                Ok(Fact::decode_or_keep(header.kind, header.version, &bytes[RECORD_HEADER_BYTES..]))
+            }
+            wrong => Err(ReadError::Damaged {
+                seq: 0,
+                segment: location.segment,
+                offset: location.offset,
+                reason: wrong.err().unwrap_or_else(|| "its length changed".into()),
+            }),
+        }
     }
 
     /// The whole record as it is on disk, unchecked.

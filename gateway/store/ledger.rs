@@ -105,9 +105,20 @@ impl Ledger {
     pub(super) fn stand_on(&mut self, standing: &Self) {
         self.accepted.clone_from(&standing.accepted);
         for (sink, kinds) in &standing.sinks {
+            let counted = self.sinks.entry(sink.clone()).or_default();
+            // Of a kind that whoever wrote it does not know (an update was taken back) it says what it knows under an
+            // older one: what is pending of that is counted here once.
+            let mut elsewhere = 0;
+            for (_, sums) in counted.iter_mut().filter(|(kind, _)| !kinds.contains_key(kind)) {
+                elsewhere += sums.pending;
+                *sums = Sums { accepted: sums.pending, pending: sums.pending, ..Sums::default() };
+            }
             for (&kind, &stated) in kinds {
-                let sums = self.sums(sink, kind);
-                *sums = Sums { pending: sums.pending, ..stated };
+                let sums = counted.entry(kind).or_default();
+                let twice = stated.pending.saturating_sub(sums.pending).min(elsewhere);
+                elsewhere -= twice;
+                let accepted = stated.accepted.saturating_sub(twice);
+                *sums = Sums { accepted, pending: sums.pending, ..stated };
             }
         }
         for (sink, &stated) in &standing.evidence {

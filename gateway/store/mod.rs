@@ -1,6 +1,6 @@
 //! The point of no loss: a journal of our own is the truth, everything else here is derived from it.
 //!
-//! `format` (the numbered invariants J1–J11) → `journal` (append, sync) → `writer` (one thread,
+//! `format` (the numbered invariants J1–J13) → `journal` (append, sync) → `writer` (one thread,
 //! group commit, receipts) → `state` (what the journal adds up to) → `index` (the same in sled,
 //! for a quick start). `recover` reads it all back at start, `check` offline.
 
@@ -31,6 +31,8 @@ mod ledger;
 mod left;
 mod list;
 mod memory;
+mod newer_words;
+mod older_words;
 mod on_disk;
 mod open;
 mod originals;
@@ -71,11 +73,15 @@ mod tests_memory;
 #[cfg(test)]
 mod tests_model;
 #[cfg(test)]
+mod tests_newer_words;
+#[cfg(test)]
 mod tests_retention;
 #[cfg(test)]
 mod tests_scrub;
 #[cfg(test)]
 mod tests_superseded;
+#[cfg(test)]
+mod tests_words;
 
 use std::{
     path::PathBuf,
@@ -411,6 +417,21 @@ impl Store {
     /// What became of every record (P4).
     pub fn ledger(&self) -> Ledger {
         lock(&self.inner.shared.state).ledger.clone()
+    }
+
+    /// Migrates the data folder once the update that is being tried counts: from then on records are written in this
+    /// version's own form, and no older version opens the folder. To be called every few seconds; blocks on the disk.
+    pub fn migrate_when_confirmed(&self) -> std::io::Result<()> {
+        let Inner { shared, data_folder, disk, .. } = &*self.inner;
+        let Some(format) = shared.form.due() else { return Ok(()) };
+        // First the word to older programs, then records that they cannot read.
+        folder::write_format(data_folder, &**disk, format)?;
+        shared.form.raise(format);
+        tracing::info!(
+            format,
+            "the update is confirmed: the data folder was migrated, and there is no way back but a backup"
+        );
+        Ok(())
     }
 
     /// Whether the store can write now. The error is the reason, for people.

@@ -24,6 +24,7 @@ use super::{
     keep::{EvidenceConfig, KeepRules},
     left::{Left, Trace},
     memory::Bounds,
+    newer_words::{WritableForms, WrittenForm},
     recover::{Checkpoint, Recovered, RecoveryTarget, recover},
     restored::restore,
     scrub::scrub,
@@ -75,11 +76,14 @@ pub(super) struct Tuning {
     pub(super) retry: (Duration, Duration),
     /// The real one, or one that fails.
     pub(super) disk: Arc<dyn Disk>,
+    /// Formats and words.
+    pub(super) written: WritableForms,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { retry: (RETRY_FIRST, RETRY_MAX), disk: Arc::new(RealDisk) }
+        let retry = (RETRY_FIRST, RETRY_MAX);
+        Self { retry, disk: Arc::new(RealDisk), written: WritableForms::default() }
     }
 }
 
@@ -117,13 +121,16 @@ fn begin(
     tuning: Tuning,
 ) -> Result<Opened, OpenError> {
     let data_folder = DataFolder::new(&config.path);
-    let Tuning { retry, disk } = tuning;
-    let lock = folder::enter(&data_folder, &*disk)?;
+    let Tuning { retry, disk, written } = tuning;
+    let (lock, format) = folder::enter(&data_folder, &*disk, &written)?;
+    let knows = written.own;
+    let form = WrittenForm::new(written, format);
     let unfinished = data_folder.unfinished();
     evidence::clear_unfinished(&data_folder).map_err(OpenError::io("clear", &unfinished))?;
 
     let bounds = Bounds::within(config.memory_max_bytes);
-    let (index, mut state, found, evidence_bytes) = read_and_log(&data_folder, &*disk, bounds)?;
+    let (index, mut state, found, evidence_bytes) =
+        read_and_log(&data_folder, &*disk, (bounds, knows))?;
     let sinks = sinks.map_or_else(|| state.subscribers(), <[Subscriber]>::to_vec);
     let reader = Reader::new(data_folder.journal());
     let Recovered { end, sizes, sealed, mut notes, .. } = found;
@@ -136,7 +143,7 @@ fn begin(
     disk_space.shares.all_bytes.store(evidence_bytes, Ordering::Relaxed);
     let case_files = CaseFiles::open(&data_folder, config);
     let holds = Holds::read(&data_folder);
-    let shared = Arc::new(Shared::new(state, reader, meter, disk_space, case_files, holds));
+    let shared = Arc::new(Shared::new(state, reader, meter, disk_space, case_files, holds, form));
     shared.journal_bytes.store(journal.bytes(), Ordering::Relaxed);
     shared.announce();
     let (queue, receiver) = mpsc::channel(QUEUE_BATCHES);
@@ -172,10 +179,10 @@ fn begin(
 fn read_and_log(
     data_folder: &DataFolder,
     disk: &dyn Disk,
-    bounds: Bounds,
+    (bounds, knows): (Bounds, u32),
 ) -> Result<(Option<Index>, State, Recovered, u64), OpenError> {
     let began = Instant::now();
-    let (index, mut state, mut found) = read_all(data_folder, disk, bounds)?;
+    let (index, mut state, mut found) = read_all(data_folder, disk, (bounds, knows))?;
     drop_retired(data_folder, disk, &mut state, &mut found);
     // Listed once: for what is missing, and for the space that it takes.
     let files = evidence::files(data_folder).ok();
@@ -212,11 +219,11 @@ fn start_threads(
         .map_err(failed())
 }
 
-/// The index and what came after it, or the whole journal.
+/// The index and what came after it, or the whole journal. `knows`: the newest format that this program knows.
 fn read_all(
     data_folder: &DataFolder,
     disk: &dyn Disk,
-    bounds: Bounds,
+    (bounds, knows): (Bounds, u32),
 ) -> Result<(Option<Index>, State, Recovered), OpenError> {
     let journal = data_folder.journal();
     let target = RecoveryTarget {
@@ -227,12 +234,13 @@ fn read_all(
     let failed = || OpenError::io("read the journal in", &journal);
     let (mut floor, mut index_problem) = (0, None);
     let through = case_files::read_through(data_folder).map(|through| through.location);
-    let begun = || State { bounds, left: Left::lined(through), ..State::default() };
+    let begun = || State { bounds, knows, left: Left::lined(through), ..State::default() };
     match index::load(&data_folder.index(), begun()) {
         Ok((index, mut state)) => {
             let checkpoint = state.checkpoint.clone();
             let place = checkpoint.as_ref().and_then(|c| Some((c, c.find(&journal)?)));
-            if let Some((checkpoint, hash)) = place {
+            let readable = state.is_readable_now(&Reader::new(journal.clone()));
+            if let Some((checkpoint, hash)) = place.filter(|_| !readable) {
                 let notes = scrub(&journal, checkpoint);
                 let on_disk = index.on_disk();
                 let mut found = recover(
@@ -254,7 +262,10 @@ fn read_all(
                 return Ok((Some(index), state, found));
             }
             floor = checkpoint.map_or(0, |checkpoint| checkpoint.seq);
-            index_problem = Some("it does not fit the journal".to_owned());
+            index_problem = Some(match readable {
+                true => "the version before could not read all records".to_owned(),
+                false => "it does not fit the journal".to_owned(),
+            });
         }
         Err(_) if !data_folder.index().exists() => {}
         Err(problem) => index_problem = Some(problem),

@@ -22,6 +22,9 @@ use super::{
 /// All damaged stretches kept for inspection together; beyond it they are only reported.
 const QUARANTINE_BYTES_MAX: u64 = 64 << 20;
 
+/// Records that cannot be read are told one by one up to this; of more, how many.
+const UNREAD_TOLD_MAX: u64 = 10;
+
 /// A place in the journal up to which the index is complete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Checkpoint {
@@ -73,6 +76,8 @@ pub(super) struct Recovered {
     pub(super) damaged: usize,
     /// Read.
     pub(super) records: u64,
+    /// Those of them that say nothing here.
+    pub(super) unread: u64,
     /// Segments up to this one are not needed.
     pub(super) retired_through: u64,
 }
@@ -141,6 +146,7 @@ impl<'a, 'g> Recovery<'a, 'g> {
             notes: Vec::new(),
             damaged: 0,
             records: 0,
+            unread: 0,
             retired_through: 0,
         };
         Self { target, floor, visit, out, prev: None, skip: 0 }
@@ -358,20 +364,31 @@ impl<'a, 'g> Recovery<'a, 'g> {
             last: Some(location),
         };
         self.out.records += 1;
-        match Fact::decode(header.kind, header.version, &whole[RECORD_HEADER_BYTES..]) {
-            Ok(fact) => {
-                if let Fact::Retired(retired) = &fact {
-                    self.out.retired_through = retired.through;
-                }
-                (self.visit)(header.seq, location, fact);
-            }
-            Err(reason) => {
-                self.damage(format!("record {}: cannot be understood: {reason}", header.seq))
-            }
+        let payload = &whole[RECORD_HEADER_BYTES..];
+        let fact = Fact::decode_or_keep(header.kind, header.version, payload);
+        match &fact {
+            Fact::Retired(retired) => self.out.retired_through = retired.through,
+            Fact::Unread(unread) => self.note_unread(header.seq, &unread.reason),
+            _ => {}
+        }
+        (self.visit)(header.seq, location, fact);
+    }
+
+    /// It is whole, so it is no damage: it is told, and kept.
+    fn note_unread(&mut self, seq: u64, reason: &str) {
+        self.out.unread += 1;
+        if self.out.unread <= UNREAD_TOLD_MAX {
+            self.out.notes.push(format!(
+                "record {seq}: cannot be read by this version, and is kept for a newer one: {reason}"
+            ));
         }
     }
 
     fn finish(mut self) -> Recovered {
+        if self.out.unread > UNREAD_TOLD_MAX {
+            let more = self.out.unread - UNREAD_TOLD_MAX;
+            self.out.notes.push(format!("and {more} more records that this version cannot read"));
+        }
         if self.floor > self.out.end.seq {
             self.damage(format!(
                 "the index has seen record {} synced, the journal ends at {}: the records between are gone",

@@ -24,6 +24,8 @@ pub(super) struct Load {
     pieces: Vec<HeldPiece>,
     /// Held cases of which memory does not say where they are.
     elsewhere: Vec<IncidentId>,
+    /// Of a newer program: they are written again as they are.
+    unread: Vec<Location>,
 }
 
 /// A record that is to be written again, and what is known of it.
@@ -60,7 +62,9 @@ pub(super) fn carry(state: &State, segment: u64, held: &HashSet<IncidentId>) -> 
     let needed = owed(state, segment);
     let there = needed.values().map(|needed| needed.location.offset).collect();
     let (pieces, elsewhere) = (Vec::new(), Vec::new());
-    let mut load = Load { segment, needed, there, remembered, pieces, elsewhere };
+    let unread = state.unread.values().filter(|location| location.segment == segment);
+    let unread = unread.copied().collect();
+    let mut load = Load { segment, needed, there, remembered, pieces, elsewhere, unread };
     load.add_cases(state, held);
     load.add_pieces(state, held);
     load
@@ -188,8 +192,12 @@ impl Load {
         let needed = self.needed.values().map(|needed| &needed.location);
         let pieces = self.pieces.iter().map(|piece| &piece.location);
         // A record may describe several pieces.
-        let places: BTreeMap<u64, u32> =
-            remembered.chain(needed).chain(pieces).map(|at| (at.offset, at.len)).collect();
+        let places: BTreeMap<u64, u32> = remembered
+            .chain(needed)
+            .chain(pieces)
+            .chain(&self.unread)
+            .map(|at| (at.offset, at.len))
+            .collect();
         places.values().map(|&len| u64::from(len)).sum()
     }
 
@@ -218,6 +226,9 @@ impl Load {
             }
             // A fact that is neither a record nor evidence cannot be needed.
             facts.extend(needed.carried(fact).map(Fact::Carried));
+        }
+        for location in self.unread {
+            facts.push(reader.read_as_it_is(location)?);
         }
         Ok(facts)
     }

@@ -11,8 +11,8 @@ use std::{
 use tokio::sync::{Notify, watch};
 
 use super::{
-    case_files::CaseFiles, disk_space::DiskSpace, holds::Holds, journal::Reader, on_disk::OnDisk,
-    state::State,
+    case_files::CaseFiles, disk_space::DiskSpace, holds::Holds, journal::Reader,
+    newer_words::WrittenForm, on_disk::OnDisk, state::State,
 };
 use crate::{
     base::lock,
@@ -62,6 +62,8 @@ pub(super) struct Shared {
     pub(super) case_files: CaseFiles,
     /// What must stay for somebody; never asked while the state is locked, for it may wait for the disk.
     pub(super) holds: Holds,
+    /// As which format records are written.
+    pub(super) form: WrittenForm,
 }
 
 impl Shared {
@@ -73,6 +75,7 @@ impl Shared {
         disk_space: DiskSpace,
         case_files: CaseFiles,
         holds: Holds,
+        form: WrittenForm,
     ) -> Self {
         meter.set(Metric::StoreAvailable, "", 1.0);
         Self {
@@ -91,6 +94,7 @@ impl Shared {
             disk_space,
             case_files,
             holds,
+            form,
         }
     }
 

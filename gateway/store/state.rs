@@ -1,6 +1,7 @@
 //! What the journal adds up to, in memory and bounded; the index is this, kept for a quick start.
 
 mod remembered;
+mod unread;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -81,6 +82,7 @@ pub(super) enum Key {
     Evidence(EvidenceId),
     Dead(u64),
     Gauge(u64),
+    Unread(u64),
 }
 
 /// Everything that is known without reading the journal.
@@ -122,6 +124,8 @@ pub(super) struct State {
     pub(super) carriers: Vec<SinkId>,
     /// Where the journal was copied to another box; what lies before it may have gone on there.
     pub(super) forked: Option<Location>,
+    /// By seq: records that a newer program wrote and this one cannot read. They are kept for one that can.
+    pub(super) unread: BTreeMap<u64, Location>,
     /// Bytes of quarantined payloads in each segment.
     pub(super) quarantined: BTreeMap<u64, u64>,
     /// The latest time that any record carries.
@@ -136,6 +140,8 @@ pub(super) struct State {
     pub(super) touched: BTreeSet<Key>,
     /// Most of each.
     pub(super) bounds: Bounds,
+    /// The newest format that this program knows.
+    pub(super) knows: u32,
     /// Cases for which memory has no room are in the index alone.
     pub(super) has_older: bool,
     /// Those of them that are still needed from here.
@@ -158,6 +164,7 @@ impl State {
             Fact::Gone(gone) => self.forget_evidence(gone.evidence),
             Fact::Retried(retried) => self.retried(retried),
             Fact::Forked(_) => self.forked = Some(location),
+            Fact::Unread(_) => self.unread(seq, location, fact.may_be_a_change()),
         }
     }
 
@@ -421,19 +428,22 @@ impl State {
     fn settled(&mut self, fact: &SettledFact) {
         let (settled, is_piece) = (&fact.settled, fact.piece.is_some());
         self.keep_dead_letter(fact);
+        // A version that has an older word for its kind may have settled it.
+        let owed = self.due.pending.get(&settled.change);
+        let kind = owed.map_or(fact.kind, |pending| pending.kind);
         let was_pending = self.due.settled(&settled.sink, settled.change);
         self.touched.insert(Key::Due(settled.change));
-        let sums = self.ledger.sums_of(&settled.sink, fact.kind, is_piece);
+        let sums = self.ledger.sums_of(&settled.sink, kind, is_piece);
         if was_pending {
             sums.pending -= 1;
         } else if settled.change > self.standing {
             // Its change is unreadable, but it was there: it has been settled.
             sums.accepted += 1;
             if !is_piece {
-                *self.ledger.accepted.entry(fact.kind).or_default() += 1;
+                *self.ledger.accepted.entry(kind).or_default() += 1;
             }
         }
-        let sums = self.ledger.sums_of(&settled.sink, fact.kind, is_piece);
+        let sums = self.ledger.sums_of(&settled.sink, kind, is_piece);
         match settled.outcome {
             Outcome::Delivered => sums.delivered += 1,
             Outcome::Dead { .. } => sums.dead += 1,
@@ -570,5 +580,6 @@ impl State {
             self.touched.insert(Key::Dead(seq));
         }
         self.quarantined = self.quarantined.split_off(&(through + 1));
+        self.forget_unread(through);
     }
 }

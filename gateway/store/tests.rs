@@ -33,7 +33,7 @@ pub(super) fn sink(name: &str) -> SinkId {
 
 pub(super) fn tuning(disk: Arc<dyn Disk>) -> Tuning {
     let retry = (Duration::from_millis(2), Duration::from_millis(10));
-    Tuning { retry, disk }
+    Tuning { retry, disk, ..Tuning::default() }
 }
 
 /// Small segments, a real disk.
@@ -464,6 +464,6 @@ fn a_newer_or_foreign_folder_is_refused_in_plain_words() {
         fs::write(folder.path().join("format"), text).unwrap();
         open(&config(folder.path()), &[], Arc::new(NoMeter)).err().unwrap().to_string()
     };
-    assert!(refusal("gridpost-store 3\n").contains("newer gridpost (format 3"));
+    assert!(refusal("gridpost-store 4\n").contains("newer gridpost (format 4"));
     assert!(refusal("something else").contains("is this a gridpost data folder?"));
 }

@@ -216,7 +216,7 @@ fn a_folder_of_format_1_is_migrated_and_nothing_in_it_is_lost() {
     put(&store, vec![change(record(IncidentId::new(), 1, Severity::NOTICE))]);
     store.close_blocking().unwrap();
     let format = fs::read_to_string(folder.path().join("format")).unwrap();
-    assert_eq!(format, "gridpost-store 2\n");
+    assert_eq!(format, "gridpost-store 3\n");
     let store = reopen(folder.path(), &["grid", "file"]).store;
     assert_eq!(store.ledger().of(&sink("grid")).pending, 6);
     store.close_blocking().unwrap();

@@ -342,7 +342,7 @@ fn written(facts: &[Vec<Fact>]) -> tempfile::TempDir {
     let (end, sizes) = (journal::JournalEnd::EMPTY, Default::default());
     let mut journal =
         journal::Journal::new(data_folder.journal(), disk, 1 << 20, end, sizes, false);
-    journal.roll().unwrap();
+    journal.roll(format::FORMAT_VERSION).unwrap();
     for batch in facts {
         let payloads: Vec<_> = batch.iter().map(|fact| fact.encode().unwrap()).collect();
         journal.append(&[&payloads]).unwrap();

@@ -153,7 +153,10 @@ fn an_index_that_is_built_of_more_cases_than_memory_and_queue_hold_is_whole() {
     assert!(store.incident(ids[1]).is_some_and(|one| one.incident.revision == 3));
     store.close_blocking().unwrap();
     let bounds = memory::Bounds::within(256 << 10);
-    let loaded = index::load(&path, state::State { bounds, ..state::State::default() });
+    let loaded = index::load(
+        &path,
+        state::State { bounds, knows: format::FORMAT_VERSION, ..state::State::default() },
+    );
     let (_, state) = loaded.unwrap_or_else(|why| panic!("it is not whole: {why}"));
     assert!(state.incidents.contains_key(&ids[1]) && state.has_older);
     drop(state);

@@ -233,7 +233,7 @@ impl Writer {
     }
 
     fn roll(&mut self) -> io::Result<()> {
-        let rolled = self.journal.roll();
+        let rolled = self.journal.roll(self.shared.form.format());
         self.shared.reader.forget();
         rolled
     }
@@ -247,7 +247,11 @@ impl Writer {
 
     /// One write, one sync; then the state has it.
     fn write(&mut self, jobs: &[&WriteJob]) -> io::Result<()> {
-        let batches: Vec<&[Payload]> = jobs.iter().map(|job| &job.payloads[..]).collect();
+        let older: Vec<Option<Vec<Payload>>> =
+            jobs.iter().map(|job| self.shared.form.older(&job.facts, &job.payloads)).collect();
+        let payloads = jobs.iter().zip(&older);
+        let batches: Vec<&[Payload]> =
+            payloads.map(|(job, older)| older.as_deref().unwrap_or(&job.payloads)).collect();
         let places = self.journal.append(&batches)?;
         let facts = jobs.iter().flat_map(|job| &job.facts);
         let older = self.older(facts.clone());

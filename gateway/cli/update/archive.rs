@@ -27,8 +27,18 @@ pub(super) struct Manifest {
     pub(super) arch: String,
     /// Of the program, 64 hex digits.
     pub(super) sha256: String,
-    /// Of the data folder, as that program writes it.
+    /// Of the data folder, as that program writes it once it is confirmed.
     pub(super) store_format: u32,
+    /// The oldest that it can write, as long as it is tried; absent: only its own.
+    #[serde(default)]
+    pub(super) store_writes: Option<u32>,
+}
+
+impl Manifest {
+    /// Whether a program that knows formats up to `reads` can read what this one writes while it is tried.
+    pub(super) fn leaves_a_way_back(&self, reads: u32) -> bool {
+        self.store_writes.unwrap_or(self.store_format).min(self.store_format) <= reads
+    }
 }
 
 /// A program that the vendor has signed.
@@ -163,6 +173,27 @@ mod tests {
     }
 
     #[test]
+    fn a_way_back_is_what_the_version_before_can_read() {
+        let says = |more: &str| {
+            let text =
+                format!(r#"{{"version":"1","arch":"a","sha256":"b","store_format":5{more}}}"#);
+            serde_json::from_str::<Manifest>(&text).unwrap()
+        };
+        for (manifest, reads, way_back) in [
+            ("", 5, true),
+            ("", 6, true),
+            ("", 4, false),
+            (r#","store_writes":4"#, 4, true),
+            (r#","store_writes":3"#, 4, true),
+            (r#","store_writes":4"#, 3, false),
+            // Nonsense, and no way to lock a box out.
+            (r#","store_writes":9"#, 5, true),
+        ] {
+            assert_eq!(says(manifest).leaves_a_way_back(reads), way_back, "{manifest} {reads}");
+        }
+    }
+
+    #[test]
     fn a_manifest_leads_to_no_other_folder_and_no_other_machine() {
         let program = b"program";
         let sha256: String =
@@ -172,6 +203,7 @@ mod tests {
             arch: std::env::consts::ARCH.into(),
             sha256,
             store_format: 2,
+            store_writes: None,
         };
         assert_eq!(checked(&right, program), Ok(()));
         for version in ["", "..", "v1", "1/2", "1 2", "1\n", &"1".repeat(41)] {

@@ -2,8 +2,9 @@
 //!
 //! The new program counts when it has been ready for ten minutes, or when somebody confirms it. Until then
 //! the one before comes back by itself if the new one does not run, or is not ready in time. Nothing that was
-//! acknowledged is lost by going back: both work on the same data folder, and going back past a store that the
-//! old program cannot read is refused. Who decides is the version before: one that is broken may find itself well.
+//! acknowledged is lost by going back: both work on the same data folder, the new one writes what the old one reads
+//! until it counts (`base/trial.rs`, `store/newer_words.rs`), and going back past a store that the old program cannot
+//! read is refused. Who decides is the version before: one that is broken may find itself well.
 
 mod archive;
 mod outlook;
@@ -85,7 +86,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         Some(file) => install(args, &versions, file, now)?,
         None if args.confirm => confirm(&versions).map_err(Failure::Other)?,
         None if args.roll_back => {
-            let probation = on_probation(&versions).map_err(Failure::Other)?;
+            let probation = to_go_back_from(&versions).map_err(Failure::Other)?;
             roll_back(args, &versions, &probation, "有人要求 (as asked)")?
         }
         None => watch(args, &versions, now)?,
@@ -97,6 +98,15 @@ fn on_probation(versions: &Versions) -> Result<Probation, String> {
     let current = versions.current()?;
     versions.probation()?.ok_or_else(|| {
         format!("没有待确认的更新，正在用 {current} (no update is being tried: {current} is what counts)")
+    })
+}
+
+/// As [`on_probation`], with the word to use where there is nothing to go back from.
+fn to_go_back_from(versions: &Versions) -> Result<Probation, String> {
+    on_probation(versions).map_err(|why| {
+        format!(
+            "{why}；要换回旧版本：用它的更新文件 `gridpost update FILE --older`；数据已升级的，先用更新前的备份 `gridpost store restore` (for an older version: its file, `gridpost update FILE --older`; where the data folder was migrated since, `gridpost store restore` the backup from before first)"
+        )
     })
 }
 
@@ -148,14 +158,25 @@ fn install(
         away: 0,
     };
     versions.note(&probation).map_err(other)?;
+    // The one that runs may have migrated it until now; from the note on it does not.
+    if let Err(why) = reads_the_data(&signed.manifest, &config.data.path) {
+        versions.settle().map_err(other)?;
+        versions.remove(&version);
+        return Err(other(why));
+    }
     versions.switch(&version).map_err(other)?;
     restart(args)?;
-    Ok(vec![
+    let mut said = vec![
         format!("{before} → {version}，就绪满 10 分钟自动确认，否则自动退回"),
         format!(
             "{before} → {version}: confirmed after 10 min ready (or --confirm), else rolled back"
         ),
-    ])
+    ];
+    let format = signed.manifest.store_format;
+    if format > store::FORMAT && signed.manifest.leaves_a_way_back(store::FORMAT) {
+        said.push(format!("确认后数据升级到格式 {format}，{before} 就读不了了 (the data folder is migrated to format {format} when it is confirmed; from then on {before} cannot read it)"));
+    }
+    Ok(said)
 }
 
 /// Newer, unless somebody wants an older one, and with a way back, unless somebody goes without.
@@ -166,9 +187,9 @@ fn may_be_taken(args: &Args, manifest: &Manifest, before: &str) -> Result<(), St
             "{version} 不比正在用的 {before} 新 ({version} is not newer than {before}, which runs; --older takes an older one)"
         ));
     }
-    if *store_format > store::FORMAT && !args.no_way_back {
+    if !manifest.leaves_a_way_back(store::FORMAT) && !args.no_way_back {
         return Err(format!(
-            "{version} 会把数据升级到格式 {store_format}，{before} 读不了，装了就回不来：先备份，再加 --no-way-back ({version} migrates the data folder to format {store_format}, which {before} cannot read: back up first, then --no-way-back)"
+            "{version} 一启动就把数据升级到格式 {store_format}，{before} 读不了，装了就回不来：先备份，再加 --no-way-back ({version} migrates the data folder to format {store_format} at its start, which {before} cannot read: back up first, then --no-way-back)"
         ));
     }
     Ok(())

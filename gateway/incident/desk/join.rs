@@ -13,7 +13,7 @@ use super::{
         live::{DueClip, Live},
     },
     Desk, Effects,
-    evidence::{clip_from, picture_things},
+    evidence::{clip_from, film_things, picture_things},
 };
 use crate::domain::{
     Finding, Grid, IncidentId, Kind, Now, Place, Severity, SourceId, SourceKind, SourceRef, What,
@@ -71,7 +71,8 @@ impl Desk {
         if sees && live.incident.kind == Kind::EmergencyButton && live.clips == 0 {
             live.film(now, finding.source.clone());
         }
-        live.take_things(now, finding);
+        let newcomers = live.take_things(now, finding);
+        film_things(&self.directory, live, now, &newcomers);
         picture_things(&mut self.ids, live, now, finding, effects);
         let rose = live.absorb(finding);
         if rose && live.reported {

@@ -26,7 +26,8 @@ impl State {
         let evidence = self.evidence.keys().map(|&id| Key::Evidence(id));
         let dead = self.dead.keys().map(|&seq| Key::Dead(seq));
         let gauges = self.gauges.keys().map(|&seq| Key::Gauge(seq));
+        let unread = self.unread.keys().map(|&seq| Key::Unread(seq));
         let people = presses.chain(replies).chain(gauges);
-        due.chain(incidents).chain(people).chain(evidence).chain(dead).collect()
+        due.chain(incidents).chain(people).chain(evidence).chain(dead).chain(unread).collect()
     }
 }
