@@ -9,6 +9,7 @@ use super::{
     entrance::{FirstAccount, LogIn, SessionName},
     route_list::ROUTES,
     route_table::{BodyShape, Route, Who},
+    token_routes::{AskedToken, MadeToken},
 };
 use crate::domain::{EventData, PostureOrder, Reply};
 
@@ -142,6 +143,8 @@ fn schema(name: &str, generator: &mut SchemaGenerator) -> Schema {
         "AccountChange" => return of::<AccountChange>(generator),
         "Accounts" => return of::<AllAccounts>(generator),
         "OwnPassword" => return of::<OwnPassword>(generator),
+        "NewToken" => return of::<AskedToken>(generator),
+        "MadeToken" => return of::<MadeToken>(generator),
         "WallSecret" => return of::<WallSecret>(generator),
         "WallConfirmed" => return of::<WallConfirmed>(generator),
         "Incidents" => list("incidents", of::<EventData>(generator)),

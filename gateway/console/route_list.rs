@@ -444,6 +444,23 @@ pub(super) const ROUTES: &[Route] = &[
         ),
     ),
     post(
+        RouteId::AddToken,
+        "/api/v1/tokens",
+        Inside(MANAGERS, None),
+        (Json("NewToken"), Json("MadeToken")),
+        "another API token, which is shown this once",
+    ),
+    by(
+        "DELETE",
+        post(
+            RouteId::RemoveToken,
+            "/api/v1/tokens/{name}",
+            Inside(MANAGERS, None),
+            (Nothing, Nothing),
+            "an API token opens nothing more, at once",
+        ),
+    ),
+    post(
         RouteId::BeginWall,
         "/api/v1/walls",
         Anybody,

@@ -55,6 +55,8 @@ pub(super) enum RouteId {
     AddAccount,
     ChangeAccount,
     RemoveAccount,
+    AddToken,
+    RemoveToken,
     BeginWall,
     ClaimWall,
     ConfirmWall,

@@ -64,7 +64,6 @@ async fn while_too_many_are_open_nothing_is_spent_on_a_report_and_nothing_of_its
         site: ReportSite { name: "x".into(), emergency_phone: "110".into(), places: Vec::new() },
         places: Vec::new(),
         senders: Senders::new(2, 2, 0),
-        proxies: Vec::new(),
         room: Room::new(),
         sent_before: SentBefore::default(),
         began: Instant::now(),
