@@ -116,7 +116,8 @@ fn role(text: &str) -> Result<AccountRole, String> {
 }
 
 fn scope(text: &str) -> Result<TokenScope, String> {
-    TokenScope::of(text).ok_or_else(|| "expected read, reply, posture, announce, reload or metrics".into())
+    TokenScope::of(text)
+        .ok_or_else(|| "expected read, reply, posture, announce, reload or metrics".into())
 }
 
 /// Runs the command; the error is printed and sets the exit code.

@@ -89,7 +89,9 @@ pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Response> {
 }
 
 /// Nothing is said but that it is done; or why not.
-pub(super) async fn done(work: impl FnOnce() -> Result<(), AccountProblem> + Send + 'static) -> Response {
+pub(super) async fn done(
+    work: impl FnOnce() -> Result<(), AccountProblem> + Send + 'static,
+) -> Response {
     match in_turn(work).await {
         Err(Busy) => busy(),
         Ok(Err(why)) => refusal(&why),

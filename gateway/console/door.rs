@@ -140,7 +140,8 @@ impl<B: Backend> Door<B> {
         if !caller.is_at_browser() {
             // A page of somebody else has no token: what it sends bears its origin all the same.
             let bears = upgrade && headers.contains_key(header::ORIGIN);
-            return (bears && !is_of_ours(headers, request.extensions(), &self.backend)).then(foreign);
+            return (bears && !is_of_ours(headers, request.extensions(), &self.backend))
+                .then(foreign);
         }
         let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
         // A browser that says so names whose page it is, for what only reads too.

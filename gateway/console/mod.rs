@@ -80,14 +80,14 @@ use crate::{
 pub use accounts::Accounts;
 pub use api_schema::api_schema;
 pub use condition::{CameraView, Condition, Person, SinkCondition, SiteWords};
-pub use desk_view::{CameraDesk, DeskRefusal, LiveView, StillPicture};
+pub use desk_view::{CameraDesk, DeskRefusal, LiveView, NewCamera, StillPicture};
 pub use faults::{FaultCode, FaultView};
 pub use handed_out::{NoEvidence, PackageFile};
 pub use links::{LinkPages, LinksConfig};
 pub use platform::{PlatformAnswer, PlatformDoor};
+pub use proxies::ProxyHeader;
 pub use site_map::{MapConfig, MapGrid, MapGround, MapSector, MapSource, MapView, SiteMap};
 pub use step_pictures::NoPicture;
-pub use proxies::ProxyHeader;
 pub use token::load_or_make as load_or_make_token;
 pub use web_config::{Config, ConsoleKeys, OwnTls};
 

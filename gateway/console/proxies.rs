@@ -196,9 +196,10 @@ const KEY: &str = "trusted_proxies";
 
 /// Errors as (key, message).
 pub(super) fn problems(proxies: &[String]) -> impl Iterator<Item = (&'static str, String)> {
-    proxies.iter().filter(|one| Network::parse(one).is_none()).map(|one| {
-        (KEY, format!("`{one}`: expected an address or a network, as 10.0.0.0/8"))
-    })
+    proxies
+        .iter()
+        .filter(|one| Network::parse(one).is_none())
+        .map(|one| (KEY, format!("`{one}`: expected an address or a network, as 10.0.0.0/8")))
 }
 
 /// A warning where everybody may be one, as (key, message).

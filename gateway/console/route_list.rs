@@ -170,7 +170,14 @@ pub(super) const ROUTES: &[Route] = &[
         "/api/v1/cameras/find",
         Inside(&[Installer], None),
         (Nothing, Json("Anything")),
-        "looks for cameras on the network, for some seconds",
+        "looks for cameras on the network, for some seconds; that it was done is written down",
+    ),
+    post(
+        RouteId::AddCamera,
+        "/api/v1/cameras",
+        Inside(&[Installer], None),
+        (Json("NewCamera"), Json("Anything")),
+        "another camera, written over the hand-written file, and it holds",
     ),
     asked(
         &[("stream", "sub or main")],

@@ -40,6 +40,7 @@ pub(super) enum RouteId {
     Announce,
     Cameras,
     FindCameras,
+    AddCamera,
     Still,
     Live,
     TryRule,

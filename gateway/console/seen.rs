@@ -9,9 +9,9 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use tokio::sync::watch;
 
 use super::{
-    Backend, CameraDesk, CameraView, Condition, DeskRefusal, Filter, LiveView, NoEvidence,
-    NoPicture, OpenCases, PackageFile, PlatformAnswer, PlatformDoor, Reloaded, SiteMap, SiteWords,
-    StillPicture, caller::Caller,
+    Backend, CameraDesk, CameraView, Condition, DeskRefusal, Filter, LiveView, NewCamera,
+    NoEvidence, NoPicture, OpenCases, PackageFile, PlatformAnswer, PlatformDoor, Reloaded, SiteMap,
+    SiteWords, StillPicture, caller::Caller,
 };
 use crate::{
     domain::{
@@ -351,6 +351,11 @@ impl<B: Backend> CameraDesk for Seen<B> {
     ) -> Result<serde_json::Value, DeskRefusal> {
         self.whole_site()?;
         self.all.undo_applied(asked).await
+    }
+
+    async fn add_camera(&self, asked: NewCamera) -> Result<serde_json::Value, DeskRefusal> {
+        self.whole_site()?;
+        self.all.add_camera(asked).await
     }
 
     fn find_cameras(&self) -> Result<serde_json::Value, DeskRefusal> {

@@ -46,9 +46,8 @@ fn only_named_proxies_say_who_asks() {
     for wrong in ["", "x", "10.0.0.1/33", "::/129", "10.0.0/8", "1.2.3.4/x", "1.2.3.4/-1"] {
         assert_eq!(Network::parse(wrong), None, "{wrong}");
     }
-    let holds = |network: &str, one: &str| {
-        Network::parse(network).unwrap().holds(one.parse().unwrap())
-    };
+    let holds =
+        |network: &str, one: &str| Network::parse(network).unwrap().holds(one.parse().unwrap());
     assert!(holds("0.0.0.0/0", "9.9.9.9") && holds("::/0", "2001:db8::1"));
     assert!(!holds("0.0.0.0/0", "2001:db8::1"));
 }
@@ -70,11 +69,16 @@ fn forwarded_is_read_with_its_quotes_and_from_its_end() {
         (got.from.ip().to_string(), got.https, got.host)
     };
     let host = |name: &str| Some(name.to_owned());
-    assert_eq!(of("for=1.2.3.4;proto=https;host=room"), ("1.2.3.4".into(), Some(true), host("room")));
+    assert_eq!(
+        of("for=1.2.3.4;proto=https;host=room"),
+        ("1.2.3.4".into(), Some(true), host("room"))
+    );
     assert_eq!(of("For=\"[2001:db8::7]:99\" ; Proto=http").0, "2001:db8::7");
     // The word of the first named proxy counts, and not that of who stands before it.
     assert_eq!(
-        of("for=9.9.9.9;proto=http;host=evil, for=1.2.3.4;proto=https;host=room, for=192.168.0.9;proto=http"),
+        of(
+            "for=9.9.9.9;proto=http;host=evil, for=1.2.3.4;proto=https;host=room, for=192.168.0.9;proto=http"
+        ),
         ("1.2.3.4".into(), Some(true), host("room"))
     );
     // A comma and a proxy's address within quotes are one value.

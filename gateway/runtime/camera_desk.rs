@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
+    camera_adding::add_camera,
     camera_table::{states, streams},
     console_backend::ConsoleBackend,
     discover::{Search, discover},
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     camera::{CameraFeeds, LiveWatch},
     config::versions,
-    console::{CameraDesk, DeskRefusal, LiveView, StillPicture},
+    console::{CameraDesk, DeskRefusal, LiveView, NewCamera, StillPicture},
     domain::SourceId,
     sources::camera,
 };
@@ -125,6 +126,11 @@ impl CameraDesk for ConsoleBackend {
     async fn undo_applied(&self, asked: Value) -> Result<Value, DeskRefusal> {
         let (config, now) = (self.config(), self.clock.now().wall);
         undo_applied(config, asked, now, &self.reloads).await
+    }
+
+    async fn add_camera(&self, asked: NewCamera) -> Result<Value, DeskRefusal> {
+        let (config, now) = (self.config(), self.clock.now().wall);
+        add_camera(config, asked, now, &self.reloads).await
     }
 
     fn find_cameras(&self) -> Result<Value, DeskRefusal> {

@@ -145,9 +145,10 @@ impl GuestHandle {
         let mut table = self.guests.table();
         let Some(entry) = table.entries.get_mut(&self.number) else { return };
         (entry.from, entry.standing) = (from, Trust::Stranger);
-        let others = table.entries.iter().filter(|(number, one)| {
-            **number != self.number && one.is_stranger_of(from)
-        });
+        let others = table
+            .entries
+            .iter()
+            .filter(|(number, one)| **number != self.number && one.is_stranger_of(from));
         let others: Vec<u64> = others.map(|(number, _)| *number).collect();
         if others.len() >= share.max(1) {
             table.send_away(others.first().copied(), Leave::Room);
