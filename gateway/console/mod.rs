@@ -79,7 +79,7 @@ use crate::{
 
 pub use accounts::Accounts;
 pub use api_schema::api_schema;
-pub use condition::{CameraView, Condition, Person, SinkCondition, SiteWords};
+pub use condition::{CameraView, Condition, Person, SinkCondition, SiteWords, SpeakerView};
 pub use desk_view::{CameraDesk, DeskRefusal, LiveView, NewCamera, StillPicture};
 pub use faults::{FaultCode, FaultView};
 pub use handed_out::{NoEvidence, PackageFile};
@@ -154,6 +154,8 @@ pub trait Backend: CameraDesk + Clone + Send + Sync + 'static {
     fn map(&self) -> Arc<SiteMap>;
     /// How each camera is now, by id.
     fn camera_views(&self) -> Vec<CameraView>;
+    /// How each loudspeaker is now, by id.
+    fn speaker_views(&self) -> Vec<SpeakerView>;
     /// Where each drone was last, by id; one that never told it is not in it. `None`: the gateway stops.
     fn drone_views(&self) -> impl Future<Output = Option<Vec<DroneView>>> + Send;
     /// How many are on duty then by the roster who may decide or help to: grid workers left out.

@@ -135,7 +135,7 @@ pub(super) const ROUTES: &[Route] = &[
         "/api/v1/fleet",
         Inside(READERS, READ),
         Json("Anything"),
-        "how cameras and drones are now",
+        "how cameras, drones and loudspeakers are now",
     ),
     get(
         RouteId::Map,

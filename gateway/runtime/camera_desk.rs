@@ -23,6 +23,8 @@ use crate::{
 
 /// Cameras that hear a search answer within it.
 const SEARCH_WAIT: Duration = Duration::from_secs(3);
+/// And tell what they offer: the page waits no longer than both.
+const DESCRIBED_WITHIN: Duration = Duration::from_secs(8);
 
 type Polygon = Vec<[f32; 2]>;
 
@@ -140,6 +142,7 @@ impl CameraDesk for ConsoleBackend {
             username: None,
             password_file: None,
             ca_file: None,
+            described_within: Some(DESCRIBED_WITHIN),
         };
         let found = discover(search).map_err(DeskRefusal::Failed)?;
         Ok(json!({ "found": found, "waited_s": SEARCH_WAIT.as_secs() }))
