@@ -2,7 +2,7 @@
 # Dependencies build once, optimised, in the dev profile.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo deb prove-deb pictures test build-tests prove prove-city hostile fuzz soak build setup setup-test setup-console setup-bench console models all-models clips bench bench-media bench-seeing schema fmt lint docs deny clean
+.PHONY: help demo deb prove-deb pictures test build-tests prove prove-city hostile fuzz fuzz-api soak build setup setup-test setup-console setup-bench console models all-models clips bench bench-media bench-seeing schema fmt lint docs deny clean
 
 # Debian's own, for its GStreamer bindings: another python3 may be first on PATH.
 PYTHON ?= /usr/bin/python3
@@ -55,6 +55,9 @@ hostile: setup-test models clips ## attacks at every door, longer: SECONDS=30 ea
 	@ulimit -n 20000 2>/dev/null; GRIDPOST_HOSTILE_CONNECTIONS=$(or $(CONNECTIONS),2000) GRIDPOST_HOSTILE_PRESSES=$(or $(PRESSES),100000) \
 		GRIDPOST_HOSTILE_SECONDS=$(or $(SECONDS),30) GRIDPOST_NIGHT_SECONDS=$$(( $(or $(SECONDS),30) * 9 )) \
 		cargo nextest run --no-fail-fast --success-output immediate --test-threads 1 -E 'test(/^(hostile|doors_)/)'
+
+fuzz-api: build ## every address of the web by its OpenAPI document, with schemathesis from PyPI: EXAMPLES=50 each
+	@tests/rig/fuzz_api.sh $(TARGET)/debug/gridpost $(TARGET)/fuzz-api $(or $(EXAMPLES),50)
 
 fuzz: setup ## every decoder of outside bytes, guided by coverage: SECONDS=60 each, ONLY="session config"
 	@tests/fuzz/guided/run.sh $(or $(SECONDS),60) $(ONLY)

@@ -69,7 +69,8 @@ pub use roster::{DutyConfig, duty_gaps};
 pub use routing::{Routing, RoutingConfig};
 pub use site::SiteConfig;
 pub use site_d::{
-    Change, Changes, Refusal, Undo, Version, apply, note, seen, try_out, undo, unnoted, versions,
+    Change, Changes, Refusal, Undo, Version, apply, is_named, note, seen, try_out, undo, unnoted,
+    versions,
 };
 pub use support::{SupportView, support_view};
 pub use weather::Weather;

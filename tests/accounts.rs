@@ -1,17 +1,13 @@
 //! Accounts and roles over the web: every address with every role, foreign grids, log-ins, sessions, and what is written down.
 
-use std::{
-    io::Write,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::world::{
-    Changes, Gateway, Launch, Output, Phone, Site, gridpost, gridpost_command, http, output, seed,
+    Changes, Gateway, Launch, Output, Phone, Site, gridpost, gridpost_with_input, http, seed,
     wait_for,
 };
 
@@ -22,16 +18,7 @@ const ROLES: [&str; 5] = ["officer", "worker", "commander", "installer", "audito
 fn user(gateway: &Gateway, word: &[&str], more: &[&str], line: &str) -> Output {
     let file = gateway.file("gridpost.toml");
     let args = [&["user"], word, &["-c", &file], more].concat();
-    let mut command: Command = gridpost_command(&args);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
-    let ended = child.wait_with_output().unwrap();
-    Output {
-        code: ended.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&ended.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&ended.stderr).into_owned(),
-    }
+    gridpost_with_input(&args, line)
 }
 
 fn add(gateway: &Gateway, name: &str, role: &str) {
@@ -133,7 +120,7 @@ async fn every_address_opens_to_its_roles_and_scopes_and_to_nobody_else() {
         cookies.push((role, log_in(&gateway, role).await));
     }
     let mut tokens = Vec::new();
-    for scope in ["read", "reply", "posture", "reload", "metrics"] {
+    for scope in ["read", "reply", "posture", "announce", "reload", "metrics"] {
         let made = user(&gateway, &["token", "add"], &[scope, "--scope", scope], "");
         assert_eq!(made.code, 0, "{}", made.said());
         tokens.push((scope, made.stdout.trim().to_owned()));
@@ -570,11 +557,7 @@ fn commands_say_what_is_wrong_and_what_was_expected() {
     let file = folder.path().join("gridpost.toml");
     std::fs::write(&file, Site::demo().text_to_run()).unwrap();
     let file = file.display().to_string();
-    let said = |args: &[&str]| {
-        let mut command = gridpost_command(&[&["user"], args].concat());
-        command.stdin(Stdio::null());
-        output(command)
-    };
+    let said = |args: &[&str]| gridpost_with_input(&[&["user"], args].concat(), "");
     said(&["add", "-c", &file, "li", "--role", "king"]).must_say(2, ["expected officer, worker"]);
     said(&["add", "-c", &file, "li", "--role", "wall"]).must_say(2, ["expected officer, worker"]);
     said(&["add", "-c", &file, "li"]).must_say(2, ["--role"]);

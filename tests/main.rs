@@ -64,8 +64,10 @@
 
 mod accelerate;
 mod accounts;
+mod api_tokens;
 mod architecture;
 mod bad_streams;
+mod behind_proxy;
 mod broker;
 mod button;
 mod buttons_answers;
@@ -74,6 +76,7 @@ mod buttons_field;
 mod buttons_flood;
 mod buttons_story;
 mod camera;
+mod camera_added;
 mod city;
 mod configs;
 mod console;

@@ -43,6 +43,7 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         username: args.username.clone(),
         password_file: args.password_file.clone(),
         ca_file: args.ca_file.clone(),
+        described_within: None,
     };
     let found = runtime::discover(search).map_err(Failure::Other)?;
     if args.json {

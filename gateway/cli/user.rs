@@ -102,7 +102,7 @@ enum TokenCommand {
 struct AddToken {
     #[command(flatten)]
     named: Named,
-    /// read, reply, posture, reload or metrics; several with commas.
+    /// read, reply, posture, announce, reload or metrics; several with commas.
     #[arg(long, value_delimiter = ',', required = true, value_parser = scope)]
     scope: Vec<TokenScope>,
     /// It is good for so many days; for ever without it.
@@ -116,7 +116,8 @@ fn role(text: &str) -> Result<AccountRole, String> {
 }
 
 fn scope(text: &str) -> Result<TokenScope, String> {
-    TokenScope::of(text).ok_or_else(|| "expected read, reply, posture, reload or metrics".into())
+    TokenScope::of(text)
+        .ok_or_else(|| "expected read, reply, posture, announce, reload or metrics".into())
 }
 
 /// Runs the command; the error is printed and sets the exit code.

@@ -86,7 +86,7 @@ impl Typed {
                 store::EvidenceConfig::problems,
                 store::EvidenceConfig::warnings,
             ),
-            web: document.one("web", console::Config::problems, nothing),
+            web: document.one("web", console::Config::problems, console::Config::warnings),
             map: document.one("map", console::MapConfig::problems, nothing),
             reports: document.optional(
                 "reports",

@@ -279,6 +279,18 @@ pub fn versions(data: &Path) -> (Vec<Version>, u32) {
     (kept.filter_map(read).collect(), current)
 }
 
+/// Whether this text stands in the hand-written file, or in any file or kept version of `site.d`. What cannot be
+/// read may name it.
+pub fn is_named(file: &Path, data: &Path, text: &str) -> bool {
+    let folder = Folder::of(data);
+    let layers = folder.names().unwrap_or_default();
+    let layers = layers.iter().filter(|name| name.ends_with(".toml"));
+    let mut all: Vec<PathBuf> = layers.map(|name| folder.path.join(name)).collect();
+    all.extend(folder.kept().into_iter().map(|number| folder.version_file(number)));
+    all.push(file.into());
+    all.iter().any(|path| fs::read_to_string(path).map_or(true, |read| read.contains(text)))
+}
+
 /// Text and mode of a file; the error says what is wrong with it.
 fn read_file(path: &Path) -> Result<(String, u32), String> {
     let about = fs::symlink_metadata(path).map_err(|error| format!("cannot be read: {error}"))?;

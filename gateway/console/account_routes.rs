@@ -71,9 +71,9 @@ pub(super) struct WallConfirmed {
     name: String,
 }
 
-type PeerAddress = Option<Extension<SocketAddr>>;
+pub(super) type PeerAddress = Option<Extension<SocketAddr>>;
 
-fn doer<B: Backend>(door: &Door<B>, caller: &Caller, peer: &PeerAddress) -> Doer {
+pub(super) fn doer<B: Backend>(door: &Door<B>, caller: &Caller, peer: &PeerAddress) -> Doer {
     let by = match caller {
         Caller::Token | Caller::Session(..) => "token".into(),
         other => other.name().into_owned(),
@@ -83,13 +83,15 @@ fn doer<B: Backend>(door: &Door<B>, caller: &Caller, peer: &PeerAddress) -> Doer
 }
 
 #[allow(clippy::result_large_err, reason = "the error is the answer")]
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Response> {
+pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Response> {
     serde_json::from_slice(body)
         .map_err(|error| problem(StatusCode::BAD_REQUEST, &format!("not understood: {error}")))
 }
 
 /// Nothing is said but that it is done; or why not.
-async fn done(work: impl FnOnce() -> Result<(), AccountProblem> + Send + 'static) -> Response {
+pub(super) async fn done(
+    work: impl FnOnce() -> Result<(), AccountProblem> + Send + 'static,
+) -> Response {
     match in_turn(work).await {
         Err(Busy) => busy(),
         Ok(Err(why)) => refusal(&why),

@@ -6,9 +6,11 @@ use serde_json::{Map, Value, json};
 use super::{
     account_routes::{AllAccounts, AskedAccount, OwnPassword, WallConfirmed, WallSecret},
     accounts::AccountChange,
+    desk_view::NewCamera,
     entrance::{FirstAccount, LogIn, SessionName},
     route_list::ROUTES,
     route_table::{BodyShape, Route, Who},
+    token_routes::{AskedToken, MadeToken},
 };
 use crate::domain::{EventData, PostureOrder, Reply};
 
@@ -142,6 +144,9 @@ fn schema(name: &str, generator: &mut SchemaGenerator) -> Schema {
         "AccountChange" => return of::<AccountChange>(generator),
         "Accounts" => return of::<AllAccounts>(generator),
         "OwnPassword" => return of::<OwnPassword>(generator),
+        "NewCamera" => return of::<NewCamera>(generator),
+        "NewToken" => return of::<AskedToken>(generator),
+        "MadeToken" => return of::<MadeToken>(generator),
         "WallSecret" => return of::<WallSecret>(generator),
         "WallConfirmed" => return of::<WallConfirmed>(generator),
         "Incidents" => list("incidents", of::<EventData>(generator)),

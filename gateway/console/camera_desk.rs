@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::{
     Extension, Json,
     body::Bytes,
-    extract::{Path, Query},
+    extract::{Path, Query, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -14,16 +14,20 @@ use tokio::sync::Semaphore;
 
 use super::{
     Backend,
+    account_routes::PeerAddress,
     caller::Caller,
-    desk_view::{CameraDesk, DeskRefusal},
+    desk_view::{CameraDesk, DeskRefusal, NewCamera},
+    door::Door,
     problem::{problem, stopping},
     replies::not_by,
     seen::Seen,
 };
+use crate::domain::AccessEvent;
 
 /// Trying a rule reads kept tracks, and a search floods the network: one of each at a time, whoever asks.
 static TRIALS: Semaphore = Semaphore::const_new(1);
 static SEARCHES: Semaphore = Semaphore::const_new(1);
+static ADDITIONS: Semaphore = Semaphore::const_new(1);
 /// Of a still: the source time of what it shows.
 const AT: header::HeaderName = header::HeaderName::from_static("x-gridpost-at");
 
@@ -121,11 +125,43 @@ pub(super) async fn undo_applied<B: Backend>(
     }
 }
 
-pub(super) async fn find<B: Backend>(backend: Seen<B>) -> Response {
+pub(super) async fn add<B: Backend>(
+    backend: Seen<B>,
+    Extension(caller): Extension<Caller>,
+    bytes: Bytes,
+) -> Response {
+    let asked = match signed(&bytes, &caller) {
+        Ok(asked) => asked,
+        Err(refused) => return *refused,
+    };
+    let asked = match serde_json::from_value::<NewCamera>(asked) {
+        Ok(asked) => asked,
+        Err(error) => {
+            let why = format!("{error}; expected on, id, and url or onvif");
+            return DeskRefusal::Wrong(vec![why]).answer();
+        }
+    };
+    // Its password is in a file before its section is: two at once would clear away each other's.
+    let Ok(_turn) = ADDITIONS.try_acquire() else {
+        let message = "a camera is being added by somebody else: ask again in a moment";
+        return problem(StatusCode::TOO_MANY_REQUESTS, message);
+    };
+    said(backend.add_camera(asked).await)
+}
+
+/// That it is done is in the journal before anything is sent.
+pub(super) async fn find<B: Backend>(
+    State(door): State<Door<B>>,
+    Extension(caller): Extension<Caller>,
+    peer: PeerAddress,
+) -> Response {
+    let backend = Seen::by(&door.backend, &caller);
     let Ok(turn) = SEARCHES.try_acquire() else {
         let message = "the network is being searched for somebody else: ask again in a moment";
         return problem(StatusCode::TOO_MANY_REQUESTS, message);
     };
+    let (what, peer) = (AccessEvent::CamerasSought, peer.map(|Extension(peer)| peer));
+    door.audit.note(&door.backend, what, ("", &caller.name()), peer).await;
     blocking(move || {
         let _turn = turn;
         backend.find_cameras()

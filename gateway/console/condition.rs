@@ -77,6 +77,20 @@ pub struct SinkCondition {
     pub lost: u64,
 }
 
+/// A loudspeaker 云广播.
+#[derive(Clone, Debug, Serialize)]
+pub struct SpeakerView {
+    pub id: String,
+    /// False after three tries in a row that it did not take, until it takes one again.
+    pub up: bool,
+    /// What it took since the gateway started.
+    pub said: u64,
+    /// What it did not say while that was of use, since then.
+    pub expired: u64,
+    /// What is owed to it.
+    pub pending: u64,
+}
+
 /// A camera. What is absent is not known.
 #[derive(Clone, Debug, Serialize)]
 pub struct CameraView {

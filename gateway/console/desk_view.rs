@@ -9,6 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
@@ -35,6 +37,43 @@ pub struct LiveView {
     pub why_not: Option<String>,
     /// Keeps it going.
     pub seat: Box<dyn Send>,
+}
+
+/// A camera that somebody adds on the page. What is said of it in the configuration holds here too.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCamera {
+    /// The version of what was applied that was seen: another one by now refuses it.
+    pub on: u32,
+    /// Who adds it; an account's own name where it is left out.
+    #[serde(default)]
+    pub by: String,
+    /// 1 to 60 letters of ASCII, digits, `-` and `_`; no camera has it yet.
+    pub id: String,
+    /// For people.
+    #[serde(default)]
+    pub name: String,
+    /// `rtsp://…` or `rtsps://…` with an address in numbers, and nobody's name in it. Or else `onvif`.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// `http://…` or `https://…` with an address in numbers: there its streams are found.
+    #[serde(default)]
+    pub onvif: Option<String>,
+    /// Of a recorder with several channels.
+    #[serde(default)]
+    pub onvif_source: Option<String>,
+    /// Of the camera's own user.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Its password: kept in a file for the gateway alone, and told by no answer.
+    #[serde(default)]
+    pub password: Option<String>,
+    /// Code of its grid.
+    #[serde(default)]
+    pub grid: Option<String>,
+    /// `[lon, lat]`, degrees.
+    #[serde(default)]
+    pub place: Option<[f64; 2]>,
 }
 
 /// Why there is none, or nothing was done.
@@ -71,6 +110,11 @@ pub trait CameraDesk {
     /// Goes back to what was applied before.
     fn undo_applied(&self, asked: Value)
     -> impl Future<Output = Result<Value, DeskRefusal>> + Send;
+    /// Writes a camera over the hand-written file and reads it anew; answers when it is in effect.
+    fn add_camera(
+        &self,
+        asked: NewCamera,
+    ) -> impl Future<Output = Result<Value, DeskRefusal>> + Send;
     /// Looks for cameras on the network; blocks for some seconds.
     fn find_cameras(&self) -> Result<Value, DeskRefusal>;
 }

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, Method, StatusCode, header},
+    http::{Extensions, HeaderMap, Method, StatusCode, header},
     middleware::Next,
     response::Response,
 };
@@ -15,6 +15,7 @@ use super::{
     audit::Audit,
     caller::Caller,
     problem::problem,
+    proxies::Arrival,
     route_table::{BodyShape, Route, Who},
     sessions::{Seat, SessionKey, Sessions, cookie_name, key_of},
     token,
@@ -46,12 +47,14 @@ pub(super) async fn only_who_may<B: Backend>(
 ) -> Response {
     let (roles, scope) = match route.who {
         Who::Anybody | Who::Platform => return next.run(request).await,
-        Who::OpenOnLoopback(..) if door.on_loopback => return next.run(request).await,
+        Who::OpenOnLoopback(..) if door.is_at_machine(request.extensions()) => {
+            return next.run(request).await;
+        }
         Who::OpenOnLoopback(roles, scope) | Who::Inside(roles, scope) => (roles, scope),
     };
     let headers = request.headers();
     let given = headers.contains_key(header::AUTHORIZATION);
-    let Some(caller) = door.caller(headers) else {
+    let Some(caller) = door.caller(headers, request.extensions()) else {
         // None at all is no guess.
         if given {
             door.refused(request.extensions().get::<SocketAddr>().copied()).await;
@@ -87,8 +90,19 @@ pub(super) async fn only_who_may<B: Backend>(
 }
 
 impl<B: Backend> Door<B> {
+    /// Whether his browser speaks TLS: with us, or with the proxy that says so.
+    pub(super) fn speaks_tls(&self, extensions: &Extensions) -> bool {
+        let told = extensions.get::<Arrival>().and_then(|arrival| arrival.https);
+        told.unwrap_or(self.tls)
+    }
+
+    /// Whether it comes from this machine: who comes by a proxy on it may be anywhere.
+    pub(super) fn is_at_machine(&self, extensions: &Extensions) -> bool {
+        self.on_loopback && !extensions.get::<Arrival>().is_some_and(|arrival| arrival.proxied)
+    }
+
     /// Who asks, by a token or else by the cookie.
-    pub(super) fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
+    pub(super) fn caller(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<Caller> {
         if let Some(given) = headers.get(header::AUTHORIZATION) {
             let given = given.to_str().ok()?;
             if token::carries(Some(given), &self.token) {
@@ -97,7 +111,7 @@ impl<B: Backend> Door<B> {
             let holder = self.accounts.holder(token::bearer(given)?, self.backend.now())?;
             return Some(Caller::Holder(Arc::new(holder)));
         }
-        let key = key_of(headers, cookie_name(self.tls))?;
+        let key = key_of(headers, cookie_name(self.speaks_tls(extensions)))?;
         Some(Self::seated(key, self.sessions.used(&key, &self.token, &self.accounts)?))
     }
 
@@ -126,14 +140,15 @@ impl<B: Backend> Door<B> {
         if !caller.is_at_browser() {
             // A page of somebody else has no token: what it sends bears its origin all the same.
             let bears = upgrade && headers.contains_key(header::ORIGIN);
-            return (bears && !is_of_ours(headers, &self.backend)).then(foreign);
+            return (bears && !is_of_ours(headers, request.extensions(), &self.backend))
+                .then(foreign);
         }
         let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
         // A browser that says so names whose page it is, for what only reads too.
         if !is_word_of_ours(headers) {
             return Some(foreign());
         }
-        if (changes || upgrade) && !is_of_ours(headers, &self.backend) {
+        if (changes || upgrade) && !is_of_ours(headers, request.extensions(), &self.backend) {
             return Some(foreign());
         }
         // A reply may come as a form with a picture: its origin was looked at.
@@ -175,15 +190,25 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a browser sent it from our own page: by its origin, and by its own word where it gives that.
-pub(super) fn is_of_ours<B: Backend>(headers: &HeaderMap, backend: &B) -> bool {
+pub(super) fn is_of_ours<B: Backend>(
+    headers: &HeaderMap,
+    extensions: &Extensions,
+    backend: &B,
+) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let public = backend.context().public_url;
-    is_same_page(
-        text(header::ORIGIN),
-        text(header::HeaderName::from_static("sec-fetch-site")),
-        text(header::HOST),
-        public.as_deref(),
-    )
+    let arrival = extensions.get::<Arrival>();
+    let origin = text(header::ORIGIN);
+    // A page without TLS beside one with it is somebody's on the way.
+    let by_tls = arrival.is_some_and(|arrival| arrival.https == Some(true));
+    if by_tls && origin.is_some_and(|origin| !origin.starts_with("https://")) {
+        return false;
+    }
+    let site = text(header::HeaderName::from_static("sec-fetch-site"));
+    // A proxy may ask us under a name of its own, and say by which one the browser knows it.
+    let named = arrival.and_then(|arrival| arrival.host.as_deref());
+    let is = |host| is_same_page(origin, site, host, public.as_deref());
+    is(text(header::HOST)) || (named.is_some() && is(named))
 }
 
 fn is_same_page(

@@ -9,7 +9,7 @@ use axum::{
     Extension, Json,
     body::Bytes,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use schemars::JsonSchema;
@@ -68,7 +68,8 @@ pub(super) async fn read<B: Backend, T: serde::de::DeserializeOwned>(
 ) -> Result<(Parts, T), Response> {
     let (parts, body) = request.into_parts();
     let headers = &parts.headers;
-    if headers.contains_key(header::ORIGIN) && !door::is_of_ours(headers, &door.backend) {
+    let is_ours = || door::is_of_ours(headers, &parts.extensions, &door.backend);
+    if headers.contains_key(header::ORIGIN) && !is_ours() {
         return Err(door::foreign());
     }
     if !door::is_json(headers) {
@@ -223,7 +224,8 @@ async fn seated<B: Backend>(
         Ok(value) => value,
         Err(reason) => return problem(StatusCode::SERVICE_UNAVAILABLE, &reason),
     };
-    if let Some(old) = key_of(&parts.headers, cookie_name(door.tls)) {
+    let tls = door.speaks_tls(&parts.extensions);
+    if let Some(old) = key_of(&parts.headers, cookie_name(tls)) {
         door.sessions.end(&old);
     }
     door.sessions.write().await;
@@ -231,15 +233,16 @@ async fn seated<B: Backend>(
         guest.stands(Trust::Listed);
     }
     let headers = [
-        (header::SET_COOKIE, set_cookie(door.tls, &value, lasting)),
+        (header::SET_COOKIE, set_cookie(tls, &value, lasting)),
         (header::CACHE_CONTROL, "no-store".into()),
     ];
     (headers, Json(said)).into_response()
 }
 
 /// Whether this browser has a session, and who sits there: no error where it has none, since every page asks.
-pub(super) async fn who<B: Backend>(State(door): State<Door<B>>, headers: HeaderMap) -> Response {
-    let key = key_of(&headers, cookie_name(door.tls));
+pub(super) async fn who<B: Backend>(State(door): State<Door<B>>, request: Request) -> Response {
+    let name = cookie_name(door.speaks_tls(request.extensions()));
+    let key = key_of(request.headers(), name);
     let seat = key.and_then(|key| door.sessions.used(&key, &door.token, &door.accounts));
     let mut said = match &seat {
         None => json!({ "by": null }),
@@ -278,16 +281,17 @@ pub(super) async fn named<B: Backend>(
 pub(super) async fn log_out<B: Backend>(
     State(door): State<Door<B>>,
     Extension(caller): Extension<Caller>,
-    peer: Option<Extension<SocketAddr>>,
+    request: Request,
 ) -> Response {
+    let peer = request.extensions().get::<SocketAddr>().copied();
     if let Caller::Session(key, _) | Caller::Account(key, _) = &caller {
         door.sessions.end(key);
         door.sessions.write().await;
         let who = caller.account().map_or("token", |account| account.name.as_str());
-        let peer = peer.map(|Extension(peer)| peer);
         door.audit.note(&door.backend, AccessEvent::LoggedOut, (who, ""), peer).await;
     }
-    let ended = [(header::SET_COOKIE, set_cookie(door.tls, "", false))];
+    let tls = door.speaks_tls(request.extensions());
+    let ended = [(header::SET_COOKIE, set_cookie(tls, "", false))];
     (ended, StatusCode::NO_CONTENT).into_response()
 }
 

@@ -1,4 +1,4 @@
-//! `GET /api/v1/fleet`: how cameras and drones are now; buttons and gauges have tables of their own.
+//! `GET /api/v1/fleet`: how cameras, drones and loudspeakers are now; buttons and gauges have tables of their own.
 
 use axum::{
     Json,
@@ -15,7 +15,9 @@ pub(super) async fn serve<B: Backend>(backend: Seen<B>) -> Response {
     };
     let context = backend.context();
     let (at, drones) = (context.time(backend.now()), drones(&context, &views));
-    Json(json!({ "at": at, "cameras": backend.camera_views(), "drones": drones })).into_response()
+    let (cameras, speakers) = (backend.camera_views(), backend.speaker_views());
+    Json(json!({ "at": at, "cameras": cameras, "drones": drones, "speakers": speakers }))
+        .into_response()
 }
 
 /// Where drones are, as pages are told it; what is not known is absent.

@@ -15,10 +15,11 @@ use tokio::{
 };
 use tower::ServiceExt;
 
+use super::proxies::Proxies;
 use crate::{
     base::{Rarely, Readiness, handles, stopped},
     wire::{
-        guests::{Guest, Guests},
+        guests::{Guest, GuestHandle, Guests},
         sockets::keep_alive,
         tls::{ServerTls, handshake},
     },
@@ -63,16 +64,20 @@ impl DoorRules {
         }
     }
 
-    /// Of pages for who has a link: a phone each, or all behind one proxy.
+    /// Of pages for who has a link: a phone each, or all behind one proxy that is not named.
     pub(super) fn links() -> Self {
         Self { name: "links", tells_addresses: false, ..Self::web() }
     }
 
-    /// Of a page for everybody; behind a proxy all come from one address.
-    pub(super) fn public(name: &'static str, proxied: bool) -> Self {
-        let (connections_max, own) = (128, 16);
-        let strangers_max = if proxied { connections_max } else { own };
-        Self { name, connections_max, handles_percent: 10, strangers_max, tells_addresses: false }
+    /// Of a page for everybody.
+    pub(super) fn public(name: &'static str) -> Self {
+        Self {
+            name,
+            connections_max: 128,
+            handles_percent: 10,
+            strangers_max: 16,
+            tells_addresses: false,
+        }
     }
 
     fn shown(&self, peer: SocketAddr) -> Option<tracing::field::DisplayValue<SocketAddr>> {
@@ -87,9 +92,20 @@ pub(super) struct WebListener {
     pub(super) tls: Option<ServerTls>,
     pub(super) app: Router,
     pub(super) readiness: Readiness,
+    /// Whose word of who asks counts.
+    pub(super) proxies: Arc<Proxies>,
 }
 
 impl WebListener {
+    fn say_full(&self, most: usize) {
+        let name = self.rules.name;
+        let text = format!(
+            "full: all {most} connections are taken; the oldest without a token are sent away"
+        );
+        tracing::warn!("{name}: {text}");
+        self.readiness.note(name, &text);
+    }
+
     /// Serves until told to stop; what is being answered then is answered.
     pub(super) async fn serve(self, mut stop: watch::Receiver<bool>) {
         let guests = Arc::new(Guests::default());
@@ -123,21 +139,25 @@ impl WebListener {
                 }
             };
             let most = handles::at_most(self.rules.connections_max, self.rules.handles_percent);
-            let guest = guests.admit(peer.ip(), most, self.rules.strangers_max);
+            // Each request of a proxy says whose it is; before that it is nobody's.
+            let by_proxy = self.proxies.has(peer.ip());
+            let share = if by_proxy { most } else { self.rules.strangers_max };
+            let guest = guests.admit(peer.ip(), most, share);
             if !full && guests.was_crowded() {
                 full = true;
                 look.reset();
-                let text = format!(
-                    "full: all {most} connections are taken; the oldest without a token are sent away"
-                );
-                tracing::warn!("{name}: {text}");
-                self.readiness.note(name, &text);
+                self.say_full(most);
             }
             match guest {
                 Some(guest) => {
                     let (tls, app) = (self.tls.clone(), self.app.clone());
                     let shown = self.rules.shown(peer);
-                    let served = connection(stream, peer, tls, app, guest, stop.clone());
+                    let way = Way {
+                        peer,
+                        proxies: self.proxies.clone(),
+                        share: self.rules.strangers_max,
+                    };
+                    let served = connection(stream, way, tls, app, guest, stop.clone());
                     connections.spawn(async move {
                         if let Err(reason) = served.await {
                             tracing::debug!(peer = shown, reason, "{name}: connection closed");
@@ -146,13 +166,8 @@ impl WebListener {
                 }
                 None => {
                     if let Some(more) = refused.say() {
-                        let shown = self.rules.shown(peer);
-                        tracing::warn!(
-                            peer = shown,
-                            most,
-                            more,
-                            "{name}: too many connections; closed"
-                        );
+                        let peer = self.rules.shown(peer);
+                        tracing::warn!(peer, most, more, "{name}: too many connections; closed");
                     }
                 }
             }
@@ -163,9 +178,30 @@ impl WebListener {
     }
 }
 
+/// How requests of one connection come.
+#[derive(Clone)]
+struct Way {
+    peer: SocketAddr,
+    proxies: Arc<Proxies>,
+    /// Connections of one address that nobody knows.
+    share: usize,
+}
+
+impl Way {
+    /// Whose this request is, for its handler and for the places of the door.
+    fn mark(&self, request: &mut Request<Body>, guest: &GuestHandle) {
+        let arrival = self.proxies.arrival(self.peer, request.headers());
+        if self.proxies.has(self.peer.ip()) {
+            guest.comes_from(arrival.from.ip(), self.share);
+        }
+        request.extensions_mut().insert(arrival.from);
+        request.extensions_mut().insert(arrival);
+    }
+}
+
 async fn connection(
     stream: TcpStream,
-    peer: SocketAddr,
+    way: Way,
     tls: Option<ServerTls>,
     app: Router,
     mut guest: Guest,
@@ -180,8 +216,8 @@ async fn connection(
     let handle = guest.handle();
     let answer = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
+        way.mark(&mut request, &handle);
         request.extensions_mut().insert(handle.clone());
-        request.extensions_mut().insert(peer);
         app.clone().oneshot(request)
     });
     let mut builder = http1::Builder::new();

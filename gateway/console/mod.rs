@@ -31,6 +31,7 @@ mod package;
 mod page;
 mod platform;
 mod problem;
+mod proxies;
 mod query;
 mod replies;
 pub mod reports;
@@ -44,24 +45,24 @@ mod site_map;
 mod socket;
 mod step_pictures;
 mod token;
+mod token_routes;
 mod weather;
+mod web_config;
 mod wrong_tokens;
 
 use std::{
     future::Future,
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch};
 
 use accounts::{Failures, Walls};
 use audit::Audit;
 use door::Door;
 use listener::{DoorRules, WebListener};
+use proxies::Proxies;
 use sessions::Sessions;
 
 use crate::{
@@ -72,135 +73,28 @@ use crate::{
     },
     wire::{
         case_links::{BadLink, LinkOf, NoLink},
-        own_certificate,
-        tls::{ListenKeys, ServerTls},
+        tls::ServerTls,
     },
 };
 
 pub use accounts::Accounts;
 pub use api_schema::api_schema;
-pub use condition::{CameraView, Condition, Person, SinkCondition, SiteWords};
-pub use desk_view::{CameraDesk, DeskRefusal, LiveView, StillPicture};
+pub use condition::{CameraView, Condition, Person, SinkCondition, SiteWords, SpeakerView};
+pub use desk_view::{CameraDesk, DeskRefusal, LiveView, NewCamera, StillPicture};
 pub use faults::{FaultCode, FaultView};
 pub use handed_out::{NoEvidence, PackageFile};
 pub use links::{LinkPages, LinksConfig};
 pub use platform::{PlatformAnswer, PlatformDoor};
+pub use proxies::ProxyHeader;
 pub use site_map::{MapConfig, MapGrid, MapGround, MapSector, MapSource, MapView, SiteMap};
 pub use step_pictures::NoPicture;
 pub use token::load_or_make as load_or_make_token;
+pub use web_config::{Config, ConsoleKeys, OwnTls};
 
 /// What a Range header asks of a file of so many bytes, for the fuzzer.
 #[doc(hidden)]
 pub fn fuzz_range(text: &str, size: u64) -> Option<(u64, u64)> {
     evidence::part(text, size)
-}
-
-/// `[web]`: where the API listens.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Config {
-    /// Address and port; default `127.0.0.1:8686`.
-    #[serde(default = "listen")]
-    pub listen: SocketAddr,
-    /// How others reach it, for the `url` of evidence in events; without it there is none.
-    #[serde(default)]
-    pub public_url: Option<String>,
-    /// File of the bearer token, made on first start; default `token` in the data folder.
-    #[serde(default)]
-    pub token_file: Option<PathBuf>,
-    /// `self`: it speaks TLS with a certificate that is made at the first start (`keys/web.crt` in the data
-    /// folder, good for ten years), for a site that has none; browsers ask once whether to trust it.
-    #[serde(default)]
-    pub tls: Option<OwnTls>,
-    /// PEM of the certificate chain; with it the listener speaks TLS only. Read at each
-    /// handshake, so that a renewed one is used.
-    #[serde(default)]
-    pub tls_cert_file: Option<PathBuf>,
-    /// PEM of its private key.
-    #[serde(default)]
-    pub tls_key_file: Option<PathBuf>,
-    /// Lets it listen beyond loopback without TLS: everything, the token too, is then readable
-    /// on the way. For a reverse proxy on a network of its own. Default false.
-    #[serde(default)]
-    pub allow_plain_http_beyond_loopback: bool,
-}
-
-/// Where the certificate is from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum OwnTls {
-    /// The gateway makes it.
-    #[serde(rename = "self")]
-    Own,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            listen: listen(),
-            public_url: None,
-            token_file: None,
-            tls: None,
-            tls_cert_file: None,
-            tls_key_file: None,
-            allow_plain_http_beyond_loopback: false,
-        }
-    }
-}
-
-fn listen() -> SocketAddr {
-    ([127, 0, 0, 1], 8686).into()
-}
-
-impl Config {
-    /// Errors as (key, message).
-    pub fn problems(&self) -> Vec<(&'static str, String)> {
-        let mut problems = Vec::new();
-        if self.is_plain()
-            && !self.listen.ip().is_loopback()
-            && !self.allow_plain_http_beyond_loopback
-        {
-            problems.push((
-                "listen",
-                format!(
-                    "{} is beyond loopback without TLS: give tls_cert_file and tls_key_file, or tls = \"self\", or set allow_plain_http_beyond_loopback = true",
-                    self.listen
-                ),
-            ));
-        }
-        if self.tls.is_some() && (self.tls_cert_file.is_some() || self.tls_key_file.is_some()) {
-            let message = "either \"self\", or tls_cert_file and tls_key_file: one of them counts";
-            problems.push(("tls", message.into()));
-        }
-        problems.extend(self.tls().problem());
-        if let Some(url) = self.public_url.as_deref().filter(|url| !url.starts_with("http")) {
-            problems.push(("public_url", format!("`{url}`: expected http://… or https://…")));
-        }
-        problems
-    }
-
-    /// Whoever is on the way can read it.
-    pub fn is_plain(&self) -> bool {
-        self.tls_cert_file.is_none() && self.tls.is_none()
-    }
-
-    fn tls(&self) -> ListenKeys<'_> {
-        ListenKeys { cert_file: &self.tls_cert_file, key_file: &self.tls_key_file }
-    }
-
-    /// With a certificate of its own it is made here, where there is none.
-    fn server_tls(&self, keys: &ConsoleKeys<'_>) -> Result<Option<ServerTls>, String> {
-        let Some(OwnTls::Own) = self.tls else { return self.tls().server() };
-        let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        if !self.listen.ip().is_unspecified() {
-            names.push(self.listen.ip().to_string());
-        }
-        let public = self.public_url.as_deref().and_then(|url| url::Url::parse(url).ok());
-        names.extend(public.and_then(|url| url.host_str().map(str::to_owned)));
-        names.dedup();
-        let year = keys.now.to_zoned(jiff::tz::TimeZone::UTC).year();
-        let (cert, key) = own_certificate::load_or_make(keys.data, names, year.into())?;
-        ListenKeys { cert_file: &Some(cert), key_file: &Some(key) }.server()
-    }
 }
 
 /// Which incidents a list shows.
@@ -260,6 +154,8 @@ pub trait Backend: CameraDesk + Clone + Send + Sync + 'static {
     fn map(&self) -> Arc<SiteMap>;
     /// How each camera is now, by id.
     fn camera_views(&self) -> Vec<CameraView>;
+    /// How each loudspeaker is now, by id.
+    fn speaker_views(&self) -> Vec<SpeakerView>;
     /// Where each drone was last, by id; one that never told it is not in it. `None`: the gateway stops.
     fn drone_views(&self) -> impl Future<Output = Option<Vec<DroneView>>> + Send;
     /// How many are on duty then by the roster who may decide or help to: grid workers left out.
@@ -346,15 +242,6 @@ pub enum Reloaded {
     Stopping,
 }
 
-/// What of the data folder a listener is made with.
-pub struct ConsoleKeys<'k> {
-    /// The token of the site.
-    pub token: String,
-    /// The data folder.
-    pub data: &'k Path,
-    pub now: jiff::Timestamp,
-}
-
 /// Who may log in, who has, and who failed to. A cheap handle, which outlives a reload.
 #[derive(Clone)]
 pub struct LogIns {
@@ -388,6 +275,7 @@ pub struct Console {
     tls: Option<ServerTls>,
     token: String,
     on_loopback: bool,
+    proxies: Arc<Proxies>,
 }
 
 impl Console {
@@ -406,7 +294,8 @@ impl Console {
     ) -> Result<Self, String> {
         let tls = config.server_tls(&keys).map_err(|reason| format!("web: {reason}"))?;
         let on_loopback = config.listen.ip().is_loopback();
-        Ok(Self { listener, tls, token: keys.token, on_loopback })
+        let proxies = Arc::new(config.proxies());
+        Ok(Self { listener, tls, token: keys.token, on_loopback, proxies })
     }
 
     pub fn listener(&self) -> Arc<TcpListener> {
@@ -435,7 +324,8 @@ impl Console {
             backend,
         };
         let app = routes::router(door, stop.clone());
-        let Self { listener, tls, .. } = self;
-        WebListener { listener, tls, app, readiness, rules: DoorRules::web() }.serve(stop).await;
+        let Self { listener, tls, proxies, .. } = self;
+        let rules = DoorRules::web();
+        WebListener { listener, tls, app, readiness, rules, proxies }.serve(stop).await;
     }
 }

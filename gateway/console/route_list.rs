@@ -135,7 +135,7 @@ pub(super) const ROUTES: &[Route] = &[
         "/api/v1/fleet",
         Inside(READERS, READ),
         Json("Anything"),
-        "how cameras and drones are now",
+        "how cameras, drones and loudspeakers are now",
     ),
     get(
         RouteId::Map,
@@ -170,7 +170,14 @@ pub(super) const ROUTES: &[Route] = &[
         "/api/v1/cameras/find",
         Inside(&[Installer], None),
         (Nothing, Json("Anything")),
-        "looks for cameras on the network, for some seconds",
+        "looks for cameras on the network, for some seconds; that it was done is written down",
+    ),
+    post(
+        RouteId::AddCamera,
+        "/api/v1/cameras",
+        Inside(&[Installer], None),
+        (Json("NewCamera"), Json("Anything")),
+        "another camera, written over the hand-written file, and it holds",
     ),
     asked(
         &[("stream", "sub or main")],
@@ -441,6 +448,23 @@ pub(super) const ROUTES: &[Route] = &[
             Inside(READERS, None),
             (Nothing, Nothing),
             "logging out",
+        ),
+    ),
+    post(
+        RouteId::AddToken,
+        "/api/v1/tokens",
+        Inside(MANAGERS, None),
+        (Json("NewToken"), Json("MadeToken")),
+        "another API token, which is shown this once",
+    ),
+    by(
+        "DELETE",
+        post(
+            RouteId::RemoveToken,
+            "/api/v1/tokens/{name}",
+            Inside(MANAGERS, None),
+            (Nothing, Nothing),
+            "an API token opens nothing more, at once",
         ),
     ),
     post(

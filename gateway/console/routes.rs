@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use axum::{
     Extension, Json, Router,
-    extract::{DefaultBodyLimit, Path, Query, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::{DefaultBodyLimit, Path, Query, Request, State},
+    http::{StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
     routing::{MethodRouter, delete, get, patch, post, put},
@@ -31,7 +31,7 @@ use super::{
     rules,
     seen::Seen,
     socket::Seats,
-    weather,
+    token_routes, weather,
 };
 use crate::domain::{DEVICE_STATES, DeviceState, Kind, Record};
 
@@ -115,7 +115,8 @@ fn handler<B: Backend>(
         RouteId::MapGround => of_site(get(map::ground::<B>)),
         RouteId::Fleet => of_site(get(fleet::serve::<B>)),
         RouteId::Cameras => of_site(get(camera_desk::list::<B>)),
-        RouteId::FindCameras => of_site(post(camera_desk::find::<B>)),
+        RouteId::FindCameras => at_door(post(camera_desk::find::<B>)),
+        RouteId::AddCamera => of_site(post(camera_desk::add::<B>)),
         RouteId::Still => of_site(get(camera_desk::still::<B>)),
         RouteId::Live => at_door(get(live::serve::<B>)).layer(Extension(viewers.clone())),
         RouteId::TryRule => of_site(post(camera_desk::try_rule::<B>)),
@@ -131,6 +132,8 @@ fn handler<B: Backend>(
         RouteId::AddAccount => at_door(post(account_routes::add::<B>)),
         RouteId::ChangeAccount => at_door(patch(account_routes::change::<B>)),
         RouteId::RemoveAccount => at_door(delete(account_routes::remove::<B>)),
+        RouteId::AddToken => at_door(post(token_routes::add::<B>)),
+        RouteId::RemoveToken => at_door(delete(token_routes::remove::<B>)),
         RouteId::BeginWall => at_door(post(account_routes::begin_wall::<B>)),
         RouteId::ClaimWall => at_door(post(account_routes::claim_wall::<B>)),
         RouteId::ConfirmWall => at_door(post(account_routes::confirm_wall::<B>)),
@@ -143,11 +146,13 @@ fn handler<B: Backend>(
 }
 
 /// The status is for everybody; beyond loopback the reasons are for whoever may read figures.
-async fn readyz<B: Backend>(State(door): State<Door<B>>, headers: HeaderMap) -> Response {
+async fn readyz<B: Backend>(State(door): State<Door<B>>, request: Request) -> Response {
+    let (headers, extensions) = (request.headers(), request.extensions());
     let reasons = door.backend.ready();
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let mut answer = json!({ "ready": reasons.is_empty() });
-    let told = door.on_loopback || door.caller(&headers).is_some_and(|caller| may_know(&caller));
+    let told = door.is_at_machine(extensions)
+        || door.caller(headers, extensions).is_some_and(|caller| may_know(&caller));
     if told {
         answer["reasons"] = json!(reasons);
         answer["notes"] = json!(door.backend.notes());

@@ -9,14 +9,14 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use tokio::sync::watch;
 
 use super::{
-    Backend, CameraDesk, CameraView, Condition, DeskRefusal, Filter, LiveView, NoEvidence,
-    NoPicture, OpenCases, PackageFile, PlatformAnswer, PlatformDoor, Reloaded, SiteMap, SiteWords,
-    StillPicture, caller::Caller,
+    Backend, CameraDesk, CameraView, Condition, DeskRefusal, Filter, LiveView, NewCamera,
+    NoEvidence, NoPicture, OpenCases, PackageFile, PlatformAnswer, PlatformDoor, Reloaded, SiteMap,
+    SiteWords, SpeakerView, StillPicture, caller::Caller,
 };
 use crate::{
     domain::{
         AccessNote, AnnounceOrder, Answer, CaseLines, DeviceTable, DroneView, EventContext,
-        Evidence, EvidenceId, IncidentId, PostureOrder, RainView, Record, Reply,
+        Evidence, EvidenceId, IncidentId, PostureOrder, RainView, Record, Reply, SourceKind,
     },
     wire::case_links::{BadLink, LinkOf, NoLink},
 };
@@ -169,6 +169,13 @@ impl<B: Backend> Backend for Seen<B> {
     fn camera_views(&self) -> Vec<CameraView> {
         let mut views = self.all.camera_views();
         views.retain(|camera| self.sees_camera(&camera.id));
+        views
+    }
+
+    /// A worker has those of his grids.
+    fn speaker_views(&self) -> Vec<SpeakerView> {
+        let (mut views, map) = (self.all.speaker_views(), self.all.map());
+        views.retain(|speaker| self.is_own(map.grid_of(SourceKind::Speaker, &speaker.id)));
         views
     }
 
@@ -353,6 +360,11 @@ impl<B: Backend> CameraDesk for Seen<B> {
         self.all.undo_applied(asked).await
     }
 
+    async fn add_camera(&self, asked: NewCamera) -> Result<serde_json::Value, DeskRefusal> {
+        self.whole_site()?;
+        self.all.add_camera(asked).await
+    }
+
     fn find_cameras(&self) -> Result<serde_json::Value, DeskRefusal> {
         self.whole_site()?;
         self.all.find_cameras()
@@ -361,7 +373,7 @@ impl<B: Backend> CameraDesk for Seen<B> {
 
 impl<B: Backend> Seen<B> {
     fn sees_camera(&self, camera: &str) -> bool {
-        self.grids.is_none() || self.is_own(self.all.map().grid_of_camera(camera))
+        self.grids.is_none() || self.is_own(self.all.map().grid_of(SourceKind::Camera, camera))
     }
 
     fn own_camera(&self, camera: &str) -> Result<(), DeskRefusal> {

@@ -187,9 +187,9 @@ impl SiteMap {
         Self { view: Arc::new(view), revision: tag(&json), json: json.into(), picture }
     }
 
-    /// The grid of a camera.
-    pub(super) fn grid_of_camera(&self, id: &str) -> Option<&str> {
-        let is_it = |one: &&MapSource| one.kind == SourceKind::Camera && one.id == id;
+    /// The grid of a source.
+    pub(super) fn grid_of(&self, kind: SourceKind, id: &str) -> Option<&str> {
+        let is_it = |one: &&MapSource| one.kind == kind && one.id == id;
         self.view.sources.iter().find(is_it)?.grid.as_deref()
     }
 

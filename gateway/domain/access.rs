@@ -105,6 +105,8 @@ pub enum AccessEvent {
     TokenAdded,
     TokenRemoved,
     FirstCodeMade,
+    /// Somebody had the network searched for cameras.
+    CamerasSought,
 }
 
 /// One line of the audit: what happened, to whose account, by whom and from where. No secret is in it.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
+    camera_adding::add_camera,
     camera_table::{states, streams},
     console_backend::ConsoleBackend,
     discover::{Search, discover},
@@ -15,13 +16,15 @@ use super::{
 use crate::{
     camera::{CameraFeeds, LiveWatch},
     config::versions,
-    console::{CameraDesk, DeskRefusal, LiveView, StillPicture},
+    console::{CameraDesk, DeskRefusal, LiveView, NewCamera, StillPicture},
     domain::SourceId,
     sources::camera,
 };
 
 /// Cameras that hear a search answer within it.
 const SEARCH_WAIT: Duration = Duration::from_secs(3);
+/// And tell what they offer: the page waits no longer than both.
+const DESCRIBED_WITHIN: Duration = Duration::from_secs(8);
 
 type Polygon = Vec<[f32; 2]>;
 
@@ -127,6 +130,11 @@ impl CameraDesk for ConsoleBackend {
         undo_applied(config, asked, now, &self.reloads).await
     }
 
+    async fn add_camera(&self, asked: NewCamera) -> Result<Value, DeskRefusal> {
+        let (config, now) = (self.config(), self.clock.now().wall);
+        add_camera(config, asked, now, &self.reloads).await
+    }
+
     fn find_cameras(&self) -> Result<Value, DeskRefusal> {
         let search = Search {
             addresses: Vec::new(),
@@ -134,6 +142,7 @@ impl CameraDesk for ConsoleBackend {
             username: None,
             password_file: None,
             ca_file: None,
+            described_within: Some(DESCRIBED_WITHIN),
         };
         let found = discover(search).map_err(DeskRefusal::Failed)?;
         Ok(json!({ "found": found, "waited_s": SEARCH_WAIT.as_secs() }))

@@ -14,7 +14,7 @@ use super::{
     camera_stills::CameraStills,
     device_table::DeviceTableReader,
     evidence_out::{self, Wish},
-    fleet::camera_views,
+    fleet::{camera_views, speaker_views},
     junction::Ask,
     one_entry::written,
     platform_doors::Platforms,
@@ -28,7 +28,8 @@ use crate::{
     camera::{self, LiveFeeds},
     config::Config,
     console::{
-        self, CameraView, Condition, FaultView, Filter, Reloaded, SinkCondition, SiteMap, SiteWords,
+        self, CameraView, Condition, FaultView, Filter, Reloaded, SinkCondition, SiteMap,
+        SiteWords, SpeakerView,
     },
     domain::{
         AccessNote, AnnounceOrder, Answer, Body, CaseLines, Clock, DeviceTable, DroneView, Entry,
@@ -36,6 +37,7 @@ use crate::{
         PostureOrder, RainView, Record, Reply, SourceId,
     },
     media::heap_bytes,
+    sinks,
     store::{IncidentFilter, OpenCases, Store, ledger_text},
     wire::case_links::{BadLink, CaseLinks, LinkOf, NoLink},
 };
@@ -216,6 +218,16 @@ impl console::Backend for ConsoleBackend {
         let config = lock(&self.running).clone();
         let ids: Vec<String> = config.cameras.iter().map(|camera| camera.id.clone()).collect();
         camera_views(&self.registry, &ids)
+    }
+
+    fn speaker_views(&self) -> Vec<SpeakerView> {
+        let config = lock(&self.running).clone();
+        let speaker = |sink: &sinks::Config| match sink {
+            sinks::Config::Speaker(speaker) => Some(speaker.speaker.id.clone()),
+            _ => None,
+        };
+        let ids: Vec<String> = config.sinks.iter().filter_map(speaker).collect();
+        speaker_views(&self.registry, &ids)
     }
 
     async fn drone_views(&self) -> Option<Vec<DroneView>> {

@@ -19,6 +19,8 @@ pub struct Search {
     pub username: Option<String>,
     pub password_file: Option<PathBuf>,
     pub ca_file: Option<PathBuf>,
+    /// How long all cameras together may take to tell what they offer; none: each as long as it does.
+    pub described_within: Option<Duration>,
 }
 
 /// All cameras that answer. The error is one sentence.
@@ -30,8 +32,9 @@ pub fn discover(search: Search) -> Result<Vec<Discovered>, String> {
         }
         None => None,
     };
-    let Search { addresses, wait, ca_file, .. } = search;
-    let discovery = Discovery { addresses, wait, user, ca_file, clock: RealClock::start() };
+    let Search { addresses, wait, ca_file, described_within, .. } = search;
+    let clock = RealClock::start();
+    let discovery = Discovery { addresses, wait, user, ca_file, described_within, clock };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -1,6 +1,10 @@
 //! How the cameras are now, by their figures.
 
-use crate::{base::Registry, console::CameraView, domain::Metric};
+use crate::{
+    base::Registry,
+    console::{CameraView, SpeakerView},
+    domain::Metric,
+};
 
 /// Those that have been started, by id; a drone's feed has the same figures and is not one.
 pub(super) fn camera_views(registry: &Registry, ids: &[String]) -> Vec<CameraView> {
@@ -29,6 +33,23 @@ pub(super) fn camera_views(registry: &Registry, ids: &[String]) -> Vec<CameraVie
     all
 }
 
+/// As their lanes have them.
+pub(super) fn speaker_views(registry: &Registry, ids: &[String]) -> Vec<SpeakerView> {
+    let view = |id: &String| {
+        let get = |metric| registry.get(metric, id);
+        SpeakerView {
+            id: id.clone(),
+            up: get(Metric::SinkUp) > 0.0,
+            said: get(Metric::Delivered) as u64,
+            expired: get(Metric::Expired) as u64,
+            pending: get(Metric::Pending) as u64,
+        }
+    };
+    let mut all: Vec<SpeakerView> = ids.iter().map(view).collect();
+    all.sort_by(|a, b| a.id.cmp(&b.id));
+    all
+}
+
 fn tenths(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
@@ -37,6 +58,19 @@ fn tenths(value: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::domain::Meter;
+
+    #[test]
+    fn a_speaker_has_said_what_was_its_business() {
+        let registry = Registry::new();
+        registry.set(Metric::SinkUp, "yard", 1.0);
+        registry.add(Metric::Delivered, "yard", 5);
+        registry.add(Metric::SinkPassed, "yard", 3);
+        registry.add(Metric::Expired, "hall", 2);
+        let views = speaker_views(&registry, &["yard".into(), "hall".into()]);
+        let shown: Vec<_> =
+            views.iter().map(|one| (one.id.as_str(), one.up, one.said, one.expired)).collect();
+        assert_eq!(shown, [("hall", false, 0, 2), ("yard", true, 5, 0)]);
+    }
 
     #[test]
     fn one_that_was_never_reached_is_in_the_list_and_is_not_up() {

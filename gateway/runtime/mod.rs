@@ -4,6 +4,7 @@ mod account_notes;
 mod accounts;
 mod announce_request;
 mod applied;
+mod camera_adding;
 mod camera_desk;
 mod camera_events;
 mod camera_figures;

@@ -92,14 +92,15 @@ pub(super) async fn undo_applied(
     .await
 }
 
-fn named(by: &str) -> Result<(), DeskRefusal> {
+pub(super) fn named(by: &str) -> Result<(), DeskRefusal> {
     if by.trim().is_empty() {
         return Err(DeskRefusal::Wrong(vec!["by: expected the name of who applies it".into()]));
     }
     Ok(())
 }
 
-async fn written(
+/// Writes, and reads the configuration anew.
+pub(super) async fn written(
     config: &Config,
     reloads: &mpsc::Sender<ReloadAsked>,
     confirmed: bool,
@@ -174,7 +175,7 @@ fn same(one: &Value, other: &Value) -> bool {
 }
 
 /// As a person types it: a dollar sign is just that, and 0.3 is not 0.30000001.
-fn as_typed(value: &Value) -> Value {
+pub(super) fn as_typed(value: &Value) -> Value {
     match value {
         Value::String(text) => text.replace('$', "$$").into(),
         Value::Array(all) => all.iter().map(as_typed).collect(),

@@ -138,6 +138,22 @@ impl GuestHandle {
     pub fn stands(&self, standing: Trust) {
         self.guests.stands(self.number, standing);
     }
+
+    /// What comes next on it is of this address: a proxy's connection serves one after another. It is a stranger
+    /// again, of whom one address has this share.
+    pub fn comes_from(&self, from: IpAddr, share: usize) {
+        let mut table = self.guests.table();
+        let Some(entry) = table.entries.get_mut(&self.number) else { return };
+        (entry.from, entry.standing) = (from, Trust::Stranger);
+        let others = table
+            .entries
+            .iter()
+            .filter(|(number, one)| **number != self.number && one.is_stranger_of(from));
+        let others: Vec<u64> = others.map(|(number, _)| *number).collect();
+        if others.len() >= share.max(1) {
+            table.send_away(others.first().copied(), Leave::Room);
+        }
+    }
 }
 
 impl Guest {
@@ -317,6 +333,24 @@ mod tests {
         assert_eq!(left(&mut mute[0]), Some(Leave::Room));
         assert!(behind.iter_mut().all(|one| left(one).is_none()));
         assert!(!guests.was_crowded(), "there is room");
+    }
+
+    #[test]
+    fn behind_a_proxy_each_address_has_its_share_and_nobody_inherits_a_standing() {
+        let guests = Arc::new(Guests::default());
+        let mut ways: Vec<Guest> =
+            (0..20).map(|_| guests.admit(address(1), 40, 40).unwrap()).collect();
+        ways[0].stands(Trust::Listed);
+        for way in &ways[..8] {
+            way.handle().comes_from(address(9), 4);
+        }
+        let left = |ways: &mut [Guest]| ways.iter_mut().filter_map(left).count();
+        assert_eq!(left(&mut ways[..4]), 4, "also the one on which a listed one came before");
+        assert_eq!(left(&mut ways[4..]), 0, "nor do those of others");
+        ways[7].handle().comes_from(address(9), 4);
+        ways[7].handle().comes_from(address(10), 4);
+        ways[8].handle().comes_from(address(9), 4);
+        assert_eq!(left(&mut ways[4..]), 0, "the seventh is of another one now");
     }
 
     #[test]

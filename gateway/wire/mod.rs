@@ -8,6 +8,7 @@ pub mod file_stamp;
 pub mod frames;
 pub mod guests;
 pub mod mqtt;
+pub mod outside_address;
 pub mod own_certificate;
 pub mod sockets;
 pub mod tls;

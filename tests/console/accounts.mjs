@@ -40,6 +40,27 @@ export async function accounts(chrome) {
   await chief.click('[data-account="王所长"] [data-disable]');
   await chief.waitForSelector('.notice.bad');
 
+  // A token is shown once: not in the list, and not after a reload.
+  await chief.fill('[data-token-name]', '网格平台');
+  await chief.click('[data-scope=metrics]');
+  await chief.selectOption('[data-token-days]', '30');
+  await chief.click('[data-token-go]');
+  const secret = await chief.inputValue('[data-token-text]');
+  check('it is a token', /^gridpost_[0-9a-f]{64}$/.test(secret));
+  const asked = (path) => fetch(chief.base + path, { headers: { authorization: `Bearer ${secret}` } }).then((answer) => answer.status);
+  check('it opens what was ticked, and nothing else', (await asked('/api/v1/incidents')) === 200 && (await asked('/api/v1/accounts')) === 403);
+  await shoot(chief, 'tokens');
+  await chief.click('[data-once-close]');
+  await chief.waitForSelector('[data-token-row="网格平台"]');
+  await chief.reload();
+  await chief.waitForSelector('[data-token-row="网格平台"]');
+  check('it is shown no more', !(await chief.content()).includes(secret));
+  await chief.click('[data-token-row="网格平台"] [data-revoke]');
+  check('one tap is not enough', (await asked('/api/v1/incidents')) === 200);
+  await chief.click('[data-token-row="网格平台"] [data-revoke]');
+  await chief.waitForSelector('[data-token-row="网格平台"]', { state: 'detached' });
+  check('it opens nothing more', (await asked('/api/v1/incidents')) === 401);
+
   const auditor = await open(chrome, { name: '', allow: [/401/, /403/] });
   await logInAs(auditor, '审计员', 'wrong password');
   await auditor.waitForSelector('[role=alert]:has-text("姓名或密码不对")');

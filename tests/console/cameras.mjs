@@ -1,6 +1,6 @@
 // The tab of cameras: the wall, a live picture and how far it is behind, a zone drawn and tried, and nothing there yet.
 
-import { api, check, done, logIn, open, shoot, until } from './browser.mjs';
+import { api, check, done, logIn, open, press, shoot, until } from './browser.mjs';
 import { faults, fits, SIZES as ALL } from './screens.mjs';
 
 const SIZES = { desk: ALL.desk, phone: ALL.phone };
@@ -140,9 +140,9 @@ async function zones(chrome) {
   }
 }
 
-/** No camera yet: the page leads on. */
+/** No camera yet: the page leads on, to a camera that is added and taken back, and to a press. */
 async function none(chrome) {
-  const page = await open(chrome);
+  const page = await open(chrome, { allow: [/422/, /503/] });
   await logIn(page);
   await page.goto(`${page.base}/#/cameras`);
   await page.waitForSelector('[data-no-cameras]');
@@ -154,6 +154,33 @@ async function none(chrome) {
     await shoot(page, `b-none-${name}`);
     await faults(page, `none ${name}`);
   }
+  await page.setViewportSize(SIZES.desk);
+  await page.click('[data-type]');
+  await page.fill('[data-address]', 'rtsp://127.0.0.1:554/1');
+  await page.click('[data-camera-go]');
+  await page.waitForSelector('[data-camera-form] .warn:has-text("指向本机")');
+  await page.fill('[data-address]', 'rtsp://192.0.2.7:554/1');
+  await page.fill('[data-camera-name]', '<img src=x onerror="window.hacked=1">');
+  await page.fill('[data-camera-user]', 'viewer');
+  await page.fill('[data-camera-password]', 'planted');
+  await shoot(page, 'b-add');
+  await page.click('[data-camera-go]');
+  await page.waitForSelector('[data-camera="camera-192-0-2-7"]');
+  check('its name is text', (await page.textContent('h1')).includes('<img') && (await page.evaluate(() => window.hacked)) === undefined);
+  const told = await api('GET', '/api/v1/cameras');
+  check('it is one of them, and its password is nowhere', told.cameras.length === 1 && told.version === 1 && !JSON.stringify(told).includes('planted'));
+  await cameras(page);
+  await page.click('[data-left] summary');
+  const ticked = () => page.$$eval('[data-steps] > li', (all) => all.map((one) => one.dataset.done));
+  check('a zone and a press are left', (await ticked()).join() === 'true,false,false');
+  await press('btn-1', { event: 'test' });
+  await until('the press is ticked', async () => (await ticked()).join() === 'true,false,true');
+  await shoot(page, 'b-left');
+  await faults(page, 'steps that are left');
+  await page.click('[data-more-cameras]');
+  await page.click('[data-undo-last]');
+  await page.click('[data-undo-last]');
+  await page.waitForSelector('[data-no-cameras]');
   await done(page);
 }
 

@@ -1,6 +1,11 @@
 //! The commands of the binary that come to an end by themselves: `check`, `store …`, `models …`, and so on.
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use super::{models, root};
 
@@ -47,6 +52,20 @@ pub(crate) fn output(mut command: Command) -> Output {
 /// Runs a command of gridpost to its end.
 pub(crate) fn gridpost(args: &[&str]) -> Output {
     output(gridpost_command(args))
+}
+
+/// Likewise, with a line on its stdin.
+pub(crate) fn gridpost_with_input(args: &[&str], line: &str) -> Output {
+    let mut command = gridpost_command(args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    Output {
+        code: ended.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&ended.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&ended.stderr).into_owned(),
+    }
 }
 
 /// `gridpost check` of this text, as the file `gridpost.toml` of a folder.

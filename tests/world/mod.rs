@@ -35,6 +35,7 @@ mod replay;
 mod resident;
 mod robot;
 mod rtsp;
+mod seat;
 mod site;
 mod speaker;
 mod uploads;
@@ -60,7 +61,8 @@ pub(crate) use clips::{
 };
 pub(crate) use clock::WrongClock;
 pub(crate) use commands::{
-    Output, check, check_in, gridpost, gridpost_command, output, run, store_must_be_sound,
+    Output, check, check_in, gridpost, gridpost_command, gridpost_with_input, output, run,
+    store_must_be_sound,
 };
 pub(crate) use crash::{Crash, CrashHarness, Life};
 pub(crate) use crash_report::CrashReport;
@@ -86,6 +88,7 @@ pub(crate) use replay::{Played, Replay, moment, seconds};
 pub(crate) use resident::{Resident, Sent};
 pub(crate) use robot::Robot;
 pub(crate) use rtsp::RtspServer;
+pub(crate) use seat::{Seat, said};
 pub(crate) use site::{Site, Stream};
 pub(crate) use speaker::{GroupListener, SipSpeaker, tone_wav};
 pub(crate) use uploads::UploadFault;

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Host;
 
+use super::super::proxies::{self, Proxies, ProxyHeader};
 use crate::wire::tls::ListenKeys;
 
 /// With the rest of a link it fits a text message of 160 characters.
@@ -25,6 +26,10 @@ pub struct LinksConfig {
     /// The page shows the snapshot of the case too. Default false.
     #[serde(default)]
     pub pictures: bool,
+    /// Reverse proxies, as addresses or networks (`10.0.0.0/8`), whose `X-Forwarded-For` says whose phone it is;
+    /// default none.
+    #[serde(default)]
+    pub trusted_proxies: Vec<String>,
     /// PEM of the certificate chain; with it the listener speaks TLS only. Read at each handshake.
     #[serde(default)]
     pub tls_cert_file: Option<PathBuf>,
@@ -48,6 +53,7 @@ impl LinksConfig {
                 "expected https://… without a name, `?` or `#`: the rest of a link comes behind it";
             problems.push(("url", message.into()));
         }
+        problems.extend(proxies::problems(&self.trusted_proxies));
         let chars = url.as_str().chars().count();
         if chars > URL_CHARS_MAX {
             let message = format!(
@@ -78,7 +84,12 @@ impl LinksConfig {
             let message = "plain http: whoever is on the way has the link, and answers with it";
             warnings.push(("url", message.into()));
         }
+        warnings.extend(proxies::open_to_all(&self.trusted_proxies));
         warnings
+    }
+
+    pub(super) fn proxies(&self) -> Proxies {
+        Proxies::of(&self.trusted_proxies, ProxyHeader::XForwardedFor)
     }
 
     pub(super) fn tls(&self) -> ListenKeys<'_> {

@@ -30,6 +30,7 @@ use super::{
     body::PicturePlaces,
     evidence::{self, Looked},
     listener::{DoorRules, WebListener},
+    proxies::Proxies,
     wrong_tokens::WrongTokens,
 };
 use crate::{
@@ -50,6 +51,7 @@ pub struct LinkPages {
     listener: Arc<TcpListener>,
     tls: Option<ServerTls>,
     pictures: bool,
+    proxies: Arc<Proxies>,
 }
 
 impl LinkPages {
@@ -64,7 +66,8 @@ impl LinkPages {
     /// As [`Self::bind`], on a listener that is there.
     pub fn on(listener: Arc<TcpListener>, config: &LinksConfig) -> Result<Self, String> {
         let tls = config.tls().server().map_err(|reason| format!("links: {reason}"))?;
-        Ok(Self { listener, tls, pictures: config.pictures })
+        let proxies = Arc::new(config.proxies());
+        Ok(Self { listener, tls, pictures: config.pictures, proxies })
     }
 
     /// The socket, for the next one on this address.
@@ -80,8 +83,9 @@ impl LinkPages {
         stop: watch::Receiver<bool>,
     ) {
         let app = router(backend, self.pictures);
-        let Self { listener, tls, .. } = self;
-        WebListener { rules: DoorRules::links(), listener, tls, app, readiness }.serve(stop).await;
+        let Self { listener, tls, proxies, .. } = self;
+        let rules = DoorRules::links();
+        WebListener { rules, listener, tls, app, readiness, proxies }.serve(stop).await;
     }
 }
 

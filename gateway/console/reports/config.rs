@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::senders::Network;
+use super::super::proxies::{self, Proxies, ProxyHeader};
 use crate::wire::tls::ListenKeys;
 
 /// Places of a list that somebody still reads on a telephone.
@@ -119,19 +119,13 @@ impl Config {
                 problems.push((key, format!("{most}: expected 1 to 100000")));
             }
         }
-        for proxy in self.trusted_proxies.iter().filter(|one| Network::parse(one).is_none()) {
-            let message = format!("`{proxy}`: expected an address or a network, as 10.0.0.0/8");
-            problems.push(("trusted_proxies", message));
-        }
+        problems.extend(proxies::problems(&self.trusted_proxies));
         problems
     }
 
     /// Warnings as (key, message).
     pub fn warnings(&self) -> Vec<(&'static str, String)> {
-        let everybody = |one: &&String| one.ends_with("/0");
-        let open = self.trusted_proxies.iter().find(everybody).map(|one| {
-            ("trusted_proxies", format!("`{one}`: anybody may then say that he is somebody else"))
-        });
+        let open = proxies::open_to_all(&self.trusted_proxies);
         // Behind a proxy of the same machine that is not named, the whole town has one address.
         let unnamed = self.listen.ip().is_loopback() && self.trusted_proxies.is_empty();
         let unnamed = unnamed.then(|| {
@@ -145,7 +139,7 @@ impl Config {
         ListenKeys { cert_file: &self.tls_cert_file, key_file: &self.tls_key_file }
     }
 
-    pub(super) fn proxies(&self) -> Vec<Network> {
-        self.trusted_proxies.iter().filter_map(|text| Network::parse(text)).collect()
+    pub(super) fn proxies(&self) -> Proxies {
+        Proxies::of(&self.trusted_proxies, ProxyHeader::XForwardedFor)
     }
 }

@@ -25,7 +25,7 @@ use std::{
 use axum::{
     Router,
     extract::{Path, Query, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{Extensions, HeaderValue, StatusCode, header},
     middleware,
     response::{Html, IntoResponse, Response},
     routing::get,
@@ -37,7 +37,7 @@ pub use config::{Config, NamedPlace};
 use form::ReportForm;
 use number::Number;
 use page::{POLICY, ReportSite, Shown};
-use senders::{Network, Senders, sender};
+use senders::Senders;
 use sent_before::SentBefore;
 use upload::Room;
 use words::{Language, Trouble, reason, stage};
@@ -118,7 +118,6 @@ struct Office<B> {
     site: ReportSite,
     places: Vec<ListedPlace>,
     senders: Arc<Senders>,
-    proxies: Vec<Network>,
     room: Room,
     sent_before: SentBefore,
     began: Instant,
@@ -163,8 +162,8 @@ impl Reports {
     ) {
         let Self { listener, tls, config, site_name, places } = self;
         let shown = |one: &ListedPlace| (one.value.clone(), one.name.clone(), one.under.clone());
-        let proxies = config.proxies();
-        let rules = DoorRules::public("reports", !proxies.is_empty());
+        let rules = DoorRules::public("reports");
+        let proxies = Arc::new(config.proxies());
         let office = Office {
             backend,
             site: ReportSite {
@@ -174,13 +173,12 @@ impl Reports {
             },
             places,
             senders: Senders::new(config.address_hourly_max, config.hourly_max, 0),
-            proxies,
             room: Room::new(),
             sent_before: SentBefore::default(),
             began: Instant::now(),
         };
         let app = router(Arc::new(office));
-        WebListener { listener, tls, app, readiness, rules }.serve(stop).await;
+        WebListener { listener, tls, app, readiness, rules, proxies }.serve(stop).await;
     }
 }
 
@@ -212,16 +210,15 @@ fn router<B: ReportBackend>(office: Arc<Office<B>>) -> Router {
         .with_state(office)
 }
 
+/// Who sends; the listener knows whose word of that counts.
+fn sender(extensions: &Extensions) -> IpAddr {
+    let from = extensions.get::<SocketAddr>();
+    from.map_or(IpAddr::from([0, 0, 0, 0]), |from| from.ip().to_canonical())
+}
+
 impl<B: ReportBackend> Office<B> {
     fn now_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn sender(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> IpAddr {
-        let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.ip());
-        let lines = headers.get_all("x-forwarded-for").iter();
-        let lines: Vec<&str> = lines.filter_map(|line| line.to_str().ok()).collect();
-        sender(peer, &lines, &self.proxies)
     }
 
     /// The page shows another list by now: what was chosen is not among it, and is not guessed.
@@ -308,7 +305,7 @@ async fn typed<B: ReportBackend>(
     request: Request,
 ) -> Response {
     let language = language_of(&query);
-    let from = office.sender(request.extensions().get().copied(), request.headers());
+    let from = sender(request.extensions());
     office.look_up(query.get("n").map_or("", String::as_str), language, from).await
 }
 
@@ -319,7 +316,7 @@ async fn followed<B: ReportBackend>(
     request: Request,
 ) -> Response {
     let language = language_of(&query);
-    let from = office.sender(request.extensions().get().copied(), request.headers());
+    let from = sender(request.extensions());
     office.look_up(&number, language, from).await
 }
 

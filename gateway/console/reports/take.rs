@@ -1,6 +1,6 @@
 //! `POST /`: a resident's report, from its bytes to its look-up number.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     extract::{Request, State},
@@ -35,7 +35,7 @@ pub(super) async fn take<B: ReportBackend>(
         drop_rest(body, 0).await;
         return say(StatusCode::FORBIDDEN, Trouble::Foreign);
     }
-    let from = office.sender(head.extensions.get::<SocketAddr>().copied(), &head.headers);
+    let from = super::sender(&head.extensions);
     let Some(_sending) = office.senders.begins(from, office.now_ms()) else {
         office.backend.count("limited");
         drop_rest(body, 0).await;

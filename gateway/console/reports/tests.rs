@@ -64,7 +64,6 @@ fn office(backend: &FakeGateway, most: u32) -> Arc<Office<FakeGateway>> {
         site: ReportSite { name: "x".into(), emergency_phone: "110".into(), places: Vec::new() },
         places: Vec::new(),
         senders: Senders::new(most, most, 0),
-        proxies: Vec::new(),
         room: Room::new(),
         sent_before: SentBefore::default(),
         began: Instant::now(),

@@ -3,7 +3,11 @@
 //! Who answers is a stranger: what it says is bounded and read with care, it is asked only at its
 //! own address where it names one, and told who we are only when it asks for that.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
@@ -36,6 +40,8 @@ pub struct Discovery {
     pub user: Option<Credentials>,
     /// For `https://…`.
     pub ca_file: Option<PathBuf>,
+    /// How long all of them together may take to tell what they offer; none: each as long as it does.
+    pub described_within: Option<Duration>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -78,13 +84,14 @@ pub struct SourceOffer {
 /// Searches, and asks each camera that is found what it offers. The error is that nothing could be sent.
 pub async fn discover(discovery: &Discovery) -> Result<Vec<Discovered>, String> {
     let found = search(&discovery.addresses, discovery.wait).await?;
-    let asked = stream::iter(found).map(|one| describe(discovery, one));
+    let until = discovery.described_within.map(|within| Instant::now() + within);
+    let asked = stream::iter(found).map(|one| describe(discovery, one, until));
     let mut all: Vec<Discovered> = asked.buffer_unordered(ASKED_AT_ONCE_MAX).collect().await;
     all.sort_by(|a, b| a.onvif.cmp(&b.onvif));
     Ok(all)
 }
 
-async fn describe(discovery: &Discovery, found: ProbeMatch) -> Discovered {
+async fn describe(discovery: &Discovery, found: ProbeMatch, until: Option<Instant>) -> Discovered {
     let mut described = Discovered {
         onvif: found.addresses.first().map(Url::to_string).unwrap_or_default(),
         name: found.scope("name"),
@@ -100,14 +107,17 @@ async fn describe(discovery: &Discovery, found: ProbeMatch) -> Discovered {
         let offer = offer(&mut link).await?;
         Ok::<_, Failure>(offer.profiles)
     };
-    let profiles = match tokio::time::timeout(DESCRIBED_WITHIN, asking).await {
+    let left = |until: Instant| until.saturating_duration_since(Instant::now());
+    let within = until.map_or(DESCRIBED_WITHIN, left);
+    let profiles = match tokio::time::timeout(within, asking).await {
         Ok(Ok(profiles)) => profiles,
         Ok(Err(failure)) => {
             described.trouble = Some(failure.to_string());
             return described;
         }
         Err(_) => {
-            described.trouble = Some(format!("no end of its answers within {DESCRIBED_WITHIN:?}"));
+            let s = within.as_secs();
+            described.trouble = Some(format!("no end of its answers within {s} s"));
             return described;
         }
     };

@@ -4,10 +4,10 @@ import { useEffect, useState } from 'preact/hooks';
 import { call, Refused } from './api';
 import { say } from './notices';
 import { account, may, PERSON_ROLES, type AccountRole } from './rights';
+import { Tokens, type Token } from './tokens';
 import { t, word } from './words';
 
 interface Listed { name: string; roles: AccountRole[]; grids: string[]; disabled: boolean; created_at: string }
-interface Token { name: string; scopes: string[]; expires_at?: string | null }
 interface All { accounts: Listed[]; tokens: Token[] }
 
 const path = (name: string): string => `/api/v1/accounts/${encodeURIComponent(name)}`;
@@ -53,15 +53,7 @@ export function Accounts() {
       </div>
       <Add act={act} />
       {may('walls') ? <Confirm act={act} /> : null}
-      <h2>{t('accounts.tokens')}</h2>
-      <p class="hint">{t('accounts.tokens_hint')}</p>
-      <ul>
-        {all.tokens.map((one) => (
-          <li key={one.name}>
-            {one.name}: {one.scopes.join(', ')} {one.expires_at == null ? '' : `→ ${one.expires_at.slice(0, 10)}`}
-          </li>
-        ))}
-      </ul>
+      <Tokens all={all.tokens} act={act} told={told} onMade={read} />
     </main>
   );
 }

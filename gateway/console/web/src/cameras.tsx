@@ -1,12 +1,16 @@
 // All cameras as a wall of stills; a tile turns live where something happens, or is touched.
 
 import { signal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { CameraPage } from './camera';
+import { AddCamera, TakeBack } from './camera-add';
 import { Live, Still } from './camera-view';
-import { cameraHash, cameras, coreShare, readCameras, unread, type Camera } from './cameras-data';
+import { cameraHash, cameras, coreShare, readCameras, unread, type Camera, type Cameras as Told } from './cameras-data';
 import { NoCameras } from './cameras-none';
+import { FirstSteps, isWhole } from './first-steps';
+import { may } from './rights';
 import { route } from './route';
+import { useSite } from './site_map';
 import { isOver, open } from './state';
 import { at, now } from './time';
 import type { Case } from './types';
@@ -49,7 +53,7 @@ export function Cameras() {
   if (told === null) return <main class="sheet" id="main"><p class="hint">{t(unread.value ? 'cam.unread' : 'list.loading')}</p></main>;
   const chosen = route.value.camera === null ? undefined : told.cameras.find((one) => one.id === route.value.camera);
   if (chosen !== undefined) return <CameraPage key={chosen.id} one={chosen} told={told} />;
-  if (told.cameras.length === 0) return <NoCameras />;
+  if (told.cameras.length === 0) return <NoCameras told={told} />;
   const happening = busy();
   const isNews = (id: string) => !touched.value.includes(id) && stopped.value.get(id) !== happening.get(id)?.incident;
   const live = [...touched.value, ...[...happening.keys()].reverse().filter(isNews)].slice(0, LIVE_MAX);
@@ -59,6 +63,7 @@ export function Cameras() {
         {t('cam.title')} <span class="count">{t('cam.count', { n: told.cameras.length, up: told.cameras.filter((one) => one.state?.up).length })}</span>
       </h1>
       {unread.value ? <p class="warn">{t('cam.unread')}</p> : null}
+      {may('install') ? <More told={told} /> : null}
       <p class="hint">{t('cam.hint')}</p>
       <ul class="wall" data-wall>
         {told.cameras.map((one) => (
@@ -66,6 +71,27 @@ export function Cameras() {
         ))}
       </ul>
     </main>
+  );
+}
+
+/** Another camera, and what is missing of a site that is not whole yet. */
+function More({ told }: { told: Told }) {
+  useSite();
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <div class="more-cameras">
+      <button type="button" onClick={() => setOpen(!isOpen)} aria-expanded={isOpen} data-more-cameras>
+        {t('find.add')}
+      </button>
+      {isOpen ? <AddCamera /> : null}
+      {isOpen ? <TakeBack told={told} /> : null}
+      {isWhole(told) ? null : (
+        <details data-left>
+          <summary>{t('first.left')}</summary>
+          <FirstSteps told={told} />
+        </details>
+      )}
+    </div>
   );
 }
 

@@ -1,4 +1,4 @@
-// The fleet: cameras, buttons, gauges and drones; whoever is silent or weak first, and one of them whole beside the list.
+// The fleet: cameras, buttons, gauges, drones and loudspeakers; whoever is silent or weak first, and one of them whole beside the list.
 
 import { signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
@@ -96,7 +96,7 @@ function List() {
           <States row={row} />,
           row.where,
           row.battery === undefined ? '' : `${row.battery} %`,
-          row.heard === undefined ? (row.kind === 'camera' ? '' : t('system.never')) : ago(row.heard),
+          row.heard === undefined ? (row.kind === 'camera' || row.kind === 'speaker' ? '' : t('system.never')) : ago(row.heard),
         ]}
       />
     </section>
@@ -155,6 +155,9 @@ function Facts({ row }: { row: FleetRow }) {
     [t('fleet.skipped'), camera === undefined ? undefined : t('fleet.of', { n: camera.skipped, all: camera.frames })],
     [t('fleet.clock'), camera?.clock_off_s === undefined ? undefined : t('time.s', { n: camera.clock_off_s })],
     [t('fleet.cost'), camera === undefined ? undefined : t('time.s', { n: Math.round(camera.cpu_s) })],
+    [t('fleet.said'), row.speaker === undefined ? undefined : String(row.speaker.said)],
+    [t('fleet.unsaid'), row.speaker === undefined ? undefined : String(row.speaker.expired)],
+    [t('fleet.owed'), row.speaker === undefined ? undefined : String(row.speaker.pending)],
     [t('fleet.height'), drone?.height_m === undefined ? undefined : `${drone.height_m} m`],
     [t('case.number'), row.id],
   ];

@@ -1,13 +1,13 @@
-// Cameras, drones, buttons and gauges as one list: whoever is silent or weak stands first.
+// Cameras, drones, buttons, gauges and loudspeakers as one list: whoever is silent or weak stands first.
 
 import { computed } from '@preact/signals';
 import type { Health } from './map_shapes';
-import { cameras, devices, rain, siteMap, type Gauge, type MapSource } from './site_map';
+import { cameras, devices, rain, siteMap, speakers, type Gauge, type MapSource, type Speaker } from './site_map';
 import { drones, open } from './state';
 import { at } from './time';
 import type { Case, Device, Drone } from './types';
 
-export const KINDS = ['camera', 'button', 'gauge', 'drone', 'unknown'] as const;
+export const KINDS = ['camera', 'button', 'gauge', 'drone', 'speaker', 'unknown'] as const;
 export type FleetKind = (typeof KINDS)[number];
 
 export interface FleetRow {
@@ -29,15 +29,16 @@ export interface FleetRow {
   gauge?: Gauge | undefined;
   drone?: Drone | undefined;
   device?: Device | undefined;
+  speaker?: Speaker | undefined;
 }
 
-const ILL = new Set(['silent', 'tamper', 'stuck', 'down']);
-const WEAK = new Set(['battery', 'weak', 'unclear', 'doubtful']);
+const ILL = new Set(['silent', 'tamper', 'stuck', 'down', 'unanswering']);
+const WEAK = new Set(['unsaid', 'battery', 'weak', 'unclear', 'doubtful']);
 
 function healthOf(states: readonly string[]): Health {
   if (states.some((state) => ILL.has(state))) return 'ill';
   if (states.some((state) => WEAK.has(state))) return 'weak';
-  return states.includes('unheard') || states.includes('unknown') ? 'unheard' : 'fine';
+  return states.includes('unheard') || states.includes('unspoken') || states.includes('unknown') ? 'unheard' : 'fine';
 }
 
 const RANK: Record<Health, number> = { ill: 0, weak: 1, unheard: 2, fine: 3 };
@@ -74,6 +75,13 @@ function ofGauge(one: Gauge): FleetRow {
   return { ...row(one.id, 'gauge', one.name, states.length === 0 ? ['fine'] : states, listed(one.id)), heard: one.last_at, gauge: one };
 }
 
+/** One that never had to say anything is not known to work. */
+function ofSpeaker(one: Speaker): FleetRow {
+  const source = listed(one.id);
+  const states = [...(one.up ? [] : ['unanswering']), ...(one.expired > 0 ? ['unsaid'] : []), ...(one.up && one.expired === 0 && one.said === 0 ? ['unspoken'] : [])];
+  return { ...row(one.id, 'speaker', source?.name ?? '', states.length === 0 ? ['fine'] : states, source), speaker: one };
+}
+
 /** All of them; of two that are alike the one that is not well for longer first. */
 export const fleet = computed<readonly FleetRow[]>(() => {
   const all: FleetRow[] = [];
@@ -88,6 +96,7 @@ export const fleet = computed<readonly FleetRow[]>(() => {
     all.push({ ...row(one.id, 'camera', source?.name ?? '', [one.up ? 'fine' : 'down'], source) });
   }
   for (const one of rain.value?.gauges ?? []) all.push(ofGauge(one));
+  for (const one of speakers.value) all.push(ofSpeaker(one));
   for (const source of siteMap.value?.sources ?? []) {
     if (source.kind !== 'drone') continue;
     const drone = drones.value.find((one) => one.id === source.id);

@@ -2,7 +2,7 @@
 
 import { colour } from './theme';
 
-export type ThingKind = 'camera' | 'drone' | 'button' | 'gauge' | 'incident';
+export type ThingKind = 'camera' | 'drone' | 'button' | 'gauge' | 'speaker' | 'incident';
 /** `ill` needs somebody; `weak` works still; `unheard` was never heard. */
 export type Health = 'fine' | 'weak' | 'ill' | 'unheard';
 
@@ -30,6 +30,8 @@ function outline(pen: CanvasRenderingContext2D, kind: ThingKind, severity: numbe
       return to([[0, -1.15], [0.55, -0.3], [0.85, 0.35], [0.55, 0.9], [0, 1.1], [-0.55, 0.9], [-0.85, 0.35], [-0.55, -0.3]]);
     case 'drone':
       return to([[0, -1.2], [1.1, 1], [0, 0.5], [-1.1, 1]]);
+    case 'speaker':
+      return to([[-1, -0.4], [-0.3, -0.4], [0.7, -1.1], [0.7, 1.1], [-0.3, 0.4], [-1, 0.4]]);
     case 'incident':
       if (severity === 1) return to([[0, -1.25], [1.25, 0], [0, 1.25], [-1.25, 0]]);
       if (severity === 2) return to([[0, -1.2], [1.15, 0.9], [-1.15, 0.9]]);

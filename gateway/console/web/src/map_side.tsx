@@ -155,7 +155,7 @@ function Search({ show }: { show: (id: string) => void }) {
   );
 }
 
-const LAYERS: ThingKind[] = ['incident', 'camera', 'button', 'gauge', 'drone'];
+const LAYERS: ThingKind[] = ['incident', 'camera', 'button', 'gauge', 'drone', 'speaker'];
 const HEALTHS: [Health, Key][] = [
   ['fine', 'health.fine'],
   ['weak', 'health.weak'],

@@ -19,6 +19,7 @@ const RIGHTS = {
   figures: ['officer', 'worker', 'commander', 'auditor'],
   cameras: ['officer', 'worker', 'commander', 'installer', 'wall'],
   rules: ['commander', 'installer'],
+  install: ['installer'],
   accounts: ['commander', 'installer'],
   walls: ['commander'],
 } as const satisfies Record<string, readonly AccountRole[]>;

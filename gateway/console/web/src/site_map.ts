@@ -23,6 +23,9 @@ export interface SiteMap { place?: [number, number]; ground?: { url: string; cor
 
 export interface Camera { id: string; up: boolean; looks: string; frames: number; skipped: number; lag_s: number; clock_off_s?: number; cpu_s: number }
 
+/** What it took and did not say in time, since the gateway started. */
+export interface Speaker { id: string; up: boolean; said: number; expired: number; pending: number }
+
 export interface Named { zh: string; en: string }
 export interface Gauge {
   id: string;
@@ -45,6 +48,7 @@ export interface Rain { at: string; postures: string[]; gauges: Gauge[]; grades_
 export const siteMap = signal<SiteMap | null>(null);
 export const devices = signal<readonly Device[]>([]);
 export const cameras = signal<readonly Camera[]>([]);
+export const speakers = signal<readonly Speaker[]>([]);
 export const rain = signal<Rain | null>(null);
 /** The latest try to read one of them failed. */
 export const isUnread = signal(false);
@@ -59,7 +63,7 @@ async function read(): Promise<void> {
       if (JSON.stringify(next) !== JSON.stringify(siteMap.value)) siteMap.value = next;
     }),
     call<{ devices: Device[] }>('GET', '/api/v1/devices').then((next) => (devices.value = next.devices)),
-    call<{ cameras: Camera[]; drones: Drone[] }>('GET', '/api/v1/fleet').then((next) => ([cameras.value, drones.value] = [next.cameras, next.drones])),
+    call<{ cameras: Camera[]; drones: Drone[]; speakers?: Speaker[] }>('GET', '/api/v1/fleet').then((next) => ([cameras.value, drones.value, speakers.value] = [next.cameras, next.drones, next.speakers ?? []])),
     call<Rain>('GET', '/api/v1/rain').then((next) => (rain.value = next)),
   ];
   const done = await Promise.allSettled(told);
