@@ -184,6 +184,28 @@ async fn l2_a_case_goes_on_though_the_file_of_grids_is_replaced() {
     gateway.must_stop_sound().await;
 }
 
+/// A calendar of last year: `check` says to when it reaches, a running gateway that it is over, and cases go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calendar_that_has_ended_is_said_and_the_case_goes_on() {
+    let receiver = Receiver::start().await;
+    let site = site(&receiver, "1h", "1h")
+        .set("handle", "3d")
+        .section("[life]")
+        .set("calendar", "days.csv");
+    let folder = tempfile::tempdir().unwrap();
+    let days = "date,day\n2020-10-01,rest\n2020-12-31,through\n";
+    std::fs::write(folder.path().join("days.csv"), days).unwrap();
+    let mut gateway = Launch::of(&site).in_folder(folder).start().await;
+    gateway.readiness(200, "it reached to 2020-12-31: since then Monday to Friday count").await;
+    gateway.command("check", &[]).must_say(0, ["reaches to 2020-12-31"]);
+    gateway.press("btn-1", "p1");
+    let id = receiver.opened(0).await;
+    let sent = say(&gateway, &id, "dispatched", "李建国").await;
+    assert_eq!(sent["deadline"]["step"]["for"], "handle", "{sent}");
+    say(&gateway, &id, "closed", "李建国").await;
+    gateway.must_stop_sound().await;
+}
+
 #[test]
 fn what_is_wrong_with_limits_and_their_calendar_is_a_line_with_its_place() {
     let checked = check(
