@@ -20,7 +20,7 @@ const hostOf = (url: string): string => url.replace(/^.*:\/\//, '').replace(/[/?
 /** `camera-192-0-2-11`, and a number where there is one already. */
 function freshId(url: string): string {
   const taken = new Set((cameras.value?.cameras ?? []).map((one) => one.id));
-  const plain = `camera-${hostOf(url).replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, '')}`.slice(0, 50).replace(/-$/, '');
+  const plain = `camera-${hostOf(url).replace(/:\d+$/, '').replace(/[^A-Za-z0-9]+/g, '-').replace(/^-|-$/g, '')}`.slice(0, 50).replace(/-$/, '');
   for (let n = 1; ; n += 1) {
     const id = n === 1 ? plain : `${plain}-${n}`;
     if (!taken.has(id)) return id;
