@@ -19,6 +19,7 @@ mod supervise;
 mod task;
 mod threads;
 mod turns_of_incidents;
+mod wiping_heap;
 
 pub use bucket::Bucket;
 pub use client_ids::ClientIds;
@@ -39,3 +40,4 @@ pub use report::{Reporter, ask};
 pub use supervise::{caught, panic_text, supervised};
 pub use task::{Task, stopped};
 pub use threads::{ThreadGroup, spawn};
+pub use wiping_heap::{wipe_freed_memory, wipe_stack};

@@ -41,7 +41,7 @@ mod things;
 mod titles;
 
 pub use config::{Config, TestWindow};
-pub use desk::{Desk, Directory, Effects, EvidenceJob};
+pub use desk::{Desk, Directory, Effects, EvidenceJob, PresencePlace};
 pub use fusion::Join;
 pub use life::{Config as LifeConfig, Contact, LimitRow, Limits};
 pub use memory::Remembers;
