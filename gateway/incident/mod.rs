@@ -28,6 +28,8 @@ mod tests_life;
 #[cfg(test)]
 mod tests_limits;
 #[cfg(test)]
+mod tests_presence;
+#[cfg(test)]
 mod tests_presses;
 #[cfg(test)]
 mod tests_random;

@@ -288,6 +288,7 @@ export const en: Words = {
   'source.gateway': 'Gateway',
   'source.unknown': 'Unlisted device',
   'source.speaker': 'Loudspeaker',
+  'source.presence': 'Device count',
   'source.resident': 'Resident’s report',
 
   'object.person': 'person',

@@ -286,6 +286,7 @@ export const zh = {
   'source.gateway': '网关',
   'source.unknown': '未登记设备',
   'source.speaker': '广播',
+  'source.presence': '人数统计点',
   'source.resident': '居民上报',
 
   'object.person': '人',
