@@ -22,7 +22,9 @@ impl Planted {
     fn new(count: usize, random: bool) -> Self {
         let mut state = seed() ^ if random { 0x9e37_79b9 } else { 0x85eb_ca6b };
         let mut byte = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 56) as u8
         };
         let mut address = || {
@@ -175,7 +177,8 @@ async fn p10_devices_become_numbers_and_no_address_is_left_in_folder_log_or_memo
     }
     for one in &people.all[..3] {
         let text = Planted::written(one, ":");
-        broker.publish(&format!("wifi/square/{text}"), format!(r#"{{"id":"{text}","mac_type":1}}"#));
+        broker
+            .publish(&format!("wifi/square/{text}"), format!(r#"{{"id":"{text}","mac_type":1}}"#));
     }
     // What cannot be read, is kept by the broker, or is too large, is not told either.
     let secret = Planted::written(&people.all[5], ":");
@@ -208,7 +211,10 @@ async fn p10_devices_become_numbers_and_no_address_is_left_in_folder_log_or_memo
     let (status, told) = gateway.get("/api/v1/presence").await;
     assert_eq!(status, 200);
     let of_square = &told["places"][0]["periods"][0];
-    assert_eq!((&of_square["devices"], &of_square["fixed"]), (&json!(devices), &json!("<10")));
+    assert_eq!(
+        (&of_square["devices"], &of_square["fixed"]),
+        (&json!(devices as u64), &json!("<10"))
+    );
     assert_eq!(told["places"][1]["periods"][0]["devices"], "<10", "{told}");
     gateway.press("b-gate", "2");
     let call = receiver.wait("the call", |data| is_of(data, "emergency-button", "b-gate")).await;

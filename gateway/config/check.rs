@@ -186,6 +186,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let buttons = [only(typed.buttons), only(listed.rows)].concat();
 
     doors::check_intake(document, typed.intake.as_ref(), buttons.len() + typed.gauges.len());
+    presence::check_users(document, &typed.presence, &buttons);
     doors::check_users(document, typed.intake.as_ref(), &buttons, &typed.gauges);
 
     let wake_cameras = wake_cameras(&site, &buttons, &typed.cameras);

@@ -1,6 +1,6 @@
 //! What is wrong between places at which devices are counted, brokers and the intake.
 
-use super::{problem::did_you_mean, read::Document, sections::Items};
+use super::{button::ButtonConfig, problem::did_you_mean, read::Document, sections::Items};
 use crate::sources::{intake, mqtt, presence};
 
 /// A hundred would be a plan of who walks where.
@@ -42,6 +42,24 @@ pub(super) fn check(
     }
 }
 
+/// What a sensor's user says is never read as a press: no button may be his.
+pub(super) fn check_users(
+    document: &mut Document<'_>,
+    places: &Items<presence::Config>,
+    buttons: &[ButtonConfig],
+) {
+    for (index, place) in places {
+        let own = |button: &&ButtonConfig| button.user.is_some() && button.user == place.user;
+        if let Some(button) = buttons.iter().find(own) {
+            let message = format!(
+                "button {} speaks as him too: its presses would be counted as a sensor's, and call nobody",
+                button.id
+            );
+            document.problem(&["presence", index, "user"], message, None);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::config::{env::FixedEnvironment, parse};
@@ -79,6 +97,10 @@ mod tests {
             (
                 format!("{BROKER}{PLACE}broker = \"yard\"\nk = 9\n"),
                 "presence[1].k: 9 would tell of so few that each is known: at least 10",
+            ),
+            (
+                "[intake]\nallow_anonymous = true\n[[presence]]\nid = \"p\"\nuser = \"u\"\n[[button]]\nid = \"b\"\nuser = \"u\"\n".into(),
+                "presence[1].user: button b speaks as him too",
             ),
             (
                 format!("{BROKER}{PLACE}broker = \"yard\"\n[[button]]\nid = \"p\"\n"),

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AnnounceOrder, Arrival, DeviceReport, DismissReason, DrillOrder, Evidence, EvidenceId,
-    GaugeReport, IncidentId, Kind, Missed, Now, Pose, PostureOrder, PresenceCount, Receipt, ReplyTo,
-    ReplyVia, ResidentReport, SourceId, Stamp, TrackFrame, Unreadable,
+    GaugeReport, IncidentId, Kind, Missed, Now, Pose, PostureOrder, PresenceCount, Receipt,
+    ReplyTo, ReplyVia, ResidentReport, SourceId, Stamp, TrackFrame, Unreadable,
 };
 
 /// One thing reported or seen.

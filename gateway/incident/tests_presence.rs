@@ -46,7 +46,7 @@ fn desk() -> Desk {
 
 fn now(second: i64) -> Now {
     let wall: Timestamp = "2026-07-01T03:00:00Z".parse().unwrap();
-    let mono_ms = 1_000_000 + second as u64 * 1_000;
+    let mono_ms = u64::try_from(1_000_000 + second * 1_000).unwrap();
     Now { wall: wall + SignedDuration::from_secs(second), mono_ms }
 }
 
@@ -138,10 +138,8 @@ fn a_crowd_has_it_beside_the_cameras_count_and_a_notice_of_a_lane_has_not() {
         let mut desk = desk();
         count(&mut desk, "square", Some(120), 0);
         let (at, source) = (Stamp::of_gateway(now(5)), SourceId::from("cam"));
-        let finding = Finding {
-            severity: Severity::NOTICE,
-            ..Finding::of_a_part(&source, at, kind, "why")
-        };
+        let finding =
+            Finding { severity: Severity::NOTICE, ..Finding::of_a_part(&source, at, kind, "why") };
         let entries = desk.tick(now(5), vec![finding]).entries;
         assert_eq!(opened(&entries) != &Value::Null, is_told, "{kind:?}");
     }

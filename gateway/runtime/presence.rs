@@ -34,8 +34,7 @@ pub(super) fn configure(shared: &Shared, old: &Config, new: &Config) {
     shared.presence.configure(&new.presence, shared.clock.now());
     let of_old = old.presence.iter().map(|place| &place.id);
     for id in of_old.filter(|id| !new.presence.iter().any(|place| place.id == **id)) {
-        let metrics =
-            [Metric::PresenceMessages, Metric::PresenceUnread, Metric::PresenceDevices];
+        let metrics = [Metric::PresenceMessages, Metric::PresenceUnread, Metric::PresenceDevices];
         shared.registry.forget(&metrics, id);
     }
 }

@@ -114,8 +114,7 @@ pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String
     };
     let mut run = ReplayRun {
         core: Core::new(&config, &context, clock.now(), IdMint::new(seed(&opened.store))),
-        dialects: dialects(&config)
-            .with_presence(PresenceTally::of(&config.presence, clock.now())),
+        dialects: dialects(&config).with_presence(PresenceTally::of(&config.presence, clock.now())),
         evidence_worker: EvidenceWorker {
             store: opened.store.clone(),
             rings,

@@ -113,8 +113,7 @@ impl RecordedMessage {
         match self {
             Self::Mqtt { topic, retained, .. } => {
                 let (payload, retained) = (payload.as_slice(), *retained);
-                let heard =
-                    Heard { topic, payload, retained, cut: false, via: VIA, user: None };
+                let heard = Heard { topic, payload, retained, cut: false, via: VIA, user: None };
                 if let Some(of_a_sensor) = codecs.presence().take(&heard, now, &NoMeter) {
                     return of_a_sensor;
                 }

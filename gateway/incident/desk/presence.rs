@@ -46,9 +46,9 @@ impl Desk {
         }
         let found = self.counted_places().filter_map(|(at, count)| {
             let info = self.directory.sources.get(&at.id)?;
-            let away = place.zip(info.place.as_ref()).map(|(here, there)| {
-                distance_m([here.lon, here.lat], [there.lon, there.lat])
-            });
+            let away = place
+                .zip(info.place.as_ref())
+                .map(|(here, there)| distance_m([here.lon, here.lat], [there.lon, there.lat]));
             let near = away.filter(|metres| *metres <= at.within_m);
             let of_grid = || {
                 let own = info.grid.as_ref().zip(grid);
@@ -56,9 +56,9 @@ impl Desk {
             };
             Some((near.or_else(of_grid)?, info, count))
         });
-        let nearest = found
-            .filter(|(_, _, count)| count.is_fresh(now.wall))
-            .min_by(|(a, one, _), (b, other, _)| a.total_cmp(b).then_with(|| one.id.cmp(&other.id)));
+        let nearest = found.filter(|(_, _, count)| count.is_fresh(now.wall)).min_by(
+            |(a, one, _), (b, other, _)| a.total_cmp(b).then_with(|| one.id.cmp(&other.id)),
+        );
         let Some((_, info, count)) = nearest else { return detail };
         let Some(numbers) = count.numbers else { return detail };
         let told = serde_json::json!({

@@ -11,8 +11,19 @@ use zeroize::Zeroize;
 
 /// Keys that hold the address of a device, small and without `_` and `-`.
 const ADDRESS_KEYS: [&str; 13] = [
-    "mac", "macaddress", "macaddr", "addr", "address", "id", "sta", "client", "clientmac", "src",
-    "source", "sourcemac", "device",
+    "mac",
+    "macaddress",
+    "macaddr",
+    "addr",
+    "address",
+    "id",
+    "sta",
+    "client",
+    "clientmac",
+    "src",
+    "source",
+    "sourcemac",
+    "device",
 ];
 /// Keys of what hears: an address there is a sensor's or an access point's.
 const HEARING_KEYS: [&str; 9] =
@@ -124,9 +135,8 @@ impl Reader<'_> {
     /// A line of text: an address among its columns, and perhaps how strong it was.
     fn line(&mut self, line: &str) {
         let columns = || line.split([',', ';', ' ', '\t', '|', '"', '\'']).map(str::trim);
-        let rssi = columns().find_map(|column| {
-            column.parse::<i64>().ok().filter(|dbm| (-120..0).contains(dbm))
-        });
+        let rssi = columns()
+            .find_map(|column| column.parse::<i64>().ok().filter(|dbm| (-120..0).contains(dbm)));
         if let Some(address) = columns().find(|column| parsed(column).is_some()) {
             self.text(address, rssi, None);
         }
@@ -197,7 +207,8 @@ mod tests {
             let text = one.address.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
             all.push((text, one.random));
         };
-        read((topic, payload.as_bytes()), rssi_min, &mut tell).unwrap_or_else(|why| panic!("{payload}: {why}"));
+        read((topic, payload.as_bytes()), rssi_min, &mut tell)
+            .unwrap_or_else(|why| panic!("{payload}: {why}"));
         all
     }
 

@@ -109,9 +109,9 @@ impl Config {
         for topic in &self.topics {
             if let Some(what) = topic_filter::problem(topic) {
                 wrong("topics", format!("`{topic}`: {what}"));
-            } else if topic_filter::overlaps(topic, "gridpost/+/button/#") {
+            } else if topic_filter::overlaps(topic, "gridpost/#") {
                 let message = format!(
-                    "`{topic}`: buttons speak there; what sensors say has topics of its own"
+                    "`{topic}`: buttons, gauges and replies speak there; what sensors say has topics of its own"
                 );
                 wrong("topics", message);
             }
@@ -138,8 +138,7 @@ pub fn clashes<'c>(
     for (at, one) in places.iter().enumerate() {
         for other in &places[..at] {
             let shared = one.topics.iter().find(|topic| {
-                one.broker == other.broker
-                    && other.topics.iter().any(|theirs| topic_filter::overlaps(topic, theirs))
+                other.topics.iter().any(|theirs| topic_filter::overlaps(topic, theirs))
             });
             if let Some(topic) = shared {
                 let message = format!(
@@ -156,7 +155,10 @@ pub fn clashes<'c>(
     for (id, topics) in brokers {
         for (at, one) in places.iter().enumerate() {
             let taken = one.topics.iter().find_map(|topic| {
-                topics.iter().find(|asked| topic_filter::overlaps(topic, asked)).map(|by| (topic, by))
+                topics
+                    .iter()
+                    .find(|asked| topic_filter::overlaps(topic, asked))
+                    .map(|by| (topic, by))
             });
             if let Some((topic, by)) = taken {
                 let message = format!(
@@ -196,6 +198,7 @@ mod tests {
             ("topics = [\"a/#/b\"]", "topics"),
             ("topics = [\"#\"]", "topics"),
             ("topics = [\"gridpost/demo/button/x\"]", "topics"),
+            ("topics = [\"+/demo/reply\"]", "topics"),
             ("user = \"u\"\nbroker = \"b\"", "broker"),
         ] {
             let problems = place(more).problems();
@@ -218,14 +221,14 @@ mod tests {
     fn a_message_is_counted_at_one_place_and_kept_by_no_broker() {
         let one = place("topics = [\"wifi/+/probe\"]\nbroker = \"yard\"\nuser = \"u\"");
         let other = Config { id: "gate".into(), topics: vec!["wifi/#".into()], ..one.clone() };
-        let far = Config { broker: None, user: None, ..other.clone() };
+        let far = Config { topics: vec!["ble/#".into()], user: None, ..other.clone() };
         let none = std::iter::empty;
         let told = clashes(&[&one, &other], none());
-        assert_eq!(told.iter().map(|(at, key, _)| (*at, *key)).collect::<Vec<_>>(), [
-            (1, "topics"),
-            (1, "user")
-        ]);
-        assert!(clashes(&[&one, &far], none()).is_empty(), "the intake is another way in");
+        assert_eq!(
+            told.iter().map(|(at, key, _)| (*at, *key)).collect::<Vec<_>>(),
+            [(1, "topics"), (1, "user")]
+        );
+        assert!(clashes(&[&one, &far], none()).is_empty());
         let all = ["#".to_owned()];
         let some = ["gridpost/demo/button/+".to_owned(), "zigbee2mqtt/#".to_owned()];
         assert_eq!(clashes(&[&one], [("yard", &all[..])].into_iter()).len(), 1);

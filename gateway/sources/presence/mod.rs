@@ -73,6 +73,11 @@ impl PresenceTally {
 
     /// Takes other places; those that stay as they were go on.
     pub fn configure(&self, configs: &[Config], now: Now) {
+        self.configure_locked(configs, now);
+        wipe_stack();
+    }
+
+    fn configure_locked(&self, configs: &[Config], now: Now) {
         let mut places = lock(&self.places);
         let mut old = std::mem::take(&mut places.all);
         for config in configs {
@@ -116,7 +121,12 @@ impl PresenceTally {
             meter.add(Metric::PresenceUnread, id, 1);
             let said = said.get_or_insert_with(|| Rarely::every(SAID_EVERY));
             if let Some(more) = said.say() {
-                tracing::warn!(place = id, reason, more, "presence: a sensor's message was not counted; nothing of it is kept");
+                tracing::warn!(
+                    place = id,
+                    reason,
+                    more,
+                    "presence: a sensor's message was not counted; nothing of it is kept"
+                );
             }
         }
         // A retained message shows no life.
@@ -127,6 +137,12 @@ impl PresenceTally {
     /// What the passing of time leads to: the numbers of periods that are over, for rules and desk and `/metrics`, and
     /// sensors of which nothing could be read.
     pub fn end_periods(&self, now: Now, meter: &dyn Meter) -> Vec<Observation> {
+        let ended = self.end_locked(now, meter);
+        wipe_stack();
+        ended
+    }
+
+    fn end_locked(&self, now: Now, meter: &dyn Meter) -> Vec<Observation> {
         let mut places = lock(&self.places);
         let Places { all, ended, .. } = &mut *places;
         for place in all.iter_mut() {

@@ -89,12 +89,10 @@ mod tests {
         }
         (0..25).for_each(|n| period.take(&device(n, true)));
         let told = period.end(10, || 9);
-        assert_eq!((told.devices, told.fixed, told.random, told.more), (
-            DevicesTold::About(40),
-            DevicesTold::About(10),
-            DevicesTold::About(20),
-            false
-        ));
+        assert_eq!(
+            (told.devices, told.fixed, told.random, told.more),
+            (DevicesTold::About(40), DevicesTold::About(10), DevicesTold::About(20), false)
+        );
     }
 
     #[test]

@@ -12,7 +12,10 @@ fn config(more: &str) -> Config {
 }
 
 fn at(second: u64) -> Now {
-    Now { wall: Timestamp::from_second(1_780_000_200 + second as i64).unwrap(), mono_ms: second * 1_000 }
+    Now {
+        wall: Timestamp::from_second(1_780_000_200 + second as i64).unwrap(),
+        mono_ms: second * 1_000,
+    }
 }
 
 fn heard<'h>(topic: &'h str, payload: &'h str) -> Heard<'h> {
@@ -21,12 +24,24 @@ fn heard<'h>(topic: &'h str, payload: &'h str) -> Heard<'h> {
 }
 
 fn device(n: u32) -> String {
-    format!(r#"{{"mac":"a4:19:08:{:02x}:{:02x}:{:02x}","rssi":-60}}"#, n >> 16, n >> 8 & 255, n & 255)
+    format!(
+        r#"{{"mac":"a4:19:08:{:02x}:{:02x}:{:02x}","rssi":-60}}"#,
+        n >> 16,
+        n >> 8 & 255,
+        n & 255
+    )
 }
 
+/// How many observations it leads to.
 fn say(tally: &PresenceTally, n: u32, now: Now) -> usize {
     let text = device(n);
     tally.take(&heard("wifi/square/1", &text), now, &NoMeter).map_or(0, |said| said.len())
+}
+
+fn say_all(tally: &PresenceTally, devices: std::ops::Range<u32>, now: Now) {
+    for n in devices {
+        say(tally, n, now);
+    }
 }
 
 fn counts(all: Vec<Observation>) -> Vec<PresenceCount> {
@@ -40,7 +55,7 @@ fn counts(all: Vec<Observation>) -> Vec<PresenceCount> {
 #[test]
 fn a_period_is_told_when_it_is_over_and_never_before() {
     let tally = PresenceTally::of(&[config(SQUARE)], at(0));
-    (0..34).for_each(|n| drop(say(&tally, n, at(10))));
+    say_all(&tally, 0..34, at(10));
     assert!(counts(tally.end_periods(at(599), &NoMeter)).is_empty());
     assert!(tally.told()[0].1.is_empty(), "nor to who asks");
     let told = counts(tally.end_periods(at(600), &NoMeter));
@@ -51,7 +66,7 @@ fn a_period_is_told_when_it_is_over_and_never_before() {
     assert_eq!((told[0].from, told[0].until), (at(0).wall, at(600).wall));
     assert_eq!(tally.told()[0].1, told, "the same number for everybody");
     // The next one begins with nobody, and the same devices are new.
-    (0..9).for_each(|n| drop(say(&tally, n, at(700))));
+    say_all(&tally, 0..9, at(700));
     let told = counts(tally.end_periods(at(1_200), &NoMeter));
     assert_eq!(told[0].numbers.unwrap().devices, DevicesTold::FewerThan(10));
     let told = counts(tally.end_periods(at(1_800), &NoMeter));
@@ -61,8 +76,8 @@ fn a_period_is_told_when_it_is_over_and_never_before() {
 #[test]
 fn a_message_after_the_end_counts_for_the_next_period_though_nobody_looked() {
     let tally = PresenceTally::of(&[config(SQUARE)], at(0));
-    (0..50).for_each(|n| drop(say(&tally, n, at(599))));
-    (0..5).for_each(|n| drop(say(&tally, n, at(601))));
+    say_all(&tally, 0..50, at(599));
+    say_all(&tally, 0..5, at(601));
     let told = counts(tally.end_periods(at(602), &NoMeter));
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].numbers.unwrap().devices, DevicesTold::About(50));
@@ -119,7 +134,7 @@ fn a_sensor_of_which_nothing_can_be_read_is_told_without_a_word_of_it() {
 #[test]
 fn another_configuration_keeps_the_places_that_stay_and_forgets_the_others() {
     let tally = PresenceTally::of(&[config(SQUARE)], at(0));
-    (0..20).for_each(|n| drop(say(&tally, n, at(1))));
+    say_all(&tally, 0..20, at(1));
     let gate = config("id = \"gate\"\ntopics = [\"wifi/gate\"]");
     tally.configure(&[gate, config(SQUARE)], at(2));
     let told = counts(tally.end_periods(at(600), &NoMeter));

@@ -286,8 +286,7 @@ impl Subscriber {
 pub async fn fuzz_broker(stream: impl Wire + 'static) -> Result<(), String> {
     let topics = ["a/+".to_owned(), "b".to_owned()];
     let own = ("fuzz", None);
-    let mut session =
-        Subscriber::over(Box::new(stream), own, &topics, Keeping::Session).await?;
+    let mut session = Subscriber::over(Box::new(stream), own, &topics, Keeping::Session).await?;
     loop {
         if let Heard::Message(message) = session.next(true).await? {
             session.acknowledge(&message)?;

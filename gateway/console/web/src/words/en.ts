@@ -258,6 +258,8 @@ export const en: Words = {
   'case.department': 'Department',
   'case.source': 'Source',
   'case.seen': 'Seen',
+  'case.presence': 'Devices there',
+  'case.presence_of': '{n} ({name}, {at})',
   'case.began': 'Began',
   'case.opened': 'Opened',
   'case.ended': 'Ended',

@@ -256,6 +256,8 @@ export const zh = {
   'case.department': '承办部门',
   'case.source': '来源',
   'case.seen': '看到',
+  'case.presence': '在场设备',
+  'case.presence_of': '{n}（{name}，{at}）',
   'case.began': '发生',
   'case.opened': '立案',
   'case.ended': '停止',
