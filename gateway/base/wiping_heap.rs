@@ -93,7 +93,7 @@ mod tests {
 
     /// Lives as long as the process of this test alone does.
     #[test]
-    fn what_is_given_back_or_moved_is_overwritten_and_what_is_kept_is_not() {
+    fn what_moves_keeps_its_bytes_and_what_is_overwritten_has_none() {
         wipe_freed_memory();
         for bytes in [1usize, 17, 4_096, 100_000, WIPED_MAX] {
             let layout = Layout::from_size_align(bytes, 8).unwrap();

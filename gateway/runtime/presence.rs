@@ -69,3 +69,25 @@ pub(super) fn views(config: &Config, tally: &Arc<PresenceTally>) -> Vec<Presence
     };
     tally.told().into_iter().filter_map(view).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::dumpable_behavior;
+
+    use super::*;
+    use crate::config::{env::FixedEnvironment, parse};
+
+    /// A test is a process of its own here.
+    #[test]
+    fn p10_where_devices_are_counted_no_core_is_written_and_no_debugger_attaches() {
+        let of = |more: &str| {
+            let text = format!("[site]\nid = \"x\"\n[intake]\nallow_anonymous = true\n{more}");
+            let (config, problems) = parse("a.toml", &text, &FixedEnvironment::default());
+            keep_memory_private(&config.unwrap_or_else(|| panic!("{problems:?}")));
+            (dumpable_behavior().unwrap(), getrlimit(Resource::Core).current)
+        };
+        assert_eq!(of("").0, DumpableBehavior::Dumpable, "elsewhere a crash may be looked into");
+        let counted = of("[[presence]]\nid = \"p\"\ntopics = [\"a\"]\n");
+        assert_eq!(counted, (DumpableBehavior::NotDumpable, Some(0)));
+    }
+}
