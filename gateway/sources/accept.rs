@@ -4,7 +4,7 @@ use super::{
     Dialects,
     codecs::Message,
     limit::Limiter,
-    presence::Heard,
+    presence::SensorWord,
     rights::{Judged, Speaker, judge},
 };
 use crate::domain::{Body, DeviceReport, Meter, Metric, Now, Observation, Said};
@@ -24,7 +24,7 @@ pub(super) struct Sender<'s> {
 /// anything else is done with a message: its digest, its topic in the log, its payload in quarantine.
 pub(super) fn of_a_sensor(
     dialects: &Dialects,
-    heard: &Heard<'_>,
+    heard: &SensorWord<'_>,
     now: Now,
     meter: &dyn Meter,
 ) -> Option<Vec<Observation>> {

@@ -284,7 +284,7 @@ impl Source {
             via: &self.config.id,
         };
         let now = self.clock.now();
-        let heard = presence::Heard {
+        let heard = presence::SensorWord {
             topic: read.topic,
             payload: read.payload,
             retained: read.retained,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     codecs::{Codecs, Message},
-    presence::Heard,
+    presence::SensorWord,
     sl651,
 };
 use crate::domain::{Body, NoMeter, Now, Observation, SourceId, Stamp, Unreadable};
@@ -113,7 +113,8 @@ impl RecordedMessage {
         match self {
             Self::Mqtt { topic, retained, .. } => {
                 let (payload, retained) = (payload.as_slice(), *retained);
-                let heard = Heard { topic, payload, retained, cut: false, via: VIA, user: None };
+                let heard =
+                    SensorWord { topic, payload, retained, cut: false, via: VIA, user: None };
                 if let Some(of_a_sensor) = codecs.presence().take(&heard, now, &NoMeter) {
                     return of_a_sensor;
                 }

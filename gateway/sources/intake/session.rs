@@ -186,7 +186,7 @@ fn heard_of_a_sensor(
     cut: bool,
 ) -> Option<Vec<Observation>> {
     // Retained at the intake means nothing: it comes live from the device itself.
-    let heard = presence::Heard { topic, payload, retained: false, cut, via: "intake", user };
+    let heard = presence::SensorWord { topic, payload, retained: false, cut, via: "intake", user };
     of_a_sensor(&shared.dialects, &heard, shared.clock.now(), &*shared.meter)
 }
 

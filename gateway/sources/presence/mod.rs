@@ -35,7 +35,7 @@ const ENDED_MAX: usize = 256;
 const SAID_EVERY: Duration = Duration::from_secs(60);
 
 /// A message that came in, and as whose; never shown.
-pub struct Heard<'h> {
+pub struct SensorWord<'h> {
     pub topic: &'h str,
     /// As much of it as there is.
     pub payload: &'h [u8],
@@ -90,7 +90,12 @@ impl PresenceTally {
 
     /// Takes a message if it is a sensor's: what it leads to, perhaps nothing. `None`: it is no sensor's, and is for
     /// the codecs.
-    pub fn take(&self, heard: &Heard<'_>, now: Now, meter: &dyn Meter) -> Option<Vec<Observation>> {
+    pub fn take(
+        &self,
+        heard: &SensorWord<'_>,
+        now: Now,
+        meter: &dyn Meter,
+    ) -> Option<Vec<Observation>> {
         if !self.counts.load(Ordering::Relaxed) {
             return None;
         }
@@ -103,7 +108,7 @@ impl PresenceTally {
 
     fn take_locked(
         &self,
-        heard: &Heard<'_>,
+        heard: &SensorWord<'_>,
         now: Now,
         meter: &dyn Meter,
     ) -> Option<Vec<Observation>> {

@@ -16,7 +16,7 @@ pub(super) const ADDRESSES_MAX: usize = 50_000;
 const HASH_BYTES: usize = 8;
 
 /// One place in one period.
-pub(super) struct Period {
+pub(super) struct CountedPeriod {
     pub(super) number: i64,
     pub(super) from: Timestamp,
     salt: Zeroizing<[u8; 32]>,
@@ -25,7 +25,7 @@ pub(super) struct Period {
     more: bool,
 }
 
-impl Period {
+impl CountedPeriod {
     /// `salt`: chance that nobody else has.
     pub(super) fn begin(number: i64, from: Timestamp, salt: Zeroizing<[u8; 32]>) -> Self {
         let (fixed, random) = (HashSet::new(), HashSet::new());
@@ -72,8 +72,8 @@ impl Period {
 mod tests {
     use super::*;
 
-    fn period(salt: u8) -> Period {
-        Period::begin(0, Timestamp::UNIX_EPOCH, Zeroizing::new([salt; 32]))
+    fn period(salt: u8) -> CountedPeriod {
+        CountedPeriod::begin(0, Timestamp::UNIX_EPOCH, Zeroizing::new([salt; 32]))
     }
 
     fn device(n: u32, random: bool) -> Sighting {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Config, Heard, address, period::Period};
+use super::{Config, SensorWord, address, period::CountedPeriod};
 use crate::{
     domain::{
         Body, DeviceReport, Now, Observation, PresenceCount, PresenceNumbers, SourceId, Stamp,
@@ -21,7 +21,7 @@ const PERIODS_KEPT: usize = 144;
 pub(super) struct CountedPlace {
     pub(super) config: Config,
     sensors: Vec<WifiSensor>,
-    period: Period,
+    period: CountedPeriod,
     told: VecDeque<PresenceCount>,
 }
 
@@ -54,7 +54,7 @@ impl CountedPlace {
     }
 
     /// Which sensor says this.
-    pub(super) fn sensor_of(&self, heard: &Heard<'_>) -> Option<usize> {
+    pub(super) fn sensor_of(&self, heard: &SensorWord<'_>) -> Option<usize> {
         let Config { topics, user, .. } = &self.config;
         let by_user = user.is_some() && heard.user == user.as_deref();
         let by_topic = || topics.iter().position(|one| topic_filter::matches(one, heard.topic));
@@ -62,7 +62,7 @@ impl CountedPlace {
     }
 
     /// Counts what is in it; why it could not.
-    pub(super) fn read(&mut self, sensor: usize, heard: &Heard<'_>) -> Option<&'static str> {
+    pub(super) fn read(&mut self, sensor: usize, heard: &SensorWord<'_>) -> Option<&'static str> {
         let (period, sensor) = (&mut self.period, self.sensors.get_mut(sensor)?);
         let read = match (heard.retained, heard.cut) {
             (true, _) => Err("it is retained: the broker has kept it, and nobody knows since when"),
@@ -147,9 +147,9 @@ fn number_of(config: &Config, now: Now) -> i64 {
     now.wall.as_second().div_euclid(i64::from(config.period_s.max(1)))
 }
 
-fn begun(config: &Config, now: Now) -> Period {
+fn begun(config: &Config, now: Now) -> CountedPeriod {
     let mut chance: [u8; 32] = rand::random();
     let salt = Zeroizing::new(chance);
     chance.zeroize();
-    Period::begin(number_of(config, now), now.wall, salt)
+    CountedPeriod::begin(number_of(config, now), now.wall, salt)
 }

@@ -18,9 +18,9 @@ fn at(second: u64) -> Now {
     }
 }
 
-fn heard<'h>(topic: &'h str, payload: &'h str) -> Heard<'h> {
+fn heard<'h>(topic: &'h str, payload: &'h str) -> SensorWord<'h> {
     let payload = payload.as_bytes();
-    Heard { topic, payload, retained: false, cut: false, via: "b", user: None }
+    SensorWord { topic, payload, retained: false, cut: false, via: "b", user: None }
 }
 
 fn device(n: u32) -> String {
@@ -90,17 +90,17 @@ fn what_is_no_sensors_is_for_the_codecs_and_what_is_one_is_for_nobody_else() {
     let none = PresenceTally::default();
     assert!(none.take(&heard("wifi/square/1", &device(1)), at(0), &NoMeter).is_none());
     let tally = PresenceTally::of(&[config(SQUARE)], at(0));
-    let take = |heard: &Heard<'_>| tally.take(heard, at(1), &NoMeter);
+    let take = |heard: &SensorWord<'_>| tally.take(heard, at(1), &NoMeter);
     assert!(take(&heard("wifi/gate/1", &device(1))).is_none());
-    let by_user = Heard { user: Some("sniffer"), ..heard("any/topic", "rubbish") };
+    let by_user = SensorWord { user: Some("sniffer"), ..heard("any/topic", "rubbish") };
     assert!(take(&by_user).is_some(), "on any topic");
-    assert!(take(&Heard { user: Some("other"), ..heard("any/topic", "x") }).is_none());
+    assert!(take(&SensorWord { user: Some("other"), ..heard("any/topic", "x") }).is_none());
     for payload in ["", "rubbish", "{", "\u{0}", "a4:19:08:11:22:33"] {
         let all = take(&heard("wifi/square/a4:19:08:11:22:33", payload)).unwrap();
         let shown = format!("{all:?}");
         assert!(!shown.contains("a4:19") && !shown.contains("rubbish"), "{shown}");
     }
-    let cut = Heard { cut: true, ..heard("wifi/square/1", "x") };
+    let cut = SensorWord { cut: true, ..heard("wifi/square/1", "x") };
     assert!(take(&cut).is_some());
 }
 
@@ -108,7 +108,7 @@ fn what_is_no_sensors_is_for_the_codecs_and_what_is_one_is_for_nobody_else() {
 fn a_sensor_is_said_to_be_alive_now_and_then_and_not_by_what_a_broker_has_kept() {
     let tally = PresenceTally::of(&[config(SQUARE)], at(0));
     let text = device(1);
-    let kept = Heard { retained: true, ..heard("wifi/square/1", &text) };
+    let kept = SensorWord { retained: true, ..heard("wifi/square/1", &text) };
     assert_eq!(tally.take(&kept, at(0), &NoMeter).unwrap().len(), 0);
     assert_eq!(say(&tally, 1, at(1)), 1);
     assert_eq!((2..31).map(|s| say(&tally, 1, at(s))).sum::<usize>(), 0);
