@@ -12,6 +12,7 @@ mod diff;
 mod doors;
 mod drones;
 pub mod env;
+mod faces;
 mod fall_back;
 mod grids;
 mod id_text;
@@ -22,6 +23,7 @@ mod looks;
 mod neighbours;
 mod numbers;
 mod place;
+mod presence;
 mod problem;
 mod read;
 mod removal;
@@ -55,7 +57,7 @@ use crate::{
     incident,
     rules::{self, rain},
     sinks,
-    sources::{camera, codecs::ModelConfig, drone, intake, mqtt, sl651},
+    sources::{camera, codecs::ModelConfig, drone, intake, mqtt, presence as counted, sl651},
     store, vision,
 };
 
@@ -111,6 +113,8 @@ pub struct Config {
     /// Working days, of the file that `life` names.
     pub calendar: Arc<Calendar>,
     pub device_models: Vec<ModelConfig>,
+    /// Places at which devices are counted.
+    pub presence: Vec<counted::Config>,
     /// Button → cameras whose clips go with its presses; empty where the site does not allow it.
     pub press_cameras: HashMap<String, Vec<String>>,
     /// Button → cameras that wake at its presses.
@@ -245,6 +249,9 @@ struct Shape {
     /// Models of devices, and how a foreign JSON is read.
     #[serde(default)]
     device_model: Vec<ModelConfig>,
+    /// How many devices are where, by Wi-Fi sensors: numbers alone.
+    #[serde(default)]
+    presence: Vec<counted::Config>,
     /// Rain and water-level gauges.
     #[serde(default)]
     gauge: Vec<rain::GaugeConfig>,

@@ -113,6 +113,7 @@ fn each_foreign_package_has_one_home() {
         ("http_auth", "sources/onvif|media/digest_relay.rs|sinks/speaker/"),
         ("pinyin", "sinks/speaker/"),
         ("sha1", "sources/onvif"),
+        ("zeroize", "sources/presence/"),
         ("if_addrs", "sources/onvif"),
         ("rstar", "config/grids.rs"),
         ("csv", "config/list_rows.rs|figures/csv_text.rs"),

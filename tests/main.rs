@@ -125,6 +125,7 @@ mod pictures_recorded;
 mod platform_faults;
 mod playback;
 mod power_cut;
+mod presence;
 mod priorities;
 mod profiles;
 mod profiles_check;

@@ -20,6 +20,7 @@ mod task;
 mod threads;
 mod trial;
 mod turns_of_incidents;
+mod wiping_heap;
 
 pub use bucket::Bucket;
 pub use client_ids::ClientIds;
@@ -41,3 +42,4 @@ pub use supervise::{caught, panic_text, supervised};
 pub use task::{Task, stopped};
 pub use threads::{ThreadGroup, spawn};
 pub use trial::{Trial, trial};
+pub use wiping_heap::{wipe_freed_memory, wipe_stack};

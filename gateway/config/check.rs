@@ -8,10 +8,11 @@ use super::{
     calendar_file, datums,
     devices::{ListedButtons, check_buttons, check_models, press_cameras, wake_cameras},
     diff::Contents,
-    doors, drones, env,
+    doors, drones, env, faces,
     grids::Grids,
     id_text, looks, neighbours, numbers,
     place::Sources,
+    presence,
     read::Document,
     retention,
     roster::DutyConfig,
@@ -28,7 +29,7 @@ use crate::{
     incident,
     rules::{self, rain},
     sinks,
-    sources::{camera, codecs, drone, intake, mqtt, sl651},
+    sources::{camera, codecs, drone, intake, mqtt, presence as counted, sl651},
     store, vision,
 };
 
@@ -56,6 +57,7 @@ struct Typed {
     routing: Option<RoutingConfig>,
     duty: Option<DutyConfig>,
     device_models: Items<codecs::ModelConfig>,
+    presence: Items<counted::Config>,
     gauges: Items<rain::GaugeConfig>,
     rain: Option<rain::Config>,
     posture: Option<rain::PostureConfig>,
@@ -73,6 +75,7 @@ impl Typed {
             &mut self.drones,
             &mut self.gauges,
         );
+        datums::presence_to_wgs84(site, &mut self.presence);
     }
 
     /// One line a section: its name, and what it says of its own errors and warnings.
@@ -116,6 +119,7 @@ impl Typed {
             routing: document.one("routing", RoutingConfig::problems, nothing),
             duty: document.one("duty", nothing, nothing),
             device_models: document.each("device_model", codecs::problems, nothing),
+            presence: document.each("presence", counted::Config::problems, nothing),
             gauges: document.each("gauge", rain::GaugeConfig::problems, nothing),
             rain: document.one("rain", rain::Config::problems, nothing),
             posture: document.one("posture", rain::PostureConfig::problems, nothing),
@@ -147,6 +151,7 @@ fn camera_warnings(camera: &camera::Config) -> Vec<(&'static str, String)> {
 /// Reports everything that is wrong. None: some section cannot be made at all.
 pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let mut typed = Typed::read(document);
+    faces::refuse(document);
     document.check_sections();
     numbers::check(document);
     id_text::check(document);
@@ -163,6 +168,8 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let mut site = typed.site.take()?;
     site::check(document, &mut site);
     doors::check_brokers(document, &typed.mqtt, &site.id);
+    let doors = (&typed.mqtt, typed.intake.as_ref());
+    presence::check(document, &typed.presence, doors, &site.id);
     typed.convert_places(&mut site);
     let grids = site::read_grids(document, &site);
     let lists = (typed.routing.take()?, typed.duty.take()?);
@@ -179,6 +186,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let buttons = [only(typed.buttons), only(listed.rows)].concat();
 
     doors::check_intake(document, typed.intake.as_ref(), buttons.len() + typed.gauges.len());
+    presence::check_users(document, &typed.presence, &buttons);
     doors::check_users(document, typed.intake.as_ref(), &buttons, &typed.gauges);
 
     let wake_cameras = wake_cameras(&site, &buttons, &typed.cameras);
@@ -209,6 +217,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         life: typed.life?,
         routing,
         device_models: only(typed.device_models),
+        presence: only(typed.presence),
         sources: sources.all,
         grids: Arc::new(grids),
         in_effect: InEffect::default(),
@@ -240,6 +249,7 @@ fn places<'g>(
     sources.put_each(document, &typed.drones);
     sources.put_each(document, &typed.gauges);
     sources.put_each(document, &typed.speakers.all);
+    sources.put_each(document, &typed.presence);
     sources
 }
 

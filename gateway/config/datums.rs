@@ -5,7 +5,7 @@ use crate::{
     console::MapConfig,
     domain::Datum,
     rules::rain::GaugeConfig,
-    sources::{camera, drone},
+    sources::{camera, drone, presence},
 };
 
 /// All places of the configuration file, from here on in WGS 84.
@@ -30,6 +30,13 @@ pub(super) fn to_wgs84(
     cameras.iter_mut().for_each(|(_, one)| convert(&mut one.place, one.datum));
     drones.iter_mut().for_each(|(_, one)| convert(&mut one.place, one.datum));
     gauges.iter_mut().for_each(|(_, one)| convert(&mut one.place, one.datum));
+}
+
+/// Places at which devices are counted, from here on in WGS 84: they have no word of their own.
+pub(super) fn presence_to_wgs84(site: &SiteConfig, places: &mut Items<presence::Config>) {
+    for (_, one) in places {
+        one.place = one.place.map(|place| site.datum.to_wgs84(place));
+    }
 }
 
 /// A row of the list of buttons, from here on in WGS 84.

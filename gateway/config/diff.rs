@@ -62,6 +62,7 @@ impl Contents {
             .iter()
             .for_each(|model| contents.put("device_model", &model.id, model));
         config.rules.iter().for_each(|rule| contents.put("rule", &rule.id, rule));
+        config.presence.iter().for_each(|place| contents.put("presence", &place.id, place));
         let weather = &config.weather;
         weather.gauges.iter().for_each(|gauge| contents.put("gauge", &gauge.id, gauge));
         contents.put("rain", "", &weather.rain);

@@ -10,7 +10,7 @@ use crate::{
     domain::{Grid, Place, SourceInfo, SourceKind},
     rules::rain::GaugeConfig,
     sinks::SpeakerConfig,
-    sources::{camera, drone},
+    sources::{camera, drone, presence},
 };
 
 /// Which key, what is wrong, what was meant.
@@ -98,6 +98,7 @@ impl Placed<'_> {
             SourceKind::Drone => "drone",
             SourceKind::Gauge => "gauge",
             SourceKind::Speaker => "speaker",
+            SourceKind::Presence => "presence",
             _ => "button",
         }
     }
@@ -158,6 +159,12 @@ impl<'c> From<&'c GaugeConfig> for Placed<'c> {
 impl<'c> From<&'c SpeakerConfig> for Placed<'c> {
     fn from(one: &'c SpeakerConfig) -> Self {
         Self::new(SourceKind::Speaker, &one.id, &one.name, one.place, &one.grid)
+    }
+}
+
+impl<'c> From<&'c presence::Config> for Placed<'c> {
+    fn from(one: &'c presence::Config) -> Self {
+        Self::new(SourceKind::Presence, &one.id, &one.name, one.place, &one.grid)
     }
 }
 

@@ -30,6 +30,7 @@ mod overview;
 mod package;
 mod page;
 mod platform;
+mod presence;
 mod problem;
 mod proxies;
 mod query;
@@ -69,7 +70,8 @@ use crate::{
     base::Readiness,
     domain::{
         AccessNote, AnnounceOrder, Answer, CaseLines, Clock, DeviceTable, DroneView, EventContext,
-        Evidence, EvidenceId, IncidentId, Kind, PostureOrder, RainView, Record, Reply,
+        Evidence, EvidenceId, IncidentId, Kind, PostureOrder, PresenceView, RainView, Record,
+        Reply,
     },
     wire::{
         case_links::{BadLink, LinkOf, NoLink},
@@ -158,6 +160,8 @@ pub trait Backend: CameraDesk + Clone + Send + Sync + 'static {
     fn speaker_views(&self) -> Vec<SpeakerView>;
     /// Where each drone was last, by id; one that never told it is not in it. `None`: the gateway stops.
     fn drone_views(&self) -> impl Future<Output = Option<Vec<DroneView>>> + Send;
+    /// How many devices were where, in periods that are over.
+    fn presence(&self) -> Vec<PresenceView>;
     /// How many are on duty then by the roster who may decide or help to: grid workers left out.
     fn officers_on_duty(&self, at: jiff::Timestamp) -> usize;
     /// By the wall clock.

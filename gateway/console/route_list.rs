@@ -138,6 +138,13 @@ pub(super) const ROUTES: &[Route] = &[
         "how cameras, drones and loudspeakers are now",
     ),
     get(
+        RouteId::Presence,
+        "/api/v1/presence",
+        Inside(READERS, READ),
+        Json("Anything"),
+        "how many devices were where, in periods that are over; no address",
+    ),
+    get(
         RouteId::Map,
         "/api/v1/map",
         Inside(READERS, READ),

@@ -37,6 +37,7 @@ pub(super) enum RouteId {
     Map,
     MapGround,
     Fleet,
+    Presence,
     Announce,
     Cameras,
     FindCameras,

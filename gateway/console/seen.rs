@@ -16,7 +16,8 @@ use super::{
 use crate::{
     domain::{
         AccessNote, AnnounceOrder, Answer, CaseLines, DeviceTable, DroneView, EventContext,
-        Evidence, EvidenceId, IncidentId, PostureOrder, RainView, Record, Reply, SourceKind,
+        Evidence, EvidenceId, IncidentId, PostureOrder, PresenceView, RainView, Record, Reply,
+        SourceKind,
     },
     wire::case_links::{BadLink, LinkOf, NoLink},
 };
@@ -183,6 +184,12 @@ impl<B: Backend> Backend for Seen<B> {
     async fn drone_views(&self) -> Option<Vec<DroneView>> {
         let all = self.all.drone_views().await?;
         Some(if self.grids.is_none() { all } else { Vec::new() })
+    }
+
+    fn presence(&self) -> Vec<PresenceView> {
+        let mut all = self.all.presence();
+        all.retain(|place| self.is_own(place.grid.as_deref()));
+        all
     }
 
     fn officers_on_duty(&self, at: jiff::Timestamp) -> usize {

@@ -83,6 +83,9 @@ metrics! {
     Devices Gauge "gridpost_devices" ["state"] "Devices by state: fine, silent, battery, tamper, weak, unheard, unknown.";
     SignalsNotTaken Counter "gridpost_signals_not_taken_total" ["source"] "Observations not taken, nor acknowledged, while the disk had room for presses alone.";
     GaugeReports Counter "gridpost_gauge_reports_total" ["gauge"] "Reports of gauges taken, repeated ones too.";
+    PresenceMessages Counter "gridpost_presence_messages_total" ["place"] "Messages of the Wi-Fi sensors of a place.";
+    PresenceUnread Counter "gridpost_presence_unread_total" ["place"] "Of them those that were not counted: no address in them, retained, too large. Nothing of them is kept.";
+    PresenceDevices Gauge "gridpost_presence_devices" ["place"] "Devices in the last period that is over, as a multiple of ten; 0: too few to be told, or no sensor was heard.";
     Sl651Connections Gauge "gridpost_sl651_connections" [""] "Hydrological stations connected now.";
     Incidents Counter "gridpost_incidents_total" ["kind"] "Incidents opened.";
     Delivered Counter "gridpost_delivered_total" ["sink"] "Records delivered.";

@@ -36,6 +36,7 @@ mod observation;
 mod picture;
 mod place;
 mod posture;
+mod presence;
 mod press_identity;
 mod rain;
 mod receipt;
@@ -101,6 +102,9 @@ pub use observation::{
 pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
 pub use place::{Grid, GridWorker, Place, SourceInfo, SourceKind};
 pub use posture::{OrderTo, Posture, PostureOrder};
+pub use presence::{
+    DevicesTold, PresenceCount, PresenceNumbers, PresenceView, STEP as PRESENCE_STEP,
+};
 pub use press_identity::{Mark, PRESS_KNOWN_MS, PressIdentity, number_of, way_of};
 pub use rain::{
     GaugeView, GradeView, GridView, PointView, RainView, TestView, ThresholdView, Words,

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AnnounceOrder, Arrival, DeviceReport, DismissReason, DrillOrder, Evidence, EvidenceId,
-    GaugeReport, IncidentId, Kind, Missed, Now, Pose, PostureOrder, Receipt, ReplyTo, ReplyVia,
-    ResidentReport, SourceId, Stamp, TrackFrame, Unreadable,
+    GaugeReport, IncidentId, Kind, Missed, Now, Pose, PostureOrder, PresenceCount, Receipt,
+    ReplyTo, ReplyVia, ResidentReport, SourceId, Stamp, TrackFrame, Unreadable,
 };
 
 /// One thing reported or seen.
@@ -59,6 +59,8 @@ pub enum Body {
     Reply(Reply),
     /// Rain or water level.
     Gauge(GaugeReport),
+    /// How many devices were at a place; no address is in it.
+    Presence(Box<PresenceCount>),
     /// A person orders a posture of the site on or off.
     Posture(PostureOrder),
     /// A resident reports something on the public page.

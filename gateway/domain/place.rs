@@ -86,6 +86,8 @@ pub enum SourceKind {
     Resident,
     /// A loudspeaker, for faults of it and for what a person said there.
     Speaker,
+    /// Where devices are counted, for faults of its sensors.
+    Presence,
 }
 
 /// All that the configuration says of a source that an incident needs.

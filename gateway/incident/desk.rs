@@ -11,6 +11,7 @@ mod gauges;
 mod join;
 mod limits;
 mod pictures;
+mod presence;
 mod press;
 mod replies;
 mod resident_reports;
@@ -26,6 +27,8 @@ use std::{
 use jiff::Timestamp;
 
 use evidence::{cut_clips, film_things, take_snapshot};
+
+pub use presence::PresencePlace;
 
 use super::{
     config,
@@ -83,6 +86,8 @@ pub struct Directory {
     pub limits: life::Limits,
     /// How much is remembered of what is over.
     pub remembers: Remembers,
+    /// Places at which devices are counted.
+    pub presence: Vec<PresencePlace>,
 }
 
 /// Work for the evidence worker; it answers with [`Body::Evidence`] or [`Body::EvidenceFailed`].
@@ -153,6 +158,8 @@ pub struct Desk {
     device_ends: again::Ends,
     /// Devices that took their calls back lately.
     taken_back: taken_back::TakenBack,
+    /// How many devices are where.
+    presence: presence::Counts,
 }
 
 impl Desk {
@@ -181,6 +188,7 @@ impl Desk {
             strangers: Strangers::default(),
             device_ends: again::Ends::default(),
             taken_back: taken_back::TakenBack::default(),
+            presence: presence::Counts::default(),
         }
     }
 
@@ -273,6 +281,7 @@ impl Desk {
                 self.resident_report(now, (source, stamp), report, &mut effects);
             }
             Body::Announce(order) => self.announce(now, stamp, order, &mut effects),
+            Body::Presence(count) => self.counted(count),
             Body::Drill(order) => self.drill(now, (source, stamp), order, &mut effects),
             Body::Posture(_) => {}
         }
@@ -444,7 +453,9 @@ impl Desk {
         let (place, grid) = self.place(&finding, &info);
         let postures = self.postures();
         let route = self.directory.routes.route(finding.kind, grid.as_ref(), &postures);
-        let detail = self.duty(now, grid.as_ref());
+        let mut detail = self.duty(now, grid.as_ref());
+        let of = (finding.kind, finding.severity);
+        detail.extend(self.presence_at(now, of, place.as_ref(), grid.as_ref()));
         if info.kind == SourceKind::Drone && finding.kind != Kind::Patrol {
             self.flights.opened(&finding.source, &id.to_string());
         }

@@ -28,6 +28,8 @@ mod tests_life;
 #[cfg(test)]
 mod tests_limits;
 #[cfg(test)]
+mod tests_presence;
+#[cfg(test)]
 mod tests_presses;
 #[cfg(test)]
 mod tests_random;
@@ -41,7 +43,7 @@ mod things;
 mod titles;
 
 pub use config::{Config, TestWindow};
-pub use desk::{Desk, Directory, Effects, EvidenceJob};
+pub use desk::{Desk, Directory, Effects, EvidenceJob, PresencePlace};
 pub use fusion::Join;
 pub use life::{Config as LifeConfig, Contact, LimitRow, Limits};
 pub use memory::Remembers;

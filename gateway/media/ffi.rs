@@ -1,4 +1,4 @@
-//! What ffmpeg-next has no safe word for; with `hw.rs` the only unsafe code of the gateway.
+//! What ffmpeg-next has no safe word for; with `hw.rs` and the heap of `base/wiping_heap.rs` the only unsafe code of the gateway.
 #![expect(unsafe_code, reason = "libavcodec and libavformat by their C interface")]
 
 use ffmpeg::ffi;

@@ -18,6 +18,7 @@ use super::{
     junction::Ask,
     one_entry::written,
     platform_doors::Platforms,
+    presence,
     rule_report::rule_report,
     shared::{RunningConfig, StreamUrlsByCamera},
     site_facts::SiteFacts,
@@ -34,10 +35,11 @@ use crate::{
     domain::{
         AccessNote, AnnounceOrder, Answer, Body, CaseLines, Clock, DeviceTable, DroneView, Entry,
         Envelope, EventContext, Evidence, EvidenceId, IncidentId, Meter, Metric, Now, Observation,
-        PostureOrder, RainView, Record, Reply, SourceId,
+        PostureOrder, PresenceView, RainView, Record, Reply, SourceId,
     },
     media::heap_bytes,
     sinks,
+    sources::presence::PresenceTally,
     store::{IncidentFilter, OpenCases, Store, ledger_text},
     wire::case_links::{BadLink, CaseLinks, LinkOf, NoLink},
 };
@@ -92,6 +94,8 @@ pub(super) struct ConsoleBackend {
     pub(super) step_pictures: Arc<StepPictures>,
     /// The site's own words and its people, as the latest configuration has them.
     pub(super) site_facts: watch::Receiver<Arc<SiteFacts>>,
+    /// How many devices are where.
+    pub(super) presence: Arc<PresenceTally>,
     /// What cameras show now.
     pub(super) live: LiveFeeds,
     /// Their latest pictures in little.
@@ -237,6 +241,10 @@ impl console::Backend for ConsoleBackend {
         let (sender, answer) = oneshot::channel();
         self.asks.send(Ask::Drones(sender)).await.ok()?;
         answer.await.ok()
+    }
+
+    fn presence(&self) -> Vec<PresenceView> {
+        presence::views(&self.config(), &self.presence)
     }
 
     fn officers_on_duty(&self, at: Timestamp) -> usize {

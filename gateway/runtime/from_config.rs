@@ -14,7 +14,7 @@ use crate::{
         Calendar, DeviceInfo, EventContext, LookArea, Place, SourceId, SourceInfo, SourceKind,
         plain_name,
     },
-    incident::{Directory, Limits, Remembers},
+    incident::{Directory, Limits, PresencePlace, Remembers},
     rules::{
         self, Masks,
         rain::{GaugeConfig, POSTURE_SOURCE, Site},
@@ -22,7 +22,7 @@ use crate::{
     sources::{
         camera,
         codecs::{self, Codecs, Listed},
-        drone,
+        drone, presence,
     },
 };
 
@@ -114,7 +114,7 @@ pub(super) fn directory(config: &Config) -> Directory {
     let site = site_as_source(config);
     let all = config.sources.iter().chain([&site]);
     Directory {
-        sources: all.map(|info| (info.id.clone(), info.clone())).collect(),
+        sources: all.map(|info| (info.id.clone(), info.clone())).chain(sensors(config)).collect(),
         auto_close_after_s: config.site.auto_close_after_s,
         clip_max_s: seconds(config, |camera| camera.clip_max_s, |drone| drone.clip_max_s),
         post_roll_s: seconds(config, |camera| camera.post_roll_s, |drone| drone.post_roll_s),
@@ -126,6 +126,7 @@ pub(super) fn directory(config: &Config) -> Directory {
             .buttons
             .iter()
             .map(|one| (one.id.as_str().into(), device(config, one)))
+            .chain(config.presence.iter().flat_map(sensor_devices))
             .collect(),
         watch: config.devices.clone(),
         life: config.life.clone(),
@@ -135,7 +136,31 @@ pub(super) fn directory(config: &Config) -> Directory {
         roster: config.routing.roster.clone(),
         // The store takes the other three quarters.
         remembers: Remembers::within(config.data.memory_max_bytes / 4),
+        presence: config.presence.iter().map(presence_place).collect(),
     }
+}
+
+fn presence_place(place: &presence::Config) -> PresencePlace {
+    PresencePlace { id: place.id.as_str().into(), within_m: f64::from(place.within_m) }
+}
+
+/// Each Wi-Fi sensor as a device that is not to be silent.
+fn sensor_devices(place: &presence::Config) -> impl Iterator<Item = (SourceId, DeviceInfo)> {
+    let silent_after_s = Some(place.silent_after_s);
+    let info = DeviceInfo { silent_after_s, ..DeviceInfo::default() };
+    place.sensors().into_iter().map(move |id| (id.into(), info.clone()))
+}
+
+/// Each Wi-Fi sensor as a source, where its place is.
+fn sensors(config: &Config) -> impl Iterator<Item = (SourceId, SourceInfo)> {
+    config.presence.iter().flat_map(|place| {
+        let info = config.sources.iter().find(|info| info.id.as_str() == place.id);
+        let sensor = |id: String| {
+            let id = SourceId::from(id);
+            Some((id.clone(), SourceInfo { id, ..info?.clone() }))
+        };
+        place.sensors().into_iter().filter_map(sensor).collect::<Vec<_>>()
+    })
 }
 
 /// Limits of cases, with the calendar and zone of the site.

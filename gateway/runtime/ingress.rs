@@ -248,6 +248,7 @@ impl Ingress {
             step_pictures: Arc::default(),
             site_facts: self.site_facts.subscribe(),
             live: shared.live.clone(),
+            presence: shared.presence.clone(),
             stills: self.stills.clone(),
             stream_urls: shared.stream_urls.clone(),
             looked: Arc::default(),
@@ -300,6 +301,10 @@ impl Ingress {
 
     /// Connects to a broker that devices use.
     pub(super) fn start_broker(&mut self, config: &mqtt::Config, shared: &Shared) {
+        self.connect(config, shared, false);
+    }
+
+    fn connect(&mut self, config: &mqtt::Config, shared: &Shared, sensors: bool) {
         let source = mqtt::Source {
             config: config.clone(),
             site: shared.site.clone(),
@@ -309,8 +314,28 @@ impl Ingress {
             clock: shared.clock.clone(),
             meter: shared.registry.clone(),
             readiness: shared.readiness.clone(),
+            sensors,
         };
         self.brokers.insert(config.id.clone(), Task::start(|stop| source.run(stop)));
+    }
+
+    /// Connects once more to each broker at which Wi-Fi sensors speak.
+    pub(super) fn start_sensors(&mut self, config: &Config, shared: &Shared) {
+        for broker in &config.mqtt {
+            let of_broker =
+                config.presence.iter().filter(|place| place.broker.as_ref() == Some(&broker.id));
+            let topics: Vec<String> = of_broker.flat_map(|place| place.topics.clone()).collect();
+            if !topics.is_empty() {
+                self.connect(&broker.for_sensors(topics), shared, true);
+            }
+        }
+    }
+
+    /// Disconnects from them; nothing waits for us there.
+    pub(super) async fn stop_sensors(&mut self, old: &Config, shared: &Shared) {
+        for broker in &old.mqtt {
+            self.stop_broker(&mqtt::sensors_of(&broker.id), shared).await;
+        }
     }
 
     /// Disconnects from a broker. The session there stays: what was not acknowledged comes again later.

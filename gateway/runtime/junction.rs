@@ -49,6 +49,7 @@ fn goes_into_the_reserve(body: &Body) -> bool {
         | Body::Posture(_)
         | Body::Announce(_)
         | Body::Drill(_)
+        | Body::Presence(_)
         | Body::Report(_)
         | Body::Loss(_)
         | Body::Unreadable(_) => false,
@@ -312,6 +313,7 @@ impl Junction {
             Body::Posture(_) => "posture",
             Body::Announce(_) => "announcement",
             Body::Drill(_) => "drill",
+            Body::Presence(_) => "presence",
             Body::Report(_) => "report",
             Body::Fault(_) => "fault",
             Body::Device(_) => "device",

@@ -40,6 +40,7 @@ mod outbox;
 mod picture_file;
 mod platform_doors;
 mod platforms;
+mod presence;
 mod reload;
 mod replay;
 mod request_file;

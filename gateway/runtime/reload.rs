@@ -24,7 +24,7 @@ use super::{
     from_config::{dialects, event_context},
     ingress::{BoundListeners, Ingress, warn_if_plain},
     junction::NewConfig,
-    links,
+    links, presence,
     shared::Shared,
     systemd::Systemd,
 };
@@ -249,7 +249,9 @@ impl RunningGateway {
         self.context.send_replace(context.clone());
         self.ingress.tell_site(&new);
         // No connection is touched by it: the next message is read so.
-        self.dialects.send_replace(Arc::new(dialects(&new)));
+        presence::configure(&self.shared, &self.config, &new);
+        let codecs = dialects(&new).with_presence(self.shared.presence.clone());
+        self.dialects.send_replace(Arc::new(codecs));
         for item in difference.of("sink").filter(|item| item.change == ConfigChange::Removed) {
             let why = "removed from the configuration; what it is owed stays pending";
             self.couriers.stop(&item.id.as_str().into(), &self.shared, why).await;
@@ -264,6 +266,11 @@ impl RunningGateway {
                 self.couriers.stop(&id, &self.shared, "its configuration changed").await;
                 self.couriers.start(sink, &self.shared, &context);
             }
+        }
+        let sensors = (["mqtt", "presence"].iter()).any(|one| difference.of(one).next().is_some());
+        if sensors {
+            self.ingress.stop_sensors(&self.config, &self.shared).await;
+            self.ingress.start_sensors(&new, &self.shared);
         }
         for item in difference.of("mqtt") {
             self.ingress.stop_broker(&item.id, &self.shared).await;

@@ -23,7 +23,7 @@ use crate::{
     },
     incident::Effects,
     media::Pool,
-    sources::{camera, codecs::Codecs, recorded::RecordedMessage},
+    sources::{camera, codecs::Codecs, presence::PresenceTally, recorded::RecordedMessage},
     store::{self, Batch, Store},
     vision::{Detector, load},
 };
@@ -114,7 +114,7 @@ pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String
     };
     let mut run = ReplayRun {
         core: Core::new(&config, &context, clock.now(), IdMint::new(seed(&opened.store))),
-        dialects: dialects(&config),
+        dialects: dialects(&config).with_presence(PresenceTally::of(&config.presence, clock.now())),
         evidence_worker: EvidenceWorker {
             store: opened.store.clone(),
             rings,

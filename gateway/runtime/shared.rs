@@ -14,7 +14,7 @@ use crate::{
     camera::{LiveFeeds, WakeRouter},
     config::Config,
     domain::{Clock, Envelope, SiteId, SourceId},
-    sources::{Dialects, camera::StreamUrls},
+    sources::{Dialects, camera::StreamUrls, presence::PresenceTally},
     store::Store,
     wire::case_links::CaseLinks,
 };
@@ -60,6 +60,8 @@ pub(super) struct Shared {
     pub(super) links: Arc<CaseLinks>,
     /// Wakes cameras.
     pub(super) wakes: Arc<WakeRouter>,
+    /// How many devices are where, by what Wi-Fi sensors hear.
+    pub(super) presence: Arc<PresenceTally>,
     /// What cameras show now, for who watches.
     pub(super) live: LiveFeeds,
 }

@@ -34,6 +34,7 @@ use super::{
     junction::Junction,
     links,
     platform_doors::Platforms,
+    presence,
     reload::{Reread, RunningGateway},
     shared::{Shared, StreamUrlsByCamera},
     standing_table,
@@ -48,6 +49,7 @@ use crate::{
     domain::{Clock, DeviceTable, EventContext, IdMint, Meter, Now},
     incident::{Effects, EvidenceJob},
     media::tune_allocator,
+    sources::presence::PresenceTally,
     store::{self, Opened, Restored},
 };
 
@@ -77,6 +79,7 @@ pub fn run(
 ) -> Result<(), String> {
     tune_allocator();
     keep_files_private();
+    presence::keep_memory_private(&config);
     let open_files = handles::raise();
     let clock = RealClock::start();
     let registry = Registry::new();
@@ -177,7 +180,9 @@ impl Parts {
         let (asks, asked) = mpsc::channel(ASKS_MAX);
         let (reloads, reloads_asked) = mpsc::channel(RELOADS_MAX);
         let (context_sender, context_reader) = watch::channel(context.clone());
-        let (dialects_sender, dialects) = watch::channel(Arc::new(dialects(&config)));
+        let presence = PresenceTally::of(&config.presence, clock.now());
+        let codecs = dialects(&config).with_presence(presence.clone());
+        let (dialects_sender, dialects) = watch::channel(Arc::new(codecs));
         let (devices_sender, devices) = watch::channel(Arc::new(DeviceTable::default()));
         let shared = Shared {
             site: context.site.clone(),
@@ -197,6 +202,7 @@ impl Parts {
             running: Arc::new(Mutex::new(config.clone())),
             wakes: WakeRouter::new(wake_plan(&config), registry.clone()),
             live: LiveFeeds::default(),
+            presence,
         };
 
         let track_feed = TrackFeed::start(&config, registry.clone(), clock.clone());
@@ -309,6 +315,7 @@ async fn ingress(
     let bound = bind_all(&ingress, config, shared).await?;
     ingress.open(bound, shared, context, reloads).await;
     config.mqtt.iter().for_each(|broker| ingress.start_broker(broker, shared));
+    ingress.start_sensors(config, shared);
     Ok(ingress)
 }
 
@@ -361,6 +368,8 @@ fn start_watches(
     watched(shared, "the table of cameras", table);
     let own = shared.clone();
     watched(shared, "the keys of links", move |_| links::watch(own.clone()));
+    let own = shared.clone();
+    watched(shared, "the count of devices", move |_| presence::keep(own.clone()));
     let Shared { store, progress, .. } = shared.clone();
     let (asking, ending) = (progress.clone(), stop.clone());
     let ask = move |_| systemd::ask_store(store.clone(), asking.clone(), ending.clone());

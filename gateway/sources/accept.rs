@@ -4,6 +4,7 @@ use super::{
     Dialects,
     codecs::Message,
     limit::Limiter,
+    presence::SensorWord,
     rights::{Judged, Speaker, judge},
 };
 use crate::domain::{Body, DeviceReport, Meter, Metric, Now, Observation, Said};
@@ -17,6 +18,18 @@ pub(super) struct Sender<'s> {
     /// By what it is counted if its devices stand on no list: connection, user, address. Empty: a
     /// broker, behind which all are one.
     pub(super) origins: &'s [String],
+}
+
+/// A message of a Wi-Fi sensor: what it leads to, perhaps nothing, and no word of it. `None`: it is none. Asked before
+/// anything else is done with a message: its digest, its topic in the log, its payload in quarantine.
+pub(super) fn of_a_sensor(
+    dialects: &Dialects,
+    heard: &SensorWord<'_>,
+    now: Now,
+    meter: &dyn Meter,
+) -> Option<Vec<Observation>> {
+    let codecs = dialects.borrow().clone();
+    codecs.presence().take(heard, now, meter)
 }
 
 /// Its observations. Empty: it was set aside by the limit, and is acknowledged after what came

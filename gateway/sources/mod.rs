@@ -10,11 +10,13 @@ pub mod intake;
 mod limit;
 pub mod mqtt;
 pub mod onvif;
+pub mod presence;
 pub mod reconnect;
 pub mod recorded;
 mod refused;
 mod rights;
 pub mod sl651;
+mod topic_filter;
 
 use std::sync::Arc;
 

@@ -16,11 +16,11 @@ use tokio::{
 
 use super::{
     Dialects,
-    accept::{Sender, accept, cannot_be_read},
+    accept::{Sender, accept, cannot_be_read, of_a_sensor},
     arrival,
     codecs::Message,
     limit::Limiter,
-    refused,
+    presence, refused,
     rights::{NotTheirs, Speaker},
 };
 use crate::{
@@ -32,7 +32,7 @@ use crate::{
     wire::{
         backoff::backoff,
         frames,
-        mqtt::{self as wire, Granted, Heard, Subscriber},
+        mqtt::{self as wire, Granted, Heard, Keeping, Subscriber},
     },
 };
 use health::Health;
@@ -59,6 +59,13 @@ pub struct Source {
     pub clock: Arc<dyn Clock>,
     pub meter: Arc<dyn Meter>,
     pub readiness: Readiness,
+    /// Of Wi-Fi sensors alone: the broker keeps nothing of what they say, and what is no sensor's is dropped.
+    pub sensors: bool,
+}
+
+/// What the connection to a broker is called by which Wi-Fi sensors are heard.
+pub fn sensors_of(id: &str) -> String {
+    format!("{id}/presence")
 }
 
 /// What a broker is called in `/readyz`.
@@ -150,7 +157,8 @@ impl Source {
     async fn session(&self, story: &mut Story) -> Result<(), String> {
         let topics = self.config.topics(&self.site);
         let broker = self.config.broker(&self.site, &self.client_ids);
-        let mut subscriber = Subscriber::connect(&broker, &topics).await?;
+        let keeping = if self.sensors { Keeping::Nothing } else { Keeping::Session };
+        let mut subscriber = Subscriber::connect(&broker, &topics, keeping).await?;
         let mut in_flight = InFlight::default();
         let mut asked_at = Instant::now();
         loop {
@@ -179,7 +187,12 @@ impl Source {
                 }
             };
             let done = match heard {
-                Heard::Message(message) => self.pass_on(message, story, &mut in_flight).await,
+                Heard::Message(message) => {
+                    if self.sensors {
+                        subscriber.forget();
+                    }
+                    self.pass_on(message, story, &mut in_flight).await
+                }
                 Heard::Subscribed { topic, granted } => {
                     let left = (subscriber.unanswered(), topics.len());
                     self.answered(story, topic, granted, left).await
@@ -226,7 +239,7 @@ impl Source {
             Granted::Refused => {}
             Granted::AtMostOnce => {
                 story.refused.remove(&topic);
-                if story.at_most_once.insert(topic.clone()) {
+                if !self.sensors && story.at_most_once.insert(topic.clone()) {
                     let why = "broker: it grants QoS 0 only; what comes while we are away is lost";
                     tracing::warn!(broker, topic, "{why}");
                 }
@@ -271,6 +284,23 @@ impl Source {
             via: &self.config.id,
         };
         let now = self.clock.now();
+        let heard = presence::SensorWord {
+            topic: read.topic,
+            payload: read.payload,
+            retained: read.retained,
+            cut: message.is_cut(),
+            via: read.via,
+            user: None,
+        };
+        let of_a_sensor = of_a_sensor(&self.dialects, &heard, now, &*self.meter);
+        // What is no sensor's comes by the other connection too.
+        if let Some(said) = of_a_sensor.or_else(|| self.sensors.then(Vec::new)) {
+            in_flight.push(message, StoredYet::SetAside);
+            for observation in said {
+                self.send(observation, Receipt::none()).await?;
+            }
+            return Ok(());
+        }
         let arrival = self.arrival(&message);
         let speaker = Speaker::Broker { id: &self.config.id };
         let judged = if message.is_cut() {

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::{
     codecs::{Codecs, Message},
+    presence::SensorWord,
     sl651,
 };
-use crate::domain::{Body, Now, Observation, SourceId, Stamp, Unreadable};
+use crate::domain::{Body, NoMeter, Now, Observation, SourceId, Stamp, Unreadable};
 
 /// Where recorded signals come from, in the records they lead to.
 const VIA: &str = "replay";
@@ -111,8 +112,13 @@ impl RecordedMessage {
         let payload = self.bytes().unwrap_or_default();
         match self {
             Self::Mqtt { topic, retained, .. } => {
-                let message = Message { topic, payload: &payload, retained: *retained, via: VIA };
-                codecs.decode(&message, now)
+                let (payload, retained) = (payload.as_slice(), *retained);
+                let heard =
+                    SensorWord { topic, payload, retained, cut: false, via: VIA, user: None };
+                if let Some(of_a_sensor) = codecs.presence().take(&heard, now, &NoMeter) {
+                    return of_a_sensor;
+                }
+                codecs.decode(&Message { topic, payload, retained, via: VIA }, now)
             }
             // For the camera's gate, and for no rule.
             Self::Onvif { .. } => Vec::new(),

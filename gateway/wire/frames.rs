@@ -122,6 +122,8 @@ pub struct Frames {
     dropping: Option<Dropping>,
     /// Packets larger than this are no MQTT of ours; 0: none are.
     other_bytes_max: usize,
+    /// What was read is not to stay behind.
+    forgets: bool,
 }
 
 impl Frames {
@@ -135,8 +137,17 @@ impl Frames {
         self.other_bytes_max = 0;
     }
 
+    /// What was handed on of this buffer is not to lie in it until something else is read: the next read has another
+    /// one, and this one is given back to the heap with its last frame.
+    pub fn forget(&mut self) {
+        self.forgets = true;
+    }
+
     /// Where what is read goes.
     pub fn room(&mut self) -> &mut BytesMut {
+        if std::mem::take(&mut self.forgets) {
+            self.buffer = BytesMut::from(&self.buffer[..]);
+        }
         self.buffer.reserve(8 * 1024);
         &mut self.buffer
     }

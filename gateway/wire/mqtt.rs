@@ -25,7 +25,7 @@ use super::{
 };
 
 pub use access::{Access, url};
-pub use subscriber::{Granted, Heard, Message, Subscriber, fuzz_broker};
+pub use subscriber::{Granted, Heard, Keeping, Message, Subscriber, fuzz_broker};
 pub use will::{Publication, WillConnection};
 
 /// What a broker sends to a client that only publishes is a few bytes.

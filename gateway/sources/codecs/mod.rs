@@ -49,8 +49,9 @@ use std::{
     sync::Arc,
 };
 
-use crate::domain::{
-    Body, Now, Observation, PressForm, Reply, SiteId, SourceId, Stamp, without_mark,
+use crate::{
+    domain::{Body, Now, Observation, PressForm, Reply, SiteId, SourceId, Stamp, without_mark},
+    sources::presence::PresenceTally,
 };
 use mapped::Mapping;
 use message::{unreadable, unreadable_press};
@@ -92,6 +93,7 @@ pub struct Codecs {
     owned: HashMap<String, BTreeSet<SourceId>>,
     models: Vec<Arc<Model>>,
     mappings: Vec<Mapping>,
+    presence: Arc<PresenceTally>,
 }
 
 /// Whether a press can come on a topic.
@@ -160,7 +162,19 @@ impl Codecs {
             owned,
             models,
             mappings: configured.iter().filter_map(Mapping::of).collect(),
+            presence: Arc::default(),
         }
+    }
+
+    /// Where what Wi-Fi sensors hear is counted: asked before any message is decoded.
+    #[must_use]
+    pub fn with_presence(mut self, presence: Arc<PresenceTally>) -> Self {
+        self.presence = presence;
+        self
+    }
+
+    pub fn presence(&self) -> &PresenceTally {
+        &self.presence
     }
 
     /// The gauges of the site; `model` of each does not matter.

@@ -28,10 +28,10 @@ use super::{
 use crate::{
     domain::{Arrival, Envelope, Metric, Observation, Receipt, SourceId},
     sources::{
-        accept::{Sender, accept, cannot_be_read},
+        accept::{Sender, accept, cannot_be_read, of_a_sensor},
         arrival,
         codecs::Message,
-        refused,
+        presence, refused,
     },
     wire::{
         frames::{self, Frame, Frames, PAYLOAD_BYTES_MAX, PublishPacket},
@@ -154,6 +154,13 @@ pub(super) async fn run(
 
 /// A will is said as if the device itself had said it; nobody waits for an acknowledgement.
 pub(super) async fn say_will(shared: &Shared, hello: &Hello, will: &Will) {
+    let said = (will.topic.as_str(), will.payload.as_slice());
+    if let Some(of_a_sensor) = heard_of_a_sensor(shared, hello.user.as_deref(), said, false) {
+        for observation in of_a_sensor {
+            let _ = shared.envelopes.send(Envelope::unacknowledged(observation)).await;
+        }
+        return;
+    }
     let message =
         Message { topic: &will.topic, payload: &will.payload, retained: false, via: "intake" };
     let now = shared.clock.now();
@@ -169,6 +176,18 @@ pub(super) async fn say_will(shared: &Shared, hello: &Hello, will: &Will) {
     for observation in said {
         let _ = shared.envelopes.send(Envelope::unacknowledged(observation)).await;
     }
+}
+
+/// What a message of a Wi-Fi sensor leads to; `None`: it is none.
+fn heard_of_a_sensor(
+    shared: &Shared,
+    user: Option<&str>,
+    (topic, payload): (&str, &[u8]),
+    cut: bool,
+) -> Option<Vec<Observation>> {
+    // Retained at the intake means nothing: it comes live from the device itself.
+    let heard = presence::SensorWord { topic, payload, retained: false, cut, via: "intake", user };
+    of_a_sensor(&shared.dialects, &heard, shared.clock.now(), &*shared.meter)
 }
 
 impl DeviceSession<'_> {
@@ -295,6 +314,16 @@ impl DeviceSession<'_> {
     /// Counted and told, and acknowledged like what can be read.
     async fn too_large(&mut self, publication: PublishPacket) -> Result<(), String> {
         let (topic, bytes) = (&publication.topic, publication.bytes);
+        let qos = match publication.qos {
+            0 => Qos::AtMostOnce,
+            1 => Qos::AtLeastOnce,
+            _ => Qos::ExactlyOnce,
+        };
+        let said = (topic.as_str(), &publication.payload[..]);
+        if let Some(of_a_sensor) = heard_of_a_sensor(self.shared, self.user(), said, true) {
+            self.wait_for_room().await?;
+            return self.give_of_a_sensor(of_a_sensor, publication.packet, qos).await;
+        }
         self.shared.meter.add(Metric::SignalsTooLarge, "intake", 1);
         self.shared.say_too_large(topic, bytes);
         let message =
@@ -308,11 +337,6 @@ impl DeviceSession<'_> {
         let mut observations = judged.observations;
         let (packet, dup) = (publication.packet, publication.dup);
         arrival::mark(&mut observations, &self.arrival(topic, &publication.payload, packet, dup));
-        let qos = match publication.qos {
-            0 => Qos::AtMostOnce,
-            1 => Qos::AtLeastOnce,
-            _ => Qos::ExactlyOnce,
-        };
         self.wait_for_room().await?;
         self.give(observations, &message, publication.packet, qos).await
     }
@@ -333,6 +357,10 @@ impl DeviceSession<'_> {
         (packet, qos, dup): (Option<u16>, Qos, bool),
     ) -> Result<(), String> {
         self.wait_for_room().await?;
+        let said = (topic, payload);
+        if let Some(of_a_sensor) = heard_of_a_sensor(self.shared, self.user(), said, false) {
+            return self.give_of_a_sensor(of_a_sensor, packet, qos).await;
+        }
         // Retained at the intake means nothing: it comes live from the device itself.
         let message = Message { topic, payload, retained: false, via: "intake" };
         let (shared, now) = (self.shared, self.shared.clock.now());
@@ -378,6 +406,32 @@ impl DeviceSession<'_> {
         }
     }
 
+    /// Nobody waits for the disk: nothing of it goes there. Answered after what came before it, and forgotten.
+    async fn give_of_a_sensor(
+        &mut self,
+        observations: Vec<Observation>,
+        packet: Option<u16>,
+        qos: Qos,
+    ) -> Result<(), String> {
+        self.frames.forget();
+        for observation in observations {
+            let sent = self.shared.envelopes.send(Envelope::unacknowledged(observation)).await;
+            sent.map_err(|_| "the gateway is stopping".to_owned())?;
+        }
+        self.set_aside(packet, qos).await
+    }
+
+    /// Answered after what was given before it.
+    async fn set_aside(&mut self, packet_id: Option<u16>, qos: Qos) -> Result<(), String> {
+        self.in_flight += 1;
+        if qos == Qos::ExactlyOnce {
+            self.unsettled.extend(packet_id);
+        }
+        let answer = Answered { packet_id, qos, stored: true };
+        self.aside.push_back((self.given, answer));
+        self.answer_aside().await
+    }
+
     /// To the junction; what came of it is answered in its turn.
     async fn give(
         &mut self,
@@ -386,15 +440,13 @@ impl DeviceSession<'_> {
         packet_id: Option<u16>,
         qos: Qos,
     ) -> Result<(), String> {
+        let Some(last) = observations.pop() else {
+            return self.set_aside(packet_id, qos).await;
+        };
         self.in_flight += 1;
         if qos == Qos::ExactlyOnce {
             self.unsettled.extend(packet_id);
         }
-        let Some(last) = observations.pop() else {
-            let answer = Answered { packet_id, qos, stored: true };
-            self.aside.push_back((self.given, answer));
-            return self.answer_aside().await;
-        };
         let answered = self.answered.clone();
         // The channel holds as many as may be in flight, so this never finds it full.
         let stored = move |stored| {

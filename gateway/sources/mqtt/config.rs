@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     base::ClientIds,
     domain::SiteId,
+    sources::topic_filter,
     wire::mqtt::{self as wire, Access, Broker},
 };
 
@@ -59,7 +60,7 @@ impl Config {
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = self.access().problems();
         let wrong = self.topics.iter().filter_map(|topic| {
-            filter_problem(topic).map(|what| ("topics", format!("`{topic}`: {what}")))
+            topic_filter::problem(topic).map(|what| ("topics", format!("`{topic}`: {what}")))
         });
         problems.extend(wrong);
         problems
@@ -85,8 +86,15 @@ impl Config {
     }
 
     pub(super) fn broker(&self, site: &SiteId, ids: &ClientIds) -> Broker {
-        let default = || ids.of(&format!("gridpost-{site}-{}", self.id));
+        let default = || ids.of(&format!("gridpost-{site}-{}", self.id.replace('/', "-")));
         self.access().broker(self.client_id.clone().unwrap_or_else(default))
+    }
+
+    /// As it is connected to for Wi-Fi sensors: these topics, under a client id of its own.
+    #[must_use]
+    pub fn for_sensors(&self, topics: Vec<String>) -> Self {
+        let client_id = self.client_id.as_ref().map(|id| format!("{id}-presence"));
+        Self { id: super::sensors_of(&self.id), client_id, topics, ..self.clone() }
     }
 
     /// Whether the broker takes us in, under another client id; the error is one sentence.
@@ -94,7 +102,8 @@ impl Config {
         self.access().broker(String::new()).takes_us_in(within).await
     }
 
-    pub(super) fn topics(&self, site: &SiteId) -> Vec<String> {
+    /// What is asked for there.
+    pub fn topics(&self, site: &SiteId) -> Vec<String> {
         if self.topics.is_empty() {
             ["button/+", "gauge/+", "posture", "reply"]
                 .map(|topic| format!("gridpost/{site}/{topic}"))
@@ -105,38 +114,9 @@ impl Config {
     }
 }
 
-/// What is wrong with a topic filter (MQTT 3.1.1, section 4.7): a broker would end the connection
-/// at it, or grant it and send nothing.
-fn filter_problem(filter: &str) -> Option<&'static str> {
-    let levels = || filter.split('/');
-    if filter.is_empty() {
-        Some("a topic has at least one character")
-    } else if filter.len() > 65_535 || filter.contains('\0') {
-        Some("no topic has a NUL in it, or is longer than 65535 bytes")
-    } else if levels().any(|level| level.len() > 1 && level.contains(['#', '+'])) {
-        Some("`+` and `#` stand for whole levels, alone between two `/`")
-    } else if levels().rev().skip(1).any(|level| level == "#") {
-        Some("`#` stands for all that follows, so nothing stands behind it")
-    } else {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn filters_are_those_of_the_protocol() {
-        for good in
-            ["#", "+", "a", "/", "a//b", "a/+/b", "+/+", "a/#", "/#", "$share/g/a/+", "楼/+"]
-        {
-            assert_eq!(filter_problem(good), None, "{good}");
-        }
-        for bad in ["", "a/#/b", "#/a", "a#", "a/b+", "+a/b", "a/##", "a\0b", "#/#"] {
-            assert!(filter_problem(bad).is_some(), "{bad:?}");
-        }
-    }
 
     #[test]
     fn topics_of_another_site_are_told() {

@@ -60,6 +60,15 @@ pub enum Granted {
     Refused,
 }
 
+/// What a broker keeps for us while we are away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// The session, and in it what comes meanwhile.
+    Session,
+    /// Nothing: the session ends with the connection, and nothing is asked for that waits (QoS 0).
+    Nothing,
+}
+
 /// A connection that has been taken in.
 pub struct Subscriber {
     read: ReadHalf<Box<dyn Wire>>,
@@ -71,6 +80,7 @@ pub struct Subscriber {
     /// SUBSCRIBEs that are not answered yet.
     asked: BTreeMap<u16, String>,
     last_id: u16,
+    qos: QoS,
     /// Packet ids of QoS 2 that were handed on and not released yet.
     released_later: HashSet<u16>,
     ping_at: Instant,
@@ -80,22 +90,30 @@ pub struct Subscriber {
 
 impl Subscriber {
     /// Reads the files of this moment. The error is one sentence for people.
-    pub async fn connect(broker: &Broker, topics: &[String]) -> Result<Self, String> {
-        let connected = timeout(CONNECT_WITHIN, Self::connect_now(broker, topics)).await;
+    pub async fn connect(
+        broker: &Broker,
+        topics: &[String],
+        keeping: Keeping,
+    ) -> Result<Self, String> {
+        let connected = timeout(CONNECT_WITHIN, Self::connect_now(broker, topics, keeping)).await;
         connected.unwrap_or_else(|_| Err(format!("no answer within {CONNECT_WITHIN:?}")))
     }
 
-    async fn connect_now(broker: &Broker, topics: &[String]) -> Result<Self, String> {
+    async fn connect_now(
+        broker: &Broker,
+        topics: &[String],
+        keeping: Keeping,
+    ) -> Result<Self, String> {
         let login = broker.login()?.map(|(name, password)| Login::new(name, password));
-        Self::over(open(broker).await?, &broker.client_id, login, topics).await
+        Self::over(open(broker).await?, (&broker.client_id, login), topics, keeping).await
     }
 
     /// The session over a stream that is there.
     async fn over(
         stream: Box<dyn Wire>,
-        client: &str,
-        login: Option<Login>,
+        (client, login): (&str, Option<Login>),
         topics: &[String],
+        keeping: Keeping,
     ) -> Result<Self, String> {
         let (read, write) = tokio::io::split(stream);
         let mut session = Self {
@@ -106,13 +124,17 @@ impl Subscriber {
             unflushed: false,
             asked: BTreeMap::new(),
             last_id: 0,
+            qos: match keeping {
+                Keeping::Session => QoS::AtLeastOnce,
+                Keeping::Nothing => QoS::AtMostOnce,
+            },
             released_later: HashSet::new(),
             ping_at: Instant::now() + KEEP_ALIVE,
             lives: true,
         };
         let mut connect = Connect::new(client);
         connect.keep_alive = u16::try_from(KEEP_ALIVE.as_secs()).unwrap_or(u16::MAX);
-        connect.clean_session = false;
+        connect.clean_session = keeping == Keeping::Nothing;
         connect.login = login;
         session.put(&Packet::Connect(connect))?;
         while !session.out.is_empty() || session.unflushed {
@@ -139,7 +161,7 @@ impl Subscriber {
     /// Asks for a topic, once more perhaps; the answer is [`Heard::Subscribed`].
     pub fn subscribe(&mut self, topic: &str) -> Result<(), String> {
         self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-        let mut subscribe = Subscribe::new(topic, QoS::AtLeastOnce);
+        let mut subscribe = Subscribe::new(topic, self.qos);
         subscribe.pkid = self.last_id;
         self.asked.insert(self.last_id, topic.to_owned());
         self.put(&Packet::Subscribe(subscribe))
@@ -175,6 +197,11 @@ impl Subscriber {
                 () = tokio::time::sleep_until(*ping_at) => self.ping(reading)?,
             }
         }
+    }
+
+    /// What was read is not to lie in the buffers until something else is.
+    pub fn forget(&mut self) {
+        self.frames.forget();
     }
 
     /// Takes effect with the next call of [`Self::next`].
@@ -258,7 +285,8 @@ impl Subscriber {
 #[doc(hidden)]
 pub async fn fuzz_broker(stream: impl Wire + 'static) -> Result<(), String> {
     let topics = ["a/+".to_owned(), "b".to_owned()];
-    let mut session = Subscriber::over(Box::new(stream), "fuzz", None, &topics).await?;
+    let own = ("fuzz", None);
+    let mut session = Subscriber::over(Box::new(stream), own, &topics, Keeping::Session).await?;
     loop {
         if let Heard::Message(message) = session.next(true).await? {
             session.acknowledge(&message)?;

@@ -149,6 +149,14 @@ function Evidence({ one }: { one: Case }) {
   );
 }
 
+/** How many devices were there when it opened: `40`, or `<10`. */
+function presence(told: unknown): string | undefined {
+  if (typeof told !== 'object' || told === null) return undefined;
+  const { devices, name, as_of } = told as { devices?: number | string; name?: string; as_of?: string };
+  if (devices === undefined || as_of === undefined) return undefined;
+  return t('case.presence_of', { n: devices, name: name ?? '', at: day(as_of) });
+}
+
 function Facts({ one }: { one: Case }) {
   const detail = one.detail ?? {};
   const head = [one.grid?.head, one.grid?.head_phone].filter(Boolean).join(' ');
@@ -165,6 +173,7 @@ function Facts({ one }: { one: Case }) {
     [t('case.department'), text(department)],
     [t('case.source'), one.sources.map((source) => `${word('source', source.kind)} ${source.name || source.id}`).join('、')],
     [t('case.seen'), text(seen)],
+    [t('case.presence'), presence(detail['presence'])],
     [t('case.began'), `${day(one.began_at)} · ${one.active ? t('case.active') : t('case.over')}`],
   ];
   return (

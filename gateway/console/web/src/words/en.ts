@@ -281,6 +281,8 @@ export const en: Words = {
   'case.department': 'Department',
   'case.source': 'Source',
   'case.seen': 'Seen',
+  'case.presence': 'Devices there',
+  'case.presence_of': '{n} ({name}, {at})',
   'case.began': 'Began',
   'case.opened': 'Opened',
   'case.ended': 'Ended',
@@ -311,6 +313,7 @@ export const en: Words = {
   'source.gateway': 'Gateway',
   'source.unknown': 'Unlisted device',
   'source.speaker': 'Loudspeaker',
+  'source.presence': 'Device count',
   'source.resident': 'Resident’s report',
 
   'object.person': 'person',

@@ -279,6 +279,8 @@ export const zh = {
   'case.department': '承办部门',
   'case.source': '来源',
   'case.seen': '看到',
+  'case.presence': '在场设备',
+  'case.presence_of': '{n}（{name}，{at}）',
   'case.began': '发生',
   'case.opened': '立案',
   'case.ended': '停止',
@@ -309,6 +311,7 @@ export const zh = {
   'source.gateway': '网关',
   'source.unknown': '未登记设备',
   'source.speaker': '广播',
+  'source.presence': '人数统计点',
   'source.resident': '居民上报',
 
   'object.person': '人',
