@@ -447,9 +447,7 @@ impl Desk {
         let fused = self.fused(&mut finding);
         let info = self.source(&finding.source);
         let id = self.ids.incident(now);
-        let camera = matches!(info.kind, SourceKind::Camera | SourceKind::Drone)
-            && !finding.key.starts_with("fault/")
-            && finding.kind != Kind::Patrol;
+        let camera = has_a_clip(info.kind, &finding);
         let (place, grid) = self.place(&finding, &info);
         let postures = self.postures();
         let route = self.directory.routes.route(finding.kind, grid.as_ref(), &postures);
@@ -514,6 +512,12 @@ impl Desk {
         self.keep_near(id);
         self.raise_others(now, id, effects);
     }
+}
+
+fn has_a_clip(source: SourceKind, finding: &Finding) -> bool {
+    matches!(source, SourceKind::Camera | SourceKind::Drone)
+        && !finding.key.starts_with("fault/")
+        && finding.kind != Kind::Patrol
 }
 
 fn is_of_a_device(kind: Kind) -> bool {
