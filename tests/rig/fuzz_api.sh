@@ -7,8 +7,9 @@ set -euo pipefail
 VERSION=4.32.5
 stop() { echo "fuzz-api: $1" >&2; exit 1; }
 [ $# -ge 2 ] || stop "usage: fuzz_api.sh GRIDPOST FOLDER [EXAMPLES]"
-gridpost=$(readlink -f "$1") folder=$2 examples=${3:-50}
-mkdir -p "$folder"
+gridpost=$(readlink -f "$1") examples=${3:-50}
+mkdir -p "$2"
+folder=$(readlink -f "$2")
 if ! "$folder/venv/bin/schemathesis" --version 2>/dev/null | grep -q "$VERSION"; then
     python3 -m venv "$folder/venv" || stop "python3 -m venv fails: apt-get install python3-venv"
     "$folder/venv/bin/pip" -q install "schemathesis==$VERSION" || stop "PyPI has not given schemathesis $VERSION"
@@ -35,6 +36,8 @@ for _ in $(seq 100); do
 done
 [ -n "${web:-}" ] || stop "the gateway does not say where it listens"
 "$gridpost" schema api > "$work/api.json"
+# It keeps a folder of its own where it runs.
+cd "$work"
 # WebSockets are no requests, and a search floods the network.
 "$folder/venv/bin/schemathesis" run "$work/api.json" --url "http://$web" --no-color \
     -H "Authorization: Bearer $(cat "$work/data/token")" --exclude-path-regex "/(changes|live|find)$" \
