@@ -1,14 +1,14 @@
 //! Accounts and roles over the web: every address with every role, foreign grids, log-ins, sessions, and what is written down.
 
-use std::{process::Stdio, time::Duration};
+use std::time::Duration;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::world::{
-    Changes, Gateway, Launch, Output, Phone, Site, gridpost, gridpost_command, gridpost_with_input,
-    http, output, seed, wait_for,
+    Changes, Gateway, Launch, Output, Phone, Site, gridpost, gridpost_with_input, http, seed,
+    wait_for,
 };
 
 const PASSWORD: &str = "a long password";

@@ -151,6 +151,7 @@ fn messages(place: &str) -> String {
     format!("gridpost_presence_messages_total{{place=\"{place}\"}}")
 }
 
+#[allow(clippy::too_many_lines, reason = "one story")]
 #[tokio::test(flavor = "multi_thread")]
 async fn p10_devices_become_numbers_and_no_address_is_left_in_folder_log_or_memory() {
     let folder = tempfile::tempdir().unwrap();
