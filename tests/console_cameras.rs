@@ -33,6 +33,8 @@ async fn seen_walkers() -> (Gateway, RtspServer, Receiver) {
 async fn a_wall_of_stills_turns_live_where_it_is_touched() {
     let server = RtspServer::start(0, &street("h264"));
     let gateway = Gateway::start(Site::demo().camera("yard", &server)).await;
+    // A busy server may need a second try: the page waits for its still, not for that.
+    gateway.camera_is("gridpost_camera_up", "yard", |up| up == 1.0).await;
     flow_with(&gateway, "wall", None, &[]).await;
 }
 

@@ -1,4 +1,4 @@
-//! Reverse proxies that are named may say who asks, and how he came; nobody else's word counts. Pure.
+//! Reverse proxies that are named may say who asks, and how he came; nobody else's word counts.
 //!
 //! A header of whoever is beyond the last named proxy is his own writing: it is read from its end, and no further
 //! than the first address that is no proxy. Of the two headers that there are one alone is read, since a proxy

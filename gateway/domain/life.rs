@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EvidenceId, IncidentId, Level, LimitStep};
+use super::{EvidenceId, IncidentId, Level, LimitStep, text::is_hidden};
 
 /// Steps that an incident carries; each is in a record of its own besides.
 const STEPS_MAX: usize = 100;
@@ -300,10 +300,16 @@ impl CaseStep {
     }
 }
 
-/// A name as steps carry it: one line, within the bound. Two that are the same here are one person.
+/// Letters and joiners that show nothing by themselves, beside those of [`is_hidden`].
+const SHOW_NOTHING: [char; 7] =
+    ['\u{200c}', '\u{200d}', '\u{115f}', '\u{1160}', '\u{2800}', '\u{3164}', '\u{ffa0}'];
+
+/// A name as steps carry it: one line, within the bound, of what can be seen. Two that are the same here are one
+/// person, and one that is empty here is none.
 pub fn plain_name(name: &str) -> String {
-    let clean = |c: char| if c.is_control() { ' ' } else { c };
-    let cut: String = name.trim().chars().take(NAME_CHARS_MAX).map(clean).collect();
+    let line = name.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let seen: String = line.filter(|c| !is_hidden(*c) && !SHOW_NOTHING.contains(c)).collect();
+    let cut: String = seen.trim().chars().take(NAME_CHARS_MAX).collect();
     cut.trim().to_owned()
 }
 
@@ -407,6 +413,33 @@ pub const GATEWAY: &str = "gridpost";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_what_can_be_seen_of_it() {
+        for nothing in [
+            "",
+            " \t\n",
+            "\u{3000}\0",
+            "\u{200b}\u{feff}",
+            "\u{202e} \u{ad}",
+            "\u{3164}",
+            "\u{200d}\u{2800}",
+        ] {
+            assert_eq!(plain_name(nothing), "", "{nothing:?}");
+        }
+        for same in [
+            "王 警官",
+            " 王 警官\0",
+            "王\u{200b} 警官",
+            "\u{feff}王 警官\u{200d}",
+            "王\u{202e} 警官\n",
+        ] {
+            assert_eq!(plain_name(same), "王 警官", "{same:?}");
+        }
+        let long = plain_name(&"\u{200b}长".repeat(NAME_CHARS_MAX + 1));
+        assert_eq!(long, "长".repeat(NAME_CHARS_MAX));
+        assert_eq!(plain_name(&long), long, "once is as good as twice");
+    }
 
     #[test]
     fn steps_are_bounded_and_the_first_and_the_last_stay() {

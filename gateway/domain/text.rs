@@ -15,7 +15,7 @@ use std::{
 pub const REASON_CHARS_MAX: usize = 300;
 
 /// Whether a character says nothing by itself, and may say something to a terminal or to a reader's eye.
-fn is_hidden(c: char) -> bool {
+pub(super) fn is_hidden(c: char) -> bool {
     matches!(c,
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}'
         // Marks, embeddings, overrides and isolates of the writing direction.

@@ -547,6 +547,7 @@ fn resumed(incident: Incident, now: Now) -> Live {
         last_at: incident.ended_at.unwrap_or(incident.changed_at),
         ended_ms: incident.ended_at.map(|at| now.mono_of(at)),
         over_ms: now.mono(),
+        is_drill: incident.is_drill(),
         incident,
         reported: true,
         hold_until_ms: None,

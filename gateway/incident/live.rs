@@ -25,6 +25,8 @@ const BETTER: f32 = 1.3;
 pub(super) struct Live {
     /// As its next record will show it, but for revision and time.
     pub(super) incident: Incident,
+    /// As its detail says: asked of each live case at each tick.
+    pub(super) is_drill: bool,
     /// Revision 1 is written.
     pub(super) reported: bool,
     /// `opened` is held back until then for the first snapshot; monotonic milliseconds.

@@ -16,7 +16,7 @@ use super::{
     early_replies::digest_of,
     http::ProfileConfig,
     profile::{PlatformReply, Polled, Profile, TakenReplies},
-    said_again::{self, Listed, listed},
+    said_again::{self, PlaceInAnswer, listed},
 };
 use crate::{
     base::{Readiness, ask},
@@ -196,7 +196,7 @@ impl PlatformReplies {
         let mut taken = Ok(());
         let mut so_many = 0;
         for item in &ready {
-            taken = self.take(item, (By::Early, &Listed::default()), &mut counts).await;
+            taken = self.take(item, (By::Early, &PlaceInAnswer::default()), &mut counts).await;
             if taken.is_err() {
                 break;
             }
@@ -223,7 +223,7 @@ impl PlatformReplies {
         // By its ids such a platform says itself what is new.
         if by != By::Poll || self.profile.gives_ids() {
             for item in items {
-                self.take(item, (by, &Listed::default()), &mut taken).await?;
+                self.take(item, (by, &PlaceInAnswer::default()), &mut taken).await?;
             }
             return Ok(taken);
         }
@@ -242,7 +242,7 @@ impl PlatformReplies {
     }
 
     /// After it was taken: a question that is asked again finds it changed once more.
-    async fn was_listed(&self, place: Listed) {
+    async fn was_listed(&self, place: PlaceInAnswer) {
         let Some((incident, digest)) = place.alone else { return };
         let before = self.map.case(incident).and_then(|case| case.listed);
         if before.as_ref() != Some(&digest) {
@@ -254,7 +254,7 @@ impl PlatformReplies {
     async fn take(
         &self,
         item: &Value,
-        (by, place): (By, &Listed),
+        (by, place): (By, &PlaceInAnswer),
         taken: &mut TakenReplies,
     ) -> Result<(), NotStored> {
         let bytes = item.to_string().into_bytes();
@@ -312,7 +312,7 @@ impl PlatformReplies {
         &self,
         read: &PlatformReply,
         (base, id): (&str, String),
-        (by, place): (By, &Listed),
+        (by, place): (By, &PlaceInAnswer),
         taken: &mut TakenReplies,
     ) -> Result<(), NotStored> {
         let is_new_there = match by {

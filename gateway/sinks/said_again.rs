@@ -56,7 +56,7 @@ fn undoes(since: ReplyTo, before: ReplyTo) -> bool {
 
 /// Where a reply stands in an answer to the question for replies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Listed {
+pub(super) struct PlaceInAnswer {
     /// The case and what stands there for it, where nothing else of this case does: its latest state.
     pub(super) alone: Option<(IncidentId, String)>,
     /// That is another one than the answer before had.
@@ -69,7 +69,7 @@ pub(super) struct Listed {
 pub(super) fn listed(
     items: &[Value],
     case_of: impl Fn(&Value) -> Option<(IncidentId, Option<String>)>,
-) -> Vec<Listed> {
+) -> Vec<PlaceInAnswer> {
     let cases: Vec<_> = items.iter().map(case_of).collect();
     let mut of_case: HashMap<IncidentId, usize> = HashMap::new();
     for (incident, _) in cases.iter().flatten() {
@@ -86,7 +86,7 @@ pub(super) fn listed(
             .as_ref()
             .is_some_and(|(_, before)| before.as_ref().is_some_and(|before| *before != digest));
         let alone = alone.map(|(incident, _)| (incident, digest));
-        Listed { alone, has_changed, nth }
+        PlaceInAnswer { alone, has_changed, nth }
     };
     items.iter().zip(cases).map(one).collect()
 }

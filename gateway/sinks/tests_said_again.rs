@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::said_again::{Listed, listed, new_id, numbered};
+use super::said_again::{PlaceInAnswer, listed, new_id, numbered};
 use crate::domain::{CaseStep, Incident, IncidentId, ReplyTo};
 
 fn incident(steps: &[(ReplyTo, Option<&str>)]) -> Incident {
@@ -74,7 +74,8 @@ fn s2_a_list_says_by_itself_what_is_another_state_and_what_stands_there_twice() 
     };
     let found = |items: &[Value], before: Option<Value>| -> Vec<(bool, bool, u32)> {
         let all = listed(items, case_of(before)).into_iter();
-        all.map(|Listed { alone, has_changed, nth }| (alone.is_some(), has_changed, nth)).collect()
+        all.map(|PlaceInAnswer { alone, has_changed, nth }| (alone.is_some(), has_changed, nth))
+            .collect()
     };
     let (one, two) = (item(1, "a"), item(1, "b"));
     assert_eq!(found(&[], None), []);

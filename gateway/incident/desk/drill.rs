@@ -102,7 +102,7 @@ impl Desk {
 /// meanwhile.
 pub(super) fn is_over(live: &Live, now: Now) -> bool {
     let incident = &live.incident;
-    if live.is_closed() || !incident.is_drill() {
+    if !live.is_drill || live.is_closed() {
         return false;
     }
     let until = incident.detail.get("drill_until").and_then(|until| until.as_str());

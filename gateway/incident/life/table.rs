@@ -148,8 +148,8 @@ fn name(to: ReplyTo) -> String {
     name.as_ref().and_then(|name| name.as_str()).unwrap_or_default().to_owned()
 }
 
-fn is_blank(text: &str) -> bool {
-    text.trim().is_empty()
+fn is_blank(name: &str) -> bool {
+    plain_name(name).is_empty()
 }
 
 /// What is asked by this step.

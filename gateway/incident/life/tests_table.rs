@@ -208,3 +208,23 @@ fn time_is_asked_for_within_bounds_and_never_of_an_urgent_case() {
     let found = next(&case(Stage::Accepted, &life), &bare, now(), &Config::default());
     assert_eq!(found.unwrap_err(), "`transferred` needs a `department`");
 }
+
+/// City seed 3920332816037978441: an ideographic space and U+0000 granted a suspension.
+#[test]
+fn who_shows_no_name_neither_asks_nor_grants_nor_verifies() {
+    let (suspend, handled) = (asked(AskFor::Suspend), Life::default());
+    let config = Config::default();
+    for nobody in ["", "  ", "\u{3000}\0", "\u{200b}", "\u{feff}\u{202e}"] {
+        for (stage, life, to) in [
+            (Stage::Dispatched, &suspend, ReplyTo::Granted),
+            (Stage::Dispatched, &suspend, ReplyTo::Refused),
+            (Stage::Dispatched, &handled, ReplyTo::AskSuspend),
+            (Stage::Handled, &handled, ReplyTo::Verified),
+            (Stage::Handled, &handled, ReplyTo::SentBack),
+        ] {
+            let told = next(&case(stage, life), &reply(to, nobody), now(), &config);
+            assert!(told.is_err_and(|why| why.contains("`by` is empty")), "{to:?} by {nobody:?}");
+            assert!(next(&case(stage, life), &reply(to, "乙"), now(), &config).is_ok(), "{to:?}");
+        }
+    }
+}

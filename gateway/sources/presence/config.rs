@@ -109,6 +109,11 @@ impl Config {
         for topic in &self.topics {
             if let Some(what) = topic_filter::problem(topic) {
                 wrong("topics", format!("`{topic}`: {what}"));
+            } else if let Some(family) = speaks_of_buttons(topic) {
+                let message = format!(
+                    "`{topic}`: buttons speak on `{family}`, and none of their messages may count as a sensor's; name the sensor's topics one by one"
+                );
+                wrong("topics", message);
             } else if topic_filter::overlaps(topic, "gridpost/#") {
                 let message = format!(
                     "`{topic}`: buttons, gauges and replies speak there; what sensors say has topics of its own"
@@ -126,6 +131,26 @@ impl Config {
             several => (1..=several).map(|n| format!("{}/{n}", self.id)).collect(),
         }
     }
+}
+
+/// Where buttons of other makers speak, on brokers and at the intake.
+const BUTTON_FAMILIES: &[&str] = &[
+    "zigbee2mqtt/#",
+    "application/#",
+    "v3/#",
+    "shellies/#",
+    "+/events/rpc",
+    "tele/#",
+    "stat/#",
+    "thing/#",
+    "homeassistant/#",
+];
+
+/// A wildcard that takes a press too: it would be counted, and never be an alarm.
+fn speaks_of_buttons(topic: &str) -> Option<&'static str> {
+    let wild = topic.contains(['+', '#']);
+    let mut families = BUTTON_FAMILIES.iter().copied();
+    families.find(|family| wild && topic_filter::overlaps(topic, family))
 }
 
 /// Topics that two places would count, or that an ordinary subscription of a broker takes too: index of the place,
@@ -183,6 +208,9 @@ mod tests {
     fn a_place_without_a_key_is_told_and_so_is_each_wrong_one() {
         assert!(place("topics = [\"wifi/square\"]").problems().is_empty());
         assert!(place("user = \"sniffer\"").problems().is_empty());
+        for topic in ["tele/sniffer/SENSOR", "wifi/+/probe", "home/gate/BTtoMQTT/#"] {
+            assert!(place(&format!("topics = [\"{topic}\"]")).problems().is_empty(), "{topic}");
+        }
         for (more, key) in [
             ("", "topics"),
             ("topics = [\"a\"]\nk = 9", "k"),
@@ -199,6 +227,10 @@ mod tests {
             ("topics = [\"#\"]", "topics"),
             ("topics = [\"gridpost/demo/button/x\"]", "topics"),
             ("topics = [\"+/demo/reply\"]", "topics"),
+            ("topics = [\"zigbee2mqtt/+\"]", "topics"),
+            ("topics = [\"tele/#\"]", "topics"),
+            ("topics = [\"+/+/SENSOR\"]", "topics"),
+            ("topics = [\"+/events/rpc\"]", "topics"),
             ("user = \"u\"\nbroker = \"b\"", "broker"),
         ] {
             let problems = place(more).problems();
