@@ -35,6 +35,7 @@ mod metric;
 mod observation;
 mod picture;
 mod place;
+mod plate;
 mod posture;
 mod press_identity;
 mod rain;
@@ -54,6 +55,7 @@ mod thing;
 mod time;
 mod track;
 mod unreadable;
+mod vehicle;
 mod why_words;
 
 pub use access::{AccessEvent, AccessNote, AccountRole, TokenScope};
@@ -100,6 +102,7 @@ pub use observation::{
 };
 pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
 pub use place::{Grid, GridWorker, Place, SourceInfo, SourceKind};
+pub use plate::{Plate, PlateKind};
 pub use posture::{OrderTo, Posture, PostureOrder};
 pub use press_identity::{Mark, PRESS_KNOWN_MS, PressIdentity, number_of, way_of};
 pub use rain::{
@@ -119,4 +122,5 @@ pub use thing::{StandingThing, Thing, ThingReport};
 pub use time::{Clock, Now, Stamp};
 pub use track::{Bbox, Detection, KeptLook, Track};
 pub use unreadable::Unreadable;
+pub use vehicle::{Colour, PlateState, Vehicle, has_plate};
 pub use why_words::{WhyWords, why_words};
