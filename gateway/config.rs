@@ -37,6 +37,7 @@ mod site_d;
 mod speakers;
 mod support;
 mod used_ids;
+mod vehicles;
 mod weather;
 
 use std::{
@@ -72,6 +73,7 @@ pub use site_d::{
     Change, Changes, Refusal, Undo, Version, apply, note, seen, try_out, undo, unnoted, versions,
 };
 pub use support::{SupportView, support_view};
+pub use vehicles::{KeepPlates, Vehicles, VehiclesConfig};
 pub use weather::Weather;
 
 /// A checked configuration.
@@ -107,6 +109,8 @@ pub struct Config {
     /// Who may take which step of a case, and within what time.
     pub life: incident::LifeConfig,
     pub routing: Routing,
+    /// Absent: no plate is read.
+    pub vehicles: Option<Vehicles>,
     /// Working days, of the file that `life` names.
     pub calendar: Arc<Calendar>,
     pub device_models: Vec<ModelConfig>,
@@ -238,6 +242,9 @@ struct Shape {
     /// Whose business an incident is.
     #[serde(default)]
     routing: RoutingConfig,
+    /// That plates are read, whose vehicles are known; absent, no plate is read.
+    #[serde(default)]
+    vehicles: Option<VehiclesConfig>,
     /// Who is on duty.
     #[serde(default)]
     duty: DutyConfig,

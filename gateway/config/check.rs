@@ -21,6 +21,7 @@ use super::{
     sink_kinds,
     site::{self, SiteConfig},
     speakers::Speakers,
+    vehicles::{self, VehiclesConfig},
     weather::{self, Weather},
 };
 use crate::{
@@ -54,6 +55,7 @@ struct Typed {
     devices: Option<incident::Config>,
     life: Option<incident::LifeConfig>,
     routing: Option<RoutingConfig>,
+    vehicles: Option<VehiclesConfig>,
     duty: Option<DutyConfig>,
     device_models: Items<codecs::ModelConfig>,
     gauges: Items<rain::GaugeConfig>,
@@ -114,6 +116,7 @@ impl Typed {
                 incident::LifeConfig::warnings,
             ),
             routing: document.one("routing", RoutingConfig::problems, nothing),
+            vehicles: document.optional("vehicles", VehiclesConfig::problems, nothing),
             duty: document.one("duty", nothing, nothing),
             device_models: document.each("device_model", codecs::problems, nothing),
             gauges: document.each("gauge", rain::GaugeConfig::problems, nothing),
@@ -162,6 +165,8 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     weather::check(document, &typed.gauges);
     let mut site = typed.site.take()?;
     site::check(document, &mut site);
+    let said = typed.vehicles.take();
+    let vehicles = vehicles::check(document, said, (&typed.rules, &site.timezone), &models_dir);
     doors::check_brokers(document, &typed.mqtt, &site.id);
     typed.convert_places(&mut site);
     let grids = site::read_grids(document, &site);
@@ -208,6 +213,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         calendar: Arc::new(calendar_file::read(document, typed.life.as_ref())),
         life: typed.life?,
         routing,
+        vehicles,
         device_models: only(typed.device_models),
         sources: sources.all,
         grids: Arc::new(grids),

@@ -105,6 +105,8 @@ pub enum AccessEvent {
     TokenAdded,
     TokenRemoved,
     FirstCodeMade,
+    /// A vehicle that is looked for by an order was seen; `who` is its masked plate.
+    AttentionHit,
 }
 
 /// One line of the audit: what happened, to whose account, by whom and from where. No secret is in it.

@@ -36,6 +36,7 @@ mod open;
 mod originals;
 mod own_keys;
 mod package;
+mod plates;
 mod recover;
 mod restored;
 mod retain;
