@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 
 /// A range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Network {
+struct Network {
     address: IpAddr,
     bits: u32,
 }
 
 impl Network {
     /// `10.1.2.3`, `10.0.0.0/8`, `fd00::/8`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits.parse::<u32>().ok()?)),
             None => (text, None),
@@ -30,7 +30,7 @@ impl Network {
         (bits <= most).then_some(Self { address, bits })
     }
 
-    pub(super) fn holds(self, address: IpAddr) -> bool {
+    fn holds(self, address: IpAddr) -> bool {
         let first = |value: u128, width: u32| value.checked_shr(width - self.bits).unwrap_or(0);
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {

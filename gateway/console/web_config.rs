@@ -111,14 +111,17 @@ impl Config {
     pub fn warnings(&self) -> Vec<(&'static str, String)> {
         let open = proxies::open_to_all(&self.trusted_proxies);
         // Behind a proxy of the same machine that is not named, everybody has one address.
-        let public = self.public_url.as_deref().and_then(|url| url::Url::parse(url).ok());
-        let elsewhere = public.filter(|url| !is_of_this_machine(url));
+        let elsewhere = self.public().filter(|url| !is_of_this_machine(url));
         let unnamed = self.trusted_proxies.is_empty() && self.listen.ip().is_loopback();
         let unnamed = elsewhere.filter(|_| unnamed).map(|_| {
             let message = "on loopback, and `public_url` is elsewhere: name the proxy, else all who come by it count as one address, and their cookies are not bound to TLS";
             ("trusted_proxies", message.to_owned())
         });
         open.into_iter().chain(unnamed).collect()
+    }
+
+    fn public(&self) -> Option<url::Url> {
+        url::Url::parse(self.public_url.as_deref()?).ok()
     }
 
     pub(super) fn proxies(&self) -> Proxies {
@@ -141,8 +144,7 @@ impl Config {
         if !self.listen.ip().is_unspecified() {
             names.push(self.listen.ip().to_string());
         }
-        let public = self.public_url.as_deref().and_then(|url| url::Url::parse(url).ok());
-        names.extend(public.and_then(|url| url.host_str().map(str::to_owned)));
+        names.extend(self.public().and_then(|url| url.host_str().map(str::to_owned)));
         names.dedup();
         let year = keys.now.to_zoned(jiff::tz::TimeZone::UTC).year();
         let (cert, key) = own_certificate::load_or_make(keys.data, names, year.into())?;

@@ -237,7 +237,7 @@ impl Desk {
                 effects.entries.push(live.record(now, What::Ended));
             }
             let over = live.is_closed() && !live.incident.active;
-            let is_drill = live.incident.is_drill();
+            let is_drill = live.is_drill;
             self.live.insert(id, live);
             self.note_ended(id);
             if over {

@@ -41,11 +41,14 @@ pub(crate) fn gridpost_command(args: &[&str]) -> Command {
 }
 
 pub(crate) fn output(mut command: Command) -> Output {
-    let output = command.output().unwrap();
+    of(&command.output().unwrap())
+}
+
+fn of(ended: &std::process::Output) -> Output {
     Output {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        code: ended.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&ended.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&ended.stderr).into_owned(),
     }
 }
 
@@ -60,12 +63,7 @@ pub(crate) fn gridpost_with_input(args: &[&str], line: &str) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
-    let ended = child.wait_with_output().unwrap();
-    Output {
-        code: ended.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&ended.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&ended.stderr).into_owned(),
-    }
+    of(&child.wait_with_output().unwrap())
 }
 
 /// `gridpost check` of this text, as the file `gridpost.toml` of a folder.

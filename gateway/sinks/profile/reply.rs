@@ -128,6 +128,12 @@ impl Pointers {
     }
 }
 
+/// What stands there, and no more of it.
+fn field(item: &Value, pointer: &Option<String>, most: usize) -> Option<String> {
+    let found = item.pointer(pointer.as_deref()?).and_then(text)?;
+    Some(found.chars().take(most).collect())
+}
+
 fn beginning(text: &str) -> String {
     text.trim().chars().take(TEXT_CHARS_MAX).collect()
 }
@@ -273,21 +279,14 @@ impl Profile {
         item: &Value,
     ) -> (Option<IncidentId>, Option<String>) {
         let Some(at) = &self.reply else { return (None, None) };
-        let short = |pointer: &Option<String>| {
-            let found = item.pointer(pointer.as_deref()?).and_then(text)?;
-            Some(found.chars().take(TEXT_CHARS_MAX).collect::<String>())
-        };
+        let short = |pointer: &Option<String>| field(item, pointer, TEXT_CHARS_MAX);
         (short(&at.incident).and_then(|ours| ours.parse().ok()), short(&at.case))
     }
 
     /// One reply.
     pub(in crate::sinks) fn read_reply(&self, item: &Value) -> Result<PlatformReply, Unread> {
         let Some(at) = &self.reply else { return Err("the profile has no [reply]".into()) };
-        let field = |pointer: &Option<String>, most: usize| {
-            let found = item.pointer(pointer.as_deref()?).and_then(text)?;
-            Some(found.chars().take(most).collect::<String>())
-        };
-        let short = |pointer: &Option<String>| field(pointer, TEXT_CHARS_MAX);
+        let short = |pointer: &Option<String>| field(item, pointer, TEXT_CHARS_MAX);
         let ours = short(&at.incident);
         let incident = ours.as_deref().and_then(|id| id.parse().ok());
         let case = short(&at.case);
@@ -317,7 +316,7 @@ impl Profile {
             step: meant.step(),
             word,
             by: short(&at.by),
-            note: field(&at.note, NOTE_CHARS_MAX),
+            note: field(item, &at.note, NOTE_CHARS_MAX),
             department: short(&at.department),
         })
     }

@@ -1,17 +1,15 @@
-// What is counted over a time goes stale on a page that is left open: read again while somebody can see it.
+// What a page shows goes stale while it is left open: read again as long as somebody can see it.
 
 import { useEffect } from 'preact/hooks';
 
-const AGAIN_MS = 30_000;
-
-/** Reads now, each half minute while the page is seen, and anew when one of `of` is another. `read` asks `gone` before it
- * shows what came: the page may show something else by then. */
-export function useAgain(read: (gone: () => boolean) => void, of: unknown[]): void {
+/** Reads now, again each `everyMs` while the page is seen, and anew when one of `of` is another. `read` asks `gone`
+ * before it shows what came: the page may show something else by then. */
+export function useAgain(everyMs: number, read: (gone: () => boolean) => void, of: unknown[] = []): void {
   useEffect(() => {
     let left = false;
     const gone = (): boolean => left;
     read(gone);
-    const timer = setInterval(() => document.hidden || read(gone), AGAIN_MS);
+    const timer = setInterval(() => document.hidden || read(gone), everyMs);
     return () => {
       left = true;
       clearInterval(timer);

@@ -11,18 +11,20 @@ import { language, t } from './words';
 interface Hour { from: string; alarms: number; urgent: number; officers: number }
 interface Alarms { of_an_officer_max: number; hours: Hour[]; rules: { rule: string; alarms: number }[] }
 
+const AGAIN_MS = 30_000;
+
 const rate = (hour: Hour): number => Math.round((hour.alarms / Math.max(1, hour.officers)) * 10) / 10;
 
 export function AlarmRate() {
   const [told, setTold] = useState<Alarms | null>(null);
   const [failed, setFailed] = useState(false);
   useAgain(
+    AGAIN_MS,
     (gone) =>
       void call<Alarms>('GET', '/api/v1/alarms').then(
         (next) => gone() || (setTold(next), setFailed(false)),
         () => gone() || setFailed(true),
       ),
-    [],
   );
   const data = useMemo((): ChartData | null => {
     if (told === null) return null;

@@ -1,7 +1,8 @@
 // All cameras as a wall of stills; a tile turns live where something happens, or is touched.
 
 import { signal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
+import { useAgain } from './again';
 import { CameraPage } from './camera';
 import { AddCamera, TakeBack } from './camera-add';
 import { Live, Still } from './camera-view';
@@ -44,11 +45,7 @@ function busy(): Map<string, Case> {
 }
 
 export function Cameras() {
-  useEffect(() => {
-    void readCameras();
-    const timer = setInterval(() => document.hidden || void readCameras(), AGAIN_MS);
-    return () => clearInterval(timer);
-  }, []);
+  useAgain(AGAIN_MS, () => void readCameras());
   const told = cameras.value;
   if (told === null) return <main class="sheet" id="main"><p class="hint">{t(unread.value ? 'cam.unread' : 'list.loading')}</p></main>;
   const chosen = route.value.camera === null ? undefined : told.cameras.find((one) => one.id === route.value.camera);

@@ -9,6 +9,8 @@ import { overview } from './state';
 import { clockOff, onSite } from './time';
 import { language, t, word, type Key } from './words';
 
+/** A month is counted from its records for each page that is open. */
+const AGAIN_MS = 300_000;
 const GROUPS = ['none', 'grid', 'community', 'kind', 'source', 'department'] as const;
 type Counts = Record<string, unknown>;
 interface Told { rows: FigureRow[]; total: Counts }
@@ -48,6 +50,7 @@ export function Figures() {
   const [days, setDays] = useState<FigureRow[]>([]);
   const [wrong, setWrong] = useState('');
   useAgain(
+    AGAIN_MS,
     (gone) =>
       void call<Told>('GET', `/api/v1/figures?month=${month}&group=${group}`).then(
         (next) => gone() || (setTold(next), setWrong('')),
@@ -56,6 +59,7 @@ export function Figures() {
     [month, group],
   );
   useAgain(
+    AGAIN_MS,
     (gone) =>
       void call<Told>('GET', `/api/v1/figures?month=${month}&by=day`).then(
         (next) => gone() || setDays(next.rows),

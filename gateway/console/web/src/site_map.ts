@@ -1,7 +1,7 @@
 // What the gateway says of the site's ground and of its cameras, drones, devices and gauges, while a screen shows them.
 
 import { signal } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { useAgain } from './again';
 import { call } from './api';
 import { drones, open } from './state';
 import type { Device, Drone } from './types';
@@ -74,9 +74,5 @@ async function read(): Promise<void> {
 export function useSite(): void {
   const cases = [...open.value.values()].filter((one) => /^(device|camera)-/.test(one.kind)).map((one) => `${one.incident}.${one.revision}`);
   const changed = cases.sort().join();
-  useEffect(() => {
-    void read();
-    const timer = setInterval(() => document.hidden || void read(), AGAIN_MS);
-    return () => clearInterval(timer);
-  }, [changed]);
+  useAgain(AGAIN_MS, () => void read(), [changed]);
 }
