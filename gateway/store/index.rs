@@ -290,7 +290,7 @@ impl Meta {
             quarantined: state.quarantined.clone(),
             latest: state.latest,
             standing: state.standing,
-            is_whole: false,
+            is_whole: !state.left.has_untold(),
             digest: String::new(),
         }
     }
@@ -307,7 +307,7 @@ impl Index {
         for (key, value) in values {
             pairs.insert(key.bytes(), value.map(|value| value.bytes()));
         }
-        meta.is_whole = self.is_whole;
+        meta.is_whole &= self.is_whole;
         let (db, mut digest, written) = (&self.db, self.digest, meta.checkpoint.seq);
         guarded(|| {
             let mut batch = sled::Batch::default();
@@ -334,6 +334,20 @@ impl Index {
 }
 
 impl Index {
+    /// Writes what has changed, and the cases that found no room to wait for it.
+    fn keep_up(&mut self, shared: &Shared, stop: &Mutex<bool>) -> Result<(), IndexError> {
+        let Some(work) = Work::take(&mut lock(&shared.state), self.written) else { return Ok(()) };
+        let newest = work.marks.last().copied();
+        self.write(work)?;
+        let has_untold = {
+            let mut state = lock(&shared.state);
+            state.left.is_indexed();
+            state.left.has_untold()
+        };
+        forget_marks(shared, newest);
+        if has_untold { self.tell(shared, stop) } else { Ok(()) }
+    }
+
     /// Writes the cases that had no room to wait for it, by their records: without them it is not whole. All
     /// that memory has comes behind, and is newer.
     fn tell(&mut self, shared: &Shared, stop: &Mutex<bool>) -> Result<(), IndexError> {
@@ -434,28 +448,15 @@ fn run(path: &Path, mut index: Option<Index>, shared: &Shared, stop: &(Mutex<boo
                 index = None;
             }
         }
-        let work =
-            index.as_ref().and_then(|index| Work::take(&mut lock(&shared.state), index.written));
-        if let (Some(open), Some(work)) = (&mut index, work) {
-            let newest = work.marks.last().copied();
-            match open.write(work) {
-                Ok(()) => {
-                    lock(&shared.state).left.is_indexed();
-                    forget_marks(shared, newest);
-                }
-                Err(problem) => {
-                    tracing::warn!(%problem, "the index failed; it is dropped and built anew");
-                    shared.set_on_disk(None);
-                    index = None;
-                }
-            }
+        if let Some(open) = &mut index
+            && let Err(problem) = open.keep_up(shared, &stop.0)
+        {
+            tracing::warn!(%problem, "the index failed; it is dropped and built anew");
+            shared.set_on_disk(None);
+            index = None;
         }
         if index.is_none() {
-            // Nothing reads it now: let nothing pile up for it.
-            let mut state = lock(&shared.state);
-            state.touched.clear();
-            state.left.has_no_index();
-            drop(state);
+            lock(&shared.state).has_no_index();
             rebuild_at = Instant::now() + REBUILD_AFTER;
         }
         if last {

@@ -96,8 +96,15 @@ impl Left {
             self.traces.remove(&id);
             self.leaving.insert(id, brief);
         } else {
+            // Newer than what is on its way.
+            self.under_way.remove(&id);
             self.note(id, Trace::of(&brief));
         }
+    }
+
+    /// Memory has it again, and newer.
+    pub(super) fn comes_back(&mut self, id: IncidentId) {
+        self.traces.remove(&id);
     }
 
     /// Of a case that neither memory nor an index has.
@@ -107,6 +114,11 @@ impl Left {
         } else {
             self.is_cut |= trace.revision.is_some();
         }
+    }
+
+    /// Whether the index is still to be told of any case.
+    pub(super) fn has_untold(&self) -> bool {
+        self.traces.values().any(|trace| trace.revision.is_some())
     }
 
     /// Cases of which the index is still to be told, by what is known of each.

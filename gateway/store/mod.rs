@@ -366,13 +366,18 @@ impl Store {
     }
 
     fn brief_of(&self, id: IncidentId) -> Option<Brief> {
-        let (brief, older) = {
+        let (brief, trace, older) = {
             let state = lock(&self.inner.shared.state);
             let brief = state.incidents.get(&id).or_else(|| state.left.find(id));
-            (brief.cloned(), state.has_older)
+            (brief.cloned(), state.left.trace(id), state.has_older)
+        };
+        // The index has not been told of it: its record tells the rest.
+        let untold = || {
+            let trace = trace.filter(|trace| trace.revision.is_some())?;
+            Some(trace.brief(&self.record_at(trace.location)?))
         };
         let on_disk = || self.inner.shared.on_disk().filter(|_| older)?.brief(id);
-        brief.or_else(on_disk)
+        brief.or_else(untold).or_else(on_disk)
     }
 
     /// The latest state of an incident that is to go on: as [`Self::incident`], and in a folder that came

@@ -173,10 +173,14 @@ impl Load {
         self.pieces = pieces;
     }
 
-    /// Held cases for which memory has no room: the index says where they lie.
-    pub(super) fn find_held(&mut self, on_disk: &OnDisk) {
+    /// Held cases for which memory has no room: the index says where they lie. Of those that are left nobody
+    /// knows it.
+    pub(super) fn find_held(&mut self, on_disk: Option<&OnDisk>) {
         for incident in std::mem::take(&mut self.elsewhere) {
-            let Some(brief) = on_disk.brief(incident) else { continue };
+            let Some(brief) = on_disk.and_then(|on_disk| on_disk.brief(incident)) else {
+                self.elsewhere.push(incident);
+                continue;
+            };
             self.add_case(incident, Trace::of(&brief));
             for piece in self.pieces.iter_mut().filter(|piece| piece.incident == incident) {
                 piece.case = Some((brief.kind, brief.top));
@@ -184,6 +188,11 @@ impl Load {
         }
         let Self { pieces, there, .. } = self;
         pieces.retain(|piece| !there.contains(&piece.location.offset));
+    }
+
+    /// Held cases of which nobody knows where they lie.
+    pub(super) fn not_found(&self) -> usize {
+        self.elsewhere.len()
     }
 
     /// As the records lie there; to be written again they take a little more.

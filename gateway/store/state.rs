@@ -310,6 +310,7 @@ impl State {
             self.open_reports -= usize::from(is_open_report(&old));
         }
         self.touched.insert(Key::Incident(id));
+        self.left.comes_back(id);
         if self.incidents.len() > self.bounds.incidents {
             // The oldest finished one. Live ones stay; were there very many, not the oldest that is no emergency.
             let finished = self.finished.first().and_then(|first| self.by_age.get(first));
@@ -322,6 +323,13 @@ impl State {
                 self.leave_to_the_index(id);
             }
         }
+    }
+
+    /// Nothing reads what waits for the index: nothing piles up for it but which cases it has not got.
+    pub(super) fn has_no_index(&mut self) {
+        let Self { touched, incidents, .. } = self;
+        touched.retain(|key| matches!(key, Key::Incident(id) if incidents.contains_key(id)));
+        self.left.has_no_index();
     }
 
     fn take_brief(&mut self, id: IncidentId) -> Option<Brief> {

@@ -218,3 +218,34 @@ fn p11_while_nobody_can_tell_what_is_held_the_journal_grows_by_a_quarter_and_no_
     assert!(!is_there(&store), "presses are worth more");
     store.close_blocking().unwrap();
 }
+
+#[test]
+fn p10_j7_while_no_index_tells_where_a_held_case_lies_the_journal_waits_and_a_restart_finds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || open_bounded(folder.path(), 1_200_000, 256 << 10);
+    let store = open();
+    let held = closed_case(&store);
+    assert!(store.hold(&hold_order(held.incident)).unwrap().is_some());
+    // More than memory and the queue have room for.
+    flood(&store, 1_000, 1);
+    let is_indexed = || {
+        let shared = &store.inner.shared;
+        let is_left = lock(&shared.state).left.trace(held.incident).is_none();
+        is_left && shared.on_disk().is_some_and(|on_disk| on_disk.brief(held.incident).is_some())
+    };
+    assert!(comes_true(is_indexed));
+    // As where sled fails: it is begun anew after ten seconds, and lacks what only it had.
+    store.inner.shared.set_on_disk(None);
+    let most = store.inner.config.max_bytes;
+    let first = folder.path().join("journal/00000001.log");
+    while first.exists() && store.space().journal_bytes < most + most / 8 {
+        flood(&store, 10, 1);
+    }
+    assert!(first.exists(), "it may wait");
+    store.close_blocking().unwrap();
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let store = open();
+    flood(&store, 2_000, 1);
+    held.is_whole(&store, folder.path(), "after a restart");
+    store.close_blocking().unwrap();
+}

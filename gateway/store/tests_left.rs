@@ -168,6 +168,40 @@ fn an_index_that_is_built_of_more_cases_than_memory_and_queue_hold_is_whole() {
 }
 
 #[test]
+fn a_flood_for_which_the_queue_of_an_open_index_has_no_room_is_found_and_listed_without_a_restart()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let store = open_small(folder.path());
+    let many = 4 * CASES + 1;
+    let mut ids: Vec<IncidentId> = (1..many).map(|_| IncidentId::new()).collect();
+    let first = IncidentId::new();
+    put(&store, vec![change(case(first, 1, Stage::Closed))]);
+    let is_open =
+        || store.inner.shared.on_disk().is_some_and(|on_disk| on_disk.brief(first).is_some());
+    while !is_open() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // In one write: the index cannot come between.
+    put(&store, ids.iter().map(|id| change(case(*id, 1, Stage::Closed))).collect());
+    ids.push(first);
+    let is_there =
+        |id: &&IncidentId| store.incident(**id).is_some_and(|one| one.incident.id == **id);
+    assert_eq!(ids.iter().filter(is_there).count(), many, "at once");
+    // Two of the oldest go on: what is known of them from before is told no more.
+    put(&store, ids[..2].iter().map(|id| change(case(*id, 2, Stage::Opened))).collect());
+    let all = IncidentFilter { limit: 2 * many, ..IncidentFilter::default() };
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while store.incidents(&all).len() < many && std::time::Instant::now() < until {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(store.incidents(&all).len(), many);
+    let newest = |id: &IncidentId| store.incident(*id).map(|one| one.incident.revision);
+    assert_eq!([newest(&ids[0]), newest(&ids[1]), newest(&ids[2])], [Some(2), Some(2), Some(1)]);
+    assert!(!lock(&store.inner.shared.state).left.has_untold());
+    store.close_blocking().unwrap();
+}
+
+#[test]
 fn p5_pictures_of_open_cases_are_known_after_a_start_however_many_there_are() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_small(folder.path());

@@ -385,7 +385,7 @@ impl Writer {
                     break;
                 }
             }
-            match self.carried(oldest, size, &held.unwrap_or_default()) {
+            match self.carried(oldest, size, &held.unwrap_or_default(), may_wait) {
                 Ok(job) => self.retire(oldest, &job)?,
                 Err(is_needed) => {
                     self.kept = kept(is_needed);
@@ -403,11 +403,22 @@ impl Writer {
         oldest: u64,
         size: u64,
         held: &HashSet<IncidentId>,
+        may_wait: bool,
     ) -> Result<WriteJob, bool> {
         let mut load = retain::carry(&lock(&self.shared.state), oldest, held);
         let on_disk = self.shared.on_disk();
-        if let Some(on_disk) = &on_disk {
-            load.find_held(on_disk);
+        load.find_held(on_disk.as_ref());
+        let not_found = load.not_found();
+        if not_found > 0 {
+            tracing::error!(
+                segment = oldest,
+                not_found,
+                may_wait,
+                "cases that are held are not found in the index, and may lie here: the oldest segment stays as long as it may wait; a restart reads the journal for them"
+            );
+            if may_wait {
+                return Err(false);
+            }
         }
         if load.bytes() > size / CARRIED_SHARE_MAX {
             return Err(true);
