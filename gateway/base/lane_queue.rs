@@ -8,16 +8,20 @@
 //!
 //! In an emergency lane what is new is tried at once, whatever waits, and incidents take turns: one
 //! that has nothing told of it yet goes before another one's tenth press. Calls of devices on no list,
-//! which anybody may invent, have every fifth turn while others wait. In the other lanes one goes
+//! which anybody may invent, and of incidents of which something is set aside, have every fifth turn while
+//! others wait. In the other lanes one goes
 //! after the other: while the first waits for its next try, the lane does. But when it has failed
 //! often, or others of the sink pass, another one is tried in between: if that one passes, it is the
 //! record and not the sink, and after some more of it the record is set aside.
 
+mod groups;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use groups::{Fresh, SetAside, Timed};
+
 pub use super::turns_of_incidents::Turn;
-use super::turns_of_incidents::TurnsOfIncidents;
-use crate::domain::{Class, IncidentId};
+use crate::domain::IncidentId;
 
 /// A record is set aside when it has failed so often though others had passed since its try before.
 const STRIKES_MAX: u32 = 3;
@@ -36,8 +40,8 @@ const SEARCHED_MAX: usize = 64;
 
 /// Where fewer wait, they leave in the order of the journal; where more do, their incidents take turns.
 const TURNS_FROM: usize = 32;
-/// After so many of listed devices in a row one of a device on no list has its turn.
-const LISTED_IN_A_ROW: u32 = 4;
+/// After so many others in a row one that stands behind has its turn.
+const FRONT_IN_A_ROW: u32 = 4;
 
 /// How soon a success of the sink may bring forward what was set aside, by how often that was in vain.
 const HOLD_MS: [u64; 5] = [0, 60_000, 240_000, 960_000, REFUSED_EVERY_MS];
@@ -86,81 +90,15 @@ impl Tried {
     }
 }
 
-/// Entries with a time, by turn and by time.
-#[derive(Debug, Default)]
-struct Timed {
-    at_ms: BTreeMap<Turn, u64>,
-    by_time: BTreeSet<(u64, Turn)>,
-}
-
-impl Timed {
-    fn put(&mut self, turn: Turn, at_ms: u64) {
-        self.remove(turn);
-        self.at_ms.insert(turn, at_ms);
-        self.by_time.insert((at_ms, turn));
-    }
-
-    fn remove(&mut self, turn: Turn) -> Option<u64> {
-        let at_ms = self.at_ms.remove(&turn)?;
-        self.by_time.remove(&(at_ms, turn));
-        Some(at_ms)
-    }
-
-    fn first(&self) -> Option<(Turn, u64)> {
-        self.at_ms.first_key_value().map(|(turn, at_ms)| (*turn, *at_ms))
-    }
-
-    /// The one that has been due for longest.
-    fn due(&self, now_ms: u64) -> Option<Turn> {
-        self.by_time.first().filter(|(at_ms, _)| *at_ms <= now_ms).map(|(_, turn)| *turn)
-    }
-
-    fn next_ms(&self) -> Option<u64> {
-        self.by_time.first().map(|(at_ms, _)| *at_ms)
-    }
-
-    /// All that are later become due now.
-    fn bring_forward(&mut self, now_ms: u64) -> bool {
-        let later = self.by_time.split_off(&(now_ms + 1, (Class::Emergency, 0)));
-        let any = !later.is_empty();
-        for (_, turn) in later {
-            self.at_ms.insert(turn, now_ms);
-            self.by_time.insert((now_ms, turn));
-        }
-        any
-    }
-}
-
-/// What was never tried, or was given back untried, and whose turn it is of it.
-#[derive(Debug, Default)]
-struct Fresh {
-    by_turn: BTreeMap<Turn, IncidentId>,
-    turns: TurnsOfIncidents,
-}
-
-impl Fresh {
-    fn insert(&mut self, turn: Turn, incident: IncidentId, order: LaneOrder) {
-        self.by_turn.insert(turn, incident);
-        if order == LaneOrder::EachAtOnce {
-            self.turns.insert(turn, incident);
-        }
-    }
-
-    fn remove(&mut self, turn: Turn) -> bool {
-        let Some(incident) = self.by_turn.remove(&turn) else { return false };
-        self.turns.remove(turn, incident);
-        true
-    }
-}
-
 /// One lane's queue; what is under way is in none of its groups.
 #[derive(Debug)]
 pub struct LaneQueue {
     order: LaneOrder,
     fresh: Fresh,
-    /// Of emergencies those that devices on no list sent.
-    unlisted: Fresh,
-    listed_in_a_row: u32,
+    /// Of emergencies those that devices on no list sent, and those of incidents of which the sink does not take
+    /// something.
+    behind: Fresh,
+    front_in_a_row: u32,
     again: Timed,
     /// Those of `again` that were not tried since something passed.
     round: BTreeSet<Turn>,
@@ -170,9 +108,10 @@ pub struct LaneQueue {
     /// Fresh and again.
     by_incident: BTreeSet<(IncidentId, u64)>,
     tried: BTreeMap<u64, Tried>,
-    aside_count: usize,
+    set_aside: SetAside,
     fresh_in_a_row: u32,
-    /// The last try failed: who hangs or is refused must not stand before the newest.
+    /// The last try failed: who hangs must not stand before the newest. Who is refused is answered, and stands
+    /// behind from then on.
     failed_last: bool,
     aside_last: bool,
     probe: bool,
@@ -185,15 +124,15 @@ impl LaneQueue {
         Self {
             order,
             fresh: Fresh::default(),
-            unlisted: Fresh::default(),
-            listed_in_a_row: 0,
+            behind: Fresh::default(),
+            front_in_a_row: 0,
             again: Timed::default(),
             round: BTreeSet::new(),
             aside: Timed::default(),
             hold: Timed::default(),
             by_incident: BTreeSet::new(),
             tried: BTreeMap::new(),
-            aside_count: 0,
+            set_aside: SetAside::default(),
             fresh_in_a_row: 0,
             failed_last: false,
             aside_last: false,
@@ -205,7 +144,9 @@ impl LaneQueue {
     /// Owed, or given back untried: to be taken at once.
     pub fn insert(&mut self, turn: Turn, incident: IncidentId) {
         self.leave(turn, incident);
-        self.fresh.insert(turn, incident, self.order);
+        let is_behind = self.order == LaneOrder::EachAtOnce && self.set_aside.has(incident);
+        let fresh = if is_behind { &mut self.behind } else { &mut self.fresh };
+        fresh.insert(turn, incident, self.order);
         self.by_incident.insert((incident, turn.1));
     }
 
@@ -215,7 +156,7 @@ impl LaneQueue {
             return self.insert(turn, incident);
         }
         self.leave(turn, incident);
-        self.unlisted.insert(turn, incident, self.order);
+        self.behind.insert(turn, incident, self.order);
         self.by_incident.insert((incident, turn.1));
     }
 
@@ -230,14 +171,13 @@ impl LaneQueue {
     }
 
     fn leave_fresh(&mut self, turn: Turn) -> bool {
-        self.fresh.remove(turn) || self.unlisted.remove(turn)
+        self.fresh.remove(turn) || self.behind.remove(turn)
     }
 
     /// It is not owed any more.
     pub fn forget(&mut self, seq: u64) {
-        if self.tried.remove(&seq).is_some_and(|tried| tried.is_aside()) {
-            self.aside_count -= 1;
-        }
+        self.tried.remove(&seq);
+        self.set_aside.remove(seq);
     }
 
     /// How often this one was tried.
@@ -247,14 +187,14 @@ impl LaneQueue {
 
     /// How many are set aside, those that are just being tried too.
     pub fn aside_count(&self) -> usize {
-        self.aside_count
+        self.set_aside.count()
     }
 
     /// All from this turn on that nobody has in hand, in their order.
     pub fn from(&self, turn: Turn) -> Vec<Turn> {
         let again = self.again.at_ms.range(turn..).chain(self.aside.at_ms.range(turn..));
         let mut all: Vec<Turn> = again.map(|(turn, _)| *turn).collect();
-        let fresh = [&self.fresh, &self.unlisted].into_iter();
+        let fresh = [&self.fresh, &self.behind].into_iter();
         all.extend(fresh.flat_map(|fresh| fresh.by_turn.range(turn..)).map(|(turn, _)| *turn));
         all.sort_unstable();
         all
@@ -294,7 +234,7 @@ impl LaneQueue {
         let fired = self.again.due(now_ms);
         let aside = self.aside.due(now_ms);
         let others_turn = self.fresh_in_a_row >= FRESH_IN_A_ROW;
-        let is_fresh = !self.fresh.by_turn.is_empty() || !self.unlisted.by_turn.is_empty();
+        let is_fresh = !self.fresh.by_turn.is_empty() || !self.behind.by_turn.is_empty();
         if is_fresh && !(others_turn && (fired.is_some() || aside.is_some())) {
             self.fresh_in_a_row = self.fresh_in_a_row.saturating_add(1);
             return self.fresh_one(now_ms);
@@ -313,14 +253,14 @@ impl LaneQueue {
     /// By turns of their incidents, and after a failure the newest: whoever hangs would stand before all
     /// others. Of its incident, what is older goes first, and then it at once.
     fn fresh_one(&mut self, now_ms: u64) -> Option<Turn> {
-        let (listed, unlisted) = (self.fresh.by_turn.len(), self.unlisted.by_turn.len());
-        let of_listed = unlisted == 0 || listed > 0 && self.listed_in_a_row < LISTED_IN_A_ROW;
-        self.listed_in_a_row = if of_listed { self.listed_in_a_row.saturating_add(1) } else { 0 };
-        let fresh = if of_listed { &mut self.fresh } else { &mut self.unlisted };
+        let (front, behind) = (self.fresh.by_turn.len(), self.behind.by_turn.len());
+        let of_front = behind == 0 || front > 0 && self.front_in_a_row < FRONT_IN_A_ROW;
+        self.front_in_a_row = if of_front { self.front_in_a_row.saturating_add(1) } else { 0 };
+        let fresh = if of_front { &mut self.fresh } else { &mut self.behind };
         let owned = |(turn, incident): (&Turn, &IncidentId)| (*turn, *incident);
         let (turn, incident) = match self.failed_last {
             true => fresh.by_turn.last_key_value().map(owned),
-            false if unlisted == 0 && listed < TURNS_FROM => {
+            false if behind == 0 && front < TURNS_FROM => {
                 fresh.by_turn.first_key_value().map(owned)
             }
             false => fresh.turns.next(),
@@ -418,7 +358,7 @@ impl LaneQueue {
         why: NotYet,
         (now_ms, passes): (u64, u64),
     ) -> bool {
-        self.failed_last = true;
+        self.failed_last = why != NotYet::Refused;
         let tried = self.tried.entry(turn.1).or_default();
         let struck =
             tried.tries > 0 && passes > tried.passes && !matches!(why, NotYet::Asked { .. });
@@ -434,6 +374,7 @@ impl LaneQueue {
             (None, _) => (tried.strikes >= STRIKES_MAX).then_some(1),
         };
         let tried = *tried;
+        let is_new = tried.is_aside() && self.set_aside.insert(turn.1, incident);
         let Some(vain) = tried.aside else {
             let (NotYet::Failed { wait_ms } | NotYet::Asked { wait_ms }) = why else {
                 return false;
@@ -447,7 +388,7 @@ impl LaneQueue {
         };
         let mut hold_ms = HOLD_MS[vain.min(HOLD_MS.len() - 1)];
         if self.order == LaneOrder::EachAtOnce && !tried.refused {
-            let many_ms = FAILED_HOLD_MS_EACH.saturating_mul(self.aside_count as u64);
+            let many_ms = FAILED_HOLD_MS_EACH.saturating_mul(self.aside_count() as u64);
             hold_ms = hold_ms.min(FAILED_HOLD_MS_MAX.max(many_ms));
         }
         let wait_ms = match why {
@@ -456,9 +397,12 @@ impl LaneQueue {
         };
         self.aside.put(turn, now_ms.saturating_add(wait_ms));
         self.hold.put(turn, now_ms.saturating_add(hold_ms));
-        let new = before.is_none();
-        self.aside_count += usize::from(new);
-        new
+        if is_new && self.order == LaneOrder::EachAtOnce {
+            for turn in self.fresh.remove_all(incident) {
+                self.behind.insert(turn, incident, self.order);
+            }
+        }
+        is_new
     }
 
     /// The sink has taken something, of this lane or of another: what waits for that leaves now, the

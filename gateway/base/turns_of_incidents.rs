@@ -49,6 +49,11 @@ impl TurnsOfIncidents {
         }
     }
 
+    /// What is fresh of this one.
+    pub(super) fn all_of(&self, incident: IncidentId) -> Vec<Turn> {
+        self.of.get(&incident).map(|turns| turns.iter().copied().collect()).unwrap_or_default()
+    }
+
     /// Of an incident that had no turn yet, the one that waits for longest; else of the next one.
     pub(super) fn next(&mut self) -> Option<(Turn, IncidentId)> {
         let incident = match self.unserved.first_key_value() {

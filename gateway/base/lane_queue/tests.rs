@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::domain::{IdMint, Now};
+use crate::domain::{Class, IdMint, Now};
 
 /// How long one waits that was tried so often, while others pass in between.
 fn waits(order: LaneOrder, first: NotYet) -> u64 {
@@ -124,4 +124,80 @@ fn p3_ten_thousand_presses_of_one_button_do_not_stand_before_the_first_of_anothe
     assert_eq!(rest.len(), 9_995);
     assert!(queue.take(0, |_| true, |seq| of.get(&seq).copied()).is_none());
     assert!(queue.fresh.turns.is_empty());
+}
+
+/// So many buttons of which the sink takes nothing are pressed again and again, two presses a try, beside one that
+/// it takes: the turns that this one waits at most once each of the others was tried, and how many of the others are tried meanwhile.
+fn beside_refused(refused: u64, tries: u64) -> (u64, u64) {
+    let now = Now { wall: Timestamp::from_second(1_782_864_000).unwrap(), mono_ms: 0 };
+    let mut ids = IdMint::new([1; 32]);
+    let mad: Vec<_> = (0..refused).map(|_| ids.incident(now)).collect();
+    let calm = ids.incident(now);
+    let mut queue = LaneQueue::new(LaneOrder::EachAtOnce);
+    let (mut of, mut came) = (BTreeMap::new(), BTreeMap::new());
+    let (mut longest, mut tried) = (0, 0);
+    for n in 0..tries {
+        for seq in [3 * n, 3 * n + 1] {
+            let incident = mad[(seq % refused) as usize];
+            of.insert(seq, incident);
+            queue.insert((Class::Emergency, seq), incident);
+        }
+        if n % 10 == 5 {
+            // Not the newest, and not the oldest.
+            let seq = 3 * n - 1;
+            of.insert(seq, calm);
+            came.insert(seq, n);
+            queue.insert((Class::Emergency, seq), calm);
+        }
+        let turn = queue.take(n, |_| true, |seq| of.get(&seq).copied()).unwrap();
+        match came.remove(&turn.1) {
+            Some(since) => {
+                longest = longest.max(if since > 2 * refused { n - since } else { 0 });
+                queue.forget(turn.1);
+                queue.passed(n, true);
+            }
+            None => {
+                tried += u64::from(n > refused);
+                queue.later(turn, of[&turn.1], NotYet::Refused, (n, 0));
+            }
+        }
+    }
+    let waits = came.values().map(|since| tries - since).max().unwrap_or_default();
+    (longest.max(waits), tried)
+}
+
+#[test]
+fn p3_what_is_refused_again_and_again_keeps_another_one_waiting_for_a_turn_or_two() {
+    for refused in [1, 31, 400] {
+        let (longest, tried) = beside_refused(refused, 5_000);
+        assert!(longest <= 2, "of {refused} it waits for {longest} turns");
+        assert!(tried > 3_000, "those that are refused are tried in all other turns: {tried}");
+    }
+}
+
+#[test]
+fn an_incident_of_which_nothing_is_refused_any_more_does_not_stand_behind() {
+    let now = Now { wall: Timestamp::from_second(1_782_864_000).unwrap(), mono_ms: 0 };
+    let mut ids = IdMint::new([1; 32]);
+    let (once, other) = (ids.incident(now), ids.incident(now));
+    let of = |seq: u64| Some(if seq < 10 { once } else { other });
+    let turn = |seq: u64| (Class::Emergency, seq);
+    let mut queue = LaneQueue::new(LaneOrder::EachAtOnce);
+    (0..3).for_each(|seq| queue.insert(turn(seq), once));
+    queue.insert(turn(10), other);
+    let mut taken = || queue.take(0, |_| true, of);
+    assert_eq!(taken(), Some(turn(0)));
+    queue.later(turn(0), once, NotYet::Refused, (0, 0));
+    assert_eq!((queue.aside_count(), queue.take(0, |_| true, of)), (1, Some(turn(10))));
+    queue.passed(0, true);
+    assert_eq!(queue.take(0, |_| true, of), Some(turn(1)), "alone it goes at once");
+    queue.forget(1);
+    assert_eq!(queue.take(0, |_| true, of), Some(turn(2)));
+    queue.forget(2);
+    assert_eq!(queue.take(0, |_| true, of), Some(turn(0)), "a success brought it forward");
+    queue.forget(0);
+    assert_eq!(queue.aside_count(), 0);
+    queue.insert(turn(3), once);
+    (11..20).for_each(|seq| queue.insert(turn(seq), other));
+    assert_eq!(queue.take(0, |_| true, of), Some(turn(3)), "the oldest is the first again");
 }
