@@ -70,6 +70,7 @@ mod bad_streams;
 mod behind_proxy;
 mod broker;
 mod button;
+mod button_added;
 mod buttons_answers;
 mod buttons_dialects;
 mod buttons_field;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{
     account_routes::{AllAccounts, AskedAccount, OwnPassword, WallConfirmed, WallSecret},
     accounts::AccountChange,
-    desk_view::NewCamera,
+    desk_view::{NewButton, NewCamera},
     entrance::{FirstAccount, LogIn, SessionName},
     route_list::ROUTES,
     route_table::{BodyShape, Route, Who},
@@ -145,6 +145,7 @@ fn schema(name: &str, generator: &mut SchemaGenerator) -> Schema {
         "Accounts" => return of::<AllAccounts>(generator),
         "OwnPassword" => return of::<OwnPassword>(generator),
         "NewCamera" => return of::<NewCamera>(generator),
+        "NewButton" => return of::<NewButton>(generator),
         "NewToken" => return of::<AskedToken>(generator),
         "MadeToken" => return of::<MadeToken>(generator),
         "WallSecret" => return of::<WallSecret>(generator),

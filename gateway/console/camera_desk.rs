@@ -9,6 +9,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -16,7 +17,7 @@ use super::{
     Backend,
     account_routes::PeerAddress,
     caller::Caller,
-    desk_view::{CameraDesk, DeskRefusal, NewCamera},
+    desk_view::{CameraDesk, DeskRefusal, NewButton, NewCamera},
     door::Door,
     problem::{problem, stopping},
     replies::not_by,
@@ -103,6 +104,17 @@ fn signed(bytes: &Bytes, caller: &Caller) -> Result<Value, Box<Response>> {
     Ok(asked)
 }
 
+/// The same in its shape; `expected` are the keys that it needs.
+fn signed_as<T: DeserializeOwned>(
+    bytes: &Bytes,
+    caller: &Caller,
+    expected: &str,
+) -> Result<T, Box<Response>> {
+    serde_json::from_value(signed(bytes, caller)?).map_err(|error| {
+        Box::new(DeskRefusal::Wrong(vec![format!("{error}; expected {expected}")]).answer())
+    })
+}
+
 pub(super) async fn apply_rule<B: Backend>(
     backend: Seen<B>,
     Extension(caller): Extension<Caller>,
@@ -130,16 +142,9 @@ pub(super) async fn add<B: Backend>(
     Extension(caller): Extension<Caller>,
     bytes: Bytes,
 ) -> Response {
-    let asked = match signed(&bytes, &caller) {
+    let asked = match signed_as::<NewCamera>(&bytes, &caller, "on, id, and url or onvif") {
         Ok(asked) => asked,
         Err(refused) => return *refused,
-    };
-    let asked = match serde_json::from_value::<NewCamera>(asked) {
-        Ok(asked) => asked,
-        Err(error) => {
-            let why = format!("{error}; expected on, id, and url or onvif");
-            return DeskRefusal::Wrong(vec![why]).answer();
-        }
     };
     // Its password is in a file before its section is: two at once would clear away each other's.
     let Ok(_turn) = ADDITIONS.try_acquire() else {
@@ -147,6 +152,17 @@ pub(super) async fn add<B: Backend>(
         return problem(StatusCode::TOO_MANY_REQUESTS, message);
     };
     said(backend.add_camera(asked).await)
+}
+
+pub(super) async fn add_button<B: Backend>(
+    backend: Seen<B>,
+    Extension(caller): Extension<Caller>,
+    bytes: Bytes,
+) -> Response {
+    match signed_as::<NewButton>(&bytes, &caller, "on, id and name") {
+        Ok(asked) => said(backend.add_button(asked).await),
+        Err(refused) => *refused,
+    }
 }
 
 /// That it is done is in the journal before anything is sent.

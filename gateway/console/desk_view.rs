@@ -76,6 +76,42 @@ pub struct NewCamera {
     pub place: Option<[f64; 2]>,
 }
 
+/// A button that somebody puts on the list on the page. What is said of it in the configuration holds here too.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewButton {
+    /// The version of what was applied that was seen: another one by now refuses it.
+    pub on: u32,
+    /// Who adds it; an account's own name where it is left out.
+    #[serde(default)]
+    pub by: String,
+    /// 1 to 60 letters of ASCII, digits, `-` and `_`; no button has it yet.
+    pub id: String,
+    /// As the device names itself, where that is not the id.
+    #[serde(default)]
+    pub device: Option<String>,
+    /// Whose it is, or where it hangs.
+    pub name: String,
+    /// Model (`gridpost devices --models`).
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Address in words.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// Code of its grid.
+    #[serde(default)]
+    pub grid: Option<String>,
+    /// Whom to call.
+    #[serde(default)]
+    pub contact: Option<String>,
+    /// What a helper must know.
+    #[serde(default)]
+    pub note: Option<String>,
+    /// `[lon, lat]`, degrees.
+    #[serde(default)]
+    pub place: Option<[f64; 2]>,
+}
+
 /// Why there is none, or nothing was done.
 #[derive(Clone, Debug)]
 pub enum DeskRefusal {
@@ -114,6 +150,11 @@ pub trait CameraDesk {
     fn add_camera(
         &self,
         asked: NewCamera,
+    ) -> impl Future<Output = Result<Value, DeskRefusal>> + Send;
+    /// Likewise a button.
+    fn add_button(
+        &self,
+        asked: NewButton,
     ) -> impl Future<Output = Result<Value, DeskRefusal>> + Send;
     /// Looks for cameras on the network; blocks for some seconds.
     fn find_cameras(&self) -> Result<Value, DeskRefusal>;

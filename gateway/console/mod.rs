@@ -82,7 +82,7 @@ use crate::{
 pub use accounts::Accounts;
 pub use api_schema::api_schema;
 pub use condition::{CameraView, Condition, Person, SinkCondition, SiteWords, SpeakerView};
-pub use desk_view::{CameraDesk, DeskRefusal, LiveView, NewCamera, StillPicture};
+pub use desk_view::{CameraDesk, DeskRefusal, LiveView, NewButton, NewCamera, StillPicture};
 pub use faults::{FaultCode, FaultView};
 pub use handed_out::{NoEvidence, PackageFile};
 pub use links::{LinkPages, LinksConfig};

@@ -186,6 +186,13 @@ pub(super) const ROUTES: &[Route] = &[
         (Json("NewCamera"), Json("Anything")),
         "another camera, written over the hand-written file, and it holds",
     ),
+    post(
+        RouteId::AddButton,
+        "/api/v1/buttons",
+        Inside(&[Installer], None),
+        (Json("NewButton"), Json("Anything")),
+        "another button on the list, written over the hand-written file, and it holds",
+    ),
     asked(
         &[("stream", "sub or main")],
         get(

@@ -42,6 +42,7 @@ pub(super) enum RouteId {
     Cameras,
     FindCameras,
     AddCamera,
+    AddButton,
     Still,
     Live,
     TryRule,

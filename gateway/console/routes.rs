@@ -118,6 +118,7 @@ fn handler<B: Backend>(
         RouteId::Cameras => of_site(get(camera_desk::list::<B>)),
         RouteId::FindCameras => at_door(post(camera_desk::find::<B>)),
         RouteId::AddCamera => of_site(post(camera_desk::add::<B>)),
+        RouteId::AddButton => of_site(post(camera_desk::add_button::<B>)),
         RouteId::Still => of_site(get(camera_desk::still::<B>)),
         RouteId::Live => at_door(get(live::serve::<B>)).layer(Extension(viewers.clone())),
         RouteId::TryRule => of_site(post(camera_desk::try_rule::<B>)),

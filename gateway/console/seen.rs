@@ -9,9 +9,9 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use tokio::sync::watch;
 
 use super::{
-    Backend, CameraDesk, CameraView, Condition, DeskRefusal, Filter, LiveView, NewCamera,
-    NoEvidence, NoPicture, OpenCases, PackageFile, PlatformAnswer, PlatformDoor, Reloaded, SiteMap,
-    SiteWords, SpeakerView, StillPicture, caller::Caller,
+    Backend, CameraDesk, CameraView, Condition, DeskRefusal, Filter, LiveView, NewButton,
+    NewCamera, NoEvidence, NoPicture, OpenCases, PackageFile, PlatformAnswer, PlatformDoor,
+    Reloaded, SiteMap, SiteWords, SpeakerView, StillPicture, caller::Caller,
 };
 use crate::{
     domain::{
@@ -370,6 +370,11 @@ impl<B: Backend> CameraDesk for Seen<B> {
     async fn add_camera(&self, asked: NewCamera) -> Result<serde_json::Value, DeskRefusal> {
         self.whole_site()?;
         self.all.add_camera(asked).await
+    }
+
+    async fn add_button(&self, asked: NewButton) -> Result<serde_json::Value, DeskRefusal> {
+        self.whole_site()?;
+        self.all.add_button(asked).await
     }
 
     fn find_cameras(&self) -> Result<serde_json::Value, DeskRefusal> {

@@ -13,18 +13,16 @@ use tokio::sync::mpsc;
 
 use super::{
     console_backend::ReloadAsked,
-    rule_changes::{as_typed, named, written},
+    rule_changes::{named, written},
+    typed_keys::{TEXT_CHARS_MAX, TypedKeys, set},
 };
 use crate::{
     base::write_whole_secret,
-    config::{self, Change, Changes, Config, Refusal, env::ProcessEnvironment},
+    config::{self, Changes, Config, Refusal, env::ProcessEnvironment},
     console::{DeskRefusal, NewCamera},
     wire::outside_address::{is_of_this_machine, outside},
 };
 
-const ID_CHARS_MAX: usize = 60;
-/// Of a name, a user or a password.
-const TEXT_CHARS_MAX: usize = 128;
 /// In the data folder, beside the other secrets.
 const SECRETS: &str = "keys";
 const SECRET_BEGINS: &str = "camera-";
@@ -49,7 +47,8 @@ pub(super) async fn add_camera(
         };
         let path = secret.as_ref().map(|path| json!(path.display().to_string()));
         let keys = keys.into_iter().chain(path.map(|path| ("password_file", path)));
-        let all = keys.map(|(key, value)| set(&id, key, &value)).collect::<Result<_, _>>();
+        let all =
+            keys.map(|(key, value)| set("camera", &id, key, &value)).collect::<Result<_, _>>();
         let applied = all.and_then(|all| {
             let changes = Changes { on, by, why, all };
             config::apply(&file, &ProcessEnvironment, now, &changes, false)
@@ -64,56 +63,40 @@ pub(super) async fn add_camera(
     .await
 }
 
-fn set(id: &str, key: &str, value: &Value) -> Result<Change, Refusal> {
-    // A place is exact as it is.
-    let typed = if value.is_string() { as_typed(value) } else { value.clone() };
-    let value = toml::Value::try_from(typed)
-        .map_err(|error| Refusal::Failed(format!("{key}: cannot be written as TOML: {error}")))?;
-    Ok(Change::Set { section: "camera".into(), id: Some(id.into()), key: key.into(), value })
-}
-
 /// Its keys, or everything that is wrong.
 fn checked(config: &Config, asked: &NewCamera) -> Result<Vec<(&'static str, Value)>, DeskRefusal> {
-    let mut wrong = Vec::new();
-    let mut keys = Vec::new();
-    let id = &asked.id;
-    let plain = |sign: char| sign.is_ascii_alphanumeric() || "-_".contains(sign);
-    if id.is_empty() || id.len() > ID_CHARS_MAX || !id.chars().all(plain) {
-        wrong.push(format!("id: expected 1 to {ID_CHARS_MAX} letters, digits, - and _"));
-    } else if config.cameras.iter().any(|camera| camera.id == *id) {
-        wrong.push(format!("id: there is a camera {id} already"));
-    }
+    let mut typed = TypedKeys::default();
+    let is_taken = config.cameras.iter().any(|camera| camera.id == asked.id);
+    typed.id(&asked.id, "camera", is_taken);
+    let mut has_address = false;
     for (key, text, schemes) in
         [("url", &asked.url, &["rtsp", "rtsps"]), ("onvif", &asked.onvif, &["http", "https"])]
     {
         let Some(text) = text.as_ref().filter(|text| !text.trim().is_empty()) else { continue };
+        has_address = true;
         match outside(text, schemes, is_of_this_machine) {
-            Ok(address) => keys.push((key, json!(address))),
-            Err(why) => wrong.push(format!("{key}: {why}")),
+            Ok(address) => typed.put(key, json!(address)),
+            Err(why) => typed.wrong(format!("{key}: {why}")),
         }
     }
-    if keys.is_empty() && wrong.is_empty() {
-        wrong.push("url: expected one, or onvif".into());
+    if !has_address {
+        typed.wrong("url: expected one, or onvif".into());
     }
-    let mut text = |key: &'static str, text: Option<&String>| {
-        let Some(text) = text.filter(|text| !text.is_empty()) else { return };
-        if text.chars().count() > TEXT_CHARS_MAX || text.chars().any(char::is_control) {
-            wrong.push(format!("{key}: expected at most {TEXT_CHARS_MAX} characters in one line"));
-        } else if key != "password" {
-            keys.push((key, json!(text)));
-        }
-    };
-    text("name", Some(&asked.name));
-    text("onvif_source", asked.onvif_source.as_ref());
-    text("username", asked.username.as_ref());
-    text("password", asked.password.as_ref());
-    text("grid", asked.grid.as_ref());
+    typed.line("name", Some(&asked.name), TEXT_CHARS_MAX);
+    typed.line("onvif_source", asked.onvif_source.as_ref(), TEXT_CHARS_MAX);
+    typed.line("username", asked.username.as_ref(), TEXT_CHARS_MAX);
+    typed.line("grid", asked.grid.as_ref(), TEXT_CHARS_MAX);
     let has = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    if has(&asked.password) && !has(&asked.username) {
-        wrong.push("username: expected one beside a password".into());
+    if let Some(password) = &asked.password {
+        typed.is_line("password", password, TEXT_CHARS_MAX);
     }
-    keys.extend(asked.place.map(|place| ("place", json!(place))));
-    if wrong.is_empty() { Ok(keys) } else { Err(DeskRefusal::Wrong(wrong)) }
+    if has(&asked.password) && !has(&asked.username) {
+        typed.wrong("username: expected one beside a password".into());
+    }
+    if let Some(place) = asked.place {
+        typed.put("place", json!(place));
+    }
+    typed.finish()
 }
 
 /// Under a name that is nobody's words, for its owner alone; where it lies.
@@ -147,6 +130,9 @@ fn clear_away(file: &Path, data: &Path) {
     }
 }
 
+#[cfg(test)]
+#[path = "tests_adding_room.rs"]
+pub(super) mod room;
 #[cfg(test)]
 #[path = "tests_camera_adding.rs"]
 mod tests;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
+    button_adding::add_button,
     camera_adding::add_camera,
     camera_table::{states, streams},
     console_backend::ConsoleBackend,
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     camera::{CameraFeeds, LiveWatch},
     config::versions,
-    console::{CameraDesk, DeskRefusal, LiveView, NewCamera, StillPicture},
+    console::{CameraDesk, DeskRefusal, LiveView, NewButton, NewCamera, StillPicture},
     domain::SourceId,
     sources::camera,
 };
@@ -133,6 +134,11 @@ impl CameraDesk for ConsoleBackend {
     async fn add_camera(&self, asked: NewCamera) -> Result<Value, DeskRefusal> {
         let (config, now) = (self.config(), self.clock.now().wall);
         add_camera(config, asked, now, &self.reloads).await
+    }
+
+    async fn add_button(&self, asked: NewButton) -> Result<Value, DeskRefusal> {
+        let (config, now) = (self.config(), self.clock.now().wall);
+        add_button(config, asked, now, &self.reloads).await
     }
 
     fn find_cameras(&self) -> Result<Value, DeskRefusal> {

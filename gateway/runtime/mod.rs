@@ -4,6 +4,7 @@ mod account_notes;
 mod accounts;
 mod announce_request;
 mod applied;
+mod button_adding;
 mod camera_adding;
 mod camera_desk;
 mod camera_events;
@@ -56,6 +57,7 @@ mod step_pictures;
 mod systemd;
 mod topology;
 mod track_feed;
+mod typed_keys;
 
 pub use crate::sources::{
     onvif::{Discovered, SourceOffer},

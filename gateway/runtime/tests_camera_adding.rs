@@ -2,38 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use super::*;
-
-const HAND_WRITTEN: &str =
-    "[site]\nid = \"x\"\n[[camera]]\nid = \"yard\"\nurl = \"rtsp://192.0.2.1/a\"\n";
-
-struct Room {
-    folder: tempfile::TempDir,
-    reloads: mpsc::Sender<ReloadAsked>,
-}
+use super::{
+    room::{HAND_WRITTEN, Room},
+    *,
+};
 
 impl Room {
-    /// A gateway that takes every new configuration.
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data = format!("[data]\npath = {:?}\n", folder.path().join("data"));
-        fs::create_dir(folder.path().join("data")).unwrap();
-        fs::write(folder.path().join("gridpost.toml"), format!("{HAND_WRITTEN}{data}")).unwrap();
-        let (reloads, mut asked) = mpsc::channel::<ReloadAsked>(1);
-        tokio::spawn(async move {
-            while let Some(asked) = asked.recv().await {
-                let _ = asked.answer.send(crate::console::Reloaded::Done(json!({})));
-            }
-        });
-        Self { folder, reloads }
-    }
-
-    fn config(&self) -> Config {
-        let file = self.folder.path().join("gridpost.toml");
-        let (config, problems) = config::load(&file, &ProcessEnvironment);
-        config.unwrap_or_else(|| panic!("{problems:?}"))
-    }
-
     async fn add(&self, asked: Value) -> Result<Value, DeskRefusal> {
         let asked = serde_json::from_value(asked).unwrap();
         let now = "2026-12-01T08:00:00Z".parse().unwrap();

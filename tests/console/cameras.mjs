@@ -181,7 +181,39 @@ async function none(chrome) {
   await page.click('[data-undo-last]');
   await page.click('[data-undo-last]');
   await page.waitForSelector('[data-no-cameras]');
+  await listed(page);
   await done(page);
+}
+
+/** A button that nobody knows is pressed, and put on the list. */
+async function listed(page) {
+  const device = '0x00158d0001';
+  await press(device, { event: 'test' });
+  await page.goto(`${page.base}/#/devices/${device}`);
+  await page.waitForSelector(`[data-device="${device}"]`);
+  for (const [name, size] of Object.entries(SIZES)) {
+    await page.setViewportSize(size);
+    await page.waitForSelector('[data-register]');
+    await shoot(page, `b-unknown-${name}`);
+    await page.click('[data-register]');
+    await fits(page, `button ${name}`);
+    await shoot(page, `b-button-${name}`);
+    await faults(page, `button ${name}`);
+    await page.click('[data-button-form] .plain');
+  }
+  await page.setViewportSize(SIZES.desk);
+  await page.click('[data-register]');
+  check('without a name it is not put there', await page.isDisabled('[data-button-go]'));
+  await page.fill('[data-button-field=name]', '<b>李奶奶</b> 3-201');
+  await page.fill('[data-button-field=contact]', '女儿 13800000000');
+  await page.click('[data-button-go]');
+  await until('it is on the list', async () => (await page.textContent('[data-device] h2').catch(() => '')) === '<b>李奶奶</b> 3-201');
+  await page.click('[data-register-more]');
+  await page.fill('[data-button-device]', device);
+  await page.fill('[data-button-field=name]', '另一个');
+  await page.click('[data-button-go]');
+  await page.waitForSelector('[data-button-form] .warn:has-text("已经登记")');
+  await shoot(page, 'b-button-twice');
 }
 
 /** The tab as pictures. */

@@ -7,7 +7,7 @@ import { say } from './notices';
 import { go } from './route';
 import { askWho, me } from './state';
 import { day } from './time';
-import { t } from './words';
+import { t, type Key } from './words';
 
 interface Found { onvif: string; name?: string; hardware?: string; trouble?: string; sources: { source?: string }[] }
 
@@ -167,14 +167,15 @@ export function TakeBack({ told }: { told: Cameras }) {
 }
 
 /** What the gateway says of it: the usual ones in the language of the page, each other as it came. */
-function reasons(error: unknown): string[] {
+export function reasons(error: unknown, taken: Key = 'find.taken'): string[] {
   if (!(error instanceof Refused)) return [t('act.unreachable')];
   const all = Array.isArray(error.body['problems']) ? (error.body['problems'] as string[]) : [error.message];
   return all.map((one) => {
     if (one.includes('leads into this box')) return t('find.own_box');
     if (one.includes('address in numbers')) return t('find.in_numbers');
     if (one.includes('names a user')) return t('find.no_user');
-    if (one.includes('already')) return t('find.taken');
+    if (/^id: .*already/.test(one)) return t(taken);
+    if (one.includes('is also how')) return t('register.twice');
     if (one.includes('was applied meanwhile')) return t('find.meanwhile');
     return t('act.failed', { why: one });
   });

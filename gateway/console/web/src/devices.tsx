@@ -2,6 +2,7 @@
 
 import { signal } from '@preact/signals';
 import { useState } from 'preact/hooks';
+import { AddButton } from './button-add';
 import { FactList, type FactRow } from './facts';
 import { casesOf, count, fleet, KINDS, rowOf, type FleetKind, type FleetRow } from './fleet';
 import { GaugePane } from './gauge';
@@ -11,6 +12,7 @@ import type { Health } from './map_shapes';
 import { title } from './notices';
 import { deviceHash, go, incidentHash, mapHash, route } from './route';
 import { cameras, isUnread, siteMap, useSite } from './site_map';
+import { may } from './rights';
 import { ago, day } from './time';
 import { t, word, type Key } from './words';
 import { VirtualTable } from './virtual';
@@ -79,6 +81,7 @@ function List() {
             <input type="search" placeholder={t('map.search')} value={text} onInput={(event) => setText(event.currentTarget.value)} data-search />
           </label>
         </div>
+        {may('install') ? <More /> : null}
       </header>
       {isUnread.value ? <p class="warn">{t('map.unread')}</p> : null}
       {siteMap.value !== null && fleet.value.length === 0 ? <p class="hint">{t('system.none')}</p> : null}
@@ -100,6 +103,17 @@ function List() {
         ]}
       />
     </section>
+  );
+}
+
+/** One that was never heard is typed. */
+function More() {
+  const [isOpen, setOpen] = useState(false);
+  if (isOpen) return <AddButton device="" onClose={() => setOpen(false)} />;
+  return (
+    <button type="button" class="plain" onClick={() => setOpen(true)} data-register-more>
+      {t('register.more')}
+    </button>
   );
 }
 
@@ -130,11 +144,25 @@ function One({ id }: { id: string }) {
           </a>
         )}
       </p>
+      {row.kind === 'unknown' && may('install') ? <Unknown id={row.id} /> : null}
       <Facts row={row} />
       {row.gauge === undefined ? null : <GaugePane gauge={row.gauge} />}
       {row.kind === 'drone' ? <Flights row={row} /> : null}
       <Cases id={row.id} />
     </article>
+  );
+}
+
+function Unknown({ id }: { id: string }) {
+  const [isOpen, setOpen] = useState(false);
+  if (isOpen) return <AddButton device={id} onClose={() => setOpen(false)} />;
+  return (
+    <p class="warn">
+      {t('register.hint')}{' '}
+      <button type="button" class="main" onClick={() => setOpen(true)} data-register>
+        {t('register.open')}
+      </button>
+    </p>
   );
 }
 

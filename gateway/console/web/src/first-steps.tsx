@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
+import { AddButton } from './button-add';
 import { AddCamera } from './camera-add';
 import { cameraHash, type Cameras } from './cameras-data';
 import { may } from './rights';
@@ -11,13 +12,6 @@ import { open } from './state';
 import { at } from './time';
 import type { Device } from './types';
 import { t } from './words';
-
-const FILE = '/etc/gridpost/gridpost.toml';
-const RELOAD = `gridpost check ${FILE}\nsystemctl reload gridpost`;
-
-/** As a TOML string; a dollar sign is just that. */
-const quoted = (text: string): string => JSON.stringify(text.replaceAll('$', '$$$$'));
-const buttonLines = (device: string): string => `[[button]]\nid = "button-1"\nname = ${quoted(t('first.example'))}\ndevice = ${quoted(device)}`;
 
 const isListed = (one: Device): boolean => siteMap.value?.sources.some((source) => source.id === one.id && source.kind === 'button') ?? false;
 const pressed = (one: Device): string | undefined => one.pressed_at ?? one.tested_at ?? undefined;
@@ -81,9 +75,11 @@ function Press({ began }: { began: number }) {
       ) : (
         <>
           <p>{t(strangers.length === 0 ? 'first.no_buttons' : 'first.strangers', { names: strangers.map((one) => one.id).join('、') })}</p>
-          <pre tabIndex={0}>{buttonLines(strangers[0]?.id ?? 'ABC123')}</pre>
-          <p>{t('find.check_hint')}</p>
-          <pre tabIndex={0}>{RELOAD}</pre>
+          {may('install') ? (
+            <AddButton key={strangers[0]?.id ?? ''} device={strangers[0]?.id ?? ''} />
+          ) : (
+            <p>{t('first.installer')}</p>
+          )}
         </>
       )}
     </Step>

@@ -56,7 +56,7 @@ export const isUnread = signal(false);
 /** What no change of an incident tells is read again so often: a battery, a sum of rain. */
 const AGAIN_MS = 15_000;
 
-async function read(): Promise<void> {
+export async function readSite(): Promise<void> {
   const told = [
     call<SiteMap>('GET', '/api/v1/map').then((next) => {
       // A map that is the same draws nothing anew.
@@ -74,5 +74,5 @@ async function read(): Promise<void> {
 export function useSite(): void {
   const cases = [...open.value.values()].filter((one) => /^(device|camera)-/.test(one.kind)).map((one) => `${one.incident}.${one.revision}`);
   const changed = cases.sort().join();
-  useAgain(AGAIN_MS, () => void read(), [changed]);
+  useAgain(AGAIN_MS, () => void readSite(), [changed]);
 }
