@@ -33,6 +33,7 @@ mod routing;
 mod rule_names;
 mod secret_files;
 mod sections;
+mod senders;
 mod sink_kinds;
 mod site;
 mod site_d;
@@ -67,8 +68,9 @@ pub use fall_back::load_to_run;
 pub use grids::{Grids, Outline, ReadGrids};
 pub use problem::Problem;
 pub use read::Origin;
-pub use roster::{DutyConfig, duty_gaps};
+pub use roster::{DutyConfig, duty_doubts};
 pub use routing::{Routing, RoutingConfig};
+pub use senders::unbounded_senders;
 pub use site::SiteConfig;
 pub use site_d::{
     Change, Changes, Refusal, Undo, Version, apply, is_named, note, seen, try_out, undo, unnoted,

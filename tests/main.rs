@@ -152,6 +152,7 @@ mod sinks_http;
 mod sinks_mqtt;
 mod sinks_presence;
 mod soak;
+mod speaks_for;
 mod store_commands;
 mod story_district;
 mod story_police_room;
