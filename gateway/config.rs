@@ -11,6 +11,7 @@ mod devices;
 mod diff;
 mod doors;
 mod drones;
+mod duty_strength;
 pub mod env;
 mod faces;
 mod fall_back;
@@ -64,6 +65,7 @@ use crate::{
 
 pub use button::ButtonConfig;
 pub use diff::{ConfigChange, Difference, Item};
+pub use duty_strength::duty_strength;
 pub use fall_back::load_to_run;
 pub use grids::{Grids, Outline, ReadGrids};
 pub use problem::Problem;

@@ -91,6 +91,7 @@ mod doors_web;
 mod drill;
 mod drone;
 mod drone_telemetry;
+mod duty_roles;
 mod engine;
 mod engine_live;
 mod evidence_packages;

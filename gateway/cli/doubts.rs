@@ -2,7 +2,7 @@
 
 use crate::{
     base::RealClock,
-    config::{Config, duty_doubts, unbounded_senders},
+    config::{Config, duty_doubts, duty_strength, unbounded_senders},
     domain::{Clock, TokenScope},
     runtime::{AccountProblem, Accounts},
 };
@@ -11,6 +11,7 @@ use crate::{
 pub(super) fn doubts(config: &Config) -> Vec<String> {
     let now = RealClock::start().now().wall;
     let duty = config.routing.roster.iter().flat_map(|roster| duty_doubts(roster, now));
+    let duty = duty.chain(duty_strength(config, now));
     duty.chain(unbounded_senders(config, unbounded_tokens(config))).collect()
 }
 

@@ -162,6 +162,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     drones::check(document, &typed.drones);
     check_rules(document, &typed.rules, &typed.cameras, &typed.drones, &labels);
     check_retention(document, &typed);
+    sink_kinds::check_roles(document, &typed.sinks, typed.duty.as_ref());
     looks::check(document, &typed.rules, &typed.cameras, &typed.drones);
     check_models(document, &typed.device_models);
     weather::check(document, &typed.gauges);

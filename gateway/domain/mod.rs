@@ -10,6 +10,7 @@ mod datum;
 mod device;
 mod drill;
 mod duty;
+mod duty_strength;
 mod entry;
 mod event;
 mod event_context;
@@ -72,6 +73,7 @@ pub use device::{
 };
 pub use drill::DrillOrder;
 pub use duty::{DutyRole, Hours, OnDuty, Roster, Shift};
+pub use duty_strength::{ShortHours, Shortage};
 pub use entry::{Entry, ExportedFile, Outcome, Quarantined, SeenPress, Settled};
 pub use event::{Event, EventData, event_schema};
 pub use event_context::EventContext;

@@ -143,6 +143,7 @@ impl Config {
             send_pictures: false,
             evidence_url: None,
             levels: Vec::new(),
+            roles: Vec::new(),
         }
     }
 
