@@ -11,6 +11,7 @@ mod devices;
 mod diff;
 mod doors;
 mod drones;
+mod duty_strength;
 pub mod env;
 mod faces;
 mod fall_back;
@@ -33,6 +34,7 @@ mod routing;
 mod rule_names;
 mod secret_files;
 mod sections;
+mod senders;
 mod sink_kinds;
 mod site;
 mod site_d;
@@ -63,12 +65,14 @@ use crate::{
 
 pub use button::ButtonConfig;
 pub use diff::{ConfigChange, Difference, Item};
+pub use duty_strength::duty_strength;
 pub use fall_back::load_to_run;
 pub use grids::{Grids, Outline, ReadGrids};
 pub use problem::Problem;
 pub use read::Origin;
-pub use roster::{DutyConfig, duty_gaps};
+pub use roster::{DutyConfig, duty_doubts};
 pub use routing::{Routing, RoutingConfig};
+pub use senders::unbounded_senders;
 pub use site::SiteConfig;
 pub use site_d::{
     Change, Changes, Refusal, Undo, Version, apply, is_named, note, seen, try_out, undo, unnoted,

@@ -92,6 +92,7 @@ fn each_foreign_package_has_one_home() {
     let homes: &[(&str, &str)] = &[
         // `Planes` and `Area` are shown as nouns of `domain`.
         ("gridpost_pixels", "domain/|vision/preprocess.rs|media/"),
+        ("unicode_normalization", "domain/persons.rs"),
         ("ffmpeg_next", "media/"),
         ("jpeg_encoder", "media/snapshot.rs"),
         ("image", "media/foreign_picture/"),

@@ -2,12 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, print_line, summary};
-use crate::{
-    base::RealClock,
-    config::{self, Version, duty_gaps, env::ProcessEnvironment},
-    domain::Clock,
-};
+use super::{Failure, doubts::doubts, print_line, summary};
+use crate::config::{self, Version, env::ProcessEnvironment};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -24,18 +20,15 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     }
     match config {
         Some(config) => {
-            let roster = config.routing.roster.iter();
-            let gaps: Vec<String> = roster
-                .flat_map(|roster| duty_gaps(roster, RealClock::start().now().wall))
-                .collect();
-            for gap in &gaps {
-                print_line(&format!("{}: warning: {gap}", args.config.display()))?;
+            let doubts = doubts(&config);
+            for doubt in &doubts {
+                print_line(&format!("{}: warning: {doubt}", args.config.display()))?;
             }
             if let Some(applied) = &config.in_effect.version {
                 let Version { version, by, why, .. } = applied;
                 print_line(&format!("site.d: version {version} is laid over it ({by}: {why})"))?;
             }
-            let warnings = problems.len() + gaps.len();
+            let warnings = problems.len() + doubts.len();
             print_line(&format!(
                 "{}: fine{} ({} buttons, {} sinks, {} grids)",
                 args.config.display(),

@@ -9,12 +9,11 @@ use std::{
 use super::{
     Failure, bundle,
     doctor_words::{document, lines, worst},
+    doubts::doubts,
     print_line, print_row,
 };
 use crate::{
-    base::RealClock,
-    config::{self, Config, Problem, duty_gaps, env::ProcessEnvironment},
-    domain::Clock,
+    config::{self, Config, Problem, env::ProcessEnvironment},
     runtime::{DoctorReport, Gravity, examine, of_config},
 };
 
@@ -43,7 +42,7 @@ pub(crate) struct Args {
 /// Runs the command. Exit 0: nothing is bad; 1: something is; 2: the configuration is wrong.
 pub(crate) fn main(args: &Args) -> Result<(), Failure> {
     let (config, mut problems) = config::load(&args.config, &ProcessEnvironment);
-    problems.extend(config.iter().flat_map(|config| gaps(&args.config, config)));
+    problems.extend(config.iter().flat_map(|config| doubtful(&args.config, config)));
     let pictures = (!args.no_pictures && has_cameras(config.as_ref())).then_some(&*args.pictures);
     let pictures = pictures.map(made).transpose()?;
     let report = match &config {
@@ -82,17 +81,12 @@ fn made(folder: &Path) -> Result<&Path, Failure> {
     made.map(|()| folder).map_err(told)
 }
 
-/// Hours for which nobody is on duty, as `gridpost check` tells them.
-fn gaps(path: &Path, config: &Config) -> Vec<Problem> {
-    let now = RealClock::start().now().wall;
-    let found = config.routing.roster.iter().flat_map(|roster| duty_gaps(roster, now));
-    let problem = |message| Problem {
-        file: path.display().to_string(),
-        line: 0,
-        key: "duty".into(),
-        message,
-        hint: None,
-        warning: true,
+/// What is doubtful, as `gridpost check` tells it.
+fn doubtful(path: &Path, config: &Config) -> Vec<Problem> {
+    let problem = |doubt: String| {
+        let (key, message) = doubt.split_once(": ").unwrap_or(("", &doubt));
+        let (file, key, message) = (path.display().to_string(), key.into(), message.into());
+        Problem { file, line: 0, key, message, hint: None, warning: true }
     };
-    found.map(problem).collect()
+    doubts(config).into_iter().map(problem).collect()
 }

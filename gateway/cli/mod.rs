@@ -10,6 +10,7 @@ mod devices;
 mod discover;
 mod doctor;
 mod doctor_words;
+mod doubts;
 mod export;
 mod figures;
 mod incidents;

@@ -11,8 +11,8 @@ use jiff::SignedDuration;
 use super::{Failure, load, print_line, print_row};
 use crate::{
     config::Config,
-    domain::{AccountRole, TokenScope},
-    runtime::{self, AccountChange, AccountProblem, Accounts, NewAccount, command_doer},
+    domain::{AccountRole, SpeaksFor, TokenScope},
+    runtime::{self, AccountChange, AccountProblem, Accounts, NewAccount, NewToken, command_doer},
 };
 
 #[derive(clap::Args)]
@@ -108,6 +108,10 @@ struct AddToken {
     /// It is good for so many days; for ever without it.
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..=3_650))]
     days: Option<i64>,
+    /// In whose names its replies are taken, several with commas: `王警官`, `城管*` (how names begin), or `*` for
+    /// anybody, as without it. In other names it grants and verifies nothing.
+    #[arg(long, value_delimiter = ',')]
+    speaks_for: Vec<String>,
 }
 
 fn role(text: &str) -> Result<AccountRole, String> {
@@ -228,7 +232,9 @@ fn list(site: &ConfigFile) -> Result<(), Failure> {
     for token in accounts.tokens().map_err(failure)? {
         let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.id()).collect();
         let until = token.expires_at.map_or("-".into(), |at| at.to_string());
-        print_row(&format!("token:{:<18} {until:<9} {}", scopes.join(","), token.name))?;
+        let names = token.speaks_for.names().join(", ");
+        let names = if names.is_empty() { names } else { format!(" speaks for {names}") };
+        print_row(&format!("token:{:<18} {until:<9} {}{names}", scopes.join(","), token.name))?;
     }
     Ok(())
 }
@@ -243,8 +249,13 @@ fn add_token(add: &AddToken) -> Result<(), Failure> {
         }
         None => None,
     };
-    let scopes = add.scope.iter().copied().collect();
-    let token = accounts.add_token(&add.named.name, scopes, until, &doer).map_err(failure)?;
+    let new = NewToken {
+        name: add.named.name.clone(),
+        scopes: add.scope.iter().copied().collect(),
+        expires_at: until,
+        speaks_for: SpeaksFor::of(add.speaks_for.iter().cloned()),
+    };
+    let token = accounts.add_token(new, &doer).map_err(failure)?;
     print_line(&token)?;
     eprintln!("gridpost: it is shown this once; send it as `Authorization: Bearer …`");
     Ok(())

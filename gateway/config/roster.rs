@@ -14,7 +14,7 @@ use super::{
     list_rows::{self, Row},
     read::Document,
 };
-use crate::domain::{DutyRole, Hours, OnDuty, Roster, Shift, clean_cut};
+use crate::domain::{DutyRole, Hours, OnDuty, Persons, Roster, Shift, clean_cut};
 
 /// `[duty]`: who is on duty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +33,8 @@ const COLUMNS: [&str; 9] =
 const AHEAD_DAYS: i64 = 14;
 /// Gaps that are told.
 const GAPS_MAX: usize = 3;
+/// Persons with several names that are told.
+const DOUBLES_MAX: usize = 5;
 
 fn role(row: &Row<'_>) -> Result<DutyRole, String> {
     match row.cell("role").unwrap_or_default() {
@@ -134,8 +136,25 @@ pub(super) fn read(
     Some(Roster { shifts: rows.good.into_iter().map(|(_, shift)| shift).collect(), zone })
 }
 
+/// What is doubtful in the list on the whole, as sentences: hours in which nobody is on duty who may decide, and
+/// names that are of one person.
+pub fn duty_doubts(roster: &Roster, now: Timestamp) -> Vec<String> {
+    gaps(roster, now).into_iter().chain(doubles(roster)).collect()
+}
+
+/// Who has one mobile and several names there: it may be a slip, or the mobile that a room shares.
+fn doubles(roster: &Roster) -> Vec<String> {
+    let persons = Persons::of(roster);
+    let told = persons.of_several_names().take(DOUBLES_MAX).map(|names| {
+        let names: Vec<String> = names.iter().map(|name| clean_cut(name, 40)).collect();
+        let names = names.join(", ");
+        format!("duty: {names} have one mobile: they count as one person, who does not verify what that person handled, nor grant what that person asked")
+    });
+    told.collect()
+}
+
 /// Hours of the next days in which nobody is on duty who may decide, as sentences.
-pub fn duty_gaps(roster: &Roster, now: Timestamp) -> Vec<String> {
+fn gaps(roster: &Roster, now: Timestamp) -> Vec<String> {
     let gaps = roster.gaps(now, AHEAD_DAYS);
     let told = gaps.iter().take(GAPS_MAX).map(|(from, until)| {
         let shown = |at: &DateTime| at.strftime("%Y-%m-%d %H:%M").to_string();
@@ -148,7 +167,7 @@ pub fn duty_gaps(roster: &Roster, now: Timestamp) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Config, duty_gaps, env::FixedEnvironment, parse};
+    use crate::config::{Config, duty_doubts, env::FixedEnvironment, parse};
 
     fn read(list: &str) -> (Option<Config>, Vec<String>) {
         let folder = tempfile::tempdir().unwrap();
@@ -181,7 +200,7 @@ mod tests {
         assert_eq!(on_duty(&config, "2026-12-06T23:59:59"), ["李", "赵"]);
         let roster = config.routing.roster.unwrap();
         let from = "2026-12-01T08:00:00+08:00".parse().unwrap();
-        assert!(duty_gaps(&roster, from).is_empty(), "somebody always is");
+        assert!(duty_doubts(&roster, from).is_empty(), "somebody always is");
     }
 
     #[test]
@@ -215,10 +234,24 @@ mod tests {
     fn nights_without_anybody_are_said_before_they_come() {
         let (config, _) = read("name,role,days,hours\n王,民警,daily,08:00-20:00\n");
         let roster = config.unwrap().routing.roster.unwrap();
-        let gaps = duty_gaps(&roster, "2026-12-01T08:00:00+08:00".parse().unwrap());
+        let gaps = duty_doubts(&roster, "2026-12-01T08:00:00+08:00".parse().unwrap());
         assert_eq!(gaps.len(), 4, "{gaps:?}");
         let first = "duty: neither lead nor officer from 2026-12-01 20:00 to 2026-12-02 08:00";
         assert_eq!(gaps[0], first);
         assert_eq!(gaps[3], "duty: and 11 more within 14 days");
+    }
+
+    #[test]
+    fn a_telephone_that_makes_two_names_one_person_is_said() {
+        let (config, _) = read(
+            "name,role,phone,days,hours\n王芳,民警,13800138000,daily,00:00-24:00\n\
+             王警官,民警,138-0013-8000,daily,00:00-24:00\n李,民警,110,daily,00:00-24:00\n\
+             赵,民警,110,daily,00:00-24:00\n王 芳,民警,,daily,00:00-24:00\n",
+        );
+        let roster = config.unwrap().routing.roster.unwrap();
+        let told = duty_doubts(&roster, "2026-12-01T08:00:00+08:00".parse().unwrap());
+        assert_eq!(told.len(), 1, "{told:?}");
+        let said = "duty: 王芳, 王警官 have one mobile: they count as one person";
+        assert!(told[0].starts_with(said), "{told:?}");
     }
 }

@@ -25,6 +25,7 @@ const CHOICES: &[&str] = &[
     "what",
     "when",
     "levels",
+    "roles",
     "sign",
     "model",
     "ways",

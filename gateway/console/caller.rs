@@ -6,7 +6,23 @@ use super::{
     accounts::{Account, TokenHolder},
     sessions::SessionKey,
 };
-use crate::domain::{AccountRole, TokenScope};
+use crate::domain::{AccountRole, ReplyThrough, SpeaksFor, TokenScope};
+
+/// In whose names a caller's replies are taken as theirs.
+#[derive(Clone)]
+pub(super) struct Voice(Arc<(String, SpeaksFor)>);
+
+impl Voice {
+    fn of(sender: &str, speaks_for: &SpeaksFor) -> Self {
+        Self(Arc::new((sender.to_owned(), speaks_for.clone())))
+    }
+
+    /// What is kept with a reply in this name.
+    pub(super) fn through(&self, by: &str) -> Option<ReplyThrough> {
+        let (sender, speaks_for) = &*self.0;
+        speaks_for.through(sender, by)
+    }
+}
 
 /// Who asks.
 #[derive(Clone)]
@@ -38,6 +54,17 @@ impl Caller {
             Self::Token | Self::Session(..) => true,
             Self::Holder(holder) => scope.is_some_and(|scope| holder.scopes.contains(&scope)),
             Self::Account(_, account) => roles.iter().any(|role| account.roles.contains(role)),
+        }
+    }
+
+    /// By which program his word comes, and in whose names. To an account's own name it is bound already.
+    pub(super) fn voice(&self, of_site: &SpeaksFor) -> Voice {
+        match self {
+            Self::Token | Self::Session(..) => Voice::of("the token of the site", of_site),
+            Self::Holder(holder) => {
+                Voice::of(&format!("token {}", holder.name), &holder.speaks_for)
+            }
+            Self::Account(..) => Voice::of("", &SpeaksFor::default()),
         }
     }
 

@@ -21,12 +21,17 @@ use super::{
     token,
     wrong_tokens::WrongTokens,
 };
-use crate::wire::guests::{GuestHandle, Trust};
+use crate::{
+    domain::SpeaksFor,
+    wire::guests::{GuestHandle, Trust},
+};
 
 /// What the door knows: the token, who has an account, who is logged in, who guessed wrong, and who counts that.
 #[derive(Clone)]
 pub(super) struct Door<B> {
     pub(super) token: Arc<str>,
+    /// In whose names replies with it are taken.
+    pub(super) speaks_for: Arc<SpeaksFor>,
     pub(super) tls: bool,
     /// It listens where nobody but this machine comes.
     pub(super) on_loopback: bool,
@@ -79,6 +84,7 @@ pub(super) async fn only_who_may<B: Backend>(
         return problem(StatusCode::FORBIDDEN, why);
     }
     let at_browser = caller.is_at_browser();
+    request.extensions_mut().insert(caller.voice(&door.speaks_for));
     request.extensions_mut().insert(caller);
     let mut answer = next.run(request).await;
     // A desk is shared: nothing stays in its browser when he leaves.

@@ -1,7 +1,8 @@
 //! `GET /api/v1/incidents/<id>/link?for=NAME`: the link by which this person answers this case; who asked for it is written down.
 //!
 //! Who verifies is not who handled, and who grants is not who asked, by their names. An account that got the
-//! links of others would have their names too, and be both: it gets its own alone.
+//! links of others would have their names too, and be both: it gets its own alone; and so does a program that
+//! speaks for some.
 
 use std::collections::HashMap;
 
@@ -13,12 +14,18 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{Backend, caller::Caller, problem::problem, query::unknown, seen::Seen};
+use super::{
+    Backend,
+    caller::{Caller, Voice},
+    problem::problem,
+    query::unknown,
+    seen::Seen,
+};
 use crate::wire::case_links::NoLink;
 
 pub(super) async fn make<B: Backend>(
     backend: Seen<B>,
-    Extension(caller): Extension<Caller>,
+    (Extension(caller), Extension(voice)): (Extension<Caller>, Extension<Voice>),
     Path(id): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
@@ -34,6 +41,14 @@ pub(super) async fn make<B: Backend>(
         let message =
             "for: an account asks for its own link alone; the gateway sends each person his";
         return problem(StatusCode::FORBIDDEN, message);
+    }
+    // By the link it would be that person, and not a program any more.
+    if let Some(through) = voice.through(person).filter(|through| !through.speaks_for) {
+        let (sender, names) = (through.sender, through.names);
+        let message = format!(
+            "for: {sender} speaks for {names} alone (speaks_for), and gets no link of anybody else"
+        );
+        return problem(StatusCode::FORBIDDEN, &message);
     }
     let Some(record) = id.parse().ok().and_then(|id| backend.incident(id)) else {
         return problem(StatusCode::NOT_FOUND, "no such incident");

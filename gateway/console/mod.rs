@@ -71,7 +71,7 @@ use crate::{
     domain::{
         AccessNote, AnnounceOrder, Answer, CaseLines, Clock, DeviceTable, DroneView, EventContext,
         Evidence, EvidenceId, IncidentId, Kind, PostureOrder, PresenceView, RainView, Record,
-        Reply,
+        Reply, SpeaksFor,
     },
     wire::{
         case_links::{BadLink, LinkOf, NoLink},
@@ -278,6 +278,7 @@ pub struct Console {
     listener: Arc<TcpListener>,
     tls: Option<ServerTls>,
     token: String,
+    speaks_for: SpeaksFor,
     on_loopback: bool,
     proxies: Arc<Proxies>,
 }
@@ -299,7 +300,8 @@ impl Console {
         let tls = config.server_tls(&keys).map_err(|reason| format!("web: {reason}"))?;
         let on_loopback = config.listen.ip().is_loopback();
         let proxies = Arc::new(config.proxies());
-        Ok(Self { listener, tls, token: keys.token, on_loopback, proxies })
+        let speaks_for = config.speaks_for.clone();
+        Ok(Self { listener, tls, token: keys.token, speaks_for, on_loopback, proxies })
     }
 
     pub fn listener(&self) -> Arc<TcpListener> {
@@ -317,6 +319,7 @@ impl Console {
         let LogIns { accounts, sessions, failures, walls, audit } = log_ins;
         let door = Door {
             token: self.token.into(),
+            speaks_for: Arc::new(self.speaks_for),
             tls: self.tls.is_some(),
             on_loopback: self.on_loopback,
             accounts,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     Backend,
-    caller::Caller,
+    caller::{Caller, Voice},
     forms,
     overview::with_words,
     problem::{not_stored, problem},
@@ -27,10 +27,11 @@ const EXPECTED: &str = "expected {\"incident\", \"to\", \"by\"}";
 pub(super) async fn take<B: Backend>(
     backend: Seen<B>,
     Extension(caller): Extension<Caller>,
+    Extension(voice): Extension<Voice>,
     body: Bytes,
 ) -> Response {
     match parse(&body, &caller) {
-        Ok(reply) => answered(&backend, &caller, reply, None).await,
+        Ok(reply) => answered(&backend, (&caller, &voice), reply, None).await,
         Err(error) => {
             problem(StatusCode::BAD_REQUEST, &format!("not a reply: {error}; {EXPECTED}"))
         }
@@ -59,7 +60,7 @@ pub(super) fn not_by(caller: &Caller, by: &str) -> Option<Response> {
 /// with a file `picture` beside it.
 pub(super) async fn take_of_incident<B: Backend>(
     backend: Seen<B>,
-    Extension(caller): Extension<Caller>,
+    (Extension(caller), Extension(voice)): (Extension<Caller>, Extension<Voice>),
     Path(id): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -77,7 +78,7 @@ pub(super) async fn take_of_incident<B: Backend>(
         reply_to(id, &caller, &body).map(|reply| (reply, None))
     };
     match read {
-        Ok((reply, picture)) => answered(&backend, &caller, reply, picture).await,
+        Ok((reply, picture)) => answered(&backend, (&caller, &voice), reply, picture).await,
         Err(reason) => problem(StatusCode::BAD_REQUEST, &reason),
     }
 }
@@ -103,7 +104,7 @@ fn reply_to(id: IncidentId, caller: &Caller, text: &[u8]) -> Result<Reply, Strin
 
 async fn answered<B: Backend>(
     backend: &Seen<B>,
-    caller: &Caller,
+    (caller, voice): (&Caller, &Voice),
     mut reply: Reply,
     picture: Option<Vec<u8>>,
 ) -> Response {
@@ -113,6 +114,7 @@ async fn answered<B: Backend>(
     if caller.account().is_some() {
         reply.via = Some(ReplyVia::Account);
     }
+    reply.through = voice.through(&reply.by);
     let id = reply.incident;
     let replied = match step_pictures::reply(backend, reply, picture).await {
         Ok(replied) => replied,

@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     Backend,
     account_routes::{PeerAddress, doer, done, read},
-    accounts::{Busy, in_turn},
+    accounts::{Busy, NewToken, in_turn},
     caller::Caller,
     door::Door,
     entrance::{busy, refusal},
     problem::problem,
 };
-use crate::domain::TokenScope;
+use crate::domain::{SpeaksFor, TokenScope};
 
 /// A token that is good for longer is one that nobody remembers.
 const DAYS_MAX: u32 = 3_650;
@@ -38,6 +38,9 @@ pub(super) struct AskedToken {
     /// It opens nothing more after so many days, 1 to 3650; absent: it never ends by itself.
     #[serde(default)]
     days: Option<u32>,
+    /// In whose names its replies are taken: names, how names begin (`城管*`), or `*` for anybody. Default anybody.
+    #[serde(default)]
+    speaks_for: SpeaksFor,
 }
 
 /// A token that was made.
@@ -58,7 +61,7 @@ pub(super) async fn add<B: Backend>(
     peer: PeerAddress,
     body: Bytes,
 ) -> Response {
-    let AskedToken { name, scopes, days } = match read(&body) {
+    let AskedToken { name, scopes, days, speaks_for } = match read(&body) {
         Ok(asked) => asked,
         Err(refused) => return refused,
     };
@@ -74,7 +77,8 @@ pub(super) async fn add<B: Backend>(
         Err(error) => return problem(StatusCode::UNPROCESSABLE_ENTITY, &error.to_string()),
     };
     let (accounts, named) = (door.accounts.clone(), name.clone());
-    match in_turn(move || accounts.add_token(&named, scopes, expires_at, &doer)).await {
+    let new = NewToken { name: named, scopes, expires_at, speaks_for };
+    match in_turn(move || accounts.add_token(new, &doer)).await {
         Err(Busy) => busy(),
         Ok(Err(why)) => refusal(&why),
         Ok(Ok(token)) => {

@@ -9,9 +9,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::proxies::{self, Proxies, ProxyHeader};
-use crate::wire::{
-    own_certificate,
-    tls::{ListenKeys, ServerTls},
+use crate::{
+    domain::SpeaksFor,
+    wire::{
+        own_certificate,
+        tls::{ListenKeys, ServerTls},
+    },
 };
 
 /// `[web]`: where the API listens.
@@ -27,6 +30,11 @@ pub struct Config {
     /// File of the bearer token, made on first start; default `token` in the data folder.
     #[serde(default)]
     pub token_file: Option<PathBuf>,
+    /// Whose names a reply may have that comes with this token, or from a browser that was opened with it: names, how
+    /// names begin (`城管*`), or `*` for anybody. In other names it grants and verifies nothing, and its steps say so
+    /// (`claimed_through`). Default anybody, and `check` says so where persons are named.
+    #[serde(default)]
+    pub speaks_for: SpeaksFor,
     /// `self`: it speaks TLS with a certificate that is made at the first start (`keys/web.crt` in the data
     /// folder, good for ten years), for a site that has none; browsers ask once whether to trust it.
     #[serde(default)]
@@ -65,6 +73,7 @@ impl Default for Config {
             listen: listen(),
             public_url: None,
             token_file: None,
+            speaks_for: SpeaksFor::default(),
             tls: None,
             tls_cert_file: None,
             tls_key_file: None,
@@ -101,6 +110,7 @@ impl Config {
         }
         problems.extend(self.tls().problem());
         problems.extend(proxies::problems(&self.trusted_proxies));
+        problems.extend(self.speaks_for.problem().map(|message| ("speaks_for", message)));
         if let Some(url) = self.public_url.as_deref().filter(|url| !url.starts_with("http")) {
             problems.push(("public_url", format!("`{url}`: expected http://… or https://…")));
         }

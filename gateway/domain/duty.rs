@@ -7,12 +7,13 @@ use jiff::{
     civil::{DateTime, Time, Weekday},
     tz::TimeZone,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Grid;
 
 /// What somebody on duty does: 1+2+N is one officer, two auxiliaries and the grid workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum DutyRole {
     /// 值班长: decides.
@@ -44,7 +45,7 @@ pub enum Hours {
 }
 
 impl Hours {
-    fn hold(&self, at: DateTime) -> bool {
+    pub(super) fn hold(&self, at: DateTime) -> bool {
         match self {
             Self::Once { from, until } => *from <= at && at < *until,
             Self::Weekly { days, from, until } => {

@@ -91,6 +91,9 @@ pub struct EventStep {
     /// How it came: `link` by the signed link of that person; absent, as claimed by whoever sent it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<ReplyVia>,
+    /// The program by which it came, where the site lets that speak for others than `by`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_through: Option<String>,
     /// The picture that came with it, one of the incident's `evidence`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceId>,
@@ -168,6 +171,7 @@ impl EventContext {
             self_handled: step.self_handled,
             level: step.level,
             via: step.via,
+            claimed_through: step.claimed_through.clone(),
             evidence: step.evidence,
         }
     }

@@ -229,6 +229,10 @@ pub struct CaseStep {
     /// How it came, where that says more than `by`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<ReplyVia>,
+    /// The program by which it came, where that may not speak for `by`: then `by` is a claim, and the step is the
+    /// program's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_through: Option<String>,
     /// The picture that came with it; the incident lists it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceId>,
@@ -255,6 +259,7 @@ impl CaseStep {
             self_handled: false,
             level: None,
             via: None,
+            claimed_through: None,
             evidence: None,
             due: None,
         }
@@ -293,6 +298,12 @@ impl CaseStep {
         self
     }
 
+    /// With the program by which it came, cut; `None`: that may speak for who took it.
+    pub fn claimed_through(mut self, program: Option<&str>) -> Self {
+        self.claimed_through = program.map(plain_name).filter(|name| !name.is_empty());
+        self
+    }
+
     /// With the department that has the case now, cut.
     pub fn with_department(mut self, department: Option<&str>) -> Self {
         self.department = department.map(plain_name).filter(|name| !name.is_empty());
@@ -304,8 +315,8 @@ impl CaseStep {
 const SHOW_NOTHING: [char; 7] =
     ['\u{200c}', '\u{200d}', '\u{115f}', '\u{1160}', '\u{2800}', '\u{3164}', '\u{ffa0}'];
 
-/// A name as steps carry it: one line, within the bound, of what can be seen. Two that are the same here are one
-/// person, and one that is empty here is none.
+/// A name as steps carry it: one line, within the bound, of what can be seen. One that is empty here is none; whether
+/// two are of one person says [`super::Persons`].
 pub fn plain_name(name: &str) -> String {
     let line = name.chars().map(|c| if c.is_control() { ' ' } else { c });
     let seen: String = line.filter(|c| !is_hidden(*c) && !SHOW_NOTHING.contains(c)).collect();
@@ -400,10 +411,22 @@ impl Life {
         self.round().iter().rfind(|step| wanted.contains(&step.step))
     }
 
+    /// The step by which that was asked which waits for an answer; one of those that are left out is none.
+    pub fn asking(&self) -> Option<&CaseStep> {
+        use ReplyTo::{AskExtend, AskGiveBack, AskSuspend, AskWithdraw};
+        let asks = [AskExtend, AskSuspend, AskGiveBack, AskWithdraw];
+        let last = self.steps.iter().rfind(|step| asks.contains(&step.step));
+        last.filter(|_| self.asked.is_some())
+    }
+
+    /// By whom it was said last that it is handled, in this round.
+    pub fn handled(&self) -> Option<&CaseStep> {
+        self.last_of(&[ReplyTo::Handled, ReplyTo::SelfHandled])
+    }
+
     /// Who said last that it is handled, in this round.
     pub fn handler(&self) -> Option<&str> {
-        let handled = self.last_of(&[ReplyTo::Handled, ReplyTo::SelfHandled]);
-        handled.map(|step| step.by.as_str())
+        self.handled().map(|step| step.by.as_str())
     }
 }
 
@@ -457,7 +480,8 @@ mod tests {
         let step = CaseStep::new(ReplyTo::AskGiveBack, &long(200), Timestamp::UNIX_EPOCH, u32::MAX)
             .with_note(Some(&"\u{1}😀".repeat(300)))
             .with_id(Some(&long(NAME_CHARS_MAX)))
-            .with_department(Some(&long(200)));
+            .with_department(Some(&long(200)))
+            .claimed_through(Some(&long(200)));
         let step = CaseStep {
             via: Some(ReplyVia::Link),
             evidence: Some(EvidenceId(uuid::Uuid::max())),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     AnnounceOrder, Arrival, DeviceReport, DismissReason, DrillOrder, Evidence, EvidenceId,
     GaugeReport, IncidentId, Kind, Missed, Now, Pose, PostureOrder, PresenceCount, Receipt,
-    ReplyTo, ReplyVia, ResidentReport, SourceId, Stamp, TrackFrame, Unreadable,
+    ReplyThrough, ReplyTo, ReplyVia, ResidentReport, SourceId, Stamp, TrackFrame, Unreadable,
 };
 
 /// One thing reported or seen.
@@ -211,6 +211,9 @@ pub struct Reply {
     /// Said by the gateway alone, never by a sender: how it came.
     #[serde(skip)]
     pub via: Option<ReplyVia>,
+    /// As `via`: the program that brought it, where the site has said for whom that may speak.
+    #[serde(skip)]
+    pub through: Option<ReplyThrough>,
     /// As `via`: a picture that came with it, on disk and synced.
     #[serde(skip)]
     pub picture: Option<Box<Evidence>>,
@@ -232,6 +235,7 @@ impl Reply {
             into: None,
             missed: None,
             via: None,
+            through: None,
             picture: None,
         }
     }

@@ -46,9 +46,9 @@ use super::{
 };
 use crate::domain::{
     Answer, Areas, Body, Detail, DeviceInfo, DroneInfo, Entry, EvidenceId, Finding, Grid, IdMint,
-    Incident, IncidentId, Kind, Life, Mark, Now, Observation, Phase, Place, PressForm, Record,
-    Roster, Route, Routes, SeenPress, Shot, SourceId, SourceInfo, SourceKind, SourceRef, Stage,
-    What, clean_cut,
+    Incident, IncidentId, Kind, Life, Mark, Now, Observation, Persons, Phase, Place, PressForm,
+    Record, Roster, Route, Routes, SeenPress, Shot, SourceId, SourceInfo, SourceKind, SourceRef,
+    Stage, What, clean_cut,
 };
 
 /// What the desk knows of sources: the configuration, looked up by id.
@@ -76,8 +76,10 @@ pub struct Directory {
     pub watch: config::Config,
     /// `[life]`: who may take which step of a case.
     pub life: life::Config,
-    /// Everybody whom the configuration names, as steps carry names.
+    /// Everybody whom the configuration names, each by the key of the name.
     pub people: HashSet<String>,
+    /// Which names are of one person, by the duty list.
+    pub persons: Persons,
     /// 准入清单: whose business an incident is.
     pub routes: Routes,
     /// 值班表: who is on duty; absent, the site has no list.

@@ -468,6 +468,7 @@ fn who_is_unknown_to_the_site_grants_nothing_and_where_it_names_nobody_a_name_wi
     for (life, people, by, via, may) in [
         (&strict, people(), "李建国", None, true),
         (&strict, people(), " 李建国\n", None, true),
+        (&strict, people(), "李 建国", None, true),
         (&strict, people(), "李建", None, false),
         (&strict, people(), "李建国二", None, false),
         (&strict, people(), "district", None, false),

@@ -4,7 +4,7 @@ use crate::base::RealClock;
 
 pub use crate::console::{
     Accounts,
-    accounts::{AccountChange, AccountProblem, Doer, NewAccount},
+    accounts::{AccountChange, AccountProblem, Doer, NewAccount, NewToken},
     api_schema,
 };
 

@@ -97,6 +97,7 @@ impl Couriers {
                     meter: parts.registry.clone(),
                     circuit: circuit.clone(),
                     levels: config.levels().to_vec(),
+                    roles: config.roles().to_vec(),
                     links: config
                         .links()
                         .map(|link_for| SinkLinks { link_for, links: parts.links.clone() }),

@@ -11,8 +11,8 @@ use crate::{
     camera::{LookAreas, WakePlan},
     config::{ButtonConfig, Config},
     domain::{
-        Calendar, DeviceInfo, EventContext, LookArea, Place, SourceId, SourceInfo, SourceKind,
-        plain_name,
+        Calendar, DeviceInfo, EventContext, LookArea, Persons, Place, SourceId, SourceInfo,
+        SourceKind, name_key,
     },
     incident::{Directory, Limits, PresencePlace, Remembers},
     rules::{
@@ -130,7 +130,8 @@ pub(super) fn directory(config: &Config) -> Directory {
             .collect(),
         watch: config.devices.clone(),
         life: config.life.clone(),
-        people: config.people().map(plain_name).filter(|name| !name.is_empty()).collect(),
+        people: config.people().map(name_key).filter(|name| !name.is_empty()).collect(),
+        persons: config.routing.roster.as_ref().map(Persons::of).unwrap_or_default(),
         limits: limits(config),
         routes: config.routing.routes.clone(),
         roster: config.routing.roster.clone(),

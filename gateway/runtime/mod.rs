@@ -64,7 +64,7 @@ pub use crate::sources::{
     recorded::{Recorded, RecordedMessage},
 };
 pub use accounts::{
-    AccountChange, AccountProblem, Accounts, Doer, NewAccount, api_schema, command_doer,
+    AccountChange, AccountProblem, Accounts, Doer, NewAccount, NewToken, api_schema, command_doer,
 };
 pub use announce_request::ask_to_announce;
 pub use applied::{ReloadAnswer, ask_for_reload};

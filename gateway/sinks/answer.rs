@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     base::ClientIds,
-    domain::{Event, IncidentId, Kind, Level, SiteId, What},
+    domain::{DutyRole, Event, IncidentId, Kind, Level, SiteId, What},
     wire::mqtt::{Access, Publisher},
 };
 
@@ -56,6 +56,10 @@ pub struct Config {
     /// `grid-head`, `community`, `township`, `department`. Default all cases, from their opening.
     #[serde(default)]
     pub levels: Vec<Level>,
+    /// Only cases for which somebody of these roles was on duty when they were opened, by the duty list: `lead`,
+    /// `officer`, `auxiliary`, `worker`; where it had nobody at all on duty, every case. Default all cases.
+    #[serde(default)]
+    pub roles: Vec<DutyRole>,
     /// What is said, where and when.
     #[serde(default)]
     pub say: Vec<Say>,
@@ -299,6 +303,7 @@ mod tests {
             timeout_s: 1,
             too_old_s: 300,
             levels: Vec::new(),
+            roles: Vec::new(),
             say: vec![
                 say(&[When::Received, When::Coming], &["HS1EB"], "zigbee2mqtt/{device}/set"),
                 say(&[When::Received], &[], "room/siren"),

@@ -16,11 +16,12 @@ use super::{
     levels,
     link_for::SinkLinks,
     outbox::{Due, Outbox},
+    roles,
     sink::{DeliverError, Delivery, Lane, Sink},
 };
 use crate::{
     base::NotYet,
-    domain::{Clock, EventContext, Level, Meter, Metric, Outcome, Settled, SinkId},
+    domain::{Clock, DutyRole, EventContext, Level, Meter, Metric, Outcome, Settled, SinkId},
     wire::backoff::{BACKOFF_MS_MAX, backoff},
 };
 
@@ -39,6 +40,8 @@ pub struct Courier<S, O> {
     pub circuit: Arc<Circuit>,
     /// Only cases that were taken to one of these; empty: all.
     pub levels: Vec<Level>,
+    /// Only cases for which somebody of these was on duty; empty: all.
+    pub roles: Vec<DutyRole>,
     /// For sinks whose texts have one.
     pub links: Option<SinkLinks>,
 }
@@ -109,7 +112,8 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
 
     /// Ok: how it is settled.
     async fn attempt(&mut self, due: &Due) -> Result<Done, NotTaken> {
-        if !levels::is_meant(&self.levels, &due.record) {
+        let record = &due.record;
+        if !levels::is_meant(&self.levels, record) || !roles::is_meant(&self.roles, record) {
             return Ok(Done::Passed);
         }
         let event = self.context.event(&due.record);

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sink::{DeliverError, Delivery, Sink};
 use crate::{
-    domain::Level,
+    domain::{DutyRole, Level},
     wire::{client_tls::ClientTls, file_stamp::missing},
 };
 use link::{Judgement, Link, judge};
@@ -70,6 +70,10 @@ pub struct Config {
     /// `grid-head`, `community`, `township`, `department`. Default all cases, from their opening.
     #[serde(default)]
     pub levels: Vec<Level>,
+    /// Only cases for which somebody of these roles was on duty when they were opened, by the duty list: `lead`,
+    /// `officer`, `auxiliary`, `worker`; where it had nobody at all on duty, every case. Default all cases.
+    #[serde(default)]
+    pub roles: Vec<DutyRole>,
 }
 
 fn timeout_s() -> u64 {

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::sink::{DeliverError, Delivery, Sink};
-use crate::domain::Level;
+use crate::domain::{DutyRole, Level};
 
 /// `[[sink]] kind = "jsonl"`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +24,10 @@ pub struct Config {
     /// `grid-head`, `community`, `township`, `department`. Default all cases, from their opening.
     #[serde(default)]
     pub levels: Vec<Level>,
+    /// Only cases for which somebody of these roles was on duty when they were opened, by the duty list: `lead`,
+    /// `officer`, `auxiliary`, `worker`; where it had nobody at all on duty, every case. Default all cases.
+    #[serde(default)]
+    pub roles: Vec<DutyRole>,
 }
 
 pub struct JsonlSink {
@@ -88,8 +92,12 @@ mod tests {
         let path = folder.path().join("deep/events.jsonl");
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, "{\"a\":1}\n{\"b\":").unwrap();
-        let mut sink =
-            JsonlSink::new(&Config { id: "x".into(), path: path.clone(), levels: Vec::new() });
+        let mut sink = JsonlSink::new(&Config {
+            id: "x".into(),
+            path: path.clone(),
+            levels: Vec::new(),
+            roles: Vec::new(),
+        });
         let delivery = Delivery {
             event_id: "1".into(),
             kind: "crowd",

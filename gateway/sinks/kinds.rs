@@ -15,6 +15,7 @@ use super::{
     link_for::LinkFor,
     mqtt,
     platform_replies::{PlatformReplies, RepliesGiven},
+    roles,
     sink::{DeliverError, Delivery, Lane, Sink},
     speaker,
 };
@@ -22,7 +23,7 @@ use jiff::Timestamp;
 
 use crate::{
     base::ClientIds,
-    domain::{Event, Level, Record, SinkId, SiteId},
+    domain::{DutyRole, Event, Level, Record, SinkId, SiteId},
 };
 
 /// `[[sink]]`, by its `kind`.
@@ -107,6 +108,18 @@ impl Config {
         }
     }
 
+    /// Only cases for which somebody of these roles was on duty; empty: all.
+    pub fn roles(&self) -> &[DutyRole] {
+        match self {
+            Self::Answer(config) => &config.roles,
+            Self::Webhook(config) => &config.roles,
+            Self::Http(config) => &config.roles,
+            Self::Jsonl(config) => &config.roles,
+            Self::Mqtt(config) => &config.roles,
+            Self::Profile(_) | Self::Speaker(_) => &[],
+        }
+    }
+
     /// Who gets the links of its texts, if it may have any: events themselves carry none, they are for
     /// everybody.
     pub fn links(&self) -> Option<LinkFor> {
@@ -172,6 +185,9 @@ impl Config {
         if !levels::is_meant(self.levels(), record) {
             return Some("it was not taken to its levels");
         }
+        if !roles::is_meant(self.roles(), record) {
+            return Some("nobody of its roles was on duty");
+        }
         match self {
             Self::Webhook(config) => config.passes(event, now),
             Self::Answer(config) => config.passes(event),
@@ -229,6 +245,7 @@ impl Config {
             Self::Mqtt(config) => config.problems(),
         };
         problems.extend(levels);
+        problems.extend(roles::problem(self.roles(), self.carries_evidence()));
         problems
     }
 

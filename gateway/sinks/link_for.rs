@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::template::on_duty;
+use super::{roles, template::on_duty};
 use crate::{
-    domain::{EventData, Level},
+    domain::{DutyRole, EventData, Level},
     wire::case_links::{CaseLinks, NoLink},
 };
 
@@ -19,11 +19,13 @@ pub struct LinkFor {
     pub levels: Vec<Level>,
     /// The sink's.
     pub departments: Vec<String>,
+    /// The sink's.
+    pub roles: Vec<DutyRole>,
 }
 
 impl LinkFor {
     /// By `link_for`; at a sink of levels whoever was told there last; at a sink of departments the person
-    /// that the list names there; else who is on duty, and else the person of the list.
+    /// that the list names there; at a sink of roles the first of them on duty; else who is on duty, and else the person of the list.
     pub(super) fn person(&self, data: &EventData) -> Option<String> {
         if let Some(name) = &self.name {
             return Some(name.clone());
@@ -36,6 +38,9 @@ impl LinkFor {
         let routed = has_it.and_then(|route| route.person.clone());
         if !self.departments.is_empty() {
             return routed;
+        }
+        if !self.roles.is_empty() {
+            return roles::first(&self.roles, &data.detail);
         }
         let officer = on_duty(data).and_then(|one| one["name"].as_str());
         officer.map(str::to_owned).or(routed)
@@ -98,10 +103,12 @@ mod tests {
         let named = LinkFor { name: Some("赵强".into()), ..LinkFor::default() };
         let heads = LinkFor { levels: vec![Level::GridHead], ..LinkFor::default() };
         let city = LinkFor { departments: vec!["城管".into()], ..LinkFor::default() };
-        for link_for in [&duty, &heads, &city] {
+        let helpers = LinkFor { roles: vec![DutyRole::Auxiliary], ..LinkFor::default() };
+        for link_for in [&duty, &heads, &city, &helpers] {
             assert_eq!(person(&data, link_for), None, "{link_for:?}");
         }
-        let list = json!([{"role": "lead", "name": "周长"}, {"role": "officer", "name": "王芳"}]);
+        let list = json!([{"role": "lead", "name": "周长"}, {"role": "officer", "name": "王芳"},
+            {"role": "auxiliary", "name": "孙"}, {"role": "auxiliary", "name": "吴"}]);
         data.detail.insert("duty".into(), list);
         data.route = serde_json::from_value(
             json!({"department": "城管", "item": "x", "person": "孙力", "admitted": true}),
@@ -109,9 +116,13 @@ mod tests {
         .unwrap();
         let told = json!({"level": "grid-head", "name": "李建国", "urge": "催办"});
         data.detail.insert("escalation".into(), told);
-        for (link_for, expected) in
-            [(&duty, "王芳"), (&named, "赵强"), (&heads, "李建国"), (&city, "孙力")]
-        {
+        for (link_for, expected) in [
+            (&duty, "王芳"),
+            (&named, "赵强"),
+            (&heads, "李建国"),
+            (&city, "孙力"),
+            (&helpers, "孙"),
+        ] {
             assert_eq!(person(&data, link_for).as_deref(), Some(expected), "{link_for:?}");
         }
         // Told to others, and sent to another department than that of the list.

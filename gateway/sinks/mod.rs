@@ -20,6 +20,7 @@ mod platform_replies;
 mod presence;
 mod probe;
 mod profile;
+mod roles;
 mod said_again;
 mod sink;
 mod speaker;

@@ -22,7 +22,7 @@ use crate::{
     base::{Readiness, ask},
     domain::{
         Answer, Body, CaseStep, Clock, Envelope, IncidentId, Meter, Metric, Observation, Reply,
-        SinkId, SourceId, Unreadable, label_pair, without_mark,
+        SinkId, SourceId, SpeaksFor, Unreadable, label_pair, without_mark,
     },
     wire::backoff::backoff,
 };
@@ -51,6 +51,7 @@ pub enum Pushed {
 pub struct PlatformReplies {
     sink: SinkId,
     profile: Arc<Profile>,
+    speaks_for: Arc<SpeaksFor>,
     map: Arc<CaseMap>,
     envelopes: mpsc::Sender<Envelope>,
     clock: Arc<dyn Clock>,
@@ -112,7 +113,8 @@ impl PlatformReplies {
         let sink = SinkId::from(config.id.as_str());
         let RepliesGiven { maps, envelopes, clock, meter, readiness } = given;
         let map = maps.of(&sink);
-        Some(Self { sink, profile, map, envelopes, clock, meter, readiness, kept: Arc::default() })
+        let (speaks_for, kept) = (Arc::new(config.speaks_for.clone()), Arc::default());
+        Some(Self { sink, profile, speaks_for, map, envelopes, clock, meter, readiness, kept })
     }
 
     /// Takes a message that the platform has pushed.
@@ -425,6 +427,7 @@ impl PlatformReplies {
             id: Some(id.to_owned()),
             reason,
             department: read.department.clone(),
+            through: self.speaks_for.through(&format!("platform {}", self.sink), by),
             ..Reply::new(incident, to, by)
         })
     }

@@ -25,6 +25,7 @@ pub(super) const NAMES: &[&str] = &[
     "item",
     "officer",
     "officer_phone",
+    "on_duty",
     "source",
     "device",
     "person",
@@ -297,6 +298,7 @@ fn value(name: &str, event: &Event, say: &str) -> String {
         "item" => data.route.as_ref().map(|route| route.item.clone()).unwrap_or_default(),
         "officer" => officer(data, "name"),
         "officer_phone" => officer(data, "phone"),
+        "on_duty" => all_on_duty(data),
         "source" => source_id(),
         "device" => text("device").unwrap_or_else(source_id),
         "person" => text("person")
@@ -326,6 +328,19 @@ pub(super) fn on_duty(data: &EventData) -> Option<&Value> {
     let all = data.detail.get("duty")?.as_array()?;
     let of = |role: &str| all.iter().find(|one| one["role"] == role);
     of("officer").or_else(|| of("lead"))
+}
+
+/// Everybody on duty, with telephones; at a sink of roles, of these.
+fn all_on_duty(data: &EventData) -> String {
+    let all = data.detail.get("duty").and_then(Value::as_array);
+    let told = all.into_iter().flatten().filter_map(|one| {
+        let name = one["name"].as_str()?;
+        Some(match one["phone"].as_str() {
+            Some(phone) => format!("{name} {phone}"),
+            None => name.to_owned(),
+        })
+    });
+    told.collect::<Vec<_>>().join("、")
 }
 
 fn officer(data: &EventData, key: &str) -> String {

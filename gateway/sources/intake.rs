@@ -74,7 +74,8 @@ pub struct Config {
     #[serde(default = "listen")]
     pub listen: SocketAddr,
     /// File of `name:password` lines. `@name speaks-for btn-1, btn-2` binds a user to devices;
-    /// `@name may cancel, reply, posture` lets him take calls back, answer cases, order postures.
+    /// `@name may cancel, reply, posture` lets him take calls back, answer cases, order postures;
+    /// `@name answers-for 王警官, 城管*` says in whose names he answers cases (as `speaks_for` of `[web]`).
     #[serde(default)]
     pub users_file: Option<PathBuf>,
     /// Lets devices in without a name, who may then do all that any user may: press for every

@@ -17,7 +17,7 @@ use crate::{
     base::{Rarely, Readiness},
     domain::{
         Body, Claim, DeviceReport, DeviceStatus, Observation, PressForm, REASON_CHARS_MAX,
-        SPEAKS_FOR_MAX, SourceId, Stamp, Unreadable, clean_cut,
+        SPEAKS_FOR_MAX, SourceId, SpeaksFor, Stamp, Unreadable, clean_cut,
     },
 };
 
@@ -34,6 +34,8 @@ pub(super) struct Grants {
     pub(super) cancel: bool,
     pub(super) reply: bool,
     pub(super) posture: bool,
+    /// Persons in whose names his replies are taken.
+    pub(super) answers_for: SpeaksFor,
 }
 
 /// Whose word a message is.
@@ -161,7 +163,13 @@ pub(super) fn judge(
         let foreign = reason.is_none() && !voice.may(codecs, &one, message);
         match (&mut one.body, reason) {
             (_, Some(reason)) => aside = Some((one.stamp, reason)),
-            (Body::Reply(_) | Body::Posture(_), None) => kept.push(one),
+            (Body::Reply(reply), None) => {
+                if let Speaker::User { grants, .. } = speaker {
+                    reply.through = grants.answers_for.through(&voice.who, &reply.by);
+                }
+                kept.push(one);
+            }
+            (Body::Posture(_), None) => kept.push(one),
             (Body::Press(press), None) if foreign => {
                 why = Some(format!("{} pressed as {}", voice.who, one.source));
                 let (device, speaks_for) = (one.source.clone(), voice.speaks_for(codecs));
@@ -234,5 +242,35 @@ impl NotTheirs {
         if let Some(more) = self.said.say() {
             tracing::warn!(why, more, "{part}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{IncidentId, Now, ReplyTo};
+
+    #[test]
+    fn a_user_answers_in_the_names_of_his_persons_and_his_other_replies_are_claims() {
+        let now = Now { wall: jiff::Timestamp::UNIX_EPOCH, mono_ms: 0 };
+        let codecs = Codecs::new(&"x".into(), &[], &[]);
+        let topic = "gridpost/x/reply";
+        let message = Message { topic, payload: b"{}", retained: false, via: "intake/desk" };
+        let of = |grants: &Grants, by: &str| {
+            let reply = crate::domain::Reply::new(IncidentId::new(), ReplyTo::Handled, by);
+            let body = Body::Reply(reply);
+            let one = Observation { source: by.into(), stamp: Stamp::of_gateway(now), body };
+            let speaker = Speaker::User { name: "desk", grants };
+            let judged = judge(&codecs, speaker, &message, vec![one]);
+            let Body::Reply(reply) = judged.observations[0].body.clone() else { panic!() };
+            reply.through
+        };
+        let some = SpeaksFor::of(["王警官".to_owned()]);
+        let bound = Grants { reply: true, answers_for: some, ..Grants::default() };
+        let free = Grants { reply: true, ..Grants::default() };
+        assert_eq!(of(&free, "李"), None);
+        let own = of(&bound, "王 警官").unwrap();
+        assert!(own.speaks_for && own.sender == "user `desk`");
+        assert!(!of(&bound, "李").unwrap().speaks_for);
     }
 }

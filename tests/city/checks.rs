@@ -22,7 +22,7 @@ impl Play {
         }
     }
 
-    pub(super) fn figures_are_those_of_our_count(&self) {
+    pub(super) fn figures_are_those_of_our_count(&mut self) {
         let zone = town::zone();
         let begin: Timestamp = BEGIN.parse().unwrap();
         let now = self.now().wall;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use gridpost::domain::{AskFor, GATEWAY, IncidentId, Record, ReplyTo, Stage, What};
+use gridpost::domain::{AskFor, GATEWAY, IncidentId, LimitStep, Record, ReplyTo, Stage, What};
 use jiff::Timestamp;
 
-use crate::world::Counted;
+use crate::world::{Change, Counted, StepCount};
 
 /// All that became of one case.
 struct Story {
@@ -28,6 +28,7 @@ struct Story {
     suspended: Option<Timestamp>,
     suspended_s: i64,
     sums: [u16; 8],
+    limits: StepCount,
 }
 
 /// What [`Story::sums`] are of.
@@ -80,15 +81,17 @@ impl Count {
             suspended: None,
             suspended_s: 0,
             sums: [0; 8],
+            limits: StepCount::default(),
         });
         story.hear(record);
+        story.hear_limits(record);
     }
 
     /// By the names of the table; and how many cases each township had.
-    pub(super) fn counted(&self, now: Timestamp) -> (Counted, BTreeMap<usize, u64>) {
+    pub(super) fn counted(&mut self, now: Timestamp) -> (Counted, BTreeMap<usize, u64>) {
         let (mut out, mut times) = (Counted::new(), BTreeMap::new());
         let mut townships = BTreeMap::new();
-        for story in self.stories.values() {
+        for story in self.stories.values_mut() {
             story.count(now, &mut out, &mut times);
             *townships.entry(story.township).or_default() += 1;
         }
@@ -179,6 +182,31 @@ impl Story {
         }
     }
 
+    /// The limit that runs, as this record has it: what becomes of it the next ones say.
+    fn hear_limits(&mut self, record: &Record) {
+        let (what, incident) = (record.what.as_str(), &record.incident);
+        let step = incident.life.steps.iter().rfind(|step| step.revision == incident.revision);
+        let runs = incident.deadline.iter().flat_map(|deadline| &deadline.runs);
+        let mut running = runs.filter_map(|run| {
+            let name = match run.step {
+                LimitStep::Accept => "accept",
+                LimitStep::Dispatch => "dispatch",
+                LimitStep::Handle => "handle",
+                LimitStep::Verify => "verify",
+                LimitStep::Finish | LimitStep::Answer => return None,
+            };
+            Some((name, run.by))
+        });
+        self.limits.hear(&Change {
+            what,
+            stage: &format!("{:?}", incident.stage),
+            by_gateway: step.is_some_and(|step| step.by == GATEWAY),
+            at: incident.changed_at,
+            running: running.next_back(),
+            suspended: incident.life.suspended.is_some(),
+        });
+    }
+
     fn dispatched(&mut self, at: Timestamp, department: Option<&str>, transferred: bool) {
         let again = self.sent.is_some();
         self.sent.get_or_insert(at);
@@ -191,7 +219,8 @@ impl Story {
         }
     }
 
-    fn count(&self, now: Timestamp, out: &mut Counted, times: &mut BTreeMap<&str, Vec<i64>>) {
+    fn count(&mut self, now: Timestamp, out: &mut Counted, times: &mut BTreeMap<&str, Vec<i64>>) {
+        self.limits.count(now, out);
         let mut add = |key: &'static str, count: i64| *out.entry(key).or_default() += count;
         for (key, count) in SUMS.into_iter().zip(self.sums) {
             add(key, count.into());
@@ -215,6 +244,8 @@ impl Story {
         add("closed", closed.into());
         add("closed_in_time", (closed && in_time).into());
         add("due", (valid && (closed || auto || late)).into());
+        add("close.due", (valid && (closed || auto || late)).into());
+        add("close.in_time", (closed && in_time).into());
         add("dispatched", self.sent.is_some().into());
         add("dispatched_right", (self.sent.is_some() && !self.misdispatched).into());
         add("handled", self.done.into());

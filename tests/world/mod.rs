@@ -38,6 +38,7 @@ mod rtsp;
 mod seat;
 mod site;
 mod speaker;
+mod step_limits;
 mod uploads;
 mod va;
 
@@ -83,7 +84,7 @@ pub(crate) use onvif::Onvif;
 pub(crate) use phone::{Phone, Screen, form};
 pub(crate) use platform::{Platform, Tongue, Trouble};
 pub(crate) use receiver::{Receiver, acceptor};
-pub(crate) use recount::{Counted, must_agree, recount};
+pub(crate) use recount::{Counted, must_agree, recount, recount_in_time};
 pub(crate) use replay::{Played, Replay, moment, seconds};
 pub(crate) use resident::{Resident, Sent};
 pub(crate) use robot::Robot;
@@ -91,6 +92,7 @@ pub(crate) use rtsp::RtspServer;
 pub(crate) use seat::{Seat, said};
 pub(crate) use site::{Site, Stream};
 pub(crate) use speaker::{GroupListener, SipSpeaker, tone_wav};
+pub(crate) use step_limits::{Change, StepCount};
 pub(crate) use uploads::UploadFault;
 pub(crate) use va::VaDevice;
 

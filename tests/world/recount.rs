@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::{Change, StepCount};
+
 /// What was counted, by the names that the API has.
 pub(crate) type Counted = BTreeMap<&'static str, i64>;
 
@@ -29,6 +31,7 @@ struct CaseStory {
     suspended_s: i64,
     asked: Option<String>,
     sums: Counted,
+    limits: StepCount,
 }
 
 fn time(value: &Value) -> Timestamp {
@@ -40,8 +43,25 @@ impl CaseStory {
         *self.sums.entry(key).or_default() += 1;
     }
 
+    /// The limit that runs, as this event has it.
+    fn hear_limits(&mut self, event: &Value) {
+        let data = &event["data"];
+        let step = data["steps"].as_array().and_then(|steps| steps.last());
+        let step = step.filter(|step| step["revision"] == data["revision"]);
+        let runs = &data["deadline"]["step"];
+        self.limits.hear(&Change {
+            what: data["what"].as_str().unwrap(),
+            stage: data["stage"].as_str().unwrap(),
+            by_gateway: step.is_some_and(|step| step["by"] == "gridpost"),
+            at: time(&event["time"]),
+            running: runs["for"].as_str().map(|step| (step, time(&runs["by"]))),
+            suspended: data["suspended_until"].is_string(),
+        });
+    }
+
     /// The next event of the case.
     fn hear(&mut self, event: &Value) {
+        self.hear_limits(event);
         let data = &event["data"];
         let at = time(&event["time"]);
         let what = data["what"].as_str().unwrap();
@@ -151,8 +171,27 @@ impl CaseStory {
     }
 }
 
-/// Counts all events, in whatever order and however often they came.
+/// Counts all events, in whatever order and however often they came, but for which steps were in time: that only who
+/// knows how often the clock was set could count.
 pub(crate) fn recount(events: &[Value], now: Timestamp) -> Counted {
+    counted(events, now, |_, _| {})
+}
+
+/// The same, and which steps were in time, of a gateway whose clock nobody has set.
+pub(crate) fn recount_in_time(events: &[Value], now: Timestamp) -> Counted {
+    counted(events, now, |story, out| {
+        story.limits.count(now, out);
+        let of = |key: &str| out.get(key).copied().unwrap_or_default();
+        let whole = [("close.due", of("due")), ("close.in_time", of("closed_in_time"))];
+        out.extend(whole);
+    })
+}
+
+fn counted(
+    events: &[Value],
+    now: Timestamp,
+    limits: impl Fn(&mut CaseStory, &mut Counted),
+) -> Counted {
     let mut seen = BTreeSet::new();
     let mut cases: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
     for event in events {
@@ -166,6 +205,7 @@ pub(crate) fn recount(events: &[Value], now: Timestamp) -> Counted {
         let mut story = CaseStory::default();
         events.iter().for_each(|event| story.hear(event));
         story.count(now, &mut counted, &mut times);
+        limits(&mut story, &mut counted);
     }
     for (step, mut of) in times {
         of.sort_unstable();
@@ -198,5 +238,14 @@ pub(crate) fn must_agree(table: &Value, counted: &Counted) {
     for (key, told) in table.as_object().unwrap() {
         let known = counted.contains_key(key.as_str());
         assert!(known || !told.is_u64() || told == 0, "{key} = {told}: not counted");
+        if !counted.contains_key("accept.due") {
+            continue;
+        }
+        // Of each step how many took it, how many should have, and how many did so in time.
+        for part in ["count", "due", "in_time"].into_iter().filter(|part| told[*part].is_u64()) {
+            let name = format!("{key}.{part}");
+            let known = counted.contains_key(name.as_str()) || told[part] == 0;
+            assert!(known, "{name} = {}: not counted", told[part]);
+        }
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AccessNote, AccountRole, TokenScope, plain_name};
+use crate::domain::{AccessNote, AccountRole, SpeaksFor, TokenScope, plain_name};
 
 /// Accounts, and as many tokens.
 const ACCOUNTS_MAX: usize = 1_000;
@@ -55,6 +55,9 @@ pub(super) struct KeptToken {
     pub(super) created_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) expires_at: Option<Timestamp>,
+    /// In whose names its replies are taken.
+    #[serde(default, skip_serializing_if = "SpeaksFor::is_unsaid")]
+    pub(super) speaks_for: SpeaksFor,
 }
 
 /// An account as it is shown: nothing of what opens it.
@@ -86,6 +89,8 @@ pub struct ShownToken {
     /// RFC 3339.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
+    /// In whose names its replies are taken; empty: anybody's.
+    pub speaks_for: SpeaksFor,
 }
 
 /// The file.
@@ -185,6 +190,20 @@ pub(super) fn checked_name(name: &str) -> Result<String, String> {
         return Err(format!("name: {plain} is the gateway's own"));
     }
     Ok(plain)
+}
+
+/// What a token is good for; the error says what is wrong with it.
+pub(super) fn checked_token(
+    scopes: &BTreeSet<TokenScope>,
+    speaks_for: &SpeaksFor,
+) -> Result<(), String> {
+    if scopes.is_empty() {
+        return Err("scopes: expected at least one".into());
+    }
+    if !speaks_for.is_unsaid() && !scopes.contains(&TokenScope::Reply) {
+        return Err("speaks_for: it replies in nobody's name without the scope `reply`".into());
+    }
+    speaks_for.problem().map_or(Ok(()), |why| Err(format!("speaks_for: {why}")))
 }
 
 /// Roles and grids that fit together; the error says what does not.

@@ -27,7 +27,7 @@ pub(super) use walls::{GOOD_FOR as WALL_CODE_GOOD_FOR, WallState, Walls};
 
 use crate::{
     base::{lock, lock_file, write_whole_secret},
-    domain::{AccessEvent, AccessNote, AccountRole, TokenScope},
+    domain::{AccessEvent, AccessNote, AccountRole, SpeaksFor, TokenScope},
     wire::file_stamp::FileStamp,
 };
 
@@ -121,6 +121,21 @@ pub(super) struct TokenHolder {
     pub(super) name: String,
     sha256: String,
     pub(super) scopes: BTreeSet<TokenScope>,
+    /// In whose names its replies are taken.
+    pub(super) speaks_for: SpeaksFor,
+}
+
+/// Another API token.
+#[derive(Clone, Debug)]
+pub struct NewToken {
+    /// Of the program; each once.
+    pub name: String,
+    /// At least one.
+    pub scopes: BTreeSet<TokenScope>,
+    /// None: it never ends by itself.
+    pub expires_at: Option<Timestamp>,
+    /// In whose names its replies are taken.
+    pub speaks_for: SpeaksFor,
 }
 
 struct Cached {
@@ -297,24 +312,20 @@ impl Accounts {
     }
 
     /// Makes an API token: the token itself, which is nowhere but in the answer.
-    pub fn add_token(
-        &self,
-        name: &str,
-        scopes: BTreeSet<TokenScope>,
-        expires_at: Option<Timestamp>,
-        doer: &Doer,
-    ) -> Result<String, AccountProblem> {
-        let name = book::checked_name(name).map_err(AccountProblem::Refused)?;
-        if scopes.is_empty() {
-            return Err(AccountProblem::Refused("scopes: expected at least one".into()));
-        }
+    pub fn add_token(&self, new: NewToken, doer: &Doer) -> Result<String, AccountProblem> {
+        let NewToken { name, scopes, expires_at, speaks_for } = new;
+        let name = book::checked_name(&name).map_err(AccountProblem::Refused)?;
+        book::checked_token(&scopes, &speaks_for).map_err(AccountProblem::Refused)?;
         let random = random_hex(TOKEN_BYTES).map_err(AccountProblem::Unavailable)?;
         let token = format!("{TOKEN_PREFIX}{random}");
         let mut words: Vec<String> = scopes.iter().map(|scope| scope.id().to_owned()).collect();
         words.extend(expires_at.map(|at| format!("until {at}")));
+        let names = speaks_for.names();
+        words.extend((!names.is_empty()).then(|| format!("speaks for {}", names.join(", "))));
         let sha256 = hex(&hash(&token));
+        let created_at = doer.at;
         let kept =
-            KeptToken { name: name.clone(), scopes, sha256, created_at: doer.at, expires_at };
+            KeptToken { name: name.clone(), scopes, sha256, created_at, expires_at, speaks_for };
         self.edit(doer.may_lock_out, |book| {
             book.add_token(kept).map_err(AccountProblem::Refused)?;
             book.note(doer.note(AccessEvent::TokenAdded, &name, words.join(" ")));
@@ -344,6 +355,7 @@ impl Accounts {
             scopes: token.scopes.clone(),
             expires_at: token.expires_at,
             created_at: token.created_at,
+            speaks_for: token.speaks_for.clone(),
         };
         let mut all: Vec<ShownToken> = book.tokens.iter().map(shown).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -438,8 +450,8 @@ impl Accounts {
         let book = self.book().ok()?;
         let kept = book.tokens.iter().find(|kept| kept.sha256 == sha256)?;
         let is_over = kept.expires_at.is_some_and(|at| at <= now);
-        let KeptToken { name, scopes, sha256, .. } = kept.clone();
-        (!is_over).then_some(TokenHolder { name, sha256, scopes })
+        let KeptToken { name, scopes, sha256, speaks_for, .. } = kept.clone();
+        (!is_over).then_some(TokenHolder { name, sha256, scopes, speaks_for })
     }
 
     /// What was done to accounts and the journal does not know yet.

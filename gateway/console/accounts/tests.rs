@@ -114,12 +114,46 @@ fn the_first_account_takes_the_code_once_while_there_is_none() {
     assert!(accounts.make_first_code(&doer(None)).is_err() && !accounts.expects_first(at(1)));
 }
 
+fn token_of(name: &str, scopes: &BTreeSet<TokenScope>, expires_at: Option<Timestamp>) -> NewToken {
+    let (name, scopes) = (name.into(), scopes.clone());
+    NewToken { name, scopes, expires_at, speaks_for: SpeaksFor::default() }
+}
+
+#[test]
+fn a_token_keeps_whose_names_it_may_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let accounts = Accounts::at(folder.path());
+    let reply = BTreeSet::from([TokenScope::Reply, TokenScope::Read]);
+    let new = |name: &str, names: &[&str]| NewToken {
+        speaks_for: SpeaksFor::of(names.iter().map(|name| (*name).to_owned())),
+        ..token_of(name, &reply, None)
+    };
+    for wrong in [&[" "][..], &["王", "**"]] {
+        assert!(accounts.add_token(new("desk", wrong), &doer(None)).is_err(), "{wrong:?}");
+    }
+    let read = BTreeSet::from([TokenScope::Read]);
+    let idle = NewToken { scopes: read, ..new("desk", &["王警官"]) };
+    assert!(accounts.add_token(idle, &doer(None)).is_err(), "it replies nothing");
+    let token = accounts.add_token(new("desk", &["王警官", "城管*"]), &doer(None)).unwrap();
+    let any = accounts.add_token(new("old", &[]), &doer(None)).unwrap();
+    let file = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
+    assert_eq!(file.matches("speaks_for\"").count(), 1, "as it was, where nobody said it: {file}");
+    let again = Accounts::at(folder.path());
+    let speaks_for = again.holder(&token, at(0)).unwrap().speaks_for;
+    assert_eq!(speaks_for.names(), ["王警官", "城管*"]);
+    assert!(again.holder(&any, at(0)).unwrap().speaks_for.is_unsaid());
+    let listed: Vec<_> = again.tokens().unwrap().into_iter().map(|one| one.speaks_for).collect();
+    assert_eq!(listed, [speaks_for, SpeaksFor::default()]);
+    let note = again.unnoted().remove(0);
+    assert!(note.detail.ends_with("speaks for 王警官, 城管*"), "{}", note.detail);
+}
+
 #[test]
 fn a_token_is_shown_once_and_ends_at_its_time() {
     let folder = tempfile::tempdir().unwrap();
     let accounts = Accounts::at(folder.path());
     let scopes = BTreeSet::from([TokenScope::Read]);
-    let token = accounts.add_token("desk", scopes.clone(), Some(at(100)), &doer(None)).unwrap();
+    let token = accounts.add_token(token_of("desk", &scopes, Some(at(100))), &doer(None)).unwrap();
     let text = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
     assert!(!text.contains(&token), "{text}");
     let holder = accounts.holder(&token, at(99)).unwrap();
@@ -134,8 +168,8 @@ fn a_token_is_shown_once_and_ends_at_its_time() {
     ] {
         assert_eq!(accounts.holder(wrong, at(s)), None, "{wrong}");
     }
-    assert!(accounts.add_token("Desk", scopes.clone(), None, &doer(None)).is_err());
-    assert!(accounts.add_token("other", BTreeSet::new(), None, &doer(None)).is_err());
+    assert!(accounts.add_token(token_of("Desk", &scopes, None), &doer(None)).is_err());
+    assert!(accounts.add_token(token_of("other", &BTreeSet::new(), None), &doer(None)).is_err());
     accounts.remove_token("desk", &doer(None)).unwrap();
     assert!(accounts.holder(&token, at(0)).is_none() && !accounts.is_good(&holder, at(0)));
     assert!(accounts.remove_token("desk", &doer(None)).is_err());

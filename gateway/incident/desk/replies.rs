@@ -9,7 +9,8 @@ use super::{
 };
 use crate::domain::{
     Answer, AskFor, Asked, CaseStep, DismissReason, Entry, Evidence, Incident, IncidentId, Kind,
-    Life, Mark, Now, Posture, Record, Reply, ReplyTo, Stage, What, clean_cut, plain_name,
+    Life, Mark, Now, Persons, Posture, Record, Reply, ReplyTo, Stage, What, clean_cut, name_key,
+    plain_name,
 };
 
 impl Desk {
@@ -46,7 +47,7 @@ impl Desk {
             return;
         }
         let config = &self.directory.life;
-        let case = case(&live.incident);
+        let case = case(&live.incident, &self.directory.persons);
         let found = self
             .may_merge(&live.incident, reply)
             .and_then(|()| self.may_mark(&live.incident, reply))
@@ -74,6 +75,7 @@ impl Desk {
                 reason: again.reason.or(last.reason),
                 department: again.department.clone().or_else(|| last.department.clone()),
                 via: again.via.or(last.via),
+                claimed_through: again.claimed_through.clone().or(last.claimed_through.clone()),
                 evidence: again.evidence.or(last.evidence),
                 due: last.due,
                 ..again
@@ -122,7 +124,7 @@ impl Desk {
     fn may_grant(&self, reply: &Reply) -> Result<(), String> {
         let Directory { people, life, .. } = &self.directory;
         let answers = matches!(reply.to, ReplyTo::Granted | ReplyTo::Refused);
-        let is_known = reply.via.is_some() || people.contains(&plain_name(&reply.by));
+        let is_known = reply.via.is_some() || people.contains(&name_key(&reply.by));
         if !answers || !life.named_grants || people.is_empty() || is_known {
             return Ok(());
         }
@@ -296,7 +298,7 @@ fn mark_of(incident: IncidentId, id: &str) -> Mark {
     Mark::of(&["reply", &incident.to_string(), id])
 }
 
-fn case(incident: &Incident) -> Case<'_> {
+fn case<'c>(incident: &'c Incident, persons: &'c Persons) -> Case<'c> {
     let deadline = incident.deadline.as_ref();
     Case {
         stage: incident.stage,
@@ -304,6 +306,7 @@ fn case(incident: &Incident) -> Case<'_> {
         tier: deadline.map(|deadline| deadline.tier),
         finish_by: deadline.map(|deadline| deadline.finish_by),
         life: &incident.life,
+        persons,
     }
 }
 
@@ -330,6 +333,8 @@ fn step_of(reply: &Reply, at: Timestamp, revision: u32) -> CaseStep {
     let mut step = CaseStep::new(reply.to, &reply.by, at, revision)
         .with_note(reply.note.as_deref())
         .with_id(reply.id.as_deref());
+    let foreign = reply.through.as_ref().filter(|through| !through.speaks_for);
+    step = step.claimed_through(foreign.map(|through| through.sender.as_str()));
     step.via = reply.via;
     step.evidence = reply.picture.as_ref().map(|picture| picture.id);
     match reply.to {

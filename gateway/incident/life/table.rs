@@ -7,7 +7,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Config;
-use crate::domain::{AskFor, Asked, Life, Reply, ReplyTo, Severity, Stage, Tier, What, plain_name};
+use crate::domain::{
+    AskFor, Asked, Life, Persons, Reply, ReplyTo, Severity, Stage, Tier, What, clean_cut,
+    plain_name,
+};
 
 /// Nobody suspends a case or extends its time by more.
 const UNTIL_MAX: SignedDuration = SignedDuration::from_hours(366 * 24);
@@ -24,6 +27,8 @@ pub(in crate::incident) struct Case<'c> {
     pub(in crate::incident) finish_by: Option<Timestamp>,
     /// What was done so far.
     pub(in crate::incident) life: &'c Life,
+    /// Who is one person.
+    pub(in crate::incident) persons: &'c Persons,
 }
 
 impl Case<'_> {
@@ -115,6 +120,7 @@ pub(in crate::incident) fn next(
     if to == ReplyTo::Transferred && reply.department.as_deref().is_none_or(is_blank) {
         return Err("`transferred` needs a `department`".into());
     }
+    by_who_may_speak(case, reply, config)?;
     by_the_right_person(case, reply, config)?;
     let (next, what) = match (leads, case.life.asked.as_ref().map(|asked| asked.what)) {
         (To::Stage(next), _) => (*next, to.what()),
@@ -219,27 +225,68 @@ fn may_still_be_granted(case: &Case<'_>) -> Result<(), String> {
 
 /// Who verifies is not who handled, who grants is not who asked; nobody without a name does either.
 fn by_the_right_person(case: &Case<'_>, reply: &Reply, config: &Config) -> Result<(), String> {
-    let by = plain_name(&reply.by);
-    let same = |other: &str| other == by;
+    let same = |other: &str| case.persons.are_one(other, &reply.by);
     match reply.to {
         ReplyTo::Granted | ReplyTo::Refused => {
             if is_blank(&reply.by) {
                 return Err("who grants or refuses must say who they are: `by` is empty".into());
             }
             let asked = case.life.asked.as_ref();
-            if config.another_grants && asked.is_some_and(|asked| same(&asked.by)) {
-                return Err(format!("{} has asked: another person grants or refuses", reply.by));
+            if let Some(asked) = asked.filter(|one| config.another_grants && same(&one.by)) {
+                let who = who_is(&reply.by, &asked.by);
+                return Err(format!("{who} has asked: another person grants or refuses"));
             }
         }
         ReplyTo::Verified | ReplyTo::SentBack if config.another_verifies => {
             if case.stage == Stage::Handled && is_blank(&reply.by) {
                 return Err("who verifies must say who they are: `by` is empty".into());
             }
-            if case.stage == Stage::Handled && case.life.handler().is_some_and(same) {
-                return Err(format!("{} has handled it: another person verifies", reply.by));
+            let handler = case.life.handler().filter(|_| case.stage == Stage::Handled);
+            if let Some(handler) = handler.filter(|handler| same(handler)) {
+                let who = who_is(&reply.by, handler);
+                return Err(format!("{who} has handled it: another person verifies"));
             }
         }
         _ => {}
     }
     Ok(())
+}
+
+/// A program grants and verifies nothing in a name that it may not speak for; and what it did itself, by such a
+/// name, nobody for whom it does speak grants or verifies: both would be the program's word alone.
+fn by_who_may_speak(case: &Case<'_>, reply: &Reply, config: &Config) -> Result<(), String> {
+    use ReplyTo::{Granted, Refused, SentBack, Verified};
+    let Some(through) = &reply.through else { return Ok(()) };
+    let (sender, answers) = (&through.sender, matches!(reply.to, Granted | Refused));
+    if !answers && !matches!(reply.to, Verified | SentBack) {
+        return Ok(());
+    }
+    if !through.speaks_for {
+        let (by, names) = (clean_cut(&reply.by, 100), &through.names);
+        let what = name(reply.to);
+        return Err(format!(
+            "{sender} does not speak for `{by}`: `{what}` counts from {names} alone (speaks_for)"
+        ));
+    }
+    let (step, another) = if answers {
+        (case.life.asking(), config.another_grants)
+    } else {
+        let handled = case.life.handled().filter(|_| case.stage == Stage::Handled);
+        (handled, config.another_verifies)
+    };
+    match step.filter(|step| another && step.claimed_through.as_ref() == Some(sender)) {
+        Some(step) => Err(format!(
+            "`{}` came by {sender} in a name that it does not speak for ({}): its `{}` would be its own word twice",
+            name(step.step),
+            step.by,
+            name(reply.to)
+        )),
+        None => Ok(()),
+    }
+}
+
+/// As the reply calls him; and as the step does that he took before, where that is another name.
+fn who_is(by: &str, before: &str) -> String {
+    let by = plain_name(by);
+    if by == before { by } else { format!("{by} ({before} is the same person here)") }
 }

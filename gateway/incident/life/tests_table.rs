@@ -1,10 +1,13 @@
 //! The table of steps, said a second time: rows of stages in, where each step leads out.
 
-use jiff::SignedDuration;
+use std::sync::LazyLock;
+
+use jiff::{SignedDuration, civil::Time, tz::TimeZone};
 
 use super::{Case, Config, Move, next};
 use crate::domain::{
-    AskFor, Asked, CaseStep, IncidentId, Life, Reply, ReplyTo, Severity, Stage, Tier, What,
+    AskFor, Asked, CaseStep, DutyRole, Hours, IncidentId, Life, OnDuty, Persons, Reply, ReplyTo,
+    Roster, Severity, Shift, SpeaksFor, Stage, Tier, What,
 };
 
 const ALL: [Stage; 7] = [
@@ -29,7 +32,9 @@ fn reply(to: ReplyTo, by: &str) -> Reply {
 }
 
 fn case(stage: Stage, life: &Life) -> Case<'_> {
-    Case { stage, severity: Severity::NOTICE, tier: Some(Tier::Slow), finish_by: None, life }
+    static NOBODY: LazyLock<Persons> = LazyLock::new(Persons::default);
+    let (severity, tier) = (Severity::NOTICE, Some(Tier::Slow));
+    Case { stage, severity, tier, finish_by: None, life, persons: &NOBODY }
 }
 
 fn asked(what: AskFor) -> Life {
@@ -168,6 +173,127 @@ fn whoever_grants_or_verifies_is_another_person_with_a_name() {
         next(&case(Stage::Opened, &life), &reply(ReplyTo::AskWithdraw, " "), now(), strict)
             .is_err()
     );
+}
+
+#[test]
+fn l10_one_person_under_two_names_is_one_who_neither_verifies_nor_grants() {
+    let hours = Hours::Weekly { days: [true; 7], from: Time::midnight(), until: Time::midnight() };
+    let shift = |(name, phone): (&str, &str)| Shift {
+        who: OnDuty { role: DutyRole::Officer, name: name.into(), phone: Some(phone.into()) },
+        areas: Vec::new(),
+        hours: hours.clone(),
+    };
+    let list = [("王芳", "13800138000"), ("王警官", "+86 138 0013 8000"), ("李 A", "13800138001")];
+    let shifts = list.into_iter().map(shift).collect();
+    let persons = Persons::of(&Roster { shifts, zone: TimeZone::UTC });
+    let config = Config::default();
+    for (before, by, may) in [
+        ("王芳", "王警官", false),
+        ("王警官", "王 芳", false),
+        ("李A", "ｌｉ", true),
+        ("李 A", "李ａ", false),
+        ("王芳", "李A", true),
+        ("陈一", "陈　一", false),
+        ("Chen Yi", "CHENYI", false),
+        ("陈一", "陈二", true),
+    ] {
+        let mut handled = Life::default();
+        handled.push(CaseStep::new(ReplyTo::Handled, before, now(), 3));
+        let until = Some(now() + SignedDuration::from_hours(1));
+        let asked = Asked { what: AskFor::Withdraw, by: before.into(), at: now(), until };
+        let asked = Life { asked: Some(asked), ..Life::default() };
+        for (to, life) in [
+            (ReplyTo::Verified, &handled),
+            (ReplyTo::SentBack, &handled),
+            (ReplyTo::Granted, &asked),
+            (ReplyTo::Refused, &asked),
+        ] {
+            let case = Case { persons: &persons, ..case(Stage::Handled, life) };
+            let told = next(&case, &reply(to, by), now(), &config);
+            assert_eq!(told.is_ok(), may, "{before} {to:?} {by}: {told:?}");
+            if let Err(why) = told {
+                let names = format!("{by} ({before} is the same person here) has");
+                assert!(why.starts_with(&names), "{why}");
+            }
+        }
+    }
+}
+
+fn by(to: ReplyTo, by: &str, (sender, names): (&str, &str)) -> Reply {
+    let speaks_for = SpeaksFor::of(names.split(' ').map(str::to_owned));
+    Reply { through: speaks_for.through(sender, by), ..reply(to, by) }
+}
+
+#[test]
+fn l9_a_program_grants_and_verifies_in_the_names_that_it_speaks_for_alone() {
+    let (asked, desk) = (asked(AskFor::Withdraw), ("token desk", "乙 城管*"));
+    let mut handled = Life::default();
+    handled.push(CaseStep::new(ReplyTo::Handled, "甲", now(), 3));
+    for config in [
+        Config::default(),
+        Config { another_verifies: false, another_grants: false, ..Config::default() },
+    ] {
+        for (to, life) in [
+            (ReplyTo::Granted, &asked),
+            (ReplyTo::Refused, &asked),
+            (ReplyTo::Verified, &handled),
+            (ReplyTo::SentBack, &handled),
+        ] {
+            let told =
+                |name| next(&case(Stage::Handled, life), &by(to, name, desk), now(), &config);
+            for name in ["乙", " 乙\u{200b}", "城管", "城管 张三"] {
+                assert!(told(name).is_ok(), "{to:?} {name}");
+            }
+            for name in ["丙", "乙二", "老城管"] {
+                let why = told(name).unwrap_err();
+                let said = format!("token desk does not speak for `{name}`: `");
+                assert!(why.starts_with(&said) && why.contains("乙, 城管*"), "{why}");
+            }
+        }
+    }
+    // What changes nothing of who decides is taken, as claimed; and verifying is verifying from everywhere.
+    let life = Life::default();
+    for to in [ReplyTo::Accepted, ReplyTo::Handled, ReplyTo::Closed, ReplyTo::AskWithdraw] {
+        let told =
+            next(&case(Stage::Opened, &life), &by(to, "丙", desk), now(), &Config::default());
+        assert!(told.is_ok(), "{to:?}: {told:?}");
+    }
+    let verified = by(ReplyTo::Verified, "丙", desk);
+    assert!(next(&case(Stage::Opened, &life), &verified, now(), &Config::default()).is_err());
+}
+
+#[test]
+fn what_a_program_did_in_a_name_that_is_not_its_own_it_neither_grants_nor_verifies() {
+    let claimed =
+        |to, through: Option<&str>| CaseStep::new(to, "丙", now(), 3).claimed_through(through);
+    let strict = Config::default();
+    let loose = Config { another_verifies: false, another_grants: false, ..Config::default() };
+    for (step, to) in [
+        (ReplyTo::Handled, ReplyTo::Verified),
+        (ReplyTo::SelfHandled, ReplyTo::SentBack),
+        (ReplyTo::AskWithdraw, ReplyTo::Granted),
+        (ReplyTo::AskGiveBack, ReplyTo::Refused),
+    ] {
+        for (through, sender, may) in [
+            (Some("token desk"), "token desk", false),
+            (Some("token desk"), "token other", true),
+            (Some("token other"), "token desk", true),
+            (None, "token desk", true),
+        ] {
+            let mut life = Life::default();
+            if matches!(to, ReplyTo::Granted | ReplyTo::Refused) {
+                life.asked = self::asked(AskFor::Withdraw).asked;
+                life.push(claimed(ReplyTo::AskExtend, Some("token old")));
+            }
+            life.push(claimed(step, through));
+            let told = |config| {
+                next(&case(Stage::Handled, &life), &by(to, "乙", (sender, "乙")), now(), config)
+            };
+            assert_eq!(told(&strict).is_ok(), may, "{to:?} {through:?} by {sender}");
+            assert!(may || told(&strict).unwrap_err().contains("its own word twice"));
+            assert!(told(&loose).is_ok(), "who did both is nobody's business there");
+        }
+    }
 }
 
 #[test]

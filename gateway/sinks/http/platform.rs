@@ -18,7 +18,7 @@ use super::{
     telling::{Telling, is_emergency},
 };
 use crate::{
-    domain::{EventData, IncidentId, Kind},
+    domain::{EventData, IncidentId, Kind, SpeaksFor},
     sinks::{
         case_map::{Busy, CaseMap, CaseMaps},
         meant::{NOT_MEANT, is_meant},
@@ -63,6 +63,11 @@ pub struct Config {
     /// `platforms/<id>.token` in the data folder.
     #[serde(default)]
     pub push_token_file: Option<PathBuf>,
+    /// Whose names its replies may have: names, how names begin (`城管*`), or `*` for anybody. In other names, and
+    /// where a reply has none, it grants and verifies nothing, and its steps say so (`claimed_through`). Default
+    /// anybody, and `check` says so where persons are named.
+    #[serde(default)]
+    pub speaks_for: SpeaksFor,
     /// PEM file of the authority that signed the server's certificate; beside the web's own.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
@@ -110,6 +115,11 @@ impl Config {
         self.profile.clone()
     }
 
+    /// Its platform answers: it pushes, or is asked.
+    pub fn takes_replies(&self) -> bool {
+        self.profile().is_some_and(|it| it.pushes().is_some() || it.polls().is_some())
+    }
+
     /// The file of the profile that is wrong, or could not be read: nothing can be told by it.
     pub fn wrong_profile(&self) -> Option<&Path> {
         self.profile.is_none().then_some(&*self.profile_file)
@@ -133,6 +143,7 @@ impl Config {
             send_pictures: false,
             evidence_url: None,
             levels: Vec::new(),
+            roles: Vec::new(),
         }
     }
 
@@ -152,6 +163,7 @@ impl Config {
             problems.push(("url", "has a query: the paths of the profile come behind it".into()));
         }
         problems.extend(self.link().tls().problem());
+        problems.extend(self.speaks_for.problem().map(|message| ("speaks_for", message)));
         if !(1..=4).contains(&self.severity_max) {
             problems.push(("severity_max", "expected 1 (emergency) to 4 (notice)".into()));
         }

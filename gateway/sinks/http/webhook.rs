@@ -13,10 +13,11 @@ use sha2::Sha256;
 
 use super::link::{self, Judgement, Link, judge};
 use crate::{
-    domain::{Event, Kind, Level, What, without_mark},
+    domain::{DutyRole, Event, Kind, Level, What, without_mark},
     sinks::{
         link_for::LinkFor,
         meant::{NOT_MEANT, is_meant},
+        roles,
         sink::{DeliverError, Delivery, Sink},
         template::{self, Into},
     },
@@ -88,9 +89,13 @@ pub struct Config {
     /// `grid-head`, `community`, `township`, `department`. Default all cases, from their opening.
     #[serde(default)]
     pub levels: Vec<Level>,
+    /// Only cases for which somebody of these roles was on duty when they were opened, by the duty list: `lead`,
+    /// `officer`, `auxiliary`, `worker`; where it had nobody at all on duty, every case. Default all cases.
+    #[serde(default)]
+    pub roles: Vec<DutyRole>,
     /// Whose link `{link}` is: a person of the duty list, of `[[life.contact]]`, of `[routing]` or of a grid.
-    /// Default: with `levels` whoever was told last, with `departments` the person whom the list names, else
-    /// the officer on duty.
+    /// Default: with `levels` whoever was told last, with `departments` the person whom the list names, with `roles`
+    /// the first of them on duty, else the officer on duty.
     #[serde(default)]
     pub link_for: Option<String>,
 }
@@ -153,6 +158,7 @@ impl Config {
             timeout_s,
             too_old_s: too_old_s(),
             levels: Vec::new(),
+            roles: Vec::new(),
             link_for: None,
         }
     }
@@ -170,6 +176,7 @@ impl Config {
             send_pictures: false,
             evidence_url: None,
             levels: Vec::new(),
+            roles: Vec::new(),
         }
     }
 
@@ -177,7 +184,8 @@ impl Config {
     pub(in crate::sinks) fn links(&self) -> Option<LinkFor> {
         let levels = self.levels.clone();
         let departments = self.departments.clone();
-        let named = LinkFor { name: self.link_for.clone(), levels, departments };
+        let (name, roles) = (self.link_for.clone(), self.roles.clone());
+        let named = LinkFor { name, levels, departments, roles };
         self.body.contains("{link}").then_some(named)
     }
 
@@ -345,7 +353,8 @@ impl WebhookSink {
 
 impl Sink for WebhookSink {
     async fn deliver(&mut self, delivery: &Delivery) -> Result<(), DeliverError> {
-        let event = template::event_with_link(delivery)?;
+        let mut event = template::event_with_link(delivery)?;
+        roles::keep(&self.config.roles, &mut event.data.detail);
         if let Some(why) = self.config.passes(&event, delivery.at) {
             return Err(DeliverError::passed(why));
         }

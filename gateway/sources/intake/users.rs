@@ -7,11 +7,10 @@ use std::{
 
 use subtle::ConstantTimeEq;
 
-use crate::{sources::rights::Grants, wire::file_stamp::read_text};
+use crate::{domain::SpeaksFor, sources::rights::Grants, wire::file_stamp::read_text};
 
 /// What the lines are.
-const EXPECTED: &str =
-    "expected name:password, `@name speaks-for device, …` or `@name may cancel, reply, posture`";
+const EXPECTED: &str = "expected name:password, `@name speaks-for device, …`, `@name may cancel, reply, posture` or `@name answers-for person, …`";
 
 /// One user.
 #[derive(Clone, Default)]
@@ -93,7 +92,7 @@ fn at(path: &Path, number: usize, why: &str) -> String {
 /// Name, verb and what follows it. A line of a user has a colon before any verb.
 fn right(line: &str) -> Option<(&str, &str, &str)> {
     let rest = line.strip_prefix('@')?;
-    ["speaks-for", "may"].into_iter().find_map(|verb| {
+    ["speaks-for", "answers-for", "may"].into_iter().find_map(|verb| {
         let (name, what) = rest.split_once(&format!(" {verb} "))?;
         (!name.contains(':')).then_some((name.trim(), verb, what))
     })
@@ -103,6 +102,12 @@ fn grant(grants: &mut Grants, verb: &str, what: &str) -> Result<(), String> {
     let words = || what.split(',').map(str::trim).filter(|word| !word.is_empty());
     if words().next().is_none() {
         return Err(format!("`{verb}` says nothing: {EXPECTED}"));
+    }
+    if verb == "answers-for" {
+        let before = grants.answers_for.names().iter().cloned();
+        let all = before.chain(words().map(str::to_owned)).collect::<Vec<_>>();
+        grants.answers_for = SpeaksFor::of(all);
+        return grants.answers_for.problem().map_or(Ok(()), Err);
     }
     for word in words() {
         match (verb, word) {
@@ -130,15 +135,17 @@ mod tests {
 
     #[test]
     fn users_of_today_are_read_as_ever_and_lines_of_rights_beside_them() {
-        let text = "# who\n@duty may reply, posture\nbtn-a:se:cret\n\nduty:x\n@hub:pw may x\n  hub two:p w \n@btn-a speaks-for btn-a\n@hub two speaks-for a1, b2,\n@hub two may cancel\n";
+        let text = "# who\n@duty may reply, posture\nbtn-a:se:cret\n\nduty:x\n@hub:pw may x\n  hub two:p w \n@btn-a speaks-for btn-a\n@hub two speaks-for a1, b2,\n@hub two may cancel\n@duty answers-for 王警官, 李 A\n@duty answers-for 城管*\n";
         let users = of(text).unwrap();
         assert_eq!(users.len(), 4);
         assert!(users["btn-a"].has_password(b"se:cret") && !users["btn-a"].has_password(b"se"));
         assert!(users["@hub"].has_password(b"pw may x"), "a colon comes first");
         let duty = &users["duty"].grants;
         assert!(duty.reply && duty.posture && !duty.cancel && duty.devices.is_empty());
+        assert_eq!(duty.answers_for.names(), ["王警官", "李 A", "城管*"]);
         let hub = &users["hub two"];
         assert!(hub.has_password(b"p w") && hub.grants.cancel && !hub.grants.reply);
+        assert!(hub.grants.answers_for.is_unsaid());
         assert_eq!(hub.grants.devices.iter().collect::<Vec<_>>(), ["a1", "b2"]);
     }
 
@@ -150,6 +157,8 @@ mod tests {
             ("@a may reply\n", "users:1: `a` has no line name:password"),
             ("a:b\n@a may rule\n", "users:2: `rule`: expected cancel, reply or posture"),
             ("a:b\n@a speaks-for ,\n", "users:2: `speaks-for` says nothing"),
+            ("a:b\n@a answers-for ,\n", "users:2: `answers-for` says nothing"),
+            ("a:b\n@a answers-for 王, *李\n", "users:2: `*李`: expected a name"),
             ("a:b\n@a speak-for c\n", "users:2: expected name:password, `@name speaks-for"),
         ] {
             let error = of(text).err().unwrap_or_default();
