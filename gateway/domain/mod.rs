@@ -35,6 +35,7 @@ mod metric;
 mod observation;
 mod picture;
 mod place;
+mod plate;
 mod posture;
 mod presence;
 mod press_identity;
@@ -55,6 +56,7 @@ mod thing;
 mod time;
 mod track;
 mod unreadable;
+mod vehicle;
 mod why_words;
 
 pub use access::{AccessEvent, AccessNote, AccountRole, TokenScope};
@@ -101,6 +103,7 @@ pub use observation::{
 };
 pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
 pub use place::{Grid, GridWorker, Place, SourceInfo, SourceKind};
+pub use plate::{Plate, PlateKind};
 pub use posture::{OrderTo, Posture, PostureOrder};
 pub use presence::{
     DevicesTold, PresenceCount, PresenceNumbers, PresenceView, STEP as PRESENCE_STEP,
@@ -123,4 +126,5 @@ pub use thing::{StandingThing, Thing, ThingReport};
 pub use time::{Clock, Now, Stamp};
 pub use track::{Bbox, Detection, KeptLook, Track};
 pub use unreadable::Unreadable;
+pub use vehicle::{Colour, PlateState, Vehicle, has_plate};
 pub use why_words::{WhyWords, why_words};

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::plates::PlatePart;
+
 /// `models/catalog.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -12,6 +14,9 @@ pub struct Catalog {
     /// Its models; those marked default are in the order in which they are tried.
     #[serde(rename = "model")]
     pub models: Vec<ModelSpec>,
+    /// What reads plates; none is a default.
+    #[serde(rename = "plate", default)]
+    pub plates: Vec<PlatePart>,
 }
 
 /// One model.
@@ -247,28 +252,36 @@ impl ModelSpec {
     /// Its file, if it is there and is what the catalogue says; the error is one sentence.
     pub fn verify(&self, models: &Path) -> Result<PathBuf, String> {
         let path = self.path(models);
-        let bytes = std::fs::read(&path).map_err(|error| {
-            format!(
-                "model {} is not there ({}: {error}); run `gridpost models fetch`",
-                self.name,
-                path.display()
-            )
-        })?;
-        let sha256: String =
-            Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let mut right: Vec<&str> = vec![&self.sha256];
         right.extend(self.also.iter().map(|other| other.sha256.as_str()));
-        if right.contains(&sha256.as_str()) {
-            return Ok(path);
-        }
-        let what = if looks_like_a_page(&bytes) { "a web page, and " } else { "" };
-        Err(format!(
-            "model file {} is {what}not what the catalogue says ({} bytes, sha256 {sha256}, expected {}); remove it and run `gridpost models fetch`",
-            path.display(),
-            bytes.len(),
-            right.join(" or ")
-        ))
+        right_file(&self.name, &path, &right, "gridpost models fetch")?;
+        Ok(path)
     }
+}
+
+/// Whether the file of the model with this name is one of those that are right, by their sha256; the error is
+/// one sentence, with the command that `fetches` it.
+pub(super) fn right_file(
+    name: &str,
+    path: &Path,
+    right: &[&str],
+    fetches: &str,
+) -> Result<(), String> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        format!("model {name} is not there ({}: {error}); run `{fetches}`", path.display())
+    })?;
+    let sha256: String =
+        Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    if right.contains(&sha256.as_str()) {
+        return Ok(());
+    }
+    let what = if looks_like_a_page(&bytes) { "a web page, and " } else { "" };
+    Err(format!(
+        "model file {} is {what}not what the catalogue says ({} bytes, sha256 {sha256}, expected {}); remove it and run `{fetches}`",
+        path.display(),
+        bytes.len(),
+        right.join(" or ")
+    ))
 }
 
 /// What a network's sign-in page leaves where a model was to be.
