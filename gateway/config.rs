@@ -39,6 +39,7 @@ mod site_d;
 mod speakers;
 mod support;
 mod used_ids;
+mod vehicles;
 mod weather;
 
 use std::{
@@ -75,6 +76,7 @@ pub use site_d::{
     versions,
 };
 pub use support::{SupportView, support_view};
+pub use vehicles::{KeepPlates, Vehicles, VehiclesConfig};
 pub use weather::Weather;
 
 /// A checked configuration.
@@ -110,6 +112,8 @@ pub struct Config {
     /// Who may take which step of a case, and within what time.
     pub life: incident::LifeConfig,
     pub routing: Routing,
+    /// Absent: no plate is read.
+    pub vehicles: Option<Vehicles>,
     /// Working days, of the file that `life` names.
     pub calendar: Arc<Calendar>,
     pub device_models: Vec<ModelConfig>,
@@ -243,6 +247,9 @@ struct Shape {
     /// Whose business an incident is.
     #[serde(default)]
     routing: RoutingConfig,
+    /// That plates are read, whose vehicles are known; absent, no plate is read.
+    #[serde(default)]
+    vehicles: Option<VehiclesConfig>,
     /// Who is on duty.
     #[serde(default)]
     duty: DutyConfig,

@@ -48,9 +48,10 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
         ModelsCommand::Fetch { name, plates } => {
             let script = models.join("fetch");
             let plates = plates.then_some("--plates");
-            let status = Command::new(&script).args(name).args(plates).status().map_err(|error| {
-                Failure::Other(format!("{} cannot be run: {error}", script.display()))
-            })?;
+            let status =
+                Command::new(&script).args(name).args(plates).status().map_err(|error| {
+                    Failure::Other(format!("{} cannot be run: {error}", script.display()))
+                })?;
             if status.success() {
                 Ok(())
             } else {

@@ -111,6 +111,20 @@ pub struct EventClock {
 }
 
 impl EventData {
+    /// Puts whole plates in the place of masked ones, of this record: for who may have them. One whose days are
+    /// over stays masked.
+    pub fn with_plates(&mut self, incident: &Incident, open: impl Fn(&str) -> Option<String>) {
+        let sealed = incident.detail.get("vehicles").and_then(|told| told.as_array());
+        let told = self.detail.get_mut("vehicles").and_then(|told| told.as_array_mut());
+        let pairs = sealed.into_iter().flatten().zip(told.into_iter().flatten());
+        for (sealed, told) in pairs {
+            let sealed = sealed.get("sealed").and_then(|sealed| sealed.as_str());
+            if let (Some(plate), Some(told)) = (sealed.and_then(&open), told.as_object_mut()) {
+                told.insert("plate".into(), plate.into());
+            }
+        }
+    }
+
     /// Evidence of which others are told by name and address: no originals.
     pub fn told_pieces(&self) -> impl Iterator<Item = &EventEvidence> {
         self.evidence.iter().filter(|one| one.original_of.is_none())

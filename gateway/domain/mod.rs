@@ -57,6 +57,7 @@ mod time;
 mod track;
 mod unreadable;
 mod vehicle;
+mod vehicle_list;
 mod why_words;
 
 pub use access::{AccessEvent, AccessNote, AccountRole, TokenScope};
@@ -103,7 +104,7 @@ pub use observation::{
 };
 pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
 pub use place::{Grid, GridWorker, Place, SourceInfo, SourceKind};
-pub use plate::{Plate, PlateKind};
+pub use plate::{Plate, PlateKind, PlateState};
 pub use posture::{OrderTo, Posture, PostureOrder};
 pub use presence::{
     DevicesTold, PresenceCount, PresenceNumbers, PresenceView, STEP as PRESENCE_STEP,
@@ -126,5 +127,6 @@ pub use thing::{StandingThing, Thing, ThingReport};
 pub use time::{Clock, Now, Stamp};
 pub use track::{Bbox, Detection, KeptLook, Track};
 pub use unreadable::Unreadable;
-pub use vehicle::{Colour, PlateState, Vehicle, has_plate};
+pub use vehicle::{Colour, Vehicle, VehicleReport, has_plate};
+pub use vehicle_list::{ListedVehicle, VehicleList, VehicleLists, VehicleStanding};
 pub use why_words::{WhyWords, why_words};

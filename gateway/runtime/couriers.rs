@@ -97,6 +97,7 @@ impl Couriers {
                     meter: parts.registry.clone(),
                     circuit: circuit.clone(),
                     levels: config.levels().to_vec(),
+                    send_plates: config.sends_plates(),
                     links: config
                         .links()
                         .map(|link_for| SinkLinks { link_for, links: parts.links.clone() }),

@@ -38,6 +38,7 @@ mod map_facts;
 mod one_entry;
 mod outbox;
 mod picture_file;
+mod plate_seals;
 mod platform_doors;
 mod platforms;
 mod presence;

@@ -39,6 +39,8 @@ pub struct Courier<S, O> {
     pub circuit: Arc<Circuit>,
     /// Only cases that were taken to one of these; empty: all.
     pub levels: Vec<Level>,
+    /// It may have whole plates.
+    pub send_plates: bool,
     /// For sinks whose texts have one.
     pub links: Option<SinkLinks>,
 }
@@ -112,7 +114,10 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
         if !levels::is_meant(&self.levels, &due.record) {
             return Ok(Done::Passed);
         }
-        let event = self.context.event(&due.record);
+        let mut event = self.context.event(&due.record);
+        if self.send_plates {
+            event.data.with_plates(&due.record.incident, |sealed| self.outbox.open_plate(sealed));
+        }
         let back_off = || {
             let wait = backoff(BACKOFF_MS_FIRST, due.tried.tries);
             NotYet::Failed { wait_ms: u64::try_from(wait.as_millis()).unwrap_or(BACKOFF_MS_MAX) }

@@ -24,6 +24,9 @@ pub struct Config {
     /// `grid-head`, `community`, `township`, `department`. Default all cases, from their opening.
     #[serde(default)]
     pub levels: Vec<Level>,
+    /// Plates of vehicles leave whole, and not masked: for who may have them. Default false.
+    #[serde(default)]
+    pub send_plates: bool,
 }
 
 pub struct JsonlSink {
@@ -88,8 +91,12 @@ mod tests {
         let path = folder.path().join("deep/events.jsonl");
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, "{\"a\":1}\n{\"b\":").unwrap();
-        let mut sink =
-            JsonlSink::new(&Config { id: "x".into(), path: path.clone(), levels: Vec::new() });
+        let mut sink = JsonlSink::new(&Config {
+            id: "x".into(),
+            path: path.clone(),
+            levels: Vec::new(),
+            send_plates: false,
+        });
         let delivery = Delivery {
             event_id: "1".into(),
             kind: "crowd",

@@ -107,6 +107,17 @@ impl Config {
         }
     }
 
+    /// Whole plates may leave by it.
+    pub fn sends_plates(&self) -> bool {
+        match self {
+            Self::Http(config) => config.send_plates,
+            Self::Jsonl(config) => config.send_plates,
+            Self::Mqtt(config) => config.send_plates,
+            // A screen in a street, a group of a chat, a form of somebody else: masked.
+            Self::Answer(_) | Self::Profile(_) | Self::Speaker(_) | Self::Webhook(_) => false,
+        }
+    }
+
     /// Who gets the links of its texts, if it may have any: events themselves carry none, they are for
     /// everybody.
     pub fn links(&self) -> Option<LinkFor> {

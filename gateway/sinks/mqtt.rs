@@ -46,6 +46,9 @@ pub struct Config {
     /// `grid-head`, `community`, `township`, `department`. Default all cases, from their opening.
     #[serde(default)]
     pub levels: Vec<Level>,
+    /// Plates of vehicles leave whole, and not masked: for who may have them. Default false.
+    #[serde(default)]
+    pub send_plates: bool,
 }
 
 fn timeout_s() -> u64 {

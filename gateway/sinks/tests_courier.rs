@@ -230,6 +230,7 @@ fn start(lane: Lane, answer: Answer) -> World {
         meter: Arc::new(NoMeter),
         circuit,
         levels: Vec::new(),
+        send_plates: false,
         links: None,
     };
     tokio::spawn(courier.run());

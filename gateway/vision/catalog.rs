@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::plates::PlatePart;
-
 /// `models/catalog.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,6 +61,47 @@ pub struct ModelSpec {
     /// Whether this entry is itself the 8-bit variant of one of the catalogue.
     #[serde(skip)]
     pub is_int8: bool,
+}
+
+/// What one of them does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlateRole {
+    /// A vehicle's part of the picture in, four corners of its plate out.
+    Finder,
+    /// The strip between the corners in, a plate out: fast, and blind for 警, 学, 挂 and 应急.
+    Reader,
+    /// Reads any Chinese text: special plates, and those in two rows.
+    SecondReader,
+}
+
+/// `[[plate]]` of the catalogue. None is a default: a site fetches them by its own decision.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlatePart {
+    /// For messages.
+    pub name: String,
+    /// What it does; each role is there once.
+    pub role: PlateRole,
+    /// Relative to `cache/` beside the catalogue.
+    pub file: PathBuf,
+    /// Of the file, lower-case hex.
+    pub sha256: String,
+    /// Of the file.
+    #[serde(default)]
+    pub bytes: u64,
+    /// SPDX id, as the package declares it.
+    #[serde(default)]
+    pub licence: String,
+    /// What a site should know of it before it fetches it.
+    #[serde(default)]
+    pub note: String,
+    /// Where it comes from.
+    #[serde(default)]
+    pub source: String,
+    /// What a reader knows, in the order of its output; empty: it stands in the file itself.
+    #[serde(default)]
+    pub characters: String,
 }
 
 /// Another file that is right for a model.
@@ -270,8 +309,7 @@ pub(super) fn right_file(
     let bytes = std::fs::read(path).map_err(|error| {
         format!("model {name} is not there ({}: {error}); run `{fetches}`", path.display())
     })?;
-    let sha256: String =
-        Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     if right.contains(&sha256.as_str()) {
         return Ok(());
     }

@@ -1,7 +1,8 @@
 //! Where plates are in a picture: what the finder says becomes scored corners. Pure; bad shapes are an error.
 
 /// Sides of the boxes that it guesses from, pixels, and the distance of their centres: two sizes a step.
-const STEPS: [(usize, [f32; 2]); 3] = [(8, [24.0, 48.0]), (16, [96.0, 192.0]), (32, [384.0, 768.0])];
+const STEPS: [(usize, [f32; 2]); 3] =
+    [(8, [24.0, 48.0]), (16, [96.0, 192.0]), (32, [384.0, 768.0])];
 /// What its numbers are multiplied by: those of places, and those of sizes.
 const VARIANCES: [f32; 2] = [0.1, 0.2];
 /// Below it nothing is a plate.
@@ -23,7 +24,7 @@ pub(super) struct FoundPlate {
 }
 
 /// Its three outputs, row by row: places, scores of (nothing, plate), and corners.
-pub(super) struct Said<'s> {
+pub(super) struct FinderOutput<'s> {
     pub(super) places: &'s [f32],
     pub(super) scores: &'s [f32],
     pub(super) corners: &'s [f32],
@@ -32,7 +33,7 @@ pub(super) struct Said<'s> {
 /// Plates of a picture of this width and height, best first.
 pub(super) fn decode(
     (width, height): (usize, usize),
-    said: &Said<'_>,
+    said: &FinderOutput<'_>,
 ) -> Result<Vec<FoundPlate>, String> {
     let count = guesses(width, height).count();
     if said.places.len() != count * 4
@@ -74,7 +75,7 @@ fn guesses(width: usize, height: usize) -> impl Iterator<Item = (f32, f32, f32)>
     })
 }
 
-fn plate((x, y, side): (f32, f32, f32), n: usize, said: &Said<'_>) -> Option<FoundPlate> {
+fn plate((x, y, side): (f32, f32, f32), n: usize, said: &FinderOutput<'_>) -> Option<FoundPlate> {
     let place = &said.places[n * 4..n * 4 + 4];
     let (cx, cy) = (x + place[0] * VARIANCES[0] * side, y + place[1] * VARIANCES[0] * side);
     let size = |number: f32| side * (number * VARIANCES[1]).exp();
@@ -126,7 +127,7 @@ mod tests {
 
         fn decode(&self) -> Result<Vec<FoundPlate>, String> {
             let Self { places, scores, corners } = self;
-            decode((40, 24), &Said { places, scores, corners })
+            decode((40, 24), &FinderOutput { places, scores, corners })
         }
     }
 

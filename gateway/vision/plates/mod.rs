@@ -11,7 +11,6 @@ mod reader;
 mod sights;
 mod vote;
 
-pub(super) use parts::PlatePart;
 pub use parts::missing;
 pub use reader::PlateReader;
 pub use sights::PlateSights;

@@ -2,58 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use crate::vision::catalog::{Catalog, PlatePart, PlateRole, right_file};
 
-use crate::vision::catalog::{Catalog, right_file};
-
-/// What one of them does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PlateRole {
-    /// A vehicle's part of the picture in, four corners of its plate out.
-    Finder,
-    /// The strip between the corners in, a plate out: fast, and blind for 警, 学, 挂 and 应急.
-    Reader,
-    /// Reads any Chinese text: special plates, and those in two rows.
-    SecondReader,
-}
-
-/// `[[plate]]` of the catalogue. None is a default: a site fetches them by its own decision.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlatePart {
-    /// For messages.
-    pub name: String,
-    /// What it does; each role is there once.
-    pub role: PlateRole,
-    /// Relative to `cache/` beside the catalogue.
-    pub file: PathBuf,
-    /// Of the file, lower-case hex.
-    pub sha256: String,
-    /// Of the file.
-    #[serde(default)]
-    pub bytes: u64,
-    /// SPDX id, as the package declares it.
-    #[serde(default)]
-    pub licence: String,
-    /// What a site should know of it before it fetches it.
-    #[serde(default)]
-    pub note: String,
-    /// Where it comes from.
-    #[serde(default)]
-    pub source: String,
-    /// What a reader knows, in the order of its output; empty: it stands in the file itself.
-    #[serde(default)]
-    pub characters: String,
-}
-
-impl PlatePart {
-    /// Its file, if it is there and is what the catalogue says; the error is one sentence.
-    pub(super) fn verify(&self, models: &Path) -> Result<PathBuf, String> {
-        let path = models.join("cache").join(&self.file);
-        right_file(&self.name, &path, &[&self.sha256], "gridpost models fetch --plates")?;
-        Ok(path)
-    }
+/// Its file, if it is there and is what the catalogue says; the error is one sentence.
+pub(super) fn verify(part: &PlatePart, models: &Path) -> Result<PathBuf, String> {
+    let path = models.join("cache").join(&part.file);
+    right_file(&part.name, &path, &[&part.sha256], "gridpost models fetch --plates")?;
+    Ok(path)
 }
 
 /// The part of this role.
@@ -69,6 +24,6 @@ pub fn missing(models: &Path) -> Vec<String> {
         Err(why) => return vec![why],
     };
     let roles = [PlateRole::Finder, PlateRole::Reader, PlateRole::SecondReader];
-    let wrong = |role| part(&catalog, role).and_then(|part| part.verify(models)).err();
+    let wrong = |role| part(&catalog, role).and_then(|part| verify(part, models)).err();
     roles.into_iter().filter_map(wrong).collect()
 }

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::{
-    find::{self, FoundPlate, Said},
-    parts::{PlateRole, part},
+    find::{self, FinderOutput, FoundPlate},
+    parts::{part, verify},
     read::Alphabet,
-    vote::Reading,
+    vote::PlateReading,
 };
 use crate::{
     domain::{Area, Bbox, Picture, Plate, PlateKind},
     vision::{
-        catalog::{Catalog, Color, Dtype, Input, Layout, Resize},
+        catalog::{Catalog, Color, Dtype, Input, Layout, PlateRole, Resize},
         detect::{DetectError, network::Network},
         preprocess::{self, Buffers, Fit, Quad, Strip, warp},
     },
@@ -27,6 +27,8 @@ const FINDER_SIDE: f32 = 480.0;
 const FINDER_MEAN: [f32; 3] = [104.0, 117.0, 123.0];
 /// Corners are a little too tight.
 const LOOSER: f32 = 0.02;
+/// A plate that is narrower is not read, pixels: readers err about it, and most of all about its province.
+const PLATE_MIN: f32 = 56.0;
 /// A plate is so wide at most, beside its vehicle; what is wider is painted on it, or a poster.
 const WIDTH_MAX: f32 = 0.55;
 /// And does not hang in the upper part of it.
@@ -41,10 +43,12 @@ const READER_HEIGHT: usize = 32;
 const SECOND_HEIGHT: usize = 48;
 /// What a reader is less sure of is nothing.
 const SURE_MIN: f32 = 0.25;
+/// Nor is what the second reader alone can read, and is less sure of.
+const ALONE_SURE: f32 = 0.5;
 
 /// What one look brought.
 pub(super) struct Looked {
-    pub(super) readings: Vec<Reading>,
+    pub(super) readings: Vec<PlateReading>,
     /// Runs of the three models.
     pub(super) runs: u64,
 }
@@ -73,7 +77,7 @@ impl PlateReader {
             library.map_or_else(|| models.join("cache/libonnxruntime.so"), Path::to_path_buf);
         let network = |role| {
             let part = part(&catalog, role)?;
-            let file = part.verify(models)?;
+            let file = verify(part, models)?;
             let network = Network::load(&file, &library, threads);
             network.map(|one| (one, part)).map_err(|error| error.to_string())
         };
@@ -97,11 +101,7 @@ impl PlateReader {
     }
 
     /// Looks for the plate of the vehicle in this box, and reads it.
-    pub(super) fn look(
-        &mut self,
-        picture: &Picture,
-        vehicle: Bbox,
-    ) -> Result<Looked, DetectError> {
+    pub(super) fn look(&mut self, picture: &Picture, vehicle: Bbox) -> Result<Looked, DetectError> {
         let mut looked = Looked { readings: Vec::new(), runs: 0 };
         let area = part_of(picture, vehicle);
         if area.width < VEHICLE_MIN || area.height < VEHICLE_MIN / 2 {
@@ -121,9 +121,12 @@ impl PlateReader {
             let columns = said.first().ok_or_else(|| wrong("a reader of plates says nothing"))?;
             let read = reader.letters.read(&columns.numbers, columns.width());
             let read = read.map_err(DetectError::Run)?;
-            texts.push((read.sure >= SURE_MIN).then(|| Plate::parse(&read.text)).flatten().map(
-                |plate| Reading { plate, sure: read.sure },
-            ));
+            texts.push(
+                (read.sure >= SURE_MIN)
+                    .then(|| Plate::parse(&read.text))
+                    .flatten()
+                    .map(|plate| PlateReading { plate, sure: read.sure, agreed: false }),
+            );
         }
         let second = texts.pop().flatten();
         looked.readings = together(texts.pop().flatten(), second);
@@ -156,10 +159,10 @@ impl PlateReader {
                 wrong(&format!("the finder of plates has no output of {width} columns"))
             })
         };
-        let said = Said { places: of_width(4)?, scores: of_width(2)?, corners: of_width(8)? };
+        let said =
+            FinderOutput { places: of_width(4)?, scores: of_width(2)?, corners: of_width(8)? };
         let mut found = find::decode(size, &said).map_err(DetectError::Run)?;
-        let (x, y) =
-            (area.width as f32 / width as f32, area.height as f32 / height as f32);
+        let (x, y) = (area.width as f32 / width as f32, area.height as f32 / height as f32);
         for one in &mut found {
             one.corners = one.corners.map(|corner| (corner.0 * x, corner.1 * y));
             let [left, top, right, bottom] = one.edges;
@@ -183,15 +186,13 @@ fn part_of(picture: &Picture, vehicle: Bbox) -> Area {
 /// Whether it is where a plate hangs on a vehicle that fills this part, and of a size that one has.
 fn hangs_on(plate: &FoundPlate, vehicle: Area) -> bool {
     let [left, top, right, bottom] = plate.edges;
-    right - left <= vehicle.width as f32 * WIDTH_MAX
+    (PLATE_MIN..=vehicle.width as f32 * WIDTH_MAX).contains(&(right - left))
         && (top + bottom) / 2.0 >= vehicle.height as f32 * TOP_MIN
 }
 
 /// The plane of a plate, and its width by its height. None: no plate is of that shape.
 fn plane(corners: &[(f32, f32); 4]) -> Option<(Quad, f32)> {
-    let far = |a: usize, b: usize| {
-        (corners[a].0 - corners[b].0).hypot(corners[a].1 - corners[b].1)
-    };
+    let far = |a: usize, b: usize| (corners[a].0 - corners[b].0).hypot(corners[a].1 - corners[b].1);
     let aspect = (far(0, 1) + far(3, 2)) / (far(0, 3) + far(1, 2)).max(1.0);
     let (x, y) = corners.iter().fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let middle = (x / 4.0, y / 4.0);
@@ -202,13 +203,7 @@ fn plane(corners: &[(f32, f32); 4]) -> Option<(Quad, f32)> {
 }
 
 /// The plate as one row of text of this height; of one with two rows the upper stands before the lower.
-fn strip_of(
-    rgb: &[u8],
-    size: (usize, usize),
-    quad: &Quad,
-    aspect: f32,
-    height: usize,
-) -> Strip {
+fn strip_of(rgb: &[u8], size: (usize, usize), quad: &Quad, aspect: f32, height: usize) -> Strip {
     let mut strip = Strip::new(STRIP_WIDTH, height);
     let columns = |share: f32| (height as f32 * share).round() as usize;
     if aspect < TWO_ROWS_BELOW {
@@ -223,12 +218,14 @@ fn strip_of(
 
 /// What two readers say in one look. The first has no character for what special plates end with, and takes
 /// it for a digit or for nothing: there only the second counts.
-fn together(first: Option<Reading>, second: Option<Reading>) -> Vec<Reading> {
+fn together(first: Option<PlateReading>, second: Option<PlateReading>) -> Vec<PlateReading> {
     match (first, second) {
         (Some(first), Some(second)) if first.plate == second.plate => {
-            vec![Reading { sure: first.sure + second.sure, plate: first.plate }]
+            vec![PlateReading { sure: first.sure + second.sure, plate: first.plate, agreed: true }]
         }
-        (_, Some(second)) if is_special(&second.plate) => vec![second],
+        (_, Some(second)) if is_special(&second.plate) => {
+            vec![PlateReading { agreed: second.sure >= ALONE_SURE, ..second }]
+        }
         (first, second) => first.into_iter().chain(second).collect(),
     }
 }
@@ -241,11 +238,11 @@ fn is_special(plate: &Plate) -> bool {
 mod tests {
     use super::*;
 
-    fn reading(text: &str, sure: f32) -> Option<Reading> {
-        Some(Reading { plate: Plate::parse(text).unwrap(), sure })
+    fn reading(text: &str, sure: f32) -> Option<PlateReading> {
+        Some(PlateReading { plate: Plate::parse(text).unwrap(), sure, agreed: false })
     }
 
-    fn said(first: Option<Reading>, second: Option<Reading>) -> Vec<(String, f32)> {
+    fn said(first: Option<PlateReading>, second: Option<PlateReading>) -> Vec<(String, f32)> {
         let all = together(first, second).into_iter();
         all.map(|one| (one.plate.whole().to_owned(), one.sure)).collect()
     }
@@ -270,6 +267,7 @@ mod tests {
             edges: [left, top, left + w, top + h],
         };
         assert!(hangs_on(&found(60.0, 100.0, 60.0, 19.0), vehicle));
+        assert!(!hangs_on(&found(60.0, 100.0, 50.0, 16.0), vehicle), "too small to be read right");
         assert!(!hangs_on(&found(10.0, 100.0, 150.0, 40.0), vehicle), "a number on its side");
         assert!(!hangs_on(&found(60.0, 10.0, 60.0, 19.0), vehicle), "a sign on its roof");
         let aspect = |w: f32, h: f32| plane(&found(0.0, 0.0, w, h).corners).map(|one| one.1);

@@ -109,8 +109,7 @@ fn width(bbox: &Bbox) -> f32 {
 fn colour_of(picture: &Picture, bbox: Bbox) -> Colour {
     let (w, h) = (bbox.x1 - bbox.x0, bbox.y1 - bbox.y0);
     let [x0, y0, x1, y1] = MIDDLE;
-    let middle =
-        Bbox::new(bbox.x0 + w * x0, bbox.y0 + h * y0, bbox.x0 + w * x1, bbox.y0 + h * y1);
+    let middle = Bbox::new(bbox.x0 + w * x0, bbox.y0 + h * y0, bbox.x0 + w * x1, bbox.y0 + h * y1);
     let mut rgb = Vec::new();
     picture.rgb_of(preprocess::area(picture, middle), 2, &mut rgb);
     colour::of(&rgb)

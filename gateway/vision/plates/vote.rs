@@ -17,29 +17,41 @@ const READINGS_MAX: usize = 16;
 
 /// One reading of a look.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Reading {
+pub(super) struct PlateReading {
     pub(super) plate: Plate,
     /// 0..2: how sure the readers are, added up.
     pub(super) sure: f32,
+    /// Both readers say so; or the one that can read it is sure. What is small is read wrong by each for itself,
+    /// and sure of it, but hardly by both.
+    pub(super) agreed: bool,
+}
+
+/// Of one plate of a vehicle: in how many looks it was read, how sure, added up, and whether readers agreed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    looks: u32,
+    sure: f32,
+    agreed: bool,
 }
 
 /// Of one vehicle.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Vote {
-    /// By plate: in how many looks, and how sure, added up.
-    readings: BTreeMap<Plate, (u32, f32)>,
+    readings: BTreeMap<Plate, Tally>,
     looks: u32,
 }
 
 impl Vote {
     /// Takes what one look read; nothing, and different things of two readers, count as a look too.
-    pub(super) fn take(&mut self, readings: &[Reading]) {
+    pub(super) fn take(&mut self, readings: &[PlateReading]) {
         self.looks += 1;
         for reading in readings {
             let known = self.readings.contains_key(&reading.plate);
             if known || self.readings.len() < READINGS_MAX {
                 let one = self.readings.entry(reading.plate.clone()).or_default();
-                *one = (one.0 + 1, one.1 + reading.sure);
+                one.looks += 1;
+                one.sure += reading.sure;
+                one.agreed |= reading.agreed;
             }
         }
     }
@@ -51,12 +63,12 @@ impl Vote {
 
     /// How far it has come.
     pub(super) fn state(&self) -> PlateState {
-        let sum = |one: &(&Plate, &(u32, f32))| one.1.1;
-        let best = self.readings.iter().max_by(|a, b| sum(a).total_cmp(&sum(b)));
-        let Some((plate, (looks, sure))) = best else { return self.without() };
+        let best = self.readings.iter().max_by(|a, b| a.1.sure.total_cmp(&b.1.sure));
+        let Some((plate, best)) = best else { return self.without() };
         let others = self.readings.iter().filter(|(other, _)| *other != plate);
-        let rival = others.map(|(_, one)| one.1).fold(0.0, f32::max);
-        let agrees = *looks >= AGREE_MIN && *sure >= SURE_SUM && rival <= sure * RIVAL_MAX;
+        let rival = others.map(|(_, one)| one.sure).fold(0.0, f32::max);
+        let is_sure = best.looks >= AGREE_MIN && best.sure >= SURE_SUM && best.agreed;
+        let agrees = is_sure && rival <= best.sure * RIVAL_MAX;
         if agrees { PlateState::Read(plate.clone()) } else { self.without() }
     }
 
@@ -69,8 +81,8 @@ impl Vote {
 mod tests {
     use super::*;
 
-    fn reading(text: &str, sure: f32) -> Reading {
-        Reading { plate: Plate::parse(text).unwrap(), sure }
+    fn reading(text: &str, sure: f32) -> PlateReading {
+        PlateReading { plate: Plate::parse(text).unwrap(), sure, agreed: true }
     }
 
     #[test]
@@ -87,6 +99,17 @@ mod tests {
         assert_eq!(vote.state(), PlateState::Read(Plate::parse("晋B12345").unwrap()));
         vote.take(&[reading("晋B12346", 0.9)]);
         assert_eq!(vote.state(), PlateState::Open, "readings differ");
+    }
+
+    #[test]
+    fn what_the_readers_never_agree_about_is_not_told_however_sure_one_is() {
+        let mut vote = Vote::default();
+        for _ in 0..LOOKS_MAX - 1 {
+            vote.take(&[PlateReading { agreed: false, ..reading("晋B12345", 1.0) }]);
+            assert_eq!(vote.state(), PlateState::Open);
+        }
+        vote.take(&[reading("晋B12345", 1.0)]);
+        assert_eq!(vote.state(), PlateState::Read(Plate::parse("晋B12345").unwrap()));
     }
 
     #[test]

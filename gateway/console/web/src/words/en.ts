@@ -475,6 +475,8 @@ export const en: Words = {
   'rulekind.crowd': 'Crowd',
   'rulekind.fire-lane': 'Fire lane blocked',
   'rulekind.waterside': 'At the water',
+  'rulekind.barrier': 'Vehicle at the barrier',
+  'rulekind.stay': 'Vehicle stays too long',
 
   'direction.both': 'Both',
   'direction.left-to-right': 'Left to right',

@@ -473,6 +473,8 @@ export const zh = {
   'rulekind.crowd': '聚集',
   'rulekind.fire-lane': '占用消防通道',
   'rulekind.waterside': '临水',
+  'rulekind.barrier': '道闸车辆',
+  'rulekind.stay': '超时停留',
 
   'direction.both': '两个方向',
   'direction.left-to-right': '从左到右',
