@@ -296,8 +296,9 @@ pub fn load(path: &Path, environment: &dyn env::Environment) -> (Option<Config>,
 enum Tolerance {
     /// Nothing.
     Nothing,
-    /// The profile of a sink: all else goes on, and the sink owes what it cannot say.
-    WrongProfiles,
+    /// The profile of a sink: all else goes on, and the sink owes what it cannot say. And lines of the list of
+    /// vehicles: the others count.
+    FilesThatAreNamed,
 }
 
 fn load_found(
@@ -381,9 +382,11 @@ pub fn load_settled(
     unusable("is being written again and again: reload when it is whole")
 }
 
-/// The files of profiles that could not be read, or are wrong.
-fn sinks_without_profile(config: &Config) -> impl Iterator<Item = String> {
-    config.sinks.iter().filter_map(|sink| Some(sink.wrong_profile()?.display().to_string()))
+/// The files of profiles that could not be read, or are wrong; and a list of vehicles with wrong lines.
+fn wrong_files(config: &Config) -> impl Iterator<Item = String> {
+    let profiles =
+        config.sinks.iter().filter_map(|sink| Some(sink.wrong_profile()?.display().to_string()));
+    profiles.chain(config.vehicles.iter().filter_map(Vehicles::wrong_list))
 }
 
 /// The button list as bytes, for the fuzzer: how many rows were good, how many bad.
@@ -434,7 +437,7 @@ fn parse_how(
     problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     let spared: BTreeSet<String> = match counts {
         Tolerance::Nothing => BTreeSet::new(),
-        Tolerance::WrongProfiles => config.iter().flat_map(sinks_without_profile).collect(),
+        Tolerance::FilesThatAreNamed => config.iter().flat_map(wrong_files).collect(),
     };
     let wrong = problems.iter().any(|one| !one.warning && !spared.contains(&one.file));
     let config = config.filter(|_| !wrong).map(|mut config| {

@@ -46,7 +46,7 @@ fn site(rule: &str, list: &str) -> Site {
 /// What a barrier told of this car.
 fn barrier(arguments: &[&str]) -> Played {
     let folder = tempfile::tempdir().unwrap();
-    let site = site("barrier", &list(folder.path())).camera("cam", &car(arguments));
+    let site = site("barrier", &list(folder.path())).camera("cam", car(arguments));
     Replay::of(&site).run()
 }
 

@@ -134,7 +134,7 @@ impl DetectWorker {
                 return;
             }
         }
-        self.finish(state.reported);
+        self.finish(state.reported, &state.plates);
     }
 
     fn load_if_due(&self, state: &mut DetectorState) {
@@ -262,7 +262,7 @@ impl DetectWorker {
 
     /// The worker ends. Where the last camera has left, a detector that does not work is no fault any
     /// more.
-    fn finish(&self, reported: bool) {
+    fn finish(&self, reported: bool, plates: &PlateWatch) {
         if !self.queue.is_empty() {
             return;
         }
@@ -270,6 +270,10 @@ impl DetectWorker {
         self.readiness.clear(PROVIDER);
         self.readiness.clear(CHOICE);
         self.readiness.clear(LOOKS);
+        if plates.trouble().is_some() {
+            self.readiness.clear(PLATES);
+            self.report_plates(false, "no camera is left to look at".to_owned());
+        }
         if reported {
             self.report_state(false, "no camera is left to look at".to_owned());
         }

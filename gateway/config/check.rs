@@ -1,6 +1,9 @@
 //! The configuration as a whole: each section is read and asked what is wrong with it, then all are looked at together.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     Config, InEffect,
@@ -151,6 +154,16 @@ fn camera_warnings(camera: &camera::Config) -> Vec<(&'static str, String)> {
     is_private.then(|| ("private", message.to_owned())).into_iter().collect()
 }
 
+/// What cameras are looked at with, and for what.
+fn check_watching(document: &mut Document<'_>, typed: &Typed, models_dir: &Path) {
+    let labels = check_model(document, typed.model.as_ref(), models_dir);
+    neighbours::check(document, &typed.cameras);
+    drones::check(document, &typed.drones);
+    check_rules(document, &typed.rules, &typed.cameras, &typed.drones, &labels);
+    check_retention(document, typed);
+    looks::check(document, &typed.rules, &typed.cameras, &typed.drones);
+}
+
 /// Reports everything that is wrong. None: some section cannot be made at all.
 pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     let mut typed = Typed::read(document);
@@ -160,12 +173,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     id_text::check(document);
     let models_dir: PathBuf =
         document.variable(env::MODELS).unwrap_or_else(|| "models".into()).into();
-    let labels = check_model(document, typed.model.as_ref(), &models_dir);
-    neighbours::check(document, &typed.cameras);
-    drones::check(document, &typed.drones);
-    check_rules(document, &typed.rules, &typed.cameras, &typed.drones, &labels);
-    check_retention(document, &typed);
-    looks::check(document, &typed.rules, &typed.cameras, &typed.drones);
+    check_watching(document, &typed, &models_dir);
     check_models(document, &typed.device_models);
     weather::check(document, &typed.gauges);
     let mut site = typed.site.take()?;

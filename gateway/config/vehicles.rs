@@ -57,6 +57,8 @@ fn keep_days() -> u32 {
 pub struct Vehicles {
     pub config: VehiclesConfig,
     pub lists: VehicleLists,
+    /// Lines of the list that do not count, by their numbers.
+    pub wrong_lines: Vec<usize>,
 }
 
 impl Vehicles {
@@ -64,6 +66,12 @@ impl Vehicles {
     pub fn keep_days(&self, standing: Option<VehicleStanding>) -> u32 {
         let entry = self.config.keep.iter().find(|one| Some(one.vehicles) == standing);
         entry.map_or(self.config.keep_days, |one| one.days)
+    }
+
+    /// The list, where lines of it are wrong: at a start the others count all the same.
+    pub(super) fn wrong_list(&self) -> Option<String> {
+        let file = self.config.list_file.as_ref().filter(|_| !self.wrong_lines.is_empty())?;
+        Some(file.display().to_string())
     }
 }
 
@@ -115,22 +123,25 @@ pub(super) fn check(
         document.warning(&["rule", index, "kind"], message);
     }
     let zone = TimeZone::get(timezone).unwrap_or(TimeZone::UTC);
-    let lists = read(document, config.list_file.as_deref(), &zone);
-    Some(Vehicles { config, lists })
+    let (lists, wrong_lines) = read(document, config.list_file.as_deref(), &zone);
+    Some(Vehicles { config, lists, wrong_lines })
 }
 
 const COLUMNS: [&str; 6] = ["plate", "list", "until", "order", "author", "note"];
 
-fn read(document: &mut Document<'_>, path: Option<&Path>, zone: &TimeZone) -> VehicleLists {
-    let Some(path) = path else { return VehicleLists::default() };
-    let Some(bytes) = list_rows::bytes(document, ["vehicles", "list_file"], path) else {
-        return VehicleLists::default();
-    };
+fn read(
+    document: &mut Document<'_>,
+    path: Option<&Path>,
+    zone: &TimeZone,
+) -> (VehicleLists, Vec<usize>) {
+    let bytes = path.and_then(|path| list_rows::bytes(document, ["vehicles", "list_file"], path));
+    let (Some(path), Some(bytes)) = (path, bytes) else { return Default::default() };
     let (good, bad) = parse(&bytes, zone);
+    let wrong_lines = bad.iter().map(|(line, _)| *line).collect();
     for (line, message) in bad {
         document.foreign((path, line), "", message, None);
     }
-    VehicleLists::new(good)
+    (VehicleLists::new(good), wrong_lines)
 }
 
 /// The lines that count, and what is wrong with the others: each with its number.
@@ -150,17 +161,23 @@ fn parse(bytes: &[u8], zone: &TimeZone) -> (Vec<ListedVehicle>, Vec<list_rows::B
         }
     }
     bad.sort_by_key(|(number, _)| *number);
+    // A list without its first line says a plate in the place of a column.
+    for (_, message) in bad.iter_mut().filter(|(number, _)| *number == 1) {
+        let parts: Vec<String> = message.split('`').map(half_hidden).collect();
+        *message = parts.join("`");
+    }
     (good.into_iter().map(|(_, one)| one).collect(), bad)
 }
 
 fn line(row: &Row<'_>, zone: &TimeZone) -> Result<ListedVehicle, String> {
     let cell = row.cell("plate").ok_or("plate is empty")?;
     let plate = Plate::parse(cell).ok_or_else(|| {
-        format!("plate: `{}`: expected a plate such as 晋B12345", clean_cut(cell, 20))
+        let said = half_hidden(&clean_cut(cell, 20));
+        format!("plate: `{said}`: expected a plate such as 晋B12345")
     })?;
     let cell = row.cell("list").ok_or("list is empty")?;
     let list: VehicleList = serde_json::from_value(cell.into()).map_err(|_| {
-        let said = clean_cut(cell, 20);
+        let said = half_hidden(&clean_cut(cell, 20));
         format!("list: `{said}`: expected resident, visitor, staff or attention")
     })?;
     let until = row.cell("until").map(|cell| until(cell, zone)).transpose()?;
@@ -179,6 +196,19 @@ fn line(row: &Row<'_>, zone: &TimeZone) -> Result<ListedVehicle, String> {
     }
 }
 
+/// What may be a plate with a slip in it is told as a masked one: enough to find it in its line.
+fn half_hidden(text: &str) -> String {
+    let signs: Vec<char> = text.chars().collect();
+    if signs.iter().filter(|sign| sign.is_numeric()).count() < 2 {
+        return text.to_owned();
+    }
+    let shows = |at: usize| at < 3 || at + 2 >= signs.len();
+    let shown = |(at, sign): (usize, &char)| {
+        if shows(at) || !sign.is_alphanumeric() { *sign } else { '*' }
+    };
+    signs.iter().enumerate().map(shown).collect()
+}
+
 /// A day counts to its end, a moment until it comes.
 fn until(cell: &str, zone: &TimeZone) -> Result<Timestamp, String> {
     let day = || {
@@ -193,6 +223,7 @@ fn until(cell: &str, zone: &TimeZone) -> Result<Timestamp, String> {
     let at = moment.and_then(|moment| moment.to_zoned(zone.clone()).ok());
     at.map(|at| at.timestamp()).ok_or_else(|| {
         let said = clean_cut(cell, 30);
+        let said = if said.is_ascii() { said } else { half_hidden(&said) };
         format!("until: `{said}`: expected a day such as 2026-12-31, or 2026-12-31 18:00")
     })
 }
@@ -268,6 +299,24 @@ mod tests {
         for (said, expected) in told.iter().zip(expected) {
             assert!(said.starts_with(expected), "{said}");
         }
+    }
+
+    #[test]
+    fn p10_a_plate_with_a_slip_and_a_list_without_its_first_line_say_no_plate() {
+        let said = |text: &str| {
+            let (_, bad) = parse(text.as_bytes(), &shanghai());
+            bad.into_iter().map(|(line, why)| format!("{line}: {why}")).collect::<Vec<_>>()
+        };
+        let slip = said("plate,list\n晋B1234O,resident\n晋B·8F6K99,staff\n");
+        assert!(slip[0].starts_with("2: plate: `晋B1**4O`: expected a plate"), "{slip:?}");
+        assert!(slip[1].starts_with("3: plate: `晋B·****99`: expected a plate"), "{slip:?}");
+        let turned = said("plate,list,until\n晋B12345,晋B22222,\n晋B12345,visitor,晋B22222\n");
+        assert!(!turned.join("; ").contains("22222"), "{turned:?}");
+        let headless = said("晋B12345,resident,晋B22222\n");
+        assert_eq!(headless.len(), 1);
+        let told = headless[0].to_uppercase();
+        assert!(told.contains("NO COLUMN IS CALLED `PLATE`"), "{told}");
+        assert!(!told.contains("12345") && !told.contains("22222"), "{told}");
     }
 
     fn told(text: &str) -> Vec<String> {

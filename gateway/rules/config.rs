@@ -218,7 +218,9 @@ impl Config {
             ([], _) => return true,
             (named, _) => named,
         };
-        standing.is_some_and(|standing| counts.contains(&standing))
+        // Whose time is over is as unknown as anybody, from that second on.
+        let is_over = standing == Some(Expired) && counts.contains(&Unknown);
+        is_over || standing.is_some_and(|standing| counts.contains(&standing))
     }
 
     /// Whether a box of this size (share of the picture) can be one of the things looked for.

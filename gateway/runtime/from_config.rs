@@ -12,8 +12,7 @@ use crate::{
     config::{ButtonConfig, Config},
     domain::{
         Calendar, DeviceInfo, EventContext, LookArea, Place, SourceId, SourceInfo, SourceKind,
-        VehicleLists,
-        plain_name,
+        VehicleLists, plain_name,
     },
     incident::{Directory, Limits, PresencePlace, Remembers},
     rules::{

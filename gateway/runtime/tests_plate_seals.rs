@@ -12,7 +12,11 @@ fn seals(folder: &std::path::Path) -> (PlateSeals, Store) {
     let config = store::Config { min_free_bytes: 0, ..store::Config::at(folder) };
     let store = store::open(&config, &[], Arc::new(NoMeter)).unwrap().store;
     let config = toml::from_str("keep_days = 7\nkeep = [{ vehicles = \"attention\", days = 90 }]");
-    let vehicles = Some(Vehicles { config: config.unwrap(), lists: Default::default() });
+    let vehicles = Some(Vehicles {
+        config: config.unwrap(),
+        lists: Default::default(),
+        wrong_lines: Vec::new(),
+    });
     (PlateSeals { store: Some(store.clone()), vehicles, ..PlateSeals::default() }, store)
 }
 

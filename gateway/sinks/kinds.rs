@@ -113,8 +113,9 @@ impl Config {
             Self::Http(config) => config.send_plates,
             Self::Jsonl(config) => config.send_plates,
             Self::Mqtt(config) => config.send_plates,
-            // A screen in a street, a group of a chat, a form of somebody else: masked.
-            Self::Answer(_) | Self::Profile(_) | Self::Speaker(_) | Self::Webhook(_) => false,
+            // A lamp in a street, a group of a chat, a form of somebody else: masked.
+            Self::Answer(_) | Self::Profile(_) | Self::Webhook(_) => false,
+            Self::Speaker(config) => config.announce.iter().any(|one| one.say_plates),
         }
     }
 

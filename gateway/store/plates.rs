@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plate_opens_for_its_days_and_never_again_and_each_kind_has_its_own() {
+    fn p10_a_plate_opens_for_its_days_and_never_again_and_each_kind_has_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let store = store(folder.path());
         let made = at("2026-12-01T23:59:59Z");

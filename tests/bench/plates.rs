@@ -62,15 +62,14 @@ pub(crate) fn run() -> Vec<Row> {
             format!("{} right, {} wrong, {} not read", told.right, told.wrong, told.unread),
         ));
     }
-    let [look, most, vehicle] =
-        [(&mut looks, 0.5), (&mut looks.clone(), 0.95), (&mut vehicles, 0.5)]
-            .map(|(times, share)| quantile(times, share));
+    let (look, most) = (quantile(&mut looks, 0.5), quantile(&mut looks, 0.95));
+    let vehicle = quantile(&mut vehicles, 0.5);
     rows.push(Row::new(
-        "a look at a vehicle, median; 95 of 100".into(),
+        "a look at a vehicle, median; 95 of 100",
         format!("{look:.1} ms; {most:.1} ms"),
     ));
     rows.push(Row::new(
-        "a vehicle until its plate is sure, or given up, median".into(),
+        "a vehicle until its plate is sure, or given up, median",
         format!("{vehicle:.1} ms"),
     ));
     rows
