@@ -10,7 +10,7 @@ use gridpost::vision::missing_for_plates;
 use serde_json::{Value, json};
 
 use crate::world::{
-    Gateway, Launch, Played, Receiver, Replay, RtspServer, Site, check_in, is_of, models_of,
+    Gateway, Launch, Played, Receiver, Replay, Robot, RtspServer, Site, check_in, is_of, models_of,
     plate_models, root,
 };
 
@@ -119,10 +119,14 @@ async fn p10_the_car_in_the_fire_lane_has_its_plate_whole_where_it_may_be_and_ma
     let folder = tempfile::tempdir().unwrap();
     let server = RtspServer::start(0, &car(&[STRANGER]));
     let (police, screen) = (Receiver::start().await, Receiver::start().await);
-    let site = site("fire-lane", &list(folder.path())).set("dwell_s", 3);
+    let (column, mute) = (Robot::start().await, Robot::start().await);
+    let site = site("fire-lane", &list(folder.path())).set("dwell_s", 8);
     let site = site.camera("lane", &server).short_clips();
     let site = site.http_sink("police", &police.url).set("send_plates", true);
     let site = site.http_sink("screen", &screen.url);
+    // One column says the plate, and beside it one that may not.
+    let site = speaks(site, "column", &column.url, "请挪车，{plate}").set("say_plates", true);
+    let site = speaks(site, "mute", &mute.url, "请挪车");
     let mut gateway: Gateway = Launch::of(site).start().await;
     let told = |data: &Value| {
         is_of(data, "fire-lane", "lane") && data["detail"]["vehicles"][0]["plate"].is_string()
@@ -131,6 +135,9 @@ async fn p10_the_car_in_the_fire_lane_has_its_plate_whole_where_it_may_be_and_ma
     let masked = screen.wait("the plate at the screen", told).await;
     let plate = |event: &Value| event["data"]["detail"]["vehicles"][0]["plate"].clone();
     assert_eq!((plate(&whole), plate(&masked)), (json!(STRANGER), json!("晋B·6**93")));
+    let said = |(_, body): (_, Value)| body["text"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(said(column.text().await), "请挪车，晋 B 6 7 8 9 3");
+    assert_eq!(said(mute.text().await), "请挪车");
     let screen_all = serde_json::to_string(&screen.events()).unwrap();
     assert!(!screen_all.contains(STRANGER) && !screen_all.contains("\"sealed\""));
     let (_, listed) = gateway.get("/api/v1/incidents").await;
@@ -142,6 +149,40 @@ async fn p10_the_car_in_the_fire_lane_has_its_plate_whole_where_it_may_be_and_ma
     let has = |text: &str| kept.windows(text.len()).any(|part| part == text.as_bytes());
     assert!(has("晋B·6**93") && !has(STRANGER) && !has(&STRANGER[3..]));
     assert!(!gateway.log().contains(STRANGER));
+}
+
+fn speaks(site: Site, id: &str, way: &str, zh: &str) -> Site {
+    let site = site.section("[[speaker]]").set("id", id).set("way", way);
+    let site = site.section("[[announce]]").set("id", id).set("rules", ["gate"]);
+    site.set("speakers", [id]).set("zh", zh)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p7_a_wrong_list_costs_its_lines_at_a_start_and_never_drops_the_one_in_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = list(folder.path());
+    let good = fs::read_to_string(&file).unwrap();
+    let wrong = format!("{good}晋B22222,friend,,,\n晋B2222O,resident,,,\n");
+    let site = site("barrier", &file).camera("cam", "rtsp://192.0.2.1/");
+    fs::write(&file, &wrong).unwrap();
+    let mut gateway = Launch::of(site).start().await;
+    let body = gateway.readiness(200, "2 lines of the list are wrong and do not count: 4, 5").await;
+    assert!(!body.to_string().contains("22222"), "{body}");
+    // Mended, and then wrong again: the second is refused, and the list of before stays.
+    fs::write(&file, good.replace("公查字", "公查")).unwrap();
+    let (status, answer) = gateway.reload_confirmed().await;
+    assert_eq!((status, &answer["applied"]), (200, &json!(true)), "{answer}");
+    let body = gateway.readiness(200, "").await;
+    assert!(!body.to_string().contains("lines of the list"), "{body}");
+    fs::write(&file, &wrong).unwrap();
+    let (status, answer) = gateway.reload_confirmed().await;
+    assert_eq!(status, 422, "{answer}");
+    let told = answer.to_string();
+    assert!(told.contains(":4: ") && told.contains(":5: ") && !told.contains("晋B2222O"), "{told}");
+    let (_, fleet) = gateway.get("/readyz").await;
+    assert!(!fleet.to_string().contains("lines of the list"), "what counts is whole: {fleet}");
+    gateway.must_stop_sound().await;
+    assert!(!gateway.log().contains("晋B2222O") && !gateway.log().contains("22222"));
 }
 
 /// What is missing is said where it is asked for, before anything runs, and at run time; and nothing else stops.

@@ -243,7 +243,7 @@ mod tests {
             "粤B1D2345",
             "晋O12345",
             "皖A111",
-            "皖AEZ1081",
+            "皖AEZZ081",
             "晋B12345晋B12345",
         ] {
             assert_eq!(Plate::parse(text), None, "{text}");

@@ -37,9 +37,12 @@ const WORDS_SHA256: &str = "150d26dba0bcbb347c7c49dde3a27512b58db5e695c5955b3ff7
 /// Enums of the domain that stand in no record, and where they do.
 const NOT_IN_RECORDS: &[(&str, &str)] = &[
     ("Ailment", "devices.json"),
+    ("Colour", "the detail of an incident, as text that nothing reads back"),
     ("HwDecode", "the configuration"),
     ("LimitSpan", "the configuration"),
     ("OrderTo", "a request of the console"),
+    ("VehicleList", "the list of vehicles"),
+    ("VehicleStanding", "the configuration, and a detail as text that nothing reads back"),
 ];
 
 /// Asks a type for its words, as serde derives them.
