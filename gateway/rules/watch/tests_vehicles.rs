@@ -128,6 +128,10 @@ fn a_visitor_whose_time_is_over_is_told_when_it_is_over() {
     assert_eq!(begun.len(), 1);
     assert_eq!(begun[0].at, at(60), "in the look of its end");
     assert_eq!(begun[0].title.as_ref().unwrap().zh, "登记已过期的车辆到达道闸");
+    // He is as unknown as anybody to a rule that asks for those, and not a second before.
+    let mut world = World::new("kind = \"barrier\"\nvehicles = [\"unknown\"]");
+    let findings = world.stands(70, 1, &read("晋B22222"));
+    assert_eq!(findings.iter().find(|one| one.phase == Phase::Begins).unwrap().at, at(60));
 }
 
 #[test]
