@@ -143,6 +143,11 @@ async fn p10_the_car_in_the_fire_lane_has_its_plate_whole_where_it_may_be_and_ma
     let (_, listed) = gateway.get("/api/v1/incidents").await;
     assert!(!listed.to_string().contains(STRANGER), "{listed}");
     assert!(listed.to_string().contains("晋B·6**93"), "{listed}");
+    for page in ["/api/v1/fleet", "/api/v1/cameras", "/readyz"] {
+        let (_, shown) = gateway.get(page).await;
+        assert!(!shown.to_string().contains(STRANGER), "{page}: {shown}");
+    }
+    assert!(!gateway.metrics().await.contains(&STRANGER[3..]));
     gateway.must_stop_sound().await;
     // What lies on disk and in the log holds it sealed alone.
     let kept = bytes_in(&gateway.data());
@@ -180,8 +185,8 @@ async fn p7_a_wrong_list_costs_its_lines_at_a_start_and_never_drops_the_one_in_e
     let told = answer.to_string();
     assert!(told.contains("\"line\":4") && told.contains("\"line\":5"), "{told}");
     assert!(!told.contains("晋B2222O"), "{told}");
-    let (_, fleet) = gateway.get("/readyz").await;
-    assert!(!fleet.to_string().contains("lines of the list"), "what counts is whole: {fleet}");
+    let (_, ready) = gateway.get("/readyz").await;
+    assert!(!ready.to_string().contains("lines of the list"), "what counts is whole: {ready}");
     gateway.must_stop_sound().await;
     assert!(!gateway.log().contains("晋B2222O") && !gateway.log().contains("22222"));
 }
