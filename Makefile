@@ -2,7 +2,7 @@
 # Dependencies build once, optimised, in the dev profile.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo deb prove-deb pictures test build-tests prove prove-city hostile fuzz fuzz-api soak build setup setup-test setup-console setup-bench console models all-models clips bench bench-media bench-seeing schema fmt lint docs deny clean
+.PHONY: help demo deb prove-deb pictures test build-tests prove prove-city hostile fuzz fuzz-api soak build setup setup-test setup-console setup-bench console models plates all-models clips bench bench-media bench-seeing schema fmt lint docs deny clean
 
 # Debian's own, for its GStreamer bindings: another python3 may be first on PATH.
 PYTHON ?= /usr/bin/python3
@@ -89,6 +89,9 @@ setup-bench: ## and those that only `make bench-media` needs
 
 models: setup ## ONNX Runtime and the best model that can be had, in models/cache; GRIDPOST_MODELS_FROM=FOLDER has model files
 	@$(PYTHON) models/fetch
+
+plates: setup ## what reads number plates, in models/cache: no default, a site decides (models/catalog.toml says what the packages declare)
+	@$(PYTHON) models/fetch --plates
 
 all-models: setup # every default, for what compares them
 	@$(PYTHON) models/fetch --all

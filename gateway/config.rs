@@ -41,6 +41,7 @@ mod site_d;
 mod speakers;
 mod support;
 mod used_ids;
+mod vehicles;
 mod weather;
 
 use std::{
@@ -79,6 +80,7 @@ pub use site_d::{
     versions,
 };
 pub use support::{SupportView, support_view};
+pub use vehicles::{KeepPlates, Vehicles, VehiclesConfig};
 pub use weather::Weather;
 
 /// A checked configuration.
@@ -114,6 +116,8 @@ pub struct Config {
     /// Who may take which step of a case, and within what time.
     pub life: incident::LifeConfig,
     pub routing: Routing,
+    /// Absent: no plate is read.
+    pub vehicles: Option<Vehicles>,
     /// Working days, of the file that `life` names.
     pub calendar: Arc<Calendar>,
     pub device_models: Vec<ModelConfig>,
@@ -247,6 +251,9 @@ struct Shape {
     /// Whose business an incident is.
     #[serde(default)]
     routing: RoutingConfig,
+    /// That plates are read, whose vehicles are known; absent, no plate is read.
+    #[serde(default)]
+    vehicles: Option<VehiclesConfig>,
     /// Who is on duty.
     #[serde(default)]
     duty: DutyConfig,
@@ -293,8 +300,9 @@ pub fn load(path: &Path, environment: &dyn env::Environment) -> (Option<Config>,
 enum Tolerance {
     /// Nothing.
     Nothing,
-    /// The profile of a sink: all else goes on, and the sink owes what it cannot say.
-    WrongProfiles,
+    /// The profile of a sink: all else goes on, and the sink owes what it cannot say. And lines of the list of
+    /// vehicles: the others count.
+    FilesThatAreNamed,
 }
 
 fn load_found(
@@ -378,9 +386,11 @@ pub fn load_settled(
     unusable("is being written again and again: reload when it is whole")
 }
 
-/// The files of profiles that could not be read, or are wrong.
-fn sinks_without_profile(config: &Config) -> impl Iterator<Item = String> {
-    config.sinks.iter().filter_map(|sink| Some(sink.wrong_profile()?.display().to_string()))
+/// The files of profiles that could not be read, or are wrong; and a list of vehicles with wrong lines.
+fn wrong_files(config: &Config) -> impl Iterator<Item = String> {
+    let profiles =
+        config.sinks.iter().filter_map(|sink| Some(sink.wrong_profile()?.display().to_string()));
+    profiles.chain(config.vehicles.iter().filter_map(Vehicles::wrong_list))
 }
 
 /// The button list as bytes, for the fuzzer: how many rows were good, how many bad.
@@ -431,7 +441,7 @@ fn parse_how(
     problems.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     let spared: BTreeSet<String> = match counts {
         Tolerance::Nothing => BTreeSet::new(),
-        Tolerance::WrongProfiles => config.iter().flat_map(sinks_without_profile).collect(),
+        Tolerance::FilesThatAreNamed => config.iter().flat_map(wrong_files).collect(),
     };
     let wrong = problems.iter().any(|one| !one.warning && !spared.contains(&one.file));
     let config = config.filter(|_| !wrong).map(|mut config| {

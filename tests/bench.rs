@@ -37,6 +37,8 @@ mod hostile;
 mod light_receiver;
 #[path = "bench/machine.rs"]
 mod machine;
+#[path = "bench/plates.rs"]
+mod plates;
 #[path = "bench/press.rs"]
 mod press;
 #[path = "bench/process.rs"]
@@ -54,9 +56,10 @@ mod world;
 use std::time::Duration;
 
 /// The benches in their order; each prints the table of its name.
-const BENCHES: [&str; 12] = [
+const BENCHES: [&str; 13] = [
     "codecs",
     "detection",
+    "plates",
     "drone_codecs",
     "grids",
     "figures",
@@ -120,6 +123,7 @@ fn main() {
         let rows = match bench {
             "codecs" => codecs::run(),
             "detection" => detection::run(),
+            "plates" => plates::run(),
             "drone_codecs" => drone_codecs::run(),
             "grids" => grids::run(),
             "figures" => figures::run(),

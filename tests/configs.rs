@@ -4,7 +4,8 @@ use crate::world::{check, gridpost, gridpost_command, output, root, sha256, stre
 
 #[test]
 fn every_example_passes_check() {
-    for name in ["demo", "police-room", "flood-season", "emergency-buttons", "presence"] {
+    for name in ["demo", "police-room", "flood-season", "emergency-buttons", "presence", "vehicles"]
+    {
         let mut command = gridpost_command(&["check", "-c", &format!("config/{name}.toml")]);
         command
             .envs([("GATE_PASSWORD", "x"), ("DIKE_PASSWORD", "x"), ("LOWROAD_PASSWORD", "x")])

@@ -165,6 +165,7 @@ mod tls;
 mod two_streams;
 mod update;
 mod upstream;
+mod vehicles;
 mod voice;
 mod wakes;
 mod wakes_replay;

@@ -7,11 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{detect_queue::DetectQueue, overload::OverloadMonitor, wake_router::WakeRouter};
+use super::{
+    detect_queue::DetectQueue, overload::OverloadMonitor, plate_watch::PlateWatch,
+    wake_router::WakeRouter,
+};
 use crate::{
     base::{Beat, Readiness, Registry, Reporter, lock, thread_cpu_time},
     domain::{
         Body, Fault, Kind, Look, Meter, Metric, SourceId, Stamp, StopFlag, Track, TrackFrame,
+        Vehicle,
     },
     vision::{Attention, Config, DetectError, Detector, LookResult, Provider, load},
 };
@@ -20,6 +24,9 @@ use crate::{
 const PROVIDER: &str = "detector provider";
 /// And the choice of model, where a better one was passed over.
 const CHOICE: &str = "detector model";
+
+/// And what reads plates, which is also the source of its faults.
+const PLATES: &str = "plates";
 
 /// The part of [`Readiness`] whose fact is the model that looks, as text.
 pub const LOOKS: &str = "looks";
@@ -75,6 +82,8 @@ struct DetectorState {
     /// Pictures in a row on which the model failed, though it could be loaded.
     failures: u32,
     attentions: HashMap<SourceId, Attention>,
+    /// Where a rule asks for plates.
+    plates: PlateWatch,
     /// Tracks are numbered from here: no id of a process before is used again, since things that stand
     /// keep theirs.
     first_id: u64,
@@ -83,7 +92,7 @@ struct DetectorState {
 }
 
 impl DetectorState {
-    fn new(started_at: jiff::Timestamp) -> Self {
+    fn new(started_at: jiff::Timestamp, plates: PlateWatch) -> Self {
         // Sixty-five thousand a second are never reached, and it stays exact in JSON.
         let first_id = u64::try_from(started_at.as_second()).unwrap_or(0) << 16;
         Self {
@@ -93,6 +102,7 @@ impl DetectorState {
             reported: false,
             failures: 0,
             attentions: HashMap::new(),
+            plates,
             changes: 0,
         }
     }
@@ -101,7 +111,8 @@ impl DetectorState {
 impl DetectWorker {
     /// Runs until it is stopped. Without a model it tries to load one every few seconds.
     pub fn run(mut self) {
-        let mut state = DetectorState::new(self.report.clock.now().wall);
+        let plates = PlateWatch::new(self.models.clone(), self.library.clone());
+        let mut state = DetectorState::new(self.report.clock.now().wall, plates);
         let (mut overload, mut checked_at) = (OverloadMonitor::default(), Instant::now());
         while !self.stop.is_raised() {
             self.beat.beat();
@@ -118,11 +129,12 @@ impl DetectWorker {
             // Its place in the queue is free again: the sampler may go on.
             self.wakes.scheduler.ask(&camera);
             let Some(result) = self.look(&mut state, &camera, &look) else { continue };
-            if !self.answer(&camera, look, result) {
+            let vehicles = self.read_plates(&mut state, &camera, &look, &result);
+            if !self.answer(&camera, look, (result, vehicles)) {
                 return;
             }
         }
-        self.finish(state.reported);
+        self.finish(state.reported, &state.plates);
     }
 
     fn load_if_due(&self, state: &mut DetectorState) {
@@ -156,6 +168,7 @@ impl DetectWorker {
         let changes = self.queue.changes();
         if std::mem::replace(&mut state.changes, changes) != changes {
             state.attentions.retain(|camera, _| self.queue.holds(camera));
+            state.plates.retain(|camera| self.queue.holds(camera));
         }
         let started = thread_cpu_time();
         let first = state.first_id;
@@ -180,6 +193,43 @@ impl DetectWorker {
         Some(result)
     }
 
+    /// Of the vehicles of a look, where a rule asks for their plates. That they cannot be read is told, and
+    /// takes nothing else away.
+    fn read_plates(
+        &self,
+        state: &mut DetectorState,
+        camera: &SourceId,
+        look: &Look,
+        result: &LookResult,
+    ) -> Vec<Vehicle> {
+        let Some(tracks) = &result.tracks else { return Vec::new() };
+        let started = thread_cpu_time();
+        let (vehicles, runs) = state.plates.look(camera, look, tracks);
+        if runs > 0 {
+            self.meter.add(Metric::CameraRuns, camera.as_str(), runs);
+            let spent = thread_cpu_time() - started;
+            self.meter.spend(Metric::CameraDetectSeconds, camera.as_str(), spent);
+        }
+        match state.plates.news() {
+            Some(Some(why)) => {
+                tracing::error!(why, "plates: vehicles are followed without them");
+                self.readiness.note(PLATES, &why);
+                self.report_plates(true, why);
+            }
+            Some(None) => {
+                self.readiness.clear(PLATES);
+                self.report_plates(false, "plates can be read".to_owned());
+            }
+            None => {}
+        }
+        vehicles
+    }
+
+    fn report_plates(&self, broken: bool, text: String) {
+        let fault = Fault { kind: Kind::DetectorDegraded, broken, text };
+        self.report.fault(&SourceId::from(PLATES), fault);
+    }
+
     fn failed(&self, state: &mut DetectorState, error: &DetectError) {
         tracing::error!(%error, "detector: failed; loading it anew");
         state.detector = None;
@@ -192,7 +242,12 @@ impl DetectWorker {
 
     /// Reports the result to the sampler, the neighbours and the junction; false once the gateway
     /// stops.
-    fn answer(&self, camera: &SourceId, look: Look, result: LookResult) -> bool {
+    fn answer(
+        &self,
+        camera: &SourceId,
+        look: Look,
+        (result, vehicles): (LookResult, Vec<Vehicle>),
+    ) -> bool {
         if let Some(task) = self.wakes.scheduler.of(camera) {
             task.answer(look.at, result.feedback);
             self.wakes.scheduler.ask(camera);
@@ -202,12 +257,12 @@ impl DetectWorker {
             self.wakes.found(camera, look.at);
         }
         let Some(tracks) = result.tracks else { return true };
-        self.report.send(camera, stamp, tracks_body(look, tracks))
+        self.report.send(camera, stamp, tracks_body(look, tracks, vehicles))
     }
 
     /// The worker ends. Where the last camera has left, a detector that does not work is no fault any
     /// more.
-    fn finish(&self, reported: bool) {
+    fn finish(&self, reported: bool, plates: &PlateWatch) {
         if !self.queue.is_empty() {
             return;
         }
@@ -215,6 +270,10 @@ impl DetectWorker {
         self.readiness.clear(PROVIDER);
         self.readiness.clear(CHOICE);
         self.readiness.clear(LOOKS);
+        if plates.trouble().is_some() {
+            self.readiness.clear(PLATES);
+            self.report_plates(false, "no camera is left to look at".to_owned());
+        }
         if reported {
             self.report_state(false, "no camera is left to look at".to_owned());
         }
@@ -292,9 +351,9 @@ impl DetectWorker {
 }
 
 /// The tracks of a look; its picture goes along where there are any, for a snapshot.
-pub(super) fn tracks_body(look: Look, tracks: Vec<Track>) -> Body {
+pub(super) fn tracks_body(look: Look, tracks: Vec<Track>, vehicles: Vec<Vehicle>) -> Body {
     let picture = look.picture.filter(|_| !tracks.is_empty());
-    Body::Tracks(TrackFrame { tracks, picture })
+    Body::Tracks(TrackFrame { tracks, picture, vehicles })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     detect_worker::tracks_body,
     frame_numbers::FrameNumbers,
+    plate_watch::PlateWatch,
     sampler::{Nudges, Sampler, Step},
 };
 use crate::{
@@ -269,7 +270,7 @@ impl Player {
     pub fn observe(
         &mut self,
         look: Look,
-        detector: &mut Detector,
+        (detector, plates): (&mut Detector, &mut PlateWatch),
         now: Now,
     ) -> Result<Option<Observation>, DetectError> {
         let stamp = Stamp::of_look(&look, now);
@@ -279,7 +280,8 @@ impl Player {
             self.found_at = Some(look.at);
         }
         let Some(tracks) = result.tracks else { return Ok(None) };
-        let body = tracks_body(look, tracks);
+        let (vehicles, _) = plates.look(&self.id, &look, &tracks);
+        let body = tracks_body(look, tracks, vehicles);
         Ok(Some(Observation { source: self.id.clone(), stamp, body }))
     }
 }

@@ -17,7 +17,13 @@ enum ModelsCommand {
     List,
     /// Bring a model and the ONNX Runtime library (without a name the best model that can be had, from
     /// the folder that `GRIDPOST_MODELS_FROM` names, its release address or npm).
-    Fetch { name: Option<String> },
+    Fetch {
+        name: Option<String>,
+        /// Instead, what reads number plates. It is no default: what its packages declare is said, and a
+        /// site decides.
+        #[arg(long, conflicts_with = "name")]
+        plates: bool,
+    },
     /// Verify the file's hash and load the model with the ONNX Runtime library.
     Verify { name: Option<String> },
     /// Run the 32-bit and the 8-bit variant on this processor and keep which is faster; both on each
@@ -39,11 +45,13 @@ pub(crate) fn main(args: &Args) -> Result<(), Failure> {
             let lines = models_report::list(&models).map_err(Failure::Usage)?;
             lines.iter().try_for_each(|line| print_line(line))
         }
-        ModelsCommand::Fetch { name } => {
+        ModelsCommand::Fetch { name, plates } => {
             let script = models.join("fetch");
-            let status = Command::new(&script).args(name).status().map_err(|error| {
-                Failure::Other(format!("{} cannot be run: {error}", script.display()))
-            })?;
+            let plates = plates.then_some("--plates");
+            let status =
+                Command::new(&script).args(name).args(plates).status().map_err(|error| {
+                    Failure::Other(format!("{} cannot be run: {error}", script.display()))
+                })?;
             if status.success() {
                 Ok(())
             } else {

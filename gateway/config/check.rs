@@ -25,6 +25,7 @@ use super::{
     sink_kinds,
     site::{self, SiteConfig},
     speakers::Speakers,
+    vehicles::{self, VehiclesConfig},
     weather::{self, Weather},
 };
 use crate::{
@@ -58,6 +59,7 @@ struct Typed {
     devices: Option<incident::Config>,
     life: Option<incident::LifeConfig>,
     routing: Option<RoutingConfig>,
+    vehicles: Option<VehiclesConfig>,
     duty: Option<DutyConfig>,
     device_models: Items<codecs::ModelConfig>,
     presence: Items<counted::Config>,
@@ -120,6 +122,7 @@ impl Typed {
                 incident::LifeConfig::warnings,
             ),
             routing: document.one("routing", RoutingConfig::problems, nothing),
+            vehicles: document.optional("vehicles", VehiclesConfig::problems, nothing),
             duty: document.one("duty", nothing, nothing),
             device_models: document.each("device_model", codecs::problems, nothing),
             presence: document.each("presence", counted::Config::problems, nothing),
@@ -176,6 +179,8 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
     weather::check(document, &typed.gauges);
     let mut site = typed.site.take()?;
     site::check(document, &mut site);
+    let said = typed.vehicles.take();
+    let vehicles = vehicles::check(document, said, (&typed.rules, &site.timezone), &models_dir);
     doors::check_brokers(document, &typed.mqtt, &site.id);
     let doors = (&typed.mqtt, typed.intake.as_ref());
     presence::check(document, &typed.presence, doors, &site.id);
@@ -225,6 +230,7 @@ pub(super) fn check(document: &mut Document<'_>) -> Option<Config> {
         calendar: Arc::new(calendar_file::read(document, typed.life.as_ref())),
         life: typed.life?,
         routing,
+        vehicles,
         device_models: only(typed.device_models),
         presence: only(typed.presence),
         sources: sources.all,

@@ -19,6 +19,7 @@ const READ_ONCE: &[(&str, &str)] = &[
     ("site", "grids"),
     ("life", "calendar"),
     ("routing", "table"),
+    ("vehicles", "list_file"),
     ("duty", "roster"),
     ("web", "token_file"),
     ("intake", "users_file"),
@@ -56,6 +57,7 @@ impl Contents {
         contents.put("devices", "", &config.devices);
         contents.put("life", "", &config.life);
         contents.put("routing", "", &config.routing.config);
+        config.vehicles.iter().for_each(|one| contents.put("vehicles", "", &one.config));
         contents.put("duty", "", &config.routing.duty);
         config
             .device_models

@@ -18,7 +18,8 @@ use super::{
 /// Items that are left out at most, one round after the other: each may be what another one needs.
 const ROUNDS_MAX: usize = 10;
 
-/// As [`super::load`], for whoever must go on: a profile that is wrong costs its own sink alone, and where it is `site.d` that is wrong, everything of it that is
+/// As [`super::load`], for whoever must go on: a profile that is wrong costs its own sink
+/// alone, a wrong line of the list of vehicles that line, and where it is `site.d` that is wrong, everything of it that is
 /// sound counts. [`super::InEffect::set_aside`] says what does not.
 pub fn load_to_run(path: &Path, environment: &dyn Environment) -> (Option<Config>, Vec<Problem>) {
     let file = path.display().to_string();
@@ -31,7 +32,7 @@ pub fn load_to_run(path: &Path, environment: &dyn Environment) -> (Option<Config
     let is_alone = found.layers.is_empty() && found.problems.iter().all(|one| one.warning);
     let (layers, seen, applied) = (found.layers.clone(), found.current, found.applied.clone());
     let (config, problems) =
-        load_found(&file, &text, found, (environment, Tolerance::WrongProfiles));
+        load_found(&file, &text, found, (environment, Tolerance::FilesThatAreNamed));
     if config.is_some() || is_alone {
         return (config, problems);
     }
@@ -119,7 +120,7 @@ impl Ground<'_> {
     }
 
     fn parse(&self, layers: &[Layer]) -> (Option<Config>, Vec<Problem>) {
-        parse_how(self.file, self.text, layers, (self.environment, Tolerance::WrongProfiles))
+        parse_how(self.file, self.text, layers, (self.environment, Tolerance::FilesThatAreNamed))
     }
 
     /// Of these files each that is sound on those before it; none: the hand-written file alone is not.

@@ -5,7 +5,8 @@ use std::os::unix::fs::MetadataExt;
 use super::{Config, diff::Contents, read::Document, site_d::is_open_to_others};
 
 /// What the name of a key ends with whose file nobody else may read.
-const KEYS: &[&str] = &["token_file", "password_file", "secret_file", "users_file", "key_file"];
+const KEYS: &[&str] =
+    &["token_file", "password_file", "secret_file", "users_file", "key_file", "list_file"];
 /// Everybody may read it; others may write it. The group of the service may read it.
 const OPEN_TO_OTHERS: u32 = 0o026;
 

@@ -25,6 +25,8 @@ pub enum FaultCode {
     DetectorProvider,
     DetectorModel,
     Model,
+    Plates,
+    VehicleList,
     Progress,
     Hangs,
     Applied,
@@ -87,6 +89,8 @@ fn code_of<'p>(part: &'p str, why: &str) -> (FaultCode, Option<&'p str>) {
         "detector provider" => FaultCode::DetectorProvider,
         "detector model" => FaultCode::DetectorModel,
         "model" => FaultCode::Model,
+        "plates" => FaultCode::Plates,
+        "vehicles" => FaultCode::VehicleList,
         "progress" => FaultCode::Progress,
         "hangs" => FaultCode::Hangs,
         "site.d" => FaultCode::Applied,
@@ -181,6 +185,7 @@ mod tests {
         ("camera/detect_worker.rs", "detector provider: x", FaultCode::DetectorProvider, None),
         ("camera/detect_worker.rs", "detector model: x", FaultCode::DetectorModel, None),
         ("camera/detect_worker.rs", "model: the old one looks on: x", FaultCode::Model, None),
+        ("camera/detect_worker.rs", "plates: plates cannot be read: x", FaultCode::Plates, None),
         ("camera/decode_worker.rs", "camera c1: by the processor", FaultCode::Decoding, Some("c1")),
         (
             "camera/decode_worker.rs",
@@ -197,6 +202,7 @@ mod tests {
         ("runtime/systemd.rs", "progress: the junction", FaultCode::Progress, None),
         ("runtime/systemd.rs", "hangs: waits for its device", FaultCode::Hangs, None),
         ("runtime/applied.rs", "site.d: x", FaultCode::Applied, None),
+        ("runtime/applied.rs", "vehicles: 2 lines of the list", FaultCode::VehicleList, None),
         (
             "runtime/junction.rs",
             "calendar of working days: it reached to",

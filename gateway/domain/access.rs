@@ -107,6 +107,8 @@ pub enum AccessEvent {
     FirstCodeMade,
     /// Somebody had the network searched for cameras.
     CamerasSought,
+    /// A vehicle that is looked for by an order was seen; `who` is its masked plate.
+    AttentionHit,
 }
 
 /// One line of the audit: what happened, to whose account, by whom and from where. No secret is in it.

@@ -111,6 +111,41 @@ pub struct EventClock {
 }
 
 impl EventData {
+    /// Puts whole plates in the place of masked ones, of this record: for who may have them. One whose days are
+    /// over stays masked.
+    pub fn with_plates(&mut self, incident: &Incident, open: impl Fn(&str) -> Option<String>) {
+        let sealed = incident.detail.get("vehicles").and_then(|told| told.as_array());
+        let told = self.detail.get_mut("vehicles").and_then(|told| told.as_array_mut());
+        let pairs = sealed.into_iter().flatten().zip(told.into_iter().flatten());
+        for (sealed, told) in pairs {
+            let sealed = sealed.get("sealed").and_then(|sealed| sealed.as_str());
+            if let (Some(plate), Some(told)) = (sealed.and_then(&open), told.as_object_mut()) {
+                told.insert("plate".into(), plate.into());
+            }
+        }
+    }
+
+    /// The plates that it tells, each of them once.
+    pub fn plates(&self) -> Vec<&str> {
+        let told = self.detail.get("vehicles").and_then(|told| told.as_array());
+        let of = |one: &'_ serde_json::Value| one.get("plate").is_some();
+        let told = told.into_iter().flatten().filter(|one| of(one));
+        let mut plates: Vec<&str> = told.filter_map(|one| one["plate"].as_str()).collect();
+        let mut known = std::collections::BTreeSet::new();
+        plates.retain(|plate| known.insert(*plate));
+        plates
+    }
+
+    /// Writes each of its plates as this makes it.
+    pub fn write_plates(&mut self, written: impl Fn(&str) -> String) {
+        let told = self.detail.get_mut("vehicles").and_then(|told| told.as_array_mut());
+        for one in told.into_iter().flatten().filter_map(|one| one.as_object_mut()) {
+            if let Some(plate) = one.get("plate").and_then(|plate| plate.as_str()).map(&written) {
+                one.insert("plate".into(), plate.into());
+            }
+        }
+    }
+
     /// Evidence of which others are told by name and address: no originals.
     pub fn told_pieces(&self) -> impl Iterator<Item = &EventEvidence> {
         self.evidence.iter().filter(|one| one.original_of.is_none())

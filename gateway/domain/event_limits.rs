@@ -86,6 +86,7 @@ impl EventContext {
 /// gateway: figures count that apart.
 pub(super) fn detail_with_escalation(incident: &Incident, context: &EventContext) -> Detail {
     let mut detail = incident.detail.clone();
+    without_seals(&mut detail);
     // A time for people, as all others of the event.
     let until = detail.get("drill_until").and_then(|until| until.as_str());
     if let Some(until) = until.and_then(|until| until.parse().ok()) {
@@ -100,4 +101,12 @@ pub(super) fn detail_with_escalation(incident: &Incident, context: &EventContext
         detail.insert("closed_by".into(), "auto".into());
     }
     detail
+}
+
+/// A sealed plate is for who has its key: events carry it masked.
+fn without_seals(detail: &mut Detail) {
+    let vehicles = detail.get_mut("vehicles").and_then(|told| told.as_array_mut());
+    for vehicle in vehicles.into_iter().flatten() {
+        vehicle.as_object_mut().map(|told| told.remove("sealed"));
+    }
 }

@@ -18,6 +18,10 @@ pub enum Kind {
     Fallen,
     /// What a rule of kind `seen` looks for.
     Seen,
+    /// A vehicle at the barrier 道闸 that is not expected there.
+    Barrier,
+    /// A vehicle stays longer than it may.
+    Stay,
     Rain,
     WaterLevel,
     Report,
@@ -57,6 +61,8 @@ impl Kind {
             Self::Waterside => "waterside",
             Self::Fallen => "fallen",
             Self::Seen => "seen",
+            Self::Barrier => "barrier",
+            Self::Stay => "stay",
             Self::Rain => "rain",
             Self::WaterLevel => "water-level",
             Self::Report => "report",

@@ -15,6 +15,8 @@ impl Kind {
             Self::Waterside => ("人员靠近水边", "person at the waterside"),
             Self::Fallen => ("有人倒地", "person lies on the ground"),
             Self::Seen => ("画面中出现关注目标", "what is looked for was seen"),
+            Self::Barrier => ("道闸车辆异常", "vehicle at the barrier"),
+            Self::Stay => ("车辆超时停留", "vehicle stays too long"),
             Self::Rain => ("降雨预警", "rain warning"),
             Self::WaterLevel => ("水位预警", "water level warning"),
             Self::Report => ("群众上报", "report"),
@@ -52,6 +54,8 @@ impl Kind {
             | Self::Waterside
             | Self::Fallen
             | Self::Seen
+            | Self::Barrier
+            | Self::Stay
             | Self::Rain
             | Self::WaterLevel
             | Self::Report

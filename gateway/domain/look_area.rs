@@ -22,6 +22,7 @@ const FAR_BELOW: f32 = 0.3;
 pub struct LookArea {
     rows: Vec<u64>,
     wants_crop: bool,
+    wants_plates: bool,
 }
 
 impl LookArea {
@@ -32,12 +33,16 @@ impl LookArea {
         let row =
             |y: usize| (0..CELLS).filter(|x| counts(cell(*x, y))).fold(0, |row, x| row | (1 << x));
         let rows: Vec<u64> = (0..CELLS).map(row).collect();
-        rows.iter().any(|row| *row != u64::MAX).then_some(Self { rows, wants_crop: false })
+        rows.iter().any(|row| *row != u64::MAX).then_some(Self {
+            rows,
+            wants_crop: false,
+            wants_plates: false,
+        })
     }
 
     /// All of the picture.
     pub fn everywhere() -> Self {
-        Self { rows: vec![u64::MAX; CELLS], wants_crop: false }
+        Self { rows: vec![u64::MAX; CELLS], wants_crop: false, wants_plates: false }
     }
 
     /// Somebody new there is looked for once more in a crop: a rule asks for it.
@@ -49,6 +54,17 @@ impl LookArea {
     /// Whether somebody new is looked for once more in a crop.
     pub fn wants_crop(&self) -> bool {
         self.wants_crop
+    }
+
+    /// The plates of vehicles there are read.
+    #[must_use]
+    pub fn with_plates(self) -> Self {
+        Self { wants_plates: true, ..self }
+    }
+
+    /// Whether the plates of vehicles there are read.
+    pub fn wants_plates(&self) -> bool {
+        self.wants_plates
     }
 
     /// Share of the picture that it covers, 0..1.

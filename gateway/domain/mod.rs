@@ -37,6 +37,7 @@ mod observation;
 mod persons;
 mod picture;
 mod place;
+mod plate;
 mod posture;
 mod presence;
 mod press_identity;
@@ -58,6 +59,8 @@ mod thing;
 mod time;
 mod track;
 mod unreadable;
+mod vehicle;
+mod vehicle_list;
 mod why_words;
 
 pub use access::{AccessEvent, AccessNote, AccountRole, TokenScope};
@@ -106,6 +109,7 @@ pub use observation::{
 pub use persons::{Persons, name_key};
 pub use picture::{Area, Picture, Pixels, Planes, Shot, TrackFrame};
 pub use place::{Grid, GridWorker, Place, SourceInfo, SourceKind};
+pub use plate::{Plate, PlateKind, PlateState};
 pub use posture::{OrderTo, Posture, PostureOrder};
 pub use presence::{
     DevicesTold, PresenceCount, PresenceNumbers, PresenceView, STEP as PRESENCE_STEP,
@@ -129,4 +133,6 @@ pub use thing::{StandingThing, Thing, ThingReport};
 pub use time::{Clock, Now, Stamp};
 pub use track::{Bbox, Detection, KeptLook, Track};
 pub use unreadable::Unreadable;
+pub use vehicle::{Colour, Vehicle, VehicleReport, has_plate};
+pub use vehicle_list::{ListedVehicle, VehicleList, VehicleLists, VehicleStanding};
 pub use why_words::{WhyWords, why_words};

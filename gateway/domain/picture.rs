@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gridpost_pixels::{rgb_of_planes, rgb_of_rgb};
 use jiff::Timestamp;
 
-use super::{Bbox, Track};
+use super::{Bbox, Track, Vehicle};
 pub use gridpost_pixels::{Area, Planes};
 
 /// Where the pixels are.
@@ -93,6 +93,8 @@ pub struct TrackFrame {
     pub tracks: Vec<Track>,
     /// The pixels, for as long as a snapshot may be made of them.
     pub picture: Option<Picture>,
+    /// Of the vehicles among the tracks, where plates are read.
+    pub vehicles: Vec<Vehicle>,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Bbox, RuleId, SourceId};
+use super::{Bbox, RuleId, SourceId, VehicleReport};
 
 /// One person, vehicle or animal that fulfilled a rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +41,9 @@ pub struct ThingReport {
     pub returned: bool,
     /// It was closed before the gateway stopped.
     pub closed: bool,
+    /// What is known of the vehicles among them, where plates are read; they are taken out of it before it
+    /// comes to the desk.
+    pub vehicles: Vec<VehicleReport>,
 }
 
 /// A thing that stands where a rule looks, and was told: kept for the next start, so that a parked

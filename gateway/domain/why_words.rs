@@ -20,7 +20,8 @@ const SAID: &str = "said";
 const PIECES_MAX: usize = 12;
 
 /// Code, the English sentence with `{}` for each value, and the Chinese one with `{0}`, `{1}` …; `{1:span}` is a length of
-/// time, `{1:join}` a way of joining, `{1:grade}` a step of rain, `{1:door}` a door, `{1:labels}` what was seen.
+/// time, `{1:join}` a way of joining, `{1:grade}` a step of rain, `{1:door}` a door, `{1:labels}` what was seen,
+/// `{1:standing}` what a vehicle is to the site.
 /// The first that fits counts.
 const SENTENCES: &[(&str, &str, &str)] = &[
     (
@@ -29,6 +30,9 @@ const SENTENCES: &[(&str, &str, &str)] = &[
         "规则 {0}：最多同时看到 {1} 个，前后 {2} 秒",
     ),
     ("seen", "rule {}: {} at once, for {} s", "规则 {0}：同时看到 {1} 个，已持续 {2} 秒"),
+    ("vehicle", "vehicle {} is {}", "车辆 {0}：{1:standing}"),
+    ("vehicle-unread", "a vehicle shows no plate that can be read", "有车辆号牌无法识别"),
+    ("vehicle-wrong-way", "a vehicle drives against the direction", "有车辆逆行"),
     ("flood-season", "more urgent in flood season", "汛期提级"),
     ("key-period", "more urgent in a key period", "重点时段提级"),
     ("from-the-air", "from the air at {}, {} ± {} m", "无人机测得的位置 {0}, {1}，误差 {2} 米以内"),
@@ -243,6 +247,16 @@ fn said(value: &str, how: &str) -> String {
         "door" => match value {
             "open" => "打开",
             "closed" => "关闭",
+            other => other,
+        },
+        "standing" => match value {
+            "resident" => "居民车辆",
+            "visitor" => "访客车辆",
+            "staff" => "工作人员车辆",
+            "unknown" => "未登记",
+            "unread" => "号牌无法识别",
+            "expired" => "登记已过期",
+            "attention" => "依法关注的车辆",
             other => other,
         },
         "posture" => match value {

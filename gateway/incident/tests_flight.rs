@@ -135,7 +135,7 @@ impl Flight {
             notable: false,
         };
         let findings: Vec<Finding> = phase.map(finding).into_iter().collect();
-        let body = Body::Tracks(TrackFrame { tracks, picture: None });
+        let body = Body::Tracks(TrackFrame { tracks, picture: None, vehicles: Vec::new() });
         let observation = Observation { source: "uav".into(), stamp, body };
         let effects = self.desk.apply(self.now, &observation, findings);
         self.take(effects);

@@ -97,7 +97,7 @@ impl Site {
             shot: None,
             notable: false,
         };
-        let frame = TrackFrame { tracks: Vec::new(), picture: None };
+        let frame = TrackFrame { tracks: Vec::new(), picture: None, vehicles: Vec::new() };
         self.apply(source, Body::Tracks(frame), vec![finding]);
     }
 
@@ -297,7 +297,7 @@ impl Site {
             shot: None,
             notable: false,
         };
-        let frame = TrackFrame { tracks: Vec::new(), picture: None };
+        let frame = TrackFrame { tracks: Vec::new(), picture: None, vehicles: Vec::new() };
         self.apply(source, Body::Tracks(frame), vec![finding]);
     }
 

@@ -129,7 +129,8 @@ impl World {
             shot: None,
             notable: false,
         };
-        let frame = crate::domain::TrackFrame { tracks: Vec::new(), picture: None };
+        let frame =
+            crate::domain::TrackFrame { tracks: Vec::new(), picture: None, vehicles: Vec::new() };
         self.say("lane", Body::Tracks(frame), vec![finding]).0
     }
 

@@ -316,7 +316,8 @@ impl World {
             shot,
             notable: self.random.random_bool(0.3),
         };
-        let frame = crate::domain::TrackFrame { tracks: Vec::new(), picture: None };
+        let frame =
+            crate::domain::TrackFrame { tracks: Vec::new(), picture: None, vehicles: Vec::new() };
         self.apply(source, Body::Tracks(frame), vec![finding]);
     }
 
@@ -374,7 +375,8 @@ impl World {
             shot: None,
             notable: true,
         };
-        let frame = crate::domain::TrackFrame { tracks: Vec::new(), picture: None };
+        let frame =
+            crate::domain::TrackFrame { tracks: Vec::new(), picture: None, vehicles: Vec::new() };
         self.apply("gauge-1", Body::Tracks(frame), vec![finding]);
     }
 

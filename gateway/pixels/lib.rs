@@ -9,9 +9,11 @@ mod colours;
 mod resize;
 mod smooth;
 mod turn;
+mod warp;
 
 pub use blocks::{Blocks, block_means};
 pub use colours::{Area, Planes, rgb_of_planes, rgb_of_rgb};
 pub use resize::{Order, Target, fill};
 pub use smooth::smooth;
 pub use turn::{Turn, turn_plane};
+pub use warp::{Quad, Strip, warp};

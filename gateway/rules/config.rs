@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::zone::polygon_problem;
-use crate::domain::{Kind, Schedule, Severity};
+use crate::domain::{Kind, Schedule, Severity, VehicleStanding, has_plate};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -25,6 +25,11 @@ pub enum RuleKind {
     Fallen,
     /// One of `labels` is in the zone for `dwell_s`: fire, smoke, what a model of the site knows.
     Seen,
+    /// A vehicle that is not expected is in the zone before the barrier 道闸, or crosses `line` against
+    /// `direction`. Needs `[vehicles]`.
+    Barrier,
+    /// A vehicle is in the zone for longer than `dwell_s`. Needs `[vehicles]`.
+    Stay,
 }
 
 /// Which way over the line, seen along it from its first point to its second.
@@ -50,15 +55,21 @@ pub struct Config {
     /// whole picture.
     #[serde(default)]
     pub zone: Vec<[f32; 2]>,
-    /// `[[x, y], [x, y]]` in 0..1 (kind line).
+    /// `[[x, y], [x, y]]` in 0..1 (kind line; kind barrier, where one way over it is wrong).
     #[serde(default)]
     pub line: Vec<[f32; 2]>,
-    /// Kind line. Default both.
+    /// Kind line: which way counts. Kind barrier: the right way. Default both.
     #[serde(default)]
     pub direction: Direction,
-    /// Default `person`; fire-lane: car, truck, bus, motorcycle; seen has none, and needs some.
+    /// Default `person`; fire-lane, barrier and stay: car, truck, bus, motorcycle; seen has none, and needs
+    /// some.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// Vehicles that count, by what they are to the site: `resident`, `visitor`, `staff`, `unknown` (on no
+    /// list), `unread` (no plate could be read), `expired` (its time is over), `attention`. Default barrier:
+    /// unknown, unread, expired, attention; stay: those and visitor; fire-lane: all.
+    #[serde(default)]
+    pub vehicles: Vec<VehicleStanding>,
     /// What it takes to begin, 0..1; who has begun counts while he is followed, however weakly he is
     /// seen. Default 0.5.
     #[serde(default = "min_score")]
@@ -79,7 +90,8 @@ pub struct Config {
     /// around a group). Default 1.
     #[serde(default = "max_size")]
     pub max_size: f32,
-    /// Seconds until it counts. Default intrusion 0, loiter 60, crowd 2, fire-lane 120, fallen 20, seen 2.
+    /// Seconds until it counts. Default intrusion 0, loiter 60, crowd 2, fire-lane 120, fallen 20, seen
+    /// 2, barrier 0, stay 7200.
     #[serde(default)]
     pub dwell_s: Option<f64>,
     /// Kind crowd. Default 5.
@@ -154,11 +166,12 @@ impl Config {
     /// Likewise, in seconds.
     pub fn dwell_s(&self) -> f64 {
         let default = match self.kind {
-            RuleKind::Intrusion | RuleKind::Line | RuleKind::Waterside => 0.0,
+            RuleKind::Intrusion | RuleKind::Line | RuleKind::Waterside | RuleKind::Barrier => 0.0,
             RuleKind::Crowd | RuleKind::Seen => 2.0,
             RuleKind::Fallen => 20.0,
             RuleKind::Loiter => 60.0,
             RuleKind::FireLane => 120.0,
+            RuleKind::Stay => 7_200.0,
         };
         self.dwell_s.unwrap_or(default)
     }
@@ -173,7 +186,7 @@ impl Config {
     pub(super) fn counts(&self, label: &str) -> bool {
         if self.labels.is_empty() {
             return match self.kind {
-                RuleKind::FireLane => ["car", "truck", "bus", "motorcycle"].contains(&label),
+                RuleKind::FireLane | RuleKind::Barrier | RuleKind::Stay => has_plate(label),
                 RuleKind::Intrusion
                 | RuleKind::Line
                 | RuleKind::Loiter
@@ -184,6 +197,30 @@ impl Config {
             };
         }
         self.labels.iter().any(|wanted| wanted == label)
+    }
+
+    /// Whether it tells vehicles apart by their plates.
+    pub fn may_read_plates(&self) -> bool {
+        matches!(self.kind, RuleKind::FireLane | RuleKind::Barrier | RuleKind::Stay)
+    }
+
+    /// Whether it is nothing without plates.
+    pub fn needs_plates(&self) -> bool {
+        matches!(self.kind, RuleKind::Barrier | RuleKind::Stay) || !self.vehicles.is_empty()
+    }
+
+    /// Whether a vehicle counts that is this to the site; none: that is not known yet.
+    pub(super) fn counts_standing(&self, standing: Option<VehicleStanding>) -> bool {
+        use VehicleStanding::{Attention, Expired, Unknown, Unread, Visitor};
+        let counts = match (self.vehicles.as_slice(), self.kind) {
+            ([], RuleKind::Barrier) => &[Unknown, Unread, Expired, Attention][..],
+            ([], RuleKind::Stay) => &[Unknown, Unread, Expired, Attention, Visitor],
+            ([], _) => return true,
+            (named, _) => named,
+        };
+        // Whose time is over is as unknown as anybody, from that second on.
+        let is_over = standing == Some(Expired) && counts.contains(&Unknown);
+        is_over || standing.is_some_and(|standing| counts.contains(&standing))
     }
 
     /// Whether a box of this size (share of the picture) can be one of the things looked for.
@@ -202,13 +239,19 @@ impl Config {
             RuleKind::Waterside => Kind::Waterside,
             RuleKind::Fallen => Kind::Fallen,
             RuleKind::Seen => Kind::Seen,
+            RuleKind::Barrier => Kind::Barrier,
+            RuleKind::Stay => Kind::Stay,
         }
     }
 
     /// Without postures.
     pub(super) fn severity(&self) -> Severity {
         self.severity.unwrap_or(match self.kind {
-            RuleKind::Loiter | RuleKind::Crowd | RuleKind::Waterside => Severity::NOTICE,
+            RuleKind::Loiter
+            | RuleKind::Crowd
+            | RuleKind::Waterside
+            | RuleKind::Barrier
+            | RuleKind::Stay => Severity::NOTICE,
             RuleKind::Intrusion
             | RuleKind::Line
             | RuleKind::FireLane
@@ -249,12 +292,15 @@ impl Config {
             RuleKind::Line => {
                 (points != 2).then(|| format!("{points} points; expected two, [[x, y], [x, y]]"))
             }
+            RuleKind::Barrier => (points != 0 && points != 2)
+                .then(|| format!("{points} points; expected two, [[x, y], [x, y]], or none")),
             RuleKind::Intrusion
             | RuleKind::Loiter
             | RuleKind::Crowd
             | RuleKind::FireLane
             | RuleKind::Waterside
             | RuleKind::Fallen
+            | RuleKind::Stay
             | RuleKind::Seen => (points != 0)
                 .then(|| "only kind = \"line\" has a line; did you mean `zone`?".to_owned()),
         }
@@ -272,6 +318,17 @@ impl Config {
             problems.push(("labels", message.into()));
         }
         problems.extend(self.problem_of_line().map(|problem| ("line", problem)));
+        if self.kind == RuleKind::Barrier
+            && (self.line.is_empty() != (self.direction == Direction::Both))
+        {
+            let message =
+                "kind = \"barrier\" has `line` and `direction` (the right way over it), or neither";
+            problems.push(("direction", message.into()));
+        }
+        if !self.vehicles.is_empty() && !self.may_read_plates() {
+            let message = "only kinds fire-lane, barrier and stay tell vehicles apart";
+            problems.push(("vehicles", message.into()));
+        }
         if self.line.iter().flatten().any(|v| !(0.0..=1.0).contains(v)) {
             problems.push(("line", "a point lies outside 0..1 of the picture".into()));
         }

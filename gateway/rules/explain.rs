@@ -7,7 +7,7 @@ use super::{
     watch::{Role, Watch},
     zone::masked,
 };
-use crate::domain::{Track, TrackFrame};
+use crate::domain::{Track, TrackFrame, VehicleStanding};
 
 impl Watch {
     /// What this rule makes of each track, in the order of the tracks. To be called after `observe`.
@@ -72,6 +72,11 @@ impl Watch {
         {
             return "does not lie, or not for three looks".into();
         }
+        if rule.needs_plates() && !known.is_some_and(|thing| self.counts_vehicle(thing, at)) {
+            let standing = known.and_then(|thing| self.standing_of(thing, at));
+            let standing = standing.map_or("not known yet", VehicleStanding::as_str);
+            return format!("a vehicle that is {standing}");
+        }
         let stayed = known.map_or(0.0, |thing| at.duration_since(self.since(thing)).as_secs_f64());
         let dwell = rule.dwell_ms() as f64 / 1000.0;
         // What each thing must do for the dwell; of a crowd the number must last, and `state` says so.
@@ -79,7 +84,9 @@ impl Watch {
             RuleKind::Crowd => None,
             RuleKind::FireLane => Some("stands"),
             RuleKind::Fallen => Some("lies"),
-            RuleKind::Intrusion
+            RuleKind::Barrier
+            | RuleKind::Stay
+            | RuleKind::Intrusion
             | RuleKind::Line
             | RuleKind::Loiter
             | RuleKind::Waterside

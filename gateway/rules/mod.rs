@@ -9,10 +9,13 @@ pub mod tuning;
 mod watch;
 mod zone;
 
+use std::sync::Arc;
+
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::domain::{
     Body, Finding, LookArea, Now, Observation, Posture, RuleId, SourceId, StandingThing,
+    VehicleLists,
 };
 
 pub use config::{Config, Direction, RuleKind};
@@ -35,7 +38,9 @@ pub fn look_area(rules: &[Config], camera: &SourceId, masks: &Masks) -> Option<L
         rule.cameras.is_empty() || rule.cameras.iter().any(|id| id == camera.as_str())
     };
     let rules: Vec<&Config> = rules.iter().filter(watches).collect();
-    if rules.is_empty() || rules.iter().any(|rule| rule.kind == RuleKind::Line) {
+    if rules.is_empty()
+        || rules.iter().any(|rule| rule.kind == RuleKind::Line || !rule.line.is_empty())
+    {
         return None;
     }
     let zones: Vec<Zone> = rules.iter().map(|rule| Zone::new(&rule.zone)).collect();
@@ -51,6 +56,14 @@ pub fn wants_crop(rules: &[Config], camera: &SourceId) -> bool {
     rules.iter().any(|rule| rule.confirm_crop && watches(rule))
 }
 
+/// Whether a rule of this camera tells vehicles apart by their plates.
+pub fn wants_plates(rules: &[Config], camera: &SourceId) -> bool {
+    let watches = |rule: &Config| {
+        rule.cameras.is_empty() || rule.cameras.iter().any(|id| id == camera.as_str())
+    };
+    rules.iter().any(|rule| rule.may_read_plates() && watches(rule))
+}
+
 /// Things that stand and are kept for the next start, at most.
 const STANDING_THINGS_MAX: usize = 10_000;
 
@@ -59,6 +72,8 @@ pub struct Rules {
     watches: Vec<Watch>,
     /// Gauges and postures; how urgent a camera's findings are depends on the posture.
     pub rain: rain::Rain,
+    /// Whose vehicles are known.
+    pub lists: Arc<VehicleLists>,
 }
 
 impl Rules {
@@ -72,7 +87,7 @@ impl Rules {
                 }
             }
         }
-        Self { watches, rain: rain::Rain::default() }
+        Self { watches, rain: rain::Rain::default(), lists: Arc::default() }
     }
 
     /// The configuration changed. A rule of the same kind on the same camera goes on with its state;
@@ -111,6 +126,7 @@ impl Rules {
         let posture = (self.rain.holds(Posture::Flood), self.rain.holds(Posture::KeyPeriod));
         for watch in self.watches.iter_mut().filter(|watch| watch.camera == observation.source) {
             watch.posture = posture;
+            watch.lists.clone_from(&self.lists);
             watch.observe(observation.stamp, frame, findings);
         }
     }
@@ -163,7 +179,11 @@ mod tests {
                 origin: bbox.foot(),
                 shown_in_crop: false,
             };
-            let body = Body::Tracks(TrackFrame { tracks: vec![track], picture: None });
+            let body = Body::Tracks(TrackFrame {
+                tracks: vec![track],
+                picture: None,
+                vehicles: Vec::new(),
+            });
             let source = SourceId::from(*id);
             let observation = Observation { source, stamp: Stamp::of_gateway(now), body };
             rules.observe(&observation, &mut findings);

@@ -21,11 +21,15 @@ mod tests_lines;
 mod tests_roles;
 #[cfg(test)]
 mod tests_things;
+#[cfg(test)]
+mod tests_vehicles;
 mod thing_state;
+mod vehicles;
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, VecDeque},
+    sync::Arc,
 };
 
 use geo::Polygon;
@@ -37,7 +41,7 @@ use super::{
     zone::{Zone, crossing, masked, polygon},
 };
 use crate::domain::{
-    Finding, Now, RuleId, Schedule, SourceId, Stamp, StandingThing, Track, TrackFrame,
+    Finding, Now, RuleId, Schedule, SourceId, Stamp, StandingThing, Track, TrackFrame, VehicleLists,
 };
 use fell::FallenPeople;
 use happening::{EndCause, Ended, HIDDEN_FOR, Happening};
@@ -94,6 +98,8 @@ pub(super) struct Watch {
     pub(super) ended: Option<Ended>,
     /// Whether flood holds now, and key period.
     pub(super) posture: (bool, bool),
+    /// Whose vehicles are known.
+    pub(super) lists: Arc<VehicleLists>,
     /// Width of the pictures for one of their height.
     aspect: f32,
     /// Kind fallen: who is taken for an animal.
@@ -120,6 +126,7 @@ impl Watch {
             happening: None,
             ended: None,
             posture: (false, false),
+            lists: Arc::default(),
             aspect: lying::USUAL_ASPECT,
             fallen: FallenPeople::default(),
         }
@@ -277,6 +284,9 @@ impl Watch {
             let foot = known.or(before);
             let foot = foot.unwrap_or(if is_new(track) { track.origin } else { track.bbox.foot() });
             thing.seen(track, at);
+            if self.rule.may_read_plates() {
+                Self::see_vehicle(&self.rule, thing, (frame, track), (foot, at));
+            }
             thing.lying.seen(track.bbox, self.aspect, at);
             if fits {
                 let sure = track.shown_in_crop || !self.rule.confirm_crop;
@@ -363,11 +373,12 @@ impl Watch {
             RuleKind::Fallen => {
                 thing.lying.since().is_some_and(|since| at.duration_since(since) >= dwell)
             }
-            RuleKind::FireLane
-            | RuleKind::Intrusion
-            | RuleKind::Loiter
-            | RuleKind::Waterside
-            | RuleKind::Seen => at.duration_since(self.since(thing)) >= dwell,
+            RuleKind::FireLane | RuleKind::Barrier | RuleKind::Stay => {
+                at.duration_since(self.since(thing)) >= dwell && self.counts_vehicle(thing, at)
+            }
+            RuleKind::Intrusion | RuleKind::Loiter | RuleKind::Waterside | RuleKind::Seen => {
+                at.duration_since(self.since(thing)) >= dwell
+            }
         };
         let is_news = |thing: &ThingState| {
             thing.role == Role::Waits && thing.admitted && thing.last_at == at && fulfils(thing)
@@ -382,9 +393,12 @@ impl Watch {
             RuleKind::FireLane => thing.since.max(thing.stands_since()),
             RuleKind::Crowd => self.enough_since.unwrap_or(thing.last_at),
             RuleKind::Fallen => thing.lying.since().unwrap_or(thing.last_at),
-            RuleKind::Intrusion | RuleKind::Loiter | RuleKind::Waterside | RuleKind::Seen => {
-                thing.since
-            }
+            RuleKind::Intrusion
+            | RuleKind::Loiter
+            | RuleKind::Waterside
+            | RuleKind::Seen
+            | RuleKind::Barrier
+            | RuleKind::Stay => thing.since,
         }
     }
 

@@ -24,6 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// The part of `/readyz`.
 const PART: &str = "site.d";
+/// And of the list of vehicles, of which so many wrong lines are named.
+const LIST_PART: &str = "vehicles";
+const LINES_MAX: usize = 10;
 
 #[derive(Serialize, Deserialize)]
 struct ReloadRequest {
@@ -75,6 +78,7 @@ pub(super) async fn say(shared: &Shared, config: &Config) {
         }
         None => shared.readiness.clear(PART),
     }
+    say_lines(shared, config);
     let text = why
         .as_ref()
         .map_or("all of it is in effect".to_owned(), |why| clean_cut(why, REASON_CHARS_MAX));
@@ -82,6 +86,20 @@ pub(super) async fn say(shared: &Shared, config: &Config) {
         Fault { kind: Kind::DeviceFault, broken: why.is_some(), text: format!("{PART}: {text}") };
     let said = Observation::of_gateway(PART.into(), shared.clock.now(), Body::Fault(fault));
     let _ = shared.envelopes.send(Envelope::unacknowledged(said)).await;
+}
+
+/// Says which lines of the list of vehicles do not count, at a start; a reload with such a list is refused.
+fn say_lines(shared: &Shared, config: &Config) {
+    let wrong = config.vehicles.as_ref().map(|vehicles| vehicles.wrong_lines.as_slice());
+    let Some(lines) = wrong.filter(|lines| !lines.is_empty()) else {
+        return shared.readiness.clear(LIST_PART);
+    };
+    let first: Vec<String> = lines.iter().take(LINES_MAX).map(usize::to_string).collect();
+    let more = if lines.len() > LINES_MAX { ", …" } else { "" };
+    let (count, first) = (lines.len(), first.join(", "));
+    let text = format!("{count} lines of the list are wrong and do not count: {first}{more}");
+    tracing::error!(text, "vehicles: the other lines count");
+    shared.readiness.note(LIST_PART, &text);
 }
 
 /// Writes into the journal who applied what, where it does not know yet.

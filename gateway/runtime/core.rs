@@ -1,4 +1,5 @@
-//! The functional core: rules and desk as one value, an observation in, its effects out. Pure.
+//! The functional core: rules and desk as one value, an observation in, its effects out. Pure, but for the seal of a
+//! plate.
 
 #[cfg(test)]
 mod tests;
@@ -9,10 +10,15 @@ use std::collections::HashMap;
 
 use jiff::tz::TimeZone;
 
-use super::from_config::{directory, event_context, gauges, masks, rules, weather};
+use super::{
+    from_config::{directory, event_context, gauges, masks, rules, vehicle_lists, weather},
+    plate_seals::PlateSeals,
+};
 use crate::{
     config::Config,
-    domain::{Body, EventContext, IdMint, Now, Observation, RainView, SourceId, StandingThing},
+    domain::{
+        Body, EventContext, Finding, IdMint, Now, Observation, RainView, SourceId, StandingThing,
+    },
     incident::{Desk, Effects},
     rules::{Rules, rule_key},
     store::Restored,
@@ -27,6 +33,8 @@ pub(super) struct Core {
     /// Ids of gauges by the name that each gives itself.
     devices: HashMap<SourceId, SourceId>,
     timezone: TimeZone,
+    /// What stands between the two, for plates.
+    pub(super) seals: PlateSeals,
 }
 
 impl Core {
@@ -35,7 +43,9 @@ impl Core {
         let timezone = context.timezone.clone();
         let mut rules = Rules::new(&rules(config), &masks(config), &timezone);
         rules.rain.configure(weather(config), &timezone, now, &mut Vec::new());
-        Self { rules, desk: Desk::new(directory(config), ids), devices: gauges(config), timezone }
+        rules.lists = vehicle_lists(config);
+        let (devices, seals) = (gauges(config), PlateSeals::default());
+        Self { rules, desk: Desk::new(directory(config), ids), devices, timezone, seals }
     }
 
     /// Takes over what the journal holds: presses, replies, open incidents, and the rain of the last day.
@@ -78,7 +88,10 @@ impl Core {
         let named = gauge.map(|id| Observation { source: id.clone(), ..observation.clone() });
         let observation = named.as_ref().unwrap_or(observation);
         self.rules.observe(observation, &mut findings);
-        self.desk.apply(now, observation, findings)
+        let notes = self.seals.seal(&mut findings);
+        let mut effects = self.desk.apply(now, observation, findings);
+        effects.entries.extend(notes);
+        effects
     }
 
     /// Takes another configuration: its rules, masks, schedules and sources count from now on.
@@ -88,14 +101,23 @@ impl Core {
         self.rules.replace(&rules(config), &masks(config), &zone, &mut findings);
         self.rules.rain.configure(weather(config), &zone, now, &mut findings);
         self.desk.set_directory(now, directory(config));
+        self.rules.lists = vehicle_lists(config);
+        self.seals.configure(config);
         (self.devices, self.timezone) = (gauges(config), zone);
-        self.desk.tick(now, findings)
+        self.ticked(now, findings)
     }
 
     /// To be called a few times a second: lets time pass for rules and desk.
     pub(super) fn tick(&mut self, now: Now) -> Effects {
         let mut findings = Vec::new();
         self.rules.tick(now, &mut findings);
-        self.desk.tick(now, findings)
+        self.ticked(now, findings)
+    }
+
+    fn ticked(&mut self, now: Now, mut findings: Vec<Finding>) -> Effects {
+        let notes = self.seals.seal(&mut findings);
+        let mut effects = self.desk.tick(now, findings);
+        effects.entries.extend(notes);
+        effects
     }
 }

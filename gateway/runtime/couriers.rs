@@ -98,6 +98,7 @@ impl Couriers {
                     circuit: circuit.clone(),
                     levels: config.levels().to_vec(),
                     roles: config.roles().to_vec(),
+                    send_plates: config.sends_plates(),
                     links: config
                         .links()
                         .map(|link_for| SinkLinks { link_for, links: parts.links.clone() }),

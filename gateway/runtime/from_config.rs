@@ -12,7 +12,7 @@ use crate::{
     config::{ButtonConfig, Config},
     domain::{
         Calendar, DeviceInfo, EventContext, LookArea, Persons, Place, SourceId, SourceInfo,
-        SourceKind, name_key,
+        SourceKind, VehicleLists, name_key,
     },
     incident::{Directory, Limits, PresencePlace, Remembers},
     rules::{
@@ -65,12 +65,21 @@ pub(super) fn look_areas(config: &Config) -> LookAreas {
         let id = SourceId::from(camera.id.as_str());
         let area = asks(camera).then(|| rules::look_area(&rules, &id, &camera.mask)).flatten();
         let area = match rules::wants_crop(&rules, &id) {
-            true => area.unwrap_or_else(LookArea::everywhere).with_crop(),
+            true => Some(area.unwrap_or_else(LookArea::everywhere).with_crop()),
+            false => area,
+        };
+        let area = match config.vehicles.is_some() && rules::wants_plates(&rules, &id) {
+            true => area.unwrap_or_else(LookArea::everywhere).with_plates(),
             false => area?,
         };
         Some((id, Arc::new(area)))
     };
     config.cameras.iter().filter_map(area).collect()
+}
+
+/// Whose vehicles are known.
+pub(super) fn vehicle_lists(config: &Config) -> Arc<VehicleLists> {
+    Arc::new(config.vehicles.as_ref().map(|one| one.lists.clone()).unwrap_or_default())
 }
 
 /// Ids of gauges by the name that each gives itself.

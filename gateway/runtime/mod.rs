@@ -39,6 +39,7 @@ mod map_facts;
 mod one_entry;
 mod outbox;
 mod picture_file;
+mod plate_seals;
 mod platform_doors;
 mod platforms;
 mod presence;

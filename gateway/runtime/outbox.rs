@@ -78,6 +78,10 @@ impl Outbox for StoreOutbox {
         (aside.emergencies, aside.others)
     }
 
+    fn open_plate(&self, sealed: &str) -> Option<String> {
+        self.store.open_plate(sealed)
+    }
+
     async fn settle(&self, settled: Settled) {
         let (sink, change) = (settled.sink.clone(), settled.change);
         let (store, held) = (self.store.clone(), self.held.clone());

@@ -12,10 +12,11 @@ use super::{
     core::Core,
     evidence_worker::EvidenceWorker,
     from_config::{dialects, event_context, look_areas, wake_plan},
+    plate_seals::PlateSeals,
 };
 use crate::{
     base::{Registry, SimulatedClock, lock},
-    camera::{Nudges, Player, Rings, WakePlan, camera_ring},
+    camera::{Nudges, PlateWatch, Player, Rings, WakePlan, camera_ring},
     config::Config,
     domain::{
         Body, Clock, DeviceTable, Entry, EventContext, IdMint, Look, Meter, Metric, Observation,
@@ -127,18 +128,22 @@ pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String
         pace: speed.map(|speed| (Instant::now(), start, speed)),
         clock,
         detector,
+        plates: PlateWatch::new(config.models_dir.clone(), config.library.clone()),
         wakes: wake_plan(&config),
         explain,
         output,
         played: Played::default(),
     };
+    run.core.seals = PlateSeals::of(&opened.store, &config);
     run.core.desk.without_limits();
     run.core.desk.restore_devices(run.clock.now(), DeviceTable::default());
     run.play(&mut players, &signals)?;
     run.advance(run.clock.now().wall + AFTER + longest_clip(&config))?;
     let mut played = std::mem::take(&mut run.played);
+    let trouble = run.plates.trouble().map(str::to_owned);
     drop(run);
     played.poor = players.iter().filter_map(|player| poverty(player, &registry)).collect();
+    played.poor.extend(trouble);
     opened.store.close_blocking().map_err(|error| error.to_string())?;
     Ok(played)
 }
@@ -212,6 +217,7 @@ struct ReplayRun<'t> {
     /// Real start, simulated start, and how many times real.
     pace: Option<(Instant, Timestamp, f64)>,
     detector: Option<Detector>,
+    plates: PlateWatch,
     wakes: WakePlan,
     explain: Option<SourceId>,
     output: ReplayOutput<'t>,
@@ -278,8 +284,9 @@ impl ReplayRun<'_> {
     fn look(&mut self, player: &mut Player, look: Look) -> Result<(), String> {
         let Some(detector) = &mut self.detector else { return Ok(()) };
         self.played.pictures += u64::from(look.picture.is_some());
-        let observation =
-            player.observe(look, detector, self.clock.now()).map_err(|error| error.to_string())?;
+        let observation = player
+            .observe(look, (detector, &mut self.plates), self.clock.now())
+            .map_err(|error| error.to_string())?;
         let Some(observation) = observation else { return Ok(()) };
         self.tell_tracks(player, &observation);
         self.apply(&observation)?;

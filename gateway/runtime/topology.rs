@@ -33,6 +33,7 @@ use super::{
     ingress::{BoundListeners, Ingress, warn_if_plain},
     junction::Junction,
     links,
+    plate_seals::PlateSeals,
     platform_doors::Platforms,
     presence,
     reload::{Reread, RunningGateway},
@@ -50,7 +51,7 @@ use crate::{
     incident::{Effects, EvidenceJob},
     media::tune_allocator,
     sources::presence::PresenceTally,
-    store::{self, Opened, Restored},
+    store::{self, Opened, Restored, Store},
 };
 
 /// Observations between sources and the junction. When it is full, a source waits, and its device too.
@@ -171,7 +172,7 @@ impl Parts {
         let context = event_context(&config);
         let readiness = Readiness::default();
         let client_ids = ClientIds::open(&config.data.path, is_new, &readiness);
-        let (core, begun) = core_as_before(&config, &context, clock.now(), restored);
+        let (core, begun) = core_as_before((&config, &store), &context, clock.now(), restored);
 
         let (stop_sender, stop) = watch::channel(false);
         let (envelopes, inbox) = mpsc::channel(ENVELOPES_MAX);
@@ -290,12 +291,13 @@ impl Parts {
 
 /// Rules and desk, with what the journal and the tables beside it know; and what they do first.
 fn core_as_before(
-    config: &Config,
+    (config, store): (&Config, &Store),
     context: &EventContext,
     now: Now,
     restored: Restored,
 ) -> (Core, Effects) {
     let mut core = Core::new(config, context, now, IdMint::new(rand::random()));
+    core.seals = PlateSeals::of(store, config);
     core.desk.restore_devices(now, device_table::read(&config.data.path));
     core.rules.restore_standing(now.wall, &standing_table::read(&config.data.path));
     let begun = core.restore(now, restored);

@@ -42,6 +42,8 @@ pub struct Courier<S, O> {
     pub levels: Vec<Level>,
     /// Only cases for which somebody of these was on duty; empty: all.
     pub roles: Vec<DutyRole>,
+    /// It may have whole plates.
+    pub send_plates: bool,
     /// For sinks whose texts have one.
     pub links: Option<SinkLinks>,
 }
@@ -116,7 +118,10 @@ impl<S: Sink, O: Outbox> Courier<S, O> {
         if !levels::is_meant(&self.levels, record) || !roles::is_meant(&self.roles, record) {
             return Ok(Done::Passed);
         }
-        let event = self.context.event(&due.record);
+        let mut event = self.context.event(&due.record);
+        if self.send_plates {
+            event.data.with_plates(&due.record.incident, |sealed| self.outbox.open_plate(sealed));
+        }
         let back_off = || {
             let wait = backoff(BACKOFF_MS_FIRST, due.tried.tries);
             NotYet::Failed { wait_ms: u64::try_from(wait.as_millis()).unwrap_or(BACKOFF_MS_MAX) }

@@ -28,6 +28,9 @@ pub struct Config {
     /// `officer`, `auxiliary`, `worker`; where it had nobody at all on duty, every case. Default all cases.
     #[serde(default)]
     pub roles: Vec<DutyRole>,
+    /// Plates of vehicles leave whole, and not masked: for who may have them. Default false.
+    #[serde(default)]
+    pub send_plates: bool,
 }
 
 pub struct JsonlSink {
@@ -97,6 +100,7 @@ mod tests {
             path: path.clone(),
             levels: Vec::new(),
             roles: Vec::new(),
+            send_plates: false,
         });
         let delivery = Delivery {
             event_id: "1".into(),

@@ -120,6 +120,18 @@ impl Config {
         }
     }
 
+    /// Whole plates may leave by it.
+    pub fn sends_plates(&self) -> bool {
+        match self {
+            Self::Http(config) => config.send_plates,
+            Self::Jsonl(config) => config.send_plates,
+            Self::Mqtt(config) => config.send_plates,
+            // A lamp in a street, a group of a chat, a form of somebody else: masked.
+            Self::Answer(_) | Self::Profile(_) | Self::Webhook(_) => false,
+            Self::Speaker(config) => config.announce.iter().any(|one| one.say_plates),
+        }
+    }
+
     /// Who gets the links of its texts, if it may have any: events themselves carry none, they are for
     /// everybody.
     pub fn links(&self) -> Option<LinkFor> {

@@ -50,6 +50,9 @@ pub struct Config {
     /// `officer`, `auxiliary`, `worker`; where it had nobody at all on duty, every case. Default all cases.
     #[serde(default)]
     pub roles: Vec<DutyRole>,
+    /// Plates of vehicles leave whole, and not masked: for who may have them. Default false.
+    #[serde(default)]
+    pub send_plates: bool,
 }
 
 fn timeout_s() -> u64 {

@@ -46,6 +46,10 @@ pub trait Outbox: Clone + Send + Sync + 'static {
     fn passed(&self, sink: &SinkId, lane: Option<Lane>);
     /// How much of this sink's is set aside: records of emergencies, and all else.
     fn set_aside(&self, sink: &SinkId) -> (usize, usize);
+    /// A plate of a record, whole; none: its days are over.
+    fn open_plate(&self, _sealed: &str) -> Option<String> {
+        None
+    }
     /// Of a record, or of a piece: `change` is its `seq`.
     fn settle(&self, settled: Settled) -> impl Future<Output = ()> + Send;
 }

@@ -35,6 +35,7 @@ pub(super) const NAMES: &[&str] = &[
     "place",
     "began_at",
     "changed_at",
+    "plate",
     "presses",
     "things",
     "news",
@@ -315,6 +316,7 @@ fn value(name: &str, event: &Event, say: &str) -> String {
             .unwrap_or_default(),
         "told_phone" => of_escalation(data, "phone"),
         "things" => text("things_total").unwrap_or_default(),
+        "plate" => data.plates().join("、"),
         "news" => {
             let news = data.detail.get("news").and_then(Value::as_array);
             news.map(|ids| ids.len().to_string()).unwrap_or_default()

@@ -231,6 +231,7 @@ fn start(lane: Lane, answer: Answer) -> World {
         circuit,
         levels: Vec::new(),
         roles: Vec::new(),
+        send_plates: false,
         links: None,
     };
     tokio::spawn(courier.run());

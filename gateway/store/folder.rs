@@ -35,6 +35,7 @@ const OUR_NAMES: &[&str] = &[
     "keys",
     "lock",
     "login-failures",
+    "plate-keys",
     "platforms",
     "quarantine",
     "reserve",
@@ -103,6 +104,10 @@ impl DataFolder {
     /// The key of signed links.
     pub(super) fn keys(&self) -> PathBuf {
         self.root.join("keys")
+    }
+    /// Keys of plates, a day and number of days each; never in a backup.
+    pub(super) fn plate_keys(&self) -> PathBuf {
+        self.root.join("plate-keys")
     }
     /// Evidence that is kept whatever its age.
     pub(super) fn holds(&self) -> PathBuf {

@@ -38,6 +38,7 @@ mod open;
 mod originals;
 mod own_keys;
 mod package;
+mod plates;
 mod recover;
 mod restored;
 mod retain;

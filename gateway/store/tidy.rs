@@ -89,6 +89,15 @@ impl Store {
         if let Err(error) = self.inner.shared.holds.forget_over(now.wall) {
             tracing::warn!(%error, "holds that are over could not be taken off their file");
         }
+        match self.forget_plates(now.wall) {
+            Ok(0) => {}
+            Ok(keys) => {
+                tracing::info!(keys, "plates: the days of some are over; nobody opens them again")
+            }
+            Err(error) => {
+                tracing::error!(%error, "keys of plates whose days are over could not be destroyed")
+            }
+        }
         let rules = lock(&self.inner.keep).clone();
         let is_past = |piece: &Leaving, days: u32| {
             // One that was made under a wrong clock is of no age: only the bound in bytes ends it.

@@ -12,6 +12,9 @@ pub struct Catalog {
     /// Its models; those marked default are in the order in which they are tried.
     #[serde(rename = "model")]
     pub models: Vec<ModelSpec>,
+    /// What reads plates; none is a default.
+    #[serde(rename = "plate", default)]
+    pub plates: Vec<PlatePart>,
 }
 
 /// One model.
@@ -58,6 +61,47 @@ pub struct ModelSpec {
     /// Whether this entry is itself the 8-bit variant of one of the catalogue.
     #[serde(skip)]
     pub is_int8: bool,
+}
+
+/// What one of them does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlateRole {
+    /// A vehicle's part of the picture in, four corners of its plate out.
+    Finder,
+    /// The strip between the corners in, a plate out: fast, and blind for 警, 学, 挂 and 应急.
+    Reader,
+    /// Reads any Chinese text: special plates, and those in two rows.
+    SecondReader,
+}
+
+/// `[[plate]]` of the catalogue. None is a default: a site fetches them by its own decision.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlatePart {
+    /// For messages.
+    pub name: String,
+    /// What it does; each role is there once.
+    pub role: PlateRole,
+    /// Relative to `cache/` beside the catalogue.
+    pub file: PathBuf,
+    /// Of the file, lower-case hex.
+    pub sha256: String,
+    /// Of the file.
+    #[serde(default)]
+    pub bytes: u64,
+    /// SPDX id, as the package declares it.
+    #[serde(default)]
+    pub licence: String,
+    /// What a site should know of it before it fetches it.
+    #[serde(default)]
+    pub note: String,
+    /// Where it comes from.
+    #[serde(default)]
+    pub source: String,
+    /// What a reader knows, in the order of its output; empty: it stands in the file itself.
+    #[serde(default)]
+    pub characters: String,
 }
 
 /// Another file that is right for a model.
@@ -247,28 +291,35 @@ impl ModelSpec {
     /// Its file, if it is there and is what the catalogue says; the error is one sentence.
     pub fn verify(&self, models: &Path) -> Result<PathBuf, String> {
         let path = self.path(models);
-        let bytes = std::fs::read(&path).map_err(|error| {
-            format!(
-                "model {} is not there ({}: {error}); run `gridpost models fetch`",
-                self.name,
-                path.display()
-            )
-        })?;
-        let sha256: String =
-            Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let mut right: Vec<&str> = vec![&self.sha256];
         right.extend(self.also.iter().map(|other| other.sha256.as_str()));
-        if right.contains(&sha256.as_str()) {
-            return Ok(path);
-        }
-        let what = if looks_like_a_page(&bytes) { "a web page, and " } else { "" };
-        Err(format!(
-            "model file {} is {what}not what the catalogue says ({} bytes, sha256 {sha256}, expected {}); remove it and run `gridpost models fetch`",
-            path.display(),
-            bytes.len(),
-            right.join(" or ")
-        ))
+        right_file(&self.name, &path, &right, "gridpost models fetch")?;
+        Ok(path)
     }
+}
+
+/// Whether the file of the model with this name is one of those that are right, by their sha256; the error is
+/// one sentence, with the command that `fetches` it.
+pub(super) fn right_file(
+    name: &str,
+    path: &Path,
+    right: &[&str],
+    fetches: &str,
+) -> Result<(), String> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        format!("model {name} is not there ({}: {error}); run `{fetches}`", path.display())
+    })?;
+    let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    if right.contains(&sha256.as_str()) {
+        return Ok(());
+    }
+    let what = if looks_like_a_page(&bytes) { "a web page, and " } else { "" };
+    Err(format!(
+        "model file {} is {what}not what the catalogue says ({} bytes, sha256 {sha256}, expected {}); remove it and run `{fetches}`",
+        path.display(),
+        bytes.len(),
+        right.join(" or ")
+    ))
 }
 
 /// What a network's sign-in page leaves where a model was to be.

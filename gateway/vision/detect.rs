@@ -1,6 +1,7 @@
 //! The detector: with its providers the only home of ort. A missing or wrong library or model is one clear sentence.
 
 mod library;
+pub(super) mod network;
 mod providers;
 
 use std::{

@@ -13,6 +13,7 @@ mod load;
 mod motion;
 mod opinion;
 mod pick;
+mod plates;
 mod preprocess;
 #[cfg(test)]
 mod tests_attention;
@@ -35,6 +36,7 @@ pub use likeness::likeness;
 pub use load::load;
 pub use motion::{Change, Nearness, Scene};
 pub use pick::{Pick, pick};
+pub use plates::{PlateReader, PlateSights, missing as missing_for_plates};
 pub use variant::{OVERFLOWS, Speeds, Variant, choose, fastest_ms, measure, multiplies_bytes};
 pub use view_check::{CameraFault, ViewCheck, is_blank};
 

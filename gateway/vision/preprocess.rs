@@ -1,6 +1,8 @@
 //! A picture becomes the numbers that a model wants: resized, normalised, in its layout. Pure.
 
 use gridpost_pixels::{Order, Target};
+// For what lies within four corners (`plates/`).
+pub(super) use gridpost_pixels::{Quad, Strip, warp};
 
 use super::catalog::{Color, Input, Layout, Resize};
 use crate::domain::{Area, Bbox, Picture};

@@ -20,7 +20,7 @@ ARCHITECTURES = {"x86-64": "amd64", "AArch64": "arm64"}
 CONFIG = [("packaging/deb/gridpost.toml", "gridpost.toml"), ("config/buttons.csv", "buttons.csv"),
           ("config/grids/community.geojson", "grids/community.geojson")]
 EXAMPLES = ["buttons.csv", "calendar.csv", "demo.toml", "duty.csv", "emergency-buttons.toml", "flood-season.toml",
-            "police-room.toml", "presence.toml", "routing.csv"]
+            "police-room.toml", "presence.toml", "routing.csv", "vehicles.csv", "vehicles.toml"]
 
 
 class Wrong(Exception):

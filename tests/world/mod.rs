@@ -78,7 +78,7 @@ pub(crate) use hang::HangingFile;
 pub(crate) use listeners::{Grid, Listener};
 pub(crate) use live::{Heard, NUMBERED_S, Viewer, is_key, numbered};
 pub(crate) use load::Load;
-pub(crate) use models::{SSD, fetched, models, models_of, only_the_ssd};
+pub(crate) use models::{SSD, fetched, models, models_of, only_the_ssd, plate_models};
 pub(crate) use odd_camera::OddCamera;
 pub(crate) use onvif::Onvif;
 pub(crate) use phone::{Phone, Screen, form};

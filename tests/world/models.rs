@@ -4,9 +4,11 @@ use std::{
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
 };
 
-use gridpost::vision::{Catalog, ModelSpec};
+use gridpost::vision::{Catalog, ModelSpec, missing_for_plates};
 use tempfile::TempDir;
 
 use super::root;
@@ -56,6 +58,27 @@ pub(crate) fn only_the_ssd() -> bool {
         eprintln!("skipped: this is true of yolox-nano, and only the SSD is here");
     }
     only
+}
+
+/// Whether what reads plates is here. It is no default, so it is fetched for these tests where pip reaches its
+/// index; where it does not, the test says that it has not run.
+pub(crate) fn plate_models() -> bool {
+    static HERE: OnceLock<bool> = OnceLock::new();
+    *HERE.get_or_init(|| {
+        if missing_for_plates(&root().join("models")).is_empty() {
+            return true;
+        }
+        let fetch = Command::new("/usr/bin/python3")
+            .arg(root().join("models/fetch"))
+            .arg("--plates")
+            .output();
+        let missing = missing_for_plates(&root().join("models"));
+        if let Some(why) = missing.first() {
+            let said = fetch.map(|one| String::from_utf8_lossy(&one.stderr).into_owned());
+            eprintln!("NOT RUN: {why}; fetching it: {}", said.unwrap_or_default());
+        }
+        missing.is_empty()
+    })
 }
 
 fn fill(folder: &Path, names: &[&str]) {

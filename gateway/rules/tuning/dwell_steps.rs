@@ -13,8 +13,8 @@ const DWELLS_LONG: [f64; 8] = [90.0, 120.0, 180.0, 240.0, 300.0, 420.0, 600.0, 9
 /// Seconds that a rule of this kind may be told to wait.
 pub(super) fn dwell_steps(kind: RuleKind) -> &'static [f64] {
     match kind {
-        // Who crosses does not stay.
-        RuleKind::Line => &[],
+        // Who crosses does not stay; and what is kept of the past has no plates.
+        RuleKind::Line | RuleKind::Barrier | RuleKind::Stay => &[],
         RuleKind::Intrusion | RuleKind::Waterside | RuleKind::Crowd | RuleKind::Seen => {
             &DWELLS_SHORT
         }

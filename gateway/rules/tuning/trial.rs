@@ -277,7 +277,7 @@ fn observe(
     each: &mut dyn FnMut(Timestamp, &TrackFrame, &[Finding]),
 ) {
     let mono_ms = u64::try_from(at.as_millisecond()).unwrap_or(0);
-    let frame = TrackFrame { tracks, picture: None };
+    let frame = TrackFrame { tracks, picture: None, vehicles: Vec::new() };
     let mut findings: Vec<Finding> = Vec::new();
     watch.observe(Stamp::of_gateway(Now { wall: at, mono_ms }), &frame, &mut findings);
     each(at, &frame, &findings);

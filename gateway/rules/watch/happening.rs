@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Role, ThingState, Watch, millis};
+use super::{Role, ThingState, Watch, millis, vehicles};
 use crate::{
     domain::{
-        Bbox, ClockError, Detail, Finding, ObjectCount, Phase, Shot, Stamp, Thing, ThingReport,
-        Track, TrackFrame,
+        Bbox, ClockError, Finding, ObjectCount, Phase, Shot, Stamp, Thing, ThingReport, Track,
+        TrackFrame, VehicleReport,
     },
     rules::rule_key,
 };
@@ -36,6 +36,8 @@ pub(in crate::rules) struct Happening {
     pub(super) mono_ms: u64,
     /// Ids of the things that were told in it.
     pub(super) members: BTreeSet<u64>,
+    /// What is known of the vehicles among them, by id.
+    pub(super) vehicles: BTreeMap<u64, VehicleReport>,
 }
 
 /// A happening that is over.
@@ -105,6 +107,7 @@ impl Watch {
                 clock: ClockError::of(stamp),
                 mono_ms: stamp.mono_ms,
                 members: BTreeSet::new(),
+                vehicles: BTreeMap::new(),
             });
         }
         self.welcome(stamp, tracks, frame, begins, findings);
@@ -186,6 +189,7 @@ impl Watch {
     ) {
         let at = stamp.at;
         let Some(mut happening) = self.happening.take() else { return };
+        let plate_news = self.take_vehicles(&happening.members, &mut happening.vehicles, at);
         let is_there = |track: &&Track| {
             self.things
                 .get(&track.id)
@@ -198,7 +202,7 @@ impl Watch {
         let lasted = at.duration_since(happening.began_at);
         let lasted_ms = i64::try_from(lasted.as_millis()).unwrap_or(0);
         let longer = lasted_ms - happening.reported_ms >= LONGER_MS;
-        let notable = count > happening.most || longer || !news.is_empty();
+        let notable = count > happening.most || longer || plate_news || !news.is_empty();
         if notable {
             happening.reported_ms = lasted_ms;
         }
@@ -210,6 +214,7 @@ impl Watch {
             things: ThingReport {
                 things: self.report(&happening),
                 news: news.iter().filter_map(|id| self.things.get(id)).map(|one| one.id).collect(),
+                vehicles: happening.vehicles.values().cloned().collect(),
                 ..ThingReport::default()
             },
             shot: frame.picture.clone().map(|picture| Shot {
@@ -254,7 +259,11 @@ impl Watch {
         let lasted = happening.last.duration_since(happening.began_at);
         let why = format!("at most {} at once, for {:.1} s", happening.most, lasted.as_secs_f64());
         let mut finding = Finding {
-            things: ThingReport { things, ..ThingReport::default() },
+            things: ThingReport {
+                things,
+                vehicles: happening.vehicles.values().cloned().collect(),
+                ..ThingReport::default()
+            },
             ..self.finding(&happening, Phase::Ends, lasted, &why)
         };
         if let Some(word) = cause.word() {
@@ -277,14 +286,23 @@ impl Watch {
             rule: Some(self.id.clone()),
             source: self.camera.clone(),
             kind: self.rule.kind_of_incident(),
-            severity: self.rule.severity_in(flood, key_period),
-            title: None,
+            severity: vehicles::severity(
+                &self.rule,
+                &happening.vehicles,
+                self.rule.severity_in(flood, key_period),
+            ),
+            title: vehicles::title(&self.rule, &happening.vehicles),
             began_at: happening.began_at,
             at: happening.last,
             clock: happening.clock.clone(),
             objects: Vec::new(),
-            why: format!("rule {}: {why}{}", self.id, self.rule.why_in(flood, key_period)),
-            detail: Detail::from([("lasted_s".into(), lasted.as_secs().into())]),
+            why: format!(
+                "rule {}: {why}{}{}",
+                self.id,
+                vehicles::why(&happening.vehicles),
+                self.rule.why_in(flood, key_period)
+            ),
+            detail: vehicles::detail(&happening.vehicles, lasted.as_secs()),
             things: ThingReport::default(),
             shot: None,
             notable: false,

@@ -40,7 +40,7 @@ fn check_label(rule: &str, label: &str, rows: &[(f64, &[(u64, f32, f32)])]) -> V
             })
             .collect();
         let now = Now { wall: at, mono_ms: (second * 1000.0) as u64 };
-        let body = Body::Tracks(TrackFrame { tracks, picture: None });
+        let body = Body::Tracks(TrackFrame { tracks, picture: None, vehicles: Vec::new() });
         let mut findings = Vec::new();
         rules.observe(
             &Observation { source: "c".into(), stamp: Stamp::of_gateway(now), body },

@@ -66,7 +66,11 @@ impl World {
     fn frame(&mut self, second: f64, tracks: Vec<Track>) {
         let at = self.start + SignedDuration::from_millis(millis(second));
         let now = Now { wall: at, mono_ms: (second * 1000.0) as u64 };
-        let body = Body::Tracks(TrackFrame { tracks, picture: self.picture.clone() });
+        let body = Body::Tracks(TrackFrame {
+            tracks,
+            picture: self.picture.clone(),
+            vehicles: Vec::new(),
+        });
         let seen = Observation { source: "c".into(), stamp: Stamp::of_gateway(now), body };
         let mut findings = Vec::new();
         self.rules.observe(&seen, &mut findings);

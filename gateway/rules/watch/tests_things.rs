@@ -68,7 +68,7 @@ impl Scene {
         };
         let tracks = seen.iter().map(track).collect();
         let now = Now { wall: at, mono_ms: (second * 1000.0) as u64 };
-        let body = Body::Tracks(TrackFrame { tracks, picture: None });
+        let body = Body::Tracks(TrackFrame { tracks, picture: None, vehicles: Vec::new() });
         let observation = Observation { source: "c".into(), stamp: Stamp::of_gateway(now), body };
         let mut findings = Vec::new();
         self.rules.observe(&observation, &mut findings);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::lying::Lying;
-use crate::domain::{Bbox, RuleId, SourceId, StandingThing, Track};
+use crate::domain::{Bbox, RuleId, SourceId, StandingThing, Track, Vehicle};
 
 /// A thing whose foot stays within this share of its larger side has not moved: boxes tremble, and
 /// become another shape when somebody turns round or sits down.
@@ -81,6 +81,11 @@ pub(in crate::rules) struct ThingState {
     pub(in crate::rules) crossed_at: Option<Timestamp>,
     /// Kind fallen: whether it lies.
     pub(in crate::rules) lying: Lying,
+    /// A vehicle: what is known of it, where plates are read; its plate was read, and that was not told yet.
+    pub(in crate::rules) vehicle: Option<Vehicle>,
+    pub(in crate::rules) plate_is_news: bool,
+    /// Kind barrier: when it drove against the direction.
+    pub(in crate::rules) wrong_way_at: Option<Timestamp>,
 }
 
 impl ThingState {
@@ -107,6 +112,9 @@ impl ThingState {
             closed: false,
             crossed_at: None,
             lying: Lying::default(),
+            vehicle: None,
+            plate_is_news: false,
+            wrong_way_at: None,
         }
     }
 
@@ -133,6 +141,9 @@ impl ThingState {
             closed: thing.closed,
             crossed_at: None,
             lying: Lying::default(),
+            vehicle: None,
+            plate_is_news: false,
+            wrong_way_at: None,
         }
     }
 

@@ -125,7 +125,14 @@ impl Story {
                 origin: bbox.foot(),
                 shown_in_crop: false,
             };
-            self.say(camera, Body::Tracks(TrackFrame { tracks: vec![track], picture: None }));
+            self.say(
+                camera,
+                Body::Tracks(TrackFrame {
+                    tracks: vec![track],
+                    picture: None,
+                    vehicles: Vec::new(),
+                }),
+            );
             self.pass(1);
         }
     }

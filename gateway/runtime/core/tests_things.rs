@@ -98,7 +98,8 @@ impl Story {
             }
         };
         let picture = Some(Picture::of_rgb(4, 4, vec![0; 48], self.now.wall));
-        let frame = TrackFrame { tracks: ids.iter().map(track).collect(), picture };
+        let frame =
+            TrackFrame { tracks: ids.iter().map(track).collect(), picture, vehicles: Vec::new() };
         self.say(Body::Tracks(frame));
         (0..4).for_each(|_| self.pass(250));
     }
@@ -232,7 +233,11 @@ fn frame(ids: &[u64], at: Timestamp) -> Body {
             shown_in_crop: false,
         }
     };
-    Body::Tracks(TrackFrame { tracks: ids.iter().map(track).collect(), picture: None })
+    Body::Tracks(TrackFrame {
+        tracks: ids.iter().map(track).collect(),
+        picture: None,
+        vehicles: Vec::new(),
+    })
 }
 
 #[test]

@@ -20,6 +20,8 @@ const KINDS: &[&str] = &[
     "waterside",
     "fallen",
     "seen",
+    "barrier",
+    "stay",
     "announcement",
     "rain",
     "water-level",

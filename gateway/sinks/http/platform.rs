@@ -142,6 +142,7 @@ impl Config {
             timeout_s: self.timeout_s,
             send_pictures: false,
             evidence_url: None,
+            send_plates: false,
             levels: Vec::new(),
             roles: Vec::new(),
         }

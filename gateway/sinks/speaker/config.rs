@@ -90,6 +90,9 @@ pub struct AnnounceConfig {
     /// What is said in English, after that.
     #[serde(default)]
     pub en: String,
+    /// `{plate}` may be said, and whole: everybody who stands there hears it. Default false.
+    #[serde(default)]
+    pub say_plates: bool,
     /// How often it is said again while its cause goes on, 0 to 1000. Default 0.
     #[serde(default)]
     pub repeats: u32,
@@ -299,6 +302,10 @@ impl AnnounceConfig {
             for name in template::unknown(text) {
                 let known = template::NAMES.join(", ");
                 problems.push((key, format!("{name} is not known; known are {known}")));
+            }
+            if text.contains("{plate}") && !self.say_plates {
+                let message = "`{plate}` is said aloud only with `say_plates = true`";
+                problems.push((key, message.into()));
             }
             let length = text.chars().count();
             if length > SPOKEN_CHARS_MAX {

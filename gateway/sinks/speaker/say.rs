@@ -8,7 +8,7 @@ use super::{
     floor::Causes,
 };
 use crate::{
-    domain::{Event, IncidentId, Kind, Posture, Schedule, Severity, speakable},
+    domain::{Event, IncidentId, Kind, Plate, Posture, Schedule, Severity, speakable},
     sinks::{
         meant::is_meant,
         template::{self, Into},
@@ -89,19 +89,21 @@ impl Saying {
             return Err(if about.is_empty() { NOT_SAID } else { NOT_URGENT });
         };
         let valid_s = one.valid_s(data.severity);
-        let fill = |text: &String| speakable(&template::fill(text, event, "", Into::Plain));
+        let event = with_plates_as_said(event, one.say_plates);
+        let spelt = spelt(&event);
+        let fill = |text: &String| speakable(&template::fill(text, &spelt, "", Into::Plain));
         let texts = [&one.zh, &one.en].into_iter().filter(|text| !text.trim().is_empty());
         Ok(Self {
             cause: data.incident,
             texts: texts.map(fill).collect(),
             urgency: data.severity.level(),
             valid_s,
-            until: until(event, valid_s),
+            until: until(&event, valid_s),
             repeats: one.repeats,
             every_s: one.every_s,
             postures: one.postures.clone(),
             quiet: one.quiet.clone(),
-            event: Box::new(event.clone()),
+            event: Box::new(event),
         })
     }
 
@@ -143,6 +145,23 @@ impl AnnounceConfig {
             && (self.sources.is_empty() || self.sources.iter().any(of))
             && is_meant(data, &[], Severity::MINOR.level(), &self.grids)
     }
+}
+
+/// Whole where they may be said; the speaker has them whole as soon as one of its texts may.
+fn with_plates_as_said(event: &Event, whole: bool) -> Event {
+    let mut event = event.clone();
+    let masked = |plate: &str| Plate::parse(plate).map_or(plate.to_owned(), |one| one.masked());
+    if !whole {
+        event.data.write_plates(masked);
+    }
+    event
+}
+
+/// Plates are said sign by sign: `8888` is no number in one.
+fn spelt(event: &Event) -> Event {
+    let mut event = event.clone();
+    event.data.write_plates(|plate| plate.chars().map(String::from).collect::<Vec<_>>().join(" "));
+    event
 }
 
 fn until(event: &Event, valid_s: u32) -> Timestamp {

@@ -71,6 +71,33 @@ fn what_is_said_of_which_incident() {
 }
 
 #[test]
+fn p10_a_plate_is_said_only_where_it_may_be_and_sign_by_sign() {
+    let more = r#","vehicles":[{"thing":1,"plate":"晋B88886"},{"thing":2},{"thing":3,"plate":"晋B88886"}]"#;
+    let event = event("opened", more);
+    let of = |text: &str, say: bool| {
+        let mut one = announce(&format!("say_plates = {say}"));
+        one.zh = text.into();
+        let saying = Saying::of(&config("rtp://127.0.0.1:9", vec![one.clone()]), &event, None);
+        (one.problems().len(), saying.unwrap())
+    };
+    let (problems, saying) = of("请挪车，{plate}", true);
+    assert_eq!((problems, saying.texts), (0, vec!["请挪车，晋 B 8 8 8 8 6".to_owned()]));
+    assert_eq!(saying.event.data.plates(), ["晋B88886"], "a device that reads has it as it is");
+    // Refused by `check`; and if it were said all the same, nobody would hear it whole.
+    let (problems, saying) = of("请挪车，{plate}", false);
+    assert_eq!(problems, 1);
+    assert_eq!(saying.texts, ["请挪车，晋 B · 8 8 6"], "no sign that is masked is said");
+    assert_eq!(saying.event.data.plates(), ["晋B·8**86"]);
+    let (problems, saying) = of("请挪车", false);
+    assert_eq!((problems, saying.texts), (0, vec!["请挪车".to_owned()]));
+    let speaker = |say: bool| {
+        let say = announce(&format!("say_plates = {say}"));
+        crate::sinks::Config::Speaker(Box::new(config("rtp://127.0.0.1:9", vec![say])))
+    };
+    assert!(speaker(true).sends_plates() && !speaker(false).sends_plates());
+}
+
+#[test]
 fn quiet_hours_and_postures_hold_back_all_but_emergencies() {
     let zone = TimeZone::get("Asia/Shanghai").unwrap();
     let causes = OneCause::default();
