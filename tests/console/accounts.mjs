@@ -43,6 +43,9 @@ export async function accounts(chrome) {
   // A token is shown once: not in the list, and not after a reload.
   await chief.fill('[data-token-name]', '网格平台');
   await chief.click('[data-scope=metrics]');
+  check('who may not reply speaks for nobody', (await chief.$('[data-token-names]')) === null);
+  await chief.click('[data-scope=reply]');
+  await chief.fill('[data-token-names]', '王警官，城管*');
   await chief.selectOption('[data-token-days]', '30');
   await chief.click('[data-token-go]');
   const secret = await chief.inputValue('[data-token-text]');
@@ -51,9 +54,9 @@ export async function accounts(chrome) {
   check('it opens what was ticked, and nothing else', (await asked('/api/v1/incidents')) === 200 && (await asked('/api/v1/accounts')) === 403);
   await shoot(chief, 'tokens');
   await chief.click('[data-once-close]');
-  await chief.waitForSelector('[data-token-row="网格平台"]');
+  await chief.waitForSelector('[data-token-row="网格平台"] [data-speaks-for]:has-text("王警官、城管*")');
   await chief.reload();
-  await chief.waitForSelector('[data-token-row="网格平台"]');
+  await chief.waitForSelector('[data-token-row="网格平台"] [data-speaks-for]:has-text("王警官、城管*")');
   check('it is shown no more', !(await chief.content()).includes(secret));
   await chief.click('[data-token-row="网格平台"] [data-revoke]');
   check('one tap is not enough', (await asked('/api/v1/incidents')) === 200);

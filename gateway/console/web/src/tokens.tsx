@@ -6,7 +6,7 @@ import { say } from './notices';
 import { at, now } from './time';
 import { t, word } from './words';
 
-export interface Token { name: string; scopes: string[]; expires_at?: string | null; created_at: string }
+export interface Token { name: string; scopes: string[]; expires_at?: string | null; created_at: string; speaks_for?: string[] }
 
 const SCOPES = ['read', 'reply', 'posture', 'announce', 'reload', 'metrics'] as const;
 /** How long one is good, days; 0: until it is taken away. */
@@ -53,7 +53,10 @@ function Row({ one, act }: { one: Token; act: Act }) {
   return (
     <tr data-token-row={one.name}>
       <td>{one.name}</td>
-      <td>{one.scopes.map((scope) => word('scope', scope)).join('、')}</td>
+      <td>
+        {one.scopes.map((scope) => word('scope', scope)).join('、')}
+        {(one.speaks_for ?? []).length === 0 ? null : <small data-speaks-for> {t('token.speaks_for', { names: one.speaks_for!.join('、') })}</small>}
+      </td>
       <td class={isOver ? 'bad' : ''}>
         {one.expires_at == null ? t('token.for_ever') : one.expires_at.slice(0, 10)}
         {isOver ? ` (${t('token.over')})` : ''}
@@ -94,16 +97,22 @@ function Once({ made, onClose }: { made: Made; onClose: () => void }) {
   );
 }
 
+/** As people write lists. */
+const namesOf = (text: string): string[] => text.split(/[,;\n\u3001\uff0c\uff1b]/).map((name) => name.trim()).filter((name) => name !== '');
+
 function Make({ told, onMade }: { told: (error: unknown) => string; onMade: (made: Made) => void }) {
   const [name, setName] = useState('');
   const [scopes, setScopes] = useState<readonly string[]>(['read']);
   const [days, setDays] = useState<number>(90);
+  const [names, setNames] = useState('');
+  const replies = scopes.includes('reply');
   const [wrong, setWrong] = useState('');
   const make = async (event: Event) => {
     event.preventDefault();
     try {
-      const made = await call<Made>('POST', '/api/v1/tokens', { name: name.trim(), scopes, ...(days === 0 ? {} : { days }) });
+      const made = await call<Made>('POST', '/api/v1/tokens', { name: name.trim(), scopes, ...(days === 0 ? {} : { days }), ...(replies ? { speaks_for: namesOf(names) } : {}) });
       setName('');
+      setNames('');
       setWrong('');
       onMade(made);
     } catch (error) {
@@ -126,6 +135,13 @@ function Make({ told, onMade }: { told: (error: unknown) => string; onMade: (mad
           </label>
         ))}
       </fieldset>
+      {replies ? (
+        <label>
+          {t('token.names')}
+          <input value={names} maxLength={1000} autocomplete="off" onInput={(event) => setNames(event.currentTarget.value)} data-token-names />
+          <small>{t('token.names_hint')}</small>
+        </label>
+      ) : null}
       <label>
         {t('token.until')}
         <select value={days} onChange={(event) => setDays(Number(event.currentTarget.value))} data-token-days>
