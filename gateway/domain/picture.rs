@@ -82,6 +82,8 @@ pub struct Shot {
     pub boxes: Vec<Track>,
     /// Everybody whom vision saw in it, also who fulfils no rule: their heads are blurred.
     pub people: Vec<Bbox>,
+    /// Vehicles in it that the happening is not about: where their plates are is blurred.
+    pub others: Vec<Bbox>,
     /// Higher is better: what the best frame of a happening is chosen by.
     pub quality: f32,
 }

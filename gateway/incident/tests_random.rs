@@ -530,7 +530,7 @@ fn incident_of(reply: &Reply) -> IncidentId {
 fn shot(at: Timestamp, quality: f32) -> Shot {
     let rgb = vec![0u8; 12];
     let picture = Picture::of_rgb(2, 2, rgb, at);
-    Shot { picture, boxes: Vec::new(), people: Vec::new(), quality }
+    Shot { picture, boxes: Vec::new(), people: Vec::new(), others: Vec::new(), quality }
 }
 
 #[test]

@@ -1,9 +1,12 @@
-//! What nobody is shown: heads, so coarse that no face comes back, and private parts of the picture, black. Pure.
+//! What nobody is shown: heads and other people's plates, so coarse that neither comes back, and private parts of the
+//! picture, black. Pure.
 
 use crate::domain::Bbox;
 
 /// The head is looked for in this part of a person's box, from above.
 const HEAD_SHARE: f32 = 1.0 / 3.0;
+/// A plate hangs nowhere in this part of a vehicle's box, from above.
+const NO_PLATE_SHARE: f32 = 1.0 / 3.0;
 /// A box that was drawn too tight or is a moment old shows the head beside it: shares of its width and height.
 const MARGIN: f32 = 0.2;
 /// Cells along the longer side of what is blurred: a head is some three of them wide.
@@ -23,19 +26,36 @@ struct PixelBox {
 /// Where the head of somebody with this box is, margin included. Who lies, sits or bends has it anywhere in a
 /// box that is wider than high.
 fn head(bbox: &Bbox, (width, height): (usize, usize)) -> Option<PixelBox> {
+    let (w, h) = (bbox.x1 - bbox.x0, bbox.y1 - bbox.y0);
+    let is_wide = w * width as f32 > h * height as f32;
+    let share = if is_wide { 1.0 } else { HEAD_SHARE };
+    part_of(bbox, (-MARGIN, share + MARGIN / 2.0), MARGIN, (width, height))
+}
+
+/// Where the plate of a vehicle with this box may be.
+fn low(bbox: &Bbox, size: (usize, usize)) -> Option<PixelBox> {
+    part_of(bbox, (NO_PLATE_SHARE, 1.0 + MARGIN / 4.0), MARGIN / 4.0, size)
+}
+
+/// Of a box from and to these shares of its height, and so much wider on each side; `None`: it is none, or lies beside
+/// the picture.
+fn part_of(
+    bbox: &Bbox,
+    (from, to): (f32, f32),
+    margin: f32,
+    (width, height): (usize, usize),
+) -> Option<PixelBox> {
     let all = [bbox.x0, bbox.y0, bbox.x1, bbox.y1];
     if !all.iter().all(|value| value.is_finite()) || bbox.x1 <= bbox.x0 || bbox.y1 <= bbox.y0 {
         return None;
     }
     let (w, h) = (bbox.x1 - bbox.x0, bbox.y1 - bbox.y0);
-    let is_wide = w * width as f32 > h * height as f32;
-    let share = if is_wide { 1.0 } else { HEAD_SHARE };
     let pixel = |value: f32, of: usize| (value.clamp(0.0, 1.0) * of as f32) as usize;
     let part = PixelBox {
-        x0: pixel(bbox.x0 - MARGIN * w, width),
-        y0: pixel(bbox.y0 - MARGIN * h, height),
-        x1: (pixel(bbox.x1 + MARGIN * w, width) + 1).min(width),
-        y1: (pixel(bbox.y0 + (share + MARGIN / 2.0) * h, height) + 1).min(height),
+        x0: pixel(bbox.x0 - margin * w, width),
+        y0: pixel(bbox.y0 + from * h, height),
+        x1: (pixel(bbox.x1 + margin * w, width) + 1).min(width),
+        y1: (pixel(bbox.y0 + to * h, height) + 1).min(height),
     };
     (part.x0 < part.x1 && part.y0 < part.y1).then_some(part)
 }
@@ -47,6 +67,33 @@ pub(super) fn heads(rgb: &mut [u8], (width, height): (usize, usize), people: &[B
     }
     let parts = people.iter().filter_map(|bbox| head(bbox, (width, height)));
     parts.map(|part| blur(rgb, width, part)).count()
+}
+
+/// Blurs in RGB where the plates of these vehicles may be, but not who or what is told of and stands before them;
+/// returns of how many.
+pub(super) fn plates(
+    rgb: &mut [u8],
+    (width, height): (usize, usize),
+    vehicles: &[Bbox],
+    told: impl Iterator<Item = Bbox>,
+) -> usize {
+    if width == 0 || rgb.len() < width * height * 3 {
+        return 0;
+    }
+    let parts = vehicles.iter().filter_map(|bbox| low(bbox, (width, height)));
+    let parts: Vec<PixelBox> = parts.collect();
+    if parts.is_empty() {
+        return 0;
+    }
+    let before = rgb.to_vec();
+    parts.iter().for_each(|part| blur(rgb, width, *part));
+    for part in told.filter_map(|bbox| part_of(&bbox, (0.0, 1.0), 0.0, (width, height))) {
+        for y in part.y0..part.y1 {
+            let row = (y * width + part.x0) * 3..(y * width + part.x1) * 3;
+            rgb[row.clone()].copy_from_slice(&before[row]);
+        }
+    }
+    parts.len()
 }
 
 /// The mean of each cell, and then the steps between cells smoothed away: what was finer than a cell is gone.
@@ -222,6 +269,31 @@ mod tests {
             assert!(small.iter().all(|&value| value == 7), "one colour stays that colour");
         }
         assert_eq!(heads(&mut [0; 9], SIZE, &boxes), 0, "too short a picture");
+    }
+
+    #[test]
+    fn where_the_plate_of_another_car_may_be_is_coarse_but_not_who_stands_before_it() {
+        let (before, mut rgb) = (noise(), noise());
+        let car = Bbox::new(0.25, 0.25, 0.75, 0.75);
+        let told = Bbox::new(0.5, 0.3, 0.6, 0.9);
+        assert_eq!(plates(&mut rgb, SIZE, &[car], [told].into_iter()), 1);
+        for y in [105, 150, 178] {
+            for x in [85, 110, 150, 210, 238] {
+                let (a, b) = (pixel(&rgb, x, y), pixel(&rgb, x + 1, y));
+                assert!(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= 8), "{x} {y}: {a:?} {b:?}");
+            }
+        }
+        // The roof, what is told of, and what stands beside are as they were.
+        for (x, y) in [(160, 70), (100, 90), (165, 150), (190, 110), (10, 150), (310, 150)] {
+            assert_eq!(pixel(&rgb, x, y), pixel(&before, x, y), "{x} {y}");
+        }
+        let mut rgb = noise();
+        let edges = [Bbox::new(-1.0, -1.0, 2.0, 2.0), Bbox::new(0.99, 0.9, 1.0, 1.0)];
+        let nothing = [Bbox::new(0.5, 0.5, 0.5, 0.6), Bbox::new(f32::NAN, 0.0, 1.0, 1.0)];
+        assert_eq!(plates(&mut rgb, SIZE, &nothing, edges.into_iter()), 0);
+        assert_eq!(rgb, noise());
+        plates(&mut rgb, SIZE, &edges, nothing.into_iter());
+        assert_eq!(plates(&mut [0; 9], SIZE, &edges, edges.into_iter()), 0, "too short a picture");
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! A snapshot: a copy of the picture with heads blurred, what is private black, and boxes drawn, as JPEG.
+//! A snapshot: a copy of the picture with heads and other people's plates blurred, what is private black, and boxes drawn, as JPEG.
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
-use super::blur::{blacken, heads};
+use super::blur::{blacken, heads, plates};
 use crate::domain::Shot;
 
 /// Good enough to recognise a coat, small enough for a phone.
@@ -11,13 +11,13 @@ const QUALITY: u8 = 85;
 /// What is not shown of a camera's pictures.
 #[derive(Clone, Debug, Default)]
 pub struct Hidden {
-    /// Heads are blurred in what is shown to everybody.
+    /// Heads, and plates that the incident is not about, are blurred in what is shown to everybody.
     pub blur: bool,
     /// Black in every picture: polygons in 0..1.
     pub private: Vec<Vec<[f32; 2]>>,
 }
 
-/// A snapshot as JPEG, and what it was before heads were blurred, where any were.
+/// A snapshot as JPEG, and what it was before anything was blurred, where anything was.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// To be shown.
@@ -33,7 +33,13 @@ pub fn snapshot(shot: &Shot, hidden: &Hidden) -> Result<Snapshot, String> {
     let mut rgb = shot.picture.rgb();
     blacken(&mut rgb, size, &hidden.private);
     let plain = hidden.blur.then(|| rgb.clone());
-    let blurred = if hidden.blur { heads(&mut rgb, size, &shot.people) } else { 0 };
+    let mut blurred = 0;
+    if hidden.blur {
+        let told = shot.boxes.iter().map(|track| track.bbox);
+        // Whoever stands before a car is shown, and then his head is not.
+        blurred = plates(&mut rgb, size, &shot.others, told);
+        blurred += heads(&mut rgb, size, &shot.people);
+    }
     draw_boxes(&mut rgb, size, shot);
     let general = jpeg(&rgb, width, height)?;
     let original = plain.filter(|_| blurred > 0).map(|mut rgb| {
@@ -102,7 +108,7 @@ mod tests {
             shown_in_crop: false,
         };
         let picture = Picture::of_rgb(w, h, rgb, at);
-        Shot { picture, boxes: vec![track], people: vec![bbox], quality: 1.0 }
+        Shot { picture, boxes: vec![track], people: vec![bbox], others: Vec::new(), quality: 1.0 }
     }
 
     fn read(jpeg: &[u8]) -> image::RgbImage {
@@ -152,6 +158,29 @@ mod tests {
         // Nobody in it: there is nothing to blur, and no second file.
         shot.people.clear();
         assert!(snapshot(&shot, &hidden).unwrap().original.is_none());
+    }
+
+    #[test]
+    fn p10_the_plate_of_another_car_is_blurred_and_that_of_the_one_that_is_told_is_not() {
+        let mut shot = shot();
+        let (w, h) = SIZE;
+        let striped = (0..w * h).flat_map(|at| [if at % 4 < 2 { 0 } else { 255 }; 3]).collect();
+        shot.picture = Picture::of_rgb(w, h, striped, shot.picture.at);
+        shot.people.clear();
+        shot.boxes[0].label = "car".into();
+        shot.boxes[0].bbox = Bbox::new(0.05, 0.2, 0.4, 0.9);
+        shot.others = vec![Bbox::new(0.55, 0.2, 0.95, 0.9)];
+        let hidden = Hidden { blur: true, private: Vec::new() };
+        let made = snapshot(&shot, &hidden).unwrap();
+        let (general, original) = (read(&made.general), read(&made.original.unwrap()));
+        let contrast = |of: &image::RgbImage, from: u32| {
+            let row = (from..from + 50).map(|x| of.get_pixel(x, 130).0[0]);
+            row.clone().max().unwrap() - row.min().unwrap()
+        };
+        assert!(contrast(&general, 210) < 40, "{}", contrast(&general, 210));
+        assert!(contrast(&general, 50) > 200 && contrast(&original, 210) > 200);
+        let open = snapshot(&shot, &Hidden::default()).unwrap();
+        assert!(open.original.is_none() && contrast(&read(&open.general), 210) > 200);
     }
 
     #[test]

@@ -144,7 +144,8 @@ fn key_frame(packet: &Packet, private: &[Vec<[f32; 2]>]) -> Result<(f64, Vec<u8>
     let frame = decoder.decode_key_frame(packet)?;
     let ms = began.elapsed().as_secs_f64() * 1000.0;
     let picture = ColorConverter::default().picture(&frame)?;
-    let shot = Shot { picture, boxes: Vec::new(), people: Vec::new(), quality: 0.0 };
+    let shot =
+        Shot { picture, boxes: Vec::new(), people: Vec::new(), others: Vec::new(), quality: 0.0 };
     let hidden = Hidden { blur: false, private: private.to_vec() };
     Ok((ms, snapshot(&shot, &hidden)?.general))
 }

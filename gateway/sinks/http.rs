@@ -58,7 +58,7 @@ pub struct Config {
     /// Default 10.
     #[serde(default = "timeout_s")]
     pub timeout_s: u64,
-    /// Snapshots and clips go along, to `evidence_url`. Faces in them are not blurred yet, so this
+    /// Snapshots and clips go along, to `evidence_url`. Clips are not blurred, so this
     /// is for who may see them. Default false.
     #[serde(default)]
     pub send_pictures: bool,

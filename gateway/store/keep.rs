@@ -16,7 +16,8 @@ const OVERRIDES_MAX: usize = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceConfig {
-    /// Heads of people are blurred in snapshots; the picture before that is kept sealed. Default true.
+    /// Heads of people, and plates of vehicles that the incident is not about, are blurred in snapshots; the picture
+    /// before that is kept sealed. Default true.
     #[serde(default = "default_blur")]
     pub blur: bool,
     /// Days a snapshot or clip is kept once its incident is finished and delivered, 1 to 36500. Default: as

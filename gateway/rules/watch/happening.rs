@@ -8,7 +8,7 @@ use super::{Role, ThingState, Watch, millis, vehicles};
 use crate::{
     domain::{
         Bbox, ClockError, Finding, ObjectCount, Phase, Shot, Stamp, Thing, ThingReport, Track,
-        TrackFrame, VehicleReport,
+        TrackFrame, VehicleReport, has_plate,
     },
     rules::rule_key,
 };
@@ -220,6 +220,7 @@ impl Watch {
             shot: frame.picture.clone().map(|picture| Shot {
                 picture,
                 people: people(frame),
+                others: others(frame, &who),
                 quality: who.iter().map(|one| one.score * (0.05 + one.bbox.area())).sum(),
                 // As the thing is called, also where its track is another one by now.
                 boxes: who.into_iter().map(|one| self.named(one)).collect(),
@@ -333,6 +334,13 @@ impl Watch {
 /// Everybody in the picture, in whatever zone: nobody's head is shown because no rule is about him.
 fn people(frame: &TrackFrame) -> Vec<Bbox> {
     frame.tracks.iter().filter(|one| &*one.label == "person").map(|one| one.bbox).collect()
+}
+
+/// Vehicles of which nothing is told: whose they are is nobody's business.
+fn others(frame: &TrackFrame, who: &[&Track]) -> Vec<Bbox> {
+    let is_told = |one: &Track| who.iter().any(|told| told.id == one.id);
+    let others = frame.tracks.iter().filter(|one| has_plate(&one.label) && !is_told(one));
+    others.map(|one| one.bbox).collect()
 }
 
 fn objects(who: &[&Track]) -> Vec<ObjectCount> {
