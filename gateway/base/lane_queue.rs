@@ -9,7 +9,7 @@
 //! In an emergency lane what is new is tried at once, whatever waits, and incidents take turns: one
 //! that has nothing told of it yet goes before another one's tenth press. Calls of devices on no list,
 //! which anybody may invent, and of incidents of which something is set aside, have every fifth turn while
-//! others wait. In the other lanes one goes
+//! others wait. After a refusal one goes whose case the sink has taken before, if such a one waits. In the other lanes one goes
 //! after the other: while the first waits for its next try, the lane does. But when it has failed
 //! often, or others of the sink pass, another one is tried in between: if that one passes, it is the
 //! record and not the sink, and after some more of it the record is set aside.
@@ -18,7 +18,7 @@ mod groups;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use groups::{Fresh, SetAside, Timed};
+use groups::{Fresh, Proven, SetAside, Timed};
 
 pub use super::turns_of_incidents::Turn;
 use crate::domain::IncidentId;
@@ -95,6 +95,9 @@ impl Tried {
 pub struct LaneQueue {
     order: LaneOrder,
     fresh: Fresh,
+    /// Of `fresh` what belongs to incidents of which the sink has taken something.
+    proven: Proven,
+    refused_last: bool,
     /// Of emergencies those that devices on no list sent, and those of incidents of which the sink does not take
     /// something.
     behind: Fresh,
@@ -124,6 +127,8 @@ impl LaneQueue {
         Self {
             order,
             fresh: Fresh::default(),
+            proven: Proven::default(),
+            refused_last: false,
             behind: Fresh::default(),
             front_in_a_row: 0,
             again: Timed::default(),
@@ -147,6 +152,9 @@ impl LaneQueue {
         let is_behind = self.order == LaneOrder::EachAtOnce && self.set_aside.has(incident);
         let fresh = if is_behind { &mut self.behind } else { &mut self.fresh };
         fresh.insert(turn, incident, self.order);
+        if !is_behind {
+            self.proven.wait(turn, incident);
+        }
         self.by_incident.insert((incident, turn.1));
     }
 
@@ -170,7 +178,15 @@ impl LaneQueue {
         self.leave_fresh(turn) || again || aside
     }
 
+    /// The sink has taken something of this incident.
+    pub fn taken(&mut self, incident: IncidentId) {
+        if self.order == LaneOrder::EachAtOnce {
+            self.proven.take(incident, self.fresh.all_of(incident));
+        }
+    }
+
     fn leave_fresh(&mut self, turn: Turn) -> bool {
+        self.proven.leave(turn);
         self.fresh.remove(turn) || self.behind.remove(turn)
     }
 
@@ -258,7 +274,9 @@ impl LaneQueue {
         self.front_in_a_row = if of_front { self.front_in_a_row.saturating_add(1) } else { 0 };
         let fresh = if of_front { &mut self.fresh } else { &mut self.behind };
         let owned = |(turn, incident): (&Turn, &IncidentId)| (*turn, *incident);
+        let proven = (of_front && self.refused_last).then(|| self.proven.next()).flatten();
         let (turn, incident) = match self.failed_last {
+            _ if proven.is_some() => proven,
             true => fresh.by_turn.last_key_value().map(owned),
             false if behind == 0 && front < TURNS_FROM => {
                 fresh.by_turn.first_key_value().map(owned)
@@ -358,7 +376,8 @@ impl LaneQueue {
         why: NotYet,
         (now_ms, passes): (u64, u64),
     ) -> bool {
-        self.failed_last = why != NotYet::Refused;
+        self.refused_last = why == NotYet::Refused;
+        self.failed_last = !self.refused_last;
         let tried = self.tried.entry(turn.1).or_default();
         let struck =
             tried.tries > 0 && passes > tried.passes && !matches!(why, NotYet::Asked { .. });
@@ -399,6 +418,7 @@ impl LaneQueue {
         self.hold.put(turn, now_ms.saturating_add(hold_ms));
         if is_new && self.order == LaneOrder::EachAtOnce {
             for turn in self.fresh.remove_all(incident) {
+                self.proven.leave(turn);
                 self.behind.insert(turn, incident, self.order);
             }
         }
@@ -409,7 +429,7 @@ impl LaneQueue {
     /// oldest first. Whether something is due that was not.
     pub fn passed(&mut self, now_ms: u64, own: bool) -> bool {
         if own {
-            self.failed_last = false;
+            (self.failed_last, self.refused_last) = (false, false);
             self.passed_ms = Some(now_ms);
         }
         let mut moved = self.again.bring_forward(now_ms);

@@ -169,7 +169,8 @@ impl Store {
             tracing::error!(sink = %settled.sink, seq = settled.change, outcome = ?settled.outcome, "an emergency is never given up; it stays pending");
             return Err(SettleError::EmergencyKept);
         }
-        if !state.due.begin_settling(&settled.sink, settled.change) {
+        let taken = settled.outcome == Outcome::Delivered;
+        if !state.due.begin_settling(&settled.sink, settled.change, taken) {
             return Err(SettleError::NotDue);
         }
         Ok(Fact::Settled(SettledFact { settled, kind, piece }))

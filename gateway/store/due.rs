@@ -247,8 +247,9 @@ impl DueBook {
         })
     }
 
-    /// The courier says it is done: nobody gets it again, and it is settled once (J10).
-    pub(super) fn begin_settling(&mut self, sink: &SinkId, seq: u64) -> bool {
+    /// The courier says it is done, the sink having `taken` it or not: nobody gets it again, and it is settled once
+    /// (J10).
+    pub(super) fn begin_settling(&mut self, sink: &SinkId, seq: u64, taken: bool) -> bool {
         let Some(pending) = self.pending.get(&seq) else { return false };
         if !pending.owed.contains(sink) {
             return false;
@@ -257,6 +258,9 @@ impl DueBook {
         let queue = due.queue(pending);
         let open = queue.leave((pending.class, seq), pending.incident);
         queue.forget(seq);
+        if taken {
+            queue.taken(pending.incident);
+        }
         (due.in_flight.remove(&seq) | open) && due.settling.insert(seq)
     }
 

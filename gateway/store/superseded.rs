@@ -46,7 +46,8 @@ impl Store {
         for (incident, at) in changed {
             for (sink, change) in state.due.superseded(incident, UPDATES_OWED_MAX, AT_ONCE_MAX) {
                 let kind = state.due.pending.get(&change).map(|pending| pending.kind);
-                let Some(kind) = kind.filter(|_| state.due.begin_settling(&sink, change)) else {
+                let Some(kind) = kind.filter(|_| state.due.begin_settling(&sink, change, false))
+                else {
                     continue;
                 };
                 let outcome = Outcome::Superseded;

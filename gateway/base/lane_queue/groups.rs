@@ -74,13 +74,54 @@ impl Fresh {
         true
     }
 
+    pub(super) fn all_of(&self, incident: IncidentId) -> Vec<Turn> {
+        self.turns.all_of(incident)
+    }
+
     /// All of this incident.
     pub(super) fn remove_all(&mut self, incident: IncidentId) -> Vec<Turn> {
-        let all = self.turns.all_of(incident);
+        let all = self.all_of(incident);
         for turn in &all {
             self.remove(*turn);
         }
         all
+    }
+}
+
+/// Incidents that are known to be taken, at most: some 400 KB.
+const PROVEN_MAX: usize = 10_000;
+
+/// Of which incidents the sink has taken something, and what of them is fresh.
+#[derive(Debug, Default)]
+pub(super) struct Proven {
+    taken: BTreeSet<IncidentId>,
+    waiting: Fresh,
+}
+
+impl Proven {
+    /// The sink has taken something of it; `fresh` of it waits. Ids go with time: the oldest is forgotten.
+    pub(super) fn take(&mut self, incident: IncidentId, fresh: Vec<Turn>) {
+        self.taken.insert(incident);
+        if self.taken.len() > PROVEN_MAX {
+            self.taken.pop_first();
+        }
+        fresh.into_iter().for_each(|turn| self.wait(turn, incident));
+    }
+
+    /// It waits, where it is of such an incident.
+    pub(super) fn wait(&mut self, turn: Turn, incident: IncidentId) {
+        if self.taken.contains(&incident) {
+            self.waiting.insert(turn, incident, LaneOrder::EachAtOnce);
+        }
+    }
+
+    pub(super) fn leave(&mut self, turn: Turn) {
+        self.waiting.remove(turn);
+    }
+
+    /// Whose turn it is; incidents take turns.
+    pub(super) fn next(&mut self) -> Option<(Turn, IncidentId)> {
+        self.waiting.turns.next()
     }
 }
 

@@ -201,3 +201,47 @@ fn an_incident_of_which_nothing_is_refused_any_more_does_not_stand_behind() {
     (11..20).for_each(|seq| queue.insert(turn(seq), other));
     assert_eq!(queue.take(0, |_| true, of), Some(turn(3)), "the oldest is the first again");
 }
+
+#[test]
+fn p3_before_anybody_knows_that_they_are_refused_a_case_that_is_taken_waits_for_one_of_them() {
+    let now = Now { wall: Timestamp::from_second(1_782_864_000).unwrap(), mono_ms: 0 };
+    for taken_before in [true, false] {
+        let mut ids = IdMint::new([1; 32]);
+        let (calm, busy) = (ids.incident(now), ids.incident(now));
+        let mad: Vec<_> = (0..400).map(|_| ids.incident(now)).collect();
+        let of = |seq: u64| match seq {
+            0 | 1_000..2_000 => Some(calm),
+            1 | 2_000.. => Some(busy),
+            seq => mad.get(seq as usize - 2).copied(),
+        };
+        let put = |queue: &mut LaneQueue, seq: u64| {
+            queue.insert((Class::Emergency, seq), of(seq).unwrap());
+        };
+        let mut queue = LaneQueue::new(LaneOrder::EachAtOnce);
+        for seq in 0..2 {
+            put(&mut queue, seq);
+            assert_eq!(queue.take(0, |_| true, of).map(|turn| turn.1), Some(seq));
+            queue.forget(seq);
+            if taken_before {
+                queue.taken(of(seq).unwrap());
+            }
+            queue.passed(0, true);
+        }
+        // Another one that is taken, too, is pressed very often, and stands before it.
+        (2..402).chain(2_000..2_500).for_each(|seq| put(&mut queue, seq));
+        (1_000..1_003).for_each(|seq| put(&mut queue, seq));
+        let mut place = 0;
+        while let Some(turn) = queue.take(0, |_| true, of) {
+            place += 1;
+            match turn.1 {
+                1_000 => break,
+                2_000.. => {
+                    queue.forget(turn.1);
+                    queue.passed(0, true);
+                }
+                seq => drop(queue.later(turn, of(seq).unwrap(), NotYet::Refused, (0, 0))),
+            }
+        }
+        assert_eq!(place <= 5, taken_before, "it had turn {place}");
+    }
+}
