@@ -40,7 +40,7 @@ pub struct PlateSights {
 
 impl PlateSights {
     /// What is known of each vehicle among these tracks, after at most so many looks at those of this
-    /// picture as [`VEHICLES_MAX`]; and how often a model ran.
+    /// picture as `VEHICLES_MAX`; and how often a model ran.
     pub fn look(
         &mut self,
         reader: &mut PlateReader,
