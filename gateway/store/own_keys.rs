@@ -59,8 +59,12 @@ pub(super) fn originals_key(data: &Path) -> Result<[u8; KEY_BYTES], String> {
 
 /// The same, where there is one.
 pub(super) fn load(data: &Path, name: &str) -> Result<Option<[u8; KEY_BYTES]>, String> {
-    let path = path(data, name);
-    match fs::read_to_string(&path) {
+    read_key(&path(data, name))
+}
+
+/// The key in this file, where there is one. The error names the file.
+pub(super) fn read_key(path: &Path) -> Result<Option<[u8; KEY_BYTES]>, String> {
+    match fs::read_to_string(path) {
         Ok(text) => {
             let key = unhex(text.trim()).and_then(|bytes| bytes.try_into().ok());
             let wrong = || format!("{}: expected {KEY_BYTES} bytes in hex", path.display());
@@ -73,9 +77,13 @@ pub(super) fn load(data: &Path, name: &str) -> Result<Option<[u8; KEY_BYTES]>, S
 
 /// Writes one that comes from elsewhere.
 pub(super) fn put(data: &Path, name: &str, key: &[u8; KEY_BYTES]) -> Result<(), String> {
-    let path = path(data, name);
-    let folder = data.join("keys");
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    write_key(&data.join("keys"), name, key)
+}
+
+/// Writes a key into this folder, which is made; both are for their owner alone. The error names the file.
+pub(super) fn write_key(folder: &Path, name: &str, key: &[u8; KEY_BYTES]) -> Result<(), String> {
+    let path = folder.join(name);
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     let text = format!("{}\n", hex(key));
     made.and_then(|()| write_whole_secret(&path, text.as_bytes()))
         .map_err(|error| format!("{}: {error}", path.display()))

@@ -3,17 +3,16 @@
 //! The journal is never rewritten, and is copied into backups. So what must not be kept in it is in it under a key
 //! that stands elsewhere, in no backup: when that is gone, nobody opens the plate any more, in no copy.
 
-use std::{fs, io, path::PathBuf};
+use std::{fs, io};
 
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 
 use super::{
     Store,
     format::hex,
-    own_keys::{KEY_BYTES, random, unhex},
+    own_keys::{KEY_BYTES, random, read_key, unhex, write_key},
     sealed::{seal, unseal},
 };
-use crate::base::write_whole_secret;
 
 /// Of a plate and its seal; whatever is longer is none.
 const SEALED_CHARS_MAX: usize = 400;
@@ -87,30 +86,13 @@ impl Store {
         Ok(forgotten)
     }
 
-    fn plate_key_path(&self, key: PlateKey) -> PathBuf {
-        self.inner.data_folder.plate_keys().join(key.name())
-    }
-
     fn plate_key(&self, key: PlateKey) -> Result<Option<[u8; KEY_BYTES]>, String> {
-        let path = self.plate_key_path(key);
-        match fs::read_to_string(&path) {
-            Ok(text) => {
-                let key = unhex(text.trim()).and_then(|bytes| bytes.try_into().ok());
-                let wrong = || format!("{}: expected {KEY_BYTES} bytes in hex", path.display());
-                key.map(Some).ok_or_else(wrong)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(format!("{}: {error}", path.display())),
-        }
+        read_key(&self.inner.data_folder.plate_keys().join(key.name()))
     }
 
     fn make_plate_key(&self, which: PlateKey) -> Result<[u8; KEY_BYTES], String> {
-        use std::os::unix::fs::DirBuilderExt;
-        let (key, path) = (random::<KEY_BYTES>()?, self.plate_key_path(which));
-        let folder = self.inner.data_folder.plate_keys();
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.and_then(|()| write_whole_secret(&path, format!("{}\n", hex(&key)).as_bytes()))
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let key = random::<KEY_BYTES>()?;
+        write_key(&self.inner.data_folder.plate_keys(), &which.name(), &key)?;
         Ok(key)
     }
 }
