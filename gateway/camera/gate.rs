@@ -34,6 +34,10 @@ const WHOLE_EVERY: SignedDuration = SignedDuration::from_secs(1);
 /// After a press, or what a neighbour saw, a camera stays awake for so long though nothing moves.
 const EXPECT_FOR: SignedDuration = SignedDuration::from_secs(8);
 
+/// Where packets have become larger, there is a look after so long, and none if a key frame comes so soon.
+const HINTED_EVERY: SignedDuration = SignedDuration::from_millis(400);
+const KEY_NEAR: SignedDuration = SignedDuration::from_millis(250);
+
 /// How a camera is to be looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct GateConfig {
@@ -41,6 +45,8 @@ pub(super) struct GateConfig {
     pub(super) full: bool,
     /// Between two looks, asleep.
     pub(super) look_every: SignedDuration,
+    /// Likewise, while the sizes of packets would show that something begins.
+    pub(super) watched_every: SignedDuration,
     /// It sleeps when nothing has moved for so long.
     pub(super) quiet_after: SignedDuration,
     /// Looks a second while awake.
@@ -144,6 +150,8 @@ pub(super) struct Gate {
     /// Key frames in a row that gave no picture.
     undecodable: u8,
     holds: bool,
+    /// The sizes of packets would show that something begins.
+    watched: bool,
 }
 
 impl Gate {
@@ -167,6 +175,7 @@ impl Gate {
             refreshes: false,
             undecodable: 0,
             holds: false,
+            watched: false,
         }
     }
 
@@ -201,7 +210,12 @@ impl Gate {
 
     /// Between two looks, asleep.
     pub(super) fn look_every(&self) -> SignedDuration {
-        self.config.look_every
+        if self.watched { self.config.watched_every } else { self.config.look_every }
+    }
+
+    /// Whether the sizes of packets would show that something begins.
+    pub(super) fn watch_sizes(&mut self, watched: bool) {
+        self.watched = watched;
     }
 
     /// Key frames came that this gate did not see: the distance to the next one is not the GOP.
@@ -289,14 +303,26 @@ impl Gate {
             let since = at.duration_since(looked);
             // A twentieth earlier, because cameras are not exact. A clock that stepped back makes a
             // look due at once.
-            since >= self.config.look_every * 19 / 20 || since < SignedDuration::ZERO
+            since >= self.look_every() * 19 / 20 || since < SignedDuration::ZERO
         })
+    }
+
+    /// Whether this moment is looked at because packets have become larger: not so soon after the look before, nor
+    /// when the next key frame is about to come, which costs less.
+    pub(super) fn wants_hinted(&self, at: Timestamp) -> bool {
+        let soon = self.looked_at.is_some_and(|looked| {
+            (SignedDuration::ZERO..HINTED_EVERY).contains(&at.duration_since(looked))
+        });
+        let next_key = self.key_at.zip(self.gop).map(|(key_at, gop)| key_at + gop);
+        let is_near_key = next_key
+            .is_some_and(|key| (SignedDuration::ZERO..KEY_NEAR).contains(&key.duration_since(at)));
+        !soon && !is_near_key
     }
 
     /// Whether the next key frame is so far away that a look before it shows more than that one: by more
     /// than half of what lies between two looks.
     pub(super) fn is_far_from_key(&self, at: Timestamp) -> bool {
-        let every = self.config.look_every;
+        let every = self.look_every();
         self.key_at
             .zip(self.gop)
             .is_some_and(|(key_at, gop)| gop > every + every / 4 && key_at + gop > at + every / 2)

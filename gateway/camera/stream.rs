@@ -24,6 +24,7 @@ use super::{
     read_pacer::ReadPacer,
     sampler::Sampler,
     scheduler::{CameraTask, Scheduler},
+    sign::SizeShift,
 };
 use crate::{
     base::{Beat, Reporter, lock},
@@ -41,6 +42,8 @@ const AHEAD_PACKETS_MAX: u64 = 100;
 const TELL_EVERY_MS: i64 = 2_000;
 /// Up again so long before a look is due.
 const EARLY_MS: i64 = 80;
+/// Packets that have become larger ask for a turn after so long.
+const SHIFT_EVERY_MS: i64 = 200;
 /// The reason that is reported for a panic; where it happened is in the log.
 const PANICKED: &str = "a fault inside the gateway (see the log)";
 
@@ -312,6 +315,8 @@ struct SessionReader<'s> {
     key_ms: Option<i64>,
     asked_ms: i64,
     tell_every_ms: i64,
+    /// Of a sub-stream: the sampler has its own, and looks where packets become larger.
+    size_shift: SizeShift,
 }
 
 impl<'s> SessionReader<'s> {
@@ -329,6 +334,7 @@ impl<'s> SessionReader<'s> {
             asked_ms: 0,
             // As much earlier as the gate takes a look for due (`Gate::wants_look`).
             tell_every_ms: TELL_EVERY_MS.min((config.look_every_s() * 950.0) as i64),
+            size_shift: SizeShift::default(),
         }
     }
 
@@ -384,14 +390,24 @@ impl<'s> SessionReader<'s> {
         // A look of the sub-stream may be due, and the main stream tells that the other one is silent.
         let since_ms = packet.stream_ms - self.asked_ms;
         let tells = stream.role != Role::Both && !(0..self.tell_every_ms).contains(&since_ms);
-        if packet.key || packet.refresh.is_some() || overdue || eager || tells {
+        let shifts = self.shifts(packet, eager) && since_ms >= SHIFT_EVERY_MS;
+        if packet.key || packet.refresh.is_some() || overdue || eager || tells || shifts {
             self.asked_ms = packet.stream_ms;
+            self.size_shift.judge(shifts);
             stream.scheduler.ask(&stream.id);
         }
         if self.at_max_speed {
             self.wait_for_decoding(AHEAD_PACKETS_MAX);
         }
         Ok(())
+    }
+
+    /// The packets of a sub-stream have become larger since it last asked for a turn.
+    fn shifts(&mut self, packet: &Packet, eager: bool) -> bool {
+        if eager || packet.key || self.stream.role != Role::Looks {
+            return false;
+        }
+        self.size_shift.packet(packet.bytes)
     }
 
     /// The session is over. Of a clip, waits until all that was read is decoded.

@@ -4,7 +4,13 @@ use super::*;
 
 fn gate(full: bool) -> Gate {
     let seconds = SignedDuration::from_secs;
-    Gate::new(GateConfig { full, look_every: seconds(2), quiet_after: seconds(3), fps: 5.0 })
+    Gate::new(GateConfig {
+        full,
+        look_every: seconds(2),
+        watched_every: seconds(2),
+        quiet_after: seconds(3),
+        fps: 5.0,
+    })
 }
 
 fn at(ms: i64) -> Timestamp {

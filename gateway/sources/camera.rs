@@ -134,7 +134,8 @@ pub struct Config {
     #[serde(default)]
     pub hw_device: Option<String>,
     /// Seconds between looks while asleep, at least: at key frames, and of a `detect_url` with key
-    /// frames further apart at pictures between them too. Default 2, and with a `detect_url` 1.
+    /// frames further apart at pictures between them too. Default 2, and with a `detect_url` 1, or 2
+    /// while the sizes of its packets tell when something begins. Where they do, it is looked at then.
     #[serde(default)]
     pub look_every_s: Option<f64>,
     /// Seconds without motion after which it falls asleep. Default 1.5.
@@ -260,6 +261,12 @@ impl Config {
     /// Seconds between looks while asleep, at least.
     pub fn look_every_s(&self) -> f64 {
         self.look_every_s.unwrap_or(if self.detect_url.is_some() { 1.0 } else { 2.0 })
+    }
+
+    /// Likewise, while the sizes of a sub-stream's packets would show that something begins: an interval that
+    /// somebody has set is kept.
+    pub fn watched_every_s(&self) -> f64 {
+        self.look_every_s.unwrap_or(2.0)
     }
 
     /// The url with credentials; read when it is needed, so that a changed password is used.

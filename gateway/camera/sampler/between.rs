@@ -3,7 +3,9 @@
 //! A key frame can be decoded by itself, another picture only with all that came before it in its
 //! group. Of a small stream that costs less than a key frame of the large one. So a sub-stream is
 //! looked at as often as is due, whatever its camera was set to; but what comes after the last look
-//! of a group is not decoded. A camera with a single stream is looked at on key frames alone.
+//! of a group is not decoded. Where its packets become larger it is looked at soon, and while they
+//! would show it and do not, more seldom (`sign/size_shift.rs`). A camera with a single stream is
+//! looked at on key frames alone.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,7 +21,9 @@ const LATE_MAX: SignedDuration = SignedDuration::from_secs(2);
 /// Decoding of the group of pictures that the latest key frame begins.
 #[derive(Default)]
 pub(super) struct Between {
-    /// Number of the next packet to decode; that of the key frame at first.
+    /// Number of the key frame.
+    key: u64,
+    /// Of the next packet to decode.
     next: u64,
     decoder: Option<Decoder>,
 }
@@ -27,7 +31,13 @@ pub(super) struct Between {
 impl Between {
     /// A group begins with the packet of this number.
     pub(super) fn begins(&mut self, number: u64) -> Option<Decoder> {
-        self.next = number;
+        self.key = number;
+        self.rest()
+    }
+
+    /// Should this group be looked at once more, it is decoded from its beginning.
+    fn rest(&mut self) -> Option<Decoder> {
+        self.next = self.key;
         self.decoder.take()
     }
 }
@@ -42,13 +52,20 @@ impl Sampler {
     }
 
     /// A packet between two key frames of a sleeping camera: its picture is looked at, if a look is due
-    /// long before the next key frame.
+    /// long before the next key frame, or packets have become larger.
     pub(super) fn look_between(&mut self, packet: &Packet) -> Step {
         let at = packet.at;
+        let shifted = self.size_shift.packet(packet.bytes);
+        self.gate.watch_sizes(self.size_shift.is_relied_on());
         let late = !self.lag.patient && (self.lag.late || self.behind(at) > LATE_MAX);
         let begun = self.gate.reported_at().is_some();
-        if late || !begun || !self.gate.wants_look(at) || !self.gate.is_far_from_key(at) {
+        let due = self.gate.wants_look(at) && self.gate.is_far_from_key(at);
+        let hinted = shifted && self.gate.wants_hinted(at);
+        if late || !begun || !(due || hinted) {
             return Step::Progress;
+        }
+        if hinted && !due {
+            self.note(at, || "its packets have become larger: looks".into());
         }
         let started = thread_cpu_time();
         let (frame, pictures) = self.decode_up_to(at);
@@ -60,8 +77,10 @@ impl Sampler {
         let luma = frame.luma();
         self.looked_at(at, pictures, started);
         let step = self.look_at(&frame, &luma);
-        if self.is_awake() || !self.gate.is_far_from_key(at + self.gate.look_every()) {
-            self.group_begins(self.next);
+        if !self.gate.is_far_from_key(at + self.gate.look_every())
+            && let Some(decoder) = self.between.rest()
+        {
+            self.pool.give_back(decoder);
         }
         step
     }

@@ -44,7 +44,7 @@ use self::{
 pub use self::{pair::Streams, wake::Nudges};
 use super::{
     gate::{Gate, GateConfig, WakeCause},
-    sign::{EventSign, PacketSizeSign},
+    sign::{EventSign, PacketSizeSign, SizeShift},
     sleep_log::SleepLog,
 };
 use crate::{
@@ -83,6 +83,8 @@ pub(super) struct Sampler {
     area: Option<Arc<LookArea>>,
     view_check: ViewCheck,
     packet_sizes: PacketSizeSign,
+    /// Of a sub-stream.
+    size_shift: SizeShift,
     key_frames: KeyFrames,
     /// The camera's own reports that something moves.
     events: EventSign,
@@ -151,6 +153,7 @@ impl Sampler {
             area: None,
             view_check: ViewCheck::default(),
             packet_sizes: PacketSizeSign::default(),
+            size_shift: SizeShift::default(),
             key_frames: KeyFrames::default(),
             events: EventSign::default(),
             pre_roll: SignedDuration::from_secs(i64::try_from(config.pre_roll_s).unwrap_or(5)),
@@ -374,6 +377,7 @@ fn gate_config(config: &camera::Config) -> GateConfig {
     GateConfig {
         full: config.decode == camera::Decode::Full,
         look_every: seconds(config.look_every_s()),
+        watched_every: seconds(config.watched_every_s()),
         quiet_after: seconds(config.quiet_after_s),
         fps: config.detect_fps,
     }

@@ -22,7 +22,11 @@ use super::{
 };
 use crate::{
     base::thread_cpu_time,
-    camera::{gate::WakeCause, same_view::SameView, sign::PacketSizeSign},
+    camera::{
+        gate::WakeCause,
+        same_view::SameView,
+        sign::{PacketSizeSign, SizeShift},
+    },
     domain::{Look, Luma, Metric},
     media::{Frame, Pool, Ring},
     vision::{Scene, likeness},
@@ -278,6 +282,7 @@ impl Sampler {
             pair.rest(&self.pool);
         }
         (self.scene, self.packet_sizes) = (Scene::default(), PacketSizeSign::default());
+        self.size_shift = SizeShift::default();
         self.probed_at = None;
         self.view_check.forget_usual();
         self.gate.another_stream();

@@ -450,3 +450,48 @@ fn v9_a_camera_that_falls_asleep_between_two_key_frames_is_looked_at_before_the_
     }
     assert!(bench.sampler.gate.level() == 1 && bench.pool.counts().1 == 0);
 }
+
+/// Asleep, with intervals as they are by default, it looks when packets become larger: who is there for half a
+/// second is seen at every phase of the group, live within another half, and where nothing happens it looks half as often.
+#[test]
+fn v9_packets_that_become_larger_have_the_sub_stream_looked_at_at_once() {
+    let by_default = || serde_json::json!({ "look_every_s": null });
+    for (gop, came) in [(20, 21.2), (20, 22.6), (20, 23.3), (40, 22.2), (80, 26.3), (10, 21.2)] {
+        let stands = Stands(came, came + 0.5);
+        let sub = stream("320x240", 34, gop, &stands, &[]);
+        let main = main_stream(34, &stands);
+        let mut bench = Bench::new(by_default());
+        let told = came + 1.0;
+        bench.play(&upto(&sub, told), &upto(&main, told), 0);
+        let seen = bench.seen();
+        let first = seen.first().map_or(0.0, |(at, _)| *at);
+        assert!(
+            (came..came + 0.3).contains(&first),
+            "GOP {gop}, {came}: {seen:?}, {:?}",
+            bench.times()
+        );
+        bench.play(&from(&sub, told), &from(&main, told), 0);
+        bench.assert_in_order();
+        assert!(bench.sampler.gate.level() == 1 && bench.pool.counts().1 == 0);
+        let quiet = bench.times().into_iter().filter(|at| (8.0..20.0).contains(at)).count();
+        assert!(quiet <= 7, "GOP {gop}: {quiet} looks in 12 s, {:?}", bench.times());
+    }
+}
+
+/// An encoder that holds its rate shows nothing by its sizes: there the looks are as frequent as without them.
+#[test]
+fn v9_where_sizes_say_nothing_the_looks_are_as_frequent_as_ever() {
+    let often = "drawbox=x=140:y=40:w=40:h=80:color=white:t=fill:enable='lt(mod(t,8),1.3)*gt(t,8)'";
+    let nobody = Stands(500.0, 501.0);
+    let sub = stream("320x240", 60, 40, &nobody, &["-vf", often]);
+    let mut sub = sub;
+    sub.iter_mut().for_each(|packet| packet.bytes = 1_000);
+    let main = stream("640x480", 60, 20, &nobody, &["-vf", often]);
+    let mut bench = Bench::new(serde_json::json!({ "look_every_s": null }));
+    bench.play(&sub, &main, 0);
+    bench.assert_in_order();
+    for came in [24.0, 32.0, 40.0, 48.0] {
+        let in_time = |at: f64| (came..came + 1.1).contains(&at);
+        assert!(bench.seen().iter().any(|(at, _)| in_time(*at)), "{came}: {:?}", bench.seen());
+    }
+}

@@ -97,6 +97,7 @@ impl Sampler {
         if self.packet_sizes.judge(differed) {
             self.show("signal", self.packet_sizes.trust());
         }
+        self.size_shift.judge(differed);
         if !differed && self.events.found_nothing() {
             self.show("event", self.events.trust());
         }

@@ -2,8 +2,10 @@
 
 mod event;
 mod packet_size;
+mod size_shift;
 mod trust;
 
 pub(super) use event::{EventSign, SignResponse};
 pub(super) use packet_size::PacketSizeSign;
+pub(super) use size_shift::SizeShift;
 pub(super) use trust::Trust;

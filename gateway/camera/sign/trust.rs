@@ -31,6 +31,11 @@ impl Trust {
         Self { terms, right: 0.0, wrong: 0.0, missed: 0.0 }
     }
 
+    /// As if it had been right so often.
+    pub(super) fn in_advance(terms: Terms, right: f32) -> Self {
+        Self { right, ..Self::new(terms) }
+    }
+
     /// One stretch of time: whether the sign was given in it, and whether something differed.
     /// False if there is nothing to judge.
     pub(super) fn judge(&mut self, sign: bool, differed: bool) -> bool {
