@@ -13,25 +13,28 @@ pub(super) fn list(models: &Path) -> Result<Vec<String>, String> {
     let catalog = Catalog::read(models)?;
     let looks = pick(&vision::Config::default(), &catalog, models).ok();
     let looks = |model: &ModelSpec| looks.as_ref().is_some_and(|one| one.spec.name == model.name);
-    Ok(catalog
-        .models
-        .iter()
-        .map(|model| {
-            let state = match model.verify(models) {
-                Ok(_) => "here, hash right".to_owned(),
-                Err(_) if !model.path(models).exists() => "not fetched".to_owned(),
-                Err(reason) => reason,
-            };
-            let state = match model.in_int8() {
-                Some(int8) if int8.verify(models).is_ok() => format!("{state}; in 8 bits too"),
-                Some(_) => format!("{state}; its 8-bit variant is not here"),
-                None => state,
-            };
-            let default = if model.default { " (default)" } else { "" };
-            let taken = if looks(model) { "  <- taken without [model] name" } else { "" };
-            format!("{}{default}: {}; {}; {state}{taken}", model.name, model.title, model.licence)
-        })
-        .collect())
+    let lines = catalog.models.iter().map(|model| {
+        let state = match model.verify(models) {
+            Ok(_) => "here, hash right".to_owned(),
+            Err(_) if !model.path(models).exists() => "not fetched".to_owned(),
+            Err(reason) => reason,
+        };
+        let state = match model.in_int8() {
+            Some(int8) if int8.verify(models).is_ok() => format!("{state}; in 8 bits too"),
+            Some(_) => format!("{state}; its 8-bit variant is not here"),
+            None => state,
+        };
+        let default = if model.default { " (default)" } else { "" };
+        let taken = if looks(model) { "  <- taken without [model] name" } else { "" };
+        format!("{}{default}: {}; {}; {state}{taken}", model.name, model.title, model.licence)
+    });
+    let faces = match vision::missing_for_faces(models) {
+        None => "faces of near people widen the blur of stored pictures".to_owned(),
+        Some(reason) => {
+            format!("faces do not widen the blur, heads are blurred by boxes alone: {reason}")
+        }
+    };
+    Ok(lines.chain([faces]).collect())
 }
 
 /// Loads it for real; which one that is, and which better one is wrong. The error is one sentence.

@@ -9,6 +9,10 @@ const HEAD_SHARE: f32 = 1.0 / 3.0;
 const NO_PLATE_SHARE: f32 = 1.0 / 3.0;
 /// A box that was drawn too tight or is a moment old shows the head beside it: shares of its width and height.
 const MARGIN: f32 = 0.2;
+/// What of a head is above, below and beside a face, in its heights and widths: hair, chin and ears.
+const FACE_ABOVE: f32 = 0.6;
+const FACE_BELOW: f32 = 0.3;
+const FACE_BESIDE: f32 = 0.4;
 /// Cells along the longer side of what is blurred: a head is some three of them wide.
 const CELLS: usize = 8;
 /// And none is smaller, pixels.
@@ -66,6 +70,18 @@ pub(super) fn heads(rgb: &mut [u8], (width, height): (usize, usize), people: &[B
         return 0;
     }
     let parts = people.iter().filter_map(|bbox| head(bbox, (width, height)));
+    parts.map(|part| blur(rgb, width, part)).count()
+}
+
+/// Blurs these faces in RGB too, hair, ears and chin included; returns of how many. It only ever adds to what is
+/// blurred.
+pub(super) fn faces(rgb: &mut [u8], (width, height): (usize, usize), faces: &[Bbox]) -> usize {
+    if width == 0 || rgb.len() < width * height * 3 {
+        return 0;
+    }
+    let parts = faces.iter().filter_map(|face| {
+        part_of(face, (-FACE_ABOVE, 1.0 + FACE_BELOW), FACE_BESIDE, (width, height))
+    });
     parts.map(|part| blur(rgb, width, part)).count()
 }
 

@@ -2,8 +2,8 @@
 
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
-use super::blur::{blacken, heads, plates};
-use crate::domain::Shot;
+use super::blur::{blacken, faces, heads, plates};
+use crate::domain::{Bbox, Shot};
 
 /// Good enough to recognise a coat, small enough for a phone.
 const QUALITY: u8 = 85;
@@ -15,6 +15,8 @@ pub struct Hidden {
     pub blur: bool,
     /// Black in every picture: polygons in 0..1.
     pub private: Vec<Vec<[f32; 2]>>,
+    /// Faces that were found in this picture, 0..1: blurred beside the heads of people where `blur` is set.
+    pub faces: Vec<Bbox>,
 }
 
 /// A snapshot as JPEG, and what it was before anything was blurred, where anything was.
@@ -39,6 +41,7 @@ pub fn snapshot(shot: &Shot, hidden: &Hidden) -> Result<Snapshot, String> {
         // Whoever stands before a car is shown, and then his head is not.
         blurred = plates(&mut rgb, size, &shot.others, told);
         blurred += heads(&mut rgb, size, &shot.people);
+        blurred += faces(&mut rgb, size, &hidden.faces);
     }
     draw_boxes(&mut rgb, size, shot);
     let general = jpeg(&rgb, width, height)?;
@@ -88,7 +91,7 @@ pub(super) fn jpeg(rgb: &[u8], width: u32, height: u32) -> Result<Vec<u8>, Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Bbox, Picture, Track};
+    use crate::domain::{Picture, Track};
 
     const SIZE: (u32, u32) = (322, 182);
 
@@ -141,7 +144,7 @@ mod tests {
         let (w, h) = SIZE;
         let striped = (0..w * h).flat_map(|at| [if at % 4 < 2 { 0 } else { 255 }; 3]).collect();
         shot.picture = Picture::of_rgb(w, h, striped, shot.picture.at);
-        let hidden = Hidden { blur: true, private: Vec::new() };
+        let hidden = Hidden { blur: true, ..Hidden::default() };
         shot.people = vec![Bbox::new(0.35, 0.1, 0.6, 0.95)];
         let made = snapshot(&shot, &hidden).unwrap();
         let (general, original) = (read(&made.general), read(&made.original.unwrap()));
@@ -161,6 +164,40 @@ mod tests {
     }
 
     #[test]
+    fn p10_a_face_that_was_found_beside_its_box_is_blurred_and_nothing_is_shown_for_it() {
+        let mut shot = shot();
+        let (w, h) = SIZE;
+        let noise = |at: u32| (at.wrapping_mul(2_654_435_761) >> 13) as u8;
+        let rgb = (0..w * h).flat_map(|at| [noise(at); 3]).collect();
+        shot.picture = Picture::of_rgb(w, h, rgb, shot.picture.at);
+        shot.boxes.clear();
+        // Drawn too tight: the head is above and left of what the box says.
+        shot.people = vec![Bbox::new(0.55, 0.6, 0.65, 0.95)];
+        let face = Bbox::new(0.3, 0.3, 0.4, 0.45);
+        let with = Hidden { blur: true, faces: vec![face], ..Hidden::default() };
+        let without = Hidden { blur: true, ..Hidden::default() };
+        let made = |hidden: &Hidden| snapshot(&shot, hidden).unwrap();
+        let (wide, narrow) = (read(&made(&with).general), read(&made(&without).general));
+        let contrast = |of: &image::RgbImage, xs: std::ops::Range<u32>, y: u32| {
+            let row = xs.map(|x| of.get_pixel(x, y).0[0]);
+            row.clone().max().unwrap() - row.min().unwrap()
+        };
+        // Face, hair above it and ear beside it.
+        for (xs, y) in [(98..127, 68), (98..127, 44), (88..96, 68)] {
+            assert!(contrast(&wide, xs.clone(), y) < 60, "{xs:?} {y}");
+            assert!(contrast(&narrow, xs.clone(), y) > 100, "{xs:?} {y}");
+        }
+        // What was blurred without it is blurred with it.
+        assert!(contrast(&wide, 180..206, 118) < 90 && contrast(&narrow, 180..206, 118) < 90);
+        // Where nothing may be blurred a face changes nothing; and a face alone makes an original to seal.
+        let open = Hidden { faces: vec![face], ..Hidden::default() };
+        assert!(made(&open).original.is_none());
+        shot.people.clear();
+        let alone = snapshot(&shot, &with).unwrap();
+        assert!(contrast(&read(&alone.original.unwrap()), 98..127, 68) > 100);
+    }
+
+    #[test]
     fn p10_the_plate_of_another_car_is_blurred_and_that_of_the_one_that_is_told_is_not() {
         let mut shot = shot();
         let (w, h) = SIZE;
@@ -170,7 +207,7 @@ mod tests {
         shot.boxes[0].label = "car".into();
         shot.boxes[0].bbox = Bbox::new(0.05, 0.2, 0.4, 0.9);
         shot.others = vec![Bbox::new(0.55, 0.2, 0.95, 0.9)];
-        let hidden = Hidden { blur: true, private: Vec::new() };
+        let hidden = Hidden { blur: true, ..Hidden::default() };
         let made = snapshot(&shot, &hidden).unwrap();
         let (general, original) = (read(&made.general), read(&made.original.unwrap()));
         let contrast = |of: &image::RgbImage, from: u32| {
@@ -187,7 +224,9 @@ mod tests {
     fn p10_what_is_private_is_black_in_the_original_too() {
         let private = vec![vec![[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]];
         for blur in [true, false] {
-            let made = snapshot(&shot(), &Hidden { blur, private: private.clone() }).unwrap();
+            let made =
+                snapshot(&shot(), &Hidden { blur, private: private.clone(), faces: Vec::new() })
+                    .unwrap();
             for jpeg in [Some(made.general), made.original].into_iter().flatten() {
                 let seen = read(&jpeg);
                 assert!(seen.get_pixel(30, 170).0.iter().all(|&value| value < 12));

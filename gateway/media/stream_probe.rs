@@ -146,6 +146,6 @@ fn key_frame(packet: &Packet, private: &[Vec<[f32; 2]>]) -> Result<(f64, Vec<u8>
     let picture = ColorConverter::default().picture(&frame)?;
     let shot =
         Shot { picture, boxes: Vec::new(), people: Vec::new(), others: Vec::new(), quality: 0.0 };
-    let hidden = Hidden { blur: false, private: private.to_vec() };
+    let hidden = Hidden { blur: false, private: private.to_vec(), faces: Vec::new() };
     Ok((ms, snapshot(&shot, &hidden)?.general))
 }

@@ -17,6 +17,7 @@ use super::{
     camera_streams::CameraStreams,
     drones::Drones,
     evidence_worker::EvidenceWorker,
+    face_watch::FaceWatch,
     from_config::{look_areas, wake_plan},
     shared::Shared,
 };
@@ -134,6 +135,7 @@ impl Cameras {
             rings: cameras.rings.clone(),
             meter,
             running: shared.running.clone(),
+            faces: FaceWatch::new(config.models_dir.clone(), config.library.clone()),
         };
         let beat = shared.progress.part("evidence", EVIDENCE_STUCK_AFTER);
         let report = shared.reporter();

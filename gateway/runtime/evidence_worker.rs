@@ -11,7 +11,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{picture_file::keep_jpeg, shared::RunningConfig};
+use super::{face_watch::FaceWatch, picture_file::keep_jpeg, shared::RunningConfig};
 use crate::{
     base::{Beat, Reporter, lock},
     camera::Rings,
@@ -34,6 +34,8 @@ pub(super) struct EvidenceWorker {
     pub(super) meter: Arc<dyn Meter>,
     /// What is hidden in pictures, as the latest configuration has it.
     pub(super) running: RunningConfig,
+    /// Finds faces of near people, so that they are blurred too.
+    pub(super) faces: FaceWatch,
 }
 
 /// A picture or clip, and what a picture was before heads were blurred.
@@ -90,7 +92,11 @@ impl EvidenceWorker {
         if let Some(larger) = ring.and_then(|ring| larger_picture(&ring, &shot.picture)) {
             shot.picture = larger;
         }
-        let pictures = snapshot(&shot, &self.hidden(source))?;
+        let mut hidden = self.hidden(source);
+        if hidden.blur {
+            hidden.faces = self.faces.find(&shot);
+        }
+        let pictures = snapshot(&shot, &hidden)?;
         let general = keep_jpeg(&self.store, id, shot.picture.at, &pictures.general)?;
         // Without the original the incident has its picture all the same.
         let original = pictures.original.and_then(|jpeg| {
@@ -109,7 +115,7 @@ impl EvidenceWorker {
         let config = lock(&self.running).clone();
         let camera = config.cameras.iter().find(|camera| camera.id == source.as_str());
         let private = camera.map(|camera| camera.private.clone()).unwrap_or_default();
-        Hidden { blur: config.evidence.blur, private }
+        Hidden { blur: config.evidence.blur, private, faces: Vec::new() }
     }
 
     fn clip(

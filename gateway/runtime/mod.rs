@@ -25,6 +25,7 @@ mod drill_request;
 mod drones;
 mod evidence_out;
 mod evidence_worker;
+mod face_watch;
 mod fleet;
 mod from_config;
 mod heart;

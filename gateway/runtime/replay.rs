@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use super::{
     core::Core,
     evidence_worker::EvidenceWorker,
+    face_watch::FaceWatch,
     from_config::{dialects, event_context, look_areas, wake_plan},
     plate_seals::PlateSeals,
 };
@@ -121,6 +122,7 @@ pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String
             rings,
             meter,
             running: Arc::new(Mutex::new(config.clone())),
+            faces: FaceWatch::new(config.models_dir.clone(), config.library.clone()),
         },
         store: opened.store.clone(),
         context,

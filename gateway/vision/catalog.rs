@@ -15,6 +15,30 @@ pub struct Catalog {
     /// What reads plates; none is a default.
     #[serde(rename = "plate", default)]
     pub plates: Vec<PlatePart>,
+    /// What finds faces, so that they are blurred.
+    #[serde(default)]
+    pub face_finder: Option<FaceFinderFile>,
+}
+
+/// `[face_finder]` of the catalogue: fetched with the default model, and nothing stops without it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaceFinderFile {
+    /// For messages.
+    pub name: String,
+    /// Relative to `cache/` beside the catalogue.
+    pub file: PathBuf,
+    /// Of the file, lower-case hex.
+    pub sha256: String,
+    /// Of the file.
+    #[serde(default)]
+    pub bytes: u64,
+    /// SPDX id; its text lies beside the file.
+    #[serde(default)]
+    pub licence: String,
+    /// Where it comes from.
+    #[serde(default)]
+    pub source: String,
 }
 
 /// One model.
