@@ -317,6 +317,8 @@ struct SessionReader<'s> {
     tell_every_ms: i64,
     /// Of a sub-stream: the sampler has its own, and looks where packets become larger.
     size_shift: SizeShift,
+    /// Packets since the latest key frame.
+    since_key: u64,
 }
 
 impl<'s> SessionReader<'s> {
@@ -335,6 +337,7 @@ impl<'s> SessionReader<'s> {
             // As much earlier as the gate takes a look for due (`Gate::wants_look`).
             tell_every_ms: TELL_EVERY_MS.min((config.look_every_s() * 950.0) as i64),
             size_shift: SizeShift::default(),
+            since_key: 0,
         }
     }
 
@@ -404,10 +407,12 @@ impl<'s> SessionReader<'s> {
 
     /// The packets of a sub-stream have become larger since it last asked for a turn.
     fn shifts(&mut self, packet: &Packet, eager: bool) -> bool {
+        let place = self.since_key;
+        self.since_key = if packet.key { 0 } else { place + 1 };
         if eager || packet.key || self.stream.role != Role::Looks {
             return false;
         }
-        self.size_shift.packet(packet.bytes)
+        self.size_shift.packet(place, packet.bytes)
     }
 
     /// The session is over. Of a clip, waits until all that was read is decoded.

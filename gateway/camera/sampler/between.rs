@@ -55,7 +55,8 @@ impl Sampler {
     /// long before the next key frame, or packets have become larger.
     pub(super) fn look_between(&mut self, packet: &Packet) -> Step {
         let at = packet.at;
-        let shifted = self.size_shift.packet(packet.bytes);
+        let place = (self.next - 1).saturating_sub(self.between.key + 1);
+        let shifted = self.size_shift.packet(place, packet.bytes);
         self.gate.watch_sizes(self.size_shift.is_relied_on());
         let late = !self.lag.patient && (self.lag.late || self.behind(at) > LATE_MAX);
         let begun = self.gate.reported_at().is_some();

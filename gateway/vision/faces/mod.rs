@@ -74,3 +74,24 @@ fn verified(catalog: &Catalog, models: &Path) -> Result<std::path::PathBuf, Stri
 pub fn missing(models: &Path) -> Option<String> {
     Catalog::read(models).and_then(|catalog| verified(&catalog, models)).err()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The model itself, as `make models` brings it: it loads, gives what is expected of it, and sees no face in none.
+    #[test]
+    fn p10_the_model_of_faces_loads_and_sees_none_where_there_is_none() {
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        let mut finder = FaceFinder::load(&models, None).unwrap();
+        let (width, height) = (640_u32, 480_u32);
+        let people = vec![Bbox::new(0.3, 0.1, 0.6, 0.95), Bbox::new(0.0, 0.5, 0.9, 1.0)];
+        let of = |level: fn(u32) -> u8| {
+            let rgb = (0..width * height).flat_map(|at| [level(at); 3]).collect();
+            Picture::of_rgb(width, height, rgb, jiff::Timestamp::UNIX_EPOCH)
+        };
+        for level in [|_| 90, |at: u32| (at % 640 / 3) as u8, |at: u32| (at / 640 / 2) as u8] {
+            assert!(finder.find(&of(level), &people).unwrap().is_empty());
+        }
+    }
+}
