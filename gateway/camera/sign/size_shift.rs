@@ -35,7 +35,7 @@ const ADVANCE: f32 = 2.0;
 
 /// What is usual at one place of a group: the logarithm of the size, and in how many groups it was seen.
 #[derive(Clone, Copy, Debug, Default)]
-struct Place {
+struct UsualSize {
     size: f32,
     groups: u16,
 }
@@ -43,7 +43,7 @@ struct Place {
 /// Packet sizes of one sub-stream, and what their shifts were worth.
 #[derive(Clone, Debug)]
 pub(in crate::camera) struct SizeShift {
-    places: Vec<Place>,
+    places: Vec<UsualSize>,
     /// By how much all sizes are above what is usual at their places, for the time being.
     level: f32,
     deviation: f32,
@@ -87,7 +87,7 @@ impl SizeShift {
     fn off_usual(&mut self, place: u64, size: f32) -> Option<f32> {
         let place = usize::try_from(place).unwrap_or(PLACES_MAX).min(PLACES_MAX - 1);
         if self.places.len() <= place {
-            self.places.resize(place + 1, Place::default());
+            self.places.resize(place + 1, UsualSize::default());
         }
         let usual = self.places.get_mut(place)?;
         let (known, off) = (usual.groups >= GROUPS_MIN, size - usual.size);
@@ -126,12 +126,12 @@ mod tests {
 
     /// Sizes about 2,000 bytes behind a key frame and a quarter of that at the end of the group, `noise` of that up
     /// and down, times `by`. The first packet with a shift.
-    struct Stream {
+    struct Sizes {
         random: StdRng,
         place: u64,
     }
 
-    impl Stream {
+    impl Sizes {
         fn new() -> Self {
             Self { random: StdRng::seed_from_u64(crate::domain::seed()), place: 0 }
         }
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn v8_somebody_who_comes_is_a_shift_within_some_packets_and_noise_is_none() {
         for (noise, by, within) in [(0.02, 1.15, 6), (0.1, 1.3, 6), (0.3, 2.0, 8), (0.0, 1.15, 6)] {
-            let (mut sign, mut stream) = (SizeShift::default(), Stream::new());
+            let (mut sign, mut stream) = (SizeShift::default(), Sizes::new());
             assert_eq!(stream.play(&mut sign, 2_000, noise, 1.0), None, "noise {noise}");
             let came = stream.play(&mut sign, 50, noise, by);
             assert!(came.is_some_and(|after| after <= within), "noise {noise}, by {by}: {came:?}");
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn v8_one_huge_packet_is_one_and_what_lasts_is_one_for_some_seconds_only() {
-        let (mut sign, mut stream) = (SizeShift::default(), Stream::new());
+        let (mut sign, mut stream) = (SizeShift::default(), Sizes::new());
         stream.play(&mut sign, 500, 0.1, 1.0);
         assert_eq!(stream.play(&mut sign, 1, 0.1, 50.0), Some(1));
         sign.judge(false);
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn v8_it_is_relied_on_until_it_misses_or_cries_wolf_and_again_when_it_is_right() {
         for wrongs in [[false, true], [true, false]] {
-            let (mut sign, mut stream) = (SizeShift::default(), Stream::new());
+            let (mut sign, mut stream) = (SizeShift::default(), Sizes::new());
             assert!(!sign.is_relied_on(), "nothing is known of the stream yet");
             stream.play(&mut sign, 200, 0.1, 1.0);
             assert!(sign.is_relied_on());
