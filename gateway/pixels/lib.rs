@@ -8,6 +8,7 @@ mod blocks;
 mod colours;
 mod resize;
 mod smooth;
+mod square;
 mod turn;
 mod warp;
 
@@ -15,5 +16,6 @@ pub use blocks::{Blocks, block_means};
 pub use colours::{Area, Planes, rgb_of_planes, rgb_of_rgb};
 pub use resize::{Order, Target, fill};
 pub use smooth::smooth;
+pub use square::square;
 pub use turn::{Turn, turn_plane};
 pub use warp::{Quad, Strip, warp};

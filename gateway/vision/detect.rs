@@ -1,6 +1,6 @@
 //! The detector: with its providers the only home of ort. A missing or wrong library or model is one clear sentence.
 
-mod library;
+pub(super) mod library;
 pub(super) mod network;
 mod providers;
 
@@ -85,8 +85,7 @@ impl Detector {
         wished: &[Provider],
     ) -> Result<Self, DetectError> {
         let file = spec.verify(models).map_err(DetectError::Model)?;
-        let library =
-            library.map_or_else(|| models.join("cache/libonnxruntime.so"), Path::to_path_buf);
+        let library = library::file(models, library);
         let environment = library::environment(&library)?;
         let start = |provider| Self::start(spec, &file, &environment, threads, provider);
         let (mut detector, refused) = providers::first(wished, Provider::is_offered, start)?;

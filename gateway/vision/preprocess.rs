@@ -2,7 +2,7 @@
 
 use gridpost_pixels::{Order, Target};
 // For what lies within four corners (`plates/`).
-pub(super) use gridpost_pixels::{Quad, Strip, warp};
+pub(super) use gridpost_pixels::{Quad, Strip, square, warp};
 
 use super::catalog::{Color, Input, Layout, Resize};
 use crate::domain::{Area, Bbox, Picture};

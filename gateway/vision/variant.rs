@@ -8,7 +8,7 @@ use std::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Config, DetectError, Detector, ModelSpec, Provider};
+use super::{Config, DetectError, Detector, ModelSpec, Provider, detect::library};
 use crate::domain::Picture;
 
 /// Runs of each, by turns; the fastest counts, so that a neighbour's burst does not decide.
@@ -110,7 +110,7 @@ fn auto(
             return false;
         }
     };
-    let of = true_of(spec, int8, library_of(models, library), config.threads, ran);
+    let of = true_of(spec, int8, library::file(models, library), config.threads, ran);
     let speeds = match read_speeds(&of, models) {
         Some(speeds) => speeds,
         None => match measure(config, spec, models, library) {
@@ -146,7 +146,7 @@ pub fn measure(
     let fastest = fastest_ms(&mut pair)?;
     let speeds = Speeds { fp32_ms: fastest[0], int8_ms: fastest[1] };
     let ran = pair.first().map_or(Provider::Cpu, Detector::provider);
-    let of = true_of(spec, &int8, library_of(models, library), config.threads, ran);
+    let of = true_of(spec, &int8, library::file(models, library), config.threads, ran);
     let cached = CachedSpeed { of, speeds };
     if let Err(error) = write_speeds(&cached, models) {
         tracing::debug!(%error, "the speeds of the model's variants could not be kept");
@@ -196,10 +196,6 @@ fn read_speeds(of: &str, models: &Path) -> Option<Speeds> {
 
 fn place(models: &Path) -> PathBuf {
     models.join("cache/speeds.json")
-}
-
-fn library_of(models: &Path, library: Option<&Path>) -> PathBuf {
-    library.map_or_else(|| models.join("cache/libonnxruntime.so"), Path::to_path_buf)
 }
 
 /// What a measurement is true of: with another processor, library, provider, model or number of
@@ -285,7 +281,7 @@ mod tests {
             return;
         }
         let of =
-            |threads, ran| true_of(&spec, &int8, library_of(folder.path(), None), threads, ran);
+            |threads, ran| true_of(&spec, &int8, library::file(folder.path(), None), threads, ran);
         let cpu = of(1, Provider::Cpu);
         let speeds = read_speeds(&cpu, folder.path()).unwrap();
         assert_eq!(chosen.file == int8.file, speeds.int8_wins());

@@ -28,25 +28,18 @@ pub(super) struct Between {
     decoder: Option<Decoder>,
 }
 
-impl Between {
-    /// A group begins with the packet of this number.
-    pub(super) fn begins(&mut self, number: u64) -> Option<Decoder> {
-        self.key = number;
-        self.rest()
-    }
-
-    /// Should this group be looked at once more, it is decoded from its beginning.
-    fn rest(&mut self) -> Option<Decoder> {
-        self.next = self.key;
-        self.decoder.take()
-    }
-}
-
 impl Sampler {
     /// The group that goes on began with the key frame of this number: it has come, or the camera falls
     /// asleep behind it. What is known of another group is of no more use.
     pub(super) fn group_begins(&mut self, number: u64) {
-        if let Some(decoder) = self.between.begins(number) {
+        self.between.key = number;
+        self.rest_between();
+    }
+
+    /// Gives its decoder back. Should this group be looked at once more, it is decoded from its beginning.
+    fn rest_between(&mut self) {
+        self.between.next = self.between.key;
+        if let Some(decoder) = self.between.decoder.take() {
             self.pool.give_back(decoder);
         }
     }
@@ -78,10 +71,8 @@ impl Sampler {
         let luma = frame.luma();
         self.looked_at(at, pictures, started);
         let step = self.look_at(&frame, &luma);
-        if !self.gate.is_far_from_key(at + self.gate.look_every())
-            && let Some(decoder) = self.between.rest()
-        {
-            self.pool.give_back(decoder);
+        if !self.gate.is_far_from_key(at + self.gate.look_every()) {
+            self.rest_between();
         }
         step
     }

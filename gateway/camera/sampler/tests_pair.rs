@@ -483,8 +483,7 @@ fn v9_packets_that_become_larger_have_the_sub_stream_looked_at_at_once() {
 fn v9_where_sizes_say_nothing_the_looks_are_as_frequent_as_ever() {
     let often = "drawbox=x=140:y=40:w=40:h=80:color=white:t=fill:enable='lt(mod(t,8),1.3)*gt(t,8)'";
     let nobody = Stands(500.0, 501.0);
-    let sub = stream("320x240", 60, 40, &nobody, &["-vf", often]);
-    let mut sub = sub;
+    let mut sub = stream("320x240", 60, 40, &nobody, &["-vf", often]);
     sub.iter_mut().for_each(|packet| packet.bytes = 1_000);
     let main = stream("640x480", 60, 20, &nobody, &["-vf", often]);
     let mut bench = Bench::new(serde_json::json!({ "look_every_s": null }));

@@ -2,7 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Mutex,
 };
 
@@ -13,6 +13,11 @@ use super::DetectError;
 /// ONNX Runtime allows one environment a process: made at the first success, shared by every
 /// later model.
 static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
+
+/// Its file: the one that the configuration names, or the one that was fetched with the models.
+pub(in crate::vision) fn file(models: &Path, named: Option<&Path>) -> PathBuf {
+    named.map_or_else(|| models.join("cache/libonnxruntime.so"), Path::to_path_buf)
+}
 
 /// Loads the library once. A wrong file is an error, and a later try can succeed.
 pub(super) fn environment(library: &Path) -> Result<Environment, DetectError> {

@@ -1,4 +1,4 @@
-//! Where faces are in a square of 128 pixels: what the finder is shown, and what it says. Pure; bad shapes are an error.
+//! Where faces are in a square of 128 pixels: whom the finder is shown, and what it says. Pure; bad shapes are an error.
 
 use crate::domain::Bbox;
 
@@ -49,52 +49,6 @@ pub(super) fn square(bbox: &Bbox, (width, height): (usize, usize)) -> Option<Squ
     Some(Square { x, y, side })
 }
 
-/// Its numbers, row by row, three a pixel, in -1..1; black where there is no picture.
-pub(super) fn input(rgb: &[u8], (width, height): (usize, usize), square: Square) -> Vec<f32> {
-    let scale = square.side / SIDE as f32;
-    // Of a larger part each pixel is the mean of several, so that none is skipped.
-    let steps = (scale.ceil() as usize).clamp(1, 16);
-    let mut numbers = Vec::with_capacity(SIDE * SIDE * 3);
-    for at in 0..SIDE * SIDE {
-        let (column, row) = (at % SIDE, at / SIDE);
-        let mut sum = [0.0; 3];
-        for n in 0..steps * steps {
-            let of = |cell: usize, step: usize| {
-                (cell as f32 + (step as f32 + 0.5) / steps as f32) * scale - 0.5
-            };
-            let place = (square.x + of(column, n % steps), square.y + of(row, n / steps));
-            let seen = between(rgb, (width, height), place);
-            sum.iter_mut().zip(seen).for_each(|(sum, value)| *sum += value);
-        }
-        numbers.extend(sum.map(|sum| sum / (steps * steps) as f32 / 127.5 - 1.0));
-    }
-    numbers
-}
-
-/// The colour between four pixels.
-fn between(rgb: &[u8], (width, height): (usize, usize), (x, y): (f32, f32)) -> [f32; 3] {
-    let pixel = |x: f32, y: f32| -> [f32; 3] {
-        if x < 0.0 || y < 0.0 || x >= width as f32 || y >= height as f32 {
-            return [0.0; 3];
-        }
-        let at = (y as usize * width + x as usize) * 3;
-        rgb.get(at..at + 3).map_or([0.0; 3], |of| [of[0], of[1], of[2]].map(f32::from))
-    };
-    let (left, top) = (x.floor(), y.floor());
-    let (fx, fy) = (x - left, y - top);
-    let corners = [
-        pixel(left, top),
-        pixel(left + 1.0, top),
-        pixel(left, top + 1.0),
-        pixel(left + 1.0, top + 1.0),
-    ];
-    std::array::from_fn(|c| {
-        let upper = corners[0][c] * (1.0 - fx) + corners[1][c] * fx;
-        let lower = corners[2][c] * (1.0 - fx) + corners[3][c] * fx;
-        upper * (1.0 - fy) + lower * fy
-    })
-}
-
 /// Faces in the square, best first, as shares of its side. `scores` and `places` are those of the two grids.
 pub(super) fn decode(scores: [&[f32]; 2], places: [&[f32]; 2]) -> Result<Vec<(f32, Bbox)>, String> {
     let mut found = Vec::new();
@@ -123,7 +77,7 @@ pub(super) fn decode(scores: [&[f32]; 2], places: [&[f32]; 2]) -> Result<Vec<(f3
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut kept: Vec<(f32, Bbox)> = Vec::new();
     for one in found {
-        if kept.len() < FOUND_MAX && kept.iter().all(|kept| iou(&kept.1, &one.1) < SAME_IOU) {
+        if kept.len() < FOUND_MAX && kept.iter().all(|kept| kept.1.iou(&one.1) < SAME_IOU) {
             kept.push(one);
         }
     }
@@ -144,13 +98,6 @@ pub(super) fn back(face: &Bbox, square: Square, (width, height): (usize, usize))
     let x = |share: f32| (square.x + share * square.side) / width as f32;
     let y = |share: f32| (square.y + share * square.side) / height as f32;
     Bbox::new(x(face.x0), y(face.y0), x(face.x1), y(face.y1))
-}
-
-fn iou(a: &Bbox, b: &Bbox) -> f32 {
-    let area = |of: &Bbox| (of.x1 - of.x0) * (of.y1 - of.y0);
-    let w = (a.x1.min(b.x1) - a.x0.max(b.x0)).max(0.0);
-    let h = (a.y1.min(b.y1) - a.y0.max(b.y0)).max(0.0);
-    w * h / (area(a) + area(b) - w * h)
 }
 
 #[cfg(test)]
@@ -243,25 +190,5 @@ mod tests {
         ] {
             assert_eq!(square(&none, SIZE), None, "{none:?}");
         }
-    }
-
-    #[test]
-    fn what_is_shown_is_the_picture_and_black_beside_it() {
-        let rgb: Vec<u8> =
-            (0..SIZE.0 * SIZE.1).flat_map(|at| [(at % SIZE.0 / 3) as u8, 255, 0]).collect();
-        for (square, x) in [
-            (Square { x: 100.0, y: 100.0, side: 128.0 }, 164.0),
-            (Square { x: 100.0, y: 100.0, side: 64.0 }, 132.0),
-            (Square { x: 100.0, y: 50.0, side: 384.0 }, 292.0),
-        ] {
-            let numbers = input(&rgb, SIZE, square);
-            assert_eq!(numbers.len(), SIDE * SIDE * 3);
-            let middle = &numbers[(64 * SIDE + 64) * 3..][..3];
-            assert!(((middle[0] + 1.0) * 127.5 - x / 3.0).abs() < 1.5, "{middle:?}");
-            assert!((middle[1] - 1.0).abs() < 0.01 && (middle[2] + 1.0).abs() < 0.01);
-        }
-        let beside = input(&rgb, SIZE, Square { x: -500.0, y: -500.0, side: 128.0 });
-        assert!(beside.iter().all(|number| (number + 1.0).abs() < 1e-6));
-        assert_eq!(input(&[], (0, 0), Square { x: 0.0, y: 0.0, side: 9.0 }).len(), SIDE * SIDE * 3);
     }
 }

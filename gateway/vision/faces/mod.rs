@@ -10,7 +10,8 @@ use std::path::Path;
 
 use super::{
     catalog::{Catalog, right_file},
-    detect::{DetectError, network::Network},
+    detect::{DetectError, library, network::Network},
+    preprocess,
 };
 use crate::domain::{Bbox, Picture};
 
@@ -27,8 +28,7 @@ impl FaceFinder {
     pub fn load(models: &Path, library: Option<&Path>) -> Result<Self, String> {
         let catalog = Catalog::read(models)?;
         let file = verified(&catalog, models)?;
-        let library =
-            library.map_or_else(|| models.join("cache/libonnxruntime.so"), Path::to_path_buf);
+        let library = library::file(models, library);
         let network = Network::load(&file, &library, 1).map_err(|error| error.to_string())?;
         Ok(Self { network })
     }
@@ -45,7 +45,8 @@ impl FaceFinder {
         let rgb = picture.rgb();
         let mut found = Vec::new();
         for square in near.into_iter().take(PEOPLE_MAX) {
-            let numbers = find::input(&rgb, size, square);
+            let from = (square.x, square.y);
+            let numbers = preprocess::square(&rgb, size, from, square.side, find::SIDE);
             let said = self.network.run([1, find::SIDE, find::SIDE, 3], &numbers)?;
             let [fine, coarse, fine_places, coarse_places] = said.as_slice() else {
                 return Err(DetectError::Run(format!(

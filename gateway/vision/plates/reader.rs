@@ -12,7 +12,7 @@ use crate::{
     domain::{Area, Bbox, Picture, Plate, PlateKind},
     vision::{
         catalog::{Catalog, Color, Dtype, Input, Layout, PlateRole, Resize},
-        detect::{DetectError, network::Network},
+        detect::{DetectError, library, network::Network},
         preprocess::{self, Buffers, Fit, Quad, Strip, warp},
     },
 };
@@ -73,8 +73,7 @@ impl PlateReader {
     /// Verifies the files and loads them. The error is one sentence.
     pub fn load(models: &Path, library: Option<&Path>, threads: usize) -> Result<Self, String> {
         let catalog = Catalog::read(models)?;
-        let library =
-            library.map_or_else(|| models.join("cache/libonnxruntime.so"), Path::to_path_buf);
+        let library = library::file(models, library);
         let network = |role| {
             let part = part(&catalog, role)?;
             let file = verify(part, models)?;
