@@ -1,7 +1,5 @@
 //! Arguments → config → runtime → exit code, nothing else.
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
+fn main() {
     gridpost::cli::main()
 }

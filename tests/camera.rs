@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::world::{
-    Gateway, Launch, Receiver, RtspServer, Site, Stream, clip_of, fetched, ffmpeg,
+    Gateway, Launch, Receiver, RtspServer, Site, Stream, clip_of, crash_at_exit, fetched, ffmpeg,
     gridpost_command, has_snapshot_and_clip, http, is_of, models_of, root, sha256, street,
     wait_for,
 };
@@ -110,6 +110,25 @@ async fn p7_a_press_is_heard_while_a_camera_is_away() {
     gateway.press("btn-1", "1");
     receiver.wait("the press", |data| is_of(data, "emergency-button", "btn-1")).await;
     gateway.must_stop_sound().await;
+}
+
+/// Threads of FFmpeg and of ONNX Runtime may still work when the process ends, and the handlers of such libraries take
+/// down what they work with.
+#[tokio::test(flavor = "multi_thread")]
+async fn p7_a_gateway_that_stops_does_not_wait_for_what_c_libraries_do_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let crashes = crash_at_exit(folder.path());
+    let receiver = Receiver::start().await;
+    let site = Site::demo().camera("gate", "rtsp://127.0.0.1:9/none").walkers().http(&receiver);
+    let mut gateway = Launch::of(&site).envs(crashes.clone()).start().await;
+    gateway.must_stop_sound().await;
+    // A command's exit code and all that it prints.
+    let run =
+        |arguments: &[&str]| gridpost_command(arguments).envs(crashes.clone()).output().unwrap();
+    let schema = run(&["schema", "config"]);
+    assert_eq!(schema.status.code(), Some(0));
+    serde_json::from_slice::<serde_json::Value>(&schema.stdout).expect("the whole of it");
+    assert_eq!(run(&["check", "-c", "/nonexistent.toml"]).status.code(), Some(2));
 }
 
 /// Twenty pictures of it, for which FFmpeg would wait, last longer than it is given to connect.

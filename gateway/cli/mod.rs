@@ -37,7 +37,6 @@ mod watch;
 use std::{
     io::{self, IsTerminal, Write},
     path::Path,
-    process::ExitCode,
 };
 
 use clap::{Parser, Subcommand};
@@ -52,6 +51,7 @@ use crate::{
         load_to_run,
     },
     domain::clean,
+    media::leave,
 };
 
 /// gridpost 网格哨所: the edge gateway of a community police room.
@@ -126,8 +126,9 @@ pub(crate) enum Failure {
     Other(String),
 }
 
-/// Reads the command line and runs the command.
-pub fn main() -> ExitCode {
+/// Reads the command line, runs the command, and ends the process with its exit code: threads of C libraries may
+/// still work, so nothing is taken down beneath them.
+pub fn main() -> ! {
     let args = Args::parse();
     log_to_stderr(args.verbose);
     let outcome = match args.command {
@@ -156,16 +157,17 @@ pub fn main() -> ExitCode {
         Command::Store(args) => store::main(&args),
         Command::Update(args) => update::main(&args),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Usage(message)) => fail(&message, 2),
-        Err(Failure::Other(message)) => fail(&message, 1),
+    let (message, code) = match outcome {
+        Ok(()) => (None, 0),
+        Err(Failure::Usage(message)) => (Some(message), 2),
+        Err(Failure::Other(message)) => (Some(message), 1),
+    };
+    if let Some(message) = message {
+        eprintln!("gridpost: {message}");
     }
-}
-
-fn fail(message: &str, code: u8) -> ExitCode {
-    eprintln!("gridpost: {message}");
-    ExitCode::from(code)
+    // A reader that is gone is not told.
+    let _ = io::stdout().flush();
+    leave(code)
 }
 
 fn log_to_stderr(verbose: u8) {

@@ -38,7 +38,7 @@ mod timeline;
 
 pub use clip::{ClipInfo, write_clip};
 pub use decode::{ColorConverter, Decoder, Frame, LoopFilter};
-pub use ffi::{give_back_free_memory, heap_bytes, tune_allocator};
+pub use ffi::{give_back_free_memory, heap_bytes, leave, tune_allocator};
 pub use foreign_picture::{
     CleanPicture, FOREIGN_PICTURE_BYTES_MAX, Refused, SentBy, be_confined, clean, cleaned_here,
     told_to_parent,

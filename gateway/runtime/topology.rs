@@ -49,7 +49,7 @@ use crate::{
     config::{Config, env::Environment},
     domain::{Clock, DeviceTable, EventContext, IdMint, Meter, Now},
     incident::{Effects, EvidenceJob},
-    media::tune_allocator,
+    media::{leave, tune_allocator},
     sources::presence::PresenceTally,
     store::{self, Opened, Restored, Store},
 };
@@ -252,7 +252,7 @@ impl Parts {
         };
         tokio::spawn(async move {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            std::process::exit(1);
+            leave(1);
         });
         match &broken {
             None => tracing::info!("stopping; a second signal stops at once"),

@@ -162,6 +162,13 @@ fn preloaded(source: &str, library: &Path) {
     assert!(built.unwrap().success(), "{source} does not build");
 }
 
+/// What is to be preloaded so that the process crashes if it runs the handlers of C libraries when it ends.
+pub(crate) fn crash_at_exit(folder: &Path) -> [(&'static str, String); 1] {
+    let library = folder.join("crash_at_exit.so");
+    preloaded("crash_at_exit.c", &library);
+    [("LD_PRELOAD", library.display().to_string())]
+}
+
 /// The grids of the shipped example.
 pub(crate) fn grids() -> String {
     root().join("config/grids/community.geojson").display().to_string()
