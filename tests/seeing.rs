@@ -35,13 +35,21 @@ fn disturbed(name: &str) -> Option<PathBuf> {
 
 /// What `judge.py` says of a replay by a rule of its own for people, as every site has it.
 fn judged(clip: &Path, decode: &str, cooldown: Option<u32>) -> Value {
+    judged_of(clip, decode, cooldown, None)
+}
+
+/// Likewise, at so many looks a second.
+fn judged_of(clip: &Path, decode: &str, cooldown: Option<u32>, fps: Option<u32>) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let mut site = Site::demo().rule("people", "intrusion").set("labels", ["person"]);
     if let Some(seconds) = cooldown {
         site = site.set("cooldown_s", seconds);
     }
-    let site = site.camera("cam", clip).set("decode", decode);
+    let mut site = site.camera("cam", clip).set("decode", decode);
+    if let Some(fps) = fps {
+        site = site.set("detect_fps", fps);
+    }
     let tracks = path("tracks.txt");
     let arguments = ["--start", START, "--tracks", &tracks];
     let played = Replay::of(&site).arguments(&arguments).run();
@@ -120,6 +128,23 @@ fn p12_six_who_come_one_after_another_are_six() {
 #[test]
 fn p12_who_walks_past_a_parked_car_is_one() {
     each_is_one("parked-car", 0);
+}
+
+/// Looks are so far apart that no box overlaps the one before.
+#[test]
+fn p12_who_runs_is_told() {
+    if only_the_ssd() {
+        return;
+    }
+    let Some(clip) = scene("runners") else { return };
+    for (decode, fps) in [("adaptive", 5), ("full", 5), ("full", 2), ("adaptive", 10)] {
+        let said = judged_of(&clip, decode, None, Some(fps));
+        assert_eq!(said["people"], 3, "{decode} {fps}: {said}");
+        assert_eq!(said["once"], 3, "{decode} {fps}: {said}");
+        assert_eq!(said["false_things"], 0, "{decode} {fps}: {said}");
+        // He is in sight for less than two seconds.
+        assert_ne!(said["of"]["2"], serde_json::json!([]), "{decode} {fps}: {said}");
+    }
 }
 
 #[test]

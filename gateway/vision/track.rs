@@ -3,7 +3,8 @@
 //! After SORT and ByteTrack: a strong detection may begin a track, weaker ones go on with one. Looks
 //! may be 40 ms apart or ten seconds. Where who walks has moved by more than his own width, no box
 //! overlaps the one before, and he is matched by distance. Who was there in the look before may
-//! always be there in the next one; he is lost after two looks in vain and two seconds.
+//! always be there in the next one; he is lost after two looks in vain and two seconds. Who was seen once
+//! may run: he is matched with what nobody else accounts for.
 
 mod live;
 mod motion;
@@ -11,6 +12,8 @@ mod motion;
 mod tests;
 #[cfg(test)]
 mod tests_random;
+#[cfg(test)]
+mod tests_runs;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -90,6 +93,7 @@ impl Tracker {
                 }
             }
         }
+        self.link_runs((at, shape), detections, (&mut matched, &mut taken), &came);
         self.miss(at, shape, &matched, looked);
         self.begin(at, shape, detections, &taken, came);
         self.tracks.retain(|track| !track.is_lost(at, shape));
@@ -136,6 +140,37 @@ impl Tracker {
         }
         pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
         pairs
+    }
+
+    /// Who runs is too far from where he was seen first to be known by that. He and a detection that nobody else
+    /// accounts for are one, the nearest first, where both are sure and of one shape: else each look would begin a
+    /// track, and none would ever count.
+    fn link_runs(
+        &mut self,
+        (at, shape): (Timestamp, f32),
+        detections: &[Detection],
+        (matched, taken): (&mut [bool], &mut [bool]),
+        came: impl Fn(&Detection) -> bool,
+    ) {
+        let mut pairs = Vec::new();
+        for (d, detection) in detections.iter().enumerate() {
+            if taken[d] || is_twice(detections, taken, d) {
+                continue;
+            }
+            let came = came(detection);
+            let young = self.tracks.iter().enumerate().filter(|(t, _)| !matched[*t]);
+            let run_to = |(t, track): (usize, &LiveTrack)| {
+                Some((track.run_to(at, shape, detection, came)?, t, d))
+            };
+            pairs.extend(young.filter_map(run_to));
+        }
+        pairs.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
+        for (_, t, d) in pairs {
+            if !matched[t] && !taken[d] && !is_twice(detections, taken, d) {
+                (matched[t], taken[d]) = (true, true);
+                self.tracks[t].see_run(at, shape, &detections[d], BEGIN_SCORE);
+            }
+        }
     }
 
     /// Those that were not matched were looked for in vain.

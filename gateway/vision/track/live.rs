@@ -45,6 +45,9 @@ const TOLD_FOR_MS: i128 = 400;
 /// A box that overlaps the expected one by more is of the same shape, and takes over this share of it.
 const SMOOTH_IOU: f32 = 0.4;
 const EDGE_GAIN: f32 = 0.6;
+/// Whoever runs is by this much higher in the next look, at most; and wider, as his legs are apart or not.
+const RUN_GROWTH_MAX: f32 = 1.6;
+const STRIDE_MAX: f32 = 2.5;
 /// Looks in vain after which it may be lost.
 const MISSES_MIN: u32 = 2;
 /// And this time without a sight of it.
@@ -146,6 +149,34 @@ impl LiveTrack {
         let doubt = self.motion(at).doubt();
         let drift = if self.misses < MISSES_MIN { doubt } else { doubt.min(DRIFT * unseen_s) };
         (JITTER + drift).min(REACH_MAX)
+    }
+
+    /// How badly this detection fits where he may have run to who was seen once: how far off it lies, as a share
+    /// of how far he may have come. None: it is not he, or somebody who is known.
+    pub(super) fn run_to(
+        &self,
+        at: Timestamp,
+        shape: f32,
+        detection: &Detection,
+        came: bool,
+    ) -> Option<f32> {
+        let least = if self.came && came { SURE_SCORE } else { SURE_STILL_SCORE };
+        let sure = self.score.min(detection.score) >= least;
+        let alike = is_as_large(&self.found, &detection.bbox);
+        if self.hits > 1 || self.misses > 1 || !sure || !alike || !self.is_like(detection) {
+            return None;
+        }
+        let (from, to) = (middle(&self.found, shape), middle(&detection.bbox, shape));
+        let sizes = (size(&self.found, shape) + size(&detection.bbox, shape)) / 2.0;
+        let off = (to.0 - from.0).hypot(to.1 - from.1) / sizes;
+        let reach = JITTER + Motion::runs(at.duration_since(self.seen_at).as_secs_f32());
+        (off < reach).then(|| off / reach)
+    }
+
+    /// It ran to where it was found.
+    pub(super) fn see_run(&mut self, at: Timestamp, shape: f32, to: &Detection, begin_score: f32) {
+        self.motion = Motion::of_a_run(self.motion.place());
+        self.see(at, shape, to, begin_score);
     }
 
     /// Sizes a second.
@@ -254,6 +285,13 @@ impl LiveTrack {
     pub(super) fn is_like(&self, detection: &Detection) -> bool {
         group(&self.label) == group(&detection.label)
     }
+}
+
+/// Whether these two boxes are about as wide and about as high.
+fn is_as_large(one: &Bbox, other: &Bbox) -> bool {
+    let alike = |a: f32, b: f32, most: f32| a < b * most && b < a * most;
+    alike(one.x1 - one.x0, other.x1 - other.x0, STRIDE_MAX)
+        && alike(one.y1 - one.y0, other.y1 - other.y0, RUN_GROWTH_MAX)
 }
 
 /// The box that lies this share of the way from one to the other.

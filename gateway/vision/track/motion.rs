@@ -6,12 +6,17 @@
 
 /// A detector is off by so much, sizes.
 const NOISE: f32 = 0.06;
-/// Speed of a thing that was seen once, sizes a second: anything up to a runner or a slow car.
+/// Speed of a thing that was seen once, sizes a second: whoever walks, or jogs.
 const SPEED: f32 = 0.75;
+/// And of one that was seen once and may run, or be a car that is not slow.
+const RUN: f32 = 4.5;
 /// How much its speed changes within a second, sizes a second.
 const AGILITY: f32 = 0.3;
 /// Nothing is known of a speed after so long; nobody is expected further on than he comes in it.
 pub(super) const MAX_S: f32 = 4.0;
+
+/// Whoever ran is anywhere after so long.
+const RUN_FOR_S: f32 = 2.0;
 
 /// What is known of the movement of one thing.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +39,18 @@ impl Motion {
     pub(super) fn new(place: (f32, f32)) -> Self {
         let sure = Variance { place: NOISE * NOISE, both: 0.0, speed: SPEED * SPEED };
         Self { place, speed: (0.0, 0.0), sure }
+    }
+
+    /// Of a thing that was seen once, and may be as fast as whoever runs.
+    pub(super) fn of_a_run(place: (f32, f32)) -> Self {
+        let mut motion = Self::new(place);
+        motion.sure.speed = RUN * RUN;
+        motion
+    }
+
+    /// How far such a one comes in so many seconds, sizes.
+    pub(super) fn runs(seconds: f32) -> f32 {
+        RUN * seconds.clamp(0.0, RUN_FOR_S)
     }
 
     /// After so many seconds without a sight of it.
