@@ -46,15 +46,38 @@ fn recordings_of_every_make_tell_the_same() {
     let coded = ["-c:v", "libx264", "-preset", "veryfast", "-g", "50", "-sc_threshold", "0"];
     let bframes = made(folder, "bf.mp4", &[&["-i", &from], &coded[..], &["-bf", "2"]].concat());
     let avi = made(folder, "bf.avi", &["-i", &bframes.display().to_string(), "-c", "copy"]);
+    // Times that do not begin at nought, and sound that goes on when there are no pictures any more.
+    let late = made(folder, "late.mkv", &["-i", &from, "-c", "copy", "-output_ts_offset", "300"]);
+    let silence = ["-f", "lavfi", "-t", "150", "-i", "anullsrc"];
+    let sound =
+        made(folder, "sound.mkv", &[&["-i", &from][..], &silence, &["-c:v", "copy"]].concat());
     let expected = spans(&clip);
     assert_eq!(expected.len(), 1, "{expected:?}");
-    for other in [raw, ps, joined, bframes, avi] {
+    for other in [raw, ps, joined, bframes, avi, late, sound] {
         let told = spans(&other);
         assert_eq!(told.len(), 1, "{}: {told:?}", other.display());
         for (told, expected) in [(told[0].0, expected[0].0), (told[0].1, expected[0].1)] {
             assert!((told - expected).abs() < 0.7, "{}: {told}, not {expected}", other.display());
         }
     }
+}
+
+/// Parts in a row by a program that lets no stamp go back: each picture from 2 s on is a millisecond after the one before.
+#[test]
+fn a_recording_whose_stamps_stick_is_seen_to_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let clip = walk(folder.path());
+    let sticks = "setts=ts='if(lt(N,50),TS,1960+N-49)':time_base=1/1000";
+    let from = clip.display().to_string();
+    let stuck = made(folder.path(), "stuck.mkv", &["-i", &from, "-c", "copy", "-bsf:v", sticks]);
+    let played = Replay::of(&site()).camera("cam", &stuck).run();
+    let (told, expected) = (played.happenings(), spans(&clip));
+    assert_eq!(told.len(), 1, "{told:?}");
+    let long = |span: (f64, f64)| span.1 - span.0;
+    assert!((long(told[0]) - long(expected[0])).abs() < 0.7, "{told:?} {expected:?}");
+    // Two seconds of pictures tell it.
+    assert!((expected[0].0 - told[0].0 - 2.0).abs() < 0.7, "{told:?} {expected:?}");
+    assert!(played.log.contains("its time stamps stick at 2"), "{}", played.log);
 }
 
 #[test]
@@ -139,8 +162,18 @@ fn a_recording_of_which_next_to_nothing_is_seen_is_no_good_end() {
     let bytes = std::fs::read(&torn).unwrap();
     std::fs::write(&torn, &bytes[..bytes.len() * 6 / 100 + 12_000]).unwrap();
     assert!(whole.len() > 100_000);
+    // A recorder that was set to another codec in the midst of a file: FFmpeg does not tell it, and reads on in the first.
+    let part = |name: &str, seconds: &[&str], coded: &[&str]| {
+        let made = made(folder.path(), name, &[seconds, &["-i", &from], coded].concat());
+        std::fs::read(made).unwrap()
+    };
+    let older = part("older.ts", &["-t", "8"], &["-c", "copy"]);
+    let coded = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=error"];
+    let codecs = folder.path().join("codecs.ts");
+    std::fs::write(&codecs, [older, part("newer.ts", &["-ss", "8"], &coded)].concat()).unwrap();
     for (clip, part) in [
         (locked, "its pictures are encrypted"),
+        (codecs, "its video became H.265 in its midst, at 8.0 s; what follows was not seen"),
         (one, "next to nothing was seen of it"),
         (torn, "next to nothing was seen of it"),
     ] {

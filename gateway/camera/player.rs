@@ -99,6 +99,14 @@ impl Reading {
     fn poverty(&self, decoded: f64, bad: f64) -> Option<String> {
         let (read_s, says_s) = self.session.read_of();
         let why = self.damage.clone();
+        if let Some(why) = why.as_ref().filter(|_| self.session.became_another()) {
+            let (at_s, cut) =
+                (self.session.pictures_s(), "cut it there, and play its parts one by one");
+            return Some(format!(
+                "{}: {why}, at {at_s:.1} s; what follows was not seen: {cut}",
+                self.clip
+            ));
+        }
         let cut = read_s < says_s * READ_PART_MIN && says_s > LONG_S;
         let what = if self.packets < 2 || decoded < 1.0 {
             format!("{decoded} pictures in {} packets", self.packets)

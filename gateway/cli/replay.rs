@@ -1,6 +1,10 @@
 //! `gridpost replay`: the same pipeline over recorded input on a simulated clock; events as JSON lines.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use tempfile::TempDir;
 
@@ -129,8 +133,11 @@ fn data_folder(args: &Args) -> Result<(PathBuf, Option<TempDir>), Failure> {
     if let Some(path) = &args.data {
         return Ok((path.clone(), None));
     }
-    let temporary = tempfile::tempdir()
-        .map_err(|error| Failure::Other(format!("no temporary folder can be made: {error}")))?;
+    let temporary =
+        tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()
+            .map_err(|error| Failure::Other(format!("no temporary folder can be made: {error}")))?;
     Ok((temporary.path().to_owned(), Some(temporary)))
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Access {
     pub(super) key: bool,
     /// A picture is whole so many pictures after this one, if decoding begins here.
     pub(super) refresh: Option<u32>,
+    /// Parameter sets of the other codec: the stream has become one of that, and FFmpeg, which asks once, does not know.
+    pub(super) other_codec: bool,
 }
 
 impl Syntax {
@@ -45,6 +47,9 @@ impl Syntax {
             // H.265: IRAP pictures are 16 to 23, all slices below 32, an SEI before the picture 39.
             let (kind, head) = if self.hevc { (first >> 1 & 0x3f, 2) } else { (first & 0x1f, 1) };
             match (self.hevc, kind) {
+                _ if self.length_bytes.is_none() && self.is_of_other_codec(unit) => {
+                    return Access { other_codec: true, ..Access::default() };
+                }
                 (false, 6) | (true, 39) => recovery = recovery.or(self.recovery(unit.get(head..))),
                 (false, 1..=5) => {
                     alone = kind == 5;
@@ -58,10 +63,20 @@ impl Syntax {
             }
         }
         match recovery {
-            _ if alone => Access { key, refresh: None },
+            _ if alone => Access { key, ..Access::default() },
             // Whole at once: an intra picture of H.264 that others reach back over (open GOP).
-            None | Some(0) => Access { key, refresh: None },
-            Some(pictures) => Access { key: false, refresh: Some(pictures) },
+            None | Some(0) => Access { key, ..Access::default() },
+            Some(pictures) => Access { refresh: Some(pictures), ..Access::default() },
+        }
+    }
+
+    /// A unit with which a stream of the other codec begins, and which this one does not have: the video parameter set of
+    /// H.265 (in H.264 of no kind), or the sequence parameter set of H.264 with a profile that is in use.
+    fn is_of_other_codec(self, unit: &[u8]) -> bool {
+        match (self.hevc, unit) {
+            (false, [0x40, 0x01, ..]) => true,
+            (true, [0x67, profile, ..]) => matches!(profile, 66 | 77 | 88 | 100 | 110 | 122 | 244),
+            _ => false,
         }
     }
 

@@ -21,9 +21,11 @@ mod pool;
 mod reason;
 mod ring;
 mod session;
+mod session_open;
 mod snapshot;
 mod still;
 mod stream_probe;
+mod stuck_clock;
 #[cfg(test)]
 mod tests_access;
 #[cfg(test)]
@@ -48,7 +50,8 @@ pub use hardware::{Decoding, Hardware, decoding_devices};
 pub use key_still::{Still, key_still};
 pub use pool::Pool;
 pub use ring::{Cut, Ring};
-pub use session::{Packet, Run, Session, SessionRequest};
+pub use session::{Packet, Run, Session};
+pub use session_open::SessionRequest;
 pub use snapshot::{Hidden, Snapshot, snapshot};
 pub use still::larger_picture;
 pub use stream_probe::{StreamSeen, see};

@@ -14,21 +14,21 @@ use std::{
 };
 
 use ffmpeg_next as ffmpeg;
-use gridpost_pixels::Turn;
 use jiff::Timestamp;
 
 use super::{
     clock_trust::ClockTrust,
     deadline::CallDeadline,
-    digest_relay::{Asked, DigestRelay},
+    digest_relay::DigestRelay,
     ffmpeg_log::begin_call,
     format::{Format, FormatWatch, ms_ticks, ticks_ms},
     klv::Klv,
     pace::{Odd, Pace},
     reason::explain,
+    session_open::{SessionRequest, open_input, turn_of},
+    stuck_clock::StuckClock,
     timeline::Timeline,
 };
-use crate::domain::StopFlag;
 
 /// When stream time steps back or forward by more than this, a new run begins: a clip cannot span it.
 const STEP_MS_MAX: i64 = 5_000;
@@ -39,35 +39,13 @@ const PICTURES_A_SECOND: i64 = 25;
 /// A file may end this much before what its header says.
 const SHORT_S_MAX: f64 = 2.0;
 
+/// Sound that goes on by so much longer than the pictures is worth a word.
+const SOUND_ALONE_S: f64 = 10.0;
+
 /// Packets of the probing, at most: ten seconds at 50 pictures a second.
 const PROBED_PACKETS_MAX: usize = 500;
 /// A packet that took longer to come was not in the socket already.
 const WAITED: Duration = Duration::from_millis(8);
-
-/// What to open, and the time-outs.
-#[derive(Clone)]
-pub struct SessionRequest {
-    /// With credentials; never printed.
-    pub url: String,
-    /// `tcp` or `udp`, for RTSP.
-    pub transport: &'static str,
-    /// For connecting and finding the video.
-    pub connect_ms: u64,
-    /// For one packet.
-    pub stall_ms: u64,
-    /// Raised: every call returns soon.
-    pub stop: StopFlag,
-}
-
-#[cfg(test)]
-impl SessionRequest {
-    /// A recording, as tests read it.
-    pub(crate) fn of_clip(path: &std::path::Path) -> Self {
-        let url = path.display().to_string();
-        let stop = StopFlag::default();
-        Self { url, transport: "tcp", connect_ms: 10_000, stall_ms: 10_000, stop }
-    }
-}
 
 /// A coded picture, with its time.
 #[derive(Clone)]
@@ -173,8 +151,14 @@ pub struct Session {
     /// Where the packet after the latest one belongs, in ticks.
     next_ticks: Option<i64>,
     timeline: Timeline,
+    /// The stamps of a recording.
+    stuck_clock: StuckClock,
     /// Stream time of the latest picture read, milliseconds.
     read_ms: i64,
+    /// The latest stamp of sound or whatever else came, milliseconds.
+    beside_ms: i64,
+    /// It became one of the other codec, and so ended.
+    other_codec: bool,
     /// Packets that came while the stream was probed and were not handed on yet.
     probed: VecDeque<ffmpeg::Packet>,
 }
@@ -205,7 +189,7 @@ impl Session {
             (video.index(), video.parameters().clone(), video.time_base());
         let codec = parameters.id();
         let turn = turn_of(&video);
-        if !matches!(codec, ffmpeg::codec::Id::H264 | ffmpeg::codec::Id::HEVC) {
+        if !is_taken(codec) {
             return Err(format!(
                 "its video is {codec:?}; H.264 or H.265 is needed (set the camera to H.264)"
             ));
@@ -230,7 +214,10 @@ impl Session {
             first_pts: None,
             next_ticks: None,
             timeline: Timeline::default(),
+            stuck_clock: StuckClock::new(f64::from(time_base)),
             read_ms: 0,
+            beside_ms: 0,
+            other_codec: false,
             probed: VecDeque::new(),
         })
     }
@@ -238,14 +225,14 @@ impl Session {
     /// The next packet of the video; None at the end of a file. `now` is the wall clock.
     pub fn next(&mut self, now: impl Fn() -> Timestamp) -> Result<Option<Packet>, String> {
         if let Some(packet) = self.probed.pop_front() {
-            return Ok(Some(self.packet_of(packet, now(), true)));
+            return self.packet_of(packet, now(), true).map(Some);
         }
         let Some(packet) = self.read()? else { return Ok(None) };
         if !self.timeline.is_begun() && self.is_live() {
             self.catch_up(&packet, &now)?;
         }
         let waited = !self.probed.is_empty();
-        Ok(Some(self.packet_of(packet, now(), waited)))
+        self.packet_of(packet, now(), waited).map(Some)
     }
 
     /// The next packet of the video, as FFmpeg has it.
@@ -270,6 +257,7 @@ impl Session {
                 }
                 Ok(()) => {
                     self.beside += 1;
+                    self.note_beside(&packet);
                     // The KLV stream of a program may appear after it began.
                     self.klv = self.klv.take().or_else(|| Klv::find(&self.opened.input));
                     self.klv.iter_mut().for_each(|klv| klv.take(&packet));
@@ -334,6 +322,11 @@ impl Session {
         self.deadline.passed()
     }
 
+    /// Whether it ended because it became one of the other codec. What a camera sends is opened anew; a recording is not.
+    pub fn became_another(&self) -> bool {
+        self.other_codec
+    }
+
     /// What the stream became, if it changed since this was last called: one sentence.
     pub fn take_change(&mut self) -> Option<String> {
         self.change.take()
@@ -362,19 +355,46 @@ impl Session {
         ticks_ms(pts.saturating_sub(first), self.time_base)
     }
 
-    /// Seconds of pictures that were read of a recording, and how many its header says there are.
-    pub fn read_of(&self) -> (f64, f64) {
-        let says_s = self.opened.input.duration() as f64 / f64::from(ffmpeg::ffi::AV_TIME_BASE);
-        (self.read_ms as f64 / 1000.0, says_s)
+    /// Seconds of pictures that were read.
+    pub fn pictures_s(&self) -> f64 {
+        self.read_ms as f64 / 1000.0
     }
 
-    /// Warns about a file that is shorter than its header says: it was cut off.
+    /// Seconds that were read of a recording, and how many its header says there are.
+    pub fn read_of(&self) -> (f64, f64) {
+        let says_s = self.opened.input.duration() as f64 / f64::from(ffmpeg::ffi::AV_TIME_BASE);
+        let pictures_s = self.pictures_s();
+        // Where it does not begin at nought, some formats count the time before its first picture too. And sound that
+        // goes on after the last picture was there to be read.
+        let begins_s = self.first_pts.map_or(0.0, |first| first as f64 * f64::from(self.time_base));
+        let reached = [pictures_s, begins_s + pictures_s, self.beside_ms as f64 / 1000.0];
+        let believed = reached.into_iter().filter(|reached_s| *reached_s <= says_s + SHORT_S_MAX);
+        (believed.fold(pictures_s, f64::max), says_s)
+    }
+
+    /// Warns about a file that is shorter than its header says (it was cut off), or whose pictures are.
     fn warn_if_short(&self) {
         let (read_s, says_s) = self.read_of();
-        if !self.is_live() && says_s - read_s > SHORT_S_MAX {
-            let clip = &self.request.url;
-            tracing::warn!(clip, "the clip is cut off: {read_s:.1} of its {says_s:.1} s are there");
+        if self.is_live() {
+            return;
         }
+        let (clip, pictures_s) = (&self.request.url, self.pictures_s());
+        let sound_s = self.beside_ms as f64 / 1000.0;
+        if says_s - read_s > SHORT_S_MAX {
+            tracing::warn!(clip, "the clip is cut off: {read_s:.1} of its {says_s:.1} s are there");
+        } else if self.first_pts == Some(0) && sound_s - pictures_s > SOUND_ALONE_S {
+            tracing::warn!(
+                clip,
+                "its pictures end at {pictures_s:.1} s; its sound goes on to {sound_s:.1} s"
+            );
+        }
+    }
+
+    fn note_beside(&mut self, packet: &ffmpeg::Packet) {
+        let stream = self.opened.input.stream(packet.stream());
+        let base = stream.map(|stream| stream.time_base());
+        let ms = base.zip(packet.pts()).map(|(base, pts)| ticks_ms(pts, base));
+        self.beside_ms = self.beside_ms.max(ms.unwrap_or(0));
     }
 
     /// Recorders leave time stamps out, here and there or everywhere (a bare H.264 file): such a packet
@@ -387,6 +407,28 @@ impl Session {
         }
         if packet.pts().or(packet.dts()).is_none() {
             packet.set_dts(Some(self.next_ticks.unwrap_or(0)));
+        }
+    }
+
+    /// Stamps of a recording that stick are made to go on.
+    fn put_recorded_right(&mut self, packet: &mut ffmpeg::Packet) {
+        let Some(stamp) = packet.dts().or(packet.pts()) else { return };
+        let right = self.stuck_clock.put_right(stamp, packet.duration());
+        if right.begins {
+            let (clip, at_s) = (&self.request.url, self.pictures_s());
+            tracing::warn!(
+                clip,
+                "its time stamps stick at {at_s:.1} s; from there on its pictures are dated by how long each lasts"
+            );
+        }
+        let later = |ticks: i64| ticks.saturating_add(right.shift);
+        if let Some(lasts) = right.lasts {
+            packet.set_pts(Some(later(stamp)));
+            packet.set_dts(Some(later(stamp)));
+            packet.set_duration(lasts);
+        } else if right.shift != 0 {
+            packet.set_pts(packet.pts().map(later));
+            packet.set_dts(packet.dts().map(later));
         }
     }
 
@@ -403,9 +445,17 @@ impl Session {
 
     /// Adds the source time, which follows the stream's own steps, so that network jitter does not
     /// show. `waited`: it lay in the probing, so its arrival means nothing.
-    fn packet_of(&mut self, mut packet: ffmpeg::Packet, now: Timestamp, waited: bool) -> Packet {
+    fn packet_of(
+        &mut self,
+        mut packet: ffmpeg::Packet,
+        now: Timestamp,
+        waited: bool,
+    ) -> Result<Packet, String> {
         self.date(&mut packet);
         let live = self.is_live();
+        if !live {
+            self.put_recorded_right(&mut packet);
+        }
         let mut stream_ms = self.stream_ms(&packet);
         let mut step = self.before_ms.map_or(0, |before| stream_ms - before);
         if live {
@@ -434,8 +484,13 @@ impl Session {
         let at = near.unwrap_or(at);
         let format = self.watch.format();
         let access = format.syntax().access(packet.data().unwrap_or_default(), packet.is_key());
+        if access.other_codec {
+            self.other_codec = true;
+            let codec = if format.is_hevc() { "H.264" } else { "H.265" };
+            return Err(format!("its video became {codec} in its midst"));
+        }
         let (key, refresh) = (access.key, access.refresh);
-        Packet { at, device, key, refresh, bytes: packet.size(), stream_ms, format, packet }
+        Ok(Packet { at, device, key, refresh, bytes: packet.size(), stream_ms, format, packet })
     }
 
     /// The stamps of a live packet as they should be; returns its stream time. `step` is how far its
@@ -474,58 +529,8 @@ impl Session {
     }
 }
 
-/// Opens the stream; through a relay where FFmpeg does not know what the camera asks for.
-fn open_input(
-    request: &SessionRequest,
-    more: &[(&str, &str)],
-    deadline: &Arc<CallDeadline>,
-) -> Result<(ffmpeg::format::context::Input, Option<DigestRelay>), String> {
-    let try_open = |url: &str| {
-        begin_call(Some(url));
-        let mut options = ffmpeg::Dictionary::new();
-        // The frame rate is not used here, and FFmpeg would wait for twenty pictures to find it out.
-        options.set("fpsprobesize", "0");
-        if request.url.starts_with("rtsp") {
-            options.set("rtsp_transport", request.transport);
-            options.set("max_delay", "500000");
-        }
-        more.iter().for_each(|(key, value)| options.set(key, value));
-        let (watch, stop) = (deadline.clone(), request.stop.clone());
-        let interrupt = move || watch.interrupts(&stop);
-        ffmpeg::format::input_with_interrupt_and_dictionary(&url, interrupt, options)
-    };
-    let why = |error| explain(error, deadline.passed(), request.transport, &request.url);
-    let error = match try_open(&request.url) {
-        Ok(input) => return Ok((input, None)),
-        Err(error) => error,
-    };
-    if error != ffmpeg::Error::HttpUnauthorized || deadline.passed() {
-        return Err(why(error));
-    }
-    let refused = why(error);
-    match DigestRelay::find(&request.url, Duration::from_millis(deadline.left_ms())) {
-        Asked::Known => Err(refused),
-        Asked::Unknown(algorithm) => Err(format!(
-            "401: the camera asks for digest authentication with {algorithm}, which is not known here; set it to SHA-256, MD5 or basic"
-        )),
-        Asked::Relay(relay) => {
-            let input = try_open(&relay.url).map_err(why)?;
-            Ok((input, Some(relay)))
-        }
-    }
-}
-
-/// How a recording says that its pictures are to be shown.
-fn turn_of(video: &ffmpeg::format::stream::Stream<'_>) -> Turn {
-    let is_matrix = |kind| kind == ffmpeg::packet::side_data::Type::DisplayMatrix;
-    let Some(data) = video.side_data().find(|data| is_matrix(data.kind())) else {
-        return Turn::default();
-    };
-    let mut matrix = [0; 9];
-    for (number, bytes) in matrix.iter_mut().zip(data.data().chunks_exact(4)) {
-        *number = bytes.try_into().map_or(0, i32::from_ne_bytes);
-    }
-    Turn::of_matrix(&matrix)
+fn is_taken(codec: ffmpeg::codec::Id) -> bool {
+    matches!(codec, ffmpeg::codec::Id::H264 | ffmpeg::codec::Id::HEVC)
 }
 
 /// Whether it says so itself: what is coded in it looks like damage.
@@ -556,7 +561,7 @@ mod tests {
             transport: "tcp",
             connect_ms: 2_000,
             stall_ms: 2_000,
-            stop: StopFlag::default(),
+            stop: crate::domain::StopFlag::default(),
         };
         let error = Session::open(&request(&path.to_string_lossy())).err().unwrap();
         assert_eq!(error, "is not a video that can be read");

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::{
     decode::{ColorConverter, Decoder},
-    session::{Packet, Session, SessionRequest},
+    session::{Packet, Session},
+    session_open::SessionRequest,
     snapshot::{Hidden, snapshot},
 };
 use crate::domain::Shot;

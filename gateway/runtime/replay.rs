@@ -103,8 +103,6 @@ pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String
     let clock = SimulatedClock::at(start);
     let registry = Registry::new();
     let meter: Arc<dyn Meter> = registry.clone();
-    let opened =
-        store::open(&config.data, &[], meter.clone()).map_err(|error| error.to_string())?;
     let rings = Rings::default();
     let mut players = players(&config, &rings, start, &meter, explain.as_ref())?;
     if output.tracks.is_some() {
@@ -114,6 +112,9 @@ pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String
         true => None,
         false => Some(load(&config.model, &config.models_dir, config.library.as_deref())?),
     };
+    // After all that may be refused: an open store has a writer, which outlives a folder that goes with its guard.
+    let opened =
+        store::open(&config.data, &[], meter.clone()).map_err(|error| error.to_string())?;
     let mut run = ReplayRun {
         core: Core::new(&config, &context, clock.now(), IdMint::new(seed(&opened.store))),
         dialects: dialects(&config).with_presence(PresenceTally::of(&config.presence, clock.now())),
@@ -139,14 +140,16 @@ pub fn replay(replay: Replay, output: ReplayOutput<'_>) -> Result<Played, String
     run.core.seals = PlateSeals::of(&opened.store, &config);
     run.core.desk.without_limits();
     run.core.desk.restore_devices(run.clock.now(), DeviceTable::default());
-    run.play(&mut players, &signals)?;
-    run.advance(run.clock.now().wall + AFTER + longest_clip(&config))?;
+    let all_played = run
+        .play(&mut players, &signals)
+        .and_then(|()| run.advance(run.clock.now().wall + AFTER + longest_clip(&config)));
     let mut played = std::mem::take(&mut run.played);
     let trouble = run.plates.trouble().map(str::to_owned);
     drop(run);
     played.poor = players.iter().filter_map(|player| poverty(player, &registry)).collect();
     played.poor.extend(trouble);
-    opened.store.close_blocking().map_err(|error| error.to_string())?;
+    let closed = opened.store.close_blocking().map_err(|error| error.to_string());
+    all_played.and(closed)?;
     Ok(played)
 }
 
