@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::zone::polygon_problem;
 use crate::domain::{Kind, Schedule, Severity, VehicleStanding, has_plate};
 
+/// Share of the picture: a shorter line is a point.
+const LINE_MIN: f32 = 0.001;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleKind {
@@ -285,6 +288,10 @@ impl Config {
         in_flood.map_or(self.cooldown_s, |seconds| seconds.min(self.cooldown_s))
     }
 
+    fn needs_line(&self) -> bool {
+        matches!(self.kind, RuleKind::Line | RuleKind::Barrier)
+    }
+
     /// What is wrong with `line`: one kind needs it, and no other has one.
     fn problem_of_line(&self) -> Option<String> {
         let points = self.line.len();
@@ -328,6 +335,12 @@ impl Config {
         if !self.vehicles.is_empty() && !self.may_read_plates() {
             let message = "only kinds fire-lane, barrier and stay tell vehicles apart";
             problems.push(("vehicles", message.into()));
+        }
+        if let ([from, to], true) = (self.line.as_slice(), self.needs_line()) {
+            let long = (to[0] - from[0]).hypot(to[1] - from[1]);
+            if long < LINE_MIN {
+                problems.push(("line", "its two points are one: nobody crosses it".into()));
+            }
         }
         if self.line.iter().flatten().any(|v| !(0.0..=1.0).contains(v)) {
             problems.push(("line", "a point lies outside 0..1 of the picture".into()));

@@ -1,6 +1,7 @@
 //! Observations become findings: rules over tracks, rain and water, on the observation's time. Pure.
 
 mod config;
+mod doubts;
 mod explain;
 pub mod rain;
 #[cfg(test)]

@@ -83,7 +83,7 @@ pub(super) fn polygon_problem(points: &[[f32; 2]]) -> Option<String> {
         return Some("its edges cross each other".into());
     }
     let flat = drawn.unsigned_area() < AREA_MIN;
-    flat.then(|| "it encloses nothing: its points lie on one line".into())
+    flat.then(|| "it encloses nothing: its points lie on one line, or in one pixel".into())
 }
 
 /// What is wrong with ignore-masks.

@@ -39,6 +39,7 @@ pub use load::load;
 pub use motion::{Change, Nearness, Scene};
 pub use pick::{Pick, pick};
 pub use plates::{PlateReader, PlateSights, missing as missing_for_plates};
+pub use track::BEGIN_SCORE;
 pub use variant::{OVERFLOWS, Speeds, Variant, choose, fastest_ms, measure, multiplies_bytes};
 pub use view_check::{CameraFault, ViewCheck, is_blank};
 

@@ -26,7 +26,7 @@ const IOU_MIN: f32 = 0.2;
 /// And below this one by distance too: in 40 ms nobody goes as far as a box may lie that overlaps him by less.
 const IOU_SURE: f32 = 0.4;
 /// A strong detection may begin a track; weaker ones only go on with one (ByteTrack's idea).
-pub(super) const BEGIN_SCORE: f32 = 0.45;
+pub const BEGIN_SCORE: f32 = 0.45;
 /// A detection that is weaker than this is believed only where a thing is followed already.
 pub(super) const LONE_SCORE: f32 = 0.3;
 /// A box by this much larger or smaller is not matched by distance.
